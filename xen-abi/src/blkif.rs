@@ -1,0 +1,106 @@
+//! The block protocol's requests and responses (io/blkif.h).
+
+use core::mem::{offset_of, size_of};
+
+/// Unit of every sector number and count in the protocol, in bytes.
+pub const SECTOR_SIZE: u32 = 512;
+/// Sectors in a page.
+pub const SECTORS_PER_PAGE: u32 = crate::PAGE_SIZE as u32 / SECTOR_SIZE;
+/// Most segments in a direct request (`BLKIF_MAX_SEGMENTS_PER_REQUEST`).
+pub const MAX_SEGMENTS: usize = 11;
+
+/// `BLKIF_OP_READ`.
+pub const OP_READ: u8 = 0;
+/// `BLKIF_OP_WRITE`.
+pub const OP_WRITE: u8 = 1;
+/// `BLKIF_OP_FLUSH_DISKCACHE`: commit the volatile cache; offered by `feature-flush-cache`.
+pub const OP_FLUSH_DISKCACHE: u8 = 3;
+
+/// `BLKIF_RSP_OKAY`.
+pub const RSP_OKAY: i16 = 0;
+/// `BLKIF_RSP_ERROR`.
+pub const RSP_ERROR: i16 = -1;
+/// `BLKIF_RSP_EOPNOTSUPP`.
+pub const RSP_EOPNOTSUPP: i16 = -2;
+
+/// `VDISK_CDROM`, in the backend's `info`.
+pub const VDISK_CDROM: u32 = 1;
+/// `VDISK_REMOVABLE`.
+pub const VDISK_REMOVABLE: u32 = 2;
+/// `VDISK_READONLY`.
+pub const VDISK_READONLY: u32 = 4;
+
+/// One page, or a part of it, of a request's data (`blkif_request_segment`).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Segment {
+    /// Grant of the page.
+    pub gref: u32,
+    /// First sector of the page that is transferred, 0 to 7.
+    pub first_sect: u8,
+    /// Last sector of the page that is transferred, inclusive, 0 to 7.
+    pub last_sect: u8,
+    /// Not used; 0, so that no memory leaks through it.
+    pub pad: u16,
+}
+
+/// A direct request (`blkif_request`).
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// `OP_*`.
+    pub operation: u8,
+    /// Segments in use, 0 to [`MAX_SEGMENTS`].
+    pub nr_segments: u8,
+    /// The `virtual-device` number.
+    pub handle: u16,
+    /// Not used; 0.
+    pub pad: u32,
+    /// Echoed in the response.
+    pub id: u64,
+    /// First sector on the disk, in units of [`SECTOR_SIZE`].
+    pub sector_number: u64,
+    /// The pages.
+    pub seg: [Segment; MAX_SEGMENTS],
+}
+
+/// A response (`blkif_response`).
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Response {
+    /// The request's.
+    pub id: u64,
+    /// The request's.
+    pub operation: u8,
+    pad0: u8,
+    /// `RSP_*`.
+    pub status: i16,
+    pad1: u32,
+}
+
+impl Response {
+    /// A response, as a backend writes it.
+    pub const fn new(id: u64, operation: u8, status: i16) -> Self {
+        Self {
+            id,
+            operation,
+            pad0: 0,
+            status,
+            pad1: 0,
+        }
+    }
+}
+
+const _: () = {
+    assert!(size_of::<Segment>() == 8);
+    assert!(offset_of!(Segment, first_sect) == 4);
+    assert!(offset_of!(Segment, last_sect) == 5);
+    assert!(size_of::<Request>() == 112);
+    assert!(offset_of!(Request, handle) == 2);
+    assert!(offset_of!(Request, id) == 8);
+    assert!(offset_of!(Request, sector_number) == 16);
+    assert!(offset_of!(Request, seg) == 24);
+    assert!(size_of::<Response>() == 16);
+    assert!(offset_of!(Response, operation) == 8);
+    assert!(offset_of!(Response, status) == 10);
+};

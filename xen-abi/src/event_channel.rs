@@ -1,0 +1,58 @@
+//! Event channel operations (event_channel.h).
+
+use core::mem::{offset_of, size_of};
+
+/// `EVTCHNOP_bind_virq`.
+pub const BIND_VIRQ: u64 = 1;
+/// `EVTCHNOP_close`.
+pub const CLOSE: u64 = 3;
+/// `EVTCHNOP_send`.
+pub const SEND: u64 = 4;
+/// `EVTCHNOP_alloc_unbound`.
+pub const ALLOC_UNBOUND: u64 = 6;
+
+/// `VIRQ_TIMER` (xen.h): a timer of this vCPU fired.
+pub const VIRQ_TIMER: u32 = 0;
+
+/// Ports of the 2-level ABI on 64-bit guests (`EVTCHN_2L_NR_CHANNELS`).
+pub const PORTS_2L: u32 = 4096;
+
+/// Argument of [`ALLOC_UNBOUND`] (`evtchn_alloc_unbound`).
+#[repr(C)]
+#[derive(Debug)]
+pub struct AllocUnbound {
+    /// Whose port.
+    pub dom: u16,
+    /// Who may bind to it.
+    pub remote_dom: u16,
+    /// Out: the new port.
+    pub port: u32,
+}
+
+/// Argument of [`BIND_VIRQ`] (`evtchn_bind_virq`).
+#[repr(C)]
+#[derive(Debug)]
+pub struct BindVirq {
+    /// Which virtual interrupt.
+    pub virq: u32,
+    /// For which vCPU.
+    pub vcpu: u32,
+    /// Out: the port.
+    pub port: u32,
+}
+
+/// Argument of [`SEND`] and [`CLOSE`] (`evtchn_send`, `evtchn_close`).
+#[repr(C)]
+#[derive(Debug)]
+pub struct PortArgument {
+    /// A local port.
+    pub port: u32,
+}
+
+const _: () = {
+    assert!(size_of::<AllocUnbound>() == 8);
+    assert!(offset_of!(AllocUnbound, port) == 4);
+    assert!(size_of::<BindVirq>() == 12);
+    assert!(offset_of!(BindVirq, port) == 8);
+    assert!(size_of::<PortArgument>() == 4);
+};

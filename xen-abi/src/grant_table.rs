@@ -1,0 +1,57 @@
+//! Grant table, version 1 (grant_table.h).
+
+use core::mem::{offset_of, size_of};
+use core::sync::atomic::{AtomicU16, AtomicU32};
+
+/// `GNTTABOP_query_size`.
+pub const QUERY_SIZE: u64 = 6;
+
+/// The tool stack's references: 0 the console, 1 xenstore (`GNTTAB_NR_RESERVED_ENTRIES`).
+pub const RESERVED_ENTRIES: u32 = 8;
+/// Entries in one page of the table.
+pub const ENTRIES_PER_PAGE: u32 = 512;
+
+/// The entry grants access to a frame (`GTF_permit_access`).
+pub const GTF_PERMIT_ACCESS: u16 = 1;
+/// The grantee may only read (`GTF_readonly`).
+pub const GTF_READONLY: u16 = 1 << 2;
+/// The grantee has it mapped for reading (`GTF_reading`).
+pub const GTF_READING: u16 = 1 << 3;
+/// The grantee has it mapped for writing (`GTF_writing`).
+pub const GTF_WRITING: u16 = 1 << 4;
+
+/// One entry (`grant_entry_v1`).
+#[repr(C)]
+#[derive(Debug)]
+pub struct EntryV1 {
+    /// `GTF_*`.
+    pub flags: AtomicU16,
+    /// The grantee.
+    pub domid: AtomicU16,
+    /// The granted frame.
+    pub frame: AtomicU32,
+}
+
+/// Argument of [`QUERY_SIZE`] (`gnttab_query_size`).
+#[repr(C)]
+#[derive(Debug)]
+pub struct QuerySize {
+    /// Whose table.
+    pub dom: u16,
+    /// Out: frames in use now.
+    pub nr_frames: u32,
+    /// Out: frames that it may grow to.
+    pub max_nr_frames: u32,
+    /// Out: 0 or a negative `GNTST_*`.
+    pub status: i16,
+}
+
+const _: () = {
+    assert!(size_of::<EntryV1>() == 8);
+    assert!(offset_of!(EntryV1, domid) == 2);
+    assert!(offset_of!(EntryV1, frame) == 4);
+    assert!(size_of::<EntryV1>() * ENTRIES_PER_PAGE as usize == crate::PAGE_SIZE);
+    assert!(size_of::<QuerySize>() == 16);
+    assert!(offset_of!(QuerySize, max_nr_frames) == 8);
+    assert!(offset_of!(QuerySize, status) == 12);
+};

@@ -1,0 +1,47 @@
+//! Physical memory operations (memory.h).
+
+use core::mem::{offset_of, size_of};
+
+/// `XENMEM_add_to_physmap`: put one of Xen's pages into the guest-physical map.
+pub const ADD_TO_PHYSMAP: u64 = 7;
+/// `XENMEM_memory_map`: the memory map that the tool stack set.
+pub const MEMORY_MAP: u64 = 9;
+
+/// `XENMAPSPACE_shared_info`.
+pub const SPACE_SHARED_INFO: u32 = 0;
+/// `XENMAPSPACE_grant_table`.
+pub const SPACE_GRANT_TABLE: u32 = 1;
+
+/// Argument of [`ADD_TO_PHYSMAP`] (`xen_add_to_physmap`).
+#[repr(C)]
+#[derive(Debug)]
+pub struct AddToPhysmap {
+    /// Whose map.
+    pub domid: u16,
+    /// Only for ranges; 0.
+    pub size: u16,
+    /// `SPACE_*`.
+    pub space: u32,
+    /// Which page of the space.
+    pub index: u64,
+    /// The guest frame at which it appears.
+    pub gfn: u64,
+}
+
+/// Argument of [`MEMORY_MAP`] (`xen_memory_map`).
+#[repr(C)]
+#[derive(Debug)]
+pub struct MemoryMap {
+    /// In: room for so many entries. Out: entries written.
+    pub nr_entries: u32,
+    /// Guest address of an array of 20-byte e820 entries.
+    pub buffer: u64,
+}
+
+const _: () = {
+    assert!(size_of::<AddToPhysmap>() == 24);
+    assert!(offset_of!(AddToPhysmap, space) == 4);
+    assert!(offset_of!(AddToPhysmap, gfn) == 16);
+    assert!(size_of::<MemoryMap>() == 16);
+    assert!(offset_of!(MemoryMap, buffer) == 8);
+};
