@@ -1,0 +1,213 @@
+//! The byte queues of the console and of xenstore (io/console.h, io/xs_wire.h).
+//!
+//! Each half keeps its own index privately and publishes it; the other side's index is read once
+//! for each look and must not claim more than the ring holds.
+
+use core::fmt;
+use core::sync::atomic::{AtomicU8, AtomicU32, Ordering, fence};
+
+/// The other side's index makes no sense; the stream can't be used any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overrun {
+    /// Producer's index.
+    pub prod: u32,
+    /// Consumer's index.
+    pub cons: u32,
+}
+
+impl fmt::Display for Overrun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "ring indices are absurd (producer {}, consumer {})",
+            self.prod, self.cons
+        )
+    }
+}
+
+/// Bytes between two free-running indices, if they fit a ring of `size` bytes.
+fn filled(prod: u32, cons: u32, size: usize) -> Result<usize, Overrun> {
+    let filled = prod.wrapping_sub(cons) as usize;
+    if filled <= size {
+        Ok(filled)
+    } else {
+        Err(Overrun { prod, cons })
+    }
+}
+
+/// Our end of a ring that we fill.
+#[derive(Debug)]
+pub struct Writer<'a> {
+    bytes: &'a [AtomicU8],
+    prod_shared: &'a AtomicU32,
+    cons_shared: &'a AtomicU32,
+    prod: u32,
+}
+
+impl<'a> Writer<'a> {
+    /// Goes on where the ring stands. `bytes.len()` must be a power of two.
+    pub fn new(bytes: &'a [AtomicU8], prod: &'a AtomicU32, cons: &'a AtomicU32) -> Self {
+        assert!(bytes.len().is_power_of_two());
+        let start = prod.load(Ordering::Relaxed);
+        Self {
+            bytes,
+            prod_shared: prod,
+            cons_shared: cons,
+            prod: start,
+        }
+    }
+
+    /// Writes as much of `bytes` as there is room for; answers how much that was, perhaps 0.
+    ///
+    /// # Errors
+    /// [`Overrun`], when the consumer's index is ahead of ours or too far behind.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<usize, Overrun> {
+        let cons = self.cons_shared.load(Ordering::Acquire);
+        let room = self.bytes.len() - filled(self.prod, cons, self.bytes.len())?;
+        let count = room.min(bytes.len());
+        for &byte in &bytes[..count] {
+            let place = self.prod as usize & (self.bytes.len() - 1);
+            self.bytes[place].store(byte, Ordering::Relaxed);
+            self.prod = self.prod.wrapping_add(1);
+        }
+        self.prod_shared.store(self.prod, Ordering::Release);
+        // Before the event that tells of it, and before any look at what the consumer does.
+        fence(Ordering::SeqCst);
+        Ok(count)
+    }
+
+    /// Whether there is no room now; an absurd index counts as room, so that `write` gets to
+    /// report it.
+    pub fn is_full(&self) -> bool {
+        let cons = self.cons_shared.load(Ordering::Acquire);
+        filled(self.prod, cons, self.bytes.len()) == Ok(self.bytes.len())
+    }
+}
+
+/// Our end of a ring that we empty.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    bytes: &'a [AtomicU8],
+    prod_shared: &'a AtomicU32,
+    cons_shared: &'a AtomicU32,
+    cons: u32,
+}
+
+impl<'a> Reader<'a> {
+    /// Goes on where the ring stands. `bytes.len()` must be a power of two.
+    pub fn new(bytes: &'a [AtomicU8], prod: &'a AtomicU32, cons: &'a AtomicU32) -> Self {
+        assert!(bytes.len().is_power_of_two());
+        let start = cons.load(Ordering::Relaxed);
+        Self {
+            bytes,
+            prod_shared: prod,
+            cons_shared: cons,
+            cons: start,
+        }
+    }
+
+    /// Takes what is there, at most `bytes.len()`; answers how much that was, perhaps 0.
+    ///
+    /// # Errors
+    /// [`Overrun`], when the producer claims more than the ring holds.
+    pub fn read(&mut self, bytes: &mut [u8]) -> Result<usize, Overrun> {
+        let prod = self.prod_shared.load(Ordering::Acquire);
+        let count = filled(prod, self.cons, self.bytes.len())?.min(bytes.len());
+        for byte in &mut bytes[..count] {
+            let place = self.cons as usize & (self.bytes.len() - 1);
+            *byte = self.bytes[place].load(Ordering::Relaxed);
+            self.cons = self.cons.wrapping_add(1);
+        }
+        if count != 0 {
+            self.cons_shared.store(self.cons, Ordering::Release);
+            fence(Ordering::SeqCst);
+        }
+        Ok(count)
+    }
+
+    /// Whether the producer has no room now; an absurd index does not count.
+    pub fn is_full(&self) -> bool {
+        let prod = self.prod_shared.load(Ordering::Acquire);
+        filled(prod, self.cons, self.bytes.len()) == Ok(self.bytes.len())
+    }
+
+    /// Whether there is nothing to read now; an absurd index counts as something, so that `read`
+    /// gets to report it.
+    pub fn is_empty(&self) -> bool {
+        self.prod_shared.load(Ordering::Acquire) == self.cons
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    struct Shared {
+        bytes: [AtomicU8; 16],
+        prod: AtomicU32,
+        cons: AtomicU32,
+    }
+
+    fn shared(start: u32) -> Shared {
+        Shared {
+            bytes: Default::default(),
+            prod: start.into(),
+            cons: start.into(),
+        }
+    }
+
+    #[test]
+    fn a_stream_passes_in_pieces_across_the_wrap() {
+        let shared = shared(u32::MAX - 20);
+        let mut writer = Writer::new(&shared.bytes, &shared.prod, &shared.cons);
+        let mut reader = Reader::new(&shared.bytes, &shared.prod, &shared.cons);
+        let sent: Vec<u8> = (0..200).collect();
+        let (mut rest, mut got) = (&sent[..], Vec::new());
+        while got.len() < sent.len() {
+            rest = &rest[writer.write(rest).unwrap()..];
+            let mut piece = [0; 7];
+            let count = reader.read(&mut piece).unwrap();
+            got.extend_from_slice(&piece[..count]);
+        }
+        assert_eq!(got, sent);
+        assert!(reader.is_empty());
+    }
+
+    #[test]
+    fn absurd_indices_are_errors() {
+        let shared = shared(100);
+        let mut writer = Writer::new(&shared.bytes, &shared.prod, &shared.cons);
+        let mut reader = Reader::new(&shared.bytes, &shared.prod, &shared.cons);
+        for lie in [101, 83, 0, u32::MAX] {
+            shared.cons.store(lie, Ordering::Relaxed);
+            assert_eq!(
+                writer.write(b"x"),
+                Err(Overrun {
+                    prod: 100,
+                    cons: lie
+                })
+            );
+        }
+        for lie in [99, 117, u32::MAX] {
+            shared.prod.store(lie, Ordering::Relaxed);
+            assert_eq!(
+                reader.read(&mut [0; 4]),
+                Err(Overrun {
+                    prod: lie,
+                    cons: 100
+                })
+            );
+        }
+    }
+
+    #[test]
+    fn our_own_index_is_never_read_back() {
+        let shared = shared(0);
+        let mut writer = Writer::new(&shared.bytes, &shared.prod, &shared.cons);
+        assert_eq!(writer.write(b"abc"), Ok(3));
+        shared.prod.store(77, Ordering::Relaxed);
+        assert_eq!(writer.write(b"d"), Ok(1));
+        assert_eq!(shared.prod.load(Ordering::Relaxed), 4);
+    }
+}

@@ -1,0 +1,76 @@
+//! Seam 1: all that drivers ask of Xen and of the kernel below them.
+//!
+//! Typed, one method for each need, `&self` so that a model can hold its own state. The guest
+//! implements it with hypercalls, the model by stepping simulated backends.
+
+use xen_abi::{DomId, Errno, GrantRef, Port, grant_table};
+
+use crate::page::Page;
+
+/// One page of a version 1 grant table, which Xen reads and marks as we write it.
+pub type GrantFrame = [grant_table::EntryV1; grant_table::ENTRIES_PER_PAGE as usize];
+
+/// What drivers need from below.
+///
+/// # Waiting without losing an event
+/// The order is fixed: [`prepare_wait`](Self::prepare_wait), then [`take_event`](Self::take_event)
+/// for each port of interest, then arm and look at the shared rings, and only when they have no
+/// work [`wait`](Self::wait). An event that comes after its `take_event` ends the `wait` at once.
+pub trait Hypervisor {
+    /// System time in nanoseconds; never goes backwards.
+    fn now_ns(&self) -> u64;
+
+    /// A zeroed page of the guest's own memory, or `None` when there is none left.
+    fn alloc_page(&self) -> Option<Page>;
+
+    /// Takes back a page that nobody else can reach any more.
+    ///
+    /// A page that is dropped instead is lost on purpose: that is how a page which the backend
+    /// refuses to let go is kept out of use for ever.
+    fn free_page(&self, page: Page);
+
+    /// Page `index` of the grant table, growing the table if need be (XENMEM_add_to_physmap).
+    ///
+    /// # Errors
+    /// Xen's, when `index` is beyond the limit for this domain.
+    fn grant_frame(&self, index: u32) -> Result<&GrantFrame, Errno>;
+
+    /// A new port that `remote` may bind to (EVTCHNOP_alloc_unbound).
+    ///
+    /// # Errors
+    /// Xen's, such as `ENOSPC`.
+    fn evtchn_alloc_unbound(&self, remote: DomId) -> Result<Port, Errno>;
+
+    /// Sends an event (EVTCHNOP_send).
+    ///
+    /// # Errors
+    /// Xen's, such as `EINVAL` for a port that is closed.
+    fn evtchn_send(&self, port: Port) -> Result<(), Errno>;
+
+    /// Closes a port (EVTCHNOP_close).
+    ///
+    /// # Errors
+    /// Xen's, such as `EINVAL` for a port that is closed already.
+    fn evtchn_close(&self, port: Port) -> Result<(), Errno>;
+
+    /// Clears the port's pending bit and says whether it was set.
+    fn take_event(&self, port: Port) -> bool;
+
+    /// First step of waiting: forgets upcalls so far, so that any later event makes a new one.
+    fn prepare_wait(&self);
+
+    /// Sleeps until an event comes or `deadline_ns` has passed; may return early.
+    fn wait(&self, deadline_ns: u64);
+}
+
+/// Who may touch a granted page, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// The grantee may read and write.
+    ReadWrite,
+    /// The grantee may only read.
+    ReadOnly,
+}
+
+/// References below this are the tool stack's.
+pub const FIRST_FREE_REF: GrantRef = GrantRef(grant_table::RESERVED_ENTRIES);

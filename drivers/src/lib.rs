@@ -1,0 +1,36 @@
+//! Frontends for Xen's paravirtual devices, for a guest with one loop for each vCPU.
+//!
+//! From the bottom to the top; nobody knows what stands after it:
+//! - [`hypervisor`]: the seam. Everything that needs a hypercall, a page or the time goes through
+//!   [`Hypervisor`], so the same drivers run in the guest and against a model on a host.
+//! - [`page`], [`ring`], [`byte_ring`]: memory that the other side may change at any moment. Only
+//!   `page` and `ring` hold `unsafe` code.
+//! - [`grant`]: who may map which page.
+//! - [`console`], [`xenstore`]: the two byte streams that every guest has.
+//! - [`blkfront`]: the block device: [`blkfront::handshake`] agrees with the backend on
+//!   everything, [`blkfront::queue`] moves the blocks.
+//!
+//! Rules: a driver has one owner and no globals; nothing allocates after a device is connected;
+//! what the other side says is copied once and checked before use, and a lie becomes an error
+//! value, never a panic.
+#![no_std]
+#![deny(unsafe_code)]
+
+extern crate alloc;
+
+pub mod blkfront;
+pub mod byte_ring;
+pub mod console;
+pub mod grant;
+pub mod hypervisor;
+#[allow(unsafe_code, reason = "the one place that touches shared data pages")]
+pub mod page;
+#[allow(
+    unsafe_code,
+    reason = "the one place that touches a shared request ring"
+)]
+pub mod ring;
+pub mod xenstore;
+
+pub use hypervisor::Hypervisor;
+pub use page::Page;

@@ -1,0 +1,123 @@
+//! A page that may be shared with another domain.
+//!
+//! No reference into the page ever exists: the other side may write at any moment, so bytes are
+//! only copied in and copied out, through raw pointers.
+
+use core::ptr::NonNull;
+
+use xen_abi::{Gfn, PAGE_SIZE};
+
+/// One page of guest memory, owned, that knows its frame number.
+///
+/// Dropping a `Page` does not free it; see [`crate::Hypervisor::free_page`].
+#[derive(Debug)]
+pub struct Page {
+    start: NonNull<u8>,
+    gfn: Gfn,
+}
+
+impl Page {
+    /// Takes ownership of a page.
+    ///
+    /// # Safety
+    /// `start` is page-aligned, valid for reads and writes of [`PAGE_SIZE`] bytes for the rest of
+    /// the program, reached through no other pointer of this program, and is the memory that
+    /// other domains see at `gfn`.
+    pub unsafe fn new(start: NonNull<u8>, gfn: Gfn) -> Self {
+        debug_assert!(start.as_ptr().addr().is_multiple_of(PAGE_SIZE));
+        Self { start, gfn }
+    }
+
+    /// Its frame number.
+    pub fn gfn(&self) -> Gfn {
+        self.gfn
+    }
+
+    /// Its first byte, for the allocator that takes it back and for [`crate::ring`].
+    pub fn start(&self) -> NonNull<u8> {
+        self.start
+    }
+
+    /// Copies `bytes` into the page at `offset`.
+    ///
+    /// # Panics
+    /// When they do not fit into the page.
+    pub fn write(&mut self, offset: usize, bytes: &[u8]) {
+        assert!(offset <= PAGE_SIZE && bytes.len() <= PAGE_SIZE - offset);
+        // SAFETY: the range is inside the page (asserted), which is valid for writes (`new`);
+        // `bytes` is a Rust slice and so no part of the page.
+        unsafe {
+            self.start
+                .as_ptr()
+                .add(offset)
+                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+        }
+    }
+
+    /// Copies bytes out of the page from `offset` on.
+    ///
+    /// # Panics
+    /// When the range does not fit into the page.
+    pub fn read(&self, offset: usize, bytes: &mut [u8]) {
+        assert!(offset <= PAGE_SIZE && bytes.len() <= PAGE_SIZE - offset);
+        // SAFETY: as in `write`; any byte is a valid `u8`, also one that changes meanwhile.
+        unsafe {
+            self.start
+                .as_ptr()
+                .add(offset)
+                .copy_to_nonoverlapping(bytes.as_mut_ptr(), bytes.len());
+        }
+    }
+
+    /// Copies all of `other` into this page.
+    pub fn copy_from(&mut self, other: &Page) {
+        // SAFETY: both are valid for a whole page, and two `Page`s never overlap (`new`).
+        unsafe {
+            self.start
+                .as_ptr()
+                .copy_from_nonoverlapping(other.start.as_ptr(), PAGE_SIZE);
+        }
+    }
+
+    /// Sets every byte to 0.
+    pub fn zero(&mut self) {
+        // SAFETY: the whole page is valid for writes (`new`).
+        unsafe { self.start.as_ptr().write_bytes(0, PAGE_SIZE) }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use alloc::boxed::Box;
+
+    #[repr(align(4096))]
+    struct Memory(
+        #[expect(dead_code, reason = "reached through the page's pointer")] [u8; PAGE_SIZE],
+    );
+
+    /// A page of the host's memory that is never freed.
+    pub(crate) fn leaked() -> Page {
+        let memory = Box::leak(Box::new(Memory([0; PAGE_SIZE])));
+        // SAFETY: aligned, leaked, and reached through this pointer only; no domain maps it.
+        unsafe { Page::new(NonNull::from(memory).cast(), Gfn(1)) }
+    }
+
+    #[test]
+    fn bytes_come_back_from_where_they_were_put() {
+        let mut page = leaked();
+        page.write(4090, &[1, 2, 3, 4, 5, 6]);
+        let mut back = [0; 8];
+        page.read(4088, &mut back);
+        assert_eq!(back, [0, 0, 1, 2, 3, 4, 5, 6]);
+        page.zero();
+        page.read(4088, &mut back);
+        assert_eq!(back, [0; 8]);
+    }
+
+    #[test]
+    #[should_panic]
+    fn no_byte_outside_the_page() {
+        leaked().write(4095, &[0, 0]);
+    }
+}

@@ -1,0 +1,319 @@
+//! The block ring, seen from the frontend (io/ring.h, io/blkif.h).
+//!
+//! The page is shared with the backend, which may write any of it at any time. So our own indices
+//! are private and never read back, a response is copied out once, and `rsp_prod` is read once for
+//! each look and may not run ahead of the requests that are outstanding.
+
+use core::fmt;
+use core::mem::size_of;
+use core::ptr::NonNull;
+use core::sync::atomic::{Ordering, fence};
+
+use xen_abi::blkif::{Request, Response};
+use xen_abi::ring::SringHeader;
+use xen_abi::{Gfn, PAGE_SIZE};
+
+use crate::page::Page;
+
+/// Entries of a one-page ring: the largest power of two that fits behind the header.
+pub const ENTRIES: u32 =
+    1 << ((PAGE_SIZE - size_of::<SringHeader>()) / size_of::<Request>()).ilog2();
+
+const _: () = assert!(ENTRIES == 32 && size_of::<Response>() <= size_of::<Request>());
+
+/// The backend claims more responses than there are requests to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overrun {
+    /// What `rsp_prod` said.
+    pub rsp_prod: u32,
+    /// Responses taken so far, modulo 2^32.
+    pub rsp_cons: u32,
+    /// Requests that await a response.
+    pub outstanding: u32,
+}
+
+impl fmt::Display for Overrun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "rsp_prod {} is beyond the {} outstanding requests after {}",
+            self.rsp_prod, self.outstanding, self.rsp_cons
+        )
+    }
+}
+
+/// A request ring of one page.
+#[derive(Debug)]
+pub struct FrontRing {
+    page: Page,
+    /// Requests put so far.
+    req_prod_pvt: u32,
+    /// Requests published so far.
+    published: u32,
+    /// Responses taken so far.
+    rsp_cons: u32,
+    /// `rsp_prod` at the last look, already checked.
+    rsp_prod_seen: u32,
+}
+
+impl FrontRing {
+    /// Makes an empty ring in `page` (SHARED_RING_INIT).
+    pub fn new(page: Page) -> Self {
+        Self::starting_at(page, 0)
+    }
+
+    /// As [`new`](Self::new), with all indices at `index` (FRONT_RING_ATTACH).
+    pub fn starting_at(mut page: Page, index: u32) -> Self {
+        page.zero();
+        let ring = Self {
+            page,
+            req_prod_pvt: index,
+            published: index,
+            rsp_cons: index,
+            rsp_prod_seen: index,
+        };
+        let header = ring.header();
+        header.req_prod.store(index, Ordering::Relaxed);
+        header.rsp_prod.store(index, Ordering::Relaxed);
+        header
+            .req_event
+            .store(index.wrapping_add(1), Ordering::Relaxed);
+        header
+            .rsp_event
+            .store(index.wrapping_add(1), Ordering::Release);
+        ring
+    }
+
+    /// The frame to be granted to the backend.
+    pub fn gfn(&self) -> Gfn {
+        self.page.gfn()
+    }
+
+    /// Ends the use of the ring.
+    pub fn into_page(self) -> Page {
+        self.page
+    }
+
+    /// Requests put and not yet answered.
+    pub fn outstanding(&self) -> u32 {
+        self.req_prod_pvt.wrapping_sub(self.rsp_cons)
+    }
+
+    fn header(&self) -> &SringHeader {
+        // SAFETY: the page is aligned, lives as long as `self`, and begins with the header, all of
+        // whose fields are atomics: a reference to it stays sound whatever the backend writes.
+        unsafe { self.page.start().cast::<SringHeader>().as_ref() }
+    }
+
+    /// Start of the entry for a free-running index.
+    fn entry(&self, index: u32) -> NonNull<u64> {
+        let offset =
+            size_of::<SringHeader>() + (index & (ENTRIES - 1)) as usize * size_of::<Request>();
+        // SAFETY: 64 + 31 * 112 + 112 = 3648 bytes are inside the page, and 8 divides the offset.
+        unsafe { self.page.start().add(offset).cast() }
+    }
+
+    /// Puts a request, unpublished (RING_GET_REQUEST and the filling of it).
+    ///
+    /// Only the segments in use are written.
+    ///
+    /// # Panics
+    /// When the ring is full, which a caller with one slot for each entry can't reach, or when the
+    /// request claims more segments than it has.
+    #[inline]
+    pub fn put(&mut self, request: &Request) {
+        assert!(self.outstanding() < ENTRIES);
+        let used = &request.seg[..usize::from(request.nr_segments)];
+        let words = (size_of::<Request>() - size_of_val(&request.seg) + size_of_val(used)) / 8;
+        let from = core::ptr::from_ref(request).cast::<u64>();
+        let to = self.entry(self.req_prod_pvt);
+        for word in 0..words {
+            // SAFETY: `words` * 8 bytes are within the private request (its fixed part and the
+            // segments that exist) and within one entry; `Request` is 8-aligned and has no
+            // padding that is not a field. Volatile, because the backend reads at any time.
+            unsafe { to.add(word).write_volatile(from.add(word).read()) }
+        }
+        self.req_prod_pvt = self.req_prod_pvt.wrapping_add(1);
+    }
+
+    /// Shows all requests that were put, and says whether the backend wants an event for them
+    /// (RING_PUSH_REQUESTS_AND_CHECK_NOTIFY).
+    #[inline]
+    pub fn publish(&mut self) -> bool {
+        let (old, new) = (self.published, self.req_prod_pvt);
+        if old == new {
+            return false;
+        }
+        self.header().req_prod.store(new, Ordering::Release);
+        // The backend stores req_event and then re-reads req_prod; we store req_prod and then read
+        // req_event. Without this fence both could miss the other's store, and both would sleep.
+        fence(Ordering::SeqCst);
+        self.published = new;
+        let req_event = self.header().req_event.load(Ordering::Relaxed);
+        new.wrapping_sub(req_event) < new.wrapping_sub(old)
+    }
+
+    /// The next response, copied out (RING_COPY_RESPONSE); `None` when there is none.
+    ///
+    /// # Errors
+    /// [`Overrun`], when `rsp_prod` claims more than was asked for. The ring is then unusable.
+    #[inline]
+    pub fn take(&mut self) -> Result<Option<Response>, Overrun> {
+        if self.rsp_cons == self.rsp_prod_seen {
+            let rsp_prod = self.header().rsp_prod.load(Ordering::Acquire);
+            let outstanding = self.published.wrapping_sub(self.rsp_cons);
+            if rsp_prod.wrapping_sub(self.rsp_cons) > outstanding {
+                return Err(Overrun {
+                    rsp_prod,
+                    rsp_cons: self.rsp_cons,
+                    outstanding,
+                });
+            }
+            self.rsp_prod_seen = rsp_prod;
+            if rsp_prod == self.rsp_cons {
+                return Ok(None);
+            }
+        }
+        let entry = self.entry(self.rsp_cons).cast::<Response>();
+        // SAFETY: the entry is inside the page and aligned; every bit pattern is a valid
+        // `Response`. Volatile: one copy, and all checks are made on the copy.
+        let response = unsafe { entry.read_volatile() };
+        self.rsp_cons = self.rsp_cons.wrapping_add(1);
+        Ok(Some(response))
+    }
+
+    /// Asks for an event at the next response, and says whether one is there already, in which case
+    /// the caller must not sleep (RING_FINAL_CHECK_FOR_RESPONSES).
+    pub fn arm(&mut self) -> bool {
+        self.header()
+            .rsp_event
+            .store(self.rsp_cons.wrapping_add(1), Ordering::Relaxed);
+        // The mirror of the fence in `publish`: our rsp_event before our look at rsp_prod.
+        fence(Ordering::SeqCst);
+        self.header().rsp_prod.load(Ordering::Relaxed) != self.rsp_cons
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::page::tests::leaked;
+    use xen_abi::blkif::{MAX_SEGMENTS, OP_READ, RSP_OKAY, Segment};
+
+    fn request(id: u64) -> Request {
+        let seg = [Segment {
+            gref: 9,
+            first_sect: 0,
+            last_sect: 7,
+            pad: 0,
+        }; MAX_SEGMENTS];
+        Request {
+            operation: OP_READ,
+            nr_segments: 1,
+            handle: 1,
+            pad: 0,
+            id,
+            sector_number: 8,
+            seg,
+        }
+    }
+
+    /// The backend's half, as far as these tests need it.
+    struct Back(u32);
+
+    impl Back {
+        fn answer(&mut self, ring: &FrontRing) {
+            let entry = ring.entry(self.0);
+            // SAFETY: the entry is inside the ring's page; the id is its second word.
+            let id = unsafe { entry.add(1).read_volatile() };
+            let response = Response::new(id, OP_READ, RSP_OKAY);
+            // SAFETY: as above, for the whole entry.
+            unsafe { entry.cast::<Response>().write_volatile(response) };
+            self.0 = self.0.wrapping_add(1);
+            ring.header().rsp_prod.store(self.0, Ordering::Release);
+        }
+    }
+
+    #[test]
+    fn requests_and_responses_cross_the_wrap_of_the_indices() {
+        let start = u32::MAX - 40;
+        let (mut ring, mut back) = (FrontRing::starting_at(leaked(), start), Back(start));
+        for batch in 0..20u64 {
+            for n in 0..7 {
+                ring.put(&request(batch * 7 + n));
+            }
+            ring.publish();
+            for n in 0..7 {
+                back.answer(&ring);
+                assert_eq!(ring.take().unwrap().unwrap().id, batch * 7 + n);
+            }
+            assert!(ring.take().unwrap().is_none());
+            assert_eq!(ring.outstanding(), 0);
+        }
+        assert!(ring.rsp_cons < 200, "the indices have wrapped");
+    }
+
+    #[test]
+    fn the_backend_is_told_only_when_it_asked() {
+        for start in [0, u32::MAX] {
+            let mut ring = FrontRing::starting_at(leaked(), start);
+            assert!(!ring.publish(), "nothing was put");
+            ring.put(&request(0));
+            assert!(ring.publish(), "req_event is one ahead of an empty ring");
+            ring.put(&request(1));
+            assert!(!ring.publish(), "the backend has not asked again");
+            ring.header()
+                .req_event
+                .store(start.wrapping_add(4), Ordering::Relaxed);
+            ring.put(&request(2));
+            assert!(!ring.publish());
+            ring.put(&request(3));
+            assert!(ring.publish());
+        }
+    }
+
+    #[test]
+    fn arming_sees_a_response_that_came_first() {
+        let (mut ring, mut back) = (FrontRing::new(leaked()), Back(0));
+        ring.put(&request(1));
+        ring.publish();
+        assert!(!ring.arm());
+        back.answer(&ring);
+        assert!(ring.arm());
+        assert!(ring.take().unwrap().is_some());
+        assert!(!ring.arm());
+        assert_eq!(ring.header().rsp_event.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn responses_are_bounded_by_what_is_outstanding() {
+        for lie in [3, ENTRIES, ENTRIES + 1, u32::MAX, 1 << 31] {
+            let mut ring = FrontRing::new(leaked());
+            ring.put(&request(1));
+            ring.put(&request(2));
+            ring.publish();
+            ring.header().rsp_prod.store(lie, Ordering::Release);
+            let overrun = Overrun {
+                rsp_prod: lie,
+                rsp_cons: 0,
+                outstanding: 2,
+            };
+            assert_eq!(ring.take().unwrap_err(), overrun);
+        }
+    }
+
+    #[test]
+    fn unpublished_requests_cannot_be_answered() {
+        let mut ring = FrontRing::new(leaked());
+        ring.put(&request(1));
+        ring.header().rsp_prod.store(1, Ordering::Release);
+        assert!(ring.take().is_err());
+    }
+
+    #[test]
+    #[should_panic]
+    fn a_full_ring_is_a_bug_of_the_caller() {
+        let mut ring = FrontRing::new(leaked());
+        (0..=u64::from(ENTRIES)).for_each(|id| ring.put(&request(id)));
+    }
+}
