@@ -1,0 +1,152 @@
+//! The part that only makes sense in the guest: assembly, linker symbols, the call of the kernel.
+
+use core::arch::{asm, global_asm};
+use core::fmt::{self, Write};
+use core::ptr::{self, addr_of};
+
+use bootloader_api::BootInfo;
+use bootloader_api::info::{MemoryRegion, MemoryRegions, Optional};
+use heapless::Vec;
+use spin::{Mutex, Once};
+use xen_abi::start_info::MemmapEntry;
+
+use crate::memory_map::{MAPPED_END, REGIONS_MAX, Range, usable};
+use crate::start_info::{Loaded, PhysicalMemory, Unreadable};
+
+global_asm!(include_str!("entry.s"), options(att_syntax));
+global_asm!(include_str!("mem.s"), options(att_syntax));
+
+unsafe extern "C" {
+    static image_start: u8;
+    static image_end: u8;
+    static boot_stack_bottom: u8;
+    static boot_stack_top: u8;
+
+    /// What `bootloader_api::entry_point!` exports.
+    #[expect(improper_ctypes, reason = "BootInfo is repr(C), but non_exhaustive")]
+    fn _start(boot_info: &'static mut BootInfo) -> !;
+}
+
+static LOADED: Once<Loaded> = Once::new();
+
+/// The kernel's command line; empty if the loader gave none.
+pub fn command_line() -> &'static str {
+    LOADED
+        .get()
+        .map_or("", |loaded| loaded.command_line.as_str())
+}
+
+/// The memory map of the identity-mapped first 4 GiB.
+struct IdentityMapped;
+
+impl PhysicalMemory for IdentityMapped {
+    fn read(&self, address: u64, bytes: &mut [u8]) -> Result<(), Unreadable> {
+        let end = address
+            .checked_add(bytes.len() as u64)
+            .ok_or(Unreadable(address))?;
+        if address < 4096 || end > MAPPED_END {
+            return Err(Unreadable(address));
+        }
+        let from = ptr::with_exposed_provenance::<u8>(address as usize);
+        // SAFETY: the range is mapped (entry.s maps 4 GiB but page 0 and the stack's guard, which
+        // lies in our own image where no loader puts anything); where there is no RAM behind it,
+        // the machine reads as ones. Nothing writes here while the boot code runs.
+        unsafe { from.copy_to_nonoverlapping(bytes.as_mut_ptr(), bytes.len()) };
+        Ok(())
+    }
+}
+
+/// Called by entry.s, once, on the boot stack.
+#[unsafe(no_mangle)]
+extern "C" fn boot_main(start_info_address: u64) -> ! {
+    let loaded = match Loaded::read(&IdentityMapped, start_info_address) {
+        Ok(loaded) => LOADED.call_once(|| loaded),
+        Err(error) => fail(format_args!("ringmark: cannot boot: {error}\n")),
+    };
+    static BOOT_INFO: Mutex<Option<BootInfo>> = Mutex::new(None);
+    let mut info = BootInfo::new(regions_from(&loaded.memory_map));
+    info.physical_memory_offset = Optional::Some(0);
+    if loaded.start_info.rsdp_paddr != 0 {
+        info.rsdp_addr = Optional::Some(loaded.start_info.rsdp_paddr);
+    }
+    if let Some(module) = loaded
+        .modules
+        .iter()
+        .find(|module| is_mapped(module.paddr, module.size))
+    {
+        info.ramdisk_addr = Optional::Some(module.paddr);
+        info.ramdisk_len = module.size;
+    }
+    let image = image();
+    info.kernel_addr = image.start;
+    info.kernel_len = image.end - image.start;
+    info.kernel_stack_bottom = addr_of!(boot_stack_bottom).addr() as u64;
+    info.kernel_stack_len =
+        (addr_of!(boot_stack_top).addr() - addr_of!(boot_stack_bottom).addr()) as u64;
+    let info = spin::MutexGuard::leak(BOOT_INFO.lock()).insert(info);
+    // SAFETY: `_start` is made by `entry_point!`, which checks the kernel's function against this
+    // very signature.
+    unsafe { _start(info) }
+}
+
+/// The usable regions of a memory map, less what the loader and the image occupy.
+///
+/// For a kernel that gets the map elsewhere, because the loader gave none (start_info version 0).
+///
+/// # Panics
+/// When called a third time: the regions live for ever, in one of two places.
+pub fn regions_from(memory_map: &[MemmapEntry]) -> MemoryRegions {
+    static REGIONS: [Mutex<Vec<MemoryRegion, REGIONS_MAX>>; 2] =
+        [const { Mutex::new(Vec::new()) }; 2];
+    let free = REGIONS
+        .iter()
+        .find_map(Mutex::try_lock)
+        .expect("called at most twice");
+    let regions = spin::MutexGuard::leak(free);
+    *regions = usable(memory_map, &reserved());
+    regions.as_mut_slice().into()
+}
+
+/// What must not be handed out: the image and the modules. The rest of what the loader told was
+/// copied.
+fn reserved() -> Vec<Range, 32> {
+    let modules = LOADED.get().map_or(&[][..], |loaded| &loaded.modules);
+    let modules = modules
+        .iter()
+        .map(|module| Range::sized(module.paddr, module.size));
+    core::iter::once(image()).chain(modules).take(32).collect()
+}
+
+fn image() -> Range {
+    Range {
+        start: addr_of!(image_start).addr() as u64,
+        end: addr_of!(image_end).addr() as u64,
+    }
+}
+
+fn is_mapped(start: u64, size: u64) -> bool {
+    start >= 4096 && size != 0 && start.checked_add(size).is_some_and(|end| end <= MAPPED_END)
+}
+
+/// Says why on the first serial port and on Xen's and QEMU's debug port, and stops for good.
+fn fail(message: fmt::Arguments<'_>) -> ! {
+    struct Ports;
+    impl Write for Ports {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            for byte in text.bytes() {
+                for port in [0x3f8_u16, 0xe9] {
+                    // SAFETY: a byte written to these ports is shown or ignored.
+                    unsafe {
+                        asm!("out dx, al", in("dx") port, in("al") byte, options(nomem, nostack));
+                    }
+                }
+            }
+            Ok(())
+        }
+    }
+    let _ = Ports.write_fmt(message);
+    loop {
+        // SAFETY: interrupts are off, so this ends the machine's work; nothing is touched.
+        unsafe { asm!("cli", "hlt", options(nomem, nostack)) };
+    }
+}

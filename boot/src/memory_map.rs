@@ -1,0 +1,202 @@
+//! From the loader's memory map to the ranges that the kernel may use.
+//!
+//! The map is taken as it comes: unsorted, overlapping, with absurd ends. What is not RAM wins over
+//! what is, nothing is used twice, and only whole pages below 4 GiB (the boot page tables' reach)
+//! and above page 0 count.
+
+use bootloader_api::info::{MemoryRegion, MemoryRegionKind};
+use heapless::Vec;
+use xen_abi::PAGE_SIZE;
+use xen_abi::start_info::{MEMMAP_RAM, MemmapEntry};
+
+/// Most entries that are looked at; a real map has about ten.
+pub const ENTRIES_MAX: usize = 128;
+/// Most usable ranges that are kept; what is beyond is not used.
+pub const REGIONS_MAX: usize = 64;
+
+/// End of what the boot page tables map.
+pub const MAPPED_END: u64 = 1 << 32;
+
+/// A half-open range of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// First address.
+    pub start: u64,
+    /// One past the last address.
+    pub end: u64,
+}
+
+impl Range {
+    /// `size` bytes from `start`; the end stops at the highest address.
+    pub const fn sized(start: u64, size: u64) -> Self {
+        Self {
+            start,
+            end: start.saturating_add(size),
+        }
+    }
+
+    const fn is_empty(self) -> bool {
+        self.start >= self.end
+    }
+
+    /// The parts of `self` below and above `other`.
+    fn without(self, other: Self) -> [Self; 2] {
+        if other.is_empty() {
+            return [self, Self { start: 0, end: 0 }];
+        }
+        [
+            Self {
+                start: self.start,
+                end: self.end.min(other.start),
+            },
+            Self {
+                start: self.start.max(other.end),
+                end: self.end,
+            },
+        ]
+    }
+
+    /// The whole pages inside.
+    fn whole_pages(self) -> Self {
+        let page = PAGE_SIZE as u64;
+        let start = self
+            .start
+            .checked_next_multiple_of(page)
+            .unwrap_or(u64::MAX);
+        Self {
+            start,
+            end: self.end / page * page,
+        }
+    }
+
+    /// The range grown to whole pages.
+    fn covering_pages(self) -> Self {
+        let page = PAGE_SIZE as u64;
+        let end = self.end.checked_next_multiple_of(page).unwrap_or(u64::MAX);
+        Self {
+            start: self.start / page * page,
+            end,
+        }
+    }
+}
+
+/// The ranges of `entries` that are RAM and in nobody's use, in ascending order.
+pub fn usable(entries: &[MemmapEntry], reserved: &[Range]) -> Vec<MemoryRegion, REGIONS_MAX> {
+    let mut free: Vec<Range, REGIONS_MAX> = Vec::new();
+    for entry in entries.iter().filter(|entry| entry.kind == MEMMAP_RAM) {
+        let ram = Range {
+            start: entry.addr.max(PAGE_SIZE as u64),
+            end: entry.addr.saturating_add(entry.size).min(MAPPED_END),
+        };
+        let mut pieces: Vec<Range, REGIONS_MAX> = Vec::new();
+        let _ = pieces.push(ram.whole_pages());
+        let others = entries
+            .iter()
+            .filter(|entry| entry.kind != MEMMAP_RAM && entry.size != 0);
+        let taken = others
+            .map(|entry| Range::sized(entry.addr, entry.size))
+            .chain(reserved.iter().copied())
+            .map(Range::covering_pages)
+            .chain(free.clone());
+        for hole in taken {
+            pieces = pieces
+                .iter()
+                .flat_map(|piece| piece.without(hole))
+                .filter(|piece| !piece.is_empty())
+                .take(REGIONS_MAX)
+                .collect();
+        }
+        for piece in pieces.into_iter().filter(|piece| !piece.is_empty()) {
+            // A map of more pieces than there is room for loses memory, nothing else.
+            let _ = free.push(piece);
+        }
+    }
+    free.sort_unstable_by_key(|range| range.start);
+    let region = |range: &Range| MemoryRegion {
+        start: range.start,
+        end: range.end,
+        kind: MemoryRegionKind::Usable,
+    };
+    free.iter().map(region).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    fn entry(addr: u64, size: u64, kind: u32) -> MemmapEntry {
+        MemmapEntry {
+            addr,
+            size,
+            kind,
+            reserved: 0,
+        }
+    }
+
+    fn check(entries: &[MemmapEntry], reserved: &[Range], expected: &[(u64, u64)]) {
+        let found = usable(entries, reserved);
+        let found: std::vec::Vec<_> = found.iter().map(|r| (r.start, r.end)).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn ram_less_the_image() {
+        let image = Range {
+            start: MIB,
+            end: 2 * MIB - 5,
+        };
+        check(
+            &[entry(0, 16 * MIB, 1), entry(0xfee0_0000, 4096, 2)],
+            &[image],
+            &[(4096, MIB), (2 * MIB, 16 * MIB)],
+        );
+    }
+
+    #[test]
+    fn what_is_not_ram_wins_in_any_order() {
+        let ram = entry(0, 8 * MIB, 1);
+        let acpi = entry(4 * MIB + 1, 1, 3);
+        let expected = [(4096, 4 * MIB), (4 * MIB + 4096, 8 * MIB)];
+        check(&[ram, acpi], &[], &expected);
+        check(&[acpi, ram], &[], &expected);
+    }
+
+    #[test]
+    fn no_byte_twice() {
+        check(
+            &[
+                entry(0, 4 * MIB, 1),
+                entry(2 * MIB, 4 * MIB, 1),
+                entry(0, 4 * MIB, 1),
+            ],
+            &[],
+            &[(4096, 4 * MIB), (4 * MIB, 6 * MIB)],
+        );
+    }
+
+    #[test]
+    fn absurd_entries_do_no_harm() {
+        check(&[], &[], &[]);
+        check(&[entry(u64::MAX - 5, u64::MAX, 1)], &[], &[]);
+        check(&[entry(MIB, 0, 1), entry(MIB, 100, 1)], &[], &[]);
+        check(&[entry(MIB, u64::MAX, 1)], &[], &[(MIB, MAPPED_END)]);
+        check(&[entry(MIB, MIB, 1), entry(0, u64::MAX, 7)], &[], &[]);
+        check(
+            &[entry(MIB, MIB, 1), entry(0, u64::MAX, 1)],
+            &[Range::sized(5, u64::MAX)],
+            &[],
+        );
+        check(
+            &[entry(MIB, MIB, 1), entry(MIB + 5, 0, 2)],
+            &[],
+            &[(MIB, 2 * MIB)],
+        );
+        let shattered: std::vec::Vec<_> = (0..ENTRIES_MAX as u64)
+            .map(|n| entry(n * 2 * 4096 + 4096, 4096, 2))
+            .chain([entry(0, 16 * MIB, 1)])
+            .collect();
+        assert_eq!(usable(&shattered, &[]).len(), REGIONS_MAX);
+    }
+}

@@ -1,0 +1,308 @@
+//! Reading `hvm_start_info` and what it points to (arch-x86/hvm/start_info.h).
+//!
+//! Everything is copied out of memory, in bounded amounts, before it is looked at.
+
+use core::fmt;
+
+use heapless::{String, Vec};
+use xen_abi::start_info::{MAGIC, MemmapEntry, Module, SIZE_V0, StartInfo};
+
+use crate::memory_map::ENTRIES_MAX;
+
+/// Longest command line, in bytes.
+pub const COMMAND_LINE_MAX: usize = 4096;
+/// Most modules that are looked at.
+pub const MODULES_MAX: usize = 16;
+
+/// Physical memory, to be read with care.
+pub trait PhysicalMemory {
+    /// Copies bytes out.
+    ///
+    /// # Errors
+    /// [`Unreadable`], when a part of the range can't be reached.
+    fn read(&self, address: u64, bytes: &mut [u8]) -> Result<(), Unreadable>;
+}
+
+/// The address can't be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreadable(pub u64);
+
+/// Why the loader's information can't be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BootError {
+    /// It points to where nothing can be read.
+    Unreadable(u64),
+    /// It does not begin with the magic number.
+    Magic(u32),
+    /// The command line has no end within [`COMMAND_LINE_MAX`] bytes.
+    CommandLineTooLong,
+    /// The command line is not ASCII.
+    CommandLineNotAscii,
+}
+
+impl From<Unreadable> for BootError {
+    fn from(Unreadable(address): Unreadable) -> Self {
+        Self::Unreadable(address)
+    }
+}
+
+impl fmt::Display for BootError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(address) => write!(f, "start_info points to {address:#x}"),
+            Self::Magic(magic) => write!(f, "start_info has magic {magic:#x}, not {MAGIC:#x}"),
+            Self::CommandLineTooLong => {
+                write!(f, "command line is longer than {COMMAND_LINE_MAX} bytes")
+            }
+            Self::CommandLineNotAscii => f.write_str("command line is not ASCII"),
+        }
+    }
+}
+
+/// All that the loader told, copied.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// The structure itself; the memory map's fields are 0 in version 0.
+    pub start_info: StartInfo,
+    /// The command line; empty if there is none.
+    pub command_line: String<COMMAND_LINE_MAX>,
+    /// Files loaded with the kernel.
+    pub modules: Vec<Module, MODULES_MAX>,
+    /// The memory map; empty in version 0.
+    pub memory_map: Vec<MemmapEntry, ENTRIES_MAX>,
+}
+
+impl Loaded {
+    /// Reads all of it, starting from the structure's address.
+    ///
+    /// # Errors
+    /// [`BootError`]. Modules and map entries beyond the limits are left out, not refused.
+    pub fn read(memory: &impl PhysicalMemory, address: u64) -> Result<Self, BootError> {
+        let start_info = read_start_info(memory, address)?;
+        let mut loaded = Self {
+            start_info,
+            ..Self::default()
+        };
+        if start_info.cmdline_paddr != 0 {
+            loaded.command_line = read_command_line(memory, start_info.cmdline_paddr)?;
+        }
+        if start_info.modlist_paddr != 0 {
+            let count = MODULES_MAX.min(start_info.nr_modules as usize);
+            for index in 0..count as u64 {
+                let module: [u8; 32] = read_at(memory, start_info.modlist_paddr, index * 32)?;
+                let _ = loaded.modules.push(Module {
+                    paddr: word64(&module, 0),
+                    size: word64(&module, 8),
+                    cmdline_paddr: word64(&module, 16),
+                    reserved: 0,
+                });
+            }
+        }
+        if start_info.memmap_paddr != 0 {
+            let count = ENTRIES_MAX.min(start_info.memmap_entries as usize);
+            for index in 0..count as u64 {
+                let entry: [u8; 24] = read_at(memory, start_info.memmap_paddr, index * 24)?;
+                let _ = loaded.memory_map.push(MemmapEntry {
+                    addr: word64(&entry, 0),
+                    size: word64(&entry, 8),
+                    kind: word32(&entry, 16),
+                    reserved: 0,
+                });
+            }
+        }
+        Ok(loaded)
+    }
+}
+
+fn read_start_info(memory: &impl PhysicalMemory, address: u64) -> Result<StartInfo, BootError> {
+    let fixed: [u8; SIZE_V0] = read_at(memory, address, 0)?;
+    let magic = word32(&fixed, 0);
+    if magic != MAGIC {
+        return Err(BootError::Magic(magic));
+    }
+    let mut info = StartInfo {
+        magic,
+        version: word32(&fixed, 4),
+        flags: word32(&fixed, 8),
+        nr_modules: word32(&fixed, 12),
+        modlist_paddr: word64(&fixed, 16),
+        cmdline_paddr: word64(&fixed, 24),
+        rsdp_paddr: word64(&fixed, 32),
+        ..StartInfo::default()
+    };
+    if info.version >= 1 {
+        let map: [u8; 16] = read_at(memory, address, SIZE_V0 as u64)?;
+        info.memmap_paddr = word64(&map, 0);
+        info.memmap_entries = word32(&map, 8);
+    }
+    Ok(info)
+}
+
+fn read_command_line(
+    memory: &impl PhysicalMemory,
+    address: u64,
+) -> Result<String<COMMAND_LINE_MAX>, BootError> {
+    let mut line = String::new();
+    for offset in 0..=COMMAND_LINE_MAX as u64 {
+        let [byte] = read_at(memory, address, offset)?;
+        match byte {
+            0 => return Ok(line),
+            0x80.. => return Err(BootError::CommandLineNotAscii),
+            _ => line
+                .push(char::from(byte))
+                .map_err(|_| BootError::CommandLineTooLong)?,
+        }
+    }
+    Err(BootError::CommandLineTooLong)
+}
+
+fn read_at<const N: usize>(
+    memory: &impl PhysicalMemory,
+    address: u64,
+    offset: u64,
+) -> Result<[u8; N], Unreadable> {
+    let mut bytes = [0; N];
+    memory.read(
+        address.checked_add(offset).ok_or(Unreadable(address))?,
+        &mut bytes,
+    )?;
+    Ok(bytes)
+}
+
+/// The little-endian word at an offset that the structure's fixed size allows.
+fn word32(bytes: &[u8], offset: usize) -> u32 {
+    bytes[offset..offset + 4]
+        .iter()
+        .rev()
+        .fold(0, |word, &byte| word << 8 | u32::from(byte))
+}
+
+fn word64(bytes: &[u8], offset: usize) -> u64 {
+    u64::from(word32(bytes, offset + 4)) << 32 | u64::from(word32(bytes, offset))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec;
+
+    struct Ram(std::vec::Vec<u8>);
+
+    impl PhysicalMemory for Ram {
+        fn read(&self, address: u64, bytes: &mut [u8]) -> Result<(), Unreadable> {
+            let start = usize::try_from(address).map_err(|_| Unreadable(address))?;
+            let end = start.checked_add(bytes.len()).ok_or(Unreadable(address))?;
+            bytes.copy_from_slice(self.0.get(start..end).ok_or(Unreadable(address))?);
+            Ok(())
+        }
+    }
+
+    impl Ram {
+        fn put(&mut self, address: usize, bytes: &[u8]) -> &mut Self {
+            self.0[address..address + bytes.len()].copy_from_slice(bytes);
+            self
+        }
+
+        fn words(&mut self, address: usize, words: &[u64]) -> &mut Self {
+            for (n, word) in words.iter().enumerate() {
+                self.put(address + 8 * n, &word.to_le_bytes());
+            }
+            self
+        }
+    }
+
+    /// A version 1 start_info at 0x100 with one module, a command line and two map entries.
+    fn guest() -> Ram {
+        let mut ram = Ram(vec![0; 0x3000]);
+        ram.words(
+            0x100,
+            &[
+                u64::from(MAGIC) | 1 << 32,
+                1 << 32,
+                0x200,
+                0x300,
+                0,
+                0x400,
+                2,
+            ],
+        )
+        .words(0x200, &[0x5000, 77, 0, 0])
+        .put(0x300, b"rw=randread bs=4k\0")
+        .words(0x400, &[0, 0x10_0000, 1, 0xfc00_0000, 0x1000, 2]);
+        ram
+    }
+
+    #[test]
+    fn a_whole_start_info_is_read() {
+        let loaded = Loaded::read(&guest(), 0x100).unwrap();
+        assert_eq!(loaded.command_line, "rw=randread bs=4k");
+        assert_eq!(
+            (loaded.modules[0].paddr, loaded.modules[0].size),
+            (0x5000, 77)
+        );
+        assert_eq!(loaded.memory_map.len(), 2);
+        assert_eq!(
+            (loaded.memory_map[1].addr, loaded.memory_map[1].kind),
+            (0xfc00_0000, 2)
+        );
+    }
+
+    #[test]
+    fn version_0_has_no_map_and_later_versions_do() {
+        let mut ram = guest();
+        ram.put(0x104, &[0; 4]);
+        assert!(Loaded::read(&ram, 0x100).unwrap().memory_map.is_empty());
+        ram.put(0x104, &[0xff; 4]);
+        assert_eq!(Loaded::read(&ram, 0x100).unwrap().memory_map.len(), 2);
+    }
+
+    #[test]
+    fn every_pointer_and_count_may_be_absurd() {
+        assert_eq!(Loaded::read(&guest(), 0).unwrap_err(), BootError::Magic(0));
+        for address in [u64::MAX, 0x2ff0, 1 << 40] {
+            assert!(matches!(
+                Loaded::read(&guest(), address),
+                Err(BootError::Unreadable(_))
+            ));
+        }
+        for field in [0x110, 0x118, 0x128] {
+            for lie in [u64::MAX, u64::MAX - 8, 0x3000, 1 << 33] {
+                let mut ram = guest();
+                ram.words(field, &[lie]);
+                let result = Loaded::read(&ram, 0x100);
+                assert!(
+                    matches!(result, Err(BootError::Unreadable(_))),
+                    "{field:#x} {lie:#x}"
+                );
+            }
+        }
+        let mut ram = guest();
+        ram.put(0x10c, &[0xff; 4]).put(0x130, &[0xff; 4]);
+        let loaded = Loaded::read(&ram, 0x100).unwrap();
+        assert_eq!(loaded.modules.len(), MODULES_MAX);
+        assert_eq!(loaded.memory_map.len(), ENTRIES_MAX);
+    }
+
+    #[test]
+    fn the_command_line_is_bounded_ascii() {
+        let mut ram = guest();
+        ram.put(0x305, &[0xc3]);
+        assert_eq!(
+            Loaded::read(&ram, 0x100).unwrap_err(),
+            BootError::CommandLineNotAscii
+        );
+        for (len, fits) in [(COMMAND_LINE_MAX, true), (COMMAND_LINE_MAX + 1, false)] {
+            let mut ram = guest();
+            ram.words(0x118, &[0x1000]).put(0x1000, &vec![b'x'; len]);
+            let read = Loaded::read(&ram, 0x100).map(|loaded| loaded.command_line.len());
+            assert_eq!(
+                read,
+                if fits {
+                    Ok(len)
+                } else {
+                    Err(BootError::CommandLineTooLong)
+                }
+            );
+        }
+    }
+}
