@@ -17,22 +17,14 @@ pub struct Overrun {
 
 impl fmt::Display for Overrun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "ring indices are absurd (producer {}, consumer {})",
-            self.prod, self.cons
-        )
+        write!(f, "ring indices are absurd (producer {}, consumer {})", self.prod, self.cons)
     }
 }
 
 /// Bytes between two free-running indices, if they fit a ring of `size` bytes.
 fn filled(prod: u32, cons: u32, size: usize) -> Result<usize, Overrun> {
     let filled = prod.wrapping_sub(cons) as usize;
-    if filled <= size {
-        Ok(filled)
-    } else {
-        Err(Overrun { prod, cons })
-    }
+    if filled <= size { Ok(filled) } else { Err(Overrun { prod, cons }) }
 }
 
 /// Our end of a ring that we fill.
@@ -49,12 +41,7 @@ impl<'a> Writer<'a> {
     pub fn new(bytes: &'a [AtomicU8], prod: &'a AtomicU32, cons: &'a AtomicU32) -> Self {
         assert!(bytes.len().is_power_of_two());
         let start = prod.load(Ordering::Relaxed);
-        Self {
-            bytes,
-            prod_shared: prod,
-            cons_shared: cons,
-            prod: start,
-        }
+        Self { bytes, prod_shared: prod, cons_shared: cons, prod: start }
     }
 
     /// Writes as much of `bytes` as there is room for; answers how much that was, perhaps 0.
@@ -98,12 +85,7 @@ impl<'a> Reader<'a> {
     pub fn new(bytes: &'a [AtomicU8], prod: &'a AtomicU32, cons: &'a AtomicU32) -> Self {
         assert!(bytes.len().is_power_of_two());
         let start = cons.load(Ordering::Relaxed);
-        Self {
-            bytes,
-            prod_shared: prod,
-            cons_shared: cons,
-            cons: start,
-        }
+        Self { bytes, prod_shared: prod, cons_shared: cons, cons: start }
     }
 
     /// Takes what is there, at most `bytes.len()`; answers how much that was, perhaps 0.
@@ -150,11 +132,7 @@ mod tests {
     }
 
     fn shared(start: u32) -> Shared {
-        Shared {
-            bytes: Default::default(),
-            prod: start.into(),
-            cons: start.into(),
-        }
+        Shared { bytes: Default::default(), prod: start.into(), cons: start.into() }
     }
 
     #[test]
@@ -181,23 +159,11 @@ mod tests {
         let mut reader = Reader::new(&shared.bytes, &shared.prod, &shared.cons);
         for lie in [101, 83, 0, u32::MAX] {
             shared.cons.store(lie, Ordering::Relaxed);
-            assert_eq!(
-                writer.write(b"x"),
-                Err(Overrun {
-                    prod: 100,
-                    cons: lie
-                })
-            );
+            assert_eq!(writer.write(b"x"), Err(Overrun { prod: 100, cons: lie }));
         }
         for lie in [99, 117, u32::MAX] {
             shared.prod.store(lie, Ordering::Relaxed);
-            assert_eq!(
-                reader.read(&mut [0; 4]),
-                Err(Overrun {
-                    prod: lie,
-                    cons: 100
-                })
-            );
+            assert_eq!(reader.read(&mut [0; 4]), Err(Overrun { prod: lie, cons: 100 }));
         }
     }
 

@@ -29,13 +29,7 @@ impl<'a, H: Hypervisor> Console<'a, H> {
     pub fn new(hypervisor: &'a H, port: Port, page: &'a Interface) -> Self {
         let output = Writer::new(&page.output, &page.out_prod, &page.out_cons);
         let input = Reader::new(&page.input, &page.in_prod, &page.in_cons);
-        Self {
-            hypervisor,
-            port,
-            output,
-            input,
-            stuck: false,
-        }
+        Self { hypervisor, port, output, input, stuck: false }
     }
 
     /// Shows `text`; newlines become CR LF, as a terminal wants them. What can't be shown within

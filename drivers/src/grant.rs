@@ -57,11 +57,7 @@ pub struct Grant<'a> {
 impl<'a, H: Hypervisor> GrantTable<'a, H> {
     /// A table with no page yet; pages are added when they are needed.
     pub fn new(hypervisor: &'a H) -> Self {
-        Self {
-            hypervisor,
-            frames: 0,
-            free: Vec::new(),
-        }
+        Self { hypervisor, frames: 0, free: Vec::new() }
     }
 
     /// Reserves an entry.
@@ -76,24 +72,15 @@ impl<'a, H: Hypervisor> GrantTable<'a, H> {
     }
 
     fn grow(&mut self) -> Result<(), TableFull> {
-        let full = |errno| TableFull {
-            frames: self.frames,
-            errno,
-        };
+        let full = |errno| TableFull { frames: self.frames, errno };
         let frame = self.hypervisor.grant_frame(self.frames).map_err(full)?;
         let first = self.frames * ENTRIES_PER_PAGE;
         // Backwards, so that low references are handed out first.
-        self.free.extend(
-            (first..first + ENTRIES_PER_PAGE)
-                .zip(frame)
-                .rev()
-                .filter_map(|(gref, entry)| {
-                    (gref >= RESERVED_ENTRIES).then_some(Grant {
-                        entry,
-                        gref: GrantRef(gref),
-                    })
-                }),
-        );
+        self.free.extend((first..first + ENTRIES_PER_PAGE).zip(frame).rev().filter_map(
+            |(gref, entry)| {
+                (gref >= RESERVED_ENTRIES).then_some(Grant { entry, gref: GrantRef(gref) })
+            },
+        ));
         self.frames += 1;
         Ok(())
     }
@@ -122,17 +109,11 @@ impl Grant<'_> {
     #[inline]
     pub fn permit(&mut self, grantee: DomId, gfn: Gfn, access: Access) {
         let frame = u32::try_from(gfn.0).expect("frames of a small guest fit 32 bits");
-        let read_only = if access == Access::ReadOnly {
-            GTF_READONLY
-        } else {
-            0
-        };
+        let read_only = if access == Access::ReadOnly { GTF_READONLY } else { 0 };
         self.entry.domid.store(grantee.0, Ordering::Relaxed);
         self.entry.frame.store(frame, Ordering::Relaxed);
         // Release: Xen sees the frame and the domain before the permission.
-        self.entry
-            .flags
-            .store(GTF_PERMIT_ACCESS | read_only, Ordering::Release);
+        self.entry.flags.store(GTF_PERMIT_ACCESS | read_only, Ordering::Release);
     }
 
     /// Ends the permission, in one step, so that no mapping can slip in between (XSA-396).

@@ -5,6 +5,7 @@
 //!   [`Hypervisor`], so the same drivers run in the guest and against a model on a host.
 //! - [`page`], [`ring`], [`byte_ring`]: memory that the other side may change at any moment. Only
 //!   `page` and `ring` hold `unsafe` code.
+//! - [`clock`]: system time out of a TSC value.
 //! - [`grant`]: who may map which page.
 //! - [`console`], [`xenstore`]: the two byte streams that every guest has.
 //! - [`blkfront`]: the block device: [`blkfront::handshake`] agrees with the backend on
@@ -20,15 +21,13 @@ extern crate alloc;
 
 pub mod blkfront;
 pub mod byte_ring;
+pub mod clock;
 pub mod console;
 pub mod grant;
 pub mod hypervisor;
 #[allow(unsafe_code, reason = "the one place that touches shared data pages")]
 pub mod page;
-#[allow(
-    unsafe_code,
-    reason = "the one place that touches a shared request ring"
-)]
+#[allow(unsafe_code, reason = "the one place that touches a shared request ring")]
 pub mod ring;
 pub mod xenstore;
 

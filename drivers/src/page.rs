@@ -47,10 +47,7 @@ impl Page {
         // SAFETY: the range is inside the page (asserted), which is valid for writes (`new`);
         // `bytes` is a Rust slice and so no part of the page.
         unsafe {
-            self.start
-                .as_ptr()
-                .add(offset)
-                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+            self.start.as_ptr().add(offset).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
         }
     }
 
@@ -62,10 +59,7 @@ impl Page {
         assert!(offset <= PAGE_SIZE && bytes.len() <= PAGE_SIZE - offset);
         // SAFETY: as in `write`; any byte is a valid `u8`, also one that changes meanwhile.
         unsafe {
-            self.start
-                .as_ptr()
-                .add(offset)
-                .copy_to_nonoverlapping(bytes.as_mut_ptr(), bytes.len());
+            self.start.as_ptr().add(offset).copy_to_nonoverlapping(bytes.as_mut_ptr(), bytes.len());
         }
     }
 
@@ -73,9 +67,7 @@ impl Page {
     pub fn copy_from(&mut self, other: &Page) {
         // SAFETY: both are valid for a whole page, and two `Page`s never overlap (`new`).
         unsafe {
-            self.start
-                .as_ptr()
-                .copy_from_nonoverlapping(other.start.as_ptr(), PAGE_SIZE);
+            self.start.as_ptr().copy_from_nonoverlapping(other.start.as_ptr(), PAGE_SIZE);
         }
     }
 

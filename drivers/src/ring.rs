@@ -75,12 +75,8 @@ impl FrontRing {
         let header = ring.header();
         header.req_prod.store(index, Ordering::Relaxed);
         header.rsp_prod.store(index, Ordering::Relaxed);
-        header
-            .req_event
-            .store(index.wrapping_add(1), Ordering::Relaxed);
-        header
-            .rsp_event
-            .store(index.wrapping_add(1), Ordering::Release);
+        header.req_event.store(index.wrapping_add(1), Ordering::Relaxed);
+        header.rsp_event.store(index.wrapping_add(1), Ordering::Release);
         ring
     }
 
@@ -163,11 +159,7 @@ impl FrontRing {
             let rsp_prod = self.header().rsp_prod.load(Ordering::Acquire);
             let outstanding = self.published.wrapping_sub(self.rsp_cons);
             if rsp_prod.wrapping_sub(self.rsp_cons) > outstanding {
-                return Err(Overrun {
-                    rsp_prod,
-                    rsp_cons: self.rsp_cons,
-                    outstanding,
-                });
+                return Err(Overrun { rsp_prod, rsp_cons: self.rsp_cons, outstanding });
             }
             self.rsp_prod_seen = rsp_prod;
             if rsp_prod == self.rsp_cons {
@@ -185,9 +177,7 @@ impl FrontRing {
     /// Asks for an event at the next response, and says whether one is there already, in which case
     /// the caller must not sleep (RING_FINAL_CHECK_FOR_RESPONSES).
     pub fn arm(&mut self) -> bool {
-        self.header()
-            .rsp_event
-            .store(self.rsp_cons.wrapping_add(1), Ordering::Relaxed);
+        self.header().rsp_event.store(self.rsp_cons.wrapping_add(1), Ordering::Relaxed);
         // The mirror of the fence in `publish`: our rsp_event before our look at rsp_prod.
         fence(Ordering::SeqCst);
         self.header().rsp_prod.load(Ordering::Relaxed) != self.rsp_cons
@@ -201,21 +191,8 @@ mod tests {
     use xen_abi::blkif::{MAX_SEGMENTS, OP_READ, RSP_OKAY, Segment};
 
     fn request(id: u64) -> Request {
-        let seg = [Segment {
-            gref: 9,
-            first_sect: 0,
-            last_sect: 7,
-            pad: 0,
-        }; MAX_SEGMENTS];
-        Request {
-            operation: OP_READ,
-            nr_segments: 1,
-            handle: 1,
-            pad: 0,
-            id,
-            sector_number: 8,
-            seg,
-        }
+        let seg = [Segment { gref: 9, first_sect: 0, last_sect: 7, pad: 0 }; MAX_SEGMENTS];
+        Request { operation: OP_READ, nr_segments: 1, handle: 1, pad: 0, id, sector_number: 8, seg }
     }
 
     /// The backend's half, as far as these tests need it.
@@ -262,9 +239,7 @@ mod tests {
             assert!(ring.publish(), "req_event is one ahead of an empty ring");
             ring.put(&request(1));
             assert!(!ring.publish(), "the backend has not asked again");
-            ring.header()
-                .req_event
-                .store(start.wrapping_add(4), Ordering::Relaxed);
+            ring.header().req_event.store(start.wrapping_add(4), Ordering::Relaxed);
             ring.put(&request(2));
             assert!(!ring.publish());
             ring.put(&request(3));
@@ -293,11 +268,7 @@ mod tests {
             ring.put(&request(2));
             ring.publish();
             ring.header().rsp_prod.store(lie, Ordering::Release);
-            let overrun = Overrun {
-                rsp_prod: lie,
-                rsp_cons: 0,
-                outstanding: 2,
-            };
+            let overrun = Overrun { rsp_prod: lie, rsp_cons: 0, outstanding: 2 };
             assert_eq!(ring.take().unwrap_err(), overrun);
         }
     }

@@ -51,11 +51,7 @@ impl fmt::Display for Error {
             Self::TooLong => f.write_str("path or value is too long for xenstore"),
             Self::Malformed(what) => write!(f, "xenstore reply is malformed: {what}"),
             Self::Timeout => {
-                write!(
-                    f,
-                    "xenstore did not reply within {} s",
-                    REQUEST_TIMEOUT_NS / 1_000_000_000
-                )
+                write!(f, "xenstore did not reply within {} s", REQUEST_TIMEOUT_NS / 1_000_000_000)
             }
             Self::Broken(what) => write!(f, "xenstore connection is broken: {what}"),
         }
@@ -113,10 +109,7 @@ impl<'a, H: Hypervisor> Xenstore<'a, H> {
             port,
             requests: Writer::new(&page.req, &page.req_prod, &page.req_cons),
             replies: Reader::new(&page.rsp, &page.rsp_prod, &page.rsp_cons),
-            incoming: Incoming {
-                body: Vec::with_capacity(PAYLOAD_MAX),
-                ..Default::default()
-            },
+            incoming: Incoming { body: Vec::with_capacity(PAYLOAD_MAX), ..Default::default() },
             last_req_id: 0,
             watches_set: 0,
             watches_fired: 0,
@@ -145,8 +138,7 @@ impl<'a, H: Hypervisor> Xenstore<'a, H> {
         value: &str,
     ) -> Result<(), Error> {
         let parts = [path.as_bytes(), b"\0", value.as_bytes()];
-        self.request(MessageType::Write, transaction, &parts)
-            .map(drop)
+        self.request(MessageType::Write, transaction, &parts).map(drop)
     }
 
     /// Makes a node with an empty value.
@@ -154,8 +146,7 @@ impl<'a, H: Hypervisor> Xenstore<'a, H> {
     /// # Errors
     /// [`Error`].
     pub fn mkdir(&mut self, transaction: Transaction, path: &str) -> Result<(), Error> {
-        self.request(MessageType::Mkdir, transaction, &[path.as_bytes(), b"\0"])
-            .map(drop)
+        self.request(MessageType::Mkdir, transaction, &[path.as_bytes(), b"\0"]).map(drop)
     }
 
     /// Removes a node and all below it; one that is not there is fine.
@@ -179,11 +170,7 @@ impl<'a, H: Hypervisor> Xenstore<'a, H> {
         transaction: Transaction,
         path: &str,
     ) -> Result<Vec<String>, Error> {
-        let names = self.request(
-            MessageType::Directory,
-            transaction,
-            &[path.as_bytes(), b"\0"],
-        )?;
+        let names = self.request(MessageType::Directory, transaction, &[path.as_bytes(), b"\0"])?;
         let names = str::from_utf8(&names).map_err(|_| Error::Malformed("name is not text"))?;
         Ok(names.split_terminator('\0').map(String::from).collect())
     }
@@ -201,10 +188,7 @@ impl<'a, H: Hypervisor> Xenstore<'a, H> {
         for attempt in 1.. {
             let reply = self.request(MessageType::TransactionStart, Transaction::NONE, &[b"\0"])?;
             let number = str::from_utf8(&reply).ok().and_then(|text| {
-                text.trim_end_matches('\0')
-                    .parse()
-                    .ok()
-                    .filter(|&number| number != 0)
+                text.trim_end_matches('\0').parse().ok().filter(|&number| number != 0)
             });
             let transaction =
                 Transaction(number.ok_or(Error::Malformed("transaction is not a number"))?);
@@ -217,8 +201,7 @@ impl<'a, H: Hypervisor> Xenstore<'a, H> {
                     if errno == "EAGAIN" && attempt < TRANSACTION_TRIES =>
                 {
                     self.hypervisor.prepare_wait();
-                    self.hypervisor
-                        .wait(self.hypervisor.now_ns().saturating_add(back_off_ns));
+                    self.hypervisor.wait(self.hypervisor.now_ns().saturating_add(back_off_ns));
                     back_off_ns *= 2;
                 }
                 (Ok(_), Err(error)) | (Err(error), _) => return Err(error),
@@ -467,20 +450,11 @@ mod tests {
 
     fn ring() -> Ring {
         let bytes = [const { AtomicU8::new(0) }; 1024];
-        Ring {
-            bytes,
-            prod: AtomicU32::new(u32::MAX - 500),
-            cons: AtomicU32::new(u32::MAX - 500),
-        }
+        Ring { bytes, prod: AtomicU32::new(u32::MAX - 500), cons: AtomicU32::new(u32::MAX - 500) }
     }
 
     fn message(len: usize) -> Vec<u8> {
-        let header = Header {
-            kind: 2,
-            req_id: 5,
-            tx_id: 0,
-            len: len as u32,
-        };
+        let header = Header { kind: 2, req_id: 5, tx_id: 0, len: len as u32 };
         let mut bytes = header.to_bytes().to_vec();
         bytes.extend((0..len).map(|n| n as u8));
         bytes
@@ -527,12 +501,7 @@ mod tests {
             let shared = ring();
             let mut server = Writer::new(&shared.bytes, &shared.prod, &shared.cons);
             let mut client = Reader::new(&shared.bytes, &shared.prod, &shared.cons);
-            let header = Header {
-                kind: 2,
-                req_id: 1,
-                tx_id: 0,
-                len,
-            };
+            let header = Header { kind: 2, req_id: 1, tx_id: 0, len };
             server.write(&header.to_bytes()).unwrap();
             let result = Incoming::default().collect(&mut client);
             assert!(matches!(result, Err(Error::Broken(_))), "{len}: {result:?}");

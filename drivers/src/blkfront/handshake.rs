@@ -69,15 +69,8 @@ impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Xenstore(path, error) => write!(f, "{path}: {error}"),
-            Self::BadNode {
-                path,
-                value,
-                expected,
-            } => {
-                write!(
-                    f,
-                    "{path} is {value:?}, expected {expected}; check the backend"
-                )
+            Self::BadNode { path, value, expected } => {
+                write!(f, "{path} is {value:?}, expected {expected}; check the backend")
             }
             Self::Stuck { state, wanted } => write!(
                 f,
@@ -132,10 +125,8 @@ pub fn list<H: Hypervisor>(store: &mut Xenstore<'_, H>) -> Result<Vec<Vdev>, xen
         Err(error) if error.is_not_found() => return Ok(Vec::new()),
         names => names?,
     };
-    let mut vdevs: Vec<Vdev> = names
-        .iter()
-        .filter_map(|name| decimal(name)?.try_into().ok().map(Vdev))
-        .collect();
+    let mut vdevs: Vec<Vdev> =
+        names.iter().filter_map(|name| decimal(name)?.try_into().ok().map(Vdev)).collect();
     vdevs.sort_unstable();
     vdevs.dedup();
     Ok(vdevs)
@@ -180,11 +171,8 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
         paths: Paths,
     ) -> Result<Self, ConnectError> {
         let mut pages = Vec::new();
-        let private_pages = if setup.grants == super::GrantMode::PersistentCopy {
-            setup.pages_per_slot
-        } else {
-            0
-        };
+        let private_pages =
+            if setup.grants == super::GrantMode::PersistentCopy { setup.pages_per_slot } else { 0 };
         let per_slot = setup.pages_per_slot + private_pages;
         let wanted = 1 + setup.slots as usize * per_slot;
         let mut reserved = Vec::new();
@@ -195,20 +183,14 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
             while reserved.len() < 1 + setup.slots as usize * setup.pages_per_slot {
                 reserved.push(grants.reserve().map_err(ConnectError::Grants)?);
             }
-            hypervisor
-                .evtchn_alloc_unbound(paths.backend_id)
-                .map_err(ConnectError::EventChannel)
+            hypervisor.evtchn_alloc_unbound(paths.backend_id).map_err(ConnectError::EventChannel)
         })();
         let port = match resources {
             Ok(port) => port,
             Err(error) => {
-                pages
-                    .into_iter()
-                    .for_each(|page| hypervisor.free_page(page));
+                pages.into_iter().for_each(|page| hypervisor.free_page(page));
                 reserved.into_iter().for_each(|grant| {
-                    grants
-                        .release(grant)
-                        .expect("a grant that was never permitted");
+                    grants.release(grant).expect("a grant that was never permitted");
                 });
                 return Err(error);
             }
@@ -222,11 +204,8 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
         ring_grant.permit(paths.backend_id, ring_page.gfn(), Access::ReadWrite);
         let slots = (0..setup.slots)
             .map(|_| {
-                let shared: Vec<(Page, Grant<'a>)> = pages
-                    .by_ref()
-                    .zip(reserved.by_ref())
-                    .take(setup.pages_per_slot)
-                    .collect();
+                let shared: Vec<(Page, Grant<'a>)> =
+                    pages.by_ref().zip(reserved.by_ref()).take(setup.pages_per_slot).collect();
                 SlotState::new(vdev, shared, pages.by_ref().take(private_pages).collect())
             })
             .collect();
@@ -241,13 +220,7 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
             flush: false,
             persistent: false,
         };
-        Ok(Self {
-            queue,
-            vdev,
-            info,
-            paths,
-            ring_grant,
-        })
+        Ok(Self { queue, vdev, info, paths, ring_grant })
     }
 
     /// Publishes the ring and learns about the disk.
@@ -262,10 +235,7 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
             ("ring-ref", self.ring_grant.gref().0.to_string()),
             ("event-channel", self.queue.port().0.to_string()),
             ("protocol", "x86_64-abi".to_string()),
-            (
-                "feature-persistent",
-                u8::from(setup.grants.is_persistent()).to_string(),
-            ),
+            ("feature-persistent", u8::from(setup.grants.is_persistent()).to_string()),
         ];
         store
             .transaction(|store, transaction| {
@@ -320,17 +290,10 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
         };
         give_back(ring, self.ring_grant);
         for slot in slots {
-            slot.pages
-                .into_iter()
-                .for_each(|(page, grant)| give_back(page, grant));
-            slot.private
-                .into_iter()
-                .for_each(|page| hypervisor.free_page(page));
+            slot.pages.into_iter().for_each(|(page, grant)| give_back(page, grant));
+            slot.private.into_iter().for_each(|page| hypervisor.free_page(page));
         }
-        Disconnected {
-            quarantined_pages,
-            timed_out,
-        }
+        Disconnected { quarantined_pages, timed_out }
     }
 }
 
@@ -347,17 +310,9 @@ impl Paths {
         let path = format!("{frontend}/backend");
         let backend = read(store, &path)?;
         if !backend.starts_with(&format!("/local/domain/{backend_id}/backend/")) {
-            return Err(bad(
-                path,
-                backend,
-                "a path in the backend domain's directory",
-            ));
+            return Err(bad(path, backend, "a path in the backend domain's directory"));
         }
-        Ok(Self {
-            frontend,
-            backend,
-            backend_id,
-        })
+        Ok(Self { frontend, backend, backend_id })
     }
 
     fn set_state<H: Hypervisor>(
@@ -427,13 +382,7 @@ impl Paths {
         let (value, number) = self.required(store, "sectors")?;
         let sectors = number
             .filter(|&sectors| sectors != 0 && sectors.checked_mul(SECTOR_SIZE.into()).is_some())
-            .ok_or_else(|| {
-                bad(
-                    path("sectors"),
-                    value,
-                    "a count of 512-byte sectors above 0",
-                )
-            })?;
+            .ok_or_else(|| bad(path("sectors"), value, "a count of 512-byte sectors above 0"))?;
         let (value, number) = self.required(store, "sector-size")?;
         let logical_sector_bytes = number
             .and_then(|size| u32::try_from(size).ok())
@@ -519,20 +468,12 @@ fn read<H: Hypervisor>(store: &mut Xenstore<'_, H>, path: &str) -> Result<String
 }
 
 fn bad(path: String, value: String, expected: &'static str) -> ConnectError {
-    ConnectError::BadNode {
-        path,
-        value,
-        expected,
-    }
+    ConnectError::BadNode { path, value, expected }
 }
 
 /// A number as blkif.h wants it: decimal digits and nothing else.
 fn decimal(text: &str) -> Option<u64> {
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        text.parse().ok()
-    } else {
-        None
-    }
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
 #[cfg(test)]
@@ -543,17 +484,7 @@ mod tests {
     fn only_plain_decimal_numbers_count() {
         assert_eq!(decimal("0"), Some(0));
         assert_eq!(decimal("18446744073709551615"), Some(u64::MAX));
-        for bad in [
-            "",
-            "+5",
-            "-1",
-            " 12",
-            "12 ",
-            "12abc",
-            "0x10",
-            "1e9",
-            "18446744073709551616",
-        ] {
+        for bad in ["", "+5", "-1", " 12", "12 ", "12abc", "0x10", "1e9", "18446744073709551616"] {
             assert_eq!(decimal(bad), None, "{bad:?}");
         }
     }

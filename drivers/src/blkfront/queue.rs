@@ -99,10 +99,7 @@ impl fmt::Display for Broken {
             Self::Overrun(overrun) => write!(f, "backend broke the ring: {overrun}"),
             Self::ForeignId(id) => write!(f, "backend answered id {id:#x}, which is not in flight"),
             Self::ForeignOperation { asked, answered } => {
-                write!(
-                    f,
-                    "backend answered operation {answered} to operation {asked}"
-                )
+                write!(f, "backend answered operation {answered} to operation {asked}")
             }
             Self::StillMapped => f.write_str("backend kept a page mapped after its request"),
             Self::EventChannel(errno) => write!(f, "event channel can't be used: {errno}"),
@@ -190,13 +187,7 @@ impl<'a> SlotState<'a> {
             sector_number: 0,
             seg,
         };
-        Self {
-            request,
-            generation: 0,
-            in_flight: false,
-            pages,
-            private,
-        }
+        Self { request, generation: 0, in_flight: false, pages, private }
     }
 
     /// Copies the request's pages between their two homes; answers how many.
@@ -212,19 +203,11 @@ impl<'a> SlotState<'a> {
     }
 
     fn data_page(&self, index: usize) -> &Page {
-        if self.private.is_empty() {
-            &self.pages[index].0
-        } else {
-            &self.private[index]
-        }
+        if self.private.is_empty() { &self.pages[index].0 } else { &self.private[index] }
     }
 
     fn data_page_mut(&mut self, index: usize) -> &mut Page {
-        if self.private.is_empty() {
-            &mut self.pages[index].0
-        } else {
-            &mut self.private[index]
-        }
+        if self.private.is_empty() { &mut self.pages[index].0 } else { &mut self.private[index] }
     }
 }
 
@@ -271,10 +254,7 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
     }
 
     pub(super) fn into_remains(self) -> Remains<'a> {
-        Remains {
-            ring: self.ring.into_page(),
-            slots: self.slots,
-        }
+        Remains { ring: self.ring.into_page(), slots: self.slots }
     }
 
     /// What was done since connect.
@@ -384,10 +364,9 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
         }
         match self.ring.take() {
             Ok(None) => Ok(None),
-            Ok(Some(response)) => self
-                .complete(response)
-                .map(Some)
-                .map_err(|broken| self.fail(broken)),
+            Ok(Some(response)) => {
+                self.complete(response).map(Some).map_err(|broken| self.fail(broken))
+            }
             Err(overrun) => Err(self.fail(Broken::Overrun(overrun))),
         }
     }
@@ -402,10 +381,7 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
         }
         let asked = state.request.operation;
         if response.operation != asked {
-            return Err(Broken::ForeignOperation {
-                asked,
-                answered: response.operation,
-            });
+            return Err(Broken::ForeignOperation { asked, answered: response.operation });
         }
         state.in_flight = false;
         match self.grants {
@@ -426,10 +402,7 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
             RSP_EOPNOTSUPP => Err(IoError::NotSupported),
             status => Err(IoError::Failed(status)),
         };
-        Ok(Completion {
-            slot: Slot(number),
-            result,
-        })
+        Ok(Completion { slot: Slot(number), result })
     }
 
     /// Asks for an event at the next completion, and says whether there is work already, in which
@@ -448,9 +421,7 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
     pub fn write_data(&mut self, slot: &Slot, offset: usize, bytes: &[u8]) {
         let state = &mut self.slots[slot.index()];
         assert!(!state.in_flight);
-        state
-            .data_page_mut(offset / PAGE_SIZE)
-            .write(offset % PAGE_SIZE, bytes);
+        state.data_page_mut(offset / PAGE_SIZE).write(offset % PAGE_SIZE, bytes);
     }
 
     /// Copies the slot's data from `offset` on, after a read.
@@ -460,9 +431,7 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
     pub fn read_data(&self, slot: &Slot, offset: usize, bytes: &mut [u8]) {
         let state = &self.slots[slot.index()];
         assert!(!state.in_flight);
-        state
-            .data_page(offset / PAGE_SIZE)
-            .read(offset % PAGE_SIZE, bytes);
+        state.data_page(offset / PAGE_SIZE).read(offset % PAGE_SIZE, bytes);
     }
 
     fn fail(&mut self, broken: Broken) -> Broken {

@@ -53,11 +53,7 @@ impl fmt::Display for Vdev {
         for letter in &letters[first..] {
             write!(f, "{}", char::from(*letter))?;
         }
-        if partition != 0 {
-            write!(f, "{partition}")
-        } else {
-            Ok(())
-        }
+        if partition != 0 { write!(f, "{partition}") } else { Ok(()) }
     }
 }
 

@@ -1,0 +1,566 @@
+//! The loop: keeps the I/Os of jobs in flight on their queue pairs, and times each.
+//!
+//! One pass looks at every queue, completes what is there, puts the next I/O of the same job in its
+//! place, and then tells the backends, once each. The clock is read once in a pass that completes
+//! something; an I/O put in that pass starts then, so the wait for the rest of its batch counts
+//! into its latency. Nothing here allocates once the first I/Os are out.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use drivers::blkfront::{Broken, Completion, DiskInfo, IoError, Operation, QueuePair, Slot};
+use drivers::hypervisor::Hypervisor;
+use xen_abi::PAGE_SIZE;
+use xen_abi::blkif::SECTOR_SIZE;
+
+use crate::job::{Job, JobError};
+use crate::pattern::{Direction, Pattern};
+use crate::result::{Counters, JobResult};
+use crate::verify::VerifyPattern;
+use crate::wait::{Step, Waiter};
+
+/// A backend that completes nothing for so long is given up, in nanoseconds.
+pub const REQUEST_TIMEOUT_NS: u64 = 30_000_000_000;
+/// How often the observer is asked, in nanoseconds.
+pub const TICK_NS: u64 = 1_000_000_000;
+
+/// A connected disk that jobs may name.
+#[derive(Debug)]
+pub struct Disk<'d, 'a, H> {
+    /// As in `filename=`.
+    pub name: &'d str,
+    /// What the backend said of it.
+    pub info: DiskInfo,
+    /// Its data path, with nothing in flight and a free slot for each I/O of each of its jobs.
+    pub queue: &'d mut QueuePair<'a, H>,
+}
+
+/// Why a run ended early.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunError {
+    /// A job does not fit a disk.
+    Job(JobError),
+    /// A job would write to a disk that is read-only.
+    ReadOnly {
+        /// The job.
+        job: String,
+        /// The disk.
+        disk: String,
+    },
+    /// A disk's backend broke the protocol.
+    Broken(String, Broken),
+    /// A disk's backend completed nothing for [`REQUEST_TIMEOUT_NS`].
+    Stuck {
+        /// The disk.
+        disk: String,
+        /// Requests that it owes.
+        outstanding: u32,
+    },
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Job(error) => error.fmt(f),
+            Self::ReadOnly { job, disk } => write!(
+                f,
+                "job {job} writes, but {disk} is read-only; attach it with mode w or use rw=read"
+            ),
+            Self::Broken(disk, broken) => write!(f, "{disk}: {broken}"),
+            Self::Stuck { disk, outstanding } => write!(
+                f,
+                "{disk}: backend completed none of {outstanding} requests for {} s",
+                REQUEST_TIMEOUT_NS / 1_000_000_000
+            ),
+        }
+    }
+}
+
+impl core::error::Error for RunError {}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// One for each job, as far as it got.
+    pub results: Vec<JobResult>,
+    /// Why the run ended early, if it did.
+    pub error: Option<RunError>,
+    /// The first I/O that failed or whose data was wrong, if any did.
+    pub first_failure: Option<String>,
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Since the start of the run.
+    pub elapsed_ns: u64,
+    /// I/Os completed since the start.
+    pub ios: u64,
+    /// Bytes moved since the start.
+    pub bytes: u64,
+    /// How long the run will take in all, where jobs say.
+    pub expected_ns: Option<u64>,
+}
+
+/// Whether to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Go on.
+    Continue,
+    /// Put no more I/Os, and end when those in flight are done.
+    Stop,
+}
+
+/// Runs jobs together, each on its disks, and asks `observe` about once a second.
+pub fn run<H: Hypervisor>(
+    hypervisor: &H,
+    jobs: Vec<Job>,
+    disks: &mut [Disk<'_, '_, H>],
+    observe: &mut impl FnMut(&Progress) -> Verdict,
+) -> Outcome {
+    let before: Vec<Counters> = disks.iter().map(|disk| counters(disk.queue)).collect();
+    let mut engine = Engine {
+        running: Vec::new(),
+        in_flight: disks.iter().map(|_| [const { None }; SLOTS_MAX]).collect(),
+        first_failure: None,
+    };
+    let error = engine
+        .start(jobs, disks, hypervisor.now_ns())
+        .and_then(|()| engine.run(hypervisor, disks, observe))
+        .err();
+    let after = disks.iter().map(|disk| counters(disk.queue));
+    let used: Vec<Counters> = after.zip(before).map(|(after, before)| after - before).collect();
+    let results = engine.running.into_iter().map(|running| running.into_result(&used)).collect();
+    Outcome { results, error, first_failure: engine.first_failure }
+}
+
+/// An end that has come for a job that failed or was stopped.
+const STOPPED: u64 = 0;
+
+/// Slots that a disk can have: the entries of a ring.
+const SLOTS_MAX: usize = drivers::ring::ENTRIES as usize;
+
+struct Engine {
+    running: Vec<Running>,
+    /// By disk and slot.
+    in_flight: Vec<[Option<InFlight>; SLOTS_MAX]>,
+    first_failure: Option<String>,
+}
+
+/// What the completion of an I/O needs to know.
+#[derive(Clone, Copy)]
+struct InFlight {
+    running: u32,
+    direction: Direction,
+    offset: u64,
+    start_ns: u64,
+}
+
+/// A job that is under way.
+struct Running {
+    result: JobResult,
+    lanes: Vec<Lane>,
+    next_lane: usize,
+    outstanding: u32,
+    verify: Option<VerifyPattern>,
+    /// The I/Os read back what was written.
+    reading_back: bool,
+    start_ns: u64,
+    /// No I/O is put from then on.
+    end_ns: u64,
+    sleeps: u64,
+}
+
+/// A job's part on one disk.
+struct Lane {
+    disk: usize,
+    /// As it was at the start, to read back what was written.
+    from_start: Pattern,
+    pattern: Pattern,
+    /// I/Os yet to be put.
+    left: u64,
+    /// I/Os put.
+    put: u64,
+}
+
+impl Engine {
+    /// Fits the jobs to the disks and puts their first I/Os.
+    fn start<H: Hypervisor>(
+        &mut self,
+        jobs: Vec<Job>,
+        disks: &mut [Disk<'_, '_, H>],
+        now_ns: u64,
+    ) -> Result<(), RunError> {
+        for job in jobs {
+            self.running.push(Running::new(job, disks, now_ns)?);
+        }
+        for number in 0..self.running.len() {
+            self.put_first(number, disks, now_ns);
+        }
+        kick_all(disks)
+    }
+
+    /// Fills a job's iodepth.
+    fn put_first<H: Hypervisor>(
+        &mut self,
+        number: usize,
+        disks: &mut [Disk<'_, '_, H>],
+        now_ns: u64,
+    ) {
+        for _ in 0..self.running[number].result.job.iodepth {
+            self.put_next(number, None, disks, now_ns);
+        }
+    }
+
+    fn read_back_where_due<H: Hypervisor>(&mut self, disks: &mut [Disk<'_, '_, H>], now_ns: u64) {
+        for number in 0..self.running.len() {
+            if self.running[number].is_reading_back_due() {
+                self.running[number].begin_reading_back();
+                self.put_first(number, disks, now_ns);
+            }
+        }
+    }
+
+    fn run<H: Hypervisor>(
+        &mut self,
+        hypervisor: &H,
+        disks: &mut [Disk<'_, '_, H>],
+        observe: &mut impl FnMut(&Progress) -> Verdict,
+    ) -> Result<(), RunError> {
+        let start_ns = hypervisor.now_ns();
+        let poll =
+            self.running.first().map_or(crate::job::Poll::Auto, |first| first.result.job.poll);
+        let mut waiter = Waiter::new(poll);
+        let mut progress_ns = start_ns;
+        let mut tick_ns = start_ns;
+        while self.running.iter().any(|running| running.outstanding != 0) {
+            let completed_ns = self.complete_all(hypervisor, disks)?;
+            if let Some(now_ns) = completed_ns {
+                self.read_back_where_due(disks, now_ns);
+            }
+            kick_all(disks)?;
+            let now_ns = completed_ns.unwrap_or_else(|| hypervisor.now_ns());
+            if now_ns >= tick_ns {
+                tick_ns = now_ns.saturating_add(TICK_NS);
+                if observe(&self.progress(start_ns, now_ns)) == Verdict::Stop {
+                    self.running.iter_mut().for_each(|running| running.end_ns = STOPPED);
+                }
+            }
+            if completed_ns.is_some() {
+                progress_ns = now_ns;
+                waiter.progress(now_ns);
+                continue;
+            }
+            let give_up_ns = progress_ns.saturating_add(REQUEST_TIMEOUT_NS);
+            if now_ns >= give_up_ns {
+                return Err(stuck(disks));
+            }
+            match waiter.idle(now_ns) {
+                Step::Poll => core::hint::spin_loop(),
+                Step::Sleep => {
+                    hypervisor.prepare_wait();
+                    // All of them, also behind one that has work: each must be armed anew.
+                    let work = disks.iter_mut().fold(false, |work, disk| disk.queue.arm() | work);
+                    if !work {
+                        self.running.iter_mut().for_each(|running| running.sleeps += 1);
+                        hypervisor.wait(tick_ns.min(give_up_ns));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Completes what is there on all queues; answers the time of it, if there was anything.
+    #[inline]
+    fn complete_all<H: Hypervisor>(
+        &mut self,
+        hypervisor: &H,
+        disks: &mut [Disk<'_, '_, H>],
+    ) -> Result<Option<u64>, RunError> {
+        let mut time_ns = None;
+        for number in 0..disks.len() {
+            loop {
+                let disk = &mut disks[number];
+                let broken = |broken| RunError::Broken(disk.name.into(), broken);
+                let Some(completion) = disk.queue.poll().map_err(broken)? else {
+                    break;
+                };
+                let now_ns = *time_ns.get_or_insert_with(|| hypervisor.now_ns());
+                self.complete(number, completion, disks, now_ns);
+            }
+        }
+        Ok(time_ns)
+    }
+
+    #[inline]
+    fn complete<H: Hypervisor>(
+        &mut self,
+        disk_number: usize,
+        completion: Completion,
+        disks: &mut [Disk<'_, '_, H>],
+        now_ns: u64,
+    ) {
+        let Completion { slot, result } = completion;
+        let io =
+            self.in_flight[disk_number][slot.index()].take().expect("the queue checked the id");
+        let number = io.running as usize;
+        let running = &mut self.running[number];
+        running.outstanding -= 1;
+        let bytes = u64::from(running.result.job.bs_bytes);
+        let reading_back = running.reading_back;
+        let figures = running.result.direction_mut(io.direction);
+        match result {
+            Ok(()) => {
+                figures.ios += 1;
+                figures.bytes += bytes;
+                figures.runtime_ns = now_ns - running.start_ns;
+                figures.latency.record(now_ns - io.start_ns);
+                if let Some(pattern) = &running.verify
+                    && io.direction == Direction::Read
+                    && (reading_back || !running.result.job.rw.writes())
+                {
+                    let disk = &disks[disk_number];
+                    if let Err(what) = check(pattern, disk.queue, &slot, io.offset, bytes) {
+                        running.result.read.errors += 1;
+                        let name = disk.name;
+                        self.first_failure.get_or_insert_with(|| format!("{name}: {what}"));
+                    }
+                }
+            }
+            Err(error) => {
+                figures.errors += 1;
+                running.end_ns = STOPPED;
+                let name = disks[disk_number].name;
+                self.first_failure.get_or_insert_with(|| failure(name, &io, error));
+            }
+        }
+        self.put_next(number, Some((disk_number, slot)), disks, now_ns);
+    }
+
+    /// Puts a job's next I/O, if it has one, in a slot that just became free if it fits.
+    #[inline]
+    fn put_next<H: Hypervisor>(
+        &mut self,
+        number: usize,
+        free: Option<(usize, Slot)>,
+        disks: &mut [Disk<'_, '_, H>],
+        now_ns: u64,
+    ) {
+        let running = &mut self.running[number];
+        let Some((disk_number, direction, offset)) = running.next_io(now_ns) else {
+            if let Some((disk_number, slot)) = free {
+                disks[disk_number].queue.release(slot);
+            }
+            return;
+        };
+        let slot = match free {
+            Some((home, slot)) if home == disk_number => slot,
+            other => {
+                if let Some((home, slot)) = other {
+                    disks[home].queue.release(slot);
+                }
+                let slot = disks[disk_number].queue.acquire().expect("a slot for each I/O");
+                running.prepare_data(disks[disk_number].queue, &slot);
+                slot
+            }
+        };
+        let queue = &mut *disks[disk_number].queue;
+        let bytes = running.result.job.bs_bytes;
+        let operation = match direction {
+            Direction::Read => Operation::Read,
+            Direction::Write => {
+                if let Some(pattern) = &running.verify {
+                    fill(pattern, queue, &slot, offset, bytes);
+                }
+                Operation::Write
+            }
+        };
+        self.in_flight[disk_number][slot.index()] =
+            Some(InFlight { running: number as u32, direction, offset, start_ns: now_ns });
+        running.outstanding += 1;
+        queue.submit(slot, operation, offset / u64::from(SECTOR_SIZE), bytes);
+    }
+
+    fn progress(&self, start_ns: u64, now_ns: u64) -> Progress {
+        let results = || self.running.iter().map(|running| &running.result);
+        let longest = |job: &Job| job.runtime_ns.filter(|_| job.time_based);
+        Progress {
+            elapsed_ns: now_ns - start_ns,
+            ios: results().map(JobResult::ios).sum(),
+            bytes: results().map(|result| result.read.bytes + result.write.bytes).sum(),
+            expected_ns: results().filter_map(|result| longest(&result.job)).max(),
+        }
+    }
+}
+
+impl Running {
+    fn new<H: Hypervisor>(
+        job: Job,
+        disks: &[Disk<'_, '_, H>],
+        now_ns: u64,
+    ) -> Result<Self, RunError> {
+        let seed = job.randseed.unwrap_or(now_ns);
+        let mut lanes = Vec::new();
+        for (number, disk) in disks.iter().enumerate() {
+            if !job.disks.iter().any(|name| name == disk.name) {
+                continue;
+            }
+            if job.rw.writes() && disk.info.read_only {
+                return Err(RunError::ReadOnly { job: job.name, disk: disk.name.into() });
+            }
+            let region = job
+                .resolve(disk.name, disk.info.bytes(), disk.info.logical_sector_bytes)
+                .map_err(RunError::Job)?;
+            let pattern = Pattern::new(&job, region, seed);
+            let ios = region.io_bytes.map_or(u64::MAX, |bytes| bytes / u64::from(job.bs_bytes));
+            let from_start = pattern.clone();
+            lanes.push(Lane { disk: number, from_start, pattern, left: ios, put: 0 });
+        }
+        let end_ns = job.runtime_ns.map_or(u64::MAX, |runtime| now_ns.saturating_add(runtime));
+        Ok(Self {
+            verify: job.verify.as_ref().map(|verify| verify.pattern.clone()),
+            result: JobResult::new(job),
+            lanes,
+            next_lane: 0,
+            outstanding: 0,
+            reading_back: false,
+            start_ns: now_ns,
+            end_ns,
+            sleeps: 0,
+        })
+    }
+
+    /// The next I/O, on the job's disks in turn, as fio takes its files.
+    #[inline]
+    fn next_io(&mut self, now_ns: u64) -> Option<(usize, Direction, u64)> {
+        if now_ns >= self.end_ns {
+            return None;
+        }
+        for _ in 0..self.lanes.len() {
+            let number = self.next_lane;
+            self.next_lane = if number + 1 == self.lanes.len() { 0 } else { number + 1 };
+            let lane = &mut self.lanes[number];
+            while lane.left != 0 {
+                lane.left -= 1;
+                lane.put += 1;
+                let (direction, offset) = lane.pattern.next_io();
+                match (self.reading_back, direction) {
+                    (false, _) => return Some((lane.disk, direction, offset)),
+                    (true, Direction::Write) => return Some((lane.disk, Direction::Read, offset)),
+                    (true, Direction::Read) => {}
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether all writes are done and are to be read back.
+    fn is_reading_back_due(&self) -> bool {
+        self.outstanding == 0
+            && !self.reading_back
+            && self.end_ns != STOPPED
+            && self.result.job.rw.writes()
+            && self.result.job.verify.as_ref().is_some_and(|verify| verify.after_write)
+    }
+
+    /// Goes through the same I/Os again, to read what was written.
+    fn begin_reading_back(&mut self) {
+        self.reading_back = true;
+        self.end_ns = u64::MAX;
+        for lane in &mut self.lanes {
+            lane.pattern = lane.from_start.clone();
+            (lane.left, lane.put) = (lane.put, 0);
+        }
+    }
+
+    /// Gives a slot that will be written from something else than zeroes, once, as fio does.
+    fn prepare_data<H: Hypervisor>(&self, queue: &mut QueuePair<'_, H>, slot: &Slot) {
+        if !self.result.job.rw.writes() || self.verify.is_some() {
+            return;
+        }
+        let mut word = slot.index() as u64;
+        for page in 0..(self.result.job.bs_bytes as usize).div_ceil(PAGE_SIZE) {
+            for offset in (0..PAGE_SIZE).step_by(8) {
+                word = word
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                queue.write_data(slot, page * PAGE_SIZE + offset, &word.to_le_bytes());
+            }
+        }
+    }
+
+    fn into_result(mut self, used: &[Counters]) -> JobResult {
+        let disks = self.lanes.iter().map(|lane| used[lane.disk]);
+        self.result.counters = disks.fold(Counters::default(), |sum, disk| sum + disk);
+        self.result.counters.sleeps = self.sleeps;
+        self.result
+    }
+}
+
+fn kick_all<H: Hypervisor>(disks: &mut [Disk<'_, '_, H>]) -> Result<(), RunError> {
+    for disk in disks {
+        disk.queue.kick().map_err(|broken| RunError::Broken(disk.name.into(), broken))?;
+    }
+    Ok(())
+}
+
+fn stuck<H: Hypervisor>(disks: &[Disk<'_, '_, H>]) -> RunError {
+    let owing = disks.iter().max_by_key(|disk| disk.queue.outstanding());
+    owing.map_or(RunError::Stuck { disk: String::new(), outstanding: 0 }, |disk| RunError::Stuck {
+        disk: disk.name.into(),
+        outstanding: disk.queue.outstanding(),
+    })
+}
+
+fn failure(disk: &str, io: &InFlight, error: IoError) -> String {
+    format!("{disk}: {:?} at byte {}: {error}", io.direction, io.offset)
+}
+
+/// Fills a slot with the pattern of the block at `offset`.
+fn fill<H: Hypervisor>(
+    pattern: &VerifyPattern,
+    queue: &mut QueuePair<'_, H>,
+    slot: &Slot,
+    offset: u64,
+    bytes: u32,
+) {
+    let mut page = [0; PAGE_SIZE];
+    for start in (0..bytes as usize).step_by(PAGE_SIZE) {
+        let part = &mut page[..PAGE_SIZE.min(bytes as usize - start)];
+        pattern.fill(offset, start, part);
+        queue.write_data(slot, start, part);
+    }
+}
+
+/// Compares what was read with the pattern of the block at `offset`.
+fn check<H: Hypervisor>(
+    pattern: &VerifyPattern,
+    queue: &QueuePair<'_, H>,
+    slot: &Slot,
+    offset: u64,
+    bytes: u64,
+) -> Result<(), crate::verify::Mismatch> {
+    let mut page = [0; PAGE_SIZE];
+    for start in (0..bytes as usize).step_by(PAGE_SIZE) {
+        let part = &mut page[..PAGE_SIZE.min(bytes as usize - start)];
+        queue.read_data(slot, start, part);
+        pattern.check(offset, start, part)?;
+    }
+    Ok(())
+}
+
+/// The queue's counters, as results name them.
+fn counters<H: Hypervisor>(queue: &QueuePair<'_, H>) -> Counters {
+    let counters = queue.counters();
+    Counters {
+        requests: counters.reads + counters.writes + counters.flushes,
+        notifications: counters.notifications,
+        events: counters.events,
+        grants_made: counters.grants,
+        copies_made: counters.copies,
+        sleeps: 0,
+    }
+}

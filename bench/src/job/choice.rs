@@ -1,0 +1,78 @@
+//! The options that are one of a few words.
+
+use core::fmt;
+
+/// fio's `rw=`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rw {
+    /// Sequential reads.
+    Read,
+    /// Sequential writes.
+    Write,
+    /// Sequential reads and writes mixed.
+    ReadWrite,
+    /// Random reads.
+    RandRead,
+    /// Random writes.
+    RandWrite,
+    /// Random reads and writes mixed.
+    RandRw,
+}
+
+impl Rw {
+    pub(crate) const NAMES: [(&str, Self); 7] = [
+        ("read", Self::Read),
+        ("write", Self::Write),
+        ("rw", Self::ReadWrite),
+        ("readwrite", Self::ReadWrite),
+        ("randread", Self::RandRead),
+        ("randwrite", Self::RandWrite),
+        ("randrw", Self::RandRw),
+    ];
+
+    /// Whether some I/Os are reads.
+    pub fn reads(self) -> bool {
+        !matches!(self, Self::Write | Self::RandWrite)
+    }
+
+    /// Whether some I/Os are writes.
+    pub fn writes(self) -> bool {
+        !matches!(self, Self::Read | Self::RandRead)
+    }
+
+    /// Whether blocks are visited in random order.
+    pub fn is_random(self) -> bool {
+        matches!(self, Self::RandRead | Self::RandWrite | Self::RandRw)
+    }
+}
+
+impl fmt::Display for Rw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::ReadWrite => "rw",
+            Self::RandRead => "randread",
+            Self::RandWrite => "randwrite",
+            Self::RandRw => "randrw",
+        })
+    }
+}
+
+/// How long the loop polls shared memory before it sleeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Poll {
+    /// As long as has paid off so far.
+    Auto,
+    /// Microseconds, at most a second; 0 sleeps at once.
+    Us(u32),
+}
+
+impl fmt::Display for Poll {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Us(us) => us.fmt(f),
+        }
+    }
+}

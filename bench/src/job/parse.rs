@@ -1,0 +1,254 @@
+//! From a command line to jobs: fio's command line form, in one string.
+//!
+//! `--option=value` and `option=value` are the same. `name=` starts a job; what comes before the
+//! first one, or after `name=global`, are defaults for the jobs that follow. Options without any
+//! `name=` make one job. `;` reads as in a shell: what follows is another run of fio, which shares
+//! no defaults with the one before and starts when that is done. So
+//!
+//! ```text
+//! bs=4k --name=a --rw=read --name=b --rw=randread    two jobs, together
+//! rw=read bs=4k; rw=randread bs=4k                   two jobs, one after the other
+//! ```
+
+use super::options::{self, Draft};
+use super::value::Value;
+use super::{Job, JobError};
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::vec::Vec;
+
+/// Reads the jobs on `command_line`, which holds fio options only. No options make no jobs.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn parse(command_line: &str) -> Result<Vec<Job>, JobError> {
+    let printable = |c: char| c.is_ascii_graphic() || c.is_ascii_whitespace();
+    if let Some(character) = command_line.chars().find(|&c| !printable(c)) {
+        return Err(JobError::Character(character));
+    }
+    if !command_line.matches('"').count().is_multiple_of(2) {
+        return Err(JobError::OpenQuote);
+    }
+    let mut jobs = Vec::new();
+    for run in split_unquoted(command_line, |c| c == ';') {
+        parse_run(run, &mut jobs)?;
+    }
+    Ok(jobs)
+}
+
+/// Adds the jobs of one run of fio.
+fn parse_run(run: &str, jobs: &mut Vec<Job>) -> Result<(), JobError> {
+    let first = jobs.len();
+    let mut defaults = Draft::default();
+    let mut current: Option<Draft> = None;
+    let mut words = split_unquoted(run, |c| c.is_ascii_whitespace()).peekable();
+    if words.peek().is_none() {
+        return Ok(());
+    }
+    for word in words {
+        let (option, value) = split_option(word);
+        if option == "name" {
+            if let Some(draft) = current.take() {
+                jobs.push(draft.finish()?);
+            }
+            let name = Value::new("name", value).name()?;
+            if name != "global" {
+                let mut draft = defaults.clone();
+                draft.job.name = name.to_owned();
+                current = Some(draft);
+            }
+        } else {
+            options::set(current.as_mut().unwrap_or(&mut defaults), option, value)?;
+        }
+    }
+    match current {
+        Some(draft) => jobs.push(draft.finish()?),
+        None if jobs.len() == first => {
+            defaults.job.name = format!("job{}", first + 1);
+            jobs.push(defaults.finish()?);
+        }
+        None => {}
+    }
+    if first > 0
+        && let Some(job) = jobs.get_mut(first)
+    {
+        job.stonewall = true;
+    }
+    Ok(())
+}
+
+/// `--bs=4k` and `bs=4k` are `bs` and `4k`.
+fn split_option(word: &str) -> (&str, Option<&str>) {
+    let word = word.strip_prefix("--").unwrap_or(word);
+    match word.split_once('=') {
+        Some((option, value)) => (option, Some(value)),
+        None => (word, None),
+    }
+}
+
+/// The non-empty pieces of `text` between separators, of which those within `"` do not count.
+fn split_unquoted(text: &str, separates: fn(char) -> bool) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    text.split(move |c| {
+        quoted ^= c == '"';
+        !quoted && separates(c)
+    })
+    .filter(|piece| !piece.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{GrantMode, Poll, RANDSEED, Rw};
+    use crate::size::Amount;
+    use alloc::string::{String, ToString};
+    use alloc::vec;
+    use proptest::prelude::*;
+
+    fn error(command_line: &str) -> String {
+        parse(command_line).expect_err(command_line).to_string()
+    }
+
+    fn one(command_line: &str) -> Job {
+        let mut jobs = parse(command_line).expect(command_line);
+        assert_eq!(jobs.len(), 1, "{command_line}");
+        jobs.remove(0)
+    }
+
+    #[test]
+    fn a_guests_usual_line() {
+        let line = "rw=randread bs=4k iodepth=32 runtime=10 filename=/dev/xvda grants=per-request";
+        let expected = Job {
+            rw: Rw::RandRead,
+            iodepth: 32,
+            runtime_ns: Some(10_000_000_000),
+            disks: vec!["xvda".to_owned()],
+            grants: GrantMode::PerRequest,
+            ..Job::default()
+        };
+        assert_eq!(one(line), expected);
+        assert_eq!(one(&line.replace("bs=", "--blocksize=")), expected);
+    }
+
+    #[test]
+    fn names_start_jobs_and_take_the_defaults_before_them() {
+        let jobs = parse("bs=8k --name=a --bs=4k --name=b name=global bs=1k name=c").expect("jobs");
+        let sizes: Vec<_> = jobs.iter().map(|job| (job.name.as_str(), job.bs_bytes)).collect();
+        assert_eq!(sizes, [("a", 4096), ("b", 8192), ("c", 1024)]);
+        assert!(jobs.iter().all(|job| !job.stonewall));
+    }
+
+    #[test]
+    fn semicolons_separate_runs() {
+        let jobs = parse("rw=randread bs=8k; rw=read ;; --name=x --name=y;").expect("jobs");
+        let summary: Vec<_> =
+            jobs.iter().map(|job| (job.name.as_str(), job.bs_bytes, job.stonewall)).collect();
+        let expected =
+            [("job1", 8192, false), ("job2", 4096, true), ("x", 4096, true), ("y", 4096, false)];
+        assert_eq!(summary, expected);
+        assert_eq!(parse(" ; "), Ok(vec![]));
+        assert_eq!(parse(""), Ok(vec![]));
+    }
+
+    #[test]
+    fn values() {
+        assert_eq!(one("rw=randrw rwmixwrite=30 filename=xvda").rwmixread, 70);
+        assert_eq!(one("offset=10%").offset, Amount::Percent(10));
+        assert_eq!(one("randrepeat=0").randseed, None);
+        assert_eq!(one("randrepeat=0 randseed=5").randseed, Some(5));
+        assert_eq!(one("randrepeat=1").randseed, Some(RANDSEED));
+        assert_eq!(one("ringmark_poll_us=0").poll, Poll::Us(0));
+        assert_eq!(one("filename=/dev/xvda:xvdb").disks, ["xvda", "xvdb"]);
+        assert_eq!(one("iodepth=1 ioengine=psync direct=1 group_reporting norandommap").iodepth, 1);
+        assert_eq!(one("bs=44k").bs_bytes, 45_056);
+        let verify = one("rw=write filename=xvda verify_pattern=\"a b;c\" verify=pattern").verify;
+        assert!(verify.is_some_and(|v| v.after_write && v.pattern.to_string() == "\"a b;c\""));
+    }
+
+    #[test]
+    fn errors_name_the_option_the_value_and_the_fix() {
+        for (line, message) in [
+            ("iodpeth=4", "unknown option \"iodpeth\"; did you mean iodepth?"),
+            ("frobnicate=4", "unknown option \"frobnicate\"; see the README for those supported"),
+            ("=4", "unknown option \"\"; see the README for those supported"),
+            ("numjobs=4", "fio option numjobs is not supported; leave it out"),
+            ("bs", "bs needs a value; write bs=..."),
+            ("name=", "name needs a value; write name=..."),
+            (
+                "blocksize=1000",
+                "blocksize=1000: not a multiple of the 512-byte sector; use for example 4k",
+            ),
+            ("bs=0", "bs=0: an empty block; use for example 4k"),
+            ("bs=45k", "bs=45k: a request holds 11 pages; use at most 44k"),
+            ("bs=4k,8k", "bs=4k,8k: one size for reads and writes only, for example 4k"),
+            ("iodepth=0", "iodepth=0: nothing in flight; use 1 to 32"),
+            ("iodepth=33", "iodepth=33: one ring page has 32 slots; use 1 to 32"),
+            ("iodepth=4294967297", "iodepth=4294967297: one ring page has 32 slots; use 1 to 32"),
+            ("iodepth=x", "iodepth=x: not a whole number"),
+            ("rwmixread=101", "rwmixread=101: over 100 %; use 0 to 100"),
+            (
+                "runtime=0",
+                "runtime=0: no time at all; leave it out to run until all bytes are done",
+            ),
+            ("runtime=31d", "runtime=31d: too long; use at most 30d"),
+            (
+                "runtime=1.5",
+                "runtime=1.5: unknown unit; use us, ms, s, m, h or d (none means seconds)",
+            ),
+            ("rw=trim", "rw=trim: use read, write, rw, randread, randwrite or randrw"),
+            ("size=0", "size=0: nothing to do; leave the option out for all there is"),
+            ("offset=101%", "offset=101%: over 100 %; use 0% to 100%"),
+            (
+                "filename=/tmp/x",
+                "filename=/tmp/x: not a disk; use for example /dev/xvda or xvda:xvdb",
+            ),
+            (
+                "filename=xvda:/dev/xvda",
+                "filename=xvda:/dev/xvda: a disk is named twice; name each once",
+            ),
+            ("direct=0", "direct=0: there is no page cache to go through; use direct=1"),
+            ("stonewall=yes", "stonewall=yes: use 0 or 1"),
+            ("verify=crc32c", "verify=crc32c: only verify=pattern is supported"),
+            ("verify_pattern=%x", "verify_pattern=%x: the only format is %o, the block's offset"),
+            ("grants=none", "grants=none: use persistent, persistent-copy or per-request"),
+            (
+                "ringmark_poll_us=2000000",
+                "ringmark_poll_us=2000000: over a second; use auto or 0 to 1000000",
+            ),
+            (
+                "name=w rw=randwrite",
+                "job w: a job that writes names its disks; add for example filename=/dev/xvda",
+            ),
+            ("time_based", "job job1: time_based needs runtime=, for example runtime=10"),
+            (
+                "iodepth=2 ioengine=sync",
+                "job job1: ioengine=sync and psync have one I/O in flight; \
+                 use iodepth=1 or ioengine=libaio",
+            ),
+            (
+                "verify=pattern",
+                "job job1: verify=pattern needs verify_pattern=, for example verify_pattern=%o",
+            ),
+            ("verify_pattern=1", "job job1: verify_pattern= needs verify=pattern"),
+            ("verify_pattern=\"a", "command line: a \" is not closed; add one"),
+            ("name=\u{1b}[2J", "command line: '\\u{1b}' is not allowed; use printable ASCII only"),
+        ] {
+            assert_eq!(error(line), message);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_panics(line in ".*") {
+            let _ = parse(&line);
+        }
+
+        #[test]
+        fn no_value_panics(option in "[a-z_]{2,14}", value in "[ -~]{0,24}") {
+            let _ = parse(&format!("{option}={value}"));
+            for name in ["bs", "size", "offset", "runtime", "filename", "verify_pattern", "rw"] {
+                let _ = parse(&format!("{name}={value}"));
+            }
+        }
+    }
+}

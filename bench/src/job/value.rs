@@ -1,0 +1,176 @@
+//! What stands after an option's `=`, read in the ways that options need.
+
+use super::{
+    BS_BYTES_MAX, GrantMode, IODEPTH_MAX, JobError, Poll, RUNTIME_NS_MAX, Rw, SECTOR_BYTES,
+};
+use crate::size::{self, Amount, NumberError};
+use crate::verify::VerifyPattern;
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// An option's value, if it has one, and the name that errors give it.
+#[derive(Clone, Copy)]
+pub(super) struct Value<'a> {
+    option: &'static str,
+    text: Option<&'a str>,
+}
+
+impl<'a> Value<'a> {
+    pub(super) fn new(option: &'static str, text: Option<&'a str>) -> Self {
+        Self { option, text }
+    }
+
+    pub(super) fn name(self) -> Result<&'a str, JobError> {
+        let text = self.text()?;
+        if text.contains('"') { Err(self.wrong("a name has no quotes")) } else { Ok(text) }
+    }
+
+    fn text(self) -> Result<&'a str, JobError> {
+        self.text.filter(|text| !text.is_empty()).ok_or(JobError::NoValue(self.option))
+    }
+
+    fn wrong(self, fix: &'static str) -> JobError {
+        let value = self.text.unwrap_or_default().to_owned();
+        JobError::Value { option: self.option, value, fix }
+    }
+
+    fn number<T>(self, read: fn(&str) -> Result<T, NumberError>) -> Result<T, JobError> {
+        let text = self.text()?;
+        read(text).map_err(|cause| JobError::Number {
+            option: self.option,
+            value: text.to_owned(),
+            cause,
+        })
+    }
+
+    pub(super) fn count(self) -> Result<u64, JobError> {
+        self.number(size::parse_count)
+    }
+
+    pub(super) fn amount(self) -> Result<Amount, JobError> {
+        self.number(Amount::parse)
+    }
+
+    /// An amount that is not nothing.
+    pub(super) fn length(self) -> Result<Amount, JobError> {
+        match self.amount()? {
+            Amount::Bytes(0) | Amount::Percent(0) => {
+                Err(self.wrong("nothing to do; leave the option out for all there is"))
+            }
+            amount => Ok(amount),
+        }
+    }
+
+    /// fio's boolean; an option alone is on.
+    pub(super) fn flag(self) -> Result<bool, JobError> {
+        match self.text {
+            None | Some("1") => Ok(true),
+            Some("0") => Ok(false),
+            Some(_) => Err(self.wrong("use 0 or 1")),
+        }
+    }
+
+    pub(super) fn must_be_on(self, fix: &'static str) -> Result<(), JobError> {
+        if self.flag()? { Ok(()) } else { Err(self.wrong(fix)) }
+    }
+
+    fn one_of<T: Copy>(self, choices: &[(&str, T)], fix: &'static str) -> Result<T, JobError> {
+        let text = self.text()?;
+        let choice = choices.iter().find(|(name, _)| *name == text);
+        choice.map(|(_, choice)| *choice).ok_or_else(|| self.wrong(fix))
+    }
+
+    pub(super) fn rw(self) -> Result<Rw, JobError> {
+        self.one_of(&Rw::NAMES, "use read, write, rw, randread, randwrite or randrw")
+    }
+
+    pub(super) fn one_at_a_time(self) -> Result<bool, JobError> {
+        let engines = [("libaio", false), ("io_uring", false), ("sync", true), ("psync", true)];
+        self.one_of(&engines, "use libaio, io_uring, sync or psync, or leave it out")
+    }
+
+    pub(super) fn verify(self) -> Result<bool, JobError> {
+        self.one_of(&[("pattern", true), ("0", false)], "only verify=pattern is supported")
+    }
+
+    pub(super) fn pattern(self) -> Result<VerifyPattern, JobError> {
+        let text = self.text()?;
+        VerifyPattern::parse(text)
+            .map_err(|cause| JobError::Pattern { value: text.to_owned(), cause })
+    }
+
+    pub(super) fn grants(self) -> Result<GrantMode, JobError> {
+        let text = self.text()?;
+        GrantMode::ALL
+            .into_iter()
+            .find(|mode| mode.name() == text)
+            .ok_or_else(|| self.wrong("use persistent, persistent-copy or per-request"))
+    }
+
+    pub(super) fn percent(self) -> Result<u8, JobError> {
+        match self.count()? {
+            percent @ 0..=100 => Ok(percent as u8),
+            _ => Err(self.wrong("over 100 %; use 0 to 100")),
+        }
+    }
+
+    pub(super) fn block_bytes(self) -> Result<u32, JobError> {
+        if self.text()?.contains(',') {
+            return Err(self.wrong("one size for reads and writes only, for example 4k"));
+        }
+        match self.number(size::parse_bytes)? {
+            0 => Err(self.wrong("an empty block; use for example 4k")),
+            bytes if !bytes.is_multiple_of(SECTOR_BYTES.into()) => {
+                Err(self.wrong("not a multiple of the 512-byte sector; use for example 4k"))
+            }
+            bytes => u32::try_from(bytes)
+                .ok()
+                .filter(|bytes| *bytes <= BS_BYTES_MAX)
+                .ok_or_else(|| self.wrong("a request holds 11 pages; use at most 44k")),
+        }
+    }
+
+    pub(super) fn iodepth(self) -> Result<u32, JobError> {
+        match self.count()? {
+            0 => Err(self.wrong("nothing in flight; use 1 to 32")),
+            depth => u32::try_from(depth)
+                .ok()
+                .filter(|depth| *depth <= IODEPTH_MAX)
+                .ok_or_else(|| self.wrong("one ring page has 32 slots; use 1 to 32")),
+        }
+    }
+
+    pub(super) fn runtime_ns(self) -> Result<u64, JobError> {
+        match self.number(size::parse_time_ns)? {
+            0 => Err(self.wrong("no time at all; leave it out to run until all bytes are done")),
+            ns if ns > RUNTIME_NS_MAX => Err(self.wrong("too long; use at most 30d")),
+            ns => Ok(ns),
+        }
+    }
+
+    pub(super) fn poll(self) -> Result<Poll, JobError> {
+        if self.text()? == "auto" {
+            return Ok(Poll::Auto);
+        }
+        match self.count()? {
+            us @ 0..=1_000_000 => Ok(Poll::Us(us as u32)),
+            _ => Err(self.wrong("over a second; use auto or 0 to 1000000")),
+        }
+    }
+
+    pub(super) fn disks(self) -> Result<Vec<String>, JobError> {
+        let mut disks = Vec::new();
+        for path in self.text()?.split(':') {
+            let disk = path.strip_prefix("/dev/").unwrap_or(path);
+            if disk.is_empty() || !disk.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                return Err(self.wrong("not a disk; use for example /dev/xvda or xvda:xvdb"));
+            }
+            if disks.iter().any(|known| known == disk) {
+                return Err(self.wrong("a disk is named twice; name each once"));
+            }
+            disks.push(disk.to_owned());
+        }
+        Ok(disks)
+    }
+}

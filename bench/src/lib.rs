@@ -1,0 +1,35 @@
+//! The load generator: what to do, what to do next, and what came of it.
+//!
+//! The crate knows fio's option names, meanings and output; of Xen it knows the queue pair that
+//! [`engine`] drives. Data flows one way through it:
+//!
+//! ```text
+//! command line -> job::parse -> Job -> Job::resolve (to a disk) -> Region
+//! Job, Region  -> Pattern    -> next_io: direction and offset; VerifyPattern: the data there
+//! latencies    -> Histogram  -> JobResult -> table (people), json_line (machines)
+//! ```
+//!
+//! `parse`, `resolve` and everything in [`result`] belong to set-up and reporting and may allocate.
+//! [`Pattern::next_io`], [`Histogram::record`], [`VerifyPattern::fill`] and
+//! [`VerifyPattern::check`] belong to the loop: they allocate nothing and cannot fail.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod engine;
+pub mod histogram;
+pub mod job;
+pub mod pattern;
+pub mod result;
+pub mod size;
+pub mod verify;
+pub mod wait;
+
+pub use histogram::Histogram;
+pub use job::{GrantMode, Job, JobError, Poll, Region, Rw};
+pub use pattern::{Direction, Pattern};
+pub use result::{Counters, JobResult};
+pub use verify::{Mismatch, VerifyPattern};

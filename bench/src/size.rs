@@ -1,0 +1,277 @@
+//! fio's numbers: byte counts, times and percentages, read strictly and printed back.
+//!
+//! Units follow fio with its default `kb_base=1024`: `k`, `m`, `g`, `t`, `p` (and `kb` .. `pb`)
+//! are powers of 1024, and `kib` .. `pib` are, for old job files' sake, powers of 1000. Case does
+//! not matter. A bare `ki` is refused: fio's manual and fio's parser disagree about it.
+
+use core::fmt;
+
+/// Nanoseconds in a second.
+pub const NS_PER_SECOND: u64 = 1_000_000_000;
+
+/// Why a number cannot be read. The text itself is in the error that wraps this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NumberError {
+    /// There are no digits in front.
+    NoDigits,
+    /// The unit of a byte count is none that fio knows.
+    ByteUnit,
+    /// The unit of a time is none that fio knows.
+    TimeUnit,
+    /// The value does not fit 64 bits (bytes, or nanoseconds).
+    TooBig,
+    /// A percentage over 100.
+    Percent,
+}
+
+impl fmt::Display for NumberError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoDigits => "not a whole number",
+            Self::ByteUnit => {
+                "unknown unit; use k, m, g, t or p (1024), or as in fio kib .. pib (1000)"
+            }
+            Self::TimeUnit => "unknown unit; use us, ms, s, m, h or d (none means seconds)",
+            Self::TooBig => "too big for 64 bits",
+            Self::Percent => "over 100 %; use 0% to 100%",
+        })
+    }
+}
+
+impl core::error::Error for NumberError {}
+
+/// A place or a length on a disk: fio takes either bytes or a share of the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    /// So many bytes.
+    Bytes(u64),
+    /// So many hundredths of the disk, 0 to 100.
+    Percent(u8),
+}
+
+impl Amount {
+    /// Reads `4k`, `1g`, `50%`.
+    pub fn parse(text: &str) -> Result<Self, NumberError> {
+        let Some(percent) = text.strip_suffix('%') else {
+            return parse_bytes(text).map(Self::Bytes);
+        };
+        match parse_plain(percent)? {
+            (value @ 0..=100, "") => Ok(Self::Percent(value as u8)),
+            (_, "") => Err(NumberError::Percent),
+            _ => Err(NumberError::NoDigits),
+        }
+    }
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Bytes(bytes) => Bytes(bytes).fmt(f),
+            Self::Percent(percent) => write!(f, "{percent}%"),
+        }
+    }
+}
+
+/// `percent` hundredths of `whole`, rounded down. No overflow for `percent` up to 100.
+pub(crate) fn percent_of(whole: u64, percent: u8) -> u64 {
+    let share = u128::from(whole) * u128::from(percent) / 100;
+    u64::try_from(share).unwrap_or(whole)
+}
+
+/// Prints a byte count exactly, with the largest unit that divides it: 4096 is `4k`.
+#[derive(Clone, Copy, Debug)]
+pub struct Bytes(pub u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut count = self.0;
+        let mut units = ["", "k", "m", "g", "t", "p"].into_iter();
+        let mut unit = units.next().unwrap_or_default();
+        while count != 0 && count.is_multiple_of(1024) {
+            let Some(next) = units.next() else { break };
+            count /= 1024;
+            unit = next;
+        }
+        write!(f, "{count}{unit}")
+    }
+}
+
+/// Prints a time exactly, in fio's spelling: whole seconds bare, else `ms` or `us`, rounded down.
+#[derive(Clone, Copy, Debug)]
+pub struct Time {
+    /// The time in nanoseconds.
+    pub ns: u64,
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.ns {
+            ns if ns.is_multiple_of(NS_PER_SECOND) => write!(f, "{}", ns / NS_PER_SECOND),
+            ns if ns.is_multiple_of(1_000_000) => write!(f, "{}ms", ns / 1_000_000),
+            ns => write!(f, "{}us", ns / 1_000),
+        }
+    }
+}
+
+/// Reads a byte count: fio's integer with a suffix. `0x` begins a hexadecimal number without unit.
+pub fn parse_bytes(text: &str) -> Result<u64, NumberError> {
+    let (value, unit) = parse_plain(text)?;
+    let (base, power) = match lower(unit, &mut [0; 3]).ok_or(NumberError::ByteUnit)? {
+        "" | "b" => (1, 0),
+        "k" | "kb" => (1024, 1),
+        "m" | "mb" => (1024, 2),
+        "g" | "gb" => (1024, 3),
+        "t" | "tb" => (1024, 4),
+        "p" | "pb" => (1024, 5),
+        "kib" => (1000, 1),
+        "mib" => (1000, 2),
+        "gib" => (1000, 3),
+        "tib" => (1000, 4),
+        "pib" => (1000, 5),
+        _ => return Err(NumberError::ByteUnit),
+    };
+    value.checked_mul(u64::pow(base, power)).ok_or(NumberError::TooBig)
+}
+
+/// Reads a time in nanoseconds: fio's time type, where a bare number is seconds.
+pub fn parse_time_ns(text: &str) -> Result<u64, NumberError> {
+    let (value, unit) = parse_plain(text)?;
+    let unit_ns = match lower(unit, &mut [0; 4]).ok_or(NumberError::TimeUnit)? {
+        "us" | "usec" => 1_000,
+        "ms" | "msec" => 1_000_000,
+        "" | "s" => NS_PER_SECOND,
+        "m" => 60 * NS_PER_SECOND,
+        "h" => 60 * 60 * NS_PER_SECOND,
+        "d" => 24 * 60 * 60 * NS_PER_SECOND,
+        _ => return Err(NumberError::TimeUnit),
+    };
+    value.checked_mul(unit_ns).ok_or(NumberError::TooBig)
+}
+
+/// Reads a whole number that takes no unit, decimal or `0x` hexadecimal.
+pub fn parse_count(text: &str) -> Result<u64, NumberError> {
+    match parse_plain(text)? {
+        (value, "") => Ok(value),
+        _ => Err(NumberError::NoDigits),
+    }
+}
+
+/// The digits in front, and whatever follows them.
+fn parse_plain(text: &str) -> Result<(u64, &str), NumberError> {
+    let hex = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+    let (text, radix) = hex.map_or((text, 10), |digits| (digits, 16));
+    let end = text.find(|c: char| !c.is_digit(radix)).unwrap_or(text.len());
+    let (digits, rest) = text.split_at(end);
+    if digits.is_empty() {
+        return Err(NumberError::NoDigits);
+    }
+    let value = u64::from_str_radix(digits, radix).map_err(|_| NumberError::TooBig)?;
+    Ok((value, rest))
+}
+
+/// `text` in lower case, in the caller's buffer. `None` if it is longer than any unit.
+fn lower<'a>(text: &str, buffer: &'a mut [u8]) -> Option<&'a str> {
+    let buffer = buffer.get_mut(..text.len())?;
+    buffer.copy_from_slice(text.as_bytes());
+    buffer.make_ascii_lowercase();
+    core::str::from_utf8(buffer).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+    use proptest::prelude::*;
+
+    #[test]
+    fn bytes_as_fio_reads_them() {
+        for (text, bytes) in [
+            ("512", 512),
+            ("4k", 4096),
+            ("4K", 4096),
+            ("4kb", 4096),
+            ("4kB", 4096),
+            ("4096b", 4096),
+            ("4kib", 4000),
+            ("2MiB", 2_000_000),
+            ("3g", 3 << 30),
+            ("1t", 1 << 40),
+            ("1p", 1 << 50),
+            ("0x1000", 4096),
+        ] {
+            assert_eq!(parse_bytes(text), Ok(bytes), "{text}");
+        }
+        for (text, error) in [
+            ("", NumberError::NoDigits),
+            ("k", NumberError::NoDigits),
+            ("-1", NumberError::NoDigits),
+            ("4ki", NumberError::ByteUnit),
+            ("4.5k", NumberError::ByteUnit),
+            ("4k ", NumberError::ByteUnit),
+            ("4kbytes", NumberError::ByteUnit),
+            ("99999999999999999999", NumberError::TooBig),
+            ("16384p", NumberError::TooBig),
+        ] {
+            assert_eq!(parse_bytes(text), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_as_fio_reads_them() {
+        for (text, ns) in [
+            ("10", 10_000_000_000),
+            ("10s", 10_000_000_000),
+            ("500ms", 500_000_000),
+            ("500MSEC", 500_000_000),
+            ("100us", 100_000),
+            ("2m", 120_000_000_000),
+            ("1h", 3_600_000_000_000),
+            ("1d", 86_400_000_000_000),
+        ] {
+            assert_eq!(parse_time_ns(text), Ok(ns), "{text}");
+        }
+        for (text, error) in [
+            ("", NumberError::NoDigits),
+            ("0.5", NumberError::TimeUnit),
+            ("1ns", NumberError::TimeUnit),
+            ("300000d", NumberError::TooBig),
+        ] {
+            assert_eq!(parse_time_ns(text), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn amounts() {
+        assert_eq!(Amount::parse("50%"), Ok(Amount::Percent(50)));
+        assert_eq!(Amount::parse("1m"), Ok(Amount::Bytes(1 << 20)));
+        assert_eq!(Amount::parse("101%"), Err(NumberError::Percent));
+        assert_eq!(Amount::parse("%"), Err(NumberError::NoDigits));
+        assert_eq!(Amount::parse("1k%"), Err(NumberError::NoDigits));
+        assert_eq!(percent_of(u64::MAX, 100), u64::MAX);
+        assert_eq!(percent_of(1001, 50), 500);
+    }
+
+    #[test]
+    fn counts_take_no_unit() {
+        assert_eq!(parse_count("32"), Ok(32));
+        assert_eq!(parse_count("32k"), Err(NumberError::NoDigits));
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_print_exactly(bytes: u64) {
+            prop_assert_eq!(parse_bytes(&Bytes(bytes).to_string()), Ok(bytes));
+        }
+
+        #[test]
+        fn times_print_exactly(us in 0..u64::MAX / 1_000) {
+            let ns = us * 1_000;
+            prop_assert_eq!(parse_time_ns(&Time { ns }.to_string()), Ok(ns));
+        }
+
+        #[test]
+        fn no_text_panics(text in ".*") {
+            let _ = (parse_bytes(&text), parse_time_ns(&text), Amount::parse(&text));
+        }
+    }
+}

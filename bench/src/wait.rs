@@ -1,0 +1,181 @@
+//! How long to look for completions before sleeping.
+//!
+//! Polling pays when the backend runs on another processor, and only delays it when it needs ours.
+//! No guest is told which of the two is true, so [`Waiter`] tries: now and then it polls through a
+//! wait that it would otherwise sleep through, and goes on polling for as long as completions do
+//! come while it looks.
+
+use crate::job::Poll;
+
+/// Waits that take longer than this on average are slept through, in nanoseconds.
+const WORTH_POLLING_NS: u64 = 1_000_000;
+/// Waits slept through between two trials, at first.
+const TRIAL_GAP_MIN: u32 = 64;
+/// The same, after many trials that failed.
+const TRIAL_GAP_MAX: u32 = 1 << 16;
+/// How far successes add up.
+const CREDIT_MAX: u32 = 16;
+/// What a success earns.
+const CREDIT_SUCCESS: u32 = 2;
+/// What a failure costs.
+const CREDIT_FAILURE: u32 = 8;
+
+/// What to do now that there is nothing to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Look again at once.
+    Poll,
+    /// Sleep until an event comes.
+    Sleep,
+}
+
+/// Decides between polling and sleeping, from wait to wait.
+#[derive(Debug)]
+pub struct Waiter {
+    policy: Poll,
+    /// Set while waiting.
+    wait: Option<Wait>,
+    /// Of recent waits, in nanoseconds.
+    mean_ns: u64,
+    /// Above 0: poll.
+    credit: u32,
+    until_trial: u32,
+    trial_gap: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Wait {
+    start_ns: u64,
+    /// Poll no longer than until then.
+    poll_until_ns: u64,
+}
+
+impl Waiter {
+    /// Follows `ringmark_poll_us=`.
+    pub fn new(policy: Poll) -> Self {
+        Self {
+            policy,
+            wait: None,
+            mean_ns: 0,
+            credit: 0,
+            until_trial: TRIAL_GAP_MIN,
+            trial_gap: TRIAL_GAP_MIN,
+        }
+    }
+
+    /// Nothing has completed at `now_ns`.
+    #[inline]
+    pub fn idle(&mut self, now_ns: u64) -> Step {
+        let wait = match self.wait {
+            Some(wait) => wait,
+            None => {
+                let poll_until_ns = now_ns.saturating_add(self.poll_time_ns());
+                *self.wait.insert(Wait { start_ns: now_ns, poll_until_ns })
+            }
+        };
+        if now_ns < wait.poll_until_ns { Step::Poll } else { Step::Sleep }
+    }
+
+    /// Something has completed at `now_ns`.
+    #[inline]
+    pub fn progress(&mut self, now_ns: u64) {
+        if let Some(wait) = self.wait.take() {
+            self.learn(wait, now_ns);
+        }
+    }
+
+    /// How long to poll in the wait that begins.
+    fn poll_time_ns(&mut self) -> u64 {
+        if let Poll::Us(us) = self.policy {
+            return u64::from(us) * 1_000;
+        }
+        if self.mean_ns > WORTH_POLLING_NS {
+            return 0;
+        }
+        if self.credit == 0 {
+            self.until_trial -= 1;
+            if self.until_trial != 0 {
+                return 0;
+            }
+            self.until_trial = self.trial_gap;
+        }
+        self.mean_ns * 2
+    }
+
+    fn learn(&mut self, wait: Wait, now_ns: u64) {
+        let waited_ns = now_ns.saturating_sub(wait.start_ns);
+        self.mean_ns = match self.mean_ns {
+            0 => waited_ns,
+            mean_ns => mean_ns - mean_ns / 8 + waited_ns / 8,
+        };
+        if wait.poll_until_ns == wait.start_ns {
+            return;
+        }
+        if now_ns <= wait.poll_until_ns {
+            self.credit = CREDIT_MAX.min(self.credit + CREDIT_SUCCESS);
+            self.trial_gap = TRIAL_GAP_MIN;
+        } else {
+            self.credit = self.credit.saturating_sub(CREDIT_FAILURE);
+            self.trial_gap = TRIAL_GAP_MAX.min(self.trial_gap * 2);
+        }
+        self.until_trial = self.trial_gap;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs through waits; completions come after `latency_ns`, but when `shared` only once we
+    /// sleep. Answers the share of waits slept through, and the time polled in vain.
+    fn simulate(policy: Poll, latency_ns: u64, shared: bool, waits: u32) -> (f64, u64) {
+        let mut waiter = Waiter::new(policy);
+        let (mut now_ns, mut slept, mut wasted_ns) = (1_000_000, 0, 0);
+        for _ in 0..waits {
+            let start_ns = now_ns;
+            let polls = loop {
+                if !shared && now_ns >= start_ns + latency_ns {
+                    break true;
+                }
+                match waiter.idle(now_ns) {
+                    Step::Poll => now_ns += 100,
+                    Step::Sleep => break false,
+                }
+            };
+            if !polls {
+                slept += 1;
+                wasted_ns += now_ns - start_ns;
+                now_ns =
+                    if shared { now_ns + latency_ns } else { now_ns.max(start_ns + latency_ns) };
+            }
+            waiter.progress(now_ns);
+        }
+        (f64::from(slept) / f64::from(waits), wasted_ns)
+    }
+
+    #[test]
+    fn with_a_processor_of_its_own_it_polls() {
+        let (slept, _) = simulate(Poll::Auto, 20_000, false, 10_000);
+        assert!(slept < 0.02, "{slept}");
+    }
+
+    #[test]
+    fn with_a_shared_processor_it_sleeps_and_wastes_little() {
+        let (slept, wasted_ns) = simulate(Poll::Auto, 20_000, true, 100_000);
+        assert_eq!(slept, 1.0);
+        assert!(wasted_ns < 100_000 * 20_000 / 1_000, "{wasted_ns}");
+    }
+
+    #[test]
+    fn slow_disks_are_slept_through() {
+        let (slept, wasted_ns) = simulate(Poll::Auto, 5_000_000, false, 10_000);
+        assert_eq!((slept, wasted_ns), (1.0, 0));
+    }
+
+    #[test]
+    fn a_fixed_time_is_kept() {
+        assert_eq!(simulate(Poll::Us(0), 1_000, false, 100), (1.0, 0));
+        assert_eq!(simulate(Poll::Us(50), 20_000, false, 100).0, 0.0);
+        assert_eq!(simulate(Poll::Us(10), 20_000, false, 100), (1.0, 100 * 10_000));
+    }
+}
