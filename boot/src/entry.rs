@@ -3,9 +3,10 @@
 use core::arch::{asm, global_asm};
 use core::fmt::{self, Write};
 use core::ptr::{self, addr_of};
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use bootloader_api::BootInfo;
-use bootloader_api::info::{MemoryRegion, MemoryRegions, Optional};
+use bootloader_api::info::{MemoryRegion, Optional};
 use heapless::Vec;
 use spin::{Mutex, Once};
 use xen_abi::start_info::MemmapEntry;
@@ -21,6 +22,7 @@ unsafe extern "C" {
     static image_end: u8;
     static boot_stack_bottom: u8;
     static boot_stack_top: u8;
+    static boot_first_table: AtomicU64;
 
     /// What `bootloader_api::entry_point!` exports.
     #[expect(improper_ctypes, reason = "BootInfo is repr(C), but non_exhaustive")]
@@ -31,26 +33,27 @@ static LOADED: Once<Loaded> = Once::new();
 
 /// The kernel's command line; empty if the loader gave none.
 pub fn command_line() -> &'static str {
-    LOADED
-        .get()
-        .map_or("", |loaded| loaded.command_line.as_str())
+    LOADED.get().map_or("", |loaded| loaded.command_line.as_str())
 }
 
-/// The memory map of the identity-mapped first 4 GiB.
+/// The memory map as the loader gave it; empty if it gave none.
+pub fn memory_map() -> &'static [MemmapEntry] {
+    LOADED.get().map_or(&[], |loaded| &loaded.memory_map)
+}
+
+/// The identity-mapped first 4 GiB.
 struct IdentityMapped;
 
 impl PhysicalMemory for IdentityMapped {
     fn read(&self, address: u64, bytes: &mut [u8]) -> Result<(), Unreadable> {
-        let end = address
-            .checked_add(bytes.len() as u64)
-            .ok_or(Unreadable(address))?;
-        if address < 4096 || end > MAPPED_END {
+        let end = address.checked_add(bytes.len() as u64).ok_or(Unreadable(address))?;
+        if address == 0 || end > MAPPED_END {
             return Err(Unreadable(address));
         }
         let from = ptr::with_exposed_provenance::<u8>(address as usize);
-        // SAFETY: the range is mapped (entry.s maps 4 GiB but page 0 and the stack's guard, which
-        // lies in our own image where no loader puts anything); where there is no RAM behind it,
-        // the machine reads as ones. Nothing writes here while the boot code runs.
+        // SAFETY: the range is mapped (entry.s maps 4 GiB but the stack's guard, which lies in our
+        // own image where no loader puts anything); where there is no RAM behind it, the machine
+        // reads as ones. Nothing writes here while the boot code runs.
         unsafe { from.copy_to_nonoverlapping(bytes.as_mut_ptr(), bytes.len()) };
         Ok(())
     }
@@ -63,16 +66,14 @@ extern "C" fn boot_main(start_info_address: u64) -> ! {
         Ok(loaded) => LOADED.call_once(|| loaded),
         Err(error) => fail(format_args!("ringmark: cannot boot: {error}\n")),
     };
+    unmap_page_0();
     static BOOT_INFO: Mutex<Option<BootInfo>> = Mutex::new(None);
-    let mut info = BootInfo::new(regions_from(&loaded.memory_map));
+    let mut info = BootInfo::new(regions_from(&loaded.memory_map).into());
     info.physical_memory_offset = Optional::Some(0);
     if loaded.start_info.rsdp_paddr != 0 {
         info.rsdp_addr = Optional::Some(loaded.start_info.rsdp_paddr);
     }
-    if let Some(module) = loaded
-        .modules
-        .iter()
-        .find(|module| is_mapped(module.paddr, module.size))
+    if let Some(module) = loaded.modules.iter().find(|module| is_mapped(module.paddr, module.size))
     {
         info.ramdisk_addr = Optional::Some(module.paddr);
         info.ramdisk_len = module.size;
@@ -89,39 +90,41 @@ extern "C" fn boot_main(start_info_address: u64) -> ! {
     unsafe { _start(info) }
 }
 
+/// From here on a null pointer faults.
+fn unmap_page_0() {
+    // SAFETY: all of page 0 that is of use has been copied, and nothing of ours lives there; the
+    // entry is an aligned word that only the processor reads besides.
+    unsafe {
+        boot_first_table.store(0, Ordering::Relaxed);
+        asm!("invlpg [{}]", in(reg) 0_usize, options(nostack));
+    }
+}
+
 /// The usable regions of a memory map, less what the loader and the image occupy.
 ///
 /// For a kernel that gets the map elsewhere, because the loader gave none (start_info version 0).
 ///
 /// # Panics
 /// When called a third time: the regions live for ever, in one of two places.
-pub fn regions_from(memory_map: &[MemmapEntry]) -> MemoryRegions {
+pub fn regions_from(memory_map: &[MemmapEntry]) -> &'static mut [MemoryRegion] {
     static REGIONS: [Mutex<Vec<MemoryRegion, REGIONS_MAX>>; 2] =
         [const { Mutex::new(Vec::new()) }; 2];
-    let free = REGIONS
-        .iter()
-        .find_map(Mutex::try_lock)
-        .expect("called at most twice");
+    let free = REGIONS.iter().find_map(Mutex::try_lock).expect("called at most twice");
     let regions = spin::MutexGuard::leak(free);
     *regions = usable(memory_map, &reserved());
-    regions.as_mut_slice().into()
+    regions.as_mut_slice()
 }
 
 /// What must not be handed out: the image and the modules. The rest of what the loader told was
 /// copied.
 fn reserved() -> Vec<Range, 32> {
     let modules = LOADED.get().map_or(&[][..], |loaded| &loaded.modules);
-    let modules = modules
-        .iter()
-        .map(|module| Range::sized(module.paddr, module.size));
+    let modules = modules.iter().map(|module| Range::sized(module.paddr, module.size));
     core::iter::once(image()).chain(modules).take(32).collect()
 }
 
 fn image() -> Range {
-    Range {
-        start: addr_of!(image_start).addr() as u64,
-        end: addr_of!(image_end).addr() as u64,
-    }
+    Range { start: addr_of!(image_start).addr() as u64, end: addr_of!(image_end).addr() as u64 }
 }
 
 fn is_mapped(start: u64, size: u64) -> bool {

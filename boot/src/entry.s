@@ -34,11 +34,11 @@ boot_entry:
         cmpl    $2048, %ecx
         jne     2b
 
-        # 2. The first 2 MiB in small pages, without page 0 and without the page below the stack, so
-        #    that a null pointer and a stack overflow fault.
+        # 2. The first 2 MiB in small pages, without the page below the stack, so that a stack overflow
+        #    faults. Page 0 goes later: QEMU's loader puts things there.
         movl    $boot_first_table + 3, boot_directories
-        movl    $0x1003, %eax
-        movl    $1, %ecx
+        movl    $0x3, %eax
+        xorl    %ecx, %ecx
 3:      movl    %eax, boot_first_table(, %ecx, 8)
         addl    $4096, %eax
         incl    %ecx
@@ -95,6 +95,7 @@ boot_pdpt:
         .skip   4096
 boot_directories:
         .skip   4 * 4096
+        .global boot_first_table
 boot_first_table:
         .skip   4096
         .global boot_stack_guard

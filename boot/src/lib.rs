@@ -15,4 +15,4 @@ pub mod start_info;
 #[cfg(not(test))]
 mod entry;
 #[cfg(not(test))]
-pub use entry::{command_line, regions_from};
+pub use entry::{command_line, memory_map, regions_from};

@@ -29,10 +29,7 @@ pub struct Range {
 impl Range {
     /// `size` bytes from `start`; the end stops at the highest address.
     pub const fn sized(start: u64, size: u64) -> Self {
-        Self {
-            start,
-            end: start.saturating_add(size),
-        }
+        Self { start, end: start.saturating_add(size) }
     }
 
     const fn is_empty(self) -> bool {
@@ -45,38 +42,23 @@ impl Range {
             return [self, Self { start: 0, end: 0 }];
         }
         [
-            Self {
-                start: self.start,
-                end: self.end.min(other.start),
-            },
-            Self {
-                start: self.start.max(other.end),
-                end: self.end,
-            },
+            Self { start: self.start, end: self.end.min(other.start) },
+            Self { start: self.start.max(other.end), end: self.end },
         ]
     }
 
     /// The whole pages inside.
     fn whole_pages(self) -> Self {
         let page = PAGE_SIZE as u64;
-        let start = self
-            .start
-            .checked_next_multiple_of(page)
-            .unwrap_or(u64::MAX);
-        Self {
-            start,
-            end: self.end / page * page,
-        }
+        let start = self.start.checked_next_multiple_of(page).unwrap_or(u64::MAX);
+        Self { start, end: self.end / page * page }
     }
 
     /// The range grown to whole pages.
     fn covering_pages(self) -> Self {
         let page = PAGE_SIZE as u64;
         let end = self.end.checked_next_multiple_of(page).unwrap_or(u64::MAX);
-        Self {
-            start: self.start / page * page,
-            end,
-        }
+        Self { start: self.start / page * page, end }
     }
 }
 
@@ -90,9 +72,7 @@ pub fn usable(entries: &[MemmapEntry], reserved: &[Range]) -> Vec<MemoryRegion, 
         };
         let mut pieces: Vec<Range, REGIONS_MAX> = Vec::new();
         let _ = pieces.push(ram.whole_pages());
-        let others = entries
-            .iter()
-            .filter(|entry| entry.kind != MEMMAP_RAM && entry.size != 0);
+        let others = entries.iter().filter(|entry| entry.kind != MEMMAP_RAM && entry.size != 0);
         let taken = others
             .map(|entry| Range::sized(entry.addr, entry.size))
             .chain(reserved.iter().copied())
@@ -120,6 +100,31 @@ pub fn usable(entries: &[MemmapEntry], reserved: &[Range]) -> Vec<MemoryRegion, 
     free.iter().map(region).collect()
 }
 
+/// Where [`hole`] may not go: the tool stack puts ACPI tables and special pages above.
+const HOLES_END: u64 = 0xfc00_0000;
+/// [`hole`] answers multiples of this, so that no large page of RAM is split by it.
+const HOLE_ALIGN: u64 = 2 << 20;
+
+/// The lowest address of `size` bytes below 4 GiB that no entry of the map, of whatever kind,
+/// touches, above all RAM below it.
+pub fn hole(entries: &[MemmapEntry], size: u64) -> Option<u64> {
+    let mut start = HOLE_ALIGN;
+    // Each turn moves up behind an entry, so there are no more turns than entries.
+    for _ in 0..=entries.len() {
+        let end = start.checked_add(size).filter(|&end| end <= HOLES_END)?;
+        let touched = entries
+            .iter()
+            .filter(|entry| entry.size != 0)
+            .map(|entry| Range::sized(entry.addr, entry.size))
+            .find(|range| range.start < end && range.end > start);
+        match touched {
+            None => return Some(start),
+            Some(range) => start = range.end.checked_next_multiple_of(HOLE_ALIGN)?,
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,12 +132,7 @@ mod tests {
     const MIB: u64 = 1 << 20;
 
     fn entry(addr: u64, size: u64, kind: u32) -> MemmapEntry {
-        MemmapEntry {
-            addr,
-            size,
-            kind,
-            reserved: 0,
-        }
+        MemmapEntry { addr, size, kind, reserved: 0 }
     }
 
     fn check(entries: &[MemmapEntry], reserved: &[Range], expected: &[(u64, u64)]) {
@@ -143,10 +143,7 @@ mod tests {
 
     #[test]
     fn ram_less_the_image() {
-        let image = Range {
-            start: MIB,
-            end: 2 * MIB - 5,
-        };
+        let image = Range { start: MIB, end: 2 * MIB - 5 };
         check(
             &[entry(0, 16 * MIB, 1), entry(0xfee0_0000, 4096, 2)],
             &[image],
@@ -166,14 +163,24 @@ mod tests {
     #[test]
     fn no_byte_twice() {
         check(
-            &[
-                entry(0, 4 * MIB, 1),
-                entry(2 * MIB, 4 * MIB, 1),
-                entry(0, 4 * MIB, 1),
-            ],
+            &[entry(0, 4 * MIB, 1), entry(2 * MIB, 4 * MIB, 1), entry(0, 4 * MIB, 1)],
             &[],
             &[(4096, 4 * MIB), (4 * MIB, 6 * MIB)],
         );
+    }
+
+    #[test]
+    fn a_hole_touches_nothing() {
+        let ram = entry(0, 16 * MIB, 1);
+        assert_eq!(hole(&[], MIB), Some(2 * MIB));
+        assert_eq!(hole(&[ram], MIB), Some(16 * MIB));
+        assert_eq!(hole(&[entry(16 * MIB, 1, 2), ram], MIB), Some(18 * MIB));
+        assert_eq!(hole(&[ram, entry(17 * MIB, MIB, 2)], MIB), Some(16 * MIB));
+        assert_eq!(hole(&[ram, entry(17 * MIB, MIB, 2)], 2 * MIB), Some(18 * MIB));
+        assert_eq!(hole(&[entry(0, 0xfb80_0000, 1)], 4 * MIB), Some(0xfb80_0000));
+        assert_eq!(hole(&[entry(0, 0xfb80_0001, 1)], 4 * MIB), None);
+        assert_eq!(hole(&[entry(0, u64::MAX, 1)], MIB), None);
+        assert_eq!(hole(&[ram], u64::MAX), None);
     }
 
     #[test]
@@ -183,16 +190,8 @@ mod tests {
         check(&[entry(MIB, 0, 1), entry(MIB, 100, 1)], &[], &[]);
         check(&[entry(MIB, u64::MAX, 1)], &[], &[(MIB, MAPPED_END)]);
         check(&[entry(MIB, MIB, 1), entry(0, u64::MAX, 7)], &[], &[]);
-        check(
-            &[entry(MIB, MIB, 1), entry(0, u64::MAX, 1)],
-            &[Range::sized(5, u64::MAX)],
-            &[],
-        );
-        check(
-            &[entry(MIB, MIB, 1), entry(MIB + 5, 0, 2)],
-            &[],
-            &[(MIB, 2 * MIB)],
-        );
+        check(&[entry(MIB, MIB, 1), entry(0, u64::MAX, 1)], &[Range::sized(5, u64::MAX)], &[]);
+        check(&[entry(MIB, MIB, 1), entry(MIB + 5, 0, 2)], &[], &[(MIB, 2 * MIB)]);
         let shattered: std::vec::Vec<_> = (0..ENTRIES_MAX as u64)
             .map(|n| entry(n * 2 * 4096 + 4096, 4096, 2))
             .chain([entry(0, 16 * MIB, 1)])

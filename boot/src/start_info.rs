@@ -79,10 +79,7 @@ impl Loaded {
     /// [`BootError`]. Modules and map entries beyond the limits are left out, not refused.
     pub fn read(memory: &impl PhysicalMemory, address: u64) -> Result<Self, BootError> {
         let start_info = read_start_info(memory, address)?;
-        let mut loaded = Self {
-            start_info,
-            ..Self::default()
-        };
+        let mut loaded = Self { start_info, ..Self::default() };
         if start_info.cmdline_paddr != 0 {
             loaded.command_line = read_command_line(memory, start_info.cmdline_paddr)?;
         }
@@ -148,9 +145,7 @@ fn read_command_line(
         match byte {
             0 => return Ok(line),
             0x80.. => return Err(BootError::CommandLineNotAscii),
-            _ => line
-                .push(char::from(byte))
-                .map_err(|_| BootError::CommandLineTooLong)?,
+            _ => line.push(char::from(byte)).map_err(|_| BootError::CommandLineTooLong)?,
         }
     }
     Err(BootError::CommandLineTooLong)
@@ -162,19 +157,13 @@ fn read_at<const N: usize>(
     offset: u64,
 ) -> Result<[u8; N], Unreadable> {
     let mut bytes = [0; N];
-    memory.read(
-        address.checked_add(offset).ok_or(Unreadable(address))?,
-        &mut bytes,
-    )?;
+    memory.read(address.checked_add(offset).ok_or(Unreadable(address))?, &mut bytes)?;
     Ok(bytes)
 }
 
 /// The little-endian word at an offset that the structure's fixed size allows.
 fn word32(bytes: &[u8], offset: usize) -> u32 {
-    bytes[offset..offset + 4]
-        .iter()
-        .rev()
-        .fold(0, |word, &byte| word << 8 | u32::from(byte))
+    bytes[offset..offset + 4].iter().rev().fold(0, |word, &byte| word << 8 | u32::from(byte))
 }
 
 fn word64(bytes: &[u8], offset: usize) -> u64 {
@@ -214,21 +203,10 @@ mod tests {
     /// A version 1 start_info at 0x100 with one module, a command line and two map entries.
     fn guest() -> Ram {
         let mut ram = Ram(vec![0; 0x3000]);
-        ram.words(
-            0x100,
-            &[
-                u64::from(MAGIC) | 1 << 32,
-                1 << 32,
-                0x200,
-                0x300,
-                0,
-                0x400,
-                2,
-            ],
-        )
-        .words(0x200, &[0x5000, 77, 0, 0])
-        .put(0x300, b"rw=randread bs=4k\0")
-        .words(0x400, &[0, 0x10_0000, 1, 0xfc00_0000, 0x1000, 2]);
+        ram.words(0x100, &[u64::from(MAGIC) | 1 << 32, 1 << 32, 0x200, 0x300, 0, 0x400, 2])
+            .words(0x200, &[0x5000, 77, 0, 0])
+            .put(0x300, b"rw=randread bs=4k\0")
+            .words(0x400, &[0, 0x10_0000, 1, 0xfc00_0000, 0x1000, 2]);
         ram
     }
 
@@ -236,15 +214,9 @@ mod tests {
     fn a_whole_start_info_is_read() {
         let loaded = Loaded::read(&guest(), 0x100).unwrap();
         assert_eq!(loaded.command_line, "rw=randread bs=4k");
-        assert_eq!(
-            (loaded.modules[0].paddr, loaded.modules[0].size),
-            (0x5000, 77)
-        );
+        assert_eq!((loaded.modules[0].paddr, loaded.modules[0].size), (0x5000, 77));
         assert_eq!(loaded.memory_map.len(), 2);
-        assert_eq!(
-            (loaded.memory_map[1].addr, loaded.memory_map[1].kind),
-            (0xfc00_0000, 2)
-        );
+        assert_eq!((loaded.memory_map[1].addr, loaded.memory_map[1].kind), (0xfc00_0000, 2));
     }
 
     #[test]
@@ -260,20 +232,14 @@ mod tests {
     fn every_pointer_and_count_may_be_absurd() {
         assert_eq!(Loaded::read(&guest(), 0).unwrap_err(), BootError::Magic(0));
         for address in [u64::MAX, 0x2ff0, 1 << 40] {
-            assert!(matches!(
-                Loaded::read(&guest(), address),
-                Err(BootError::Unreadable(_))
-            ));
+            assert!(matches!(Loaded::read(&guest(), address), Err(BootError::Unreadable(_))));
         }
         for field in [0x110, 0x118, 0x128] {
             for lie in [u64::MAX, u64::MAX - 8, 0x3000, 1 << 33] {
                 let mut ram = guest();
                 ram.words(field, &[lie]);
                 let result = Loaded::read(&ram, 0x100);
-                assert!(
-                    matches!(result, Err(BootError::Unreadable(_))),
-                    "{field:#x} {lie:#x}"
-                );
+                assert!(matches!(result, Err(BootError::Unreadable(_))), "{field:#x} {lie:#x}");
             }
         }
         let mut ram = guest();
@@ -287,22 +253,12 @@ mod tests {
     fn the_command_line_is_bounded_ascii() {
         let mut ram = guest();
         ram.put(0x305, &[0xc3]);
-        assert_eq!(
-            Loaded::read(&ram, 0x100).unwrap_err(),
-            BootError::CommandLineNotAscii
-        );
+        assert_eq!(Loaded::read(&ram, 0x100).unwrap_err(), BootError::CommandLineNotAscii);
         for (len, fits) in [(COMMAND_LINE_MAX, true), (COMMAND_LINE_MAX + 1, false)] {
             let mut ram = guest();
             ram.words(0x118, &[0x1000]).put(0x1000, &vec![b'x'; len]);
             let read = Loaded::read(&ram, 0x100).map(|loaded| loaded.command_line.len());
-            assert_eq!(
-                read,
-                if fits {
-                    Ok(len)
-                } else {
-                    Err(BootError::CommandLineTooLong)
-                }
-            );
+            assert_eq!(read, if fits { Ok(len) } else { Err(BootError::CommandLineTooLong) });
         }
     }
 }

@@ -16,6 +16,9 @@ pub struct Page {
     gfn: Gfn,
 }
 
+// SAFETY: the memory is owned by the `Page` alone (`new`), whichever vCPU holds it.
+unsafe impl Send for Page {}
+
 impl Page {
     /// Takes ownership of a page.
     ///

@@ -132,6 +132,22 @@ pub fn list<H: Hypervisor>(store: &mut Xenstore<'_, H>) -> Result<Vec<Vdev>, xen
     Ok(vdevs)
 }
 
+/// Whether the tool stack attached a VBD for writing (`mode` in the backend's directory).
+///
+/// # Errors
+/// xenstore's; a VBD that says nothing of it is not writable.
+pub fn is_writable<H: Hypervisor>(
+    store: &mut Xenstore<'_, H>,
+    vdev: Vdev,
+) -> Result<bool, xenstore::Error> {
+    let read = |store: &mut Xenstore<'_, H>, path: &str| match store.read(Transaction::NONE, path) {
+        Err(error) if error.is_not_found() => Ok(String::new()),
+        value => value,
+    };
+    let backend = read(store, &format!("device/vbd/{}/backend", vdev.0))?;
+    Ok(read(store, &format!("{backend}/mode"))?.starts_with('w'))
+}
+
 impl<'a, H: Hypervisor> Blkfront<'a, H> {
     /// Brings a VBD up. A VBD that was closed before can be connected again.
     ///

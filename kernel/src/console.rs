@@ -1,0 +1,72 @@
+//! Where text goes: the paravirtual console under Xen, the first serial port without it.
+
+use core::fmt::{self, Write};
+
+use drivers::console::Console;
+use spin::Mutex;
+use uart_16550::{Config, Uart16550, backend::PioBackend};
+
+use crate::xen::Xen;
+
+/// The one sink; a static, because a panic has to reach it from anywhere.
+static SINK: Mutex<Sink> = Mutex::new(Sink::Nowhere);
+
+enum Sink {
+    Nowhere,
+    Serial(Uart16550<PioBackend>),
+    Xen(Console<'static, Xen>),
+}
+
+/// Sends text to the first serial port from now on, if there is one.
+pub fn use_serial() {
+    // SAFETY: 0x3f8 is the first serial port's base on a PC, and nobody else drives it.
+    let Ok(mut port) = (unsafe { Uart16550::new_port(0x3f8) }) else { return };
+    if port.init(Config::default()).is_ok() {
+        *SINK.lock() = Sink::Serial(port);
+    }
+}
+
+/// Sends text to Xen's console from now on.
+pub fn use_xen(console: Console<'static, Xen>) {
+    *SINK.lock() = Sink::Xen(console);
+}
+
+/// Shows text.
+pub fn print(text: fmt::Arguments<'_>) {
+    // On one vCPU the lock is held only by a panic inside of a print; then text is dropped.
+    if let Some(mut sink) = SINK.try_lock() {
+        let _ = sink.write_fmt(text);
+    }
+}
+
+/// What was typed since the last call, at most `keys.len()` bytes; answers how many.
+pub fn read(keys: &mut [u8]) -> usize {
+    match &mut *SINK.lock() {
+        Sink::Xen(console) if console.has_input() => console.read(keys),
+        _ => 0,
+    }
+}
+
+impl Write for Sink {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        match self {
+            Self::Nowhere => {}
+            Self::Serial(port) => {
+                for piece in text.split_inclusive('\n') {
+                    port.send_bytes_exact(piece.trim_end_matches('\n').as_bytes());
+                    if piece.ends_with('\n') {
+                        port.send_bytes_exact(b"\r\n");
+                    }
+                }
+            }
+            Self::Xen(console) => console.write(text),
+        }
+        Ok(())
+    }
+}
+
+/// Prints a line.
+#[macro_export]
+macro_rules! say {
+    ($($text:tt)*) => { $crate::console::print(format_args!("{}\n", format_args!($($text)*))) };
+}

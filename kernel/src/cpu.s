@@ -1,0 +1,51 @@
+# Stubs of the 32 exceptions, 16 bytes each, and the handler of the event upcall.
+
+        .pushsection .text.cpu, "ax", @progbits
+
+        .balign 16
+        .global cpu_exception_stubs
+cpu_exception_stubs:
+        .set    vector, 0
+        .rept   32
+        .balign 16
+        .if     vector != 8 && (vector < 10 || vector > 14) && vector != 17 && vector != 21 && vector < 29
+        pushq   $0                      # in place of the error code
+        .endif
+        pushq   $vector
+        jmp     cpu_exception
+        .set    vector, vector + 1
+        .endr
+
+        .balign 16
+cpu_exception:
+        pushq   %rax
+        pushq   %rbx
+        pushq   %rcx
+        pushq   %rdx
+        pushq   %rsi
+        pushq   %rdi
+        pushq   %rbp
+        pushq   %r8
+        pushq   %r9
+        pushq   %r10
+        pushq   %r11
+        pushq   %r12
+        pushq   %r13
+        pushq   %r14
+        pushq   %r15
+        cld
+        movq    %rsp, %rdi              # struct Frame
+        andq    $-16, %rsp
+        call    cpu_fatal_exception
+        ud2
+
+        # Xen raises the upcall for as long as the flag is set; all else is done by who wakes.
+        .balign 16
+        .global cpu_upcall
+cpu_upcall:
+        pushq   %rax
+        movq    cpu_upcall_flag(%rip), %rax
+        movb    $0, (%rax)
+        popq    %rax
+        iretq
+        .popsection

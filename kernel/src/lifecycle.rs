@@ -1,0 +1,50 @@
+//! How the guest ends: as asked, or by a crash that says why.
+
+use core::fmt;
+use core::panic::PanicInfo;
+
+use spin::Once;
+use x86_64::instructions::port::Port;
+use xen_abi::sched::ShutdownReason;
+
+use crate::hypercall::Gate;
+use crate::{say, xen};
+
+/// QEMU's isa-debug-exit device ends QEMU with status 2 * value + 1.
+const DEBUG_EXIT_PORT: u16 = 0xf4;
+
+/// How to reach Xen; a static, because a panic has to end the domain from anywhere.
+static GATE: Once<Gate> = Once::new();
+
+/// From now on the domain can be ended by a hypercall.
+pub fn use_gate(gate: Gate) {
+    GATE.call_once(|| gate);
+}
+
+/// Ends the guest: the domain shuts down for this reason; without Xen, QEMU exits with 33 for
+/// success and 35 for failure.
+pub fn end(reason: ShutdownReason) -> ! {
+    match GATE.get() {
+        Some(&gate) => xen::shut_down(gate, reason),
+        None => {
+            let value = if reason == ShutdownReason::Poweroff { 0x10_u32 } else { 0x11 };
+            // SAFETY: the port is QEMU's exit device or nothing.
+            unsafe { Port::new(DEBUG_EXIT_PORT).write(value) };
+        }
+    }
+    loop {
+        x86_64::instructions::interrupts::disable();
+        x86_64::instructions::hlt();
+    }
+}
+
+/// Says why, and ends the guest as crashed.
+pub fn crash(why: fmt::Arguments<'_>) -> ! {
+    say!("ringmark: {why}");
+    end(ShutdownReason::Crash)
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    crash(format_args!("{info}"))
+}

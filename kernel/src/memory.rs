@@ -1,0 +1,98 @@
+//! Memory: a heap for setting up, and pages for sharing.
+
+use alloc::vec::Vec;
+use core::ptr::{self, NonNull};
+
+use bootloader_api::info::{MemoryRegion, MemoryRegionKind};
+use drivers::Page;
+use linked_list_allocator::LockedHeap;
+use xen_abi::{Gfn, PAGE_SIZE};
+
+#[global_allocator]
+static HEAP: LockedHeap = LockedHeap::empty();
+
+/// Smallest heap, in bytes.
+const HEAP_MIN: u64 = 1 << 20;
+/// One part in so many of the memory becomes heap.
+const HEAP_SHARE: u64 = 16;
+
+/// Hands out whole pages.
+#[derive(Debug)]
+pub struct PageSource {
+    /// Ranges never used yet, whole pages, half open.
+    fresh: Vec<(u64, u64)>,
+    /// Pages that were given back.
+    returned: Vec<Page>,
+}
+
+/// There is not enough memory to start.
+#[derive(Clone, Copy, Debug)]
+pub struct TooLittle {
+    /// Bytes of the largest region.
+    pub largest: u64,
+}
+
+/// Makes the heap out of the largest region and a source of pages out of all the rest.
+///
+/// # Errors
+/// [`TooLittle`].
+///
+/// # Safety
+/// The usable regions are RAM, mapped one to one, and used by nobody. To be called once.
+pub unsafe fn init(regions: &[MemoryRegion]) -> Result<PageSource, TooLittle> {
+    let usable = || regions.iter().filter(|region| region.kind == MemoryRegionKind::Usable);
+    let size = |region: &MemoryRegion| region.end.saturating_sub(region.start);
+    let total: u64 = usable().map(size).sum();
+    let heap_size = HEAP_MIN.max(total / HEAP_SHARE).next_multiple_of(PAGE_SIZE as u64);
+    let home = usable().max_by_key(|region| size(region)).filter(|home| size(home) > heap_size);
+    let Some(home) = home else {
+        return Err(TooLittle { largest: usable().map(size).max().unwrap_or(0) });
+    };
+    let heap_start = ptr::with_exposed_provenance_mut(home.start as usize);
+    // SAFETY: the range is the start of a usable region (the caller's promise) and is left out of
+    // the page source below.
+    unsafe { HEAP.lock().init(heap_start, heap_size as usize) };
+    let fresh = usable()
+        .map(|region| match region.start == home.start {
+            true => (region.start + heap_size, region.end),
+            false => (region.start, region.end),
+        })
+        .collect();
+    Ok(PageSource { fresh, returned: Vec::new() })
+}
+
+impl PageSource {
+    /// A zeroed page.
+    pub fn take(&mut self) -> Option<Page> {
+        if let Some(mut page) = self.returned.pop() {
+            page.zero();
+            return Some(page);
+        }
+        loop {
+            let (start, end) = self.fresh.last_mut()?;
+            if *start == *end {
+                self.fresh.pop();
+                continue;
+            }
+            let address = *start;
+            *start += PAGE_SIZE as u64;
+            let memory = NonNull::new(ptr::with_exposed_provenance_mut(address as usize))?;
+            // SAFETY: a whole page of a usable region, handed out this once and mapped one to one,
+            // so that its address divided by the page size is its frame.
+            let mut page = unsafe { Page::new(memory, Gfn(address / PAGE_SIZE as u64)) };
+            page.zero();
+            return Some(page);
+        }
+    }
+
+    /// Takes a page back.
+    pub fn put(&mut self, page: Page) {
+        self.returned.push(page);
+    }
+
+    /// Pages that can still be taken.
+    pub fn available(&self) -> u64 {
+        let fresh: u64 = self.fresh.iter().map(|(start, end)| end - start).sum();
+        fresh / PAGE_SIZE as u64 + self.returned.len() as u64
+    }
+}

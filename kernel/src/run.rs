@@ -1,0 +1,317 @@
+//! From jobs to results: stage by stage, connect the disks, run, disconnect.
+//!
+//! A stage is a job and those after it that do not wait for it (fio's `stonewall`). Disks are
+//! connected anew for each stage, because how pages are granted is agreed on at connect.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use bench::engine::{self, Disk, Progress, RunError, Verdict};
+use bench::{GrantMode, Job, JobError, JobResult};
+use drivers::blkfront::{Blkfront, ConnectError, Setup, Vdev, handshake};
+use drivers::grant::GrantTable;
+use drivers::ring;
+use drivers::xenstore::{self, Xenstore};
+use xen_abi::PAGE_SIZE;
+use xen_abi::sched::ShutdownReason;
+
+use crate::control::Control;
+use crate::options::Options;
+use crate::say;
+use crate::xen::Xen;
+
+/// Why there is no result, or not the whole of it.
+#[derive(Debug)]
+pub enum Failure {
+    /// The options make no sense.
+    Options(JobError),
+    /// xenstore can't be used.
+    Xenstore(xenstore::Error),
+    /// A job names a disk that is not there.
+    NoDisk {
+        /// What was named.
+        name: String,
+        /// What there is.
+        found: Vec<String>,
+    },
+    /// No job names a disk, and there is none to choose.
+    NothingToDo {
+        /// What there is, all of it read-only.
+        found: Vec<String>,
+    },
+    /// Jobs that run together ask for different things of one disk.
+    Conflict {
+        /// The disk.
+        disk: String,
+        /// What differs.
+        what: &'static str,
+    },
+    /// A disk can't be connected.
+    Connect(String, ConnectError),
+    /// The run ended early.
+    Run(RunError),
+    /// An I/O failed, or its data was wrong.
+    Io(String),
+    /// Somebody asked the guest to end.
+    Stopped,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Options(error) => error.fmt(f),
+            Self::Xenstore(error) => error.fmt(f),
+            Self::NoDisk { name, found } => {
+                write!(f, "filename=/dev/{name}: no such disk; ")?;
+                if found.is_empty() {
+                    f.write_str("this guest has none, add a disk= line to its configuration")
+                } else {
+                    write!(f, "this guest has {}", found.join(", "))
+                }
+            }
+            Self::NothingToDo { found } if found.is_empty() => f.write_str(
+                "this guest has no disk; add disk = [ 'phy:/dev/vg/lv,xvda,w' ] to its configuration",
+            ),
+            Self::NothingToDo { found } => write!(
+                f,
+                "no writable disk to measure; to read a read-only one, name it: filename=/dev/{}",
+                found.join(":/dev/")
+            ),
+            Self::Conflict { disk, what } => {
+                write!(f, "jobs that run together on {disk} {what}; separate them with stonewall")
+            }
+            Self::Connect(disk, error) => write!(f, "{disk}: {error}"),
+            Self::Run(error) => error.fmt(f),
+            Self::Io(what) => f.write_str(what),
+            Self::Stopped => f.write_str("stopped before the end, as asked"),
+        }
+    }
+}
+
+impl From<xenstore::Error> for Failure {
+    fn from(error: xenstore::Error) -> Self {
+        Self::Xenstore(error)
+    }
+}
+
+/// All that a run works with.
+#[derive(Debug)]
+pub struct Runner<'a> {
+    xen: &'a Xen,
+    grants: GrantTable<'a, Xen>,
+    store: Xenstore<'a, Xen>,
+    control: Control,
+    results: Vec<JobResult>,
+    /// The first I/O has been announced.
+    first_io: bool,
+}
+
+/// A disk that a stage works on.
+struct Connected<'a> {
+    name: String,
+    device: Blkfront<'a, Xen>,
+}
+
+impl<'a> Runner<'a> {
+    /// A runner with no result yet.
+    ///
+    /// # Errors
+    /// xenstore's.
+    pub fn new(xen: &'a Xen, mut store: Xenstore<'a, Xen>) -> Result<Self, xenstore::Error> {
+        let control = Control::new(&mut store)?;
+        let grants = GrantTable::new(xen);
+        Ok(Self { xen, grants, store, control, results: Vec::new(), first_io: false })
+    }
+
+    /// Runs what the options ask for; answers how the guest is to end. The report is printed
+    /// before a held guest begins to wait, and in any case.
+    pub fn run(&mut self, options: &Options) -> ShutdownReason {
+        let done = self.run_jobs(options);
+        if !options.hold {
+            self.report(done.as_ref().err());
+        }
+        match self.control.poll(&mut self.store) {
+            Ok(Some(reason)) => reason,
+            _ => ShutdownReason::Poweroff,
+        }
+    }
+
+    fn report(&self, failure: Option<&Failure>) {
+        if !self.results.is_empty() {
+            say!("{}", bench::result::table(&self.results));
+        }
+        if let Some(failure) = failure {
+            say!("ringmark: error: {failure}");
+        }
+        let failure = failure.map(|failure| failure as &dyn fmt::Display);
+        say!("{}", bench::result::json_line(&self.results, failure));
+    }
+
+    fn run_jobs(&mut self, options: &Options) -> Result<(), Failure> {
+        let mut jobs = bench::job::parse(&options.jobs).map_err(Failure::Options)?;
+        let vdevs = handshake::list(&mut self.store)?;
+        let names: Vec<String> = vdevs.iter().map(Vdev::to_string).collect();
+        if jobs.is_empty() {
+            jobs = self.default_jobs(&vdevs)?;
+        }
+        for job in jobs.iter_mut().filter(|job| job.disks.is_empty()) {
+            job.disks = names.clone();
+            if names.is_empty() {
+                return Err(Failure::NothingToDo { found: names });
+            }
+        }
+        if let Some(missing) =
+            jobs.iter().flat_map(|job| &job.disks).find(|name| !names.contains(name))
+        {
+            return Err(Failure::NoDisk { name: missing.clone(), found: names });
+        }
+        let stages: Vec<&[Job]> = jobs.chunk_by(|_, next| !next.stonewall).collect();
+        for (number, stage) in stages.iter().enumerate() {
+            let is_last = number + 1 == stages.len();
+            self.run_stage(stage, &vdevs, options.hold && is_last)?;
+        }
+        Ok(())
+    }
+
+    /// The comparison of the grant modes, reading only, on each disk that may be written: one that
+    /// is read-only is no ordinary disk, and is measured when it is named.
+    fn default_jobs(&mut self, vdevs: &[Vdev]) -> Result<Vec<Job>, Failure> {
+        let mut jobs = Vec::new();
+        for &vdev in vdevs {
+            if handshake::is_writable(&mut self.store, vdev)? {
+                let name = vdev.to_string();
+                jobs.extend(GrantMode::ALL.map(|mode| Job::default_for(&name, mode)));
+            }
+        }
+        if jobs.is_empty() {
+            let found = vdevs.iter().map(Vdev::to_string).collect();
+            return Err(Failure::NothingToDo { found });
+        }
+        Ok(jobs)
+    }
+
+    fn run_stage(&mut self, jobs: &[Job], vdevs: &[Vdev], hold: bool) -> Result<(), Failure> {
+        let mut connected = Vec::new();
+        let done = self
+            .connect_all(jobs, vdevs, &mut connected)
+            .and_then(|()| self.run_connected(jobs, &mut connected));
+        if hold {
+            self.report(done.as_ref().err());
+            say!("ringmark: holding the disks; end with xl shutdown, or Ctrl-C on the console");
+            let _ = self.control.wait(self.xen, &mut self.store);
+        }
+        for Connected { name, device } in connected {
+            let left = device.disconnect(self.xen, &mut self.grants, &mut self.store);
+            if left.timed_out {
+                say!("ringmark: {name}: backend did not answer the close in time");
+            }
+            if left.quarantined_pages != 0 {
+                say!("ringmark: {name}: backend kept {} pages mapped", left.quarantined_pages);
+            }
+        }
+        done
+    }
+
+    fn connect_all(
+        &mut self,
+        jobs: &[Job],
+        vdevs: &[Vdev],
+        connected: &mut Vec<Connected<'a>>,
+    ) -> Result<(), Failure> {
+        for &vdev in vdevs {
+            let name = vdev.to_string();
+            let Some(setup) = setup_for(&name, jobs)? else { continue };
+            let device =
+                Blkfront::connect(self.xen, &mut self.grants, &mut self.store, vdev, &setup)
+                    .map_err(|error| Failure::Connect(name.clone(), error))?;
+            let info = device.info();
+            say!(
+                "{name}: {} MiB, {}-byte sectors{}, grants {} (backend {})",
+                info.bytes() >> 20,
+                info.logical_sector_bytes,
+                if info.read_only { ", read-only" } else { "" },
+                setup.grants,
+                if info.persistent { "keeps pages mapped" } else { "maps pages for each request" },
+            );
+            connected.push(Connected { name, device });
+        }
+        Ok(())
+    }
+
+    fn run_connected(
+        &mut self,
+        jobs: &[Job],
+        connected: &mut [Connected<'a>],
+    ) -> Result<(), Failure> {
+        let mut disks: Vec<Disk<'_, 'a, Xen>> = connected
+            .iter_mut()
+            .map(|Connected { name, device }| Disk {
+                name,
+                info: *device.info(),
+                queue: &mut device.queue,
+            })
+            .collect();
+        let names: Vec<String> =
+            jobs.iter().map(|job| format!("{} ({})", job.name, job.grants)).collect();
+        let label = names.join(", ");
+        let mut stopped = false;
+        let (first_io, control, store) = (&mut self.first_io, &mut self.control, &mut self.store);
+        let mut observe = |progress: &Progress| {
+            if progress.ios != 0 && !core::mem::replace(first_io, true) {
+                say!("ringmark: first I/O completed");
+            }
+            if progress.elapsed_ns >= engine::TICK_NS {
+                show(&label, progress);
+            }
+            // xenstore failing now does not spoil the measurement; it shows at the disconnect.
+            stopped |= matches!(control.poll(store), Ok(Some(_)));
+            if stopped { Verdict::Stop } else { Verdict::Continue }
+        };
+        let outcome = engine::run(self.xen, jobs.to_vec(), &mut disks, &mut observe);
+        self.results.extend(outcome.results);
+        if let Some(error) = outcome.error {
+            return Err(Failure::Run(error));
+        }
+        if let Some(what) = outcome.first_failure {
+            return Err(Failure::Io(what));
+        }
+        if stopped { Err(Failure::Stopped) } else { Ok(()) }
+    }
+}
+
+/// What a disk must be set up for; `None` when no job uses it.
+fn setup_for(name: &str, jobs: &[Job]) -> Result<Option<Setup>, Failure> {
+    let conflict = |what| Failure::Conflict { disk: name.to_owned(), what };
+    let mut setup: Option<Setup> = None;
+    for job in jobs.iter().filter(|job| job.disks.iter().any(|disk| disk == name)) {
+        let pages = (job.bs_bytes as usize).div_ceil(PAGE_SIZE);
+        let setup = setup.get_or_insert(Setup { grants: job.grants, slots: 0, pages_per_slot: 1 });
+        if setup.grants != job.grants {
+            return Err(conflict("ask for different grants"));
+        }
+        setup.slots += job.iodepth;
+        if setup.slots > ring::ENTRIES {
+            return Err(conflict("have iodepths that add up to more than 32"));
+        }
+        setup.pages_per_slot = setup.pages_per_slot.max(pages);
+    }
+    Ok(setup)
+}
+
+/// A line on how far the run is.
+fn show(label: &str, progress: &Progress) {
+    let seconds = progress.elapsed_ns / 1_000_000_000;
+    let iops = (progress.ios as f64 * 1e9 / progress.elapsed_ns as f64) as u64;
+    match progress.expected_ns {
+        Some(expected_ns) => {
+            let percent =
+                (progress.elapsed_ns as f64 * 100.0 / expected_ns as f64).min(100.0) as u64;
+            let left = expected_ns.saturating_sub(progress.elapsed_ns).div_ceil(1_000_000_000);
+            say!("{label}: [{percent:3}%] {iops} IOPS, {seconds} s, {left} s to go");
+        }
+        None => say!("{label}: {iops} IOPS, {seconds} s, {} MiB", progress.bytes >> 20),
+    }
+}

@@ -1,0 +1,117 @@
+//! `selftest`: the machine without any disk, with and without Xen.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use bootloader_api::BootInfo;
+use drivers::grant::GrantTable;
+use drivers::hypervisor::{Access, Hypervisor};
+use xen_abi::{DomId, PAGE_SIZE};
+
+use crate::cpu;
+use crate::memory::PageSource;
+use crate::say;
+use crate::xen::Xen;
+
+/// Counts and prints checks.
+#[derive(Debug, Default)]
+pub struct Selftest {
+    passed: u32,
+    failed: u32,
+}
+
+impl Selftest {
+    fn check(&mut self, what: &str, passed: bool) {
+        say!("{} {what}", if passed { "ok    " } else { "FAILED" });
+        *(if passed { &mut self.passed } else { &mut self.failed }) += 1;
+    }
+
+    /// Prints the sum; answers whether all passed.
+    pub fn finish(self) -> bool {
+        say!("{} passed, {} failed", self.passed, self.failed);
+        self.failed == 0
+    }
+
+    /// What any machine must do.
+    pub fn machine(&mut self, boot_info: &BootInfo) {
+        let image_end = boot_info.kernel_addr + boot_info.kernel_len;
+        let clear = boot_info
+            .memory_regions
+            .iter()
+            .all(|region| region.end <= boot_info.kernel_addr || region.start >= image_end);
+        self.check("no usable memory below the image", clear);
+        let sorted = boot_info.memory_regions.iter().is_sorted_by(|a, b| a.end <= b.start);
+        self.check("usable regions are in order and apart", sorted);
+        if let Some(&start) = boot_info.ramdisk_addr.as_ref() {
+            let end = start + boot_info.ramdisk_len;
+            let apart = boot_info.memory_regions.iter().all(|r| r.end <= start || r.start >= end);
+            self.check("no usable memory below the RAM disk", apart);
+        }
+        self.check("floating point formats", format!("{:.3}", 1.0_f64 / 3.0) == "0.333");
+        let numbers: Vec<u64> = (0..10_000).collect();
+        self.check("the heap keeps what it is given", numbers.iter().sum::<u64>() == 49_995_000);
+        let mut bytes = [0_u8; 100];
+        bytes.iter_mut().zip(0..).for_each(|(byte, value)| *byte = value);
+        bytes.copy_within(0..90, 10);
+        bytes.copy_within(11..100, 1);
+        self.check("overlapping copies, up and down", bytes[1..10] == [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        let (first, second) = (cpu::tsc(), cpu::tsc());
+        self.check("the time stamp counter moves on", second > first);
+    }
+
+    /// The page source: fresh and returned pages come zeroed.
+    pub fn pages(&mut self, pages: &mut PageSource) {
+        let before = pages.available();
+        let Some(mut page) = pages.take() else { return self.check("a page can be had", false) };
+        let frame = page.gfn();
+        page.write(100, &[0xa5; 200]);
+        pages.put(page);
+        let again = pages.take();
+        let mut bytes = [0xff; PAGE_SIZE];
+        let clean = again.is_some_and(|again| {
+            again.read(0, &mut bytes);
+            let same = again.gfn() == frame;
+            pages.put(again);
+            same
+        });
+        self.check("a returned page comes back zeroed", clean && bytes == [0; PAGE_SIZE]);
+        self.check("no page is lost", pages.available() == before);
+    }
+
+    /// What Xen must do.
+    pub fn xen(&mut self, xen: &Xen) {
+        self.check("Xen tells its version", xen.version().is_ok());
+        let start_ns = xen.now_ns();
+        xen.prepare_wait();
+        xen.wait(start_ns + 20_000_000);
+        let mut slept_ns = xen.now_ns() - start_ns;
+        while slept_ns < 20_000_000 {
+            xen.prepare_wait();
+            xen.wait(start_ns + 20_000_000);
+            slept_ns = xen.now_ns() - start_ns;
+        }
+        self.check("a sleep of 20 ms ends by the timer", slept_ns < 10_000_000_000);
+
+        // A port of our own to talk to ourselves is not to be had without a second domain, but an
+        // unbound one can be made, sent nothing, and closed once.
+        let port = xen.evtchn_alloc_unbound(DomId(0));
+        self.check("an event channel can be made", port.is_ok());
+        if let Ok(port) = port {
+            self.check("no event is pending on it", !xen.take_event(port));
+            self.check("it closes once", xen.evtchn_close(port).is_ok());
+            self.check("and not twice", xen.evtchn_close(port).is_err());
+        }
+
+        let mut table = GrantTable::new(xen);
+        match (table.reserve(), xen.alloc_page()) {
+            (Ok(mut grant), Some(page)) => {
+                self.check("reserved grants are left alone", grant.gref().0 >= 8);
+                grant.permit(DomId(0), page.gfn(), Access::ReadWrite);
+                self.check("an unused grant is revoked", grant.revoke().is_ok());
+                self.check("and given back", table.release(grant).is_ok());
+                xen.free_page(page);
+            }
+            _ => self.check("a grant can be had", false),
+        }
+    }
+}

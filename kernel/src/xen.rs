@@ -1,0 +1,285 @@
+//! Xen as this guest sees it: hypercalls, the shared page, event channels, time, memory.
+//!
+//! The guest's implementation of [`Hypervisor`]. Everything is reached through `&Xen`; what two
+//! callers could change at once is an atomic or behind a lock.
+
+use core::ptr;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use drivers::clock::system_time_ns;
+use drivers::hypervisor::{GrantFrame, Hypervisor};
+use drivers::{Page, hypervisor};
+use spin::Mutex;
+use xen_abi::event_channel::{self, AllocUnbound, BindVirq, PortArgument};
+use xen_abi::hvm::{self, HvmParam};
+use xen_abi::memory::{self, AddToPhysmap, MemoryMap};
+use xen_abi::sched::{self, ShutdownReason};
+use xen_abi::shared_info::{SharedInfo, VcpuInfo};
+use xen_abi::start_info::MemmapEntry;
+use xen_abi::vcpu::{self, SetSingleshotTimer};
+use xen_abi::{DomId, Errno, Gfn, PAGE_SIZE, Port, hypercall};
+
+use crate::cpu;
+use crate::hypercall::Gate;
+use crate::memory::PageSource;
+
+/// Pages of address space kept for the shared page and the grant table.
+pub const SPECIAL_PAGES: u64 = 256;
+/// The longest sleep, in nanoseconds: a lost event costs at most this delay.
+const SLEEP_MAX_NS: u64 = 100_000_000;
+
+/// The only vCPU so far.
+const BOOT_VCPU: u32 = 0;
+
+/// Xen, with this guest's side of what is shared with it.
+#[derive(Debug)]
+pub struct Xen {
+    gate: Gate,
+    shared: &'static SharedInfo,
+    /// Where the grant table's pages go, one after the other.
+    grant_table: Gfn,
+    pages: Mutex<PageSource>,
+    /// The highest time handed out.
+    last_ns: AtomicU64,
+    timer_port: AtomicU32,
+    /// When the armed timer fires; [`u64::MAX`] when none is armed.
+    timer_ns: AtomicU64,
+}
+
+/// The memory map that the tool stack set (XENMEM_memory_map), for a loader that gave none.
+///
+/// # Errors
+/// Xen's.
+pub fn memory_map(gate: Gate, entries: &mut [MemmapEntry]) -> Result<usize, Errno> {
+    let mut raw = [0_u8; 128 * 20];
+    let room = entries.len().min(raw.len() / 20);
+    let mut argument =
+        MemoryMap { nr_entries: room as u32, buffer: ptr::from_mut(&mut raw) as u64 };
+    let at = ptr::from_mut(&mut argument) as u64;
+    // SAFETY: the structure is the operation's, and its buffer has room for what it says.
+    unsafe { gate.call2(hypercall::MEMORY_OP, memory::MEMORY_MAP, at)? };
+    let count = room.min(argument.nr_entries as usize);
+    for (entry, bytes) in entries.iter_mut().zip(raw.chunks_exact(20)).take(count) {
+        let word = |at: usize| {
+            u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+        };
+        let wide = |at: usize| u64::from(word(at + 4)) << 32 | u64::from(word(at));
+        *entry = MemmapEntry { addr: wide(0), size: wide(8), kind: word(16), reserved: 0 };
+    }
+    Ok(count)
+}
+
+impl Xen {
+    /// Maps the shared page, sets the upcall up and takes over the pages.
+    ///
+    /// `special` is a hole of [`SPECIAL_PAGES`] pages in the guest's address space, mapped one to
+    /// one and empty.
+    ///
+    /// # Errors
+    /// Xen's.
+    pub fn new(gate: Gate, special: Gfn, pages: PageSource) -> Result<Self, Errno> {
+        add_to_physmap(gate, memory::SPACE_SHARED_INFO, 0, special)?;
+        let shared = ptr::with_exposed_provenance::<SharedInfo>(special.0 as usize * PAGE_SIZE);
+        // SAFETY: Xen's shared page is there now, for good; all fields that change are atomics.
+        let shared = unsafe { &*shared };
+        let xen = Self {
+            gate,
+            shared,
+            grant_table: Gfn(special.0 + 1),
+            pages: Mutex::new(pages),
+            last_ns: AtomicU64::new(0),
+            timer_port: AtomicU32::new(0),
+            timer_ns: AtomicU64::new(u64::MAX),
+        };
+        cpu::set_upcall_flag(&xen.vcpu().evtchn_upcall_pending);
+        xen.set_param(hvm::PARAM_CALLBACK_IRQ, hvm::callback_vector(cpu::UPCALL_VECTOR))?;
+        let timer = xen.bind_virq(event_channel::VIRQ_TIMER)?;
+        xen.timer_port.store(timer.0, Ordering::Relaxed);
+        Ok(xen)
+    }
+
+    fn vcpu(&self) -> &'static VcpuInfo {
+        &self.shared.vcpu_info[BOOT_VCPU as usize]
+    }
+
+    /// Xen's version, as major and minor.
+    ///
+    /// # Errors
+    /// Xen's.
+    pub fn version(&self) -> Result<(u64, u64), Errno> {
+        // SAFETY: this operation takes no argument and changes nothing.
+        let version =
+            unsafe { self.gate.call2(hypercall::XEN_VERSION, hypercall::XENVER_VERSION, 0)? };
+        Ok((version >> 16, version & 0xffff))
+    }
+
+    /// How this guest enters Xen.
+    pub fn gate(&self) -> Gate {
+        self.gate
+    }
+
+    /// Pages that are free.
+    pub fn pages_available(&self) -> u64 {
+        self.pages.lock().available()
+    }
+
+    /// A parameter of this domain (HVMOP_get_param).
+    ///
+    /// # Errors
+    /// Xen's.
+    pub fn param(&self, index: u32) -> Result<u64, Errno> {
+        let mut argument = HvmParam { domid: DomId::SELF.0, pad: 0, index, value: 0 };
+        // SAFETY: the structure is the operation's.
+        unsafe { self.operate(hypercall::HVM_OP, hvm::GET_PARAM, &mut argument)? };
+        Ok(argument.value)
+    }
+
+    fn set_param(&self, index: u32, value: u64) -> Result<(), Errno> {
+        let mut argument = HvmParam { domid: DomId::SELF.0, pad: 0, index, value };
+        // SAFETY: the structure is the operation's; the parameter set is the upcall's vector, for
+        // which there is a handler.
+        unsafe { self.operate(hypercall::HVM_OP, hvm::SET_PARAM, &mut argument) }
+    }
+
+    fn bind_virq(&self, virq: u32) -> Result<Port, Errno> {
+        let mut argument = BindVirq { virq, vcpu: BOOT_VCPU, port: 0 };
+        // SAFETY: the structure is the operation's.
+        unsafe {
+            self.operate(hypercall::EVENT_CHANNEL_OP, event_channel::BIND_VIRQ, &mut argument)?;
+        }
+        Ok(Port(argument.port))
+    }
+
+    /// A hypercall whose only argument is a structure.
+    ///
+    /// # Safety
+    /// `argument` has the operation's type, and the operation changes no other memory.
+    #[inline]
+    unsafe fn operate<T>(
+        &self,
+        number: u64,
+        operation: u64,
+        argument: &mut T,
+    ) -> Result<(), Errno> {
+        let argument = ptr::from_mut(argument) as u64;
+        // SAFETY: the caller's promise.
+        unsafe { self.gate.call2(number, operation, argument).map(drop) }
+    }
+
+    /// The pending bit of a port: its word, and the bit in it.
+    fn pending(&self, port: Port) -> Option<(&AtomicU64, u64)> {
+        let word = self.shared.evtchn_pending.get(port.0 as usize / 64)?;
+        Some((word, 1 << (port.0 % 64)))
+    }
+
+    /// Sees to it that the timer fires no later than at `deadline_ns`.
+    fn arm_timer(&self, deadline_ns: u64) {
+        if self.timer_ns.load(Ordering::Relaxed) <= deadline_ns {
+            return;
+        }
+        let mut argument = SetSingleshotTimer { timeout_abs_ns: deadline_ns, flags: 0 };
+        let at = ptr::from_mut(&mut argument) as u64;
+        let args = [vcpu::SET_SINGLESHOT_TIMER, u64::from(BOOT_VCPU), at];
+        // SAFETY: the structure is the operation's.
+        let armed = unsafe { self.gate.call3(hypercall::VCPU_OP, args) };
+        if armed.is_ok() {
+            self.timer_ns.store(deadline_ns, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Ends the domain; returns only if Xen refuses.
+pub fn shut_down(gate: Gate, reason: ShutdownReason) {
+    let mut argument = sched::Shutdown { reason: reason as u32 };
+    let at = ptr::from_mut(&mut argument) as u64;
+    // SAFETY: the structure is the operation's.
+    let _ = unsafe { gate.call2(hypercall::SCHED_OP, sched::SHUTDOWN, at) };
+}
+
+fn add_to_physmap(gate: Gate, space: u32, index: u64, gfn: Gfn) -> Result<(), Errno> {
+    let mut argument = AddToPhysmap { domid: DomId::SELF.0, size: 0, space, index, gfn: gfn.0 };
+    let at = ptr::from_mut(&mut argument) as u64;
+    // SAFETY: the structure is the operation's; the frame is in the hole that the caller found, so
+    // no memory of ours disappears below it.
+    unsafe { gate.call2(hypercall::MEMORY_OP, memory::ADD_TO_PHYSMAP, at).map(drop) }
+}
+
+impl Hypervisor for Xen {
+    #[inline]
+    fn now_ns(&self) -> u64 {
+        let now_ns = system_time_ns(&self.vcpu().time, cpu::tsc);
+        let last_ns = self.last_ns.load(Ordering::Relaxed);
+        if now_ns > last_ns {
+            self.last_ns.store(now_ns, Ordering::Relaxed);
+        }
+        now_ns.max(last_ns)
+    }
+
+    fn alloc_page(&self) -> Option<Page> {
+        self.pages.lock().take()
+    }
+
+    fn free_page(&self, page: Page) {
+        self.pages.lock().put(page);
+    }
+
+    fn grant_frame(&self, index: u32) -> Result<&GrantFrame, Errno> {
+        if u64::from(index) >= SPECIAL_PAGES - 1 {
+            return Err(Errno::ENOSPC);
+        }
+        let gfn = Gfn(self.grant_table.0 + u64::from(index));
+        add_to_physmap(self.gate, memory::SPACE_GRANT_TABLE, index.into(), gfn)?;
+        let frame =
+            ptr::with_exposed_provenance::<hypervisor::GrantFrame>(gfn.0 as usize * PAGE_SIZE);
+        // SAFETY: that page of the grant table is there now, for good; all its fields are atomics.
+        Ok(unsafe { &*frame })
+    }
+
+    fn evtchn_alloc_unbound(&self, remote: DomId) -> Result<Port, Errno> {
+        let mut argument = AllocUnbound { dom: DomId::SELF.0, remote_dom: remote.0, port: 0 };
+        // SAFETY: the structure is the operation's.
+        unsafe {
+            self.operate(hypercall::EVENT_CHANNEL_OP, event_channel::ALLOC_UNBOUND, &mut argument)?;
+        }
+        Ok(Port(argument.port))
+    }
+
+    #[inline]
+    fn evtchn_send(&self, port: Port) -> Result<(), Errno> {
+        let mut argument = PortArgument { port: port.0 };
+        // SAFETY: the structure is the operation's.
+        unsafe { self.operate(hypercall::EVENT_CHANNEL_OP, event_channel::SEND, &mut argument) }
+    }
+
+    fn evtchn_close(&self, port: Port) -> Result<(), Errno> {
+        let mut argument = PortArgument { port: port.0 };
+        // SAFETY: the structure is the operation's.
+        unsafe { self.operate(hypercall::EVENT_CHANNEL_OP, event_channel::CLOSE, &mut argument) }
+    }
+
+    #[inline]
+    fn take_event(&self, port: Port) -> bool {
+        self.pending(port)
+            .is_some_and(|(word, bit)| word.fetch_and(!bit, Ordering::SeqCst) & bit != 0)
+    }
+
+    fn prepare_wait(&self) {
+        // From the top down: Xen sets a lower level first, and goes on to the next only if the bit
+        // was clear (event_2l.c). Stale bits at any level would lose the next event.
+        let vcpu = self.vcpu();
+        vcpu.evtchn_upcall_pending.store(0, Ordering::SeqCst);
+        vcpu.evtchn_pending_sel.swap(0, Ordering::SeqCst);
+        if self.take_event(Port(self.timer_port.load(Ordering::Relaxed))) {
+            self.timer_ns.store(u64::MAX, Ordering::Relaxed);
+        }
+    }
+
+    fn wait(&self, deadline_ns: u64) {
+        let now_ns = self.now_ns();
+        if now_ns >= deadline_ns {
+            return;
+        }
+        self.arm_timer(deadline_ns.min(now_ns.saturating_add(SLEEP_MAX_NS)));
+        cpu::halt_window();
+    }
+}
