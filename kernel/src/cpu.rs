@@ -4,7 +4,7 @@
 //! of the event upcall needs to do nothing but take the upcall flag back, and every exception is
 //! fatal: it is shown with the registers, and the domain crashes.
 
-use core::arch::{asm, global_asm};
+use core::arch::global_asm;
 use core::fmt;
 use core::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 
@@ -34,6 +34,7 @@ global_asm!(include_str!("cpu.s"), options(att_syntax));
 unsafe extern "C" {
     static cpu_exception_stubs: [u8; 32 * STUB_SIZE as usize];
     static cpu_upcall: u8;
+    fn cpu_halt_window();
 }
 
 /// Loads the descriptor tables. Once, on the boot vCPU.
@@ -99,12 +100,13 @@ pub fn set_upcall_flag(flag: &'static AtomicU8) {
     UPCALL_FLAG.store(core::ptr::from_ref(flag).cast_mut(), Ordering::Release);
 }
 
-/// Sleeps until the next interrupt. The only place where interrupts are on.
+/// Sleeps until the next upcall, or not at all if one is due. The only place where interrupts are
+/// on.
+#[inline]
 pub fn halt_window() {
-    // SAFETY: `sti` takes effect after `hlt` has begun, so an interrupt that is pending already
-    // ends the halt at once; the upcall handler touches memory only through its flag and the
-    // stack below this function's, whose red zone is not in use (no `nostack`).
-    unsafe { asm!("sti", "hlt", "cli") };
+    // SAFETY: cpu.s; the upcall handler keeps every register, touches no memory but its flag and
+    // the stack below that function's frame, and interrupts are off again on return.
+    unsafe { cpu_halt_window() }
 }
 
 /// The time stamp counter, not before earlier loads are done.
