@@ -5,6 +5,9 @@
 //! something; an I/O put in that pass starts then, so the wait for the rest of its batch counts
 //! into its latency. Nothing here allocates once the first I/Os are out.
 
+mod data;
+mod running;
+
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,14 +15,13 @@ use core::fmt;
 
 use drivers::blkfront::{Broken, Completion, DiskInfo, IoError, Operation, QueuePair, Slot};
 use drivers::hypervisor::Hypervisor;
-use xen_abi::PAGE_SIZE;
 use xen_abi::blkif::SECTOR_SIZE;
 
 use crate::job::{Job, JobError};
-use crate::pattern::{Direction, Pattern};
+use crate::pattern::Direction;
 use crate::result::{Counters, JobResult};
-use crate::verify::VerifyPattern;
 use crate::wait::{Step, Waiter};
+use running::Running;
 
 /// A backend that completes nothing for so long is given up, in nanoseconds.
 pub const REQUEST_TIMEOUT_NS: u64 = 30_000_000_000;
@@ -136,9 +138,6 @@ pub fn run<H: Hypervisor>(
     Outcome { results, error, first_failure: engine.first_failure }
 }
 
-/// An end that has come for a job that failed or was stopped.
-const STOPPED: u64 = 0;
-
 /// Slots that a disk can have: the entries of a ring.
 const SLOTS_MAX: usize = drivers::ring::ENTRIES as usize;
 
@@ -156,33 +155,6 @@ struct InFlight {
     direction: Direction,
     offset: u64,
     start_ns: u64,
-}
-
-/// A job that is under way.
-struct Running {
-    result: JobResult,
-    lanes: Vec<Lane>,
-    next_lane: usize,
-    outstanding: u32,
-    verify: Option<VerifyPattern>,
-    /// The I/Os read back what was written.
-    reading_back: bool,
-    start_ns: u64,
-    /// No I/O is put from then on.
-    end_ns: u64,
-    sleeps: u64,
-}
-
-/// A job's part on one disk.
-struct Lane {
-    disk: usize,
-    /// As it was at the start, to read back what was written.
-    from_start: Pattern,
-    pattern: Pattern,
-    /// I/Os yet to be put.
-    left: u64,
-    /// I/Os put.
-    put: u64,
 }
 
 impl Engine {
@@ -217,7 +189,7 @@ impl Engine {
     fn read_back_where_due<H: Hypervisor>(&mut self, disks: &mut [Disk<'_, '_, H>], now_ns: u64) {
         for number in 0..self.running.len() {
             if self.running[number].is_reading_back_due() {
-                self.running[number].begin_reading_back();
+                self.running[number].begin_reading_back(now_ns);
                 self.put_first(number, disks, now_ns);
             }
         }
@@ -245,7 +217,7 @@ impl Engine {
             if now_ns >= tick_ns {
                 tick_ns = now_ns.saturating_add(TICK_NS);
                 if observe(&self.progress(start_ns, now_ns)) == Verdict::Stop {
-                    self.running.iter_mut().for_each(|running| running.end_ns = STOPPED);
+                    self.running.iter_mut().for_each(Running::stop);
                 }
             }
             if completed_ns.is_some() {
@@ -309,30 +281,27 @@ impl Engine {
         let number = io.running as usize;
         let running = &mut self.running[number];
         running.outstanding -= 1;
-        let bytes = u64::from(running.result.job.bs_bytes);
-        let reading_back = running.reading_back;
+        let bytes = running.result.job.bs_bytes;
         let figures = running.result.direction_mut(io.direction);
         match result {
             Ok(()) => {
                 figures.ios += 1;
-                figures.bytes += bytes;
+                figures.bytes += u64::from(bytes);
                 figures.runtime_ns = now_ns - running.start_ns;
                 figures.latency.record(now_ns - io.start_ns);
-                if let Some(pattern) = &running.verify
-                    && io.direction == Direction::Read
-                    && (reading_back || !running.result.job.rw.writes())
+                if io.direction == Direction::Read
+                    && let Some(pattern) = running.expected()
                 {
-                    let disk = &disks[disk_number];
-                    if let Err(what) = check(pattern, disk.queue, &slot, io.offset, bytes) {
+                    let Disk { name, queue, .. } = &disks[disk_number];
+                    if let Err(wrong) = data::check(pattern, queue, &slot, io.offset, bytes) {
                         running.result.read.errors += 1;
-                        let name = disk.name;
-                        self.first_failure.get_or_insert_with(|| format!("{name}: {what}"));
+                        self.first_failure.get_or_insert_with(|| format!("{name}: {wrong}"));
                     }
                 }
             }
             Err(error) => {
                 figures.errors += 1;
-                running.end_ns = STOPPED;
+                running.stop();
                 let name = disks[disk_number].name;
                 self.first_failure.get_or_insert_with(|| failure(name, &io, error));
             }
@@ -363,7 +332,10 @@ impl Engine {
                     disks[home].queue.release(slot);
                 }
                 let slot = disks[disk_number].queue.acquire().expect("a slot for each I/O");
-                running.prepare_data(disks[disk_number].queue, &slot);
+                if running.result.job.rw.writes() {
+                    let bytes = running.result.job.bs_bytes;
+                    data::fill_once(disks[disk_number].queue, &slot, bytes);
+                }
                 slot
             }
         };
@@ -373,7 +345,7 @@ impl Engine {
             Direction::Read => Operation::Read,
             Direction::Write => {
                 if let Some(pattern) = &running.verify {
-                    fill(pattern, queue, &slot, offset, bytes);
+                    data::fill(pattern, queue, &slot, offset, bytes);
                 }
                 Operation::Write
             }
@@ -396,110 +368,6 @@ impl Engine {
     }
 }
 
-impl Running {
-    fn new<H: Hypervisor>(
-        job: Job,
-        disks: &[Disk<'_, '_, H>],
-        now_ns: u64,
-    ) -> Result<Self, RunError> {
-        let seed = job.randseed.unwrap_or(now_ns);
-        let mut lanes = Vec::new();
-        for (number, disk) in disks.iter().enumerate() {
-            if !job.disks.iter().any(|name| name == disk.name) {
-                continue;
-            }
-            if job.rw.writes() && disk.info.read_only {
-                return Err(RunError::ReadOnly { job: job.name, disk: disk.name.into() });
-            }
-            let region = job
-                .resolve(disk.name, disk.info.bytes(), disk.info.logical_sector_bytes)
-                .map_err(RunError::Job)?;
-            let pattern = Pattern::new(&job, region, seed);
-            let ios = region.io_bytes.map_or(u64::MAX, |bytes| bytes / u64::from(job.bs_bytes));
-            let from_start = pattern.clone();
-            lanes.push(Lane { disk: number, from_start, pattern, left: ios, put: 0 });
-        }
-        let end_ns = job.runtime_ns.map_or(u64::MAX, |runtime| now_ns.saturating_add(runtime));
-        Ok(Self {
-            verify: job.verify.as_ref().map(|verify| verify.pattern.clone()),
-            result: JobResult::new(job),
-            lanes,
-            next_lane: 0,
-            outstanding: 0,
-            reading_back: false,
-            start_ns: now_ns,
-            end_ns,
-            sleeps: 0,
-        })
-    }
-
-    /// The next I/O, on the job's disks in turn, as fio takes its files.
-    #[inline]
-    fn next_io(&mut self, now_ns: u64) -> Option<(usize, Direction, u64)> {
-        if now_ns >= self.end_ns {
-            return None;
-        }
-        for _ in 0..self.lanes.len() {
-            let number = self.next_lane;
-            self.next_lane = if number + 1 == self.lanes.len() { 0 } else { number + 1 };
-            let lane = &mut self.lanes[number];
-            while lane.left != 0 {
-                lane.left -= 1;
-                lane.put += 1;
-                let (direction, offset) = lane.pattern.next_io();
-                match (self.reading_back, direction) {
-                    (false, _) => return Some((lane.disk, direction, offset)),
-                    (true, Direction::Write) => return Some((lane.disk, Direction::Read, offset)),
-                    (true, Direction::Read) => {}
-                }
-            }
-        }
-        None
-    }
-
-    /// Whether all writes are done and are to be read back.
-    fn is_reading_back_due(&self) -> bool {
-        self.outstanding == 0
-            && !self.reading_back
-            && self.end_ns != STOPPED
-            && self.result.job.rw.writes()
-            && self.result.job.verify.as_ref().is_some_and(|verify| verify.after_write)
-    }
-
-    /// Goes through the same I/Os again, to read what was written.
-    fn begin_reading_back(&mut self) {
-        self.reading_back = true;
-        self.end_ns = u64::MAX;
-        for lane in &mut self.lanes {
-            lane.pattern = lane.from_start.clone();
-            (lane.left, lane.put) = (lane.put, 0);
-        }
-    }
-
-    /// Gives a slot that will be written from something else than zeroes, once, as fio does.
-    fn prepare_data<H: Hypervisor>(&self, queue: &mut QueuePair<'_, H>, slot: &Slot) {
-        if !self.result.job.rw.writes() || self.verify.is_some() {
-            return;
-        }
-        let mut word = slot.index() as u64;
-        for page in 0..(self.result.job.bs_bytes as usize).div_ceil(PAGE_SIZE) {
-            for offset in (0..PAGE_SIZE).step_by(8) {
-                word = word
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1_442_695_040_888_963_407);
-                queue.write_data(slot, page * PAGE_SIZE + offset, &word.to_le_bytes());
-            }
-        }
-    }
-
-    fn into_result(mut self, used: &[Counters]) -> JobResult {
-        let disks = self.lanes.iter().map(|lane| used[lane.disk]);
-        self.result.counters = disks.fold(Counters::default(), |sum, disk| sum + disk);
-        self.result.counters.sleeps = self.sleeps;
-        self.result
-    }
-}
-
 fn kick_all<H: Hypervisor>(disks: &mut [Disk<'_, '_, H>]) -> Result<(), RunError> {
     for disk in disks {
         disk.queue.kick().map_err(|broken| RunError::Broken(disk.name.into(), broken))?;
@@ -517,39 +385,6 @@ fn stuck<H: Hypervisor>(disks: &[Disk<'_, '_, H>]) -> RunError {
 
 fn failure(disk: &str, io: &InFlight, error: IoError) -> String {
     format!("{disk}: {:?} at byte {}: {error}", io.direction, io.offset)
-}
-
-/// Fills a slot with the pattern of the block at `offset`.
-fn fill<H: Hypervisor>(
-    pattern: &VerifyPattern,
-    queue: &mut QueuePair<'_, H>,
-    slot: &Slot,
-    offset: u64,
-    bytes: u32,
-) {
-    let mut page = [0; PAGE_SIZE];
-    for start in (0..bytes as usize).step_by(PAGE_SIZE) {
-        let part = &mut page[..PAGE_SIZE.min(bytes as usize - start)];
-        pattern.fill(offset, start, part);
-        queue.write_data(slot, start, part);
-    }
-}
-
-/// Compares what was read with the pattern of the block at `offset`.
-fn check<H: Hypervisor>(
-    pattern: &VerifyPattern,
-    queue: &QueuePair<'_, H>,
-    slot: &Slot,
-    offset: u64,
-    bytes: u64,
-) -> Result<(), crate::verify::Mismatch> {
-    let mut page = [0; PAGE_SIZE];
-    for start in (0..bytes as usize).step_by(PAGE_SIZE) {
-        let part = &mut page[..PAGE_SIZE.min(bytes as usize - start)];
-        queue.read_data(slot, start, part);
-        pattern.check(offset, start, part)?;
-    }
-    Ok(())
 }
 
 /// The queue's counters, as results name them.

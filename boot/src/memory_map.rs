@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(hole(&[ram, entry(17 * MIB, MIB, 2)], MIB), Some(16 * MIB));
         assert_eq!(hole(&[ram, entry(17 * MIB, MIB, 2)], 2 * MIB), Some(18 * MIB));
         assert_eq!(hole(&[entry(0, 0xfb80_0000, 1)], 4 * MIB), Some(0xfb80_0000));
-        assert_eq!(hole(&[entry(0, 0xfb80_0001, 1)], 4 * MIB), None);
+        assert_eq!(hole(&[entry(0, 0xfbc0_0001, 1)], 4 * MIB), None);
         assert_eq!(hole(&[entry(0, u64::MAX, 1)], MIB), None);
         assert_eq!(hole(&[ram], u64::MAX), None);
     }
