@@ -81,13 +81,7 @@ pub struct Response {
 impl Response {
     /// A response, as a backend writes it.
     pub const fn new(id: u64, operation: u8, status: i16) -> Self {
-        Self {
-            id,
-            operation,
-            pad0: 0,
-            status,
-            pad1: 0,
-        }
+        Self { id, operation, pad0: 0, status, pad1: 0 }
     }
 }
 

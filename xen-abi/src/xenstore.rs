@@ -82,25 +82,16 @@ impl Header {
 
     /// From the wire; fields are in the machine's order, little endian on x86.
     pub fn from_bytes(bytes: &[u8; Self::SIZE]) -> Self {
-        let [a, b, c, d] = bytes.as_chunks::<4>().0 else {
-            unreachable!()
-        };
+        let [a, b, c, d] = bytes.as_chunks::<4>().0 else { unreachable!() };
         let word = |chunk: &[u8; 4]| u32::from_le_bytes(*chunk);
-        Self {
-            kind: word(a),
-            req_id: word(b),
-            tx_id: word(c),
-            len: word(d),
-        }
+        Self { kind: word(a), req_id: word(b), tx_id: word(c), len: word(d) }
     }
 
     /// To the wire.
     pub fn to_bytes(self) -> [u8; Self::SIZE] {
         let mut bytes = [0; Self::SIZE];
         for (chunk, word) in
-            bytes
-                .chunks_exact_mut(4)
-                .zip([self.kind, self.req_id, self.tx_id, self.len])
+            bytes.chunks_exact_mut(4).zip([self.kind, self.req_id, self.tx_id, self.len])
         {
             chunk.copy_from_slice(&word.to_le_bytes());
         }
@@ -123,12 +114,7 @@ mod tests {
 
     #[test]
     fn a_header_survives_the_wire() {
-        let header = Header {
-            kind: 2,
-            req_id: 0x0102_0304,
-            tx_id: 7,
-            len: 4096,
-        };
+        let header = Header { kind: 2, req_id: 0x0102_0304, tx_id: 7, len: 4096 };
         let bytes = header.to_bytes();
         assert_eq!(bytes[4..8], [4, 3, 2, 1]);
         assert_eq!(Header::from_bytes(&bytes), header);
