@@ -2,8 +2,9 @@
 //!
 //! One pass looks at every queue, completes what is there, puts the next I/O of the same job in its
 //! place, and then tells the backends, once each. The clock is read once in a pass that completes
-//! something; an I/O put in that pass starts then, so the wait for the rest of its batch counts
-//! into its latency. Nothing here allocates once the first I/Os are out.
+//! something (for each completion when data is checked); an I/O put in that pass starts then, so
+//! the wait for the rest of its batch counts into its latency. While all goes well nothing here
+//! allocates once the first I/Os are out.
 
 mod data;
 mod running;
@@ -17,7 +18,7 @@ use drivers::blkfront::{Broken, Completion, DiskInfo, IoError, Operation, QueueP
 use drivers::hypervisor::Hypervisor;
 use xen_abi::blkif::SECTOR_SIZE;
 
-use crate::job::{Job, JobError};
+use crate::job::{Job, JobError, Poll};
 use crate::pattern::Direction;
 use crate::result::{Counters, JobResult};
 use crate::wait::{Step, Waiter};
@@ -53,7 +54,7 @@ pub enum RunError {
     },
     /// A disk's backend broke the protocol.
     Broken(String, Broken),
-    /// A disk's backend completed nothing for [`REQUEST_TIMEOUT_NS`].
+    /// A disk's backend owes requests and completed none for [`REQUEST_TIMEOUT_NS`].
     Stuck {
         /// The disk.
         disk: String,
@@ -115,7 +116,10 @@ pub enum Verdict {
     Stop,
 }
 
-/// Runs jobs together, each on its disks, and asks `observe` about once a second.
+/// Runs jobs together, each on its disks, and asks `observe` when the first I/O has completed and
+/// then about once a second. The time that `observe` takes is part of the measurement.
+///
+/// The disks are polled as the first job says.
 pub fn run<H: Hypervisor>(
     hypervisor: &H,
     jobs: Vec<Job>,
@@ -126,15 +130,20 @@ pub fn run<H: Hypervisor>(
     let mut engine = Engine {
         running: Vec::new(),
         in_flight: disks.iter().map(|_| [const { None }; SLOTS_MAX]).collect(),
+        progress_ns: disks.iter().map(|_| 0).collect(),
+        checks_data: jobs.iter().any(|job| job.verify.is_some()),
+        writes: 0,
         first_failure: None,
     };
     let error = engine
-        .start(jobs, disks, hypervisor.now_ns())
+        .start(hypervisor, jobs, disks)
         .and_then(|()| engine.run(hypervisor, disks, observe))
         .err();
     let after = disks.iter().map(|disk| counters(disk.queue));
     let used: Vec<Counters> = after.zip(before).map(|(after, before)| after - before).collect();
-    let results = engine.running.into_iter().map(|running| running.into_result(&used)).collect();
+    let shared: Vec<bool> = (0..disks.len()).map(|disk| engine.jobs_on(disk) > 1).collect();
+    let results =
+        engine.running.into_iter().map(|running| running.into_result(&used, &shared)).collect();
     Outcome { results, error, first_failure: engine.first_failure }
 }
 
@@ -145,6 +154,12 @@ struct Engine {
     running: Vec<Running>,
     /// By disk and slot.
     in_flight: Vec<[Option<InFlight>; SLOTS_MAX]>,
+    /// By disk, when it last completed something or owed nothing.
+    progress_ns: Vec<u64>,
+    /// Checking takes time, so the clock is read for each completion.
+    checks_data: bool,
+    /// Writes put, so that no two carry the same data.
+    writes: u64,
     first_failure: Option<String>,
 }
 
@@ -161,17 +176,34 @@ impl Engine {
     /// Fits the jobs to the disks and puts their first I/Os.
     fn start<H: Hypervisor>(
         &mut self,
+        hypervisor: &H,
         jobs: Vec<Job>,
         disks: &mut [Disk<'_, '_, H>],
-        now_ns: u64,
     ) -> Result<(), RunError> {
-        for job in jobs {
-            self.running.push(Running::new(job, disks, now_ns)?);
+        let new_seed = hypervisor.now_ns();
+        for (number, job) in jobs.into_iter().enumerate() {
+            // Jobs that run together visit different blocks; the first of each stage the same.
+            let seed = job.randseed.unwrap_or(new_seed).wrapping_add(number as u64);
+            self.running.push(Running::new(job, seed, disks)?);
         }
+        for (number, disk) in disks.iter_mut().enumerate() {
+            let writers = self.running.iter().filter(|running| running.writes_to(number));
+            if let Some(bytes) = writers.map(|running| running.result.job.bs_bytes).max() {
+                data::fill_all(disk.queue, bytes);
+            }
+        }
+        // All of the above takes time that is no I/O's.
+        let now_ns = hypervisor.now_ns();
+        self.progress_ns.fill(now_ns);
         for number in 0..self.running.len() {
+            self.running[number].begin(now_ns);
             self.put_first(number, disks, now_ns);
         }
         kick_all(disks)
+    }
+
+    fn jobs_on(&self, disk: usize) -> usize {
+        self.running.iter().filter(|running| running.uses(disk)).count()
     }
 
     /// Fills a job's iodepth.
@@ -202,11 +234,11 @@ impl Engine {
         observe: &mut impl FnMut(&Progress) -> Verdict,
     ) -> Result<(), RunError> {
         let start_ns = hypervisor.now_ns();
-        let poll =
-            self.running.first().map_or(crate::job::Poll::Auto, |first| first.result.job.poll);
+        let poll = self.running.first().map_or(Poll::Auto, |first| first.result.job.poll);
         let mut waiter = Waiter::new(poll);
-        let mut progress_ns = start_ns;
-        let mut tick_ns = start_ns;
+        // The first completion makes the first tick.
+        let mut tick_ns = start_ns.saturating_add(REQUEST_TIMEOUT_NS);
+        let mut begun = false;
         while self.running.iter().any(|running| running.outstanding != 0) {
             let completed_ns = self.complete_all(hypervisor, disks)?;
             if let Some(now_ns) = completed_ns {
@@ -214,20 +246,18 @@ impl Engine {
             }
             kick_all(disks)?;
             let now_ns = completed_ns.unwrap_or_else(|| hypervisor.now_ns());
-            if now_ns >= tick_ns {
+            let begins = completed_ns.is_some() && !begun;
+            if begins || now_ns >= tick_ns {
+                begun |= begins;
                 tick_ns = now_ns.saturating_add(TICK_NS);
+                self.give_up_the_stuck(disks, now_ns)?;
                 if observe(&self.progress(start_ns, now_ns)) == Verdict::Stop {
                     self.running.iter_mut().for_each(Running::stop);
                 }
             }
             if completed_ns.is_some() {
-                progress_ns = now_ns;
                 waiter.progress(now_ns);
                 continue;
-            }
-            let give_up_ns = progress_ns.saturating_add(REQUEST_TIMEOUT_NS);
-            if now_ns >= give_up_ns {
-                return Err(stuck(disks));
             }
             match waiter.idle(now_ns) {
                 Step::Poll => core::hint::spin_loop(),
@@ -236,10 +266,27 @@ impl Engine {
                     // All of them, also behind one that has work: each must be armed anew.
                     let work = disks.iter_mut().fold(false, |work, disk| disk.queue.arm() | work);
                     if !work {
-                        self.running.iter_mut().for_each(|running| running.sleeps += 1);
-                        hypervisor.wait(tick_ns.min(give_up_ns));
+                        self.running.iter_mut().for_each(Running::count_sleep);
+                        hypervisor.wait(tick_ns);
                     }
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Fails when a disk owes requests and has completed none for too long.
+    fn give_up_the_stuck<H: Hypervisor>(
+        &mut self,
+        disks: &[Disk<'_, '_, H>],
+        now_ns: u64,
+    ) -> Result<(), RunError> {
+        for (disk, progress_ns) in disks.iter().zip(&mut self.progress_ns) {
+            let outstanding = disk.queue.outstanding();
+            if outstanding == 0 {
+                *progress_ns = now_ns;
+            } else if now_ns.saturating_sub(*progress_ns) >= REQUEST_TIMEOUT_NS {
+                return Err(RunError::Stuck { disk: disk.name.into(), outstanding });
             }
         }
         Ok(())
@@ -252,7 +299,7 @@ impl Engine {
         hypervisor: &H,
         disks: &mut [Disk<'_, '_, H>],
     ) -> Result<Option<u64>, RunError> {
-        let mut time_ns = None;
+        let mut time_ns: Option<u64> = None;
         for number in 0..disks.len() {
             loop {
                 let disk = &mut disks[number];
@@ -260,7 +307,12 @@ impl Engine {
                 let Some(completion) = disk.queue.poll().map_err(broken)? else {
                     break;
                 };
-                let now_ns = *time_ns.get_or_insert_with(|| hypervisor.now_ns());
+                let now_ns = match time_ns {
+                    Some(now_ns) if !self.checks_data => now_ns,
+                    _ => hypervisor.now_ns(),
+                };
+                time_ns = Some(now_ns);
+                self.progress_ns[number] = now_ns;
                 self.complete(number, completion, disks, now_ns);
             }
         }
@@ -282,13 +334,9 @@ impl Engine {
         let running = &mut self.running[number];
         running.outstanding -= 1;
         let bytes = running.result.job.bs_bytes;
-        let figures = running.result.direction_mut(io.direction);
         match result {
             Ok(()) => {
-                figures.ios += 1;
-                figures.bytes += u64::from(bytes);
-                figures.runtime_ns = now_ns - running.start_ns;
-                figures.latency.record(now_ns - io.start_ns);
+                running.count(io.direction, now_ns, now_ns - io.start_ns);
                 if io.direction == Direction::Read
                     && let Some(pattern) = running.expected()
                 {
@@ -300,7 +348,7 @@ impl Engine {
                 }
             }
             Err(error) => {
-                figures.errors += 1;
+                running.result.direction_mut(io.direction).errors += 1;
                 running.stop();
                 let name = disks[disk_number].name;
                 self.first_failure.get_or_insert_with(|| failure(name, &io, error));
@@ -331,12 +379,7 @@ impl Engine {
                 if let Some((home, slot)) = other {
                     disks[home].queue.release(slot);
                 }
-                let slot = disks[disk_number].queue.acquire().expect("a slot for each I/O");
-                if running.result.job.rw.writes() {
-                    let bytes = running.result.job.bs_bytes;
-                    data::fill_once(disks[disk_number].queue, &slot, bytes);
-                }
-                slot
+                disks[disk_number].queue.acquire().expect("a slot for each I/O")
             }
         };
         let queue = &mut *disks[disk_number].queue;
@@ -344,9 +387,11 @@ impl Engine {
         let operation = match direction {
             Direction::Read => Operation::Read,
             Direction::Write => {
-                if let Some(pattern) = &running.verify {
-                    data::fill(pattern, queue, &slot, offset, bytes);
+                match &running.verify {
+                    Some(pattern) => data::fill(pattern, queue, &slot, offset, bytes),
+                    None => data::stamp(queue, &slot, offset, self.writes, bytes),
                 }
+                self.writes += 1;
                 Operation::Write
             }
         };
@@ -373,14 +418,6 @@ fn kick_all<H: Hypervisor>(disks: &mut [Disk<'_, '_, H>]) -> Result<(), RunError
         disk.queue.kick().map_err(|broken| RunError::Broken(disk.name.into(), broken))?;
     }
     Ok(())
-}
-
-fn stuck<H: Hypervisor>(disks: &[Disk<'_, '_, H>]) -> RunError {
-    let owing = disks.iter().max_by_key(|disk| disk.queue.outstanding());
-    owing.map_or(RunError::Stuck { disk: String::new(), outstanding: 0 }, |disk| RunError::Stuck {
-        disk: disk.name.into(),
-        outstanding: disk.queue.outstanding(),
-    })
 }
 
 fn failure(disk: &str, io: &InFlight, error: IoError) -> String {

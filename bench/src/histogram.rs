@@ -3,6 +3,7 @@
 //! A bucket's width is at most 1/64 of its values, up to 17 s; beyond, everything is in the last.
 
 use alloc::boxed::Box;
+use alloc::vec;
 
 /// Bits of a value that its bucket keeps, after the leading one (`FIO_IO_U_PLAT_BITS`).
 const BITS: u32 = 6;
@@ -20,7 +21,8 @@ pub const PERCENTILES: [u32; 17] = [
 /// What became of some number of latencies, in nanoseconds.
 #[derive(Clone, Debug)]
 pub struct Histogram {
-    counts: Box<[u64; BUCKETS]>,
+    /// Empty, or all [`BUCKETS`].
+    counts: Box<[u64]>,
     count: u64,
     min_ns: u64,
     max_ns: u64,
@@ -29,9 +31,10 @@ pub struct Histogram {
 }
 
 impl Default for Histogram {
+    /// For nothing to be recorded in: without buckets, which take 15 KiB.
     fn default() -> Self {
         Self {
-            counts: Box::new([0; BUCKETS]),
+            counts: Box::default(),
             count: 0,
             min_ns: u64::MAX,
             max_ns: 0,
@@ -42,6 +45,11 @@ impl Default for Histogram {
 }
 
 impl Histogram {
+    /// An empty histogram.
+    pub fn new() -> Self {
+        Self { counts: vec![0; BUCKETS].into_boxed_slice(), ..Self::default() }
+    }
+
     /// Counts one latency.
     #[inline]
     pub fn record(&mut self, ns: u64) {
@@ -129,7 +137,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn histogram_of(values: &[u64]) -> Histogram {
-        let mut histogram = Histogram::default();
+        let mut histogram = Histogram::new();
         values.iter().for_each(|&ns| histogram.record(ns));
         histogram
     }
@@ -155,7 +163,7 @@ mod tests {
 
     #[test]
     fn nothing_recorded() {
-        let empty = Histogram::default();
+        let empty = Histogram::new();
         assert_eq!((empty.count(), empty.min_ns(), empty.max_ns()), (0, 0, 0));
         assert_eq!((empty.mean_ns(), empty.stddev_ns(), empty.percentile_ns(5_000)), (0.0, 0, 0));
     }

@@ -22,18 +22,20 @@ pub struct JobResult {
     pub read: DirectionResult,
     /// Its writes.
     pub write: DirectionResult,
-    /// What the I/Os cost, over all of the job's disks.
-    pub counters: Counters,
+    /// What the I/Os cost, over all of the job's disks; `None` when other jobs used one of them at
+    /// the same time, for what they cost cannot be told apart.
+    pub counters: Option<Counters>,
 }
 
 impl JobResult {
     /// Nothing done yet.
     pub fn new(job: Job) -> Self {
+        let reads_back = job.verify.as_ref().is_some_and(|verify| verify.after_write);
         Self {
+            read: DirectionResult::new(job.rw.reads() || reads_back),
+            write: DirectionResult::new(job.rw.writes()),
+            counters: None,
             job,
-            read: DirectionResult::default(),
-            write: DirectionResult::default(),
-            counters: Counters::default(),
         }
     }
 
@@ -59,7 +61,7 @@ impl JobResult {
 /// What a job did in one direction.
 #[derive(Clone, Debug, Default)]
 pub struct DirectionResult {
-    /// I/Os that succeeded.
+    /// I/Os that the backend did, whether their data was right or not.
     pub ios: u64,
     /// What they moved.
     pub bytes: u64,
@@ -72,6 +74,11 @@ pub struct DirectionResult {
 }
 
 impl DirectionResult {
+    fn new(has_ios: bool) -> Self {
+        let latency = if has_ios { Histogram::new() } else { Histogram::default() };
+        Self { latency, ..Self::default() }
+    }
+
     /// I/Os a second; 0 if no time passed.
     pub fn iops(&self) -> f64 {
         self.per_second(self.ios)
@@ -97,7 +104,7 @@ pub struct Counters {
     pub requests: u64,
     /// Event channel notifications sent to backends.
     pub notifications: u64,
-    /// Event channel notifications received from backends.
+    /// Events from backends that were seen before a sleep; some may stand for several.
     pub events: u64,
     /// Grant entries made.
     pub grants_made: u64,
@@ -149,7 +156,7 @@ fn sample() -> JobResult {
         side.runtime_ns = 2 * NS_PER_SECOND;
         (0..ios).for_each(|io| side.latency.record(20_000 + io));
     }
-    result.counters = Counters { requests: 4_000, notifications: 125, ..Counters::default() };
+    result.counters = Some(Counters { requests: 4_000, notifications: 125, ..Counters::default() });
     result
 }
 

@@ -63,6 +63,12 @@ impl<'a> Writer<'a> {
         Ok(count)
     }
 
+    /// Whether all that was written has been taken; an absurd index counts as taken.
+    pub fn is_empty(&self) -> bool {
+        let cons = self.cons_shared.load(Ordering::Acquire);
+        !matches!(filled(self.prod, cons, self.bytes.len()), Ok(1..))
+    }
+
     /// Whether there is no room now; an absurd index counts as room, so that `write` gets to
     /// report it.
     pub fn is_full(&self) -> bool {
@@ -78,6 +84,8 @@ pub struct Reader<'a> {
     prod_shared: &'a AtomicU32,
     cons_shared: &'a AtomicU32,
     cons: u32,
+    /// A full ring got room since this was last asked for.
+    made_room: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -85,7 +93,7 @@ impl<'a> Reader<'a> {
     pub fn new(bytes: &'a [AtomicU8], prod: &'a AtomicU32, cons: &'a AtomicU32) -> Self {
         assert!(bytes.len().is_power_of_two());
         let start = cons.load(Ordering::Relaxed);
-        Self { bytes, prod_shared: prod, cons_shared: cons, cons: start }
+        Self { bytes, prod_shared: prod, cons_shared: cons, cons: start, made_room: false }
     }
 
     /// Takes what is there, at most `bytes.len()`; answers how much that was, perhaps 0.
@@ -94,7 +102,8 @@ impl<'a> Reader<'a> {
     /// [`Overrun`], when the producer claims more than the ring holds.
     pub fn read(&mut self, bytes: &mut [u8]) -> Result<usize, Overrun> {
         let prod = self.prod_shared.load(Ordering::Acquire);
-        let count = filled(prod, self.cons, self.bytes.len())?.min(bytes.len());
+        let start = self.cons;
+        let count = filled(prod, start, self.bytes.len())?.min(bytes.len());
         for byte in &mut bytes[..count] {
             let place = self.cons as usize & (self.bytes.len() - 1);
             *byte = self.bytes[place].load(Ordering::Relaxed);
@@ -102,15 +111,19 @@ impl<'a> Reader<'a> {
         }
         if count != 0 {
             self.cons_shared.store(self.cons, Ordering::Release);
+            // The producer looks at our index, finds the ring full, and sleeps; we must see that it
+            // was full, even if it filled up only while we were reading.
             fence(Ordering::SeqCst);
+            let prod = self.prod_shared.load(Ordering::Relaxed);
+            self.made_room |= prod.wrapping_sub(start) as usize >= self.bytes.len();
         }
         Ok(count)
     }
 
-    /// Whether the producer has no room now; an absurd index does not count.
-    pub fn is_full(&self) -> bool {
-        let prod = self.prod_shared.load(Ordering::Acquire);
-        filled(prod, self.cons, self.bytes.len()) == Ok(self.bytes.len())
+    /// Whether the producer may have found the ring full before reads that were made since the last
+    /// call, and so waits to be told.
+    pub fn take_made_room(&mut self) -> bool {
+        core::mem::take(&mut self.made_room)
     }
 
     /// Whether there is nothing to read now; an absurd index counts as something, so that `read`
@@ -150,6 +163,21 @@ mod tests {
         }
         assert_eq!(got, sent);
         assert!(reader.is_empty());
+    }
+
+    #[test]
+    fn a_producer_that_found_the_ring_full_is_told() {
+        let shared = shared(7);
+        let mut writer = Writer::new(&shared.bytes, &shared.prod, &shared.cons);
+        let mut reader = Reader::new(&shared.bytes, &shared.prod, &shared.cons);
+        writer.write(&[1; 15]).unwrap();
+        reader.read(&mut [0; 4]).unwrap();
+        assert!(!reader.take_made_room(), "there was room for one more");
+        writer.write(&[1; 5]).unwrap();
+        assert!(writer.is_full());
+        reader.read(&mut [0; 1]).unwrap();
+        assert!(reader.take_made_room());
+        assert!(!reader.take_made_room());
     }
 
     #[test]

@@ -6,7 +6,8 @@ use xen_abi::shared_info::VcpuTimeInfo;
 
 /// System time in nanoseconds since Xen booted.
 ///
-/// `tsc` reads the processor's time stamp counter; it is called again while Xen updates the line.
+/// `tsc` reads the processor's time stamp counter; it is called again while Xen updates the line. A
+/// counter that stands before the line's counts as standing at it.
 /// The result may step back a little between updates; a caller that promises otherwise keeps the
 /// highest value.
 #[inline]
@@ -20,7 +21,7 @@ pub fn system_time_ns(time: &VcpuTimeInfo, mut tsc: impl FnMut() -> u64) -> u64 
         let now = tsc();
         fence(Ordering::Acquire);
         if version & 1 == 0 && time.version.load(Ordering::Relaxed) == version {
-            return base_ns.wrapping_add(scale(now.wrapping_sub(base_tsc), mul, shift));
+            return base_ns.wrapping_add(scale(now.saturating_sub(base_tsc), mul, shift));
         }
         core::hint::spin_loop();
     }

@@ -1,16 +1,14 @@
 //! The paravirtual console (io/console.h): text out, keys in.
 //!
-//! Nobody may be held up for ever by a console that is not drained: a write waits while the other
-//! side makes progress, and gives up on the rest when it makes none.
-
-use core::fmt;
+//! Nobody may be held up for ever by a console that is not drained: a write waits for room, but
+//! only so long, and once it gave up it does not wait again before there is room.
 
 use xen_abi::{Port, console::Interface};
 
 use crate::byte_ring::{Reader, Writer};
 use crate::hypervisor::Hypervisor;
 
-/// How long a write waits for room without any progress, in nanoseconds.
+/// How long one text may wait for room, in nanoseconds.
 const PATIENCE_NS: u64 = 2_000_000_000;
 
 /// The frontend of the console.
@@ -32,24 +30,44 @@ impl<'a, H: Hypervisor> Console<'a, H> {
         Self { hypervisor, port, output, input, stuck: false }
     }
 
-    /// Shows `text`; newlines become CR LF, as a terminal wants them. What can't be shown within
-    /// the patience for a silent other side is dropped.
+    /// Shows `text`; newlines become CR LF, as a terminal wants them. What finds no room within the
+    /// patience for one text is dropped. The other side is told of whole lines only.
     pub fn write(&mut self, text: &str) {
+        let give_up_ns = self.hypervisor.now_ns().saturating_add(PATIENCE_NS);
         for piece in text.split_inclusive('\n') {
             match piece.strip_suffix('\n') {
                 Some(line) => {
-                    self.write_bytes(line.as_bytes());
-                    self.write_bytes(b"\r\n");
+                    self.write_bytes(line.as_bytes(), give_up_ns);
+                    self.write_bytes(b"\r\n", give_up_ns);
                 }
-                None => self.write_bytes(piece.as_bytes()),
+                None => self.write_bytes(piece.as_bytes(), give_up_ns),
             }
         }
+        if text.contains('\n') {
+            self.flush();
+        }
+    }
+
+    /// Tells the other side that there is text.
+    pub fn flush(&mut self) {
         // A closed port or a gone daemon shows as a ring that does not drain.
         let _ = self.hypervisor.evtchn_send(self.port);
     }
 
-    fn write_bytes(&mut self, mut bytes: &[u8]) {
-        let mut patient_until = self.hypervisor.now_ns().saturating_add(PATIENCE_NS);
+    /// Waits until all text was taken, but no longer than the patience.
+    pub fn drain(&mut self) {
+        self.flush();
+        let give_up_ns = self.hypervisor.now_ns().saturating_add(PATIENCE_NS);
+        while !self.stuck && !self.output.is_empty() && self.hypervisor.now_ns() < give_up_ns {
+            self.hypervisor.prepare_wait();
+            self.hypervisor.take_event(self.port);
+            if !self.output.is_empty() {
+                self.hypervisor.wait(give_up_ns);
+            }
+        }
+    }
+
+    fn write_bytes(&mut self, mut bytes: &[u8], give_up_ns: u64) {
         loop {
             let Ok(count) = self.output.write(bytes) else {
                 self.stuck = true;
@@ -60,17 +78,15 @@ impl<'a, H: Hypervisor> Console<'a, H> {
                 self.stuck = false;
                 return;
             }
-            if count != 0 {
-                patient_until = self.hypervisor.now_ns().saturating_add(PATIENCE_NS);
-                let _ = self.hypervisor.evtchn_send(self.port);
-            } else if self.stuck || self.hypervisor.now_ns() >= patient_until {
+            if self.stuck || self.hypervisor.now_ns() >= give_up_ns {
                 self.stuck = true;
                 return;
             }
+            self.flush();
             self.hypervisor.prepare_wait();
             self.hypervisor.take_event(self.port);
             if self.output.is_full() {
-                self.hypervisor.wait(patient_until);
+                self.hypervisor.wait(give_up_ns);
             }
         }
     }
@@ -89,12 +105,5 @@ impl<'a, H: Hypervisor> Console<'a, H> {
     /// Whether something may have been typed; reads memory only.
     pub fn has_input(&self) -> bool {
         !self.input.is_empty()
-    }
-}
-
-impl<H: Hypervisor> fmt::Write for Console<'_, H> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.write(text);
-        Ok(())
     }
 }

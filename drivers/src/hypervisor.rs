@@ -3,7 +3,7 @@
 //! Typed, one method for each need, `&self` so that a model can hold its own state. The guest
 //! implements it with hypercalls, the model by stepping simulated backends.
 
-use xen_abi::{DomId, Errno, GrantRef, Port, grant_table};
+use xen_abi::{DomId, Errno, Port, grant_table};
 
 use crate::page::Page;
 
@@ -71,6 +71,3 @@ pub enum Access {
     /// The grantee may only read.
     ReadOnly,
 }
-
-/// References below this are the tool stack's.
-pub const FIRST_FREE_REF: GrantRef = GrantRef(grant_table::RESERVED_ENTRIES);

@@ -64,13 +64,20 @@ impl Page {
         unsafe {
             self.start.as_ptr().add(offset).copy_to_nonoverlapping(bytes.as_mut_ptr(), bytes.len());
         }
+        // Whoever looks at `bytes` from here on must look at the copy: without this, the compiler
+        // might read the page again instead.
+        core::hint::black_box(bytes);
     }
 
-    /// Copies all of `other` into this page.
-    pub fn copy_from(&mut self, other: &Page) {
+    /// Copies the first `bytes` of `other` into this page.
+    ///
+    /// # Panics
+    /// When that is more than a page.
+    pub fn copy_from(&mut self, other: &Page, bytes: usize) {
+        assert!(bytes <= PAGE_SIZE);
         // SAFETY: both are valid for a whole page, and two `Page`s never overlap (`new`).
         unsafe {
-            self.start.as_ptr().copy_from_nonoverlapping(other.start.as_ptr(), PAGE_SIZE);
+            self.start.as_ptr().copy_from_nonoverlapping(other.start.as_ptr(), bytes);
         }
     }
 

@@ -19,6 +19,8 @@ use crate::hypervisor::Hypervisor;
 const REQUEST_TIMEOUT_NS: u64 = 10_000_000_000;
 /// How often a transaction is tried again after a conflict.
 const TRANSACTION_TRIES: u32 = 16;
+/// Messages taken in a row before the time is looked at again.
+const MESSAGES_MAX: u32 = 64;
 /// Wait before the second try of a transaction, in nanoseconds; it doubles from there.
 const BACK_OFF_NS: u64 = 1_000_000;
 
@@ -40,14 +42,18 @@ pub enum Error {
 impl Error {
     /// Whether xenstored said that there is no such node.
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Refused(errno) if errno == "ENOENT")
+        self.is_refused("ENOENT")
+    }
+
+    fn is_refused(&self, with: &str) -> bool {
+        matches!(self, Self::Refused(errno) if errno == with)
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(errno) => write!(f, "xenstore refused: {errno}"),
+            Self::Refused(errno) => write!(f, "xenstore refused: {}", errno.escape_debug()),
             Self::TooLong => f.write_str("path or value is too long for xenstore"),
             Self::Malformed(what) => write!(f, "xenstore reply is malformed: {what}"),
             Self::Timeout => {
@@ -200,8 +206,11 @@ impl<'a, H: Hypervisor> Xenstore<'a, H> {
                 (Ok(_), Err(Error::Refused(errno)))
                     if errno == "EAGAIN" && attempt < TRANSACTION_TRIES =>
                 {
-                    self.hypervisor.prepare_wait();
-                    self.hypervisor.wait(self.hypervisor.now_ns().saturating_add(back_off_ns));
+                    let until_ns = self.hypervisor.now_ns().saturating_add(back_off_ns);
+                    while self.hypervisor.now_ns() < until_ns {
+                        self.hypervisor.prepare_wait();
+                        self.hypervisor.wait(until_ns);
+                    }
                     back_off_ns *= 2;
                 }
                 (Ok(_), Err(error)) | (Err(error), _) => return Err(error),
@@ -222,11 +231,14 @@ impl<'a, H: Hypervisor> Xenstore<'a, H> {
         self.watches_fired &= !bit;
         let name = token.name();
         let parts = [path.as_bytes(), b"\0", &name, b"\0"];
-        let set = self.request(MessageType::Watch, Transaction::NONE, &parts);
-        if set.is_err() {
-            self.watches_set &= !bit;
+        match self.request(MessageType::Watch, Transaction::NONE, &parts) {
+            // EEXIST: a request that timed out here was still served there.
+            Err(error) if !error.is_refused("EEXIST") => {
+                self.watches_set &= !bit;
+                Err(error)
+            }
+            _ => Ok(token),
         }
-        set.map(|_| token)
     }
 
     /// Takes a watch back.
@@ -246,7 +258,12 @@ impl<'a, H: Hypervisor> Xenstore<'a, H> {
     /// # Errors
     /// [`Error::Broken`].
     pub fn take_fired(&mut self, token: WatchToken) -> Result<bool, Error> {
-        while self.receive()?.is_some() {}
+        // Late replies only; so many at most, for a server that never stops sending them.
+        for _ in 0..MESSAGES_MAX {
+            if self.receive()?.is_none() {
+                break;
+            }
+        }
         let bit = 1 << token.0;
         let fired = self.watches_fired & bit != 0;
         self.watches_fired &= !bit;
@@ -300,6 +317,9 @@ impl<'a, H: Hypervisor> Xenstore<'a, H> {
         loop {
             while let Some(reply) = self.receive()? {
                 if reply.req_id != header.req_id {
+                    if self.hypervisor.now_ns() >= deadline_ns {
+                        return Err(Error::Timeout);
+                    }
                     continue; // the late reply to a request that timed out
                 }
                 let body = self.incoming.body.clone();
@@ -354,7 +374,8 @@ impl<'a, H: Hypervisor> Xenstore<'a, H> {
 
     /// The next whole message that is no watch event, its payload in `incoming.body`.
     fn receive(&mut self) -> Result<Option<Header>, Error> {
-        loop {
+        // Whoever floods the ring with events gets to make us look at the time.
+        for _ in 0..MESSAGES_MAX {
             if let Some(what) = self.broken {
                 return Err(Error::Broken(what));
             }
@@ -367,15 +388,15 @@ impl<'a, H: Hypervisor> Xenstore<'a, H> {
                 return Ok(Some(header));
             }
         }
+        Ok(None)
     }
 
     fn receive_any(&mut self) -> Result<Option<Header>, Error> {
-        let was_full = self.replies.is_full();
         let message = self.incoming.collect(&mut self.replies);
         match &message {
             Err(Error::Broken(what)) => self.broken = Some(what),
             // The server may be waiting for the room that was made.
-            _ if was_full => drop(self.hypervisor.evtchn_send(self.port)),
+            _ if self.replies.take_made_room() => drop(self.hypervisor.evtchn_send(self.port)),
             _ => {}
         }
         message

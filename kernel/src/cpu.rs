@@ -24,8 +24,8 @@ const EXCEPTION_STACK_SIZE: usize = 16 * 1024;
 /// Bytes of code of one exception's stub.
 const STUB_SIZE: u64 = 16;
 
-/// The byte that asks for an upcall; the handler clears it. Points to a spare byte until Xen's
-/// shared page is there.
+/// The byte that asks for an upcall; the handler clears it. Null until Xen's shared page is there,
+/// and until then there is no upcall either.
 #[unsafe(export_name = "cpu_upcall_flag")]
 static UPCALL_FLAG: AtomicPtr<AtomicU8> = AtomicPtr::new(core::ptr::null_mut());
 

@@ -60,28 +60,8 @@ impl Gate {
     /// changes its meaning.
     #[inline]
     pub unsafe fn call2(self, number: u64, operation: u64, argument: u64) -> Result<u64, Errno> {
-        let mut rax = number;
-        // SAFETY: the caller answers for the operation; registers that Xen may change are clobbers.
-        unsafe {
-            match self {
-                Self::Vmcall => asm!(
-                    "vmcall", inlateout("rax") rax,
-                    inlateout("rdi") operation => _, inlateout("rsi") argument => _,
-                ),
-                Self::Vmmcall => asm!(
-                    "vmmcall", inlateout("rax") rax,
-                    inlateout("rdi") operation => _, inlateout("rsi") argument => _,
-                ),
-                Self::Page(page) => asm!(
-                    "call {stub}",
-                    stub = in(reg) page + number as usize * hypercall::PAGE_STUB_SIZE,
-                    inlateout("rax") rax,
-                    inlateout("rdi") operation => _, inlateout("rsi") argument => _,
-                    out("rcx") _, out("r11") _,
-                ),
-            }
-        }
-        check(rax)
+        // SAFETY: the caller's promise; Xen ignores arguments that an operation does not have.
+        unsafe { self.call3(number, [operation, argument, 0]) }
     }
 
     /// A hypercall with three arguments.
@@ -91,10 +71,11 @@ impl Gate {
     ///
     /// # Safety
     /// As [`call2`](Self::call2).
+    #[inline]
     pub unsafe fn call3(self, number: u64, args: [u64; 3]) -> Result<u64, Errno> {
         let [first, second, third] = args;
         let mut rax = number;
-        // SAFETY: as in `call2`.
+        // SAFETY: the caller answers for the operation; registers that Xen may change are clobbers.
         unsafe {
             match self {
                 Self::Vmcall => asm!(

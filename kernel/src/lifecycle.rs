@@ -8,7 +8,7 @@ use x86_64::instructions::port::Port;
 use xen_abi::sched::ShutdownReason;
 
 use crate::hypercall::Gate;
-use crate::{say, xen};
+use crate::{console, say, xen};
 
 /// QEMU's isa-debug-exit device ends QEMU with status 2 * value + 1.
 const DEBUG_EXIT_PORT: u16 = 0xf4;
@@ -24,6 +24,7 @@ pub fn use_gate(gate: Gate) {
 /// Ends the guest: the domain shuts down for this reason; without Xen, QEMU exits with 33 for
 /// success and 35 for failure.
 pub fn end(reason: ShutdownReason) -> ! {
+    console::drain();
     match GATE.get() {
         Some(&gate) => xen::shut_down(gate, reason),
         None => {

@@ -45,10 +45,7 @@ fn main(boot_info: &'static mut BootInfo) -> ! {
 
 /// The guest proper.
 fn under_xen(boot_info: &BootInfo, leaves: u32) -> ! {
-    // The words must be known before the heap is there, so the page's choice is looked up by hand.
-    let use_page =
-        boot::command_line().split_ascii_whitespace().any(|word| word == "hypercall=page");
-    let gate = Gate::open(leaves, use_page);
+    let gate = Gate::open(leaves, options::wants_hypercall_page(boot::command_line()));
     lifecycle::use_gate(gate);
 
     let (regions, special) = match memory_map(boot_info, gate) {

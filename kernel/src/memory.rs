@@ -12,9 +12,14 @@ use xen_abi::{Gfn, PAGE_SIZE};
 static HEAP: LockedHeap = LockedHeap::empty();
 
 /// Smallest heap, in bytes.
-const HEAP_MIN: u64 = 1 << 20;
+const HEAP_MIN: u64 = 2 << 20;
 /// One part in so many of the memory becomes heap.
-const HEAP_SHARE: u64 = 16;
+const HEAP_SHARE: u64 = 8;
+
+/// The heap's size in bytes.
+pub fn heap_size() -> usize {
+    HEAP.lock().size()
+}
 
 /// Hands out whole pages.
 #[derive(Debug)]

@@ -9,8 +9,6 @@ pub struct Options {
     pub selftest: bool,
     /// `hold`: stay connected after the report until the tool stack shuts the domain down.
     pub hold: bool,
-    /// `hypercall=page` rather than `hypercall=direct`.
-    pub hypercall_page: bool,
     /// `help`, `--help`: show the options and end.
     pub help: bool,
     /// The rest: jobs.
@@ -32,6 +30,13 @@ options, in extra=\"...\" of the guest's configuration:
 several jobs: --name=a --rw=read ... --name=b ...   together; with ; one after the other
 no job: 4k random reads in the three grant modes, on every writable disk";
 
+/// Whether hypercalls are to go through the hypercall page: the last `hypercall=` decides. Known
+/// before there is any heap.
+pub fn wants_hypercall_page(command_line: &str) -> bool {
+    let mut words = command_line.split_ascii_whitespace().rev();
+    words.find(|word| word.starts_with("hypercall=")) == Some("hypercall=page")
+}
+
 impl Options {
     /// Takes the kernel's words out of the command line.
     ///
@@ -44,8 +49,7 @@ impl Options {
                 "selftest" => options.selftest = true,
                 "hold" => options.hold = true,
                 "help" | "--help" => options.help = true,
-                "hypercall=page" => options.hypercall_page = true,
-                "hypercall=direct" => options.hypercall_page = false,
+                "hypercall=page" | "hypercall=direct" => {}
                 _ if word.starts_with("hypercall=") => {
                     return Err("hypercall= is neither direct nor page");
                 }

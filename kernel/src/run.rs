@@ -19,9 +19,13 @@ use xen_abi::PAGE_SIZE;
 use xen_abi::sched::ShutdownReason;
 
 use crate::control::Control;
+use crate::memory;
 use crate::options::Options;
 use crate::say;
 use crate::xen::Xen;
+
+/// Heap that a job may take: two histograms of 15 KiB, and its part of the report, in bytes.
+const JOB_HEAP: usize = 48 << 10;
 
 /// Why there is no result, or not the whole of it.
 #[derive(Debug)]
@@ -48,6 +52,18 @@ pub enum Failure {
         disk: String,
         /// What differs.
         what: &'static str,
+    },
+    /// Two VBDs have numbers that stand for one name.
+    TwoDisks {
+        /// The name.
+        name: String,
+    },
+    /// The results would not fit into memory.
+    TooManyJobs {
+        /// Jobs asked for.
+        count: usize,
+        /// Jobs that fit.
+        most: usize,
     },
     /// A disk can't be connected.
     Connect(String, ConnectError),
@@ -83,6 +99,12 @@ impl fmt::Display for Failure {
             Self::Conflict { disk, what } => {
                 write!(f, "jobs that run together on {disk} {what}; separate them with stonewall")
             }
+            Self::TwoDisks { name } => {
+                write!(f, "two disks are called {name}; give them different names in the configuration")
+            }
+            Self::TooManyJobs { count, most } => {
+                write!(f, "{count} jobs need more memory than there is for {most}; raise memory=")
+            }
             Self::Connect(disk, error) => write!(f, "{disk}: {error}"),
             Self::Run(error) => error.fmt(f),
             Self::Io(what) => f.write_str(what),
@@ -107,6 +129,8 @@ pub struct Runner<'a> {
     results: Vec<JobResult>,
     /// The first I/O has been announced.
     first_io: bool,
+    /// The report has been printed.
+    reported: bool,
 }
 
 /// A disk that a stage works on.
@@ -121,25 +145,31 @@ impl<'a> Runner<'a> {
     /// # Errors
     /// xenstore's.
     pub fn new(xen: &'a Xen, mut store: Xenstore<'a, Xen>) -> Result<Self, xenstore::Error> {
-        let control = Control::new(&mut store)?;
+        let control = Control::new(xen, &mut store)?;
         let grants = GrantTable::new(xen);
-        Ok(Self { xen, grants, store, control, results: Vec::new(), first_io: false })
+        Ok(Self {
+            xen,
+            grants,
+            store,
+            control,
+            results: Vec::new(),
+            first_io: false,
+            reported: false,
+        })
     }
 
     /// Runs what the options ask for; answers how the guest is to end. The report is printed
     /// before a held guest begins to wait, and in any case.
     pub fn run(&mut self, options: &Options) -> ShutdownReason {
         let done = self.run_jobs(options);
-        if !options.hold {
+        if !self.reported {
             self.report(done.as_ref().err());
         }
-        match self.control.poll(&mut self.store) {
-            Ok(Some(reason)) => reason,
-            _ => ShutdownReason::Poweroff,
-        }
+        self.control.reason(&mut self.store)
     }
 
-    fn report(&self, failure: Option<&Failure>) {
+    fn report(&mut self, failure: Option<&Failure>) {
+        self.reported = true;
         if !self.results.is_empty() {
             say!("{}", bench::result::table(&self.results));
         }
@@ -154,14 +184,23 @@ impl<'a> Runner<'a> {
         let mut jobs = bench::job::parse(&options.jobs).map_err(Failure::Options)?;
         let vdevs = handshake::list(&mut self.store)?;
         let names: Vec<String> = vdevs.iter().map(Vdev::to_string).collect();
-        if jobs.is_empty() {
-            jobs = self.default_jobs(&vdevs)?;
+        if let Some(name) = names.iter().find(|name| names.iter().filter(|n| n == name).count() > 1)
+        {
+            return Err(Failure::TwoDisks { name: name.clone() });
         }
-        for job in jobs.iter_mut().filter(|job| job.disks.is_empty()) {
-            job.disks = names.clone();
-            if names.is_empty() {
-                return Err(Failure::NothingToDo { found: names });
+        if jobs.is_empty() || jobs.iter().any(|job| job.disks.is_empty()) {
+            let writable = self.writable(&vdevs)?;
+            if jobs.is_empty() {
+                let modes = |name| GrantMode::ALL.map(|mode| Job::default_for(name, mode));
+                jobs = writable.iter().flat_map(|name| modes(name)).collect();
             }
+            for job in jobs.iter_mut().filter(|job| job.disks.is_empty()) {
+                job.disks.clone_from(&writable);
+            }
+        }
+        let heap = memory::heap_size();
+        if jobs.len() * JOB_HEAP > heap {
+            return Err(Failure::TooManyJobs { count: jobs.len(), most: heap / JOB_HEAP });
         }
         if let Some(missing) =
             jobs.iter().flat_map(|job| &job.disks).find(|name| !names.contains(name))
@@ -176,24 +215,27 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
-    /// The comparison of the grant modes, reading only, on each disk that may be written: one that
-    /// is read-only is no ordinary disk, and is measured when it is named.
-    fn default_jobs(&mut self, vdevs: &[Vdev]) -> Result<Vec<Job>, Failure> {
-        let mut jobs = Vec::new();
+    /// The disks that are measured unless some are named: those that may be written, for one that
+    /// is read-only is no ordinary disk.
+    fn writable(&mut self, vdevs: &[Vdev]) -> Result<Vec<String>, Failure> {
+        let mut names = Vec::new();
         for &vdev in vdevs {
             if handshake::is_writable(&mut self.store, vdev)? {
-                let name = vdev.to_string();
-                jobs.extend(GrantMode::ALL.map(|mode| Job::default_for(&name, mode)));
+                names.push(vdev.to_string());
             }
         }
-        if jobs.is_empty() {
+        if names.is_empty() {
             let found = vdevs.iter().map(Vdev::to_string).collect();
             return Err(Failure::NothingToDo { found });
         }
-        Ok(jobs)
+        Ok(names)
     }
 
     fn run_stage(&mut self, jobs: &[Job], vdevs: &[Vdev], hold: bool) -> Result<(), Failure> {
+        if jobs.iter().any(|job| job.poll != jobs[0].poll) {
+            let what = "ask for different ringmark_poll_us";
+            return Err(Failure::Conflict { disk: "one vCPU".to_owned(), what });
+        }
         let mut connected = Vec::new();
         let done = self
             .connect_all(jobs, vdevs, &mut connected)
@@ -266,8 +308,7 @@ impl<'a> Runner<'a> {
             if progress.elapsed_ns >= engine::TICK_NS {
                 show(&label, progress);
             }
-            // xenstore failing now does not spoil the measurement; it shows at the disconnect.
-            stopped |= matches!(control.poll(store), Ok(Some(_)));
+            stopped |= control.is_asked(store);
             if stopped { Verdict::Stop } else { Verdict::Continue }
         };
         let outcome = engine::run(self.xen, jobs.to_vec(), &mut disks, &mut observe);

@@ -80,7 +80,7 @@ impl Xen {
     pub fn new(gate: Gate, special: Gfn, pages: PageSource) -> Result<Self, Errno> {
         add_to_physmap(gate, memory::SPACE_SHARED_INFO, 0, special)?;
         let shared = ptr::with_exposed_provenance::<SharedInfo>(special.0 as usize * PAGE_SIZE);
-        // SAFETY: Xen's shared page is there now, for good; all fields that change are atomics.
+        // SAFETY: Xen's shared page is there now, for good; all its fields are atomics.
         let shared = unsafe { &*shared };
         let xen = Self {
             gate,
@@ -172,10 +172,10 @@ impl Xen {
         Some((word, 1 << (port.0 % 64)))
     }
 
-    /// Sees to it that the timer fires no later than at `deadline_ns`.
-    fn arm_timer(&self, deadline_ns: u64) {
+    /// Sees to it that the timer fires no later than at `deadline_ns`; answers whether it will.
+    fn arm_timer(&self, deadline_ns: u64) -> bool {
         if self.timer_ns.load(Ordering::Relaxed) <= deadline_ns {
-            return;
+            return true;
         }
         let mut argument = SetSingleshotTimer { timeout_abs_ns: deadline_ns, flags: 0 };
         let at = ptr::from_mut(&mut argument) as u64;
@@ -185,6 +185,7 @@ impl Xen {
         if armed.is_ok() {
             self.timer_ns.store(deadline_ns, Ordering::Relaxed);
         }
+        armed.is_ok()
     }
 }
 
@@ -279,7 +280,9 @@ impl Hypervisor for Xen {
         if now_ns >= deadline_ns {
             return;
         }
-        self.arm_timer(deadline_ns.min(now_ns.saturating_add(SLEEP_MAX_NS)));
-        cpu::halt_window();
+        // Without a timer behind it a sleep might never end: then look again instead.
+        if self.arm_timer(deadline_ns.min(now_ns.saturating_add(SLEEP_MAX_NS))) {
+            cpu::halt_window();
+        }
     }
 }

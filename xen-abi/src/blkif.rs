@@ -25,8 +25,6 @@ pub const RSP_EOPNOTSUPP: i16 = -2;
 
 /// `VDISK_CDROM`, in the backend's `info`.
 pub const VDISK_CDROM: u32 = 1;
-/// `VDISK_REMOVABLE`.
-pub const VDISK_REMOVABLE: u32 = 2;
 /// `VDISK_READONLY`.
 pub const VDISK_READONLY: u32 = 4;
 

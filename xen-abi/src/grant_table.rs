@@ -3,9 +3,6 @@
 use core::mem::{offset_of, size_of};
 use core::sync::atomic::{AtomicU16, AtomicU32};
 
-/// `GNTTABOP_query_size`.
-pub const QUERY_SIZE: u64 = 6;
-
 /// The tool stack's references: 0 the console, 1 xenstore (`GNTTAB_NR_RESERVED_ENTRIES`).
 pub const RESERVED_ENTRIES: u32 = 8;
 /// Entries in one page of the table.
@@ -32,26 +29,9 @@ pub struct EntryV1 {
     pub frame: AtomicU32,
 }
 
-/// Argument of [`QUERY_SIZE`] (`gnttab_query_size`).
-#[repr(C)]
-#[derive(Debug)]
-pub struct QuerySize {
-    /// Whose table.
-    pub dom: u16,
-    /// Out: frames in use now.
-    pub nr_frames: u32,
-    /// Out: frames that it may grow to.
-    pub max_nr_frames: u32,
-    /// Out: 0 or a negative `GNTST_*`.
-    pub status: i16,
-}
-
 const _: () = {
     assert!(size_of::<EntryV1>() == 8);
     assert!(offset_of!(EntryV1, domid) == 2);
     assert!(offset_of!(EntryV1, frame) == 4);
     assert!(size_of::<EntryV1>() * ENTRIES_PER_PAGE as usize == crate::PAGE_SIZE);
-    assert!(size_of::<QuerySize>() == 16);
-    assert!(offset_of!(QuerySize, max_nr_frames) == 8);
-    assert!(offset_of!(QuerySize, status) == 12);
 };

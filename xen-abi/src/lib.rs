@@ -58,13 +58,6 @@ pub struct GrantRef(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gfn(pub u64);
 
-impl Gfn {
-    /// The guest-physical address of the frame's first byte; `None` when it does not fit 64 bits.
-    pub const fn address(self) -> Option<u64> {
-        self.0.checked_mul(PAGE_SIZE as u64)
-    }
-}
-
 /// What a failed hypercall answers, as a positive number (errno.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Errno(pub u16);

@@ -17,7 +17,7 @@ pub struct SringHeader {
     pub rsp_prod: AtomicU32,
     /// The frontend wants an event when `rsp_prod` passes this.
     pub rsp_event: AtomicU32,
-    pad: [u8; 48],
+    pad: [AtomicU32; 12],
 }
 
 const _: () = {

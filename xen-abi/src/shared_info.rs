@@ -12,7 +12,7 @@ pub const LEGACY_MAX_VCPUS: usize = 32;
 pub struct VcpuTimeInfo {
     /// Odd while Xen writes; changes with each update.
     pub version: AtomicU32,
-    pad0: u32,
+    pad0: AtomicU32,
     /// TSC when `system_time` was taken.
     pub tsc_timestamp: AtomicU64,
     /// Nanoseconds since Xen booted.
@@ -23,7 +23,7 @@ pub struct VcpuTimeInfo {
     pub tsc_shift: AtomicI8,
     /// Bit 0: stable over vCPUs.
     pub flags: AtomicU8,
-    pad1: [u8; 2],
+    pad1: [AtomicU8; 2],
 }
 
 /// What Xen and one vCPU share (`vcpu_info`).
@@ -34,10 +34,10 @@ pub struct VcpuInfo {
     pub evtchn_upcall_pending: AtomicU8,
     /// Not used by HVM guests.
     pub evtchn_upcall_mask: AtomicU8,
-    pad0: [u8; 6],
+    pad0: [AtomicU8; 6],
     /// Which words of [`SharedInfo::evtchn_pending`] have news.
     pub evtchn_pending_sel: AtomicU64,
-    arch: [u64; 2],
+    arch: [AtomicU64; 2],
     /// The clock.
     pub time: VcpuTimeInfo,
 }
@@ -60,7 +60,7 @@ pub struct SharedInfo {
     pub wc_nsec: AtomicU32,
     /// Its seconds' high word.
     pub wc_sec_hi: AtomicU32,
-    arch: [u64; 6],
+    arch: [AtomicU64; 6],
 }
 
 const _: () = {

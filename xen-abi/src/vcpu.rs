@@ -2,8 +2,6 @@
 
 use core::mem::{offset_of, size_of};
 
-/// `VCPUOP_stop_periodic_timer`.
-pub const STOP_PERIODIC_TIMER: u64 = 7;
 /// `VCPUOP_set_singleshot_timer`: raise VIRQ_TIMER once.
 pub const SET_SINGLESHOT_TIMER: u64 = 8;
 

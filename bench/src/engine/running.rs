@@ -22,10 +22,12 @@ pub(super) struct Running {
     pub(super) verify: Option<VerifyPattern>,
     /// The I/Os read back what was written.
     reading_back: bool,
-    pub(super) start_ns: u64,
+    start_ns: u64,
+    /// How long the reads took that came before those of the read-back.
+    read_before_ns: u64,
     /// No I/O is put from then on.
     end_ns: u64,
-    pub(super) sleeps: u64,
+    sleeps: u64,
 }
 
 /// A job's part on one disk.
@@ -43,10 +45,9 @@ struct Lane {
 impl Running {
     pub(super) fn new<H: Hypervisor>(
         job: Job,
+        seed: u64,
         disks: &[Disk<'_, '_, H>],
-        now_ns: u64,
     ) -> Result<Self, RunError> {
-        let seed = job.randseed.unwrap_or(now_ns);
         let mut lanes = Vec::new();
         for (number, disk) in disks.iter().enumerate() {
             if !job.disks.iter().any(|name| name == disk.name) {
@@ -63,7 +64,6 @@ impl Running {
             let from_start = pattern.clone();
             lanes.push(Lane { disk: number, from_start, pattern, left: ios, put: 0 });
         }
-        let end_ns = job.runtime_ns.map_or(u64::MAX, |runtime| now_ns.saturating_add(runtime));
         Ok(Self {
             verify: job.verify.as_ref().map(|verify| verify.pattern.clone()),
             result: JobResult::new(job),
@@ -71,10 +71,43 @@ impl Running {
             next_lane: 0,
             outstanding: 0,
             reading_back: false,
-            start_ns: now_ns,
-            end_ns,
+            start_ns: 0,
+            read_before_ns: 0,
+            end_ns: 0,
             sleeps: 0,
         })
+    }
+
+    /// Its time runs from now on.
+    pub(super) fn begin(&mut self, now_ns: u64) {
+        self.start_ns = now_ns;
+        let runtime_ns = self.result.job.runtime_ns;
+        self.end_ns = runtime_ns.map_or(u64::MAX, |runtime| now_ns.saturating_add(runtime));
+    }
+
+    pub(super) fn uses(&self, disk: usize) -> bool {
+        self.lanes.iter().any(|lane| lane.disk == disk)
+    }
+
+    pub(super) fn writes_to(&self, disk: usize) -> bool {
+        self.result.job.rw.writes() && self.uses(disk)
+    }
+
+    /// An I/O has succeeded.
+    #[inline]
+    pub(super) fn count(&mut self, direction: Direction, now_ns: u64, latency_ns: u64) {
+        let before_ns = if direction == Direction::Read { self.read_before_ns } else { 0 };
+        let bytes = self.result.job.bs_bytes;
+        let figures = self.result.direction_mut(direction);
+        figures.ios += 1;
+        figures.bytes += u64::from(bytes);
+        figures.runtime_ns = before_ns + (now_ns - self.start_ns);
+        figures.latency.record(latency_ns);
+    }
+
+    /// The vCPU sleeps; that is one of this job's sleeps if it waits for something.
+    pub(super) fn count_sleep(&mut self) {
+        self.sleeps += u64::from(self.outstanding != 0);
     }
 
     /// The next I/O, on the job's disks in turn, as fio takes its files.
@@ -113,6 +146,7 @@ impl Running {
     /// Goes through the same I/Os again, to read what was written.
     pub(super) fn begin_reading_back(&mut self, now_ns: u64) {
         self.reading_back = true;
+        self.read_before_ns = self.result.read.runtime_ns;
         self.start_ns = now_ns;
         self.end_ns = u64::MAX;
         for lane in &mut self.lanes {
@@ -132,10 +166,13 @@ impl Running {
         self.verify.as_ref().filter(|_| checks)
     }
 
-    pub(super) fn into_result(mut self, used: &[Counters]) -> JobResult {
-        let disks = self.lanes.iter().map(|lane| used[lane.disk]);
-        self.result.counters = disks.fold(Counters::default(), |sum, disk| sum + disk);
-        self.result.counters.sleeps = self.sleeps;
+    /// The result, with what its disks counted unless other jobs used them too.
+    pub(super) fn into_result(mut self, used: &[Counters], shared: &[bool]) -> JobResult {
+        if !self.lanes.iter().any(|lane| shared[lane.disk]) {
+            let disks = self.lanes.iter().map(|lane| used[lane.disk]);
+            let sum = disks.fold(Counters::default(), |sum, disk| sum + disk);
+            self.result.counters = Some(Counters { sleeps: self.sleeps, ..sum });
+        }
         self.result
     }
 }

@@ -90,8 +90,9 @@ struct Cost<'a> {
     grants: String,
     disks: &'a [String],
     errors: u64,
+    /// Only where they are this job's alone.
     #[serde(flatten)]
-    counters: Counters,
+    counters: Option<Counters>,
 }
 
 #[derive(Serialize)]

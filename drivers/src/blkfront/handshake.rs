@@ -19,7 +19,7 @@ use core::fmt;
 
 use xen_abi::blkif::{SECTOR_SIZE, VDISK_CDROM, VDISK_READONLY};
 use xen_abi::xenbus::XenbusState;
-use xen_abi::{DomId, Errno, PAGE_SIZE};
+use xen_abi::{DomId, Errno, PAGE_SIZE, Port};
 
 use super::queue::{QueuePair, Remains, SlotState};
 use super::{DiskInfo, Setup, Vdev};
@@ -31,6 +31,8 @@ use crate::xenstore::{self, Transaction, Xenstore};
 
 /// How long the backend may take for each step, in nanoseconds.
 const STEP_TIMEOUT_NS: u64 = 20_000_000_000;
+/// How long a backend with which no connection came about may take to close, in nanoseconds.
+const CLOSE_TIMEOUT_NS: u64 = 2_000_000_000;
 /// Watches are hints: the backend's state is read again after so long, in nanoseconds.
 const RE_READ_NS: u64 = 500_000_000;
 
@@ -108,6 +110,52 @@ pub struct Blkfront<'a, H> {
     ring_grant: Grant<'a>,
 }
 
+/// What a device is made of, before anybody else sees it.
+struct Resources<'a> {
+    ring_page: Page,
+    ring_grant: Grant<'a>,
+    /// For all slots, shared and private ones.
+    pages: Vec<Page>,
+    /// For all slots.
+    grants: Vec<Grant<'a>>,
+    port: Port,
+}
+
+impl<'a> Resources<'a> {
+    /// Takes all of it, or, on failure, nothing.
+    fn take<H: Hypervisor>(
+        hypervisor: &'a H,
+        table: &mut GrantTable<'a, H>,
+        setup: &Setup,
+        backend: DomId,
+    ) -> Result<Self, ConnectError> {
+        let granted = setup.slots as usize * setup.pages_per_slot;
+        let private = setup.slots as usize * setup.private_pages_per_slot();
+        let (mut pages, mut grants) = (Vec::new(), Vec::new());
+        let port = (|| {
+            for _ in 0..1 + granted + private {
+                pages.push(hypervisor.alloc_page().ok_or(ConnectError::OutOfPages)?);
+            }
+            for _ in 0..1 + granted {
+                grants.push(table.reserve().map_err(ConnectError::Grants)?);
+            }
+            hypervisor.evtchn_alloc_unbound(backend).map_err(ConnectError::EventChannel)
+        })();
+        match (port, pages.pop(), grants.pop()) {
+            (Ok(port), Some(ring_page), Some(ring_grant)) => {
+                Ok(Self { ring_page, ring_grant, pages, grants, port })
+            }
+            (port, ring_page, ring_grant) => {
+                pages.into_iter().chain(ring_page).for_each(|page| hypervisor.free_page(page));
+                for grant in grants.into_iter().chain(ring_grant) {
+                    table.release(grant).expect("a grant that was never permitted");
+                }
+                Err(port.err().unwrap_or(ConnectError::OutOfPages))
+            }
+        }
+    }
+}
+
 /// Where a VBD's two halves live in xenstore.
 #[derive(Debug)]
 struct Paths {
@@ -162,9 +210,17 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
     ) -> Result<Self, ConnectError> {
         let paths = Paths::read(store, vdev)?;
         paths.set_state(store, XenbusState::Initialising)?;
-        paths.await_backend(hypervisor, store, XenbusState::InitWait)?;
-
-        let mut device = Self::build(hypervisor, grants, vdev, setup, paths)?;
+        let ready = paths
+            .await_backend(hypervisor, store, XenbusState::InitWait, STEP_TIMEOUT_NS)
+            .and_then(|()| Resources::take(hypervisor, grants, setup, paths.backend_id));
+        let mut device = match ready {
+            Ok(resources) => Self::build(hypervisor, vdev, setup, paths, resources),
+            Err(error) => {
+                // Nothing of ours was shown yet; the first error is the one to tell.
+                let _ = paths.set_state(store, XenbusState::Closed);
+                return Err(error);
+            }
+        };
         match device.negotiate(hypervisor, store, setup) {
             Ok(info) => {
                 device.info = info;
@@ -172,51 +228,23 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
                 Ok(device)
             }
             Err(error) => {
-                device.disconnect(hypervisor, grants, store);
+                device.close(hypervisor, grants, store, CLOSE_TIMEOUT_NS);
                 Err(error)
             }
         }
     }
 
-    /// Takes pages, grants and a port; on failure gives back what it had, as nobody saw it yet.
+    /// Makes a ring and its slots out of what was taken; nothing here can fail.
     fn build(
         hypervisor: &'a H,
-        grants: &mut GrantTable<'a, H>,
         vdev: Vdev,
         setup: &Setup,
         paths: Paths,
-    ) -> Result<Self, ConnectError> {
-        let mut pages = Vec::new();
-        let private_pages =
-            if setup.grants == super::GrantMode::PersistentCopy { setup.pages_per_slot } else { 0 };
-        let per_slot = setup.pages_per_slot + private_pages;
-        let wanted = 1 + setup.slots as usize * per_slot;
-        let mut reserved = Vec::new();
-        let resources = (|| {
-            while pages.len() < wanted {
-                pages.push(hypervisor.alloc_page().ok_or(ConnectError::OutOfPages)?);
-            }
-            while reserved.len() < 1 + setup.slots as usize * setup.pages_per_slot {
-                reserved.push(grants.reserve().map_err(ConnectError::Grants)?);
-            }
-            hypervisor.evtchn_alloc_unbound(paths.backend_id).map_err(ConnectError::EventChannel)
-        })();
-        let port = match resources {
-            Ok(port) => port,
-            Err(error) => {
-                pages.into_iter().for_each(|page| hypervisor.free_page(page));
-                reserved.into_iter().for_each(|grant| {
-                    grants.release(grant).expect("a grant that was never permitted");
-                });
-                return Err(error);
-            }
-        };
-        // From here on nothing fails; the counts were made above.
-        let mut pages = pages.into_iter();
-        let mut reserved = reserved.into_iter();
-        let (Some(ring_page), Some(mut ring_grant)) = (pages.next(), reserved.next()) else {
-            unreachable!("the ring was counted");
-        };
+        resources: Resources<'a>,
+    ) -> Self {
+        let Resources { ring_page, mut ring_grant, pages, grants, port } = resources;
+        let private_pages = setup.private_pages_per_slot();
+        let (mut pages, mut reserved) = (pages.into_iter(), grants.into_iter());
         ring_grant.permit(paths.backend_id, ring_page.gfn(), Access::ReadWrite);
         let slots = (0..setup.slots)
             .map(|_| {
@@ -236,7 +264,7 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
             flush: false,
             persistent: false,
         };
-        Ok(Self { queue, vdev, info, paths, ring_grant })
+        Self { queue, vdev, info, paths, ring_grant }
     }
 
     /// Publishes the ring and learns about the disk.
@@ -262,7 +290,7 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
             })
             .map_err(|error| ConnectError::Xenstore(paths.frontend.clone(), error))?;
         paths.set_state(store, XenbusState::Initialised)?;
-        paths.await_backend(hypervisor, store, XenbusState::Connected)?;
+        paths.await_backend(hypervisor, store, XenbusState::Connected, STEP_TIMEOUT_NS)?;
         let info = paths.read_info(store)?;
         paths.set_state(store, XenbusState::Connected)?;
         Ok(info)
@@ -288,12 +316,24 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
         grants: &mut GrantTable<'a, H>,
         store: &mut Xenstore<'_, H>,
     ) -> Disconnected {
+        self.close(hypervisor, grants, store, STEP_TIMEOUT_NS)
+    }
+
+    fn close(
+        self,
+        hypervisor: &'a H,
+        grants: &mut GrantTable<'a, H>,
+        store: &mut Xenstore<'_, H>,
+        timeout_ns: u64,
+    ) -> Disconnected {
         let paths = &self.paths;
+        let closed = paths.set_state(store, XenbusState::Closing).and_then(|()| {
+            paths.await_backend(hypervisor, store, XenbusState::Closing, timeout_ns)
+        });
         let closed = paths
-            .set_state(store, XenbusState::Closing)
-            .and_then(|()| paths.await_backend(hypervisor, store, XenbusState::Closing))
-            .and_then(|()| paths.set_state(store, XenbusState::Closed))
-            .and_then(|()| paths.await_backend(hypervisor, store, XenbusState::Closed));
+            .set_state(store, XenbusState::Closed)
+            .and(closed)
+            .and_then(|()| paths.await_backend(hypervisor, store, XenbusState::Closed, timeout_ns));
         let timed_out = !matches!(closed, Ok(()) | Err(ConnectError::Gone(_)));
         // A port that is gone already is closed enough.
         let _ = hypervisor.evtchn_close(self.queue.port());
@@ -362,11 +402,12 @@ impl Paths {
         hypervisor: &H,
         store: &mut Xenstore<'_, H>,
         wanted: XenbusState,
+        timeout_ns: u64,
     ) -> Result<(), ConnectError> {
         let path = format!("{}/state", self.backend);
         let failed = |error| ConnectError::Xenstore(path.clone(), error);
         let token = store.watch(&path).map_err(failed)?;
-        let deadline_ns = hypervisor.now_ns().saturating_add(STEP_TIMEOUT_NS);
+        let deadline_ns = hypervisor.now_ns().saturating_add(timeout_ns);
         let arrived = loop {
             let state = match self.backend_state(store) {
                 Ok(state) => state,
@@ -386,7 +427,8 @@ impl Paths {
                 break Err(failed(error));
             }
         };
-        store.unwatch(&path, token).map_err(failed)?;
+        // A watch that stays costs a flag, and must not hide how the wait ended.
+        let _ = store.unwatch(&path, token);
         arrived
     }
 
@@ -399,8 +441,8 @@ impl Paths {
         let sectors = number
             .filter(|&sectors| sectors != 0 && sectors.checked_mul(SECTOR_SIZE.into()).is_some())
             .ok_or_else(|| bad(path("sectors"), value, "a count of 512-byte sectors above 0"))?;
-        let (value, number) = self.required(store, "sector-size")?;
-        let logical_sector_bytes = number
+        let value = self.optional(store, "sector-size")?.unwrap_or_else(|| SECTOR_SIZE.to_string());
+        let logical_sector_bytes = decimal(&value)
             .and_then(|size| u32::try_from(size).ok())
             .filter(|size| size.is_power_of_two())
             .filter(|size| (SECTOR_SIZE..=PAGE_SIZE as u32).contains(size))
@@ -422,7 +464,7 @@ impl Paths {
         Ok(DiskInfo {
             sectors,
             logical_sector_bytes,
-            read_only: !writable,
+            read_only: !writable || info & VDISK_CDROM != 0,
             cdrom: info & VDISK_CDROM != 0,
             flush: feature(store, "feature-flush-cache")?,
             persistent: feature(store, "feature-persistent")?,

@@ -62,6 +62,16 @@ pub struct Setup {
     pub pages_per_slot: usize,
 }
 
+impl Setup {
+    /// Pages of each slot that only the caller sees.
+    const fn private_pages_per_slot(&self) -> usize {
+        match self.grants {
+            GrantMode::PersistentCopy => self.pages_per_slot,
+            GrantMode::Persistent | GrantMode::PerRequest => 0,
+        }
+    }
+}
+
 /// What the backend says of the disk, checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DiskInfo {
@@ -69,7 +79,7 @@ pub struct DiskInfo {
     pub sectors: u64,
     /// Smallest unit of I/O in bytes: a power of two, 512 to 4096.
     pub logical_sector_bytes: u32,
-    /// Writes are refused.
+    /// Writes are refused, as on every CD-ROM.
     pub read_only: bool,
     /// A CD-ROM.
     pub cdrom: bool,

@@ -23,6 +23,9 @@ use crate::hypervisor::{Access, Hypervisor};
 use crate::page::Page;
 use crate::ring::{FrontRing, Overrun};
 
+/// For the part of a page that a request does not use.
+static ZEROES: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
+
 /// What a request does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
@@ -144,6 +147,8 @@ pub(super) struct SlotState<'a> {
     request: Request,
     generation: u32,
     in_flight: bool,
+    /// Bytes from the start of the pages that may hold something of earlier requests.
+    used_bytes: u32,
     pub(super) pages: Vec<(Page, Grant<'a>)>,
     /// In [`GrantMode::PersistentCopy`], the caller's side of the data.
     pub(super) private: Vec<Page>,
@@ -187,19 +192,40 @@ impl<'a> SlotState<'a> {
             sector_number: 0,
             seg,
         };
-        Self { request, generation: 0, in_flight: false, pages, private }
+        Self { request, generation: 0, in_flight: false, used_bytes: 0, pages, private }
     }
 
-    /// Copies the request's pages between their two homes; answers how many.
+    /// Copies the request's data between its two homes; answers how many pages that touched.
     fn copy(&mut self, operation: Operation) -> u64 {
-        let used = usize::from(self.request.nr_segments);
-        for ((shared, _), private) in self.pages.iter_mut().zip(&mut self.private).take(used) {
+        let segments = &self.request.seg[..usize::from(self.request.nr_segments)];
+        for ((segment, (shared, _)), private) in
+            segments.iter().zip(&mut self.pages).zip(&mut self.private)
+        {
+            let bytes = (usize::from(segment.last_sect) + 1) * SECTOR_SIZE as usize;
             match operation {
-                Operation::Read => private.copy_from(shared),
-                _ => shared.copy_from(private),
+                Operation::Read => private.copy_from(shared, bytes),
+                _ => shared.copy_from(private, bytes),
             }
         }
-        used as u64
+        segments.len() as u64
+    }
+
+    /// Takes out of the last page what is not part of a write of `bytes`: the backend sees whole
+    /// pages (XSA-403).
+    fn wipe_behind(&mut self, bytes: u32) {
+        let page = bytes as usize / PAGE_SIZE;
+        let start = bytes as usize % PAGE_SIZE;
+        if start != 0 && self.used_bytes > bytes {
+            for page in self
+                .pages
+                .get_mut(page)
+                .map(|(page, _)| page)
+                .into_iter()
+                .chain(self.private.get_mut(page))
+            {
+                page.write(start, &ZEROES[start..]);
+            }
+        }
     }
 
     fn data_page(&self, index: usize) -> &Page {
@@ -285,7 +311,7 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
     /// Puts a request on the ring; the backend sees it after [`kick`](Self::kick).
     ///
     /// `sector` is in units of 512 bytes; `bytes` is a multiple of 512 and at most what the slot's
-    /// pages hold (0 for a flush).
+    /// pages hold (0 for a flush). What a write does not use of its last page is zeroed.
     ///
     /// # Panics
     /// When the range is beyond the disk or the slot, which is a bug of the caller.
@@ -311,6 +337,10 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
         if let Some(last) = segments.checked_sub(1) {
             request.seg[last].last_sect = ((sectors - 1) % SECTORS_PER_PAGE) as u8;
         }
+        if operation == Operation::Write {
+            state.wipe_behind(bytes);
+        }
+        state.used_bytes = state.used_bytes.max(bytes);
 
         match self.grants {
             GrantMode::Persistent => {}
