@@ -1,0 +1,108 @@
+//! The command line.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::machine::Clock;
+use crate::rig::Rig;
+use crate::scenario;
+use crate::scenario::compare::Side;
+use crate::scenario::test::Part;
+
+/// Benchmarks Xen block storage from inside a guest: boots Xen, a Linux dom0 and guests in QEMU.
+///
+/// Needs no KVM and no root. Xen, dom0 and the Linux guest are Debian 12's packages, fetched once
+/// into a cache (RINGMARK_CACHE, by default ~/.cache/ringmark).
+#[derive(Parser)]
+#[command(name = "ringmark", bin_name = "./run.sh", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the guest on a ramdisk and print its table (the default)
+    Run {
+        /// Job options for the guest, spelled as fio does; without any: the three grant modes
+        #[arg(last = true, value_name = "OPTION=VALUE")]
+        options: Vec<String>,
+    },
+    /// Run the guest's standard jobs: 4k, sequential and random, iodepth 1 and 32, each grant mode
+    Bench {
+        /// Count instructions: exact and repeatable, but minutes for each virtual second
+        #[arg(long)]
+        deterministic: bool,
+        /// Seconds for each of the 24 jobs
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=3600))]
+        runtime: u32,
+    },
+    /// Check everything: sources, the guest without Xen, and the guest on real Xen
+    Test {
+        /// One part of it
+        #[arg(long, value_name = "PART")]
+        only: Option<Part>,
+    },
+    /// Compare the guest with a Linux guest that runs fio, on the same ramdisk
+    Compare {
+        /// Count instructions: exact and repeatable, but minutes for each virtual second
+        #[arg(long)]
+        deterministic: bool,
+        /// Measure one of the two only
+        #[arg(long, value_name = "GUEST")]
+        only: Option<Side>,
+        /// How many pairs of guests; instruction counting needs but one
+        #[arg(long, default_value_t = 5, conflicts_with = "deterministic", value_parser = clap::value_parser!(u32).range(1..=100))]
+        pairs: u32,
+        /// Seconds for each of the two jobs (iodepth 32 and 1)
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=3600))]
+        runtime: u32,
+    },
+    /// Build the images into the cache
+    Image {
+        /// Fetch the packages anew first
+        #[arg(long)]
+        refresh: bool,
+    },
+    /// Run the guest's own tests in QEMU without Xen
+    Selftest,
+    /// Boot to a dom0 prompt on this terminal
+    Shell,
+}
+
+impl Cli {
+    /// Does what was asked for.
+    ///
+    /// # Errors
+    /// What stopped it.
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let rig = Rig::open()?;
+        match self.command.unwrap_or(Command::Run { options: Vec::new() }) {
+            Command::Run { options } => scenario::run::run(&rig, &options),
+            Command::Compare { deterministic, only, pairs, runtime } => {
+                let sides = only.map_or(vec![Side::Ours, Side::Linux], |side| vec![side]);
+                if deterministic {
+                    scenario::instructions::compare(&rig, &sides, runtime)
+                } else {
+                    scenario::compare::compare(&rig, &sides, pairs, runtime)
+                }
+            }
+            Command::Bench { deterministic, runtime } => {
+                scenario::bench::bench(&rig, clock(deterministic), runtime)
+            }
+            Command::Test { only } => {
+                let all = vec![Part::Host, Part::Selftest, Part::Xen];
+                Ok(scenario::test::test(&rig, &only.map_or(all, |part| vec![part])))
+            }
+            Command::Selftest => scenario::selftest::selftest(&rig),
+            Command::Image { refresh } => scenario::image::image(&rig, refresh),
+            Command::Shell => scenario::shell::shell(&rig),
+        }
+    }
+}
+
+fn clock(deterministic: bool) -> Clock {
+    if deterministic { Clock::Instructions } else { Clock::Wall }
+}

@@ -1,0 +1,222 @@
+//! The machine: QEMU with an emulated CPU that has AMD's virtualisation (SVM, nested paging), in
+//! which Xen, a Linux dom0 and PVH guests run for real. It needs no KVM and no root.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use crate::archive::Archive;
+use crate::image::Image;
+use crate::progress::Progress;
+use crate::qemu::{self, Qemu};
+use crate::ramdisk::Ramdisks;
+use crate::steps::{self, Outcome, Report, Seen, Step};
+
+/// What the machine's time is made of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Clock {
+    /// The host's clock; two CPUs, one for dom0 and one for the guests.
+    Wall,
+    /// Executed instructions, 1 ns each, on one CPU: runs repeat to the digit, whatever the host
+    /// does meanwhile, but a virtual second takes some 8 to 10 real ones.
+    Instructions,
+}
+
+impl Clock {
+    /// How many times longer than by the wall clock a deadline must be.
+    fn patience(self) -> u32 {
+        match self {
+            Self::Wall => 1,
+            Self::Instructions => 12,
+        }
+    }
+
+    /// The CPU that guests are pinned to, away from dom0's.
+    pub(crate) fn guest_cpu(self) -> Option<u32> {
+        (self == Self::Wall).then_some(1)
+    }
+}
+
+/// How long Xen and dom0 may take to start.
+const BOOT: Duration = Duration::from_secs(120);
+/// How long QEMU may take to end after dom0 has said that all is done.
+const POWER_OFF: Duration = Duration::from_secs(30);
+
+/// The features that QEMU 7.2 gets wrong under SVM are off: SMAP and SMEP checks kill a PV dom0,
+/// an intercepted RDTSCP has no instruction length, XSAVE mixes up the domains' vector state.
+const CPU: &str = "max,+svm,-smap,-smep,-rdtscp,-xsave";
+
+/// Sees what comes of each step, told by its index, as it comes; an error ends the run.
+pub(crate) type Watch<'a> = &'a mut dyn FnMut(usize, Seen) -> Result<()>;
+
+/// A machine that is ready to boot.
+pub(crate) struct Machine<'a> {
+    /// What to boot.
+    pub(crate) image: &'a Image,
+    /// Its notion of time.
+    pub(crate) clock: Clock,
+    /// Where it leaves its files, the log among them.
+    pub(crate) directory: PathBuf,
+    /// What dom0 has to serve.
+    pub(crate) ramdisks: Ramdisks,
+    /// Told of the stages.
+    pub(crate) progress: &'a Progress,
+}
+
+impl Machine<'_> {
+    /// What Xen and dom0's kernel say.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.directory.join("console.log")
+    }
+
+    /// Boots, has dom0 work off the steps, and powers off.
+    ///
+    /// # Errors
+    /// When the machine does not come up, ends early, a step's deadline passes, or `watch` is not
+    /// content; the messages name the stage and the log.
+    pub(crate) fn run(&self, mut overlay: Archive, steps: &[Step], watch: Watch) -> Result<()> {
+        steps::install(steps, &mut overlay);
+        self.prepare(overlay)?;
+        let log = self.log();
+        self.progress.stage(&format!("booting Xen and dom0 (log: {})", log.display()));
+        let mut command = self.command()?;
+        command.args(["-display", "none", "-monitor", "none"]);
+        command.args(["-serial", "file:console.log", "-serial", "stdio"]);
+        let qemu = Qemu::start(&mut command, BOOT * self.clock.patience())?;
+        Run { machine: self, qemu }
+            .all(steps, watch)
+            .map_err(|error| anyhow!("{error:#}\nsee {}", log.display()))
+    }
+
+    /// Boots to a prompt on this terminal.
+    ///
+    /// # Errors
+    /// When QEMU cannot be started or fails.
+    pub(crate) fn shell(&self, overlay: Archive) -> Result<()> {
+        self.prepare(overlay)?;
+        self.progress.stage("booting Xen and dom0 to a prompt (Ctrl-A X ends QEMU)");
+        let mut command = self.command()?;
+        let status = command.arg("-nographic").status().context("cannot run QEMU")?;
+        if !status.success() {
+            bail!("QEMU ended with {status}");
+        }
+        Ok(())
+    }
+
+    /// Lays out the run's directory: QEMU's module list has commas and blanks of its own, so
+    /// everything is named relative to that directory.
+    fn prepare(&self, mut overlay: Archive) -> Result<()> {
+        overlay.add("/rig/settings", 0o644, self.ramdisks.settings());
+        let place = |name| self.directory.join(name);
+        for (name, target) in [("xen", self.image.xen()), ("vmlinuz", self.image.dom0_kernel())] {
+            remove_file(&place(name))?;
+            symlink(target, place(name))?;
+        }
+        remove_file(&place("console.log"))?;
+        let mut initramfs = File::create(place("dom0.cpio"))?;
+        io::copy(&mut File::open(self.image.dom0_initramfs())?, &mut initramfs)?;
+        overlay.write(&mut initramfs)
+    }
+
+    fn command(&self) -> Result<Command> {
+        let mut command = qemu::command();
+        command.current_dir(&self.directory);
+        command.args(["-M", "q35", "-cpu", CPU, "-m", "4096", "-nic", "none", "-no-reboot"]);
+        let mut xen =
+            "console=com1 com1=115200,8n1 dom0_mem=1024M dom0_max_vcpus=1 no-real-mode".to_owned();
+        match self.clock {
+            Clock::Wall => command.args(["-accel", "tcg,thread=multi", "-smp", "2"]),
+            Clock::Instructions => {
+                // Scrubbing memory in idle time would share the CPU with what is measured.
+                xen.push_str(" bootscrub=0");
+                command.args(["-accel", "tcg,thread=single", "-smp", "1"]);
+                command.args(["-icount", "shift=0,sleep=off"])
+            }
+        };
+        command.args(["-kernel", "xen", "-append", &xen]);
+        command.args(["-initrd", "vmlinuz console=hvc0 rdinit=/init quiet,dom0.cpio"]);
+        Ok(command)
+    }
+}
+
+fn remove_file(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A machine that is running.
+struct Run<'a> {
+    machine: &'a Machine<'a>,
+    qemu: Qemu,
+}
+
+impl Run<'_> {
+    fn all(&mut self, steps: &[Step], watch: Watch) -> Result<()> {
+        self.boot().context("starting dom0")?;
+        for (index, step) in steps.iter().enumerate() {
+            self.machine.progress.stage(&format!("{}/{} {}", index + 1, steps.len(), step.name));
+            self.allow(step.deadline);
+            self.step(index, watch).with_context(|| format!("step {:?}", step.name))?;
+        }
+        self.allow(POWER_OFF);
+        match self.next()? {
+            Some(Report::Done) => {}
+            other => bail!("expected the end of the steps, not {other:?}"),
+        }
+        while self.next().context("powering off")?.is_some() {}
+        self.machine.progress.stage("powered off");
+        Ok(())
+    }
+
+    fn boot(&mut self) -> Result<()> {
+        loop {
+            match self.report()? {
+                Report::Stage(text) => self.machine.progress.stage(&format!("dom0: {text}")),
+                Report::Ready => return Ok(()),
+                Report::Fail(text) => bail!("{text}"),
+                Report::Line(_) => {} // from before dom0 had the port to itself
+                other => bail!("{other:?} before dom0 was up"),
+            }
+        }
+    }
+
+    fn step(&mut self, index: usize, watch: Watch) -> Result<()> {
+        match self.report()? {
+            Report::Begin => {}
+            other => bail!("expected its beginning, not {other:?}"),
+        }
+        let mut lines = Vec::new();
+        loop {
+            match self.report()? {
+                Report::Line(line) => {
+                    watch(index, Seen::Line(&line))?;
+                    lines.push(line);
+                }
+                Report::End(status) => return watch(index, Seen::End(Outcome { lines, status })),
+                other => bail!("{other:?} in the middle of it"),
+            }
+        }
+    }
+
+    fn allow(&mut self, time: Duration) {
+        self.qemu.allow(time * self.machine.clock.patience());
+    }
+
+    fn report(&self) -> Result<Report> {
+        self.next()?.context("the machine has stopped")
+    }
+
+    /// The next line of the report; none when QEMU has ended.
+    fn next(&self) -> Result<Option<Report>> {
+        self.qemu.line()?.map(|line| Report::parse(&line)).transpose()
+    }
+}

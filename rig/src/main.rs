@@ -1,0 +1,36 @@
+//! The rig: boots a real Xen with a real dom0 in QEMU, without KVM, and runs guests in it.
+//!
+//! `main` reads the command line; a scenario (`run`, `check`, `compare`..) says what to boot and
+//! judges the outcome; `machine` boots it; `image` and below make what is booted.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod archive;
+mod cache;
+mod cli;
+mod guest;
+mod image;
+mod libraries;
+mod machine;
+mod packages;
+mod pattern;
+mod progress;
+mod qemu;
+mod ramdisk;
+mod result;
+mod rig;
+mod scenario;
+mod spread;
+mod steps;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What every scenario needs: the cache, the built guest, a directory for the run's files.
+
+use std::env;
+use std::fs::{self, File, TryLockError};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::archive::Archive;
+use crate::cache::Cache;
+use crate::guest::Guest;
+use crate::image::Image;
+use crate::machine::{Clock, Machine};
+use crate::progress::Progress;
+use crate::ramdisk::Ramdisks;
+
+/// Where dom0 has our guest's kernel.
+pub(crate) const GUEST_KERNEL: &str = "/guests/ringmark";
+
+/// The rig's surroundings.
+pub(crate) struct Rig {
+    /// What is costly to make.
+    pub(crate) cache: Cache,
+    /// The voice.
+    pub(crate) progress: Progress,
+    /// cargo's directory of this build: has the guest's kernel beside the rig itself.
+    build: PathBuf,
+}
+
+impl Rig {
+    /// Finds the surroundings.
+    ///
+    /// # Errors
+    /// When there is no place for a cache.
+    pub(crate) fn open() -> Result<Self> {
+        let program = env::current_exe().context("cannot tell where the rig's program is")?;
+        let build = program.parent().context("the rig's program is nowhere")?.to_owned();
+        Ok(Self { cache: Cache::open()?, progress: Progress::new(), build })
+    }
+
+    /// The guest's kernel, built by cargo.
+    ///
+    /// # Errors
+    /// When it is not built.
+    pub(crate) fn kernel(&self) -> Result<PathBuf> {
+        let path = self.build.join("ringmark");
+        ensure!(
+            path.is_file(),
+            "{} is not there: `cargo build --release` makes it",
+            path.display()
+        );
+        Ok(path)
+    }
+
+    /// An overlay with our guest's kernel and these guests' configurations.
+    ///
+    /// # Errors
+    /// When the kernel is not built.
+    pub(crate) fn overlay(&self, guests: &[Guest]) -> Result<Archive> {
+        let mut overlay = Archive::new();
+        overlay.copy(GUEST_KERNEL, 0o644, &self.kernel()?)?;
+        for guest in guests {
+            overlay.add(&guest.path(), 0o644, guest.to_string());
+        }
+        Ok(overlay)
+    }
+
+    /// A directory below cargo's for a scenario's files, locked for as long as the returned file
+    /// lives.
+    ///
+    /// # Errors
+    /// When another run of the scenario has it.
+    pub(crate) fn directory(&self, scenario: &str) -> Result<(PathBuf, File)> {
+        let directory = self.build.join("rig-runs").join(scenario);
+        fs::create_dir_all(&directory)
+            .with_context(|| format!("cannot make {}", directory.display()))?;
+        let lock = File::create(directory.join("lock"))?;
+        match lock.try_lock() {
+            Ok(()) => Ok((directory, lock)),
+            Err(TryLockError::WouldBlock) => {
+                bail!("`{scenario}` is already running in {}", directory.display())
+            }
+            Err(TryLockError::Error(error)) => Err(error).context("cannot lock"),
+        }
+    }
+
+    /// Saves a scenario's figures beside the build, and says where.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub(crate) fn save(&self, name: &str, figures: &Value) -> Result<()> {
+        let path = self.build.join(name);
+        fs::write(&path, format!("{figures:#}\n"))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        self.progress.stage(&format!("figures: {}", path.display()));
+        Ok(())
+    }
+
+    /// A machine for a scenario, by the wall clock.
+    pub(crate) fn machine<'a>(
+        &'a self,
+        image: &'a Image,
+        directory: PathBuf,
+        ramdisks: Ramdisks,
+    ) -> Machine<'a> {
+        Machine { image, clock: Clock::Wall, directory, ramdisks, progress: &self.progress }
+    }
+}

@@ -1,0 +1,236 @@
+//! `compare`: our guest and a Linux guest with fio, the same jobs on the same ramdisk, in pairs.
+//!
+//! The wall clock is noise on a shared host, so each pair is run one after the other in one boot
+//! and the spread is shown.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use serde_json::json;
+
+use crate::guest::{ConsoleLine, Guest};
+use crate::image::Image;
+use crate::machine::Clock;
+use crate::ramdisk::Ramdisks;
+use crate::result::{GuestResult, OURS, PEER};
+use crate::rig::{GUEST_KERNEL, Rig};
+use crate::spread::Spread;
+use crate::steps::{Outcome, Seen, Step};
+
+/// Where dom0 has the Linux guest's kernel and initramfs.
+const PEER_KERNEL: &str = "/guests/vmlinux";
+const PEER_INITRAMFS: &str = "/guests/peer.cpio";
+
+/// What Debian's fio needs: its libraries are some 80 MB.
+pub(crate) const PEER_MEMORY_MIB: u32 = 400;
+pub(crate) const OUR_MEMORY_MIB: u32 = 16;
+
+/// Options that mean the same to both. Our guest keeps no map of the blocks that a random job has
+/// visited, so fio does not either.
+pub(crate) const COMMON: &str = "--filename=/dev/xvda --direct=1 --ioengine=libaio --rw=randread --bs=4k --norandommap --time_based";
+
+/// One of the two.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Side {
+    /// Our guest.
+    #[value(name = "ringmark")]
+    Ours,
+    /// The Linux guest.
+    Linux,
+}
+
+impl Side {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ours => "ringmark",
+            Self::Linux => "linux",
+        }
+    }
+
+    /// What begins the line with its result.
+    pub(crate) fn mark(self) -> &'static str {
+        match self {
+            Self::Ours => OURS,
+            Self::Linux => PEER,
+        }
+    }
+
+    /// The guest that runs these jobs; `words` are for the guest itself.
+    pub(crate) fn guest(self, name: String, clock: Clock, words: &str, jobs: &str) -> Guest {
+        let (kernel, ramdisk, memory_mib, extra) = match self {
+            Self::Ours => (GUEST_KERNEL, None, OUR_MEMORY_MIB, format!("{words} {jobs}")),
+            Self::Linux => (
+                PEER_KERNEL,
+                Some(PEER_INITRAMFS),
+                PEER_MEMORY_MIB,
+                format!("console=hvc0 quiet {words} -- {jobs}"),
+            ),
+        };
+        let disks = vec!["phy:/dev/ram0,xvda,w".into()];
+        Guest { name, kernel, ramdisk, memory_mib, cpu: clock.guest_cpu(), disks, extra }
+    }
+}
+
+/// Puts both guests' kernels into an overlay.
+pub(crate) fn overlay(
+    rig: &Rig,
+    image: &Image,
+    guests: &[Guest],
+) -> Result<crate::archive::Archive> {
+    let mut overlay = rig.overlay(guests)?;
+    overlay.copy(PEER_KERNEL, 0o644, &image.peer_kernel())?;
+    overlay.copy(PEER_INITRAMFS, 0o644, &image.peer_initramfs())?;
+    Ok(overlay)
+}
+
+/// Runs `pairs` pairs, `runtime_s` seconds for each of the two jobs (iodepth 32 and 1).
+///
+/// # Errors
+/// When the machine, a guest or a job fails.
+pub(crate) fn compare(rig: &Rig, sides: &[Side], pairs: u32, runtime_s: u32) -> Result<ExitCode> {
+    let image = Image::build(&rig.cache, &rig.progress)?;
+    let (directory, _lock) = rig.directory("compare")?;
+    let machine = rig.machine(&image, directory, Ramdisks::MEASURED);
+    let jobs = format!(
+        "{COMMON} --runtime={runtime_s} --name=iodepth32 --iodepth=32 --name=iodepth1 --stonewall --iodepth=1"
+    );
+    let mut runs = Vec::new();
+    for pair in 1..=pairs {
+        // Whoever is first may find a quieter or a busier host: take turns.
+        let mut order = sides.to_vec();
+        if pair % 2 == 0 {
+            order.reverse();
+        }
+        for side in order {
+            runs.push((
+                side,
+                side.guest(format!("{}-{pair}", side.name()), machine.clock, "", &jobs),
+            ));
+        }
+    }
+    let guests: Vec<Guest> = runs.iter().map(|(_, guest)| guest.clone()).collect();
+    let allowed_s = 120 + 2 * u64::from(runtime_s);
+    let steps: Vec<Step> = guests
+        .iter()
+        .map(|guest| {
+            Step::new(
+                guest.name.clone(),
+                allowed_s + 20,
+                format!("guest {} {allowed_s}", guest.name),
+            )
+        })
+        .collect();
+    let mut samples = Vec::new();
+    machine.run(overlay(rig, &image, &guests)?, &steps, &mut |index, event| {
+        let Seen::End(outcome) = event else {
+            return Ok(());
+        };
+        let Some((side, guest)) = runs.get(index) else {
+            return Ok(());
+        };
+        let sample =
+            Sample::read(*side, &guest.name, &outcome).with_context(|| outcome.lines.join("\n"))?;
+        rig.progress.detail(&format!(
+            "iodepth 32: {:.0} IOPS, iodepth 1: {:.0} IOPS, first I/O after {:.2} s",
+            sample.iops_32, sample.iops_1, sample.first_io_s
+        ));
+        samples.push((*side, sample));
+        Ok(())
+    })?;
+    report(rig, &image, &samples)
+}
+
+/// One of a sample's figures.
+type Figure = fn(&Sample) -> f64;
+
+/// What one guest of a pair came to.
+struct Sample {
+    iops_32: f64,
+    iops_1: f64,
+    first_io_s: f64,
+}
+
+impl Sample {
+    fn read(side: Side, name: &str, outcome: &Outcome) -> Result<Self> {
+        let result = GuestResult::find(outcome, name, side.mark())?;
+        Ok(Self {
+            iops_32: result.read_iops("iodepth32")?,
+            iops_1: result.read_iops("iodepth1")?,
+            first_io_s: first_io_s(outcome, name)?,
+        })
+    }
+}
+
+/// From the start of `xl create` to the line that says that the first request has completed, by
+/// dom0's clock.
+fn first_io_s(outcome: &Outcome, name: &str) -> Result<f64> {
+    let from =
+        ConsoleLine::of(outcome, "xl").into_iter().find(|line| line.text.starts_with("create "));
+    let until = ConsoleLine::of(outcome, name)
+        .into_iter()
+        .find(|line| line.text.ends_with("first I/O completed"));
+    let (from, until) = from.zip(until).context("no line says `first I/O completed`")?;
+    Ok(until.uptime_s - from.uptime_s)
+}
+
+fn report(rig: &Rig, image: &Image, samples: &[(Side, Sample)]) -> Result<ExitCode> {
+    println!(
+        "{:<30} {:>26} {:>26} {:>8}",
+        "median (least .. greatest)", "ringmark", "Linux 6.1 + fio", "ratio"
+    );
+    let rows: [(&str, Figure); 3] = [
+        ("4k randread iodepth 32, IOPS", |sample| sample.iops_32),
+        ("4k randread iodepth 1, IOPS", |sample| sample.iops_1),
+        ("xl create to first I/O, s", |sample| sample.first_io_s),
+    ];
+    let mut measurements = Vec::new();
+    for (name, value) in rows {
+        let of = |side: Side| -> Vec<f64> {
+            let samples = samples.iter().filter(|(of, _)| *of == side);
+            samples.map(|(_, sample)| value(sample)).collect()
+        };
+        let (ours, linux) = (of(Side::Ours), of(Side::Linux));
+        let spreads = (Spread::of(ours.iter().copied()), Spread::of(linux.iter().copied()));
+        let ratio = spreads.0.zip(spreads.1).map(|(ours, linux)| ours.median / linux.median);
+        let cell = |spread: Option<Spread>| spread.map_or("-".into(), |spread| spread.to_string());
+        println!(
+            "{name:<30} {:>26} {:>26} {:>8}",
+            cell(spreads.0),
+            cell(spreads.1),
+            ratio.map_or("-".into(), |ratio| format!("{ratio:.2}"))
+        );
+        measurements.push(json!({
+            "name": name, "ringmark": ours, "linux": linux, "ratio_of_medians": ratio,
+        }));
+    }
+    let kib = |path: &Path| -> Result<u64> { Ok(path.metadata()?.len().div_ceil(1024)) };
+    let ours_kib = kib(&rig.kernel()?)?;
+    let linux_kib = kib(&image.peer_kernel())? + kib(&image.peer_initramfs())?;
+    println!("{:<30} {OUR_MEMORY_MIB:>26} {PEER_MEMORY_MIB:>26}", "memory, MiB");
+    println!("{:<30} {ours_kib:>26} {linux_kib:>26}", "kernel and initramfs, KiB");
+    rig.save(
+        "compare.json",
+        &json!({
+            "clock": "wall", "measurements": measurements,
+            "memory_mib": { "ringmark": OUR_MEMORY_MIB, "linux": PEER_MEMORY_MIB },
+            "image_kib": { "ringmark": ours_kib, "linux": linux_kib },
+        }),
+    )?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_to_first_io_is_between_the_two_lines() {
+        let lines =
+            ["[xl 6.50] create a", "[xl 6.60] Parsing", "[a 8.25] ringmark: first I/O completed"];
+        let outcome = Outcome { lines: lines.map(str::to_owned).into(), status: 0 };
+        assert_eq!(first_io_s(&outcome, "a").unwrap(), 1.75);
+        assert!(first_io_s(&outcome, "b").is_err());
+    }
+}

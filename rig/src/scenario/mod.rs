@@ -1,0 +1,10 @@
+//! What the rig can be asked to do, a file each.
+
+pub(crate) mod bench;
+pub(crate) mod compare;
+pub(crate) mod image;
+pub(crate) mod instructions;
+pub(crate) mod run;
+pub(crate) mod selftest;
+pub(crate) mod shell;
+pub(crate) mod test;

@@ -1,0 +1,195 @@
+//! A check on real Xen: guests, a command for dom0, and judges of what it printed.
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::guest::{ConsoleLine, Guest};
+use crate::ramdisk::Ramdisks;
+use crate::result::{GuestResult, OURS};
+use crate::rig::GUEST_KERNEL;
+use crate::steps::{Outcome, Step};
+
+/// The ramdisks of the boot: eight for one guest, and one that only bad input sees.
+pub(super) const RAMDISKS: Ramdisks = Ramdisks { count: 9, mib: 32, filled: false };
+
+/// Judges an outcome: the evidence, or what is wrong.
+type Judge = Box<dyn Fn(&Outcome) -> Result<String>>;
+
+/// One step of the boot and what is to be true of its outcome.
+pub(super) struct Check {
+    name: String,
+    /// The guests that the command creates.
+    pub(super) guests: Vec<Guest>,
+    command: String,
+    deadline_s: u64,
+    judges: Vec<(String, Judge)>,
+}
+
+impl Check {
+    /// A check that nobody judges yet.
+    pub(super) fn new(
+        name: impl Into<String>,
+        deadline_s: u64,
+        command: impl Into<String>,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            guests: Vec::new(),
+            command: command.into(),
+            deadline_s,
+            judges: Vec::new(),
+        }
+    }
+
+    /// With a guest that its command creates.
+    pub(super) fn with(mut self, guest: Guest) -> Self {
+        self.guests.push(guest);
+        self
+    }
+
+    /// With something that must be true.
+    pub(super) fn judged(
+        mut self,
+        name: impl Into<String>,
+        judge: impl Fn(&Outcome) -> Result<String> + 'static,
+    ) -> Self {
+        self.judges.push((name.into(), Box::new(judge)));
+        self
+    }
+
+    /// The step for dom0.
+    pub(super) fn step(&self) -> Step {
+        Step::new(self.name.clone(), self.deadline_s, self.command.clone())
+    }
+
+    /// Counts what the judges say; shows everything that was printed if one of them is not content.
+    pub(super) fn judge(&self, outcome: &Outcome, tally: &mut Tally) {
+        let failed_before = tally.failed;
+        for (name, judge) in &self.judges {
+            tally.count(name, judge(outcome));
+        }
+        if tally.failed > failed_before {
+            for line in &outcome.lines {
+                println!("    | {line}");
+            }
+        }
+    }
+}
+
+/// How many checks passed and failed.
+#[derive(Default)]
+pub(crate) struct Tally {
+    /// Those that passed.
+    pub(crate) passed: u32,
+    /// Those that failed.
+    pub(crate) failed: u32,
+}
+
+impl Tally {
+    /// Counts a check and prints its evidence.
+    pub(crate) fn count(&mut self, name: &str, verdict: Result<String>) {
+        match verdict {
+            Ok(evidence) => {
+                self.passed += 1;
+                println!("pass  {name}: {evidence}");
+            }
+            Err(error) => {
+                self.failed += 1;
+                println!("FAIL  {name}: {error:#}");
+            }
+        }
+    }
+}
+
+/// Our guest with these disks (`/dev/ramN` of dom0, in order xvda, xvdb..) and this command line.
+pub(super) fn guest(name: &str, ramdisks: &[u32], mode: char, extra: &str) -> Guest {
+    let disk =
+        |(ramdisk, letter): (&u32, char)| format!("phy:/dev/ram{ramdisk},xvd{letter},{mode}");
+    Guest {
+        name: name.to_owned(),
+        kernel: GUEST_KERNEL,
+        ramdisk: None,
+        memory_mib: 16,
+        cpu: None,
+        disks: ramdisks.iter().zip('a'..='z').map(disk).collect(),
+        extra: extra.to_owned(),
+    }
+}
+
+/// The guest's result, which must be good, of a guest that ended by powering off.
+pub(super) fn good_result(outcome: &Outcome, name: &str) -> Result<GuestResult> {
+    let result = GuestResult::find(outcome, name, OURS)?;
+    if let Err(reason) = result.verdict() {
+        bail!("the guest says: {reason}");
+    }
+    powered_off(outcome, name)?;
+    Ok(result)
+}
+
+/// That xl saw the guest shut down by itself, with `SHUTDOWN_poweroff` (0, sched.h).
+pub(super) fn powered_off(outcome: &Outcome, name: &str) -> Result<()> {
+    const BEFORE: &str = "has shut down, reason code ";
+    let created = format!("create {name}");
+    let mut lines =
+        ConsoleLine::of(outcome, "xl").into_iter().skip_while(|line| line.text != created);
+    let reason = lines
+        .find_map(|line| line.text.split_once(BEFORE).map(|(_, reason)| reason))
+        .with_context(|| format!("guest {name} did not shut down by itself"))?;
+    let code = reason.split_whitespace().next();
+    ensure!(code == Some("0"), "guest {name} shut down for reason {reason}, not 0 (poweroff)");
+    Ok(())
+}
+
+/// What the step printed as `KEY=VALUE` on a line of its own.
+pub(super) fn value<'a>(outcome: &'a Outcome, key: &str) -> Result<&'a str> {
+    let value = |line: &'a String| line.strip_prefix(key)?.strip_prefix('=');
+    let found = outcome.lines.iter().find_map(value).map(str::trim);
+    found.filter(|text| !text.is_empty()).with_context(|| format!("the step told no {key}"))
+}
+
+/// A [`value`] that is a number.
+pub(super) fn number(outcome: &Outcome, key: &str) -> Result<u64> {
+    let text = value(outcome, key)?;
+    text.parse().with_context(|| format!("{key}={text} is no number"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(lines: &[&str]) -> Outcome {
+        Outcome { lines: lines.iter().map(|&line| line.to_owned()).collect(), status: 0 }
+    }
+
+    #[test]
+    fn only_a_poweroff_is_one() {
+        let lines = |reason| {
+            outcome(&[
+                "[xl 1.0] create a",
+                "[xl 2.0] Domain 1 has shut down, reason code 0 0x0",
+                "[xl 3.0] create b",
+                reason,
+            ])
+        };
+        assert!(
+            powered_off(&lines("[xl 4.0] Domain 2 has shut down, reason code 0 0x0"), "b").is_ok()
+        );
+        assert!(
+            powered_off(&lines("[xl 4.0] Domain 2 has shut down, reason code 3 0x3"), "b").is_err()
+        );
+        assert!(powered_off(&lines("[xl 4.0] b: not gone within 9 s: destroyed"), "b").is_err());
+    }
+
+    #[test]
+    fn values_are_read() {
+        let outcome = outcome(&["rd_req=12", "rd_req_more=3", "empty="]);
+        assert_eq!(number(&outcome, "rd_req").unwrap(), 12);
+        assert!(value(&outcome, "empty").is_err());
+        assert!(number(&outcome, "wr_req").is_err());
+    }
+
+    #[test]
+    fn disks_are_named_in_order() {
+        let guest = guest("a", &[3, 0], 'r', "");
+        assert_eq!(guest.disks, ["phy:/dev/ram3,xvda,r", "phy:/dev/ram0,xvdb,r"]);
+    }
+}

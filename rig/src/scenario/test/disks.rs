@@ -1,0 +1,148 @@
+//! Many disks, read-only disks, little and much memory.
+
+use anyhow::{Context, Result, ensure};
+
+use super::check::{Check, good_result, guest, powered_off, value};
+use super::data::{first_word, sha256_command};
+use crate::guest::Guest;
+use crate::result::{GuestResult, OURS};
+use crate::steps::Outcome;
+
+/// The eight disks of check (d): xvda to xvdh.
+const EIGHT: [u32; 8] = [0, 1, 2, 3, 4, 5, 6, 7];
+const IOS_A_DISK: u64 = 256;
+
+pub(super) fn checks() -> Vec<Check> {
+    vec![eight_at_once(), read_only_refuses(), read_only_reads(), memory(16), memory(1024)]
+}
+
+fn eight_at_once() -> Check {
+    let mut extra = "hold --rw=randread --bs=4k --iodepth=4 --size=1m".to_owned();
+    for disk in disk_names() {
+        extra.push_str(&format!(" --name={disk} --filename=/dev/{disk}"));
+    }
+    let command = "guest_create disks-eight\nguest_until 'ringmark-result:*' 60\n\
+                   echo rd_req=$(cat $vbds*/statistics/rd_req)\nxl shutdown disks-eight\nguest_end 60";
+    Check::new("eight disks at once", 180, command)
+        .with(guest("disks-eight", &EIGHT, 'w', &extra))
+        .judged("(d) eight disks at once", |outcome| {
+            let result = good_result(outcome, "disks-eight")?;
+            for disk in disk_names() {
+                let ios = result.job(&disk)?["read"]["total_ios"].as_u64();
+                ensure!(ios == Some(IOS_A_DISK), "{disk}: {ios:?} reads, not {IOS_A_DISK}");
+            }
+            let counted = value(outcome, "rd_req")?;
+            let expected = [IOS_A_DISK; 8].map(|ios| ios.to_string()).join(" ");
+            ensure!(counted == expected, "blkback counts {counted} reads, not {expected}");
+            Ok(format!("{IOS_A_DISK} reads on each of xvda to xvdh; blkback counts {counted}"))
+        })
+}
+
+fn disk_names() -> impl Iterator<Item = String> {
+    ('a'..='h').map(|letter| format!("xvd{letter}"))
+}
+
+fn read_only_refuses() -> Check {
+    let extra = "--name=job --rw=write --bs=4k --iodepth=4 --size=1m --filename=/dev/xvda";
+    let command = format!(
+        "{}\nguest read-only-write 60\n{}",
+        sha256_command("before", 0, 16),
+        sha256_command("after", 0, 16)
+    );
+    Check::new("a write job on a read-only disk", 120, command)
+        .with(guest("read-only-write", &[0], 'r', extra))
+        .judged("(e) a read-only disk refuses a write job", |outcome| {
+            let error = refused(outcome, "read-only-write", &["xvda", "read-only"])?;
+            unchanged(outcome)?;
+            Ok(format!("\"{error}\"; bytes unchanged"))
+        })
+}
+
+fn read_only_reads() -> Check {
+    let extra = "--name=job --rw=read --bs=4k --iodepth=4 --size=1m --filename=/dev/xvda";
+    Check::new("a read job on a read-only disk", 120, "guest read-only-read 60")
+        .with(guest("read-only-read", &[0], 'r', extra))
+        .judged("(e) a read-only disk can be read", |outcome| reads(outcome, "read-only-read"))
+}
+
+fn memory(mib: u32) -> Check {
+    let name = format!("memory-{mib}");
+    let extra = "--name=job --rw=randread --bs=4k --iodepth=32 --size=1m --filename=/dev/xvda";
+    let guest = Guest { memory_mib: mib, ..guest(&name, &[0], 'w', extra) };
+    Check::new(format!("memory={mib}"), 120, format!("guest {name} 60"))
+        .with(guest)
+        .judged(format!("(f) memory={mib} boots"), move |outcome| reads(outcome, &name))
+}
+
+fn reads(outcome: &Outcome, name: &str) -> Result<String> {
+    let result = good_result(outcome, name)?;
+    let ios = result.job("job")?["read"]["total_ios"].as_u64();
+    ensure!(ios == Some(IOS_A_DISK), "{ios:?} reads, not {IOS_A_DISK}");
+    Ok(format!("{IOS_A_DISK} reads"))
+}
+
+/// That the guest refused its job: a failed result whose error has all these words and stands on the
+/// console too, in a line of its own; then it powered off. Gives the error.
+pub(super) fn refused(outcome: &Outcome, name: &str, words: &[&str]) -> Result<String> {
+    let result = GuestResult::find(outcome, name, OURS)?;
+    let error = result.verdict().err().context("the result says \"ok\": true")?;
+    for word in words {
+        ensure!(error.contains(word), "the error does not name {word}: {error}");
+    }
+    let lines = crate::guest::ConsoleLine::of(outcome, name);
+    let told = lines.iter().any(|line| line.text.contains(&error) && !line.text.starts_with(OURS));
+    ensure!(told, "no console line says: {error}");
+    let panic = lines.iter().find(|line| line.text.contains("panic"));
+    ensure!(panic.is_none(), "the guest panicked: {}", panic.map_or("", |line| line.text));
+    powered_off(outcome, name)?;
+    Ok(error)
+}
+
+/// That the digests `before` and `after` are the same.
+pub(super) fn unchanged(outcome: &Outcome) -> Result<()> {
+    let (before, after) = (value(outcome, "before")?, value(outcome, "after")?);
+    ensure!(first_word(before).len() == 64, "no digest: {before}");
+    ensure!(before == after, "the disk has changed: {before} before, {after} after");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(lines: &[&str]) -> Outcome {
+        Outcome { lines: lines.iter().map(|&line| line.to_owned()).collect(), status: 0 }
+    }
+
+    #[test]
+    fn a_refusal_is_told_twice_and_powers_off() {
+        let lines = |told, reason| {
+            outcome(&[
+                "[xl 1.0] create a",
+                told,
+                "[a 2.0] ringmark-result: {\"ok\": false, \"error\": \"xvda is read-only\", \"jobs\": []}",
+                reason,
+            ])
+        };
+        let (told, off) = (
+            "[a 2.0] ringmark: xvda is read-only",
+            "[xl 3.0] Domain 1 has shut down, reason code 0 0x0",
+        );
+        assert!(refused(&lines(told, off), "a", &["xvda", "read-only"]).is_ok());
+        assert!(refused(&lines(told, off), "a", &["xvdb"]).is_err());
+        assert!(refused(&lines("[a 2.0] silence", off), "a", &[]).is_err());
+        let crash = "[xl 3.0] Domain 1 has shut down, reason code 3 0x3";
+        assert!(refused(&lines(told, crash), "a", &[]).is_err());
+    }
+
+    #[test]
+    fn digests_must_be_digests() {
+        let digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        let same = outcome(&[&format!("before={digest}  -"), &format!("after={digest}  -")]);
+        assert!(unchanged(&same).is_ok());
+        assert!(unchanged(&outcome(&["before=-", "after=-"])).is_err());
+        let other = digest.replace('e', "f");
+        let different = outcome(&[&format!("before={digest}"), &format!("after={other}")]);
+        assert!(unchanged(&different).is_err());
+    }
+}

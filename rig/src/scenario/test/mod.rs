@@ -1,0 +1,75 @@
+//! `test`: the checks of the whole system. On the host: cargo's. In plain QEMU: the guest's self-test.
+//! On real Xen: one boot in which every check is a step, its guests one after another.
+
+mod bad_input;
+mod check;
+mod data;
+mod disks;
+mod host;
+mod requests;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::guest::Guest;
+use crate::image::Image;
+use crate::rig::Rig;
+use crate::scenario::selftest;
+use crate::steps::{Seen, Step};
+use check::{Check, RAMDISKS, Tally};
+
+/// A part of the tests.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// Format, lints, unit tests and docs, by cargo.
+    Host,
+    /// The guest's self-test in QEMU without Xen.
+    Selftest,
+    /// The checks on real Xen.
+    Xen,
+}
+
+/// Runs these parts and prints `N passed, N failed`.
+pub(crate) fn test(rig: &Rig, parts: &[Part]) -> ExitCode {
+    let mut tally = Tally::default();
+    for part in parts {
+        match part {
+            Part::Host => host::check(rig, &mut tally),
+            Part::Selftest => tally.count("self-test in QEMU without Xen", selftest::passes(rig)),
+            Part::Xen => {
+                if let Err(error) = on_xen(rig, &mut tally) {
+                    tally.count("the machine with Xen", Err(error));
+                }
+            }
+        }
+    }
+    println!("{} passed, {} failed", tally.passed, tally.failed);
+    if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn on_xen(rig: &Rig, tally: &mut Tally) -> Result<()> {
+    let image = Image::build(&rig.cache, &rig.progress)?;
+    let (directory, _lock) = rig.directory("test")?;
+    let machine = rig.machine(&image, directory, RAMDISKS);
+
+    let mut checks: Vec<Check> = Vec::new();
+    checks.extend(requests::checks());
+    checks.extend(data::checks());
+    checks.extend(disks::checks());
+    checks.extend(bad_input::checks());
+
+    let pinned = |guest: &Guest| Guest { cpu: machine.clock.guest_cpu(), ..guest.clone() };
+    let guests: Vec<Guest> = checks.iter().flat_map(|check| &check.guests).map(pinned).collect();
+    let steps: Vec<Step> = checks.iter().map(Check::step).collect();
+    let mut overlay = rig.overlay(&guests)?;
+    overlay.add(data::PATTERN_FILE, 0o644, data::pattern());
+
+    machine.run(overlay, &steps, &mut |index, event| {
+        if let (Seen::End(outcome), Some(check)) = (event, checks.get(index)) {
+            check.judge(&outcome, tally);
+        }
+        Ok(())
+    })
+}

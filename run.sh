@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# The front door: installs what is missing, builds, and hands over to the rig
+# (rig/), which has everything else. `./run.sh help` tells what it can do.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
+
+fail() {
+    echo "error: $*" >&2
+    exit 1
+}
+
+# need PROGRAM PACKAGE..: notes the Debian packages of a program that is not there.
+missing=()
+need() {
+    command -v "$1" >/dev/null || missing+=("${@:2}")
+}
+
+install_missing() {
+    need cc gcc libc6-dev
+    need qemu-system-x86_64 qemu-system-x86
+    need xz xz-utils
+    [ ${#missing[@]} -gt 0 ] || return 0
+    local install="apt-get update -qq && apt-get install -qq --no-install-recommends ${missing[*]}"
+    command -v apt-get >/dev/null || fail "missing: ${missing[*]} (Debian's names; this needs Debian 12)"
+    local as_root=()
+    if [ "$(id -u)" -ne 0 ]; then
+        sudo -n true 2>/dev/null || fail "missing: ${missing[*]}; run as root: $install"
+        as_root=(sudo -n)
+    fi
+    echo "installing ${missing[*]}" >&2
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive sh -c "$install" >&2 || fail "could not run: $install"
+}
+
+find_cargo() {
+    command -v cargo >/dev/null || PATH="$HOME/.cargo/bin:$PATH"
+    command -v cargo >/dev/null || fail "cargo is not there: install stable Rust from https://rustup.rs"
+}
+
+case "${1-}" in
+    help | -h | --help | -V | --version) ;;
+    *) install_missing ;;
+esac
+find_cargo
+cargo build --release --quiet --package kernel --package rig || fail "the build failed"
+exec "${CARGO_TARGET_DIR:-target}/release/rig" "$@"
