@@ -1,0 +1,263 @@
+//! The data path of blkback: requests in, data moved, responses out.
+
+use std::ops::Range;
+
+use drivers::hypervisor::Access;
+use drivers::ring::ENTRIES;
+use xen_abi::blkif::{
+    MAX_SEGMENTS, OP_FLUSH_DISKCACHE, OP_READ, OP_WRITE, RSP_EOPNOTSUPP, RSP_ERROR, RSP_OKAY,
+    Request, SECTOR_SIZE, SECTORS_PER_PAGE, Segment,
+};
+use xen_abi::{DomId, PAGE_SIZE, Port};
+
+use super::cache::{Cache, Mapped};
+use super::ring::{BackRing, RawResponse, response};
+use super::{Disk, Stats};
+use crate::grants::Handle;
+use crate::xen::Xen;
+
+const SECTOR: usize = SECTOR_SIZE as usize;
+
+/// A request that is being served.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) request: Request,
+    due_ns: u64,
+    pub(super) pages: [Option<Mapped>; MAX_SEGMENTS],
+    /// What the response will say.
+    pub(super) status: i16,
+    /// It was answered before its time.
+    pub(super) answered: bool,
+}
+
+impl Job {
+    /// Its bytes on the disk.
+    pub(super) fn range(&self) -> Range<usize> {
+        let segments = &self.request.seg[..usize::from(self.request.nr_segments)];
+        let sectors = |segment: &Segment| usize::from(segment.last_sect - segment.first_sect) + 1;
+        let start = self.request.sector_number as usize * SECTOR;
+        start..start + segments.iter().map(sectors).sum::<usize>() * SECTOR
+    }
+}
+
+/// A connected ring.
+pub(super) struct Link {
+    pub(super) ring: BackRing,
+    pub(super) ring_page: Handle,
+    pub(super) port: Port,
+    pub(super) cache: Cache,
+    pub(super) jobs: Vec<Job>,
+    /// By slot, the ids of its last request but one and of its last.
+    pub(super) ids: [[u64; 2]; ENTRIES as usize],
+    /// Jobs that will never be answered.
+    pub(super) stuck: Vec<Job>,
+    /// Pages that will never be given back.
+    pub(super) hoard: Vec<Mapped>,
+    /// The frontend broke the ring; it is served no more.
+    pub(super) broken: bool,
+}
+
+/// The disk's bytes and what was done with them.
+pub(super) struct Medium<'a> {
+    pub(super) disk: &'a Disk,
+    pub(super) data: &'a mut [u8],
+    pub(super) stats: &'a mut Stats,
+    pub(super) loot: &'a mut Vec<u8>,
+}
+
+impl Link {
+    /// Begins to serve some of the requests that wait. Answers whether there may be more.
+    pub(super) fn take(&mut self, xen: &mut Xen, medium: &mut Medium<'_>) -> bool {
+        let Some(waiting) = self.ring.waiting() else {
+            xen.violation("blkfront claims more requests than the ring holds".into());
+            self.broken = true;
+            return false;
+        };
+        let count = if waiting == 0 { 0 } else { xen.rng.u32(1..=waiting) };
+        for _ in 0..count {
+            let request = self.ring.take();
+            xen.note(b'r', request.id, request.sector_number);
+            let [before_last, last] = self.ids_of(request.id);
+            (*before_last, *last) = (*last, request.id);
+            let job = self.begin(xen, medium, request);
+            self.jobs.push(job);
+        }
+        self.ring.final_check()
+    }
+
+    fn begin(&mut self, xen: &mut Xen, medium: &mut Medium<'_>, request: Request) -> Job {
+        let service_ns = medium.disk.service_ns.clone();
+        let due_ns = xen.agenda.now_ns() + xen.rng.u64(service_ns);
+        let mut job = Job {
+            request,
+            due_ns,
+            pages: [const { None }; MAX_SEGMENTS],
+            status: medium.check(xen, &request),
+            answered: false,
+        };
+        if job.status != RSP_OKAY {
+            medium.stats.rejected += 1;
+            return job;
+        }
+        let access = match request.operation {
+            OP_WRITE => Access::ReadOnly,
+            _ => Access::ReadWrite,
+        };
+        let segments = &request.seg[..usize::from(request.nr_segments)];
+        for (segment, page) in segments.iter().zip(&mut job.pages) {
+            match self.cache.map(xen, medium.disk.backend, segment.gref, access) {
+                Ok(mapped) => *page = Some(mapped),
+                Err(_) => {
+                    job.status = RSP_ERROR;
+                    medium.stats.rejected += 1;
+                }
+            }
+        }
+        job
+    }
+
+    /// Time at which the next job is done.
+    pub(super) fn next_due_ns(&self) -> Option<u64> {
+        self.jobs.iter().map(|job| job.due_ns).min()
+    }
+
+    /// Takes any job that is done by now.
+    pub(super) fn finished(&mut self, xen: &mut Xen) -> Option<Job> {
+        let now_ns = xen.agenda.now_ns();
+        let due = self.jobs.iter().filter(|job| job.due_ns <= now_ns).count();
+        let pick = xen.rng.usize(0..due.max(1));
+        let mut done = (0..self.jobs.len()).filter(|&index| self.jobs[index].due_ns <= now_ns);
+        let index = done.nth(pick)?;
+        Some(self.jobs.swap_remove(index))
+    }
+
+    /// Moves the data of a job and gives its pages back.
+    pub(super) fn finish(&mut self, xen: &mut Xen, medium: &mut Medium<'_>, job: &mut Job) {
+        medium.transfer(xen, job);
+        self.release(xen, job, 0);
+    }
+
+    /// Gives a job's pages back from `first` on.
+    pub(super) fn release(&mut self, xen: &mut Xen, job: &mut Job, first: usize) {
+        for page in job.pages[first..].iter_mut().filter_map(Option::take) {
+            self.cache.release(xen, page);
+        }
+    }
+
+    /// Ends a job as it should be.
+    pub(super) fn conclude(&mut self, xen: &mut Xen, medium: &mut Medium<'_>, mut job: Job) {
+        self.finish(xen, medium, &mut job);
+        if !job.answered {
+            self.answer(xen, medium, &response(&job.request, job.status));
+        }
+    }
+
+    /// Puts a response, shows it, and sends an event if the frontend asked for one.
+    pub(super) fn answer(&mut self, xen: &mut Xen, medium: &mut Medium<'_>, raw: &RawResponse) {
+        xen.note(b'd', u64::from_le_bytes(*raw.first_chunk().expect("16 bytes")), 0);
+        self.ring.put(raw);
+        if self.ring.publish() && !medium.disk.mute {
+            medium.stats.notifications += 1;
+            xen.notify(self.port);
+        }
+    }
+
+    /// Moves the data of a job that was answered some time from now.
+    pub(super) fn finish_later(&mut self, xen: &mut Xen, mut job: Job) {
+        job.answered = true;
+        job.due_ns = xen.agenda.now_ns() + xen.rng.u64(100_000..1_000_000);
+        self.jobs.push(job);
+    }
+
+    /// The last two ids of a slot, which is the low byte of its id.
+    pub(super) fn ids_of(&mut self, id: u64) -> &mut [u64; 2] {
+        &mut self.ids[id as usize % ENTRIES as usize]
+    }
+
+    /// A slot that has no request here.
+    pub(super) fn free_slot(&self) -> u8 {
+        let busy = |slot: u8| self.jobs.iter().any(|job| job.request.id as u8 == slot);
+        (0..ENTRIES as u8).rev().find(|&slot| !busy(slot)).unwrap_or(0)
+    }
+}
+
+impl Medium<'_> {
+    /// What an honest backend finds wrong with a request, as a status.
+    fn check(&mut self, xen: &mut Xen, request: &Request) -> i16 {
+        let segments = request.seg.get(..usize::from(request.nr_segments));
+        let Some(segments) = segments else {
+            xen.violation(format!("blkfront sent {} segments", request.nr_segments));
+            return RSP_ERROR;
+        };
+        let padded = request.pad != 0 || segments.iter().any(|segment| segment.pad != 0);
+        if padded || request.handle != self.disk.vdev as u16 {
+            xen.violation(format!("blkfront sent wrong fixed fields: {request:?}"));
+        }
+        match request.operation {
+            OP_FLUSH_DISKCACHE => {
+                return if self.disk.flush { RSP_OKAY } else { RSP_EOPNOTSUPP };
+            }
+            OP_READ => {}
+            OP_WRITE if !self.disk.read_only => {}
+            OP_WRITE => return RSP_ERROR,
+            _ => return RSP_EOPNOTSUPP,
+        }
+        let mut sectors = 0;
+        for segment in segments {
+            let sane = segment.first_sect <= segment.last_sect
+                && u32::from(segment.last_sect) < SECTORS_PER_PAGE;
+            if !sane {
+                return RSP_ERROR;
+            }
+            sectors += u64::from(segment.last_sect - segment.first_sect) + 1;
+        }
+        let end = request.sector_number.checked_add(sectors);
+        let mask = u64::from(self.disk.sector_bytes / SECTOR_SIZE) - 1;
+        let aligned = (request.sector_number | sectors) & mask == 0;
+        let inside = end.is_some_and(|end| end <= self.disk.sectors);
+        if sectors != 0 && aligned && inside { RSP_OKAY } else { RSP_ERROR }
+    }
+
+    /// Moves a job's data, as far as its pages are there.
+    pub(super) fn transfer(&mut self, xen: &mut Xen, job: &Job) {
+        if job.status != RSP_OKAY {
+            return;
+        }
+        let request = &job.request;
+        match request.operation {
+            OP_READ => self.stats.reads += 1,
+            OP_WRITE => self.stats.writes += 1,
+            _ => self.stats.flushes += 1,
+        }
+        let mut at = request.sector_number as usize * SECTOR;
+        for (segment, page) in request.seg.iter().zip(&job.pages) {
+            let Some(page) = page else { break };
+            let gfn = Cache::gfn(xen, page);
+            let start = usize::from(segment.first_sect) * SECTOR;
+            let end = (usize::from(segment.last_sect) + 1) * SECTOR;
+            let bytes = &mut self.data[at..at + end - start];
+            if request.operation == OP_READ {
+                xen.memory.write(gfn, start, bytes);
+            } else {
+                xen.memory.read(gfn, start, bytes);
+            }
+            at += end - start;
+        }
+    }
+
+    /// Keeps a copy of what a job's pages hold beyond its data.
+    pub(super) fn snoop(&mut self, xen: &Xen, job: &Job) {
+        for (segment, page) in job.request.seg.iter().zip(job.pages.iter().flatten()) {
+            let gfn = Cache::gfn(xen, page);
+            let mut bytes = [0; PAGE_SIZE];
+            xen.memory.read(gfn, 0, &mut bytes);
+            let (start, end) =
+                (usize::from(segment.first_sect), usize::from(segment.last_sect) + 1);
+            self.loot.extend(&bytes[..start * SECTOR]);
+            self.loot.extend(&bytes[end * SECTOR..]);
+        }
+    }
+}
+
+/// The domain that a disk's backend runs in, unless it is told otherwise.
+pub(super) const DOM0: DomId = DomId(0);

@@ -1,0 +1,357 @@
+//! blkback: one disk, as Linux 6.12's backend behaves (xenbus.c, blkback.c).
+//!
+//! This file follows the frontend's state; `io` serves requests, [`cache`] keeps persistent grants,
+//! [`ring`] is the backend's half of the ring, and `lies` breaks the protocol where a test wants it.
+
+pub mod cache;
+mod io;
+mod lies;
+pub mod ring;
+
+use std::ops::Range;
+
+use drivers::hypervisor::Access;
+use xen_abi::blkif::{SECTOR_SIZE, VDISK_CDROM, VDISK_READONLY};
+use xen_abi::xenbus::XenbusState;
+use xen_abi::{DomId, Gfn, Port};
+
+use crate::agenda::Actor;
+use crate::xen::{GUEST, Xen};
+use crate::xenstored::{Perms, Xenstored};
+
+use cache::Cache;
+use io::{DOM0, Link, Medium};
+pub use lies::{Lie, Mischief};
+use ring::BackRing;
+
+/// Persistent grants that are kept for a ring (`max_pgrants`).
+const PERSISTENT_MAX: usize = 1056;
+
+/// What the tool stack plugs in.
+#[derive(Clone, Debug)]
+pub struct Disk {
+    /// `virtual-device`, such as 51712 for xvda.
+    pub vdev: u32,
+    /// Capacity in units of 512 bytes.
+    pub sectors: u64,
+    /// Logical sector size in bytes.
+    pub sector_bytes: u32,
+    /// Writes are refused.
+    pub read_only: bool,
+    /// A CD-ROM.
+    pub cdrom: bool,
+    /// Flushes are offered.
+    pub flush: bool,
+    /// Persistent grants are offered.
+    pub persistent: bool,
+    /// Persistent grants that are kept.
+    pub persistent_max: usize,
+    /// Time that a request takes, in nanoseconds.
+    pub service_ns: Range<u64>,
+    /// The domain that the backend runs in.
+    pub backend: DomId,
+    /// Nodes of the backend with another value, or withheld.
+    pub keys: Vec<(&'static str, Option<String>)>,
+    /// When the frontend is in a state, the backend's `state` becomes this text, and nothing else
+    /// happens.
+    pub states: Vec<(XenbusState, &'static str)>,
+    /// It unmaps nothing when it closes.
+    pub clings: bool,
+    /// It sends no events.
+    pub mute: bool,
+    /// It asks for an event so many requests too late, and looks at the ring now and then.
+    pub deaf: Option<u32>,
+}
+
+impl Disk {
+    /// A writable disk of 512-byte sectors with all features.
+    pub fn new(vdev: u32, sectors: u64) -> Self {
+        Self {
+            vdev,
+            sectors,
+            sector_bytes: SECTOR_SIZE,
+            read_only: false,
+            cdrom: false,
+            flush: true,
+            persistent: true,
+            persistent_max: PERSISTENT_MAX,
+            service_ns: 20_000..200_000,
+            backend: DOM0,
+            keys: Vec::new(),
+            states: Vec::new(),
+            clings: false,
+            mute: false,
+            deaf: None,
+        }
+    }
+}
+
+/// What the backend counted, as in its `statistics` directory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Reads done.
+    pub reads: u64,
+    /// Writes done.
+    pub writes: u64,
+    /// Flushes done.
+    pub flushes: u64,
+    /// Requests that were refused.
+    pub rejected: u64,
+    /// Events sent to the frontend.
+    pub notifications: u64,
+    /// Connections made.
+    pub connects: u64,
+}
+
+/// The backend of one disk.
+pub struct Blkback {
+    index: usize,
+    /// What was plugged in; a change takes effect with the next request or connect.
+    pub disk: Disk,
+    /// What is on the disk.
+    pub data: Vec<u8>,
+    /// What was counted.
+    pub stats: Stats,
+    /// The lies that it tells.
+    pub mischief: Mischief,
+    /// What [`Lie::Snoop`] found.
+    pub loot: Vec<u8>,
+    state: XenbusState,
+    frontend: String,
+    frontend_state: String,
+    backend: String,
+    link: Option<Link>,
+}
+
+impl Blkback {
+    /// The tool stack's half: both directories, and the backend's first step (`xen_blkbk_probe`).
+    pub(crate) fn new(index: usize, disk: Disk, store: &mut Xenstored) -> Self {
+        let frontend = format!("/local/domain/{}/device/vbd/{}", GUEST.0, disk.vdev);
+        let backend =
+            format!("/local/domain/{}/backend/vbd/{}/{}", disk.backend.0, GUEST.0, disk.vdev);
+        let vdev = disk.vdev.to_string();
+        let id = disk.backend.0.to_string();
+        let node = Perms::readable_by(GUEST, disk.backend);
+        for (key, value) in [
+            ("", ""),
+            ("/backend", &*backend),
+            ("/backend-id", &id),
+            ("/virtual-device", &vdev),
+            ("/device-type", if disk.cdrom { "cdrom" } else { "disk" }),
+            ("/state", "1"),
+        ] {
+            store.tree.make(&format!("{frontend}{key}"), value, node.clone());
+        }
+        store.tree.make(&backend, "", Perms::readable_by(disk.backend, GUEST));
+        let mut this = Self {
+            index,
+            data: vec![0; disk.sectors as usize * SECTOR_SIZE as usize],
+            disk,
+            stats: Stats::default(),
+            mischief: Mischief::none(),
+            loot: Vec::new(),
+            state: XenbusState::Initialising,
+            frontend_state: format!("{frontend}/state"),
+            frontend,
+            backend,
+            link: None,
+        };
+        let mode = if this.disk.read_only { "r" } else { "w" };
+        for (key, value) in [
+            ("frontend", this.frontend.clone()),
+            ("online", "1".into()),
+            ("mode", mode.into()),
+            ("feature-max-indirect-segments", "256".into()),
+            ("multi-queue-max-queues", "4".into()),
+            ("max-ring-page-order", "4".into()),
+        ] {
+            this.publish(store, key, value);
+        }
+        store.watch_for(Actor::Disk(index), &this.frontend_state);
+        this.switch(store, XenbusState::InitWait);
+        this
+    }
+
+    /// The backend's directory.
+    pub fn path(&self) -> &str {
+        &self.backend
+    }
+
+    /// What the backend's `state` says.
+    pub fn state(&self) -> XenbusState {
+        self.state
+    }
+
+    /// Grants that are kept mapped between requests.
+    pub fn kept_grants(&self) -> usize {
+        self.link.as_ref().map_or(0, |link| link.cache.len())
+    }
+
+    /// The frames that are kept mapped between requests.
+    pub fn kept_frames(&self, xen: &Xen) -> Vec<Gfn> {
+        self.link.as_ref().map_or(Vec::new(), |link| link.cache.frames(xen))
+    }
+
+    /// Whether persistent grants were agreed on.
+    pub fn is_persistent(&self, store: &Xenstored) -> bool {
+        let wanted = store.tree.text(&format!("{}/feature-persistent", self.frontend));
+        self.disk.persistent && wanted == "1"
+    }
+
+    /// Sets one of the backend's nodes, or what stands for it in [`Disk::keys`].
+    fn publish(&self, store: &mut Xenstored, key: &'static str, value: String) {
+        let path = format!("{}/{key}", self.backend);
+        match self.disk.keys.iter().find(|(name, _)| *name == key) {
+            None => store.set(&path, &value),
+            Some((_, Some(value))) => store.set(&path, value),
+            Some((_, None)) => store.unset(&path),
+        }
+    }
+
+    fn switch(&mut self, store: &mut Xenstored, state: XenbusState) {
+        self.state = state;
+        self.publish(store, "state", (state as u8).to_string());
+    }
+
+    /// One turn: the ring, then the frontend's state, which may wait for the ring to be idle.
+    pub(crate) fn turn(&mut self, xen: &mut Xen, store: &mut Xenstored) {
+        self.serve(xen);
+        self.follow_frontend(xen, store);
+    }
+
+    /// `frontend_changed`.
+    fn follow_frontend(&mut self, xen: &mut Xen, store: &mut Xenstored) {
+        use XenbusState::{Closed, Closing, Connected, InitWait, Initialised, Initialising};
+        let state = store.tree.read(DOM0, &self.frontend_state).ok();
+        let state = state
+            .and_then(|value| str::from_utf8(value).ok()?.parse().ok())
+            .and_then(XenbusState::from_number);
+        if let Some((_, says)) = self.disk.states.iter().find(|(when, _)| Some(*when) == state) {
+            let path = format!("{}/state", self.backend);
+            if store.tree.text(&path) != *says {
+                store.set(&path, says);
+            }
+            return;
+        }
+        match state {
+            Some(Initialising) if self.state == Closed => self.switch(store, InitWait),
+            Some(Initialised | Connected) if self.state == InitWait => self.connect(xen, store),
+            Some(Closing) if !matches!(self.state, Closing | Closed) => {
+                self.switch(store, Closing);
+            }
+            Some(Closed) if self.state != Closed && self.disconnect(xen) => {
+                self.switch(store, Closed);
+            }
+            _ => {}
+        }
+    }
+
+    /// `connect_ring` and `connect`.
+    fn connect(&mut self, xen: &mut Xen, store: &mut Xenstored) {
+        let key = |key: &str| store.tree.text(&format!("{}/{key}", self.frontend));
+        let number = |name| key(name).parse::<u32>().ok();
+        let (Some(gref), Some(port)) = (number("ring-ref"), number("event-channel")) else {
+            return self.fail(store, "ring-ref or event-channel is missing");
+        };
+        if !key("ring-page-order").is_empty() || key("protocol") != "x86_64-abi" {
+            return self.fail(store, "ring-page-order or protocol is not ours");
+        }
+        let memory = std::rc::Rc::clone(&xen.memory);
+        let mapped = xen.grants.map(&memory, self.disk.backend, gref, Access::ReadWrite);
+        let Ok(ring_page) = mapped else {
+            return self.fail(store, "the ring can't be mapped");
+        };
+        let port = Port(port);
+        if xen.events.bind(port, self.disk.backend, Actor::Disk(self.index)).is_err() {
+            xen.grants.unmap(&memory, ring_page);
+            return self.fail(store, "the event channel can't be bound");
+        }
+        let persistent = self.is_persistent(store);
+        self.link = Some(Link {
+            ring: BackRing::attach(&memory, xen.grants.gfn(&ring_page)),
+            ring_page,
+            port,
+            cache: Cache::new(if persistent { self.disk.persistent_max } else { 0 }),
+            jobs: Vec::with_capacity(drivers::ring::ENTRIES as usize),
+            ids: [[0; 2]; drivers::ring::ENTRIES as usize],
+            stuck: Vec::new(),
+            hoard: Vec::new(),
+            broken: false,
+        });
+        self.stats.connects += 1;
+        xen.wake(Actor::Disk(self.index));
+        let read_only = if self.disk.read_only { VDISK_READONLY } else { 0 };
+        let cdrom = if self.disk.cdrom { VDISK_CDROM } else { 0 };
+        for (key, value) in [
+            ("feature-flush-cache", u64::from(self.disk.flush)),
+            ("feature-persistent", u64::from(self.disk.persistent)),
+            ("feature-barrier", 0),
+            ("sectors", self.disk.sectors),
+            ("info", u64::from(read_only | cdrom)),
+            ("sector-size", u64::from(self.disk.sector_bytes)),
+            ("physical-sector-size", u64::from(self.disk.sector_bytes)),
+        ] {
+            self.publish(store, key, value.to_string());
+        }
+        self.switch(store, XenbusState::Connected);
+    }
+
+    /// `xenbus_dev_fatal`.
+    fn fail(&mut self, store: &mut Xenstored, why: &str) {
+        store.set(&format!("{}/error", self.backend), why);
+        self.switch(store, XenbusState::Closing);
+    }
+
+    /// Lets everything of the frontend's go; answers whether nothing is in flight any more.
+    fn disconnect(&mut self, xen: &mut Xen) -> bool {
+        if let Some(mut link) =
+            self.link.take_if(|link| link.jobs.is_empty() && link.stuck.is_empty())
+        {
+            if !self.disk.clings {
+                link.cache.clear(xen);
+                xen.grants.unmap(&xen.memory, link.ring_page);
+            }
+            xen.events.unbind(link.port, self.disk.backend);
+        }
+        self.link.is_none()
+    }
+
+    /// The backend's domain dies in the middle of things and starts anew: what it had mapped stays
+    /// mapped, and nothing that was asked is ever answered.
+    pub fn abandon(&mut self, store: &mut Xenstored) {
+        self.link = None;
+        self.switch(store, XenbusState::Closed);
+    }
+
+    /// The ring: takes requests, ends jobs that are done, and plans the next turn.
+    fn serve(&mut self, xen: &mut Xen) {
+        let Some(link) = self.link.as_mut().filter(|link| !link.broken) else {
+            return;
+        };
+        let mut medium = Medium {
+            disk: &self.disk,
+            data: &mut self.data,
+            stats: &mut self.stats,
+            loot: &mut self.loot,
+        };
+        let more = link.take(xen, &mut medium);
+        while let Some(job) = link.finished(xen) {
+            match self.mischief.choose(xen, &job) {
+                None => link.conclude(xen, &mut medium, job),
+                Some(lie) => lie.tell(link, xen, &mut medium, job),
+            }
+        }
+        link.cache.purge(xen);
+        let actor = Actor::Disk(self.index);
+        if let Some(late) = self.disk.deaf {
+            link.ring.ask_later(late);
+            xen.wake_at(actor, xen.agenda.now_ns() + 50_000);
+        }
+        if more {
+            xen.wake(actor);
+        }
+        if let Some(due_ns) = link.next_due_ns() {
+            xen.wake_at(actor, due_ns);
+        }
+    }
+}

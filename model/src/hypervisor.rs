@@ -1,0 +1,165 @@
+//! The seam: [`Hypervisor`] as the simulator implements it.
+//!
+//! Each call takes a little time, in which other domains may run, so every call is a place where
+//! the peer can come between two steps of a driver.
+
+use std::cell::{RefCell, RefMut};
+use std::fmt;
+use std::rc::Rc;
+
+use drivers::hypervisor::{GrantFrame, Hypervisor};
+use drivers::page::Page;
+use xen_abi::{DomId, Errno, Port, console, xenstore};
+
+use crate::blkback::Disk;
+use crate::events::{CONSOLE_PORT, STORE_PORT};
+use crate::memory::Memory;
+use crate::world::World;
+use crate::xen::{Config, GUEST};
+
+/// A simulated machine with one guest.
+pub struct ModelXen {
+    memory: Rc<Memory>,
+    world: RefCell<World>,
+}
+
+impl ModelXen {
+    /// A machine with xenstored and a console, and no disk.
+    pub fn new(config: Config) -> Self {
+        let world = World::new(&config);
+        Self { memory: Rc::clone(&world.xen.memory), world: RefCell::new(world) }
+    }
+
+    /// A machine for one seed, everything else as usual.
+    pub fn seeded(seed: u64) -> Self {
+        Self::new(Config::seeded(seed))
+    }
+
+    /// Plugs a disk in; answers its index among [`World::disks`].
+    pub fn attach(&self, disk: Disk) -> usize {
+        self.world().attach(disk)
+    }
+
+    /// All but the guest. Not to be held across a call of a driver.
+    pub fn world(&self) -> RefMut<'_, World> {
+        self.world.borrow_mut()
+    }
+
+    /// xenstore's port and page, as start-up finds them.
+    pub fn store_channel(&self) -> (Port, &xenstore::Interface) {
+        (STORE_PORT, &self.memory.store)
+    }
+
+    /// The console's port and page.
+    pub fn console_channel(&self) -> (Port, &console::Interface) {
+        (CONSOLE_PORT, &self.memory.console)
+    }
+
+    /// Lets the other domains run for so long, the guest doing nothing.
+    pub fn pass_ns(&self, ns: u64) {
+        let mut world = self.world();
+        let until_ns = world.xen.agenda.now_ns() + ns;
+        world.run(until_ns, false);
+    }
+
+    /// A call into the hypervisor, with the time that it takes.
+    fn enter(&self) -> RefMut<'_, World> {
+        let mut world = self.world();
+        let until_ns = world.xen.agenda.now_ns() + world.xen.rng.u64(50..300);
+        world.run(until_ns, false);
+        world
+    }
+}
+
+impl fmt::Debug for ModelXen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ModelXen").finish_non_exhaustive()
+    }
+}
+
+impl Drop for ModelXen {
+    fn drop(&mut self) {
+        let world = self.world.get_mut();
+        let violations = world.xen.take_violations();
+        if world.xen.pages_out() != 0 {
+            // A `Page` that is still out may be used for the rest of the program.
+            std::mem::forget(Rc::clone(&self.memory));
+        }
+        if !std::thread::panicking() {
+            assert!(violations.is_empty(), "the guest broke the rules: {violations:#?}");
+        }
+    }
+}
+
+impl Hypervisor for ModelXen {
+    fn now_ns(&self) -> u64 {
+        self.enter().xen.agenda.now_ns()
+    }
+
+    fn alloc_page(&self) -> Option<Page> {
+        let mut world = self.enter();
+        if world.xen.fails() { None } else { world.xen.alloc_page() }
+    }
+
+    fn free_page(&self, page: Page) {
+        self.enter().xen.free_page(page);
+    }
+
+    fn grant_frame(&self, index: u32) -> Result<&GrantFrame, Errno> {
+        if self.enter().xen.fails() {
+            return Err(Errno::ENOMEM);
+        }
+        self.memory.grant_table.get(index as usize).ok_or(Errno::EINVAL)
+    }
+
+    fn evtchn_alloc_unbound(&self, remote: DomId) -> Result<Port, Errno> {
+        let mut world = self.enter();
+        if world.xen.fails() {
+            return Err(Errno::ENOSPC);
+        }
+        if remote == GUEST || remote.0 >= DomId::FIRST_RESERVED.0 {
+            world.xen.violation(format!("an event channel for domain {remote}"));
+        }
+        world.xen.events.alloc_unbound(remote)
+    }
+
+    fn evtchn_send(&self, port: Port) -> Result<(), Errno> {
+        let mut world = self.enter();
+        if world.xen.fails() {
+            return Err(Errno::EINVAL);
+        }
+        world.xen.note(b's', port.0.into(), 0);
+        if let Some(actor) = world.xen.events.send(port)? {
+            world.xen.wake(actor);
+        }
+        Ok(())
+    }
+
+    fn evtchn_close(&self, port: Port) -> Result<(), Errno> {
+        let mut world = self.enter();
+        if world.xen.fails() {
+            return Err(Errno::EINVAL);
+        }
+        world.xen.events.close(port)
+    }
+
+    fn take_event(&self, port: Port) -> bool {
+        self.enter().xen.events.take(port)
+    }
+
+    fn prepare_wait(&self) {
+        self.enter().xen.events.forget_upcalls();
+    }
+
+    fn wait(&self, deadline_ns: u64) {
+        let mut world = self.enter();
+        // A sleep may always end early; one in 64 does.
+        let early = world.xen.rng.u32(0..64) == 0;
+        let now_ns = world.xen.agenda.now_ns();
+        let until_ns = if early { deadline_ns.min(now_ns + 1_000) } else { deadline_ns };
+        world.run(until_ns, true);
+        if !early && !world.xen.events.upcall() {
+            world.xen.totals.timeouts += 1;
+        }
+    }
+}

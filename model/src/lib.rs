@@ -1,0 +1,42 @@
+//! Xen, xenstored, the console's daemon and blkback as one deterministic simulator.
+//!
+//! The drivers run unchanged on [`ModelXen`], which implements their seam, [`drivers::Hypervisor`].
+//! There is one thread. Other domains run whenever the guest enters the hypervisor or sleeps; who
+//! runs next, how far it gets and how long its messages take is drawn from the seed. The same seed
+//! gives the same run, byte for byte, and time is simulated.
+//!
+//! From the bottom to the top: [`memory`], [`grants`], [`events`] and [`agenda`] are the machine;
+//! [`xen`] is the hypervisor; [`xenstored`], [`console`] and [`blkback`] are the peers; [`world`]
+//! steps them; [`hypervisor`] is the seam; [`guest`] is a small guest for tests, [`workload`] its
+//! checked I/O, and [`soak`] a whole life of it.
+//!
+//! The model is strict: a guest that frees a page which somebody can still reach, writes to a page
+//! after it freed it, or sends what no backend may be sent, fails its test.
+//!
+//! ```text
+//! cargo test -p model                 everything
+//! cargo test -p model --test faults   the 123 classes of faults, a line for each; add B13 for one
+//! cargo run --release -p model -- soak --seeds 1000
+//! ```
+#![deny(unsafe_code)]
+
+pub mod agenda;
+pub mod blkback;
+pub mod console;
+pub mod events;
+pub mod grants;
+pub mod guest;
+pub mod hypervisor;
+#[allow(unsafe_code, reason = "the one place that touches simulated guest memory")]
+pub mod memory;
+pub mod soak;
+pub mod workload;
+pub mod world;
+pub mod xen;
+pub mod xenstored;
+
+pub use blkback::Disk;
+pub use guest::Guest;
+pub use hypervisor::ModelXen;
+pub use workload::{Failure, Workload};
+pub use xen::{Config, GUEST};

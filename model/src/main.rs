@@ -1,0 +1,119 @@
+//! `model soak`: as many seeds as wanted, on all processors.
+
+use std::cell::Cell;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+use std::{env, panic, thread};
+
+use model::soak::{Tally, run_seed};
+
+const USAGE: &str = "usage: model soak [--seeds N] [--first SEED] [--ios N]\n\
+    N seeds from SEED on (default 1000 from 0), each with at least N checked I/Os (default 10000)";
+
+thread_local! {
+    /// What this thread is at, for the panic hook.
+    static RUNNING: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+}
+
+/// What was asked for.
+struct Options {
+    first: u64,
+    seeds: u64,
+    ios: u64,
+}
+
+fn main() -> ExitCode {
+    let options = match options(env::args().skip(1)) {
+        Ok(options) => options,
+        Err(wrong) => {
+            eprintln!("{wrong}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    let show = panic::take_hook();
+    panic::set_hook(Box::new(move |what| {
+        show(what);
+        let (seed, ios) = RUNNING.get();
+        eprintln!("seed {seed} panicked\n  replay: {}", replay(seed, ios));
+    }));
+    let start = Instant::now();
+    let (tally, failures) = soak(&options);
+    report(&tally, failures.len(), start.elapsed().as_secs_f64());
+    for (seed, what) in &failures {
+        println!("seed {seed} failed: {what}\n  replay: {}", replay(*seed, options.ios));
+    }
+    if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
+    let mut options = Options { first: 0, seeds: 1000, ios: 10_000 };
+    match arguments.next().as_deref() {
+        Some("soak") => {}
+        Some(other) => return Err(format!("{other}: no such command")),
+        None => return Err("no command".into()),
+    }
+    while let Some(name) = arguments.next() {
+        let place = match name.as_str() {
+            "--seeds" => &mut options.seeds,
+            "--first" => &mut options.first,
+            "--ios" => &mut options.ios,
+            _ => return Err(format!("{name}: no such option")),
+        };
+        let value = arguments.next().unwrap_or_default();
+        *place = value.parse().map_err(|_| format!("{name} {value}: not a number"))?;
+    }
+    Ok(options)
+}
+
+fn replay(seed: u64, ios: u64) -> String {
+    format!("cargo run --release -p model -- soak --first {seed} --seeds 1 --ios {ios}")
+}
+
+/// Runs all seeds; answers the sum of those that passed, and those that did not.
+fn soak(options: &Options) -> (Tally, Vec<(u64, String)>) {
+    let next = AtomicU64::new(0);
+    let results = Mutex::new((Tally::default(), Vec::new()));
+    let ios = options.ios;
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= options.seeds {
+                        return;
+                    }
+                    let seed = options.first.wrapping_add(number);
+                    RUNNING.set((seed, ios));
+                    let result = run_seed(seed, ios);
+                    let mut results = results.lock().expect("nobody panics here");
+                    match result {
+                        Ok(tally) => results.0.add(&tally),
+                        Err(what) => results.1.push((seed, what)),
+                    }
+                }
+            });
+        }
+    });
+    results.into_inner().expect("nobody panicked")
+}
+
+fn report(tally: &Tally, failed: usize, seconds: f64) {
+    println!("seeds            {} passed, {failed} failed", tally.seeds);
+    println!("simulated I/Os   {}", tally.ios);
+    println!("connects         {}", tally.connects);
+    println!("simulated hours  {:.2}", tally.simulated_ns as f64 / 3.6e12);
+    println!("real seconds     {seconds:.1}");
+    println!("violations       {failed}");
+    println!("ends that a lie brought about:");
+    for (name, count) in &tally.ends {
+        println!("  {name:16} {count}");
+    }
+    println!("faults injected, by class:");
+    let mut faults: Vec<_> = tally.faults.iter().collect();
+    faults.sort_by_key(|(class, _)| (class.as_bytes()[0], class.len(), **class));
+    for (class, count) in faults {
+        println!("  {class:4} {count}");
+    }
+}

@@ -1,0 +1,172 @@
+//! Random I/O that is checked against what the disk should hold.
+
+use drivers::Hypervisor;
+use drivers::blkfront::{Broken, Completion, IoError, Operation};
+use xen_abi::PAGE_SIZE;
+use xen_abi::blkif::SECTOR_SIZE;
+
+use crate::guest::{Device, await_completion};
+use crate::hypervisor::ModelXen;
+
+const SECTOR: usize = SECTOR_SIZE as usize;
+
+/// Why a workload ended before its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The device can't be used any more.
+    Broken(Broken),
+    /// No completion came.
+    Stalled,
+    /// A request failed.
+    Io(Operation, IoError),
+    /// A read brought something else than was written there.
+    Corrupt {
+        /// First sector that is wrong.
+        sector: u64,
+    },
+}
+
+/// A request in flight.
+#[derive(Clone, Copy, Debug)]
+struct Flight {
+    operation: Operation,
+    sector: u64,
+    bytes: u32,
+}
+
+/// Random I/O on one disk.
+pub struct Workload {
+    rng: fastrand::Rng,
+    /// What the disk should hold.
+    pub shadow: Vec<u8>,
+    flights: Vec<Option<Flight>>,
+    /// Requests that ended well.
+    pub done: u64,
+    writes: u32,
+    /// Largest request in bytes.
+    max_bytes: u32,
+    /// Smallest unit in bytes.
+    unit: u32,
+}
+
+impl Workload {
+    /// For a disk that holds `content`, with requests of `unit` to `max_bytes` bytes; of 16
+    /// requests, some `writes` are writes.
+    pub fn new(seed: u64, content: Vec<u8>, unit: u32, max_bytes: u32, writes: u32) -> Self {
+        Self {
+            rng: fastrand::Rng::with_seed(seed),
+            shadow: content,
+            flights: vec![None; drivers::ring::ENTRIES as usize],
+            done: 0,
+            writes,
+            max_bytes,
+            unit,
+        }
+    }
+
+    /// Does `count` requests, at most `depth` at once.
+    ///
+    /// # Errors
+    /// [`Failure`], at the first thing that goes wrong.
+    pub fn run(
+        &mut self,
+        xen: &ModelXen,
+        device: &mut Device<'_>,
+        count: u64,
+        depth: usize,
+    ) -> Result<(), Failure> {
+        let until = self.done + count;
+        let mut started = self.done;
+        while self.done < until {
+            for _ in 0..self.rng.usize(1..=depth) {
+                let in_flight = self.flights.iter().flatten().count();
+                if in_flight < depth && started < until && self.start(device) {
+                    started += 1;
+                }
+            }
+            device.queue.kick().map_err(Failure::Broken)?;
+            let first = await_completion(xen, device).map_err(Failure::Broken)?;
+            self.end(device, first.ok_or(Failure::Stalled)?)?;
+            while let Some(completion) = device.queue.poll().map_err(Failure::Broken)? {
+                self.end(device, completion)?;
+            }
+            if self.rng.u32(0..8) == 0 {
+                // The guest thinks for a while.
+                xen.now_ns();
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts a request; not if it would overlap one in flight, or no slot is free.
+    fn start(&mut self, device: &mut Device<'_>) -> bool {
+        let operation = match self.rng.u32(0..64) {
+            0 if device.info().flush => Operation::Flush,
+            n if n % 16 < self.writes => Operation::Write,
+            _ => Operation::Read,
+        };
+        let units = self.shadow.len() / self.unit as usize;
+        let most = (self.max_bytes / self.unit).min(units as u32);
+        let bytes = match operation {
+            Operation::Flush => 0,
+            _ => self.unit * self.rng.u32(1..=most),
+        };
+        let last = units - (bytes / self.unit) as usize;
+        let sector = (self.rng.usize(0..=last) * (self.unit / SECTOR_SIZE) as usize) as u64;
+        let flight = Flight { operation, sector, bytes };
+        let end = |flight: &Flight| flight.sector + u64::from(flight.bytes / SECTOR_SIZE);
+        let overlaps = |other: &Flight| other.sector < end(&flight) && sector < end(other);
+        if self.flights.iter().flatten().any(overlaps) {
+            return false;
+        }
+        let Some(slot) = device.queue.acquire() else {
+            return false;
+        };
+        if operation == Operation::Write {
+            let start = sector as usize * SECTOR;
+            let target = &mut self.shadow[start..start + bytes as usize];
+            for (page, chunk) in target.chunks_mut(PAGE_SIZE).enumerate() {
+                self.rng.fill(chunk);
+                device.queue.write_data(&slot, page * PAGE_SIZE, chunk);
+            }
+        }
+        self.flights[slot.index()] = Some(flight);
+        device.queue.submit(slot, operation, sector, bytes);
+        true
+    }
+
+    /// Checks a completion.
+    fn end(&mut self, device: &mut Device<'_>, completion: Completion) -> Result<(), Failure> {
+        let Completion { slot, result } = completion;
+        let flight = self.flights[slot.index()].take();
+        let flight = flight.expect("the queue completes only what was submitted");
+        let failed = result.map_err(|error| Failure::Io(flight.operation, error));
+        let wrong = match flight.operation {
+            Operation::Read if failed.is_ok() => self.mismatch(device, &slot, &flight),
+            _ => None,
+        };
+        device.queue.release(slot);
+        failed?;
+        if let Some(sector) = wrong {
+            return Err(Failure::Corrupt { sector });
+        }
+        self.done += 1;
+        Ok(())
+    }
+
+    /// The first sector of a read that is not as it should be.
+    fn mismatch(
+        &self,
+        device: &Device<'_>,
+        slot: &drivers::blkfront::Slot,
+        flight: &Flight,
+    ) -> Option<u64> {
+        let mut got = [0; SECTOR];
+        (0..flight.bytes as usize / SECTOR).find_map(|index| {
+            device.queue.read_data(slot, index * SECTOR, &mut got);
+            let sector = flight.sector + index as u64;
+            let start = sector as usize * SECTOR;
+            (got != self.shadow[start..start + SECTOR]).then_some(sector)
+        })
+    }
+}

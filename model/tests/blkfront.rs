@@ -1,0 +1,287 @@
+//! The block frontend against blkback: connect, I/O, the grant modes, many disks, the way down.
+
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+
+use drivers::blkfront::{GrantMode, IoError, Operation, Setup, handshake};
+use drivers::hypervisor::Hypervisor;
+use drivers::ring::{ENTRIES, FrontRing};
+use model::blkback::ring::BackRing;
+use model::guest::{self, perform, setup};
+use model::{Disk, Guest, ModelXen, Workload};
+use xen_abi::DomId;
+use xen_abi::blkif::{MAX_SEGMENTS, Request, Segment};
+use xen_abi::grant_table::GTF_PERMIT_ACCESS;
+
+const XVDA: u32 = 51712;
+
+/// Bytes that are different everywhere.
+fn noise(len: u64, seed: u64) -> Vec<u8> {
+    let mut bytes = vec![0; len as usize];
+    fastrand::Rng::with_seed(seed).fill(&mut bytes);
+    bytes
+}
+
+/// Nothing of the guest's is left with anybody.
+fn assert_all_given_back(xen: &ModelXen) {
+    let world = xen.world();
+    assert_eq!(world.xen.pages_out(), 0, "pages");
+    assert_eq!(world.xen.grants.standing(), 0, "mappings");
+    assert_eq!(world.xen.events.open_ports(), 2, "ports");
+    assert_eq!(world.store.guest_watches(), 0, "watches");
+    assert_eq!(world.store.open_transactions(), 0, "transactions");
+}
+
+/// Grants that stand.
+fn permitted(xen: &ModelXen) -> usize {
+    let memory = Rc::clone(&xen.world().xen.memory);
+    let entries = memory.grant_table.iter().flatten();
+    entries.filter(|entry| entry.flags.load(Ordering::SeqCst) & GTF_PERMIT_ACCESS != 0).count()
+}
+
+#[test]
+fn data_is_right_in_every_grant_mode_and_nothing_is_left_behind() {
+    for seed in 0..40 {
+        for mode in GrantMode::ALL {
+            let xen = ModelXen::seeded(seed);
+            let mut disk = Disk::new(XVDA, 1024);
+            disk.persistent = seed % 2 == 0;
+            disk.backend = DomId(if seed % 3 == 0 { 0 } else { 7 });
+            disk.persistent_max = if seed % 4 == 0 { 20 } else { 1056 };
+            let disk = xen.attach(disk);
+            let content = noise(1024 * 512, seed);
+            xen.world().disks[disk].data.clone_from(&content);
+
+            let mut guest = Guest::boot(&xen);
+            let setup = Setup {
+                grants: mode,
+                slots: ENTRIES,
+                pages_per_slot: 1 + seed as usize % MAX_SEGMENTS,
+            };
+            let mut device = guest.connect(XVDA, &setup).unwrap();
+            let most = 4096 * setup.pages_per_slot as u32;
+            let mut work = Workload::new(seed, content, 512, most, 6);
+            let timeouts = xen.world().xen.totals.timeouts;
+            work.run(&xen, &mut device, 400, 1 + seed as usize % 32).unwrap();
+
+            let counters = device.queue.counters();
+            let persistent = mode.is_persistent() && seed % 2 == 0;
+            {
+                let world = xen.world();
+                let back = &world.disks[disk];
+                assert!(back.data == work.shadow, "the disk holds what was written");
+                assert_eq!(back.stats.reads, counters.reads);
+                assert_eq!(back.stats.writes, counters.writes);
+                assert_eq!(back.stats.flushes, counters.flushes);
+                assert_eq!(back.stats.rejected, 0);
+                assert_eq!(back.kept_grants() > 0, persistent);
+                assert_eq!(world.xen.totals.timeouts, timeouts, "no event was lost");
+            }
+            let granted_once = u64::from(setup.slots) * setup.pages_per_slot as u64;
+            assert_eq!(counters.grants == granted_once, mode.is_persistent());
+            assert_eq!(counters.copies > 0, mode == GrantMode::PersistentCopy);
+            let permitted = permitted(&xen) as u64;
+            assert_eq!(permitted, 1 + if mode.is_persistent() { granted_once } else { 0 });
+            let down = guest.disconnect(device);
+            assert_eq!((down.quarantined_pages, down.timed_out), (0, false));
+            assert_all_given_back(&xen);
+        }
+    }
+}
+
+#[test]
+fn a_disk_can_be_connected_again_in_another_mode() {
+    let xen = ModelXen::seeded(3);
+    let disk = xen.attach(Disk::new(XVDA, 256));
+    let mut guest = Guest::boot(&xen);
+    let mut shadow = vec![0; 256 * 512];
+    for (round, mode) in GrantMode::ALL.into_iter().cycle().take(9).enumerate() {
+        let mut device = guest.connect(XVDA, &setup(mode)).unwrap();
+        assert_eq!(xen.world().disks[disk].stats.connects, round as u64 + 1);
+        let mut work = Workload::new(round as u64, shadow, 512, 4096, 8);
+        work.run(&xen, &mut device, 100, 16).unwrap();
+        shadow = work.shadow;
+        guest.disconnect(device);
+        assert_all_given_back(&xen);
+    }
+    assert!(xen.world().disks[disk].data == shadow);
+}
+
+#[test]
+fn eight_disks_at_once() {
+    let xen = ModelXen::seeded(5);
+    let vdevs: Vec<u32> = (0..8).map(|n| XVDA + 16 * n).collect();
+    for &vdev in vdevs.iter().rev() {
+        xen.attach(Disk::new(vdev, 256));
+    }
+    let mut guest = Guest::boot(&xen);
+    let listed = handshake::list(&mut guest.store).unwrap();
+    assert_eq!(listed.iter().map(|vdev| vdev.0).collect::<Vec<_>>(), vdevs);
+    let mut devices: Vec<_> = vdevs
+        .iter()
+        .zip(GrantMode::ALL.into_iter().cycle())
+        .map(|(&vdev, mode)| guest.connect(vdev, &setup(mode)).unwrap())
+        .collect();
+    let mut work: Vec<_> =
+        (0..8).map(|n| Workload::new(n, vec![0; 256 * 512], 512, 4096, 8)).collect();
+    for _ in 0..10 {
+        for (device, work) in devices.iter_mut().zip(&mut work) {
+            work.run(&xen, device, 20, 8).unwrap();
+        }
+    }
+    for device in devices {
+        guest.disconnect(device);
+    }
+    let world = xen.world();
+    for (work, back) in work.iter().zip(world.disks.iter().rev()) {
+        assert!(work.shadow == back.data);
+    }
+    drop(world);
+    assert_all_given_back(&xen);
+}
+
+#[test]
+fn a_read_only_disk_says_so_and_stays_as_it_is() {
+    let xen = ModelXen::seeded(6);
+    let mut disk = Disk::new(XVDA, 64);
+    (disk.read_only, disk.cdrom, disk.flush) = (true, true, false);
+    let disk = xen.attach(disk);
+    let mut guest = Guest::boot(&xen);
+    let mut device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
+    let info = *device.info();
+    assert!(info.read_only && info.cdrom && !info.flush);
+    assert_eq!(info.bytes(), 64 * 512);
+
+    // Whoever writes all the same gets the backend's refusal.
+    let mut slot = device.queue.acquire().unwrap();
+    for (operation, bytes, error) in [
+        (Operation::Write, 4096, IoError::Failed(-1)),
+        (Operation::Flush, 0, IoError::NotSupported),
+    ] {
+        device.queue.write_data(&slot, 0, &[7; 4096]);
+        let done = perform(&xen, &mut device, slot, operation, 0, bytes);
+        let done = done.unwrap().unwrap();
+        assert_eq!(done.result, Err(error));
+        slot = done.slot;
+    }
+    assert_eq!(xen.world().disks[disk].data, vec![0; 64 * 512]);
+    guest.disconnect(device);
+    assert_all_given_back(&xen);
+}
+
+#[test]
+fn large_logical_sectors() {
+    let xen = ModelXen::seeded(8);
+    let mut disk = Disk::new(XVDA, 800);
+    disk.sector_bytes = 4096;
+    let disk = xen.attach(disk);
+    let mut guest = Guest::boot(&xen);
+    let mut device = guest.connect(XVDA, &setup(GrantMode::PerRequest)).unwrap();
+    assert_eq!(device.info().logical_sector_bytes, 4096);
+    assert_eq!(device.info().sectors, 800);
+    let mut work = Workload::new(1, vec![0; 800 * 512], 4096, 4096, 8);
+    work.run(&xen, &mut device, 200, 32).unwrap();
+    assert!(xen.world().disks[disk].data == work.shadow);
+
+    // The backend checks the alignment of each request.
+    let slot = device.queue.acquire().unwrap();
+    let done = perform(&xen, &mut device, slot, Operation::Read, 1, 512);
+    assert_eq!(done.unwrap().unwrap().result, Err(IoError::Failed(-1)));
+    assert_eq!(xen.world().disks[disk].stats.rejected, 1);
+    guest.disconnect(device);
+}
+
+#[test]
+fn idle_grants_are_unmapped_and_mapped_again_unannounced() {
+    let xen = ModelXen::seeded(9);
+    let disk = xen.attach(Disk::new(XVDA, 64));
+    let mut guest = Guest::boot(&xen);
+    let mut device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
+    let mut work = Workload::new(2, vec![0; 64 * 512], 512, 4096, 8);
+    work.run(&xen, &mut device, 100, 4).unwrap();
+    assert!(xen.world().disks[disk].kept_grants() >= 4);
+    xen.pass_ns(61_000_000_000);
+    work.run(&xen, &mut device, 1, 1).unwrap();
+    assert_eq!(xen.world().disks[disk].kept_grants(), 1);
+    work.run(&xen, &mut device, 100, 32).unwrap();
+    assert!(xen.world().disks[disk].kept_grants() > 1);
+    guest.disconnect(device);
+    assert_all_given_back(&xen);
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    let run = |seed| {
+        let xen = ModelXen::seeded(seed);
+        xen.attach(Disk::new(XVDA, 256));
+        let mut guest = Guest::boot(&xen);
+        let mut device = guest.connect(XVDA, &setup(GrantMode::PersistentCopy)).unwrap();
+        let mut work = Workload::new(seed, vec![0; 256 * 512], 512, 4096, 8);
+        work.run(&xen, &mut device, 300, 16).unwrap();
+        guest.disconnect(device);
+        let world = xen.world();
+        (world.xen.trace(), world.xen.totals, world.xen.agenda.now_ns())
+    };
+    let first: Vec<_> = (0..20).map(run).collect();
+    let second: Vec<_> = (0..20).map(run).collect();
+    assert_eq!(first, second);
+    for (seed, one) in first.iter().enumerate() {
+        assert!(first[..seed].iter().all(|other| other.0 != one.0), "seeds differ");
+    }
+}
+
+#[test]
+fn without_resources_nothing_is_kept() {
+    // Too few pages, too few grants.
+    for (pages, grant_frames) in [(10, 8), (1024, 0)] {
+        let xen = ModelXen::new(model::Config { seed: 1, pages, grant_frames });
+        xen.attach(Disk::new(XVDA, 64));
+        let mut guest = Guest::boot(&xen);
+        let error = guest.connect(XVDA, &guest::setup(GrantMode::Persistent)).unwrap_err();
+        println!("{error}");
+        assert_all_given_back(&xen);
+    }
+}
+
+#[test]
+fn both_halves_of_the_ring_cross_the_wrap_of_the_indices() {
+    let xen = ModelXen::seeded(10);
+    let page = xen.alloc_page().unwrap();
+    let memory = Rc::clone(&xen.world().xen.memory);
+    let mut front = FrontRing::starting_at(page, u32::MAX - 100);
+    let mut back = BackRing::attach(&memory, front.gfn());
+    let mut request = Request {
+        operation: 0,
+        nr_segments: 1,
+        handle: 0,
+        pad: 0,
+        id: 0,
+        sector_number: 0,
+        seg: [Segment::default(); MAX_SEGMENTS],
+    };
+    let (mut sent, mut answered) = (0u64, 0u64);
+    for batch in (1..=32).cycle().take(40) {
+        for _ in 0..batch {
+            (request.id, request.sector_number) = (sent, !sent);
+            front.put(&request);
+            sent += 1;
+        }
+        assert!(front.publish(), "the backend asked for an event");
+        assert_eq!(back.waiting(), Some(batch));
+        for _ in 0..batch {
+            let got = back.take();
+            assert_eq!((got.id, got.sector_number), (answered, !answered));
+            let mut response = [0; 16];
+            response[..8].copy_from_slice(&got.id.to_le_bytes());
+            back.put(&response);
+            // The frontend armed for the first response of the batch, and looks without arming.
+            assert_eq!(back.publish(), sent - answered == u64::from(batch));
+            assert_eq!(front.take().unwrap().unwrap().id, answered);
+            answered += 1;
+        }
+        assert!(front.take().unwrap().is_none());
+        assert!(!back.final_check() && !front.arm());
+    }
+    assert!(sent > 200, "the indices have wrapped");
+    xen.free_page(front.into_page());
+}

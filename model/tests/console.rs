@@ -1,0 +1,81 @@
+//! The console against its daemon: text out, keys in, and nobody held up for ever.
+
+use drivers::Hypervisor;
+use drivers::console::Console;
+use model::ModelXen;
+
+#[test]
+fn all_text_arrives_in_order() {
+    for seed in 0..50 {
+        let xen = ModelXen::seeded(seed);
+        let (port, page) = xen.console_channel();
+        let mut console = Console::new(&xen, port, page);
+        let mut expected = String::new();
+        for line in 0..200 {
+            let text = format!("line {line} {}\n", "x".repeat(line % 97));
+            console.write(&text);
+            expected += &text.replace('\n', "\r\n");
+        }
+        // Longer than the ring at once.
+        let long = "y".repeat(10_000);
+        console.write(&long);
+        expected += &long;
+        console.drain();
+        let shown = std::mem::take(&mut xen.world().console.shown);
+        assert!(shown == expected.as_bytes(), "seed {seed}");
+    }
+}
+
+#[test]
+fn all_keys_arrive_in_order() {
+    for seed in 0..50 {
+        let xen = ModelXen::seeded(seed);
+        let (port, page) = xen.console_channel();
+        let mut console = Console::new(&xen, port, page);
+        let typed: Vec<u8> = (0..5000u32).map(|n| n as u8).collect();
+        {
+            let mut world = xen.world();
+            let world = &mut *world;
+            world.console.type_keys(&mut world.xen, &typed);
+        }
+        let mut got = Vec::new();
+        while got.len() < typed.len() {
+            xen.prepare_wait();
+            xen.take_event(port);
+            if !console.has_input() {
+                let deadline_ns = xen.now_ns() + 1_000_000_000;
+                xen.wait(deadline_ns);
+                assert!(xen.now_ns() < deadline_ns, "seed {seed}: an event was lost");
+            }
+            let mut keys = [0; 300];
+            let count = console.read(&mut keys);
+            got.extend_from_slice(&keys[..count]);
+        }
+        assert!(got == typed, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_daemon_that_stops_costs_some_seconds_once() {
+    let xen = ModelXen::seeded(1);
+    let (port, page) = xen.console_channel();
+    let mut console = Console::new(&xen, port, page);
+    xen.world().console.stopped = true;
+    let start_ns = xen.now_ns();
+    console.write(&"z\n".repeat(1000));
+    let patience_ns = xen.now_ns() - start_ns;
+    assert!((1_000_000_000..10_000_000_000).contains(&patience_ns), "{patience_ns}");
+    for _ in 0..100 {
+        console.write(&"z\n".repeat(300));
+    }
+    console.drain();
+    assert!(xen.now_ns() - start_ns < patience_ns + 100_000_000);
+
+    // Once it drains again, text flows again.
+    xen.world().console.stopped = false;
+    console.write("wake up\n");
+    xen.pass_ns(1_000_000_000);
+    console.write("back\n");
+    console.drain();
+    assert!(xen.world().console.shown.ends_with(b"back\r\n"));
+}

@@ -1,0 +1,406 @@
+//! G1 to G15: grants, events and the data pages.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use drivers::blkfront::{Broken, ConnectError, GrantMode, Operation, QueuePair};
+use drivers::grant::GrantTable;
+use drivers::hypervisor::{Access, Hypervisor};
+use drivers::ring::FrontRing;
+use model::blkback::Lie;
+use model::grants::MapError;
+use model::guest::perform;
+use model::{Config, Failure, Guest, ModelXen};
+use xen_abi::grant_table::{GTF_PERMIT_ACCESS, GTF_READING, GTF_READONLY};
+use xen_abi::{DomId, Port};
+
+use crate::rig::*;
+use crate::{Class, Must, class};
+
+pub const CLASSES: [Class; 15] = [
+    class(1, "event storms on every channel", Must::Ignore, g1),
+    class(2, "events lost although responses exist", Must::Wait, g2),
+    class(3, "spurious events on ports that are closed", Must::Ignore, g3),
+    class(4, "events during the way down", Must::Ignore, g4),
+    class(5, "page still mapped when its response comes", Must::Error, g5),
+    class(6, "pages mapped for ever at close", Must::Wait, g6),
+    class(7, "page mapped between a look and the revoke", Must::Error, g7),
+    class(8, "backend writes to the page of a write", Must::Ignore, g8),
+    class(9, "backend changes the page of a completed read", Must::Ignore, g9),
+    class(10, "bytes beyond the request's own in its page", Must::Ignore, g10),
+    class(11, "old memory in unused entries and tails", Must::Ignore, g11),
+    class(12, "grant table exhausted", Must::Fail, g12),
+    class(13, "every hypercall and page fails once", Must::Fail, g13),
+    class(14, "reserved references handed out", Must::Ignore, g14),
+    class(15, "backend-id missing or absurd", Must::Fail, g15),
+];
+
+/// The first device's port: the lowest after the tool stack's two.
+const DEVICE: Port = Port(3);
+
+fn frontend() -> String {
+    format!("/local/domain/1/device/vbd/{XVDA}")
+}
+
+fn g1() {
+    let time_of = |xen: &ModelXen, work: &mut dyn FnMut()| {
+        let start_ns = xen.now_ns();
+        work();
+        xen.now_ns() - start_ns
+    };
+    for ports in [&[DEVICE][..], &[Port(1)], &[Port(2)], &[Port(1), Port(2), DEVICE, Port(9)]] {
+        with_device(disk(), &GrantMode::ALL, |xen, guest, mut device, mut work| {
+            let calm_ns = time_of(xen, &mut || work.run(xen, &mut device, 300, 8).unwrap());
+            for &port in ports {
+                xen.world().xen.storm(port, 400);
+            }
+            let storm_ns = time_of(xen, &mut || work.run(xen, &mut device, 300, 8).unwrap());
+            assert!(storm_ns < 2 * calm_ns, "{ports:?}: {storm_ns} ns, calm {calm_ns} ns");
+            // xenstore and the handshake get through it too.
+            closes_and_opens(xen, guest, device);
+        });
+    }
+}
+
+fn g2() {
+    let mut mute = disk();
+    mute.mute = true;
+    with_device(mute, &GrantMode::ALL, |xen, _, mut device, _| {
+        let start_ns = xen.now_ns();
+        let options = "rw=randread filename=xvda iodepth=1 io_size=40k ringmark_poll_us=0";
+        let outcome = run_job(xen, &mut device, options);
+        assert_eq!((outcome.error, outcome.results[0].ios()), (None, 10));
+        // The first lost event costs the time limit, each other one a tick.
+        let bound_ns = bench::engine::REQUEST_TIMEOUT_NS + 10 * bench::engine::TICK_NS;
+        assert!(xen.now_ns() - start_ns < bound_ns);
+    });
+}
+
+fn g3() {
+    with_device(disk(), &GrantMode::ALL, |xen, guest, mut device, work| {
+        for port in 0..4096 {
+            xen.world().xen.events.raise(Port(port));
+        }
+        xen.world().xen.storm(Port(4095), 10_000);
+        works_on(xen, &mut device, work);
+        closes_and_opens(xen, guest, device);
+    });
+}
+
+fn g4() {
+    with_device(disk(), &GrantMode::ALL, |xen, guest, mut device, _| {
+        for sector in 0..16 {
+            let slot = device.queue.acquire().unwrap();
+            device.queue.submit(slot, Operation::Read, sector, 4096);
+        }
+        device.queue.kick().unwrap();
+        xen.world().xen.storm(DEVICE, 1_000);
+        closes_and_opens(xen, guest, device);
+    });
+}
+
+fn g5() {
+    with_device(disk(), &[GrantMode::PerRequest], |xen, guest, mut device, mut work| {
+        lie(xen, Lie::KeepMapped, 2);
+        let failed = work.run(xen, &mut device, 1000, 8).unwrap_err();
+        assert_eq!(failed, Failure::Broken(Broken::StillMapped));
+        be_honest(xen);
+        let kept = xen.world().xen.grants.standing();
+        assert!(kept > 0);
+        closes_and_opens(xen, guest, device);
+        assert!(xen.world().xen.pages_out() > 0);
+    });
+    // Where grants persist, it is as it should be until the close.
+    with_device(disk(), &GrantMode::ALL[..2], |xen, guest, mut device, work| {
+        lie(xen, Lie::KeepMapped, 2);
+        works_on(xen, &mut device, work);
+        be_honest(xen);
+        closes_and_opens(xen, guest, device);
+    });
+}
+
+fn g6() {
+    with_device(disk(), &GrantMode::ALL, |xen, guest, device, _| {
+        xen.world().disks[0].disk.clings = true;
+        let left = guest.disconnect(device);
+        assert!(!left.timed_out && left.quarantined_pages >= 1);
+        let out = xen.world().xen.pages_out();
+        assert_eq!(out, left.quarantined_pages as usize);
+        assert_eq!(xen.world().xen.grants.standing(), out, "what is mapped, and no more");
+        xen.world().disks[0].disk.clings = false;
+        let device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
+        guest.disconnect(device);
+        assert_eq!(xen.world().xen.pages_out(), out, "a leak with a bound");
+    });
+}
+
+fn g7() {
+    let xen = ModelXen::seeded(1);
+    let mut table = GrantTable::new(&xen);
+    let mut grant = table.reserve().unwrap();
+    let page = xen.alloc_page().unwrap();
+    let (gref, gfn) = (grant.gref().0, page.gfn());
+    let backend = DomId(0);
+    for access in [Access::ReadOnly, Access::ReadWrite] {
+        grant.permit(backend, gfn, access);
+        let map = || {
+            let world = &mut *xen.world();
+            world.xen.grants.map(&world.xen.memory, backend, gref, access)
+        };
+        let handle = map().unwrap();
+        assert!(grant.revoke().is_err(), "the result of the revoke is what counts");
+        let world = &mut *xen.world();
+        world.xen.grants.unmap(&world.xen.memory, handle);
+        assert!(grant.revoke().is_ok());
+        let again = world.xen.grants.map(&world.xen.memory, backend, gref, access);
+        assert_eq!(again, Err(MapError::BadGref));
+    }
+    // One step, not a look and then a step.
+    let source = include_str!("../../../drivers/src/grant.rs");
+    let (_, rest) = source.split_once("pub fn revoke(").unwrap();
+    let body = rest.split_once("\n    }\n").unwrap().0;
+    assert!(body.contains(".compare_exchange("));
+    assert!(!body.contains(".load(") && !body.contains(".store(") && !body.contains(".swap("));
+    // Against a processor that maps at any moment, as Xen does: by compare-and-swap.
+    let memory = std::rc::Rc::clone(&xen.world().xen.memory);
+    let entry = memory.grant_entry(gref).unwrap();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let granted = [GTF_PERMIT_ACCESS, GTF_PERMIT_ACCESS | GTF_READONLY];
+            while !done.load(Ordering::Relaxed) {
+                for flags in granted {
+                    let mapped = flags | GTF_READING;
+                    let order = Ordering::SeqCst;
+                    if entry.flags.compare_exchange(flags, mapped, order, order).is_ok() {
+                        // Mapped: the entry stands as it is until it is unmapped.
+                        assert_eq!(entry.flags.load(order), mapped);
+                        entry.flags.store(flags, order);
+                    }
+                }
+            }
+        });
+        for round in 0..20_000 {
+            let access = if round % 2 == 0 { Access::ReadOnly } else { Access::ReadWrite };
+            grant.permit(backend, gfn, access);
+            while grant.revoke().is_err() {}
+            assert_eq!(entry.flags.load(Ordering::SeqCst), 0);
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    table.release(grant).unwrap();
+    xen.free_page(page);
+}
+
+fn g8() {
+    with_device(disk(), &GrantMode::ALL, |xen, guest, mut device, work| {
+        lie(xen, Lie::SpoilWrite, 16);
+        works_on(xen, &mut device, work);
+        // With a private buffer the caller's own data stands.
+        let slot = device.queue.acquire().unwrap();
+        device.queue.write_data(&slot, 0, &[0x77; 4096]);
+        let done = perform(xen, &mut device, slot, Operation::Write, 8, 4096).unwrap().unwrap();
+        assert_eq!(done.result, Ok(()));
+        assert_eq!(xen.world().disks[0].data[8 * 512..16 * 512], [0x77; 4096]);
+        let mut back = [0; 4096];
+        device.queue.read_data(&done.slot, 0, &mut back);
+        let counters = device.queue.counters();
+        if counters.copies != 0 {
+            assert_eq!(back, [0x77; 4096]);
+        }
+        // Where each request has its own grant, that of a write is for reading only.
+        device.queue.submit(done.slot, Operation::Write, 8, 4096);
+        let memory = std::rc::Rc::clone(&xen.world().xen.memory);
+        let entries = memory.grant_table.iter().flatten();
+        let flags = entries.map(|entry| entry.flags.load(Ordering::SeqCst));
+        let read_only = flags.filter(|flags| flags & GTF_READONLY != 0).count();
+        assert_eq!(read_only == 1, counters.grants != 64);
+        device.queue.kick().unwrap();
+        be_honest(xen);
+        closes_and_opens(xen, guest, device);
+    });
+}
+
+fn g9() {
+    with_device(disk(), &GrantMode::ALL, |xen, guest, mut device, _| {
+        let slot = device.queue.acquire().unwrap();
+        let done = perform(xen, &mut device, slot, Operation::Read, 8, 4096).unwrap().unwrap();
+        {
+            let world = &mut *xen.world();
+            for gfn in world.disks[0].kept_frames(&world.xen) {
+                world.xen.memory.write(gfn, 0, &[0xee; 4096]);
+            }
+        }
+        let mut got = vec![0; 4096];
+        device.queue.read_data(&done.slot, 0, &mut got);
+        let honest = xen.world().disks[0].data[8 * 512..16 * 512].to_vec();
+        let shares_pages = xen.world().disks[0].kept_grants() != 0;
+        if shares_pages && device.queue.counters().copies == 0 {
+            // Zero copy: what `read_data` copies out is all that there is; it is to be checked.
+            assert_eq!(got, vec![0xee; 4096]);
+        } else {
+            assert_eq!(got, honest);
+        }
+        device.queue.release(done.slot);
+        closes_and_opens(xen, guest, device);
+    });
+}
+
+fn g10() {
+    const CANARY: u8 = 0xc5;
+    with_device(disk(), &GrantMode::ALL, |xen, guest, mut device, _| {
+        let queue: &mut QueuePair<'_, ModelXen> = &mut device.queue;
+        let slot = queue.acquire().unwrap();
+        queue.write_data(&slot, 0, &[CANARY; 4096]);
+        queue.write_data(&slot, 4096, &[CANARY; 4096]);
+        let done = perform(xen, &mut device, slot, Operation::Read, 0, 512).unwrap().unwrap();
+        let mut slot = done.slot;
+        lie(xen, Lie::Snoop, 16);
+        for bytes in [512, 1024, 4096 - 512, 4096 + 512] {
+            device.queue.write_data(&slot, 0, &[CANARY; 4096]);
+            device.queue.write_data(&slot, 4096, &[CANARY; 4096]);
+            let done = perform(xen, &mut device, slot, Operation::Write, 0, bytes);
+            slot = done.unwrap().unwrap().slot;
+        }
+        let loot = std::mem::take(&mut xen.world().disks[0].loot);
+        let sizes = [4096 - 512, 4096 - 1024, 512, 4096 - 512];
+        assert_eq!(loot.len(), sizes.iter().sum::<usize>());
+        let seen = loot.iter().filter(|&&byte| byte == CANARY).count();
+        assert_eq!(seen, 0, "the backend saw {seen} bytes that are not the request's");
+        device.queue.release(slot);
+        be_honest(xen);
+        closes_and_opens(xen, guest, device);
+    });
+}
+
+fn g11() {
+    for mode in GrantMode::ALL {
+        let xen = machine(1, disk());
+        // Pages that held something before.
+        let used: Vec<_> = (0..900).map(|_| xen.alloc_page().unwrap()).collect();
+        for mut page in used {
+            page.write(0, &[0xc5; 4096]);
+            xen.free_page(page);
+        }
+        let mut guest = Guest::boot(&xen);
+        let device = guest.connect(XVDA, &setup(mode)).unwrap();
+        let memory = std::rc::Rc::clone(&xen.world().xen.memory);
+        let mut granted = 0;
+        let ring_ref = xen.world().store.tree.text(&format!("{}/ring-ref", frontend()));
+        for (gref, entry) in memory.grant_table.iter().flatten().enumerate() {
+            if entry.flags.load(Ordering::SeqCst) & GTF_PERMIT_ACCESS != 0 {
+                let gfn = xen_abi::Gfn(entry.frame.load(Ordering::SeqCst).into());
+                let mut bytes = [0; 4096];
+                memory.read(gfn, 0, &mut bytes);
+                // The ring begins with its indices.
+                let indices = if gref.to_string() == ring_ref { 16 } else { 0 };
+                assert!(bytes[indices..].iter().all(|&byte| byte == 0), "{mode}: {gfn:?}");
+                granted += 1;
+            }
+        }
+        assert_eq!(granted, if mode.is_persistent() { 65 } else { 1 });
+        guest.disconnect(device);
+    }
+    // A ring makes itself empty whatever lay in its page.
+    let xen = ModelXen::seeded(2);
+    let mut page = xen.alloc_page().unwrap();
+    page.write(0, &[0xc5; 4096]);
+    let page = FrontRing::new(page).into_page();
+    let mut bytes = [0xc5; 4096];
+    page.read(0, &mut bytes);
+    assert!(bytes[16..].iter().all(|&byte| byte == 0));
+    xen.free_page(page);
+}
+
+fn g12() {
+    let xen = ModelXen::new(Config { seed: 1, pages: 1024, grant_frames: 1 });
+    for n in 0..16 {
+        xen.attach(model::Disk::new(XVDA + 16 * n, 64));
+    }
+    let mut guest = Guest::boot(&xen);
+    let mut devices = Vec::new();
+    let error = loop {
+        let vdev = XVDA + 16 * devices.len() as u32;
+        match guest.connect(vdev, &setup(GrantMode::Persistent)) {
+            Ok(device) => devices.push(device),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, ConnectError::Grants(full) if full.frames == 1), "{error}");
+    assert_eq!(devices.len(), (512 - 8) / 65);
+    // Those that are connected work, and what they give back can be had again.
+    let vdev = XVDA + 16 * devices.len() as u32;
+    for device in &mut devices {
+        let slot = device.queue.acquire().unwrap();
+        let done = perform(&xen, device, slot, Operation::Read, 0, 4096).unwrap().unwrap();
+        assert_eq!(done.result, Ok(()));
+        device.queue.release(done.slot);
+    }
+    guest.disconnect(devices.pop().unwrap());
+    let device = guest.connect(vdev, &setup(GrantMode::Persistent)).unwrap();
+    guest.disconnect(device);
+    for device in devices {
+        guest.disconnect(device);
+    }
+    assert_eq!(xen.world().xen.pages_out(), 0);
+}
+
+/// The first call fails, then the second, and so on, until a run passes untouched.
+fn g13() {
+    for mode in GrantMode::ALL {
+        let mut failures = 0;
+        for call in 0.. {
+            let xen = machine(call % 5, disk());
+            xen.world().xen.fail_call = Some(call);
+            let mut guest = Guest::boot(&xen);
+            let mut quarantined = 0;
+            let mut ended_well = false;
+            if let Ok(mut device) = guest.connect(XVDA, &setup(mode)) {
+                let mut work = workload(&xen, call);
+                ended_well = work.run(&xen, &mut device, 20, 4).is_ok();
+                quarantined = guest.disconnect(device).quarantined_pages as usize;
+            }
+            let world = xen.world();
+            assert_eq!(world.xen.pages_out(), quarantined, "{mode}, call {call}");
+            if world.xen.totals.fallible_calls <= call {
+                assert!(ended_well && quarantined == 0);
+                break;
+            }
+            failures += u32::from(!ended_well);
+        }
+        assert!(failures > 65, "{failures}");
+    }
+}
+
+fn g14() {
+    let xen = ModelXen::seeded(1);
+    let mut table = GrantTable::new(&xen);
+    let mut seen = std::collections::BTreeSet::new();
+    let mut kept = Vec::new();
+    while let Ok(grant) = table.reserve() {
+        assert!(seen.insert(grant.gref().0));
+        kept.push(grant);
+    }
+    assert_eq!(seen.first(), Some(&8));
+    assert_eq!(seen.len(), 8 * 512 - 8);
+}
+
+fn g15() {
+    let bad = ["", "x", "-1", "1", "2", "32752", "32753", "65535", "65536", "4294967296", " 0"];
+    for value in bad.map(Some).into_iter().chain([None]) {
+        let xen = machine(1, disk());
+        let path = format!("{}/backend-id", frontend());
+        match value {
+            Some(value) => xen.world().set(&path, value),
+            None => xen.world().unset(&path),
+        }
+        let mut guest = Guest::boot(&xen);
+        let error = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap_err();
+        let expected = match value {
+            None => matches!(error, ConnectError::Xenstore(..)),
+            Some(_) => matches!(error, ConnectError::BadNode { .. }),
+        };
+        assert!(expected, "{value:?}: {error}");
+        assert_eq!(xen.world().xen.pages_out(), 0);
+    }
+}

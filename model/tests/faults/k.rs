@@ -1,0 +1,490 @@
+//! K1 to K21: absurd keys, absurd states.
+
+use drivers::Hypervisor;
+use drivers::blkfront::{ConnectError, GrantMode, IoError, Operation, Vdev, handshake};
+use drivers::xenstore::Transaction;
+use model::guest::{Device, perform};
+use model::{Disk, Failure, Guest, ModelXen};
+use xen_abi::xenbus::XenbusState::{self, Closed, Closing, Connected, Initialised, Initialising};
+
+use crate::rig::*;
+use crate::{Class, Must, class};
+
+pub const CLASSES: [Class; 21] = [
+    class(1, "a key is missing", Must::Fail, k1),
+    class(2, "a key is no plain decimal number", Must::Fail, k2),
+    class(3, "absurd sectors", Must::Fail, k3),
+    class(4, "absurd sector-size", Must::Fail, k4),
+    class(5, "absurd physical-sector-size", Must::Ignore, k5),
+    class(6, "absurd info, or info and mode disagree", Must::Ignore, k6),
+    class(7, "sectors in another unit", Must::Ignore, k7),
+    class(8, "absurd max-ring-page-order", Must::Ignore, k8),
+    class(9, "absurd multi-queue-max-queues", Must::Ignore, k9),
+    class(10, "absurd feature-max-indirect-segments", Must::Ignore, k10),
+    class(11, "feature-persistent absurd, toggled, or taken back", Must::Ignore, k11),
+    class(12, "absurd discard keys", Must::Ignore, k12),
+    class(13, "keys change, capacity grows or shrinks", Must::Fail, k13),
+    class(14, "any state at any time", Must::Wait, k14),
+    class(15, "states are skipped", Must::Ignore, k15),
+    class(16, "Closing at any time", Must::Wait, k16),
+    class(17, "Closed without Closing, directories vanish", Must::Wait, k17),
+    class(18, "Connected again and again", Must::Ignore, k18),
+    class(19, "connect and disconnect a thousand times", Must::Ignore, k19),
+    class(20, "absurd backend path", Must::Fail, k20),
+    class(21, "absurd or duplicate device numbers", Must::Ignore, k21),
+];
+
+const NOT_NUMBERS: [&str; 12] =
+    ["", "abc", "12abc", " 12", "12 ", "+5", "-1", "0x10", "1e9", "1.5", "１２", "\u{7f}"];
+
+/// A disk with one key of the backend set to something else, or withheld.
+fn with_key(key: &'static str, value: Option<&str>) -> Disk {
+    let mut disk = disk();
+    disk.keys.push((key, value.map(str::to_string)));
+    disk
+}
+
+/// The connect fails, leaves nothing behind, and takes its time limit at most.
+fn refused(disk: Disk) -> ConnectError {
+    let xen = machine(1, disk);
+    refused_on(&xen)
+}
+
+fn refused_on(xen: &ModelXen) -> ConnectError {
+    let mut guest = Guest::boot(xen);
+    let start_ns = xen.now_ns();
+    let error = guest.connect(XVDA, &setup(GrantMode::Persistent)).map(drop).unwrap_err();
+    assert!(xen.now_ns() - start_ns < 90_000_000_000);
+    let world = xen.world();
+    assert_eq!(world.xen.pages_out(), 0);
+    assert_eq!(world.xen.events.open_ports(), 2);
+    assert_eq!(world.store.guest_watches(), 0);
+    error
+}
+
+/// The connect works, and so does I/O.
+fn accepted(disk: Disk) {
+    let xen = machine(2, disk);
+    let mut guest = Guest::boot(&xen);
+    let mut device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
+    works_on(&xen, &mut device, workload(&xen, 3));
+    closes_and_opens(&xen, &mut guest, device);
+}
+
+fn is_bad_node(error: &ConnectError) -> bool {
+    matches!(error, ConnectError::BadNode { .. })
+}
+
+fn frontend(key: &str) -> String {
+    format!("/local/domain/1/device/vbd/{XVDA}/{key}")
+}
+
+fn k1() {
+    for key in ["sectors", "info"] {
+        let error = refused(with_key(key, None));
+        assert!(
+            matches!(&error, ConnectError::Xenstore(path, _) if path.ends_with(key)),
+            "{error}"
+        );
+    }
+    assert!(matches!(refused(with_key("state", None)), ConnectError::Stuck { .. }));
+    for key in ["backend", "backend-id"] {
+        let xen = machine(1, disk());
+        xen.world().unset(&frontend(key));
+        let error = refused_on(&xen);
+        assert!(
+            matches!(&error, ConnectError::Xenstore(path, _) if path.ends_with(key)),
+            "{error}"
+        );
+    }
+    for key in [
+        "mode",
+        "sector-size",
+        "feature-flush-cache",
+        "feature-persistent",
+        "feature-barrier",
+        "physical-sector-size",
+        "feature-max-indirect-segments",
+        "multi-queue-max-queues",
+        "max-ring-page-order",
+        "online",
+    ] {
+        accepted(with_key(key, None));
+    }
+    let xen = machine(1, disk());
+    xen.world().unset(&frontend("virtual-device"));
+    let mut guest = Guest::boot(&xen);
+    guest
+        .connect(XVDA, &setup(GrantMode::Persistent))
+        .map(|device| guest.disconnect(device))
+        .unwrap();
+}
+
+fn k2() {
+    let long = "9".repeat(400);
+    for key in ["sectors", "sector-size", "info", "state"] {
+        for value in NOT_NUMBERS.into_iter().chain([&*long, "5\0", "\0"]) {
+            let error = refused(with_key(key, Some(value)));
+            assert!(is_bad_node(&error), "{key} = {value:?}: {error}");
+        }
+    }
+    // A feature is offered by "1" alone.
+    for value in NOT_NUMBERS.into_iter().chain([&*long, "2", "01", "true"]) {
+        let mut disk = with_key("feature-flush-cache", Some(value));
+        disk.keys.push(("feature-persistent", Some(value.to_string())));
+        let xen = machine(1, disk);
+        let mut guest = Guest::boot(&xen);
+        let device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
+        assert!(!device.info().flush && !device.info().persistent, "{value:?}");
+        guest.disconnect(device);
+    }
+    // Not even text.
+    let xen = machine(1, disk());
+    let path = xen.world().disks[0].path().to_string();
+    let bytes = [0xff, 0xfe];
+    let node = format!("{path}/state");
+    xen.world().store.tree.write(xen_abi::DomId(0), &node, &bytes).unwrap();
+    assert!(matches!(refused_on(&xen), ConnectError::Xenstore(..)));
+}
+
+fn k3() {
+    for sectors in ["0", "36028797018963968", "18446744073709551615", "18446744073709551616"] {
+        let error = refused(with_key("sectors", Some(sectors)));
+        assert!(is_bad_node(&error), "{sectors}: {error}");
+    }
+    let mut odd = with_key("sectors", Some("513"));
+    odd.keys.push(("sector-size", Some("4096".into())));
+    assert!(is_bad_node(&refused(odd)));
+    // The largest that fits 64 bits, and the smallest.
+    for sectors in ["36028797018963967", "1"] {
+        let xen = machine(1, with_key("sectors", Some(sectors)));
+        let mut guest = Guest::boot(&xen);
+        let device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
+        assert_eq!(device.info().bytes(), sectors.parse::<u64>().unwrap() * 512);
+        guest.disconnect(device);
+    }
+}
+
+fn k4() {
+    let bad = ["0", "1", "3", "256", "511", "513", "1000", "8192", "1048576", "4294967296"];
+    for size in bad.into_iter().chain(["4294967808", "18446744073709551615"]) {
+        let error = refused(with_key("sector-size", Some(size)));
+        assert!(is_bad_node(&error), "{size}: {error}");
+    }
+    for size in [512, 1024, 2048, 4096] {
+        let mut disk = disk();
+        disk.sector_bytes = size;
+        let xen = machine(1, disk);
+        let mut guest = Guest::boot(&xen);
+        let device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
+        assert_eq!(device.info().logical_sector_bytes, size);
+        guest.disconnect(device);
+    }
+}
+
+fn k5() {
+    for size in ["0", "1", "256", "513", "18446744073709551615", "x", ""] {
+        accepted(with_key("physical-sector-size", Some(size)));
+    }
+}
+
+fn k6() {
+    for info in ["4294967296", "18446744073709551615"] {
+        assert!(is_bad_node(&refused(with_key("info", Some(info)))));
+    }
+    // The stricter of the two wins; unknown bits mean nothing.
+    for (info, mode, read_only, cdrom) in [
+        ("0", "w", false, false),
+        ("0", "r", true, false),
+        ("0", "", true, false),
+        ("0", "x", true, false),
+        ("4", "w", true, false),
+        ("5", "w", true, true),
+        ("4294967288", "w", false, false),
+        ("4294967295", "w", true, true),
+    ] {
+        let mut disk = with_key("info", Some(info));
+        disk.keys.push(("mode", Some(mode.into())));
+        let xen = machine(1, disk);
+        let mut guest = Guest::boot(&xen);
+        let device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
+        let got = device.info();
+        assert_eq!((got.read_only, got.cdrom), (read_only, cdrom), "{info} {mode}");
+        guest.disconnect(device);
+    }
+}
+
+fn k7() {
+    // A backend that counts in its own sectors shows an eighth of its disk: less, never more.
+    let mut dialect = with_key("sectors", Some("64"));
+    dialect.sector_bytes = 4096;
+    let xen = machine(1, dialect);
+    let mut guest = Guest::boot(&xen);
+    let mut device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
+    assert_eq!(device.info().bytes(), SECTORS * 512 / 8);
+    let outcome = run_job(&xen, &mut device, "rw=randread filename=xvda iodepth=8");
+    assert_eq!((outcome.error, outcome.results[0].errors()), (None, 0));
+    guest.disconnect(device);
+}
+
+fn k8() {
+    for order in ["5", "31", "32", "4294967295", "18446744073709551616", "x"] {
+        accepted(with_key("max-ring-page-order", Some(order)));
+    }
+}
+
+fn k9() {
+    for queues in ["0", "4294967295", "many"] {
+        accepted(with_key("multi-queue-max-queues", Some(queues)));
+    }
+}
+
+fn k10() {
+    for segments in ["0", "1", "11", "12", "65536", "4294967296", "18446744073709551615"] {
+        accepted(with_key("feature-max-indirect-segments", Some(segments)));
+    }
+}
+
+fn k11() {
+    accepted(with_key("feature-persistent", Some("2")));
+    let xen = machine(1, disk());
+    let mut guest = Guest::boot(&xen);
+    for round in 0..8 {
+        let offers = round % 2 == 0;
+        xen.world().disks[0].disk.persistent = offers;
+        let mode = GrantMode::ALL[round % 3];
+        let mut device = guest.connect(XVDA, &setup(mode)).unwrap();
+        assert_eq!(device.info().persistent, offers);
+        works_on(&xen, &mut device, workload(&xen, 4));
+        // The backend lets idle ones go, without a word.
+        xen.pass_ns(61_000_000_000);
+        works_on(&xen, &mut device, workload(&xen, 5));
+        let left = guest.disconnect(device);
+        assert_eq!((left.quarantined_pages, left.timed_out), (0, false));
+    }
+}
+
+fn k12() {
+    let mut absurd = with_key("feature-discard", Some("1"));
+    for (key, value) in [
+        ("discard-enable", "7"),
+        ("discard-granularity", "0"),
+        ("discard-alignment", "18446744073709551615"),
+        ("discard-secure", "x"),
+    ] {
+        absurd.keys.push((key, Some(value.into())));
+    }
+    let xen = machine(1, absurd.clone());
+    for (key, value) in &absurd.keys {
+        let path = format!("{}/{key}", xen.world().disks[0].path());
+        xen.world().set(&path, value.as_deref().unwrap());
+    }
+    let mut guest = Guest::boot(&xen);
+    let mut device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
+    works_on(&xen, &mut device, workload(&xen, 6));
+    closes_and_opens(&xen, &mut guest, device);
+}
+
+fn k13() {
+    with_device(disk(), &GrantMode::ALL, |xen, guest, mut device, _| {
+        let path = xen.world().disks[0].path().to_string();
+        for (sectors, limit) in [(2 * SECTORS, SECTORS), (SECTORS / 2, SECTORS / 2)] {
+            // A backend tells of a resize by a new size and a second Connected.
+            let limit_bytes = limit * 512;
+            xen.world().disks[0].disk.sectors = sectors.min(SECTORS);
+            xen.world().set(&format!("{path}/sectors"), &sectors.to_string());
+            xen.world().set(&format!("{path}/state"), "4");
+            for sector in [0, limit / 2, limit - 8, SECTORS - 8] {
+                let slot = device.queue.acquire().unwrap();
+                let done = perform(xen, &mut device, slot, Operation::Read, sector, 4096);
+                let done = done.unwrap().unwrap();
+                let inside = (sector + 8) * 512 <= limit_bytes;
+                let expected = if inside { Ok(()) } else { Err(IoError::Failed(-1)) };
+                assert_eq!(done.result, expected, "sector {sector} of {limit}");
+                device.queue.release(done.slot);
+            }
+        }
+        xen.world().disks[0].disk.sectors = SECTORS;
+        closes_and_opens(xen, guest, device);
+    });
+}
+
+/// One life of a device, whatever comes; bounded in time, and nothing is left.
+fn one_life(xen: &ModelXen) -> Result<(), String> {
+    let mut guest = Guest::boot(xen);
+    let start_ns = xen.now_ns();
+    let outcome = match guest.connect(XVDA, &setup(GrantMode::Persistent)) {
+        Err(error) => Err(error.to_string()),
+        Ok(mut device) => {
+            let worked = workload(xen, 1).run(xen, &mut device, 20, 4);
+            let left = guest.disconnect(device);
+            assert_eq!(xen.world().xen.pages_out(), left.quarantined_pages as usize);
+            worked.map_err(|failure: Failure| format!("{failure:?}"))
+        }
+    };
+    let took_ns = xen.now_ns() - start_ns;
+    assert!(took_ns < 100_000_000_000, "{took_ns} ns");
+    assert_eq!(xen.world().xen.events.open_ports(), 2);
+    outcome
+}
+
+const FRONTEND_STATES: [XenbusState; 5] = [Initialising, Initialised, Connected, Closing, Closed];
+
+fn k14() {
+    for when in FRONTEND_STATES {
+        for says in ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "99", "x", ""] {
+            let mut disk = disk();
+            disk.states.push((when, says));
+            let xen = machine(1, disk);
+            let outcome = one_life(&xen);
+            let up = matches!(when, Connected | Closing | Closed);
+            assert!(outcome.is_ok() || !up, "{when}, {says:?}: {outcome:?}");
+        }
+    }
+}
+
+fn k15() {
+    // InitWait omitted, Initialised instead.
+    let mut disk = disk();
+    disk.states.push((Initialising, "3"));
+    let xen = machine(1, disk);
+    one_life(&xen).unwrap();
+}
+
+/// Something happens to the backend's directory while requests are in flight.
+fn in_flight(happens: impl Fn(&ModelXen, &str)) {
+    with_device(disk(), &GrantMode::ALL, |xen, guest, mut device: Device<'_>, _| {
+        for sector in 0..16 {
+            let slot = device.queue.acquire().unwrap();
+            device.queue.submit(slot, Operation::Write, sector * 8, 4096);
+        }
+        device.queue.kick().unwrap();
+        let path = xen.world().disks[0].path().to_string();
+        happens(xen, &path);
+        let start_ns = xen.now_ns();
+        for _ in 0..16 {
+            let done = model::guest::await_completion(xen, &mut device).unwrap().unwrap();
+            assert_eq!(done.result, Ok(()));
+            device.queue.release(done.slot);
+        }
+        let left = guest.disconnect(device);
+        assert!(xen.now_ns() - start_ns < 45_000_000_000);
+        assert_eq!(xen.world().xen.pages_out(), left.quarantined_pages as usize);
+    });
+}
+
+fn k16() {
+    for when in FRONTEND_STATES {
+        let mut disk = disk();
+        disk.states.push((when, "5"));
+        let xen = machine(1, disk);
+        let outcome = one_life(&xen);
+        assert_eq!(outcome.is_ok(), !matches!(when, Initialising | Initialised), "{when}");
+    }
+    in_flight(|xen, path| xen.world().set(&format!("{path}/state"), "5"));
+}
+
+fn k17() {
+    for when in FRONTEND_STATES {
+        let mut disk = disk();
+        disk.states.push((when, "6"));
+        let _ = one_life(&machine(1, disk));
+    }
+    in_flight(|xen, path| xen.world().set(&format!("{path}/state"), "6"));
+    in_flight(|xen, path| xen.world().unset(path));
+    in_flight(|xen, _| xen.world().unset(&frontend("state")));
+    // Gone before the connect.
+    let xen = machine(1, disk());
+    let path = xen.world().disks[0].path().to_string();
+    xen.world().unset(&path);
+    assert!(matches!(refused_on(&xen), ConnectError::Stuck { .. }));
+    let xen = machine(1, disk());
+    xen.world().unset(&frontend("state"));
+    xen.world().unset(&frontend("backend"));
+    assert!(matches!(refused_on(&xen), ConnectError::Xenstore(..)));
+}
+
+fn k18() {
+    with_device(disk(), &GrantMode::ALL, |xen, guest, mut device, mut work| {
+        let path = format!("{}/state", xen.world().disks[0].path());
+        for _ in 0..20 {
+            xen.world().set(&path, "4");
+            work.run(xen, &mut device, 10, 4).unwrap();
+        }
+        closes_and_opens(xen, guest, device);
+    });
+}
+
+fn k19() {
+    let xen = machine(1, disk());
+    let mut guest = Guest::boot(&xen);
+    let few =
+        drivers::blkfront::Setup { grants: GrantMode::Persistent, slots: 2, pages_per_slot: 1 };
+    for round in 0..1000 {
+        let mut device = guest.connect(XVDA, &few).unwrap();
+        workload_of_pages(&xen, &mut device, round);
+        let left = guest.disconnect(device);
+        assert_eq!((left.quarantined_pages, left.timed_out), (0, false));
+    }
+    let world = xen.world();
+    assert_eq!(world.disks[0].stats.connects, 1000);
+    assert_eq!(world.xen.pages_out(), 0);
+    assert_eq!(world.xen.grants.standing(), 0);
+    assert_eq!(world.xen.events.open_ports(), 2);
+    assert_eq!(world.store.guest_watches(), 0);
+}
+
+/// One read, which maps a page.
+fn workload_of_pages(xen: &ModelXen, device: &mut Device<'_>, round: u64) {
+    let slot = device.queue.acquire().unwrap();
+    let sector = round % (SECTORS / 8) * 8;
+    let done = perform(xen, device, slot, Operation::Read, sector, 4096).unwrap().unwrap();
+    assert_eq!(done.result, Ok(()));
+    device.queue.release(done.slot);
+}
+
+fn k20() {
+    let long = format!("/local/domain/0/backend/{}", "v".repeat(3100));
+    for path in [
+        "",
+        "/",
+        "x",
+        "/local/domain/1/backend/vbd/1/51712",
+        "/local/domain/00/backend/vbd/1/51712",
+        "/local/domain/0",
+        "/local/domain/0/backend",
+        "local/domain/0/backend/vbd/1/51712",
+        "/local/domain/0/backend/../../1/x",
+        "/local/domain/0/backend/vbd\0/1",
+        &long,
+    ] {
+        let xen = machine(1, disk());
+        xen.world().set(&frontend("backend"), path);
+        let error = refused_on(&xen);
+        let fine = is_bad_node(&error) || matches!(error, ConnectError::Xenstore(..));
+        assert!(fine, "{path:?}: {error}");
+    }
+    // Below the right directory, but nothing is there.
+    let xen = machine(1, disk());
+    xen.world().set(&frontend("backend"), "/local/domain/0/backend/vbd/1/9");
+    assert!(matches!(refused_on(&xen), ConnectError::Stuck { .. }));
+}
+
+fn k21() {
+    let xen = machine(1, disk());
+    for name in ["051712", "0", "4294967295", "4294967296", "99999999999999999999", "-1", "x"] {
+        xen.world().set(&format!("/local/domain/1/device/vbd/{name}/state"), "1");
+    }
+    let mut guest = Guest::boot(&xen);
+    let listed = handshake::list(&mut guest.store).unwrap();
+    assert_eq!(listed, [Vdev(0), Vdev(XVDA), Vdev(u32::MAX)]);
+    for vdev in listed {
+        let connected = guest.connect(vdev.0, &setup(GrantMode::Persistent));
+        assert_eq!(connected.is_ok(), vdev.0 == XVDA, "{vdev}");
+        connected.map(|device| guest.disconnect(device)).ok();
+    }
+    assert!(guest.store.directory(Transaction::NONE, "device/vbd").is_ok());
+    // No VBD, or no directory at all.
+    xen.world().unset("/local/domain/1/device/vbd");
+    assert_eq!(handshake::list(&mut guest.store).unwrap(), []);
+}

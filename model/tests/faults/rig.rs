@@ -1,0 +1,120 @@
+//! What the classes share: a guest with one disk, and the ways in which a fault may end.
+
+use bench::engine::{self, Outcome, Verdict};
+use drivers::Hypervisor;
+use drivers::blkfront::{Broken, GrantMode, Setup};
+use model::blkback::{Lie, Mischief};
+use model::guest::Device;
+use model::{Disk, Failure, Guest, ModelXen, Workload};
+
+pub const XVDA: u32 = 51712;
+pub const SECTORS: u64 = 512;
+
+/// Seeds that each class is tried with.
+pub const SEEDS: std::ops::Range<u64> = 0..5;
+
+/// A plain disk.
+pub fn disk() -> Disk {
+    Disk::new(XVDA, SECTORS)
+}
+
+/// All slots, two pages each.
+pub fn setup(grants: GrantMode) -> Setup {
+    Setup { grants, slots: drivers::ring::ENTRIES, pages_per_slot: 2 }
+}
+
+/// A workload that knows what is on the first disk now.
+pub fn workload(xen: &ModelXen, seed: u64) -> Workload {
+    Workload::new(seed, xen.world().disks[0].data.clone(), 512, 8192, 6)
+}
+
+/// A machine with one disk, its content made from the seed.
+pub fn machine(seed: u64, disk: Disk) -> ModelXen {
+    let xen = ModelXen::seeded(seed);
+    xen.attach(disk);
+    fastrand::Rng::with_seed(seed).fill(&mut xen.world().disks[0].data);
+    xen
+}
+
+/// Runs `test` with every seed and mode, on a device that has already worked for a while.
+pub fn with_device(
+    disk: Disk,
+    modes: &[GrantMode],
+    test: impl for<'a> Fn(&'a ModelXen, &mut Guest<'a>, Device<'a>, Workload),
+) {
+    for seed in SEEDS {
+        for &mode in modes {
+            let xen = machine(seed, disk.clone());
+            let mut guest = Guest::boot(&xen);
+            let mut device = guest.connect(XVDA, &setup(mode)).unwrap();
+            let mut work = workload(&xen, seed);
+            work.run(&xen, &mut device, 30, 8).unwrap();
+            test(&xen, &mut guest, device, work);
+        }
+    }
+}
+
+/// The first disk's backend tells this lie from now on, in `chance` of 16 responses.
+pub fn lie(xen: &ModelXen, lie: Lie, chance: u32) {
+    xen.world().disks[0].mischief = Mischief::of(lie, chance);
+}
+
+pub fn told(xen: &ModelXen) -> u64 {
+    xen.world().disks[0].mischief.told
+}
+
+pub fn be_honest(xen: &ModelXen) {
+    xen.world().disks[0].mischief = Mischief::none();
+}
+
+/// Outcome `Error`: the lie breaks the device at once and for good; it closes, and works when it
+/// is connected again.
+pub fn breaks_the_device(lies: &[Lie], expected: fn(&Broken) -> bool) {
+    for &the_lie in lies {
+        with_device(disk(), &GrantMode::ALL, |xen, guest, mut device, mut work| {
+            lie(xen, the_lie, 4);
+            let start_ns = xen.now_ns();
+            let broken = match work.run(xen, &mut device, 10_000, 8) {
+                Err(Failure::Broken(broken)) => broken,
+                other => panic!("{the_lie:?} ended as {other:?}"),
+            };
+            assert!(expected(&broken), "{the_lie:?} ended as {broken}");
+            assert!(told(xen) != 0 && xen.now_ns() - start_ns < 1_000_000_000);
+            assert_eq!(device.queue.poll().unwrap_err(), broken);
+            assert_eq!(device.queue.broken(), Some(broken));
+            be_honest(xen);
+            closes_and_opens(xen, guest, device);
+        });
+    }
+}
+
+/// Outcome `Fail` or `Ignore`: the device works on, and data is right.
+pub fn works_on(xen: &ModelXen, device: &mut Device<'_>, mut work: Workload) {
+    work.run(xen, device, 200, 8).unwrap();
+    assert!(xen.world().disks[0].data == work.shadow);
+}
+
+/// The device closes and gives everything back but what is still mapped; then it is connected
+/// again and works.
+pub fn closes_and_opens<'a>(xen: &'a ModelXen, guest: &mut Guest<'a>, device: Device<'a>) {
+    let left = guest.disconnect(device);
+    assert!(!left.timed_out);
+    assert_eq!(xen.world().xen.pages_out(), left.quarantined_pages as usize);
+    let mut device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
+    works_on(xen, &mut device, workload(xen, 77));
+    let again = guest.disconnect(device);
+    assert_eq!((again.quarantined_pages, again.timed_out), (0, false));
+    let world = xen.world();
+    assert_eq!(world.xen.pages_out(), left.quarantined_pages as usize);
+    assert_eq!(world.xen.events.open_ports(), 2);
+    assert_eq!(world.store.guest_watches(), 0);
+}
+
+/// Runs a job of the load generator on a device.
+pub fn run_job(xen: &ModelXen, device: &mut Device<'_>, options: &str) -> Outcome {
+    let jobs = bench::job::parse(options).unwrap();
+    let info = *device.info();
+    let queue = &mut device.queue;
+    let mut disks = [engine::Disk { name: "xvda", info, queue }];
+    engine::run(xen, jobs, &mut disks, &mut |_| Verdict::Continue)
+}

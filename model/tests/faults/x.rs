@@ -1,0 +1,430 @@
+//! X1 to X21: a xenstored that lies, floods, or is silent.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+
+use drivers::Hypervisor;
+use drivers::blkfront::{ConnectError, GrantMode};
+use drivers::xenstore::{Error, Transaction, Xenstore};
+use model::xenstored::Forger;
+use model::xenstored::wire::watch_event;
+use model::{Guest, ModelXen};
+use xen_abi::xenstore::{Header, MessageType};
+
+use crate::rig::*;
+use crate::{Class, Must, class, waits};
+
+pub const CLASSES: [Class; 21] = [
+    class(1, "length beyond 4096 or near 2^32", Must::Error, x1),
+    class(2, "rsp_prod absurd", Must::Error, x2),
+    class(3, "our own indices overwritten", Must::Ignore, x3),
+    class(4, "replies with unknown or finished req_id", Must::Ignore, x4),
+    class(5, "reply of wrong type or transaction", Must::Fail, x5),
+    class(6, "malformed errno", Must::Fail, x6),
+    class(7, "one byte at a time, events between", Must::Ignore, x7),
+    class(8, "reply longer than the ring", Must::Ignore, x8),
+    class(9, "malformed watch events", Must::Ignore, x9),
+    class(10, "flood of watch events", Must::Ignore, x10),
+    class(11, "watch events lost", Must::Wait, x11),
+    class(12, "malformed lists of names", Must::Fail, x12),
+    class(13, "EAGAIN without end", Must::Wait, x13),
+    class(14, "malformed transaction number", Must::Fail, x14),
+    class(15, "each errno at each request", Must::Fail, x15),
+    class(16, "no answer, or after the time limit", Must::Wait, x16),
+    class(17, "reconnection that never ends", Must::Wait, x17),
+    class(18, "error field set", Must::Wait, x18),
+    class(19, "feature bits change", Must::Ignore, x19),
+    waits(20, "suspend in the middle of a message", Must::Wait, "suspend and resume"),
+    waits(21, "store page or port absent", Must::Fail, "a test of the kernel's start-up"),
+];
+
+const NONE: Transaction = Transaction::NONE;
+
+type Message = (Header, Vec<u8>);
+
+/// From now on xenstored sends what `forge` makes of each reply.
+fn forge(xen: &ModelXen, forge: impl FnMut(Header, Vec<u8>) -> Vec<Message> + 'static) {
+    let forger: Forger = Box::new(forge);
+    xen.world().store.forger = Some(forger);
+}
+
+fn be_honest(xen: &ModelXen) {
+    xen.world().store.forger = None;
+}
+
+fn replaced(body: impl Into<Vec<u8>>) -> impl FnMut(Header, Vec<u8>) -> Vec<Message> + 'static {
+    let body = body.into();
+    move |header, _| vec![(Header { len: body.len() as u32, ..header }, body.clone())]
+}
+
+/// Runs `test` with a fresh guest for each seed.
+fn with_store(test: impl for<'a> Fn(&'a ModelXen, &mut Xenstore<'a, ModelXen>)) {
+    for seed in SEEDS {
+        let xen = ModelXen::seeded(seed);
+        let mut guest = Guest::boot(&xen);
+        assert_eq!(guest.store.read(NONE, "domid").unwrap(), "1");
+        test(&xen, &mut guest.store);
+    }
+}
+
+/// The client still understands the server.
+fn works_on(store: &mut Xenstore<'_, ModelXen>) {
+    store.write(NONE, "data/x", "still here").unwrap();
+    assert_eq!(store.read(NONE, "data/x").unwrap(), "still here");
+}
+
+fn x1() {
+    for len in [4097, 5000, 1 << 16, 1 << 31, u32::MAX - 16, u32::MAX - 15, u32::MAX] {
+        with_store(|xen, store| {
+            forge(xen, move |header, body| vec![(Header { len, ..header }, body)]);
+            let start_ns = xen.now_ns();
+            let first = store.read(NONE, "domid").unwrap_err();
+            assert!(matches!(first, Error::Broken(_)), "{len}: {first}");
+            // For good, at once, and whatever the server says now.
+            be_honest(xen);
+            assert_eq!(store.read(NONE, "domid"), Err(first));
+            assert!(xen.now_ns() - start_ns < 1_000_000_000);
+        });
+    }
+}
+
+fn x2() {
+    for ahead in [1025, 2000, 1 << 31, u32::MAX, u32::MAX - 100] {
+        with_store(|xen, store| {
+            forge(xen, |_, _| Vec::new());
+            let page = xen.store_channel().1;
+            let there = page.rsp_prod.load(Ordering::SeqCst);
+            page.rsp_prod.store(there.wrapping_add(ahead), Ordering::SeqCst);
+            let first = store.read(NONE, "domid").unwrap_err();
+            assert!(matches!(first, Error::Broken(_)), "{ahead}: {first}");
+            // For good, even when the index is right again.
+            page.rsp_prod.store(there, Ordering::SeqCst);
+            be_honest(xen);
+            assert_eq!(store.read(NONE, "domid"), Err(first));
+        });
+    }
+    // The consumer's side of the same: no room can be computed.
+    with_store(|xen, store| {
+        let page = xen.store_channel().1;
+        let there = page.req_prod.load(Ordering::SeqCst);
+        page.req_cons.store(there.wrapping_add(1), Ordering::SeqCst);
+        assert!(matches!(store.read(NONE, "domid"), Err(Error::Broken(_))));
+        assert!(matches!(store.read(NONE, "domid"), Err(Error::Broken(_))));
+    });
+}
+
+fn x3() {
+    with_store(|xen, store| {
+        for round in 0..50u32 {
+            {
+                let world = &mut *xen.world();
+                let noise = round.wrapping_mul(0x9e37_79b9);
+                world.store.wire.scribble(&world.xen.memory.store, noise);
+            }
+            works_on(store);
+        }
+    });
+}
+
+fn x4() {
+    with_store(|xen, store| {
+        forge(xen, |header, body| {
+            let stray = |req_id| (Header { req_id, ..header }, body.clone());
+            let strays = [0, u32::MAX, header.req_id.wrapping_sub(1), header.req_id + 1000];
+            let mut messages: Vec<Message> = strays.map(stray).into();
+            messages.push((header, body.clone()));
+            messages.extend(strays.map(stray));
+            messages
+        });
+        for _ in 0..20 {
+            works_on(store);
+        }
+    });
+}
+
+fn x5() {
+    let kinds = [0, 1, 3, 11, 14, 17, 22, 255, 65535, u32::MAX];
+    for kind in kinds {
+        with_store(|xen, store| {
+            forge(xen, move |header, body| vec![(Header { kind, ..header }, body)]);
+            let error = store.read(NONE, "domid").unwrap_err();
+            assert!(matches!(error, Error::Malformed(_)), "{kind}: {error}");
+            be_honest(xen);
+            works_on(store);
+        });
+    }
+    with_store(|xen, store| {
+        forge(xen, |header, body| vec![(Header { tx_id: 7, ..header }, body)]);
+        assert!(matches!(store.read(NONE, "domid"), Err(Error::Malformed(_))));
+        be_honest(xen);
+        works_on(store);
+    });
+}
+
+fn x6() {
+    let kind = MessageType::Error as u32;
+    let long = [b'E'; 4096];
+    for body in [&b""[..], b"\0", b"EWHATEVER\0", b"ENOENT", b"EAGAIN\0junk\0", &long, b"\xff\0"] {
+        let body = body.to_vec();
+        with_store(move |xen, store| {
+            let body = body.clone();
+            let len = body.len() as u32;
+            forge(xen, move |header, _| vec![(Header { kind, len, ..header }, body.clone())]);
+            let error = store.read(NONE, "domid").unwrap_err();
+            assert!(matches!(error, Error::Refused(_) | Error::Malformed(_)), "{error}");
+            be_honest(xen);
+            works_on(store);
+        });
+    }
+}
+
+fn x7() {
+    with_store(|xen, store| {
+        xen.world().store.wire.piece_max = 1;
+        let token = store.watch("data").unwrap();
+        for round in 0..10 {
+            works_on(store);
+            xen.world().set("/local/domain/1/data/y", &round.to_string());
+        }
+        let deadline_ns = xen.now_ns() + 1_000_000_000;
+        assert_eq!(store.wait_fired(token, deadline_ns), Ok(true));
+    });
+}
+
+fn x8() {
+    with_store(|xen, store| {
+        for len in [1000, 1008, 1009, 1024, 2048, 4095, 4096] {
+            let value = "v".repeat(len);
+            forge(xen, replaced(value.clone()));
+            assert_eq!(store.read(NONE, "domid").unwrap(), value);
+        }
+        be_honest(xen);
+        works_on(store);
+    });
+}
+
+fn x9() {
+    let kind = MessageType::WatchEvent as u32;
+    with_store(|xen, store| {
+        let token = store.watch("data").unwrap();
+        let deadline_ns = xen.now_ns() + 100_000_000;
+        assert_eq!(store.wait_fired(token, deadline_ns), Ok(true));
+        let long = [b'A'; 4096];
+        let bodies = [
+            &b""[..],
+            b"\0",
+            b"\0\0\0",
+            b"data",
+            b"data\0",
+            b"data\0A",
+            b"data\0B\0",
+            b"data\0@\0",
+        ];
+        let more = [&b"data\0AA\0"[..], b"data\0\0", &long, b"\xff\xfe\0\x80\0"];
+        let junk: Vec<Vec<u8>> = bodies.iter().chain(&more).map(|body| body.to_vec()).collect();
+        forge(xen, move |header, body| {
+            let event = |body: &Vec<u8>| {
+                (Header { kind, req_id: 0, tx_id: 0, len: body.len() as u32 }, body.clone())
+            };
+            let mut messages: Vec<Message> = junk.iter().map(event).collect();
+            messages.push((header, body));
+            messages
+        });
+        assert_eq!(store.read(NONE, "domid").unwrap(), "1");
+        assert_eq!(store.take_fired(token), Ok(false), "none of it was an event for us");
+        be_honest(xen);
+        works_on(store);
+        let deadline_ns = xen.now_ns() + 100_000_000;
+        assert_eq!(store.wait_fired(token, deadline_ns), Ok(true));
+    });
+}
+
+fn x10() {
+    with_store(|xen, store| {
+        let token = store.watch("data").unwrap();
+        forge(xen, |header, body| {
+            let mut messages = vec![watch_event("data/flood", b"A"); 5000];
+            messages.push((header, body));
+            messages
+        });
+        assert_eq!(store.read(NONE, "domid").unwrap(), "1");
+        assert_eq!(store.take_fired(token), Ok(true), "one, whatever their number");
+        assert_eq!(store.take_fired(token), Ok(false));
+    });
+}
+
+fn x11() {
+    for seed in SEEDS {
+        let xen = machine(seed, disk());
+        xen.world().store.wire.loses_events = true;
+        let mut guest = Guest::boot(&xen);
+        let start_ns = xen.now_ns();
+        let device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
+        closes_and_opens(&xen, &mut guest, device);
+        assert!(xen.now_ns() - start_ns < 10_000_000_000, "the state is read again by itself");
+    }
+}
+
+fn x12() {
+    let many: Vec<u8> = b"n\0".repeat(2048);
+    let huge = vec![b'n'; 4096];
+    for (body, expected) in [
+        (&b""[..], Some(0)),
+        (b"\0", Some(1)),
+        (b"a", Some(1)),
+        (b"a\0b", Some(2)),
+        (b"a/b\0../c\0", Some(2)),
+        (&many, Some(2048)),
+        (&huge, Some(1)),
+        (b"\xff\0", None),
+    ] {
+        let body = body.to_vec();
+        with_store(move |xen, store| {
+            forge(xen, replaced(body.clone()));
+            let names = store.directory(NONE, "data");
+            assert_eq!(names.ok().map(|names| names.len()), expected);
+            be_honest(xen);
+            works_on(store);
+        });
+    }
+    // What is no device's number is no device.
+    let xen = machine(1, disk());
+    let mut guest = Guest::boot(&xen);
+    forge(&xen, replaced(*b"51712\0../../x\0-1\0\x0051712\0"));
+    assert_eq!(drivers::blkfront::handshake::list(&mut guest.store).unwrap().len(), 1);
+    be_honest(&xen);
+}
+
+fn x13() {
+    let xen = machine(1, disk());
+    xen.world().store.contention = 16;
+    let mut guest = Guest::boot(&xen);
+    let start_ns = xen.now_ns();
+    let error = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap_err();
+    let ConnectError::Xenstore(_, Error::Refused(errno)) = error else { panic!("{error}") };
+    assert_eq!(errno, "EAGAIN");
+    assert!(xen.now_ns() - start_ns < 100_000_000_000);
+    assert_eq!(xen.world().xen.pages_out(), 0);
+}
+
+fn x14() {
+    for number in ["", "x", "-1", "0", "4294967296", "1.5", "99999999999999999999", " 1"] {
+        with_store(|xen, store| {
+            forge(xen, replaced(format!("{number}\0")));
+            let mut ran = false;
+            let result = store.transaction(|_, _| {
+                ran = true;
+                Ok(())
+            });
+            assert!(matches!(result, Err(Error::Malformed(_))), "{number:?}: {result:?}");
+            assert!(!ran);
+            be_honest(xen);
+            works_on(store);
+        });
+    }
+}
+
+/// The first request is refused, then the second, and so on, until a life passes untouched.
+fn x15() {
+    let errnos = ["EACCES", "EAGAIN", "E2BIG", "EBUSY", "EEXIST", "EINVAL", "EIO", "EISCONN"];
+    for errno in errnos.into_iter().chain(["ENOENT", "ENOMEM", "ENOSPC", "EQUOTA"]) {
+        for victim in 0.. {
+            let xen = machine(victim % 3, disk());
+            let count = Rc::new(RefCell::new(0));
+            let counter = Rc::clone(&count);
+            forge(&xen, move |header, body| {
+                *counter.borrow_mut() += 1;
+                if *counter.borrow() != victim + 1 {
+                    return vec![(header, body)];
+                }
+                let body = format!("{errno}\0").into_bytes();
+                let kind = MessageType::Error as u32;
+                vec![(Header { kind, len: body.len() as u32, ..header }, body)]
+            });
+            let mut guest = Guest::boot(&xen);
+            let mut quarantined = 0;
+            let mut up = false;
+            if let Ok(mut device) = guest.connect(XVDA, &setup(GrantMode::Persistent)) {
+                up = true;
+                let mut work = workload(&xen, victim);
+                work.run(&xen, &mut device, 10, 4).unwrap();
+                quarantined = guest.disconnect(device).quarantined_pages as usize;
+            }
+            // An error on the way down may leave pages with the backend, and no others.
+            let world = xen.world();
+            let out = world.xen.pages_out();
+            let mapped = world.xen.grants.standing();
+            assert!(out == quarantined || !up && out <= mapped, "{errno} {victim}: {out}");
+            if *count.borrow() <= victim {
+                assert!(up && out == 0);
+                break;
+            }
+        }
+    }
+}
+
+fn x16() {
+    with_store(|xen, store| {
+        // Never.
+        forge(xen, |_, _| Vec::new());
+        let start_ns = xen.now_ns();
+        assert_eq!(store.read(NONE, "domid"), Err(Error::Timeout));
+        let took_ns = xen.now_ns() - start_ns;
+        assert!((10_000_000_000..10_100_000_000).contains(&took_ns), "{took_ns}");
+        // Too late: with the reply to the next request.
+        let mut late: Option<Message> = None;
+        forge(xen, move |header, body| match late.take() {
+            None => {
+                late = Some((header, b"late".to_vec()));
+                Vec::new()
+            }
+            Some((old, old_body)) => {
+                vec![(Header { len: 4, ..old }, old_body), (header, body)]
+            }
+        });
+        assert_eq!(store.read(NONE, "domid"), Err(Error::Timeout));
+        assert_eq!(store.read(NONE, "domid").unwrap(), "1");
+        be_honest(xen);
+        works_on(store);
+    });
+    // A server that takes nothing from the ring: the ring fills, and the client gives up.
+    let xen = ModelXen::seeded(1);
+    let mut guest = Guest::boot(&xen);
+    xen.world().store.is_stopped = true;
+    for round in 0..4 {
+        let start_ns = xen.now_ns();
+        let result = guest.store.write(NONE, "data/x", &"v".repeat(800));
+        let broken = matches!(result, Err(Error::Broken(_)));
+        assert!(result == Err(Error::Timeout) || broken && round > 1, "{result:?}");
+        assert!(xen.now_ns() - start_ns < 10_100_000_000);
+    }
+}
+
+fn x17() {
+    let xen = ModelXen::seeded(1);
+    xen.store_channel().1.connection.store(1, Ordering::SeqCst);
+    xen.world().store.is_stopped = true;
+    let mut guest = Guest::boot(&xen);
+    assert_eq!(guest.store.read(NONE, "domid"), Err(Error::Timeout));
+}
+
+fn x18() {
+    for error in [1, 2, 3, 77] {
+        let xen = ModelXen::seeded(1);
+        xen.store_channel().1.error.store(error, Ordering::SeqCst);
+        xen.world().store.is_stopped = true;
+        let mut guest = Guest::boot(&xen);
+        assert_eq!(guest.store.read(NONE, "domid"), Err(Error::Timeout));
+    }
+}
+
+fn x19() {
+    with_store(|xen, store| {
+        for round in 0..20 {
+            let features = if round % 2 == 0 { u32::MAX } else { 0 };
+            xen.store_channel().1.server_features.store(features, Ordering::SeqCst);
+            works_on(store);
+        }
+    });
+}

@@ -1,0 +1,110 @@
+//! The house rules that a machine can check: order of crates, home of `unsafe`, size of files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Whom each crate may depend on; nobody may be missing.
+const ORDER: [(&str, &[&str]); 9] = [
+    ("xen-abi", &[]),
+    ("fs", &[]),
+    ("drivers", &["xen-abi"]),
+    ("bench", &["drivers", "fs", "xen-abi"]),
+    ("boot", &["xen-abi"]),
+    ("kernel", &["boot", "drivers", "fs", "bench", "xen-abi"]),
+    ("model", &["drivers", "bench", "boot", "fs", "xen-abi"]),
+    ("dom0", &["bench"]),
+    ("rig", &[]),
+];
+
+/// Files, and directories with all below them, that may hold `unsafe` code.
+const UNSAFE_HOMES: [&str; 5] =
+    ["drivers/src/page.rs", "drivers/src/ring.rs", "boot/src", "kernel/src", "model/src/memory.rs"];
+
+const LINES_MAX: usize = 600;
+const COLUMNS_MAX: usize = 100;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace").to_path_buf()
+}
+
+/// The crates that are there, by the workspace's list.
+fn members() -> Vec<String> {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let (_, rest) = manifest.split_once("members = [").expect("a list of members");
+    let (list, _) = rest.split_once(']').expect("the list ends");
+    let names = list.split(',').map(|name| name.trim().trim_matches('"').to_string());
+    names.filter(|name| !name.is_empty()).collect()
+}
+
+/// Every Rust file of every crate, relative to the root.
+fn sources() -> Vec<(String, String)> {
+    fn walk(directory: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let root = root();
+    let mut found = Vec::new();
+    members().iter().for_each(|member| walk(&root.join(member), &mut found));
+    found.sort();
+    let relative = |path: &Path| path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+    found.into_iter().map(|path| (relative(&path), fs::read_to_string(&path).unwrap())).collect()
+}
+
+#[test]
+fn crates_depend_downwards_only() {
+    for member in members() {
+        let allowed = ORDER.iter().find(|(name, _)| *name == member);
+        let (_, allowed) = allowed.unwrap_or_else(|| panic!("{member} has no place in the order"));
+        let manifest = fs::read_to_string(root().join(&member).join("Cargo.toml")).unwrap();
+        for line in manifest.lines() {
+            let name = line.split(['.', ' ', '=']).next().unwrap_or_default();
+            let ours = ORDER.iter().any(|(ours, _)| *ours == name);
+            assert!(!ours || allowed.contains(&name), "{member} must not depend on {name}");
+        }
+    }
+}
+
+#[test]
+fn unsafe_code_stays_at_home() {
+    let keyword = ["un", "safe"].concat();
+    let mut offenders = Vec::new();
+    for (path, text) in sources() {
+        if UNSAFE_HOMES.iter().any(|home| path.starts_with(home)) {
+            continue;
+        }
+        for (number, line) in text.lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            let mut words = code.split(|c: char| !c.is_alphanumeric() && c != '_');
+            if words.any(|word| word == keyword) {
+                offenders.push(format!("{path}:{}", number + 1));
+            }
+        }
+    }
+    assert!(offenders.is_empty(), "{offenders:#?}");
+}
+
+#[test]
+fn files_are_small_and_say_what_they_are() {
+    let mut offenders = Vec::new();
+    for (path, text) in sources() {
+        if !text.starts_with("//!") {
+            offenders.push(format!("{path}: does not begin with //!"));
+        }
+        if text.lines().count() > LINES_MAX {
+            offenders.push(format!("{path}: longer than {LINES_MAX} lines"));
+        }
+        for (number, line) in text.lines().enumerate() {
+            // A string is not to be torn apart for the sake of its width.
+            if line.chars().count() > COLUMNS_MAX && !line.contains('"') {
+                offenders.push(format!("{path}:{}: wider than {COLUMNS_MAX}", number + 1));
+            }
+        }
+    }
+    assert!(offenders.is_empty(), "{offenders:#?}");
+}

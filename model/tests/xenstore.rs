@@ -1,0 +1,162 @@
+//! The xenstore client against xenstored: all operations, transactions, watches, long replies.
+
+use drivers::Hypervisor;
+use drivers::xenstore::{Error, Transaction};
+use model::xenstored::Perms;
+use model::{GUEST, Guest, ModelXen};
+
+const NONE: Transaction = Transaction::NONE;
+
+fn refused(errno: &str) -> Error {
+    Error::Refused(errno.into())
+}
+
+#[test]
+fn every_operation() {
+    for seed in 0..50 {
+        let xen = ModelXen::seeded(seed);
+        let mut guest = Guest::boot(&xen);
+        let store = &mut guest.store;
+        assert_eq!(store.read(NONE, "domid").unwrap(), "1");
+        assert_eq!(store.read(NONE, "/local/domain/1/domid").unwrap(), "1");
+        assert_eq!(store.read(NONE, "data/x"), Err(refused("ENOENT")));
+        store.write(NONE, "data/x/y", "value").unwrap();
+        store.write(NONE, "data/x/empty", "").unwrap();
+        store.mkdir(NONE, "data/x/made").unwrap();
+        store.mkdir(NONE, "data/x/y").unwrap();
+        assert_eq!(store.read(NONE, "data/x/y").unwrap(), "value");
+        assert_eq!(store.read(NONE, "data/x/empty").unwrap(), "");
+        let names = store.directory(NONE, "data/x").unwrap();
+        assert_eq!(names, ["empty", "made", "y"]);
+        assert!(store.directory(NONE, "data/x/y").unwrap().is_empty());
+        store.rm(NONE, "data/x").unwrap();
+        store.rm(NONE, "data/x").unwrap();
+        assert_eq!(store.directory(NONE, "data/x"), Err(refused("ENOENT")));
+        assert_eq!(store.write(NONE, "/local/x", "1"), Err(refused("EACCES")));
+        assert_eq!(store.write(NONE, "domid", "2"), Err(refused("EACCES")));
+        assert_eq!(store.read(NONE, "a b"), Err(refused("EINVAL")));
+        assert_eq!(store.read(NONE, &"p".repeat(2049)), Err(refused("EINVAL")));
+        assert_eq!(store.read(NONE, &"p".repeat(4000)), Err(Error::TooLong));
+        let big = "v".repeat(2049);
+        assert_eq!(store.write(NONE, "data/big", &big), Err(refused("ENOSPC")));
+        assert_eq!(store.write(NONE, "data/big", &"v".repeat(4096)), Err(Error::TooLong));
+    }
+}
+
+#[test]
+fn replies_longer_than_the_ring() {
+    for seed in 0..50 {
+        let xen = ModelXen::seeded(seed);
+        let names: Vec<String> = (0..300).map(|n| format!("node-{n:06}")).collect();
+        let value = "0123456789abcdef".repeat(256);
+        for name in &names {
+            let path = format!("/list/{name}");
+            xen.world().store.tree.make(&path, "", Perms::owned_by(GUEST));
+        }
+        xen.world().store.tree.make("/list", &value, Perms::owned_by(GUEST));
+        let mut guest = Guest::boot(&xen);
+        for _ in 0..5 {
+            assert_eq!(guest.store.directory(NONE, "/list").unwrap(), names);
+            assert_eq!(guest.store.read(NONE, "/list").unwrap(), value);
+        }
+        // One name too many for a reply.
+        for n in 300..400 {
+            let path = format!("/list/node-{n:06}");
+            xen.world().store.tree.make(&path, "", Perms::owned_by(GUEST));
+        }
+        assert_eq!(guest.store.directory(NONE, "/list"), Err(refused("E2BIG")));
+    }
+}
+
+#[test]
+fn transactions_are_all_or_nothing() {
+    for seed in 0..100 {
+        let xen = ModelXen::seeded(seed);
+        xen.world().store.contention = (seed % 12) as u32;
+        let mut guest = Guest::boot(&xen);
+        guest.store.write(NONE, "data/count", "0").unwrap();
+        let mut tries = 0;
+        for round in 0..20 {
+            let seen = guest.store.transaction(|store, transaction| {
+                tries += 1;
+                let count: u32 = store.read(transaction, "data/count")?.parse().unwrap();
+                store.write(transaction, "data/count", &(count + 1).to_string())?;
+                store.write(transaction, &format!("data/round-{count}"), "")?;
+                Ok(count)
+            });
+            assert_eq!(seen, Ok(round));
+        }
+        assert_eq!(guest.store.read(NONE, "data/count").unwrap(), "20");
+        assert_eq!(guest.store.directory(NONE, "data").unwrap().len(), 21);
+        assert!(tries > 20 || seed % 12 < 3, "seed {seed}: no conflict was met");
+
+        // What fails inside leaves no trace.
+        let failed = guest.store.transaction(|store, transaction| {
+            store.write(transaction, "data/count", "99")?;
+            store.read(transaction, "data/nothing")
+        });
+        assert_eq!(failed, Err(refused("ENOENT")));
+        assert_eq!(guest.store.read(NONE, "data/count").unwrap(), "20");
+        assert_eq!(xen.world().store.open_transactions(), 0);
+    }
+}
+
+#[test]
+fn endless_conflicts_end() {
+    let xen = ModelXen::seeded(1);
+    xen.world().store.contention = 16;
+    let mut guest = Guest::boot(&xen);
+    let mut tries = 0;
+    let result = guest.store.transaction(|store, transaction| {
+        tries += 1;
+        store.write(transaction, "data/x", "1")
+    });
+    assert_eq!((result, tries), (Err(refused("EAGAIN")), 16));
+    assert_eq!(guest.store.read(NONE, "data/x"), Err(refused("ENOENT")));
+}
+
+#[test]
+fn watches_tell_of_changes() {
+    for seed in 0..50 {
+        let xen = ModelXen::seeded(seed);
+        let mut guest = Guest::boot(&xen);
+        let store = &mut guest.store;
+        let soon = |xen: &ModelXen| xen.now_ns() + 1_000_000_000;
+        let own = store.watch("data").unwrap();
+        let other = store.watch("/foreign/key").unwrap();
+        assert_eq!(store.wait_fired(own, soon(&xen)), Ok(true), "the first event");
+        assert_eq!(store.wait_fired(other, soon(&xen)), Ok(true), "the first event");
+        assert_eq!(store.wait_fired(own, soon(&xen)), Ok(false), "nothing happened");
+
+        xen.world().set("/local/domain/1/data/deep/down", "1");
+        assert_eq!(store.wait_fired(own, soon(&xen)), Ok(true));
+        assert_eq!(store.take_fired(other), Ok(false));
+        // A burst is one event or more, never none.
+        for n in 0..100 {
+            xen.world().set("/foreign/key", &n.to_string());
+        }
+        assert_eq!(store.wait_fired(other, soon(&xen)), Ok(true));
+        while store.wait_fired(other, soon(&xen)).unwrap() {}
+        // The removal of a node above counts.
+        xen.world().unset("/foreign");
+        assert_eq!(store.wait_fired(other, soon(&xen)), Ok(true));
+
+        store.unwatch("/foreign/key", other).unwrap();
+        xen.world().set("/foreign/key", "x");
+        assert_eq!(store.wait_fired(other, soon(&xen)), Ok(false), "no watch, no event");
+        store.unwatch("data", own).unwrap();
+        assert_eq!(xen.world().store.guest_watches(), 0);
+    }
+}
+
+#[test]
+fn at_most_32_watches() {
+    let xen = ModelXen::seeded(2);
+    let mut guest = Guest::boot(&xen);
+    let tokens: Vec<_> = (0..32).map(|_| guest.store.watch("data").unwrap()).collect();
+    assert_eq!(guest.store.watch("data"), Err(Error::TooLong));
+    for token in tokens {
+        guest.store.unwatch("data", token).unwrap();
+    }
+    guest.store.watch("data").unwrap();
+}
