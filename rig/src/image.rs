@@ -22,9 +22,11 @@ const PEER_INIT: &str = include_str!("../peer/init");
 /// dom0 must leave Xen's free memory to the guests that a run creates.
 const XL_CONF: &str = "autoballoon=\"off\"\n";
 
-const DOM0_MODULES: [&str; 8] = [
+const DOM0_MODULES: [&str; 10] = [
     "brd",
+    "configfs",
     "loop",
+    "null_blk",
     "xen-blkback",
     "xen-evtchn",
     "xen-gntalloc",

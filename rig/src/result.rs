@@ -1,5 +1,5 @@
-//! A guest's result line, in fio's JSON layout: ours prints `ringmark-result: {..}`, the Linux guest
-//! `peer-result: {..}`.
+//! A guest's result line, in fio's JSON layout: ours prints `ringmark-result: {..}`, the Linux
+//! guest `peer-result: {..}`.
 
 use anyhow::{Context, Result};
 use serde_json::Value;

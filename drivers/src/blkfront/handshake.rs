@@ -70,6 +70,9 @@ pub enum ConnectError {
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Xenstore(path, error) if error.is_not_found() => {
+                write!(f, "{path} is missing; check the backend")
+            }
             Self::Xenstore(path, error) => write!(f, "{path}: {error}"),
             Self::BadNode { path, value, expected } => {
                 write!(f, "{path} is {value:?}, expected {expected}; check the backend")

@@ -81,8 +81,8 @@ fn reads(outcome: &Outcome, name: &str) -> Result<String> {
     Ok(format!("{IOS_A_DISK} reads"))
 }
 
-/// That the guest refused its job: a failed result whose error has all these words and stands on the
-/// console too, in a line of its own; then it powered off. Gives the error.
+/// That the guest refused its job: a failed result whose error has all these words and stands on
+/// the console too, in a line of its own; then it powered off. Gives the error.
 pub(super) fn refused(outcome: &Outcome, name: &str, words: &[&str]) -> Result<String> {
     let result = GuestResult::find(outcome, name, OURS)?;
     let error = result.verdict().err().context("the result says \"ok\": true")?;

@@ -1,10 +1,11 @@
-//! `test`: the checks of the whole system. On the host: cargo's. In plain QEMU: the guest's self-test.
-//! On real Xen: one boot in which every check is a step, its guests one after another.
+//! `test`: the checks of the whole system. On the host: cargo's. In plain QEMU: the guest's
+//! self-test. On real Xen: one boot in which every check is a step, its guests one after another.
 
 mod bad_input;
 mod check;
 mod data;
 mod disks;
+mod guest;
 mod host;
 mod requests;
 
@@ -58,6 +59,7 @@ fn on_xen(rig: &Rig, tally: &mut Tally) -> Result<()> {
     checks.extend(requests::checks());
     checks.extend(data::checks());
     checks.extend(disks::checks());
+    checks.extend(guest::checks());
     checks.extend(bad_input::checks());
 
     let pinned = |guest: &Guest| Guest { cpu: machine.clock.guest_cpu(), ..guest.clone() };
