@@ -267,7 +267,7 @@ impl Engine {
                     let work = disks.iter_mut().fold(false, |work, disk| disk.queue.arm() | work);
                     if !work {
                         self.running.iter_mut().for_each(Running::count_sleep);
-                        hypervisor.wait(tick_ns);
+                        hypervisor.wait(tick_ns.min(now_ns.saturating_add(TICK_NS)));
                     }
                 }
             }
