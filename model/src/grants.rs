@@ -135,6 +135,12 @@ impl Grants {
         self.mappings.len() - self.free.len()
     }
 
+    /// Entries of the table that grant something.
+    pub fn permitted(&self, memory: &Memory) -> usize {
+        let entries = memory.grant_table.iter().flatten();
+        entries.filter(|entry| entry.flags.load(Ordering::SeqCst) & GTF_PERMIT_ACCESS != 0).count()
+    }
+
     /// Who can still reach a page: a mapping, or an entry of the table that permits one.
     pub fn reach(&self, memory: &Memory, gfn: Gfn) -> Option<String> {
         if let Some(mapping) = self.mappings.iter().flatten().find(|mapping| mapping.gfn == gfn) {

@@ -78,7 +78,7 @@ pub fn run_seed(seed: u64, ios: u64) -> Result<Tally, String> {
     let mut guest = Guest::boot(&xen);
     let mut quarantined = 0;
     while tally.ios < ios {
-        quarantined += episode(&xen, &mut guest, &mut rng, &mut tally)?;
+        quarantined += episode(&xen, &mut guest, &mut rng, &mut tally, quarantined)?;
         let out = xen.world().xen.pages_out() as u64;
         if out != quarantined {
             return Err(format!("{out} pages are out, {quarantined} in quarantine"));
@@ -151,12 +151,13 @@ fn with_noise(header: Header, body: Vec<u8>) -> Vec<(Header, Vec<u8>)> {
     messages
 }
 
-/// One life of one disk; answers how many pages it left in quarantine.
+/// One life of one disk, after `quarantined` pages were lost; answers how many more are.
 fn episode<'a>(
     xen: &'a ModelXen,
     guest: &mut Guest<'a>,
     rng: &mut fastrand::Rng,
     tally: &mut Tally,
+    quarantined: u64,
 ) -> Result<u64, String> {
     let index = rng.usize(0..DISKS);
     let setup = Setup {
@@ -202,6 +203,15 @@ fn episode<'a>(
         *tally.ends.entry(name_of(failure)).or_default() += 1;
     }
 
+    if end.is_ok() {
+        let kept = if setup.grants.is_persistent() { setup.slots as usize } else { 0 };
+        let expected = quarantined as usize + 1 + kept * setup.pages_per_slot;
+        let world = xen.world();
+        let permitted = world.xen.grants.permitted(&world.xen.memory);
+        if permitted != expected {
+            return Err(format!("{permitted} grants stand between requests, not {expected}"));
+        }
+    }
     let left = guest.disconnect(device);
     if left.timed_out {
         if lie != Some(Lie::Silent) {

@@ -1,7 +1,6 @@
 //! The block frontend against blkback: connect, I/O, the grant modes, many disks, the way down.
 
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
 
 use drivers::blkfront::{GrantMode, IoError, Operation, Setup, handshake};
 use drivers::hypervisor::Hypervisor;
@@ -11,7 +10,6 @@ use model::guest::{self, perform, setup};
 use model::{Disk, Guest, ModelXen, Workload};
 use xen_abi::DomId;
 use xen_abi::blkif::{MAX_SEGMENTS, Request, Segment};
-use xen_abi::grant_table::GTF_PERMIT_ACCESS;
 
 const XVDA: u32 = 51712;
 
@@ -30,13 +28,6 @@ fn assert_all_given_back(xen: &ModelXen) {
     assert_eq!(world.xen.events.open_ports(), 2, "ports");
     assert_eq!(world.store.guest_watches(), 0, "watches");
     assert_eq!(world.store.open_transactions(), 0, "transactions");
-}
-
-/// Grants that stand.
-fn permitted(xen: &ModelXen) -> usize {
-    let memory = Rc::clone(&xen.world().xen.memory);
-    let entries = memory.grant_table.iter().flatten();
-    entries.filter(|entry| entry.flags.load(Ordering::SeqCst) & GTF_PERMIT_ACCESS != 0).count()
 }
 
 #[test]
@@ -80,7 +71,10 @@ fn data_is_right_in_every_grant_mode_and_nothing_is_left_behind() {
             let granted_once = u64::from(setup.slots) * setup.pages_per_slot as u64;
             assert_eq!(counters.grants == granted_once, mode.is_persistent());
             assert_eq!(counters.copies > 0, mode == GrantMode::PersistentCopy);
-            let permitted = permitted(&xen) as u64;
+            let permitted = {
+                let world = xen.world();
+                world.xen.grants.permitted(&world.xen.memory) as u64
+            };
             assert_eq!(permitted, 1 + if mode.is_persistent() { granted_once } else { 0 });
             let down = guest.disconnect(device);
             assert_eq!((down.quarantined_pages, down.timed_out), (0, false));

@@ -1,7 +1,8 @@
 //! blkback: one disk, as Linux 6.12's backend behaves (xenbus.c, blkback.c).
 //!
 //! This file follows the frontend's state; `io` serves requests, [`cache`] keeps persistent grants,
-//! [`ring`] is the backend's half of the ring, and `lies` breaks the protocol where a test wants it.
+//! [`ring`] is the backend's half of the ring, and `lies` breaks the protocol where a test wants
+//! it.
 
 pub mod cache;
 mod io;

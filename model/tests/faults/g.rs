@@ -328,8 +328,14 @@ fn g12() {
     };
     assert!(matches!(error, ConnectError::Grants(full) if full.frames == 1), "{error}");
     assert_eq!(devices.len(), (512 - 8) / 65);
-    // Those that are connected work, and what they give back can be had again.
+    // The one that failed closed its half, and gave back what it had reserved.
     let vdev = XVDA + 16 * devices.len() as u32;
+    let state = format!("/local/domain/1/device/vbd/{vdev}/state");
+    assert_eq!(xen.world().store.tree.text(&state), "6");
+    let rest: Vec<_> = std::iter::from_fn(|| guest.grants.reserve().ok()).collect();
+    assert_eq!(rest.len(), (512 - 8) % 65);
+    rest.into_iter().for_each(|grant| guest.grants.release(grant).unwrap());
+    // Those that are connected work, and what they give back can be had again.
     for device in &mut devices {
         let slot = device.queue.acquire().unwrap();
         let done = perform(&xen, device, slot, Operation::Read, 0, 4096).unwrap().unwrap();
@@ -402,5 +408,16 @@ fn g15() {
         };
         assert!(expected, "{value:?}: {error}");
         assert_eq!(xen.world().xen.pages_out(), 0);
+    }
+    // A number that is no domain's, in both places.
+    for id in [32752, 32753, 65535] {
+        let xen = machine(1, disk());
+        let path = format!("/local/domain/{id}/backend/vbd/1/{XVDA}");
+        xen.world().set(&format!("{}/backend-id", frontend()), &id.to_string());
+        xen.world().set(&format!("{}/backend", frontend()), &path);
+        xen.world().set(&format!("{path}/state"), "2");
+        let mut guest = Guest::boot(&xen);
+        let error = guest.connect(XVDA, &setup(GrantMode::Persistent)).map(drop).unwrap_err();
+        assert!(matches!(error, ConnectError::BadNode { .. }), "{id}: {error}");
     }
 }
