@@ -3,12 +3,15 @@
 //! Polling pays when the backend runs on another processor, and only delays it when it needs ours.
 //! No guest is told which of the two is true, so [`Waiter`] tries: now and then it polls through a
 //! wait that it would otherwise sleep through, and goes on polling for as long as completions do
-//! come while it looks.
+//! come while it looks. A completion that comes over a gap between two looks does not count: then
+//! the hypervisor took the processor away, for the backend or for somebody else.
 
 use crate::job::Poll;
 
 /// Waits that take longer than this on average are slept through, in nanoseconds.
 const WORTH_POLLING_NS: u64 = 1_000_000;
+/// A gap between two looks that is no look's own time, in nanoseconds.
+const GAP_NS: u64 = 10_000;
 /// Waits slept through between two trials, at first.
 const TRIAL_GAP_MIN: u32 = 64;
 /// The same, after many trials that failed.
@@ -48,6 +51,18 @@ struct Wait {
     start_ns: u64,
     /// Poll no longer than until then.
     poll_until_ns: u64,
+    /// The last look.
+    looked_ns: u64,
+    /// Every look followed at once upon the one before.
+    uninterrupted: bool,
+}
+
+impl Wait {
+    /// Looks, and finds out whether the processor was away since the last look.
+    fn look(&mut self, now_ns: u64) {
+        self.uninterrupted &= now_ns.saturating_sub(self.looked_ns) < GAP_NS;
+        self.looked_ns = now_ns;
+    }
 }
 
 impl Waiter {
@@ -66,20 +81,27 @@ impl Waiter {
     /// Nothing has completed at `now_ns`.
     #[inline]
     pub fn idle(&mut self, now_ns: u64) -> Step {
-        let wait = match self.wait {
+        let wait = match &mut self.wait {
             Some(wait) => wait,
             None => {
                 let poll_until_ns = now_ns.saturating_add(self.poll_time_ns());
-                *self.wait.insert(Wait { start_ns: now_ns, poll_until_ns })
+                self.wait.insert(Wait {
+                    start_ns: now_ns,
+                    poll_until_ns,
+                    looked_ns: now_ns,
+                    uninterrupted: true,
+                })
             }
         };
+        wait.look(now_ns);
         if now_ns < wait.poll_until_ns { Step::Poll } else { Step::Sleep }
     }
 
     /// Something has completed at `now_ns`.
     #[inline]
     pub fn progress(&mut self, now_ns: u64) {
-        if let Some(wait) = self.wait.take() {
+        if let Some(mut wait) = self.wait.take() {
+            wait.look(now_ns);
             self.learn(wait, now_ns);
         }
     }
@@ -111,7 +133,7 @@ impl Waiter {
         if wait.poll_until_ns == wait.start_ns {
             return;
         }
-        if now_ns <= wait.poll_until_ns {
+        if now_ns <= wait.poll_until_ns && wait.uninterrupted {
             self.credit = CREDIT_MAX.min(self.credit + CREDIT_SUCCESS);
             self.trial_gap = TRIAL_GAP_MIN;
         } else {
@@ -126,27 +148,44 @@ impl Waiter {
 mod tests {
     use super::*;
 
-    /// Runs through waits; completions come after `latency_ns`, but when `shared` only once we
-    /// sleep. Answers the share of waits slept through, and the time polled in vain.
-    fn simulate(policy: Poll, latency_ns: u64, shared: bool, waits: u32) -> (f64, u64) {
+    /// Where the backend runs.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Backend {
+        /// On a processor of its own.
+        Elsewhere,
+        /// On ours, once we sleep.
+        HereAsleep,
+        /// On ours, which it takes from us after so many nanoseconds.
+        HereAfter(u64),
+    }
+
+    /// Runs through waits; completions come after `latency_ns` of the backend's work. Answers the
+    /// share of waits slept through, and the time polled in vain.
+    fn simulate(policy: Poll, latency_ns: u64, backend: Backend, waits: u32) -> (f64, u64) {
         let mut waiter = Waiter::new(policy);
         let (mut now_ns, mut slept, mut wasted_ns) = (1_000_000, 0, 0);
         for _ in 0..waits {
             let start_ns = now_ns;
-            let polls = loop {
-                if !shared && now_ns >= start_ns + latency_ns {
-                    break true;
+            let polled = loop {
+                match backend {
+                    Backend::Elsewhere if now_ns >= start_ns + latency_ns => break true,
+                    Backend::HereAfter(after_ns) if now_ns >= start_ns + after_ns => {
+                        wasted_ns += after_ns;
+                        now_ns += latency_ns;
+                        break true;
+                    }
+                    _ => {}
                 }
                 match waiter.idle(now_ns) {
                     Step::Poll => now_ns += 100,
                     Step::Sleep => break false,
                 }
             };
-            if !polls {
+            if !polled {
                 slept += 1;
                 wasted_ns += now_ns - start_ns;
-                now_ns =
-                    if shared { now_ns + latency_ns } else { now_ns.max(start_ns + latency_ns) };
+                let work_from_ns = if backend == Backend::Elsewhere { start_ns } else { now_ns };
+                now_ns = now_ns.max(work_from_ns + latency_ns);
             }
             waiter.progress(now_ns);
         }
@@ -155,27 +194,30 @@ mod tests {
 
     #[test]
     fn with_a_processor_of_its_own_it_polls() {
-        let (slept, _) = simulate(Poll::Auto, 20_000, false, 10_000);
+        let (slept, _) = simulate(Poll::Auto, 20_000, Backend::Elsewhere, 10_000);
         assert!(slept < 0.02, "{slept}");
     }
 
     #[test]
     fn with_a_shared_processor_it_sleeps_and_wastes_little() {
-        let (slept, wasted_ns) = simulate(Poll::Auto, 20_000, true, 100_000);
-        assert_eq!(slept, 1.0);
-        assert!(wasted_ns < 100_000 * 20_000 / 1_000, "{wasted_ns}");
+        for backend in [Backend::HereAsleep, Backend::HereAfter(5_000), Backend::HereAfter(39_000)]
+        {
+            let (slept, wasted_ns) = simulate(Poll::Auto, 40_000, backend, 100_000);
+            assert!(slept > 0.999, "{slept}");
+            assert!(wasted_ns < 100_000 * 40_000 / 1_000, "{wasted_ns}");
+        }
     }
 
     #[test]
     fn slow_disks_are_slept_through() {
-        let (slept, wasted_ns) = simulate(Poll::Auto, 5_000_000, false, 10_000);
+        let (slept, wasted_ns) = simulate(Poll::Auto, 5_000_000, Backend::Elsewhere, 10_000);
         assert_eq!((slept, wasted_ns), (1.0, 0));
     }
 
     #[test]
     fn a_fixed_time_is_kept() {
-        assert_eq!(simulate(Poll::Us(0), 1_000, false, 100), (1.0, 0));
-        assert_eq!(simulate(Poll::Us(50), 20_000, false, 100).0, 0.0);
-        assert_eq!(simulate(Poll::Us(10), 20_000, false, 100), (1.0, 100 * 10_000));
+        assert_eq!(simulate(Poll::Us(0), 1_000, Backend::Elsewhere, 100), (1.0, 0));
+        assert_eq!(simulate(Poll::Us(50), 20_000, Backend::Elsewhere, 100).0, 0.0);
+        assert_eq!(simulate(Poll::Us(10), 20_000, Backend::Elsewhere, 100), (1.0, 100 * 10_000));
     }
 }
