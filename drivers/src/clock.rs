@@ -21,10 +21,19 @@ pub fn system_time_ns(time: &VcpuTimeInfo, mut tsc: impl FnMut() -> u64) -> u64 
         let now = tsc();
         fence(Ordering::Acquire);
         if version & 1 == 0 && time.version.load(Ordering::Relaxed) == version {
-            return base_ns.wrapping_add(scale(now.saturating_sub(base_tsc), mul, shift));
+            return base_ns.wrapping_add(scale(elapsed(base_tsc, now), mul, shift));
         }
         core::hint::spin_loop();
     }
+}
+
+/// Ticks from one TSC value to another; 0 when the second is behind.
+///
+/// A guest's counter starts near 0, and the line may tell of a time before that start: then its
+/// stamp stands just below 2^64.
+#[inline]
+fn elapsed(from: u64, to: u64) -> u64 {
+    u64::try_from(to.wrapping_sub(from).cast_signed()).unwrap_or(0)
 }
 
 /// (`ticks` << `shift`) * `mul` / 2^32, with a right shift where `shift` is negative.
@@ -41,6 +50,14 @@ fn scale(ticks: u64, mul: u32, shift: i8) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_counter_that_began_after_the_stamp_still_moves() {
+        assert_eq!(elapsed(100, 105), 5);
+        assert_eq!(elapsed(u64::MAX - 4, 10), 15);
+        assert_eq!(elapsed(105, 100), 0);
+        assert_eq!(elapsed(10, u64::MAX - 4), 0);
+    }
 
     #[test]
     fn ticks_scale_to_nanoseconds() {
