@@ -22,7 +22,8 @@ use crate::job::{Job, JobError, Poll};
 use crate::pattern::Direction;
 use crate::result::{Counters, JobResult};
 use crate::wait::{Step, Waiter};
-use running::Running;
+use data::Place;
+use running::{Flights, Running};
 
 /// A backend that completes nothing for so long is given up, in nanoseconds.
 pub const REQUEST_TIMEOUT_NS: u64 = 30_000_000_000;
@@ -180,11 +181,9 @@ impl Engine {
         jobs: Vec<Job>,
         disks: &mut [Disk<'_, '_, H>],
     ) -> Result<(), RunError> {
-        let new_seed = hypervisor.now_ns();
+        let run_ns = hypervisor.now_ns();
         for (number, job) in jobs.into_iter().enumerate() {
-            // Jobs that run together visit different blocks; the first of each stage the same.
-            let seed = job.randseed.unwrap_or(new_seed).wrapping_add(number as u64);
-            self.running.push(Running::new(job, seed, disks)?);
+            self.running.push(Running::new(job, number, run_ns, disks)?);
         }
         for (number, disk) in disks.iter_mut().enumerate() {
             let writers = self.running.iter().filter(|running| running.writes_to(number));
@@ -333,16 +332,16 @@ impl Engine {
         let number = io.running as usize;
         let running = &mut self.running[number];
         running.outstanding -= 1;
-        let bytes = running.result.job.bs_bytes;
         match result {
             Ok(()) => {
                 running.count(io.direction, now_ns, now_ns - io.start_ns);
                 if io.direction == Direction::Read
-                    && let Some(pattern) = running.expected()
+                    && let Some(checks) = running.read_checks()
                 {
                     let Disk { name, queue, .. } = &disks[disk_number];
-                    if let Err(wrong) = data::check(pattern, queue, &slot, io.offset, bytes) {
-                        running.result.read.errors += 1;
+                    let place = Place { disk: disk_number, offset: io.offset };
+                    if let Err(wrong) = checks.check(queue, &slot, place) {
+                        running.count_mismatch();
                         self.first_failure.get_or_insert_with(|| format!("{name}: {wrong}"));
                     }
                 }
@@ -367,12 +366,14 @@ impl Engine {
         now_ns: u64,
     ) {
         let running = &mut self.running[number];
-        let Some((disk_number, direction, offset)) = running.next_io(now_ns) else {
+        let flights = Flights { all: &self.in_flight, running: number as u32 };
+        let Some((place, direction)) = running.next_io(now_ns, &flights) else {
             if let Some((disk_number, slot)) = free {
                 disks[disk_number].queue.release(slot);
             }
             return;
         };
+        let Place { disk: disk_number, offset } = place;
         let slot = match free {
             Some((home, slot)) if home == disk_number => slot,
             other => {
@@ -387,8 +388,8 @@ impl Engine {
         let operation = match direction {
             Direction::Read => Operation::Read,
             Direction::Write => {
-                match &running.verify {
-                    Some(pattern) => data::fill(pattern, queue, &slot, offset, bytes),
+                match &mut running.checks {
+                    Some(checks) => checks.fill(queue, &slot, place, self.writes),
                     None => data::stamp(queue, &slot, offset, self.writes, bytes),
                 }
                 self.writes += 1;

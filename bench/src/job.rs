@@ -11,7 +11,7 @@ mod region;
 mod value;
 
 use crate::size::{Amount, Bytes, NS_PER_SECOND, Time};
-use crate::verify::VerifyPattern;
+use crate::verify::Method;
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -66,7 +66,7 @@ pub struct Job {
     /// `randseed=`; `None` (`randrepeat=0`): the caller takes a new one for each run. Unlike in fio
     /// the job's number is not mixed in, so that jobs that compare grant modes visit equal blocks.
     pub randseed: Option<u64>,
-    /// `verify=pattern` and what belongs to it.
+    /// `verify=` and what belongs to it.
     pub verify: Option<Verify>,
     /// `grants=` (not fio's).
     pub grants: GrantMode,
@@ -77,12 +77,19 @@ pub struct Job {
 /// Data that can be checked. A read job checks what it reads. A job that writes fills what it
 /// writes; when it is done and [`after_write`](Self::after_write), its blocks are read and checked:
 /// the same [`Pattern`](crate::Pattern), run again.
+///
+/// With [`Method::Crc32c`] a job that writes knows which of its writes a block had last, at 4 bytes
+/// of memory for each block. It puts no I/O to a block that has one in flight but takes the next
+/// instead, checks what it reads of its own writes at once, and reads back each block once. A job
+/// that only reads takes the block of any writer, fio's too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verify {
-    /// `verify_pattern=`.
-    pub pattern: VerifyPattern,
+    /// `verify=`, with `verify_pattern=` or `verify_interval=`.
+    pub method: Method,
     /// `do_verify=`: read back after writing.
     pub after_write: bool,
+    /// `verify_fatal=`: the job ends at the first wrong block. Otherwise it counts them.
+    pub fatal: bool,
 }
 
 impl Default for Job {
@@ -152,9 +159,19 @@ impl Job {
             None => ("randrepeat", "0".to_owned()),
         });
         if let Some(verify) = &self.verify {
-            options.push(("verify", "pattern".to_owned()));
-            options.push(("verify_pattern", verify.pattern.to_string()));
+            match &verify.method {
+                Method::Pattern(pattern) => {
+                    options.push(("verify", "pattern".to_owned()));
+                    options.push(("verify_pattern", pattern.to_string()));
+                }
+                Method::Crc32c { interval_bytes } => {
+                    let interval = Bytes((*interval_bytes).into()).to_string();
+                    options.push(("verify", "crc32c".to_owned()));
+                    options.push(("verify_interval", interval));
+                }
+            }
             options.push(("do_verify", u8::from(verify.after_write).to_string()));
+            options.extend(verify.fatal.then(|| ("verify_fatal", flag())));
         }
         options.push(("grants", self.grants.to_string()));
         options.push(("ringmark_poll_us", self.poll.to_string()));
@@ -179,6 +196,8 @@ mod tests {
              ringmark_poll_us=20",
             "name=a rw=write filename=xvda randrepeat=0 verify=pattern \
              verify_pattern=0xff%o\"a; b\"-12 do_verify=0 grants=persistent-copy",
+            "name=a rw=randwrite bs=16k filename=xvda verify=crc32c verify_interval=4k \
+             verify_fatal=1",
         ] {
             let jobs = parse(line).expect(line);
             let job = jobs.first().expect("a job");

@@ -5,13 +5,13 @@
 //!
 //! ```text
 //! command line -> job::parse -> Job -> Job::resolve (to a disk) -> Region
-//! Job, Region  -> Pattern    -> next_io: direction and offset; VerifyPattern: the data there
+//! Job, Region  -> Pattern    -> next_io: direction and offset; verify: the data there
 //! latencies    -> Histogram  -> JobResult -> table (people), json_line (machines)
 //! ```
 //!
 //! `parse`, `resolve` and everything in [`result`] belong to set-up and reporting and may allocate.
-//! [`Pattern::next_io`], [`Histogram::record`], [`VerifyPattern::fill`] and
-//! [`VerifyPattern::check`] belong to the loop: they allocate nothing and cannot fail.
+//! [`Pattern::next_io`], [`Histogram::record`] and what [`verify`] does to a block belong to the
+//! loop: they allocate nothing and cannot fail.
 #![no_std]
 #![forbid(unsafe_code)]
 

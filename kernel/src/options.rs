@@ -21,7 +21,7 @@ ringmark: IOPS of Xen block devices, measured from inside a guest
 
 options, in extra=\"...\" of the guest's configuration:
   rw= bs= iodepth= runtime= time_based size= io_size= offset= filename= rwmixread=
-  stonewall randseed= verify=pattern verify_pattern= do_verify=   as in fio
+  stonewall randseed= verify=crc32c|pattern verify_pattern= do_verify= verify_fatal=   as in fio
   grants=persistent|persistent-copy|per-request   how pages are granted (persistent)
   ringmark_poll_us=auto|N        poll so long before sleeping (auto)
   hypercall=direct|page          how the guest calls Xen (direct)

@@ -1,14 +1,15 @@
 //! A job under way: which I/O comes next, and what came of those before.
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use drivers::hypervisor::Hypervisor;
 
-use super::{Disk, RunError};
+use super::data::{Checks, Place};
+use super::{Disk, InFlight, RunError, SLOTS_MAX};
 use crate::job::Job;
 use crate::pattern::{Direction, Pattern};
 use crate::result::{Counters, JobResult};
-use crate::verify::VerifyPattern;
 
 /// An end that has come for a job that failed or was stopped.
 const STOPPED: u64 = 0;
@@ -19,15 +20,40 @@ pub(super) struct Running {
     lanes: Vec<Lane>,
     next_lane: usize,
     pub(super) outstanding: u32,
-    pub(super) verify: Option<VerifyPattern>,
-    /// The I/Os read back what was written.
-    reading_back: bool,
+    pub(super) checks: Option<Checks>,
+    phase: Phase,
     start_ns: u64,
     /// How long the reads took that came before those of the read-back.
     read_before_ns: u64,
     /// No I/O is put from then on.
     end_ns: u64,
     sleeps: u64,
+}
+
+/// Which of the I/Os that come next are put, and how.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// All, as they come.
+    Free,
+    /// Those to blocks that have none of the job's in flight, so that each block's data is known
+    /// (fio's `serialize_overlap`, but the next block is taken instead of waiting for this one).
+    Apart,
+    /// The writes once more, as reads.
+    ReadBack,
+}
+
+/// What a job has in flight.
+pub(super) struct Flights<'e> {
+    /// That of all jobs, by disk and slot.
+    pub(super) all: &'e [[Option<InFlight>; SLOTS_MAX]],
+    /// The job's number.
+    pub(super) running: u32,
+}
+
+impl Flights<'_> {
+    fn on(&self, disk: usize) -> impl Iterator<Item = &InFlight> {
+        self.all[disk].iter().flatten().filter(|io| io.running == self.running)
+    }
 }
 
 /// A job's part on one disk.
@@ -38,18 +64,25 @@ struct Lane {
     pattern: Pattern,
     /// I/Os yet to be put.
     left: u64,
-    /// I/Os put.
-    put: u64,
+    /// I/Os taken from the pattern, put or passed over.
+    drawn: u64,
+    /// Blocks of the region.
+    blocks: u64,
 }
 
 impl Running {
+    /// The job that is number `number` of the run that begins at `run_ns`.
     pub(super) fn new<H: Hypervisor>(
         job: Job,
-        seed: u64,
+        number: usize,
+        run_ns: u64,
         disks: &[Disk<'_, '_, H>],
     ) -> Result<Self, RunError> {
+        // Jobs that run together visit different blocks; the first of each stage the same.
+        let seed = job.randseed.unwrap_or(run_ns).wrapping_add(number as u64);
         let mut lanes = Vec::new();
-        for (number, disk) in disks.iter().enumerate() {
+        let mut regions = vec![None; disks.len()];
+        for (disk_number, disk) in disks.iter().enumerate() {
             if !job.disks.iter().any(|name| name == disk.name) {
                 continue;
             }
@@ -60,17 +93,26 @@ impl Running {
                 .resolve(disk.name, disk.info.bytes(), disk.info.logical_sector_bytes)
                 .map_err(RunError::Job)?;
             let pattern = Pattern::new(&job, region, seed);
-            let ios = region.io_bytes.map_or(u64::MAX, |bytes| bytes / u64::from(job.bs_bytes));
-            let from_start = pattern.clone();
-            lanes.push(Lane { disk: number, from_start, pattern, left: ios, put: 0 });
+            let bs_bytes = u64::from(job.bs_bytes);
+            lanes.push(Lane {
+                disk: disk_number,
+                from_start: pattern.clone(),
+                pattern,
+                left: region.io_bytes.map_or(u64::MAX, |bytes| bytes / bs_bytes),
+                drawn: 0,
+                blocks: region.size_bytes / bs_bytes,
+            });
+            regions[disk_number] = Some(region);
         }
+        let checks = Checks::new(&job, number, run_ns, &regions).map_err(RunError::Job)?;
+        let apart = job.rw.writes() && checks.as_ref().is_some_and(Checks::needs_blocks_apart);
         Ok(Self {
-            verify: job.verify.as_ref().map(|verify| verify.pattern.clone()),
+            phase: if apart { Phase::Apart } else { Phase::Free },
+            checks,
             result: JobResult::new(job),
             lanes,
             next_lane: 0,
             outstanding: 0,
-            reading_back: false,
             start_ns: 0,
             read_before_ns: 0,
             end_ns: 0,
@@ -112,7 +154,11 @@ impl Running {
 
     /// The next I/O, on the job's disks in turn, as fio takes its files.
     #[inline]
-    pub(super) fn next_io(&mut self, now_ns: u64) -> Option<(usize, Direction, u64)> {
+    pub(super) fn next_io(
+        &mut self,
+        now_ns: u64,
+        flights: &Flights<'_>,
+    ) -> Option<(Place, Direction)> {
         if now_ns >= self.end_ns {
             return None;
         }
@@ -122,12 +168,29 @@ impl Running {
             let lane = &mut self.lanes[number];
             while lane.left != 0 {
                 lane.left -= 1;
-                lane.put += 1;
+                lane.drawn += 1;
                 let (direction, offset) = lane.pattern.next_io();
-                match (self.reading_back, direction) {
-                    (false, _) => return Some((lane.disk, direction, offset)),
-                    (true, Direction::Write) => return Some((lane.disk, Direction::Read, offset)),
-                    (true, Direction::Read) => {}
+                let place = Place { disk: lane.disk, offset };
+                match self.phase {
+                    Phase::Free => return Some((place, direction)),
+                    Phase::Apart => {
+                        if flights.on(lane.disk).all(|io| io.offset != offset) {
+                            return Some((place, direction));
+                        }
+                        // What is passed over is not done.
+                        lane.left += 1;
+                        if flights.on(lane.disk).count() as u64 >= lane.blocks {
+                            break;
+                        }
+                    }
+                    Phase::ReadBack => {
+                        let checks = self.checks.as_mut();
+                        if direction == Direction::Write
+                            && checks.is_some_and(|checks| checks.claim(place))
+                        {
+                            return Some((place, Direction::Read));
+                        }
+                    }
                 }
             }
         }
@@ -137,7 +200,7 @@ impl Running {
     /// Whether all writes are done and are to be read back.
     pub(super) fn is_reading_back_due(&self) -> bool {
         self.outstanding == 0
-            && !self.reading_back
+            && self.phase != Phase::ReadBack
             && self.end_ns != STOPPED
             && self.result.job.rw.writes()
             && self.result.job.verify.as_ref().is_some_and(|verify| verify.after_write)
@@ -145,13 +208,13 @@ impl Running {
 
     /// Goes through the same I/Os again, to read what was written.
     pub(super) fn begin_reading_back(&mut self, now_ns: u64) {
-        self.reading_back = true;
+        self.phase = Phase::ReadBack;
         self.read_before_ns = self.result.read.runtime_ns;
         self.start_ns = now_ns;
         self.end_ns = u64::MAX;
         for lane in &mut self.lanes {
             lane.pattern = lane.from_start.clone();
-            (lane.left, lane.put) = (lane.put, 0);
+            (lane.left, lane.drawn) = (lane.drawn, 0);
         }
     }
 
@@ -160,10 +223,18 @@ impl Running {
         self.end_ns = STOPPED;
     }
 
-    /// What a read at this point must find, if it is to be checked.
-    pub(super) fn expected(&self) -> Option<&VerifyPattern> {
-        let checks = self.reading_back || !self.result.job.rw.writes();
-        self.verify.as_ref().filter(|_| checks)
+    /// How a read at this point is checked, if it is.
+    pub(super) fn read_checks(&self) -> Option<&Checks> {
+        let checked = self.phase != Phase::Free || !self.result.job.rw.writes();
+        self.checks.as_ref().filter(|_| checked)
+    }
+
+    /// A read brought the wrong data.
+    pub(super) fn count_mismatch(&mut self) {
+        self.result.read.errors += 1;
+        if self.result.job.verify.as_ref().is_some_and(|verify| verify.fatal) {
+            self.stop();
+        }
     }
 
     /// The result, with what its disks counted unless other jobs used them too.

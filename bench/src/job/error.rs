@@ -79,6 +79,11 @@ pub enum JobError {
         /// What the disk has from the job's offset on.
         room_bytes: u64,
     },
+    /// There is no memory to know which write each block had last.
+    NoMemory {
+        /// The job's name.
+        job: String,
+    },
     /// The region has no room for one block.
     NoBlock {
         /// The block.
@@ -120,6 +125,11 @@ impl fmt::Display for JobError {
                 f,
                 "{option}={value} is beyond the end of {disk} ({disk_bytes} bytes); \
                  at most {room_bytes} bytes fit there"
+            ),
+            Self::NoMemory { job } => write!(
+                f,
+                "job {job}: no memory for verify=crc32c, which takes 4 bytes for each block; \
+                 lower size, raise bs or give the guest more memory"
             ),
             Self::NoBlock { bs_bytes, disk } => write!(
                 f,

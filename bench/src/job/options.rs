@@ -1,8 +1,8 @@
 //! The options: one table of names and what each does to a job, and fio's others by name.
 
-use super::value::Value;
+use super::value::{Value, VerifyWord};
 use super::{Job, JobError, RANDSEED, Verify};
-use crate::verify::VerifyPattern;
+use crate::verify::{Method, VerifyPattern};
 use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
 
@@ -13,8 +13,10 @@ pub(super) struct Draft {
     randseed: Option<u64>,
     new_seed: bool,
     one_at_a_time: bool,
-    verify: bool,
+    verify: Option<VerifyWord>,
     verify_pattern: Option<VerifyPattern>,
+    verify_interval: Option<u32>,
+    verify_fatal: bool,
     no_verify_after_write: bool,
 }
 
@@ -37,8 +39,10 @@ const OPTIONS: &[(&[&str], Set)] = &[
     (&["randseed"], |d, v| v.count().map(|seed| d.randseed = Some(seed))),
     (&["randrepeat"], |d, v| v.flag().map(|repeat| d.new_seed = !repeat)),
     (&["ioengine"], |d, v| v.one_at_a_time().map(|on| d.one_at_a_time = on)),
-    (&["verify"], |d, v| v.verify().map(|on| d.verify = on)),
+    (&["verify"], |d, v| v.verify().map(|word| d.verify = word)),
     (&["verify_pattern"], |d, v| v.pattern().map(|bytes| d.verify_pattern = Some(bytes))),
+    (&["verify_interval"], |d, v| v.block_bytes().map(|bytes| d.verify_interval = Some(bytes))),
+    (&["verify_fatal"], |d, v| v.flag().map(|on| d.verify_fatal = on)),
     (&["do_verify"], |d, v| v.flag().map(|on| d.no_verify_after_write = !on)),
     (&["grants"], |d, v| v.grants().map(|grants| d.job.grants = grants)),
     (&["ringmark_poll_us"], |d, v| v.poll().map(|poll| d.job.poll = poll)),
@@ -68,9 +72,9 @@ const UNSUPPORTED: &str = "
     scramble_buffers serialize_overlap significant_figures softrandommap sqthread_poll
     startdelay status-interval steadystate sync thinktime thinktime_blocks thread
     trim_percentage unified_rw_reporting unit_base unlink use_os_rand verify_async
-    verify_backlog verify_backlog_batch verify_dump verify_fatal verify_interval verify_offset
-    verify_only verify_state_load verify_state_save verifysort write_bw_log write_hist_log
-    write_iops_log write_lat_log zero_buffers zonemode zonerange zonesize zoneskip
+    verify_backlog verify_backlog_batch verify_dump verify_offset verify_only verify_state_load
+    verify_state_save verifysort write_bw_log write_hist_log write_iops_log write_lat_log
+    zero_buffers zonemode zonerange zonesize zoneskip
 ";
 
 /// Does what `option` says to `draft`.
@@ -92,18 +96,33 @@ impl Draft {
         if let Some(fix) = self.conflict() {
             return Err(JobError::Conflict { job: self.job.name, fix });
         }
+        let mixed = self.job.rw.reads() && self.job.rw.writes();
         Ok(Job {
+            // What a job does not use it does not carry.
+            rwmixread: if mixed { self.job.rwmixread } else { Job::default().rwmixread },
             randseed: self.randseed.or((!self.new_seed).then_some(RANDSEED)),
-            verify: self
-                .verify_pattern
-                .map(|pattern| Verify { pattern, after_write: !self.no_verify_after_write }),
+            verify: self.method().map(|method| Verify {
+                method,
+                after_write: !self.no_verify_after_write,
+                fatal: self.verify_fatal,
+            }),
             ..self.job
         })
     }
 
+    fn method(&self) -> Option<Method> {
+        match self.verify? {
+            VerifyWord::Pattern => self.verify_pattern.clone().map(Method::Pattern),
+            VerifyWord::Crc32c => {
+                let interval_bytes = self.verify_interval.unwrap_or(self.job.bs_bytes);
+                Some(Method::Crc32c { interval_bytes })
+            }
+        }
+    }
+
     /// What does not go together, and the way out.
     fn conflict(&self) -> Option<&'static str> {
-        let Self { job, verify, verify_pattern, .. } = self;
+        let Self { job, verify, verify_pattern, verify_interval, .. } = self;
         let rules = [
             (
                 self.one_at_a_time && job.iodepth != 1,
@@ -118,10 +137,21 @@ impl Draft {
                 "a job that writes names its disks; add for example filename=/dev/xvda",
             ),
             (
-                *verify && verify_pattern.is_none(),
+                *verify == Some(VerifyWord::Pattern) && verify_pattern.is_none(),
                 "verify=pattern needs verify_pattern=, for example verify_pattern=%o",
             ),
-            (!verify && verify_pattern.is_some(), "verify_pattern= needs verify=pattern"),
+            (
+                *verify != Some(VerifyWord::Pattern) && verify_pattern.is_some(),
+                "verify_pattern= needs verify=pattern",
+            ),
+            (
+                *verify != Some(VerifyWord::Crc32c) && verify_interval.is_some(),
+                "verify_interval= needs verify=crc32c",
+            ),
+            (
+                verify_interval.is_some_and(|interval| !job.bs_bytes.is_multiple_of(interval)),
+                "verify_interval= must divide bs=; leave it out for one header a block",
+            ),
         ];
         rules.into_iter().find_map(|(broken, fix)| broken.then_some(fix))
     }

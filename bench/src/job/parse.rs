@@ -22,7 +22,8 @@ use alloc::vec::Vec;
 /// # Errors
 /// The first thing that is wrong.
 pub fn parse(command_line: &str) -> Result<Vec<Job>, JobError> {
-    let printable = |c: char| c.is_ascii_graphic() || c.is_ascii_whitespace();
+    // No line breaks or tabs either: values come back in messages of one line.
+    let printable = |c: char| c.is_ascii_graphic() || c == ' ';
     if let Some(character) = command_line.chars().find(|&c| !printable(c)) {
         return Err(JobError::Character(character));
     }
@@ -99,8 +100,10 @@ fn split_unquoted(text: &str, separates: fn(char) -> bool) -> impl Iterator<Item
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::Verify;
     use crate::job::{GrantMode, Poll, RANDSEED, Rw};
     use crate::size::Amount;
+    use crate::verify::{Method, VerifyPattern};
     use alloc::string::{String, ToString};
     use alloc::vec;
     use proptest::prelude::*;
@@ -162,7 +165,15 @@ mod tests {
         assert_eq!(one("iodepth=1 ioengine=psync direct=1 group_reporting norandommap").iodepth, 1);
         assert_eq!(one("bs=44k").bs_bytes, 45_056);
         let verify = one("rw=write filename=xvda verify_pattern=\"a b;c\" verify=pattern").verify;
-        assert!(verify.is_some_and(|v| v.after_write && v.pattern.to_string() == "\"a b;c\""));
+        let verify = verify.expect("a check");
+        assert!(verify.after_write && !verify.fatal);
+        let pattern = VerifyPattern::parse("\"a b;c\"").expect("a pattern");
+        assert_eq!(verify.method, Method::Pattern(pattern));
+        for (interval, interval_bytes) in [("", 16_384), (" verify_interval=4k", 4096)] {
+            let line = format!("bs=16k verify=crc32c verify_fatal=1 do_verify=0{interval}");
+            let method = Method::Crc32c { interval_bytes };
+            assert_eq!(one(&line).verify, Some(Verify { method, after_write: false, fatal: true }));
+        }
     }
 
     #[test]
@@ -208,7 +219,20 @@ mod tests {
             ),
             ("direct=0", "direct=0: there is no page cache to go through; use direct=1"),
             ("stonewall=yes", "stonewall=yes: use 0 or 1"),
-            ("verify=crc32c", "verify=crc32c: only verify=pattern is supported"),
+            ("verify=md5", "verify=md5: use crc32c or pattern"),
+            ("verify=crc32c verify_pattern=%o", "job job1: verify_pattern= needs verify=pattern"),
+            (
+                "verify=pattern verify_pattern=%o verify_interval=512",
+                "job job1: verify_interval= needs verify=crc32c",
+            ),
+            (
+                "bs=4k verify=crc32c verify_interval=3k",
+                "job job1: verify_interval= must divide bs=; leave it out for one header a block",
+            ),
+            (
+                "verify=crc32c verify_interval=80",
+                "verify_interval=80: not a multiple of the 512-byte sector; use for example 4k",
+            ),
             ("verify_pattern=%x", "verify_pattern=%x: the only format is %o, the block's offset"),
             ("grants=none", "grants=none: use persistent, persistent-copy or per-request"),
             (

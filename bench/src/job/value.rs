@@ -9,6 +9,13 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+/// A `verify=` that means something only next to other options.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum VerifyWord {
+    Pattern,
+    Crc32c,
+}
+
 /// An option's value, if it has one, and the name that errors give it.
 #[derive(Clone, Copy)]
 pub(super) struct Value<'a> {
@@ -90,8 +97,13 @@ impl<'a> Value<'a> {
         self.one_of(&engines, "use libaio, io_uring, sync or psync, or leave it out")
     }
 
-    pub(super) fn verify(self) -> Result<bool, JobError> {
-        self.one_of(&[("pattern", true), ("0", false)], "only verify=pattern is supported")
+    pub(super) fn verify(self) -> Result<Option<VerifyWord>, JobError> {
+        let words = [
+            ("pattern", Some(VerifyWord::Pattern)),
+            ("crc32c", Some(VerifyWord::Crc32c)),
+            ("0", None),
+        ];
+        self.one_of(&words, "use crc32c or pattern")
     }
 
     pub(super) fn pattern(self) -> Result<VerifyPattern, JobError> {

@@ -240,22 +240,24 @@ fn b18() {
 /// Outcome `Verify`: the load generator's check of the data finds it, in each of these jobs.
 fn verify_finds(the_lie: Lie, modes: &[GrantMode], jobs: &[&str]) {
     with_device(disk(), modes, |xen, _, mut device, _| {
-        for job in jobs {
-            let verify = "filename=xvda iodepth=8 bs=8k verify=pattern verify_pattern=%o";
-            let fill = run_job(xen, &mut device, &format!("rw=write {verify}"));
-            assert_eq!((fill.error, fill.first_failure), (None, None));
-            // What an earlier job left in the disk must not help: spoil a part that it rewrites.
-            xen.world().disks[0].data[..65536].fill(0);
-            if !job.contains("write") {
-                let again = run_job(xen, &mut device, &format!("rw=write size=64k {verify}"));
-                assert_eq!(again.first_failure, None);
+        for method in ["verify=pattern verify_pattern=%o", "verify=crc32c"] {
+            let verify = format!("filename=xvda iodepth=8 bs=8k {method}");
+            for job in jobs {
+                let fill = run_job(xen, &mut device, &format!("rw=write {verify}"));
+                assert_eq!((fill.error, fill.first_failure), (None, None));
+                // What an earlier job left there must not help: spoil a part that is rewritten.
+                xen.world().disks[0].data[..65536].fill(0);
+                if !job.contains("write") {
+                    let again = run_job(xen, &mut device, &format!("rw=write size=64k {verify}"));
+                    assert_eq!(again.first_failure, None);
+                }
+                lie(xen, the_lie, 16);
+                let outcome = run_job(xen, &mut device, &format!("{job} size=64k {verify}"));
+                be_honest(xen);
+                assert_eq!(outcome.error, None);
+                let found = outcome.first_failure.expect("the check finds it");
+                assert!(found.starts_with("xvda: "), "{found}");
             }
-            lie(xen, the_lie, 16);
-            let outcome = run_job(xen, &mut device, &format!("{job} size=64k {verify}"));
-            be_honest(xen);
-            assert_eq!(outcome.error, None);
-            let found = outcome.first_failure.expect("the check finds it");
-            assert!(found.starts_with("xvda: "), "{found}");
         }
     });
 }
