@@ -1,0 +1,118 @@
+//! Instructions of the frontend for each read of 4 KiB, counted by callgrind, backend excluded.
+//!
+//! ```text
+//! CARGO_PROFILE_RELEASE_STRIP=none cargo run --release -p model --example instructions
+//! ```
+//! needs Debian's package `valgrind`. Without arguments the program runs itself under callgrind for
+//! each grant mode and iodepth; with a mode and an iodepth it is what gets counted. callgrind
+//! collects inside of [`put_batch`] and [`take_batch`] alone, which hold all that the frontend does
+//! for a read; the backend's turns lie between them. It is asked for no event, so a kick costs its
+//! fence and its look at `req_event`, and no hypercall.
+
+use std::error::Error;
+use std::process::{Command, ExitCode};
+
+use drivers::blkfront::{Broken, GrantMode, Operation, Setup};
+use model::guest::Device;
+use model::{Disk, Guest, ModelXen};
+
+const XVDA: u32 = 51712;
+const BYTES: u32 = 4096;
+const SECTORS: u64 = 1024;
+const READS: u64 = 4096;
+const IODEPTHS: [u32; 2] = [1, 32];
+
+/// Puts `count` reads on the ring and publishes them. Counted.
+#[inline(never)]
+fn put_batch(device: &mut Device<'_>, first: u64, count: u32) -> Result<(), Broken> {
+    for number in first..first + u64::from(count) {
+        let Some(slot) = device.queue.acquire() else { break };
+        device.queue.submit(slot, Operation::Read, number * 8 % SECTORS, BYTES);
+    }
+    device.queue.kick()
+}
+
+/// Takes completions until there are no more; answers how many reads went well. Counted.
+#[inline(never)]
+fn take_batch(device: &mut Device<'_>) -> Result<u32, Broken> {
+    let mut done = 0;
+    while let Some(completion) = device.queue.poll()? {
+        done += u32::from(completion.result.is_ok());
+        device.queue.release(completion.slot);
+    }
+    Ok(done)
+}
+
+/// Does `reads` reads in batches of `iodepth`.
+fn read(xen: &ModelXen, device: &mut Device<'_>, iodepth: u32, reads: u64) -> Result<(), Broken> {
+    let mut answered = xen.world().disks[0].stats.reads;
+    for first in (0..reads).step_by(iodepth as usize) {
+        put_batch(device, first, iodepth)?;
+        answered += u64::from(iodepth);
+        while xen.world().disks[0].stats.reads < answered {
+            xen.pass_ns(20_000);
+        }
+        assert_eq!(take_batch(device)?, iodepth, "each batch ends whole");
+    }
+    Ok(())
+}
+
+/// The program that is counted.
+fn work(mode: GrantMode, iodepth: u32) -> Result<(), Box<dyn Error>> {
+    let xen = ModelXen::seeded(1);
+    xen.attach(Disk { deaf: Some(1 << 30), service_ns: 1000..2000, ..Disk::new(XVDA, SECTORS) });
+    let mut guest = Guest::boot(&xen);
+    let setup = Setup { grants: mode, slots: iodepth, pages_per_slot: 1 };
+    let mut device = guest.connect(XVDA, &setup)?;
+    read(&xen, &mut device, iodepth, READS)?;
+    let counters = device.queue.counters();
+    assert!(counters.reads == READS && counters.notifications <= 1, "{counters:?}");
+    guest.disconnect(device);
+    Ok(())
+}
+
+/// Runs this program under callgrind; answers the instructions of one read.
+fn count(mode: GrantMode, iodepth: u32) -> Result<f64, Box<dyn Error>> {
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .args(["--toggle-collect=*put_batch*", "--toggle-collect=*take_batch*"])
+        .arg(std::env::current_exe()?)
+        .args([mode.name(), &iodepth.to_string()])
+        .output()
+        .map_err(|e| format!("valgrind: {e}; install the package valgrind"))?;
+    let log = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        return Err(format!("{mode}, iodepth {iodepth}: {}\n{log}", output.status).into());
+    }
+    let collected = log.lines().find_map(|line| line.split_once("Collected : "));
+    match collected.map(|(_, number)| number.trim().parse::<u64>()) {
+        Some(Ok(0)) => Err("no symbols; build with CARGO_PROFILE_RELEASE_STRIP=none".into()),
+        Some(Ok(instructions)) => Ok(instructions as f64 / READS as f64),
+        _ => Err(format!("callgrind printed no count:\n{log}").into()),
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [mode, iodepth] = &arguments[..] {
+        let mode = GrantMode::ALL.into_iter().find(|known| known.name() == mode);
+        return work(mode.ok_or("unknown grant mode")?, iodepth.parse()?);
+    }
+    println!("grants           iodepth  instructions per read of {BYTES} bytes");
+    for iodepth in IODEPTHS {
+        for mode in GrantMode::ALL {
+            println!("{mode:16} {iodepth:7}  {:.1}", count(mode, iodepth)?);
+        }
+    }
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
