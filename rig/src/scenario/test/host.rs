@@ -9,17 +9,21 @@ use super::check::Tally;
 use crate::rig::Rig;
 
 /// What cargo is asked.
-const CHECKS: [&[&str]; 4] = [
+const CHECKS: [&[&str]; 5] = [
     &["fmt", "--all", "--check"],
     &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
     &["test", "--workspace"],
+    &["run", "--release", "--quiet", "--package", "model", "--", "soak", "--seeds", "1000"],
     &["doc", "--workspace", "--no-deps", "--document-private-items"],
 ];
 
 /// Counts each of them.
 pub(super) fn check(rig: &Rig, tally: &mut Tally) {
     for arguments in CHECKS {
-        let name = format!("cargo {}", arguments[0]);
+        let name = match arguments {
+            ["run", ..] => "soak on the model".to_owned(),
+            _ => format!("cargo {}", arguments[0]),
+        };
         rig.progress.stage(&name);
         tally.count(&name, cargo(arguments));
     }
@@ -41,8 +45,14 @@ fn cargo(arguments: &[&str]) -> Result<String> {
     Ok(summary(&text))
 }
 
-/// How many tests passed, if there were any.
+/// How much the soak did, or how many tests passed, if there were any.
 fn summary(text: &str) -> String {
+    let soak = ["simulated I/Os", "violations"]
+        .map(|what| text.lines().find(|line| line.starts_with(what)));
+    if let [Some(ios), Some(violations)] = soak {
+        let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        return format!("{}, {}", words(ios), words(violations));
+    }
     let counts = text.lines().filter_map(|line| {
         let (_, rest) = line.split_once("test result: ok. ")?;
         rest.split_whitespace().next()?.parse::<u32>().ok()
