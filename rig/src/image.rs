@@ -34,7 +34,7 @@ const DOM0_MODULES: [&str; 10] = [
     "xen-privcmd",
     "xenfs",
 ];
-const XEN_PROGRAMS: [&str; 4] = ["xen-init-dom0", "xenconsoled", "xenstored", "xl"];
+const XEN_PROGRAMS: [&str; 5] = ["xen-init-dom0", "xenconsole", "xenconsoled", "xenstored", "xl"];
 const XENSTORE_PROGRAMS: [&str; 6] = ["exists", "list", "ls", "read", "rm", "write"];
 
 /// The pieces of a machine that boots Xen, as files.
@@ -125,7 +125,8 @@ fn dom0(root: &Path, modules: &Path, libraries: &Libraries) -> Result<Archive> {
     }
     let programs = Path::new("usr/lib/xen-4.17/bin");
     for name in XEN_PROGRAMS {
-        libraries.add(&mut archive, &format!("/sbin/{name}"), &root.join(programs).join(name))?;
+        let path = programs.join(name);
+        libraries.add(&mut archive, &format!("/{}", path.display()), &root.join(&path))?;
     }
     for verb in XENSTORE_PROGRAMS {
         let path = format!("/usr/bin/xenstore-{verb}");
