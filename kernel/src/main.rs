@@ -65,7 +65,7 @@ fn under_xen(boot_info: &BootInfo, leaves: u32) -> ! {
         Ok(xen) => &*Box::leak(Box::new(xen)),
         Err(errno) => lifecycle::crash(format_args!("cannot set up event channels: {errno}")),
     };
-    connect_console(xen);
+    connect_console(xen, boot_info, regions);
     greet(xen);
 
     let options = match Options::parse(boot::command_line()) {
@@ -83,7 +83,7 @@ fn under_xen(boot_info: &BootInfo, leaves: u32) -> ! {
         let passed = test.finish();
         lifecycle::end(if passed { ShutdownReason::Poweroff } else { ShutdownReason::Crash });
     }
-    let store = match connect_xenstore(xen) {
+    let store = match connect_xenstore(xen, boot_info, regions) {
         Ok(store) => store,
         Err(why) => fail(why),
     };
@@ -133,30 +133,51 @@ fn memory_map(boot_info: &BootInfo, gate: Gate) -> Result<(&[MemoryRegion], Gfn)
     Ok((regions, Gfn(hole / PAGE_SIZE as u64)))
 }
 
-/// A page and a port that the tool stack made: where, by two HVM parameters.
-fn special_page(xen: &Xen, page: u32, port: u32) -> Result<(usize, Port), Errno> {
+/// A page and a port that the tool stack made: where, by two HVM parameters. Refused when the page
+/// is not mapped one to one, or lies in memory that is ours.
+fn special_page(
+    xen: &Xen,
+    boot_info: &BootInfo,
+    regions: &[MemoryRegion],
+    page: u32,
+    port: u32,
+) -> Result<(usize, Port), Errno> {
     let gfn = xen.param(page)?;
     let port = xen.param(port)?;
-    match (usize::try_from(gfn), u32::try_from(port)) {
-        // Mapped, and no null pointer.
-        (Ok(gfn @ 1..0x10_0000), Ok(port @ 1..)) => Ok((gfn * PAGE_SIZE, Port(port))),
-        _ => Err(Errno::EINVAL),
+    let (Ok(gfn @ 1..0x10_0000), Ok(port @ 1..)) = (usize::try_from(gfn), u32::try_from(port))
+    else {
+        return Err(Errno::EINVAL);
+    };
+    let start = (gfn * PAGE_SIZE) as u64;
+    let touches = |from: u64, to: u64| start < to && from < start + PAGE_SIZE as u64;
+    let image_end = boot_info.kernel_addr + boot_info.kernel_len;
+    if touches(boot_info.kernel_addr, image_end)
+        || regions.iter().any(|region| touches(region.start, region.end))
+    {
+        return Err(Errno::EINVAL);
     }
+    Ok((gfn * PAGE_SIZE, Port(port)))
 }
 
 /// Without a console the guest works on, silently.
-fn connect_console(xen: &'static Xen) {
-    let place = special_page(xen, hvm::PARAM_CONSOLE_PFN, hvm::PARAM_CONSOLE_EVTCHN);
+fn connect_console(xen: &'static Xen, boot_info: &BootInfo, regions: &[MemoryRegion]) {
+    let (page, port) = (hvm::PARAM_CONSOLE_PFN, hvm::PARAM_CONSOLE_EVTCHN);
+    let place = special_page(xen, boot_info, regions, page, port);
     if let Ok((address, port)) = place {
         let page = core::ptr::with_exposed_provenance::<xen_abi::console::Interface>(address);
-        // SAFETY: Xen says that the console's page is there; the tool stack put it outside of the
-        // usable memory; all its fields are atomics.
+        // SAFETY: Xen says that the console's page is there; it is mapped and lies outside of our
+        // memory (`special_page`); all its fields are atomics.
         console::use_xen(Console::new(xen, port, unsafe { &*page }));
     }
 }
 
-fn connect_xenstore(xen: &Xen) -> Result<Xenstore<'_, Xen>, &'static str> {
-    let (address, port) = special_page(xen, hvm::PARAM_STORE_PFN, hvm::PARAM_STORE_EVTCHN)
+fn connect_xenstore<'a>(
+    xen: &'a Xen,
+    boot_info: &BootInfo,
+    regions: &[MemoryRegion],
+) -> Result<Xenstore<'a, Xen>, &'static str> {
+    let (page, port) = (hvm::PARAM_STORE_PFN, hvm::PARAM_STORE_EVTCHN);
+    let (address, port) = special_page(xen, boot_info, regions, page, port)
         .map_err(|_| "this domain has no xenstore; without it no disk can be found")?;
     let page = core::ptr::with_exposed_provenance::<xen_abi::xenstore::Interface>(address);
     // SAFETY: as for the console's page.
