@@ -5,14 +5,13 @@ use core::fmt::{self, Write};
 use core::ptr::{self, addr_of};
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use boot_info::memory_map::{MAPPED_END, REGIONS_MAX, Range, usable};
+use boot_info::start_info::{Loaded, PhysicalMemory, Unreadable};
 use bootloader_api::BootInfo;
 use bootloader_api::info::{MemoryRegion, Optional};
 use heapless::Vec;
 use spin::{Mutex, Once};
 use xen_abi::start_info::MemmapEntry;
-
-use crate::memory_map::{MAPPED_END, REGIONS_MAX, Range, usable};
-use crate::start_info::{Loaded, PhysicalMemory, Unreadable};
 
 global_asm!(include_str!("entry.s"), options(att_syntax));
 global_asm!(include_str!("mem.s"), options(att_syntax));

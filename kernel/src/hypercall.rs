@@ -1,10 +1,11 @@
 //! The hypercall instruction (docs/guest-guide/x86/hypercall-abi.rst).
 
 use core::arch::asm;
-use core::arch::x86_64::{__cpuid, CpuidResult};
+use core::arch::x86_64::__cpuid;
 use core::mem::MaybeUninit;
 use core::ptr::addr_of;
 
+use boot_info::cpuid::HYPERCALL_LEAF;
 use x86_64::registers::model_specific::Msr;
 use xen_abi::{Errno, PAGE_SIZE, hypercall};
 
@@ -19,16 +20,6 @@ pub enum Gate {
     Page(usize),
 }
 
-/// Where Xen's CPUID leaves start; `None` when this is no Xen guest.
-pub fn xen_leaves() -> Option<u32> {
-    (hypercall::CPUID_FIRST..hypercall::CPUID_END).step_by(hypercall::CPUID_STEP as usize).find(
-        |&base| {
-            let CpuidResult { eax, ebx, ecx, edx } = __cpuid(base);
-            [ebx, ecx, edx] == hypercall::CPUID_SIGNATURE && eax >= base + 2
-        },
-    )
-}
-
 impl Gate {
     /// Brings the hypercall page up, which also tells Xen that this guest is 64-bit, and chooses
     /// the gate: the page itself only if asked to, because of XSA-466.
@@ -40,7 +31,7 @@ impl Gate {
         let page = addr_of!(spin::MutexGuard::leak(PAGE.lock()).0).addr();
         // SAFETY: the MSR that Xen names for this takes the physical address of a page, which is
         // its address here; the page is ours, whole, and from now on nobody else's.
-        unsafe { Msr::new(__cpuid(leaves + 2).ebx).write(page as u64) };
+        unsafe { Msr::new(__cpuid(leaves + HYPERCALL_LEAF).ebx).write(page as u64) };
         let vendor = __cpuid(0);
         match (use_page, &vendor.ebx.to_le_bytes()) {
             (true, _) => Self::Page(page),

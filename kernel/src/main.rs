@@ -19,13 +19,16 @@ mod xen;
 
 use alloc::boxed::Box;
 
+use boot_info::cpuid;
+use boot_info::memory_map::{Range, hole};
+use boot_info::special_page::{self, Absent};
 use bootloader_api::info::MemoryRegion;
 use bootloader_api::{BootInfo, entry_point};
 use drivers::console::Console;
 use drivers::xenstore::Xenstore;
 use xen_abi::sched::ShutdownReason;
 use xen_abi::start_info::MemmapEntry;
-use xen_abi::{Errno, Gfn, PAGE_SIZE, Port, hvm};
+use xen_abi::{Gfn, PAGE_SIZE, hvm};
 
 use hypercall::Gate;
 use options::Options;
@@ -37,7 +40,7 @@ entry_point!(main);
 
 fn main(boot_info: &'static mut BootInfo) -> ! {
     cpu::init();
-    match hypercall::xen_leaves() {
+    match cpuid::xen_leaves(core::arch::x86_64::__cpuid) {
         Some(leaves) => under_xen(boot_info, leaves),
         None => without_xen(boot_info),
     }
@@ -85,7 +88,7 @@ fn under_xen(boot_info: &BootInfo, leaves: u32) -> ! {
     }
     let store = match connect_xenstore(xen, boot_info, regions) {
         Ok(store) => store,
-        Err(why) => fail(why),
+        Err(absent) => fail(format_args!("no disk can be found without xenstore: {absent}")),
     };
     match Runner::new(xen, store) {
         Ok(mut runner) => lifecycle::end(runner.run(&options)),
@@ -128,45 +131,23 @@ fn memory_map(boot_info: &BootInfo, gate: Gate) -> Result<(&[MemoryRegion], Gfn)
         (&*boot_info.memory_regions, boot::memory_map())
     };
     let size = xen::SPECIAL_PAGES * PAGE_SIZE as u64;
-    let hole =
-        boot::memory_map::hole(map, size).ok_or("no room for the grant table below 4 GiB")?;
+    let hole = hole(map, size).ok_or("no room for the grant table below 4 GiB")?;
     Ok((regions, Gfn(hole / PAGE_SIZE as u64)))
 }
 
-/// A page and a port that the tool stack made: where, by two HVM parameters. Refused when the page
-/// is not mapped one to one, or lies in memory that is ours.
-fn special_page(
-    xen: &Xen,
-    boot_info: &BootInfo,
-    regions: &[MemoryRegion],
-    page: u32,
-    port: u32,
-) -> Result<(usize, Port), Errno> {
-    let gfn = xen.param(page)?;
-    let port = xen.param(port)?;
-    let (Ok(gfn @ 1..0x10_0000), Ok(port @ 1..)) = (usize::try_from(gfn), u32::try_from(port))
-    else {
-        return Err(Errno::EINVAL);
-    };
-    let start = (gfn * PAGE_SIZE) as u64;
-    let touches = |from: u64, to: u64| start < to && from < start + PAGE_SIZE as u64;
-    let image_end = boot_info.kernel_addr + boot_info.kernel_len;
-    if touches(boot_info.kernel_addr, image_end)
-        || regions.iter().any(|region| touches(region.start, region.end))
-    {
-        return Err(Errno::EINVAL);
-    }
-    Ok((gfn * PAGE_SIZE, Port(port)))
+/// The memory that is ours: the image and what may be allocated.
+fn our_memory(boot_info: &BootInfo, regions: &[MemoryRegion]) -> impl Iterator<Item = Range> {
+    let image = Range::sized(boot_info.kernel_addr, boot_info.kernel_len);
+    regions.iter().map(|region| Range { start: region.start, end: region.end }).chain([image])
 }
 
 /// Without a console the guest works on, silently.
 fn connect_console(xen: &'static Xen, boot_info: &BootInfo, regions: &[MemoryRegion]) {
-    let (page, port) = (hvm::PARAM_CONSOLE_PFN, hvm::PARAM_CONSOLE_EVTCHN);
-    let place = special_page(xen, boot_info, regions, page, port);
-    if let Ok((address, port)) = place {
+    let (page, port) = (xen.param(hvm::PARAM_CONSOLE_PFN), xen.param(hvm::PARAM_CONSOLE_EVTCHN));
+    if let Ok((address, port)) = special_page::place(page, port, our_memory(boot_info, regions)) {
         let page = core::ptr::with_exposed_provenance::<xen_abi::console::Interface>(address);
         // SAFETY: Xen says that the console's page is there; it is mapped and lies outside of our
-        // memory (`special_page`); all its fields are atomics.
+        // memory (`place`); all its fields are atomics.
         console::use_xen(Console::new(xen, port, unsafe { &*page }));
     }
 }
@@ -175,10 +156,9 @@ fn connect_xenstore<'a>(
     xen: &'a Xen,
     boot_info: &BootInfo,
     regions: &[MemoryRegion],
-) -> Result<Xenstore<'a, Xen>, &'static str> {
-    let (page, port) = (hvm::PARAM_STORE_PFN, hvm::PARAM_STORE_EVTCHN);
-    let (address, port) = special_page(xen, boot_info, regions, page, port)
-        .map_err(|_| "this domain has no xenstore; without it no disk can be found")?;
+) -> Result<Xenstore<'a, Xen>, Absent> {
+    let (page, port) = (xen.param(hvm::PARAM_STORE_PFN), xen.param(hvm::PARAM_STORE_EVTCHN));
+    let (address, port) = special_page::place(page, port, our_memory(boot_info, regions))?;
     let page = core::ptr::with_exposed_provenance::<xen_abi::xenstore::Interface>(address);
     // SAFETY: as for the console's page.
     Ok(Xenstore::new(xen, port, unsafe { &*page }))

@@ -6,6 +6,7 @@
 use core::ptr;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use boot_info::memory_map::{ENTRIES_MAX, WIRE_ENTRY_SIZE, decode};
 use drivers::clock::system_time_ns;
 use drivers::hypervisor::{GrantFrame, Hypervisor};
 use drivers::{Page, hypervisor};
@@ -51,22 +52,14 @@ pub struct Xen {
 /// # Errors
 /// Xen's.
 pub fn memory_map(gate: Gate, entries: &mut [MemmapEntry]) -> Result<usize, Errno> {
-    let mut raw = [0_u8; 128 * 20];
-    let room = entries.len().min(raw.len() / 20);
+    let mut raw = [0_u8; ENTRIES_MAX * WIRE_ENTRY_SIZE];
+    let room = entries.len().min(ENTRIES_MAX);
     let mut argument =
         MemoryMap { nr_entries: room as u32, buffer: ptr::from_mut(&mut raw) as u64 };
     let at = ptr::from_mut(&mut argument) as u64;
     // SAFETY: the structure is the operation's, and its buffer has room for what it says.
     unsafe { gate.call2(hypercall::MEMORY_OP, memory::MEMORY_MAP, at)? };
-    let count = room.min(argument.nr_entries as usize);
-    for (entry, bytes) in entries.iter_mut().zip(raw.chunks_exact(20)).take(count) {
-        let word = |at: usize| {
-            u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-        };
-        let wide = |at: usize| u64::from(word(at + 4)) << 32 | u64::from(word(at));
-        *entry = MemmapEntry { addr: wide(0), size: wide(8), kind: word(16), reserved: 0 };
-    }
-    Ok(count)
+    Ok(decode(&raw, argument.nr_entries, entries))
 }
 
 impl Xen {

@@ -7,8 +7,8 @@ use drivers::console::Console;
 use model::ModelXen;
 use xen_abi::Port;
 
-use crate::rig::SEEDS;
-use crate::{Class, Must, class, waits};
+use crate::rig::{SEEDS, refuses_absent_pages};
+use crate::{Class, Must, class};
 
 pub const CLASSES: [Class; 7] = [
     class(1, "out_cons absurd", Must::Ignore, c1),
@@ -17,7 +17,7 @@ pub const CLASSES: [Class; 7] = [
     class(4, "indices change, our own are overwritten", Must::Ignore, c4),
     class(5, "flood of input, any bytes", Must::Ignore, c5),
     class(6, "event storm on the console's port", Must::Ignore, c6),
-    waits(7, "console page absent", Must::Fail, "a test of the kernel's start-up"),
+    class(7, "console page absent", Must::Fail, refuses_absent_pages),
 ];
 
 /// Runs `test` with a console for each seed.

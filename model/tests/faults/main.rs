@@ -6,15 +6,6 @@
 //! Letters: B ring and responses, G grants, events and pages, K keys and states, X xenstored,
 //! C console, P boot information, F FFS images.
 
-// The pure files of `boot`, compiled here once more: the crate itself holds the kernel's entry code
-// and links into nothing else.
-#[allow(dead_code, unreachable_pub, reason = "a library's files in a program")]
-#[path = "../../../boot/src/memory_map.rs"]
-mod memory_map;
-#[allow(dead_code, unreachable_pub, reason = "a library's files in a program")]
-#[path = "../../../boot/src/start_info.rs"]
-mod start_info;
-
 mod b;
 mod c;
 mod f;

@@ -1,14 +1,16 @@
 //! P1 to P11: what the loader and Xen tell at boot. The functions are the kernel's own; memory is
 //! a byte vector.
 
+use std::arch::x86_64::CpuidResult;
+
+use boot_info::cpuid::xen_leaves;
+use boot_info::memory_map::{self, ENTRIES_MAX, MAPPED_END, REGIONS_MAX, Range};
+use boot_info::memory_map::{WIRE_ENTRY_SIZE, decode};
+use boot_info::start_info::{BootError, COMMAND_LINE_MAX, Loaded, MODULES_MAX};
+use boot_info::start_info::{PhysicalMemory, Unreadable};
 use xen_abi::start_info::{MAGIC, MEMMAP_RAM, MemmapEntry};
 
-use crate::memory_map::{self, ENTRIES_MAX, MAPPED_END, REGIONS_MAX, Range};
-use crate::start_info::{BootError, COMMAND_LINE_MAX, Loaded, MODULES_MAX};
-use crate::start_info::{PhysicalMemory, Unreadable};
-use crate::{Class, Must, class, waits};
-
-const START_UP: &str = "a test of the kernel's start-up";
+use crate::{Class, Must, class};
 
 pub const CLASSES: [Class; 11] = [
     class(1, "start_info at an absurd address", Must::Fail, p1),
@@ -19,8 +21,8 @@ pub const CLASSES: [Class; 11] = [
     class(6, "no RAM, or not enough", Must::Fail, p6),
     class(7, "RAM that holds the image, modules or special pages", Must::Ignore, p7),
     class(8, "absurd RSDP", Must::Ignore, p8),
-    waits(9, "CPUID leaves moved or missing", Must::Fail, START_UP),
-    waits(10, "memory map and HVM parameter calls fail", Must::Fail, START_UP),
+    class(9, "CPUID leaves moved or missing", Must::Fail, p9),
+    class(10, "memory map and HVM parameter calls fail", Must::Fail, p10),
     class(11, "range for Xen's pages already occupied", Must::Ignore, p11),
 ];
 
@@ -220,6 +222,40 @@ fn p8() {
         let loaded = load(&ram().words(INFO + 32, &[rsdp])).unwrap();
         assert_eq!(loaded.start_info.rsdp_paddr, rsdp);
     }
+}
+
+fn p9() {
+    use xen_abi::hypercall::{CPUID_END, CPUID_FIRST, CPUID_SIGNATURE, CPUID_STEP};
+    let [ebx, ecx, edx] = CPUID_SIGNATURE;
+    let xen = |eax| CpuidResult { eax, ebx, ecx, edx };
+    let none = CpuidResult { eax: 0, ebx: 0, ecx: 0, edx: 0 };
+    // Wherever the leaves are, also behind another hypervisor's.
+    for base in (CPUID_FIRST..CPUID_END).step_by(CPUID_STEP as usize) {
+        let found = xen_leaves(|leaf| if leaf == base { xen(base + 4) } else { none });
+        assert_eq!(found, Some(base));
+    }
+    // Not where nobody may look, too few leaves, or another's signature.
+    assert_eq!(xen_leaves(|leaf| if leaf == CPUID_END { xen(leaf + 4) } else { none }), None);
+    assert_eq!(xen_leaves(|leaf| xen(leaf + 1)), None);
+    assert_eq!(xen_leaves(|_| xen(0)), None);
+    for other in [[0, ecx, edx], [ebx, 0, edx], [ebx, ecx, 0]] {
+        let [ebx, ecx, edx] = other;
+        assert_eq!(xen_leaves(|leaf| CpuidResult { eax: leaf + 4, ebx, ecx, edx }), None);
+    }
+}
+
+fn p10() {
+    // The parameters' refusals are C7's and X21's; this is what the map's call may answer.
+    let mut raw = vec![0; 3 * WIRE_ENTRY_SIZE + 7];
+    raw[..20].copy_from_slice(&[0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0, 0, 0, 1, 0, 0, 0]);
+    let mut entries = [MemmapEntry::default(); ENTRIES_MAX];
+    for (count, expected) in [(0, 0), (1, 1), (3, 3), (4, 3), (u32::MAX, 3)] {
+        assert_eq!(decode(&raw, count, &mut entries), expected);
+    }
+    assert_eq!(entries[0], entry(0x1_0000, 0x1_0002_0000, MEMMAP_RAM));
+    assert_eq!(decode(&raw, 3, &mut entries[..2]), 2);
+    assert_eq!(decode(&[], 3, &mut entries), 0);
+    assert_eq!(usable(&entries[3..], &[]), []);
 }
 
 fn p11() {

@@ -1,11 +1,14 @@
 //! What the classes share: a guest with one disk, and the ways in which a fault may end.
 
 use bench::engine::{self, Outcome, Verdict};
+use boot_info::memory_map::Range;
+use boot_info::special_page::{self, Absent};
 use drivers::Hypervisor;
 use drivers::blkfront::{Broken, GrantMode, Setup};
 use model::blkback::{Lie, Mischief};
 use model::guest::Device;
 use model::{Disk, Failure, Guest, ModelXen, Workload};
+use xen_abi::{Errno, Port};
 
 pub const XVDA: u32 = 51712;
 pub const SECTORS: u64 = 512;
@@ -117,4 +120,27 @@ pub fn run_job(xen: &ModelXen, device: &mut Device<'_>, options: &str) -> Outcom
     let queue = &mut device.queue;
     let mut disks = [engine::Disk { name: "xvda", info, queue }];
     engine::run(xen, jobs, &mut disks, &mut |_| Verdict::Continue)
+}
+
+/// What Xen may answer for the parameters of a page that the tool stack made; only the first pair
+/// is one that can be used.
+pub fn refuses_absent_pages() {
+    let ours = [Range { start: 0x10_0000, end: 0x20_0000 }, Range { start: 4096, end: 8192 }];
+    let place = |gfn, port| special_page::place(gfn, port, ours);
+    let at = |address| Ok((address, Port(2)));
+    assert_eq!(place(Ok(0xfeff8), Ok(2)), at(0xfeff_8000));
+    assert_eq!(place(Ok(0x200), Ok(2)), at(0x20_0000));
+    assert_eq!(place(Ok(0xff), Ok(2)), at(0xf_f000));
+    for gfn in [0, 0x10_0000, u64::from(u32::MAX), u64::MAX / 4096, u64::MAX] {
+        assert_eq!(place(Ok(gfn), Ok(2)), Err(Absent::Gfn(gfn)));
+    }
+    for port in [0, 1 << 32, u64::MAX] {
+        assert_eq!(place(Ok(0xfeff8), Ok(port)), Err(Absent::Port(port)));
+    }
+    for gfn in [1, 0x100, 0x1ff] {
+        assert_eq!(place(Ok(gfn), Ok(2)), Err(Absent::Ours(gfn * 4096)));
+    }
+    let refused = Err(Errno::EINVAL);
+    assert_eq!(place(refused, Ok(2)), Err(Absent::Refused(Errno::EINVAL)));
+    assert_eq!(place(Ok(0xfeff8), refused), Err(Absent::Refused(Errno::EINVAL)));
 }

@@ -36,7 +36,7 @@ pub const CLASSES: [Class; 21] = [
     class(18, "error field set", Must::Wait, x18),
     class(19, "feature bits change", Must::Ignore, x19),
     waits(20, "suspend in the middle of a message", Must::Wait, "suspend and resume"),
-    waits(21, "store page or port absent", Must::Fail, "a test of the kernel's start-up"),
+    class(21, "store page or port absent", Must::Fail, refuses_absent_pages),
 ];
 
 const NONE: Transaction = Transaction::NONE;

@@ -6,9 +6,9 @@ use arbitrary::{Result, Unstructured};
 use xen_abi::start_info::{MAGIC, MEMMAP_RAM, MemmapEntry};
 
 use crate::draw::{bytes, number, seldom, several};
-use crate::memory_map::{self, ENTRIES_MAX, MAPPED_END, Range};
-use crate::start_info::{BootError, COMMAND_LINE_MAX, Loaded, MODULES_MAX};
-use crate::start_info::{PhysicalMemory, Unreadable};
+use ::boot_info::memory_map::{self, ENTRIES_MAX, MAPPED_END, Range};
+use ::boot_info::start_info::{BootError, COMMAND_LINE_MAX, Loaded, MODULES_MAX};
+use ::boot_info::start_info::{PhysicalMemory, Unreadable};
 
 /// Where the parts of the valid image are.
 const INFO: usize = 0;

@@ -6,15 +6,6 @@
 //! variables set the amount and the seed: `PROPTEST_CASES`, `PROPTEST_RNG_SEED`. Inputs that fail
 //! are made small and printed, with the command that finds them again.
 
-// The pure files of `boot`, compiled here once more: the crate itself holds the kernel's entry code
-// and links into nothing else.
-#[allow(dead_code, unreachable_pub, reason = "a library's files in a program")]
-#[path = "../../../boot/src/memory_map.rs"]
-mod memory_map;
-#[allow(dead_code, unreachable_pub, reason = "a library's files in a program")]
-#[path = "../../../boot/src/start_info.rs"]
-mod start_info;
-
 mod boot_info;
 mod draw;
 mod handshake_keys;

@@ -32,6 +32,11 @@ impl Range {
         Self { start, end: start.saturating_add(size) }
     }
 
+    /// Whether the two have an address in common.
+    pub const fn touches(self, other: Self) -> bool {
+        self.start < other.end && other.start < self.end
+    }
+
     const fn is_empty(self) -> bool {
         self.start >= self.end
     }
@@ -60,6 +65,30 @@ impl Range {
         let end = self.end.checked_next_multiple_of(page).unwrap_or(u64::MAX);
         Self { start: self.start / page * page, end }
     }
+}
+
+/// Bytes of an entry of the map that XENMEM_memory_map fills in (`e820entry`).
+pub const WIRE_ENTRY_SIZE: usize = 20;
+
+/// The first `count` entries of a map as XENMEM_memory_map fills it in, or as many as `raw` and
+/// `entries` have room for; answers how many.
+pub fn decode(raw: &[u8], count: u32, entries: &mut [MemmapEntry]) -> usize {
+    let whole = raw.as_chunks::<WIRE_ENTRY_SIZE>().0;
+    let count = whole.len().min(entries.len()).min(count as usize);
+    for (entry, bytes) in entries.iter_mut().zip(whole).take(count) {
+        let [addr_low, addr_high, size_low, size_high, kind] = core::array::from_fn(|word| {
+            let bytes: [u8; 4] = core::array::from_fn(|byte| bytes[4 * word + byte]);
+            u32::from_le_bytes(bytes)
+        });
+        let wide = |low, high| u64::from(high) << 32 | u64::from(low);
+        *entry = MemmapEntry {
+            addr: wide(addr_low, addr_high),
+            size: wide(size_low, size_high),
+            kind,
+            reserved: 0,
+        };
+    }
+    count
 }
 
 /// The ranges of `entries` that are RAM and in nobody's use, in ascending order.
@@ -116,7 +145,7 @@ pub fn hole(entries: &[MemmapEntry], size: u64) -> Option<u64> {
             .iter()
             .filter(|entry| entry.size != 0)
             .map(|entry| Range::sized(entry.addr, entry.size))
-            .find(|range| range.start < end && range.end > start);
+            .find(|range| range.touches(Range { start, end }));
         match touched {
             None => return Some(start),
             Some(range) => start = range.end.checked_next_multiple_of(HOLE_ALIGN)?,
