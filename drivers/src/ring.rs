@@ -5,7 +5,8 @@
 //! each look and may not run ahead of the requests that are outstanding.
 
 use core::fmt;
-use core::mem::size_of;
+use core::mem::{offset_of, size_of};
+use core::ops::Range;
 use core::ptr::NonNull;
 use core::sync::atomic::{Ordering, fence};
 
@@ -54,7 +55,12 @@ pub struct FrontRing {
     rsp_cons: u32,
     /// `rsp_prod` at the last look, already checked.
     rsp_prod_seen: u32,
+    /// Nothing is taken any more.
+    closed: bool,
 }
+
+/// Words of a request before its segments.
+const FIXED_WORDS: usize = offset_of!(Request, seg) / size_of::<u64>();
 
 impl FrontRing {
     /// Makes an empty ring in `page` (SHARED_RING_INIT).
@@ -71,6 +77,7 @@ impl FrontRing {
             published: index,
             rsp_cons: index,
             rsp_prod_seen: index,
+            closed: false,
         };
         let header = ring.header();
         header.req_prod.store(index, Ordering::Relaxed);
@@ -111,23 +118,32 @@ impl FrontRing {
 
     /// Puts a request, unpublished (RING_GET_REQUEST and the filling of it).
     ///
-    /// Only the segments in use are written.
+    /// Only the segments in use are written. There has to be room, which there is for a caller with
+    /// a slot for each entry; otherwise a request that waits would be overwritten.
     ///
     /// # Panics
-    /// When the ring is full, which a caller with one slot for each entry can't reach, or when the
-    /// request claims more segments than it has.
-    #[inline]
+    /// When the request claims more segments than it has.
+    #[inline(always)]
     pub fn put(&mut self, request: &Request) {
-        assert!(self.outstanding() < ENTRIES);
-        let used = &request.seg[..usize::from(request.nr_segments)];
-        let words = (size_of::<Request>() - size_of_val(&request.seg) + size_of_val(used)) / 8;
+        debug_assert!(self.outstanding() < ENTRIES);
         let from = core::ptr::from_ref(request).cast::<u64>();
         let to = self.entry(self.req_prod_pvt);
-        for word in 0..words {
-            // SAFETY: `words` * 8 bytes are within the private request (its fixed part and the
-            // segments that exist) and within one entry; `Request` is 8-aligned and has no
-            // padding that is not a field. Volatile, because the backend reads at any time.
-            unsafe { to.add(word).write_volatile(from.add(word).read()) }
+        let copy = |words: Range<usize>| {
+            for word in words {
+                // SAFETY: the words are within the private request (its fixed part and segments
+                // that exist, see below) and within one entry; `Request` is 8-aligned and has no
+                // padding that is not a field. Volatile, because the backend reads at any time.
+                unsafe { to.add(word).write_volatile(from.add(word).read()) }
+            }
+        };
+        copy(0..FIXED_WORDS);
+        match request.nr_segments {
+            // Most requests, without the steps of a loop.
+            1 => copy(FIXED_WORDS..FIXED_WORDS + 1),
+            count => {
+                let used = &request.seg[..usize::from(count)];
+                copy(FIXED_WORDS..FIXED_WORDS + used.len());
+            }
         }
         self.req_prod_pvt = self.req_prod_pvt.wrapping_add(1);
     }
@@ -153,25 +169,38 @@ impl FrontRing {
     ///
     /// # Errors
     /// [`Overrun`], when `rsp_prod` claims more than was asked for. The ring is then unusable.
-    #[inline]
+    #[inline(always)]
     pub fn take(&mut self) -> Result<Option<Response>, Overrun> {
-        if self.rsp_cons == self.rsp_prod_seen {
-            let rsp_prod = self.header().rsp_prod.load(Ordering::Acquire);
-            let outstanding = self.published.wrapping_sub(self.rsp_cons);
-            if rsp_prod.wrapping_sub(self.rsp_cons) > outstanding {
-                return Err(Overrun { rsp_prod, rsp_cons: self.rsp_cons, outstanding });
-            }
-            self.rsp_prod_seen = rsp_prod;
-            if rsp_prod == self.rsp_cons {
-                return Ok(None);
-            }
+        if self.rsp_cons == self.rsp_prod_seen && !self.look()? {
+            return Ok(None);
         }
-        let entry = self.entry(self.rsp_cons).cast::<Response>();
-        // SAFETY: the entry is inside the page and aligned; every bit pattern is a valid
-        // `Response`. Volatile: one copy, and all checks are made on the copy.
-        let response = unsafe { entry.read_volatile() };
+        let entry = self.entry(self.rsp_cons);
+        // SAFETY: both words are inside the entry. Volatile: one copy, and all checks are made on
+        // the copy.
+        let words = unsafe { [entry.read_volatile(), entry.add(1).read_volatile()] };
         self.rsp_cons = self.rsp_cons.wrapping_add(1);
-        Ok(Some(response))
+        Ok(Some(Response::from_words(words)))
+    }
+
+    /// Looks at `rsp_prod` anew; answers whether there is a response.
+    #[inline]
+    fn look(&mut self) -> Result<bool, Overrun> {
+        if self.closed {
+            return Ok(false);
+        }
+        let rsp_prod = self.header().rsp_prod.load(Ordering::Acquire);
+        let outstanding = self.published.wrapping_sub(self.rsp_cons);
+        if rsp_prod.wrapping_sub(self.rsp_cons) > outstanding {
+            return Err(Overrun { rsp_prod, rsp_cons: self.rsp_cons, outstanding });
+        }
+        self.rsp_prod_seen = rsp_prod;
+        Ok(rsp_prod != self.rsp_cons)
+    }
+
+    /// Takes nothing any more, not even what was seen already.
+    pub fn close(&mut self) {
+        self.closed = true;
+        self.rsp_prod_seen = self.rsp_cons;
     }
 
     /// Asks for an event at the next response, and says whether one is there already, in which case
@@ -274,6 +303,21 @@ mod tests {
     }
 
     #[test]
+    fn a_closed_ring_keeps_what_it_has_seen() {
+        let (mut ring, mut back) = (FrontRing::new(leaked()), Back(0));
+        for id in 0..3 {
+            ring.put(&request(id));
+        }
+        ring.publish();
+        back.answer(&ring);
+        back.answer(&ring);
+        assert_eq!(ring.take().unwrap().unwrap().id, 0);
+        ring.close();
+        back.answer(&ring);
+        assert!(ring.take().unwrap().is_none());
+    }
+
+    #[test]
     fn unpublished_requests_cannot_be_answered() {
         let mut ring = FrontRing::new(leaked());
         ring.put(&request(1));
@@ -283,6 +327,7 @@ mod tests {
 
     #[test]
     #[should_panic]
+    #[cfg(debug_assertions)]
     fn a_full_ring_is_a_bug_of_the_caller() {
         let mut ring = FrontRing::new(leaked());
         (0..=u64::from(ENTRIES)).for_each(|id| ring.put(&request(id)));

@@ -81,6 +81,18 @@ impl Response {
     pub const fn new(id: u64, operation: u8, status: i16) -> Self {
         Self { id, operation, pad0: 0, status, pad1: 0 }
     }
+
+    /// The response that lies in two words of a ring, x86's way round.
+    #[inline]
+    pub const fn from_words([id, rest]: [u64; 2]) -> Self {
+        Self {
+            id,
+            operation: rest as u8,
+            pad0: (rest >> 8) as u8,
+            status: (rest >> 16) as i16,
+            pad1: (rest >> 32) as u32,
+        }
+    }
 }
 
 const _: () = {

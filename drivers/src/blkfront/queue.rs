@@ -140,13 +140,16 @@ pub struct Counters {
     pub copies: u64,
 }
 
+/// An id that no request has: it names no slot.
+const NOT_IN_FLIGHT: u64 = u64::MAX;
+
 /// All that belongs to one slot.
 #[derive(Debug)]
 pub(super) struct SlotState<'a> {
-    /// The shadow of the request; its grefs never change.
+    /// The shadow of the request; its grefs never change. Its id is [`NOT_IN_FLIGHT`] between two
+    /// requests.
     request: Request,
     generation: u32,
-    in_flight: bool,
     /// Bytes from the start of the pages that may hold something of earlier requests.
     used_bytes: u32,
     pub(super) pages: Vec<(Page, Grant<'a>)>,
@@ -188,11 +191,15 @@ impl<'a> SlotState<'a> {
             nr_segments: 0,
             handle: vdev.handle(),
             pad: 0,
-            id: 0,
+            id: NOT_IN_FLIGHT,
             sector_number: 0,
             seg,
         };
-        Self { request, generation: 0, in_flight: false, used_bytes: 0, pages, private }
+        Self { request, generation: 0, used_bytes: 0, pages, private }
+    }
+
+    fn is_in_flight(&self) -> bool {
+        self.request.id != NOT_IN_FLIGHT
     }
 
     /// Copies the request's data between its two homes; answers how many pages that touched.
@@ -319,23 +326,23 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
     pub fn submit(&mut self, slot: Slot, operation: Operation, sector: u64, bytes: u32) {
         let state = &mut self.slots[slot.index()];
         let sectors = bytes / SECTOR_SIZE;
-        assert!(!state.in_flight && bytes.is_multiple_of(SECTOR_SIZE));
-        assert!(sector <= self.sectors && u64::from(sectors) <= self.sectors - sector);
         let segments = sectors.div_ceil(SECTORS_PER_PAGE) as usize;
+        let end = sector.checked_add(sectors.into());
+        assert!(!state.is_in_flight() && bytes.is_multiple_of(SECTOR_SIZE));
+        assert!(end.is_some_and(|end| end <= self.sectors));
         assert!(segments <= state.pages.len() && (bytes == 0) == (operation == Operation::Flush));
 
         state.generation = state.generation.wrapping_add(1);
-        state.in_flight = true;
         let request = &mut state.request;
         request.operation = operation.code();
         request.nr_segments = segments as u8;
         request.id = u64::from(state.generation) << 32 | u64::from(slot.0);
         request.sector_number = sector;
-        for segment in &mut request.seg[..segments] {
-            segment.last_sect = SECTORS_PER_PAGE as u8 - 1;
-        }
-        if let Some(last) = segments.checked_sub(1) {
-            request.seg[last].last_sect = ((sectors - 1) % SECTORS_PER_PAGE) as u8;
+        if let Some((last, whole)) = request.seg[..segments].split_last_mut() {
+            last.last_sect = ((sectors - 1) % SECTORS_PER_PAGE) as u8;
+            for segment in whole {
+                segment.last_sect = SECTORS_PER_PAGE as u8 - 1;
+            }
         }
         if operation == Operation::Write {
             state.wipe_behind(bytes);
@@ -389,31 +396,28 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
     /// [`Broken`]: the backend lied. No request will complete any more.
     #[inline]
     pub fn poll(&mut self) -> Result<Option<Completion>, Broken> {
-        if let Some(broken) = self.broken {
-            return Err(broken);
-        }
         match self.ring.take() {
-            Ok(None) => Ok(None),
             Ok(Some(response)) => {
                 self.complete(response).map(Some).map_err(|broken| self.fail(broken))
             }
+            Ok(None) => self.broken.map_or(Ok(None), Err),
             Err(overrun) => Err(self.fail(Broken::Overrun(overrun))),
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn complete(&mut self, response: Response) -> Result<Completion, Broken> {
         let foreign = Broken::ForeignId(response.id);
         let number = response.id as u8;
         let state = self.slots.get_mut(usize::from(number)).ok_or(foreign)?;
-        if !state.in_flight || state.request.id != response.id {
+        if state.request.id != response.id {
             return Err(foreign);
         }
         let asked = state.request.operation;
         if response.operation != asked {
             return Err(Broken::ForeignOperation { asked, answered: response.operation });
         }
-        state.in_flight = false;
+        state.request.id = NOT_IN_FLIGHT;
         match self.grants {
             GrantMode::Persistent => {}
             GrantMode::PersistentCopy => {
@@ -450,7 +454,7 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
     /// When they do not fit, or cross a page.
     pub fn write_data(&mut self, slot: &Slot, offset: usize, bytes: &[u8]) {
         let state = &mut self.slots[slot.index()];
-        assert!(!state.in_flight);
+        assert!(!state.is_in_flight());
         state.data_page_mut(offset / PAGE_SIZE).write(offset % PAGE_SIZE, bytes);
     }
 
@@ -460,11 +464,14 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
     /// When the range is beyond the slot's pages, or crosses a page.
     pub fn read_data(&self, slot: &Slot, offset: usize, bytes: &mut [u8]) {
         let state = &self.slots[slot.index()];
-        assert!(!state.in_flight);
+        assert!(!state.is_in_flight());
         state.data_page(offset / PAGE_SIZE).read(offset % PAGE_SIZE, bytes);
     }
 
+    /// Nothing completes any more.
+    #[cold]
     fn fail(&mut self, broken: Broken) -> Broken {
+        self.ring.close();
         *self.broken.get_or_insert(broken)
     }
 }
