@@ -41,5 +41,5 @@ case "${1-}" in
     *) install_missing ;;
 esac
 find_cargo
-cargo build --release --quiet --package kernel --package rig || fail "the build failed"
+cargo build --release --quiet --package kernel --package rig --package qemu-count || fail "the build failed"
 exec "${CARGO_TARGET_DIR:-target}/release/rig" "$@"

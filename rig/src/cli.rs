@@ -10,6 +10,7 @@ use crate::rig::Rig;
 use crate::scenario;
 use crate::scenario::compare::Side;
 use crate::scenario::test::Part;
+use crate::workload::Workload;
 
 /// Benchmarks Xen block storage from inside a guest: boots Xen, a Linux dom0 and guests in QEMU.
 ///
@@ -53,10 +54,16 @@ enum Command {
         /// Measure one of the two only
         #[arg(long, value_name = "GUEST")]
         only: Option<Side>,
+        /// All workloads, not just random reads: each pattern, both depths, large blocks
+        #[arg(long)]
+        all: bool,
+        /// Make our counted instructions the baseline that `test` holds later ones against
+        #[arg(long, requires = "deterministic")]
+        save_baseline: bool,
         /// How many pairs of guests; instruction counting needs but one
         #[arg(long, default_value_t = 5, conflicts_with = "deterministic", value_parser = clap::value_parser!(u32).range(1..=100))]
         pairs: u32,
-        /// Seconds for each of the two jobs (iodepth 32 and 1)
+        /// Seconds for each workload
         #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=3600))]
         runtime: u32,
     },
@@ -81,19 +88,20 @@ impl Cli {
         let rig = Rig::open()?;
         match self.command.unwrap_or(Command::Run { options: Vec::new() }) {
             Command::Run { options } => scenario::run::run(&rig, &options),
-            Command::Compare { deterministic, only, pairs, runtime } => {
+            Command::Compare { deterministic, only, all, save_baseline, pairs, runtime } => {
                 let sides = only.map_or(vec![Side::Ours, Side::Linux], |side| vec![side]);
+                let workloads = if all { &Workload::ALL[..] } else { &Workload::MAIN };
                 if deterministic {
-                    scenario::instructions::compare(&rig, &sides, runtime)
+                    scenario::instructions::compare(&rig, &sides, workloads, runtime, save_baseline)
                 } else {
-                    scenario::compare::compare(&rig, &sides, pairs, runtime)
+                    scenario::compare::compare(&rig, &sides, workloads, pairs, runtime)
                 }
             }
             Command::Bench { deterministic, runtime } => {
                 scenario::bench::bench(&rig, clock(deterministic), runtime)
             }
             Command::Test { only } => {
-                let all = vec![Part::Host, Part::Selftest, Part::Xen];
+                let all = vec![Part::Host, Part::Selftest, Part::Xen, Part::Cost];
                 Ok(scenario::test::test(&rig, &only.map_or(all, |part| vec![part])))
             }
             Command::Selftest => scenario::selftest::selftest(&rig),

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 
 use crate::archive::Archive;
+use crate::counts::Counts;
 use crate::image::Image;
 use crate::progress::Progress;
 use crate::qemu::{self, Qemu};
@@ -51,6 +52,10 @@ const POWER_OFF: Duration = Duration::from_secs(30);
 /// an intercepted RDTSCP has no instruction length, XSAVE mixes up the domains' vector state.
 const CPU: &str = "max,+svm,-smap,-smep,-rdtscp,-xsave";
 
+/// The plugin and its counts in the run's directory.
+const COUNTER: &str = "count.so";
+const COUNTS: &str = "counts";
+
 /// Sees what comes of each step, told by its index, as it comes; an error ends the run.
 pub(crate) type Watch<'a> = &'a mut dyn FnMut(usize, Seen) -> Result<()>;
 
@@ -64,6 +69,8 @@ pub(crate) struct Machine<'a> {
     pub(crate) directory: PathBuf,
     /// What dom0 has to serve.
     pub(crate) ramdisks: Ramdisks,
+    /// The plugin that counts instructions, if they are to be counted.
+    pub(crate) counter: Option<PathBuf>,
     /// Told of the stages.
     pub(crate) progress: &'a Progress,
 }
@@ -72,6 +79,14 @@ impl Machine<'_> {
     /// What Xen and dom0's kernel say.
     pub(crate) fn log(&self) -> PathBuf {
         self.directory.join("console.log")
+    }
+
+    /// What the plugin has counted so far.
+    ///
+    /// # Errors
+    /// When there is no plugin, or it has not started yet.
+    pub(crate) fn counts(&self) -> Result<Counts> {
+        Counts::read(&self.directory.join(COUNTS))
     }
 
     /// Boots, has dom0 work off the steps, and powers off.
@@ -113,11 +128,14 @@ impl Machine<'_> {
     fn prepare(&self, mut overlay: Archive) -> Result<()> {
         overlay.add("/rig/settings", 0o644, self.ramdisks.settings());
         let place = |name| self.directory.join(name);
-        for (name, target) in [("xen", self.image.xen()), ("vmlinuz", self.image.dom0_kernel())] {
+        let counter = self.counter.clone().map(|plugin| (COUNTER, plugin));
+        let links = [("xen", self.image.xen()), ("vmlinuz", self.image.dom0_kernel())];
+        for (name, target) in links.into_iter().chain(counter) {
             remove_file(&place(name))?;
             symlink(target, place(name))?;
         }
         remove_file(&place("console.log"))?;
+        remove_file(&place(COUNTS))?;
         let mut initramfs = File::create(place("dom0.cpio"))?;
         io::copy(&mut File::open(self.image.dom0_initramfs())?, &mut initramfs)?;
         overlay.write(&mut initramfs)
@@ -138,6 +156,9 @@ impl Machine<'_> {
                 command.args(["-icount", "shift=0,sleep=off"])
             }
         };
+        if self.counter.is_some() {
+            command.args(["-plugin", &format!("./{COUNTER},out={COUNTS}")]);
+        }
         command.args(["-kernel", "xen", "-append", &xen]);
         command.args(["-initrd", "vmlinuz console=hvc0 rdinit=/init quiet,dom0.cpio"]);
         Ok(command)

@@ -8,8 +8,10 @@ use std::process::ExitCode;
 use clap::Parser;
 
 mod archive;
+mod baseline;
 mod cache;
 mod cli;
+mod counts;
 mod guest;
 mod image;
 mod libraries;
@@ -24,6 +26,7 @@ mod rig;
 mod scenario;
 mod spread;
 mod steps;
+mod workload;
 
 fn main() -> ExitCode {
     match cli::Cli::parse().run() {

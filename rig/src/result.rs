@@ -54,15 +54,15 @@ impl GuestResult {
             .with_context(|| format!("the result has no job {name}"))
     }
 
-    /// The read IOPS of a job that must have done something and have no errors.
+    /// The IOPS of a job, `read` or `write`, which must have done something and have no errors.
     ///
     /// # Errors
     /// When it has not.
-    pub(crate) fn read_iops(&self, job_name: &str) -> Result<f64> {
+    pub(crate) fn iops(&self, job_name: &str, direction: &str) -> Result<f64> {
         let job = self.job(job_name)?;
         anyhow::ensure!(job["error"] == 0, "job {job_name} had error {}", job["error"]);
-        let iops = job["read"]["iops"].as_f64().filter(|iops| *iops > 0.0);
-        iops.with_context(|| format!("job {job_name} has no read IOPS"))
+        let iops = job[direction]["iops"].as_f64().filter(|iops| *iops > 0.0);
+        iops.with_context(|| format!("job {job_name} has no {direction} IOPS"))
     }
 }
 
@@ -82,8 +82,8 @@ mod tests {
         ]);
         let result = GuestResult::find(&outcome, "a", OURS).unwrap();
         assert_eq!(result.verdict(), Ok(()));
-        assert_eq!(result.read_iops("q").unwrap(), 2.5);
-        assert!(result.read_iops("r").is_err());
+        assert_eq!(result.iops("q", "read").unwrap(), 2.5);
+        assert!(result.iops("r", "read").is_err() && result.iops("q", "write").is_err());
         assert!(GuestResult::find(&outcome, "c", OURS).is_err());
     }
 

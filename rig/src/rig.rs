@@ -44,7 +44,19 @@ impl Rig {
     /// # Errors
     /// When it is not built.
     pub(crate) fn kernel(&self) -> Result<PathBuf> {
-        let path = self.build.join("ringmark");
+        self.built("ringmark")
+    }
+
+    /// The plugin that counts instructions in QEMU, built by cargo.
+    ///
+    /// # Errors
+    /// When it is not built.
+    pub(crate) fn counter(&self) -> Result<PathBuf> {
+        self.built("libqemu_count.so")
+    }
+
+    fn built(&self, name: &str) -> Result<PathBuf> {
+        let path = self.build.join(name);
         ensure!(
             path.is_file(),
             "{} is not there: `cargo build --release` makes it",
@@ -104,6 +116,7 @@ impl Rig {
         directory: PathBuf,
         ramdisks: Ramdisks,
     ) -> Machine<'a> {
-        Machine { image, clock: Clock::Wall, directory, ramdisks, progress: &self.progress }
+        let progress = &self.progress;
+        Machine { image, clock: Clock::Wall, directory, ramdisks, counter: None, progress }
     }
 }

@@ -3,6 +3,7 @@
 //! The wall clock is noise on a shared host, so each pair is run one after the other in one boot
 //! and the spread is shown.
 
+use std::fmt::{self, Display, Formatter};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -18,6 +19,7 @@ use crate::result::{GuestResult, OURS, PEER};
 use crate::rig::{GUEST_KERNEL, Rig};
 use crate::spread::Spread;
 use crate::steps::{Outcome, Seen, Step};
+use crate::workload::Workload;
 
 /// Where dom0 has the Linux guest's kernel and initramfs.
 const PEER_KERNEL: &str = "/guests/vmlinux";
@@ -27,9 +29,8 @@ const PEER_INITRAMFS: &str = "/guests/peer.cpio";
 pub(crate) const PEER_MEMORY_MIB: u32 = 400;
 pub(crate) const OUR_MEMORY_MIB: u32 = 16;
 
-/// Options that mean the same to both. Our guest keeps no map of the blocks that a random job has
-/// visited, so fio does not either.
-pub(crate) const COMMON: &str = "--filename=/dev/xvda --direct=1 --ioengine=libaio --rw=randread --bs=4k --norandommap --time_based";
+/// Ends the line by which either guest tells that it could use its disk.
+const FIRST_IO: &str = "first I/O completed";
 
 /// One of the two.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -57,15 +58,23 @@ impl Side {
         }
     }
 
-    /// The guest that runs these jobs; `words` are for the guest itself.
-    pub(crate) fn guest(self, name: String, clock: Clock, words: &str, jobs: &str) -> Guest {
+    /// What begins the lines that say that its job has begun and that it has ended.
+    pub(crate) fn edges(self) -> [&'static str; 2] {
+        match self {
+            Self::Ours => ["ringmark: first I/O completed", OURS],
+            Self::Linux => ["peer: job begins", "peer: job ended"],
+        }
+    }
+
+    /// The guest that runs these jobs.
+    pub(crate) fn guest(self, name: String, clock: Clock, jobs: &str) -> Guest {
         let (kernel, ramdisk, memory_mib, extra) = match self {
-            Self::Ours => (GUEST_KERNEL, None, OUR_MEMORY_MIB, format!("{words} {jobs}")),
+            Self::Ours => (GUEST_KERNEL, None, OUR_MEMORY_MIB, jobs.to_owned()),
             Self::Linux => (
                 PEER_KERNEL,
                 Some(PEER_INITRAMFS),
                 PEER_MEMORY_MIB,
-                format!("console=hvc0 quiet {words} -- {jobs}"),
+                format!("console=hvc0 quiet -- {jobs}"),
             ),
         };
         let disks = vec!["phy:/dev/ram0,xvda,w".into()];
@@ -85,17 +94,21 @@ pub(crate) fn overlay(
     Ok(overlay)
 }
 
-/// Runs `pairs` pairs, `runtime_s` seconds for each of the two jobs (iodepth 32 and 1).
+/// Runs `pairs` pairs, `runtime_s` seconds for each workload.
 ///
 /// # Errors
 /// When the machine, a guest or a job fails.
-pub(crate) fn compare(rig: &Rig, sides: &[Side], pairs: u32, runtime_s: u32) -> Result<ExitCode> {
+pub(crate) fn compare(
+    rig: &Rig,
+    sides: &[Side],
+    workloads: &[Workload],
+    pairs: u32,
+    runtime_s: u32,
+) -> Result<ExitCode> {
     let image = Image::build(&rig.cache, &rig.progress)?;
     let (directory, _lock) = rig.directory("compare")?;
     let machine = rig.machine(&image, directory, Ramdisks::MEASURED);
-    let jobs = format!(
-        "{COMMON} --runtime={runtime_s} --name=iodepth32 --iodepth=32 --name=iodepth1 --stonewall --iodepth=1"
-    );
+    let jobs = Workload::options(workloads, runtime_s);
     let mut runs = Vec::new();
     for pair in 1..=pairs {
         // Whoever is first may find a quieter or a busier host: take turns.
@@ -104,14 +117,11 @@ pub(crate) fn compare(rig: &Rig, sides: &[Side], pairs: u32, runtime_s: u32) -> 
             order.reverse();
         }
         for side in order {
-            runs.push((
-                side,
-                side.guest(format!("{}-{pair}", side.name()), machine.clock, "", &jobs),
-            ));
+            runs.push((side, side.guest(format!("{}-{pair}", side.name()), machine.clock, &jobs)));
         }
     }
     let guests: Vec<Guest> = runs.iter().map(|(_, guest)| guest.clone()).collect();
-    let allowed_s = 120 + 2 * u64::from(runtime_s);
+    let allowed_s = 120 + workloads.len() as u64 * u64::from(runtime_s);
     let steps: Vec<Step> = guests
         .iter()
         .map(|guest| {
@@ -130,38 +140,42 @@ pub(crate) fn compare(rig: &Rig, sides: &[Side], pairs: u32, runtime_s: u32) -> 
         let Some((side, guest)) = runs.get(index) else {
             return Ok(());
         };
-        let sample =
-            Sample::read(*side, &guest.name, &outcome).with_context(|| outcome.lines.join("\n"))?;
-        rig.progress.detail(&format!(
-            "iodepth 32: {:.0} IOPS, iodepth 1: {:.0} IOPS, first I/O after {:.2} s",
-            sample.iops_32, sample.iops_1, sample.start_up.first_io_s
-        ));
+        let sample = Sample::read(*side, &guest.name, workloads, &outcome)
+            .with_context(|| outcome.lines.join("\n"))?;
+        rig.progress.detail(&sample.to_string());
         samples.push((*side, sample));
         Ok(())
     })?;
-    report(rig, &image, &samples)
+    report(rig, &image, workloads, &samples)
 }
-
-/// One of a sample's figures.
-type Figure = fn(&Sample) -> f64;
 
 /// What one guest of a pair came to.
 struct Sample {
-    iops_32: f64,
-    iops_1: f64,
+    /// By workload.
+    iops: Vec<f64>,
     start_up: StartUp,
 }
 
 impl Sample {
-    fn read(side: Side, name: &str, outcome: &Outcome) -> Result<Self> {
+    fn read(side: Side, name: &str, workloads: &[Workload], outcome: &Outcome) -> Result<Self> {
         let result = GuestResult::find(outcome, name, side.mark())?;
+        let iops = |workload: &Workload| result.iops(&workload.name(), workload.direction());
         Ok(Self {
-            iops_32: result.read_iops("iodepth32")?,
-            iops_1: result.read_iops("iodepth1")?,
+            iops: workloads.iter().map(iops).collect::<Result<_>>()?,
             start_up: StartUp::read(outcome, name)?,
         })
     }
 }
+
+impl Display for Sample {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let iops: Vec<String> = self.iops.iter().map(|iops| format!("{iops:.0}")).collect();
+        write!(f, "{} IOPS, first I/O after {:.2} s", iops.join(", "), self.start_up.first_io_s)
+    }
+}
+
+/// One of a sample's figures.
+type Figure = Box<dyn Fn(&Sample) -> f64>;
 
 /// How a guest came up, by dom0's clock.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -179,8 +193,8 @@ impl StartUp {
         let create = of_xl("create ").context("xl was not started")?;
         let runs = of_xl("Waiting for domain").context("xl does not wait for the guest")?;
         let lines = ConsoleLine::of(outcome, name);
-        let first_io = lines.iter().find(|line| line.text.ends_with("first I/O completed"));
-        let first_io = first_io.context("no line says `first I/O completed`")?;
+        let first_io = lines.iter().find(|line| line.text.ends_with(FIRST_IO));
+        let first_io = first_io.context("no line tells of the first I/O")?;
         Ok(Self {
             xl_s: runs.uptime_s - create.uptime_s,
             first_io_s: first_io.uptime_s - create.uptime_s,
@@ -188,17 +202,29 @@ impl StartUp {
     }
 }
 
-fn report(rig: &Rig, image: &Image, samples: &[(Side, Sample)]) -> Result<ExitCode> {
+fn report(
+    rig: &Rig,
+    image: &Image,
+    workloads: &[Workload],
+    samples: &[(Side, Sample)],
+) -> Result<ExitCode> {
     println!(
-        "{:<30} {:>26} {:>26} {:>8}",
+        "{:<32} {:>26} {:>26} {:>8}",
         "median (least .. greatest)", "ringmark", "Linux 6.1 + fio", "ratio"
     );
-    let rows: [(&str, Figure); 4] = [
-        ("4k randread iodepth 32, IOPS", |sample| sample.iops_32),
-        ("4k randread iodepth 1, IOPS", |sample| sample.iops_1),
-        ("xl create to first I/O, s", |sample| sample.start_up.first_io_s),
-        ("  of that, xl until it runs, s", |sample| sample.start_up.xl_s),
-    ];
+    let mut rows: Vec<(String, Figure)> = Vec::new();
+    for (number, workload) in workloads.iter().enumerate() {
+        let iops = move |sample: &Sample| sample.iops[number];
+        rows.push((format!("{workload}, IOPS"), Box::new(iops)));
+    }
+    rows.push((
+        "xl create to first I/O, s".to_owned(),
+        Box::new(|sample| sample.start_up.first_io_s),
+    ));
+    rows.push((
+        "  of that, xl until it runs, s".to_owned(),
+        Box::new(|sample| sample.start_up.xl_s),
+    ));
     let mut measurements = Vec::new();
     for (name, value) in rows {
         let of = |side: Side| -> Vec<f64> {
@@ -210,7 +236,7 @@ fn report(rig: &Rig, image: &Image, samples: &[(Side, Sample)]) -> Result<ExitCo
         let ratio = spreads.0.zip(spreads.1).map(|(ours, linux)| ours.median / linux.median);
         let cell = |spread: Option<Spread>| spread.map_or("-".into(), |spread| spread.to_string());
         println!(
-            "{name:<30} {:>26} {:>26} {:>8}",
+            "{name:<32} {:>26} {:>26} {:>8}",
             cell(spreads.0),
             cell(spreads.1),
             ratio.map_or("-".into(), |ratio| format!("{ratio:.2}"))
@@ -222,8 +248,8 @@ fn report(rig: &Rig, image: &Image, samples: &[(Side, Sample)]) -> Result<ExitCo
     let kib = |path: &Path| -> Result<u64> { Ok(path.metadata()?.len().div_ceil(1024)) };
     let ours_kib = kib(&rig.kernel()?)?;
     let linux_kib = kib(&image.peer_kernel())? + kib(&image.peer_initramfs())?;
-    println!("{:<30} {OUR_MEMORY_MIB:>26} {PEER_MEMORY_MIB:>26}", "memory, MiB");
-    println!("{:<30} {ours_kib:>26} {linux_kib:>26}", "kernel and initramfs, KiB");
+    println!("{:<32} {OUR_MEMORY_MIB:>26} {PEER_MEMORY_MIB:>26}", "memory, MiB");
+    println!("{:<32} {ours_kib:>26} {linux_kib:>26}", "kernel and initramfs, KiB");
     rig.save(
         "compare.json",
         &json!({

@@ -1,112 +1,178 @@
-//! `compare --deterministic`: executed instructions for each I/O of the whole stack (Xen, dom0,
-//! guest), ours and the Linux guest's, under QEMU's instruction counting.
+//! `compare --deterministic`: executed instructions for each I/O of the whole stack, ours and the
+//! Linux guest's, under QEMU's instruction counting.
 //!
 //! A virtual second is 10⁹ instructions on the one CPU, so 10⁹ / IOPS is what one I/O costs as long
-//! as the CPU has no idle time. Which domain they went to is told by the domains' CPU time over the
-//! job, as `xl list` counts it (to 0.1 s; Xen's own work is in each).
+//! as the CPU has no idle time. Whose they are (Xen's, dom0's, the guest's) is counted by a plugin
+//! in QEMU while the job runs.
 
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use crate::guest::Guest;
+use crate::baseline::Baseline;
+use crate::counts::Counts;
+use crate::guest::{ConsoleLine, Guest};
 use crate::image::Image;
 use crate::machine::Clock;
 use crate::ramdisk::Ramdisks;
 use crate::result::GuestResult;
 use crate::rig::Rig;
-use crate::scenario::compare::{COMMON, Side, overlay};
+use crate::scenario::compare::{Side, overlay};
 use crate::steps::{Outcome, Seen, Step};
+use crate::workload::Workload;
 
-/// The queue depths that are measured.
-const DEPTHS: [u32; 2] = [32, 1];
 /// Instructions in a virtual second.
 const PER_SECOND: f64 = 1e9;
 
-/// Runs each side at each depth for `runtime_s` virtual seconds.
+/// Measures each workload on each side for `runtime_s` virtual seconds, prints a table and saves
+/// it; with `keep`, our figures become the baseline.
 ///
 /// # Errors
 /// When the machine, a guest or a job fails.
-pub(crate) fn compare(rig: &Rig, sides: &[Side], runtime_s: u32) -> Result<ExitCode> {
+pub(crate) fn compare(
+    rig: &Rig,
+    sides: &[Side],
+    workloads: &[Workload],
+    runtime_s: u32,
+    keep: bool,
+) -> Result<ExitCode> {
+    let costs = measure(rig, "compare-deterministic", sides, workloads, runtime_s)?;
+    report(rig, &costs)?;
+    if keep {
+        let ours = costs.iter().filter(|(run, _)| run.side == Side::Ours);
+        Baseline::of(ours.map(|(run, cost)| (run.workload.name(), cost.total))).save()?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What our guest costs in instructions for each I/O, by workload.
+///
+/// # Errors
+/// When the machine, a guest or a job fails.
+pub(crate) fn ours(rig: &Rig, workloads: &[Workload], runtime_s: u32) -> Result<Baseline> {
+    let costs = measure(rig, "cost", &[Side::Ours], workloads, runtime_s)?;
+    Ok(Baseline::of(costs.iter().map(|(run, cost)| (run.workload.name(), cost.total))))
+}
+
+fn measure(
+    rig: &Rig,
+    scenario: &str,
+    sides: &[Side],
+    workloads: &[Workload],
+    runtime_s: u32,
+) -> Result<Vec<(Run, Cost)>> {
     let image = Image::build(&rig.cache, &rig.progress)?;
-    let (directory, _lock) = rig.directory("compare-deterministic")?;
+    let (directory, _lock) = rig.directory(scenario)?;
     let mut machine = rig.machine(&image, directory, Ramdisks::MEASURED);
     machine.clock = Clock::Instructions;
+    machine.counter = Some(rig.counter()?);
 
-    let runs: Vec<Run> = DEPTHS
-        .into_iter()
-        .flat_map(|depth| sides.iter().map(move |&side| Run::new(side, depth, runtime_s)))
+    let runs: Vec<Run> = workloads
+        .iter()
+        .flat_map(|&workload| sides.iter().map(move |&side| Run::new(side, workload, runtime_s)))
         .collect();
     let guests: Vec<Guest> = runs.iter().map(|run| run.guest.clone()).collect();
     let steps: Vec<Step> = runs.iter().map(|run| run.step(runtime_s)).collect();
     let mut costs = Vec::new();
+    let mut window = Window::default();
     machine.run(overlay(rig, &image, &guests)?, &steps, &mut |index, event| {
-        let Seen::End(outcome) = event else {
-            return Ok(());
-        };
         let Some(run) = runs.get(index) else {
             return Ok(());
         };
-        let cost = run.cost(&outcome).with_context(|| outcome.lines.join("\n"))?;
-        rig.progress.detail(&format!("{:.0} instructions for each I/O", cost.total));
-        costs.push((run, cost));
+        match event {
+            Seen::Line(line) => {
+                if let Some(line) = ConsoleLine::parse(line)
+                    && let Some(edge) = run.edge(line.text)
+                {
+                    window.meet(edge, machine.counts()?);
+                }
+            }
+            Seen::End(outcome) => {
+                let counts = core::mem::take(&mut window).counts();
+                let cost = run.cost(&outcome, counts).with_context(|| outcome.lines.join("\n"))?;
+                rig.progress.detail(&format!("{:.0} instructions for each I/O", cost.total));
+                costs.push(cost);
+            }
+        }
         Ok(())
     })?;
-    report(rig, &costs)
+    Ok(runs.into_iter().zip(costs).collect())
+}
+
+/// The two ends of a job's time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Edge {
+    Begin,
+    End,
+}
+
+/// The counts at both ends of a job's time.
+#[derive(Default)]
+struct Window {
+    begin: Option<Counts>,
+    end: Option<Counts>,
+}
+
+impl Window {
+    fn meet(&mut self, edge: Edge, counts: Counts) {
+        let place = match edge {
+            Edge::Begin => &mut self.begin,
+            Edge::End => &mut self.end,
+        };
+        place.get_or_insert(counts);
+    }
+
+    fn counts(self) -> Option<Counts> {
+        self.begin.zip(self.end).map(|(begin, end)| end - begin)
+    }
 }
 
 /// One guest with one job.
 struct Run {
     side: Side,
-    depth: u32,
+    workload: Workload,
     guest: Guest,
 }
 
 impl Run {
-    fn new(side: Side, depth: u32, runtime_s: u32) -> Self {
-        // Before and after its job the guest keeps still while dom0 asks for CPU times.
-        let words = match side {
-            Side::Ours => "hold",
-            Side::Linux => "settle=4",
-        };
-        let jobs = format!("{COMMON} --runtime={runtime_s} --name=job --iodepth={depth}");
-        let name = format!("{}-{depth}", side.name());
-        Self { side, depth, guest: side.guest(name, Clock::Instructions, words, &jobs) }
+    fn new(side: Side, workload: Workload, runtime_s: u32) -> Self {
+        let jobs = Workload::options(&[workload], runtime_s);
+        let name = format!("{}-{}", side.name(), workload.name());
+        Self { side, workload, guest: side.guest(name, Clock::Instructions, &jobs) }
     }
 
     fn step(&self, runtime_s: u32) -> Step {
         let name = &self.guest.name;
         let allowed_s = 30 + runtime_s;
-        let mark = self.side.mark();
-        let command = match self.side {
-            Side::Ours => format!(
-                "guest_create {name} -p && xl list && xl unpause {name} && \
-                 guest_until '{mark}*' {allowed_s} 1 && xl list; xl shutdown {name}; guest_end 10"
-            ),
-            Side::Linux => format!(
-                "guest_create {name} && guest_until '*first I/O completed*' {allowed_s} && xl list && \
-                 guest_until '{mark}*' {allowed_s} 1 && xl list; guest_end 20"
-            ),
-        };
+        let [begin, end] = self.side.edges();
+        let command = format!(
+            "guest_create {name} && guest_until '{begin}*' {allowed_s} && \
+             guest_until '{end}*' {allowed_s}; guest_end 20"
+        );
         Step::new(name.clone(), u64::from(allowed_s) + 40, command)
     }
 
-    fn cost(&self, outcome: &Outcome) -> Result<Cost> {
+    /// What a line of the guest tells of its job's time.
+    fn edge(&self, text: &str) -> Option<Edge> {
+        let [begin, end] = self.side.edges().map(|edge| text.starts_with(edge));
+        if begin { Some(Edge::Begin) } else { end.then_some(Edge::End) }
+    }
+
+    fn cost(&self, outcome: &Outcome, counts: Option<Counts>) -> Result<Cost> {
         let result = GuestResult::find(outcome, &self.guest.name, self.side.mark())?;
-        let job = result.job("job")?;
-        let iops = result.read_iops("job")?;
-        let ios = job["read"]["total_ios"].as_f64().context("the job has no total_ios")?;
-        let seconds = |domain: &str| -> Result<f64> {
-            let times = cpu_times_s(outcome, domain);
-            ensure!(times.len() == 2, "`xl list` shows {domain} {} times, not twice", times.len());
-            Ok(times[1] - times[0])
-        };
+        let iops = result.iops(&self.workload.name(), self.workload.direction())?;
+        let counts = counts.context("QEMU's counts were not taken at both ends of the job")?;
+        ensure!(counts.total() != 0, "QEMU's plugin counted nothing while the job ran");
+        let total = PER_SECOND / iops;
+        let share = |part: u64| total * part as f64 / counts.total() as f64;
         Ok(Cost {
             iops,
-            total: PER_SECOND / iops,
-            dom0: seconds("Domain-0")? * PER_SECOND / ios,
-            guest: seconds(&self.guest.name)? * PER_SECOND / ios,
+            total,
+            guest: share(counts.guest),
+            xen: share(counts.xen),
+            dom0: share(counts.dom0),
+            exits: share(counts.entries),
         })
     }
 }
@@ -115,50 +181,54 @@ impl Run {
 struct Cost {
     iops: f64,
     total: f64,
-    dom0: f64,
     guest: f64,
+    xen: f64,
+    dom0: f64,
+    /// Exits from the guest to Xen, for each I/O.
+    exits: f64,
 }
 
-/// The CPU times of a domain in a step's `xl list` tables, whose last column they are.
-fn cpu_times_s(outcome: &Outcome, domain: &str) -> Vec<f64> {
-    let row = |line: &String| {
-        let mut words = line.split_whitespace();
-        if words.next() != Some(domain) { None } else { words.next_back()?.parse().ok() }
-    };
-    outcome.lines.iter().filter_map(row).collect()
-}
-
-fn report(rig: &Rig, costs: &[(&Run, Cost)]) -> Result<ExitCode> {
+fn report(rig: &Rig, costs: &[(Run, Cost)]) -> Result<()> {
     println!(
-        "{:<22} {:<10} {:>12} {:>18} {:>10} {:>10} {:>8}",
-        "4k randread", "guest", "IOPS at 1e9", "instructions/IO", "dom0", "guest", "ratio"
+        "{:<25} {:<9} {:>11} {:>15} {:>8} {:>8} {:>8} {:>8} {:>8}",
+        "instructions for each I/O",
+        "guest",
+        "IOPS at 1e9",
+        "whole stack",
+        "guest",
+        "Xen",
+        "dom0",
+        "exits",
+        "ratio"
     );
     let mut measurements = Vec::new();
     for (run, cost) in costs {
         let linux = costs
             .iter()
-            .find(|(other, _)| other.side == Side::Linux && other.depth == run.depth)
+            .find(|(other, _)| other.side == Side::Linux && other.workload == run.workload)
             .map(|(_, cost)| cost.total);
         let ratio = linux.map(|linux| cost.total / linux);
         println!(
-            "{:<22} {:<10} {:>12.0} {:>18.0} {:>10.0} {:>10.0} {:>8}",
-            format!("iodepth {}", run.depth),
+            "{:<25} {:<9} {:>11.0} {:>15.0} {:>8.0} {:>8.0} {:>8.0} {:>8.3} {:>8}",
+            run.workload,
             run.side.name(),
             cost.iops,
             cost.total,
-            cost.dom0,
             cost.guest,
+            cost.xen,
+            cost.dom0,
+            cost.exits,
             ratio.map_or("-".into(), |ratio| format!("{:.1} %", ratio * 100.0))
         );
         measurements.push(json!({
-            "iodepth": run.depth, "guest": run.side.name(), "iops": cost.iops,
-            "instructions_per_io": cost.total, "dom0_per_io": cost.dom0, "guest_per_io": cost.guest,
+            "workload": run.workload.name(), "guest": run.side.name(), "iops": cost.iops,
+            "instructions_per_io": cost.total, "guest_per_io": cost.guest,
+            "xen_per_io": cost.xen, "dom0_per_io": cost.dom0, "exits_per_io": cost.exits,
             "ratio_to_linux": ratio,
         }));
     }
     let figures = json!({ "clock": "instructions", "measurements": measurements });
-    rig.save("compare-deterministic.json", &figures)?;
-    Ok(ExitCode::SUCCESS)
+    rig.save("compare-deterministic.json", &figures)
 }
 
 #[cfg(test)]
@@ -166,16 +236,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cpu_times_are_the_last_column() {
-        let lines = [
-            "Name                                        ID   Mem VCPUs\tState\tTime(s)",
-            "Domain-0                                     0  1024     1     r-----      14.2",
-            "linux-32                                     3   400     1     -b----       2.0",
-            "Domain-0                                     0  1024     1     r-----      15.7",
-            "[linux-32 3.4] linux-32 9",
-        ];
-        let outcome = Outcome { lines: lines.map(str::to_owned).into(), status: 0 };
-        assert_eq!(cpu_times_s(&outcome, "Domain-0"), [14.2, 15.7]);
-        assert_eq!(cpu_times_s(&outcome, "linux-32"), [2.0]);
+    fn a_window_is_from_its_first_edges() {
+        let run = Run::new(Side::Ours, Workload::MAIN[0], 2);
+        assert_eq!(run.edge("ringmark: first I/O completed"), Some(Edge::Begin));
+        assert_eq!(run.edge(&format!("{} {{}}", Side::Ours.mark())), Some(Edge::End));
+        assert_eq!(run.edge("anything else"), None);
+        let at = |xen| Counts { xen, ..Counts::default() };
+        let mut window = Window::default();
+        window.meet(Edge::Begin, at(5));
+        window.meet(Edge::Begin, at(7));
+        window.meet(Edge::End, at(11));
+        assert_eq!(window.counts(), Some(at(6)));
+        assert_eq!(Window::default().counts(), None);
     }
 }

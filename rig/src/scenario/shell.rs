@@ -17,7 +17,7 @@ pub(crate) fn shell(rig: &Rig) -> Result<ExitCode> {
     let image = Image::build(&rig.cache, &rig.progress)?;
     let (directory, _lock) = rig.directory("shell")?;
     let machine = rig.machine(&image, directory, Ramdisks { count: 8, mib: 64, filled: false });
-    let guest = |side: Side, jobs| side.guest(side.name().into(), machine.clock, "", jobs);
+    let guest = |side: Side, jobs| side.guest(side.name().into(), machine.clock, jobs);
     let linux_jobs = "--name=job --filename=/dev/xvda --rw=randread --iodepth=32 --ioengine=libaio \
                       --direct=1 --runtime=10 --time_based";
     let guests = [guest(Side::Ours, ""), guest(Side::Linux, linux_jobs)];

@@ -11,14 +11,16 @@ mod requests;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::ValueEnum;
 
+use crate::baseline::Baseline;
 use crate::guest::Guest;
 use crate::image::Image;
 use crate::rig::Rig;
-use crate::scenario::selftest;
+use crate::scenario::{instructions, selftest};
 use crate::steps::{Seen, Step};
+use crate::workload::Workload;
 use check::{Check, RAMDISKS, Tally};
 
 /// A part of the tests.
@@ -30,6 +32,8 @@ pub(crate) enum Part {
     Selftest,
     /// The checks on real Xen.
     Xen,
+    /// What an I/O costs in instructions, against the baseline.
+    Cost,
 }
 
 /// Runs these parts and prints `N passed, N failed`.
@@ -44,10 +48,25 @@ pub(crate) fn test(rig: &Rig, parts: &[Part]) -> ExitCode {
                     tally.count("the machine with Xen", Err(error));
                 }
             }
+            Part::Cost => tally.count("instructions for each I/O", cost(rig)),
         }
     }
     println!("{} passed, {} failed", tally.passed, tally.failed);
     if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Holds what an I/O costs against the baseline; the evidence, or what has changed.
+fn cost(rig: &Rig) -> Result<String> {
+    let known = Baseline::load()?;
+    let measured = instructions::ours(rig, &Workload::MAIN, 1)?;
+    let differences = known.differences(&measured);
+    ensure!(
+        differences.is_empty(),
+        "{}; if there is a reason, tell it in the commit, with the baseline of \
+         `./run.sh compare --deterministic --all --save-baseline`",
+        differences.join("; ")
+    );
+    Ok(measured.to_string())
 }
 
 fn on_xen(rig: &Rig, tally: &mut Tally) -> Result<()> {

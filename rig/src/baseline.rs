@@ -1,0 +1,86 @@
+//! The cost of an I/O that is known, to be held against what is measured: `rig/baseline.json`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+/// Instructions of the whole stack for each I/O, by workload.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Baseline(BTreeMap<String, f64>);
+
+/// What may change without a reason, in per cent: another layout of the same code moves a figure
+/// by as much.
+pub(crate) const TOLERANCE_PERCENT: f64 = 4.0;
+
+const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/baseline.json");
+
+impl Baseline {
+    /// From figures.
+    pub(crate) fn of(figures: impl IntoIterator<Item = (String, f64)>) -> Self {
+        // Tenths of an instruction are noise to a reader of the file.
+        Self(figures.into_iter().map(|(name, figure)| (name, figure.round())).collect())
+    }
+
+    /// The one in the tree.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) fn load() -> Result<Self> {
+        let text = fs::read_to_string(PATH).with_context(|| format!("cannot read {PATH}"))?;
+        serde_json::from_str(&text).map(Self).with_context(|| format!("cannot understand {PATH}"))
+    }
+
+    /// Makes it the one in the tree.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn save(&self) -> Result<()> {
+        let text = serde_json::to_string_pretty(&self.0)?;
+        fs::write(Path::new(PATH), text + "\n").with_context(|| format!("cannot write {PATH}"))
+    }
+
+    /// What of `measured` is beyond the tolerance, above or below, or not known here; a line each.
+    pub(crate) fn differences(&self, measured: &Self) -> Vec<String> {
+        let line = |(name, &figure): (&String, &f64)| {
+            let Some(&known) = self.0.get(name) else {
+                return Some(format!("{name}: {figure:.0} instructions, no baseline"));
+            };
+            let percent = (figure / known - 1.0) * 100.0;
+            (percent.abs() > TOLERANCE_PERCENT).then(|| {
+                format!("{name}: {figure:.0} instructions for each I/O, {known:.0} before")
+            })
+        };
+        measured.0.iter().filter_map(line).collect()
+    }
+}
+
+impl std::fmt::Display for Baseline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let each: Vec<String> =
+            self.0.iter().map(|(name, figure)| format!("{name} {figure:.0}")).collect();
+        f.write_str(&each.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_needs_a_reason_in_both_directions() {
+        let known = Baseline::of([("a".to_owned(), 1000.0), ("b".to_owned(), 1000.0)]);
+        let of = |a, b| Baseline::of([("a".to_owned(), a), ("b".to_owned(), b)]);
+        assert!(known.differences(&of(1039.0, 961.0)).is_empty());
+        assert_eq!(known.differences(&of(1041.0, 959.0)).len(), 2);
+        let other = Baseline::of([("c".to_owned(), 1.0)]);
+        assert_eq!(known.differences(&other), ["c: 1 instructions, no baseline"]);
+    }
+
+    #[test]
+    fn the_tree_has_one() {
+        let known = Baseline::load().unwrap();
+        assert!(crate::workload::Workload::MAIN.iter().all(|it| known.0.contains_key(&it.name())));
+    }
+}
