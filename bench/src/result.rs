@@ -1,5 +1,6 @@
 //! What came of a job: the figures, a [`table()`] of them for people, a [`json_line`] for machines.
 
+pub mod frame;
 mod json;
 mod table;
 
