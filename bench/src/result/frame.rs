@@ -2,14 +2,15 @@
 //! length and checksum, so that what a console lost, cut or mixed up is noticed.
 //!
 //! ```text
-//! ringmark-result-begin 1 2345 9f3c01aa
+//! ringmark-result-begin 1
 //! ringmark-result 1 {"fio version":"ringmark-0.1.0", ..|
 //! ringmark-result 2 ..}|
-//! ringmark-result-end
+//! ringmark-result-end 2345 9f3c01aa
 //! ```
 //!
-//! The first line has the format's version, the text's bytes and its CRC-32C. Each piece is closed
-//! by a `|`, so that no console can strip its blanks unseen. Other lines may stand in between.
+//! The first line has the format's version, the last one the text's bytes and its CRC-32C, so that
+//! the whole text is never needed at once. Each piece is closed by a `|`, so that no console can
+//! strip its blanks unseen. Other lines may stand in between.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -19,7 +20,7 @@ use crc::{CRC_32_ISCSI, Crc};
 
 /// What the first line of a result starts with.
 pub const BEGIN: &str = "ringmark-result-begin";
-/// The last line of a result.
+/// What the last line of a result starts with.
 pub const END: &str = "ringmark-result-end";
 /// What each line of the text starts with.
 const PIECE: &str = "ringmark-result ";
@@ -32,14 +33,23 @@ pub const BYTES_MAX: usize = 64 << 20;
 
 const CRC32C: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 
-/// The lines, without line breaks, that carry `text`. It has no line breaks either; JSON as
-/// `serde_json::to_string` makes it has none.
-pub fn frame(text: &str) -> impl Iterator<Item = String> {
-    let checksum = CRC32C.checksum(text.as_bytes());
-    let begin = format!("{BEGIN} {VERSION} {} {checksum:08x}", text.len());
-    let pieces = pieces(text).zip(1_usize..);
-    let pieces = pieces.map(|(piece, number)| format!("{PIECE}{number} {piece}|"));
-    core::iter::once(begin).chain(pieces).chain(core::iter::once(END.to_owned()))
+/// Gives `print` the lines, without line breaks, that carry a text, here in parts. It has no line
+/// breaks either; JSON as `serde_json::to_string` makes it has none.
+pub fn frame<T: AsRef<str>>(
+    parts: impl IntoIterator<Item = T>,
+    mut print: impl FnMut(fmt::Arguments<'_>),
+) {
+    print(format_args!("{BEGIN} {VERSION}"));
+    let (mut number, mut bytes, mut checksum) = (0_u64, 0, CRC32C.digest());
+    for part in parts {
+        for piece in pieces(part.as_ref()) {
+            number += 1;
+            bytes += piece.len();
+            checksum.update(piece.as_bytes());
+            print(format_args!("{PIECE}{number} {piece}|"));
+        }
+    }
+    print(format_args!("{END} {bytes} {:08x}", checksum.finalize()));
 }
 
 fn pieces(text: &str) -> impl Iterator<Item = &str> {
@@ -54,16 +64,16 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
 /// Why a result that began can't be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FrameError {
-    /// The first line is none that [`frame`] makes.
-    Begin(String),
+    /// The first or the last line is none that [`frame`] makes.
+    Mark(String),
     /// The first line tells of a format that is not known here.
     Version(u32),
-    /// The first line announces more than [`BYTES_MAX`].
-    TooLong(usize),
+    /// There is more than [`BYTES_MAX`].
+    TooLong,
     /// A line of the text is missing, or some other is in its place.
     Line {
         /// The number of the line that should have come.
-        expected: usize,
+        expected: u64,
         /// What came.
         found: String,
     },
@@ -71,22 +81,20 @@ pub enum FrameError {
     Cut {
         /// Bytes that came.
         bytes: usize,
-        /// Bytes announced.
-        expected: usize,
     },
-    /// The length is not as announced.
+    /// The length is not as told.
     Length {
         /// Bytes that came.
         bytes: usize,
-        /// Bytes announced.
-        expected: usize,
+        /// Bytes that were sent.
+        sent: usize,
     },
-    /// The checksum is not as announced.
+    /// The checksum is not as told.
     Checksum {
         /// That of what came.
         found: u32,
-        /// That announced.
-        expected: u32,
+        /// That of what was sent.
+        sent: u32,
     },
 }
 
@@ -94,21 +102,19 @@ impl fmt::Display for FrameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the console spoiled the result: ")?;
         match self {
-            Self::Begin(line) => write!(f, "it begins with {line:?}"),
+            Self::Mark(line) => write!(f, "the line {line:?} makes no sense"),
             Self::Version(version) => write!(
                 f,
                 "it has format {version}, known is {VERSION}; use guest and tool of one version"
             ),
-            Self::TooLong(bytes) => write!(f, "{bytes} bytes are too many, at most {BYTES_MAX}"),
+            Self::TooLong => write!(f, "it has more than {BYTES_MAX} bytes"),
             Self::Line { expected, found } => {
                 write!(f, "line {expected} is missing, in its place came {found:?}")
             }
-            Self::Cut { bytes, expected } => write!(f, "it ends after {bytes} of {expected} bytes"),
-            Self::Length { bytes, expected } => {
-                write!(f, "{bytes} bytes came, {expected} were announced")
-            }
-            Self::Checksum { found, expected } => {
-                write!(f, "its checksum is {found:08x}, announced was {expected:08x}")
+            Self::Cut { bytes } => write!(f, "it breaks off after {bytes} bytes"),
+            Self::Length { bytes, sent } => write!(f, "{bytes} bytes came, {sent} were sent"),
+            Self::Checksum { found, sent } => {
+                write!(f, "its checksum is {found:08x}, of what was sent {sent:08x}")
             }
         }
     }
@@ -122,12 +128,10 @@ pub struct Unframe {
     open: Option<Open>,
 }
 
-/// A result that has begun.
-#[derive(Debug)]
+/// What has come of a result that began.
+#[derive(Debug, Default)]
 struct Open {
-    bytes: usize,
-    checksum: u32,
-    lines: usize,
+    lines: u64,
     text: String,
 }
 
@@ -139,23 +143,31 @@ impl Unframe {
     /// [`FrameError`] for a result that began and is not as it was sent.
     pub fn line(&mut self, line: &str) -> Result<Option<String>, FrameError> {
         let line = line.trim_end();
-        if let Some(head) = line.strip_prefix(BEGIN) {
-            let cut = mem::take(self).finish();
-            self.open = Some(Open::parse(head, line)?);
-            return cut.map(|()| None);
+        if let Some(words) = line.strip_prefix(BEGIN) {
+            let before = mem::take(self).finish();
+            match words.trim_start().parse() {
+                Ok(VERSION) => self.open = Some(Open::default()),
+                Ok(version) => return Err(FrameError::Version(version)),
+                Err(_) => return Err(FrameError::Mark(short(line))),
+            }
+            return before.map(|()| None);
         }
         let Some(open) = &mut self.open else { return Ok(None) };
-        if line == END {
-            let open = self.open.take();
-            return open.map(Open::close).transpose();
+        if let Some(piece) = line.strip_prefix(PIECE) {
+            let taken = open.append(piece);
+            if taken.is_err() {
+                self.open = None;
+            }
+            return taken.map(|()| None);
         }
-        if let Some(piece) = line.strip_prefix(PIECE)
-            && let Err(error) = open.append(piece)
-        {
-            self.open = None;
-            return Err(error);
+        match line.strip_prefix(END) {
+            Some(words) => {
+                let open = mem::take(open);
+                self.open = None;
+                open.close(words).map(Some)
+            }
+            None => Ok(None),
         }
-        Ok(None)
     }
 
     /// To be called after the last line.
@@ -164,55 +176,42 @@ impl Unframe {
     /// [`FrameError::Cut`] when a result has begun and not ended.
     pub fn finish(self) -> Result<(), FrameError> {
         match self.open {
-            Some(Open { bytes: expected, text, .. }) => {
-                Err(FrameError::Cut { bytes: text.len(), expected })
-            }
+            Some(open) => Err(FrameError::Cut { bytes: open.text.len() }),
             None => Ok(()),
         }
     }
 }
 
 impl Open {
-    fn parse(head: &str, line: &str) -> Result<Self, FrameError> {
-        let bad = || FrameError::Begin(short(line));
-        let mut words = head.trim_start().split(' ');
-        let version = words.next().and_then(|word| word.parse().ok()).ok_or_else(bad)?;
-        if version != VERSION {
-            return Err(FrameError::Version(version));
-        }
-        let bytes = words.next().and_then(|word| word.parse().ok()).ok_or_else(bad)?;
-        let checksum = words.next().and_then(|word| u32::from_str_radix(word, 16).ok());
-        let checksum = checksum.filter(|_| words.next().is_none()).ok_or_else(bad)?;
-        if bytes > BYTES_MAX {
-            return Err(FrameError::TooLong(bytes));
-        }
-        Ok(Self { bytes, checksum, lines: 0, text: String::new() })
-    }
-
     /// Takes `NUMBER TEXT|`.
     fn append(&mut self, piece: &str) -> Result<(), FrameError> {
         self.lines += 1;
         let text = piece
             .split_once(' ')
             .filter(|(number, _)| number.parse() == Ok(self.lines))
-            .and_then(|(_, text)| text.strip_suffix('|'));
-        let text =
-            text.ok_or_else(|| FrameError::Line { expected: self.lines, found: short(piece) })?;
-        if text.len() > self.bytes - self.text.len() {
-            let bytes = self.text.len() + text.len();
-            return Err(FrameError::Length { bytes, expected: self.bytes });
+            .and_then(|(_, text)| text.strip_suffix('|'))
+            .ok_or_else(|| FrameError::Line { expected: self.lines, found: short(piece) })?;
+        if text.len() > BYTES_MAX - self.text.len() {
+            return Err(FrameError::TooLong);
         }
         self.text.push_str(text);
         Ok(())
     }
 
-    fn close(self) -> Result<String, FrameError> {
-        if self.text.len() != self.bytes {
-            return Err(FrameError::Length { bytes: self.text.len(), expected: self.bytes });
+    /// Checks the text against ` BYTES CHECKSUM`.
+    fn close(self, words: &str) -> Result<String, FrameError> {
+        let told = words.trim_start().split_once(' ').and_then(|(bytes, checksum)| {
+            Some((bytes.parse().ok()?, u32::from_str_radix(checksum, 16).ok()?))
+        });
+        let Some((sent, checksum)) = told else {
+            return Err(FrameError::Mark(short(&format!("{END}{words}"))));
+        };
+        if self.text.len() != sent {
+            return Err(FrameError::Length { bytes: self.text.len(), sent });
         }
         match CRC32C.checksum(self.text.as_bytes()) {
-            found if found == self.checksum => Ok(self.text),
-            found => Err(FrameError::Checksum { found, expected: self.checksum }),
+            found if found == checksum => Ok(self.text),
+            found => Err(FrameError::Checksum { found, sent: checksum }),
         }
     }
 }
@@ -238,6 +237,14 @@ mod tests {
         found
     }
 
+    /// The lines of a text in two parts.
+    fn framed(text: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        let (one, two) = text.split_at(text.floor_char_boundary(text.len() / 3));
+        frame([one, two], |line| lines.push(line.to_string()));
+        lines
+    }
+
     fn long() -> String {
         (0..500).map(|number| format!("{number} \u{e4} |, ")).collect()
     }
@@ -245,7 +252,7 @@ mod tests {
     #[test]
     fn what_is_framed_comes_out_again() {
         for text in ["", "{}", "a b |", &long()] {
-            let lines: Vec<String> = frame(text).collect();
+            let lines = framed(text);
             assert!(lines.iter().all(|line| line.len() <= 1_000));
             assert_eq!(read(&lines), [Ok(text.to_owned())]);
             let with_breaks: Vec<String> = lines.iter().map(|line| format!("{line}\r\n")).collect();
@@ -257,7 +264,7 @@ mod tests {
     fn other_lines_may_stand_between_and_results_may_follow_each_other() {
         let mut lines: Vec<String> = Vec::new();
         for text in ["one", "two"] {
-            for line in frame(text) {
+            for line in framed(text) {
                 lines.extend(["ringmark: talks".to_owned(), line]);
             }
         }
@@ -267,7 +274,7 @@ mod tests {
     #[test]
     fn damage_is_named() {
         let text = long();
-        let whole: Vec<String> = frame(&text).collect();
+        let whole = framed(&text);
         let last = whole.len() - 1;
         let damaged = |damage: &dyn Fn(&mut Vec<String>)| {
             let mut lines = whole.clone();
@@ -294,20 +301,22 @@ mod tests {
         let changed = damaged(&|lines| lines[2] = lines[2].replace("\u{e4}", "\u{f6}"));
         assert!(matches!(changed[..], [Err(FrameError::Checksum { .. })]));
         let cut = damaged(&|lines| lines.truncate(last));
-        assert_eq!(cut, [Err(FrameError::Cut { bytes: text.len(), expected: text.len() })]);
+        assert_eq!(cut, [Err(FrameError::Cut { bytes: text.len() })]);
         let again = damaged(&|lines| lines.splice(last.., whole.clone()).for_each(drop));
         assert!(matches!(&again[..], [Err(FrameError::Cut { .. }), Ok(good)] if *good == text));
     }
 
     #[test]
-    fn a_beginning_that_makes_no_sense_is_refused() {
-        for head in ["", "1", "1 5", "1 5 xyz", "1 5 0 0", "1 -5 0", "x 5 0"] {
-            let found = read(&[format!("{BEGIN} {head}")]);
-            assert!(matches!(found[..], [Err(FrameError::Begin(_))]), "{head}: {found:?}");
+    fn marks_that_make_no_sense_are_refused() {
+        for words in ["", "x", "1 5", "-1", "99999999999"] {
+            let found = read(&[format!("{BEGIN} {words}")]);
+            assert!(matches!(found[..], [Err(FrameError::Mark(_))]), "{words}: {found:?}");
         }
-        assert_eq!(read(&[format!("{BEGIN} 2 5 0")]), [Err(FrameError::Version(2))]);
-        let found = read(&[format!("{BEGIN} 1 99999999999 0")]);
-        assert_eq!(found, [Err(FrameError::TooLong(99_999_999_999))]);
+        for words in ["", "0", "0 x", "-1 0", "0 123456789", "0 0 0"] {
+            let found = read(&[format!("{BEGIN} 1"), format!("{END} {words}")]);
+            assert!(matches!(found[..], [Err(FrameError::Mark(_))]), "{words}: {found:?}");
+        }
+        assert_eq!(read(&[format!("{BEGIN} 2")]), [Err(FrameError::Version(2))]);
         let text = FrameError::Version(2).to_string();
         assert!(text.ends_with("it has format 2, known is 1; use guest and tool of one version"));
     }
@@ -316,7 +325,7 @@ mod tests {
         /// Whatever one byte of the console becomes, no other text comes out.
         #[test]
         fn no_wrong_text(text in "[ -~]{0,3000}", place in any::<prop::sample::Index>(), byte in 0..128_u8) {
-            let mut bytes = frame(&text).collect::<Vec<_>>().join("\n").into_bytes();
+            let mut bytes = framed(&text).join("\n").into_bytes();
             let place = place.index(bytes.len());
             bytes[place] = byte;
             let console = String::from_utf8(bytes).expect("ASCII");
