@@ -20,7 +20,7 @@ use xen_abi::blkif::SECTOR_SIZE;
 
 use crate::job::{Job, JobError, Poll};
 use crate::pattern::Direction;
-use crate::result::{Counters, JobResult};
+use crate::result::{Counters, DirectionResult, JobResult};
 use crate::wait::{Step, Waiter};
 use data::Place;
 use running::{Flights, Running};
@@ -96,16 +96,25 @@ pub struct Outcome {
 }
 
 /// How far a run is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Progress {
     /// Since the start of the run.
     pub elapsed_ns: u64,
-    /// I/Os completed since the start.
-    pub ios: u64,
-    /// Bytes moved since the start.
-    pub bytes: u64,
+    /// What was read since the start.
+    pub read: Moved,
+    /// What was written since the start.
+    pub written: Moved,
     /// How long the run will take in all, where jobs say.
     pub expected_ns: Option<u64>,
+}
+
+/// I/Os that completed in one direction.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Moved {
+    /// How many.
+    pub ios: u64,
+    /// What they moved.
+    pub bytes: u64,
 }
 
 /// Whether to go on.
@@ -407,10 +416,17 @@ impl Engine {
         let longest = |job: &Job| job.runtime_ns.filter(|_| job.time_based);
         Progress {
             elapsed_ns: now_ns - start_ns,
-            ios: results().map(JobResult::ios).sum(),
-            bytes: results().map(|result| result.read.bytes + result.write.bytes).sum(),
+            read: moved(results().map(|result| &result.read)),
+            written: moved(results().map(|result| &result.write)),
             expected_ns: results().filter_map(|result| longest(&result.job)).max(),
         }
+    }
+}
+
+fn moved<'r>(sides: impl Iterator<Item = &'r DirectionResult> + Clone) -> Moved {
+    Moved {
+        ios: sides.clone().map(|side| side.ios).sum(),
+        bytes: sides.map(|side| side.bytes).sum(),
     }
 }
 

@@ -25,6 +25,7 @@ pub mod job;
 pub mod pattern;
 pub mod result;
 pub mod size;
+pub mod status;
 pub mod verify;
 pub mod wait;
 

@@ -4,7 +4,6 @@
 //! connected anew for each stage, because how pages are granted is agreed on at connect.
 
 use alloc::borrow::ToOwned;
-use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -296,17 +295,17 @@ impl<'a> Runner<'a> {
                 queue: &mut device.queue,
             })
             .collect();
-        let names: Vec<String> =
-            jobs.iter().map(|job| format!("{} ({})", job.name, job.grants)).collect();
-        let label = names.join(", ");
         let mut stopped = false;
+        let mut before = Progress::default();
         let (first_io, control, store) = (&mut self.first_io, &mut self.control, &mut self.store);
         let mut observe = |progress: &Progress| {
-            if progress.ios != 0 && !core::mem::replace(first_io, true) {
+            let ios = progress.read.ios + progress.written.ios;
+            if ios != 0 && !core::mem::replace(first_io, true) {
                 say!("ringmark: first I/O completed");
             }
             if progress.elapsed_ns >= engine::TICK_NS {
-                show(&label, progress);
+                say!("{}", bench::status::line(jobs, &before, progress));
+                before = *progress;
             }
             stopped |= control.is_asked(store);
             if stopped { Verdict::Stop } else { Verdict::Continue }
@@ -340,19 +339,4 @@ fn setup_for(name: &str, jobs: &[Job]) -> Result<Option<Setup>, Failure> {
         setup.pages_per_slot = setup.pages_per_slot.max(pages);
     }
     Ok(setup)
-}
-
-/// A line on how far the run is.
-fn show(label: &str, progress: &Progress) {
-    let seconds = progress.elapsed_ns / 1_000_000_000;
-    let iops = (progress.ios as f64 * 1e9 / progress.elapsed_ns as f64) as u64;
-    match progress.expected_ns {
-        Some(expected_ns) => {
-            let percent =
-                (progress.elapsed_ns as f64 * 100.0 / expected_ns as f64).min(100.0) as u64;
-            let left = expected_ns.saturating_sub(progress.elapsed_ns).div_ceil(1_000_000_000);
-            say!("{label}: [{percent:3}%] {iops} IOPS, {seconds} s, {left} s to go");
-        }
-        None => say!("{label}: {iops} IOPS, {seconds} s, {} MiB", progress.bytes >> 20),
-    }
 }

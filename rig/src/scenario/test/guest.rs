@@ -88,7 +88,7 @@ fn small_blocks_on_large_sectors() -> Check {
 fn shut_down_early() -> Check {
     let extra = "--name=job --rw=randread --iodepth=8 --runtime=1h --time_based \
                  --filename=/dev/xvda";
-    let command = "guest_create early\nguest_until '*IOPS,*' 60\nxl shutdown early\nguest_end 60";
+    let command = "guest_create early\nguest_until 'Jobs: *' 60\nxl shutdown early\nguest_end 60";
     Check::new("xl shutdown in the middle of a job", 180, command)
         .with(guest("early", &[0], 'w', extra))
         .judged("xl shutdown ends a job and keeps its figures", reports_early)
