@@ -15,6 +15,10 @@ use xen_abi::xenstore::{ABS_PATH_MAX, Header, Interface, MessageType, PAYLOAD_MA
 use crate::byte_ring::{Overrun, Reader, Writer};
 use crate::hypervisor::Hypervisor;
 
+mod text;
+
+pub use text::TextError;
+
 /// How long one request may take, in nanoseconds.
 const REQUEST_TIMEOUT_NS: u64 = 10_000_000_000;
 /// How often a transaction is tried again after a conflict.

@@ -18,6 +18,9 @@ mod selftest;
 mod xen;
 
 use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ptr;
 
 use boot_info::cpuid;
 use boot_info::memory_map::{Range, hole};
@@ -71,7 +74,7 @@ fn under_xen(boot_info: &BootInfo, leaves: u32) -> ! {
     connect_console(xen, boot_info, regions);
     greet(xen);
 
-    let options = match Options::parse(boot::command_line()) {
+    let mut options = match Options::parse(boot::command_line()) {
         Ok(options) => options,
         Err(why) => fail(why),
     };
@@ -86,10 +89,13 @@ fn under_xen(boot_info: &BootInfo, leaves: u32) -> ! {
         let passed = test.finish();
         lifecycle::end(if passed { ShutdownReason::Poweroff } else { ShutdownReason::Crash });
     }
-    let store = match connect_xenstore(xen, boot_info, regions) {
+    let mut store = match connect_xenstore(xen, boot_info, regions) {
         Ok(store) => store,
         Err(absent) => fail(format_args!("no disk can be found without xenstore: {absent}")),
     };
+    if let Err(why) = options.take_job_file(module(boot_info), &mut store) {
+        fail(why);
+    }
     match Runner::new(xen, store) {
         Ok(mut runner) => lifecycle::end(runner.run(&options)),
         Err(error) => fail(error),
@@ -145,7 +151,7 @@ fn our_memory(boot_info: &BootInfo, regions: &[MemoryRegion]) -> impl Iterator<I
 fn connect_console(xen: &'static Xen, boot_info: &BootInfo, regions: &[MemoryRegion]) {
     let (page, port) = (xen.param(hvm::PARAM_CONSOLE_PFN), xen.param(hvm::PARAM_CONSOLE_EVTCHN));
     if let Ok((address, port)) = special_page::place(page, port, our_memory(boot_info, regions)) {
-        let page = core::ptr::with_exposed_provenance::<xen_abi::console::Interface>(address);
+        let page = ptr::with_exposed_provenance::<xen_abi::console::Interface>(address);
         // SAFETY: Xen says that the console's page is there; it is mapped and lies outside of our
         // memory (`place`); all its fields are atomics.
         console::use_xen(Console::new(xen, port, unsafe { &*page }));
@@ -159,9 +165,22 @@ fn connect_xenstore<'a>(
 ) -> Result<Xenstore<'a, Xen>, Absent> {
     let (page, port) = (xen.param(hvm::PARAM_STORE_PFN), xen.param(hvm::PARAM_STORE_EVTCHN));
     let (address, port) = special_page::place(page, port, our_memory(boot_info, regions))?;
-    let page = core::ptr::with_exposed_provenance::<xen_abi::xenstore::Interface>(address);
+    let page = ptr::with_exposed_provenance::<xen_abi::xenstore::Interface>(address);
     // SAFETY: as for the console's page.
     Ok(Xenstore::new(xen, port, unsafe { &*page }))
+}
+
+/// The beginning of the file that was loaded beside the kernel (`ramdisk=`), if there is one: all
+/// of it, if it is no longer than a job file may be.
+fn module(boot_info: &BootInfo) -> Option<Vec<u8>> {
+    let start = boot_info.ramdisk_addr.into_option()?;
+    let len = boot_info.ramdisk_len.min(options::JOB_FILE_MAX as u64 + 1) as usize;
+    let mut bytes = vec![0; len];
+    let from = ptr::with_exposed_provenance::<u8>(start as usize);
+    // SAFETY: boot tells of a module only where all of it is mapped, and keeps it out of the memory
+    // that the heap is made of; where there is no RAM behind it, the machine reads as ones.
+    unsafe { from.copy_to_nonoverlapping(bytes.as_mut_ptr(), len) };
+    Some(bytes)
 }
 
 fn greet(xen: &Xen) {

@@ -1,6 +1,20 @@
-//! The guest's own words on the command line; all others are fio options.
+//! What the guest is to do: its own words on the command line, and the jobs, which come as fio
+//! options on that line, or as a job file by xenstore or as the module that is loaded beside the
+//! kernel (`ramdisk=`). By one of these ways only, so that none is overlooked.
 
 use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use bench::{Job, JobError};
+use drivers::xenstore::{TextError, Xenstore};
+
+use crate::xen::Xen;
+
+/// Longest job file, in bytes.
+pub const JOB_FILE_MAX: usize = 64 << 10;
+/// Where xenstore has the job file, below the domain's own path.
+const JOB_NODE: &str = "ringmark/job";
 
 /// What the command line asks of the kernel.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -11,8 +25,43 @@ pub struct Options {
     pub hold: bool,
     /// `help`, `--help`: show the options and end.
     pub help: bool,
-    /// The rest: jobs.
-    pub jobs: String,
+    /// The rest: fio options.
+    line: String,
+    /// The job file, if there is one.
+    file: Option<String>,
+}
+
+/// Why a job file is refused.
+#[derive(Debug)]
+pub enum DeliveryError {
+    /// xenstore can't be read, or what is there does not add up.
+    Store(TextError),
+    /// The module is too long.
+    TooLong,
+    /// The module is no text.
+    NotText,
+    /// There are jobs from two sides.
+    Twice(&'static str, &'static str),
+}
+
+impl fmt::Display for DeliveryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(error) => error.fmt(f),
+            Self::TooLong => write!(
+                f,
+                "the module beside the kernel is longer than {JOB_FILE_MAX} bytes; \
+                 give a job file in ramdisk= of the guest's configuration"
+            ),
+            Self::NotText => f.write_str(
+                "the module beside the kernel is no text; \
+                 give a job file in ramdisk= of the guest's configuration",
+            ),
+            Self::Twice(one, other) => {
+                write!(f, "jobs come both {one} and {other}; leave one of them out")
+            }
+        }
+    }
 }
 
 /// The text behind `help`.
@@ -27,6 +76,7 @@ options, in extra=\"...\" of the guest's configuration:
   hypercall=direct|page          how the guest calls Xen (direct)
   hold                           stay connected after the report, until xl shutdown
   selftest                       test the machine, not the disks
+jobs come in extra=, or as a job file in ramdisk=, or from the dom0 tool
 several jobs: --name=a --rw=read ... --name=b ...   together; with ; one after the other
 no job: 4k random reads in the three grant modes, on every writable disk";
 
@@ -54,13 +104,57 @@ impl Options {
                     return Err("hypercall= is neither direct nor page");
                 }
                 _ => {
-                    if !options.jobs.is_empty() {
-                        options.jobs.push(' ');
+                    if !options.line.is_empty() {
+                        options.line.push(' ');
                     }
-                    options.jobs.push_str(word);
+                    options.line.push_str(word);
                 }
             }
         }
         Ok(options)
     }
+
+    /// Takes the job file, of the bytes of the module beside the kernel or out of xenstore. Tool
+    /// stacks fill a module's last page with zeros: they are no part of the file.
+    ///
+    /// # Errors
+    /// [`DeliveryError`].
+    pub fn take_job_file(
+        &mut self,
+        module: Option<Vec<u8>>,
+        store: &mut Xenstore<'_, Xen>,
+    ) -> Result<(), DeliveryError> {
+        let stored = store.read_text(JOB_NODE, JOB_FILE_MAX).map_err(DeliveryError::Store)?;
+        let module = module.map(text_of).transpose()?;
+        let line = (!self.line.is_empty()).then_some("in extra=");
+        let ways =
+            [line, module.as_ref().map(|_| "in ramdisk="), stored.as_ref().map(|_| "by xenstore")];
+        let mut ways = ways.into_iter().flatten();
+        if let (Some(one), Some(other)) = (ways.next(), ways.next()) {
+            return Err(DeliveryError::Twice(one, other));
+        }
+        self.file = module.or(stored);
+        Ok(())
+    }
+
+    /// The jobs.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with them.
+    pub fn jobs(&self) -> Result<Vec<Job>, JobError> {
+        match &self.file {
+            Some(file) => bench::job::parse(&file.replace(['\n', '\r', '\t'], " ")),
+            None => bench::job::parse(&self.line),
+        }
+    }
+}
+
+fn text_of(mut module: Vec<u8>) -> Result<String, DeliveryError> {
+    if module.len() > JOB_FILE_MAX {
+        return Err(DeliveryError::TooLong);
+    }
+    if let Some(end) = module.iter().position(|&byte| byte == 0) {
+        module.truncate(end);
+    }
+    String::from_utf8(module).map_err(|_| DeliveryError::NotText)
 }

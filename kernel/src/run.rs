@@ -180,7 +180,7 @@ impl<'a> Runner<'a> {
     }
 
     fn run_jobs(&mut self, options: &Options) -> Result<(), Failure> {
-        let mut jobs = bench::job::parse(&options.jobs).map_err(Failure::Options)?;
+        let mut jobs = options.jobs().map_err(Failure::Options)?;
         let vdevs = handshake::list(&mut self.store)?;
         let names: Vec<String> = vdevs.iter().map(Vdev::to_string).collect();
         if let Some(name) = names.iter().find(|name| names.iter().filter(|n| n == name).count() > 1)

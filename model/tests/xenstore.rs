@@ -1,7 +1,7 @@
 //! The xenstore client against xenstored: all operations, transactions, watches, long replies.
 
 use drivers::Hypervisor;
-use drivers::xenstore::{Error, Transaction};
+use drivers::xenstore::{Error, TextError, Transaction};
 use model::xenstored::Perms;
 use model::{GUEST, Guest, ModelXen};
 
@@ -159,4 +159,47 @@ fn at_most_32_watches() {
         guest.store.unwatch("data", token).unwrap();
     }
     guest.store.watch("data").unwrap();
+}
+
+const TEXT: &str = "/local/domain/1/text";
+
+/// Reads the text of a node of this value with these pieces.
+fn read_text(length: &str, pieces: &[&str]) -> Result<Option<String>, TextError> {
+    let xen = ModelXen::seeded(3);
+    let mut guest = Guest::boot(&xen);
+    xen.world().set(TEXT, length);
+    for (number, piece) in pieces.iter().enumerate() {
+        xen.world().set(&format!("{TEXT}/{number}"), piece);
+    }
+    guest.store.read_text("text", 8192)
+}
+
+#[test]
+fn a_text_is_put_together() {
+    let xen = ModelXen::seeded(3);
+    assert_eq!(Guest::boot(&xen).store.read_text("text", 8192), Ok(None));
+    assert_eq!(read_text("0", &[]), Ok(Some(String::new())));
+    assert_eq!(read_text("3", &["a\nb", "more"]), Ok(Some("a\nb".into())));
+    let long = "0123456789abcdef".repeat(128);
+    assert_eq!(read_text("8192", &[long.as_str(); 4]), Ok(Some(long.repeat(4))));
+    assert_eq!(read_text("4", &["a", "b", "cd"]), Ok(Some("abcd".into())));
+}
+
+#[test]
+fn a_text_that_does_not_add_up_is_refused() {
+    for length in ["8193", "99999999999999999999", "-1", "many", ""] {
+        let error = read_text(length, &["a"]).unwrap_err();
+        let path = "text".into();
+        assert_eq!(error, TextError::Length { path, value: length.into(), bytes_max: 8192 });
+    }
+    for (pieces, number, found_bytes, left_bytes) in [
+        (&[][..], 0, None, 4),
+        (&["ab"], 1, None, 2),
+        (&["ab", ""], 1, Some(0), 2),
+        (&["ab", "cde"], 1, Some(3), 2),
+    ] {
+        let error = read_text("4", pieces).unwrap_err();
+        let path = format!("text/{number}");
+        assert_eq!(error, TextError::Piece { path, found_bytes, left_bytes });
+    }
 }
