@@ -1,27 +1,33 @@
 //! A job: what fio calls one, with fio's names, defaults and meanings.
 //!
-//! [`parse()`] reads jobs from a command line; [`Job::resolve`] fits one to a disk. A job that came
-//! from `parse` holds only values that the loop can run.
+//! [`parse()`] reads jobs from a command line, [`parse_file`] from a job file; [`Job::resolve`]
+//! fits one to a disk, and [`Job::options`] spells it out again. A job that was read holds only
+//! values that the loop can run.
 
 mod choice;
+mod draft;
 mod error;
-mod options;
+mod file;
 mod parse;
 mod region;
+mod spell;
+mod table;
 mod value;
 
-use crate::size::{Amount, Bytes, NS_PER_SECOND, Time};
+use crate::size::{Amount, NS_PER_SECOND};
 use crate::verify::Method;
 use alloc::borrow::ToOwned;
-use alloc::string::{String, ToString};
+use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
-use alloc::{format, vec};
 
-pub use choice::{Poll, Rw};
+pub use choice::{IoEngine, Poll, Rw};
 pub use drivers::blkfront::GrantMode;
 pub use error::JobError;
+pub use file::parse_file;
 pub use parse::parse;
 pub use region::Region;
+pub use table::help;
 
 /// The most I/Os in flight: the entries of a one-page block ring (blkif.h).
 pub const IODEPTH_MAX: u32 = 32;
@@ -31,13 +37,15 @@ pub const BS_BYTES_MAX: u32 = 11 * 4096;
 pub const SECTOR_BYTES: u32 = 512;
 /// The longest `runtime=`: 30 days.
 pub const RUNTIME_NS_MAX: u64 = 30 * 24 * 60 * 60 * NS_PER_SECOND;
+/// The most jobs in a job file or a command line, and the greatest `numjobs=`.
+pub const NUMJOBS_MAX: usize = 512;
 /// The seed of a job that names none. Constant, so that runs repeat (fio's `randrepeat=1`).
 pub const RANDSEED: u64 = u64::from_be_bytes(*b"ringmark");
 
 /// One job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
-    /// `name=`: printable, without spaces.
+    /// `name=`: printable ASCII without quotes. Clones (`numjobs=`) share it.
     pub name: String,
     /// `rw=`, `readwrite=`.
     pub rw: Rw,
@@ -58,6 +66,10 @@ pub struct Job {
     pub size: Option<Amount>,
     /// `io_size=`: how much to transfer, shared out likewise; `None` is the region's length.
     pub io_size: Option<Amount>,
+    /// `loops=`: how often all of that is transferred, at least 1.
+    pub loops: u64,
+    /// `number_ios=`: the job ends after so many I/Os over all of its disks, at least 1.
+    pub number_ios: Option<u64>,
     /// `filename=`: names such as `xvda`, each once. Empty only in a job that never writes: the
     /// caller chooses.
     pub disks: Vec<String>,
@@ -66,6 +78,8 @@ pub struct Job {
     /// `randseed=`; `None` (`randrepeat=0`): the caller takes a new one for each run. Unlike in fio
     /// the job's number is not mixed in, so that jobs that compare grant modes visit equal blocks.
     pub randseed: Option<u64>,
+    /// `ioengine=`, which makes no difference but that `sync` and `psync` have an iodepth of 1.
+    pub ioengine: Option<IoEngine>,
     /// `verify=` and what belongs to it.
     pub verify: Option<Verify>,
     /// `grants=` (not fio's).
@@ -106,9 +120,12 @@ impl Default for Job {
             offset: Amount::Bytes(0),
             size: None,
             io_size: None,
+            loops: 1,
+            number_ios: None,
             disks: Vec::new(),
             stonewall: false,
             randseed: Some(RANDSEED),
+            ioengine: None,
             verify: None,
             grants: GrantMode::Persistent,
             poll: Poll::Auto,
@@ -130,88 +147,6 @@ impl Job {
             stonewall: true,
             grants,
             ..Self::default()
-        }
-    }
-
-    /// The options that make this job, spelled as fio's, for the result and for a repeat.
-    pub fn options(&self) -> Vec<(&'static str, String)> {
-        let flag = || "1".to_owned();
-        let mut options = vec![("rw", self.rw.to_string())];
-        if self.rw.reads() && self.rw.writes() {
-            options.push(("rwmixread", self.rwmixread.to_string()));
-        }
-        options.push(("bs", Bytes(self.bs_bytes.into()).to_string()));
-        options.push(("iodepth", self.iodepth.to_string()));
-        options.extend(self.runtime_ns.map(|ns| ("runtime", Time { ns }.to_string())));
-        options.extend(self.time_based.then(|| ("time_based", flag())));
-        if self.offset != Amount::Bytes(0) {
-            options.push(("offset", self.offset.to_string()));
-        }
-        options.extend(self.size.map(|size| ("size", size.to_string())));
-        options.extend(self.io_size.map(|size| ("io_size", size.to_string())));
-        if !self.disks.is_empty() {
-            let paths: Vec<String> = self.disks.iter().map(|disk| format!("/dev/{disk}")).collect();
-            options.push(("filename", paths.join(":")));
-        }
-        options.extend(self.stonewall.then(|| ("stonewall", flag())));
-        options.push(match self.randseed {
-            Some(seed) => ("randseed", seed.to_string()),
-            None => ("randrepeat", "0".to_owned()),
-        });
-        if let Some(verify) = &self.verify {
-            match &verify.method {
-                Method::Pattern(pattern) => {
-                    options.push(("verify", "pattern".to_owned()));
-                    options.push(("verify_pattern", pattern.to_string()));
-                }
-                Method::Crc32c { interval_bytes } => {
-                    let interval = Bytes((*interval_bytes).into()).to_string();
-                    options.push(("verify", "crc32c".to_owned()));
-                    options.push(("verify_interval", interval));
-                }
-            }
-            options.push(("do_verify", u8::from(verify.after_write).to_string()));
-            options.extend(verify.fatal.then(|| ("verify_fatal", flag())));
-        }
-        options.push(("grants", self.grants.to_string()));
-        options.push(("ringmark_poll_us", self.poll.to_string()));
-        options
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn spell(options: &[(&'static str, String)]) -> String {
-        options.iter().map(|(name, value)| format!("--{name}={value} ")).collect()
-    }
-
-    #[test]
-    fn options_make_the_same_job_again() {
-        for line in [
-            "name=a",
-            "name=a rw=randrw rwmixread=70 bs=512 iodepth=7 runtime=1500ms time_based offset=1m \
-             size=50% io_size=3m filename=xvda:xvdb stonewall randseed=9 grants=per-request \
-             ringmark_poll_us=20",
-            "name=a rw=write filename=xvda randrepeat=0 verify=pattern \
-             verify_pattern=0xff%o\"a; b\"-12 do_verify=0 grants=persistent-copy",
-            "name=a rw=randwrite bs=16k filename=xvda verify=crc32c verify_interval=4k \
-             verify_fatal=1",
-        ] {
-            let jobs = parse(line).expect(line);
-            let job = jobs.first().expect("a job");
-            let again = format!("name={} {}", job.name, spell(&job.options()));
-            assert_eq!(parse(&again), Ok(vec![job.clone()]), "{again}");
-        }
-    }
-
-    #[test]
-    fn the_default_plan_is_a_job_that_only_reads() {
-        for grants in GrantMode::ALL {
-            let job = Job::default_for("xvdb", grants);
-            assert!(!job.rw.writes());
-            assert_eq!(parse(&format!("name=xvdb {}", spell(&job.options()))), Ok(vec![job]));
         }
     }
 }

@@ -63,6 +63,25 @@ impl Amount {
     }
 }
 
+impl Amount {
+    /// This and so many steps more. Bytes and per cent go together only if one of them is nothing.
+    pub fn and_steps(self, step: Self, count: u32) -> Option<Self> {
+        let by_count = |step: u64| step.checked_mul(u64::from(count));
+        match (self, step) {
+            (_, Self::Bytes(0) | Self::Percent(0)) => Some(self),
+            (Self::Bytes(start), Self::Bytes(step)) => {
+                start.checked_add(by_count(step)?).map(Self::Bytes)
+            }
+            (Self::Bytes(0), Self::Percent(_)) => Self::Percent(0).and_steps(step, count),
+            (Self::Percent(start), Self::Percent(step)) => {
+                let percent = u64::from(start).checked_add(by_count(step.into())?)?;
+                u8::try_from(percent).ok().filter(|&percent| percent <= 100).map(Self::Percent)
+            }
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
@@ -146,14 +165,6 @@ pub fn parse_time_ns(text: &str) -> Result<u64, NumberError> {
         _ => return Err(NumberError::TimeUnit),
     };
     value.checked_mul(unit_ns).ok_or(NumberError::TooBig)
-}
-
-/// Reads a whole number that takes no unit, decimal or `0x` hexadecimal.
-pub fn parse_count(text: &str) -> Result<u64, NumberError> {
-    match parse_plain(text)? {
-        (value, "") => Ok(value),
-        _ => Err(NumberError::NoDigits),
-    }
 }
 
 /// The digits in front, and whatever follows them.
@@ -252,9 +263,14 @@ mod tests {
     }
 
     #[test]
-    fn counts_take_no_unit() {
-        assert_eq!(parse_count("32"), Ok(32));
-        assert_eq!(parse_count("32k"), Err(NumberError::NoDigits));
+    fn steps() {
+        let (bytes, percent) = (Amount::Bytes, Amount::Percent);
+        assert_eq!(bytes(5).and_steps(bytes(10), 3), Some(bytes(35)));
+        assert_eq!(bytes(0).and_steps(percent(30), 3), Some(percent(90)));
+        assert_eq!(percent(20).and_steps(bytes(0), 9), Some(percent(20)));
+        assert_eq!(percent(20).and_steps(percent(30), 3), None);
+        assert_eq!(bytes(1).and_steps(percent(1), 1), None);
+        assert_eq!(bytes(1).and_steps(bytes(u64::MAX), 1), None);
     }
 
     proptest! {

@@ -79,7 +79,7 @@ fn under_xen(boot_info: &BootInfo, leaves: u32) -> ! {
         Err(why) => fail(why),
     };
     if options.help {
-        say!("{}", options::HELP);
+        say!("{}\n{}", options::HELP, bench::job::help());
         lifecycle::end(ShutdownReason::Poweroff);
     }
     if options.selftest {

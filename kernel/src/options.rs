@@ -64,21 +64,17 @@ impl fmt::Display for DeliveryError {
     }
 }
 
-/// The text behind `help`.
+/// The text behind `help`; that of the job options follows it.
 pub const HELP: &str = "\
 ringmark: IOPS of Xen block devices, measured from inside a guest
-
-options, in extra=\"...\" of the guest's configuration:
-  rw= bs= iodepth= runtime= time_based size= io_size= offset= filename= rwmixread=
-  stonewall randseed= verify=crc32c|pattern verify_pattern= do_verify= verify_fatal=   as in fio
-  grants=persistent|persistent-copy|per-request   how pages are granted (persistent)
-  ringmark_poll_us=auto|N        poll so long before sleeping (auto)
-  hypercall=direct|page          how the guest calls Xen (direct)
-  hold                           stay connected after the report, until xl shutdown
-  selftest                       test the machine, not the disks
 jobs come in extra=, or as a job file in ramdisk=, or from the dom0 tool
 several jobs: --name=a --rw=read ... --name=b ...   together; with ; one after the other
-no job: 4k random reads in the three grant modes, on every writable disk";
+no job: 4k random reads in the three grant modes, on every writable disk
+
+options, in extra=\"...\" of the guest's configuration:
+  hypercall=direct|page        how the guest calls Xen (direct)
+  hold                         stay connected after the report, until xl shutdown
+  selftest                     test the machine, not the disks";
 
 /// Whether hypercalls are to go through the hypercall page: the last `hypercall=` decides. Known
 /// before there is any heap.
@@ -143,7 +139,7 @@ impl Options {
     /// The first thing that is wrong with them.
     pub fn jobs(&self) -> Result<Vec<Job>, JobError> {
         match &self.file {
-            Some(file) => bench::job::parse(&file.replace(['\n', '\r', '\t'], " ")),
+            Some(file) => bench::job::parse_file(file),
             None => bench::job::parse(&self.line),
         }
     }

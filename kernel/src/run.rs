@@ -235,6 +235,11 @@ impl<'a> Runner<'a> {
             let what = "ask for different ringmark_poll_us";
             return Err(Failure::Conflict { disk: "one vCPU".to_owned(), what });
         }
+        for job in jobs {
+            if let Some(engine) = job.ioengine {
+                say!("{}: ioengine={engine} runs on the ring, as all do", job.name);
+            }
+        }
         let mut connected = Vec::new();
         let done = self
             .connect_all(jobs, vdevs, &mut connected)

@@ -104,6 +104,9 @@ impl Running {
             });
             regions[disk_number] = Some(region);
         }
+        if let Some(ios) = job.number_ios {
+            share_out(ios, &mut lanes);
+        }
         let checks = Checks::new(&job, number, run_ns, &regions).map_err(RunError::Job)?;
         let apart = job.rw.writes() && checks.as_ref().is_some_and(Checks::needs_blocks_apart);
         Ok(Self {
@@ -245,5 +248,18 @@ impl Running {
             self.result.counters = Some(Counters { sleeps: self.sleeps, ..sum });
         }
         self.result
+    }
+}
+
+/// Cuts what lanes have left to `ios` in all, as if they were taken in turn.
+fn share_out(ios: u64, lanes: &mut [Lane]) {
+    let mut open: Vec<&mut Lane> = lanes.iter_mut().collect();
+    // What those that end early leave goes to the others.
+    open.sort_by_key(|lane| lane.left);
+    let (mut ios_left, lanes_count) = (ios, open.len());
+    for (index, lane) in open.iter_mut().enumerate() {
+        let lanes_left = (lanes_count - index) as u64;
+        lane.left = lane.left.min(ios_left.div_ceil(lanes_left));
+        ios_left -= lane.left;
     }
 }

@@ -59,6 +59,51 @@ impl fmt::Display for Rw {
     }
 }
 
+/// fio's `ioengine=`. There is one way to the disk here, the ring, so all of them mean that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IoEngine {
+    /// `libaio`.
+    Libaio,
+    /// `io_uring`.
+    IoUring,
+    /// `sync`: one I/O in flight.
+    Sync,
+    /// `psync`: one I/O in flight.
+    Psync,
+}
+
+impl IoEngine {
+    pub(crate) const NAMES: [(&str, Self); 4] = [
+        ("libaio", Self::Libaio),
+        ("io_uring", Self::IoUring),
+        ("sync", Self::Sync),
+        ("psync", Self::Psync),
+    ];
+
+    /// Whether it has one I/O in flight only.
+    pub fn is_synchronous(self) -> bool {
+        matches!(self, Self::Sync | Self::Psync)
+    }
+}
+
+impl fmt::Display for IoEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Libaio => "libaio",
+            Self::IoUring => "io_uring",
+            Self::Sync => "sync",
+            Self::Psync => "psync",
+        })
+    }
+}
+
+/// A `verify=` that means something only next to other options.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum VerifyWord {
+    Pattern,
+    Crc32c,
+}
+
 /// How long the loop polls shared memory before it sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Poll {

@@ -1,14 +1,36 @@
 //! What is wrong with a job: one line that names the option, its value and the way out.
 
+use super::NUMJOBS_MAX;
 use crate::size::NumberError;
 use crate::verify::PatternError;
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
-/// Why a command line, or a job on a disk, is refused.
+/// Why a command line, a job file, or a job on a disk, is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobError {
-    /// The command line has a character that is not printable ASCII.
+    /// A line of a job file is wrong.
+    Line {
+        /// From 1.
+        number: usize,
+        /// What is wrong with it.
+        cause: Box<JobError>,
+    },
+    /// An option of a job file stands before any section.
+    NoSection,
+    /// A job file's `[` is not closed.
+    OpenSection,
+    /// A job file includes another.
+    Include,
+    /// A job file without a job.
+    NoJob,
+    /// More than [`NUMJOBS_MAX`](super::NUMJOBS_MAX) jobs.
+    TooManyJobs {
+        /// The job that is too much.
+        job: String,
+    },
+    /// A character is not printable ASCII.
     Character(char),
     /// A `"` is not closed.
     OpenQuote,
@@ -96,12 +118,24 @@ pub enum JobError {
 impl fmt::Display for JobError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Character(character) => {
-                write!(f, "command line: {character:?} is not allowed; use printable ASCII only")
+            Self::Line { number, cause } => write!(f, "line {number}: {cause}"),
+            Self::NoSection => {
+                f.write_str("an option before the first section; begin with [global] or [job1]")
             }
-            Self::OpenQuote => f.write_str("command line: a \" is not closed; add one"),
+            Self::OpenSection => f.write_str("a section is not closed; write for example [job1]"),
+            Self::Include => f.write_str("a job file cannot include another; put its lines here"),
+            Self::NoJob => {
+                f.write_str("the job file has no job; add a section, for example [job1]")
+            }
+            Self::TooManyJobs { job } => {
+                write!(f, "job {job}: over {NUMJOBS_MAX} jobs; lower numjobs")
+            }
+            Self::Character(character) => {
+                write!(f, "{character:?} is not allowed; use printable ASCII only")
+            }
+            Self::OpenQuote => f.write_str("a \" is not closed; add one"),
             Self::Unknown { option, nearest: None } => {
-                write!(f, "unknown option {option:?}; see the README for those supported")
+                write!(f, "unknown option {option:?}; see help for those supported")
             }
             Self::Unknown { option, nearest: Some(nearest) } => {
                 write!(f, "unknown option {option:?}; did you mean {nearest}?")

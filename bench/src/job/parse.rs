@@ -10,10 +10,9 @@
 //! rw=read bs=4k; rw=randread bs=4k                   two jobs, one after the other
 //! ```
 
-use super::options::{self, Draft};
+use super::draft::Draft;
 use super::value::Value;
-use super::{Job, JobError};
-use alloc::borrow::ToOwned;
+use super::{Job, JobError, table};
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -22,60 +21,96 @@ use alloc::vec::Vec;
 /// # Errors
 /// The first thing that is wrong.
 pub fn parse(command_line: &str) -> Result<Vec<Job>, JobError> {
-    // No line breaks or tabs either: values come back in messages of one line.
-    let printable = |c: char| c.is_ascii_graphic() || c == ' ';
-    if let Some(character) = command_line.chars().find(|&c| !printable(c)) {
-        return Err(JobError::Character(character));
-    }
-    if !command_line.matches('"').count().is_multiple_of(2) {
-        return Err(JobError::OpenQuote);
-    }
+    check_text(command_line)?;
     let mut jobs = Vec::new();
     for run in split_unquoted(command_line, |c| c == ';') {
-        parse_run(run, &mut jobs)?;
+        jobs = parse_run(run, jobs)?;
     }
     Ok(jobs)
 }
 
 /// Adds the jobs of one run of fio.
-fn parse_run(run: &str, jobs: &mut Vec<Job>) -> Result<(), JobError> {
+fn parse_run(run: &str, jobs: Vec<Job>) -> Result<Vec<Job>, JobError> {
     let first = jobs.len();
-    let mut defaults = Draft::default();
-    let mut current: Option<Draft> = None;
-    let mut words = split_unquoted(run, |c| c.is_ascii_whitespace()).peekable();
-    if words.peek().is_none() {
-        return Ok(());
-    }
-    for word in words {
-        let (option, value) = split_option(word);
-        if option == "name" {
-            if let Some(draft) = current.take() {
-                jobs.push(draft.finish()?);
-            }
-            let name = Value::new("name", value).name()?;
-            if name != "global" {
-                let mut draft = defaults.clone();
-                draft.job.name = name.to_owned();
-                current = Some(draft);
-            }
-        } else {
-            options::set(current.as_mut().unwrap_or(&mut defaults), option, value)?;
+    let mut reader = Reader { jobs, ..Reader::default() };
+    for word in split_unquoted(run, |c| c.is_ascii_whitespace()) {
+        match split_option(word) {
+            ("name", value) => reader.start(Value::new("name", value).name()?.as_str())?,
+            (option, value) => reader.set(option, value)?,
         }
     }
-    match current {
-        Some(draft) => jobs.push(draft.finish()?),
-        None if jobs.len() == first => {
-            defaults.job.name = format!("job{}", first + 1);
-            jobs.push(defaults.finish()?);
-        }
-        None => {}
-    }
+    let mut jobs = reader.finish()?;
     if first > 0
         && let Some(job) = jobs.get_mut(first)
     {
         job.stonewall = true;
     }
-    Ok(())
+    Ok(jobs)
+}
+
+/// Puts jobs together from names and options, as they come.
+#[derive(Default)]
+pub(super) struct Reader {
+    jobs: Vec<Job>,
+    /// What the next job begins with.
+    defaults: Draft,
+    /// The job that options go to; the defaults without one.
+    current: Option<Draft>,
+    has_section: bool,
+    has_options: bool,
+}
+
+impl Reader {
+    /// Ends the job before; what follows goes to the job `name`, or to the defaults if that is
+    /// `global`.
+    pub(super) fn start(&mut self, name: &str) -> Result<(), JobError> {
+        check_text(name)?;
+        self.has_section = true;
+        self.end_current()?;
+        if name != "global" {
+            let mut draft = self.defaults.clone();
+            draft.job.name = Value::new("name", Some(name)).name()?;
+            self.current = Some(draft);
+        }
+        Ok(())
+    }
+
+    /// Whether there was a name yet.
+    pub(super) fn has_section(&self) -> bool {
+        self.has_section
+    }
+
+    /// Does what an option says.
+    pub(super) fn set(&mut self, option: &str, value: Option<&str>) -> Result<(), JobError> {
+        check_text(option).and_then(|()| value.map_or(Ok(()), check_text))?;
+        self.has_options = true;
+        table::set(self.current.as_mut().unwrap_or(&mut self.defaults), option, value)
+    }
+
+    /// All jobs; options without a name are one.
+    pub(super) fn finish(mut self) -> Result<Vec<Job>, JobError> {
+        if self.has_options && !self.has_section {
+            let mut draft = self.defaults.clone();
+            draft.job.name = format!("job{}", self.jobs.len() + 1);
+            self.current = Some(draft);
+        }
+        self.end_current()?;
+        Ok(self.jobs)
+    }
+
+    fn end_current(&mut self) -> Result<(), JobError> {
+        self.current.take().map_or(Ok(()), |draft| draft.finish(&mut self.jobs))
+    }
+}
+
+/// Refuses what is not printable ASCII on one line, for values come back in messages of one line,
+/// and a `"` that is not closed.
+fn check_text(text: &str) -> Result<(), JobError> {
+    let printable = |c: char| c.is_ascii_graphic() || c == ' ';
+    if let Some(character) = text.chars().find(|&c| !printable(c)) {
+        return Err(JobError::Character(character));
+    }
+    if text.matches('"').count().is_multiple_of(2) { Ok(()) } else { Err(JobError::OpenQuote) }
 }
 
 /// `--bs=4k` and `bs=4k` are `bs` and `4k`.
@@ -101,9 +136,10 @@ fn split_unquoted(text: &str, separates: fn(char) -> bool) -> impl Iterator<Item
 mod tests {
     use super::*;
     use crate::job::Verify;
-    use crate::job::{GrantMode, Poll, RANDSEED, Rw};
+    use crate::job::{GrantMode, IoEngine, Poll, RANDSEED, Rw};
     use crate::size::Amount;
     use crate::verify::{Method, VerifyPattern};
+    use alloc::borrow::ToOwned;
     use alloc::string::{String, ToString};
     use alloc::vec;
     use proptest::prelude::*;
@@ -163,6 +199,9 @@ mod tests {
         assert_eq!(one("ringmark_poll_us=0").poll, Poll::Us(0));
         assert_eq!(one("filename=/dev/xvda:xvdb").disks, ["xvda", "xvdb"]);
         assert_eq!(one("iodepth=1 ioengine=psync direct=1 group_reporting norandommap").iodepth, 1);
+        assert_eq!(one("ioengine=io_uring").ioengine, Some(IoEngine::IoUring));
+        assert_eq!(one("name=\"a b\" nice=10 description=\"of no effect\"").name, "a b");
+        assert_eq!((one("loops=3").loops, one("number_ios=2k").number_ios), (3, Some(2048)));
         assert_eq!(one("bs=44k").bs_bytes, 45_056);
         let verify = one("rw=write filename=xvda verify_pattern=\"a b;c\" verify=pattern").verify;
         let verify = verify.expect("a check");
@@ -177,12 +216,28 @@ mod tests {
     }
 
     #[test]
+    fn numjobs_are_jobs_that_start_together() {
+        let jobs = parse("name=a stonewall numjobs=3 offset=1m offset_increment=64k name=b");
+        let jobs = jobs.expect("jobs");
+        let summary: Vec<_> = jobs
+            .iter()
+            .map(|job| (job.name.as_str(), job.offset.to_string(), job.stonewall))
+            .collect();
+        let expected = [("a", "1m", true), ("a", "1088k", false), ("a", "1152k", false)];
+        let expected = expected.map(|(name, offset, wall)| (name, offset.to_owned(), wall));
+        assert_eq!(summary[..3], expected);
+        assert_eq!(summary[3], ("b", "0".to_owned(), false));
+        let jobs = parse("numjobs=2 offset_increment=25%").expect("jobs");
+        assert_eq!(jobs[1].offset, Amount::Percent(25));
+    }
+
+    #[test]
     fn errors_name_the_option_the_value_and_the_fix() {
         for (line, message) in [
             ("iodpeth=4", "unknown option \"iodpeth\"; did you mean iodepth?"),
-            ("frobnicate=4", "unknown option \"frobnicate\"; see the README for those supported"),
-            ("=4", "unknown option \"\"; see the README for those supported"),
-            ("numjobs=4", "fio option numjobs is not supported; leave it out"),
+            ("frobnicate=4", "unknown option \"frobnicate\"; see help for those supported"),
+            ("=4", "unknown option \"\"; see help for those supported"),
+            ("rate=4", "fio option rate is not supported; leave it out"),
             ("bs", "bs needs a value; write bs=..."),
             ("name=", "name needs a value; write name=..."),
             (
@@ -196,6 +251,10 @@ mod tests {
             ("iodepth=33", "iodepth=33: one ring page has 32 slots; use 1 to 32"),
             ("iodepth=4294967297", "iodepth=4294967297: one ring page has 32 slots; use 1 to 32"),
             ("iodepth=x", "iodepth=x: not a whole number"),
+            ("numjobs=0", "numjobs=0: no job at all; use 1 to 512"),
+            ("numjobs=513", "numjobs=513: too many; use 1 to 512"),
+            ("name=a numjobs=512 name=b", "job b: over 512 jobs; lower numjobs"),
+            ("loops=0", "loops=0: nothing to do; use 1 or more"),
             ("rwmixread=101", "rwmixread=101: over 100 %; use 0 to 100"),
             (
                 "runtime=0",
@@ -245,6 +304,10 @@ mod tests {
             ),
             ("time_based", "job job1: time_based needs runtime=, for example runtime=10"),
             (
+                "numjobs=3 offset=0x7fffffffffffffff offset_increment=0x7fffffffffffffff",
+                "job job1: offset_increment= leads too far, or is per cent where offset= is bytes",
+            ),
+            (
                 "iodepth=2 ioengine=sync",
                 "job job1: ioengine=sync and psync have one I/O in flight; \
                  use iodepth=1 or ioengine=libaio",
@@ -254,8 +317,8 @@ mod tests {
                 "job job1: verify=pattern needs verify_pattern=, for example verify_pattern=%o",
             ),
             ("verify_pattern=1", "job job1: verify_pattern= needs verify=pattern"),
-            ("verify_pattern=\"a", "command line: a \" is not closed; add one"),
-            ("name=\u{1b}[2J", "command line: '\\u{1b}' is not allowed; use printable ASCII only"),
+            ("verify_pattern=\"a", "a \" is not closed; add one"),
+            ("name=\u{1b}[2J", "'\\u{1b}' is not allowed; use printable ASCII only"),
         ] {
             assert_eq!(error(line), message);
         }

@@ -82,7 +82,12 @@ impl Job {
             Some(Amount::Bytes(bytes)) => self.share(bytes),
         };
         // The last I/O is a whole block, and there is at least one.
-        let io_bytes = io_bytes.max(1).checked_next_multiple_of(bs).unwrap_or(floor(u64::MAX, bs));
+        let most = floor(u64::MAX, bs);
+        let loop_bytes = io_bytes.max(1).checked_next_multiple_of(bs).unwrap_or(most);
+        let io_bytes = loop_bytes.checked_mul(self.loops).unwrap_or(most);
+        // Each loop begins with the region.
+        let in_order = self.loops > 1 && !self.rw.is_random();
+        let size_bytes = if in_order { size_bytes.min(loop_bytes) } else { size_bytes };
         Ok(Region { offset_bytes, size_bytes, io_bytes: (!self.time_based).then_some(io_bytes) })
     }
 
@@ -125,6 +130,10 @@ mod tests {
             ("size=2m runtime=1", 0, 2 * MIB, Some(2 * MIB)),
             ("size=2m runtime=1 time_based", 0, 2 * MIB, None),
             ("size=10000 io_size=5000", 0, 8192, Some(8192)),
+            ("size=2m loops=3", 0, 2 * MIB, Some(6 * MIB)),
+            ("size=2m io_size=1m loops=3", 0, MIB, Some(3 * MIB)),
+            ("size=2m io_size=1m loops=3 rw=randread", 0, 2 * MIB, Some(3 * MIB)),
+            ("size=2m io_size=20m loops=0xffffffffffff", 0, 2 * MIB, Some(u64::MAX - 4095)),
             ("size=2m io_size=1m filename=xvda:xvdb", 0, MIB, Some(MIB / 2)),
             ("offset=512", 512, 8 * MIB - 4096, Some(8 * MIB - 4096)),
             ("io_size=0xffffffffffffffff", 0, 8 * MIB, Some(u64::MAX - 4095)),

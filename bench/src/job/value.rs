@@ -1,20 +1,15 @@
 //! What stands after an option's `=`, read in the ways that options need.
 
+use super::choice::{IoEngine, VerifyWord};
 use super::{
-    BS_BYTES_MAX, GrantMode, IODEPTH_MAX, JobError, Poll, RUNTIME_NS_MAX, Rw, SECTOR_BYTES,
+    BS_BYTES_MAX, GrantMode, IODEPTH_MAX, JobError, NUMJOBS_MAX, Poll, RUNTIME_NS_MAX, Rw,
+    SECTOR_BYTES,
 };
 use crate::size::{self, Amount, NumberError};
 use crate::verify::VerifyPattern;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
-
-/// A `verify=` that means something only next to other options.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum VerifyWord {
-    Pattern,
-    Crc32c,
-}
 
 /// An option's value, if it has one, and the name that errors give it.
 #[derive(Clone, Copy)]
@@ -28,9 +23,15 @@ impl<'a> Value<'a> {
         Self { option, text }
     }
 
-    pub(super) fn name(self) -> Result<&'a str, JobError> {
+    /// A name, which may stand in quotes.
+    pub(super) fn name(self) -> Result<String, JobError> {
         let text = self.text()?;
-        if text.contains('"') { Err(self.wrong("a name has no quotes")) } else { Ok(text) }
+        let inner = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+        match inner {
+            "" => Err(JobError::NoValue(self.option)),
+            _ if inner.contains('"') => Err(self.wrong("a name has no quotes within")),
+            _ => Ok(inner.to_owned()),
+        }
     }
 
     fn text(self) -> Result<&'a str, JobError> {
@@ -51,8 +52,26 @@ impl<'a> Value<'a> {
         })
     }
 
+    /// fio's integers take the units of bytes, all of them.
     pub(super) fn count(self) -> Result<u64, JobError> {
-        self.number(size::parse_count)
+        self.number(size::parse_bytes)
+    }
+
+    pub(super) fn positive(self) -> Result<u64, JobError> {
+        match self.count()? {
+            0 => Err(self.wrong("nothing to do; use 1 or more")),
+            count => Ok(count),
+        }
+    }
+
+    pub(super) fn numjobs(self) -> Result<u32, JobError> {
+        match self.count()? {
+            0 => Err(self.wrong("no job at all; use 1 to 512")),
+            count => u32::try_from(count)
+                .ok()
+                .filter(|count| *count as usize <= NUMJOBS_MAX)
+                .ok_or_else(|| self.wrong("too many; use 1 to 512")),
+        }
     }
 
     pub(super) fn amount(self) -> Result<Amount, JobError> {
@@ -82,6 +101,10 @@ impl<'a> Value<'a> {
         if self.flag()? { Ok(()) } else { Err(self.wrong(fix)) }
     }
 
+    pub(super) fn must_be(self, right: &str, fix: &'static str) -> Result<(), JobError> {
+        if self.text()? == right { Ok(()) } else { Err(self.wrong(fix)) }
+    }
+
     fn one_of<T: Copy>(self, choices: &[(&str, T)], fix: &'static str) -> Result<T, JobError> {
         let text = self.text()?;
         let choice = choices.iter().find(|(name, _)| *name == text);
@@ -92,9 +115,8 @@ impl<'a> Value<'a> {
         self.one_of(&Rw::NAMES, "use read, write, rw, randread, randwrite or randrw")
     }
 
-    pub(super) fn one_at_a_time(self) -> Result<bool, JobError> {
-        let engines = [("libaio", false), ("io_uring", false), ("sync", true), ("psync", true)];
-        self.one_of(&engines, "use libaio, io_uring, sync or psync, or leave it out")
+    pub(super) fn engine(self) -> Result<IoEngine, JobError> {
+        self.one_of(&IoEngine::NAMES, "use libaio, io_uring, sync or psync, or leave it out")
     }
 
     pub(super) fn verify(self) -> Result<Option<VerifyWord>, JobError> {

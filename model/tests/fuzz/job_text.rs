@@ -1,13 +1,13 @@
-//! Target: the command line of jobs, as any text and as options that nearly go together.
+//! Target: command lines and job files, as any text and as options that nearly go together.
 
 use arbitrary::{Result, Unstructured};
-use bench::job::{Job, parse};
+use bench::job::{Job, JobError, parse, parse_file};
 
 use crate::draw::{bytes, number, seldom, several};
 
 /// Options, with values that are right for some of them.
 #[rustfmt::skip]
-const OPTIONS: [(&str, &[&str]); 22] = [
+const OPTIONS: [(&str, &[&str]); 29] = [
     ("name", &["a", "global", "b-1"]),
     ("rw", &["read", "write", "rw", "randread", "randwrite", "randrw"]),
     ("rwmixread", &["0", "70", "100"]),
@@ -23,7 +23,14 @@ const OPTIONS: [(&str, &[&str]); 22] = [
     ("stonewall", &["1", "0"]),
     ("randseed", &["0", "9", "18446744073709551615"]),
     ("randrepeat", &["0", "1"]),
-    ("ioengine", &["libaio", "psync", "sync"]),
+    ("ioengine", &["libaio", "psync", "sync", "io_uring"]),
+    ("numjobs", &["1", "2", "512"]),
+    ("loops", &["1", "3", "18446744073709551615"]),
+    ("number_ios", &["1", "5k"]),
+    ("offset_increment", &["0", "64k", "10%"]),
+    ("group_reporting", &["1", "0"]),
+    ("description", &["\"a b\"", "x"]),
+    ("unlink", &["1"]),
     ("verify", &["pattern", "crc32c"]),
     ("verify_pattern", &["%o", "0xff%o\"a; b\"-12", "\"%o\"", "1", "0xdeadbeef"]),
     ("do_verify", &["0", "1"]),
@@ -54,9 +61,16 @@ pub const WORDS: &[&str] = &[
     "18446744073709551616",
     "30d",
     "999ms",
+    "\n[",
+    "]\n",
+    "[global]\n",
+    "\nbs=",
+    "\ntime_based\n",
+    "\n\t rw = randread # x\r\n",
 ];
 
-fn nearly_right(u: &mut Unstructured<'_>) -> Result<String> {
+/// A command line and a job file of the same jobs.
+fn nearly_right(u: &mut Unstructured<'_>) -> Result<(String, String)> {
     let option = |u: &mut Unstructured<'_>| {
         let (name, values) = *u.choose(&OPTIONS)?;
         let value = match seldom(u, 24)? {
@@ -64,22 +78,41 @@ fn nearly_right(u: &mut Unstructured<'_>) -> Result<String> {
             true if u.arbitrary()? => number(u)?.to_string(),
             true => String::from_utf8_lossy(&bytes(u, 8)?).into_owned(),
         };
-        let end = if seldom(u, 16)? { ";" } else { "" };
-        Ok(format!(" --{name}={value}{end}"))
+        Ok((name, value))
     };
     let options = several(u, 10, option)?;
-    Ok(["filename=xvda", &*options.concat()].concat())
+    let end = if seldom(u, 4)? { "; bs=512" } else { "" };
+    let word = |(name, value): &(&str, String)| format!(" --{name}={value}");
+    let words: String = options.iter().map(word).collect();
+    let line = |(name, value): &(&str, String)| match *name {
+        "name" => format!("[{value}]\n"),
+        name => format!("\t{name} = {value}\n"),
+    };
+    let lines: String = options.iter().map(line).collect();
+    Ok((
+        format!("--name=first filename=xvda{words}{end}"),
+        format!("[first]\nfilename=xvda\n{lines}"),
+    ))
 }
 
 /// Tries the bytes as text, and the options that they decode to.
 pub fn target(data: &[u8]) -> &'static str {
-    let as_text = check(&String::from_utf8_lossy(data));
-    nearly_right(&mut Unstructured::new(data)).map_or(as_text, |line| check(&line))
+    let text = String::from_utf8_lossy(data);
+    check(parse_file(&text));
+    let as_text = check(parse(&text));
+    let Ok((line, file)) = nearly_right(&mut Unstructured::new(data)) else { return as_text };
+    let (jobs, jobs_of_file) = (parse(&line), parse_file(&file));
+    // What separates and comments differs between the two.
+    if !line.contains([';', '#', '\n', '\r']) {
+        assert_eq!(jobs.as_ref().ok(), jobs_of_file.as_ref().ok(), "{line}\n{file}");
+    }
+    check(jobs_of_file);
+    check(jobs)
 }
 
 /// Jobs are refused in one line of printable text, or mean the same when they are spelled out.
-fn check(text: &str) -> &'static str {
-    match parse(text) {
+fn check(jobs: core::result::Result<Vec<Job>, JobError>) -> &'static str {
+    match jobs {
         Err(error) => {
             let line = error.to_string();
             assert!(!line.is_empty() && !line.contains(char::is_control), "{line:?}");
@@ -97,6 +130,6 @@ fn spells_itself(job: &Job) {
     let options = job.options();
     let words: Vec<String> =
         options.iter().map(|(name, value)| format!("--{name}={value}")).collect();
-    let line = format!("--name={} {}", job.name, words.join(" "));
+    let line = format!("--name=\"{}\" {}", job.name, words.join(" "));
     assert_eq!(parse(&line).as_deref(), Ok(std::slice::from_ref(job)), "{line}");
 }

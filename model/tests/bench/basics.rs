@@ -1,60 +1,12 @@
-//! The load generator against blkback: every I/O of a job is done once, where it should be, and
-//! what is wrong is found.
+//! Every I/O of a job is done once, where it should be, and what is wrong is found.
 
 use bench::engine::{self, Outcome, RunError, Verdict};
 use bench::{Job, job};
-use drivers::blkfront::{Setup, Vdev};
+use drivers::blkfront::Setup;
 use model::blkback::{Lie, Mischief};
-use model::guest::Device;
 use model::{Disk, Guest, ModelXen};
 
-const GRANTS: [&str; 3] = ["persistent", "persistent-copy", "per-request"];
-const XVDA: u32 = 51712;
-const SECTORS: u64 = 2048;
-
-/// Runs the jobs of a command line on freshly connected disks, `count` of them.
-fn run(xen: &ModelXen, command_line: &str, count: u32) -> Outcome {
-    run_and_see(xen, command_line, count, &mut || {})
-}
-
-/// As [`run`], and calls `tick` about once in a second of simulated time.
-fn run_and_see(xen: &ModelXen, command_line: &str, count: u32, tick: &mut dyn FnMut()) -> Outcome {
-    let jobs = job::parse(command_line).unwrap();
-    let setup = Setup {
-        grants: jobs[0].grants,
-        slots: jobs.iter().map(|job| job.iodepth).sum(),
-        pages_per_slot: 11,
-    };
-    let mut guest = Guest::boot(xen);
-    let names: Vec<String> = (0..count).map(|n| Vdev(XVDA + 16 * n).to_string()).collect();
-    let mut devices: Vec<Device<'_>> =
-        (0..count).map(|n| guest.connect(XVDA + 16 * n, &setup).unwrap()).collect();
-    let mut disks: Vec<engine::Disk<'_, '_, ModelXen>> = names
-        .iter()
-        .zip(&mut devices)
-        .map(|(name, device)| engine::Disk { name, info: *device.info(), queue: &mut device.queue })
-        .collect();
-    let outcome = engine::run(xen, jobs, &mut disks, &mut |_| {
-        tick();
-        Verdict::Continue
-    });
-    for device in devices {
-        assert_eq!(device.queue.outstanding(), 0);
-        guest.disconnect(device);
-    }
-    outcome
-}
-
-fn one_disk(seed: u64) -> ModelXen {
-    let xen = ModelXen::seeded(seed);
-    xen.attach(Disk::new(XVDA, SECTORS));
-    xen
-}
-
-fn ok(outcome: &Outcome) {
-    assert!(outcome.error.is_none(), "{:?}", outcome.error);
-    assert!(outcome.first_failure.is_none(), "{:?}", outcome.first_failure);
-}
+use crate::{GRANTS, SECTORS, XVDA, ok, one_disk, run, run_and_see};
 
 #[test]
 fn a_sequential_job_reads_its_region_once_and_the_backend_agrees() {

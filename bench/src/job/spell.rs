@@ -1,0 +1,100 @@
+//! From a job back to options, for results and repeats.
+
+use super::Job;
+use crate::size::{Amount, Bytes, Time};
+use crate::verify::Method;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+
+impl Job {
+    /// The options that make this job, spelled as fio's, for the result and for a repeat.
+    pub fn options(&self) -> Vec<(&'static str, String)> {
+        let flag = || "1".to_owned();
+        let mut options = vec![("rw", self.rw.to_string())];
+        if self.rw.reads() && self.rw.writes() {
+            options.push(("rwmixread", self.rwmixread.to_string()));
+        }
+        options.push(("bs", Bytes(self.bs_bytes.into()).to_string()));
+        options.push(("iodepth", self.iodepth.to_string()));
+        options.extend(self.runtime_ns.map(|ns| ("runtime", Time { ns }.to_string())));
+        options.extend(self.time_based.then(|| ("time_based", flag())));
+        if self.offset != Amount::Bytes(0) {
+            options.push(("offset", self.offset.to_string()));
+        }
+        options.extend(self.size.map(|size| ("size", size.to_string())));
+        options.extend(self.io_size.map(|size| ("io_size", size.to_string())));
+        if self.loops != 1 {
+            options.push(("loops", self.loops.to_string()));
+        }
+        options.extend(self.number_ios.map(|ios| ("number_ios", ios.to_string())));
+        if !self.disks.is_empty() {
+            let paths: Vec<String> = self.disks.iter().map(|disk| format!("/dev/{disk}")).collect();
+            options.push(("filename", paths.join(":")));
+        }
+        options.extend(self.stonewall.then(|| ("stonewall", flag())));
+        options.push(match self.randseed {
+            Some(seed) => ("randseed", seed.to_string()),
+            None => ("randrepeat", "0".to_owned()),
+        });
+        options.extend(self.ioengine.map(|engine| ("ioengine", engine.to_string())));
+        if let Some(verify) = &self.verify {
+            match &verify.method {
+                Method::Pattern(pattern) => {
+                    options.push(("verify", "pattern".to_owned()));
+                    options.push(("verify_pattern", pattern.to_string()));
+                }
+                Method::Crc32c { interval_bytes } => {
+                    let interval = Bytes((*interval_bytes).into()).to_string();
+                    options.push(("verify", "crc32c".to_owned()));
+                    options.push(("verify_interval", interval));
+                }
+            }
+            options.push(("do_verify", u8::from(verify.after_write).to_string()));
+            options.extend(verify.fatal.then(|| ("verify_fatal", flag())));
+        }
+        options.push(("grants", self.grants.to_string()));
+        options.push(("ringmark_poll_us", self.poll.to_string()));
+        options
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{GrantMode, parse};
+
+    fn spell(options: &[(&'static str, String)]) -> String {
+        options.iter().map(|(name, value)| format!("--{name}={value} ")).collect()
+    }
+
+    #[test]
+    fn options_make_the_same_job_again() {
+        for line in [
+            "name=a",
+            "name=a rw=randrw rwmixread=70 bs=512 iodepth=7 runtime=1500ms time_based offset=1m \
+             size=50% io_size=3m loops=2 number_ios=77 ioengine=libaio filename=xvda:xvdb stonewall \
+             randseed=9 grants=per-request ringmark_poll_us=20",
+            "name=a rw=write filename=xvda randrepeat=0 verify=pattern \
+             verify_pattern=0xff%o\"a; b\"-12 do_verify=0 grants=persistent-copy",
+            "name=a rw=randwrite bs=16k filename=xvda verify=crc32c verify_interval=4k \
+             verify_fatal=1",
+        ] {
+            let jobs = parse(line).expect(line);
+            let job = jobs.first().expect("a job");
+            let again = format!("name={} {}", job.name, spell(&job.options()));
+            assert_eq!(parse(&again), Ok(vec![job.clone()]), "{again}");
+        }
+    }
+
+    #[test]
+    fn the_default_plan_is_a_job_that_only_reads() {
+        for grants in GrantMode::ALL {
+            let job = Job::default_for("xvdb", grants);
+            assert!(!job.rw.writes());
+            assert_eq!(parse(&format!("name=xvdb {}", spell(&job.options()))), Ok(vec![job]));
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The options: one table of names, what they take and what they do, and fio's others by name.
+
+use super::JobError;
+use super::draft::Draft;
+use super::value::Value;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// What an option does to a job.
+type Set = fn(&mut Draft, Value<'_>) -> Result<(), JobError>;
+
+/// An option: fio's names for it, what stands behind its `=`, a line of help, and its effect.
+struct Row(&'static [&'static str], &'static str, &'static str, Set);
+
+/// Every option that changes what is done.
+#[rustfmt::skip]
+const OPTIONS: &[Row] = &[
+    Row(&["name"], "NAME", "a job's name; starts a job on a command line",
+        |d, v| v.name().map(|name| d.job.name = name)),
+    Row(&["rw", "readwrite"], "WORD", "read, write, rw, randread, randwrite or randrw",
+        |d, v| v.rw().map(|rw| d.job.rw = rw)),
+    Row(&["rwmixread"], "PERCENT", "reads of a mixed job (50)",
+        |d, v| v.percent().map(|reads| d.job.rwmixread = reads)),
+    Row(&["rwmixwrite"], "PERCENT", "writes of a mixed job",
+        |d, v| v.percent().map(|writes| d.job.rwmixread = 100 - writes)),
+    Row(&["bs", "blocksize"], "BYTES", "the size of an I/O (4k)",
+        |d, v| v.block_bytes().map(|bytes| d.job.bs_bytes = bytes)),
+    Row(&["iodepth"], "N", "I/Os in flight, over all disks of the job (1)",
+        |d, v| v.iodepth().map(|depth| d.job.iodepth = depth)),
+    Row(&["ioengine"], "WORD", "libaio, io_uring, sync or psync: all mean the ring",
+        |d, v| v.engine().map(|engine| d.job.ioengine = Some(engine))),
+    Row(&["numjobs"], "N", "so many of the job, together (1)",
+        |d, v| v.numjobs().map(|count| d.numjobs = count)),
+    Row(&["runtime", "timeout"], "TIME", "ends with the time, or before that with the bytes",
+        |d, v| v.runtime_ns().map(|ns| d.job.runtime_ns = Some(ns))),
+    Row(&["time_based"], "0|1", "runs for all of the runtime",
+        |d, v| v.flag().map(|on| d.job.time_based = on)),
+    Row(&["size"], "BYTES|%", "the region's length (to the disk's end)",
+        |d, v| v.length().map(|size| d.job.size = Some(size))),
+    Row(&["io_size", "io_limit"], "BYTES|%", "how much to transfer (the region's length)",
+        |d, v| v.length().map(|size| d.job.io_size = Some(size))),
+    Row(&["number_ios"], "N", "ends after so many I/Os",
+        |d, v| v.positive().map(|ios| d.job.number_ios = Some(ios))),
+    Row(&["loops"], "N", "transfers all of it so many times (1)",
+        |d, v| v.positive().map(|loops| d.job.loops = loops)),
+    Row(&["offset"], "BYTES|%", "where the region starts (0)",
+        |d, v| v.amount().map(|offset| d.job.offset = offset)),
+    Row(&["offset_increment"], "BYTES|%", "how much later each of numjobs starts (0)",
+        |d, v| v.amount().map(|step| d.offset_increment = step)),
+    Row(&["filename"], "DISKS", "for example /dev/xvda, or several with a colon",
+        |d, v| v.disks().map(|disks| d.job.disks = disks)),
+    Row(&["stonewall", "wait_for_previous"], "0|1", "starts when the jobs before it are done",
+        |d, v| v.flag().map(|on| d.job.stonewall = on)),
+    Row(&["randseed"], "N", "another random sequence",
+        |d, v| v.count().map(|seed| d.randseed = Some(seed))),
+    Row(&["randrepeat"], "0|1", "the same random sequence each run (1)",
+        |d, v| v.flag().map(|repeat| d.new_seed = !repeat)),
+    Row(&["verify"], "WORD", "crc32c or pattern: data that is checked",
+        |d, v| v.verify().map(|word| d.verify = word)),
+    Row(&["verify_pattern"], "PATTERN", "of verify=pattern, for example 0xff, \"text\" or %o",
+        |d, v| v.pattern().map(|bytes| d.verify_pattern = Some(bytes))),
+    Row(&["verify_interval"], "BYTES", "of verify=crc32c: one header for so much (a block)",
+        |d, v| v.block_bytes().map(|bytes| d.verify_interval = Some(bytes))),
+    Row(&["verify_fatal"], "0|1", "ends at the first wrong block",
+        |d, v| v.flag().map(|on| d.verify_fatal = on)),
+    Row(&["do_verify"], "0|1", "reads back what was written (1)",
+        |d, v| v.flag().map(|on| d.no_verify_after_write = !on)),
+    Row(&["grants"], "WORD", "persistent, persistent-copy or per-request (not fio's)",
+        |d, v| v.grants().map(|grants| d.job.grants = grants)),
+    Row(&["ringmark_poll_us"], "auto|N", "polls so long before it sleeps (not fio's)",
+        |d, v| v.poll().map(|poll| d.job.poll = poll)),
+    // These say what is so anyway.
+    Row(&["direct"], "1", "there is no page cache to go through",
+        |_, v| v.must_be("1", "there is no page cache to go through; use direct=1")),
+    Row(&["buffered"], "0", "there is no page cache to go through",
+        |_, v| v.must_be("0", "there is no page cache to go through; use buffered=0")),
+    Row(&["norandommap"], "1", "random blocks are drawn independently",
+        |_, v| v.must_be_on("a random map is not kept; leave the option out")),
+    Row(&["group_reporting"], "0|1", "accepted; every job is reported by itself",
+        |_, v| v.flag().map(drop)),
+];
+
+/// fio's options that say how Linux, fio's files and its threads are to be handled. There are none
+/// of these here, so they cannot change the result, and are taken with any value.
+const WITHOUT_EFFECT: &str = "
+    allow_file_create allow_mounted_write cgroup cgroup_nodelete cgroup_weight clocksource
+    cpumask cpus_allowed cpus_allowed_policy create_fsync create_on_open create_serialize
+    description disk_util error_dump fadvise_hint fallocate gid gtod_cpu hugepage-size
+    invalidate iomem ioscheduler lockfile lockmem mem nice numa_cpu_nodes numa_mem_policy
+    openfiles overwrite per_job_logs prio prioclass thread uid unique_filename unlink
+    unlink_each_loop
+";
+
+/// fio's other options (fio 3.33, `--cmdhelp=all`, with their aliases, and those of its command
+/// line).
+const UNSUPPORTED: &str = "
+    allrandrepeat atomic ba block_error_percentiles blockalign blocksize_range
+    blocksize_unaligned bs_is_seq_rand bs_unaligned bsrange bssplit buffer_compress_chunk
+    buffer_compress_percentage buffer_pattern bwavgtime clat_percentiles continue_on_error
+    create_only dedupe_global dedupe_mode dedupe_percentage
+    dedupe_working_set_percentage directory disable_bw disable_bw_measurement disable_clat
+    disable_lat disable_slat end_fsync eta exec_postrun exec_prerun exit_what exitall
+    exitall_on_error experimental_verify fdatasync file_append file_service_type
+    filename_format fileoffset filesize fill_device fill_fs fixedbufs flow flow_id flow_sleep
+    fsync fsync_on_close gtod_reduce hipri ignore_error ignore_zone_limits include
+    io_submit_mode iodepth_batch iodepth_batch_complete iodepth_batch_complete_max
+    iodepth_batch_complete_min iodepth_batch_submit iodepth_low iomem_align iopsavgtime
+    job_max_open_zones kb_base lat_percentiles latency_percentile latency_run latency_target
+    latency_window log_alternate_epoch log_alternate_epoch_clock_id log_avg_msec
+    log_compression log_compression_cpus log_entries log_hist_coarseness log_hist_msec
+    log_max_value log_offset log_prio log_store_compressed log_unix_epoch max_latency
+    max_open_zones mem_align merge_blktrace_file merge_blktrace_iters merge_blktrace_scalars
+    minimal new_group nr_files nrfiles offset_align opendir output output-format
+    percentage_random percentile_list pre_read profile ramp_time random_distribution
+    random_generator rate rate_cycle rate_ignore_thinktime rate_iops rate_iops_min rate_min
+    rate_process ratecycle ratemin read_beyond_wp read_iolog read_iolog_chunked readonly
+    refill_buffers registerfiles replay_align replay_no_stall replay_redirect replay_scale
+    replay_skip replay_time_scale rw_sequencer scramble_buffers serialize_overlap
+    significant_figures slat_percentiles softrandommap sqthread_poll ss ss_dur ss_ramp
+    startdelay stats status-interval steadystate steadystate_duration steadystate_ramp_time
+    sync sync_file_range thinktime thinktime_blocks thinktime_blocks_type thinktime_iotime
+    thinktime_spin trim_backlog trim_backlog_batch trim_percentage trim_verify_zero
+    unified_rw_reporting unit_base use_os_rand verify_async verify_backlog
+    verify_backlog_batch verify_dump verify_offset verify_only verify_state_load
+    verify_state_save verifysort wait_for write_barrier write_bw_log write_hint
+    write_hist_log write_iolog write_iops_log write_lat_log zero_buffers zone_reset_frequency
+    zone_reset_threshold zonecapacity zonemode zonerange zonesize zoneskip
+";
+
+fn is_listed(list: &'static str, option: &str) -> Option<&'static str> {
+    list.split_ascii_whitespace().find(|name| *name == option)
+}
+
+/// Does what `option` says to `draft`.
+pub(super) fn set(draft: &mut Draft, option: &str, value: Option<&str>) -> Result<(), JobError> {
+    for Row(names, _, _, set) in OPTIONS {
+        if let Some(name) = names.iter().find(|name| **name == option) {
+            return set(draft, Value::new(name, value));
+        }
+    }
+    if is_listed(WITHOUT_EFFECT, option).is_some() {
+        return Ok(());
+    }
+    if let Some(name) = is_listed(UNSUPPORTED, option) {
+        return Err(JobError::Unsupported(name));
+    }
+    Err(JobError::Unknown { option: option.to_owned(), nearest: nearest(option) })
+}
+
+/// A line for each option, and those of fio that are taken without effect.
+pub fn help() -> String {
+    let rows = OPTIONS.iter().map(|Row(names, value, help, _)| {
+        format!("  {:28} {help}\n", format!("{}={value}", names.join(", ")))
+    });
+    let rows: String = rows.collect();
+    let ignored: Vec<&str> = WITHOUT_EFFECT.split_ascii_whitespace().collect();
+    format!("{rows}  taken without effect: {}", ignored.join(", "))
+}
+
+/// The option that is at most two letters away, if there is one.
+fn nearest(option: &str) -> Option<&'static str> {
+    let names = OPTIONS.iter().flat_map(|Row(names, ..)| names.iter().copied());
+    names
+        .map(|name| (distance(option, name), name))
+        .filter(|&(distance, name)| distance <= 2 && distance < name.len())
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// Levenshtein's distance: the letters to add, drop or change on the way from `a` to `b`.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (1..=b.len()).collect();
+    for (index, x) in a.bytes().enumerate() {
+        let (mut corner, mut left) = (index, index + 1);
+        for (above, y) in row.iter_mut().zip(b.bytes()) {
+            let here = (corner + usize::from(x != y)).min(left + 1).min(*above + 1);
+            corner = *above;
+            *above = here;
+            left = here;
+        }
+    }
+    row.last().copied().unwrap_or(a.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_option_has_one_place() {
+        let own = OPTIONS.iter().flat_map(|Row(names, ..)| names.iter().copied());
+        let lists = [WITHOUT_EFFECT, UNSUPPORTED].map(str::split_ascii_whitespace);
+        let mut all: Vec<&str> = own.chain(lists.into_iter().flatten()).collect();
+        let count = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), count);
+    }
+
+    #[test]
+    fn help_has_a_line_of_80_columns_for_each_option() {
+        let help = help();
+        assert_eq!(help.lines().count(), OPTIONS.len() + 1);
+        for (line, Row(names, ..)) in help.lines().zip(OPTIONS) {
+            assert!(line.len() <= 90 && names.iter().all(|name| line.contains(name)), "{line}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The load generator against blkback.
+
+use bench::engine::{self, Outcome, Verdict};
+use bench::{Job, job};
+use drivers::blkfront::{Setup, Vdev};
+use model::guest::Device;
+use model::{Disk, Guest, ModelXen};
+
+mod amounts;
+mod basics;
+
+const GRANTS: [&str; 3] = ["persistent", "persistent-copy", "per-request"];
+const XVDA: u32 = 51712;
+const SECTORS: u64 = 2048;
+
+/// Runs the jobs of a command line on freshly connected disks, `count` of them.
+fn run(xen: &ModelXen, command_line: &str, count: u32) -> Outcome {
+    run_and_see(xen, command_line, count, &mut || {})
+}
+
+/// As [`run`], and calls `tick` about once in a second of simulated time.
+fn run_and_see(xen: &ModelXen, command_line: &str, count: u32, tick: &mut dyn FnMut()) -> Outcome {
+    run_jobs(xen, job::parse(command_line).unwrap(), count, tick)
+}
+
+fn run_jobs(xen: &ModelXen, jobs: Vec<Job>, count: u32, tick: &mut dyn FnMut()) -> Outcome {
+    let setup = Setup {
+        grants: jobs[0].grants,
+        slots: jobs.iter().map(|job| job.iodepth).sum(),
+        pages_per_slot: 11,
+    };
+    let mut guest = Guest::boot(xen);
+    let names: Vec<String> = (0..count).map(|n| Vdev(XVDA + 16 * n).to_string()).collect();
+    let mut devices: Vec<Device<'_>> =
+        (0..count).map(|n| guest.connect(XVDA + 16 * n, &setup).unwrap()).collect();
+    let mut disks: Vec<engine::Disk<'_, '_, ModelXen>> = names
+        .iter()
+        .zip(&mut devices)
+        .map(|(name, device)| engine::Disk { name, info: *device.info(), queue: &mut device.queue })
+        .collect();
+    let outcome = engine::run(xen, jobs, &mut disks, &mut |_| {
+        tick();
+        Verdict::Continue
+    });
+    for device in devices {
+        assert_eq!(device.queue.outstanding(), 0);
+        guest.disconnect(device);
+    }
+    outcome
+}
+
+fn one_disk(seed: u64) -> ModelXen {
+    let xen = ModelXen::seeded(seed);
+    xen.attach(Disk::new(XVDA, SECTORS));
+    xen
+}
+
+fn ok(outcome: &Outcome) {
+    assert!(outcome.error.is_none(), "{:?}", outcome.error);
+    assert!(outcome.first_failure.is_none(), "{:?}", outcome.first_failure);
+}
