@@ -1,0 +1,204 @@
+//! What can be wrong with a request, a disk or a volume. An error about a volume names the
+//! structure, the field and the value.
+
+use core::fmt;
+
+/// Why a request failed. `E` is the disk's own error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Error<E> {
+    /// The disk did not deliver.
+    Read {
+        /// Where on the disk, in bytes.
+        offset_bytes: u64,
+        /// How much was asked for.
+        len_bytes: usize,
+        /// What the disk said.
+        error: E,
+    },
+    /// A structure asked for bytes outside the disk or partition.
+    Outside {
+        /// Where in the partition, in bytes.
+        offset_bytes: u64,
+        /// How much was asked for.
+        len_bytes: usize,
+        /// The partition's size.
+        size_bytes: u64,
+    },
+    /// The scratch memory is smaller than [`SCRATCH_BYTES`](crate::SCRATCH_BYTES).
+    Scratch {
+        /// Its size.
+        len_bytes: usize,
+    },
+    /// No superblock at any of the four places, and none behind a partition table.
+    NotFfs,
+    /// The volume or the partition table contradicts itself.
+    Corrupt(Corrupt),
+    /// A path does not begin with `/`.
+    NotAbsolute,
+    /// A path, with the symlinks in it replaced, is longer than
+    /// [`PATH_BYTES_MAX`](crate::PATH_BYTES_MAX).
+    PathTooLong,
+    /// A path leads through more than [`LINKS_MAX`](crate::LINKS_MAX) symlinks.
+    TooManyLinks,
+    /// A name is not in its directory.
+    NotFound,
+    /// A path leads through an inode that is no directory, or a directory was needed.
+    NotADirectory,
+    /// Only the contents of regular files can be read.
+    NotAFile,
+    /// Only symlinks have a target.
+    NotALink,
+}
+
+/// A value in a structure that cannot be right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Corrupt {
+    /// The structure.
+    pub place: Place,
+    /// The field, by the name that the BSDs' headers give it.
+    pub field: &'static str,
+    /// Its value.
+    pub value: i128,
+    /// What it must be.
+    pub must: &'static str,
+}
+
+/// A structure on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The master boot record; the entry's number counts from 1, logical partitions from 5.
+    Mbr(u32),
+    /// The GPT's header (0) or an entry, from 1.
+    Gpt(u32),
+    /// A BSD disklabel (0) or a partition in it, from 1 (`a`).
+    Disklabel(u32),
+    /// `struct fs` at this offset in bytes.
+    Superblock(u64),
+    /// `struct cg` of this cylinder group.
+    Group(u32),
+    /// The inode of this number.
+    Inode(u32),
+    /// The pointer to a block of a file.
+    FileBlock {
+        /// The file's inode.
+        inode: u32,
+        /// The block's number in the file.
+        block: u64,
+    },
+    /// The pointer to an indirect block.
+    Indirect {
+        /// The file's inode.
+        inode: u32,
+        /// 1 for a single indirect block, to 3.
+        level: usize,
+        /// The first block of the file that was looked for there.
+        block: u64,
+    },
+    /// A directory's entry.
+    Directory {
+        /// The directory's inode.
+        inode: u32,
+        /// The entry's offset in the directory, in bytes.
+        offset: u64,
+    },
+}
+
+impl<E> From<Corrupt> for Error<E> {
+    fn from(corrupt: Corrupt) -> Self {
+        Error::Corrupt(corrupt)
+    }
+}
+
+impl Place {
+    /// `Ok` when `holds`; else this place's field has a value that is not what it must be.
+    pub(crate) fn check(
+        self,
+        holds: bool,
+        field: &'static str,
+        value: impl Into<i128>,
+        must: &'static str,
+    ) -> Result<(), Corrupt> {
+        if holds { Ok(()) } else { Err(Corrupt { place: self, field, value: value.into(), must }) }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Mbr(entry) => write!(f, "MBR, entry {entry}"),
+            Place::Gpt(0) => write!(f, "GPT header"),
+            Place::Gpt(entry) => write!(f, "GPT, entry {entry}"),
+            Place::Disklabel(0) => write!(f, "disklabel"),
+            Place::Disklabel(entry) => write!(f, "disklabel, partition {entry}"),
+            Place::Superblock(offset) => write!(f, "superblock at {offset}"),
+            Place::Group(number) => write!(f, "cylinder group {number}"),
+            Place::Inode(number) => write!(f, "inode {number}"),
+            Place::FileBlock { inode, block } => write!(f, "inode {inode}, file block {block}"),
+            Place::Indirect { inode, level, block } => {
+                write!(f, "inode {inode}, indirect block of level {level} for file block {block}")
+            }
+            Place::Directory { inode, offset } => {
+                write!(f, "directory inode {inode}, offset {offset}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Corrupt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} {} is not {}", self.place, self.field, self.value, self.must)
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for Error<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Read { offset_bytes, len_bytes, error } => {
+                write!(f, "reading {len_bytes} bytes at {offset_bytes} of the disk: {error}")
+            }
+            Error::Outside { offset_bytes, len_bytes, size_bytes } => {
+                write!(f, "{len_bytes} bytes at {offset_bytes} lie outside the volume's ")?;
+                write!(f, "{size_bytes} bytes; is the disk or image cut short?")
+            }
+            Error::Scratch { len_bytes } => {
+                write!(f, "scratch of {len_bytes} bytes is too small; {} ", crate::SCRATCH_BYTES)?;
+                write!(f, "are needed")
+            }
+            Error::NotFfs => {
+                write!(f, "not FFS: no superblock at 65536, 8192, 0 or 262144, nor in a partition")
+            }
+            Error::Corrupt(corrupt) => corrupt.fmt(f),
+            Error::NotAbsolute => write!(f, "the path does not begin with /"),
+            Error::PathTooLong => {
+                write!(f, "the path, its symlinks replaced, exceeds {} ", crate::PATH_BYTES_MAX)?;
+                write!(f, "bytes")
+            }
+            Error::TooManyLinks => {
+                write!(f, "the path leads through more than {} symlinks", crate::LINKS_MAX)
+            }
+            Error::NotFound => write!(f, "no such file or directory"),
+            Error::NotADirectory => write!(f, "not a directory"),
+            Error::NotAFile => write!(f, "not a regular file"),
+            Error::NotALink => write!(f, "not a symlink"),
+        }
+    }
+}
+
+impl<E: fmt::Debug + fmt::Display> core::error::Error for Error<E> {}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::string::ToString;
+
+    #[test]
+    fn errors_name_structure_field_and_value() {
+        let place = Place::Directory { inode: 2, offset: 512 };
+        let error: Error<&str> =
+            place.check(false, "d_reclen", 3, "a multiple of 4").unwrap_err().into();
+        let text = "directory inode 2, offset 512: d_reclen 3 is not a multiple of 4";
+        assert_eq!(error.to_string(), text);
+        assert_eq!(place.check(true, "d_reclen", 4, "a multiple of 4"), Ok(()));
+    }
+}

@@ -1,0 +1,168 @@
+//! The superblock: found at one of four places, checked whole, and kept as the few numbers that
+//! reading needs. What is in a [`Superblock`] has been checked; nothing reads the disk's copy
+//! again.
+
+mod check;
+mod layout;
+
+use crate::endian::{Endian, Fields};
+use crate::error::{Corrupt, Error, Place};
+use crate::hash::check_hash;
+use crate::store::{Slot, Store};
+use crate::{Info, ReadBlocks, Version};
+use layout::{CKHASH, MAGIC, Raw, SUPERBLOCK_BYTES, VOLNAME};
+
+/// The places, in the order in which the BSDs try them.
+const PLACES: [u64; 4] = [65536, 8192, 0, 262_144];
+/// How much is read at a place (`SBLOCKSIZE`); the check-hash covers up to this.
+const READ_BYTES: usize = 8192;
+
+const FS_UFS1_MAGIC: u32 = 0x0001_1954;
+const FS_UFS2_MAGIC: u32 = 0x1954_0119;
+/// NetBSD's UFS2 with extended attributes; the layout is the same.
+const FS_UFS2EA_MAGIC: u32 = 0x1901_2038;
+/// What FreeBSD's newfs writes while it is at work.
+const FS_BAD_MAGIC: u32 = 0x1996_0408;
+
+/// In `fs_old_flags`: the flags, size and place are in their new fields.
+const FS_FLAGS_UPDATED: u8 = 0x80;
+const FS_UNCLEAN: u32 = 0x1;
+const FS_NEEDSFSCK: u32 = 0x4;
+const FS_METACKHASH: u32 = 0x200;
+
+const CK_SUPERBLOCK: u32 = 0x1;
+pub(crate) const CK_CYLGRP: u32 = 0x2;
+pub(crate) const CK_INODE: u32 = 0x4;
+
+/// A checked superblock. Addresses and sizes without a unit are in fragments.
+#[derive(Clone, Debug)]
+pub(crate) struct Superblock {
+    pub(crate) info: Info,
+    /// Fragments in a block: 1, 2, 4 or 8.
+    pub(crate) fragments: u64,
+    pub(crate) block_shift: u32,
+    /// The volume's end: by `fs_size`, or earlier by the disk's size.
+    pub(crate) end: u64,
+    pub(crate) group_size: u64,
+    pub(crate) group_inodes: u32,
+    /// From a group's start: its superblock, group block, inodes, data.
+    pub(crate) sblkno: u64,
+    pub(crate) cblkno: u64,
+    pub(crate) iblkno: u64,
+    pub(crate) dblkno: u64,
+    pub(crate) group_bytes: usize,
+    old_cgoffset: u64,
+    old_cgmask: u32,
+    /// The summary of the groups.
+    csaddr: u64,
+    cs_end: u64,
+    pub(crate) inodes_per_block: u32,
+    pub(crate) pointers_per_block: u64,
+    /// Symlinks shorter than this are kept in the inode.
+    pub(crate) inline_link_bytes: u64,
+    /// 4.2BSD's inodes and directories.
+    pub(crate) old_inodes: bool,
+    /// `CK_` bits of the structures that carry check-hashes.
+    pub(crate) hashed: u32,
+    pub(crate) file_bytes_max: u64,
+}
+
+impl Superblock {
+    /// Searches the window. An alternate superblock is passed over; a broken one is told of when no
+    /// place has a good one.
+    pub(crate) fn find<D: ReadBlocks, B: AsMut<[u8]>>(
+        store: &mut Store<D, B>,
+    ) -> Result<Superblock, Error<D::Error>> {
+        let (start_bytes, size_bytes) = (store.start_bytes(), store.size_bytes());
+        let mut broken = None;
+        for at in PLACES.into_iter().filter(|at| at + READ_BYTES as u64 <= size_bytes) {
+            let bytes = store.block(Slot::Inodes, at, READ_BYTES)?;
+            match decode(at, bytes) {
+                Ok(None) => {}
+                Ok(Some(mut superblock)) => {
+                    let info = &mut superblock.info;
+                    info.partition_start_bytes = start_bytes;
+                    info.partition_size_bytes = size_bytes;
+                    let end = size_bytes / u64::from(info.fragment_bytes);
+                    superblock.end = superblock.end.min(end);
+                    return Ok(superblock);
+                }
+                Err(corrupt) => broken = broken.or(Some(corrupt)),
+            }
+        }
+        Err(broken.map_or(Error::NotFfs, Error::Corrupt))
+    }
+
+    /// The first fragment of a group from which its structures are counted (`cgstart`).
+    pub(crate) fn group_start(&self, group: u32) -> u64 {
+        let base = u64::from(group) * self.group_size;
+        match self.info.version {
+            Version::Ffs1 => base + self.old_cgoffset * u64::from(group & !self.old_cgmask),
+            Version::Ffs2 => base,
+        }
+    }
+
+    /// Checks a pointer to `fragments` of data: inside the volume, within one block, and not in a
+    /// superblock, group, inode table or summary.
+    pub(crate) fn check_pointer(
+        &self,
+        place: Place,
+        pointer: i64,
+        fragments: u64,
+    ) -> Result<u64, Corrupt> {
+        let check = |holds, must| place.check(holds, "block pointer", pointer, must);
+        let address = u64::try_from(pointer).unwrap_or(u64::MAX);
+        let inside = address.checked_add(fragments).is_some_and(|end| end <= self.end);
+        check(inside, "inside the volume")?;
+        check(address % self.fragments + fragments <= self.fragments, "within one block")?;
+        let data = |at| !self.is_metadata(at);
+        check(data(address) && data(address + fragments - 1), "in a data area")?;
+        Ok(address)
+    }
+
+    /// Whether a fragment inside the volume belongs to the volume's own structures.
+    fn is_metadata(&self, address: u64) -> bool {
+        // The volume ends inside its last group, so the number fits.
+        let group = (address / self.group_size) as u32;
+        let start = self.group_start(group);
+        let first = if group == 0 { 0 } else { start + self.sblkno };
+        (first..start + self.dblkno).contains(&address)
+            || (self.csaddr..self.cs_end).contains(&address)
+    }
+}
+
+/// The superblock in `bytes`, which were read at `at`; `None` when there is none to use here.
+fn decode(at: u64, bytes: &[u8]) -> Result<Option<Superblock>, Corrupt> {
+    let place = Place::Superblock(at);
+    let Some(header) = bytes.first_chunk::<SUPERBLOCK_BYTES>() else { return Ok(None) };
+    let mut found = None;
+    for endian in [Endian::Little, Endian::Big] {
+        let magic = Fields::new(header, endian).u32::<MAGIC>();
+        match magic {
+            FS_UFS1_MAGIC => found = Some((endian, Version::Ffs1)),
+            FS_UFS2_MAGIC | FS_UFS2EA_MAGIC => found = Some((endian, Version::Ffs2)),
+            FS_BAD_MAGIC => place.check(false, "fs_magic", magic, "that of a finished newfs")?,
+            _ => {}
+        }
+    }
+    let Some((endian, version)) = found else { return Ok(None) };
+    let fields = Fields::new(header, endian);
+    let raw = Raw::read(&fields);
+    let updated = version == Version::Ffs2 || raw.old_flags & FS_FLAGS_UPDATED != 0;
+    // Before there was fs_sblockloc, UFS1 lay at 8192; with 64 KiB blocks the superblock at 65536
+    // is the first alternate. NetBSD and FreeBSD pass over both kinds, too.
+    let here = if updated { raw.sblockloc == at.cast_signed() } else { at <= 8192 };
+    if !here {
+        return Ok(None);
+    }
+    let mut superblock = check::check(at, endian, version, updated, &raw)?;
+    if superblock.hashed & CK_SUPERBLOCK != 0 {
+        let hashed = bytes.get(..raw.sbsize as usize).unwrap_or(bytes);
+        let right = check_hash(hashed, CKHASH) == raw.ckhash;
+        place.check(right, "fs_ckhash", raw.ckhash, "the superblock's check-hash")?;
+    }
+    if updated {
+        superblock.info.name = fields.bytes::<VOLNAME, 32>();
+    }
+    Ok(Some(superblock))
+}
