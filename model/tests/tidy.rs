@@ -4,14 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Whom each crate may depend on; nobody may be missing.
-const ORDER: [(&str, &[&str]); 11] = [
+const ORDER: [(&str, &[&str]); 12] = [
     ("xen-abi", &[]),
-    ("fs", &[]),
+    ("fs", &["fs-tools"]),
+    ("fs-tools", &["fs"]),
     ("drivers", &["xen-abi"]),
     ("bench", &["drivers", "fs", "xen-abi"]),
     ("boot-info", &["xen-abi"]),
     ("boot", &["boot-info", "xen-abi"]),
-    ("kernel", &["boot", "boot-info", "drivers", "fs", "bench", "xen-abi"]),
+    ("kernel", &["boot", "boot-info", "drivers", "fs", "fs-tools", "bench", "xen-abi"]),
     ("model", &["drivers", "bench", "boot-info", "fs", "xen-abi"]),
     ("dom0", &["bench"]),
     ("rig", &[]),

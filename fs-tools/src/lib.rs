@@ -1,0 +1,182 @@
+//! `ls`, `cat` and `sum` for an FFS volume: the same in the guest and on a host.
+//!
+//! Output is that of `ls -l`, `cat` and `sha256sum`, piece by piece to a function of the caller's.
+//! What is wrong is one line that begins with the path it is about. Names are kept while a
+//! directory is listed or a tree is walked, in an amount of memory that the caller sets, because
+//! the volume may be hostile and a guest's heap is small.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod line;
+mod walk;
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::Display;
+
+use fs::{Inode, Kind, ReadBlocks, Volume};
+use sha2::{Digest, Sha256};
+use walk::{Name, Walk, join};
+
+/// What a command came to; the error is one line.
+pub type Result<T> = core::result::Result<T, String>;
+
+/// Takes output; a failure ends the command.
+pub type Output<'o> = &'o mut dyn FnMut(&[u8]) -> Result<()>;
+
+/// What the commands need besides a volume.
+#[derive(Debug)]
+pub struct Tools<'b> {
+    /// Files are read in pieces of this size.
+    pub buffer: &'b mut [u8],
+    /// The most memory for names, in bytes.
+    pub names_bytes_max: usize,
+}
+
+/// Names the path that an error is about.
+fn at<E: Display>(path: &[u8]) -> impl Fn(E) -> String {
+    move |error| alloc::format!("{}: {error}", path.escape_ascii())
+}
+
+impl Tools<'_> {
+    /// Lists a directory, or the one file that `path` names; with `recursive` all directories below
+    /// it, too.
+    ///
+    /// # Errors
+    /// What is wrong with the path or the volume, or too many names.
+    pub fn ls<D: ReadBlocks, B: AsMut<[u8]>>(
+        &self,
+        volume: &mut Volume<D, B>,
+        path: &[u8],
+        recursive: bool,
+        output: Output<'_>,
+    ) -> Result<()> {
+        let inode = volume.lookup(path).map_err(at(path))?;
+        if inode.kind != Kind::Directory {
+            let inode = volume.lookup_nofollow(path).map_err(at(path))?;
+            return list_one(volume, path, path, &inode, output);
+        }
+        let mut walk = Walk::new(path, &inode, self.names_bytes_max)?;
+        while let Some((path, names)) = walk.next(volume)? {
+            if recursive {
+                output(&path)?;
+                output(b":\n")?;
+            }
+            for name in names.iter() {
+                let path = join(&path, &name.bytes);
+                let inode = volume.inode(name.inode).map_err(at(&path))?;
+                list_one(volume, &path, &name.bytes, &inode, output)?;
+            }
+            if !recursive {
+                break;
+            }
+            output(b"\n")?;
+        }
+        Ok(())
+    }
+
+    /// Gives a file's bytes.
+    ///
+    /// # Errors
+    /// What is wrong with the path or the volume; a directory is no file.
+    pub fn cat<D: ReadBlocks, B: AsMut<[u8]>>(
+        &mut self,
+        volume: &mut Volume<D, B>,
+        path: &[u8],
+        output: Output<'_>,
+    ) -> Result<()> {
+        let inode = volume.lookup(path).map_err(at(path))?;
+        self.read_all(volume, path, &inode, output)
+    }
+
+    /// SHA-256 of a file, or of all regular files below a directory, by their paths from there on,
+    /// sorted bytewise.
+    ///
+    /// # Errors
+    /// What is wrong with the path or the volume, or too many names.
+    pub fn sum<D: ReadBlocks, B: AsMut<[u8]>>(
+        &mut self,
+        volume: &mut Volume<D, B>,
+        path: &[u8],
+        output: Output<'_>,
+    ) -> Result<()> {
+        let inode = volume.lookup(path).map_err(at(path))?;
+        if inode.kind != Kind::Directory {
+            return self.sum_one(volume, path, &inode, output);
+        }
+        let mut walk = Walk::new(b".", &inode, self.names_bytes_max)?;
+        let mut files = walk.names();
+        while let Some((path, names)) = walk.next(volume)? {
+            for name in names.iter().filter(|name| name.kind == Kind::File) {
+                files.push(Name { bytes: join(&path, &name.bytes).into(), ..*name })?;
+            }
+        }
+        files.sort();
+        for file in files.iter() {
+            let inode = volume.inode(file.inode).map_err(at(&file.bytes))?;
+            self.sum_one(volume, &file.bytes, &inode, output)?;
+        }
+        Ok(())
+    }
+
+    fn sum_one<D: ReadBlocks, B: AsMut<[u8]>>(
+        &mut self,
+        volume: &mut Volume<D, B>,
+        path: &[u8],
+        inode: &Inode,
+        output: Output<'_>,
+    ) -> Result<()> {
+        let mut hash = Sha256::new();
+        self.read_all(volume, path, inode, &mut |bytes| {
+            hash.update(bytes);
+            Ok(())
+        })?;
+        output(&line::sum(&hash.finalize(), path))
+    }
+
+    fn read_all<D: ReadBlocks, B: AsMut<[u8]>>(
+        &mut self,
+        volume: &mut Volume<D, B>,
+        path: &[u8],
+        inode: &Inode,
+        take: Output<'_>,
+    ) -> Result<()> {
+        let mut offset = 0;
+        loop {
+            let len = volume.read_at(inode, offset, self.buffer).map_err(at(path))?;
+            match self.buffer.get(..len) {
+                None | Some([]) => return Ok(()),
+                Some(bytes) => take(bytes)?,
+            }
+            offset += len as u64;
+        }
+    }
+}
+
+fn list_one<D: ReadBlocks, B: AsMut<[u8]>>(
+    volume: &mut Volume<D, B>,
+    path: &[u8],
+    name: &[u8],
+    inode: &Inode,
+    output: Output<'_>,
+) -> Result<()> {
+    let target = match inode.kind {
+        Kind::Symlink => Some(target(volume, path, inode)?),
+        _ => None,
+    };
+    output(&line::list(inode, name, target.as_deref()))
+}
+
+/// Where a symlink leads.
+fn target<D: ReadBlocks, B: AsMut<[u8]>>(
+    volume: &mut Volume<D, B>,
+    path: &[u8],
+    inode: &Inode,
+) -> Result<Vec<u8>> {
+    let mut buffer = [0; fs::PATH_BYTES_MAX];
+    let len = volume.readlink(inode, &mut buffer).map_err(at(path))?;
+    Ok(buffer.get(..len).unwrap_or_default().to_owned())
+}
