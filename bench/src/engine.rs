@@ -18,12 +18,13 @@ use drivers::blkfront::{Broken, Completion, DiskInfo, IoError, Operation, QueueP
 use drivers::hypervisor::Hypervisor;
 use xen_abi::blkif::SECTOR_SIZE;
 
+use crate::file_map::FileMap;
 use crate::job::{Job, JobError, Poll};
 use crate::pattern::Direction;
 use crate::result::{Counters, DirectionResult, JobResult};
 use crate::wait::{Step, Waiter};
 use data::Place;
-use running::{Flights, Running};
+use running::{Flights, Next, Running};
 
 /// A backend that completes nothing for so long is given up, in nanoseconds.
 pub const REQUEST_TIMEOUT_NS: u64 = 30_000_000_000;
@@ -39,6 +40,17 @@ pub struct Disk<'d, 'a, H> {
     pub info: DiskInfo,
     /// Its data path, with nothing in flight and a free slot for each I/O of each of its jobs.
     pub queue: &'d mut QueuePair<'a, H>,
+    /// The files on it that jobs name.
+    pub files: &'d [FileMap],
+}
+
+impl<H> Disk<'_, '_, H> {
+    /// The file that a job of this disk names, if it names one.
+    fn file(&self, job: &Job) -> Result<Option<&FileMap>, JobError> {
+        let Some(path) = &job.file else { return Ok(None) };
+        let file = self.files.iter().find(|file| file.path == *path);
+        file.map(Some).ok_or_else(|| JobError::NoFile(path.clone()))
+    }
 }
 
 /// Why a run ended early.
@@ -376,7 +388,7 @@ impl Engine {
     ) {
         let running = &mut self.running[number];
         let flights = Flights { all: &self.in_flight, running: number as u32 };
-        let Some((place, direction)) = running.next_io(now_ns, &flights) else {
+        let Some(Next { place, direction, disk_offset }) = running.next_io(now_ns, &flights) else {
             if let Some((disk_number, slot)) = free {
                 disks[disk_number].queue.release(slot);
             }
@@ -408,7 +420,7 @@ impl Engine {
         self.in_flight[disk_number][slot.index()] =
             Some(InFlight { running: number as u32, direction, offset, start_ns: now_ns });
         running.outstanding += 1;
-        queue.submit(slot, operation, offset / u64::from(SECTOR_SIZE), bytes);
+        queue.submit(slot, operation, disk_offset / u64::from(SECTOR_SIZE), bytes);
     }
 
     fn progress(&self, start_ns: u64, now_ns: u64) -> Progress {

@@ -73,6 +73,10 @@ pub struct Job {
     /// `filename=`: names such as `xvda`, each once. Empty only in a job that never writes: the
     /// caller chooses.
     pub disks: Vec<String>,
+    /// The path behind the disk in `filename=xvda:/path`: a file in the FFS on the only disk.
+    pub file: Option<String>,
+    /// `allow_file_overwrite=` (not fio's): a job may write to blocks that a file has already.
+    pub allow_file_overwrite: bool,
     /// `stonewall`, `wait_for_previous`: starts only when the jobs before it are done.
     pub stonewall: bool,
     /// `randseed=`; `None` (`randrepeat=0`): the caller takes a new one for each run. Unlike in fio
@@ -123,6 +127,8 @@ impl Default for Job {
             loops: 1,
             number_ios: None,
             disks: Vec::new(),
+            file: None,
+            allow_file_overwrite: false,
             stonewall: false,
             randseed: Some(RANDSEED),
             ioengine: None,

@@ -20,9 +20,11 @@ extern crate alloc;
 extern crate std;
 
 pub mod engine;
+pub mod file_map;
 pub mod histogram;
 pub mod job;
 pub mod pattern;
+pub mod reader;
 pub mod result;
 pub mod size;
 pub mod status;

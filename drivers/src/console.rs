@@ -48,6 +48,13 @@ impl<'a, H: Hypervisor> Console<'a, H> {
         }
     }
 
+    /// Shows bytes as they are. What finds no room within the patience is dropped.
+    pub fn write_raw(&mut self, bytes: &[u8]) {
+        let give_up_ns = self.hypervisor.now_ns().saturating_add(PATIENCE_NS);
+        self.write_bytes(bytes, give_up_ns);
+        self.flush();
+    }
+
     /// Tells the other side that there is text.
     pub fn flush(&mut self) {
         // A closed port or a gone daemon shows as a ring that does not drain.

@@ -10,6 +10,8 @@ use x86_64::instructions::port::Port;
 use crate::xen::Xen;
 
 const DEBUG_PORT: u16 = 0xe9;
+/// Half of the console's ring.
+const PIECE_BYTES: usize = 1024;
 
 /// The one sink; a static, because a panic has to reach it from anywhere.
 static SINK: Mutex<Sink> = Mutex::new(Sink::Nowhere);
@@ -40,6 +42,16 @@ pub fn print(text: fmt::Arguments<'_>) {
     // On one vCPU the lock is held only by a panic inside of a print; then text is dropped.
     if let Some(mut sink) = SINK.try_lock() {
         let _ = sink.write_fmt(text);
+    }
+}
+
+/// Shows bytes on Xen's console as they are.
+pub fn print_bytes(bytes: &[u8]) {
+    if let Some(mut sink) = SINK.try_lock()
+        && let Sink::Xen(console) = &mut *sink
+    {
+        // Each piece has its own patience.
+        bytes.chunks(PIECE_BYTES).for_each(|piece| console.write_raw(piece));
     }
 }
 

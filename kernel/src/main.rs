@@ -9,6 +9,7 @@ extern crate alloc;
 mod console;
 mod control;
 mod cpu;
+mod files;
 mod hypercall;
 mod lifecycle;
 mod memory;

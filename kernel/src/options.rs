@@ -23,12 +23,25 @@ pub struct Options {
     pub selftest: bool,
     /// `hold`: stay connected after the report until the tool stack shuts the domain down.
     pub hold: bool,
+    /// `mode=`: look into a file system instead of running jobs.
+    pub look: Option<Look>,
     /// `help`, `--help`: show the options and end.
     pub help: bool,
     /// The rest: fio options.
     line: String,
     /// The job file, if there is one.
     file: Option<String>,
+}
+
+/// What to look at in a file system; `filename=xvda:/path` says where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// `mode=ls`: a directory's names, and those below it.
+    List,
+    /// `mode=cat`: a file's bytes.
+    Bytes,
+    /// `mode=sum`: SHA-256 of a file, or of all files below a directory.
+    Sums,
 }
 
 /// Why a job file is refused.
@@ -73,6 +86,7 @@ no job: 4k random reads in the three grant modes, on every writable disk
 
 options, in extra=\"...\" of the guest's configuration:
   hypercall=direct|page        how the guest calls Xen (direct)
+  mode=ls|cat|sum              show names, bytes or SHA-256 of filename=xvda:/path on an FFS
   hold                         stay connected after the report, until xl shutdown
   selftest                     test the machine, not the disks";
 
@@ -98,6 +112,13 @@ impl Options {
                 "hypercall=page" | "hypercall=direct" => {}
                 _ if word.starts_with("hypercall=") => {
                     return Err("hypercall= is neither direct nor page");
+                }
+                "mode=ls" => options.look = Some(Look::List),
+                "mode=cat" => options.look = Some(Look::Bytes),
+                "mode=sum" => options.look = Some(Look::Sums),
+                "mode=job" => options.look = None,
+                _ if word.starts_with("mode=") => {
+                    return Err("mode= is none of job, ls, cat and sum");
                 }
                 _ => {
                     if !options.line.is_empty() {

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use bench::engine::{self, Disk, Progress, RunError, Verdict};
+use bench::file_map::FileMap;
 use bench::{GrantMode, Job, JobError, JobResult};
 use drivers::blkfront::{Blkfront, ConnectError, Setup, Vdev, handshake};
 use drivers::grant::GrantTable;
@@ -18,10 +19,10 @@ use xen_abi::PAGE_SIZE;
 use xen_abi::sched::ShutdownReason;
 
 use crate::control::Control;
-use crate::memory;
-use crate::options::Options;
+use crate::options::{Look, Options};
 use crate::say;
 use crate::xen::Xen;
+use crate::{files, memory};
 
 /// Heap that a job may take: two histograms of 15 KiB, and its part of the report, in bytes.
 const JOB_HEAP: usize = 48 << 10;
@@ -66,6 +67,8 @@ pub enum Failure {
     },
     /// A disk can't be connected.
     Connect(String, ConnectError),
+    /// A file system on this disk can't be used.
+    Files(String, String),
     /// The run ended early.
     Run(RunError),
     /// An I/O failed, or its data was wrong.
@@ -105,6 +108,7 @@ impl fmt::Display for Failure {
                 write!(f, "{count} jobs need more memory than there is for {most}; raise memory=")
             }
             Self::Connect(disk, error) => write!(f, "{disk}: {error}"),
+            Self::Files(disk, error) => write!(f, "{disk}: {error}"),
             Self::Run(error) => error.fmt(f),
             Self::Io(what) => f.write_str(what),
             Self::Stopped => f.write_str("stopped before the end, as asked"),
@@ -135,8 +139,14 @@ pub struct Runner<'a> {
 /// A disk that a stage works on.
 struct Connected<'a> {
     name: String,
+    setup: Setup,
     device: Blkfront<'a, Xen>,
+    /// Those that jobs name.
+    files: Vec<FileMap>,
 }
+
+/// Does one thing with the connected disks.
+type Work<'w, 'a> = &'w mut dyn FnMut(&mut Runner<'a>, &mut [Connected<'a>]) -> Result<(), Failure>;
 
 impl<'a> Runner<'a> {
     /// A runner with no result yet.
@@ -206,8 +216,14 @@ impl<'a> Runner<'a> {
         {
             return Err(Failure::NoDisk { name: missing.clone(), found: names });
         }
+        if let Some(look) = options.look {
+            let show = &mut |runner: &mut Self, disks: &mut [Connected<'a>]| {
+                runner.look_at_files(look, &jobs, disks)
+            };
+            return self.with_disks(&jobs, &vdevs, options.hold, show);
+        }
         let stages: Vec<&[Job]> = jobs.chunk_by(|_, next| !next.stonewall).collect();
-        for (number, stage) in stages.iter().enumerate() {
+        for (number, &stage) in stages.iter().enumerate() {
             let is_last = number + 1 == stages.len();
             self.run_stage(stage, &vdevs, options.hold && is_last)?;
         }
@@ -240,16 +256,30 @@ impl<'a> Runner<'a> {
                 say!("{}: ioengine={engine} runs on the ring, as all do", job.name);
             }
         }
+        let run = &mut |runner: &mut Self, disks: &mut [Connected<'a>]| {
+            runner.look_up_files(jobs, disks)?;
+            runner.run_connected(jobs, disks)
+        };
+        self.with_disks(jobs, vdevs, hold, run)
+    }
+
+    /// Connects the jobs' disks, does the work, and disconnects them.
+    fn with_disks(
+        &mut self,
+        jobs: &[Job],
+        vdevs: &[Vdev],
+        hold: bool,
+        work: Work<'_, 'a>,
+    ) -> Result<(), Failure> {
         let mut connected = Vec::new();
-        let done = self
-            .connect_all(jobs, vdevs, &mut connected)
-            .and_then(|()| self.run_connected(jobs, &mut connected));
+        let done =
+            self.connect_all(jobs, vdevs, &mut connected).and_then(|()| work(self, &mut connected));
         if hold {
             self.report(done.as_ref().err());
             say!("ringmark: holding the disks; end with xl shutdown, or Ctrl-C on the console");
             let _ = self.control.wait(self.xen, &mut self.store);
         }
-        for Connected { name, device } in connected {
+        for Connected { name, device, .. } in connected {
             let left = device.disconnect(self.xen, &mut self.grants, &mut self.store);
             if left.timed_out {
                 say!("ringmark: {name}: backend did not answer the close in time");
@@ -282,7 +312,42 @@ impl<'a> Runner<'a> {
                 setup.grants,
                 if info.persistent { "keeps pages mapped" } else { "maps pages for each request" },
             );
-            connected.push(Connected { name, device });
+            connected.push(Connected { name, setup, device, files: Vec::new() });
+        }
+        Ok(())
+    }
+
+    /// Finds out where the files are that jobs name.
+    fn look_up_files(&self, jobs: &[Job], disks: &mut [Connected<'a>]) -> Result<(), Failure> {
+        for disk in disks {
+            let Connected { name, setup, device, files } = disk;
+            for job in jobs.iter().filter(|job| job.disks.contains(name)) {
+                let Some(path) = &job.file else { continue };
+                if files.iter().all(|file| file.path != *path) {
+                    let file = files::look_up(self.xen, name, device, setup, path)
+                        .map_err(|error| Failure::Files(name.clone(), error))?;
+                    files.push(file);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows what each job names, instead of running it.
+    fn look_at_files(
+        &self,
+        look: Look,
+        jobs: &[Job],
+        disks: &mut [Connected<'a>],
+    ) -> Result<(), Failure> {
+        for job in jobs {
+            for Connected { name, setup, device, .. } in
+                disks.iter_mut().filter(|disk| job.disks.contains(&disk.name))
+            {
+                let path = job.file.as_deref().unwrap_or("/").as_bytes();
+                files::show(self.xen, name, device, setup, (look, path))
+                    .map_err(|error| Failure::Files(name.clone(), error))?;
+            }
         }
         Ok(())
     }
@@ -294,10 +359,11 @@ impl<'a> Runner<'a> {
     ) -> Result<(), Failure> {
         let mut disks: Vec<Disk<'_, 'a, Xen>> = connected
             .iter_mut()
-            .map(|Connected { name, device }| Disk {
+            .map(|Connected { name, device, files, .. }| Disk {
                 name,
                 info: *device.info(),
                 queue: &mut device.queue,
+                files,
             })
             .collect();
         let mut stopped = false;

@@ -63,7 +63,7 @@ impl Noise {
 pub(super) struct Place {
     /// The disk's number in the run.
     pub(super) disk: usize,
-    /// From the start of the disk, in bytes.
+    /// From the start of the disk, or of the job's file there, in bytes.
     pub(super) offset: u64,
 }
 

@@ -7,6 +7,7 @@ use drivers::hypervisor::Hypervisor;
 
 use super::data::{Checks, Place};
 use super::{Disk, InFlight, RunError, SLOTS_MAX};
+use crate::file_map::Lookup;
 use crate::job::Job;
 use crate::pattern::{Direction, Pattern};
 use crate::result::{Counters, JobResult};
@@ -56,9 +57,19 @@ impl Flights<'_> {
     }
 }
 
-/// A job's part on one disk.
+/// The I/O that comes next.
+#[derive(Clone, Copy)]
+pub(super) struct Next {
+    pub(super) place: Place,
+    pub(super) direction: Direction,
+    /// Where on the disk it goes, in bytes.
+    pub(super) disk_offset: u64,
+}
+
+/// A job's part on one disk, or in a file there.
 struct Lane {
     disk: usize,
+    file: Option<Lookup>,
     /// As it was at the start, to read back what was written.
     from_start: Pattern,
     pattern: Pattern,
@@ -89,13 +100,18 @@ impl Running {
             if job.rw.writes() && disk.info.read_only {
                 return Err(RunError::ReadOnly { job: job.name, disk: disk.name.into() });
             }
-            let region = job
-                .resolve(disk.name, disk.info.bytes(), disk.info.logical_sector_bytes)
-                .map_err(RunError::Job)?;
+            let sector_bytes = disk.info.logical_sector_bytes;
+            let file = disk.file(&job).map_err(RunError::Job)?;
+            let size_bytes = file.map_or(disk.info.bytes(), |file| file.size_bytes);
+            let region = job.resolve(disk.name, size_bytes, sector_bytes).map_err(RunError::Job)?;
+            if let Some(file) = file {
+                file.check(&job, region, sector_bytes).map_err(RunError::Job)?;
+            }
             let pattern = Pattern::new(&job, region, seed);
             let bs_bytes = u64::from(job.bs_bytes);
             lanes.push(Lane {
                 disk: disk_number,
+                file: file.map(Lookup::new),
                 from_start: pattern.clone(),
                 pattern,
                 left: region.io_bytes.map_or(u64::MAX, |bytes| bytes / bs_bytes),
@@ -157,11 +173,7 @@ impl Running {
 
     /// The next I/O, on the job's disks in turn, as fio takes its files.
     #[inline]
-    pub(super) fn next_io(
-        &mut self,
-        now_ns: u64,
-        flights: &Flights<'_>,
-    ) -> Option<(Place, Direction)> {
+    pub(super) fn next_io(&mut self, now_ns: u64, flights: &Flights<'_>) -> Option<Next> {
         if now_ns >= self.end_ns {
             return None;
         }
@@ -174,11 +186,16 @@ impl Running {
                 lane.drawn += 1;
                 let (direction, offset) = lane.pattern.next_io();
                 let place = Place { disk: lane.disk, offset };
+                let mut next = |direction| {
+                    let disk_offset =
+                        lane.file.as_mut().map_or(offset, |file| file.disk_offset(offset));
+                    Some(Next { place, direction, disk_offset })
+                };
                 match self.phase {
-                    Phase::Free => return Some((place, direction)),
+                    Phase::Free => return next(direction),
                     Phase::Apart => {
                         if flights.on(lane.disk).all(|io| io.offset != offset) {
-                            return Some((place, direction));
+                            return next(direction);
                         }
                         // What is passed over is not done.
                         lane.left += 1;
@@ -191,7 +208,7 @@ impl Running {
                         if direction == Direction::Write
                             && checks.is_some_and(|checks| checks.claim(place))
                         {
-                            return Some((place, Direction::Read));
+                            return next(Direction::Read);
                         }
                     }
                 }

@@ -98,6 +98,10 @@ impl Draft {
                 "a job that writes names its disks; add for example filename=/dev/xvda",
             ),
             (
+                job.rw.writes() && job.file.is_some() && !job.allow_file_overwrite,
+                "writing into a file destroys what it has; say so by allow_file_overwrite=1",
+            ),
+            (
                 *verify == Some(VerifyWord::Pattern) && verify_pattern.is_none(),
                 "verify=pattern needs verify_pattern=, for example verify_pattern=%o",
             ),

@@ -1,7 +1,7 @@
 //! What is wrong with a job: one line that names the option, its value and the way out.
 
 use super::NUMJOBS_MAX;
-use crate::size::NumberError;
+use crate::size::{Bytes, NumberError};
 use crate::verify::PatternError;
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -77,6 +77,26 @@ pub enum JobError {
         /// What is wrong, and what would be right.
         fix: &'static str,
     },
+    /// No file of this path was looked up, which is a bug of whoever runs the job.
+    NoFile(String),
+    /// A part of the file has no bytes on the disk.
+    Hole {
+        /// Its path.
+        file: String,
+        /// Where in the file.
+        offset: u64,
+    },
+    /// A block of the job lies in two places, or begins within a sector of the disk.
+    Broken {
+        /// The file's path.
+        file: String,
+        /// Where in the file a new piece begins.
+        offset: u64,
+        /// The job's block.
+        bs_bytes: u32,
+        /// The largest block that would fit; 0 if none does.
+        fits_bytes: u64,
+    },
     /// The value is no whole number of the disk's sectors.
     NotSectors {
         /// The option's name.
@@ -148,6 +168,23 @@ impl fmt::Display for JobError {
             Self::Value { option, value, fix } => write!(f, "{option}={value}: {fix}"),
             Self::Pattern { value, cause } => write!(f, "verify_pattern={value}: {cause}"),
             Self::Conflict { job, fix } => write!(f, "job {job}: {fix}"),
+            Self::NoFile(file) => write!(f, "{file} was not looked up"),
+            Self::Hole { file, offset } => write!(
+                f,
+                "{file} has a hole at byte {offset}; choose another part by offset= and size="
+            ),
+            Self::Broken { file, offset, bs_bytes, fits_bytes } => {
+                let bs = Bytes((*bs_bytes).into());
+                write!(
+                    f,
+                    "{file} lies in several pieces, and a block of {bs} would cross from one to \
+                     the next at byte {offset}; "
+                )?;
+                match *fits_bytes {
+                    0 => f.write_str("no block does not: they begin within sectors of the disk"),
+                    fits => write!(f, "use bs={} or less", Bytes(fits)),
+                }
+            }
             Self::NotSectors { option, value, disk, sector_bytes } => write!(
                 f,
                 "{option}={value}: not a multiple of {sector_bytes}, the sector size of {disk}"

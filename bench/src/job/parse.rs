@@ -198,6 +198,10 @@ mod tests {
         assert_eq!(one("randrepeat=1").randseed, Some(RANDSEED));
         assert_eq!(one("ringmark_poll_us=0").poll, Poll::Us(0));
         assert_eq!(one("filename=/dev/xvda:xvdb").disks, ["xvda", "xvdb"]);
+        let file = one("filename=/dev/xvda:/a:b/c");
+        assert_eq!((file.disks, file.file), (vec!["xvda".to_owned()], Some("/a:b/c".to_owned())));
+        assert_eq!(one("filename=xvda:/dev/xvdb").disks, ["xvda", "xvdb"]);
+        assert!(one("rw=write filename=xvda:/a allow_file_overwrite").allow_file_overwrite);
         assert_eq!(one("iodepth=1 ioengine=psync direct=1 group_reporting norandommap").iodepth, 1);
         assert_eq!(one("ioengine=io_uring").ioengine, Some(IoEngine::IoUring));
         assert_eq!(one("name=\"a b\" nice=10 description=\"of no effect\"").name, "a b");

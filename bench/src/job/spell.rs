@@ -31,9 +31,15 @@ impl Job {
         }
         options.extend(self.number_ios.map(|ios| ("number_ios", ios.to_string())));
         if !self.disks.is_empty() {
-            let paths: Vec<String> = self.disks.iter().map(|disk| format!("/dev/{disk}")).collect();
+            let paths: Vec<String> = self
+                .disks
+                .iter()
+                .map(|disk| format!("/dev/{disk}"))
+                .chain(self.file.clone())
+                .collect();
             options.push(("filename", paths.join(":")));
         }
+        options.extend(self.allow_file_overwrite.then(|| ("allow_file_overwrite", flag())));
         options.extend(self.stonewall.then(|| ("stonewall", flag())));
         options.push(match self.randseed {
             Some(seed) => ("randseed", seed.to_string()),
@@ -75,8 +81,8 @@ mod tests {
         for line in [
             "name=a",
             "name=a rw=randrw rwmixread=70 bs=512 iodepth=7 runtime=1500ms time_based offset=1m \
-             size=50% io_size=3m loops=2 number_ios=77 ioengine=libaio filename=xvda:xvdb stonewall \
-             randseed=9 grants=per-request ringmark_poll_us=20",
+             size=50% io_size=3m loops=2 number_ios=77 ioengine=libaio filename=xvda:xvdb \
+             stonewall randseed=9 grants=per-request ringmark_poll_us=20",
             "name=a rw=write filename=xvda randrepeat=0 verify=pattern \
              verify_pattern=0xff%o\"a; b\"-12 do_verify=0 grants=persistent-copy",
             "name=a rw=randwrite bs=16k filename=xvda verify=crc32c verify_interval=4k \

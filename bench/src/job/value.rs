@@ -8,6 +8,7 @@ use super::{
 use crate::size::{self, Amount, NumberError};
 use crate::verify::VerifyPattern;
 use alloc::borrow::ToOwned;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -193,9 +194,23 @@ impl<'a> Value<'a> {
         }
     }
 
-    pub(super) fn disks(self) -> Result<Vec<String>, JobError> {
+    /// Disks, or one disk and the path of a file on it: what begins with `/` and is no `/dev/`.
+    pub(super) fn filename(self) -> Result<(Vec<String>, Option<String>), JobError> {
+        let text = self.text()?;
+        let (disks, file) = match text.split_once(":/") {
+            Some((disks, path)) if !path.starts_with("dev/") => (disks, Some(format!("/{path}"))),
+            _ => (text, None),
+        };
+        let disks = self.disks(disks)?;
+        if file.is_some() && disks.len() > 1 {
+            return Err(self.wrong("several disks and a file; give each file a job of its own"));
+        }
+        Ok((disks, file))
+    }
+
+    fn disks(self, text: &str) -> Result<Vec<String>, JobError> {
         let mut disks = Vec::new();
-        for path in self.text()?.split(':') {
+        for path in text.split(':') {
             let disk = path.strip_prefix("/dev/").unwrap_or(path);
             if disk.is_empty() || !disk.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
                 return Err(self.wrong("not a disk; use for example /dev/xvda or xvda:xvdb"));

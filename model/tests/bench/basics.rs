@@ -87,6 +87,7 @@ fn one_dead_disk_is_found_beside_a_live_one() {
         name,
         info: *device.info(),
         queue: &mut device.queue,
+        files: &[],
     });
     let line = "bs=4k iodepth=2 rw=randread runtime=40 time_based \
                 --name=a --filename=xvda --name=b --filename=xvdb";
@@ -183,7 +184,7 @@ fn a_stop_ends_a_run_without_losing_what_is_in_flight() {
     let setup = Setup { grants: bench::GrantMode::Persistent, slots: 32, pages_per_slot: 1 };
     let mut device = guest.connect(XVDA, &setup).unwrap();
     let info = *device.info();
-    let mut disks = [engine::Disk { name: "xvda", info, queue: &mut device.queue }];
+    let mut disks = [engine::Disk { name: "xvda", info, queue: &mut device.queue, files: &[] }];
     let jobs: Vec<Job> =
         job::parse("rw=randread bs=4k iodepth=32 runtime=1h time_based filename=xvda").unwrap();
     let mut ticks = 0;

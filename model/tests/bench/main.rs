@@ -36,7 +36,12 @@ fn run_jobs(xen: &ModelXen, jobs: Vec<Job>, count: u32, tick: &mut dyn FnMut()) 
     let mut disks: Vec<engine::Disk<'_, '_, ModelXen>> = names
         .iter()
         .zip(&mut devices)
-        .map(|(name, device)| engine::Disk { name, info: *device.info(), queue: &mut device.queue })
+        .map(|(name, device)| engine::Disk {
+            name,
+            info: *device.info(),
+            queue: &mut device.queue,
+            files: &[],
+        })
         .collect();
     let outcome = engine::run(xen, jobs, &mut disks, &mut |_| {
         tick();

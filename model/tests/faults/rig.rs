@@ -118,7 +118,7 @@ pub fn run_job(xen: &ModelXen, device: &mut Device<'_>, options: &str) -> Outcom
     let jobs = bench::job::parse(options).unwrap();
     let info = *device.info();
     let queue = &mut device.queue;
-    let mut disks = [engine::Disk { name: "xvda", info, queue }];
+    let mut disks = [engine::Disk { name: "xvda", info, queue, files: &[] }];
     engine::run(xen, jobs, &mut disks, &mut |_| Verdict::Continue)
 }
 

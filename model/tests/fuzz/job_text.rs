@@ -19,7 +19,7 @@ const OPTIONS: [(&str, &[&str]); 29] = [
     ("size", &["1g", "50%", "100%", "4096", "1"]),
     ("io_size", &["3m", "1%", "18446744073709551615"]),
     ("offset", &["0", "1m", "10%", "0%"]),
-    ("filename", &["/dev/xvda", "xvda:xvdb", "/dev/xvda:/dev/xvdc"]),
+    ("filename", &["/dev/xvda", "xvda:xvdb", "/dev/xvda:/dev/xvdc", "xvda:/a/b"]),
     ("stonewall", &["1", "0"]),
     ("randseed", &["0", "9", "18446744073709551615"]),
     ("randrepeat", &["0", "1"]),

@@ -1,0 +1,189 @@
+//! A queue pair as the blocks of a volume: what a file system reads through.
+//!
+//! Set-up work, never measured: a read is cut into requests, put together, and the caller waits
+//! until all of them are done.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use drivers::Hypervisor;
+use drivers::blkfront::{Broken, DiskInfo, IoError, Operation, QueuePair, Setup};
+use xen_abi::PAGE_SIZE;
+use xen_abi::blkif::SECTOR_SIZE;
+
+use crate::engine::REQUEST_TIMEOUT_NS;
+
+/// Why a read failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadError {
+    /// The backend failed a request that begins at this byte.
+    Io(u64, IoError),
+    /// The backend broke the protocol.
+    Broken(Broken),
+    /// The backend owes this many requests and completed none for [`REQUEST_TIMEOUT_NS`].
+    Stuck(u32),
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(offset, error) => write!(f, "read at byte {offset}: {error}"),
+            Self::Broken(broken) => broken.fmt(f),
+            Self::Stuck(outstanding) => write!(
+                f,
+                "backend completed none of {outstanding} requests for {} s",
+                REQUEST_TIMEOUT_NS / 1_000_000_000
+            ),
+        }
+    }
+}
+
+impl core::error::Error for ReadError {}
+
+/// Reads a disk through its queue pair, which has nothing else to do meanwhile.
+#[derive(Debug)]
+pub struct BlockReader<'q, 'a, H> {
+    hypervisor: &'q H,
+    queue: &'q mut QueuePair<'a, H>,
+    size_bytes: u64,
+    /// Reads start and end at multiples of this.
+    sector_bytes: u64,
+    /// The most that one request moves: a multiple of the sector.
+    request_bytes: u64,
+    /// By slot, what is in flight.
+    pieces: Vec<Piece>,
+}
+
+/// A part of a read, in one request.
+#[derive(Clone, Copy, Debug, Default)]
+struct Piece {
+    /// Of its first wanted byte, in the caller's buffer.
+    to: usize,
+    /// Wanted bytes.
+    len: usize,
+    /// Bytes of the request before the first that is wanted.
+    skip: usize,
+}
+
+impl<'q, 'a, H: Hypervisor> BlockReader<'q, 'a, H> {
+    /// A reader over a connected disk; `setup` is what it was connected with.
+    pub fn new(
+        hypervisor: &'q H,
+        queue: &'q mut QueuePair<'a, H>,
+        info: &DiskInfo,
+        setup: &Setup,
+    ) -> Self {
+        let sector_bytes = u64::from(info.logical_sector_bytes);
+        let slot_bytes = (setup.pages_per_slot * PAGE_SIZE) as u64;
+        Self {
+            hypervisor,
+            queue,
+            size_bytes: info.bytes() / sector_bytes * sector_bytes,
+            sector_bytes,
+            request_bytes: slot_bytes / sector_bytes * sector_bytes,
+            pieces: alloc::vec![Piece::default(); setup.slots as usize],
+        }
+    }
+
+    /// Puts the request for the next piece of `left` wanted bytes that go to `to` on, if a slot is
+    /// free; answers how many of them it brings.
+    fn put(&mut self, offset: u64, to: usize, left: usize) -> usize {
+        let Some(slot) = self.queue.acquire() else { return 0 };
+        let start = offset / self.sector_bytes * self.sector_bytes;
+        let skip = (offset - start) as usize;
+        let end = (offset + left as u64).next_multiple_of(self.sector_bytes);
+        let bytes = (end - start).min(self.request_bytes);
+        let len = left.min(bytes as usize - skip);
+        self.pieces[slot.index()] = Piece { to, len, skip };
+        let sector = start / u64::from(SECTOR_SIZE);
+        self.queue.submit(slot, Operation::Read, sector, bytes as u32);
+        len
+    }
+
+    /// Takes what has completed; answers whether there was anything.
+    fn take(&mut self, offset: u64, buffer: &mut [u8]) -> Result<bool, ReadError> {
+        let mut any = false;
+        let mut failed = None;
+        while let Some(completion) = self.queue.poll().map_err(ReadError::Broken)? {
+            any = true;
+            let Piece { to, len, skip } = self.pieces[completion.slot.index()];
+            match completion.result {
+                Ok(()) => {
+                    // The slot's pages are apart.
+                    let (mut from, mut rest) = (skip, &mut buffer[to..to + len]);
+                    while !rest.is_empty() {
+                        let here = rest.len().min(PAGE_SIZE - from % PAGE_SIZE);
+                        let (page, others) = rest.split_at_mut(here);
+                        self.queue.read_data(&completion.slot, from, page);
+                        (from, rest) = (from + here, others);
+                    }
+                }
+                Err(error) => failed = Some(ReadError::Io(offset + to as u64, error)),
+            }
+            self.queue.release(completion.slot);
+        }
+        failed.map_or(Ok(any), Err)
+    }
+
+    /// Waits until something completes.
+    fn wait(&mut self, deadline_ns: u64) -> Result<(), ReadError> {
+        if self.hypervisor.now_ns() >= deadline_ns {
+            return Err(ReadError::Stuck(self.queue.outstanding()));
+        }
+        self.hypervisor.prepare_wait();
+        if !self.queue.arm() {
+            self.hypervisor.wait(deadline_ns);
+        }
+        Ok(())
+    }
+
+    /// Lets what is in flight end, after a failure.
+    fn drain(&mut self, buffer: &mut [u8]) -> Result<(), ReadError> {
+        let deadline_ns = self.hypervisor.now_ns().saturating_add(REQUEST_TIMEOUT_NS);
+        while self.queue.outstanding() != 0 {
+            match self.take(0, buffer) {
+                Ok(false) => self.wait(deadline_ns)?,
+                Ok(true) | Err(ReadError::Io(..)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn fill(&mut self, offset: u64, buffer: &mut [u8]) -> Result<(), ReadError> {
+        let mut put = 0;
+        let mut deadline_ns = self.hypervisor.now_ns().saturating_add(REQUEST_TIMEOUT_NS);
+        while put < buffer.len() || self.queue.outstanding() != 0 {
+            while put < buffer.len() {
+                match self.put(offset + put as u64, put, buffer.len() - put) {
+                    0 => break,
+                    len => put += len,
+                }
+            }
+            self.queue.kick().map_err(ReadError::Broken)?;
+            if self.take(offset, buffer)? {
+                deadline_ns = self.hypervisor.now_ns().saturating_add(REQUEST_TIMEOUT_NS);
+            } else {
+                self.wait(deadline_ns)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<H: Hypervisor> fs::ReadBlocks for BlockReader<'_, '_, H> {
+    type Error = ReadError;
+
+    fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    fn read(&mut self, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), ReadError> {
+        self.fill(offset_bytes, buffer).inspect_err(|error| {
+            if let ReadError::Io(..) = error {
+                // What this comes to is less than what is told already.
+                let _ = self.drain(buffer);
+            }
+        })
+    }
+}

@@ -1,0 +1,177 @@
+//! A file system over the ring: what the reader brings is the image, and a job on a file goes to
+//! the file's blocks.
+
+use std::fs as host;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bench::engine::{self, Verdict};
+use bench::file_map::FileMap;
+use bench::job;
+use bench::reader::{BlockReader, ReadError};
+use drivers::blkfront::{GrantMode, Setup};
+use fs::ReadBlocks;
+use model::{Disk, Guest, ModelXen};
+
+const XVDA: u32 = 51712;
+const SETUP: Setup = Setup { grants: GrantMode::Persistent, slots: 8, pages_per_slot: 11 };
+
+/// Bytes that differ everywhere.
+fn noise(len: usize, seed: u64) -> Vec<u8> {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    std::iter::repeat_with(|| rng.u8(..)).take(len).collect()
+}
+
+/// A directory that goes with its owner.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = host::remove_dir_all(&self.0);
+    }
+}
+
+/// An FFSv2 with one file, `/dir/big`, in blocks of 8 KiB.
+fn image(name: &str, big: &[u8]) -> Vec<u8> {
+    let place = format!("{name}-{}", std::process::id());
+    let scratch = Scratch(Path::new(env!("CARGO_TARGET_TMPDIR")).join(place));
+    let tree = scratch.0.join("tree");
+    host::create_dir_all(tree.join("dir")).unwrap();
+    host::write(tree.join("dir/big"), big).unwrap();
+    let path = scratch.0.join("image");
+    let made = Command::new("makefs")
+        .args(["-t", "ffs", "-o", "version=2,bsize=8192,fsize=1024", "-b", "20%"])
+        .args([&path, &tree])
+        .output()
+        .expect("makefs: apt-get install makefs");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    host::read(&path).unwrap()
+}
+
+fn plugged(image: &[u8], seed: u64) -> (ModelXen, Disk) {
+    let xen = ModelXen::seeded(seed);
+    let disk = Disk::new(XVDA, image.len().div_ceil(512) as u64);
+    xen.attach(disk.clone());
+    xen.world().disks[0].data[..image.len()].copy_from_slice(image);
+    (xen, disk)
+}
+
+#[test]
+fn what_is_read_is_the_image() {
+    let image = noise(1 << 20, 1);
+    for (seed, sector_bytes) in [(1, 512), (2, 4096)] {
+        let (xen, mut disk) = plugged(&image, seed);
+        disk.sector_bytes = sector_bytes;
+        xen.world().disks[0].disk = disk;
+        let mut guest = Guest::boot(&xen);
+        let mut device = guest.connect(XVDA, &SETUP).unwrap();
+        let info = *device.info();
+        let mut reader = BlockReader::new(&xen, &mut device.queue, &info, &SETUP);
+        assert_eq!(reader.size_bytes(), 1 << 20);
+        let mut rng = fastrand::Rng::with_seed(seed);
+        for _ in 0..200 {
+            let start = rng.usize(..2048) * 512;
+            let len = rng.usize(..=(image.len() - start).min(700 << 10) / 512) * 512;
+            let mut bytes = vec![0; len];
+            reader.read(start as u64, &mut bytes).unwrap();
+            assert!(bytes == image[start..start + len], "{len} bytes from {start}");
+        }
+        guest.disconnect(device);
+    }
+}
+
+#[test]
+fn a_failed_read_is_told_and_the_next_works() {
+    let image = noise(1 << 20, 2);
+    let (xen, _) = plugged(&image, 3);
+    let mut guest = Guest::boot(&xen);
+    let mut device = guest.connect(XVDA, &SETUP).unwrap();
+    let info = *device.info();
+    // Beyond the backend's disk now, so it refuses what lies there.
+    xen.world().disks[0].disk.sectors = 1024;
+    let mut reader = BlockReader::new(&xen, &mut device.queue, &info, &SETUP);
+    let mut bytes = vec![0; 1 << 20];
+    assert!(matches!(reader.read(0, &mut bytes), Err(ReadError::Io(524_288.., _))));
+    let mut bytes = vec![0; 512 << 10];
+    reader.read(0, &mut bytes).unwrap();
+    assert!(bytes == image[..512 << 10]);
+    assert_eq!(device.queue.outstanding(), 0);
+    guest.disconnect(device);
+}
+
+#[test]
+fn a_job_on_a_file_moves_the_files_bytes() {
+    let big = noise(3 << 20, 4);
+    let image = image("jobs", &big);
+    let (xen, _) = plugged(&image, 5);
+    let mut guest = Guest::boot(&xen);
+    let mut device = guest.connect(XVDA, &SETUP).unwrap();
+    let info = *device.info();
+    let reader = BlockReader::new(&xen, &mut device.queue, &info, &SETUP);
+    let mut volume = fs::Volume::mount(reader, vec![0; fs::SCRATCH_BYTES]).unwrap();
+    let map = FileMap::look_up(&mut volume, "/dir/big").unwrap();
+    assert_eq!(map.size_bytes, 3 << 20);
+    let mut run = |line: &str| {
+        let outcome = engine::run(
+            &xen,
+            job::parse(line).unwrap(),
+            &mut [engine::Disk {
+                name: "xvda",
+                info,
+                queue: &mut device.queue,
+                files: std::slice::from_ref(&map),
+            }],
+            &mut |_| Verdict::Continue,
+        );
+        assert_eq!((outcome.error, outcome.first_failure), (None, None), "{line}");
+        outcome.results
+    };
+    // Every block of the file becomes its own offset in it, and nothing else changes.
+    let write = "filename=xvda:/dir/big rw=write bs=4k iodepth=8 allow_file_overwrite=1 \
+                 verify=pattern verify_pattern=%o";
+    assert_eq!(run(write)[0].write.bytes, 3 << 20);
+    let results = run("filename=xvda:/dir/big rw=randread bs=8k iodepth=8 number_ios=300");
+    assert_eq!(results[0].read.ios, 300);
+    guest.disconnect(device);
+
+    let written = xen.world().disks[0].data.clone();
+    let mut volume = fs::Volume::mount(fs::Image(&written), vec![0; fs::SCRATCH_BYTES]).unwrap();
+    let inode = volume.lookup(b"/dir/big").unwrap();
+    let mut bytes = vec![0; 3 << 20];
+    assert_eq!(volume.read_at(&inode, 0, &mut bytes).unwrap(), bytes.len());
+    for (number, block) in bytes.as_chunks::<4096>().0.iter().enumerate() {
+        let offset = u64::from_le_bytes(*block.first_chunk().unwrap());
+        assert_eq!(offset, number as u64 * 4096);
+    }
+    let changed = image.chunks(512).zip(written.chunks(512)).filter(|(a, b)| a != b).count();
+    assert_eq!(changed, (3 << 20) / 512, "sectors outside of the file were written");
+}
+
+#[test]
+fn what_a_file_cannot_do_is_refused() {
+    let image = image("refused", &noise(1 << 20, 6));
+    let (xen, _) = plugged(&image, 7);
+    let mut guest = Guest::boot(&xen);
+    let mut device = guest.connect(XVDA, &SETUP).unwrap();
+    let info = *device.info();
+    let reader = BlockReader::new(&xen, &mut device.queue, &info, &SETUP);
+    let mut volume = fs::Volume::mount(reader, vec![0; fs::SCRATCH_BYTES]).unwrap();
+    let map = FileMap::look_up(&mut volume, "/dir/big").unwrap();
+    assert!(FileMap::look_up(&mut volume, "/dir").is_err());
+    assert!(FileMap::look_up(&mut volume, "/dir/none").is_err());
+    for (line, part) in [
+        ("filename=xvda:/dir/big bs=40k", "use bs=8k or less"),
+        ("filename=xvda:/dir/big offset=2m", "beyond the end"),
+        ("filename=xvda:/dir/other", "not looked up"),
+    ] {
+        let queue = &mut device.queue;
+        let mut disks =
+            [engine::Disk { name: "xvda", info, queue, files: std::slice::from_ref(&map) }];
+        let jobs = job::parse(line).unwrap();
+        let outcome = engine::run(&xen, jobs, &mut disks, &mut |_| Verdict::Continue);
+        let error = outcome.error.expect(line).to_string();
+        assert!(error.contains(part), "{line}: {error}");
+    }
+    assert!(job::parse("filename=xvda:/dir/big rw=write").is_err());
+    guest.disconnect(device);
+}
