@@ -103,8 +103,12 @@ fn mount(image: &Path) -> Result<Volume> {
     let disk = Disk::open(image).map_err(|error| format!("{}: {error}", image.display()))?;
     let volume = Volume::mount(disk, vec![0; SCRATCH_BYTES])
         .map_err(|error| format!("{}: {error}", image.display()))?;
-    if volume.info().dirty {
+    let info = volume.info();
+    if info.dirty {
         eprintln!("ffs: warning: {} was not unmounted or needs fsck", image.display());
+    }
+    if info.size_bytes > info.partition_size_bytes {
+        eprintln!("ffs: warning: {} is shorter than its volume", image.display());
     }
     Ok(volume)
 }

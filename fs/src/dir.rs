@@ -120,9 +120,10 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
             place.check(false, "block pointer", 0, "that of a block; a directory has no holes")?;
             return Ok(&[]);
         };
-        let fragments = self.fragments_of(directory, block);
+        let fragments = self.superblock.fragments_of(directory, block);
         let held_bytes = fragments * u64::from(self.superblock.info.fragment_bytes);
-        let held = self.store.block(Slot::Data, self.bytes_at(address), held_bytes as usize)?;
+        let held =
+            self.store.block(Slot::Data, self.superblock.bytes_at(address), held_bytes as usize)?;
         let end = within - within % DIRBLKSIZ as usize + DIRBLKSIZ as usize;
         Ok(held.get(within..end).unwrap_or_default())
     }

@@ -188,9 +188,7 @@ impl<E: fmt::Debug + fmt::Display> core::error::Error for Error<E> {}
 
 #[cfg(test)]
 mod tests {
-    extern crate std;
     use super::*;
-    use std::string::ToString;
 
     #[test]
     fn errors_name_structure_field_and_value() {

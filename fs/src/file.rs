@@ -83,7 +83,7 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
         within: u64,
         piece: &mut [u8],
     ) -> Result<usize, Error<D::Error>> {
-        let at = self.bytes_at(address);
+        let at = self.superblock.bytes_at(address);
         let sectors = piece.len() & !(SECTOR_BYTES as usize - 1);
         if within.is_multiple_of(SECTOR_BYTES) && sectors > 0 {
             self.store.read(at + within, &mut piece[..sectors])?;
@@ -92,7 +92,7 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
         // An edge: what there is of it in this sector comes from the cached block.
         let to_sector = (SECTOR_BYTES - within % SECTOR_BYTES) as usize;
         let len = piece.len().min(to_sector);
-        let fragments = self.fragments_of(inode, block);
+        let fragments = self.superblock.fragments_of(inode, block);
         let held_bytes = fragments * u64::from(self.superblock.info.fragment_bytes);
         let held = self.store.block(Slot::Data, at, held_bytes as usize)?;
         let start = within as usize;

@@ -19,7 +19,7 @@
 //! volume, and a request does work in proportion to its size, or to the directory it searches, and
 //! no more.
 
-#![no_std]
+#![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
 mod dir;

@@ -2,9 +2,10 @@
 //! blocks at most, by construction, so a loop among them cannot hang; each request looks at no more
 //! pointers than its size calls for.
 
-use crate::error::{Error, Place};
+use crate::error::{Corrupt, Error, Place};
 use crate::inode::pointer;
 use crate::store::Slot;
+use crate::superblock::Superblock;
 use crate::{Inode, Kind, ReadBlocks, Volume};
 
 /// Direct pointers in an inode.
@@ -71,23 +72,9 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
         let rest = inode.size_bytes - file_offset;
         let len = (extent.blocks * block_bytes - within).min(rest);
         let start = self.store.start_bytes();
-        let disk_offset = extent.address.map(|address| start + self.bytes_at(address) + within);
+        let disk_offset =
+            extent.address.map(|address| start + self.superblock.bytes_at(address) + within);
         Ok(Some(Extent { file_offset, len, disk_offset }))
-    }
-
-    /// Where a fragment is in the volume, in bytes.
-    pub(crate) fn bytes_at(&self, address: u64) -> u64 {
-        address * u64::from(self.superblock.info.fragment_bytes)
-    }
-
-    /// How many fragments a block of a file has: all, but for the last block of a small file.
-    pub(crate) fn fragments_of(&self, inode: &Inode, block: u64) -> u64 {
-        let tail = inode.size_bytes.saturating_sub(block << self.superblock.block_shift);
-        let all = self.superblock.fragments;
-        if block >= DIRECT {
-            return all;
-        }
-        tail.div_ceil(self.superblock.info.fragment_bytes.into()).clamp(1, all)
     }
 
     /// The run that begins with `block`, of at most `max` blocks. Both are inside the file.
@@ -97,14 +84,15 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
         block: u64,
         max: u64,
     ) -> Result<Run, Error<D::Error>> {
-        let Some(mut rest) = block.checked_sub(DIRECT) else {
-            return self.direct_run(inode, block, max);
-        };
         let superblock = &self.superblock;
         let (version, endian) = (superblock.info.version, superblock.info.endian);
         let pointers = superblock.pointers_per_block;
-        let (fragments, block_bytes) = (superblock.fragments, superblock.info.block_bytes as usize);
-        // The level whose tree holds the block, and how many blocks one of its pointers spans.
+        let Some(mut rest) = block.checked_sub(DIRECT) else {
+            let end = DIRECT.min(block.saturating_add(max));
+            let run = (block..end).map(|block| inode.pointer(block as usize, version, endian));
+            return Ok(merge(superblock, inode, block, run)?);
+        };
+        // The level whose tree holds the block, and how many blocks that tree holds.
         let (mut level, mut span) = (1, pointers);
         while rest >= span && level < 3 {
             rest -= span;
@@ -112,73 +100,74 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
             level += 1;
         }
         let mut address = inode.pointer(DIRECT as usize + level - 1, version, endian);
-        loop {
-            if address == 0 {
-                return Ok(Run { address: None, blocks: (span - rest).min(max) });
-            }
+        // Downwards, level by level; `rest` counts from the first block below `address`.
+        while address != 0 {
             let place = Place::Indirect { inode: inode.number, level, block };
-            let checked = self.superblock.check_pointer(place, address, fragments)?;
-            let at = self.bytes_at(checked);
+            let checked = superblock.check_pointer(place, address, superblock.fragments)?;
+            let at = superblock.bytes_at(checked);
             let slot = [Slot::Single, Slot::Double, Slot::Triple][level - 1];
-            let table = self.store.block(slot, at, block_bytes)?;
+            let table = self.store.block(slot, at, superblock.info.block_bytes as usize)?;
+            let pointer_at = |index: u64| pointer(table, index as usize, version, endian);
             span /= pointers;
-            let index = (rest / span) as usize;
-            let pointer_at = |index| pointer(table, index, version, endian);
+            let index = rest / span;
             if level == 1 {
-                let left = (pointers - rest).min(max);
-                let place = |after| Place::FileBlock { inode: inode.number, block: block + after };
-                let mut blocks = 1;
-                let first = pointer_at(index);
-                if first == 0 {
-                    while blocks < left && pointer_at(index + blocks as usize) == 0 {
-                        blocks += 1;
-                    }
-                    return Ok(Run { address: None, blocks });
-                }
-                let address = self.superblock.check_pointer(place(0), first, fragments)?;
-                while blocks < left {
-                    let next = address + blocks * fragments;
-                    let pointer = pointer_at(index + blocks as usize);
-                    if pointer != next.cast_signed() {
-                        break;
-                    }
-                    self.superblock.check_pointer(place(blocks), pointer, fragments)?;
-                    blocks += 1;
-                }
-                return Ok(Run { address: Some(address), blocks });
+                let end = pointers.min(index.saturating_add(max));
+                return Ok(merge(superblock, inode, block, (index..end).map(pointer_at))?);
             }
-            address = pointer_at(index);
             rest %= span;
             level -= 1;
+            address = pointer_at(index);
+            if address == 0 {
+                let end = pointers.min(index + max / span + 2);
+                let empty = (index..end).take_while(|index| pointer_at(*index) == 0).count();
+                span *= empty as u64;
+            }
         }
+        Ok(Run { address: None, blocks: (span - rest).min(max) })
+    }
+}
+
+/// The run that the pointers to `block` and those after it begin with.
+fn merge(
+    superblock: &Superblock,
+    inode: &Inode,
+    block: u64,
+    mut pointers: impl Iterator<Item = i64>,
+) -> Result<Run, Corrupt> {
+    let check = |block, pointer| {
+        let place = Place::FileBlock { inode: inode.number, block };
+        superblock.check_pointer(place, pointer, superblock.fragments_of(inode, block))
+    };
+    let first = pointers.next().unwrap_or(0);
+    if first == 0 {
+        let holes = pointers.take_while(|pointer| *pointer == 0).count();
+        return Ok(Run { address: None, blocks: 1 + holes as u64 });
+    }
+    let address = check(block, first)?;
+    let mut blocks = 1;
+    for pointer in pointers {
+        let follows = address + blocks * superblock.fragments;
+        if pointer != follows.cast_signed() {
+            break;
+        }
+        check(block + blocks, pointer)?;
+        blocks += 1;
+    }
+    Ok(Run { address: Some(address), blocks })
+}
+
+impl Superblock {
+    /// Where a fragment is in the volume, in bytes.
+    pub(crate) fn bytes_at(&self, address: u64) -> u64 {
+        address * u64::from(self.info.fragment_bytes)
     }
 
-    /// A run among the direct pointers, the last of which may be of fragments.
-    fn direct_run(&self, inode: &Inode, block: u64, max: u64) -> Result<Run, Error<D::Error>> {
-        let info = &self.superblock.info;
-        let pointer_at = |block: u64| inode.pointer(block as usize, info.version, info.endian);
-        let check = |block: u64| {
-            let place = Place::FileBlock { inode: inode.number, block };
-            let fragments = self.fragments_of(inode, block);
-            self.superblock.check_pointer(place, pointer_at(block), fragments)
-        };
-        let end = DIRECT.min(block + max);
-        let mut next = block + 1;
-        if pointer_at(block) == 0 {
-            while next < end && pointer_at(next) == 0 {
-                next += 1;
-            }
-            return Ok(Run { address: None, blocks: next - block });
+    /// How many fragments a block of a file has: all, but for the last block of a small file.
+    pub(crate) fn fragments_of(&self, inode: &Inode, block: u64) -> u64 {
+        if block >= DIRECT {
+            return self.fragments;
         }
-        let address = check(block)?;
-        while next < end {
-            let follows = address + (next - block) * self.superblock.fragments;
-            if pointer_at(next) != follows.cast_signed() {
-                break;
-            }
-            check(next)?;
-            next += 1;
-        }
-        Ok(Run { address: Some(address), blocks: next - block })
+        let tail = inode.size_bytes.saturating_sub(block << self.block_shift);
+        tail.div_ceil(self.info.fragment_bytes.into()).clamp(1, self.fragments)
     }
 }

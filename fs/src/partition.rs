@@ -54,6 +54,8 @@ impl Partition {
         };
         let end = self.start_bytes.saturating_add(self.size_bytes);
         place.check(end <= disk_bytes, "end in bytes", end, "on the disk")?;
+        let start = self.start_bytes;
+        place.check(start.is_multiple_of(512), "start in bytes", start, "a multiple of 512")?;
         store.set_window(self.start_bytes, self.size_bytes);
         Superblock::find(store)
     }

@@ -24,6 +24,10 @@ const FS_UFS2EA_MAGIC: u32 = 0x1901_2038;
 /// What FreeBSD's newfs writes while it is at work.
 const FS_BAD_MAGIC: u32 = 0x1996_0408;
 
+/// The label of Apple's UFS: its offset in bytes, and `LABL`.
+const APPLE_LABEL: u64 = 7168;
+const APPLE_LABEL_MAGIC: u32 = 0x4c41_424c;
+
 /// In `fs_old_flags`: the flags, size and place are in their new fields.
 const FS_FLAGS_UPDATED: u8 = 0x80;
 const FS_UNCLEAN: u32 = 0x1;
@@ -80,6 +84,7 @@ impl Superblock {
             match decode(at, bytes) {
                 Ok(None) => {}
                 Ok(Some(mut superblock)) => {
+                    refuse_apple(store, &superblock)?;
                     let info = &mut superblock.info;
                     info.partition_start_bytes = start_bytes;
                     info.partition_size_bytes = size_bytes;
@@ -129,6 +134,21 @@ impl Superblock {
         (first..start + self.dblkno).contains(&address)
             || (self.csaddr..self.cs_end).contains(&address)
     }
+}
+
+/// Apple's UFS1 has directories of another kind; it can be told by its label alone.
+fn refuse_apple<D: ReadBlocks, B: AsMut<[u8]>>(
+    store: &mut Store<D, B>,
+    superblock: &Superblock,
+) -> Result<(), Error<D::Error>> {
+    if superblock.info.version == Version::Ffs2 || superblock.info.endian == Endian::Little {
+        return Ok(());
+    }
+    let label = store.block(Slot::Inodes, APPLE_LABEL, 512)?;
+    let magic = label.first_chunk().map_or(0, |magic| u32::from_be_bytes(*magic));
+    let place = Place::Superblock(superblock.info.superblock_offset_bytes);
+    let must = "absent; Apple's UFS is not supported";
+    Ok(place.check(magic != APPLE_LABEL_MAGIC, "ul_magic", magic, must)?)
 }
 
 /// The superblock in `bytes`, which were read at `at`; `None` when there is none to use here.

@@ -1,12 +1,12 @@
 //! A mounted volume: what all of its parts share.
 
 use crate::endian::Endian;
-use crate::error::Error;
+use crate::error::{Error, Place};
 use crate::group::Groups;
 use crate::partition::{Partition, search};
 use crate::store::Store;
 use crate::superblock::Superblock;
-use crate::{Inode, ReadBlocks};
+use crate::{Inode, Kind, ReadBlocks};
 
 /// The inode number of the root directory.
 pub const ROOT: u32 = 2;
@@ -124,10 +124,10 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
 
     fn new(store: Store<D, B>, superblock: Superblock) -> Result<Self, Error<D::Error>> {
         let mut volume = Volume { store, superblock, groups: Groups::default() };
-        match volume.root()?.kind {
-            crate::Kind::Directory => Ok(volume),
-            _ => Err(Error::NotADirectory),
-        }
+        let root = volume.root()?;
+        let right = root.kind == Kind::Directory;
+        Place::Inode(ROOT).check(right, "di_mode", root.mode, "a directory's")?;
+        Ok(volume)
     }
 
     /// What the superblock tells.
@@ -141,5 +141,11 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
     /// As [`inode`](Self::inode).
     pub fn root(&mut self) -> Result<Inode, Error<D::Error>> {
         self.inode(ROOT)
+    }
+}
+
+impl<D, B> core::fmt::Debug for Volume<D, B> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Volume").field("info", &self.superblock.info).finish_non_exhaustive()
     }
 }
