@@ -34,6 +34,8 @@ mod partition;
 mod path;
 mod store;
 mod superblock;
+#[cfg(test)]
+mod tests;
 mod volume;
 
 pub use dir::{DirCursor, Entry};

@@ -50,6 +50,11 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Store<D, B> {
         self.held = [None; SLOTS];
     }
 
+    #[cfg(test)]
+    pub(crate) fn disk_mut(&mut self) -> &mut D {
+        &mut self.disk
+    }
+
     pub(crate) fn start_bytes(&self) -> u64 {
         self.start_bytes
     }

@@ -32,7 +32,11 @@ pub(super) fn read<D: ReadBlocks, B: AsMut<[u8]>>(
     base: Base,
     found: &mut Partitions,
 ) -> Result<(), Error<D::Error>> {
+    // A slice that begins beyond the disk has no label; opening it tells why.
     let len = store.size_bytes().saturating_sub(slice_bytes).min(SEARCHED_BYTES);
+    if len == 0 {
+        return Ok(());
+    }
     let bytes = store.block(Slot::Data, slice_bytes, len as usize)?;
     let starts = (0..bytes.len().saturating_sub(HEADER_BYTES)).step_by(4);
     for label in starts.filter_map(|start| bytes.get(start..)) {

@@ -63,6 +63,8 @@ fn read_logical<D: ReadBlocks, B: AsMut<[u8]>>(
     let mut at = first;
     for number in (5..).take(PARTITIONS_MAX) {
         let place = Place::Mbr(number);
+        let inside = at < store.size_bytes() / SECTOR_BYTES;
+        place.check(inside, "start", at, "on the disk")?;
         let Some([logical, next, ..]) = entries(store, at * SECTOR_BYTES)? else {
             return Ok(());
         };

@@ -128,14 +128,14 @@ fn check_version(at: Place, version: Version, updated: bool, raw: &Raw) -> Resul
     let inodes = raw.inopb == raw.bsize.cast_unsigned() / version.inode_bytes();
     at.check(inodes, "fs_inopb", raw.inopb, "the number of inodes in a block")?;
     let inline = raw.maxsymlinklen;
-    let link = "the size of the inode's pointers";
+    let area = "the size of the inode's pointers, or 0 with 4.2BSD's inodes";
     match version {
         Version::Ffs1 => {
             let format = raw.old_inodefmt;
             let known = [FS_44INODEFMT, FS_42INODEFMT].contains(&format);
             at.check(known, "fs_old_inodefmt", format, "2 (4.4BSD) or -1 (4.2BSD)")?;
-            let right = inline == 60 || (inline == 0 && format == FS_42INODEFMT);
-            at.check(right, "fs_maxsymlinklen", inline, link)?;
+            let expected = if format == FS_44INODEFMT { 60 } else { 0 };
+            at.check(inline == expected, "fs_maxsymlinklen", inline, area)?;
             if updated {
                 let loc = raw.sblockloc;
                 at.check((0..=8192).contains(&loc), "fs_sblockloc", loc, "8192 or less for UFS1")?;
@@ -146,7 +146,7 @@ fn check_version(at: Place, version: Version, updated: bool, raw: &Raw) -> Resul
             }
         }
         Version::Ffs2 => {
-            at.check(inline == 120, "fs_maxsymlinklen", inline, link)?;
+            at.check(inline == 120, "fs_maxsymlinklen", inline, area)?;
             let actual = raw.sblockactualloc;
             let right = actual == 0 || actual == raw.sblockloc;
             at.check(right, "fs_sblockactualloc", actual, "0 or fs_sblockloc")?;
