@@ -19,6 +19,7 @@ install_missing() {
     need cc gcc libc6-dev
     need qemu-system-x86_64 qemu-system-x86
     need xz xz-utils
+    need makefs makefs
     [ ${#missing[@]} -gt 0 ] || return 0
     local install="apt-get update -qq && apt-get install -qq --no-install-recommends ${missing[*]}"
     command -v apt-get >/dev/null || fail "missing: ${missing[*]} (Debian's names; this needs Debian 12)"

@@ -22,11 +22,12 @@ const PEER_INIT: &str = include_str!("../peer/init");
 /// dom0 must leave Xen's free memory to the guests that a run creates.
 const XL_CONF: &str = "autoballoon=\"off\"\n";
 
-const DOM0_MODULES: [&str; 10] = [
+const DOM0_MODULES: [&str; 11] = [
     "brd",
     "configfs",
     "loop",
     "null_blk",
+    "ufs",
     "xen-blkback",
     "xen-evtchn",
     "xen-gntalloc",
@@ -142,6 +143,7 @@ fn peer(root: &Path, modules: &Path, libraries: &Libraries) -> Result<Archive> {
     archive.add("/init", 0o755, PEER_INIT);
     archive.copy("/bin/busybox", 0o755, &root.join("bin/busybox"))?;
     add_module(&mut archive, modules, "xen-blkfront")?;
+    add_module(&mut archive, modules, "ufs")?;
     libraries.add(&mut archive, "/usr/bin/fio", &root.join("usr/bin/fio"))?;
     Ok(archive)
 }

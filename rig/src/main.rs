@@ -26,6 +26,7 @@ mod rig;
 mod scenario;
 mod spread;
 mod steps;
+mod volume;
 mod workload;
 
 fn main() -> ExitCode {

@@ -5,6 +5,7 @@ mod bad_input;
 mod check;
 mod data;
 mod disks;
+mod files;
 mod guest;
 mod host;
 mod requests;
@@ -79,12 +80,14 @@ fn on_xen(rig: &Rig, tally: &mut Tally) -> Result<()> {
     checks.extend(data::checks());
     checks.extend(disks::checks());
     checks.extend(guest::checks());
+    checks.extend(files::checks());
     checks.extend(bad_input::checks());
 
     let pinned = |guest: &Guest| Guest { cpu: machine.clock.guest_cpu(), ..guest.clone() };
     let guests: Vec<Guest> = checks.iter().flat_map(|check| &check.guests).map(pinned).collect();
     let steps: Vec<Step> = checks.iter().map(Check::step).collect();
     let mut overlay = rig.overlay(&guests)?;
+    files::add_volumes(&mut overlay, &machine.directory)?;
     overlay.add(data::PATTERN_FILE, 0o644, data::pattern());
 
     machine.run(overlay, &steps, &mut |index, event| {
