@@ -10,8 +10,7 @@ use crate::{Inode, Kind, ReadBlocks, Volume};
 
 /// Direct pointers in an inode.
 const DIRECT: u64 = 12;
-/// How many runs [`Volume::next_extent`] merges at most, so that it ends soon whatever the map
-/// says.
+/// How many runs [`Volume::next_extent`] merges at most: it ends soon whatever the map says.
 const MERGE_MAX: usize = 64;
 
 /// A range of a file that lies in one piece.
@@ -21,8 +20,8 @@ pub struct Extent {
     pub file_offset: u64,
     /// How long, in bytes; it ends with the file at the latest.
     pub len: u64,
-    /// Where on the whole disk, partition included, in bytes, as aligned as the offset in the file
-    /// is to a sector; `None` for a hole, which reads as zeros.
+    /// Where on the whole disk, in bytes: a multiple of 512 if the offset in the file is one.
+    /// `None` for a hole, which reads as zeros.
     pub disk_offset: Option<u64>,
 }
 
@@ -123,7 +122,8 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
                 span *= empty as u64;
             }
         }
-        Ok(Run { address: None, blocks: (span - rest).min(max) })
+        // An inode of another volume may exceed this one's map; then there is no tree to leave.
+        Ok(Run { address: None, blocks: span.saturating_sub(rest).max(1).min(max) })
     }
 }
 

@@ -81,8 +81,9 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
     /// Mounts the volume on the whole disk or, if there is none, on the first partition that has
     /// one. `scratch` is at least [`SCRATCH_BYTES`](crate::SCRATCH_BYTES).
     ///
-    /// # Errors [`Error::NotFfs`] when no superblock was found; what was wrong with the first
-    /// broken one when none was good; what the disk said.
+    /// # Errors
+    /// [`Error::NotFfs`] when no superblock was found; what was wrong with the first broken one
+    /// when none was good; what the disk said.
     pub fn mount(disk: D, scratch: B) -> Result<Self, Error<D::Error>> {
         let mut store = Store::new(disk, scratch)?;
         let mut first_error = match Superblock::find(&mut store) {

@@ -162,9 +162,10 @@ fn check_groups(at: Place, updated: bool, raw: &Raw) -> Result<(), Corrupt> {
     at.check(raw.ncg >= 1, "fs_ncg", raw.ncg, "at least 1")?;
     let per_group = raw.ipg >= raw.inopb && raw.ipg.is_multiple_of(raw.inopb);
     at.check(per_group, "fs_ipg", raw.ipg, "a multiple of fs_inopb")?;
-    let inodes = i64::from(raw.ipg) * i64::from(raw.ncg);
-    let fit = inodes <= (1 << 32) - i64::from(raw.inopb);
+    let inodes = u64::from(raw.ipg) * u64::from(raw.ncg);
+    let fit = inodes <= (1 << 32) - u64::from(raw.inopb);
     at.check(fit, "fs_ipg * fs_ncg", inodes, "below 2^32")?;
+    let inodes = inodes.cast_signed();
     let (ndir, nifree) = match updated {
         true => (raw.cs_ndir, raw.cs_nifree),
         false => (raw.old_ndir.into(), raw.old_nifree.into()),
@@ -173,7 +174,7 @@ fn check_groups(at: Place, updated: bool, raw: &Raw) -> Result<(), Corrupt> {
     at.check((0..=inodes - nifree).contains(&ndir), "cs_ndir", ndir, "0 to the inodes in use")?;
     let clusters = i64::from(raw.contigsumsize);
     let cluster_map = if clusters > 0 { clusters * 4 + (fpg / frag + 7) / 8 } else { 0 };
-    let maps = (inodes / i64::from(raw.ncg) + 7) / 8 + (fpg + 7) / 8 + 4;
+    let maps = (i64::from(raw.ipg) + 7) / 8 + (fpg + 7) / 8 + 4;
     let cylinders = if updated { i64::from(raw.old_cpg).max(0) * 6 } else { 0 };
     let needed = GROUP_BYTES + cylinders + maps + cluster_map;
     at.check(needed <= i64::from(raw.bsize), "CGSIZE", needed, "within fs_bsize")

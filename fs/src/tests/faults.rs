@@ -2,6 +2,8 @@
 
 use super::maker::{self, BIG, DIRECTORY, Maker, SHORT_LINK, SMALL_FILE, SUPERBLOCK};
 use super::{VARIANTS, look_at_all, mount};
+use crate::store::Store;
+use crate::superblock::Superblock;
 use crate::{Endian, Error, Image, ReadBlocks, SCRATCH_BYTES, Version, Volume};
 
 /// What looking at everything says after a change.
@@ -85,6 +87,31 @@ fn a_superblock_with_any_field_wrong_is_refused() {
                 let computed = ["fs_old_inodefmt", "fs_ncg", "fs_ipg", "fs_fsize", "fs_bsize"];
                 let expected = named || computed.contains(&name) || error.starts_with(name);
                 assert!(expected && error != "fine", "{name} = {value}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_two_fields_overflow_together() {
+    let values = [-1, i64::from(i32::MAX), i64::from(i32::MIN), 0xffff_ff00];
+    let mut scratch = vec![0; SCRATCH_BYTES];
+    for (version, endian) in VARIANTS {
+        let mut maker = Maker::new(version, endian);
+        let good = maker.bytes[SUPERBLOCK..][..1376].to_vec();
+        let fields = EXACT.iter().chain(&EXACT1).map(|(at, ..)| *at);
+        let fields: Vec<usize> = fields.chain([24, 28, 188, 860, 1012, 1084, 1100, 1316]).collect();
+        for (index, first) in fields.iter().enumerate() {
+            for second in &fields[index + 1..] {
+                for (one, two) in values.iter().flat_map(|one| values.map(|two| (*one, two))) {
+                    maker.put32(SUPERBLOCK + first, one);
+                    maker.put32(SUPERBLOCK + second, two);
+                    // Not to panic is all that is asked.
+                    let mut store =
+                        Store::new(Image(&maker.bytes), scratch.as_mut_slice()).unwrap();
+                    let _ = Superblock::find(&mut store);
+                }
+                maker.bytes[SUPERBLOCK..][..1376].copy_from_slice(&good);
             }
         }
     }
