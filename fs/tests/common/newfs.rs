@@ -1,0 +1,601 @@
+//! Writes FFS volumes into memory, laid out as newfs(8) lays them out: what makefs(8) can't make
+//! (holes, old inodes, check hashes, a UFS2 superblock at 65536), and small volumes of which every
+//! byte is known, to be corrupted.
+//!
+//! Facts from FreeBSD's sys/ufs/ffs/fs.h, sys/ufs/ufs/{dinode,dir}.h and what its superblock check
+//! demands. Shares nothing with the crate `fs`, so that a misunderstanding isn't shared either; the
+//! Sleuth Kit and GRUB read its volumes in `readers.rs`.
+
+use std::collections::BTreeMap;
+
+use super::fields::{Field, cg, dinode1, dinode2, sb};
+
+/// Where a UFS2 superblock stands, and where a UFS1 superblock stands.
+pub const UFS2_AT: u64 = 65536;
+pub const UFS1_AT: u64 = 8192;
+
+const SUPERBLOCK_BYTES: u64 = 8192;
+const SECTOR_BYTES: u64 = 512;
+const DIRECT: u64 = 12;
+const INDIRECT: u64 = 3;
+const ROOT: u32 = 2;
+/// No entry of a directory crosses a multiple of this.
+const CHUNK_BYTES: usize = 512;
+
+const DIRECTORY: u16 = 0o040_000;
+const REGULAR: u16 = 0o100_000;
+const SYMLINK: u16 = 0o120_000;
+
+/// How a volume is laid out.
+#[derive(Clone, Copy, Debug)]
+pub struct Format {
+    /// 1 or 2.
+    pub version: u8,
+    pub big_endian: bool,
+    pub block_bytes: u64,
+    pub frag_bytes: u64,
+    pub superblock_at: u64,
+    /// Rounded up to whole blocks of inodes.
+    pub inodes_per_group: u64,
+    pub data_blocks_per_group: u64,
+    /// UFS1 as 4.2BSD wrote it: 16-bit owners, entries without a type, no 64-bit fields.
+    pub old: bool,
+    /// UFS1 groups that begin their metadata at different places.
+    pub staggered: bool,
+    /// UFS2 with CRC-32C in superblock, groups and inodes.
+    pub hashed: bool,
+}
+
+impl Format {
+    pub fn new(version: u8, block_bytes: u64, frag_bytes: u64) -> Self {
+        Self {
+            version,
+            big_endian: false,
+            block_bytes,
+            frag_bytes,
+            superblock_at: if version == 1 { UFS1_AT } else { UFS2_AT },
+            inodes_per_group: 1,
+            data_blocks_per_group: 16,
+            old: false,
+            staggered: false,
+            hashed: false,
+        }
+    }
+
+    pub fn pointer_bytes(&self) -> u64 {
+        if self.version == 1 { 4 } else { 8 }
+    }
+
+    pub fn inode_bytes(&self) -> u64 {
+        if self.version == 1 { 128 } else { 256 }
+    }
+
+    pub fn pointers_per_block(&self) -> u64 {
+        self.block_bytes / self.pointer_bytes()
+    }
+
+    /// The first block behind `level` levels of indirect blocks; 0 are the direct ones.
+    pub fn first_block(&self, level: u32) -> u64 {
+        (1..=level).fold(0, |sum, n| sum + if n == 1 { DIRECT } else { self.span(n - 1) })
+    }
+
+    fn span(&self, level: u32) -> u64 {
+        self.pointers_per_block().pow(level)
+    }
+
+    fn frag(&self) -> u64 {
+        self.block_bytes / self.frag_bytes
+    }
+
+    fn sblkno(&self) -> u64 {
+        let frags = (self.superblock_at + SUPERBLOCK_BYTES).div_ceil(self.frag_bytes);
+        frags.next_multiple_of(self.frag())
+    }
+
+    fn cblkno(&self) -> u64 {
+        let frags = SUPERBLOCK_BYTES.div_ceil(self.frag_bytes);
+        self.sblkno() + frags.next_multiple_of(self.frag())
+    }
+
+    fn iblkno(&self) -> u64 {
+        self.cblkno() + self.frag()
+    }
+
+    fn dblkno(&self) -> u64 {
+        self.iblkno() + self.ipg() * self.inode_bytes() / self.frag_bytes
+    }
+
+    fn ipg(&self) -> u64 {
+        self.inodes_per_group.next_multiple_of(self.block_bytes / self.inode_bytes())
+    }
+
+    fn fpg(&self) -> u64 {
+        let stagger = if self.staggered { 4 } else { 0 };
+        self.dblkno() + (self.data_blocks_per_group + stagger) * self.frag()
+    }
+
+    /// Fragment where the metadata of a group are counted from.
+    fn group_start(&self, group: u64) -> u64 {
+        let stagger = if self.staggered { (group & 3) * self.frag() } else { 0 };
+        group * self.fpg() + stagger
+    }
+
+    fn cg_bytes(&self) -> u64 {
+        let bytes = 176 + 4 + 6 + self.ipg().div_ceil(8) + self.fpg().div_ceil(8) + 4;
+        bytes.next_multiple_of(self.frag_bytes)
+    }
+
+    fn max_symlink_inline(&self) -> u64 {
+        if self.old { 0 } else { (DIRECT + INDIRECT) * self.pointer_bytes() }
+    }
+}
+
+/// A file's bytes: pieces that begin at multiples of the block size; all else is a hole.
+#[derive(Clone, Debug, Default)]
+pub struct Contents {
+    pub size: u64,
+    pub pieces: Vec<(u64, Vec<u8>)>,
+}
+
+impl Contents {
+    /// Fills `buf` from `offset` on; both inside the size.
+    pub fn read(&self, offset: u64, buf: &mut [u8]) {
+        buf.fill(0);
+        let end = offset + buf.len() as u64;
+        for (start, bytes) in &self.pieces {
+            let (from, to) = (offset.max(*start), end.min(start + bytes.len() as u64));
+            if from < to {
+                let piece = &bytes[(from - start) as usize..(to - start) as usize];
+                buf[(from - offset) as usize..][..piece.len()].copy_from_slice(piece);
+            }
+        }
+    }
+}
+
+/// What a volume holds.
+#[derive(Clone, Debug)]
+pub enum Node {
+    Directory(Vec<(Vec<u8>, Node)>),
+    File(Contents),
+    Symlink(Vec<u8>),
+}
+
+impl Node {
+    pub fn file(bytes: impl Into<Vec<u8>>) -> Self {
+        let bytes = bytes.into();
+        Self::File(Contents { size: bytes.len() as u64, pieces: vec![(0, bytes)] })
+    }
+
+    pub fn symlink(target: &str) -> Self {
+        Self::Symlink(target.into())
+    }
+
+    pub fn directory<const N: usize>(entries: [(&str, Node); N]) -> Self {
+        Self::Directory(entries.into_iter().map(|(name, node)| (name.into(), node)).collect())
+    }
+}
+
+/// A volume, and where its parts are.
+#[derive(Clone, Debug)]
+pub struct Image {
+    pub bytes: Vec<u8>,
+    pub format: Format,
+    /// Inode numbers by path.
+    pub inodes: BTreeMap<Vec<u8>, u32>,
+}
+
+impl Image {
+    /// A volume that holds what is below `root`, a directory, and no more.
+    pub fn new(format: Format, root: &Node) -> Self {
+        let image = Self { bytes: Vec::new(), format, inodes: BTreeMap::new() };
+        let first = format.dblkno() + format.frag();
+        let mut writer = Writer { image, next: first, next_inode: ROOT, directories: 0 };
+        writer.node(b"/".to_vec(), root, ROOT);
+        writer.finish()
+    }
+
+    pub fn get(&self, at: u64, field: Field) -> u64 {
+        let bytes = &self.bytes[at as usize + field.at..][..field.width];
+        let fold = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
+        match self.format.big_endian {
+            true => bytes.iter().fold(0, fold),
+            false => bytes.iter().rev().fold(0, fold),
+        }
+    }
+
+    /// Writes the low bytes of `value`.
+    pub fn put(&mut self, at: u64, field: Field, value: u64) {
+        let bytes = &mut self.bytes[at as usize + field.at..][..field.width];
+        match self.format.big_endian {
+            true => bytes.copy_from_slice(&value.to_be_bytes()[8 - field.width..]),
+            false => bytes.copy_from_slice(&value.to_le_bytes()[..field.width]),
+        }
+    }
+
+    pub fn superblock(&self, field: Field) -> u64 {
+        self.get(self.format.superblock_at, field)
+    }
+
+    pub fn put_superblock(&mut self, field: Field, value: u64) {
+        self.put(self.format.superblock_at, field, value);
+    }
+
+    /// Byte offset of an inode.
+    pub fn inode_at(&self, number: u32) -> u64 {
+        let (group, index) =
+            (u64::from(number) / self.format.ipg(), u64::from(number) % self.format.ipg());
+        let start = self.format.group_start(group) + self.format.iblkno();
+        start * self.format.frag_bytes + index * self.format.inode_bytes()
+    }
+
+    /// Byte offset of the inode of a path that was written.
+    pub fn inode_of(&self, path: &str) -> u64 {
+        self.inode_at(self.inodes[path.as_bytes()])
+    }
+
+    /// Byte offset of a group's descriptor.
+    pub fn group_at(&self, group: u64) -> u64 {
+        (self.format.group_start(group) + self.format.cblkno()) * self.format.frag_bytes
+    }
+
+    pub fn groups(&self) -> u64 {
+        self.bytes.len() as u64 / self.format.frag_bytes / self.format.fpg()
+    }
+
+    /// One of an inode's 15 block pointers, the indirect ones last.
+    pub fn pointer(&self, n: usize) -> Field {
+        match self.format.version {
+            1 => Field { at: dinode1::DB.at + 4 * n, ..dinode1::DB },
+            _ => Field { at: dinode2::DB.at + 8 * n, ..dinode2::DB },
+        }
+    }
+
+    /// Byte offset of a direct block of a path that was written.
+    pub fn block_of(&self, path: &str, n: usize) -> u64 {
+        self.get(self.inode_of(path), self.pointer(n)) * self.format.frag_bytes
+    }
+
+    /// Makes the check hashes right again.
+    pub fn seal(&mut self) {
+        if !self.format.hashed {
+            return;
+        }
+        for number in 0..(self.format.ipg() * self.groups()) as u32 {
+            let at = self.inode_at(number);
+            if self.get(at, dinode2::MODE) != 0 {
+                self.hash(at, dinode2::CKHASH, self.format.inode_bytes());
+            }
+        }
+        for group in 0..self.groups() {
+            self.hash(self.group_at(group), cg::CKHASH, self.format.cg_bytes());
+        }
+        self.hash(self.format.superblock_at, sb::CKHASH, self.superblock(sb::SBSIZE));
+    }
+
+    /// CRC-32C as FreeBSD takes it: over zeros in the hash's place, and not inverted at the end.
+    fn hash(&mut self, at: u64, field: Field, len: u64) {
+        self.put(at, field, 0);
+        let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI);
+        let hash = !crc.checksum(&self.bytes[at as usize..(at + len) as usize]);
+        self.put(at, field, u64::from(hash));
+    }
+}
+
+struct Writer {
+    image: Image,
+    /// Next free fragment.
+    next: u64,
+    next_inode: u32,
+    directories: u64,
+}
+
+impl Writer {
+    /// Whole fragments, in one block and one group; the byte offset of the first.
+    fn allocate(&mut self, frags: u64) -> u64 {
+        let format = self.image.format;
+        let frag = format.frag();
+        if self.next % frag + frags > frag {
+            self.next = self.next.next_multiple_of(frag);
+        }
+        let group = self.next / format.fpg();
+        if self.next == group * format.fpg() {
+            self.next = format.group_start(group) + format.dblkno();
+        }
+        let at = self.next * format.frag_bytes;
+        self.next += frags;
+        let len = (self.next.div_ceil(format.fpg()) * format.fpg() * format.frag_bytes) as usize;
+        if self.image.bytes.len() < len {
+            self.image.bytes.resize(len, 0);
+        }
+        at
+    }
+
+    fn node(&mut self, path: Vec<u8>, node: &Node, parent: u32) -> u32 {
+        let number = self.next_inode;
+        self.next_inode += 1;
+        self.image.inodes.insert(path.clone(), number);
+        match node {
+            Node::Directory(entries) => {
+                self.directories += 1;
+                let mut list =
+                    vec![(b".".to_vec(), number, DIRECTORY), (b"..".to_vec(), parent, DIRECTORY)];
+                for (name, child) in entries {
+                    let mut path = path.clone();
+                    if path != b"/" {
+                        path.push(b'/');
+                    }
+                    path.extend(name);
+                    let kind = match child {
+                        Node::Directory(_) => DIRECTORY,
+                        Node::File(_) => REGULAR,
+                        Node::Symlink(_) => SYMLINK,
+                    };
+                    list.push((name.clone(), self.node(path, child, number), kind));
+                }
+                let links = list.iter().filter(|(_, _, kind)| *kind == DIRECTORY).count();
+                let bytes = self.directory(&list);
+                let contents = Contents { size: bytes.len() as u64, pieces: vec![(0, bytes)] };
+                self.inode(number, DIRECTORY | 0o755, links as u64, &contents);
+            }
+            Node::File(contents) => self.inode(number, REGULAR | 0o644, 1, contents),
+            Node::Symlink(target) => self.symlink(number, target),
+        }
+        number
+    }
+
+    fn directory(&self, list: &[(Vec<u8>, u32, u16)]) -> Vec<u8> {
+        let big_endian = self.image.format.big_endian;
+        let int = |value: u32, width: usize| match big_endian {
+            true => value.to_be_bytes()[4 - width..].to_vec(),
+            false => value.to_le_bytes()[..width].to_vec(),
+        };
+        let mut chunks = vec![Vec::new()];
+        let mut last = 0;
+        for (name, number, kind) in list {
+            let len = (8 + name.len() + 1).next_multiple_of(4);
+            let mut chunk: &mut Vec<u8> = chunks.last_mut().expect("one at least");
+            if chunk.len() + len > CHUNK_BYTES {
+                Self::stretch(chunk, last, &int);
+                chunks.push(Vec::new());
+                chunk = chunks.last_mut().expect("just pushed");
+            }
+            last = chunk.len();
+            chunk.extend(int(*number, 4));
+            chunk.extend(int(len as u32, 2));
+            match self.image.format.old {
+                true => chunk.extend(int(name.len() as u32, 2)),
+                false => chunk.extend([(kind >> 12) as u8, name.len() as u8]),
+            }
+            chunk.extend(name);
+            chunk.resize(last + len, 0);
+        }
+        Self::stretch(chunks.last_mut().expect("one at least"), last, &int);
+        chunks.concat()
+    }
+
+    /// The last entry of a chunk takes what is left of it.
+    fn stretch(chunk: &mut Vec<u8>, last: usize, int: &impl Fn(u32, usize) -> Vec<u8>) {
+        chunk.resize(CHUNK_BYTES, 0);
+        chunk[last + 4..last + 6].copy_from_slice(&int((CHUNK_BYTES - last) as u32, 2));
+    }
+
+    fn symlink(&mut self, number: u32, target: &[u8]) {
+        let contents = Contents { size: target.len() as u64, pieces: vec![(0, target.to_vec())] };
+        if contents.size >= self.image.format.max_symlink_inline() {
+            return self.inode(number, SYMLINK | 0o777, 1, &contents);
+        }
+        self.inode(number, SYMLINK | 0o777, 1, &Contents { size: contents.size, pieces: vec![] });
+        let at = self.image.inode_at(number) as usize + self.image.pointer(0).at;
+        self.image.bytes[at..at + target.len()].copy_from_slice(target);
+    }
+
+    /// Writes an inode and its blocks.
+    fn inode(&mut self, number: u32, mode: u16, links: u64, contents: &Contents) {
+        let format = self.image.format;
+        let at = self.image.inode_at(number);
+        if self.image.bytes.len() as u64 <= at {
+            let group = u64::from(number) / format.ipg();
+            let len = (group + 1) * format.fpg() * format.frag_bytes;
+            self.image.bytes.resize(len as usize, 0);
+        }
+        let mut sectors = 0;
+        for (start, bytes) in &contents.pieces {
+            assert!(start % format.block_bytes == 0, "pieces begin with a block");
+            for (n, block) in bytes.chunks(format.block_bytes as usize).enumerate() {
+                let number = start / format.block_bytes + n as u64;
+                // Only a small file's last block may be less than a block.
+                let tail = contents.size.div_ceil(format.block_bytes) <= DIRECT
+                    && (number + 1) * format.block_bytes > contents.size;
+                let frags = match tail {
+                    true => (block.len() as u64).div_ceil(format.frag_bytes),
+                    false => format.frag(),
+                };
+                let place = self.allocate(frags);
+                self.image.bytes[place as usize..][..block.len()].copy_from_slice(block);
+                sectors += frags * format.frag_bytes / SECTOR_BYTES;
+                sectors += self.point(at, number, place);
+            }
+        }
+        let time = 1_000_000_000 + u64::from(number);
+        let (uid, gid) = (1000 + u64::from(number), 100);
+        let fields: Vec<(Field, u64)> = match (format.version, format.old) {
+            (1, old) => vec![
+                (dinode1::MODE, u64::from(mode)),
+                (dinode1::NLINK, links),
+                (dinode1::SIZE, contents.size),
+                (dinode1::MTIME, time),
+                (dinode1::BLOCKS, sectors),
+                (if old { dinode1::OLD_UID } else { dinode1::UID }, uid),
+                (if old { dinode1::OLD_GID } else { dinode1::GID }, gid),
+            ],
+            _ => vec![
+                (dinode2::MODE, u64::from(mode)),
+                (dinode2::NLINK, links),
+                (dinode2::SIZE, contents.size),
+                (dinode2::MTIME, time),
+                (dinode2::BLOCKS, sectors),
+                (dinode2::UID, uid),
+                (dinode2::GID, gid),
+            ],
+        };
+        fields.into_iter().for_each(|(field, value)| self.image.put(at, field, value));
+    }
+
+    /// Makes block `number` of the inode at `at` point to `place`, with the indirect blocks that
+    /// it takes; answers how many sectors those have.
+    fn point(&mut self, at: u64, number: u64, place: u64) -> u64 {
+        let format = self.image.format;
+        let level = (1..=4).take_while(|&level| number >= format.first_block(level)).count() as u32;
+        let mut sectors = 0;
+        let (mut base, mut field) = (at, self.image.pointer(number.min(DIRECT - 1) as usize));
+        if level > 0 {
+            field = self.image.pointer((DIRECT - 1) as usize + level as usize);
+        }
+        let mut rest = number - format.first_block(level);
+        for below in (0..level).rev() {
+            if self.image.get(base, field) == 0 {
+                let block = self.allocate(format.frag());
+                self.image.put(base, field, block / format.frag_bytes);
+                sectors += format.block_bytes / SECTOR_BYTES;
+            }
+            base = self.image.get(base, field) * format.frag_bytes;
+            let index = (rest / format.span(below)) as usize;
+            rest %= format.span(below);
+            let width = format.pointer_bytes() as usize;
+            field = Field { name: "indirect", at: index * width, width };
+        }
+        self.image.put(base, field, place / format.frag_bytes);
+        sectors
+    }
+
+    fn finish(mut self) -> Image {
+        let format = self.image.format;
+        let groups = self.image.groups();
+        assert!(groups * 16 <= format.frag_bytes, "the summary has one fragment");
+        for group in 0..groups {
+            self.group(group);
+        }
+        self.superblock(groups);
+        let at = format.superblock_at as usize;
+        let copy = self.image.bytes[at..at + sb::BYTES].to_vec();
+        for group in 1..groups {
+            let start = (format.group_start(group) + format.sblkno()) * format.frag_bytes;
+            self.image.bytes[start as usize..][..copy.len()].copy_from_slice(&copy);
+        }
+        self.image.seal();
+        self.image
+    }
+
+    /// A group's descriptor: which inodes are taken, and which fragments are free.
+    fn group(&mut self, group: u64) {
+        let format = self.image.format;
+        let at = self.image.group_at(group);
+        let used_at = 176;
+        let free_at = used_at + format.ipg().div_ceil(8);
+        for (field, value) in [
+            (cg::MAGIC, 0x09_0255),
+            (cg::CGX, group),
+            (cg::NDBLK, format.fpg()),
+            (cg::NIBLK, format.ipg()),
+            (cg::INITEDIBLK, format.ipg()),
+            (cg::OLD_NCYL, 1),
+            (cg::OLD_NIBLK, format.ipg()),
+            (cg::IUSEDOFF, used_at),
+            (cg::FREEOFF, free_at),
+            (cg::NEXTFREEOFF, free_at + format.fpg().div_ceil(8)),
+        ] {
+            self.image.put(at, field, value);
+        }
+        let mut set = |map: u64, bit: u64| {
+            self.image.bytes[(at + map + bit / 8) as usize] |= 1 << (bit % 8);
+        };
+        (0..format.ipg())
+            .filter(|n| group * format.ipg() + n < u64::from(self.next_inode))
+            .for_each(|n| set(used_at, n));
+        (format.dblkno()..format.fpg())
+            .filter(|n| group * format.fpg() + n >= self.next)
+            .for_each(|n| set(free_at, n));
+    }
+
+    fn superblock(&mut self, groups: u64) {
+        let format = self.image.format;
+        let (block, frag_bytes, fpg) = (format.block_bytes, format.frag_bytes, format.fpg());
+        let log = |value: u64| u64::from(value.ilog2());
+        let nspf = frag_bytes / SECTOR_BYTES;
+        let size = groups * fpg;
+        let free_inodes = groups * format.ipg() - u64::from(self.next_inode);
+        let largest = (1..=3).fold(block * DIRECT - 1, |sum, n| sum + block * format.span(n));
+        let mut fields = vec![
+            (sb::SBLKNO, format.sblkno()),
+            (sb::CBLKNO, format.cblkno()),
+            (sb::IBLKNO, format.iblkno()),
+            (sb::DBLKNO, format.dblkno()),
+            (sb::OLD_CGOFFSET, if format.staggered { format.frag() } else { 0 }),
+            (sb::OLD_CGMASK, if format.staggered { !3 } else { !0 }),
+            (sb::NCG, groups),
+            (sb::BSIZE, block),
+            (sb::FSIZE, frag_bytes),
+            (sb::FRAG, format.frag()),
+            (sb::MINFREE, 5),
+            (sb::OLD_RPS, 60),
+            (sb::BMASK, !(block - 1)),
+            (sb::FMASK, !(frag_bytes - 1)),
+            (sb::BSHIFT, log(block)),
+            (sb::FSHIFT, log(frag_bytes)),
+            (sb::MAXCONTIG, 1),
+            (sb::MAXBPG, format.pointers_per_block()),
+            (sb::FRAGSHIFT, log(format.frag())),
+            (sb::FSBTODB, log(nspf)),
+            (sb::SBSIZE, (sb::BYTES as u64).next_multiple_of(frag_bytes).min(SUPERBLOCK_BYTES)),
+            (sb::NINDIR, format.pointers_per_block()),
+            (sb::INOPB, block / format.inode_bytes()),
+            (sb::OLD_NSPF, nspf),
+            (sb::OLD_NPSECT, fpg * nspf),
+            (sb::OLD_INTERLEAVE, 1),
+            (sb::CSSIZE, (groups * 16).next_multiple_of(frag_bytes)),
+            (sb::CGSIZE, format.cg_bytes()),
+            (sb::OLD_NSECT, fpg * nspf),
+            (sb::OLD_SPC, fpg * nspf),
+            (sb::OLD_NCYL, groups),
+            (sb::OLD_CPG, 1),
+            (sb::IPG, format.ipg()),
+            (sb::FPG, fpg),
+            (sb::CLEAN, 1),
+            (sb::OLD_POSTBLFORMAT, 1),
+            (sb::OLD_NRPOS, 1),
+            (sb::OLD_INODEFMT, if format.old { !0 } else { 2 }),
+            (sb::MAGIC, if format.version == 1 { 0x01_1954 } else { 0x1954_0119 }),
+        ];
+        if format.version == 1 {
+            fields.extend([
+                (sb::OLD_TIME, 1_000_000_000),
+                (sb::OLD_SIZE, size),
+                (sb::OLD_DSIZE, size - groups * format.dblkno()),
+                (sb::OLD_CSADDR, format.dblkno()),
+                (sb::OLD_FLAGS, if format.old { 0 } else { 0x80 }),
+            ]);
+        }
+        if !format.old {
+            fields.extend([
+                (sb::MAXBSIZE, block),
+                (sb::SBLOCKLOC, format.superblock_at),
+                (sb::CS_NDIR, self.directories),
+                (sb::CS_NIFREE, free_inodes),
+                (sb::TIME, 1_000_000_000),
+                (sb::SIZE, size),
+                (sb::DSIZE, size - groups * format.dblkno()),
+                (sb::CSADDR, format.dblkno()),
+                (sb::MAXSYMLINKLEN, format.max_symlink_inline()),
+                (sb::MAXFILESIZE, largest),
+                (sb::QBMASK, block - 1),
+                (sb::QFMASK, frag_bytes - 1),
+            ]);
+        }
+        if format.hashed {
+            fields.extend([(sb::FLAGS, 0x200), (sb::METACKHASH, 0x7)]);
+        }
+        fields.into_iter().for_each(|(field, value)| self.image.put_superblock(field, value));
+        let name = format.superblock_at as usize + sb::VOLNAME.at;
+        self.image.bytes[name..name + 8].copy_from_slice(b"ringmark");
+    }
+}

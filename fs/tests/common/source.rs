@@ -1,0 +1,193 @@
+//! A tree of files that exercises what FFS can do, the same each time; and the volumes that
+//! makefs(8) makes of it.
+
+use std::fs::{self, File, Permissions};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// Names in the large directory, and how many files they are links to.
+const MANY: usize = 10_000;
+const MANY_FILES: usize = 100;
+
+/// A directory in the tests' own place, gone when dropped.
+pub struct Scratch(pub PathBuf);
+
+impl Scratch {
+    pub fn new(name: &str) -> Self {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Runs a program and answers its standard output.
+pub fn run(program: &str, package: &str, arguments: &[&std::ffi::OsStr]) -> Vec<u8> {
+    let output = Command::new(program).args(arguments).output();
+    let output =
+        output.unwrap_or_else(|error| panic!("{program}: {error}; run: apt-get install {package}"));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} {arguments:?}: {}, {stderr}", output.status);
+    output.stdout
+}
+
+/// Bytes that differ from seed to seed.
+pub fn noise(seed: u64, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    fastrand::Rng::with_seed(seed).fill(&mut bytes);
+    bytes
+}
+
+/// Plants the tree for volumes of this block size below `root`.
+///
+/// Directories: `tails` has files around each number of fragments, `levels` files that end around
+/// the last direct block and, where that takes a few MiB only, around the first double indirect
+/// one; `holes` files with long zeros; `many` 10,000 names; `links` symlinks; `names` odd names;
+/// `modes` permissions; `deep` directories in directories.
+pub fn plant(root: &Path, block_bytes: usize) {
+    let mut seed = 0;
+    let mut file = |path: &str, len: usize| {
+        seed += 1;
+        fs::write(root.join(path), noise(seed, len)).unwrap();
+    };
+    for directory in ["tails", "levels", "holes", "many", "links", "names", "modes", "deep"] {
+        fs::create_dir(root.join(directory)).unwrap();
+    }
+    for eighth in 0..=8 {
+        let edge = eighth * block_bytes / 8;
+        for len in [edge.saturating_sub(1), edge, edge + 1] {
+            file(&format!("tails/{len}"), len);
+        }
+    }
+    let direct = 12 * block_bytes;
+    for len in [direct - 1, direct, direct + 1, direct + block_bytes + 1] {
+        file(&format!("levels/{len}"), len);
+    }
+    if block_bytes == 4096 {
+        let double = direct + block_bytes * (block_bytes / 4) + block_bytes + 5;
+        file(&format!("levels/{double}"), double);
+    }
+    for (name, at) in [("end", 20 * block_bytes), ("tail", 3 * block_bytes + 700)] {
+        let sparse = File::create(root.join("holes").join(name)).unwrap();
+        sparse.write_all_at(b"begin", 0).unwrap();
+        sparse.write_all_at(b"end", at as u64).unwrap();
+    }
+    File::create(root.join("holes/only")).unwrap().set_len(100_000).unwrap();
+    plant_many(&root.join("many"));
+    plant_links(&root.join("links"));
+    plant_names(&root.join("names"));
+    for mode in [0o400, 0o600, 0o644, 0o755, 0o4755, 0o2711, 0o1777] {
+        let path = root.join(format!("modes/{mode:o}"));
+        fs::write(&path, "x").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+    }
+    let deep = root.join(format!("deep{}", "/d".repeat(40)));
+    fs::create_dir_all(&deep).unwrap();
+    fs::write(deep.join("bottom"), "bottom").unwrap();
+    set_times(root, &mut 0);
+}
+
+fn plant_many(directory: &Path) {
+    for file in 0..MANY_FILES {
+        let first = directory.join(format!("file-{file}"));
+        fs::write(&first, format!("file {file}")).unwrap();
+        for name in 1..MANY / MANY_FILES {
+            fs::hard_link(&first, directory.join(format!("name-{name}-of-{file}"))).unwrap();
+        }
+    }
+}
+
+/// Targets around the lengths that fit into an inode (60 and 120 bytes), relative and absolute.
+fn plant_links(directory: &Path) {
+    for len in [1, 2, 59, 60, 61, 119, 120, 121, 511, 512, 513, 1000] {
+        symlink("x".repeat(len), directory.join(format!("relative-{len}"))).unwrap();
+        let absolute = format!("/{}", "y".repeat(len - 1));
+        symlink(absolute, directory.join(format!("absolute-{len}"))).unwrap();
+    }
+    symlink("../modes/644", directory.join("file")).unwrap();
+    symlink("/deep/d/d", directory.join("directory")).unwrap();
+    // The same place by a target that fits into no inode.
+    symlink("../links/".repeat(20) + "file", directory.join("chain")).unwrap();
+}
+
+fn plant_names(directory: &Path) {
+    let names: [&[u8]; 9] = [
+        b" ",
+        b"...",
+        b"-rf",
+        b"new\nline",
+        b"\x01\x7f\xff\xfe",
+        "\u{e9}\u{2603}".as_bytes(),
+        b"\\*?[",
+        &[b'n'; 254],
+        &[b'm'; 255],
+    ];
+    for name in names {
+        fs::write(directory.join(std::ffi::OsStr::from_bytes(name)), name).unwrap();
+    }
+}
+
+/// A time of its own for each file and directory.
+fn set_times(path: &Path, count: &mut u64) {
+    let kind = fs::symlink_metadata(path).unwrap().file_type();
+    if kind.is_symlink() {
+        return;
+    }
+    if kind.is_dir() {
+        let mut children: Vec<_> = fs::read_dir(path).unwrap().map(|e| e.unwrap().path()).collect();
+        children.sort();
+        children.iter().for_each(|child| set_times(child, count));
+    }
+    *count += 1;
+    let time = UNIX_EPOCH + Duration::from_secs(1_000_000_000 + *count);
+    File::open(path).unwrap().set_modified(time).unwrap();
+}
+
+/// What makefs is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Makefs {
+    pub version: u8,
+    pub big_endian: bool,
+    pub block_bytes: usize,
+    pub frag_bytes: usize,
+}
+
+impl Makefs {
+    /// All combinations for a block size.
+    pub fn all(block_bytes: usize) -> impl Iterator<Item = Self> {
+        [1, 2].into_iter().flat_map(move |version| {
+            [false, true].into_iter().flat_map(move |big_endian| {
+                [1, 2, 4, 8].map(move |frags| Self {
+                    version,
+                    big_endian,
+                    block_bytes,
+                    frag_bytes: block_bytes / frags,
+                })
+            })
+        })
+    }
+
+    /// Makes a volume of the tree at `source`, and reads it.
+    pub fn make(&self, source: &Path, image: &Path) -> Vec<u8> {
+        let order = if self.big_endian { "be" } else { "le" };
+        let options = format!(
+            "version={},bsize={},fsize={}",
+            self.version, self.block_bytes, self.frag_bytes
+        );
+        // makefs takes fewer blocks into account than tails of fragments need in the end.
+        let arguments = ["-t", "ffs", "-B", order, "-b", "20%", "-o", &options];
+        let arguments = arguments.map(std::ffi::OsStr::new);
+        let paths = [image.as_os_str(), source.as_os_str()];
+        run("makefs", "makefs", &[&arguments[..], &paths].concat());
+        fs::read(image).unwrap()
+    }
+}
