@@ -1,6 +1,7 @@
 //! The checks of FreeBSD's `validate_sblock`, except for what only its allocator uses; warnings
-//! there are no errors here. Wider in three places: the superblock may be at any of the four
-//! places that are searched (makefs), volumes may be tiny (makefs), and UFS1 volumes older than
+//! there are no errors here. Wider in four places: the superblock may be at any of the four
+//! places that are searched (makefs), or have been moved there (makefs, for Linux), volumes may be
+//! tiny (makefs), and UFS1 volumes older than
 //! `FS_FLAGS_UPDATED` have the geometry of their time.
 
 use super::layout::{Raw, SUPERBLOCK_BYTES};
@@ -15,6 +16,9 @@ const GROUP_BYTES: i64 = 168;
 const CSUM_BYTES: i64 = 16;
 /// `FS_MAXCONTIG`: by how much `fs_maxbsize` may exceed `fs_bsize`.
 const MAXCONTIG: i64 = 16;
+/// makefs lays UFS2 out for a superblock here. One that was moved to 65536 afterwards, for kernels
+/// that look nowhere else, keeps that layout.
+const MOVED_FROM_BYTES: i64 = 8192;
 const FS_42INODEFMT: i32 = -1;
 const FS_44INODEFMT: i32 = 2;
 /// Flags that no kernel has given a meaning yet.
@@ -185,7 +189,8 @@ fn check_layout(at: Place, at_bytes: u64, raw: &Raw) -> Result<(), Corrupt> {
     let (frag, fsize) = (i64::from(raw.frag), i64::from(raw.fsize));
     let blocks = |bytes: i64| ((bytes + fsize - 1) / fsize + frag - 1) / frag * frag;
     let sblkno = i64::from(raw.sblkno);
-    let right = sblkno == blocks(at_bytes.cast_signed() + READ_BYTES as i64);
+    let behind = |superblock: i64| blocks(superblock + READ_BYTES as i64);
+    let right = sblkno == behind(at_bytes.cast_signed()) || sblkno == behind(MOVED_FROM_BYTES);
     at.check(right, "fs_sblkno", sblkno, "the first block after the superblock")?;
     let cblkno = i64::from(raw.cblkno);
     let right = cblkno == sblkno + blocks(READ_BYTES as i64);
