@@ -1,6 +1,6 @@
 //! Volumes that makefs can't make: holes and blocks at every level of indirect blocks in files of up
 //! to many TiB, UFS2 superblocks where real BSDs have them, check hashes, staggered groups, and
-//! inodes and directories of 4.2BSD; all of them in every block and fragment size.
+//! inodes and directories of 4.2BSD.
 //!
 //! `newfs` writes them; that it writes them right is for other readers to say (`readers.rs`).
 
@@ -91,10 +91,10 @@ fn check(format: Format) {
     }
 }
 
-/// Every block and fragment size and byte order.
-fn all(version: u8, change: impl Fn(&mut Format)) {
+/// Every block size and byte order, with these numbers of fragments in a block.
+fn all<const N: usize>(version: u8, frags: [u64; N], change: impl Fn(&mut Format)) {
     for block_bytes in [4096, 8192, 16384, 32768, 65536] {
-        for frags in [1, 2, 4, 8] {
+        for frags in frags {
             for big_endian in [false, true] {
                 let mut format = Format::new(version, block_bytes, block_bytes / frags);
                 format.inodes_per_group = 200;
@@ -108,27 +108,27 @@ fn all(version: u8, change: impl Fn(&mut Format)) {
 
 #[test]
 fn ufs1() {
-    all(1, |_| {});
+    all(1, [1, 2, 4, 8], |_| {});
 }
 
 #[test]
 fn ufs1_with_staggered_groups() {
-    all(1, |format| format.staggered = true);
+    all(1, [1, 8], |format| format.staggered = true);
 }
 
 #[test]
 fn ufs1_as_42bsd_wrote_it() {
-    all(1, |format| format.old = true);
+    all(1, [1, 8], |format| format.old = true);
 }
 
 #[test]
 fn ufs2_at_65536() {
-    all(2, |format| assert_eq!(format.superblock_at, UFS2_AT));
+    all(2, [1, 2, 4, 8], |format| assert_eq!(format.superblock_at, UFS2_AT));
 }
 
 #[test]
 fn ufs2_with_check_hashes() {
-    all(2, |format| format.hashed = true);
+    all(2, [1, 8], |format| format.hashed = true);
 }
 
 #[test]
