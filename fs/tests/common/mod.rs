@@ -6,3 +6,4 @@ pub mod fields;
 pub mod listing;
 pub mod newfs;
 pub mod source;
+pub mod tables;

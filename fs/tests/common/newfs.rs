@@ -255,30 +255,35 @@ impl Image {
         self.get(self.inode_of(path), self.pointer(n)) * self.format.frag_bytes
     }
 
+    /// What has a check hash: byte offset, where in it, and its length.
+    pub fn hashes(&self) -> impl Iterator<Item = (u64, Field, u64)> {
+        let format = self.format;
+        let inodes = (0..(format.ipg() * self.groups()) as u32).map(|number| self.inode_at(number));
+        let used = inodes.filter(|at| self.get(*at, dinode2::MODE) != 0);
+        let used = used.map(move |at| (at, dinode2::CKHASH, format.inode_bytes()));
+        let groups = (0..self.groups()).map(|group| self.group_at(group));
+        let groups = groups.map(move |at| (at, cg::CKHASH, format.cg_bytes()));
+        let superblock = (format.superblock_at, sb::CKHASH, self.superblock(sb::SBSIZE));
+        used.chain(groups).chain([superblock])
+    }
+
     /// Makes the check hashes right again.
     pub fn seal(&mut self) {
         if !self.format.hashed {
             return;
         }
-        for number in 0..(self.format.ipg() * self.groups()) as u32 {
-            let at = self.inode_at(number);
-            if self.get(at, dinode2::MODE) != 0 {
-                self.hash(at, dinode2::CKHASH, self.format.inode_bytes());
-            }
+        for (at, field, len) in self.hashes().collect::<Vec<_>>() {
+            self.put(at, field, 0);
+            let hash = check_hash(&self.bytes[at as usize..(at + len) as usize]);
+            self.put(at, field, u64::from(hash));
         }
-        for group in 0..self.groups() {
-            self.hash(self.group_at(group), cg::CKHASH, self.format.cg_bytes());
-        }
-        self.hash(self.format.superblock_at, sb::CKHASH, self.superblock(sb::SBSIZE));
     }
+}
 
-    /// CRC-32C as FreeBSD takes it: over zeros in the hash's place, and not inverted at the end.
-    fn hash(&mut self, at: u64, field: Field, len: u64) {
-        self.put(at, field, 0);
-        let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI);
-        let hash = !crc.checksum(&self.bytes[at as usize..(at + len) as usize]);
-        self.put(at, field, u64::from(hash));
-    }
+/// CRC-32C as FreeBSD takes it: over zeros in the hash's place, and not inverted at the end.
+pub fn check_hash(bytes: &[u8]) -> u32 {
+    const CRC32C: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI);
+    !CRC32C.checksum(bytes)
 }
 
 struct Writer {

@@ -184,7 +184,7 @@ impl Makefs {
             self.version, self.block_bytes, self.frag_bytes
         );
         // makefs takes fewer blocks into account than tails of fragments need in the end.
-        let arguments = ["-t", "ffs", "-B", order, "-b", "20%", "-o", &options];
+        let arguments = ["-t", "ffs", "-B", order, "-b", "20%", "-M", "1m", "-o", &options];
         let arguments = arguments.map(std::ffi::OsStr::new);
         let paths = [image.as_os_str(), source.as_os_str()];
         run("makefs", "makefs", &[&arguments[..], &paths].concat());

@@ -6,8 +6,20 @@
 //! variables set the amount and the seed: `PROPTEST_CASES`, `PROPTEST_RNG_SEED`. Inputs that fail
 //! are made small and printed, with the command that finds them again.
 
+// What makes volumes for the tests of `fs` makes them for these, too.
+#[allow(dead_code, reason = "each test uses a part")]
+#[path = "../../../fs/tests/common/fields.rs"]
+mod fields;
+#[allow(dead_code, reason = "each test uses a part")]
+#[path = "../../../fs/tests/common/newfs.rs"]
+mod newfs;
+#[allow(dead_code, reason = "each test uses a part")]
+#[path = "../../../fs/tests/common/tables.rs"]
+mod tables;
+
 mod boot_info;
 mod draw;
+mod ffs_image;
 mod handshake_keys;
 mod job_text;
 mod mutate;
@@ -16,7 +28,6 @@ mod xenstore_replies;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use proptest::test_runner::{Config, RngSeed, TestRunner};
@@ -31,10 +42,11 @@ const SEED: u64 = 1;
 /// The corpus of a target, in the order of the files' names.
 fn corpus(name: &str) -> Vec<Vec<u8>> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
-    let files = fs::read_dir(&directory).unwrap_or_else(|e| panic!("{}: {e}", directory.display()));
+    let files =
+        std::fs::read_dir(&directory).unwrap_or_else(|e| panic!("{}: {e}", directory.display()));
     let mut paths: Vec<_> = files.map(|file| file.expect("a file").path()).collect();
     paths.sort();
-    paths.iter().map(|path| fs::read(path).expect("a readable file")).collect()
+    paths.iter().map(|path| std::fs::read(path).expect("a readable file")).collect()
 }
 
 /// Replays the corpus, then runs the cases; prints how often each outcome came.
@@ -72,6 +84,11 @@ fn fuzz(name: &str, target: Target, words: &'static [&'static str]) {
 #[test]
 fn boot_info() {
     fuzz("boot_info", boot_info::target, &[]);
+}
+
+#[test]
+fn ffs_image() {
+    fuzz("ffs_image", ffs_image::target, &[]);
 }
 
 #[test]
