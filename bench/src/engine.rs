@@ -22,6 +22,7 @@ use crate::file_map::FileMap;
 use crate::job::{Job, JobError, Poll};
 use crate::pattern::Direction;
 use crate::result::{Counters, DirectionResult, JobResult};
+use crate::size::Bytes;
 use crate::wait::{Step, Waiter};
 use data::Place;
 use running::{Flights, Next, Running};
@@ -65,6 +66,17 @@ pub enum RunError {
         /// The disk.
         disk: String,
     },
+    /// A job's blocks are more than a disk's backend takes in one request.
+    BlockTooLarge {
+        /// The job.
+        job: String,
+        /// Its block, in bytes.
+        bs_bytes: u32,
+        /// The disk.
+        disk: String,
+        /// What its backend takes, in bytes.
+        most_bytes: u32,
+    },
     /// A disk's backend broke the protocol.
     Broken(String, Broken),
     /// A disk's backend owes requests and completed none for [`REQUEST_TIMEOUT_NS`].
@@ -83,6 +95,13 @@ impl fmt::Display for RunError {
             Self::ReadOnly { job, disk } => write!(
                 f,
                 "job {job} writes, but {disk} is read-only; attach it with mode w or use rw=read"
+            ),
+            Self::BlockTooLarge { job, bs_bytes, disk, most_bytes } => write!(
+                f,
+                "job {job}: bs={} is more than the backend of {disk} takes in one request; use at \
+                 most bs={}",
+                Bytes((*bs_bytes).into()),
+                Bytes((*most_bytes).into())
             ),
             Self::Broken(disk, broken) => write!(f, "{disk}: {broken}"),
             Self::Stuck { disk, outstanding } => write!(
@@ -457,7 +476,7 @@ fn failure(disk: &str, io: &InFlight, error: IoError) -> String {
 fn counters<H: Hypervisor>(queue: &QueuePair<'_, H>) -> Counters {
     let counters = queue.counters();
     Counters {
-        requests: counters.reads + counters.writes + counters.flushes,
+        requests: counters.reads + counters.writes + counters.flushes + counters.discards,
         notifications: counters.notifications,
         events: counters.events,
         grants_made: counters.grants,

@@ -23,16 +23,19 @@ use alloc::vec::Vec;
 
 pub use choice::{IoEngine, Poll, Rw};
 pub use drivers::blkfront::GrantMode;
+use drivers::blkfront::PAGES_PER_SLOT_MAX;
 pub use error::JobError;
 pub use file::parse_file;
 pub use parse::parse;
 pub use region::Region;
 pub use table::help;
+use xen_abi::PAGE_SIZE;
 
 /// The most I/Os in flight: the entries of a one-page block ring (blkif.h).
 pub const IODEPTH_MAX: u32 = 32;
-/// The largest block: a direct request has 11 segments of one page (blkif.h).
-pub const BS_BYTES_MAX: u32 = 11 * 4096;
+/// The largest block: one request, as large as the driver makes them. Whether a disk's backend
+/// takes so much is known once it is connected.
+pub const BS_BYTES_MAX: u32 = (PAGES_PER_SLOT_MAX * PAGE_SIZE) as u32;
 /// Every sector of the block protocol, and so every block's least unit (blkif.h).
 pub const SECTOR_BYTES: u32 = 512;
 /// The longest `runtime=`: 30 days.

@@ -10,7 +10,7 @@ use core::ops::Range;
 use core::ptr::NonNull;
 use core::sync::atomic::{Ordering, fence};
 
-use xen_abi::blkif::{Request, Response};
+use xen_abi::blkif::{DiscardRequest, IndirectRequest, Request, Response};
 use xen_abi::ring::SringHeader;
 use xen_abi::{Gfn, PAGE_SIZE};
 
@@ -125,26 +125,55 @@ impl FrontRing {
     /// When the request claims more segments than it has.
     #[inline(always)]
     pub fn put(&mut self, request: &Request) {
-        debug_assert!(self.outstanding() < ENTRIES);
-        let from = core::ptr::from_ref(request).cast::<u64>();
-        let to = self.entry(self.req_prod_pvt);
-        let copy = |words: Range<usize>| {
-            for word in words {
-                // SAFETY: the words are within the private request (its fixed part and segments
-                // that exist, see below) and within one entry; `Request` is 8-aligned and has no
-                // padding that is not a field. Volatile, because the backend reads at any time.
-                unsafe { to.add(word).write_volatile(from.add(word).read()) }
-            }
-        };
-        copy(0..FIXED_WORDS);
+        // SAFETY: the fixed words are in the request.
+        unsafe { self.copy(request, 0..FIXED_WORDS) };
         match request.nr_segments {
             // Most requests, without the steps of a loop.
-            1 => copy(FIXED_WORDS..FIXED_WORDS + 1),
+            // SAFETY: there is a first segment.
+            1 => unsafe { self.copy(request, FIXED_WORDS..FIXED_WORDS + 1) },
             count => {
                 let used = &request.seg[..usize::from(count)];
-                copy(FIXED_WORDS..FIXED_WORDS + used.len());
+                // SAFETY: so many segments are there.
+                unsafe { self.copy(request, FIXED_WORDS..FIXED_WORDS + used.len()) };
             }
         }
+        self.advance();
+    }
+
+    /// As [`put`](Self::put), for a request whose segments are elsewhere.
+    pub fn put_indirect(&mut self, request: &IndirectRequest) {
+        // SAFETY: these are all its words.
+        unsafe { self.copy(request, 0..size_of::<IndirectRequest>() / 8) };
+        self.advance();
+    }
+
+    /// As [`put`](Self::put), for a discard.
+    pub fn put_discard(&mut self, request: &DiscardRequest) {
+        // SAFETY: these are all its words.
+        unsafe { self.copy(request, 0..size_of::<DiscardRequest>() / 8) };
+        self.advance();
+    }
+
+    /// Copies words of a private request into the entry that is next.
+    ///
+    /// # Safety
+    /// `T` is one of the request types of `blkif`, none of which has padding that is not a field,
+    /// and the words are within it.
+    #[inline(always)]
+    unsafe fn copy<T>(&self, request: &T, words: Range<usize>) {
+        const { assert!(align_of::<T>() == 8 && size_of::<T>() <= size_of::<Request>()) };
+        let from = core::ptr::from_ref(request).cast::<u64>();
+        let to = self.entry(self.req_prod_pvt);
+        for word in words {
+            // SAFETY: within the request (the caller's promise), which is no longer than an entry.
+            // Volatile, because the backend reads at any time.
+            unsafe { to.add(word).write_volatile(from.add(word).read()) }
+        }
+    }
+
+    #[inline(always)]
+    fn advance(&mut self) {
+        debug_assert!(self.outstanding() < ENTRIES);
         self.req_prod_pvt = self.req_prod_pvt.wrapping_add(1);
     }
 

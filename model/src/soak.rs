@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use drivers::Hypervisor;
-use drivers::blkfront::{Broken, GrantMode, Setup};
+use drivers::blkfront::{Broken, GrantMode, PAGES_PER_SLOT_MAX, Setup};
 use drivers::ring::ENTRIES;
 use xen_abi::blkif::MAX_SEGMENTS;
 use xen_abi::xenstore::Header;
@@ -22,6 +22,8 @@ use crate::xenstored::wire::watch_event;
 
 /// Disks of each guest.
 const DISKS: usize = 3;
+/// Pages of data that a device has at most.
+const PAGES_MAX: usize = 512;
 /// First disk's number.
 const XVDA: u32 = 51712;
 
@@ -110,6 +112,8 @@ fn draw_disk(rng: &mut fastrand::Rng, vdev: u32) -> Disk {
     let mut disk = Disk::new(vdev, 8 * rng.u64(16..128));
     disk.sector_bytes = if rng.u32(0..4) == 0 { 4096 } else { 512 };
     disk.flush = rng.bool();
+    disk.discard = rng.bool();
+    disk.indirect_max = [0, 32, 256][rng.usize(0..3)];
     disk.backend = DomId(rng.u16(0..4) & !1);
     disk.persistent = rng.u32(0..4) != 0;
     disk.persistent_max = [8, 60, 1056][rng.usize(0..3)];
@@ -160,10 +164,15 @@ fn episode<'a>(
     quarantined: u64,
 ) -> Result<u64, String> {
     let index = rng.usize(0..DISKS);
+    let pages_per_slot = match rng.u32(0..8) {
+        0..4 => 1,
+        4..7 => rng.usize(1..=MAX_SEGMENTS),
+        _ => rng.usize(1..=PAGES_PER_SLOT_MAX),
+    };
     let setup = Setup {
         grants: GrantMode::ALL[rng.usize(0..3)],
-        slots: rng.u32(1..=ENTRIES),
-        pages_per_slot: if rng.bool() { 1 } else { rng.usize(1..=MAX_SEGMENTS) },
+        slots: rng.u32(1..=ENTRIES.min((PAGES_MAX / pages_per_slot) as u32)),
+        pages_per_slot,
     };
     let mut device = guest
         .connect(XVDA + 16 * index as u32, &setup)
@@ -180,7 +189,7 @@ fn episode<'a>(
         back.data.clone()
     };
     let unit = device.info().logical_sector_bytes;
-    let most = 4096 * setup.pages_per_slot as u32;
+    let most = (4096 * setup.pages_per_slot as u32).min(device.info().request_bytes_max);
     let mut work = Workload::new(rng.u64(..), content, unit, most, rng.u32(0..=16));
     let depth = rng.usize(1..=setup.slots as usize);
     let end = work.run(xen, &mut device, rng.u64(100..2000), depth);
@@ -205,7 +214,8 @@ fn episode<'a>(
 
     if end.is_ok() {
         let kept = if setup.grants.is_persistent() { setup.slots as usize } else { 0 };
-        let expected = quarantined as usize + 1 + kept * setup.pages_per_slot;
+        let indirect = usize::from(setup.pages_per_slot > MAX_SEGMENTS);
+        let expected = quarantined as usize + 1 + kept * (setup.pages_per_slot + indirect);
         let world = xen.world();
         let permitted = world.xen.grants.permitted(&world.xen.memory);
         if permitted != expected {

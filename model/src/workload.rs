@@ -100,8 +100,13 @@ impl Workload {
 
     /// Starts a request; not if it would overlap one in flight, or no slot is free.
     fn start(&mut self, device: &mut Device<'_>) -> bool {
+        let discard = device.info().discard;
         let operation = match self.rng.u32(0..64) {
             0 if device.info().flush => Operation::Flush,
+            1 if self.writes != 0 && discard.is_some() => Operation::Discard,
+            2 if self.writes != 0 && discard.is_some_and(|discard| discard.secure) => {
+                Operation::SecureDiscard
+            }
             n if n % 16 < self.writes => Operation::Write,
             _ => Operation::Read,
         };
@@ -143,6 +148,12 @@ impl Workload {
         let failed = result.map_err(|error| Failure::Io(flight.operation, error));
         let wrong = match flight.operation {
             Operation::Read if failed.is_ok() => self.mismatch(device, &slot, &flight),
+            Operation::Discard | Operation::SecureDiscard if failed.is_ok() => {
+                // The model's backend leaves zeroes.
+                let start = flight.sector as usize * SECTOR;
+                self.shadow[start..start + flight.bytes as usize].fill(0);
+                None
+            }
             _ => None,
         };
         device.queue.release(slot);

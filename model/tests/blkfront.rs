@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use drivers::blkfront::{GrantMode, IoError, Operation, Setup, handshake};
+use drivers::blkfront::{Discard, GrantMode, IoError, Operation, Setup, handshake};
 use drivers::hypervisor::Hypervisor;
 use drivers::ring::{ENTRIES, FrontRing};
 use model::blkback::ring::BackRing;
 use model::guest::{self, perform, setup};
-use model::{Disk, Guest, ModelXen, Workload};
+use model::{Config, Disk, Guest, ModelXen, Workload};
 use xen_abi::DomId;
 use xen_abi::blkif::{MAX_SEGMENTS, Request, Segment};
 
@@ -81,6 +81,83 @@ fn data_is_right_in_every_grant_mode_and_nothing_is_left_behind() {
             assert_all_given_back(&xen);
         }
     }
+}
+
+#[test]
+fn requests_of_many_pages() {
+    for (seed, (indirect_max, pages_per_slot)) in
+        [(256, 256), (256, 12), (32, 32), (32, 40), (11, 12), (0, 256)].into_iter().enumerate()
+    {
+        for mode in GrantMode::ALL {
+            let xen = ModelXen::new(Config { pages: 2200, ..Config::seeded(seed as u64) });
+            let disk = xen.attach(Disk {
+                indirect_max,
+                persistent: seed % 2 == 0,
+                persistent_max: if seed % 3 == 0 { 1056 } else { 40 },
+                ..Disk::new(XVDA, 4096)
+            });
+            let content = noise(4096 * 512, seed as u64);
+            xen.world().disks[disk].data.clone_from(&content);
+            let mut guest = Guest::boot(&xen);
+            let setup = Setup { grants: mode, slots: 4, pages_per_slot };
+            let mut device = guest.connect(XVDA, &setup).unwrap();
+            let most = device.info().request_bytes_max;
+            assert_eq!(most as usize, 4096 * indirect_max.max(MAX_SEGMENTS));
+            let most = most.min(4096 * pages_per_slot as u32);
+            // The largest one there is, then any.
+            for operation in [Operation::Write, Operation::Read] {
+                let slot = device.queue.acquire().unwrap();
+                let done = perform(&xen, &mut device, slot, operation, 8, most).unwrap().unwrap();
+                assert_eq!(done.result, Ok(()));
+                device.queue.release(done.slot);
+            }
+            let now = xen.world().disks[disk].data.clone();
+            assert!(now[4096..4096 + most as usize].iter().all(|&byte| byte == 0));
+            let mut work = Workload::new(seed as u64, now, 512, most, 8);
+            work.run(&xen, &mut device, 200, 4).unwrap();
+            assert!(xen.world().disks[disk].data == work.shadow);
+            assert_eq!(xen.world().disks[disk].stats.rejected, 0);
+            let granted_once = 4 * (pages_per_slot as u64 + 1);
+            assert_eq!(device.queue.counters().grants == granted_once, mode.is_persistent());
+            guest.disconnect(device);
+            assert_all_given_back(&xen);
+        }
+    }
+}
+
+#[test]
+fn discards_reach_the_disk_when_it_offers_them() {
+    let xen = ModelXen::seeded(12);
+    let disk = xen.attach(Disk::new(XVDA, 256));
+    xen.world().disks[disk].data.fill(7);
+    let mut guest = Guest::boot(&xen);
+    let mut device = guest.connect(XVDA, &setup(GrantMode::PerRequest)).unwrap();
+    let offered = Discard { granularity_bytes: 512, alignment_bytes: 0, secure: true };
+    assert_eq!(device.info().discard, Some(offered));
+    for (operation, sector) in [(Operation::Discard, 0), (Operation::SecureDiscard, 128)] {
+        let slot = device.queue.acquire().unwrap();
+        // Far more than the slot's page holds: a discard has no data.
+        let done = perform(&xen, &mut device, slot, operation, sector, 127 * 512);
+        let done = done.unwrap().unwrap();
+        assert_eq!(done.result, Ok(()));
+        device.queue.release(done.slot);
+    }
+    let expected = |at: usize| if at / 512 % 128 == 127 { 7 } else { 0 };
+    assert!((0..256 * 512).all(|at| xen.world().disks[disk].data[at] == expected(at)));
+    let counters = device.queue.counters();
+    assert_eq!((counters.discards, counters.grants), (2, 0));
+    guest.disconnect(device);
+
+    // A backend that does not offer it says so when it is asked all the same.
+    xen.world().disks[disk].disk.discard = false;
+    let mut device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
+    assert_eq!(device.info().discard, None);
+    let slot = device.queue.acquire().unwrap();
+    let done = perform(&xen, &mut device, slot, Operation::Discard, 0, 4096).unwrap().unwrap();
+    assert_eq!(done.result, Err(IoError::NotSupported));
+    device.queue.release(done.slot);
+    guest.disconnect(device);
+    assert_all_given_back(&xen);
 }
 
 #[test]
@@ -228,7 +305,7 @@ fn the_same_seed_is_the_same_run() {
 fn without_resources_nothing_is_kept() {
     // Too few pages, too few grants.
     for (pages, grant_frames) in [(10, 8), (1024, 0)] {
-        let xen = ModelXen::new(model::Config { seed: 1, pages, grant_frames });
+        let xen = ModelXen::new(Config { seed: 1, pages, grant_frames });
         xen.attach(Disk::new(XVDA, 64));
         let mut guest = Guest::boot(&xen);
         let error = guest.connect(XVDA, &guest::setup(GrantMode::Persistent)).unwrap_err();

@@ -8,6 +8,10 @@ pub const SECTOR_SIZE: u32 = 512;
 pub const SECTORS_PER_PAGE: u32 = crate::PAGE_SIZE as u32 / SECTOR_SIZE;
 /// Most segments in a direct request (`BLKIF_MAX_SEGMENTS_PER_REQUEST`).
 pub const MAX_SEGMENTS: usize = 11;
+/// Segments in a page of an indirect request.
+pub const SEGMENTS_PER_INDIRECT_PAGE: usize = crate::PAGE_SIZE / size_of::<Segment>();
+/// Most such pages in an indirect request (`BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST`).
+pub const MAX_INDIRECT_PAGES: usize = 8;
 
 /// `BLKIF_OP_READ`.
 pub const OP_READ: u8 = 0;
@@ -15,6 +19,15 @@ pub const OP_READ: u8 = 0;
 pub const OP_WRITE: u8 = 1;
 /// `BLKIF_OP_FLUSH_DISKCACHE`: commit the volatile cache; offered by `feature-flush-cache`.
 pub const OP_FLUSH_DISKCACHE: u8 = 3;
+/// `BLKIF_OP_DISCARD`: give sectors up; offered by `feature-discard`.
+pub const OP_DISCARD: u8 = 5;
+/// `BLKIF_OP_INDIRECT`: a read or write whose segments stand in pages of their own; offered by
+/// `feature-max-indirect-segments`. Its response carries the inner operation.
+pub const OP_INDIRECT: u8 = 6;
+
+/// `BLKIF_DISCARD_SECURE`, in a discard's `flag`: nothing of the old data may be found again;
+/// offered by `discard-secure`.
+pub const DISCARD_SECURE: u8 = 1;
 
 /// `BLKIF_RSP_OKAY`.
 pub const RSP_OKAY: i16 = 0;
@@ -42,6 +55,28 @@ pub struct Segment {
     pub pad: u16,
 }
 
+impl Segment {
+    /// As it lies in the page of an indirect request.
+    pub const fn to_bytes(self) -> [u8; size_of::<Self>()] {
+        let word = self.gref as u64
+            | (self.first_sect as u64) << 32
+            | (self.last_sect as u64) << 40
+            | (self.pad as u64) << 48;
+        word.to_le_bytes()
+    }
+
+    /// The segment that lies there.
+    pub const fn from_bytes(bytes: [u8; size_of::<Self>()]) -> Self {
+        let word = u64::from_le_bytes(bytes);
+        Self {
+            gref: word as u32,
+            first_sect: (word >> 32) as u8,
+            last_sect: (word >> 40) as u8,
+            pad: (word >> 48) as u16,
+        }
+    }
+}
+
 /// A direct request (`blkif_request`).
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +95,52 @@ pub struct Request {
     pub sector_number: u64,
     /// The pages.
     pub seg: [Segment; MAX_SEGMENTS],
+}
+
+/// A read or write with its segments in other pages (`blkif_request_indirect`).
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct IndirectRequest {
+    /// [`OP_INDIRECT`].
+    pub operation: u8,
+    /// [`OP_READ`] or [`OP_WRITE`].
+    pub indirect_op: u8,
+    /// Segments in use.
+    pub nr_segments: u16,
+    /// Not used; 0.
+    pub pad0: u32,
+    /// Echoed in the response.
+    pub id: u64,
+    /// First sector on the disk, in units of [`SECTOR_SIZE`].
+    pub sector_number: u64,
+    /// The `virtual-device` number.
+    pub handle: u16,
+    /// Not used; 0.
+    pub pad1: u16,
+    /// Grants of pages full of [`Segment`]s.
+    pub indirect_grefs: [u32; MAX_INDIRECT_PAGES],
+    /// Not used; 0.
+    pub pad2: u32,
+}
+
+/// A request to give sectors up (`blkif_request_discard`).
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct DiscardRequest {
+    /// [`OP_DISCARD`].
+    pub operation: u8,
+    /// [`DISCARD_SECURE`] or 0.
+    pub flag: u8,
+    /// The `virtual-device` number.
+    pub handle: u16,
+    /// Not used; 0.
+    pub pad: u32,
+    /// Echoed in the response.
+    pub id: u64,
+    /// First sector on the disk, in units of [`SECTOR_SIZE`].
+    pub sector_number: u64,
+    /// How many, in units of [`SECTOR_SIZE`].
+    pub nr_sectors: u64,
 }
 
 /// A response (`blkif_response`).
@@ -104,6 +185,18 @@ const _: () = {
     assert!(offset_of!(Request, id) == 8);
     assert!(offset_of!(Request, sector_number) == 16);
     assert!(offset_of!(Request, seg) == 24);
+    assert!(size_of::<IndirectRequest>() == 64);
+    assert!(offset_of!(IndirectRequest, indirect_op) == 1);
+    assert!(offset_of!(IndirectRequest, nr_segments) == 2);
+    assert!(offset_of!(IndirectRequest, id) == 8);
+    assert!(offset_of!(IndirectRequest, sector_number) == 16);
+    assert!(offset_of!(IndirectRequest, handle) == 24);
+    assert!(offset_of!(IndirectRequest, indirect_grefs) == 28);
+    assert!(size_of::<DiscardRequest>() == 32);
+    assert!(offset_of!(DiscardRequest, flag) == 1);
+    assert!(offset_of!(DiscardRequest, id) == 8);
+    assert!(offset_of!(DiscardRequest, sector_number) == 16);
+    assert!(offset_of!(DiscardRequest, nr_sectors) == 24);
     assert!(size_of::<Response>() == 16);
     assert!(offset_of!(Response, operation) == 8);
     assert!(offset_of!(Response, status) == 10);

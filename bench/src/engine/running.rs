@@ -100,6 +100,11 @@ impl Running {
             if job.rw.writes() && disk.info.read_only {
                 return Err(RunError::ReadOnly { job: job.name, disk: disk.name.into() });
             }
+            let most_bytes = disk.info.request_bytes_max;
+            if job.bs_bytes > most_bytes {
+                let (bs_bytes, disk) = (job.bs_bytes, disk.name.into());
+                return Err(RunError::BlockTooLarge { job: job.name, bs_bytes, disk, most_bytes });
+            }
             let sector_bytes = disk.info.logical_sector_bytes;
             let file = disk.file(&job).map_err(RunError::Job)?;
             let size_bytes = file.map_or(disk.info.bytes(), |file| file.size_bytes);

@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(one("ioengine=io_uring").ioengine, Some(IoEngine::IoUring));
         assert_eq!(one("name=\"a b\" nice=10 description=\"of no effect\"").name, "a b");
         assert_eq!((one("loops=3").loops, one("number_ios=2k").number_ios), (3, Some(2048)));
-        assert_eq!(one("bs=44k").bs_bytes, 45_056);
+        assert_eq!(one("bs=1m").bs_bytes, 1 << 20);
         let verify = one("rw=write filename=xvda verify_pattern=\"a b;c\" verify=pattern").verify;
         let verify = verify.expect("a check");
         assert!(verify.after_write && !verify.fatal);
@@ -249,7 +249,7 @@ mod tests {
                 "blocksize=1000: not a multiple of the 512-byte sector; use for example 4k",
             ),
             ("bs=0", "bs=0: an empty block; use for example 4k"),
-            ("bs=45k", "bs=45k: a request holds 11 pages; use at most 44k"),
+            ("bs=1025k", "bs=1025k: a request holds 256 pages; use at most 1m"),
             ("bs=4k,8k", "bs=4k,8k: one size for reads and writes only, for example 4k"),
             ("iodepth=0", "iodepth=0: nothing in flight; use 1 to 32"),
             ("iodepth=33", "iodepth=33: one ring page has 32 slots; use 1 to 32"),

@@ -162,7 +162,7 @@ impl<'a> Value<'a> {
             bytes => u32::try_from(bytes)
                 .ok()
                 .filter(|bytes| *bytes <= BS_BYTES_MAX)
-                .ok_or_else(|| self.wrong("a request holds 11 pages; use at most 44k")),
+                .ok_or_else(|| self.wrong("a request holds 256 pages; use at most 1m")),
         }
     }
 

@@ -228,7 +228,7 @@ mix persistent 4000  1000.00         31.25   0.00        0.00   0.00   0.00
         result.counters =
             Some(Counters { grants_made: 11 * result.write.ios, ..Counters::default() });
         let widest = table(&[result]).lines().map(str::len).max();
-        assert!(widest <= Some(120), "{widest:?}");
+        assert!(widest <= Some(128), "{widest:?}");
     }
 
     #[test]

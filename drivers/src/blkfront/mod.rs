@@ -2,16 +2,24 @@
 //!
 //! [`Blkfront::connect`] makes a [`QueuePair`] out of a VBD that the tool stack announced in
 //! xenstore; [`Blkfront::disconnect`] gives everything back. Between the two, only the queue pair
-//! is used. One ring page, one queue, direct requests of up to 11 segments.
+//! is used. One ring page, one queue.
 
+mod error;
 pub mod handshake;
+mod paths;
 pub mod queue;
+mod resources;
+mod slot;
 pub mod vdev;
 
 use core::fmt;
 
-pub use handshake::{Blkfront, ConnectError, Disconnected};
-pub use queue::{Broken, Completion, Counters, IoError, Operation, QueuePair, Slot};
+use xen_abi::blkif::{MAX_SEGMENTS, SECTOR_SIZE, SEGMENTS_PER_INDIRECT_PAGE};
+
+pub use error::{Broken, ConnectError, IoError};
+pub use handshake::{Blkfront, Disconnected};
+pub use queue::{Completion, Counters, QueuePair};
+pub use slot::{Operation, Slot};
 pub use vdev::Vdev;
 
 /// How data pages are granted to the backend.
@@ -51,6 +59,11 @@ impl fmt::Display for GrantMode {
     }
 }
 
+/// Most pages of one request: 1 MiB, what Linux's backend takes. Their segments fit one page.
+pub const PAGES_PER_SLOT_MAX: usize = 256;
+
+const _: () = assert!(PAGES_PER_SLOT_MAX <= SEGMENTS_PER_INDIRECT_PAGE);
+
 /// What the frontend sets up for a VBD.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setup {
@@ -58,7 +71,8 @@ pub struct Setup {
     pub grants: GrantMode,
     /// Requests that can be in flight at once, 1 to [`crate::ring::ENTRIES`].
     pub slots: u32,
-    /// Pages of each request, 1 to [`xen_abi::blkif::MAX_SEGMENTS`].
+    /// Pages of each request, 1 to [`PAGES_PER_SLOT_MAX`]. Whether the backend takes so many is
+    /// known once it is connected ([`DiskInfo::request_bytes_max`]).
     pub pages_per_slot: usize,
 }
 
@@ -69,6 +83,11 @@ impl Setup {
             GrantMode::PersistentCopy => self.pages_per_slot,
             GrantMode::Persistent | GrantMode::PerRequest => 0,
         }
+    }
+
+    /// Pages of each slot for segments that do not fit into its request.
+    const fn indirect_pages_per_slot(&self) -> usize {
+        (self.pages_per_slot > MAX_SEGMENTS) as usize
     }
 }
 
@@ -87,11 +106,26 @@ pub struct DiskInfo {
     pub flush: bool,
     /// The backend keeps grants mapped.
     pub persistent: bool,
+    /// Most bytes of a read or write: what the backend takes in one request.
+    pub request_bytes_max: u32,
+    /// How to discard, if discards are understood.
+    pub discard: Option<Discard>,
+}
+
+/// How a disk gives sectors up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Discard {
+    /// What is not a whole unit of so many bytes need not be given up.
+    pub granularity_bytes: u32,
+    /// Where the first such unit begins, in bytes from the disk's start.
+    pub alignment_bytes: u32,
+    /// It can be made sure that nothing of the old data is found again.
+    pub secure: bool,
 }
 
 impl DiskInfo {
     /// Capacity in bytes.
     pub const fn bytes(&self) -> u64 {
-        self.sectors * xen_abi::blkif::SECTOR_SIZE as u64
+        self.sectors * SECTOR_SIZE as u64
     }
 }

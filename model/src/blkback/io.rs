@@ -4,13 +4,16 @@ use std::ops::Range;
 
 use drivers::hypervisor::Access;
 use drivers::ring::ENTRIES;
+use smallvec::SmallVec;
 use xen_abi::blkif::{
-    MAX_SEGMENTS, OP_FLUSH_DISKCACHE, OP_READ, OP_WRITE, RSP_EOPNOTSUPP, RSP_ERROR, RSP_OKAY,
-    Request, SECTOR_SIZE, SECTORS_PER_PAGE, Segment,
+    MAX_INDIRECT_PAGES, MAX_SEGMENTS, OP_DISCARD, OP_FLUSH_DISKCACHE, OP_READ, OP_WRITE,
+    RSP_EOPNOTSUPP, RSP_ERROR, RSP_OKAY, SECTOR_SIZE, SECTORS_PER_PAGE, SEGMENTS_PER_INDIRECT_PAGE,
+    Segment,
 };
 use xen_abi::{DomId, PAGE_SIZE, Port};
 
 use super::cache::{Cache, Mapped};
+use super::request::{Kind, Request, indirect_pages};
 use super::ring::{BackRing, RawResponse, response};
 use super::{Disk, Stats};
 use crate::grants::Handle;
@@ -23,7 +26,7 @@ const SECTOR: usize = SECTOR_SIZE as usize;
 pub(super) struct Job {
     pub(super) request: Request,
     due_ns: u64,
-    pub(super) pages: [Option<Mapped>; MAX_SEGMENTS],
+    pub(super) pages: SmallVec<[Option<Mapped>; MAX_SEGMENTS]>,
     /// What the response will say.
     pub(super) status: i16,
     /// It was answered before its time.
@@ -33,10 +36,8 @@ pub(super) struct Job {
 impl Job {
     /// Its bytes on the disk.
     pub(super) fn range(&self) -> Range<usize> {
-        let segments = &self.request.seg[..usize::from(self.request.nr_segments)];
-        let sectors = |segment: &Segment| usize::from(segment.last_sect - segment.first_sect) + 1;
         let start = self.request.sector_number as usize * SECTOR;
-        start..start + segments.iter().map(sectors).sum::<usize>() * SECTOR
+        start..start + self.request.sectors() as usize * SECTOR
     }
 }
 
@@ -85,35 +86,59 @@ impl Link {
         self.ring.final_check()
     }
 
-    fn begin(&mut self, xen: &mut Xen, medium: &mut Medium<'_>, request: Request) -> Job {
+    fn begin(&mut self, xen: &mut Xen, medium: &mut Medium<'_>, mut request: Request) -> Job {
         let service_ns = medium.disk.service_ns.clone();
         let due_ns = xen.agenda.now_ns() + xen.rng.u64(service_ns);
-        let mut job = Job {
-            request,
-            due_ns,
-            pages: [const { None }; MAX_SEGMENTS],
-            status: medium.check(xen, &request),
-            answered: false,
-        };
+        let backend = medium.disk.backend;
+        let parsed = self.read_segments(xen, medium, &mut request);
+        let status = parsed.map_or(RSP_ERROR, |()| medium.check(xen, &request));
+        let mut job = Job { request, due_ns, pages: SmallVec::new(), status, answered: false };
         if job.status != RSP_OKAY {
             medium.stats.rejected += 1;
             return job;
         }
-        let access = match request.operation {
+        let access = match job.request.operation {
             OP_WRITE => Access::ReadOnly,
             _ => Access::ReadWrite,
         };
-        let segments = &request.seg[..usize::from(request.nr_segments)];
-        for (segment, page) in segments.iter().zip(&mut job.pages) {
-            match self.cache.map(xen, medium.disk.backend, segment.gref, access) {
-                Ok(mapped) => *page = Some(mapped),
-                Err(_) => {
-                    job.status = RSP_ERROR;
-                    medium.stats.rejected += 1;
-                }
+        for segment in &job.request.segments {
+            let mapped = self.cache.map(xen, backend, segment.gref, access).ok();
+            if mapped.is_none() && job.status == RSP_OKAY {
+                job.status = RSP_ERROR;
+                medium.stats.rejected += 1;
             }
+            job.pages.push(mapped);
         }
         job
+    }
+
+    /// Reads the segments of an indirect request out of their pages
+    /// (`xen_blkbk_parse_indirect`); `None` when there are too many or a page can't be mapped.
+    fn read_segments(
+        &mut self,
+        xen: &mut Xen,
+        medium: &Medium<'_>,
+        request: &mut Request,
+    ) -> Option<()> {
+        let Kind::Indirect { count, grefs } = request.kind else {
+            return Some(());
+        };
+        if count > medium.disk.indirect_max.min(SEGMENTS_PER_INDIRECT_PAGE * MAX_INDIRECT_PAGES) {
+            xen.violation(format!("blkfront sent {count} indirect segments"));
+            return None;
+        }
+        let mut left = count;
+        for &gref in &grefs[..indirect_pages(count)] {
+            let page = self.cache.map(xen, medium.disk.backend, gref, Access::ReadOnly).ok()?;
+            let mut bytes = [0; PAGE_SIZE];
+            xen.memory.read(Cache::gfn(xen, &page), 0, &mut bytes);
+            self.cache.release(xen, page);
+            let (segments, _) = bytes.as_chunks();
+            let used = left.min(segments.len());
+            request.segments.extend(segments[..used].iter().map(|&raw| Segment::from_bytes(raw)));
+            left -= used;
+        }
+        Some(())
     }
 
     /// Time at which the next job is done.
@@ -184,33 +209,37 @@ impl Link {
 impl Medium<'_> {
     /// What an honest backend finds wrong with a request, as a status.
     fn check(&mut self, xen: &mut Xen, request: &Request) -> i16 {
-        let segments = request.seg.get(..usize::from(request.nr_segments));
-        let Some(segments) = segments else {
-            xen.violation(format!("blkfront sent {} segments", request.nr_segments));
-            return RSP_ERROR;
-        };
-        let padded = request.pad != 0 || segments.iter().any(|segment| segment.pad != 0);
+        let padded = request.padded || request.segments.iter().any(|segment| segment.pad != 0);
         if padded || request.handle != self.disk.vdev as u16 {
             xen.violation(format!("blkfront sent wrong fixed fields: {request:?}"));
         }
+        let inner = matches!(request.kind, Kind::Indirect { .. });
         match request.operation {
-            OP_FLUSH_DISKCACHE => {
-                return if self.disk.flush { RSP_OKAY } else { RSP_EOPNOTSUPP };
-            }
             OP_READ => {}
-            OP_WRITE if !self.disk.read_only => {}
-            OP_WRITE => return RSP_ERROR,
-            _ => return RSP_EOPNOTSUPP,
-        }
-        let mut sectors = 0;
-        for segment in segments {
-            let sane = segment.first_sect <= segment.last_sect
-                && u32::from(segment.last_sect) < SECTORS_PER_PAGE;
-            if !sane {
+            OP_WRITE | OP_DISCARD if self.disk.read_only => return RSP_ERROR,
+            OP_WRITE => {}
+            _ if inner => {
+                xen.violation(format!("blkfront sent operation {} inside", request.operation));
                 return RSP_ERROR;
             }
-            sectors += u64::from(segment.last_sect - segment.first_sect) + 1;
+            OP_FLUSH_DISKCACHE if self.disk.flush => return RSP_OKAY,
+            OP_DISCARD if self.disk.discard => {}
+            _ => return RSP_EOPNOTSUPP,
         }
+        if let Kind::Direct { count } = request.kind
+            && count > MAX_SEGMENTS
+        {
+            xen.violation(format!("blkfront sent {count} segments"));
+            return RSP_ERROR;
+        }
+        let sane = |segment: &Segment| {
+            segment.first_sect <= segment.last_sect
+                && u32::from(segment.last_sect) < SECTORS_PER_PAGE
+        };
+        if !request.segments.iter().all(sane) {
+            return RSP_ERROR;
+        }
+        let sectors = request.sectors();
         let end = request.sector_number.checked_add(sectors);
         let mask = u64::from(self.disk.sector_bytes / SECTOR_SIZE) - 1;
         let aligned = (request.sector_number | sectors) & mask == 0;
@@ -218,7 +247,7 @@ impl Medium<'_> {
         if sectors != 0 && aligned && inside { RSP_OKAY } else { RSP_ERROR }
     }
 
-    /// Moves a job's data, as far as its pages are there.
+    /// Moves a job's data, as far as its pages are there, or does what else it asks for.
     pub(super) fn transfer(&mut self, xen: &mut Xen, job: &Job) {
         if job.status != RSP_OKAY {
             return;
@@ -227,10 +256,14 @@ impl Medium<'_> {
         match request.operation {
             OP_READ => self.stats.reads += 1,
             OP_WRITE => self.stats.writes += 1,
+            OP_DISCARD => {
+                self.stats.discards += 1;
+                self.data[job.range()].fill(0);
+            }
             _ => self.stats.flushes += 1,
         }
         let mut at = request.sector_number as usize * SECTOR;
-        for (segment, page) in request.seg.iter().zip(&job.pages) {
+        for (segment, page) in request.segments.iter().zip(&job.pages) {
             let Some(page) = page else { break };
             let gfn = Cache::gfn(xen, page);
             let start = usize::from(segment.first_sect) * SECTOR;
@@ -247,7 +280,7 @@ impl Medium<'_> {
 
     /// Keeps a copy of what a job's pages hold beyond its data.
     pub(super) fn snoop(&mut self, xen: &Xen, job: &Job) {
-        for (segment, page) in job.request.seg.iter().zip(job.pages.iter().flatten()) {
+        for (segment, page) in job.request.segments.iter().zip(job.pages.iter().flatten()) {
             let gfn = Cache::gfn(xen, page);
             let mut bytes = [0; PAGE_SIZE];
             xen.memory.read(gfn, 0, &mut bytes);

@@ -4,10 +4,11 @@
 
 use drivers::ring::ENTRIES;
 use xen_abi::PAGE_SIZE;
-use xen_abi::blkif::{OP_FLUSH_DISKCACHE, OP_READ, OP_WRITE, RSP_OKAY, Request, SECTOR_SIZE};
+use xen_abi::blkif::{OP_FLUSH_DISKCACHE, OP_READ, OP_WRITE, RSP_OKAY, SECTOR_SIZE};
 
 use super::cache::Mapped;
 use super::io::{Job, Link, Medium};
+use super::request::Request;
 use super::ring::{RawResponse, response};
 use crate::xen::Xen;
 
@@ -132,7 +133,7 @@ impl Lie {
     fn fits(self, request: &Request) -> bool {
         let operation = request.operation;
         match self {
-            Self::Partial => request.nr_segments > 1,
+            Self::Partial => request.segments.len() > 1,
             Self::FlushStatus(_) => operation == OP_FLUSH_DISKCACHE,
             Self::SpoilWrite | Self::Snoop => operation == OP_WRITE,
             Self::Operation(lie) => lie != operation,
@@ -141,7 +142,7 @@ impl Lie {
             | Self::BitFlip
             | Self::LastSector
             | Self::Early
-            | Self::KeepMapped => operation != OP_FLUSH_DISKCACHE,
+            | Self::KeepMapped => request.has_data(),
             _ => true,
         }
     }
@@ -154,7 +155,7 @@ impl Lie {
         medium: &mut Medium<'_>,
         mut job: Job,
     ) {
-        let request = job.request;
+        let request = job.request.clone();
         match self {
             Self::Silent => return link.stuck.push(job),
             Self::Early => {
@@ -221,8 +222,12 @@ impl Lie {
             }
             Self::Partial => link.release(xen, job, 1),
             Self::Misdirected => {
+                let room = job.range().end + 8 * SECTOR_SIZE as usize <= medium.data.len();
                 let sector = &mut job.request.sector_number;
-                *sector = sector.checked_sub(8).unwrap_or(*sector + 8);
+                *sector = match sector.checked_sub(8) {
+                    Some(before) => before,
+                    None => *sector + if room { 8 } else { 0 },
+                };
             }
             Self::Snoop => medium.snoop(xen, job),
             _ => {}

@@ -1,12 +1,13 @@
 //! blkback: one disk, as Linux 6.12's backend behaves (xenbus.c, blkback.c).
 //!
-//! This file follows the frontend's state; `io` serves requests, [`cache`] keeps persistent grants,
-//! [`ring`] is the backend's half of the ring, and `lies` breaks the protocol where a test wants
-//! it.
+//! This file follows the frontend's state; `io` serves [`request`]s, [`cache`] keeps persistent
+//! grants, [`ring`] is the backend's half of the ring, and `lies` breaks the protocol where a test
+//! wants it.
 
 pub mod cache;
 mod io;
 mod lies;
+pub mod request;
 pub mod ring;
 
 use std::ops::Range;
@@ -28,6 +29,9 @@ use ring::BackRing;
 /// Persistent grants that are kept for a ring (`max_pgrants`).
 const PERSISTENT_MAX: usize = 1056;
 
+/// Segments of an indirect request (`MAX_INDIRECT_SEGMENTS`).
+const INDIRECT_MAX: usize = 256;
+
 /// What the tool stack plugs in.
 #[derive(Clone, Debug)]
 pub struct Disk {
@@ -43,6 +47,10 @@ pub struct Disk {
     pub cdrom: bool,
     /// Flushes are offered.
     pub flush: bool,
+    /// Discards are offered, ordinary and secure ones; what is discarded reads as zeroes.
+    pub discard: bool,
+    /// Segments of an indirect request; 0 when those are not offered.
+    pub indirect_max: usize,
     /// Persistent grants are offered.
     pub persistent: bool,
     /// Persistent grants that are kept.
@@ -74,6 +82,8 @@ impl Disk {
             read_only: false,
             cdrom: false,
             flush: true,
+            discard: true,
+            indirect_max: INDIRECT_MAX,
             persistent: true,
             persistent_max: PERSISTENT_MAX,
             service_ns: 20_000..200_000,
@@ -96,6 +106,8 @@ pub struct Stats {
     pub writes: u64,
     /// Flushes done.
     pub flushes: u64,
+    /// Discards done.
+    pub discards: u64,
     /// Requests that were refused.
     pub rejected: u64,
     /// Events sent to the frontend.
@@ -162,7 +174,7 @@ impl Blkback {
             ("frontend", this.frontend.clone()),
             ("online", "1".into()),
             ("mode", mode.into()),
-            ("feature-max-indirect-segments", "256".into()),
+            ("feature-max-indirect-segments", this.disk.indirect_max.to_string()),
             ("multi-queue-max-queues", "4".into()),
             ("max-ring-page-order", "4".into()),
         ] {
@@ -287,6 +299,10 @@ impl Blkback {
             ("feature-flush-cache", u64::from(self.disk.flush)),
             ("feature-persistent", u64::from(self.disk.persistent)),
             ("feature-barrier", 0),
+            ("feature-discard", u64::from(self.disk.discard)),
+            ("discard-granularity", u64::from(self.disk.sector_bytes)),
+            ("discard-alignment", 0),
+            ("discard-secure", u64::from(self.disk.discard)),
             ("sectors", self.disk.sectors),
             ("info", u64::from(read_only | cdrom)),
             ("sector-size", u64::from(self.disk.sector_bytes)),

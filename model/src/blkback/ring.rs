@@ -5,13 +5,11 @@ use std::sync::atomic::Ordering;
 
 use drivers::ring::ENTRIES;
 use xen_abi::Gfn;
-use xen_abi::blkif::{MAX_SEGMENTS, Request, Segment};
 use xen_abi::ring::SringHeader;
 
+use super::request::{ENTRY, Request};
 use crate::memory::Memory;
 
-/// Size of a request's entry in bytes.
-const ENTRY: usize = size_of::<Request>();
 /// Offsets of the shared indices.
 const REQ_PROD: usize = 0;
 const REQ_EVENT: usize = 4;
@@ -76,7 +74,7 @@ impl BackRing {
         let mut bytes = [0; ENTRY];
         self.memory.read(self.gfn, Self::offset(self.req_cons), &mut bytes);
         self.req_cons = self.req_cons.wrapping_add(1);
-        parse(&bytes)
+        Request::parse(&bytes)
     }
 
     /// Puts a response, unpublished.
@@ -123,26 +121,5 @@ impl BackRing {
             self.memory.write(self.gfn, Self::offset(index), &[noise as u8; ENTRY]);
             index = index.wrapping_add(1);
         }
-    }
-}
-
-fn parse(bytes: &[u8; ENTRY]) -> Request {
-    let word = |at: usize| u64::from_le_bytes(std::array::from_fn(|n| bytes[at + n]));
-    Request {
-        operation: bytes[0],
-        nr_segments: bytes[1],
-        handle: (word(0) >> 16) as u16,
-        pad: (word(0) >> 32) as u32,
-        id: word(8),
-        sector_number: word(16),
-        seg: std::array::from_fn::<_, MAX_SEGMENTS, _>(|n| {
-            let raw = word(24 + 8 * n);
-            Segment {
-                gref: raw as u32,
-                first_sect: (raw >> 32) as u8,
-                last_sect: (raw >> 40) as u8,
-                pad: (raw >> 48) as u16,
-            }
-        }),
     }
 }

@@ -27,7 +27,7 @@ fn run_jobs(xen: &ModelXen, jobs: Vec<Job>, count: u32, tick: &mut dyn FnMut()) 
     let setup = Setup {
         grants: jobs[0].grants,
         slots: jobs.iter().map(|job| job.iodepth).sum(),
-        pages_per_slot: 11,
+        pages_per_slot: jobs.iter().map(|job| job.bs_bytes.div_ceil(4096) as usize).max().unwrap(),
     };
     let mut guest = Guest::boot(xen);
     let names: Vec<String> = (0..count).map(|n| Vdev(XVDA + 16 * n).to_string()).collect();

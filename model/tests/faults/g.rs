@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use drivers::blkfront::{Broken, ConnectError, GrantMode, Operation, QueuePair};
+use drivers::blkfront::{Broken, ConnectError, GrantMode, Operation, QueuePair, Setup};
 use drivers::grant::GrantTable;
 use drivers::hypervisor::{Access, Hypervisor};
 use drivers::ring::FrontRing;
@@ -271,6 +271,22 @@ fn g10() {
         be_honest(xen);
         closes_and_opens(xen, guest, device);
     });
+    // In a slot that had no request before, and where segments stand in a page of their own.
+    for mode in GrantMode::ALL {
+        let xen = machine(1, disk());
+        let mut guest = Guest::boot(&xen);
+        let setup = Setup { grants: mode, slots: 1, pages_per_slot: 20 };
+        let mut device = guest.connect(XVDA, &setup).unwrap();
+        let slot = device.queue.acquire().unwrap();
+        (0..20).for_each(|n| device.queue.write_data(&slot, n * 4096, &[CANARY; 4096]));
+        lie(&xen, Lie::Snoop, 16);
+        let bytes = 15 * 4096 + 512;
+        let done = perform(&xen, &mut device, slot, Operation::Write, 0, bytes);
+        device.queue.release(done.unwrap().unwrap().slot);
+        assert_eq!(std::mem::take(&mut xen.world().disks[0].loot), [0; 4096 - 512], "{mode}");
+        be_honest(&xen);
+        closes_and_opens(&xen, &mut guest, device);
+    }
 }
 
 fn g11() {
@@ -301,6 +317,23 @@ fn g11() {
         assert_eq!(granted, if mode.is_persistent() { 65 } else { 1 });
         guest.disconnect(device);
     }
+    // The page of an indirect request holds segments of its slot's own pages, and nothing else.
+    let xen = machine(1, disk());
+    let mut guest = Guest::boot(&xen);
+    let setup = Setup { grants: GrantMode::Persistent, slots: 1, pages_per_slot: 12 };
+    let device = guest.connect(XVDA, &setup).unwrap();
+    let memory = std::rc::Rc::clone(&xen.world().xen.memory);
+    let segment_pages = memory.grant_table.iter().flatten().filter(|entry| {
+        let mut bytes = [0; 4096];
+        let granted = entry.flags.load(Ordering::SeqCst) & GTF_PERMIT_ACCESS != 0;
+        let gfn = xen_abi::Gfn(entry.frame.load(Ordering::SeqCst).into());
+        if granted {
+            memory.read(gfn, 0, &mut bytes);
+        }
+        bytes[5] == 7 && bytes[11 * 8 + 5] == 7 && bytes[12 * 8..].iter().all(|&byte| byte == 0)
+    });
+    assert_eq!(segment_pages.count(), 1);
+    guest.disconnect(device);
     // A ring makes itself empty whatever lay in its page.
     let xen = ModelXen::seeded(2);
     let mut page = xen.alloc_page().unwrap();

@@ -240,8 +240,23 @@ fn k9() {
 }
 
 fn k10() {
-    for segments in ["0", "1", "11", "12", "65536", "4294967296", "18446744073709551615"] {
-        accepted(with_key("feature-max-indirect-segments", Some(segments)));
+    for (segments, pages) in [
+        ("0", 11),
+        ("1", 11),
+        ("11", 11),
+        ("12", 12),
+        ("255", 255),
+        ("65536", 256),
+        ("4294967296", 256),
+        ("18446744073709551615", 256),
+        ("18446744073709551616", 11),
+        ("-1", 11),
+    ] {
+        let xen = machine(1, with_key("feature-max-indirect-segments", Some(segments)));
+        let mut guest = Guest::boot(&xen);
+        let device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
+        assert_eq!(device.info().request_bytes_max, 4096 * pages, "{segments}");
+        closes_and_opens(&xen, &mut guest, device);
     }
 }
 
@@ -265,24 +280,36 @@ fn k11() {
 }
 
 fn k12() {
-    let mut absurd = with_key("feature-discard", Some("1"));
-    for (key, value) in [
-        ("discard-enable", "7"),
-        ("discard-granularity", "0"),
-        ("discard-alignment", "18446744073709551615"),
-        ("discard-secure", "x"),
+    // The disk has 262,144 bytes.
+    for (key, value, offered) in [
+        ("discard-granularity", Some("512"), true),
+        ("discard-granularity", Some("1536"), true),
+        ("discard-granularity", Some("262144"), true),
+        ("discard-granularity", None, true),
+        ("discard-granularity", Some("0"), false),
+        ("discard-granularity", Some("3"), false),
+        ("discard-granularity", Some("262656"), false),
+        ("discard-granularity", Some("4294967296"), false),
+        ("discard-granularity", Some("x"), false),
+        ("discard-alignment", None, true),
+        ("discard-alignment", Some("100"), false),
+        ("discard-alignment", Some("512"), false),
+        ("discard-alignment", Some("18446744073709551615"), false),
+        ("discard-enable", Some("7"), true),
+        ("discard-secure", Some("x"), true),
+        ("discard-secure", None, true),
+        ("feature-discard", Some("2"), false),
+        ("feature-discard", None, false),
     ] {
-        absurd.keys.push((key, Some(value.into())));
+        let xen = machine(1, with_key(key, value));
+        let mut guest = Guest::boot(&xen);
+        let mut device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
+        let discard = device.info().discard;
+        assert_eq!(discard.is_some(), offered, "{key} = {value:?}");
+        assert_eq!(discard.is_some_and(|found| found.secure), offered && key != "discard-secure");
+        works_on(&xen, &mut device, workload(&xen, 6));
+        closes_and_opens(&xen, &mut guest, device);
     }
-    let xen = machine(1, absurd.clone());
-    for (key, value) in &absurd.keys {
-        let path = format!("{}/{key}", xen.world().disks[0].path());
-        xen.world().set(&path, value.as_deref().unwrap());
-    }
-    let mut guest = Guest::boot(&xen);
-    let mut device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
-    works_on(&xen, &mut device, workload(&xen, 6));
-    closes_and_opens(&xen, &mut guest, device);
 }
 
 fn k13() {

@@ -16,7 +16,7 @@ const SECTORS: u64 = 64;
 const CONNECT_MAX_NS: u64 = 90_000_000_000;
 
 /// Nodes of the backend's directory.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 16] = [
     "sectors",
     "sector-size",
     "info",
@@ -29,6 +29,10 @@ const KEYS: [&str; 12] = [
     "max-ring-page-order",
     "multi-queue-max-queues",
     "feature-max-indirect-segments",
+    "feature-discard",
+    "discard-granularity",
+    "discard-alignment",
+    "discard-secure",
 ];
 
 /// Values that are nearly right.
@@ -148,6 +152,13 @@ fn is_sane(info: &DiskInfo) {
     assert!(info.sectors != 0 && info.sectors.checked_mul(512).is_some(), "{info:?}");
     assert!(info.bytes().is_multiple_of(unit.into()), "{info:?}");
     assert!(info.read_only || !info.cdrom, "{info:?}");
+    assert!((45_056..=1 << 20).contains(&info.request_bytes_max), "{info:?}");
+    assert!(info.request_bytes_max.is_multiple_of(4096), "{info:?}");
+    if let Some(discard) = info.discard {
+        assert!(discard.alignment_bytes < discard.granularity_bytes, "{info:?}");
+        assert!(discard.granularity_bytes.is_multiple_of(unit), "{info:?}");
+        assert!(u64::from(discard.granularity_bytes) <= info.bytes(), "{info:?}");
+    }
 }
 
 fn name(error: &ConnectError) -> &'static str {
@@ -156,7 +167,7 @@ fn name(error: &ConnectError) -> &'static str {
         ConnectError::BadNode { .. } => "bad node",
         ConnectError::Stuck { .. } => "stuck",
         ConnectError::Gone(_) => "gone",
-        ConnectError::OutOfPages => "out of pages",
+        ConnectError::OutOfPages { .. } => "out of pages",
         ConnectError::Grants(_) => "grants",
         ConnectError::EventChannel(_) => "event channel",
     }

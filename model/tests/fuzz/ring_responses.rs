@@ -15,7 +15,7 @@ use model::guest::Device;
 use model::memory::Memory;
 use model::xen::Config;
 use model::{Disk, Guest, ModelXen};
-use xen_abi::blkif::{OP_FLUSH_DISKCACHE, OP_READ, OP_WRITE, RSP_EOPNOTSUPP, RSP_OKAY};
+use xen_abi::blkif::{OP_DISCARD, OP_FLUSH_DISKCACHE, OP_READ, OP_WRITE, RSP_EOPNOTSUPP, RSP_OKAY};
 use xen_abi::{DomId, Gfn};
 
 use crate::draw::{number, seldom, several};
@@ -29,6 +29,9 @@ const REQ_EVENT: usize = 4;
 const RSP_PROD: usize = 8;
 const FIRST_ENTRY: usize = 64;
 const ENTRY: usize = 112;
+
+const OPERATIONS: [Operation; 4] =
+    [Operation::Read, Operation::Write, Operation::Flush, Operation::Discard];
 
 /// One thing that happens.
 enum Step {
@@ -61,7 +64,7 @@ enum Id {
 
 fn step(u: &mut Unstructured<'_>) -> Result<Step> {
     Ok(match u.int_in_range(0..=15)? {
-        0..=3 => Step::Submit(*u.choose(&[Operation::Read, Operation::Write, Operation::Flush])?),
+        0..=3 => Step::Submit(*u.choose(&OPERATIONS)?),
         4 | 5 => Step::Kick,
         6..=9 => Step::Answer(u.arbitrary()?, if seldom(u, 4)? { u.arbitrary()? } else { 0 }),
         10 if seldom(u, 4)? => Step::Map(u.arbitrary()?),
@@ -156,11 +159,13 @@ impl Backend {
         self.memory.read(self.ring, Self::offset(self.submitted), &mut raw);
         let id = u64::from_le_bytes(std::array::from_fn(|n| raw[8 + n]));
         let gref = u32::from_le_bytes(std::array::from_fn(|n| raw[24 + n]));
-        let gref = (bytes != 0).then_some(gref);
+        let has_data = matches!(operation, Operation::Read | Operation::Write);
+        let gref = has_data.then_some(gref);
         let operation = match operation {
             Operation::Read => OP_READ,
             Operation::Write => OP_WRITE,
             Operation::Flush => OP_FLUSH_DISKCACHE,
+            Operation::Discard | Operation::SecureDiscard => OP_DISCARD,
         };
         self.flights.push(Flight { slot: index, id, operation, gref, mapped: false });
         self.submitted = self.submitted.wrapping_add(1);

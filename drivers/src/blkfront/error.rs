@@ -1,0 +1,130 @@
+//! What can go wrong with a VBD: at connect, with one request, with all of them.
+
+use alloc::string::String;
+use core::fmt;
+
+use xen_abi::xenbus::XenbusState;
+use xen_abi::{Errno, PAGE_SIZE};
+
+use super::paths::STEP_TIMEOUT_NS;
+use crate::grant::TableFull;
+use crate::ring::Overrun;
+use crate::xenstore;
+
+/// Why a VBD could not be brought up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConnectError {
+    /// xenstore failed at this path.
+    Xenstore(String, xenstore::Error),
+    /// A node holds what it can't.
+    BadNode {
+        /// Its path.
+        path: String,
+        /// Its value.
+        value: String,
+        /// What would be right.
+        expected: &'static str,
+    },
+    /// The backend stayed in this state.
+    Stuck {
+        /// What it was in.
+        state: XenbusState,
+        /// What was waited for.
+        wanted: XenbusState,
+    },
+    /// The backend went away.
+    Gone(XenbusState),
+    /// There are not so many pages left.
+    OutOfPages {
+        /// Pages that the device needs.
+        needed: usize,
+    },
+    /// No grant left.
+    Grants(TableFull),
+    /// No event channel to be had.
+    EventChannel(Errno),
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Xenstore(path, error) if error.is_not_found() => {
+                write!(f, "{path} is missing; check the backend")
+            }
+            Self::Xenstore(path, error) => write!(f, "{path}: {error}"),
+            Self::BadNode { path, value, expected } => {
+                write!(f, "{path} is {value:?}, expected {expected}; check the backend")
+            }
+            Self::Stuck { state, wanted } => write!(
+                f,
+                "backend stayed {state} for {} s, expected {wanted}; is its driver loaded in the \
+                 backend domain?",
+                STEP_TIMEOUT_NS / 1_000_000_000
+            ),
+            Self::Gone(state) => write!(f, "backend went away (state {state})"),
+            Self::OutOfPages { needed } => write!(
+                f,
+                "out of memory: the disk's buffers need {} KiB; raise memory= or lower iodepth or bs",
+                needed * PAGE_SIZE / 1024
+            ),
+            Self::Grants(full) => full.fmt(f),
+            Self::EventChannel(errno) => write!(f, "no event channel: {errno}"),
+        }
+    }
+}
+
+impl core::error::Error for ConnectError {}
+
+/// Why one request failed; the device goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IoError {
+    /// The backend does not do this operation.
+    NotSupported,
+    /// The backend failed; the status of its response.
+    Failed(i16),
+}
+
+impl fmt::Display for IoError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotSupported => f.write_str("operation not supported by the backend"),
+            Self::Failed(status) => write!(f, "backend failed the request (status {status})"),
+        }
+    }
+}
+
+/// Why the device can't be used any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// More responses than requests.
+    Overrun(Overrun),
+    /// A response with an id that is not in flight.
+    ForeignId(u64),
+    /// A response to another operation than was asked for.
+    ForeignOperation {
+        /// What was asked for.
+        asked: u8,
+        /// What was answered.
+        answered: u8,
+    },
+    /// A grant that the backend kept mapped although it must not.
+    StillMapped,
+    /// The event channel is gone.
+    EventChannel(Errno),
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Overrun(overrun) => write!(f, "backend broke the ring: {overrun}"),
+            Self::ForeignId(id) => write!(f, "backend answered id {id:#x}, which is not in flight"),
+            Self::ForeignOperation { asked, answered } => {
+                write!(f, "backend answered operation {answered} to operation {asked}")
+            }
+            Self::StillMapped => f.write_str("backend kept a page mapped after its request"),
+            Self::EventChannel(errno) => write!(f, "event channel can't be used: {errno}"),
+        }
+    }
+}
+
+impl core::error::Error for Broken {}

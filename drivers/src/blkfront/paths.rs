@@ -1,0 +1,276 @@
+//! A VBD's nodes in xenstore: the two halves' states, and what the backend says of its disk.
+//!
+//! In the backend's directory: `state`; and, all valid once it is Connected,
+//!
+//! | node | if it is missing |
+//! |---|---|
+//! | `sectors` (units of 512 bytes), `info` | an error |
+//! | `sector-size` | 512 |
+//! | `mode` | `info` alone says what may be written |
+//! | `feature-flush-cache`, `feature-persistent`, `feature-discard` | not offered |
+//! | `feature-max-indirect-segments` | 11 segments in a request |
+//! | `discard-granularity`, `discard-alignment`, `discard-secure` | a sector, 0, not offered |
+
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use xen_abi::blkif::{MAX_SEGMENTS, SECTOR_SIZE, VDISK_CDROM, VDISK_READONLY};
+use xen_abi::xenbus::XenbusState;
+use xen_abi::{DomId, PAGE_SIZE};
+
+use super::{ConnectError, Discard, DiskInfo, PAGES_PER_SLOT_MAX, Vdev};
+use crate::hypervisor::Hypervisor;
+use crate::xenstore::{Transaction, Xenstore};
+
+/// How long the backend may take for each step, in nanoseconds.
+pub(super) const STEP_TIMEOUT_NS: u64 = 20_000_000_000;
+/// Watches are hints: the backend's state is read again after so long, in nanoseconds.
+const RE_READ_NS: u64 = 500_000_000;
+
+/// Where a VBD's two halves live in xenstore.
+#[derive(Debug)]
+pub(super) struct Paths {
+    pub(super) frontend: String,
+    backend: String,
+    pub(super) backend_id: DomId,
+}
+
+impl Paths {
+    pub(super) fn read<H: Hypervisor>(
+        store: &mut Xenstore<'_, H>,
+        vdev: Vdev,
+    ) -> Result<Self, ConnectError> {
+        let frontend = format!("device/vbd/{}", vdev.0);
+        let path = format!("{frontend}/backend-id");
+        let value = read(store, &path)?;
+        let backend_id = decimal(&value)
+            .and_then(|id| u16::try_from(id).ok())
+            .filter(|&id| id < DomId::FIRST_RESERVED.0)
+            .map(DomId)
+            .ok_or_else(|| bad(path, value, "a domain's number"))?;
+        let path = format!("{frontend}/backend");
+        let backend = read(store, &path)?;
+        if !backend.starts_with(&format!("/local/domain/{backend_id}/backend/")) {
+            return Err(bad(path, backend, "a path in the backend domain's directory"));
+        }
+        Ok(Self { frontend, backend, backend_id })
+    }
+
+    pub(super) fn set_state<H: Hypervisor>(
+        &self,
+        store: &mut Xenstore<'_, H>,
+        state: XenbusState,
+    ) -> Result<(), ConnectError> {
+        let path = format!("{}/state", self.frontend);
+        store
+            .write(Transaction::NONE, &path, &(state as u8).to_string())
+            .map_err(|error| ConnectError::Xenstore(path, error))
+    }
+
+    fn backend_state<H: Hypervisor>(
+        &self,
+        store: &mut Xenstore<'_, H>,
+    ) -> Result<XenbusState, ConnectError> {
+        let path = format!("{}/state", self.backend);
+        match store.read(Transaction::NONE, &path) {
+            Err(error) if error.is_not_found() => Ok(XenbusState::Unknown),
+            Err(error) => Err(ConnectError::Xenstore(path, error)),
+            Ok(value) => decimal(&value)
+                .and_then(XenbusState::from_number)
+                .ok_or_else(|| bad(path, value, "a state from 0 to 8")),
+        }
+    }
+
+    /// Waits until the backend is in `wanted`, or beyond it on the same way up or down.
+    pub(super) fn await_backend<H: Hypervisor>(
+        &self,
+        hypervisor: &H,
+        store: &mut Xenstore<'_, H>,
+        wanted: XenbusState,
+        timeout_ns: u64,
+    ) -> Result<(), ConnectError> {
+        let path = format!("{}/state", self.backend);
+        let failed = |error| ConnectError::Xenstore(path.clone(), error);
+        let token = store.watch(&path).map_err(failed)?;
+        let deadline_ns = hypervisor.now_ns().saturating_add(timeout_ns);
+        let arrived = loop {
+            let state = match self.backend_state(store) {
+                Ok(state) => state,
+                Err(error) => break Err(error),
+            };
+            match judge(state, wanted) {
+                Verdict::Arrived => break Ok(()),
+                Verdict::Gone => break Err(ConnectError::Gone(state)),
+                Verdict::Wait => {}
+            }
+            let now_ns = hypervisor.now_ns();
+            if now_ns >= deadline_ns {
+                break Err(ConnectError::Stuck { state, wanted });
+            }
+            let look_again_ns = deadline_ns.min(now_ns.saturating_add(RE_READ_NS));
+            if let Err(error) = store.wait_fired(token, look_again_ns) {
+                break Err(failed(error));
+            }
+        };
+        // A watch that stays costs a flag, and must not hide how the wait ended.
+        let _ = store.unwatch(&path, token);
+        arrived
+    }
+
+    pub(super) fn read_info<H: Hypervisor>(
+        &self,
+        store: &mut Xenstore<'_, H>,
+    ) -> Result<DiskInfo, ConnectError> {
+        let path = |key: &str| format!("{}/{key}", self.backend);
+        let (value, number) = self.required(store, "sectors")?;
+        let sectors = number
+            .filter(|&sectors| sectors != 0 && sectors.checked_mul(SECTOR_SIZE.into()).is_some())
+            .ok_or_else(|| bad(path("sectors"), value, "a count of 512-byte sectors above 0"))?;
+        let value = self.optional(store, "sector-size")?.unwrap_or_else(|| SECTOR_SIZE.to_string());
+        let logical_sector_bytes = decimal(&value)
+            .and_then(|size| u32::try_from(size).ok())
+            .filter(|size| size.is_power_of_two())
+            .filter(|size| (SECTOR_SIZE..=PAGE_SIZE as u32).contains(size))
+            .ok_or_else(|| bad(path("sector-size"), value, "512, 1024, 2048 or 4096"))?;
+        if !sectors.is_multiple_of(u64::from(logical_sector_bytes / SECTOR_SIZE)) {
+            let expected = "a whole number of logical sectors";
+            return Err(bad(path("sectors"), sectors.to_string(), expected));
+        }
+        let (value, number) = self.required(store, "info")?;
+        let info = number
+            .and_then(|info| u32::try_from(info).ok())
+            .ok_or_else(|| bad(path("info"), value, "a number of 32 bits"))?;
+        let mode = self.optional(store, "mode")?;
+        // The stricter of the two wins.
+        let writable = info & VDISK_READONLY == 0 && mode.is_none_or(|mode| mode.starts_with('w'));
+        let feature = |store: &mut Xenstore<'_, H>, key| {
+            Ok(self.optional(store, key)?.is_some_and(|value| value == "1"))
+        };
+        Ok(DiskInfo {
+            sectors,
+            logical_sector_bytes,
+            read_only: !writable || info & VDISK_CDROM != 0,
+            cdrom: info & VDISK_CDROM != 0,
+            flush: feature(store, "feature-flush-cache")?,
+            persistent: feature(store, "feature-persistent")?,
+            request_bytes_max: self.read_segments_max(store)? * PAGE_SIZE as u32,
+            discard: match feature(store, "feature-discard")? {
+                true => self.read_discard(store, sectors, logical_sector_bytes)?,
+                false => None,
+            },
+        })
+    }
+
+    /// Pages in a read or write; what is no number, or less than a direct request has, is no
+    /// offer.
+    fn read_segments_max<H: Hypervisor>(
+        &self,
+        store: &mut Xenstore<'_, H>,
+    ) -> Result<u32, ConnectError> {
+        let value = self.optional(store, "feature-max-indirect-segments")?;
+        let offered = value.and_then(|value| decimal(&value)).unwrap_or(0);
+        Ok(offered.clamp(MAX_SEGMENTS as u64, PAGES_PER_SLOT_MAX as u64) as u32)
+    }
+
+    /// How to discard, when the disk can; an absurd unit is no offer.
+    fn read_discard<H: Hypervisor>(
+        &self,
+        store: &mut Xenstore<'_, H>,
+        sectors: u64,
+        logical_sector_bytes: u32,
+    ) -> Result<Option<Discard>, ConnectError> {
+        let mut number = |key, default: u32| {
+            let value = self.optional(store, key)?;
+            Ok(value.map_or(Some(default), |value| decimal(&value)?.try_into().ok()))
+        };
+        let granularity = number("discard-granularity", logical_sector_bytes)?;
+        let alignment = number("discard-alignment", 0)?;
+        let secure = number("discard-secure", 0)? == Some(1);
+        let (Some(granularity_bytes), Some(alignment_bytes)) = (granularity, alignment) else {
+            return Ok(None);
+        };
+        let whole = |bytes: u32| bytes.is_multiple_of(logical_sector_bytes);
+        let sane = granularity_bytes != 0
+            && whole(granularity_bytes)
+            && whole(alignment_bytes)
+            && alignment_bytes < granularity_bytes
+            && u64::from(granularity_bytes / SECTOR_SIZE) <= sectors;
+        Ok(sane.then_some(Discard { granularity_bytes, alignment_bytes, secure }))
+    }
+
+    /// A node of the backend that has to be there, and its value as a number.
+    fn required<H: Hypervisor>(
+        &self,
+        store: &mut Xenstore<'_, H>,
+        key: &str,
+    ) -> Result<(String, Option<u64>), ConnectError> {
+        let value = read(store, &format!("{}/{key}", self.backend))?;
+        let number = decimal(&value);
+        Ok((value, number))
+    }
+
+    fn optional<H: Hypervisor>(
+        &self,
+        store: &mut Xenstore<'_, H>,
+        key: &str,
+    ) -> Result<Option<String>, ConnectError> {
+        let path = format!("{}/{key}", self.backend);
+        match store.read(Transaction::NONE, &path) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(ConnectError::Xenstore(path, error)),
+        }
+    }
+}
+
+enum Verdict {
+    Arrived,
+    Wait,
+    Gone,
+}
+
+/// What to make of the backend's state while waiting for another one.
+fn judge(state: XenbusState, wanted: XenbusState) -> Verdict {
+    use XenbusState::{Closed, Closing, Connected, InitWait, Initialised, Unknown};
+    match (wanted, state) {
+        _ if state == wanted => Verdict::Arrived,
+        // A backend may skip InitWait (blkif.h).
+        (InitWait, Initialised) => Verdict::Arrived,
+        // On the way down, closed is further than closing, and gone is further than closed.
+        (Closing, Closed) => Verdict::Arrived,
+        (Closing | Closed, Unknown) => Verdict::Gone,
+        // On the way up, going away is an answer too. When a VBD is connected again, the backend
+        // still stands Closed until it has seen our Initialising.
+        (Connected, Closing | Closed | Unknown) => Verdict::Gone,
+        _ => Verdict::Wait,
+    }
+}
+
+fn read<H: Hypervisor>(store: &mut Xenstore<'_, H>, path: &str) -> Result<String, ConnectError> {
+    store
+        .read(Transaction::NONE, path)
+        .map_err(|error| ConnectError::Xenstore(path.to_string(), error))
+}
+
+fn bad(path: String, value: String, expected: &'static str) -> ConnectError {
+    ConnectError::BadNode { path, value, expected }
+}
+
+/// A number as blkif.h wants it: decimal digits and nothing else.
+pub(super) fn decimal(text: &str) -> Option<u64> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_decimal_numbers_count() {
+        assert_eq!(decimal("0"), Some(0));
+        assert_eq!(decimal("18446744073709551615"), Some(u64::MAX));
+        for bad in ["", "+5", "-1", " 12", "12 ", "12abc", "0x10", "1e9", "18446744073709551616"] {
+            assert_eq!(decimal(bad), None, "{bad:?}");
+        }
+    }
+}

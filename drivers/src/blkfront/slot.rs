@@ -1,0 +1,324 @@
+//! A slot: the right to have one request in flight, and all that belongs to it.
+
+use alloc::vec::Vec;
+
+use xen_abi::blkif::{
+    self, DISCARD_SECURE, DiscardRequest, IndirectRequest, MAX_INDIRECT_PAGES, MAX_SEGMENTS,
+    Request, SECTOR_SIZE, SECTORS_PER_PAGE, Segment,
+};
+use xen_abi::{DomId, PAGE_SIZE};
+
+use super::Vdev;
+use crate::grant::{Grant, StillMapped};
+use crate::hypervisor::Access;
+use crate::page::Page;
+use crate::ring::FrontRing;
+
+/// For the part of a page that a request does not use.
+static ZEROES: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
+/// An id that no request has: it names no slot.
+const NOT_IN_FLIGHT: u64 = u64::MAX;
+/// The last sector of a page, as segments count them.
+const LAST_SECT: u8 = SECTORS_PER_PAGE as u8 - 1;
+
+/// What a request does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// From the disk into the slot's pages.
+    Read,
+    /// From the slot's pages to the disk.
+    Write,
+    /// Commit the backend's volatile cache.
+    Flush,
+    /// Give sectors up; what they hold afterwards is open ([`super::Discard`]).
+    Discard,
+    /// As [`Discard`](Self::Discard), and nothing of the old data may be found again.
+    SecureDiscard,
+}
+
+impl Operation {
+    /// What the backend will answer to.
+    const fn code(self) -> u8 {
+        match self {
+            Self::Read => blkif::OP_READ,
+            Self::Write => blkif::OP_WRITE,
+            Self::Flush => blkif::OP_FLUSH_DISKCACHE,
+            Self::Discard | Self::SecureDiscard => blkif::OP_DISCARD,
+        }
+    }
+}
+
+/// The right to have one request in flight.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Slot(pub(super) u8);
+
+impl Slot {
+    /// Its number, from 0 on, to keep things of one's own beside it.
+    pub fn index(&self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// All that belongs to one slot.
+#[derive(Debug)]
+pub(super) struct SlotState<'a> {
+    /// The shadow of the request, a direct one; its grefs never change. Its id is
+    /// [`NOT_IN_FLIGHT`] between two requests.
+    request: Request,
+    generation: u32,
+    /// Of the data of the request; 0 for one that has none.
+    bytes: u32,
+    /// Bytes from the start of the pages that may hold something.
+    used_bytes: u32,
+    pub(super) pages: Vec<(Page, Grant<'a>)>,
+    /// In [`super::GrantMode::PersistentCopy`], the caller's side of the data.
+    pub(super) private: Vec<Page>,
+    /// The segments of `pages`, where those may be more than a direct request has.
+    pub(super) indirect: Option<(Page, Grant<'a>)>,
+    /// The segment in the indirect page that was last in its request, and may end early.
+    indirect_last: usize,
+}
+
+impl<'a> SlotState<'a> {
+    /// A slot over pages whose grants are reserved.
+    pub(super) fn new(
+        vdev: Vdev,
+        pages: Vec<(Page, Grant<'a>)>,
+        mut indirect: Option<(Page, Grant<'a>)>,
+        private: Vec<Page>,
+    ) -> Self {
+        let mut seg = [Segment::default(); MAX_SEGMENTS];
+        for (segment, (_, grant)) in seg.iter_mut().zip(&pages) {
+            *segment = whole(grant);
+        }
+        if let Some((indirect, _)) = &mut indirect {
+            for (index, (_, grant)) in pages.iter().enumerate() {
+                indirect.write(index * size_of::<Segment>(), &whole(grant).to_bytes());
+            }
+        }
+        let request = Request {
+            operation: 0,
+            nr_segments: 0,
+            handle: vdev.handle(),
+            pad: 0,
+            id: NOT_IN_FLIGHT,
+            sector_number: 0,
+            seg,
+        };
+        Self {
+            request,
+            generation: 0,
+            bytes: 0,
+            used_bytes: 0,
+            pages,
+            private,
+            indirect,
+            indirect_last: 0,
+        }
+    }
+
+    fn is_in_flight(&self) -> bool {
+        self.request.id != NOT_IN_FLIGHT
+    }
+
+    /// Whether this is the id of the request in flight.
+    #[inline(always)]
+    pub(super) fn has_id(&self, id: u64) -> bool {
+        self.request.id == id
+    }
+
+    /// The operation that the backend has to answer to.
+    #[inline(always)]
+    pub(super) fn asked(&self) -> u8 {
+        self.request.operation
+    }
+
+    /// Takes the first step of a request that has `bytes` of data.
+    #[inline(always)]
+    pub(super) fn begin(&mut self, slot: &Slot, operation: Operation, sector: u64, bytes: u32) {
+        assert!(!self.is_in_flight());
+        self.generation = self.generation.wrapping_add(1);
+        self.bytes = bytes;
+        self.request.operation = operation.code();
+        self.request.id = u64::from(self.generation) << 32 | u64::from(slot.0);
+        self.request.sector_number = sector;
+    }
+
+    /// Takes the last step of a request.
+    #[inline(always)]
+    pub(super) fn end(&mut self) {
+        self.request.id = NOT_IN_FLIGHT;
+    }
+
+    /// Puts a read or write on the ring that has begun with so many bytes.
+    #[inline(always)]
+    pub(super) fn put_data(&mut self, ring: &mut FrontRing, bytes: u32) {
+        let segments = segments(bytes);
+        let last_sect = (bytes / SECTOR_SIZE - 1) % SECTORS_PER_PAGE;
+        if let Some((last, whole)) =
+            self.request.seg.get_mut(..segments).and_then(|seg| seg.split_last_mut())
+        {
+            last.last_sect = last_sect as u8;
+            for segment in whole {
+                segment.last_sect = LAST_SECT;
+            }
+            self.request.nr_segments = segments as u8;
+            ring.put(&self.request);
+        } else {
+            self.put_indirect(ring, segments, last_sect as u8);
+        }
+    }
+
+    fn put_indirect(&mut self, ring: &mut FrontRing, segments: usize, last_sect: u8) {
+        let (page, grant) = self.indirect.as_mut().expect("a slot with more pages than segments");
+        for (index, last_sect) in [(self.indirect_last, LAST_SECT), (segments - 1, last_sect)] {
+            let segment = Segment { last_sect, ..whole(&self.pages[index].1) };
+            page.write(index * size_of::<Segment>(), &segment.to_bytes());
+        }
+        self.indirect_last = segments - 1;
+        let mut indirect_grefs = [0; MAX_INDIRECT_PAGES];
+        indirect_grefs[0] = grant.gref().0;
+        ring.put_indirect(&IndirectRequest {
+            operation: blkif::OP_INDIRECT,
+            indirect_op: self.request.operation,
+            nr_segments: segments as u16,
+            pad0: 0,
+            id: self.request.id,
+            sector_number: self.request.sector_number,
+            handle: self.request.handle,
+            pad1: 0,
+            indirect_grefs,
+            pad2: 0,
+        });
+    }
+
+    /// Puts a flush that has begun on the ring.
+    pub(super) fn put_flush(&mut self, ring: &mut FrontRing) {
+        self.request.nr_segments = 0;
+        ring.put(&self.request);
+    }
+
+    /// Puts a discard that has begun on the ring.
+    pub(super) fn put_discard(&mut self, ring: &mut FrontRing, sectors: u64, secure: bool) {
+        ring.put_discard(&DiscardRequest {
+            operation: blkif::OP_DISCARD,
+            flag: if secure { DISCARD_SECURE } else { 0 },
+            handle: self.request.handle,
+            pad: 0,
+            id: self.request.id,
+            sector_number: self.request.sector_number,
+            nr_sectors: sectors,
+        });
+    }
+
+    /// Permits what this request of so many bytes needs, and no more: the backend has no business
+    /// to write to the data of a write, nor to segments. Answers how many grants that took.
+    #[inline(always)]
+    pub(super) fn permit(&mut self, backend: DomId, bytes: u32) -> u64 {
+        let access = match self.request.operation {
+            blkif::OP_READ => Access::ReadWrite,
+            _ => Access::ReadOnly,
+        };
+        let segments = segments(bytes);
+        for (page, grant) in &mut self.pages[..segments] {
+            grant.permit(backend, page.gfn(), access);
+        }
+        let mut count = segments as u64;
+        for (page, grant) in self.indirect.iter_mut().filter(|_| segments > MAX_SEGMENTS) {
+            grant.permit(backend, page.gfn(), Access::ReadOnly);
+            count += 1;
+        }
+        count
+    }
+
+    /// Revokes what [`permit`](Self::permit) permitted.
+    #[inline(always)]
+    pub(super) fn revoke(&mut self) -> Result<(), StillMapped> {
+        let segments = segments(self.bytes);
+        self.pages[..segments].iter_mut().try_for_each(|(_, grant)| grant.revoke())?;
+        let mut indirect = self.indirect.iter_mut().filter(|_| segments > MAX_SEGMENTS);
+        indirect.try_for_each(|(_, grant)| grant.revoke())
+    }
+
+    /// Permits all for good; answers how many grants that took.
+    pub(super) fn permit_for_good(&mut self, backend: DomId) -> u64 {
+        let mut count = 0;
+        for (page, grant) in self.pages.iter_mut().chain(&mut self.indirect) {
+            grant.permit(backend, page.gfn(), Access::ReadWrite);
+            count += 1;
+        }
+        count
+    }
+
+    /// Copies the data of a write from the caller's pages to the backend's; answers how many.
+    pub(super) fn copy_out(&mut self) -> u64 {
+        self.copy(|shared, private, bytes| shared.copy_from(private, bytes))
+    }
+
+    /// Copies the data of a read from the backend's pages to the caller's; answers how many.
+    pub(super) fn copy_in(&mut self) -> u64 {
+        self.copy(|shared, private, bytes| private.copy_from(shared, bytes))
+    }
+
+    fn copy(&mut self, copy: impl Fn(&mut Page, &mut Page, usize)) -> u64 {
+        let mut left = self.bytes as usize;
+        for ((shared, _), private) in self.pages.iter_mut().zip(&mut self.private) {
+            copy(shared, private, left.min(PAGE_SIZE));
+            left = left.saturating_sub(PAGE_SIZE);
+            if left == 0 {
+                break;
+            }
+        }
+        segments(self.bytes) as u64
+    }
+
+    /// Takes out of the last page what is not part of a write: the backend sees whole pages
+    /// (XSA-403).
+    #[inline]
+    pub(super) fn wipe_behind(&mut self) {
+        let page = self.bytes as usize / PAGE_SIZE;
+        let start = self.bytes as usize % PAGE_SIZE;
+        if start != 0 && self.used_bytes > self.bytes {
+            let shared = self.pages.get_mut(page).map(|(page, _)| page);
+            for page in shared.into_iter().chain(self.private.get_mut(page)) {
+                page.write(start, &ZEROES[start..]);
+            }
+        }
+    }
+
+    /// From now on the pages may hold something up to there.
+    #[inline(always)]
+    pub(super) fn note_use(&mut self, bytes: u32) {
+        self.used_bytes = self.used_bytes.max(bytes);
+    }
+
+    /// Copies into the caller's side of the data, within one page.
+    pub(super) fn write(&mut self, offset: usize, bytes: &[u8]) {
+        assert!(!self.is_in_flight());
+        let index = offset / PAGE_SIZE;
+        let page = match self.private.get_mut(index) {
+            Some(page) => page,
+            None => &mut self.pages[index].0,
+        };
+        page.write(offset % PAGE_SIZE, bytes);
+        self.note_use((offset + bytes.len()) as u32);
+    }
+
+    /// Copies out of the caller's side of the data, within one page.
+    pub(super) fn read(&self, offset: usize, bytes: &mut [u8]) {
+        assert!(!self.is_in_flight());
+        let index = offset / PAGE_SIZE;
+        self.private.get(index).unwrap_or(&self.pages[index].0).read(offset % PAGE_SIZE, bytes);
+    }
+}
+
+/// Pages of so much data.
+#[inline(always)]
+fn segments(bytes: u32) -> usize {
+    bytes.div_ceil(PAGE_SIZE as u32) as usize
+}
+
+/// The segment of a page of which all is transferred.
+fn whole(grant: &Grant<'_>) -> Segment {
+    Segment { gref: grant.gref().0, first_sect: 0, last_sect: LAST_SECT, pad: 0 }
+}
