@@ -238,6 +238,7 @@ impl Engine {
             self.running[number].begin(now_ns);
             self.put_first(number, disks, now_ns);
         }
+        self.running.iter_mut().for_each(Running::end_pass);
         kick_all(disks)
     }
 
@@ -282,6 +283,7 @@ impl Engine {
             let completed_ns = self.complete_all(hypervisor, disks)?;
             if let Some(now_ns) = completed_ns {
                 self.read_back_where_due(disks, now_ns);
+                self.running.iter_mut().for_each(Running::end_pass);
             }
             kick_all(disks)?;
             let now_ns = completed_ns.unwrap_or_else(|| hypervisor.now_ns());
@@ -371,7 +373,7 @@ impl Engine {
             self.in_flight[disk_number][slot.index()].take().expect("the queue checked the id");
         let number = io.running as usize;
         let running = &mut self.running[number];
-        running.outstanding -= 1;
+        running.count_completed();
         match result {
             Ok(()) => {
                 running.count(io.direction, now_ns, now_ns - io.start_ns);
@@ -438,7 +440,7 @@ impl Engine {
         };
         self.in_flight[disk_number][slot.index()] =
             Some(InFlight { running: number as u32, direction, offset, start_ns: now_ns });
-        running.outstanding += 1;
+        running.count_put();
         queue.submit(slot, operation, disk_offset / u64::from(SECTOR_SIZE), bytes);
     }
 

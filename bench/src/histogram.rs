@@ -2,8 +2,14 @@
 //!
 //! A bucket's width is at most 1/64 of its values, up to 17 s; beyond, everything is in the last.
 
+mod moments;
+mod rank;
+
 use alloc::boxed::Box;
 use alloc::vec;
+
+pub use moments::Moments;
+use rank::Rank;
 
 /// Bits of a value that its bucket keeps, after the leading one (`FIO_IO_U_PLAT_BITS`).
 const BITS: u32 = 6;
@@ -12,40 +18,22 @@ const GROUP: usize = 1 << BITS;
 /// All buckets (`FIO_IO_U_PLAT_NR`).
 const BUCKETS: usize = 29 * GROUP;
 
-/// fio's default `percentile_list`, in hundredths of a per cent.
-pub const PERCENTILES: [u32; 17] = [
-    100, 500, 1_000, 2_000, 3_000, 4_000, 5_000, 6_000, 7_000, 8_000, 9_000, 9_500, 9_900, 9_950,
-    9_990, 9_995, 9_999,
+/// fio's default `percentile_list`.
+pub const PERCENTILES: [f64; 17] = [
+    1.0, 5.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.95,
+    99.99,
 ];
 
 /// What became of some number of latencies, in nanoseconds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Histogram {
-    /// Empty, or all [`BUCKETS`].
+    /// Empty, or all [`BUCKETS`]. By default empty, for nothing to be recorded in.
     counts: Box<[u64]>,
-    count: u64,
-    min_ns: u64,
-    max_ns: u64,
-    sum_ns: u128,
-    sum_squares: u128,
-}
-
-impl Default for Histogram {
-    /// For nothing to be recorded in: without buckets, which take 15 KiB.
-    fn default() -> Self {
-        Self {
-            counts: Box::default(),
-            count: 0,
-            min_ns: u64::MAX,
-            max_ns: 0,
-            sum_ns: 0,
-            sum_squares: 0,
-        }
-    }
+    moments: Moments,
 }
 
 impl Histogram {
-    /// An empty histogram.
+    /// An empty histogram, of 15 KiB.
     pub fn new() -> Self {
         Self { counts: vec![0; BUCKETS].into_boxed_slice(), ..Self::default() }
     }
@@ -56,60 +44,41 @@ impl Histogram {
         if let Some(count) = self.counts.get_mut(bucket_of(ns)) {
             *count += 1;
         }
-        self.count += 1;
-        self.min_ns = self.min_ns.min(ns);
-        self.max_ns = self.max_ns.max(ns);
-        self.sum_ns += u128::from(ns);
-        // Saturates only for values of centuries.
-        self.sum_squares = self.sum_squares.saturating_add(u128::from(ns) * u128::from(ns));
+        self.moments.record(ns);
     }
 
-    /// How many were recorded.
-    pub fn count(&self) -> u64 {
-        self.count
-    }
-
-    /// The least, or 0 if there is none.
-    pub fn min_ns(&self) -> u64 {
-        if self.count == 0 { 0 } else { self.min_ns }
-    }
-
-    /// The greatest, or 0 if there is none.
-    pub fn max_ns(&self) -> u64 {
-        self.max_ns
-    }
-
-    /// The mean, or 0 if there is none.
-    pub fn mean_ns(&self) -> f64 {
-        if self.count == 0 { 0.0 } else { self.sum_ns as f64 / self.count as f64 }
-    }
-
-    /// The sample standard deviation in whole nanoseconds, rounded down; 0 for fewer than two.
-    pub fn stddev_ns(&self) -> u64 {
-        if self.count < 2 {
-            return 0;
+    /// Counts the latencies of `other`, too.
+    pub fn merge(&mut self, other: &Self) {
+        if self.counts.is_empty() {
+            self.counts.clone_from(&other.counts);
+        } else {
+            let pairs = self.counts.iter_mut().zip(&other.counts);
+            pairs.for_each(|(count, others)| *count += others);
         }
-        // Exact integers about the rounded mean, as a difference of large sums must be.
-        let count = u128::from(self.count);
-        let (mean, rest) = (self.sum_ns / count, self.sum_ns % count);
-        let squares = self.sum_squares.saturating_sub(mean.saturating_mul(self.sum_ns + rest));
-        let variance = squares.saturating_sub(rest * rest / count) / (count - 1);
-        u64::try_from(variance.isqrt()).unwrap_or(u64::MAX)
+        self.moments.merge(&other.moments);
     }
 
-    /// The latency that `hundredths` of a per cent do not exceed (9_990 is the 99.9th percentile),
-    /// or 0 if there is none. It is the middle of fio's bucket, but never outside of what was
-    /// recorded.
-    pub fn percentile_ns(&self, hundredths: u32) -> u64 {
-        let wanted = u128::from(self.count) * u128::from(hundredths);
+    /// Count, extremes, mean and deviation: exact.
+    pub fn moments(&self) -> &Moments {
+        &self.moments
+    }
+
+    /// fio's bins: the middle of each bucket that has latencies, and how many; ascending.
+    pub fn bins(&self) -> impl Iterator<Item = (u64, u64)> {
+        let counts = self.counts.iter().enumerate().filter(|&(_, &count)| count > 0);
+        counts.map(|(bucket, &count)| (middle_of(bucket), count))
+    }
+
+    /// The latency that `percent` do not exceed, over 0 and at most 100; 0 if there is none. As in
+    /// fio it is the middle of a bucket, even where that is more than was recorded.
+    pub fn percentile_ns(&self, percent: f64) -> u64 {
+        let rank = Rank::new(percent, self.moments.count());
         let mut seen = 0;
-        for (bucket, &count) in self.counts.iter().enumerate() {
-            seen += u128::from(count) * 10_000;
-            if count > 0 && seen >= wanted {
-                return middle_of(bucket).clamp(self.min_ns, self.max_ns);
-            }
-        }
-        self.max_ns
+        let mut reach = |count| {
+            seen += count;
+            rank.is_reached_by(seen)
+        };
+        self.bins().find(|&(_, count)| reach(count)).map_or(0, |(middle, _)| middle)
     }
 }
 
@@ -164,26 +133,14 @@ mod tests {
     #[test]
     fn nothing_recorded() {
         let empty = Histogram::new();
-        assert_eq!((empty.count(), empty.min_ns(), empty.max_ns()), (0, 0, 0));
-        assert_eq!((empty.mean_ns(), empty.stddev_ns(), empty.percentile_ns(5_000)), (0.0, 0, 0));
+        assert_eq!((empty.bins().count(), empty.percentile_ns(50.0)), (0, 0));
     }
 
     #[test]
-    fn moments() {
-        let histogram = histogram_of(&[2, 4, 4, 4, 5, 5, 7, 9]);
-        assert_eq!(histogram.mean_ns(), 5.0);
-        // The sample variance is 32 / 7.
-        assert_eq!(histogram.stddev_ns(), 2);
-        let far_apart = histogram_of(&[1_000_000_000_000, 1_000_000_000_200]);
-        assert_eq!(far_apart.stddev_ns(), 141);
-    }
-
-    #[test]
-    fn absurd_latencies_do_not_overflow() {
+    fn what_is_absurd_lands_in_the_last_bucket() {
         let histogram = histogram_of(&[u64::MAX; 5]);
-        assert_eq!(histogram.max_ns(), u64::MAX);
-        assert_eq!(histogram.percentile_ns(5_000), u64::MAX);
-        let _ = histogram.stddev_ns();
+        assert_eq!(histogram.bins().collect::<Vec<_>>(), [(middle_of(BUCKETS - 1), 5)]);
+        assert_eq!(histogram.moments().max(), u64::MAX);
     }
 
     proptest! {
@@ -194,25 +151,30 @@ mod tests {
             let histogram = histogram_of(&values);
             let mut sorted = values.clone();
             sorted.sort_unstable();
-            for hundredths in PERCENTILES.into_iter().chain([1, 10_000]) {
-                let rank = (sorted.len() * hundredths as usize).div_ceil(10_000);
-                let exact = sorted[rank - 1];
-                let found = histogram.percentile_ns(hundredths);
+            for percent in PERCENTILES.into_iter().chain([0.01, 100.0]) {
+                // One beside it where the double of the percentile decides.
+                let rank = sorted.len() as f64 * percent / 100.0;
+                let exact = [rank - 1e-6, rank + 1e-6].map(|rank| {
+                    sorted[(rank.ceil() as usize).clamp(1, sorted.len()) - 1]
+                });
+                let found = histogram.percentile_ns(percent);
                 prop_assert!(
-                    found.abs_diff(exact) <= exact >> BITS,
-                    "{hundredths}: {found}, exactly {exact}"
+                    exact.iter().any(|&exact| found.abs_diff(exact) <= exact >> BITS),
+                    "{percent}: {found}, exactly {exact:?}"
                 );
             }
         }
 
         #[test]
-        fn stddev_agrees_with_two_passes(values in vec(0..1_u64 << 40, 2..100)) {
-            let count = values.len() as f64;
-            let mean = values.iter().map(|&ns| ns as f64).sum::<f64>() / count;
-            let squares: Vec<f64> = values.iter().map(|&ns| (ns as f64 - mean).powi(2)).collect();
-            let exact = (squares.iter().sum::<f64>() / (count - 1.0)).sqrt();
-            let found = histogram_of(&values).stddev_ns() as f64;
-            prop_assert!((found - exact).abs() <= 1.0 + exact * 1e-9, "{found}, exactly {exact}");
+        fn merged_is_as_recorded_together(
+            one in vec(0..1_u64 << 34, 0..50), two in vec(0..1_u64 << 34, 0..50),
+        ) {
+            let mut merged = Histogram::default();
+            merged.merge(&histogram_of(&one));
+            merged.merge(&histogram_of(&two));
+            let together = histogram_of(&[one, two].concat());
+            prop_assert!(merged.bins().eq(together.bins()));
+            prop_assert_eq!(merged.moments(), together.moments());
         }
 
         #[test]

@@ -6,7 +6,7 @@
 //! ```text
 //! command line -> job::parse -> Job -> Job::resolve (to a disk) -> Region
 //! Job, Region  -> Pattern    -> next_io: direction and offset; verify: the data there
-//! latencies    -> Histogram  -> JobResult -> table (people), json_line (machines)
+//! latencies    -> Histogram  -> JobResult -> table (people), Report (fio's forms; over a console)
 //! ```
 //!
 //! `parse`, `resolve` and everything in [`result`] belong to set-up and reporting and may allocate.

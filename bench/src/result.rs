@@ -1,18 +1,35 @@
-//! What came of a job: the figures, a [`table()`] of them for people, a [`json_line`] for machines.
+//! What came of a job: the figures, a [`table()`] of them for people at the guest's console, and a
+//! [`Report`] with all that fio tells, which a guest [`emit`]s for whoever collects it.
 
+mod collect;
+mod distribution;
 pub mod frame;
+mod group;
 mod json;
+mod normal;
+mod number;
+mod pairs;
+mod report;
+mod samples;
 mod table;
+mod terse;
 
 use crate::histogram::Histogram;
 use crate::job::Job;
 use crate::pattern::Direction;
 use crate::size::NS_PER_SECOND;
 use core::ops::{Add, Sub};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-pub use json::{PREFIX, json_line};
+pub use collect::emit;
+pub use distribution::Distribution;
+pub use json::{json, json_plus};
+pub use normal::normal;
+pub use pairs::Pairs;
+pub use report::{Extra, Flushes, Job as JobReport, Latency, Report, Run, Side};
+pub use samples::{Rates, Samples};
 pub use table::table;
+pub use terse::terse;
 
 /// What a job did. The caller adds it up while the job runs.
 #[derive(Clone, Debug)]
@@ -23,6 +40,12 @@ pub struct JobResult {
     pub read: DirectionResult,
     /// Its writes.
     pub write: DirectionResult,
+    /// From the first submission to the last completion of all.
+    pub runtime_ns: u64,
+    /// How the I/Os spread.
+    pub distribution: Distribution,
+    /// Jobs that are added up here.
+    pub members: u64,
     /// What the I/Os cost, over all of the job's disks; `None` when other jobs used one of them at
     /// the same time, for what they cost cannot be told apart.
     pub counters: Option<Counters>,
@@ -35,9 +58,41 @@ impl JobResult {
         Self {
             read: DirectionResult::new(job.rw.reads() || reads_back),
             write: DirectionResult::new(job.rw.writes()),
+            runtime_ns: 0,
+            distribution: Distribution::default(),
+            members: 1,
             counters: None,
             job,
         }
+    }
+
+    /// Counts an I/O that succeeded.
+    #[inline]
+    pub fn count(&mut self, done: &Done) {
+        let side = self.direction_mut(done.direction);
+        side.ios += 1;
+        side.bytes += u64::from(done.bytes);
+        side.runtime_ns = done.runtime_ns;
+        side.latency.record(done.latency_ns);
+        side.samples.record(done.elapsed_ns, done.bytes.into(), done.latency_ns);
+        self.distribution.latency(done.latency_ns);
+        self.runtime_ns = done.elapsed_ns;
+    }
+
+    /// Jobs added up, as fio reports those of a group; `None` for none. The job's options are those
+    /// of the first.
+    pub fn sum(results: &[Self]) -> Option<Self> {
+        let (first, rest) = results.split_first()?;
+        let mut sum = first.clone();
+        for other in rest {
+            sum.read.add(&other.read);
+            sum.write.add(&other.write);
+            sum.runtime_ns += other.runtime_ns;
+            sum.distribution.merge(&other.distribution);
+            sum.members += other.members;
+            sum.counters = sum.counters.zip(other.counters).map(|(sum, other)| sum + other);
+        }
+        Some(sum)
     }
 
     /// The figures of one direction, to add to.
@@ -59,6 +114,21 @@ impl JobResult {
     }
 }
 
+/// An I/O that succeeded.
+#[derive(Clone, Copy, Debug)]
+pub struct Done {
+    /// Read or write.
+    pub direction: Direction,
+    /// What it moved.
+    pub bytes: u32,
+    /// From submission to completion.
+    pub latency_ns: u64,
+    /// How long its direction has been under way.
+    pub runtime_ns: u64,
+    /// How long its job has been under way.
+    pub elapsed_ns: u64,
+}
+
 /// What a job did in one direction.
 #[derive(Clone, Debug, Default)]
 pub struct DirectionResult {
@@ -72,12 +142,24 @@ pub struct DirectionResult {
     pub runtime_ns: u64,
     /// From submission to completion of each I/O that succeeded.
     pub latency: Histogram,
+    /// Bandwidth and IOPS by and by.
+    pub samples: Samples,
 }
 
 impl DirectionResult {
     fn new(has_ios: bool) -> Self {
         let latency = if has_ios { Histogram::new() } else { Histogram::default() };
         Self { latency, ..Self::default() }
+    }
+
+    /// Adds what a job of the same group did: rates add up, and the longest run counts.
+    fn add(&mut self, other: &Self) {
+        self.ios += other.ios;
+        self.bytes += other.bytes;
+        self.errors += other.errors;
+        self.runtime_ns = self.runtime_ns.max(other.runtime_ns);
+        self.latency.merge(&other.latency);
+        self.samples.add(&other.samples);
     }
 
     /// I/Os a second; 0 if no time passed.
@@ -99,7 +181,7 @@ impl DirectionResult {
 }
 
 /// What the I/Os of a job cost. The difference of two snapshots is what happened in between.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     /// Requests put on rings.
     pub requests: u64,
@@ -144,19 +226,28 @@ impl Sub for Counters {
     }
 }
 
-/// Results to print, shared by the tests of the two formats.
+/// A result to print, shared by the tests: reads at 1,500 IOPS, writes at 500, for two seconds.
 #[cfg(test)]
 fn sample() -> JobResult {
     let jobs = crate::job::parse("name=mix rw=randrw iodepth=32 runtime=10 filename=/dev/xvda")
         .expect("a good command line");
     let mut result = JobResult::new(jobs.into_iter().next().expect("one job"));
     for (direction, ios) in [(Direction::Read, 3_000), (Direction::Write, 1_000)] {
-        let side = result.direction_mut(direction);
-        side.ios = ios;
-        side.bytes = ios * 4096;
-        side.runtime_ns = 2 * NS_PER_SECOND;
-        (0..ios).for_each(|io| side.latency.record(20_000 + io));
+        for io in 1..=ios {
+            let elapsed_ns = 2 * NS_PER_SECOND * io / ios;
+            let latency_ns = 20_000 + io - 1;
+            result.distribution.put(32);
+            result.count(&Done {
+                direction,
+                bytes: 4096,
+                latency_ns,
+                runtime_ns: elapsed_ns,
+                elapsed_ns,
+            });
+        }
     }
+    result.distribution.submitted(32);
+    result.distribution.completed(32);
     result.counters = Some(Counters { requests: 4_000, notifications: 125, ..Counters::default() });
     result
 }

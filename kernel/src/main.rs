@@ -201,6 +201,6 @@ fn greet(xen: &Xen) {
 /// Ends the run before it began, with a result that says so.
 fn fail(why: impl core::fmt::Display) -> ! {
     say!("ringmark: error: {why}");
-    say!("{}", bench::result::json_line(&[], Some(&why)));
+    bench::result::emit(&[], Some(&why), |line| say!("{line}"));
     lifecycle::end(ShutdownReason::Poweroff)
 }

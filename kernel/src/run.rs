@@ -24,8 +24,10 @@ use crate::say;
 use crate::xen::Xen;
 use crate::{files, memory};
 
-/// Heap that a job may take: two histograms of 15 KiB, and its part of the report, in bytes.
-const JOB_HEAP: usize = 48 << 10;
+/// Heap that a job may take: two histograms of 15 KiB and what else is counted, in bytes.
+const JOB_HEAP: usize = 36 << 10;
+/// Heap that the report of one job may take, however its latencies spread, in bytes.
+const REPORT_HEAP: usize = 768 << 10;
 
 /// Why there is no result, or not the whole of it.
 #[derive(Debug)]
@@ -186,7 +188,7 @@ impl<'a> Runner<'a> {
             say!("ringmark: error: {failure}");
         }
         let failure = failure.map(|failure| failure as &dyn fmt::Display);
-        say!("{}", bench::result::json_line(&self.results, failure));
+        bench::result::emit(&self.results, failure, |line| say!("{line}"));
     }
 
     fn run_jobs(&mut self, options: &Options) -> Result<(), Failure> {
@@ -207,9 +209,9 @@ impl<'a> Runner<'a> {
                 job.disks.clone_from(&writable);
             }
         }
-        let heap = memory::heap_size();
-        if jobs.len() * JOB_HEAP > heap {
-            return Err(Failure::TooManyJobs { count: jobs.len(), most: heap / JOB_HEAP });
+        let most = memory::heap_size().saturating_sub(REPORT_HEAP) / JOB_HEAP;
+        if jobs.len() > most {
+            return Err(Failure::TooManyJobs { count: jobs.len(), most });
         }
         if let Some(missing) =
             jobs.iter().flat_map(|job| &job.disks).find(|name| !names.contains(name))

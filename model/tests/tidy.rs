@@ -15,7 +15,7 @@ const ORDER: [(&str, &[&str]); 12] = [
     ("kernel", &["boot", "boot-info", "drivers", "fs", "fs-tools", "bench", "xen-abi"]),
     ("model", &["drivers", "bench", "boot-info", "fs", "xen-abi"]),
     ("dom0", &["bench"]),
-    ("rig", &[]),
+    ("rig", &["bench"]),
     ("qemu-count", &[]),
 ];
 

@@ -1,15 +1,16 @@
-//! A guest's result line, in fio's JSON layout: ours prints `ringmark-result: {..}`, the Linux
-//! guest `peer-result: {..}`.
+//! A guest's result, fio's JSON: ours in a frame over many lines of its console
+//! (`bench::result::frame`), the Linux guest's in one line `peer-result: {..}`.
 
 use anyhow::{Context, Result};
+use bench::result::frame::Unframe;
 use serde_json::Value;
 
 use crate::guest::ConsoleLine;
 use crate::steps::Outcome;
 
-/// Marks our guest's result.
-pub(crate) const OURS: &str = "ringmark-result:";
-/// Marks the Linux guest's result.
+/// What all lines of our guest's result begin with.
+pub(crate) const OURS: &str = "ringmark-result";
+/// What the line with the Linux guest's result begins with.
 pub(crate) const PEER: &str = "peer-result:";
 
 /// What a guest says it did.
@@ -19,26 +20,49 @@ pub(crate) struct GuestResult {
 }
 
 impl GuestResult {
-    /// Finds the one result among the lines of the guest `name`.
+    /// Finds the result of our guest `name` among the lines of all.
+    ///
+    /// # Errors
+    /// When there is none, or the console spoiled it.
+    pub(crate) fn ours(outcome: &Outcome, name: &str) -> Result<Self> {
+        let mut unframe = Unframe::default();
+        let lines = ConsoleLine::of(outcome, name);
+        let found = lines.iter().find_map(|line| unframe.line(line.text).transpose());
+        let text = match found {
+            Some(text) => text.with_context(|| format!("guest {name}"))?,
+            None => {
+                unframe.finish().with_context(|| format!("guest {name}"))?;
+                anyhow::bail!("guest {name} printed no result");
+            }
+        };
+        Self::parse(name, &text)
+    }
+
+    /// Finds the result of the Linux guest `name`.
     ///
     /// # Errors
     /// When there is none, or it is not JSON.
-    pub(crate) fn find(outcome: &Outcome, name: &str, mark: &str) -> Result<Self> {
+    pub(crate) fn peer(outcome: &Outcome, name: &str) -> Result<Self> {
         let lines = ConsoleLine::of(outcome, name);
         let text = lines
             .iter()
-            .find_map(|line| line.text.strip_prefix(mark))
-            .with_context(|| format!("guest {name} printed no line `{mark} {{..}}`"))?;
-        let json = serde_json::from_str(text.trim())
+            .find_map(|line| line.text.strip_prefix(PEER))
+            .with_context(|| format!("guest {name} printed no line `{PEER} {{..}}`"))?;
+        Self::parse(name, text.trim())
+    }
+
+    fn parse(name: &str, text: &str) -> Result<Self> {
+        let json = serde_json::from_str(text)
             .with_context(|| format!("guest {name}: its result is no JSON: {text}"))?;
         Ok(Self { json })
     }
 
-    /// Whether the guest says that all went well, and if not, why.
+    /// Whether our guest says that all went well, and if not, why.
     pub(crate) fn verdict(&self) -> Result<(), String> {
-        match self.json["ok"].as_bool() {
+        let run = &self.json["ringmark"];
+        match run["ok"].as_bool() {
             Some(true) => Ok(()),
-            Some(false) => Err(self.json["error"].as_str().unwrap_or("no reason given").to_owned()),
+            Some(false) => Err(run["error"].as_str().unwrap_or("no reason given").to_owned()),
             None => Err("the result does not say \"ok\"".to_owned()),
         }
     }
@@ -66,34 +90,47 @@ impl GuestResult {
     }
 }
 
+/// The lines of a step in which our guest `name` prints this result, for the tests of judges.
+#[cfg(test)]
+pub(crate) fn framed(name: &str, json: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    frame::frame([json], |line| lines.push(format!("[{name} 2.0] {line}\r")));
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn outcome(lines: &[&str]) -> Outcome {
-        Outcome { lines: lines.iter().map(|&line| line.to_owned()).collect(), status: 0 }
+    fn outcome(lines: Vec<String>) -> Outcome {
+        Outcome { lines, status: 0 }
     }
 
     #[test]
     fn the_result_is_found_on_its_guest_only() {
-        let outcome = outcome(&[
-            "[b 1.0] ringmark-result: {\"ok\": false}",
-            "[a 1.5] ringmark-result: {\"ok\": true, \"jobs\": [{\"jobname\": \"q\", \"error\": 0, \"read\": {\"iops\": 2.5}}]}\r",
-        ]);
-        let result = GuestResult::find(&outcome, "a", OURS).unwrap();
+        let jobs = r#"[{"jobname": "q", "error": 0, "read": {"iops": 2.5}}]"#;
+        let good = format!(r#"{{"ringmark": {{"ok": true}}, "jobs": {jobs}}}"#);
+        let mut lines = framed("b", r#"{"ringmark": {"ok": false}}"#);
+        lines.extend(framed("a", &good));
+        let outcome = outcome(lines);
+        let result = GuestResult::ours(&outcome, "a").unwrap();
         assert_eq!(result.verdict(), Ok(()));
         assert_eq!(result.iops("q", "read").unwrap(), 2.5);
         assert!(result.iops("r", "read").is_err() && result.iops("q", "write").is_err());
-        assert!(GuestResult::find(&outcome, "c", OURS).is_err());
+        assert!(GuestResult::ours(&outcome, "c").is_err());
+        assert!(GuestResult::peer(&outcome, "a").is_err());
     }
 
     #[test]
     fn failures_are_seen() {
-        let lines = outcome(&["[a 1.0] ringmark-result: {\"ok\": false, \"error\": \"no xvdz\"}"]);
-        let result = GuestResult::find(&lines, "a", OURS).unwrap();
-        assert_eq!(result.verdict(), Err("no xvdz".to_owned()));
-        let lines = outcome(&["[a 1.0] ringmark-result: {\"jobs\": []}"]);
-        assert!(GuestResult::find(&lines, "a", OURS).unwrap().verdict().is_err());
-        assert!(GuestResult::find(&outcome(&["[a 1.0] ringmark-result: {"]), "a", OURS).is_err());
+        let ours = |lines| GuestResult::ours(&outcome(lines), "a");
+        let failed = framed("a", r#"{"ringmark": {"ok": false, "error": "no xvdz"}}"#);
+        assert_eq!(ours(failed.clone()).unwrap().verdict(), Err("no xvdz".to_owned()));
+        assert!(ours(framed("a", r#"{"jobs": []}"#)).unwrap().verdict().is_err());
+        assert!(ours(framed("a", "{")).is_err());
+        assert!(ours(failed[..2].to_vec()).is_err_and(|e| format!("{e:#}").contains("breaks off")));
+        let peer = |text: &str| GuestResult::peer(&outcome(vec![text.to_owned()]), "a");
+        assert!(peer("[a 1.0] peer-result: {}\r").is_ok());
+        assert!(peer("[a 1.0] peer-result: {").is_err());
     }
 }

@@ -10,7 +10,7 @@ use super::{Disk, InFlight, RunError, SLOTS_MAX};
 use crate::file_map::Lookup;
 use crate::job::Job;
 use crate::pattern::{Direction, Pattern};
-use crate::result::{Counters, JobResult};
+use crate::result::{Counters, Done, JobResult};
 
 /// An end that has come for a job that failed or was stopped.
 const STOPPED: u64 = 0;
@@ -21,8 +21,13 @@ pub(super) struct Running {
     lanes: Vec<Lane>,
     next_lane: usize,
     pub(super) outstanding: u32,
+    /// I/Os put and completed in this pass of the loop.
+    put: u32,
+    completed: u32,
     pub(super) checks: Option<Checks>,
     phase: Phase,
+    begin_ns: u64,
+    /// When the I/Os of its phase began.
     start_ns: u64,
     /// How long the reads took that came before those of the read-back.
     read_before_ns: u64,
@@ -137,6 +142,9 @@ impl Running {
             lanes,
             next_lane: 0,
             outstanding: 0,
+            put: 0,
+            completed: 0,
+            begin_ns: 0,
             start_ns: 0,
             read_before_ns: 0,
             end_ns: 0,
@@ -146,6 +154,7 @@ impl Running {
 
     /// Its time runs from now on.
     pub(super) fn begin(&mut self, now_ns: u64) {
+        self.begin_ns = now_ns;
         self.start_ns = now_ns;
         let runtime_ns = self.result.job.runtime_ns;
         self.end_ns = runtime_ns.map_or(u64::MAX, |runtime| now_ns.saturating_add(runtime));
@@ -159,16 +168,44 @@ impl Running {
         self.result.job.rw.writes() && self.uses(disk)
     }
 
+    /// An I/O is in flight now.
+    #[inline]
+    pub(super) fn count_put(&mut self) {
+        self.outstanding += 1;
+        self.put += 1;
+        self.result.distribution.put(self.outstanding);
+    }
+
+    /// An I/O is no more in flight.
+    #[inline]
+    pub(super) fn count_completed(&mut self) {
+        self.outstanding -= 1;
+        self.completed += 1;
+    }
+
+    /// The backends are told of what was put.
+    #[inline]
+    pub(super) fn end_pass(&mut self) {
+        if self.put > 0 {
+            self.result.distribution.submitted(self.put);
+        }
+        if self.completed > 0 {
+            self.result.distribution.completed(self.completed);
+        }
+        (self.put, self.completed) = (0, 0);
+    }
+
     /// An I/O has succeeded.
     #[inline]
     pub(super) fn count(&mut self, direction: Direction, now_ns: u64, latency_ns: u64) {
         let before_ns = if direction == Direction::Read { self.read_before_ns } else { 0 };
-        let bytes = self.result.job.bs_bytes;
-        let figures = self.result.direction_mut(direction);
-        figures.ios += 1;
-        figures.bytes += u64::from(bytes);
-        figures.runtime_ns = before_ns + (now_ns - self.start_ns);
-        figures.latency.record(latency_ns);
+        self.result.count(&Done {
+            direction,
+            bytes: self.result.job.bs_bytes,
+            latency_ns,
+            runtime_ns: before_ns + (now_ns - self.start_ns),
+            elapsed_ns: now_ns - self.begin_ns,
+        });
     }
 
     /// The vCPU sleeps; that is one of this job's sleeps if it waits for something.

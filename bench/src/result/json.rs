@@ -1,238 +1,113 @@
-//! Results for machines: one line with fio's JSON layout and keys (fio's manual, "JSON output"),
-//! and an object `ringmark` in each job for what fio does not know.
-//!
-//! fio's completion latency starts when the request is submitted, and so does ours: `clat_ns` and
-//! `lat_ns` are the same figures, and there is no `slat_ns`.
+//! A report as JSON text, laid out as fio does it: two blanks a level, ` : ` after a key, six
+//! decimals.
 
-use super::{Counters, DirectionResult, JobResult};
-use crate::histogram::{Histogram, PERCENTILES};
 use alloc::format;
-use alloc::string::{String, ToString};
-use core::fmt;
-use serde::{Serialize, Serializer};
+use alloc::string::String;
 
-/// What the line starts with, so that it can be found among other output.
-pub const PREFIX: &str = "ringmark-result: ";
+use super::pairs::Pairs;
+use super::report::Report;
 
-/// fio's `error` of a job with failed I/Os: `EIO`.
-const EIO: u32 = 5;
+impl Report {
+    /// Reads a report, ours or fio's, in `json` or `json+` form.
+    ///
+    /// # Errors
+    /// What is wrong with the text, and where.
+    pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+}
 
-/// The result line, without a line break. `failure` is what ended the run, if it did not end well;
-/// `jobs` are those done so far. Failed I/Os make the result a failure, too.
-pub fn json_line(jobs: &[JobResult], failure: Option<&dyn fmt::Display>) -> String {
-    let error = failure.map(|failure| failure.to_string()).or_else(|| failed_ios(jobs));
-    let report = Report {
-        version: concat!("ringmark-", env!("CARGO_PKG_VERSION")),
-        ok: error.is_none(),
-        error,
-        jobs,
+/// fio's `--output-format=json+`.
+pub fn json_plus(report: &Report) -> String {
+    let text = serde_json::to_string(report).expect("text keys and plain numbers make JSON");
+    laid_out(&text)
+}
+
+/// fio's `--output-format=json`: without bins.
+pub fn json(report: &Report) -> String {
+    let mut report = report.clone();
+    for latency in report.jobs.iter_mut().flat_map(|job| job.latencies_mut()) {
+        latency.bins = Pairs::default();
+    }
+    json_plus(&report)
+}
+
+/// Lays out JSON that has no blanks but in strings.
+fn laid_out(json: &str) -> String {
+    let mut text = String::with_capacity(json.len() * 2);
+    let mut depth = 0;
+    let line = |text: &mut String, depth: usize| {
+        text.push('\n');
+        (0..depth).for_each(|_| text.push_str("  "));
     };
-    let json = serde_json::to_string(&report).expect("text keys and plain numbers make JSON");
-    format!("{PREFIX}{json}")
-}
-
-fn failed_ios(jobs: &[JobResult]) -> Option<String> {
-    let failed = jobs.iter().find(|result| result.errors() > 0)?;
-    Some(format!("job {}: {} I/Os failed", failed.job.name, failed.errors()))
-}
-
-#[derive(Serialize)]
-struct Report<'a> {
-    #[serde(rename = "fio version")]
-    version: &'a str,
-    ok: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-    jobs: &'a [JobResult],
-}
-
-impl Serialize for JobResult {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        JobObject {
-            jobname: &self.job.name,
-            error: if self.errors() > 0 { EIO } else { 0 },
-            options: Options(self),
-            read: Side::from(&self.read),
-            write: Side::from(&self.write),
-            ringmark: Cost {
-                grants: self.job.grants.to_string(),
-                disks: &self.job.disks,
-                errors: self.errors(),
-                counters: self.counters,
+    let mut rest = json;
+    while let Some(first) = rest.chars().next() {
+        let token = match first {
+            '"' => string(rest),
+            '{' | '[' | '}' | ']' | ',' | ':' => &rest[..1],
+            _ => &rest[..rest.find([',', '}', ']']).unwrap_or(rest.len())],
+        };
+        match first {
+            '{' | '[' => {
+                depth += 1;
+                text.push(first);
+                line(&mut text, depth);
+            }
+            '}' | ']' => {
+                depth -= 1;
+                line(&mut text, depth);
+                text.push(first);
+            }
+            ',' => {
+                text.push(',');
+                line(&mut text, depth);
+            }
+            ':' => text.push_str(" : "),
+            '0'..='9' | '-' if token.contains(['.', 'e']) => match token.parse::<f64>() {
+                Ok(number) => text.push_str(&format!("{number:.6}")),
+                Err(_) => text.push_str(token),
             },
+            _ => text.push_str(token),
         }
-        .serialize(serializer)
+        rest = &rest[token.len()..];
     }
+    text.push('\n');
+    text
 }
 
-#[derive(Serialize)]
-struct JobObject<'a> {
-    jobname: &'a str,
-    error: u32,
-    #[serde(rename = "job options")]
-    options: Options<'a>,
-    read: Side<'a>,
-    write: Side<'a>,
-    ringmark: Cost<'a>,
-}
-
-/// An object of the job's options, in their order.
-struct Options<'a>(&'a JobResult);
-
-impl Serialize for Options<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.job.options())
-    }
-}
-
-#[derive(Serialize)]
-struct Cost<'a> {
-    grants: String,
-    disks: &'a [String],
-    errors: u64,
-    /// Only where they are this job's alone.
-    #[serde(flatten)]
-    counters: Option<Counters>,
-}
-
-#[derive(Serialize)]
-struct Side<'a> {
-    io_bytes: u64,
-    io_kbytes: u64,
-    /// Bytes a second.
-    bw_bytes: u64,
-    /// KiB a second.
-    bw: u64,
-    iops: f64,
-    /// Milliseconds.
-    runtime: u64,
-    total_ios: u64,
-    clat_ns: Latency<'a>,
-    lat_ns: Latency<'a>,
-}
-
-impl<'a> From<&'a DirectionResult> for Side<'a> {
-    fn from(side: &'a DirectionResult) -> Self {
-        let bytes_per_second = side.bytes_per_second() as u64;
-        Self {
-            io_bytes: side.bytes,
-            io_kbytes: side.bytes / 1024,
-            bw_bytes: bytes_per_second,
-            bw: bytes_per_second / 1024,
-            iops: side.iops(),
-            runtime: side.runtime_ns / 1_000_000,
-            total_ios: side.ios,
-            clat_ns: Latency {
-                percentile: (side.latency.count() > 0).then_some(Percentiles(&side.latency)),
-                ..Latency::from(&side.latency)
-            },
-            lat_ns: Latency::from(&side.latency),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct Latency<'a> {
-    min: u64,
-    max: u64,
-    mean: f64,
-    stddev: u64,
-    #[serde(rename = "N")]
-    count: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    percentile: Option<Percentiles<'a>>,
-}
-
-impl From<&Histogram> for Latency<'_> {
-    fn from(latency: &Histogram) -> Self {
-        Self {
-            min: latency.min_ns(),
-            max: latency.max_ns(),
-            mean: latency.mean_ns(),
-            stddev: latency.stddev_ns(),
-            count: latency.count(),
-            percentile: None,
-        }
-    }
-}
-
-/// An object with keys such as `99.900000`.
-struct Percentiles<'a>(&'a Histogram);
-
-impl Serialize for Percentiles<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(PERCENTILES.map(|hundredths| {
-            let key = format!("{}.{:02}0000", hundredths / 100, hundredths % 100);
-            (key, self.0.percentile_ns(hundredths))
-        }))
-    }
+/// The string that `json` begins with, in its quotation marks.
+fn string(json: &str) -> &str {
+    let mut escaped = false;
+    let end = json.char_indices().skip(1).find(|&(_, letter)| {
+        let is_end = letter == '"' && !escaped;
+        escaped = letter == '\\' && !escaped;
+        is_end
+    });
+    end.map_or(json, |(at, _)| &json[..at + 1])
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
-    use serde_json::{Value, json};
-
-    fn read_back(line: &str) -> Value {
-        assert!(!line.contains('\n'));
-        let json = line.strip_prefix(PREFIX).expect("the prefix");
-        serde_json::from_str(json).expect("JSON")
-    }
 
     #[test]
-    fn keys_and_units_are_fios() {
-        let value = read_back(&json_line(&[sample()], None));
-        assert_eq!(value["ok"], json!(true));
-        assert_eq!(value.get("error"), None);
-        let job = &value["jobs"][0];
-        assert_eq!(job["jobname"], json!("mix"));
-        assert_eq!(job["error"], json!(0));
-        assert_eq!(job["job options"]["filename"], json!("/dev/xvda"));
-        assert_eq!(job["job options"]["runtime"], json!("10"));
-        let read = &job["read"];
-        assert_eq!(read["io_bytes"], json!(3_000 * 4096));
-        assert_eq!(read["io_kbytes"], json!(12_000));
-        assert_eq!(read["bw_bytes"], json!(1_500 * 4096));
-        assert_eq!(read["bw"], json!(6_000));
-        assert_eq!(read["iops"], json!(1_500.0));
-        assert_eq!(read["runtime"], json!(2_000));
-        assert_eq!(read["total_ios"], json!(3_000));
-        assert_eq!(read["clat_ns"]["N"], json!(3_000));
-        assert_eq!(read["clat_ns"]["min"], json!(20_000));
-        assert_eq!(read["lat_ns"]["mean"], json!(21_499.5));
-        let percentiles = read["clat_ns"]["percentile"].as_object().expect("an object");
-        assert_eq!(percentiles.len(), PERCENTILES.len());
-        assert!(percentiles.contains_key("1.000000"));
-        assert!(percentiles.contains_key("99.950000"));
-        assert_eq!(job["ringmark"]["notifications"], json!(125));
-        assert_eq!(job["ringmark"]["grants"], json!("persistent"));
-        assert_eq!(job["ringmark"]["disks"], json!(["xvda"]));
-    }
-
-    #[test]
-    fn no_ios_have_no_percentiles() {
-        let value = read_back(&json_line(&[JobResult::new(sample().job)], None));
-        let latency = &value["jobs"][0]["read"]["clat_ns"];
-        assert_eq!(latency["N"], json!(0));
-        assert_eq!(latency.get("percentile"), None);
-    }
-
-    #[test]
-    fn a_failure_keeps_the_jobs_done() {
-        let value = read_back(&json_line(&[sample()], Some(&"xvdb: not \"there\"\n")));
-        assert_eq!(value["ok"], json!(false));
-        assert_eq!(value["error"], json!("xvdb: not \"there\"\n"));
-        assert_eq!(value["jobs"].as_array().map(|jobs| jobs.len()), Some(1));
-    }
-
-    #[test]
-    fn failed_ios_are_a_failure() {
-        let mut result = sample();
-        result.write.errors = 3;
-        let value = read_back(&json_line(&[result], None));
-        assert_eq!(value["ok"], json!(false));
-        assert_eq!(value["error"], json!("job mix: 3 I/Os failed"));
-        assert_eq!(value["jobs"][0]["error"], json!(EIO));
+    fn the_layout_is_fios() {
+        let compact = r#"{"a":1,"b":{"c":0.5,"d":1e21,"e":"{[\"x\\\":1.5,"},"f":[{"g":-2},null]}"#;
+        let expected = r#"{
+  "a" : 1,
+  "b" : {
+    "c" : 0.500000,
+    "d" : 1000000000000000000000.000000,
+    "e" : "{[\"x\\\":1.5,"
+  },
+  "f" : [
+    {
+      "g" : -2
+    },
+    null
+  ]
+}
+"#;
+        assert_eq!(laid_out(compact), expected);
     }
 }

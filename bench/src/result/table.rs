@@ -57,11 +57,11 @@ fn speed_row(
         (false, _) if side.ios + side.errors == 0 => return None,
         (false, _) => "verify".to_owned(),
     };
-    let latency = &side.latency;
+    let latency = side.latency.moments();
     let time = |ns: f64| {
         if latency.count() == 0 { "-".to_owned() } else { short_time(ns) }
     };
-    let percentile = |hundredths| time(latency.percentile_ns(hundredths) as f64);
+    let percentile = |percent| time(side.latency.percentile_ns(percent) as f64);
     Some([
         short_name(result),
         result.job.grants.to_string(),
@@ -70,12 +70,12 @@ fn speed_row(
         result.job.iodepth.to_string(),
         short_count(side.iops()),
         short_bandwidth(side.bytes_per_second()),
-        time(latency.mean_ns()),
-        percentile(5_000),
-        percentile(9_500),
-        percentile(9_900),
-        percentile(9_990),
-        time(latency.max_ns() as f64),
+        time(latency.mean()),
+        percentile(50.0),
+        percentile(95.0),
+        percentile(99.0),
+        percentile(99.9),
+        time(latency.max() as f64),
         short_count(side.errors as f64),
     ])
 }
@@ -205,7 +205,7 @@ mod tests {
         let expected = "\
 job grants     rw       bs iodepth  IOPS        BW   mean    p50    p95    p99  p99.9    max errors
 mix persistent randrw/r 4k      32 1.50k 5.86MiB/s 21.5us 21.4us 22.9us 22.9us 22.9us 23.0us      0
-mix persistent randrw/w 4k      32   500 1.95MiB/s 20.5us 20.6us 20.9us 20.9us 21.0us 21.0us      0
+mix persistent randrw/w 4k      32   500 1.95MiB/s 20.5us 20.6us 20.9us 20.9us 21.1us 21.0us      0
 
 per 1,000 I/Os:
 job grants     I/Os requests notifications events grants made copies sleeps

@@ -55,7 +55,7 @@ fn a_sequential_job_reads_its_region_once_and_the_backend_agrees() {
         ok(&outcome);
         let read = &outcome.results[0].read;
         assert_eq!((read.ios, read.bytes, read.errors), (128, 512 << 10, 0));
-        assert_eq!(read.latency.count(), 128);
+        assert_eq!(read.latency.moments().count(), 128);
         assert_eq!(outcome.results[0].counters.unwrap().requests, 128);
         assert_eq!(xen.world().disks[0].stats.reads, 128);
     }

@@ -343,7 +343,7 @@ fn b26() {
         assert_eq!(outcome.error, None);
         let latency = &outcome.results[0].read.latency;
         assert_eq!(outcome.results[0].ios(), 1024);
-        assert!(latency.max_ns() > 1_900_000_000 && latency.max_ns() < 2_100_000_000);
+        assert!(latency.moments().max() > 1_900_000_000 && latency.moments().max() < 2_100_000_000);
         let mut work: Workload = workload(&xen, seed);
         work.run(&xen, &mut device, 200, 32).unwrap();
         guest.disconnect(device);

@@ -15,7 +15,7 @@ use crate::guest::{ConsoleLine, Guest};
 use crate::image::Image;
 use crate::machine::Clock;
 use crate::ramdisk::Ramdisks;
-use crate::result::{GuestResult, OURS, PEER};
+use crate::result::{GuestResult, OURS};
 use crate::rig::{GUEST_KERNEL, Rig};
 use crate::spread::Spread;
 use crate::steps::{Outcome, Seen, Step};
@@ -50,19 +50,22 @@ impl Side {
         }
     }
 
-    /// What begins the line with its result.
-    pub(crate) fn mark(self) -> &'static str {
-        match self {
-            Self::Ours => OURS,
-            Self::Linux => PEER,
-        }
-    }
-
     /// What begins the lines that say that its job has begun and that it has ended.
     pub(crate) fn edges(self) -> [&'static str; 2] {
         match self {
             Self::Ours => ["ringmark: first I/O completed", OURS],
             Self::Linux => ["peer: job begins", "peer: job ended"],
+        }
+    }
+
+    /// The result of its guest `name`.
+    ///
+    /// # Errors
+    /// When there is none, or it can't be read.
+    pub(crate) fn result(self, outcome: &Outcome, name: &str) -> Result<GuestResult> {
+        match self {
+            Self::Ours => GuestResult::ours(outcome, name),
+            Self::Linux => GuestResult::peer(outcome, name),
         }
     }
 
@@ -158,7 +161,7 @@ struct Sample {
 
 impl Sample {
     fn read(side: Side, name: &str, workloads: &[Workload], outcome: &Outcome) -> Result<Self> {
-        let result = GuestResult::find(outcome, name, side.mark())?;
+        let result = side.result(outcome, name)?;
         let iops = |workload: &Workload| result.iops(&workload.name(), workload.direction());
         Ok(Self {
             iops: workloads.iter().map(iops).collect::<Result<_>>()?,

@@ -16,7 +16,6 @@ use crate::guest::{ConsoleLine, Guest};
 use crate::image::Image;
 use crate::machine::Clock;
 use crate::ramdisk::Ramdisks;
-use crate::result::GuestResult;
 use crate::rig::Rig;
 use crate::scenario::compare::{Side, overlay};
 use crate::steps::{Outcome, Seen, Step};
@@ -160,7 +159,7 @@ impl Run {
     }
 
     fn cost(&self, outcome: &Outcome, counts: Option<Counts>) -> Result<Cost> {
-        let result = GuestResult::find(outcome, &self.guest.name, self.side.mark())?;
+        let result = self.side.result(outcome, &self.guest.name)?;
         let iops = result.iops(&self.workload.name(), self.workload.direction())?;
         let counts = counts.context("QEMU's counts were not taken at both ends of the job")?;
         ensure!(counts.total() != 0, "QEMU's plugin counted nothing while the job ran");
@@ -239,7 +238,7 @@ mod tests {
     fn a_window_is_from_its_first_edges() {
         let run = Run::new(Side::Ours, Workload::MAIN[0], 2);
         assert_eq!(run.edge("ringmark: first I/O completed"), Some(Edge::Begin));
-        assert_eq!(run.edge(&format!("{} {{}}", Side::Ours.mark())), Some(Edge::End));
+        assert_eq!(run.edge("ringmark-result-begin 1"), Some(Edge::End));
         assert_eq!(run.edge("anything else"), None);
         let at = |xen| Counts { xen, ..Counts::default() };
         let mut window = Window::default();

@@ -72,8 +72,8 @@ pub(super) fn run_guests(
     Ok(results)
 }
 
-/// Shows the guest's console. What xl says matters only when something fails; the result line is
-/// for machines, and saved.
+/// Shows the guest's console. What xl says matters only when something fails; the result is for
+/// machines, and saved.
 fn show(rig: &Rig, name: &str, line: &str) {
     let line = ConsoleLine::parse(line).filter(|line| line.name == name);
     if let Some(line) = line.filter(|line| !line.text.starts_with(OURS)) {
@@ -86,7 +86,7 @@ fn result(outcome: &Outcome, name: &str) -> Result<GuestResult> {
         let lines = ConsoleLine::of(outcome, "xl").into_iter().map(|line| line.text);
         format!("xl says:\n{}\n", lines.collect::<Vec<_>>().join("\n"))
     };
-    let result = GuestResult::find(outcome, name, OURS).with_context(from_xl)?;
+    let result = GuestResult::ours(outcome, name).with_context(from_xl)?;
     result.verdict().map_err(|reason| anyhow!("the guest says: {reason}"))?;
     ensure!(outcome.status == 0, "the guest did not end by itself; {}", from_xl());
     Ok(result)

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::guest::{ConsoleLine, Guest};
 use crate::ramdisk::Ramdisks;
-use crate::result::{GuestResult, OURS};
+use crate::result::GuestResult;
 use crate::rig::GUEST_KERNEL;
 use crate::steps::{Outcome, Step};
 
@@ -117,7 +117,7 @@ pub(super) fn guest(name: &str, ramdisks: &[u32], mode: char, extra: &str) -> Gu
 
 /// The guest's result, which must be good, of a guest that ended by powering off.
 pub(super) fn good_result(outcome: &Outcome, name: &str) -> Result<GuestResult> {
-    let result = GuestResult::find(outcome, name, OURS)?;
+    let result = GuestResult::ours(outcome, name)?;
     if let Err(reason) = result.verdict() {
         bail!("the guest says: {reason}");
     }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::check::{Check, RAMDISKS, good_result, guest, powered_off, value};
 use crate::pattern;
-use crate::result::{GuestResult, OURS};
+use crate::result::GuestResult;
 use crate::steps::Outcome;
 
 /// Where dom0 finds [`pattern()`].
@@ -87,7 +87,7 @@ fn one_byte_flipped() -> Check {
     Check::new("the guest checks a pattern with a flipped byte", 150, command)
         .with(guest("data-flipped", &[0], 'w', &extra))
         .judged("(c) one flipped byte is one error", |outcome| {
-            let result = GuestResult::find(outcome, "data-flipped", OURS)?;
+            let result = GuestResult::ours(outcome, "data-flipped")?;
             ensure!(result.verdict().is_err(), "the guest says that all is well");
             powered_off(outcome, "data-flipped")?;
             checked(outcome, "data-flipped", 1)
@@ -96,7 +96,7 @@ fn one_byte_flipped() -> Check {
 
 /// That the job read all blocks and found so many wrong.
 fn checked(outcome: &Outcome, name: &str, wrong: u64) -> Result<String> {
-    let result = GuestResult::find(outcome, name, OURS)?;
+    let result = GuestResult::ours(outcome, name)?;
     let job = result.job("check")?;
     let ios = job["read"]["total_ios"].as_u64().context("the job has no read.total_ios")?;
     let errors = job["ringmark"]["errors"].as_u64().context("the job has no ringmark.errors")?;

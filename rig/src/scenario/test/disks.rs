@@ -21,7 +21,7 @@ fn eight_at_once() -> Check {
     for disk in disk_names() {
         extra.push_str(&format!(" --name={disk} --filename=/dev/{disk}"));
     }
-    let command = "guest_create disks-eight\nguest_until 'ringmark-result:*' 60\n\
+    let command = "guest_create disks-eight\nguest_until 'ringmark-result-end*' 60\n\
                    echo rd_req=$(cat $vbds*/statistics/rd_req)\nxl shutdown disks-eight\nguest_end 60";
     Check::new("eight disks at once", 180, command)
         .with(guest("disks-eight", &EIGHT, 'w', &extra))
@@ -84,7 +84,7 @@ fn reads(outcome: &Outcome, name: &str) -> Result<String> {
 /// That the guest refused its job: a failed result whose error has all these words and stands on
 /// the console too, in a line of its own; then it powered off. Gives the error.
 pub(super) fn refused(outcome: &Outcome, name: &str, words: &[&str]) -> Result<String> {
-    let result = GuestResult::find(outcome, name, OURS)?;
+    let result = GuestResult::ours(outcome, name)?;
     let error = result.verdict().err().context("the result says \"ok\": true")?;
     for word in words {
         ensure!(error.contains(word), "the error does not name {word}: {error}");
@@ -109,6 +109,7 @@ pub(super) fn unchanged(outcome: &Outcome) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::result::framed;
 
     fn outcome(lines: &[&str]) -> Outcome {
         Outcome { lines: lines.iter().map(|&line| line.to_owned()).collect(), status: 0 }
@@ -117,12 +118,10 @@ mod tests {
     #[test]
     fn a_refusal_is_told_twice_and_powers_off() {
         let lines = |told, reason| {
-            outcome(&[
-                "[xl 1.0] create a",
-                told,
-                "[a 2.0] ringmark-result: {\"ok\": false, \"error\": \"xvda is read-only\", \"jobs\": []}",
-                reason,
-            ])
+            let json = r#"{"ringmark": {"ok": false, "error": "xvda is read-only"}}"#;
+            let mut lines = framed("a", json);
+            lines.extend(["[xl 1.0] create a", told, reason].map(str::to_owned));
+            Outcome { lines, status: 0 }
         };
         let (told, off) = (
             "[a 2.0] ringmark: xvda is read-only",

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use super::check::{Check, good_result, guest, powered_off};
 use super::disks::refused;
 use crate::guest::{ConsoleLine, Guest};
-use crate::result::{GuestResult, OURS};
+use crate::result::GuestResult;
 use crate::steps::Outcome;
 
 pub(super) fn checks() -> Vec<Check> {
@@ -95,7 +95,7 @@ fn shut_down_early() -> Check {
 }
 
 fn reports_early(outcome: &Outcome) -> Result<String> {
-    let result = GuestResult::find(outcome, "early", OURS)?;
+    let result = GuestResult::ours(outcome, "early")?;
     let reason = result.verdict().err().context("it calls itself complete")?;
     ensure!(reason.contains("stopped"), "{reason}");
     let ios = result.job("job")?["read"]["total_ios"].as_u64().unwrap_or(0);

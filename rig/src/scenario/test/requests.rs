@@ -25,7 +25,7 @@ fn check(mode: &'static str, persistent: bool) -> Check {
     );
     let command = format!(
         r#"guest_create {name}
-guest_until 'ringmark-result:*' 60
+guest_until 'ringmark-result-end*' 60
 for key in rd_req wr_req; do echo $key=$(cat ${{vbds}}{XVDA}/statistics/$key); done
 echo frontend=$(xenstore-read /local/domain/$id/device/vbd/{XVDA}/feature-persistent)
 echo backend=$(xenstore-read /local/domain/0/backend/vbd/$id/{XVDA}/feature-persistent)
@@ -76,6 +76,7 @@ fn negotiated(outcome: &Outcome, persistent: bool) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::result::framed;
 
     fn outcome(lines: &[&str]) -> Outcome {
         Outcome { lines: lines.iter().map(|&line| line.to_owned()).collect(), status: 0 }
@@ -84,10 +85,13 @@ mod tests {
     #[test]
     fn a_difference_of_one_request_fails() {
         let lines = |rd_req| {
-            let result = "[g 2.0] ringmark-result: {\"ok\": true, \"jobs\": [{\"jobname\": \"mixed\", \
-                          \"read\": {\"total_ios\": 7}, \"write\": {\"total_ios\": 3}}]}";
+            let sides = r#""read": {"total_ios": 7}, "write": {"total_ios": 3}"#;
+            let jobs = format!(r#"[{{"jobname": "mixed", {sides}}}]"#);
+            let json = format!(r#"{{"ringmark": {{"ok": true}}, "jobs": {jobs}}}"#);
+            let mut lines = framed("g", &json);
             let off = "[xl 3.0] Domain 1 has shut down, reason code 0 0x0";
-            outcome(&["[xl 1.0] create g", result, rd_req, "wr_req=3", off])
+            lines.extend(["[xl 1.0] create g", rd_req, "wr_req=3", off].map(str::to_owned));
+            Outcome { lines, status: 0 }
         };
         assert!(counts_agree(&lines("rd_req=7"), "g").is_ok());
         assert!(counts_agree(&lines("rd_req=8"), "g").is_err());

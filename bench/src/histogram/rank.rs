@@ -1,0 +1,101 @@
+//! Which of some number of samples a percentile is, with the very rounding of fio.
+//!
+//! fio's `calc_clat_percentiles` takes the first bucket for which
+//! `sum >= (long double)percentile / 100.0 * count`; on x86 a long double has 64 bits of mantissa.
+//! The rounding decides at the edges: the 99.9th percentile of 1,000 samples is the 1,000th, as the
+//! double nearest to 99.9 is greater than that; the 9th of 300 is the 28th, as 0.09 is rounded up.
+
+/// Bits of a long double's mantissa.
+const MANTISSA_BITS: u32 = 64;
+
+/// `percent` of `count` as a long double: `mantissa` divided by 2 to the `shift`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rank {
+    mantissa: u64,
+    shift: i32,
+}
+
+impl Rank {
+    /// The rank for a percentile, over 0 and at most 100.
+    pub(super) fn new(percent: f64, count: u64) -> Self {
+        let bits = percent.to_bits();
+        let exponent = ((bits >> (f64::MANTISSA_DIGITS - 1)) & 0x7ff) as i32;
+        let one = 1 << (f64::MANTISSA_DIGITS - 1);
+        let mantissa = (bits & (one - 1)) | one;
+        // percent = mantissa / 2^shift; with 74 more bits the quotient has more than 64.
+        let shift = 1075 - exponent + 74;
+        let dividend = u128::from(mantissa) << 74;
+        let share = Self::round(dividend / 100, dividend % 100 != 0, shift);
+        Self::round(u128::from(share.mantissa) * u128::from(count), false, share.shift)
+    }
+
+    /// `value / 2^shift`, and a little more if `sticky`, to the nearest; a tie to the even one.
+    fn round(value: u128, sticky: bool, shift: i32) -> Self {
+        let dropped = (u128::BITS - value.leading_zeros()).saturating_sub(MANTISSA_BITS);
+        let kept = value >> dropped;
+        let rest = value - (kept << dropped);
+        let half = (1 << dropped) >> 1;
+        let up = dropped > 0 && (rest > half || (rest == half && (sticky || kept & 1 == 1)));
+        match u64::try_from(kept + u128::from(up)) {
+            Ok(mantissa) => Self { mantissa, shift: shift - dropped as i32 },
+            // Rounded up to 2^64.
+            Err(_) => Self { mantissa: 1 << 63, shift: shift - dropped as i32 - 1 },
+        }
+    }
+
+    /// Whether so many samples reach it.
+    pub(super) fn is_reached_by(self, samples: u64) -> bool {
+        match self.shift {
+            // Over 2^64 samples, for what is no percentile.
+            ..0 => self.mantissa == 0,
+            0..64 => u128::from(samples) << self.shift >= u128::from(self.mantissa),
+            64.. => samples > 0 || self.mantissa == 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The least number of samples that reaches it.
+    fn rank(percent: f64, count: u64) -> u64 {
+        let rank = Rank::new(percent, count);
+        let least = (0..=count).find(|&samples| rank.is_reached_by(samples));
+        least.expect("all samples reach any percentile")
+    }
+
+    #[test]
+    fn edges_are_fios() {
+        // From the expression above, in C on x86-64.
+        for (percent, count, samples) in [
+            (99.9, 1_000, 1_000),
+            (99.9, 10_000, 9_991),
+            (99.99, 10_000, 9_999),
+            (99.95, 2_000, 2_000),
+            (90.0, 10, 9),
+            (70.0, 10, 7),
+            (1.0, 100, 1),
+            (9.0, 300, 28),
+            (50.0, 3, 2),
+            (29.0, 100, 29),
+            (57.0, 100, 57),
+            (0.1, 1_000, 2),
+            (0.001, 5, 1),
+            (100.0, 7, 7),
+        ] {
+            assert_eq!(rank(percent, count), samples, "{percent} of {count}");
+        }
+    }
+
+    #[test]
+    fn nothing_overflows() {
+        for percent in [f64::MIN_POSITIVE, 5e-324, 0.0, 1e-300, 1.0, 100.0, f64::MAX, f64::NAN] {
+            for count in [0, 1, u64::MAX] {
+                let _ = Rank::new(percent, count).is_reached_by(u64::MAX);
+            }
+        }
+        assert!(Rank::new(100.0, u64::MAX).is_reached_by(u64::MAX));
+        assert!(!Rank::new(100.0, u64::MAX).is_reached_by(u64::MAX - 1));
+    }
+}

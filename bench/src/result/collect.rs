@@ -1,0 +1,270 @@
+//! From what jobs did to fio's figures, and out over the console.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::distribution::{BATCH_KEYS, DEPTH_KEYS, LATENCY_KEYS};
+use super::frame::frame;
+use super::group::{Group, Part};
+use super::pairs::Pairs;
+use super::report::{Extra, Job, Latency, Report, Run, Side};
+use super::{DirectionResult, JobResult};
+use crate::histogram::{Histogram, PERCENTILES};
+
+/// fio's `error` of a job with failed I/Os.
+const EIO: i32 = 5;
+/// fio's `eta` of a job that has ended.
+const NO_ETA: u64 = i32::MAX as u64;
+
+/// Gives `print` the lines that carry the report of a run over a console, to be read back by
+/// [`Unframe`](super::frame::Unframe) and [`Report::from_json`]. `failure` is what ended the run,
+/// if it did not end well; `results` are those of the jobs done so far. Failed I/Os make the run a
+/// failure, too.
+///
+/// Only one job's text is in memory at a time.
+pub fn emit(
+    results: &[JobResult],
+    failure: Option<&dyn fmt::Display>,
+    print: impl FnMut(fmt::Arguments<'_>),
+) {
+    let report = json(&report(failure_of(results, failure)));
+    // Nothing before the jobs can hold these letters: in a string each `"` has a `\` before it.
+    let jobs_at = report.find(JOBS).map_or(report.len(), |at| at + JOBS.len());
+    let (head, tail) = report.split_at(jobs_at);
+    let jobs = jobs(results).enumerate().flat_map(|(number, job)| {
+        let comma = if number == 0 { "" } else { "," };
+        [comma.to_owned(), json(&job)]
+    });
+    frame([head.to_owned()].into_iter().chain(jobs).chain([tail.to_owned()]), print);
+}
+
+/// What stands before the jobs of a report without spaces.
+const JOBS: &str = "\"jobs\":[";
+
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("text keys and plain numbers make JSON")
+}
+
+/// A report without jobs.
+fn report(error: Option<String>) -> Report {
+    Report {
+        version: concat!("ringmark-", env!("CARGO_PKG_VERSION")).to_owned(),
+        ringmark: Some(Run { ok: error.is_none(), error }),
+        ..Report::default()
+    }
+}
+
+fn failure_of(results: &[JobResult], failure: Option<&dyn fmt::Display>) -> Option<String> {
+    failure.map(|failure| failure.to_string()).or_else(|| {
+        let failed = results.iter().find(|result| result.errors() > 0)?;
+        Some(format!("job {}: {} I/Os failed", failed.job.name, failed.errors()))
+    })
+}
+
+/// The jobs of the report, in their order.
+fn jobs(results: &[JobResult]) -> impl Iterator<Item = Job> {
+    let groups = results.chunk_by(|_, next| !next.job.stonewall);
+    groups.zip(0..).flat_map(|(group, groupid)| {
+        let sums = group.chunk_by(|_, _| false);
+        let part = |side: fn(&JobResult) -> &DirectionResult| {
+            sums.clone().map(move |sum| part(sum.iter().map(side))).collect()
+        };
+        let (read, write) = (part(|result| &result.read), part(|result| &result.write));
+        sums.filter_map(JobResult::sum).map(move |sum| job(&sum, groupid, &read, &write))
+    })
+}
+
+fn part<'a>(sides: impl Iterator<Item = &'a DirectionResult>) -> Part {
+    sides.fold(Part::default(), |sum, side| Part {
+        runtime: sum.runtime.max(milliseconds(side.runtime_ns)),
+        io_bytes: sum.io_bytes + side.bytes,
+    })
+}
+
+fn job(result: &JobResult, groupid: u64, read: &Group, write: &Group) -> Job {
+    let spread = &result.distribution;
+    let [latency_ns, latency_us, latency_ms] = spread.latencies().map(|p| keyed(&LATENCY_KEYS, p));
+    let job_runtime = milliseconds(result.runtime_ns);
+    Job {
+        jobname: result.job.name.clone(),
+        groupid,
+        error: if result.errors() > 0 { EIO } else { 0 },
+        eta: NO_ETA,
+        elapsed: job_runtime.div_ceil(1_000),
+        options: result.job.options().into_iter().map(|(key, v)| (key.to_owned(), v)).collect(),
+        read: side(&result.read, read),
+        write: side(&result.write, write),
+        job_runtime,
+        iodepth_level: keyed(&DEPTH_KEYS, spread.depths()),
+        iodepth_submit: keyed(&BATCH_KEYS, spread.submits()),
+        iodepth_complete: keyed(&BATCH_KEYS, spread.completes()),
+        latency_ns,
+        latency_us,
+        latency_ms,
+        latency_depth: result.job.iodepth.into(),
+        latency_percentile: 100.0,
+        ringmark: Some(Extra {
+            members: result.members,
+            grants: result.job.grants.to_string(),
+            disks: result.job.disks.clone(),
+            errors: result.errors(),
+            counters: result.counters,
+        }),
+        ..Job::default()
+    }
+}
+
+fn side(result: &DirectionResult, group: &Group) -> Side {
+    let part = part(core::iter::once(result));
+    let bw_bytes = part.bw_bytes();
+    let (bw, iops) = (result.samples.bw(), result.samples.iops());
+    Side {
+        io_bytes: result.bytes,
+        io_kbytes: result.bytes / 1024,
+        bw_bytes,
+        bw: bw_bytes / 1024,
+        iops: match part.runtime {
+            0 => 0.0,
+            runtime => 1_000.0 * result.ios as f64 / runtime as f64,
+        },
+        runtime: part.runtime,
+        total_ios: result.ios,
+        clat_ns: latency(&result.latency, true),
+        lat_ns: latency(&result.latency, false),
+        bw_min: bw.min,
+        bw_max: bw.max,
+        bw_agg: if bw.count == 0 { 0.0 } else { group.percent(bw.mean) },
+        bw_mean: bw.mean,
+        bw_dev: bw.stddev(),
+        bw_samples: bw.count,
+        iops_min: iops.min,
+        iops_max: iops.max,
+        iops_mean: iops.mean,
+        iops_stddev: iops.stddev(),
+        iops_samples: iops.count,
+        ..Side::default()
+    }
+}
+
+fn latency(histogram: &Histogram, percentiles: bool) -> Latency {
+    let moments = histogram.moments();
+    let mut latency = Latency {
+        min: moments.min(),
+        max: moments.max(),
+        mean: moments.mean(),
+        stddev: moments.stddev(),
+        count: moments.count(),
+        ..Latency::default()
+    };
+    if percentiles && latency.count > 0 {
+        let percentile =
+            |&percent: &f64| (format!("{percent:.6}"), histogram.percentile_ns(percent));
+        latency.percentile = PERCENTILES.iter().map(percentile).collect();
+        latency.bins = histogram.bins().collect();
+    }
+    latency
+}
+
+/// Names for figures in their order.
+fn keyed(keys: &[&str], figures: Vec<f64>) -> Pairs<String, f64> {
+    keys.iter().map(|&key| key.to_owned()).zip(figures).collect()
+}
+
+/// As fio counts runtimes: begun milliseconds are whole ones.
+fn milliseconds(ns: u64) -> u64 {
+    ns.div_ceil(1_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::frame::Unframe;
+    use super::super::{Counters, sample};
+    use super::*;
+
+    /// What arrives.
+    fn read_back(results: &[JobResult], failure: Option<&dyn fmt::Display>) -> Report {
+        let (mut unframe, mut found) = (Unframe::default(), None);
+        emit(results, failure, |line| {
+            found = unframe.line(&line.to_string()).expect("an honest console").or(found.take());
+        });
+        Report::from_json(&found.expect("a result")).expect("a report")
+    }
+
+    #[test]
+    fn figures_and_units_are_fios() {
+        let report = read_back(&[sample()], None);
+        assert_eq!(report.ringmark, Some(Run { ok: true, error: None }));
+        let [job] = &report.jobs[..] else { panic!("one job") };
+        assert_eq!((job.jobname.as_str(), job.error, job.groupid), ("mix", 0, 0));
+        assert_eq!(job.options.value("filename").map(String::as_str), Some("/dev/xvda"));
+        assert_eq!((job.job_runtime, job.elapsed), (2_000, 2));
+        let read = &job.read;
+        assert_eq!((read.io_bytes, read.io_kbytes), (3_000 * 4096, 12_000));
+        assert_eq!((read.bw_bytes, read.bw), (1_500 * 4096, 6_000));
+        assert_eq!((read.iops, read.runtime, read.total_ios), (1_500.0, 2_000, 3_000));
+        assert_eq!((read.iops_samples, read.iops_min, read.bw_min), (3, 1_500, 6_000));
+        assert_eq!((read.bw_agg, job.write.bw_agg), (100.0, 100.0));
+        let clat = &read.clat_ns;
+        assert_eq!((clat.min, clat.max, clat.mean, clat.count), (20_000, 22_999, 21_499.5, 3_000));
+        assert_eq!((read.lat_ns.count, read.slat_ns.count), (3_000, 0));
+        assert_eq!(clat.percentile.len(), PERCENTILES.len());
+        assert!(clat.percentile.value("99.950000").is_some_and(|&ns| ns > 22_000));
+        assert_eq!(clat.bins.iter().map(|(_, count)| count).sum::<u64>(), 3_000);
+        assert_eq!(job.iodepth_level.value("32"), Some(&100.0));
+        assert_eq!(job.latency_us.value("50"), Some(&100.0));
+        let extra = job.ringmark.as_ref().expect("our own");
+        assert_eq!(extra.grants, "persistent");
+        assert_eq!((extra.members, &extra.disks[..]), (1, &["xvda".to_owned()][..]));
+        let counters = Counters { requests: 4_000, notifications: 125, ..Counters::default() };
+        assert_eq!(extra.counters, Some(counters));
+    }
+
+    #[test]
+    fn no_ios_have_no_percentiles() {
+        let job = &read_back(&[JobResult::new(sample().job)], None).jobs[0];
+        assert_eq!((job.read.iops, job.read.clat_ns.count), (0.0, 0));
+        assert!(job.read.clat_ns.percentile.is_empty());
+        assert_eq!(job.ringmark.as_ref().and_then(|extra| extra.counters), None);
+    }
+
+    #[test]
+    fn failures_are_told_with_the_jobs_done() {
+        // The letters before the jobs may stand anywhere else.
+        let why = "xvdb: not \"jobs\":[ there\n";
+        let report = read_back(&[sample()], Some(&why));
+        assert_eq!(report.ringmark, Some(Run { ok: false, error: Some(why.to_owned()) }));
+        assert_eq!(report.jobs.len(), 1);
+        let mut result = sample();
+        result.write.errors = 3;
+        let report = read_back(&[sample(), result], None);
+        let error = Some("job mix: 3 I/Os failed".to_owned());
+        assert_eq!(report.ringmark, Some(Run { ok: false, error }));
+        assert_eq!([report.jobs[0].error, report.jobs[1].error], [0, EIO]);
+        assert_eq!(read_back(&[], Some(&"no disk")).jobs, []);
+    }
+
+    #[test]
+    fn a_stonewall_begins_a_group() {
+        let mut last = sample();
+        last.job.stonewall = true;
+        let report = read_back(&[sample(), sample(), last], None);
+        let groups: Vec<u64> = report.jobs.iter().map(|job| job.groupid).collect();
+        assert_eq!(groups, [0, 0, 1]);
+        assert_eq!([0, 1, 2].map(|job| report.jobs[job].read.bw_agg as u32), [50, 50, 100]);
+    }
+
+    #[test]
+    fn a_sum_is_what_the_jobs_did_together() {
+        let sum = JobResult::sum(&[sample(), sample()]).expect("two");
+        let group = [sum.read.bytes, sum.write.bytes]
+            .map(|io_bytes| Group::from_iter([Part { runtime: 2_000, io_bytes }]));
+        let job = job(&sum, 0, &group[0], &group[1]);
+        assert_eq!((job.read.iops, job.read.runtime, job.job_runtime), (3_000.0, 2_000, 4_000));
+        assert_eq!((job.read.iops_min, job.read.clat_ns.count), (3_000, 6_000));
+        assert_eq!(job.ringmark.map(|extra| extra.members), Some(2));
+        assert!(JobResult::sum(&[]).is_none());
+    }
+}
