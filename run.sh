@@ -20,6 +20,10 @@ install_missing() {
     need qemu-system-x86_64 qemu-system-x86
     need xz xz-utils
     need makefs makefs
+    if [ "${1-}" = test ]; then
+        need fio fio
+        /usr/bin/python3 -c 'import pandas' 2>/dev/null || missing+=(python3-pandas)
+    fi
     [ ${#missing[@]} -gt 0 ] || return 0
     local install="apt-get update -qq && apt-get install -qq --no-install-recommends ${missing[*]}"
     command -v apt-get >/dev/null || fail "missing: ${missing[*]} (Debian's names; this needs Debian 12)"
@@ -39,7 +43,7 @@ find_cargo() {
 
 case "${1-}" in
     help | -h | --help | -V | --version) ;;
-    *) install_missing ;;
+    *) install_missing "$@" ;;
 esac
 find_cargo
 cargo build --release --quiet --package kernel --package rig --package qemu-count || fail "the build failed"

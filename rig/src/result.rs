@@ -94,7 +94,7 @@ impl GuestResult {
 #[cfg(test)]
 pub(crate) fn framed(name: &str, json: &str) -> Vec<String> {
     let mut lines = Vec::new();
-    frame::frame([json], |line| lines.push(format!("[{name} 2.0] {line}\r")));
+    bench::result::frame::frame([json], |line| lines.push(format!("[{name} 2.0] {line}\r")));
     lines
 }
 
