@@ -10,6 +10,7 @@ mod error;
 mod file;
 mod parse;
 mod region;
+mod reporting;
 mod spell;
 mod table;
 mod value;
@@ -28,6 +29,7 @@ pub use error::JobError;
 pub use file::parse_file;
 pub use parse::parse;
 pub use region::Region;
+pub use reporting::{LOG_SAMPLES_MAX, Percentile, Reporting};
 pub use table::help;
 use xen_abi::PAGE_SIZE;
 
@@ -89,6 +91,8 @@ pub struct Job {
     pub ioengine: Option<IoEngine>,
     /// `verify=` and what belongs to it.
     pub verify: Option<Verify>,
+    /// `percentile_list=`, `group_reporting`, `write_bw_log=` and what else belongs to the result.
+    pub reporting: Reporting,
     /// `grants=` (not fio's).
     pub grants: GrantMode,
     /// `ringmark_poll_us=` (not fio's).
@@ -136,6 +140,7 @@ impl Default for Job {
             randseed: Some(RANDSEED),
             ioengine: None,
             verify: None,
+            reporting: Reporting::default(),
             grants: GrantMode::Persistent,
             poll: Poll::Auto,
         }

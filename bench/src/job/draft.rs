@@ -54,6 +54,7 @@ impl Draft {
                 after_write: !self.no_verify_after_write,
                 fatal: self.verify_fatal,
             }),
+            reporting: self.job.reporting.named_by(&self.job.name),
             ..self.job
         };
         if self.numjobs as usize > NUMJOBS_MAX.saturating_sub(jobs.len()) {
@@ -118,6 +119,7 @@ impl Draft {
                 "verify_interval= must divide bs=; leave it out for one header a block",
             ),
         ];
-        rules.into_iter().find_map(|(broken, fix)| broken.then_some(fix))
+        let rule = rules.into_iter().find_map(|(broken, fix)| broken.then_some(fix));
+        rule.or_else(|| job.reporting.conflict(job.runtime_ns))
     }
 }

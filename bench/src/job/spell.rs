@@ -61,6 +61,7 @@ impl Job {
             options.push(("do_verify", u8::from(verify.after_write).to_string()));
             options.extend(verify.fatal.then(|| ("verify_fatal", flag())));
         }
+        options.extend(self.reporting.options());
         options.push(("grants", self.grants.to_string()));
         options.push(("ringmark_poll_us", self.poll.to_string()));
         options

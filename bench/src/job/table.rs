@@ -69,6 +69,22 @@ const OPTIONS: &[Row] = &[
         |d, v| v.flag().map(|on| d.verify_fatal = on)),
     Row(&["do_verify"], "0|1", "reads back what was written (1)",
         |d, v| v.flag().map(|on| d.no_verify_after_write = !on)),
+    Row(&["group_reporting"], "0|1", "adds up jobs that run together",
+        |d, v| v.flag().map(|on| d.job.reporting.with_group = on)),
+    Row(&["clat_percentiles"], "0|1", "percentiles of completion latencies (1)",
+        |d, v| v.flag().map(|on| d.job.reporting.clat_percentiles = on)),
+    Row(&["lat_percentiles"], "0|1", "percentiles of whole latencies, which are the same (0)",
+        |d, v| v.flag().map(|on| d.job.reporting.lat_percentiles = on)),
+    Row(&["percentile_list"], "P:P..", "which percentiles, for example 50:99.9",
+        |d, v| v.percentiles().map(|list| d.job.reporting.percentiles = list)),
+    Row(&["log_avg_msec"], "MS", "the window of a sample in logs",
+        |d, v| v.log_window_ms().map(|ms| d.job.reporting.log_avg_ms = ms)),
+    Row(&["write_bw_log"], "PREFIX", "a log of bandwidth, for PREFIX_bw.N.log",
+        |d, v| v.log_prefix().map(|prefix| d.job.reporting.logs[0] = Some(prefix))),
+    Row(&["write_iops_log"], "PREFIX", "a log of IOPS, for PREFIX_iops.N.log",
+        |d, v| v.log_prefix().map(|prefix| d.job.reporting.logs[1] = Some(prefix))),
+    Row(&["write_lat_log"], "PREFIX", "a log of latencies, for PREFIX_lat.N.log",
+        |d, v| v.log_prefix().map(|prefix| d.job.reporting.logs[2] = Some(prefix))),
     Row(&["grants"], "WORD", "persistent, persistent-copy or per-request (not fio's)",
         |d, v| v.grants().map(|grants| d.job.grants = grants)),
     Row(&["ringmark_poll_us"], "auto|N", "polls so long before it sleeps (not fio's)",
@@ -80,8 +96,6 @@ const OPTIONS: &[Row] = &[
         |_, v| v.must_be("0", "there is no page cache to go through; use buffered=0")),
     Row(&["norandommap"], "1", "random blocks are drawn independently",
         |_, v| v.must_be_on("a random map is not kept; leave the option out")),
-    Row(&["group_reporting"], "0|1", "accepted; every job is reported by itself",
-        |_, v| v.flag().map(drop)),
 ];
 
 /// fio's options that say how Linux, fio's files and its threads are to be handled. There are none
@@ -91,8 +105,8 @@ const WITHOUT_EFFECT: &str = "
     cpumask cpus_allowed cpus_allowed_policy create_fsync create_on_open create_serialize
     description disk_util error_dump fadvise_hint fallocate gid gtod_cpu hugepage-size
     invalidate iomem ioscheduler lockfile lockmem mem nice numa_cpu_nodes numa_mem_policy
-    openfiles overwrite per_job_logs prio prioclass thread uid unique_filename unlink
-    unlink_each_loop
+    openfiles overwrite per_job_logs prio prioclass slat_percentiles thread uid unique_filename
+    unlink unlink_each_loop
 ";
 
 /// fio's other options (fio 3.33, `--cmdhelp=all`, with their aliases, and those of its command
@@ -100,7 +114,7 @@ const WITHOUT_EFFECT: &str = "
 const UNSUPPORTED: &str = "
     allrandrepeat atomic ba block_error_percentiles blockalign blocksize_range
     blocksize_unaligned bs_is_seq_rand bs_unaligned bsrange bssplit buffer_compress_chunk
-    buffer_compress_percentage buffer_pattern bwavgtime clat_percentiles continue_on_error
+    buffer_compress_percentage buffer_pattern bwavgtime continue_on_error
     create_only dedupe_global dedupe_mode dedupe_percentage
     dedupe_working_set_percentage directory disable_bw disable_bw_measurement disable_clat
     disable_lat disable_slat end_fsync eta exec_postrun exec_prerun exit_what exitall
@@ -109,25 +123,25 @@ const UNSUPPORTED: &str = "
     fsync fsync_on_close gtod_reduce hipri ignore_error ignore_zone_limits include
     io_submit_mode iodepth_batch iodepth_batch_complete iodepth_batch_complete_max
     iodepth_batch_complete_min iodepth_batch_submit iodepth_low iomem_align iopsavgtime
-    job_max_open_zones kb_base lat_percentiles latency_percentile latency_run latency_target
-    latency_window log_alternate_epoch log_alternate_epoch_clock_id log_avg_msec
+    job_max_open_zones kb_base latency_percentile latency_run latency_target
+    latency_window log_alternate_epoch log_alternate_epoch_clock_id
     log_compression log_compression_cpus log_entries log_hist_coarseness log_hist_msec
     log_max_value log_offset log_prio log_store_compressed log_unix_epoch max_latency
     max_open_zones mem_align merge_blktrace_file merge_blktrace_iters merge_blktrace_scalars
     minimal new_group nr_files nrfiles offset_align opendir output output-format
-    percentage_random percentile_list pre_read profile ramp_time random_distribution
+    percentage_random pre_read profile ramp_time random_distribution
     random_generator rate rate_cycle rate_ignore_thinktime rate_iops rate_iops_min rate_min
     rate_process ratecycle ratemin read_beyond_wp read_iolog read_iolog_chunked readonly
     refill_buffers registerfiles replay_align replay_no_stall replay_redirect replay_scale
     replay_skip replay_time_scale rw_sequencer scramble_buffers serialize_overlap
-    significant_figures slat_percentiles softrandommap sqthread_poll ss ss_dur ss_ramp
+    significant_figures softrandommap sqthread_poll ss ss_dur ss_ramp
     startdelay stats status-interval steadystate steadystate_duration steadystate_ramp_time
     sync sync_file_range thinktime thinktime_blocks thinktime_blocks_type thinktime_iotime
     thinktime_spin trim_backlog trim_backlog_batch trim_percentage trim_verify_zero
     unified_rw_reporting unit_base use_os_rand verify_async verify_backlog
     verify_backlog_batch verify_dump verify_offset verify_only verify_state_load
-    verify_state_save verifysort wait_for write_barrier write_bw_log write_hint
-    write_hist_log write_iolog write_iops_log write_lat_log zero_buffers zone_reset_frequency
+    verify_state_save verifysort wait_for write_barrier write_hint
+    write_hist_log write_iolog zero_buffers zone_reset_frequency
     zone_reset_threshold zonecapacity zonemode zonerange zonesize zoneskip
 ";
 

@@ -35,11 +35,16 @@ impl<'a> Value<'a> {
         }
     }
 
-    fn text(self) -> Result<&'a str, JobError> {
+    /// There is no `=`.
+    pub(super) fn is_alone(self) -> bool {
+        self.text.is_none()
+    }
+
+    pub(super) fn text(self) -> Result<&'a str, JobError> {
         self.text.filter(|text| !text.is_empty()).ok_or(JobError::NoValue(self.option))
     }
 
-    fn wrong(self, fix: &'static str) -> JobError {
+    pub(super) fn wrong(self, fix: &'static str) -> JobError {
         let value = self.text.unwrap_or_default().to_owned();
         JobError::Value { option: self.option, value, fix }
     }
