@@ -6,6 +6,7 @@ mod distribution;
 pub mod frame;
 mod group;
 mod json;
+mod logs;
 mod normal;
 mod number;
 mod pairs;
@@ -24,12 +25,25 @@ use serde::{Deserialize, Serialize};
 pub use collect::emit;
 pub use distribution::Distribution;
 pub use json::{json, json_plus};
+pub use logs::{LogFile, logs};
 pub use normal::normal;
 pub use pairs::Pairs;
-pub use report::{Extra, Flushes, Job as JobReport, Latency, Report, Run, Side};
-pub use samples::{Rates, Samples};
+pub use report::{Extra, Flushes, Job as JobReport, JobLog, Latency, Report, Run, Side};
+pub use samples::{Log, Rates, Sample, Samples};
 pub use table::table;
 pub use terse::terse;
+
+/// Heap that the results of jobs take while they run and when they are reported, in bytes: two
+/// histograms of 15 KiB each and what else is counted, the samples of logs, and the text of one
+/// job, however its latencies spread.
+pub fn heap_bytes(jobs: &[Job]) -> usize {
+    const JOB: usize = 36 << 10;
+    const REPORT: usize = 768 << 10;
+    // 32 bytes in memory, twice at the end, and a text of 30 while it grows.
+    const SAMPLE: usize = 2 * 32 + 3 * 30;
+    let log = |job| samples::log_samples(job).unwrap_or(0) * 2 * SAMPLE;
+    jobs.iter().map(|job| JOB + log(job)).sum::<usize>() + REPORT
+}
 
 /// What a job did. The caller adds it up while the job runs.
 #[derive(Clone, Debug)]
@@ -56,8 +70,8 @@ impl JobResult {
     pub fn new(job: Job) -> Self {
         let reads_back = job.verify.as_ref().is_some_and(|verify| verify.after_write);
         Self {
-            read: DirectionResult::new(job.rw.reads() || reads_back),
-            write: DirectionResult::new(job.rw.writes()),
+            read: DirectionResult::new(&job, job.rw.reads() || reads_back),
+            write: DirectionResult::new(&job, job.rw.writes()),
             runtime_ns: 0,
             distribution: Distribution::default(),
             members: 1,
@@ -147,9 +161,11 @@ pub struct DirectionResult {
 }
 
 impl DirectionResult {
-    fn new(has_ios: bool) -> Self {
-        let latency = if has_ios { Histogram::new() } else { Histogram::default() };
-        Self { latency, ..Self::default() }
+    fn new(job: &Job, has_ios: bool) -> Self {
+        if !has_ios {
+            return Self::default();
+        }
+        Self { latency: Histogram::new(), samples: Samples::new(job), ..Self::default() }
     }
 
     /// Adds what a job of the same group did: rates add up, and the longest run counts.

@@ -24,11 +24,6 @@ use crate::say;
 use crate::xen::Xen;
 use crate::{files, memory};
 
-/// Heap that a job may take: two histograms of 15 KiB and what else is counted, in bytes.
-const JOB_HEAP: usize = 36 << 10;
-/// Heap that the report of one job may take, however its latencies spread, in bytes.
-const REPORT_HEAP: usize = 768 << 10;
-
 /// Why there is no result, or not the whole of it.
 #[derive(Debug)]
 pub enum Failure {
@@ -61,11 +56,13 @@ pub enum Failure {
         name: String,
     },
     /// The results would not fit into memory.
-    TooManyJobs {
+    Memory {
         /// Jobs asked for.
-        count: usize,
-        /// Jobs that fit.
-        most: usize,
+        jobs: usize,
+        /// Heap that their results need, in KiB.
+        need_kib: usize,
+        /// Heap that there is, in KiB.
+        heap_kib: usize,
     },
     /// A disk can't be connected.
     Connect(String, ConnectError),
@@ -106,9 +103,11 @@ impl fmt::Display for Failure {
             Self::TwoDisks { name } => {
                 write!(f, "two disks are called {name}; give them different names in the configuration")
             }
-            Self::TooManyJobs { count, most } => {
-                write!(f, "{count} jobs need more memory than there is for {most}; raise memory=")
-            }
+            Self::Memory { jobs, need_kib, heap_kib } => write!(
+                f,
+                "the results of {jobs} jobs need a heap of {need_kib} KiB, there are {heap_kib}; \
+                 raise memory= or log_avg_msec="
+            ),
             Self::Connect(disk, error) => write!(f, "{disk}: {error}"),
             Self::Files(disk, error) => write!(f, "{disk}: {error}"),
             Self::Run(error) => error.fmt(f),
@@ -209,9 +208,10 @@ impl<'a> Runner<'a> {
                 job.disks.clone_from(&writable);
             }
         }
-        let most = memory::heap_size().saturating_sub(REPORT_HEAP) / JOB_HEAP;
-        if jobs.len() > most {
-            return Err(Failure::TooManyJobs { count: jobs.len(), most });
+        let (need, heap) = (bench::result::heap_bytes(&jobs), memory::heap_size());
+        if need > heap {
+            let (need_kib, heap_kib) = (need.div_ceil(1024), heap / 1024);
+            return Err(Failure::Memory { jobs: jobs.len(), need_kib, heap_kib });
         }
         if let Some(missing) =
             jobs.iter().flat_map(|job| &job.disks).find(|name| !names.contains(name))

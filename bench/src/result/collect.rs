@@ -10,9 +10,10 @@ use super::distribution::{BATCH_KEYS, DEPTH_KEYS, LATENCY_KEYS};
 use super::frame::frame;
 use super::group::{Group, Part};
 use super::pairs::Pairs;
-use super::report::{Extra, Job, Latency, Report, Run, Side};
+use super::report::{Extra, Job, JobLog, Latency, Report, Run, Side};
 use super::{DirectionResult, JobResult};
-use crate::histogram::{Histogram, PERCENTILES};
+use crate::histogram::Histogram;
+use crate::job::{Percentile, Reporting};
 
 /// fio's `error` of a job with failed I/Os.
 const EIO: i32 = 5;
@@ -68,13 +69,24 @@ fn failure_of(results: &[JobResult], failure: Option<&dyn fmt::Display>) -> Opti
 fn jobs(results: &[JobResult]) -> impl Iterator<Item = Job> {
     let groups = results.chunk_by(|_, next| !next.job.stonewall);
     groups.zip(0..).flat_map(|(group, groupid)| {
-        let sums = group.chunk_by(|_, _| false);
+        let sums = group.chunk_by(|_, next| next.job.reporting.with_group);
         let part = |side: fn(&JobResult) -> &DirectionResult| {
             sums.clone().map(move |sum| part(sum.iter().map(side))).collect()
         };
         let (read, write) = (part(|result| &result.read), part(|result| &result.write));
-        sums.filter_map(JobResult::sum).map(move |sum| job(&sum, groupid, &read, &write))
+        sums.filter_map(move |members| {
+            let mut job = job(&JobResult::sum(members)?, groupid, &read, &write);
+            if let Some(extra) = &mut job.ringmark {
+                let logged = members.iter().filter(|result| result.job.reporting.has_log());
+                extra.logs = logged.map(log).collect();
+            }
+            Some(job)
+        })
     })
+}
+
+fn log(result: &JobResult) -> JobLog {
+    JobLog { read: result.read.samples.log().clone(), write: result.write.samples.log().clone() }
 }
 
 fn part<'a>(sides: impl Iterator<Item = &'a DirectionResult>) -> Part {
@@ -87,6 +99,7 @@ fn part<'a>(sides: impl Iterator<Item = &'a DirectionResult>) -> Part {
 fn job(result: &JobResult, groupid: u64, read: &Group, write: &Group) -> Job {
     let spread = &result.distribution;
     let [latency_ns, latency_us, latency_ms] = spread.latencies().map(|p| keyed(&LATENCY_KEYS, p));
+    let reporting = &result.job.reporting;
     let job_runtime = milliseconds(result.runtime_ns);
     Job {
         jobname: result.job.name.clone(),
@@ -95,8 +108,8 @@ fn job(result: &JobResult, groupid: u64, read: &Group, write: &Group) -> Job {
         eta: NO_ETA,
         elapsed: job_runtime.div_ceil(1_000),
         options: result.job.options().into_iter().map(|(key, v)| (key.to_owned(), v)).collect(),
-        read: side(&result.read, read),
-        write: side(&result.write, write),
+        read: side(&result.read, read, reporting),
+        write: side(&result.write, write, reporting),
         job_runtime,
         iodepth_level: keyed(&DEPTH_KEYS, spread.depths()),
         iodepth_submit: keyed(&BATCH_KEYS, spread.submits()),
@@ -112,12 +125,13 @@ fn job(result: &JobResult, groupid: u64, read: &Group, write: &Group) -> Job {
             disks: result.job.disks.clone(),
             errors: result.errors(),
             counters: result.counters,
+            logs: Vec::new(),
         }),
         ..Job::default()
     }
 }
 
-fn side(result: &DirectionResult, group: &Group) -> Side {
+fn side(result: &DirectionResult, group: &Group, reporting: &Reporting) -> Side {
     let part = part(core::iter::once(result));
     let bw_bytes = part.bw_bytes();
     let (bw, iops) = (result.samples.bw(), result.samples.iops());
@@ -132,8 +146,8 @@ fn side(result: &DirectionResult, group: &Group) -> Side {
         },
         runtime: part.runtime,
         total_ios: result.ios,
-        clat_ns: latency(&result.latency, true),
-        lat_ns: latency(&result.latency, false),
+        clat_ns: latency(&result.latency, &reporting.percentiles, reporting.clat_percentiles),
+        lat_ns: latency(&result.latency, &reporting.percentiles, reporting.lat_percentiles),
         bw_min: bw.min,
         bw_max: bw.max,
         bw_agg: if bw.count == 0 { 0.0 } else { group.percent(bw.mean) },
@@ -149,7 +163,7 @@ fn side(result: &DirectionResult, group: &Group) -> Side {
     }
 }
 
-fn latency(histogram: &Histogram, percentiles: bool) -> Latency {
+fn latency(histogram: &Histogram, percentiles: &[Percentile], wanted: bool) -> Latency {
     let moments = histogram.moments();
     let mut latency = Latency {
         min: moments.min(),
@@ -159,10 +173,10 @@ fn latency(histogram: &Histogram, percentiles: bool) -> Latency {
         count: moments.count(),
         ..Latency::default()
     };
-    if percentiles && latency.count > 0 {
-        let percentile =
-            |&percent: &f64| (format!("{percent:.6}"), histogram.percentile_ns(percent));
-        latency.percentile = PERCENTILES.iter().map(percentile).collect();
+    if wanted && latency.count > 0 {
+        let percents = percentiles.iter().map(|percentile| percentile.percent());
+        let figure = |percent| (format!("{percent:.6}"), histogram.percentile_ns(percent));
+        latency.percentile = percents.map(figure).collect();
         latency.bins = histogram.bins().collect();
     }
     latency
@@ -210,7 +224,7 @@ mod tests {
         let clat = &read.clat_ns;
         assert_eq!((clat.min, clat.max, clat.mean, clat.count), (20_000, 22_999, 21_499.5, 3_000));
         assert_eq!((read.lat_ns.count, read.slat_ns.count), (3_000, 0));
-        assert_eq!(clat.percentile.len(), PERCENTILES.len());
+        assert_eq!(clat.percentile.len(), 17);
         assert!(clat.percentile.value("99.950000").is_some_and(|&ns| ns > 22_000));
         assert_eq!(clat.bins.iter().map(|(_, count)| count).sum::<u64>(), 3_000);
         assert_eq!(job.iodepth_level.value("32"), Some(&100.0));

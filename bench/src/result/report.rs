@@ -9,8 +9,8 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::Counters;
 use super::pairs::Pairs;
+use super::{Counters, Log};
 
 /// All of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -213,6 +213,18 @@ pub struct Extra {
     /// What the I/Os cost, where that is this job's alone.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub counters: Option<Counters>,
+    /// What `write_bw_log` and the like ask for: of each of the members, or empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logs: Vec<JobLog>,
+}
+
+/// The logs of one job.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct JobLog {
+    /// Of its reads.
+    pub read: Log,
+    /// Of its writes.
+    pub write: Log,
 }
 
 fn is_empty<K, V>(pairs: &Pairs<K, V>) -> bool {

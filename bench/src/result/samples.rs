@@ -3,8 +3,10 @@
 //! A window begins with the end of the one before, and ends with the first completion after its
 //! time: fio's `bwavgtime` and `iopsavgtime` of 500 ms, or `log_avg_msec` where a log is kept.
 
+use crate::job::{Job, LOG_SAMPLES_MAX};
 use crate::size::NS_PER_SECOND;
 use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
 
 /// fio's default for `bwavgtime` and `iopsavgtime`.
 const WINDOW_NS: u64 = NS_PER_SECOND / 2;
@@ -17,9 +19,7 @@ pub struct Samples {
     window: Option<Window>,
     bw: Rates,
     iops: Rates,
-    log: Vec<Sample>,
-    /// Samples that the log had no room for.
-    dropped: u64,
+    log: Log,
 }
 
 /// What was done since a point in time.
@@ -31,8 +31,9 @@ struct Window {
     latency_ns: u64,
 }
 
-/// What a window came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a window came to; an array in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "[u64; 4]", into = "[u64; 4]")]
 pub struct Sample {
     /// Its end, in milliseconds since the job's start.
     pub end_ms: u64,
@@ -44,6 +45,27 @@ pub struct Sample {
     pub latency_ns: u64,
 }
 
+impl From<[u64; 4]> for Sample {
+    fn from([end_ms, bw, iops, latency_ns]: [u64; 4]) -> Self {
+        Self { end_ms, bw, iops, latency_ns }
+    }
+}
+
+impl From<Sample> for [u64; 4] {
+    fn from(Sample { end_ms, bw, iops, latency_ns }: Sample) -> Self {
+        [end_ms, bw, iops, latency_ns]
+    }
+}
+
+/// The samples of one direction, one after the other.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Log {
+    /// In their order, as many as there was room for.
+    pub samples: Vec<Sample>,
+    /// Those that there was no room for.
+    pub dropped: u64,
+}
+
 impl Default for Samples {
     /// Without a log.
     fn default() -> Self {
@@ -52,13 +74,22 @@ impl Default for Samples {
             window: None,
             bw: Rates::default(),
             iops: Rates::default(),
-            log: Vec::new(),
-            dropped: 0,
+            log: Log::default(),
         }
     }
 }
 
 impl Samples {
+    /// For a job, with room for its log if it has one: nothing allocates while it runs.
+    pub fn new(job: &Job) -> Self {
+        let Some(samples) = log_samples(job) else { return Self::default() };
+        Self {
+            window_ns: window_ns(job),
+            log: Log { samples: Vec::with_capacity(samples), dropped: 0 },
+            ..Self::default()
+        }
+    }
+
     /// Counts an I/O that completed `elapsed_ns` after its job's start.
     #[inline]
     pub fn record(&mut self, elapsed_ns: u64, bytes: u64, latency_ns: u64) {
@@ -79,18 +110,18 @@ impl Samples {
     fn take(&mut self, sample: Sample) {
         self.bw.record(sample.bw);
         self.iops.record(sample.iops);
-        if self.log.len() < self.log.capacity() {
-            self.log.push(sample);
+        let Log { samples, dropped } = &mut self.log;
+        if samples.len() < samples.capacity() {
+            samples.push(sample);
         } else {
-            self.dropped += u64::from(self.log.capacity() > 0);
+            *dropped += 1;
         }
     }
 
-    /// Adds those of a job that ran at the same time; of a group no log is kept.
+    /// Adds those of a job that ran at the same time. Logs are not added up.
     pub(super) fn add(&mut self, other: &Self) {
         self.bw.add(&other.bw);
         self.iops.add(&other.iops);
-        self.log = Vec::new();
     }
 
     /// KiB a second.
@@ -102,6 +133,25 @@ impl Samples {
     pub fn iops(&self) -> &Rates {
         &self.iops
     }
+
+    /// All of them, where the job keeps a log.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+}
+
+/// How many samples a log may get; `None` where none is kept.
+pub(super) fn log_samples(job: &Job) -> Option<usize> {
+    let samples = match job.runtime_ns {
+        // Those that are cut short by the end, too.
+        Some(runtime_ns) => runtime_ns / window_ns(job) + 2,
+        None => LOG_SAMPLES_MAX,
+    };
+    job.reporting.has_log().then_some(samples.min(LOG_SAMPLES_MAX) as usize)
+}
+
+fn window_ns(job: &Job) -> u64 {
+    u64::from(job.reporting.log_avg_ms.max(1)) * 1_000_000
 }
 
 impl Window {

@@ -6,7 +6,7 @@ mod readers;
 use bench::engine::{self, Verdict};
 use bench::job;
 use bench::result::frame::Unframe;
-use bench::result::{Report, emit};
+use bench::result::{JobReport, LogFile, Report, emit, logs};
 use drivers::blkfront::{Setup, Vdev};
 use model::guest::Device;
 use model::{Disk, Guest, ModelXen};
@@ -23,7 +23,7 @@ fn report(command_line: &str, service_ns: &[u64]) -> Report {
         xen.attach(disk);
     }
     let jobs = job::parse(command_line).unwrap();
-    let slots = jobs[0].iodepth;
+    let slots = jobs.iter().map(|job| job.iodepth).sum();
     let setup = Setup { grants: jobs[0].grants, slots, pages_per_slot: 1 };
     let mut guest = Guest::boot(&xen);
     let mut devices: Vec<Device<'_>> =
@@ -98,4 +98,64 @@ fn depths_and_batches_are_those_of_the_job() {
         assert!((batches.iter().map(|(_, percent)| percent).sum::<f64>() - 100.0).abs() < 1.0);
         assert_eq!(batches.value("16"), Some(&0.0));
     }
+}
+
+#[test]
+fn logs_tell_what_was_done_by_and_by() {
+    let line = "rw=randrw bs=4k iodepth=4 runtime=2 time_based filename=xvda log_avg_msec=100 \
+                write_bw_log write_iops_log=i write_lat_log=l name=first";
+    let report = report(line, &[1_000_000]);
+    let files = logs(&report);
+    let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(names, ["first_bw.1.log", "i_iops.1.log", "l_lat.1.log", "l_clat.1.log"]);
+    assert_eq!(files[2].text, files[3].text);
+    let job = &report.jobs[0];
+    // By file and direction: times and values.
+    let samples = |file: &LogFile, direction: u64| -> Vec<(u64, u64)> {
+        let fields = |line: &str| -> Vec<u64> {
+            line.split(", ").map(|field| field.parse().unwrap()).collect()
+        };
+        let lines = file.text.lines().map(fields).filter(|fields| fields[2] == direction);
+        lines.map(|fields| (fields[0], fields[1])).collect()
+    };
+    for (direction, side) in [(0, &job.read), (1, &job.write)] {
+        let iops = samples(&files[1], direction);
+        assert_eq!(iops.len() as u64, side.iops_samples);
+        assert!((17..=20).contains(&iops.len()), "{}", iops.len());
+        let mut before = 0;
+        let mut ios = 0.0;
+        for (end_ms, rate) in iops {
+            assert!((100..200).contains(&(end_ms - before)), "{before} {end_ms}");
+            ios += rate as f64 * (end_ms - before) as f64 / 1e3;
+            before = end_ms;
+        }
+        let expected = side.iops * before as f64 / 1e3;
+        assert!((ios / expected - 1.0).abs() < 0.03, "{ios} {expected}");
+        for (bw, iops) in
+            samples(&files[0], direction).into_iter().zip(samples(&files[1], direction))
+        {
+            assert!(bw.1.abs_diff(iops.1 * 4) <= 4, "{bw:?} {iops:?}");
+        }
+        let latencies = samples(&files[2], direction);
+        let mean = latencies.iter().map(|&(_, ns)| ns as f64).sum::<f64>() / latencies.len() as f64;
+        assert!((mean / side.clat_ns.mean - 1.0).abs() < 0.1, "{mean} {}", side.clat_ns.mean);
+    }
+}
+
+#[test]
+fn a_group_is_one_job_that_did_it_all() {
+    let line = "rw=randread bs=4k iodepth=2 io_size=1m filename=xvda numjobs=3 name=g";
+    let single = report(line, &[100_000]);
+    let group = report(&format!("{line} group_reporting percentile_list=50:99"), &[100_000]);
+    assert_eq!((single.jobs.len(), group.jobs.len()), (3, 1));
+    let job = &group.jobs[0];
+    assert_eq!(job.ringmark.as_ref().unwrap().members, 3);
+    assert_eq!((job.read.total_ios, job.read.io_bytes), (768, 3 << 20));
+    assert_eq!(job.read.clat_ns.bins.iter().map(|(_, count)| count).sum::<u64>(), 768);
+    let keys: Vec<&str> = job.read.clat_ns.percentile.iter().map(|(key, _)| key.as_str()).collect();
+    assert_eq!(keys, ["50.000000", "99.000000"]);
+    // The same I/Os in the same simulated time.
+    let most = |figure: fn(&JobReport) -> u64| single.jobs.iter().map(figure).max().unwrap();
+    assert_eq!(job.read.runtime, most(|job| job.read.runtime));
+    assert_eq!(job.read.clat_ns.max, most(|job| job.read.clat_ns.max));
 }
