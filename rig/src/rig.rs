@@ -5,6 +5,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
+use goblin::elf::Elf;
 use serde_json::Value;
 
 use crate::archive::Archive;
@@ -17,6 +18,9 @@ use crate::ramdisk::Ramdisks;
 
 /// Where dom0 has our guest's kernel.
 pub(crate) const GUEST_KERNEL: &str = "/guests/ringmark";
+
+/// Where dom0 has its tool.
+const TOOL: &str = "/usr/bin/ringmark";
 
 /// The rig's surroundings.
 pub(crate) struct Rig {
@@ -55,13 +59,22 @@ impl Rig {
         self.built("libqemu_count.so")
     }
 
+    /// Adds dom0's tool to an overlay.
+    ///
+    /// # Errors
+    /// When it is not built, or not for any dom0.
+    pub(crate) fn add_tool(&self, overlay: &mut Archive) -> Result<()> {
+        let path = self.built("ringmark-dom0")?;
+        let content = fs::read(&path)?;
+        let elf =
+            Elf::parse(&content).with_context(|| format!("{} is no program", path.display()))?;
+        ensure!(elf.interpreter.is_none(), "{} is not static: run.sh makes it so", path.display());
+        overlay.copy(TOOL, 0o755, &path)
+    }
+
     fn built(&self, name: &str) -> Result<PathBuf> {
         let path = self.build.join(name);
-        ensure!(
-            path.is_file(),
-            "{} is not there: `cargo build --release` makes it",
-            path.display()
-        );
+        ensure!(path.is_file(), "{} is not there: run.sh makes it", path.display());
         Ok(path)
     }
 

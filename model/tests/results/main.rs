@@ -35,7 +35,7 @@ fn report(command_line: &str, service_ns: &[u64]) -> Report {
         let mut disks: Vec<_> = queues
             .map(|(name, device)| {
                 let info = *device.info();
-                engine::Disk { name, info, queue: &mut device.queue }
+                engine::Disk { name, info, queue: &mut device.queue, files: &[] }
             })
             .collect();
         let outcome = engine::run(&xen, stage.to_vec(), &mut disks, &mut |_| Verdict::Continue);

@@ -21,9 +21,10 @@ use crate::spread::Spread;
 use crate::steps::{Outcome, Seen, Step};
 use crate::workload::Workload;
 
-/// Where dom0 has the Linux guest's kernel and initramfs.
-const PEER_KERNEL: &str = "/guests/vmlinux";
-const PEER_INITRAMFS: &str = "/guests/peer.cpio";
+/// Where dom0 has the Linux guest's kernel.
+pub(crate) const PEER_KERNEL: &str = "/guests/vmlinux";
+/// Where dom0 has its initramfs.
+pub(crate) const PEER_INITRAMFS: &str = "/guests/peer.cpio";
 
 /// What Debian's fio needs: its libraries are some 80 MB.
 pub(crate) const PEER_MEMORY_MIB: u32 = 400;

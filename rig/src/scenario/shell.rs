@@ -21,6 +21,8 @@ pub(crate) fn shell(rig: &Rig) -> Result<ExitCode> {
     let linux_jobs = "--name=job --filename=/dev/xvda --rw=randread --iodepth=32 --ioengine=libaio \
                       --direct=1 --runtime=10 --time_based";
     let guests = [guest(Side::Ours, ""), guest(Side::Linux, linux_jobs)];
-    machine.shell(overlay(rig, &image, &guests)?)?;
+    let mut overlay = overlay(rig, &image, &guests)?;
+    rig.add_tool(&mut overlay)?;
+    machine.shell(overlay)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -9,6 +9,7 @@ mod files;
 mod guest;
 mod host;
 mod requests;
+mod tool;
 
 use std::process::ExitCode;
 
@@ -19,6 +20,7 @@ use crate::baseline::Baseline;
 use crate::guest::Guest;
 use crate::image::Image;
 use crate::rig::Rig;
+use crate::scenario::compare::overlay;
 use crate::scenario::{instructions, selftest};
 use crate::steps::{Seen, Step};
 use crate::workload::Workload;
@@ -82,11 +84,13 @@ fn on_xen(rig: &Rig, tally: &mut Tally) -> Result<()> {
     checks.extend(guest::checks());
     checks.extend(files::checks());
     checks.extend(bad_input::checks());
+    checks.extend(tool::checks());
 
     let pinned = |guest: &Guest| Guest { cpu: machine.clock.guest_cpu(), ..guest.clone() };
     let guests: Vec<Guest> = checks.iter().flat_map(|check| &check.guests).map(pinned).collect();
     let steps: Vec<Step> = checks.iter().map(Check::step).collect();
-    let mut overlay = rig.overlay(&guests)?;
+    let mut overlay = overlay(rig, &image, &guests)?;
+    rig.add_tool(&mut overlay)?;
     files::add_volumes(&mut overlay, &machine.directory)?;
     overlay.add(data::PATTERN_FILE, 0o644, data::pattern());
 

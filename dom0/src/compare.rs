@@ -1,0 +1,244 @@
+//! `compare`: one job on our guest and on a Linux guest with fio, on the same disks, by turns.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail, ensure};
+use bench::result::Report;
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use crate::figures::Figures;
+use crate::guest::Config;
+use crate::interrupt::Interrupt;
+use crate::job;
+use crate::life;
+use crate::peer::{self, Initramfs, PeerReader};
+use crate::result::{self, OurReader};
+use crate::run::GuestOptions;
+use crate::spread::Spread;
+use crate::status::{StatusLine, complain};
+
+/// Compare ringmark with fio in a Linux guest: the same job on the same disks, by turns
+#[derive(Args, Debug)]
+pub struct Compare {
+    /// A job file as fio's; grants= and ringmark_..= in it are for ringmark only
+    job: PathBuf,
+    #[command(flatten)]
+    guest: GuestOptions,
+    /// How often each of the two runs the job
+    #[arg(long, value_name = "COUNT", default_value_t = 3)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
+    runs: u32,
+    /// The Linux guest's kernel
+    #[arg(long, value_name = "PATH")]
+    peer_kernel: PathBuf,
+    /// Its initramfs: runs fio on /job.fio and prints `peer-result: {json}` on its console
+    #[arg(long, value_name = "PATH")]
+    peer_initramfs: PathBuf,
+    /// Its memory in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 400)]
+    #[arg(value_parser = clap::value_parser!(u32).range(64..=1 << 20))]
+    peer_memory: u32,
+    /// Save all results, for `ringmark report`
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
+    /// Options as on fio's command line: defaults of the job file
+    #[arg(last = true, value_name = "OPTION=VALUE")]
+    options: Vec<String>,
+}
+
+/// One of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Who {
+    /// Our guest.
+    Ringmark,
+    /// The Linux guest.
+    Linux,
+}
+
+impl Who {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ringmark => "ringmark",
+            Self::Linux => "linux",
+        }
+    }
+}
+
+/// What `--save` saves.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Saved {
+    /// All runs, in their order.
+    pub runs: Vec<Run>,
+}
+
+/// A result of one of the two.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Run {
+    /// Whose it is.
+    pub who: Who,
+    /// fio's report.
+    pub result: Report,
+}
+
+impl Compare {
+    /// Does it.
+    ///
+    /// # Errors
+    /// When a guest or its job fails; when the results do not match.
+    pub fn run(&self) -> Result<()> {
+        let text = job::read(&self.job, &self.options)?;
+        let peer_job = peer::job(&text, self.guest.disk_count());
+        let interrupt = Interrupt::listen()?;
+        let initramfs = Initramfs::new(&self.peer_initramfs, &peer_job)?;
+        let ours = self.guest.config(String::new());
+        let peer = Config {
+            kernel: self.peer_kernel.clone(),
+            ramdisk: Some(initramfs.path().to_owned()),
+            memory_mib: self.peer_memory,
+            ..self.guest.config("console=hvc0 quiet".to_owned())
+        };
+        let mut saved = Saved { runs: Vec::new() };
+        for turn in 0..self.runs {
+            // Who is first may find a quieter host.
+            let order = [Who::Ringmark, Who::Linux];
+            for who in if turn % 2 == 0 { order } else { [Who::Linux, Who::Ringmark] } {
+                let mut status = StatusLine::new(self.guest.eta);
+                let report = match who {
+                    Who::Ringmark => {
+                        let mut reader = OurReader::default();
+                        life::live(&ours, Some(&text), &mut reader, &interrupt, &mut status)
+                    }
+                    Who::Linux => life::live(&peer, None, &mut PeerReader, &interrupt, &mut status),
+                };
+                drop(status);
+                let of_whom = || format!("{}, run {} of {}", who.name(), turn + 1, self.runs);
+                let result = report.and_then(|text| read(who, &text)).with_context(of_whom)?;
+                let summary = summary(&Figures::of(&result).with_context(of_whom)?);
+                complain(&format!("{}: {summary}", of_whom()));
+                saved.runs.push(Run { who, result });
+            }
+        }
+        if let Some(path) = &self.save {
+            let text = serde_json::to_string(&saved).context("cannot spell the results")?;
+            result::write(&(text + "\n"), Some(path))?;
+        }
+        result::write(&table(&saved.runs)?, None)
+    }
+}
+
+/// Reads a result, which must be good.
+fn read(who: Who, text: &str) -> Result<Report> {
+    if who == Who::Linux {
+        return Report::from_json(text).context("fio's result can't be read");
+    }
+    let report = result::read(text)?;
+    match result::failure(&report) {
+        Some(reason) => bail!("the guest says: {reason}"),
+        None => Ok(report),
+    }
+}
+
+fn summary(all: &[Figures]) -> String {
+    let one = |of: &Figures| format!("{} {} {:.0} IOPS", of.job, of.direction, of.iops);
+    all.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// A figure of a job.
+type Figure = fn(&Figures) -> Option<f64>;
+
+/// What the table tells of each job and direction.
+const FIGURES: [(&str, Figure); 4] = [
+    ("IOPS", |side| Some(side.iops)),
+    ("bandwidth, MiB/s", |side| Some(side.bytes_per_second / f64::from(1 << 20))),
+    ("mean latency, us", |side| Some(side.mean_ns / 1e3)),
+    ("99 % within, us", |side| side.percentile_ns(99.0).map(|ns| ns / 1e3)),
+];
+
+/// The figures of both for each job and direction.
+fn table(runs: &[Run]) -> Result<String> {
+    let read = |run: &Run| Ok((run.who, Figures::of(&run.result)?));
+    let runs: Vec<(Who, Vec<Figures>)> = runs.iter().map(read).collect::<Result<_>>()?;
+    let (first_who, first) = runs.first().context("no runs")?;
+    for (who, all) in &runs {
+        let same = |(one, other): (&Figures, &Figures)| {
+            one.job == other.job && one.direction == other.direction
+        };
+        ensure!(
+            all.len() == first.len() && all.iter().zip(first).all(same),
+            "the results have different jobs: {} of {}, {} of {}",
+            summary(first),
+            first_who.name(),
+            summary(all),
+            who.name()
+        );
+    }
+    let mut text = row(["median (least .. greatest)", "ringmark", "Linux, fio", "ratio"]);
+    for (index, Figures { job, direction, .. }) in first.iter().enumerate() {
+        text.push_str(&format!("{job}, {direction}\n"));
+        for (name, figure) in FIGURES {
+            let of = |whose: Who| {
+                let all = runs.iter().filter(|(who, _)| *who == whose);
+                let all = all.filter_map(|(_, all)| all.get(index).and_then(figure));
+                Spread::of(&all.collect::<Vec<f64>>())
+            };
+            let (ours, theirs) = (of(Who::Ringmark), of(Who::Linux));
+            let shown = |spread: Option<Spread>| spread.map_or("-".into(), |s| s.to_string());
+            let ratio = ours.zip(theirs).map(|(ours, theirs)| ours.median / theirs.median);
+            let ratio = ratio.map_or("-".into(), |ratio| format!("{ratio:.2}"));
+            text.push_str(&row([&format!("  {name}"), &shown(ours), &shown(theirs), &ratio]));
+        }
+    }
+    Ok(text)
+}
+
+fn row([name, ours, theirs, ratio]: [&str; 4]) -> String {
+    format!("{name:<27} {ours:>30} {theirs:>30} {ratio:>8}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figures::sample;
+
+    fn run(who: Who, job: &str, iops: f64) -> Run {
+        Run { who, result: sample(job, (who == Who::Ringmark).then_some("persistent"), iops) }
+    }
+
+    #[test]
+    fn medians_and_their_ratio_are_told() {
+        let runs = [
+            run(Who::Ringmark, "a", 3000.0),
+            run(Who::Linux, "a", 1000.0),
+            run(Who::Linux, "a", 1200.0),
+            run(Who::Ringmark, "a", 1000.0),
+            run(Who::Ringmark, "a", 2200.0),
+            run(Who::Linux, "a", 1100.0),
+        ];
+        let expected = "\
+median (least .. greatest)                        ringmark                     Linux, fio    ratio
+a, read
+  IOPS                                 2200 (1000 .. 3000)            1100 (1000 .. 1200)     2.00
+  bandwidth, MiB/s                    8.59 (3.91 .. 11.72)            4.30 (3.91 .. 4.69)     2.00
+  mean latency, us                     2.00 (2.00 .. 2.00)            2.00 (2.00 .. 2.00)     1.00
+  99 % within, us                      4.10 (4.10 .. 4.10)            4.10 (4.10 .. 4.10)     1.00
+";
+        assert_eq!(table(&runs).unwrap(), expected);
+    }
+
+    #[test]
+    fn results_of_different_jobs_are_not_compared() {
+        let error = table(&[run(Who::Ringmark, "a", 1.0), run(Who::Linux, "b", 1.0)]).unwrap_err();
+        assert!(error.to_string().contains("different jobs"), "{error}");
+    }
+
+    #[test]
+    fn what_is_saved_can_be_read() {
+        let saved = Saved { runs: vec![run(Who::Ringmark, "a", 1.0), run(Who::Linux, "a", 2.0)] };
+        let text = serde_json::to_string(&saved).unwrap();
+        let again: Saved = serde_json::from_str(&text).unwrap();
+        assert_eq!(again.runs[1].who, Who::Linux);
+        assert_eq!(again.runs[0].result, saved.runs[0].result);
+    }
+}

@@ -1,0 +1,139 @@
+//! The figures that are compared and plotted: those of each job and direction of a report, ours or
+//! fio's own.
+
+use anyhow::{Result, ensure};
+use bench::result::{JobReport, Report, Side};
+
+/// What a job did in one direction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figures {
+    /// `jobname`.
+    pub job: String,
+    /// `read`, `write` or `trim`.
+    pub direction: &'static str,
+    /// I/Os a second.
+    pub iops: f64,
+    /// Bytes a second.
+    pub bytes_per_second: f64,
+    /// The mean of all latencies, from submission to completion, in nanoseconds.
+    pub mean_ns: f64,
+    /// Percentiles of the completion latency, ascending: per cent, nanoseconds.
+    pub percentiles: Vec<(f64, f64)>,
+    /// How many I/Os completed in so many nanoseconds, ascending, where the report has bins
+    /// (`json+`).
+    pub bins: Vec<(f64, u64)>,
+    /// `iodepth=`, 1 unless the job has it.
+    pub iodepth: u32,
+    /// What kind of I/O: `randread 4k`, as the job's options spell it.
+    pub kind: String,
+    /// How pages were granted; empty in fio's own reports.
+    pub grants: String,
+}
+
+impl Figures {
+    /// Those of each job's directions that did any I/O, in order.
+    ///
+    /// # Errors
+    /// When a job failed, or none did any I/O.
+    pub fn of(report: &Report) -> Result<Vec<Self>> {
+        let mut all = Vec::new();
+        for job in &report.jobs {
+            ensure!(job.error == 0, "job {} ended with error {}", job.jobname, job.error);
+            let sides = job.sides().into_iter().filter(|(_, side)| side.total_ios != 0);
+            all.extend(sides.map(|(direction, side)| Self::read(report, job, direction, side)));
+        }
+        ensure!(!all.is_empty(), "no job did any I/O");
+        Ok(all)
+    }
+
+    fn read(report: &Report, job: &JobReport, direction: &'static str, side: &Side) -> Self {
+        let option = |names: [&str; 2]| {
+            let all = [&job.options, &report.global_options].into_iter();
+            let found = all.flat_map(|options| names.map(|name| options.value(name))).flatten();
+            found.map(String::as_str).next()
+        };
+        let iodepth = option(["iodepth"; 2]).and_then(|text| text.parse().ok());
+        let rw = option(["rw", "readwrite"]).unwrap_or("read");
+        let bs = option(["bs", "blocksize"]).unwrap_or("4k");
+        let clat = &side.clat_ns;
+        let percentiles = clat.percentile.iter();
+        let percentiles = percentiles.filter_map(|(of, ns)| Some((of.parse().ok()?, *ns as f64)));
+        Self {
+            job: job.jobname.clone(),
+            direction,
+            iops: side.iops,
+            bytes_per_second: side.bw_bytes as f64,
+            mean_ns: if side.lat_ns.count != 0 { side.lat_ns.mean } else { clat.mean },
+            percentiles: percentiles.collect(),
+            bins: clat.bins.iter().map(|&(ns, count)| (ns as f64, count)).collect(),
+            iodepth: iodepth.unwrap_or(1),
+            kind: format!("{rw} {bs}"),
+            grants: job.ringmark.as_ref().map(|extra| extra.grants.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// The latency that so many per cent of the I/Os did not exceed, in nanoseconds, if the report
+    /// tells.
+    pub fn percentile_ns(&self, percent: f64) -> Option<f64> {
+        let found = self.percentiles.iter().find(|(of, _)| (of - percent).abs() < 1e-6);
+        found.map(|&(_, ns)| ns)
+    }
+}
+
+/// A report of one job that reads, for tests.
+#[cfg(test)]
+pub fn sample(job: &str, grants: Option<&str>, iops: f64) -> Report {
+    use bench::result::{Extra, Latency, Run};
+
+    let lat = Latency { mean: 2000.0, count: 9, ..Latency::default() };
+    let percentile = [("50.000000", 1500), ("99.000000", 4096)];
+    let percentile = percentile.map(|(of, ns)| (of.to_owned(), ns)).into_iter().collect();
+    let bins = [(1500, 8), (4096, 1)].into_iter().collect();
+    let read = Side {
+        total_ios: 9,
+        iops,
+        bw_bytes: (iops * 4096.0) as u64,
+        clat_ns: Latency { percentile, bins, ..lat.clone() },
+        lat_ns: lat,
+        ..Side::default()
+    };
+    let extra = grants.map(|grants| Extra { grants: grants.to_owned(), ..Extra::default() });
+    let options = [("iodepth".to_owned(), "8".to_owned())].into_iter().collect();
+    let jobname = job.to_owned();
+    let job = JobReport { jobname, options, read, ringmark: extra, ..JobReport::default() };
+    Report {
+        version: if grants.is_some() { "ringmark-1" } else { "fio-3.33" }.to_owned(),
+        jobs: vec![job],
+        ringmark: grants.map(|_| Run { ok: true, error: None }),
+        ..Report::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sides_that_did_something_are_read() {
+        let all = Figures::of(&sample("a", Some("persistent"), 4.5)).unwrap();
+        let [figures] = &all[..] else { panic!("{all:?}") };
+        assert_eq!((figures.direction, figures.iops, figures.mean_ns), ("read", 4.5, 2000.0));
+        assert_eq!(figures.percentiles, [(50.0, 1500.0), (99.0, 4096.0)]);
+        assert_eq!(figures.bins, [(1500.0, 8), (4096.0, 1)]);
+        assert_eq!(
+            (figures.percentile_ns(99.0), figures.percentile_ns(98.0)),
+            (Some(4096.0), None)
+        );
+        assert_eq!(figures.kind, "read 4k");
+        assert_eq!((figures.iodepth, figures.grants.as_str()), (8, "persistent"));
+    }
+
+    #[test]
+    fn what_failed_has_no_figures() {
+        let mut report = sample("a", None, 1.0);
+        report.jobs[0].error = 5;
+        assert!(Figures::of(&report).unwrap_err().to_string().contains("a ended with error 5"));
+        report.jobs.clear();
+        assert_eq!(Figures::of(&report).unwrap_err().to_string(), "no job did any I/O");
+    }
+}

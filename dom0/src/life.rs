@@ -1,0 +1,163 @@
+//! A guest's whole life: made, given its job, let go, listened to until its result, destroyed.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::console::{Console, Heard};
+use crate::guest::{Config, Guest};
+use crate::interrupt::{Interrupt, Wish};
+use crate::job;
+use crate::status::StatusLine;
+use crate::xl::State;
+
+/// Where the guest looks for a job file, below its own path.
+const JOB_NODE: &str = "ringmark/job";
+/// After so long without a line `xl` is asked whether the guest still lives; not more often,
+/// because dom0's time is the backend's.
+const ASK_AFTER: Duration = Duration::from_secs(3);
+/// How long a guest that was asked to report early may take.
+const REPORT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Console lines that are quoted when a guest ends without a result.
+const LAST_LINES: usize = 12;
+
+/// What a line of the console means.
+#[derive(Debug)]
+pub enum Meaning {
+    /// How far the job is.
+    Status,
+    /// A part of the result.
+    Part,
+    /// All of the result is there: its text.
+    Result(String),
+    /// Anything else.
+    Words,
+}
+
+/// Reads a guest's lines.
+pub trait Reader {
+    /// Takes the next line.
+    ///
+    /// # Errors
+    /// When the result is spoiled.
+    fn line(&mut self, line: &str) -> Result<Meaning>;
+
+    /// Whether the guest reports what there is when Ctrl-C is typed at its console.
+    fn ends_early(&self) -> bool;
+}
+
+/// Makes a guest, gives it a job file by xenstore if there is one, and waits for its result. The
+/// guest is gone when this returns, whatever happens.
+///
+/// # Errors
+/// xl's; when the guest ends without a result, or somebody wants to end the run at once.
+pub fn live(
+    config: &Config,
+    job: Option<&str>,
+    reader: &mut dyn Reader,
+    interrupt: &Interrupt,
+    status: &mut StatusLine,
+) -> Result<String> {
+    let guest = Guest::create(config)?;
+    if let Some(text) = job {
+        guest.give(JOB_NODE, text.len(), &job::pieces(text))?;
+    }
+    let console = guest.console()?;
+    if interrupt.wish() != Wish::GoOn {
+        bail!("interrupted before the guest ran");
+    }
+    guest.unpause()?;
+    Vigil { guest: &guest, console, interrupt, asked: None, last: VecDeque::new() }
+        .keep(reader, status)
+}
+
+/// Listens to a guest that runs.
+struct Vigil<'a> {
+    guest: &'a Guest,
+    console: Console,
+    interrupt: &'a Interrupt,
+    /// When the guest was asked to report early.
+    asked: Option<Instant>,
+    /// What it said last.
+    last: VecDeque<String>,
+}
+
+impl Vigil<'_> {
+    fn keep(&mut self, reader: &mut dyn Reader, status: &mut StatusLine) -> Result<String> {
+        let mut heard = Instant::now();
+        loop {
+            match self.console.hear(Duration::from_millis(200)) {
+                Heard::Line(line) => {
+                    heard = Instant::now();
+                    if let Some(result) = self.take(&line, reader, status)? {
+                        return Ok(result);
+                    }
+                }
+                Heard::Nothing if heard.elapsed() < ASK_AFTER => {}
+                Heard::Nothing => {
+                    heard = Instant::now();
+                    self.look()?;
+                }
+                Heard::End => bail!("the guest's console was closed; {}", self.quote()),
+            }
+            self.heed(reader.ends_early(), status)?;
+        }
+    }
+
+    fn take(
+        &mut self,
+        line: &str,
+        reader: &mut dyn Reader,
+        status: &mut StatusLine,
+    ) -> Result<Option<String>> {
+        match reader.line(line)? {
+            Meaning::Status => status.show(line),
+            Meaning::Part => {}
+            Meaning::Result(text) => return Ok(Some(text)),
+            Meaning::Words => {
+                if self.last.len() == LAST_LINES {
+                    self.last.pop_front();
+                }
+                self.last.push_back(line.to_owned());
+            }
+        }
+        Ok(None)
+    }
+
+    /// Fails when the guest has ended: all that it said has been heard.
+    fn look(&self) -> Result<()> {
+        let how = match self.guest.state()? {
+            State::Alive => return Ok(()),
+            State::ShutDown => "has ended",
+            State::Crashed => "has crashed",
+            State::Gone => "was destroyed",
+        };
+        bail!("the guest {how} without a result; {}", self.quote())
+    }
+
+    /// Does what somebody wants of the run.
+    fn heed(&mut self, ends_early: bool, status: &mut StatusLine) -> Result<()> {
+        match (self.interrupt.wish(), self.asked) {
+            (Wish::GoOn, _) => Ok(()),
+            (Wish::Stop, _) => bail!("interrupted"),
+            (Wish::Report, _) if !ends_early => bail!("interrupted"),
+            (Wish::Report, None) => {
+                self.asked = Some(Instant::now());
+                status.say("ringmark: ending early, with what there is; once more ends at once");
+                self.console.interrupt()
+            }
+            (Wish::Report, Some(asked)) if asked.elapsed() < REPORT_TIMEOUT => Ok(()),
+            (Wish::Report, Some(_)) => bail!("interrupted, and the guest did not report in time"),
+        }
+    }
+
+    /// What the guest said last.
+    fn quote(&self) -> String {
+        if self.last.is_empty() {
+            return "it said nothing".to_owned();
+        }
+        let lines: Vec<String> = self.last.iter().map(|line| format!("\n  | {line}")).collect();
+        format!("it said last:{}", lines.concat())
+    }
+}

@@ -1,0 +1,133 @@
+//! The peer of a comparison: a Linux guest that runs the same job with fio.
+//!
+//! Its initramfs is to run fio on `/job.fio` when there is one, to print the JSON as one line
+//! `peer-result: {..}` on its console, and to power off. The job is appended to it as one more
+//! archive, which Linux unpacks behind the first (Linux, driver-api/early-userspace/
+//! buffer-format.rst).
+
+use std::env;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Cursor, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use cpio::{NewcBuilder, write_cpio};
+
+use crate::life::{Meaning, Reader};
+
+/// What begins the line with the result.
+const MARK: &str = "peer-result: ";
+/// Where the initramfs looks for its job.
+const JOB: &str = "job.fio";
+/// A file's mode in an archive, with its permissions.
+const REGULAR_FILE: u32 = 0o100_644;
+/// Archives in an initramfs begin at multiples of this, in bytes.
+const ALIGN: u64 = 4;
+
+/// The job as fio runs it: what our guest does anyhow is said, and what only our guest knows is
+/// left out.
+pub fn job(text: &str, disk_count: usize) -> String {
+    let disks: Vec<String> =
+        ('a'..='z').take(disk_count).map(|letter| format!("/dev/xvd{letter}")).collect();
+    let mut job = format!("[global]\ndirect=1\nioengine=libaio\nfilename={}\n", disks.join(":"));
+    for line in text.lines() {
+        let option = line.split('=').next().unwrap_or_default().trim();
+        if option != "grants" && !option.starts_with("ringmark_") {
+            job.push_str(line);
+            job.push('\n');
+        }
+    }
+    job
+}
+
+/// An initramfs with a job in it, a file for as long as this value lives.
+#[derive(Debug)]
+pub struct Initramfs {
+    path: PathBuf,
+}
+
+impl Initramfs {
+    /// Makes it in the directory for temporary files.
+    ///
+    /// # Errors
+    /// Those of the files.
+    pub fn new(base: &Path, job: &str) -> Result<Self> {
+        let name = format!("ringmark-peer-{}.cpio", std::process::id());
+        let made = Self { path: env::temp_dir().join(name) };
+        let mut options = OpenOptions::new();
+        let mut file = options
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&made.path)
+            .with_context(|| format!("cannot make {}", made.path.display()))?;
+        File::open(base).and_then(|mut base| append(&mut base, job, &mut file)).with_context(
+            || format!("cannot copy {} to {}", base.display(), made.path.display()),
+        )?;
+        Ok(made)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Initramfs {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn append(base: &mut impl io::Read, job: &str, to: &mut impl Write) -> io::Result<()> {
+    let bytes = io::copy(base, to)?;
+    let gap = bytes.next_multiple_of(ALIGN) - bytes;
+    to.write_all(&[0; ALIGN as usize][..gap as usize])?;
+    let entry = NewcBuilder::new(JOB).mode(REGULAR_FILE);
+    write_cpio([(entry, Cursor::new(job.as_bytes()))].into_iter(), to).map(drop)
+}
+
+/// Reads the peer's console.
+#[derive(Debug, Default)]
+pub struct PeerReader;
+
+impl Reader for PeerReader {
+    fn line(&mut self, line: &str) -> Result<Meaning> {
+        Ok(match line.strip_prefix(MARK) {
+            Some(json) => Meaning::Result(json.to_owned()),
+            None => Meaning::Words,
+        })
+    }
+
+    fn ends_early(&self) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cpio::NewcReader;
+    use std::io::Read;
+
+    #[test]
+    fn fio_gets_its_defaults_and_none_of_our_options() {
+        let text = "[a]\ngrants=persistent\nrw=read\n ringmark_poll_us = 5\n[b]";
+        let expected = "[global]\ndirect=1\nioengine=libaio\nfilename=/dev/xvda:/dev/xvdb\n\
+                        [a]\nrw=read\n[b]\n";
+        assert_eq!(job(text, 2), expected);
+    }
+
+    #[test]
+    fn the_job_is_one_more_archive() {
+        let mut whole = Vec::new();
+        append(&mut &b"12345"[..], "[a]\n", &mut whole).unwrap();
+        assert_eq!(&whole[..8], b"12345\0\0\0");
+        let mut reader = NewcReader::new(&whole[8..]).unwrap();
+        assert_eq!(reader.entry().name(), "job.fio");
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "[a]\n");
+    }
+}

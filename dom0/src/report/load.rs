@@ -1,0 +1,172 @@
+//! What a report is made of: results of `run` and of fio, of `compare`, and fio's IOPS logs.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use bench::result::Report;
+
+use crate::compare::{Saved, Who};
+use crate::figures::Figures;
+use crate::spread::Spread;
+
+/// All that was measured.
+#[derive(Debug, Default)]
+pub struct Data {
+    /// In the order of the files.
+    pub series: Vec<Series>,
+    /// IOPS over time.
+    pub logs: Vec<Log>,
+}
+
+/// What somebody measured with a job in one direction.
+#[derive(Debug)]
+pub struct Series {
+    /// Who: `ringmark, persistent`; `Linux, fio-3.33`.
+    pub who: String,
+    /// The first run.
+    pub first: Figures,
+    /// The runs after it.
+    pub others: Vec<Figures>,
+}
+
+/// IOPS over time: seconds and I/Os a second.
+#[derive(Debug)]
+pub struct Log {
+    /// The file's name and the direction.
+    pub name: String,
+    /// In the order of time.
+    pub points: Vec<(f64, f64)>,
+}
+
+impl Series {
+    /// What was measured: `JOB, read`.
+    pub fn what(&self) -> String {
+        format!("{}, {}", self.first.job, self.first.direction)
+    }
+
+    /// All runs.
+    pub fn runs(&self) -> impl Iterator<Item = &Figures> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    /// The runs' spread in one figure, if they have it.
+    pub fn spread(&self, figure: impl Fn(&Figures) -> Option<f64>) -> Option<Spread> {
+        Spread::of(&self.runs().filter_map(figure).collect::<Vec<f64>>())
+    }
+
+    fn is_of(&self, who: &str, figures: &Figures) -> bool {
+        self.who == who
+            && self.first.job == figures.job
+            && self.first.direction == figures.direction
+            && self.first.iodepth == figures.iodepth
+    }
+}
+
+impl Data {
+    /// Adds what is in a file.
+    ///
+    /// # Errors
+    /// When it can't be read, or is neither a result nor a log.
+    pub fn add(&mut self, path: &Path) -> Result<()> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        fs::read_to_string(path)
+            .map_err(Into::into)
+            .and_then(|text| self.add_text(&name, &text))
+            .with_context(|| path.display().to_string())
+    }
+
+    fn add_text(&mut self, name: &str, text: &str) -> Result<()> {
+        if !text.trim_start().starts_with('{') {
+            self.logs.extend(read_log(name, text)?);
+            return Ok(());
+        }
+        if let Ok(saved) = serde_json::from_str::<Saved>(text) {
+            return saved.runs.iter().try_for_each(|run| self.add_report(run.who, &run.result));
+        }
+        let report = Report::from_json(text).context("neither a result nor a comparison")?;
+        self.add_report(Who::Ringmark, &report)
+    }
+
+    /// Adds a report; `who` tells the Linux guest from any other that runs fio.
+    fn add_report(&mut self, who: Who, report: &Report) -> Result<()> {
+        for figures in Figures::of(report)? {
+            let who = match (figures.grants.as_str(), who) {
+                ("", Who::Linux) => format!("Linux, {}", report.version),
+                ("", Who::Ringmark) => report.version.clone(),
+                (grants, _) => format!("ringmark, {grants}"),
+            };
+            match self.series.iter_mut().find(|series| series.is_of(&who, &figures)) {
+                Some(series) => series.others.push(figures),
+                None => self.series.push(Series { who, first: figures, others: Vec::new() }),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads fio's log: `MSEC, VALUE, DIRECTION, ..`, where the value is a number of I/Os a second
+/// (`write_iops_log` with `log_avg_msec`). Each direction is a log of its own.
+fn read_log(name: &str, text: &str) -> Result<Vec<Log>> {
+    let mut logs: [Vec<(f64, f64)>; 3] = Default::default();
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let place = || format!("line {} is neither JSON nor fio's log: {line:?}", number + 1);
+        let mut fields = line.split(',').map(|field| field.trim().parse::<f64>());
+        let (Some(Ok(msec)), Some(Ok(iops)), Some(Ok(direction))) =
+            (fields.next(), fields.next(), fields.next())
+        else {
+            bail!(place());
+        };
+        logs.get_mut(direction as usize).with_context(place)?.push((msec / 1e3, iops));
+    }
+    let directions = ["read", "write", "trim"].into_iter().zip(logs);
+    let logs: Vec<Log> = directions
+        .filter(|(_, points)| !points.is_empty())
+        .map(|(direction, points)| Log { name: format!("{name}, {direction}"), points })
+        .collect();
+    if logs.is_empty() { bail!("the file is empty") } else { Ok(logs) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::Run;
+    use crate::figures::sample;
+    use bench::result::json_plus;
+
+    #[test]
+    fn runs_of_one_job_are_put_together() {
+        let mut data = Data::default();
+        let ours = |iops| sample("a", Some("persistent"), iops);
+        data.add_text("x", &json_plus(&ours(10.0))).unwrap();
+        data.add_text("x", &json_plus(&sample("a", None, 5.0))).unwrap();
+        let runs = vec![
+            Run { who: Who::Ringmark, result: ours(20.0) },
+            Run { who: Who::Linux, result: sample("a", None, 7.0) },
+        ];
+        data.add_text("x", &serde_json::to_string(&Saved { runs }).unwrap()).unwrap();
+        let found: Vec<_> = data
+            .series
+            .iter()
+            .map(|series| {
+                let spread = series.spread(|figures| Some(figures.iops)).unwrap();
+                (series.who.as_str(), series.what(), spread.median)
+            })
+            .collect();
+        let expected =
+            [("ringmark, persistent", 15.0), ("fio-3.33", 5.0), ("Linux, fio-3.33", 7.0)];
+        assert_eq!(found, expected.map(|(who, median)| (who, "a, read".to_owned(), median)));
+    }
+
+    #[test]
+    fn logs_are_read_by_direction() {
+        let text = "500, 10, 0, 0, 0\n500, 7, 1, 0\n1000, 12, 0, 0, 0\n";
+        let logs = read_log("x.log", text).unwrap();
+        let [reads, writes] = &logs[..] else { panic!("{logs:?}") };
+        assert_eq!(reads.points, [(0.5, 10.0), (1.0, 12.0)]);
+        assert_eq!((writes.name.as_str(), writes.points.len()), ("x.log, write", 1));
+        for text in ["", "a, b", "1, 2", "1, 2, 9"] {
+            assert!(read_log("x.log", text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! `report`: plots of what was measured, in one HTML file that needs nothing else.
+//!
+//! `load` reads results and logs; `plots` says what is put where, by `axis` and `svg`; `page` is
+//! what is around them.
+
+mod axis;
+mod load;
+mod page;
+mod plots;
+mod svg;
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use anyhow::{Result, ensure};
+use clap::Args;
+
+use crate::{date, result};
+use load::Data;
+
+/// Plot results in one HTML file that needs no network
+#[derive(Args, Debug)]
+pub struct PlotReport {
+    /// Results in fio's JSON, ours or fio's (json+ has the finest latencies), what `compare
+    /// --save` saved, and IOPS logs of fio's form
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The page
+    #[arg(short, long, value_name = "FILE", default_value = "report.html")]
+    output: PathBuf,
+}
+
+impl PlotReport {
+    /// Does it.
+    ///
+    /// # Errors
+    /// When a file can't be read or written, or there is nothing to plot.
+    pub fn run(&self) -> Result<()> {
+        let mut data = Data::default();
+        self.files.iter().try_for_each(|file| data.add(file))?;
+        let figures = plots::all(&data);
+        ensure!(!figures.is_empty(), "there is nothing to plot in these files");
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let made = format!("Made {} UTC.", date::ctime(now.as_secs()));
+        result::write(&page::page(&data, &figures, &made), Some(&self.output))
+    }
+}

@@ -1,0 +1,81 @@
+//! The page: one HTML file with everything in it, for light and dark, for wide and narrow.
+
+use super::axis::{count, time};
+use super::load::Data;
+use super::plots::Figure;
+use super::svg::escape;
+
+/// The style sheet. The colours of the plots are a palette that people with any colour vision can
+/// tell apart (Okabe and Ito's), lighter or darker where the background asks for it.
+const STYLE: &str = include_str!("page.css");
+
+/// A page with these figures, and a table of all that was measured.
+pub fn page(data: &Data, figures: &[Figure], made: &str) -> String {
+    let figures: String = figures.iter().map(figure).collect();
+    let policy = "default-src 'none'; style-src 'unsafe-inline'";
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n\
+         <title>ringmark</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
+         <h1>ringmark</h1>\n<p>Xen block storage, measured from inside a guest. {}</p>\n\
+         <div class=\"figures\">\n{figures}</div>\n{}</main>\n</body>\n</html>\n",
+        escape(made),
+        table(data)
+    )
+}
+
+fn figure(figure: &Figure) -> String {
+    let entry = |(class, name): &(String, String)| {
+        let line = "<line x1=\"0\" y1=\"5\" x2=\"22\" y2=\"5\"";
+        let name = escape(name);
+        format!(
+            "<li><svg class=\"key\" viewBox=\"0 0 22 10\">{line} class=\"{class}\"/></svg>{name}</li>"
+        )
+    };
+    let legend: String = figure.legend.iter().map(entry).collect();
+    format!(
+        "<figure>\n<h2>{}</h2>\n<p>{}</p>\n{}<ul>{legend}</ul>\n</figure>\n",
+        escape(&figure.title),
+        escape(figure.note),
+        figure.svg
+    )
+}
+
+/// Medians of all series.
+fn table(data: &Data) -> String {
+    if data.series.is_empty() {
+        return String::new();
+    }
+    let heads = ["job", "by", "runs", "IOPS", "MiB/s", "mean", "50 %", "99 %", "99.9 %"];
+    let heads: String = heads.iter().map(|head| format!("<th>{head}</th>")).collect();
+    let mut rows = String::new();
+    for series in &data.series {
+        let percentile = |percent| {
+            let spread = series.spread(|run| run.percentile_ns(percent));
+            spread.map_or("-".to_owned(), |spread| time(spread.median))
+        };
+        let median = |figure: fn(&crate::figures::Figures) -> f64| {
+            series.spread(|run| Some(figure(run))).map_or(0.0, |spread| spread.median)
+        };
+        let cells = [
+            escape(&series.what()),
+            escape(&series.who),
+            series.runs().count().to_string(),
+            count(median(|run| run.iops)),
+            format!("{:.1}", median(|run| run.bytes_per_second) / f64::from(1 << 20)),
+            time(median(|run| run.mean_ns)),
+            percentile(50.0),
+            percentile(99.0),
+            percentile(99.9),
+        ];
+        let cells: String = cells.iter().map(|cell| format!("<td>{cell}</td>")).collect();
+        rows.push_str(&format!("<tr>{cells}</tr>\n"));
+    }
+    format!(
+        "<h2>Figures</h2>\n<p>Medians of the runs; latencies of completed I/Os.</p>\n\
+         <div class=\"table\"><table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n\
+         </table></div>\n"
+    )
+}

@@ -1,0 +1,99 @@
+//! Our guest's result: read from its console, printed in the forms of fio.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::SystemTime;
+
+use anyhow::{Context, Result};
+use bench::result::frame::Unframe;
+use bench::result::{self, Report};
+use clap::ValueEnum;
+
+use crate::date;
+use crate::life::{Meaning, Reader};
+
+/// How a result is printed (fio's `--output-format`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Normal,
+    /// As JSON.
+    Json,
+    /// As JSON with a histogram of all latencies.
+    #[value(name = "json+")]
+    JsonPlus,
+    /// As fields with semicolons, version 3.
+    Terse,
+}
+
+/// Reads our guest's console.
+#[derive(Debug, Default)]
+pub struct OurReader {
+    unframe: Unframe,
+}
+
+impl Reader for OurReader {
+    fn line(&mut self, line: &str) -> Result<Meaning> {
+        if line.starts_with(bench::status::PREFIX) {
+            return Ok(Meaning::Status);
+        }
+        Ok(match self.unframe.line(line)? {
+            Some(text) => Meaning::Result(text),
+            None if line.starts_with("ringmark-result") => Meaning::Part,
+            None => Meaning::Words,
+        })
+    }
+
+    fn ends_early(&self) -> bool {
+        true
+    }
+}
+
+/// Reads the result that our guest sent, and dates it: a guest does not know the time.
+///
+/// # Errors
+/// When it is none.
+pub fn read(text: &str) -> Result<Report> {
+    let mut report = Report::from_json(text).context("the guest's result can't be read")?;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    report.timestamp = Some(now.as_secs());
+    report.timestamp_ms = u64::try_from(now.as_millis()).ok();
+    report.time = Some(date::ctime(now.as_secs()));
+    Ok(report)
+}
+
+/// Why a run failed, if it did.
+pub fn failure(report: &Report) -> Option<&str> {
+    match &report.ringmark {
+        Some(run) if run.ok => None,
+        Some(run) => Some(run.error.as_deref().unwrap_or("it gives no reason")),
+        None => Some("it does not say whether all went well"),
+    }
+}
+
+/// A report in these forms, one after the other.
+pub fn print(report: &Report, formats: &[Format]) -> String {
+    let print = |format: &Format| match format {
+        Format::Normal => result::normal(report),
+        Format::Json => result::json(report),
+        Format::JsonPlus => result::json_plus(report),
+        Format::Terse => result::terse(report),
+    };
+    let mut texts: Vec<String> = formats.iter().map(print).collect();
+    texts.iter_mut().filter(|text| !text.ends_with('\n')).for_each(|text| text.push('\n'));
+    texts.concat()
+}
+
+/// Writes a text to a file or on standard output.
+///
+/// # Errors
+/// Those of writing.
+pub fn write(text: &str, output: Option<&Path>) -> Result<()> {
+    match output {
+        Some(path) => File::create(path)
+            .and_then(|mut file| file.write_all(text.as_bytes()))
+            .with_context(|| format!("cannot write {}", path.display())),
+        None => io::stdout().write_all(text.as_bytes()).context("cannot print the result"),
+    }
+}

@@ -1,0 +1,146 @@
+//! `run`: one job on one guest.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+
+use crate::Usage;
+use crate::guest::Config;
+use crate::interrupt::Interrupt;
+use crate::job;
+use crate::life;
+use crate::result::{self, Format, OurReader};
+use crate::status::{Eta, StatusLine};
+
+/// How the job gets to the guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Delivery {
+    /// By xenstore, before the guest runs.
+    Xenstore,
+    /// As a module beside the kernel (`ramdisk=`): the file as it is.
+    Module,
+}
+
+/// What makes a guest.
+#[derive(Args, Debug)]
+pub struct GuestOptions {
+    /// A disk to measure: phy:/dev/vg/lv, or all of xl's words: phy:/dev/vg/lv,xvda,r
+    #[arg(long = "disk", value_name = "DISK", required = true)]
+    disks: Vec<String>,
+    /// The guest's kernel
+    #[arg(long, value_name = "PATH", default_value = "/usr/local/lib/ringmark/ringmark")]
+    kernel: PathBuf,
+    /// The domain's name
+    #[arg(long, default_value = "ringmark")]
+    name: String,
+    /// Its memory in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 64)]
+    #[arg(value_parser = clap::value_parser!(u32).range(16..=1 << 20))]
+    memory: u32,
+    /// Its processors
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=128))]
+    vcpus: u32,
+    /// The host's processors that it may run on, as xl spells them
+    #[arg(long, value_name = "LIST")]
+    cpus: Option<String>,
+    /// One more setting of xl.cfg(5), for example tsc_mode="native"
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
+    settings: Vec<String>,
+    /// Whether to show how far the job is
+    #[arg(long, value_enum, default_value = "auto")]
+    pub eta: Eta,
+}
+
+fn setting(text: &str) -> Result<String, &'static str> {
+    if text.contains('=') { Ok(text.to_owned()) } else { Err("write KEY=VALUE") }
+}
+
+impl GuestOptions {
+    /// How many disks the guest has.
+    pub fn disk_count(&self) -> usize {
+        self.disks.len()
+    }
+
+    /// The guest that runs this command line.
+    pub fn config(&self, extra: String) -> Config {
+        Config {
+            name: self.name.clone(),
+            kernel: self.kernel.clone(),
+            ramdisk: None,
+            memory_mib: self.memory,
+            vcpus: self.vcpus,
+            cpus: self.cpus.clone(),
+            disks: self.disks.clone(),
+            extra,
+            settings: self.settings.clone(),
+        }
+    }
+}
+
+/// Run a job in a guest, and print its result as fio does
+#[derive(Args, Debug)]
+pub struct Run {
+    /// A job file as fio's; without one the options after -- make the jobs
+    job: Option<PathBuf>,
+    #[command(flatten)]
+    guest: GuestOptions,
+    /// How the job file gets to the guest
+    #[arg(long, value_enum, default_value = "xenstore")]
+    delivery: Delivery,
+    /// How the result is printed; several with commas
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "normal")]
+    output_format: Vec<Format>,
+    /// Where to, if not to standard output
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Options as on fio's command line: defaults of the job file, or the jobs themselves
+    #[arg(last = true, value_name = "OPTION=VALUE")]
+    options: Vec<String>,
+}
+
+impl Run {
+    /// Does it.
+    ///
+    /// # Errors
+    /// [`Usage`]; what kept the guest from a result; what the result says went wrong.
+    pub fn run(&self) -> Result<()> {
+        let (config, job) = self.guest_and_job()?;
+        let interrupt = Interrupt::listen()?;
+        let mut status = StatusLine::new(self.guest.eta);
+        let mut reader = OurReader::default();
+        let text = life::live(&config, job.as_deref(), &mut reader, &interrupt, &mut status)?;
+        drop(status);
+        let report = result::read(&text)?;
+        result::write(&result::print(&report, &self.output_format), self.output.as_deref())?;
+        match result::failure(&report) {
+            Some(reason) => bail!("the guest says: {reason}"),
+            None => Ok(()),
+        }
+    }
+
+    /// The guest, and what it is given by xenstore.
+    fn guest_and_job(&self) -> Result<(Config, Option<String>)> {
+        let Some(path) = &self.job else {
+            if self.options.is_empty() {
+                return Err(
+                    Usage("nothing to do; name a job file, or options after --".into()).into()
+                );
+            }
+            return Ok((self.guest.config(self.options.join(" ")), None));
+        };
+        let text = job::read(path, &self.options)?;
+        let config = self.guest.config(String::new());
+        match self.delivery {
+            Delivery::Xenstore => Ok((config, Some(text))),
+            Delivery::Module if self.options.is_empty() => {
+                Ok((Config { ramdisk: Some(path.clone()), ..config }, None))
+            }
+            Delivery::Module => {
+                let why = "a module is the job file as it is: write the options into it";
+                Err(Usage(why.into()).into())
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! `compare`: whose turn it is, what each is given, what is left.
+
+use std::fs;
+
+use crate::stack::{Stack, emit, one_line, report};
+
+/// Two guests in one: the Linux guest is the one with a ramdisk.
+fn guest() -> String {
+    let (ours, theirs) = (emit(&report(3000.0, None)), one_line(&report(1000.0, None)));
+    format!(
+        "read -r created <domain\n\
+         case $created in\n\
+         *ramdisk=*) printf '%s\\n' 'peer-result: {theirs}' ;;\n\
+         *) {ours} ;;\n\
+         esac\n"
+    )
+}
+
+const ARGUMENTS: [&str; 8] = [
+    "compare",
+    "job.fio",
+    "--peer-kernel",
+    "/vmlinux",
+    "--peer-initramfs",
+    "peer.cpio",
+    "--save",
+    "all.json",
+];
+
+#[test]
+fn the_two_take_turns() {
+    let stack = Stack::new("the_two_take_turns", &guest());
+    stack.write("peer.cpio", "an archive");
+    let (code, stdout, stderr) = stack.run(&ARGUMENTS);
+    assert_eq!(code, Some(0), "{stderr}");
+    let iops = stdout.lines().find(|line| line.starts_with("  IOPS")).unwrap();
+    let expected = ["IOPS", "3000", "(3000", "..", "3000)", "1000", "(1000", "..", "1000)", "3.00"];
+    assert_eq!(iops.split_whitespace().collect::<Vec<_>>(), expected);
+    let calls = stack.calls();
+    let turns: Vec<bool> = calls
+        .lines()
+        .filter(|call| call.starts_with("xl create"))
+        .map(|call| call.contains(" kernel=\"/vmlinux\" "))
+        .collect();
+    assert_eq!(turns, [false, true, true, false, false, true]);
+    assert_eq!(calls.matches("xenstore-write").count(), 3, "ours gets its job by xenstore");
+    let saved = fs::read_to_string(stack.0.join("all.json")).unwrap();
+    assert_eq!(saved.matches("\"who\":\"linux\"").count(), 3);
+    assert!(!stack.has_domain());
+    let left = fs::read_dir(&stack.0).unwrap().filter_map(Result::ok);
+    let left: Vec<_> = left.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    assert!(!left.iter().any(|name| name.starts_with("ringmark-peer")), "{left:?}");
+}
+
+#[test]
+fn a_failed_run_is_named() {
+    let stack = Stack::new("a_failed_run_is_named", &emit(&report(1.0, Some("no xvdz"))));
+    stack.write("peer.cpio", "an archive");
+    let (code, _, stderr) = stack.run(&ARGUMENTS);
+    let expected = "ringmark: error: ringmark, run 1 of 3: the guest says: no xvdz\n";
+    assert_eq!((code, stderr.as_str()), (Some(1), expected));
+    assert!(!stack.has_domain());
+}

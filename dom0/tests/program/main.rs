@@ -1,0 +1,5 @@
+//! The whole program against a tool stack of shell scripts.
+
+mod compare;
+mod run;
+mod stack;

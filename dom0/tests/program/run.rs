@@ -1,0 +1,209 @@
+//! `run`: what it asks of `xl` in which order, that no domain is left, exit codes.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::stack::{Stack, emit, report};
+
+/// A guest whose run goes well.
+fn good() -> String {
+    emit(&report(115_000.0, None))
+}
+
+const STATUS: &str = "Jobs: 1 (f=1): [r(1)][33.3%][r=449MiB/s][r=115k IOPS][eta 00m:02s]";
+
+#[test]
+fn a_job_runs() {
+    let stack =
+        Stack::new("a_job_runs", &format!("echo 'ringmark 0.1.0'; echo '{STATUS}'; {}", good()));
+    let (code, stdout, stderr) = stack.run(&["run", "job.fio", "--", "--bs=8k"]);
+    assert_eq!((code, stderr.trim()), (Some(0), STATUS), "{stdout}");
+    assert!(stdout.contains("read: IOPS=115k, BW="), "{stdout}");
+    assert!(!stack.has_domain());
+    let calls = stack.calls();
+    let lines: Vec<&str> = calls.lines().collect();
+    let [domid, create, domid_again, give, terminal, unpause, destroy] = lines[..] else {
+        panic!("{calls}");
+    };
+    assert_eq!([domid, domid_again], ["xl domid ringmark"; 2]);
+    assert!(create.starts_with("xl create -p -e /dev/null name=\"ringmark\" type=\"pvh\""));
+    assert!(create.contains(" disk=[\"phy:/dev/vg/lv,xvda,w\"] "), "{create}");
+    let text = "[global]\\x0abs=8k\\x0a[job]\\x0arw=randread\\x0a";
+    let node = "/local/domain/7/ringmark/job";
+    assert_eq!(give, format!("xenstore-write -- {node} 33 {node}/0 {text}"));
+    assert_eq!(terminal, "xenstore-read /local/domain/7/console/tty");
+    assert_eq!([unpause, destroy], ["xl unpause 7", "xl destroy 7"]);
+}
+
+#[test]
+fn options_alone_are_the_guests_command_line() {
+    let stack = Stack::new("options_alone_are_the_guests_command_line", &good());
+    let (code, ..) = stack.run(&["run", "--", "--rw=read", "--bs=4k"]);
+    assert_eq!(code, Some(0));
+    assert!(stack.calls().contains(" extra=\"--rw=read --bs=4k\" "), "{}", stack.calls());
+    assert!(!stack.calls().contains("xenstore-write"));
+}
+
+#[test]
+fn a_module_is_the_file_itself() {
+    let stack = Stack::new("a_module_is_the_file_itself", &good());
+    assert_eq!(stack.run(&["run", "job.fio", "--delivery=module"]).0, Some(0));
+    assert!(stack.calls().contains(" ramdisk=\"job.fio\" "), "{}", stack.calls());
+}
+
+#[test]
+fn a_result_goes_to_a_file() {
+    let stack = Stack::new("a_result_goes_to_a_file", &good());
+    let (code, stdout, _) =
+        stack.run(&["run", "job.fio", "--output=out.json", "--output-format=json"]);
+    assert_eq!((code, stdout.as_str()), (Some(0), ""));
+    let written = fs::read_to_string(stack.0.join("out.json")).unwrap();
+    assert!(written.starts_with("{\n"), "{written}");
+}
+
+#[test]
+fn a_result_is_printed_in_all_forms() {
+    let stack = Stack::new("a_result_is_printed_in_all_forms", &good());
+    let (code, stdout, _) = stack.run(&["run", "job.fio", "--output-format=json+,terse,normal"]);
+    assert_eq!(code, Some(0));
+    let json = stdout.find("\"iops\" : 115000.000000").expect("JSON");
+    let terse = stdout.find("3;ringmark-0.1.0;job;0;0;").expect("terse");
+    let normal = stdout.find("job: (groupid=0, jobs=1): err= 0:").expect("normal");
+    assert!(json < terse && terse < normal, "{stdout}");
+}
+
+#[test]
+fn a_spoiled_result_is_none() {
+    let spoiled = good().replace("115000", "215000");
+    let stack = Stack::new("a_spoiled_result_is_none", &spoiled);
+    let (code, stdout, stderr) = stack.run(&["run", "job.fio"]);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    assert!(stderr.contains("the console spoiled the result: its checksum"), "{stderr}");
+    assert!(!stack.has_domain());
+}
+
+#[test]
+fn a_failed_run_is_a_failure_that_prints_its_figures() {
+    let stack = Stack::new(
+        "a_failed_run_is_a_failure_that_prints_its_figures",
+        &emit(&report(1.0, Some("no xvdz"))),
+    );
+    let (code, stdout, stderr) = stack.run(&["run", "job.fio"]);
+    assert_eq!((code, stderr.as_str()), (Some(1), "ringmark: error: the guest says: no xvdz\n"));
+    assert!(stdout.contains("read: IOPS=1,"));
+    assert!(!stack.has_domain());
+}
+
+#[test]
+fn a_guest_that_ends_without_a_result_is_quoted_and_destroyed() {
+    let stack = Stack::new(
+        "a_guest_that_ends_without_a_result_is_quoted_and_destroyed",
+        "echo 'ringmark: not enough memory'",
+    );
+    stack.write("state", "----c-");
+    let (code, _, stderr) = stack.run(&["run", "job.fio"]);
+    assert_eq!(code, Some(1));
+    let expected = "ringmark: error: the guest has crashed without a result; it said last:\n  \
+                    | ringmark: not enough memory\n";
+    assert_eq!(stderr, expected);
+    assert!(!stack.has_domain());
+}
+
+#[test]
+fn a_domain_of_that_name_is_left_alone() {
+    let stack = Stack::new("a_domain_of_that_name_is_left_alone", "");
+    stack.write("domain", "");
+    let (code, _, stderr) = stack.run(&["run", "job.fio"]);
+    assert_eq!(code, Some(1));
+    let expected = "ringmark: error: a domain ringmark is there already (number 7); end it with \
+                    `xl destroy ringmark`, or give yours another name with --name\n";
+    assert_eq!(stderr, expected);
+    assert!(stack.has_domain());
+    assert!(!stack.calls().contains("create"));
+}
+
+#[test]
+fn what_xl_says_is_passed_on() {
+    let stack = Stack::new("what_xl_says_is_passed_on", "");
+    stack.write("refuse", "libxl: error: Device vbd 51712 hotplug status: /dev/vg/lv\n");
+    let (code, _, stderr) = stack.run(&["run", "job.fio"]);
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("xl create failed (exit status: 3): libxl: error: Device vbd"));
+}
+
+#[test]
+fn sigterm_destroys_the_guest() {
+    let stack = Stack::new(
+        "sigterm_destroys_the_guest",
+        &format!("while :; do echo '{STATUS}'; sleep 1; done"),
+    );
+    let child = stack.start(&["run", "job.fio"]);
+    stack.wait_for_call("xl unpause 7");
+    kill("TERM", child.id());
+    let (code, _, stderr) = stack.end(child);
+    assert_eq!(code, Some(1));
+    assert!(stderr.ends_with("ringmark: error: interrupted\n"), "{stderr}");
+    assert!(!stack.has_domain(), "{}", stack.calls());
+}
+
+#[test]
+fn ctrl_c_asks_for_a_report_first() {
+    // The guest's end of the pipe cannot be read here, so it is told by a file.
+    let stopped = emit(&report(1.0, Some("stopped before the end, as asked")));
+    let stack = Stack::new(
+        "ctrl_c_asks_for_a_report_first",
+        &format!("while [ ! -e asked ]; do sleep 0.1; done; {stopped}"),
+    );
+    let mut child = stack.start(&["run", "job.fio"]);
+    stack.wait_for_call("xl unpause 7");
+    kill("INT", child.id());
+    let mut said = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut said).unwrap();
+    assert!(said.contains("ending early"), "{said}");
+    stack.write("asked", "");
+    let (code, stdout, _) = stack.end(child);
+    assert_eq!(code, Some(1));
+    assert!(stdout.contains("read: IOPS=1,"), "{stdout}");
+    assert!(!stack.has_domain());
+}
+
+#[test]
+fn two_ctrl_c_end_at_once() {
+    let stack = Stack::new("two_ctrl_c_end_at_once", "sleep 1000");
+    let child = stack.start(&["run", "job.fio"]);
+    stack.wait_for_call("xl unpause 7");
+    for _ in 0..2 {
+        kill("INT", child.id());
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    let (code, _, stderr) = stack.end(child);
+    assert_eq!(code, Some(1));
+    assert!(stderr.ends_with("ringmark: error: interrupted\n"), "{stderr}");
+    assert!(!stack.has_domain());
+}
+
+#[test]
+fn a_wrong_command_line_makes_no_domain() {
+    let stack = Stack::new("a_wrong_command_line_makes_no_domain", "");
+    for arguments in [
+        &["run"][..],
+        &["run", "none.fio"],
+        &["run", "job.fio", "--memory=many"],
+        &["run", "job.fio", "--set", "word"],
+        &["run", "job.fio", "--output-format=xml"],
+        &["run", "job.fio", "--", "--name=a"],
+        &["run", "job.fio", "--delivery=module", "--", "bs=4k"],
+    ] {
+        let (code, _, stderr) = stack.run(arguments);
+        assert_eq!(code, Some(2), "{arguments:?}: {stderr}");
+        assert!(stderr.contains("error: "), "{arguments:?}: {stderr}");
+    }
+    assert_eq!(stack.calls(), "");
+}
+
+fn kill(signal: &str, id: u32) {
+    let status = Command::new("kill").args([&format!("-{signal}"), &id.to_string()]).status();
+    assert!(status.unwrap().success());
+}

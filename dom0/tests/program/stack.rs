@@ -1,0 +1,130 @@
+//! A tool stack of shell scripts.
+//!
+//! The scripts note each call in `calls`. A domain is there while the file `domain` is, which has
+//! the words that it was created with; its console is a named pipe, which reads as a terminal whose
+//! other end stays open; what the guest says is in `guest.sh`, which `xl unpause` starts.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use bench::result::{JobReport, Latency, Report, Run, Side, frame, json_plus};
+
+/// `xl`.
+const XL: &str = r#"
+here=$(dirname "$0")
+echo "xl $*" >>"$here/calls"
+case $1 in
+domid) [ -e "$here/domain" ] || { echo "$2 is an invalid domain identifier (rc=-6)" >&2; exit 1; }; echo 7 ;;
+create) [ ! -e "$here/refuse" ] || { cat "$here/refuse" >&2; exit 3; }; echo "$*" >"$here/domain"; rm -f "$here/tty"; mkfifo "$here/tty" ;;
+unpause) sh "$here/guest.sh" >"$here/tty" 2>/dev/null & ;;
+list) [ -e "$here/domain" ] || exit 1
+      echo 'Name ID Mem VCPUs State Time(s)'; echo "ringmark 7 64 1 $(cat "$here/state") 0.1" ;;
+destroy) rm "$here/domain" ;;
+esac
+"#;
+
+/// `xenstore-read` and `xenstore-write`.
+const XENSTORE: &str = r#"
+here=$(dirname "$0")
+echo "$(basename "$0") $*" >>"$here/calls"
+case $(basename "$0") in xenstore-read) echo "$here/tty" ;; esac
+"#;
+
+/// A directory with the scripts, a job file and what they note.
+pub struct Stack(pub PathBuf);
+
+impl Stack {
+    /// A tool stack whose guest is this script.
+    pub fn new(name: &str, guest: &str) -> Self {
+        let place = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let _ = fs::remove_dir_all(&place);
+        fs::create_dir_all(&place).unwrap();
+        let stack = Self(place);
+        for (name, script) in
+            [("xl", XL), ("xenstore-read", XENSTORE), ("xenstore-write", XENSTORE)]
+        {
+            stack.write(name, &format!("#!/bin/sh{script}"));
+            let mode = fs::Permissions::from_mode(0o755);
+            fs::set_permissions(stack.0.join(name), mode).unwrap();
+        }
+        stack.write("guest.sh", guest);
+        stack.write("state", "-b----");
+        stack.write("job.fio", "[job]\nrw=randread\n");
+        stack
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.0.join(name), text).unwrap();
+    }
+
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        let path = format!("{}:{}", self.0.display(), std::env::var("PATH").unwrap());
+        Command::new(env!("CARGO_BIN_EXE_ringmark-dom0"))
+            .args(&arguments[..1])
+            .args(["--disk", "phy:/dev/vg/lv"])
+            .args(&arguments[1..])
+            .current_dir(&self.0)
+            .env("PATH", path)
+            .env("TMPDIR", &self.0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        self.end(self.start(arguments))
+    }
+
+    /// Waits for the end, after which there must be no domain of ours.
+    pub fn end(&self, child: Child) -> (Option<i32>, String, String) {
+        let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (status.code(), text(stdout), text(stderr))
+    }
+
+    pub fn calls(&self) -> String {
+        fs::read_to_string(self.0.join("calls")).unwrap_or_default()
+    }
+
+    pub fn has_domain(&self) -> bool {
+        self.0.join("domain").exists()
+    }
+
+    pub fn wait_for_call(&self, call: &str) {
+        let start = Instant::now();
+        while !self.calls().contains(call) {
+            assert!(start.elapsed() < Duration::from_secs(60), "no {call} in: {}", self.calls());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// A result with a job that read so fast for a second; `error` is why the run failed.
+pub fn report(iops: f64, error: Option<&str>) -> Report {
+    let lat_ns = Latency { mean: 5.0, count: 9, ..Latency::default() };
+    let total_ios = iops as u64;
+    let io_bytes = total_ios * 4096;
+    let read = Side { total_ios, io_bytes, runtime: 1000, iops, lat_ns, ..Side::default() };
+    let job = JobReport { jobname: "job".to_owned(), read, ..JobReport::default() };
+    let run = Run { ok: error.is_none(), error: error.map(str::to_owned) };
+    let version = "ringmark-0.1.0".to_owned();
+    Report { version, jobs: vec![job], ringmark: Some(run), ..Report::default() }
+}
+
+/// What a guest of ours does at its end, for a shell.
+pub fn emit(report: &Report) -> String {
+    let mut script = String::new();
+    let text = one_line(report);
+    frame::frame([text], |line| script.push_str(&format!("printf '%s\\n' '{line}'\n")));
+    script
+}
+
+/// A result without line breaks.
+pub fn one_line(report: &Report) -> String {
+    json_plus(report).lines().map(str::trim).collect()
+}
