@@ -24,7 +24,7 @@ fn report(command_line: &str, service_ns: &[u64]) -> Report {
     }
     let jobs = job::parse(command_line).unwrap();
     let slots = jobs.iter().map(|job| job.iodepth).sum();
-    let setup = Setup { grants: jobs[0].grants, slots, pages_per_slot: 1 };
+    let setup = Setup { grants: jobs[0].grants, slots, pages_per_slot: 2 };
     let mut guest = Guest::boot(&xen);
     let mut devices: Vec<Device<'_>> =
         vdevs.iter().map(|&vdev| guest.connect(vdev, &setup).unwrap()).collect();

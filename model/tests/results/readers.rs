@@ -1,10 +1,10 @@
-//! Tools that read fio's files read ours: the converter of Debian's fio package, and pandas.
+//! Tools that read fio's files read ours: those of Debian's fio package, and pandas.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use bench::result::{json, json_plus};
+use bench::result::{json, json_plus, logs};
 
 /// Runs one of Debian's Python programs and gives what it prints.
 fn python(arguments: &[&str], directory: &Path) -> String {
@@ -39,4 +39,28 @@ fn tools_for_fios_files_read_ours() {
         format!("{} {} {}\n", job.jobname, ios.join(" "), job.read.clat_ns.max)
     });
     assert_eq!(seen, expected.collect::<String>());
+}
+
+#[test]
+fn fios_plotter_reads_our_logs() {
+    let line = "rw=randread bs=4k iodepth=2 runtime=1 time_based filename=xvda log_avg_msec=50 \
+                write_bw_log name=one --name=two --bs=8k";
+    let report = super::report(line, &[1_000_000]);
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plots");
+    fs::create_dir_all(&directory).unwrap();
+    for file in logs(&report) {
+        fs::write(directory.join(file.name), file.text).unwrap();
+    }
+    let seen = python(&["/usr/bin/fio2gnuplot", "-b", "-d", "."], &directory);
+    assert!(seen.contains("one_bw.1.log") && seen.contains("two_bw.2.log"), "{seen}");
+    // `NUMBER MEAN` for each file, in KiB a second, rounded down.
+    let means = fs::read_to_string(directory.join("result.average")).unwrap();
+    let means: Vec<f64> = means
+        .lines()
+        .filter_map(|line| line.split_once(' ').filter(|(number, _)| number.parse::<u32>().is_ok()))
+        .map(|(_, mean)| mean.parse().unwrap())
+        .collect();
+    let ours: Vec<f64> = report.jobs.iter().map(|job| job.read.bw_mean).collect();
+    assert_eq!(means.len(), 2);
+    assert!(means.iter().zip(&ours).all(|(a, b)| (a - b).abs() < 1.0), "{means:?} {ours:?}");
 }
