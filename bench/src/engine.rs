@@ -7,25 +7,28 @@
 //! allocates once the first I/Os are out.
 
 mod data;
+mod lane;
+mod outcome;
+mod rules;
 mod running;
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
-use drivers::blkfront::{Broken, Completion, DiskInfo, IoError, Operation, QueuePair, Slot};
+use drivers::blkfront::{Completion, DiskInfo, IoError, Operation, QueuePair, Slot};
 use drivers::hypervisor::Hypervisor;
 use xen_abi::blkif::SECTOR_SIZE;
 
 use crate::file_map::FileMap;
 use crate::job::{Job, JobError, Poll};
-use crate::pattern::Direction;
-use crate::result::{Counters, DirectionResult, JobResult};
-use crate::size::Bytes;
+use crate::result::{Counters, DirectionResult};
 use crate::wait::{Step, Waiter};
 use data::Place;
+use rules::NEVER;
 use running::{Flights, Next, Running};
+
+pub use outcome::{Moved, Outcome, Progress, RunError, Verdict};
 
 /// A backend that completes nothing for so long is given up, in nanoseconds.
 pub const REQUEST_TIMEOUT_NS: u64 = 30_000_000_000;
@@ -54,109 +57,6 @@ impl<H> Disk<'_, '_, H> {
     }
 }
 
-/// Why a run ended early.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RunError {
-    /// A job does not fit a disk.
-    Job(JobError),
-    /// A job would write to a disk that is read-only.
-    ReadOnly {
-        /// The job.
-        job: String,
-        /// The disk.
-        disk: String,
-    },
-    /// A job's blocks are more than a disk's backend takes in one request.
-    BlockTooLarge {
-        /// The job.
-        job: String,
-        /// Its block, in bytes.
-        bs_bytes: u32,
-        /// The disk.
-        disk: String,
-        /// What its backend takes, in bytes.
-        most_bytes: u32,
-    },
-    /// A disk's backend broke the protocol.
-    Broken(String, Broken),
-    /// A disk's backend owes requests and completed none for [`REQUEST_TIMEOUT_NS`].
-    Stuck {
-        /// The disk.
-        disk: String,
-        /// Requests that it owes.
-        outstanding: u32,
-    },
-}
-
-impl fmt::Display for RunError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Job(error) => error.fmt(f),
-            Self::ReadOnly { job, disk } => write!(
-                f,
-                "job {job} writes, but {disk} is read-only; attach it with mode w or use rw=read"
-            ),
-            Self::BlockTooLarge { job, bs_bytes, disk, most_bytes } => write!(
-                f,
-                "job {job}: bs={} is more than the backend of {disk} takes in one request; use at \
-                 most bs={}",
-                Bytes((*bs_bytes).into()),
-                Bytes((*most_bytes).into())
-            ),
-            Self::Broken(disk, broken) => write!(f, "{disk}: {broken}"),
-            Self::Stuck { disk, outstanding } => write!(
-                f,
-                "{disk}: backend completed none of {outstanding} requests for {} s",
-                REQUEST_TIMEOUT_NS / 1_000_000_000
-            ),
-        }
-    }
-}
-
-impl core::error::Error for RunError {}
-
-/// What a run came to.
-#[derive(Debug)]
-pub struct Outcome {
-    /// One for each job, as far as it got.
-    pub results: Vec<JobResult>,
-    /// Why the run ended early, if it did.
-    pub error: Option<RunError>,
-    /// The first I/O that failed or whose data was wrong, if any did.
-    pub first_failure: Option<String>,
-}
-
-/// How far a run is.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Progress {
-    /// Since the start of the run.
-    pub elapsed_ns: u64,
-    /// What was read since the start.
-    pub read: Moved,
-    /// What was written since the start.
-    pub written: Moved,
-    /// How long the run will take in all, where jobs say.
-    pub expected_ns: Option<u64>,
-}
-
-/// I/Os that completed in one direction.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Moved {
-    /// How many.
-    pub ios: u64,
-    /// What they moved.
-    pub bytes: u64,
-}
-
-/// Whether to go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Go on.
-    Continue,
-    /// Put no more I/Os, and end when those in flight are done.
-    Stop,
-}
-
 /// Runs jobs together, each on its disks, and asks `observe` when the first I/O has completed and
 /// then about once a second. The time that `observe` takes is part of the measurement.
 ///
@@ -171,6 +71,9 @@ pub fn run<H: Hypervisor>(
     let mut engine = Engine {
         running: Vec::new(),
         in_flight: disks.iter().map(|_| [const { None }; SLOTS_MAX]).collect(),
+        before,
+        ruled: true,
+        wake_ns: NEVER,
         progress_ns: disks.iter().map(|_| 0).collect(),
         checks_data: jobs.iter().any(|job| job.verify.is_some()),
         writes: 0,
@@ -180,8 +83,7 @@ pub fn run<H: Hypervisor>(
         .start(hypervisor, jobs, disks)
         .and_then(|()| engine.run(hypervisor, disks, observe))
         .err();
-    let after = disks.iter().map(|disk| counters(disk.queue));
-    let used: Vec<Counters> = after.zip(before).map(|(after, before)| after - before).collect();
+    let used = engine.used(disks);
     let shared: Vec<bool> = (0..disks.len()).map(|disk| engine.jobs_on(disk) > 1).collect();
     let results =
         engine.running.into_iter().map(|running| running.into_result(&used, &shared)).collect();
@@ -195,6 +97,12 @@ struct Engine {
     running: Vec<Running>,
     /// By disk and slot.
     in_flight: Vec<[Option<InFlight>; SLOTS_MAX]>,
+    /// By disk, what it had counted before the run.
+    before: Vec<Counters>,
+    /// A job is to be asked anew whenever something completes.
+    ruled: bool,
+    /// When a job is to be asked anew though nothing completes.
+    wake_ns: u64,
     /// By disk, when it last completed something or owed nothing.
     progress_ns: Vec<u64>,
     /// Checking takes time, so the clock is read for each completion.
@@ -208,7 +116,8 @@ struct Engine {
 #[derive(Clone, Copy)]
 struct InFlight {
     running: u32,
-    direction: Direction,
+    operation: Operation,
+    bytes: u32,
     offset: u64,
     start_ns: u64,
 }
@@ -234,37 +143,56 @@ impl Engine {
         // All of the above takes time that is no I/O's.
         let now_ns = hypervisor.now_ns();
         self.progress_ns.fill(now_ns);
-        for number in 0..self.running.len() {
-            self.running[number].begin(now_ns);
-            self.put_first(number, disks, now_ns);
-        }
+        self.running.iter_mut().for_each(|running| running.begin(now_ns));
+        self.attend(disks, now_ns);
         self.running.iter_mut().for_each(Running::end_pass);
         kick_all(disks)
+    }
+
+    /// What the disks counted since the run began.
+    fn used<H: Hypervisor>(&self, disks: &[Disk<'_, '_, H>]) -> Vec<Counters> {
+        let now = disks.iter().map(|disk| counters(disk.queue));
+        now.zip(&self.before).map(|(now, before)| now - *before).collect()
     }
 
     fn jobs_on(&self, disk: usize) -> usize {
         self.running.iter().filter(|running| running.uses(disk)).count()
     }
 
-    /// Fills a job's iodepth.
-    fn put_first<H: Hypervisor>(
-        &mut self,
-        number: usize,
-        disks: &mut [Disk<'_, '_, H>],
-        now_ns: u64,
-    ) {
-        for _ in 0..self.running[number].result.job.iodepth {
-            self.put_next(number, None, disks, now_ns);
+    /// Looks after the jobs that are not plain: puts what may be put, ends ramps, and begins to
+    /// read back.
+    #[cold]
+    fn attend<H: Hypervisor>(&mut self, disks: &mut [Disk<'_, '_, H>], now_ns: u64) {
+        (self.ruled, self.wake_ns) = (false, NEVER);
+        for number in 0..self.running.len() {
+            if self.running[number].plain {
+                continue;
+            }
+            if self.running[number].is_ramp_over(now_ns) {
+                let used = self.used(disks);
+                self.running[number].end_ramp(now_ns, used);
+            }
+            self.top_up(number, disks, now_ns);
+            if self.running[number].is_reading_back_due() {
+                self.running[number].begin_reading_back(now_ns);
+                self.top_up(number, disks, now_ns);
+            }
+            let running = &mut self.running[number];
+            running.settle();
+            self.ruled |= !running.plain;
+            self.wake_ns = self.wake_ns.min(running.wake_ns);
         }
     }
 
-    fn read_back_where_due<H: Hypervisor>(&mut self, disks: &mut [Disk<'_, '_, H>], now_ns: u64) {
-        for number in 0..self.running.len() {
-            if self.running[number].is_reading_back_due() {
-                self.running[number].begin_reading_back(now_ns);
-                self.put_first(number, disks, now_ns);
-            }
+    /// Puts what a job may put now.
+    fn top_up<H: Hypervisor>(&mut self, number: usize, disks: &mut [Disk<'_, '_, H>], now_ns: u64) {
+        for _ in 0..self.running[number].batch() {
+            let flights = Flights { all: &self.in_flight, running: number as u32 };
+            let Some(next) = self.running[number].next_ruled(now_ns, &flights) else { return };
+            let slot = disks[next.place.disk].queue.acquire().expect("a slot for each I/O");
+            self.put(number, next, slot, disks, now_ns);
         }
+        self.running[number].go_on_at(now_ns);
     }
 
     fn run<H: Hypervisor>(
@@ -279,10 +207,12 @@ impl Engine {
         // The first completion makes the first tick.
         let mut tick_ns = start_ns.saturating_add(REQUEST_TIMEOUT_NS);
         let mut begun = false;
-        while self.running.iter().any(|running| running.outstanding != 0) {
+        while self.running.iter().any(|running| !running.is_done()) {
             let completed_ns = self.complete_all(hypervisor, disks)?;
             if let Some(now_ns) = completed_ns {
-                self.read_back_where_due(disks, now_ns);
+                if self.ruled {
+                    self.attend(disks, now_ns);
+                }
                 self.running.iter_mut().for_each(Running::end_pass);
             }
             kick_all(disks)?;
@@ -300,6 +230,11 @@ impl Engine {
                 waiter.progress(now_ns);
                 continue;
             }
+            if now_ns >= self.wake_ns {
+                self.attend(disks, now_ns);
+                self.running.iter_mut().for_each(Running::end_pass);
+                continue;
+            }
             match waiter.idle(now_ns) {
                 Step::Poll => core::hint::spin_loop(),
                 Step::Sleep => {
@@ -308,7 +243,8 @@ impl Engine {
                     let work = disks.iter_mut().fold(false, |work, disk| disk.queue.arm() | work);
                     if !work {
                         self.running.iter_mut().for_each(Running::count_sleep);
-                        hypervisor.wait(tick_ns.min(now_ns.saturating_add(TICK_NS)));
+                        let latest_ns = tick_ns.min(now_ns.saturating_add(TICK_NS));
+                        hypervisor.wait(latest_ns.min(self.wake_ns));
                     }
                 }
             }
@@ -376,77 +312,105 @@ impl Engine {
         running.count_completed();
         match result {
             Ok(()) => {
-                running.count(io.direction, now_ns, now_ns - io.start_ns);
-                if io.direction == Direction::Read
+                running.count(&io, now_ns);
+                if io.operation == Operation::Read
                     && let Some(checks) = running.read_checks()
                 {
                     let Disk { name, queue, .. } = &disks[disk_number];
                     let place = Place { disk: disk_number, offset: io.offset };
                     if let Err(wrong) = checks.check(queue, &slot, place) {
-                        running.count_mismatch();
-                        self.first_failure.get_or_insert_with(|| format!("{name}: {wrong}"));
+                        let ends = running.count_mismatch();
+                        if ends || !running.result.job.on_error.verify {
+                            self.first_failure.get_or_insert_with(|| format!("{name}: {wrong}"));
+                        }
+                        self.end_all_if(ends, number);
                     }
                 }
             }
-            Err(error) => {
-                running.result.direction_mut(io.direction).errors += 1;
-                running.stop();
-                let name = disks[disk_number].name;
-                self.first_failure.get_or_insert_with(|| failure(name, &io, error));
-            }
+            Err(error) => self.fail(disks[disk_number].name, &io, error),
         }
-        self.put_next(number, Some((disk_number, slot)), disks, now_ns);
+        if self.running[number].plain {
+            self.put_next(number, (disk_number, slot), disks, now_ns);
+        } else {
+            disks[disk_number].queue.release(slot);
+        }
     }
 
-    /// Puts a job's next I/O, if it has one, in a slot that just became free if it fits.
+    #[cold]
+    fn fail(&mut self, disk: &str, io: &InFlight, error: IoError) {
+        let number = io.running as usize;
+        let ends = self.running[number].count_failure(io.operation);
+        if ends {
+            let failure = || format!("{disk}: {:?} at byte {}: {error}", io.operation, io.offset);
+            self.first_failure.get_or_insert_with(failure);
+        }
+        self.end_all_if(ends, number);
+    }
+
+    /// Ends all jobs if a job ended by a failure and that is to end all (`exitall_on_error`).
+    fn end_all_if(&mut self, ends: bool, number: usize) {
+        if ends && self.running[number].result.job.exitall_on_error {
+            self.running.iter_mut().for_each(Running::stop);
+        }
+    }
+
+    /// Puts a plain job's next I/O, if it has one, in the slot that just became free if it fits.
     #[inline]
     fn put_next<H: Hypervisor>(
         &mut self,
         number: usize,
-        free: Option<(usize, Slot)>,
+        (home, slot): (usize, Slot),
         disks: &mut [Disk<'_, '_, H>],
         now_ns: u64,
     ) {
-        let running = &mut self.running[number];
-        let flights = Flights { all: &self.in_flight, running: number as u32 };
-        let Some(Next { place, direction, disk_offset }) = running.next_io(now_ns, &flights) else {
-            if let Some((disk_number, slot)) = free {
-                disks[disk_number].queue.release(slot);
-            }
+        let Some(next) = self.running[number].next_plain(now_ns) else {
+            disks[home].queue.release(slot);
             return;
         };
-        let Place { disk: disk_number, offset } = place;
-        let slot = match free {
-            Some((home, slot)) if home == disk_number => slot,
-            other => {
-                if let Some((home, slot)) = other {
-                    disks[home].queue.release(slot);
-                }
-                disks[disk_number].queue.acquire().expect("a slot for each I/O")
-            }
+        let slot = if home == next.place.disk {
+            slot
+        } else {
+            disks[home].queue.release(slot);
+            disks[next.place.disk].queue.acquire().expect("a slot for each I/O")
         };
-        let queue = &mut *disks[disk_number].queue;
-        let bytes = running.result.job.bs_bytes;
-        let operation = match direction {
-            Direction::Read => Operation::Read,
-            Direction::Write => {
-                match &mut running.checks {
-                    Some(checks) => checks.fill(queue, &slot, place, self.writes),
-                    None => data::stamp(queue, &slot, offset, self.writes, bytes),
+        self.put(number, next, slot, disks, now_ns);
+    }
+
+    #[inline(always)]
+    fn put<H: Hypervisor>(
+        &mut self,
+        number: usize,
+        next: Next,
+        slot: Slot,
+        disks: &mut [Disk<'_, '_, H>],
+        now_ns: u64,
+    ) {
+        let Next { place, disk_offset, operation, bytes } = next;
+        let Place { disk, offset } = place;
+        let running = &mut self.running[number];
+        let queue = &mut *disks[disk].queue;
+        if operation == Operation::Write {
+            match &mut running.checks {
+                Some(checks) => checks.fill(queue, &slot, place, self.writes),
+                None => {
+                    let buffers = &running.result.job.buffers;
+                    data::fill(buffers, queue, &slot, offset, self.writes, bytes);
                 }
-                self.writes += 1;
-                Operation::Write
             }
-        };
-        self.in_flight[disk_number][slot.index()] =
-            Some(InFlight { running: number as u32, direction, offset, start_ns: now_ns });
+            self.writes += 1;
+        }
+        self.in_flight[disk][slot.index()] =
+            Some(InFlight { running: number as u32, operation, bytes, offset, start_ns: now_ns });
         running.count_put();
         queue.submit(slot, operation, disk_offset / u64::from(SECTOR_SIZE), bytes);
     }
 
     fn progress(&self, start_ns: u64, now_ns: u64) -> Progress {
         let results = || self.running.iter().map(|running| &running.result);
-        let longest = |job: &Job| job.runtime_ns.filter(|_| job.time_based);
+        let longest = |job: &Job| {
+            let before_ns = job.pace.start_delay_ns.saturating_add(job.pace.ramp_ns);
+            job.runtime_ns.filter(|_| job.time_based).map(|ns| ns.saturating_add(before_ns))
+        };
         Progress {
             elapsed_ns: now_ns - start_ns,
             read: moved(results().map(|result| &result.read)),
@@ -468,10 +432,6 @@ fn kick_all<H: Hypervisor>(disks: &mut [Disk<'_, '_, H>]) -> Result<(), RunError
         disk.queue.kick().map_err(|broken| RunError::Broken(disk.name.into(), broken))?;
     }
     Ok(())
-}
-
-fn failure(disk: &str, io: &InFlight, error: IoError) -> String {
-    format!("{disk}: {:?} at byte {}: {error}", io.direction, io.offset)
 }
 
 /// The queue's counters, as results name them.

@@ -4,10 +4,14 @@
 //! fits one to a disk, and [`Job::options`] spells it out again. A job that was read holds only
 //! values that the loop can run.
 
+mod blocks;
+mod buffers;
 mod choice;
+mod distribution;
 mod draft;
 mod error;
 mod file;
+mod pace;
 mod parse;
 mod region;
 mod reporting;
@@ -22,11 +26,15 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-pub use choice::{IoEngine, Poll, Rw};
+pub use blocks::{BlockMix, Share};
+pub use buffers::Buffers;
+pub use choice::{IoEngine, OnError, Poll, Rw};
+pub use distribution::{Distribution, Zone};
 pub use drivers::blkfront::GrantMode;
 use drivers::blkfront::PAGES_PER_SLOT_MAX;
 pub use error::JobError;
 pub use file::parse_file;
+pub use pace::{Batch, Pace, Rate, Think};
 pub use parse::parse;
 pub use region::Region;
 pub use reporting::{LOG_SAMPLES_MAX, Percentile, Reporting};
@@ -56,8 +64,11 @@ pub struct Job {
     pub rw: Rw,
     /// `rwmixread=`: per cent of reads in a mixed job, 0 to 100.
     pub rwmixread: u8,
-    /// `bs=`, `blocksize=`: bytes of one I/O, a multiple of 512 up to [`BS_BYTES_MAX`].
+    /// `bs=`, `blocksize=`: bytes of one I/O, a multiple of 512 up to [`BS_BYTES_MAX`]; of the
+    /// largest, where there are several sizes.
     pub bs_bytes: u32,
+    /// `bs=` with a comma, `bssplit=`: the sizes, if there are several.
+    pub bs_mix: Option<BlockMix>,
     /// `iodepth=`: I/Os in flight over all of the job's disks, 1 to [`IODEPTH_MAX`].
     pub iodepth: u32,
     /// `runtime=`: nanoseconds, 1 to [`RUNTIME_NS_MAX`]; `None` is as long as the bytes last.
@@ -87,8 +98,21 @@ pub struct Job {
     /// `randseed=`; `None` (`randrepeat=0`): the caller takes a new one for each run. Unlike in fio
     /// the job's number is not mixed in, so that jobs that compare grant modes visit equal blocks.
     pub randseed: Option<u64>,
+    /// `norandommap`: random blocks are drawn independently. Otherwise each comes once before any
+    /// comes again. Always on where blocks are not alike or of several sizes.
+    pub norandommap: bool,
+    /// `random_distribution=`.
+    pub distribution: Distribution,
     /// `ioengine=`, which makes no difference but that `sync` and `psync` have an iodepth of 1.
     pub ioengine: Option<IoEngine>,
+    /// When I/Os are put, if not as soon as there is room.
+    pub pace: Pace,
+    /// What is written without `verify`.
+    pub buffers: Buffers,
+    /// `continue_on_error=`.
+    pub on_error: OnError,
+    /// `exitall_on_error`: a failure that ends this job ends all that run with it.
+    pub exitall_on_error: bool,
     /// `verify=` and what belongs to it.
     pub verify: Option<Verify>,
     /// `percentile_list=`, `group_reporting`, `write_bw_log=` and what else belongs to the result.
@@ -125,6 +149,7 @@ impl Default for Job {
             rw: Rw::Read,
             rwmixread: 50,
             bs_bytes: 4096,
+            bs_mix: None,
             iodepth: 1,
             runtime_ns: None,
             time_based: false,
@@ -138,7 +163,13 @@ impl Default for Job {
             allow_file_overwrite: false,
             stonewall: false,
             randseed: Some(RANDSEED),
+            norandommap: false,
+            distribution: Distribution::Random,
             ioengine: None,
+            pace: Pace::default(),
+            buffers: Buffers::default(),
+            on_error: OnError::default(),
+            exitall_on_error: false,
             verify: None,
             reporting: Reporting::default(),
             grants: GrantMode::Persistent,

@@ -33,6 +33,6 @@ pub mod wait;
 
 pub use histogram::Histogram;
 pub use job::{GrantMode, Job, JobError, Poll, Region, Rw};
-pub use pattern::{Direction, Pattern};
+pub use pattern::{Direction, Io, Pattern};
 pub use result::{Counters, JobResult};
 pub use verify::{Mismatch, VerifyPattern};

@@ -1,12 +1,21 @@
-//! Which block comes next: the sequence of directions and offsets of one job on one disk.
+//! Which block comes next: the sequence of directions, offsets and sizes of one job on one disk.
 //!
-//! Random blocks are drawn independently and uniformly, so some repeat before others are visited:
-//! fio's `norandommap`. fio's random map (each block once a pass) is not kept yet. Sequential reads
-//! and writes each have their own place and start again at the region's end, as in fio.
-//! A pattern never ends; the caller stops it by time or by bytes ([`Region::io_bytes`]).
+//! Random blocks come as with fio's random map, each once before any comes again, or with
+//! `norandommap` independently. Sequential reads and writes each have their own place and start
+//! again at the region's end, as in fio. A pattern never ends; the caller stops it by time or by
+//! bytes ([`Region::io_bytes`]).
+
+mod mixed;
+mod permutation;
+mod rng;
+mod skew;
 
 use crate::job::{Job, Region};
 use crate::size::percent_of;
+use alloc::boxed::Box;
+use mixed::Mixed;
+use permutation::Permutation;
+use rng::{Below, Xoshiro};
 
 /// Which way the data goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +26,17 @@ pub enum Direction {
     Write,
 }
 
+/// One I/O of a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Io {
+    /// Which way.
+    pub direction: Direction,
+    /// From the start of the disk, in bytes.
+    pub offset: u64,
+    /// Its length, in bytes.
+    pub bytes: u32,
+}
+
 /// An endless sequence of I/Os, the same for the same job, region and seed.
 #[derive(Clone, Debug)]
 pub struct Pattern {
@@ -24,6 +44,8 @@ pub struct Pattern {
     directions: Directions,
     places: Places,
     region_offset: u64,
+    /// The size of an I/O, unless [`Places::Mixed`] says.
+    bs_bytes: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -37,8 +59,15 @@ enum Directions {
 
 #[derive(Clone, Debug)]
 enum Places {
-    Random { blocks: Blocks, bs_bytes: u64 },
-    Sequential { read: Cursor, write: Cursor },
+    Sequential {
+        read: Cursor,
+        write: Cursor,
+    },
+    /// Each block once a pass, whichever way.
+    Map(Permutation),
+    Independent(Below),
+    /// All that takes more than a few instructions.
+    Mixed(Box<Mixed>),
 }
 
 impl Pattern {
@@ -48,12 +77,21 @@ impl Pattern {
     /// # Panics
     /// If `region` is smaller than a block, which [`Job::resolve`] rules out.
     pub fn new(job: &Job, region: Region, seed: u64) -> Self {
+        let mut rng = Xoshiro::new(seed);
         let bs_bytes = u64::from(job.bs_bytes);
         let blocks = region.size_bytes / bs_bytes;
         assert!(blocks > 0, "a region of at least one block");
         let cursor = Cursor { next: 0, step: bs_bytes, end: blocks * bs_bytes };
+        let places = match Mixed::new(job, region, &mut rng) {
+            Some(mixed) => Places::Mixed(Box::new(mixed)),
+            None if !job.rw.is_random() => {
+                Places::Sequential { read: cursor.clone(), write: cursor }
+            }
+            None if job.norandommap => Places::Independent(Below::new(blocks)),
+            None => Places::Map(Permutation::new(blocks, &mut rng)),
+        };
         Self {
-            rng: Xoshiro::new(seed),
+            rng,
             directions: match (job.rw.reads(), job.rw.writes()) {
                 (true, true) => {
                     Directions::Mixed { read_below: percent_of(1 << 63, job.rwmixread) }
@@ -61,31 +99,47 @@ impl Pattern {
                 (_, false) => Directions::Only(Direction::Read),
                 (false, true) => Directions::Only(Direction::Write),
             },
-            places: if job.rw.is_random() {
-                Places::Random { blocks: Blocks::new(blocks), bs_bytes }
-            } else {
-                Places::Sequential { read: cursor.clone(), write: cursor }
-            },
+            places,
             region_offset: region.offset_bytes,
+            bs_bytes: job.bs_bytes,
         }
     }
 
-    /// The next I/O: its direction, and its offset in bytes from the start of the disk.
+    /// The next I/O.
     #[inline]
-    pub fn next_io(&mut self) -> (Direction, u64) {
-        let direction = match self.directions {
+    pub fn next_io(&mut self) -> Io {
+        let direction = self.next_direction();
+        self.next_in(direction)
+    }
+
+    /// The direction of the next I/O.
+    #[inline]
+    pub fn next_direction(&mut self) -> Direction {
+        match self.directions {
             Directions::Only(direction) => direction,
             Directions::Mixed { read_below } if self.rng.next_u64() >> 1 < read_below => {
                 Direction::Read
             }
             Directions::Mixed { .. } => Direction::Write,
+        }
+    }
+
+    /// The next I/O, given its direction.
+    #[inline]
+    pub fn next_in(&mut self, direction: Direction) -> Io {
+        let bs_bytes = u64::from(self.bs_bytes);
+        let (place, bytes) = match (&mut self.places, direction) {
+            (Places::Sequential { read, .. }, Direction::Read) => (read.advance(), self.bs_bytes),
+            (Places::Sequential { write, .. }, Direction::Write) => {
+                (write.advance(), self.bs_bytes)
+            }
+            (Places::Map(blocks), _) => (blocks.draw(&mut self.rng) * bs_bytes, self.bs_bytes),
+            (Places::Independent(blocks), _) => {
+                (blocks.draw(&mut self.rng) * bs_bytes, self.bs_bytes)
+            }
+            (Places::Mixed(mixed), _) => mixed.next(direction, &mut self.rng),
         };
-        let place = match (&mut self.places, direction) {
-            (Places::Random { blocks, bs_bytes }, _) => blocks.draw(&mut self.rng) * *bs_bytes,
-            (Places::Sequential { read, .. }, Direction::Read) => read.advance(),
-            (Places::Sequential { write, .. }, Direction::Write) => write.advance(),
-        };
-        (direction, self.region_offset + place)
+        Io { direction, offset: self.region_offset + place, bytes }
     }
 }
 
@@ -107,58 +161,6 @@ impl Cursor {
     }
 }
 
-/// Draws below `count` without bias and without dividing (Lemire, arXiv:1805.10941): the high half
-/// of a product, after refusing the few low halves that would favour some blocks.
-#[derive(Clone, Debug)]
-struct Blocks {
-    count: u64,
-    refuse_below: u64,
-}
-
-impl Blocks {
-    fn new(count: u64) -> Self {
-        Self { count, refuse_below: count.wrapping_neg() % count }
-    }
-
-    #[inline]
-    fn draw(&self, rng: &mut Xoshiro) -> u64 {
-        // Ends: each turn succeeds with probability over one half.
-        loop {
-            let product = u128::from(rng.next_u64()) * u128::from(self.count);
-            if product as u64 >= self.refuse_below {
-                return (product >> 64) as u64;
-            }
-        }
-    }
-}
-
-/// xoshiro256** (Blackman and Vigna, <https://prng.di.unimi.it>), seeded through splitmix64.
-#[derive(Clone, Debug)]
-struct Xoshiro {
-    state: [u64; 4],
-}
-
-impl Xoshiro {
-    fn new(seed: u64) -> Self {
-        let mut word = seed;
-        let state = [(); 4].map(|()| {
-            word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mixed = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            mixed ^ (mixed >> 31)
-        });
-        Self { state }
-    }
-
-    #[inline]
-    fn next_u64(&mut self) -> u64 {
-        let [a, b, c, d] = self.state;
-        let (c, d) = (c ^ a, d ^ b);
-        self.state = [a ^ d, b ^ c, c ^ (b << 17), d.rotate_left(45)];
-        b.wrapping_mul(5).rotate_left(7).wrapping_mul(9)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,21 +177,8 @@ mod tests {
 
     fn ios(job: &Job, region: Region, seed: u64, count: usize) -> Vec<(Direction, u64)> {
         let mut pattern = Pattern::new(job, region, seed);
-        (0..count).map(|_| pattern.next_io()).collect()
-    }
-
-    #[test]
-    fn generators_give_their_authors_figures() {
-        let mut rng = Xoshiro { state: [1, 2, 3, 4] };
-        let expected = [11_520, 0, 1_509_978_240, 1_215_971_899_390_074_240];
-        assert_eq!([(); 4].map(|()| rng.next_u64()), expected);
-        let splitmix = [
-            6_457_827_717_110_365_317,
-            3_203_168_211_198_807_973,
-            9_817_491_932_198_370_423,
-            4_593_380_528_125_082_431,
-        ];
-        assert_eq!(Xoshiro::new(1_234_567).state, splitmix);
+        let next = |_| pattern.next_io();
+        (0..count).map(next).map(|io| (io.direction, io.offset)).collect()
     }
 
     #[test]
@@ -228,7 +217,8 @@ mod tests {
         let blocks = 10;
         let region = Region { size_bytes: blocks * 4096, ..REGION };
         let mut counts = vec![0_u64; blocks as usize];
-        for (direction, offset) in ios(&job(Rw::RandRead), region, 42, 100_000) {
+        let job = Job { norandommap: true, ..job(Rw::RandRead) };
+        for (direction, offset) in ios(&job, region, 42, 100_000) {
             assert_eq!(direction, Direction::Read);
             counts[((offset - 8192) / 4096) as usize] += 1;
         }
@@ -238,10 +228,18 @@ mod tests {
     }
 
     #[test]
-    fn drawing_refuses_exactly_the_surplus() {
-        // 2^64 values over 3 blocks leave one over.
-        assert_eq!(Blocks::new(3).refuse_below, 1);
-        assert_eq!(Blocks::new(1 << 20).refuse_below, 0);
+    fn a_random_map_has_each_block_once_a_pass() {
+        for (rw, norandommap) in [(Rw::RandRead, false), (Rw::RandRw, false), (Rw::RandRw, true)] {
+            let job = Job { norandommap, ..job(rw) };
+            let region = Region { size_bytes: 1000 * 4096, ..REGION };
+            let ios = ios(&job, region, 9, 3000);
+            let passes = ios.chunks(1000).map(|pass| {
+                let mut offsets: Vec<u64> = pass.iter().map(|&(_, offset)| offset).collect();
+                offsets.sort_unstable();
+                offsets.into_iter().eq((0..1000).map(|block| 8192 + block * 4096))
+            });
+            assert!(passes.into_iter().all(|complete| complete != norandommap), "{rw}");
+        }
     }
 
     #[test]
@@ -264,9 +262,12 @@ mod tests {
             let size_bytes = blocks * u64::from(bs_bytes);
             let region = Region { offset_bytes, size_bytes, io_bytes: None };
             for rw in Rw::NAMES.map(|(_, rw)| rw) {
-                for (_, offset) in ios(&Job { bs_bytes, ..job(rw) }, region, seed, 20) {
-                    let place = offset - offset_bytes;
-                    prop_assert!(place < size_bytes && place % u64::from(bs_bytes) == 0);
+                for norandommap in [false, true] {
+                    let job = Job { bs_bytes, norandommap, ..job(rw) };
+                    for (_, offset) in ios(&job, region, seed, 20) {
+                        let place = offset - offset_bytes;
+                        prop_assert!(place < size_bytes && place % u64::from(bs_bytes) == 0);
+                    }
                 }
             }
         }

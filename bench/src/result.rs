@@ -54,6 +54,8 @@ pub struct JobResult {
     pub read: DirectionResult,
     /// Its writes.
     pub write: DirectionResult,
+    /// Its flushes (`fsync=`), which move no bytes.
+    pub flush: DirectionResult,
     /// From the first submission to the last completion of all.
     pub runtime_ns: u64,
     /// How the I/Os spread.
@@ -72,6 +74,7 @@ impl JobResult {
         Self {
             read: DirectionResult::new(&job, job.rw.reads() || reads_back),
             write: DirectionResult::new(&job, job.rw.writes()),
+            flush: DirectionResult::new(&job, job.pace.flush_after.is_some()),
             runtime_ns: 0,
             distribution: Distribution::default(),
             members: 1,
@@ -101,6 +104,7 @@ impl JobResult {
         for other in rest {
             sum.read.add(&other.read);
             sum.write.add(&other.write);
+            sum.flush.add(&other.flush);
             sum.runtime_ns += other.runtime_ns;
             sum.distribution.merge(&other.distribution);
             sum.members += other.members;
@@ -122,9 +126,9 @@ impl JobResult {
         self.read.ios + self.write.ios
     }
 
-    /// I/Os that failed, in both directions.
+    /// I/Os and flushes that failed.
     pub fn errors(&self) -> u64 {
-        self.read.errors + self.write.errors
+        self.read.errors + self.write.errors + self.flush.errors
     }
 }
 

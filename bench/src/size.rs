@@ -22,6 +22,10 @@ pub enum NumberError {
     TooBig,
     /// A percentage over 100.
     Percent,
+    /// No number such as 99.9.
+    NoDecimal,
+    /// More than six digits behind the point.
+    TooFine,
 }
 
 impl fmt::Display for NumberError {
@@ -34,6 +38,8 @@ impl fmt::Display for NumberError {
             Self::TimeUnit => "unknown unit; use us, ms, s, m, h or d (none means seconds)",
             Self::TooBig => "too big for 64 bits",
             Self::Percent => "over 100 %; use 0% to 100%",
+            Self::NoDecimal => "not a number; use for example 99.9",
+            Self::TooFine => "over six digits behind the point; round it",
         })
     }
 }
@@ -88,6 +94,55 @@ impl fmt::Display for Amount {
             Self::Bytes(bytes) => Bytes(bytes).fmt(f),
             Self::Percent(percent) => write!(f, "{percent}%"),
         }
+    }
+}
+
+/// A number with up to six digits behind the point, such as `99.9` or `0.2`, kept exactly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Decimal {
+    /// So many millionths.
+    pub millionths: u64,
+}
+
+impl Decimal {
+    /// The millionths of 1.
+    pub const ONE: u64 = 1_000_000;
+
+    /// Reads `99.9`, `0.2` or `50`.
+    pub fn parse(text: &str) -> Result<Self, NumberError> {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if whole.is_empty() || !is_number(whole) || !is_number(fraction) {
+            return Err(NumberError::NoDecimal);
+        }
+        let whole: u64 = whole.parse().map_err(|_| NumberError::TooBig)?;
+        if fraction.len() > 6 {
+            return Err(NumberError::TooFine);
+        }
+        let fraction = fraction.bytes().chain(core::iter::repeat(b'0')).take(6);
+        let fraction = fraction.fold(0, |value, digit| value * 10 + u64::from(digit - b'0'));
+        let millionths = whole.checked_mul(Self::ONE).and_then(|whole| whole.checked_add(fraction));
+        millionths.map(|millionths| Self { millionths }).ok_or(NumberError::TooBig)
+    }
+
+    /// As a float.
+    pub fn to_f64(self) -> f64 {
+        self.millionths as f64 / Self::ONE as f64
+    }
+}
+
+impl fmt::Display for Decimal {
+    /// Without zeros at the end.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.millionths / Self::ONE)?;
+        let (mut fraction, mut digits) = (self.millionths % Self::ONE, 6);
+        if fraction == 0 {
+            return Ok(());
+        }
+        while fraction.is_multiple_of(10) {
+            (fraction, digits) = (fraction / 10, digits - 1);
+        }
+        write!(f, ".{fraction:0digits$}")
     }
 }
 
@@ -263,6 +318,31 @@ mod tests {
     }
 
     #[test]
+    fn decimals() {
+        for (text, millionths, again) in [
+            ("1", 1_000_000, "1"),
+            ("1.20", 1_200_000, "1.2"),
+            ("0.000001", 1, "0.000001"),
+            ("99.95", 99_950_000, "99.95"),
+            ("0.", 0, "0"),
+        ] {
+            let decimal = Decimal::parse(text).expect(text);
+            assert_eq!((decimal.millionths, decimal.to_string().as_str()), (millionths, again));
+        }
+        for (text, error) in [
+            ("", NumberError::NoDecimal),
+            (".5", NumberError::NoDecimal),
+            ("-1", NumberError::NoDecimal),
+            ("1.2.3", NumberError::NoDecimal),
+            ("0.0000001", NumberError::TooFine),
+            ("18446744073709.551616", NumberError::TooBig),
+            ("99999999999999999999", NumberError::TooBig),
+        ] {
+            assert_eq!(Decimal::parse(text), Err(error), "{text}");
+        }
+    }
+
+    #[test]
     fn steps() {
         let (bytes, percent) = (Amount::Bytes, Amount::Percent);
         assert_eq!(bytes(5).and_steps(bytes(10), 3), Some(bytes(35)));
@@ -280,6 +360,12 @@ mod tests {
         }
 
         #[test]
+        fn decimals_print_exactly(millionths: u64) {
+            let decimal = Decimal { millionths };
+            prop_assert_eq!(Decimal::parse(&decimal.to_string()), Ok(decimal));
+        }
+
+        #[test]
         fn times_print_exactly(us in 0..u64::MAX / 1_000) {
             let ns = us * 1_000;
             prop_assert_eq!(parse_time_ns(&Time { ns }.to_string()), Ok(ns));
@@ -288,6 +374,7 @@ mod tests {
         #[test]
         fn no_text_panics(text in ".*") {
             let _ = (parse_bytes(&text), parse_time_ns(&text), Amount::parse(&text));
+            let _ = Decimal::parse(&text);
         }
     }
 }

@@ -8,11 +8,11 @@ use drivers::hypervisor::Hypervisor;
 use xen_abi::PAGE_SIZE;
 use xen_abi::blkif::SECTOR_SIZE;
 
-use crate::job::{Job, JobError, Region};
+use crate::job::{Buffers, Job, JobError, Region};
 use crate::verify::header::{HEADER_BYTES, digest};
 use crate::verify::{Field, Header, Method, Mismatch, VerifyPattern, Written};
 
-/// Fills all free slots with noise, each with its own; [`stamp`] does the rest for each write.
+/// Fills all free slots with noise, each with its own; [`fill`] does the rest for each write.
 pub(super) fn fill_all<H: Hypervisor>(queue: &mut QueuePair<'_, H>, bytes: u32) {
     let slots: Vec<Slot> = core::iter::from_fn(|| queue.acquire()).collect();
     for slot in slots {
@@ -24,10 +24,29 @@ pub(super) fn fill_all<H: Hypervisor>(queue: &mut QueuePair<'_, H>, bytes: u32) 
     }
 }
 
+/// Fills a slot for a write that nobody checks, the run's write number `number`.
+#[inline]
+pub(super) fn fill<H: Hypervisor>(
+    buffers: &Buffers,
+    queue: &mut QueuePair<'_, H>,
+    slot: &Slot,
+    offset: u64,
+    number: u64,
+    bytes: u32,
+) {
+    match buffers {
+        Buffers::Stamped => stamp(queue, slot, offset, number, bytes),
+        Buffers::Pattern(pattern) => fill_pattern(pattern, queue, slot, offset, bytes),
+        Buffers::Refilled { zeros_percent } => {
+            refill(*zeros_percent, queue, slot, offset ^ number.rotate_left(32), bytes);
+        }
+    }
+}
+
 /// Makes every sector of a write unlike all others, so that no backend saves work on equal data
 /// (fio's `scramble_buffers`, which is on by default).
 #[inline]
-pub(super) fn stamp<H: Hypervisor>(
+fn stamp<H: Hypervisor>(
     queue: &mut QueuePair<'_, H>,
     slot: &Slot,
     offset: u64,
@@ -38,6 +57,25 @@ pub(super) fn stamp<H: Hypervisor>(
         let place = (offset + start as u64).to_le_bytes();
         queue.write_data(slot, start, &place);
         queue.write_data(slot, start + place.len(), &number.to_le_bytes());
+    }
+}
+
+/// Fills a slot with noise that ends in so many per cent of zeros, sector by sector (fio's
+/// `buffer_compress_chunk` is 512 by default).
+#[cold]
+fn refill<H: Hypervisor>(
+    zeros_percent: u8,
+    queue: &mut QueuePair<'_, H>,
+    slot: &Slot,
+    seed: u64,
+    bytes: u32,
+) {
+    let mut noise = Noise(seed);
+    let mut sector = [0; SECTOR_SIZE as usize];
+    let noise_bytes = sector.len() * usize::from(100 - zeros_percent) / 100;
+    for start in (0..bytes as usize).step_by(sector.len()) {
+        noise.fill(&mut sector[..noise_bytes]);
+        queue.write_data(slot, start, &sector);
     }
 }
 

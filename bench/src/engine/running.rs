@@ -3,14 +3,16 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use drivers::blkfront::Operation;
 use drivers::hypervisor::Hypervisor;
 
 use super::data::{Checks, Place};
+use super::lane::{Lane, share_out};
+use super::rules::{NEVER, Rules, Turn};
 use super::{Disk, InFlight, RunError, SLOTS_MAX};
-use crate::file_map::Lookup;
 use crate::job::Job;
-use crate::pattern::{Direction, Pattern};
-use crate::result::{Counters, Done, JobResult};
+use crate::pattern::{Direction, Io, Pattern};
+use crate::result::{Counters, DirectionResult, Done, JobResult};
 
 /// An end that has come for a job that failed or was stopped.
 const STOPPED: u64 = 0;
@@ -18,21 +20,32 @@ const STOPPED: u64 = 0;
 /// A job that is under way.
 pub(super) struct Running {
     pub(super) result: JobResult,
+    /// Each I/O is put as one completes, without asking any rule.
+    pub(super) plain: bool,
     lanes: Vec<Lane>,
     next_lane: usize,
+    /// Where the last I/O went, and so a flush goes.
+    last_disk: usize,
     pub(super) outstanding: u32,
     /// I/Os put and completed in this pass of the loop.
     put: u32,
     completed: u32,
     pub(super) checks: Option<Checks>,
     phase: Phase,
+    rules: Rules,
     begin_ns: u64,
     /// When the I/Os of its phase began.
     start_ns: u64,
+    /// When the ramp is over; [`NEVER`] once it is.
+    ramp_end_ns: u64,
+    /// By disk, what the ramp used.
+    ramp_used: Vec<Counters>,
     /// How long the reads took that came before those of the read-back.
     read_before_ns: u64,
     /// No I/O is put from then on.
     end_ns: u64,
+    /// When to ask again, though nothing completes.
+    pub(super) wake_ns: u64,
     sleeps: u64,
 }
 
@@ -62,28 +75,26 @@ impl Flights<'_> {
     }
 }
 
-/// The I/O that comes next.
+/// An I/O to put.
 #[derive(Clone, Copy)]
 pub(super) struct Next {
     pub(super) place: Place,
-    pub(super) direction: Direction,
     /// Where on the disk it goes, in bytes.
     pub(super) disk_offset: u64,
+    pub(super) operation: Operation,
+    pub(super) bytes: u32,
 }
 
-/// A job's part on one disk, or in a file there.
-struct Lane {
-    disk: usize,
-    file: Option<Lookup>,
-    /// As it was at the start, to read back what was written.
-    from_start: Pattern,
-    pattern: Pattern,
-    /// I/Os yet to be put.
-    left: u64,
-    /// I/Os taken from the pattern, put or passed over.
-    drawn: u64,
-    /// Blocks of the region.
-    blocks: u64,
+impl Next {
+    #[inline]
+    fn new(lane: &mut Lane, io: Io) -> Self {
+        let operation = match io.direction {
+            Direction::Read => Operation::Read,
+            Direction::Write => Operation::Write,
+        };
+        let place = Place { disk: lane.disk, offset: io.offset };
+        Self { place, disk_offset: lane.disk_offset(io.offset), operation, bytes: io.bytes }
+    }
 }
 
 impl Running {
@@ -105,6 +116,9 @@ impl Running {
             if job.rw.writes() && disk.info.read_only {
                 return Err(RunError::ReadOnly { job: job.name, disk: disk.name.into() });
             }
+            if job.pace.flush_after.is_some() && !disk.info.flush {
+                return Err(RunError::NoFlush { job: job.name, disk: disk.name.into() });
+            }
             let most_bytes = disk.info.request_bytes_max;
             if job.bs_bytes > most_bytes {
                 let (bs_bytes, disk) = (job.bs_bytes, disk.name.into());
@@ -118,16 +132,7 @@ impl Running {
                 file.check(&job, region, sector_bytes).map_err(RunError::Job)?;
             }
             let pattern = Pattern::new(&job, region, seed);
-            let bs_bytes = u64::from(job.bs_bytes);
-            lanes.push(Lane {
-                disk: disk_number,
-                file: file.map(Lookup::new),
-                from_start: pattern.clone(),
-                pattern,
-                left: region.io_bytes.map_or(u64::MAX, |bytes| bytes / bs_bytes),
-                drawn: 0,
-                blocks: region.size_bytes / bs_bytes,
-            });
+            lanes.push(Lane::new(disk_number, file, &job, region, pattern));
             regions[disk_number] = Some(region);
         }
         if let Some(ios) = job.number_ios {
@@ -136,28 +141,36 @@ impl Running {
         let checks = Checks::new(&job, number, run_ns, &regions).map_err(RunError::Job)?;
         let apart = job.rw.writes() && checks.as_ref().is_some_and(Checks::needs_blocks_apart);
         Ok(Self {
+            plain: false,
             phase: if apart { Phase::Apart } else { Phase::Free },
+            rules: Rules::new(&job.pace, job.iodepth),
             checks,
             result: JobResult::new(job),
             lanes,
             next_lane: 0,
+            last_disk: 0,
             outstanding: 0,
             put: 0,
             completed: 0,
             begin_ns: 0,
             start_ns: 0,
+            ramp_end_ns: NEVER,
+            ramp_used: Vec::new(),
             read_before_ns: 0,
             end_ns: 0,
+            wake_ns: NEVER,
             sleeps: 0,
         })
     }
 
-    /// Its time runs from now on.
+    /// Its time runs from now on, or from the end of its delay.
     pub(super) fn begin(&mut self, now_ns: u64) {
-        self.begin_ns = now_ns;
-        self.start_ns = now_ns;
-        let runtime_ns = self.result.job.runtime_ns;
-        self.end_ns = runtime_ns.map_or(u64::MAX, |runtime| now_ns.saturating_add(runtime));
+        let (pace, runtime_ns) = (&self.result.job.pace, self.result.job.runtime_ns);
+        self.start_ns = now_ns.saturating_add(pace.start_delay_ns);
+        self.begin_ns = self.start_ns;
+        let measured_ns = self.start_ns.saturating_add(pace.ramp_ns);
+        self.ramp_end_ns = if pace.ramp_ns == 0 { NEVER } else { measured_ns };
+        self.end_ns = runtime_ns.map_or(NEVER, |runtime| measured_ns.saturating_add(runtime));
     }
 
     pub(super) fn uses(&self, disk: usize) -> bool {
@@ -195,17 +208,65 @@ impl Running {
         (self.put, self.completed) = (0, 0);
     }
 
+    /// Nothing is in flight and nothing will be.
+    pub(super) fn is_done(&self) -> bool {
+        self.outstanding == 0 && self.wake_ns == NEVER
+    }
+
     /// An I/O has succeeded.
     #[inline]
-    pub(super) fn count(&mut self, direction: Direction, now_ns: u64, latency_ns: u64) {
+    pub(super) fn count(&mut self, io: &InFlight, now_ns: u64) {
+        let direction = match io.operation {
+            Operation::Read => Direction::Read,
+            Operation::Write => Direction::Write,
+            _ => return self.count_flush(io, now_ns),
+        };
         let before_ns = if direction == Direction::Read { self.read_before_ns } else { 0 };
         self.result.count(&Done {
             direction,
-            bytes: self.result.job.bs_bytes,
-            latency_ns,
-            runtime_ns: before_ns + (now_ns - self.start_ns),
-            elapsed_ns: now_ns - self.begin_ns,
+            bytes: io.bytes,
+            latency_ns: now_ns - io.start_ns,
+            runtime_ns: before_ns + now_ns.saturating_sub(self.start_ns),
+            elapsed_ns: now_ns.saturating_sub(self.begin_ns),
         });
+    }
+
+    #[cold]
+    fn count_flush(&mut self, io: &InFlight, now_ns: u64) {
+        let figures = &mut self.result.flush;
+        figures.ios += 1;
+        figures.runtime_ns = now_ns.saturating_sub(self.start_ns);
+        figures.latency.record(now_ns - io.start_ns);
+    }
+
+    #[inline]
+    fn figures(&mut self, operation: Operation) -> &mut DirectionResult {
+        match operation {
+            Operation::Read => &mut self.result.read,
+            Operation::Write => &mut self.result.write,
+            _ => &mut self.result.flush,
+        }
+    }
+
+    /// An I/O has failed; whether the job ends because of it.
+    pub(super) fn count_failure(&mut self, operation: Operation) -> bool {
+        self.figures(operation).errors += 1;
+        let on_error = self.result.job.on_error;
+        let goes_on = if operation == Operation::Read { on_error.read } else { on_error.write };
+        if !goes_on {
+            self.stop();
+        }
+        !goes_on
+    }
+
+    /// A read brought the wrong data; whether the job ends because of it.
+    pub(super) fn count_mismatch(&mut self) -> bool {
+        self.result.read.errors += 1;
+        let fatal = self.result.job.verify.as_ref().is_some_and(|verify| verify.fatal);
+        if fatal {
+            self.stop();
+        }
+        fatal
     }
 
     /// The vCPU sleeps; that is one of this job's sleeps if it waits for something.
@@ -213,55 +274,148 @@ impl Running {
         self.sleeps += u64::from(self.outstanding != 0);
     }
 
-    /// The next I/O, on the job's disks in turn, as fio takes its files.
+    /// The next I/O of a [plain](Self::plain) job, on its disks in turn, as fio takes its files.
     #[inline]
-    pub(super) fn next_io(&mut self, now_ns: u64, flights: &Flights<'_>) -> Option<Next> {
+    pub(super) fn next_plain(&mut self, now_ns: u64) -> Option<Next> {
         if now_ns >= self.end_ns {
             return None;
         }
         for _ in 0..self.lanes.len() {
             let number = self.next_lane;
-            self.next_lane = if number + 1 == self.lanes.len() { 0 } else { number + 1 };
+            self.advance_lane();
             let lane = &mut self.lanes[number];
-            while lane.left != 0 {
-                lane.left -= 1;
-                lane.drawn += 1;
-                let (direction, offset) = lane.pattern.next_io();
-                let place = Place { disk: lane.disk, offset };
-                let mut next = |direction| {
-                    let disk_offset =
-                        lane.file.as_mut().map_or(offset, |file| file.disk_offset(offset));
-                    Some(Next { place, direction, disk_offset })
-                };
-                match self.phase {
-                    Phase::Free => return next(direction),
-                    Phase::Apart => {
-                        if flights.on(lane.disk).all(|io| io.offset != offset) {
-                            return next(direction);
-                        }
-                        // What is passed over is not done.
-                        lane.left += 1;
-                        if flights.on(lane.disk).count() as u64 >= lane.blocks {
-                            break;
-                        }
-                    }
-                    Phase::ReadBack => {
-                        let checks = self.checks.as_mut();
-                        if direction == Direction::Write
-                            && checks.is_some_and(|checks| checks.claim(place))
-                        {
-                            return next(Direction::Read);
-                        }
-                    }
+            if let Some(io) = lane.next_plain() {
+                return Some(Next::new(lane, io));
+            }
+        }
+        None
+    }
+
+    /// How many I/Os may be put now, as far as room and batches decide.
+    pub(super) fn batch(&mut self) -> u32 {
+        self.wake_ns = self.ramp_end_ns;
+        let room = self.result.job.iodepth.saturating_sub(self.outstanding);
+        self.rules.batch(room, self.outstanding == 0)
+    }
+
+    /// All of a batch was put: asks again at once if there is room for another.
+    pub(super) fn go_on_at(&mut self, now_ns: u64) {
+        let wake_ns = self.wake_ns;
+        self.wake_ns = if self.batch() == 0 { wake_ns } else { now_ns };
+    }
+
+    /// The next I/O of any job, if one may be put now. Otherwise [`wake_ns`](Self::wake_ns) says
+    /// when to ask again, unless a completion or nothing at all is to be waited for.
+    pub(super) fn next_ruled(&mut self, now_ns: u64, flights: &Flights<'_>) -> Option<Next> {
+        self.wake_ns = self.ramp_end_ns;
+        if now_ns >= self.end_ns || self.lanes.iter().all(Lane::is_done) {
+            self.wake_ns = NEVER;
+            return None;
+        }
+        if now_ns < self.start_ns {
+            self.wake_ns = self.start_ns;
+            return None;
+        }
+        if self.phase == Phase::ReadBack {
+            return self.next_read_back();
+        }
+        match self.rules.turn(now_ns, self.outstanding) {
+            Turn::Io => {}
+            Turn::Flush => {
+                let place = Place { disk: self.last_disk, offset: 0 };
+                return Some(Next { place, disk_offset: 0, operation: Operation::Flush, bytes: 0 });
+            }
+            Turn::Completion => return None,
+            Turn::Until(wake_ns) => return self.wait_until(wake_ns),
+        }
+        // Those that are read back must be the pattern's.
+        let rw = self.result.job.rw;
+        let may_switch = rw.reads() && rw.writes() && self.checks.is_none();
+        for _ in 0..self.lanes.len() {
+            let number = self.next_lane;
+            let lane = &mut self.lanes[number];
+            while !lane.is_done() {
+                let drawn = lane.next_direction();
+                match self.rules.direction(drawn, may_switch, self.start_ns, now_ns) {
+                    Ok(direction) => lane.turn_to(direction),
+                    Err(due_ns) => return self.wait_until(due_ns),
+                }
+                let Some(io) = lane.next_io() else { break };
+                let is_free = || flights.on(lane.disk).all(|other| other.offset != io.offset);
+                if self.phase == Phase::Free || is_free() {
+                    self.rules.count(io.direction, io.bytes);
+                    self.last_disk = lane.disk;
+                    let next = Next::new(lane, io);
+                    self.advance_lane();
+                    return Some(next);
+                }
+                lane.pass_over();
+                if flights.on(lane.disk).count() as u64 >= lane.blocks {
+                    break;
+                }
+            }
+            self.advance_lane();
+        }
+        None
+    }
+
+    #[inline]
+    fn advance_lane(&mut self) {
+        let next = self.next_lane + 1;
+        self.next_lane = if next == self.lanes.len() { 0 } else { next };
+    }
+
+    fn wait_until(&mut self, wake_ns: u64) -> Option<Next> {
+        // A runtime that ends before ends the job, and a ramp's end is not to be missed.
+        self.wake_ns = wake_ns.min(self.end_ns).min(self.ramp_end_ns);
+        None
+    }
+
+    fn next_read_back(&mut self) -> Option<Next> {
+        for lane in &mut self.lanes {
+            while let Some(io) = lane.next_io() {
+                let place = Place { disk: lane.disk, offset: io.offset };
+                let checks = self.checks.as_mut();
+                if io.direction == Direction::Write && checks.is_some_and(|c| c.claim(place)) {
+                    let next = Next::new(lane, io);
+                    return Some(Next { operation: Operation::Read, ..next });
                 }
             }
         }
         None
     }
 
+    /// Whether the ramp is over now; then [`end_ramp`](Self::end_ramp) is due.
+    pub(super) fn is_ramp_over(&self, now_ns: u64) -> bool {
+        now_ns >= self.ramp_end_ns
+    }
+
+    /// Forgets what was measured so far, of which the disks used `used`.
+    pub(super) fn end_ramp(&mut self, now_ns: u64, used: Vec<Counters>) {
+        let job = self.result.job.clone();
+        self.result = JobResult::new(job);
+        (self.begin_ns, self.start_ns, self.ramp_end_ns) = (now_ns, now_ns, NEVER);
+        self.rules.start_anew();
+        (self.ramp_used, self.sleeps) = (used, 0);
+    }
+
+    /// Takes the job to the loop's short way, if it may go there from now on.
+    pub(super) fn settle(&mut self) {
+        let job = &self.result.job;
+        let reads_back = job.rw.writes() && job.verify.as_ref().is_some_and(|v| v.after_write);
+        let pace = &job.pace;
+        let ruled = pace.rate.is_some()
+            || pace.think.is_some()
+            || pace.flush_after.is_some()
+            || pace.batch.is_some()
+            || job.bs_mix.is_some();
+        let waits = self.wake_ns != NEVER || self.ramp_end_ns != NEVER;
+        self.plain = self.phase == Phase::Free && !reads_back && !ruled && !waits;
+    }
+
     /// Whether all writes are done and are to be read back.
     pub(super) fn is_reading_back_due(&self) -> bool {
-        self.outstanding == 0
+        self.is_done()
             && self.phase != Phase::ReadBack
             && self.end_ns != STOPPED
             && self.result.job.rw.writes()
@@ -273,16 +427,14 @@ impl Running {
         self.phase = Phase::ReadBack;
         self.read_before_ns = self.result.read.runtime_ns;
         self.start_ns = now_ns;
-        self.end_ns = u64::MAX;
-        for lane in &mut self.lanes {
-            lane.pattern = lane.from_start.clone();
-            (lane.left, lane.drawn) = (lane.drawn, 0);
-        }
+        self.end_ns = NEVER;
+        self.lanes.iter_mut().for_each(Lane::go_back);
     }
 
     /// Puts no more I/Os.
     pub(super) fn stop(&mut self) {
         self.end_ns = STOPPED;
+        self.wake_ns = NEVER;
     }
 
     /// How a read at this point is checked, if it is.
@@ -291,34 +443,14 @@ impl Running {
         self.checks.as_ref().filter(|_| checked)
     }
 
-    /// A read brought the wrong data.
-    pub(super) fn count_mismatch(&mut self) {
-        self.result.read.errors += 1;
-        if self.result.job.verify.as_ref().is_some_and(|verify| verify.fatal) {
-            self.stop();
-        }
-    }
-
     /// The result, with what its disks counted unless other jobs used them too.
     pub(super) fn into_result(mut self, used: &[Counters], shared: &[bool]) -> JobResult {
         if !self.lanes.iter().any(|lane| shared[lane.disk]) {
-            let disks = self.lanes.iter().map(|lane| used[lane.disk]);
+            let before = |disk: usize| self.ramp_used.get(disk).copied().unwrap_or_default();
+            let disks = self.lanes.iter().map(|lane| used[lane.disk] - before(lane.disk));
             let sum = disks.fold(Counters::default(), |sum, disk| sum + disk);
             self.result.counters = Some(Counters { sleeps: self.sleeps, ..sum });
         }
         self.result
-    }
-}
-
-/// Cuts what lanes have left to `ios` in all, as if they were taken in turn.
-fn share_out(ios: u64, lanes: &mut [Lane]) {
-    let mut open: Vec<&mut Lane> = lanes.iter_mut().collect();
-    // What those that end early leave goes to the others.
-    open.sort_by_key(|lane| lane.left);
-    let (mut ios_left, lanes_count) = (ios, open.len());
-    for (index, lane) in open.iter_mut().enumerate() {
-        let lanes_left = (lanes_count - index) as u64;
-        lane.left = lane.left.min(ios_left.div_ceil(lanes_left));
-        ios_left -= lane.left;
     }
 }

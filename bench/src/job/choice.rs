@@ -97,6 +97,42 @@ impl fmt::Display for IoEngine {
     }
 }
 
+/// fio's `continue_on_error=`: which failures are counted only. Others end the job, and make the
+/// run fail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OnError {
+    /// Reads that fail.
+    pub read: bool,
+    /// Writes and flushes that fail.
+    pub write: bool,
+    /// Data that is wrong. That ends a job with `verify_fatal=1` only.
+    pub verify: bool,
+}
+
+impl OnError {
+    const fn new(read: bool, write: bool, verify: bool) -> Self {
+        Self { read, write, verify }
+    }
+
+    pub(crate) const NAMES: [(&str, Self); 8] = [
+        ("none", Self::new(false, false, false)),
+        ("read", Self::new(true, false, false)),
+        ("write", Self::new(false, true, false)),
+        ("verify", Self::new(false, false, true)),
+        ("io", Self::new(true, true, false)),
+        ("all", Self::new(true, true, true)),
+        ("0", Self::new(false, false, false)),
+        ("1", Self::new(true, true, true)),
+    ];
+}
+
+impl fmt::Display for OnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = Self::NAMES.iter().find(|(_, on)| on == self);
+        f.write_str(known.map_or("none", |(name, _)| name))
+    }
+}
+
 /// A `verify=` that means something only next to other options.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum VerifyWord {

@@ -1,7 +1,9 @@
 //! A job on its way: options that mean something only next to others, and whether they go together.
 
+use super::blocks::Blocks;
 use super::choice::VerifyWord;
-use super::{Job, JobError, NUMJOBS_MAX, RANDSEED, Verify};
+use super::pace::{Batch, Pace, Rate, Think};
+use super::{Buffers, Distribution, Job, JobError, NUMJOBS_MAX, RANDSEED, Verify};
 use crate::size::Amount;
 use crate::verify::{Method, VerifyPattern};
 use alloc::vec::Vec;
@@ -12,6 +14,16 @@ pub(super) struct Draft {
     pub(super) job: Job,
     pub(super) numjobs: u32,
     pub(super) offset_increment: Amount,
+    pub(super) rate: Option<Rate>,
+    pub(super) rate_iops: Option<Rate>,
+    pub(super) think_ns: u64,
+    pub(super) think_blocks: u64,
+    pub(super) batch_submit: Option<u32>,
+    pub(super) batch_min: Option<u32>,
+    pub(super) batch_max: Option<u32>,
+    pub(super) zero_buffers: bool,
+    pub(super) refill_buffers: bool,
+    pub(super) compress_percent: u8,
     pub(super) randseed: Option<u64>,
     pub(super) new_seed: bool,
     pub(super) verify: Option<VerifyWord>,
@@ -27,6 +39,16 @@ impl Default for Draft {
             job: Job::default(),
             numjobs: 1,
             offset_increment: Amount::Bytes(0),
+            rate: None,
+            rate_iops: None,
+            think_ns: 0,
+            think_blocks: 1,
+            batch_submit: None,
+            batch_min: None,
+            batch_max: None,
+            zero_buffers: false,
+            refill_buffers: false,
+            compress_percent: 0,
             randseed: None,
             new_seed: false,
             verify: None,
@@ -39,21 +61,26 @@ impl Default for Draft {
 }
 
 impl Draft {
+    pub(super) fn set_blocks(&mut self, Blocks { max_bytes, mix }: Blocks) {
+        (self.job.bs_bytes, self.job.bs_mix) = (max_bytes, mix);
+    }
+
     /// Adds the job, `numjobs` times, to `jobs`, if its options go together.
     pub(super) fn finish(self, jobs: &mut Vec<Job>) -> Result<(), JobError> {
         if let Some(fix) = self.conflict() {
             return Err(JobError::Conflict { job: self.job.name, fix });
         }
+        let (pace, buffers, verify) = (self.pace(), self.buffers(), self.verify());
         let mixed = self.job.rw.reads() && self.job.rw.writes();
+        let is_random = self.job.rw.is_random();
         let job = Job {
             // What a job does not use it does not carry.
             rwmixread: if mixed { self.job.rwmixread } else { Job::default().rwmixread },
+            distribution: Some(self.job.distribution).filter(|_| is_random).unwrap_or_default(),
             randseed: self.randseed.or((!self.new_seed).then_some(RANDSEED)),
-            verify: self.method().map(|method| Verify {
-                method,
-                after_write: !self.no_verify_after_write,
-                fatal: self.verify_fatal,
-            }),
+            pace,
+            buffers,
+            verify,
             reporting: self.job.reporting.named_by(&self.job.name),
             ..self.job
         };
@@ -72,6 +99,42 @@ impl Draft {
         Ok(())
     }
 
+    fn pace(&self) -> Pace {
+        let think = Think { time_ns: self.think_ns, blocks: self.think_blocks };
+        let job = &self.job;
+        Pace {
+            rate: self.rate.or(self.rate_iops).filter(Rate::limits),
+            think: Some(think).filter(|think| think.time_ns != 0),
+            flush_after: job.pace.flush_after.filter(|_| job.rw.writes()),
+            batch: self.batch().filter(|batch| *batch != Batch { min: 1, max: job.iodepth }),
+            ..job.pace.clone()
+        }
+    }
+
+    fn batch(&self) -> Option<Batch> {
+        let iodepth = self.job.iodepth;
+        // fio's 0 is the iodepth for submissions, and not to wait for completions.
+        let submit = self.batch_submit.map_or(1, |n| if n == 0 { iodepth } else { n });
+        let min = submit.max(self.batch_min.unwrap_or(1)).clamp(1, iodepth);
+        let max = self.batch_max.filter(|max| *max != 0).unwrap_or(iodepth).min(iodepth);
+        (min <= max).then_some(Batch { min, max })
+    }
+
+    fn buffers(&self) -> Buffers {
+        let refilled = Buffers::Refilled { zeros_percent: self.compress_percent };
+        match VerifyPattern::parse("0x00") {
+            _ if !self.job.rw.writes() || self.verify.is_some() => Buffers::Stamped,
+            Ok(zeros) if self.zero_buffers => Buffers::Pattern(zeros),
+            _ if self.refill_buffers || self.compress_percent != 0 => refilled,
+            _ => self.job.buffers.clone(),
+        }
+    }
+
+    fn verify(&self) -> Option<Verify> {
+        let (after_write, fatal) = (!self.no_verify_after_write, self.verify_fatal);
+        self.method().map(|method| Verify { method, after_write, fatal })
+    }
+
     fn method(&self) -> Option<Method> {
         match self.verify? {
             VerifyWord::Pattern => self.verify_pattern.clone().map(Method::Pattern),
@@ -85,7 +148,22 @@ impl Draft {
     /// What does not go together, and the way out.
     fn conflict(&self) -> Option<&'static str> {
         let Self { job, verify, verify_pattern, verify_interval, .. } = self;
+        let is_mapped =
+            job.rw.is_random() && job.distribution == Distribution::Random && !job.norandommap;
+        let has_buffers = [
+            job.buffers != Buffers::Stamped,
+            self.zero_buffers,
+            self.refill_buffers || self.compress_percent != 0,
+        ];
         let rules = [
+            (
+                is_mapped && job.bs_mix.is_some(),
+                "random blocks of several sizes are drawn independently; add norandommap",
+            ),
+            (
+                verify.is_some() && job.bs_mix.is_some(),
+                "verify= needs blocks of one size; use one bs=",
+            ),
             (
                 job.ioengine.is_some_and(|engine| engine.is_synchronous()) && job.iodepth != 1,
                 "ioengine=sync and psync have one I/O in flight; use iodepth=1 or ioengine=libaio",
@@ -99,8 +177,28 @@ impl Draft {
                 "a job that writes names its disks; add for example filename=/dev/xvda",
             ),
             (
+                job.file.is_some() && job.bs_mix.is_some(),
+                "blocks of several sizes could cross the pieces of a file; use one bs=",
+            ),
+            (
                 job.rw.writes() && job.file.is_some() && !job.allow_file_overwrite,
                 "writing into a file destroys what it has; say so by allow_file_overwrite=1",
+            ),
+            (
+                self.rate.is_some() && self.rate_iops.is_some(),
+                "rate= and rate_iops= limit the same; leave one out",
+            ),
+            (
+                self.batch().is_none(),
+                "iodepth_batch_complete_max= is less than what is waited for; raise it",
+            ),
+            (
+                has_buffers.iter().filter(|given| **given).count() > 1,
+                "buffer_pattern=, zero_buffers and refill_buffers exclude each other",
+            ),
+            (
+                verify.is_some() && has_buffers.contains(&true),
+                "verify= says what is written; leave the buffer options out",
             ),
             (
                 *verify == Some(VerifyWord::Pattern) && verify_pattern.is_none(),

@@ -63,8 +63,10 @@ pub enum JobError {
         /// What is wrong with it, and what would be right.
         fix: &'static str,
     },
-    /// `verify_pattern=` cannot be read.
+    /// A `verify_pattern=` or `buffer_pattern=` cannot be read.
     Pattern {
+        /// The option's name.
+        option: &'static str,
         /// As it was given.
         value: String,
         /// What is wrong with it.
@@ -166,7 +168,7 @@ impl fmt::Display for JobError {
             Self::NoValue(option) => write!(f, "{option} needs a value; write {option}=..."),
             Self::Number { option, value, cause } => write!(f, "{option}={value}: {cause}"),
             Self::Value { option, value, fix } => write!(f, "{option}={value}: {fix}"),
-            Self::Pattern { value, cause } => write!(f, "verify_pattern={value}: {cause}"),
+            Self::Pattern { option, value, cause } => write!(f, "{option}={value}: {cause}"),
             Self::Conflict { job, fix } => write!(f, "job {job}: {fix}"),
             Self::NoFile(file) => write!(f, "{file} was not looked up"),
             Self::Hole { file, offset } => write!(

@@ -203,6 +203,16 @@ mod tests {
         assert_eq!(one("filename=xvda:/dev/xvdb").disks, ["xvda", "xvdb"]);
         assert!(one("rw=write filename=xvda:/a allow_file_overwrite").allow_file_overwrite);
         assert_eq!(one("iodepth=1 ioengine=psync direct=1 group_reporting norandommap").iodepth, 1);
+        assert_eq!(one("bs=8k,8k,16k").bs_mix, None);
+        for (line, bssplit) in [
+            ("bs=4k,8k", "4k/100,8k/100"),
+            ("bs=,8k,", "4k/100,8k/100"),
+            ("bs=8k,", "8k/100,4k/100"),
+            ("bssplit=4k/50:1k:2k:512/0", "4k/50:1k/25:2k/25,4k/50:1k/25:2k/25"),
+            ("bssplit=4k:1k:2k", "4k/34:1k/33:2k/33,4k/34:1k/33:2k/33"),
+        ] {
+            assert_eq!(one(line).bs_mix.map(|mix| mix.to_string()).as_deref(), Some(bssplit));
+        }
         assert_eq!(one("ioengine=io_uring").ioengine, Some(IoEngine::IoUring));
         assert_eq!(one("name=\"a b\" nice=10 description=\"of no effect\"").name, "a b");
         assert_eq!((one("loops=3").loops, one("number_ios=2k").number_ios), (3, Some(2048)));
@@ -241,7 +251,7 @@ mod tests {
             ("iodpeth=4", "unknown option \"iodpeth\"; did you mean iodepth?"),
             ("frobnicate=4", "unknown option \"frobnicate\"; see help for those supported"),
             ("=4", "unknown option \"\"; see help for those supported"),
-            ("rate=4", "fio option rate is not supported; leave it out"),
+            ("end_fsync=1", "fio option end_fsync is not supported; leave it out"),
             ("bs", "bs needs a value; write bs=..."),
             ("name=", "name needs a value; write name=..."),
             (
@@ -250,7 +260,20 @@ mod tests {
             ),
             ("bs=0", "bs=0: an empty block; use for example 4k"),
             ("bs=1025k", "bs=1025k: a request holds 256 pages; use at most 1m"),
-            ("bs=4k,8k", "bs=4k,8k: one size for reads and writes only, for example 4k"),
+            ("bs=4k,1000", "bs=1000: not a multiple of the 512-byte sector; use for example 4k"),
+            ("bs=4k,8k,1k,2k", "bs=4k,8k,1k,2k: at most three sizes, for reads, writes and trims"),
+            (
+                "bssplit=4k/30:8k/60",
+                "bssplit=4k/30:8k/60: the shares of each list add up to 100, as in 4k/30:8k/70",
+            ),
+            (
+                "rw=randread bs=4k,8k",
+                "job job1: random blocks of several sizes are drawn independently; add norandommap",
+            ),
+            (
+                "random_distribution=zipf:1",
+                "random_distribution=zipf:1: use for example zipf:1.2; over 0 and not 1",
+            ),
             ("iodepth=0", "iodepth=0: nothing in flight; use 1 to 32"),
             ("iodepth=33", "iodepth=33: one ring page has 32 slots; use 1 to 32"),
             ("iodepth=4294967297", "iodepth=4294967297: one ring page has 32 slots; use 1 to 32"),

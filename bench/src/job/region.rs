@@ -5,12 +5,13 @@ use crate::size::{Amount, Bytes, percent_of};
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 
-/// A job's part of one disk, in whole blocks.
+/// A job's part of one disk, in whole blocks. Where a job has several sizes of them, the block is
+/// what divides them all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Region {
     /// The first byte, a multiple of the disk's sector.
     pub offset_bytes: u64,
-    /// The length: at least one block, and a multiple of the block.
+    /// The length: at least one block of the largest size, and a multiple of the block.
     pub size_bytes: u64,
     /// What to transfer on this disk, both directions together, a multiple of the block; `None` is
     /// no limit (`time_based`).
@@ -36,7 +37,8 @@ impl Job {
             disk: disk.to_owned(),
             sector_bytes,
         };
-        let bs = u64::from(self.bs_bytes);
+        let largest = u64::from(self.bs_bytes);
+        let bs = self.bs_mix.as_ref().map_or(largest, |mix| mix.unit_bytes().into());
         if !aligned(bs) {
             return Err(misaligned("bs", Bytes(bs).to_string()));
         }
@@ -72,7 +74,7 @@ impl Job {
             return Err(beyond_end("size", size));
         }
         let size_bytes = floor(size_bytes, bs);
-        if size_bytes == 0 {
+        if size_bytes < largest {
             return Err(JobError::NoBlock { bs_bytes: self.bs_bytes, disk: disk.to_owned() });
         }
 

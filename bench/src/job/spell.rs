@@ -1,6 +1,6 @@
 //! From a job back to options, for results and repeats.
 
-use super::Job;
+use super::{Distribution, Job, OnError};
 use crate::size::{Amount, Bytes, Time};
 use crate::verify::Method;
 use alloc::borrow::ToOwned;
@@ -17,7 +17,10 @@ impl Job {
         if self.rw.reads() && self.rw.writes() {
             options.push(("rwmixread", self.rwmixread.to_string()));
         }
-        options.push(("bs", Bytes(self.bs_bytes.into()).to_string()));
+        options.push(match &self.bs_mix {
+            Some(mix) => ("bssplit", mix.to_string()),
+            None => ("bs", Bytes(self.bs_bytes.into()).to_string()),
+        });
         options.push(("iodepth", self.iodepth.to_string()));
         options.extend(self.runtime_ns.map(|ns| ("runtime", Time { ns }.to_string())));
         options.extend(self.time_based.then(|| ("time_based", flag())));
@@ -45,7 +48,17 @@ impl Job {
             Some(seed) => ("randseed", seed.to_string()),
             None => ("randrepeat", "0".to_owned()),
         });
+        options.extend(self.norandommap.then(|| ("norandommap", flag())));
+        if self.distribution != Distribution::Random {
+            options.push(("random_distribution", self.distribution.to_string()));
+        }
         options.extend(self.ioengine.map(|engine| ("ioengine", engine.to_string())));
+        options.extend(self.pace.options());
+        options.extend(self.buffers.option());
+        if self.on_error != OnError::default() {
+            options.push(("continue_on_error", self.on_error.to_string()));
+        }
+        options.extend(self.exitall_on_error.then(|| ("exitall_on_error", flag())));
         if let Some(verify) = &self.verify {
             match &verify.method {
                 Method::Pattern(pattern) => {
@@ -84,6 +97,15 @@ mod tests {
             "name=a rw=randrw rwmixread=70 bs=512 iodepth=7 runtime=1500ms time_based offset=1m \
              size=50% io_size=3m loops=2 number_ios=77 ioengine=libaio filename=xvda:xvdb \
              stonewall randseed=9 grants=per-request ringmark_poll_us=20",
+            "name=a rw=randrw bssplit=4k/30:8k/70,512/100 norandommap filename=xvda",
+            "name=a rw=rw filename=xvda rate=1m,500k thinktime=5 thinktime_blocks=2 fsync=32 \
+             startdelay=5 ramp_time=500ms buffer_pattern=0xab continue_on_error=io \
+             exitall_on_error iodepth=8 iodepth_batch=4 iodepth_batch_complete_max=6",
+            "name=a rw=write filename=xvda rate_iops=,7 refill_buffers continue_on_error=read",
+            "name=a rw=write filename=xvda buffer_compress_percentage=50 thinktime=5s",
+            "name=a rw=write filename=xvda zero_buffers continue_on_error=all",
+            "name=a rw=read bs=4k,8k random_distribution=zoned:60/10:40/90",
+            "name=a rw=randread random_distribution=zipf:1.25",
             "name=a rw=write filename=xvda randrepeat=0 verify=pattern \
              verify_pattern=0xff%o\"a; b\"-12 do_verify=0 grants=persistent-copy",
             "name=a rw=randwrite bs=16k filename=xvda verify=crc32c verify_interval=4k \

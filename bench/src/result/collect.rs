@@ -10,7 +10,7 @@ use super::distribution::{BATCH_KEYS, DEPTH_KEYS, LATENCY_KEYS};
 use super::frame::frame;
 use super::group::{Group, Part};
 use super::pairs::Pairs;
-use super::report::{Extra, Job, JobLog, Latency, Report, Run, Side};
+use super::report::{Extra, Flushes, Job, JobLog, Latency, Report, Run, Side};
 use super::{DirectionResult, JobResult};
 use crate::histogram::Histogram;
 use crate::job::{Percentile, Reporting};
@@ -110,6 +110,10 @@ fn job(result: &JobResult, groupid: u64, read: &Group, write: &Group) -> Job {
         options: result.job.options().into_iter().map(|(key, v)| (key.to_owned(), v)).collect(),
         read: side(&result.read, read, reporting),
         write: side(&result.write, write, reporting),
+        sync: Flushes {
+            total_ios: result.flush.ios,
+            lat_ns: latency(&result.flush.latency, &reporting.percentiles, true),
+        },
         job_runtime,
         iodepth_level: keyed(&DEPTH_KEYS, spread.depths()),
         iodepth_submit: keyed(&BATCH_KEYS, spread.submits()),

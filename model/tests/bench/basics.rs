@@ -329,7 +329,8 @@ fn slow_disk(seed: u64) -> ModelXen {
 #[test]
 fn a_lost_write_is_known_by_its_number() {
     for seed in 0..5 {
-        let line = "rw=randwrite bs=4k size=256k io_size=2m iodepth=1 verify=crc32c filename=xvda";
+        let line = "rw=randwrite norandommap bs=4k size=256k io_size=2m iodepth=1 verify=crc32c \
+                    filename=xvda";
         let xen = slow_disk(seed);
         let (outcome, lost) = lose_two_seconds(&xen, line);
         let errors = outcome.results[0].read.errors as usize;

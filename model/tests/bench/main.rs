@@ -8,6 +8,8 @@ use model::{Disk, Guest, ModelXen};
 
 mod amounts;
 mod basics;
+mod order;
+mod pace;
 
 const GRANTS: [&str; 3] = ["persistent", "persistent-copy", "per-request"];
 const XVDA: u32 = 51712;

@@ -7,7 +7,7 @@ use crate::draw::{bytes, number, seldom, several};
 
 /// Options, with values that are right for some of them.
 #[rustfmt::skip]
-const OPTIONS: [(&str, &[&str]); 29] = [
+const OPTIONS: [(&str, &[&str]); 51] = [
     ("name", &["a", "global", "b-1"]),
     ("rw", &["read", "write", "rw", "randread", "randwrite", "randrw"]),
     ("rwmixread", &["0", "70", "100"]),
@@ -28,6 +28,28 @@ const OPTIONS: [(&str, &[&str]); 29] = [
     ("loops", &["1", "3", "18446744073709551615"]),
     ("number_ios", &["1", "5k"]),
     ("offset_increment", &["0", "64k", "10%"]),
+    ("bs", &["4k,8k", ",512", "1k,2k,4k"]),
+    ("bssplit", &["4k/50:8k/50", "512:4k/30,8k", "4k/100"]),
+    ("iodepth_batch", &["0", "4", "32"]),
+    ("iodepth_batch_complete_min", &["0", "2"]),
+    ("iodepth_batch_complete_max", &["0", "3", "32"]),
+    ("startdelay", &["1", "20ms"]),
+    ("ramp_time", &["0", "3", "500ms"]),
+    ("rate", &["1m", "1m,2m", ",500k", "1,1,1"]),
+    ("rate_iops", &["100", "7,", "18446744073709551615"]),
+    ("thinktime", &["0", "50", "3ms"]),
+    ("thinktime_blocks", &["1", "8"]),
+    ("fsync", &["0", "1", "32"]),
+    ("fdatasync", &["9"]),
+    ("norandommap", &["0", "1"]),
+    ("random_distribution", &["random", "zipf:1.2", "pareto:0.2", "normal:10", "zoned:60/10:40/90"]),
+    ("buffer_pattern", &["0xab", "\"x\""]),
+    ("zero_buffers", &["0", "1"]),
+    ("refill_buffers", &["0", "1"]),
+    ("buffer_compress_percentage", &["0", "50", "100"]),
+    ("continue_on_error", &["none", "read", "write", "io", "verify", "all", "0", "1"]),
+    ("exitall_on_error", &["0", "1"]),
+    ("verify_interval", &["512", "4k"]),
     ("group_reporting", &["1", "0"]),
     ("description", &["\"a b\"", "x"]),
     ("unlink", &["1"]),

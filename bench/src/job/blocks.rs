@@ -1,0 +1,159 @@
+//! Jobs whose I/Os are not all of one size: `bs=` with a comma, and `bssplit=`.
+
+use super::value::Value;
+use super::{JobError, SECTOR_BYTES};
+use crate::pattern::Direction;
+use crate::size::Bytes;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// The most sizes of one direction, as in fio.
+const SIZES_MAX: usize = 64;
+
+/// A size, and how often it comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Like a `bs=`.
+    pub bytes: u32,
+    /// Of the I/Os of its direction; those of a direction add up to 100.
+    pub percent: u8,
+}
+
+/// The sizes of a job's I/Os, never all the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockMix {
+    read: Vec<Share>,
+    write: Vec<Share>,
+}
+
+impl BlockMix {
+    /// The sizes of one direction; never empty.
+    pub fn of(&self, direction: Direction) -> &[Share] {
+        match direction {
+            Direction::Read => &self.read,
+            Direction::Write => &self.write,
+        }
+    }
+
+    /// The smallest size of one direction: its I/Os start at multiples of it.
+    pub fn min_bytes(&self, direction: Direction) -> u32 {
+        self.of(direction).iter().map(|share| share.bytes).min().unwrap_or(SECTOR_BYTES)
+    }
+
+    fn all(&self) -> impl Iterator<Item = u32> {
+        self.read.iter().chain(&self.write).map(|share| share.bytes)
+    }
+
+    /// The largest size.
+    pub fn max_bytes(&self) -> u32 {
+        self.all().max().unwrap_or(SECTOR_BYTES)
+    }
+
+    /// The greatest size that divides all: that of the region's blocks.
+    pub fn unit_bytes(&self) -> u32 {
+        // Euclid's. Sizes are not 0, so neither is what divides them.
+        let divisor = |a: u32, b: u32| {
+            let (mut a, mut b) = (a, b);
+            while b != 0 {
+                (a, b) = (b, a % b);
+            }
+            a
+        };
+        self.all().fold(0, divisor).max(SECTOR_BYTES)
+    }
+
+    /// The one size that all have, if so.
+    fn uniform(&self) -> Option<u32> {
+        let first = self.all().next()?;
+        self.all().all(|bytes| bytes == first).then_some(first)
+    }
+
+    /// Reads `bs=8k` and `bs=4k,8k` (reads, writes; a third is for trims, which there are none
+    /// of). What is left out behind a comma is as in fio.
+    pub(super) fn read_bs(value: Value<'_>, default_bytes: u32) -> Result<Blocks, JobError> {
+        let whole = |bytes| vec![Share { bytes, percent: 100 }];
+        let part = |text: &str| match text {
+            "" => Ok(None),
+            text => value.part(text).block_bytes().map(Some),
+        };
+        let sizes = value.text()?.split(',').map(part).collect::<Result<Vec<_>, _>>()?;
+        let (read, write) = match sizes[..] {
+            [all] => (all, all),
+            [read, write] | [read, write, _] => (read, write),
+            _ => return Err(value.wrong("at most three sizes, for reads, writes and trims")),
+        };
+        let [read, write] = [read, write].map(|bytes| whole(bytes.unwrap_or(default_bytes)));
+        Ok(Self { read, write }.simple())
+    }
+
+    /// Reads `bssplit=4k/30:8k/70` and `bssplit=4k/30:8k/70,16k/100`.
+    pub(super) fn read_bssplit(value: Value<'_>) -> Result<Blocks, JobError> {
+        let sides = value.text()?.split(',').take(4);
+        let sides = sides.map(|side| shares(value, side)).collect::<Result<Vec<_>, _>>()?;
+        match &sides[..] {
+            [all] => Ok(Self { read: all.clone(), write: all.clone() }.simple()),
+            [read, write] | [read, write, _] => {
+                Ok(Self { read: read.clone(), write: write.clone() }.simple())
+            }
+            _ => Err(value.wrong("at most three lists, for reads, writes and trims")),
+        }
+    }
+
+    fn simple(self) -> Blocks {
+        match self.uniform() {
+            Some(bytes) => Blocks { max_bytes: bytes, mix: None },
+            None => Blocks { max_bytes: self.max_bytes(), mix: Some(self) },
+        }
+    }
+}
+
+/// The sizes of a job: one, or several.
+pub(super) struct Blocks {
+    pub(super) max_bytes: u32,
+    pub(super) mix: Option<BlockMix>,
+}
+
+/// What is left of 100 % goes in equal parts to the sizes without a share, as in fio.
+fn shares(value: Value<'_>, text: &str) -> Result<Vec<Share>, JobError> {
+    let mut entries = Vec::new();
+    for entry in text.split(':') {
+        let (size, percent) = match entry.split_once('/') {
+            Some((size, "")) => (size, None),
+            Some((size, percent)) => (size, Some(value.part(percent).percent()?)),
+            None => (entry, None),
+        };
+        entries.push((value.part(size).block_bytes()?, percent));
+    }
+    if entries.len() > SIZES_MAX {
+        return Err(value.wrong("over 64 sizes; use fewer"));
+    }
+    let given: u32 = entries.iter().filter_map(|(_, percent)| *percent).map(u32::from).sum();
+    let missing = entries.iter().filter(|(_, percent)| percent.is_none()).count() as u32;
+    let rest = 100_u32.checked_sub(given).filter(|rest| missing != 0 || *rest == 0);
+    let Some(rest) = rest else {
+        return Err(value.wrong("the shares of each list add up to 100, as in 4k/30:8k/70"));
+    };
+    let mut parts =
+        (0..missing).map(|part| (rest / missing + u32::from(part < rest % missing)) as u8);
+    let share = |(bytes, percent): (u32, Option<u8>)| Share {
+        bytes,
+        percent: percent.or_else(|| parts.next()).unwrap_or(0),
+    };
+    // A size that never comes is none.
+    Ok(entries.into_iter().map(share).filter(|share| share.percent != 0).collect())
+}
+
+impl fmt::Display for BlockMix {
+    /// As a `bssplit=`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (side, before_side) in [(&self.read, ""), (&self.write, ",")] {
+            f.write_str(before_side)?;
+            for (index, share) in side.iter().enumerate() {
+                let before = if index == 0 { "" } else { ":" };
+                write!(f, "{before}{}/{}", Bytes(share.bytes.into()), share.percent)?;
+            }
+        }
+        Ok(())
+    }
+}

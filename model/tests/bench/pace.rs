@@ -1,0 +1,176 @@
+//! When a job's I/Os are put: delays, rates, pauses, batches, flushes; and what a failure ends.
+
+use bench::engine::{Outcome, RunError};
+use drivers::hypervisor::Hypervisor;
+use model::blkback::{Lie, Mischief};
+use model::{Disk, ModelXen};
+
+use crate::{SECTORS, XVDA, ok, one_disk, run};
+
+const MS: u64 = 1_000_000;
+
+/// Runs one job, which ends well, and answers its outcome and how long it took.
+fn timed(xen: &ModelXen, line: &str) -> (Outcome, u64) {
+    let start_ns = xen.now_ns();
+    let outcome = run(xen, line, 1);
+    ok(&outcome);
+    (outcome, xen.now_ns() - start_ns)
+}
+
+#[test]
+fn a_rate_is_kept() {
+    for (line, ms) in [
+        ("rw=randread rate_iops=1000 number_ios=200", 199),
+        ("rw=read rate=4m io_size=1m iodepth=4", 249),
+        ("rw=write rate=,1m io_size=256k iodepth=4", 246),
+        ("rw=rw rwmixread=50 rate_iops=100,100 number_ios=40", 190),
+    ] {
+        let (outcome, ns) = timed(&one_disk(1), &format!("{line} filename=xvda"));
+        let took_ms = outcome.results[0].read.runtime_ns.max(outcome.results[0].write.runtime_ns);
+        assert!((ms * MS..(ms + 15) * MS).contains(&took_ms), "{line}: {took_ms}");
+        assert!(ns >= ms * MS);
+    }
+    // One direction alone is held back.
+    let (outcome, _) = timed(&one_disk(1), "rw=read rate=,1k io_size=256k filename=xvda");
+    assert!(outcome.results[0].read.runtime_ns < 20 * MS);
+}
+
+#[test]
+fn a_time_ends_a_job_that_waits_for_its_rate() {
+    let line = "rw=read rate_iops=1 runtime=1500ms time_based filename=xvda";
+    let (outcome, ns) = timed(&one_disk(2), line);
+    assert_eq!(outcome.results[0].read.ios, 2);
+    assert!((1500 * MS..1600 * MS).contains(&ns), "{ns}");
+}
+
+#[test]
+fn thinking_takes_its_time() {
+    let line = "rw=read thinktime=10ms thinktime_blocks=8 iodepth=4 number_ios=32 filename=xvda";
+    let (outcome, ns) = timed(&one_disk(3), line);
+    assert_eq!(outcome.results[0].read.ios, 32);
+    assert!((30 * MS..45 * MS).contains(&ns), "{ns}");
+}
+
+#[test]
+fn a_delay_and_a_ramp_are_no_part_of_the_figures() {
+    let line = "rw=randread iodepth=4 startdelay=300ms ramp_time=200ms runtime=100ms time_based \
+                filename=xvda";
+    let xen = one_disk(4);
+    let (outcome, ns) = timed(&xen, line);
+    let job = &outcome.results[0];
+    assert!((600 * MS..610 * MS).contains(&ns), "{ns}");
+    assert!((100 * MS..101 * MS).contains(&job.read.runtime_ns), "{}", job.read.runtime_ns);
+    let all = xen.world().disks[0].stats.reads;
+    assert!(job.read.ios * 2 < all && all < job.read.ios * 4, "{} of {all}", job.read.ios);
+    assert_eq!(job.read.latency.moments().count(), job.read.ios);
+    // In flight when the ramp ended: their requests were the ramp's.
+    let requests = job.counters.unwrap().requests;
+    assert!((requests..=requests + 4).contains(&job.read.ios), "{requests} {}", job.read.ios);
+}
+
+#[test]
+fn one_job_waits_while_another_runs() {
+    let xen = one_disk(5);
+    let line = "bs=4k filename=xvda --name=a --rw=read --startdelay=50ms --io_size=64k \
+                --name=b --rw=randread --iodepth=8 --runtime=20ms --time_based";
+    let outcome = run(&xen, line, 1);
+    ok(&outcome);
+    assert_eq!(outcome.results[0].read.ios, 16);
+    assert!(outcome.results[1].read.ios > 100);
+}
+
+#[test]
+fn writes_are_flushed_as_often_as_asked() {
+    for (options, writes, flushes) in [
+        ("rw=write fsync=8", 256, 31),
+        ("rw=randwrite fdatasync=1 number_ios=10 iodepth=4", 10, 9),
+        ("rw=read fsync=1", 0, 0),
+    ] {
+        let xen = one_disk(6);
+        let (outcome, _) = timed(&xen, &format!("{options} bs=4k filename=xvda"));
+        let stats = xen.world().disks[0].stats;
+        assert_eq!((stats.writes, stats.flushes), (writes, flushes), "{options}");
+        let flush = &outcome.results[0].flush;
+        assert_eq!((flush.ios, flush.latency.moments().count()), (flushes, flushes), "{options}");
+    }
+}
+
+#[test]
+fn a_disk_without_a_cache_is_not_flushed() {
+    let xen = ModelXen::seeded(7);
+    xen.attach(Disk { flush: false, ..Disk::new(XVDA, SECTORS) });
+    let outcome = run(&xen, "rw=write fsync=1 filename=xvda", 1);
+    assert!(matches!(outcome.error, Some(RunError::NoFlush { .. })), "{:?}", outcome.error);
+}
+
+#[test]
+fn batches_put_as_many_as_they_say() {
+    // One notification a batch: 256 I/Os in batches of 8 at least are 32 at most.
+    let line = "rw=read bs=4k iodepth=16 iodepth_batch=8 filename=xvda";
+    let (outcome, _) = timed(&one_disk(8), line);
+    let batched = outcome.results[0].counters.unwrap();
+    assert!(batched.notifications <= 32, "{batched:?}");
+    let line = "rw=read bs=4k iodepth=16 iodepth_batch_complete_max=1 filename=xvda";
+    let (outcome, _) = timed(&one_disk(8), line);
+    assert_eq!(outcome.results[0].read.ios, 256);
+}
+
+#[test]
+fn rules_and_checks_go_together() {
+    for options in [
+        "rate_iops=2000",
+        "thinktime=100 thinktime_blocks=5",
+        "iodepth_batch=4",
+        "fsync=3",
+        "startdelay=1ms",
+        "number_ios=100",
+    ] {
+        for rw in ["write", "randrw"] {
+            for verify in ["crc32c", "pattern --verify_pattern=%o"] {
+                let xen = one_disk(9);
+                let line = format!("rw={rw} bs=4k iodepth=6 {options} filename=xvda");
+                let (outcome, _) = timed(&xen, &format!("{line} verify={verify}"));
+                let job = &outcome.results[0];
+                assert!(job.write.ios > 0 && job.read.ios > 0 && job.read.errors == 0, "{line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_job_goes_on_after_the_failures_that_it_may_have() {
+    for (on_error, ends) in [
+        ("none", true),
+        ("read", true),
+        ("write", false),
+        ("io", false),
+        ("all", false),
+        ("verify", true),
+    ] {
+        let xen = one_disk(10);
+        xen.world().disks[0].mischief = Mischief::of(Lie::Status(-1), 4);
+        let line = format!("rw=write bs=4k iodepth=4 continue_on_error={on_error} filename=xvda");
+        let outcome = run(&xen, &line, 1);
+        let write = &outcome.results[0].write;
+        assert_eq!(outcome.error, None);
+        assert_eq!(outcome.first_failure.is_some(), ends, "{on_error}");
+        assert_eq!(write.ios + write.errors == 256, !ends, "{on_error}: {}", write.ios);
+        assert!(write.errors > 0);
+    }
+}
+
+#[test]
+fn a_failure_ends_the_others_if_it_may() {
+    for exitall in [0, 1] {
+        let xen = ModelXen::seeded(11);
+        xen.attach(Disk::new(XVDA, SECTORS));
+        xen.attach(Disk::new(XVDA + 16, SECTORS));
+        xen.world().disks[1].mischief = Mischief::of(Lie::Status(-1), 16);
+        let line = format!(
+            "bs=4k --name=a --filename=xvda --name=b --filename=xvdb --exitall_on_error={exitall}"
+        );
+        let outcome = run(&xen, &line, 2);
+        assert_eq!(outcome.results[0].read.ios == 256, exitall == 0);
+        assert!(outcome.first_failure.is_some());
+    }
+}
