@@ -201,6 +201,6 @@ fn greet(xen: &Xen) {
 /// Ends the run before it began, with a result that says so.
 fn fail(why: impl core::fmt::Display) -> ! {
     say!("ringmark: error: {why}");
-    bench::result::emit(&[], Some(&why), |line| say!("{line}"));
+    bench::result::emit(&[], Some(&why), &mut |line| say!("{line}"));
     lifecycle::end(ShutdownReason::Poweroff)
 }

@@ -187,7 +187,7 @@ impl<'a> Runner<'a> {
             say!("ringmark: error: {failure}");
         }
         let failure = failure.map(|failure| failure as &dyn fmt::Display);
-        bench::result::emit(&self.results, failure, |line| say!("{line}"));
+        bench::result::emit(&self.results, failure, &mut |line| say!("{line}"));
     }
 
     fn run_jobs(&mut self, options: &Options) -> Result<(), Failure> {

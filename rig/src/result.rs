@@ -94,7 +94,10 @@ impl GuestResult {
 #[cfg(test)]
 pub(crate) fn framed(name: &str, json: &str) -> Vec<String> {
     let mut lines = Vec::new();
-    bench::result::frame::frame([json], |line| lines.push(format!("[{name} 2.0] {line}\r")));
+    let mut print = |line: std::fmt::Arguments<'_>| lines.push(format!("[{name} 2.0] {line}\r"));
+    let mut frame = bench::result::frame::Frame::begin(&mut print);
+    frame.text(json);
+    frame.end();
     lines
 }
 

@@ -1,13 +1,16 @@
 //! From what jobs did to fio's figures, and out over the console.
+//!
+//! None of it is hot: what is used more than once is not inlined, for a small image.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
+use serde::Serialize;
 
 use super::distribution::{BATCH_KEYS, DEPTH_KEYS, LATENCY_KEYS};
-use super::frame::frame;
+use super::frame::Frame;
 use super::group::{Group, Part};
 use super::pairs::Pairs;
 use super::report::{Extra, Flushes, Job, JobLog, Latency, Report, Run, Side};
@@ -29,23 +32,39 @@ const NO_ETA: u64 = i32::MAX as u64;
 pub fn emit(
     results: &[JobResult],
     failure: Option<&dyn fmt::Display>,
-    print: impl FnMut(fmt::Arguments<'_>),
+    print: &mut dyn FnMut(fmt::Arguments<'_>),
 ) {
     let report = json(&report(failure_of(results, failure)));
     // Nothing before the jobs can hold these letters: in a string each `"` has a `\` before it.
     let jobs_at = report.find(JOBS).map_or(report.len(), |at| at + JOBS.len());
     let (head, tail) = report.split_at(jobs_at);
-    let jobs = jobs(results).enumerate().flat_map(|(number, job)| {
-        let comma = if number == 0 { "" } else { "," };
-        [comma.to_owned(), json(&job)]
-    });
-    frame([head.to_owned()].into_iter().chain(jobs).chain([tail.to_owned()]), print);
+    let mut frame = Frame::begin(print);
+    frame.text(head);
+    let mut comma = "";
+    for (group, groupid) in results.chunk_by(|_, next| !next.job.stonewall).zip(0..) {
+        let sums = || group.chunk_by(|_, next| next.job.reporting.with_group);
+        let read = sums().map(|sum| part(sum, |result| &result.read)).collect();
+        let write = sums().map(|sum| part(sum, |result| &result.write)).collect();
+        for members in sums() {
+            let Some(sum) = JobResult::sum(members) else { continue };
+            let logged = members.iter().filter(|result| result.job.reporting.has_log());
+            let mut job = job(&sum, groupid, &read, &write);
+            if let Some(extra) = &mut job.ringmark {
+                extra.logs = logged.map(log).collect();
+            }
+            frame.text(comma);
+            frame.text(&json(&job));
+            comma = ",";
+        }
+    }
+    frame.text(tail);
+    frame.end();
 }
 
 /// What stands before the jobs of a report without spaces.
 const JOBS: &str = "\"jobs\":[";
 
-fn json(value: &impl serde::Serialize) -> String {
+fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("text keys and plain numbers make JSON")
 }
 
@@ -65,54 +84,35 @@ fn failure_of(results: &[JobResult], failure: Option<&dyn fmt::Display>) -> Opti
     })
 }
 
-/// The jobs of the report, in their order.
-fn jobs(results: &[JobResult]) -> impl Iterator<Item = Job> {
-    let groups = results.chunk_by(|_, next| !next.job.stonewall);
-    groups.zip(0..).flat_map(|(group, groupid)| {
-        let sums = group.chunk_by(|_, next| next.job.reporting.with_group);
-        let part = |side: fn(&JobResult) -> &DirectionResult| {
-            sums.clone().map(move |sum| part(sum.iter().map(side))).collect()
-        };
-        let (read, write) = (part(|result| &result.read), part(|result| &result.write));
-        sums.filter_map(move |members| {
-            let mut job = job(&JobResult::sum(members)?, groupid, &read, &write);
-            if let Some(extra) = &mut job.ringmark {
-                let logged = members.iter().filter(|result| result.job.reporting.has_log());
-                extra.logs = logged.map(log).collect();
-            }
-            Some(job)
-        })
-    })
-}
-
 fn log(result: &JobResult) -> JobLog {
     JobLog { read: result.read.samples.log().clone(), write: result.write.samples.log().clone() }
 }
 
-fn part<'a>(sides: impl Iterator<Item = &'a DirectionResult>) -> Part {
-    sides.fold(Part::default(), |sum, side| Part {
+/// What jobs that are added up did in one direction.
+fn part(members: &[JobResult], side: fn(&JobResult) -> &DirectionResult) -> Part {
+    members.iter().map(side).fold(Part::default(), |sum, side| Part {
         runtime: sum.runtime.max(milliseconds(side.runtime_ns)),
         io_bytes: sum.io_bytes + side.bytes,
     })
 }
 
-fn job(result: &JobResult, groupid: u64, read: &Group, write: &Group) -> Job {
-    let spread = &result.distribution;
+#[inline(never)]
+fn job(sum: &JobResult, groupid: u64, read: &Group, write: &Group) -> Job {
+    let (spread, reporting) = (&sum.distribution, &sum.job.reporting);
     let [latency_ns, latency_us, latency_ms] = spread.latencies().map(|p| keyed(&LATENCY_KEYS, p));
-    let reporting = &result.job.reporting;
-    let job_runtime = milliseconds(result.runtime_ns);
+    let job_runtime = milliseconds(sum.runtime_ns);
     Job {
-        jobname: result.job.name.clone(),
+        jobname: sum.job.name.clone(),
         groupid,
-        error: if result.errors() > 0 { EIO } else { 0 },
+        error: if sum.errors() > 0 { EIO } else { 0 },
         eta: NO_ETA,
         elapsed: job_runtime.div_ceil(1_000),
-        options: result.job.options().into_iter().map(|(key, v)| (key.to_owned(), v)).collect(),
-        read: side(&result.read, read, reporting),
-        write: side(&result.write, write, reporting),
+        options: sum.job.options().into_iter().map(|(key, v)| (key.to_owned(), v)).collect(),
+        read: side(&sum.read, read, reporting),
+        write: side(&sum.write, write, reporting),
         sync: Flushes {
-            total_ios: result.flush.ios,
-            lat_ns: latency(&result.flush.latency, &reporting.percentiles, true),
+            total_ios: sum.flush.ios,
+            lat_ns: latency(&sum.flush.latency, &reporting.percentiles, true),
         },
         job_runtime,
         iodepth_level: keyed(&DEPTH_KEYS, spread.depths()),
@@ -121,22 +121,23 @@ fn job(result: &JobResult, groupid: u64, read: &Group, write: &Group) -> Job {
         latency_ns,
         latency_us,
         latency_ms,
-        latency_depth: result.job.iodepth.into(),
+        latency_depth: sum.job.iodepth.into(),
         latency_percentile: 100.0,
         ringmark: Some(Extra {
-            members: result.members,
-            grants: result.job.grants.to_string(),
-            disks: result.job.disks.clone(),
-            errors: result.errors(),
-            counters: result.counters,
+            members: sum.members,
+            grants: sum.job.grants.to_string(),
+            disks: sum.job.disks.clone(),
+            errors: sum.errors(),
+            counters: sum.counters,
             logs: Vec::new(),
         }),
         ..Job::default()
     }
 }
 
+#[inline(never)]
 fn side(result: &DirectionResult, group: &Group, reporting: &Reporting) -> Side {
-    let part = part(core::iter::once(result));
+    let part = Part { runtime: milliseconds(result.runtime_ns), io_bytes: result.bytes };
     let bw_bytes = part.bw_bytes();
     let (bw, iops) = (result.samples.bw(), result.samples.iops());
     Side {
@@ -167,6 +168,7 @@ fn side(result: &DirectionResult, group: &Group, reporting: &Reporting) -> Side 
     }
 }
 
+#[inline(never)]
 fn latency(histogram: &Histogram, percentiles: &[Percentile], wanted: bool) -> Latency {
     let moments = histogram.moments();
     let mut latency = Latency {
@@ -187,6 +189,7 @@ fn latency(histogram: &Histogram, percentiles: &[Percentile], wanted: bool) -> L
 }
 
 /// Names for figures in their order.
+#[inline(never)]
 fn keyed(keys: &[&str], figures: Vec<f64>) -> Pairs<String, f64> {
     keys.iter().map(|&key| key.to_owned()).zip(figures).collect()
 }
@@ -205,7 +208,7 @@ mod tests {
     /// What arrives.
     fn read_back(results: &[JobResult], failure: Option<&dyn fmt::Display>) -> Report {
         let (mut unframe, mut found) = (Unframe::default(), None);
-        emit(results, failure, |line| {
+        emit(results, failure, &mut |line| {
             found = unframe.line(&line.to_string()).expect("an honest console").or(found.take());
         });
         Report::from_json(&found.expect("a result")).expect("a report")
@@ -276,9 +279,10 @@ mod tests {
 
     #[test]
     fn a_sum_is_what_the_jobs_did_together() {
-        let sum = JobResult::sum(&[sample(), sample()]).expect("two");
-        let group = [sum.read.bytes, sum.write.bytes]
-            .map(|io_bytes| Group::from_iter([Part { runtime: 2_000, io_bytes }]));
+        let members = [sample(), sample()];
+        let group = [part(&members, |r| &r.read), part(&members, |r| &r.write)];
+        let group = group.map(|part| Group::from_iter([part]));
+        let sum = JobResult::sum(&members).expect("two");
         let job = job(&sum, 0, &group[0], &group[1]);
         assert_eq!((job.read.iops, job.read.runtime, job.job_runtime), (3_000.0, 2_000, 4_000));
         assert_eq!((job.read.iops_min, job.read.clat_ns.count), (3_000, 6_000));

@@ -109,6 +109,7 @@ fn batch_class(ios: u32) -> usize {
 }
 
 /// As fio has it: what is there at all has at least `least` per cent.
+#[inline(never)]
 fn percents(counts: &[u64], total: u64, least: f64) -> Vec<f64> {
     let percent = |&count: &u64| match count {
         0 => 0.0,

@@ -16,7 +16,7 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 use core::{fmt, mem};
-use crc::{CRC_32_ISCSI, Crc};
+use crc::{CRC_32_ISCSI, Crc, Digest, NoTable};
 
 /// What the first line of a result starts with.
 pub const BEGIN: &str = "ringmark-result-begin";
@@ -31,25 +31,45 @@ const PIECE_BYTES: usize = 900;
 /// The longest text that is taken, in bytes: nobody is to fill the reader's memory.
 pub const BYTES_MAX: usize = 64 << 20;
 
-const CRC32C: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
+/// Without a table: results are short, and so is a guest's image.
+static CRC32C: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISCSI);
 
-/// Gives `print` the lines, without line breaks, that carry a text, here in parts. It has no line
-/// breaks either; JSON as `serde_json::to_string` makes it has none.
-pub fn frame<T: AsRef<str>>(
-    parts: impl IntoIterator<Item = T>,
-    mut print: impl FnMut(fmt::Arguments<'_>),
-) {
-    print(format_args!("{BEGIN} {VERSION}"));
-    let (mut number, mut bytes, mut checksum) = (0_u64, 0, CRC32C.digest());
-    for part in parts {
-        for piece in pieces(part.as_ref()) {
-            number += 1;
-            bytes += piece.len();
-            checksum.update(piece.as_bytes());
-            print(format_args!("{PIECE}{number} {piece}|"));
+/// A text on its way out, part by part.
+pub struct Frame<'p> {
+    print: &'p mut dyn FnMut(fmt::Arguments<'_>),
+    lines: u64,
+    bytes: usize,
+    checksum: Digest<'static, u32, NoTable>,
+}
+
+impl<'p> Frame<'p> {
+    /// Begins a text; `print` is given its lines, without line breaks.
+    pub fn begin(print: &'p mut dyn FnMut(fmt::Arguments<'_>)) -> Self {
+        print(format_args!("{BEGIN} {VERSION}"));
+        Self { print, lines: 0, bytes: 0, checksum: CRC32C.digest() }
+    }
+
+    /// The next part. It has no line breaks; JSON as `serde_json::to_string` makes it has none.
+    pub fn text(&mut self, text: &str) {
+        for piece in pieces(text) {
+            self.lines += 1;
+            self.bytes += piece.len();
+            self.checksum.update(piece.as_bytes());
+            (self.print)(format_args!("{PIECE}{} {piece}|", self.lines));
         }
     }
-    print(format_args!("{END} {bytes} {:08x}", checksum.finalize()));
+
+    /// There is no more.
+    pub fn end(self) {
+        let Self { print, bytes, checksum, .. } = self;
+        print(format_args!("{END} {bytes} {:08x}", checksum.finalize()));
+    }
+}
+
+impl fmt::Debug for Frame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
 }
 
 fn pieces(text: &str) -> impl Iterator<Item = &str> {
@@ -64,7 +84,7 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
 /// Why a result that began can't be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FrameError {
-    /// The first or the last line is none that [`frame`] makes.
+    /// The first or the last line is none that a [`Frame`] has.
     Mark(String),
     /// The first line tells of a format that is not known here.
     Version(u32),
@@ -241,7 +261,11 @@ mod tests {
     fn framed(text: &str) -> Vec<String> {
         let mut lines = Vec::new();
         let (one, two) = text.split_at(text.floor_char_boundary(text.len() / 3));
-        frame([one, two], |line| lines.push(line.to_string()));
+        let mut print = |line: fmt::Arguments<'_>| lines.push(line.to_string());
+        let mut frame = Frame::begin(&mut print);
+        frame.text(one);
+        frame.text(two);
+        frame.end();
         lines
     }
 

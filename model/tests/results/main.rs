@@ -43,7 +43,9 @@ fn report(command_line: &str, service_ns: &[u64]) -> Report {
         results.extend(outcome.results);
     }
     let (mut unframe, mut text) = (Unframe::default(), None);
-    emit(&results, None, |line| text = unframe.line(&line.to_string()).unwrap().or(text.take()));
+    emit(&results, None, &mut |line| {
+        text = unframe.line(&line.to_string()).unwrap().or(text.take())
+    });
     Report::from_json(&text.unwrap()).unwrap()
 }
 
