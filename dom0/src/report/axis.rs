@@ -64,7 +64,10 @@ impl Axis {
             Scale::Log => {
                 let [from, to] = [from, to].map(|end| end.log10().round() as i32);
                 let every = usize::try_from((to - from) / 6 + 1).unwrap_or(1);
-                (from..=to).step_by(every).map(|decade| 10_f64.powi(decade)).collect()
+                let decades = (from..=to).step_by(every).map(|decade| 10_f64.powi(decade));
+                let between: &[f64] = if to - from <= 2 { &[1.0, 2.0, 5.0] } else { &[1.0] };
+                let ticks = decades.flat_map(|decade| between.iter().map(move |of| of * decade));
+                ticks.filter(|&tick| tick <= self.ends[1] * 1.001).collect()
             }
         }
     }
@@ -128,7 +131,7 @@ mod tests {
         let axis = Axis::decades(64.0, 33_000.0, [0.0, 100.0]);
         assert_eq!(axis.ticks(), [10.0, 100.0, 1e3, 1e4, 1e5]);
         assert_eq!((axis.place(1e3), axis.place(1e9), axis.place(0.0)), (50.0, 100.0, 0.0));
-        assert_eq!(Axis::decades(10.0, 10.0, [0.0, 1.0]).ticks(), [10.0, 100.0]);
+        assert_eq!(Axis::decades(10.0, 10.0, [0.0, 1.0]).ticks(), [10.0, 20.0, 50.0, 100.0]);
         assert!(Axis::decades(1.0, 1e18, [0.0, 1.0]).ticks().len() <= 7);
     }
 

@@ -77,10 +77,10 @@ impl Data {
     }
 
     fn add_text(&mut self, name: &str, text: &str) -> Result<()> {
-        if !text.trim_start().starts_with('{') {
+        let Some(text) = json(text) else {
             self.logs.extend(read_log(name, text)?);
             return Ok(());
-        }
+        };
         if let Ok(saved) = serde_json::from_str::<Saved>(text) {
             return saved.runs.iter().try_for_each(|run| self.add_report(run.who, &run.result));
         }
@@ -103,6 +103,12 @@ impl Data {
         }
         Ok(())
     }
+}
+
+/// The JSON in a text, if there is any: fio writes its notes before it.
+fn json(text: &str) -> Option<&str> {
+    let start = if text.starts_with('{') { 0 } else { text.find("\n{")? };
+    text.get(start..)
 }
 
 /// Reads fio's log: `MSEC, VALUE, DIRECTION, ..`, where the value is a number of I/Os a second
@@ -139,7 +145,8 @@ mod tests {
         let mut data = Data::default();
         let ours = |iops| sample("a", Some("persistent"), iops);
         data.add_text("x", &json_plus(&ours(10.0))).unwrap();
-        data.add_text("x", &json_plus(&sample("a", None, 5.0))).unwrap();
+        let fio = format!("note: of fio\n{}", json_plus(&sample("a", None, 5.0)));
+        data.add_text("x", &fio).unwrap();
         let runs = vec![
             Run { who: Who::Ringmark, result: ours(20.0) },
             Run { who: Who::Linux, result: sample("a", None, 7.0) },

@@ -5,6 +5,8 @@ use super::load::Data;
 use super::plots::Figure;
 use super::svg::escape;
 
+/// What stands before the style sheet.
+const HEAD: &str = include_str!("head.html");
 /// The style sheet. The colours of the plots are a palette that people with any colour vision can
 /// tell apart (Okabe and Ito's), lighter or darker where the background asks for it.
 const STYLE: &str = include_str!("page.css");
@@ -12,13 +14,8 @@ const STYLE: &str = include_str!("page.css");
 /// A page with these figures, and a table of all that was measured.
 pub fn page(data: &Data, figures: &[Figure], made: &str) -> String {
     let figures: String = figures.iter().map(figure).collect();
-    let policy = "default-src 'none'; style-src 'unsafe-inline'";
     format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n\
-         <title>ringmark</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
+        "{HEAD}<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
          <h1>ringmark</h1>\n<p>Xen block storage, measured from inside a guest. {}</p>\n\
          <div class=\"figures\">\n{figures}</div>\n{}</main>\n</body>\n</html>\n",
         escape(made),
@@ -48,7 +45,7 @@ fn table(data: &Data) -> String {
     if data.series.is_empty() {
         return String::new();
     }
-    let heads = ["job", "by", "runs", "IOPS", "MiB/s", "mean", "50 %", "99 %", "99.9 %"];
+    let heads = ["job", "by", "runs", "IOPS", "MiB/s", "mean", "50%", "99%", "99.9%"];
     let heads: String = heads.iter().map(|head| format!("<th>{head}</th>")).collect();
     let mut rows = String::new();
     for series in &data.series {
@@ -74,7 +71,7 @@ fn table(data: &Data) -> String {
         rows.push_str(&format!("<tr>{cells}</tr>\n"));
     }
     format!(
-        "<h2>Figures</h2>\n<p>Medians of the runs; latencies of completed I/Os.</p>\n\
+        "<h2>Figures</h2>\n<p>Medians of the runs. The mean latency counts from submission, the rest is fio's completion latency.</p>\n\
          <div class=\"table\"><table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n\
          </table></div>\n"
     )

@@ -83,7 +83,7 @@ fn bars(series: &[Series], people: &[&str]) -> Option<Figure> {
     const GAP: f64 = 10.0;
     let iops = |series: &Series| series.spread(|figures| Some(figures.iops));
     let greatest = series.iter().filter_map(iops).map(|spread| spread.greatest).reduce(f64::max)?;
-    let axis = Axis::linear(greatest, [0.0, WIDTH - BESIDE]);
+    let long = |iops: f64| iops / greatest.max(f64::MIN_POSITIVE) * (WIDTH - BESIDE);
     let groups = grouped(series);
     let height: f64 = groups.iter().map(|(_, group)| NAME + STEP * group.len() as f64 + GAP).sum();
     let mut svg = Svg::new(height);
@@ -95,7 +95,7 @@ fn bars(series: &[Series], people: &[&str]) -> Option<Figure> {
             let Some(spread) = iops(series) else { continue };
             let class = color_of(people, &series.who);
             let [least, median, greatest] =
-                [spread.least, spread.median, spread.greatest].map(|value| axis.place(value));
+                [spread.least, spread.median, spread.greatest].map(long);
             let title = format!("{}: {spread} IOPS", series.who);
             svg.bar(&class, [0.0, y], [median.max(1.0), BAR], &title);
             let middle = y + BAR / 2.0;
@@ -104,7 +104,7 @@ fn bars(series: &[Series], people: &[&str]) -> Option<Figure> {
                 svg.line("spread", [least, middle], [greatest, middle]);
                 value = format!("{value} ({}..{})", count(spread.least), count(spread.greatest));
             }
-            svg.text(Anchor::Start, [median.max(greatest) + 6.0, y + BAR - 3.0], &value);
+            svg.text(Anchor::Start, [greatest + 6.0, y + BAR - 3.0], &value);
             y += STEP;
         }
         y += GAP;
@@ -202,7 +202,7 @@ fn by_iodepth(series: &[Series]) -> Option<Figure> {
     let (first, last) = (*depths.first()?, *depths.last()?);
     let figures: [(&str, LatencyOf); 2] = [
         ("mean", |series| median(series.spread(|run| Some(run.mean_ns)))),
-        ("99 %", |series| median(series.spread(|run| run.percentile_ns(99.0)))),
+        ("99%", |series| median(series.spread(|run| run.percentile_ns(99.0)))),
     ];
     let times = || members().flat_map(|series| figures.iter().filter_map(|(_, of)| of(series)));
     let (least, greatest) = (times().reduce(f64::min)?, times().reduce(f64::max)?);
@@ -229,7 +229,7 @@ fn by_iodepth(series: &[Series]) -> Option<Figure> {
     }
     Some(Figure {
         title: "Latency by iodepth".to_owned(),
-        note: "Mean, and what 99 % of the I/Os did not exceed.",
+        note: "Mean, and what 99% of the I/Os did not exceed.",
         svg: svg.finish("Latency by iodepth"),
         legend,
     })

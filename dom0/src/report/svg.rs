@@ -12,7 +12,7 @@ pub const WIDTH: f64 = 460.0;
 /// The height of a plot with axes.
 const HEIGHT: f64 = 290.0;
 /// Where the axes are: room for the values beside them.
-const LEFT: f64 = 52.0;
+const LEFT: f64 = 60.0;
 const RIGHT: f64 = WIDTH - 22.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = HEIGHT - 42.0;

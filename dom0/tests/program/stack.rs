@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use bench::result::{JobReport, Latency, Report, Run, Side, frame, json_plus};
+use bench::result::{JobReport, Latency, Report, Run, Side, frame};
 
 /// `xl`.
 const XL: &str = r#"
@@ -61,11 +61,13 @@ impl Stack {
     }
 
     pub fn start(&self, arguments: &[&str]) -> Child {
+        self.spawn(&[&arguments[..1], &["--disk", "phy:/dev/vg/lv"], &arguments[1..]].concat())
+    }
+
+    fn spawn(&self, arguments: &[&str]) -> Child {
         let path = format!("{}:{}", self.0.display(), std::env::var("PATH").unwrap());
         Command::new(env!("CARGO_BIN_EXE_ringmark-dom0"))
-            .args(&arguments[..1])
-            .args(["--disk", "phy:/dev/vg/lv"])
-            .args(&arguments[1..])
+            .args(arguments)
             .current_dir(&self.0)
             .env("PATH", path)
             .env("TMPDIR", &self.0)
@@ -74,6 +76,11 @@ impl Stack {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap()
+    }
+
+    /// Makes `page.html` of these files.
+    pub fn report(&self, files: &[&str]) -> (Option<i32>, String, String) {
+        self.end(self.spawn(&[&["report", "-o", "page.html"], files].concat()))
     }
 
     pub fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -126,5 +133,5 @@ pub fn emit(report: &Report) -> String {
 
 /// A result without line breaks.
 pub fn one_line(report: &Report) -> String {
-    json_plus(report).lines().map(str::trim).collect()
+    serde_json::to_string(report).unwrap()
 }

@@ -1,0 +1,87 @@
+//! `report`: one page with everything in it, and nothing of what a result says is taken for markup.
+
+use std::fs;
+
+use bench::result::{Extra, Latency, Report, json_plus};
+
+use crate::stack::{Stack, report};
+
+/// A result at an iodepth, with a latency histogram.
+fn at_depth(name: &str, iodepth: u32, grants: Option<&str>) -> Report {
+    let mut report = report(1000.0 * f64::from(iodepth), None);
+    let [job] = &mut report.jobs[..] else { panic!("{report:?}") };
+    job.jobname = name.to_owned();
+    job.options = [("iodepth".to_owned(), iodepth.to_string())].into_iter().collect();
+    job.ringmark = grants.map(|of| Extra { grants: of.to_owned(), ..Extra::default() });
+    let bins = (1..2000).map(|bin| (1000 * bin, 2000 - bin)).collect();
+    job.read.clat_ns = Latency { mean: 5e5, count: 9, bins, ..Latency::default() };
+    report
+}
+
+/// The page made of these files.
+fn page(stack: &Stack, files: &[&str]) -> String {
+    let (code, _, stderr) = stack.report(files);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    fs::read_to_string(stack.0.join("page.html")).unwrap()
+}
+
+#[test]
+fn a_page_needs_nothing_else() {
+    let stack = Stack::new("a_page_needs_nothing_else", "");
+    for iodepth in [1, 32] {
+        let ours = at_depth(&format!("q{iodepth}"), iodepth, Some("persistent"));
+        stack.write(&format!("ours-{iodepth}.json"), &json_plus(&ours));
+        let fios = Report {
+            version: "fio-3.33".into(),
+            ..at_depth(&format!("q{iodepth}"), iodepth, None)
+        };
+        stack.write(&format!("fio-{iodepth}.json"), &json_plus(&fios));
+    }
+    stack.write("x_iops.1.log", "500, 100, 0, 0, 0\n1000, 120, 0, 0, 0\n");
+    let files = ["ours-1.json", "ours-32.json", "fio-1.json", "fio-32.json", "x_iops.1.log"];
+    let page = page(&stack, &files);
+    for title in ["IOPS", "Latency by iodepth", "Latency, q1, read", "Latency, q32, read"] {
+        assert!(page.contains(&format!("<h2>{title}</h2>")), "{title}");
+    }
+    assert!(page.contains("<h2>IOPS over time</h2>") && page.contains("prefers-color-scheme"));
+    for foreign in ["http:", "https:", "//", "<script", "<img", "<link", "@import", "url("] {
+        assert!(!page.contains(foreign), "{foreign}");
+    }
+    assert!(!page.contains("NaN") && !page.contains("inf"), "a place that is no number");
+    // Every colour and dash that is used has its rule.
+    for class in page.split("class=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+        for word in class.split(' ') {
+            assert!(page.contains(&format!(".{word} {{")), "no rule for {word}");
+        }
+    }
+}
+
+#[test]
+fn names_are_no_markup() {
+    let stack = Stack::new("names_are_no_markup", "");
+    let name = "</text><script>alert(1)</script>\"'&";
+    stack.write("evil.json", &json_plus(&at_depth(name, 1, Some("<b>"))));
+    let page = page(&stack, &["evil.json"]);
+    assert!(!page.contains("<script") && !page.contains("<b>"), "{page}");
+    assert!(page.contains("&lt;script&gt;alert(1)"));
+}
+
+#[test]
+fn what_cannot_be_plotted_is_named() {
+    let stack = Stack::new("what_cannot_be_plotted_is_named", "");
+    stack.write("words.json", "words");
+    stack.write("other.json", "{\"a\":1}");
+    stack.write("failed.json", &json_plus(&Report { jobs: Vec::new(), ..report(1.0, None) }));
+    for (file, reason) in [
+        ("none.json", "none.json: No such file"),
+        ("words.json", "words.json: line 1 is neither JSON nor fio's log: \"words\""),
+        ("other.json", "other.json: neither a result nor a comparison"),
+        ("failed.json", "failed.json: no job did any I/O"),
+    ] {
+        let (code, _, stderr) = stack.report(&[file]);
+        assert_eq!(code, Some(1), "{file}");
+        assert!(stderr.starts_with(&format!("ringmark: error: {reason}")), "{stderr}");
+    }
+    assert!(!stack.0.join("page.html").exists());
+    assert_eq!(stack.report(&[]).0, Some(2));
+}
