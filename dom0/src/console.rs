@@ -16,8 +16,8 @@ use anyhow::{Context, Result};
 use nix::fcntl::OFlag;
 use nix::sys::termios::{self, SetArg};
 
-/// The longest line, in bytes; the rest of a longer one is dropped. fio's result of a Linux guest is
-/// one line.
+/// The longest line, in bytes; the rest of a longer one is dropped. A Linux guest's result is one
+/// line.
 const LINE_BYTES_MAX: usize = 1 << 20;
 /// Lines that wait to be read; more than so many wait in xenconsoled.
 const LINES_MAX: usize = 16;

@@ -8,6 +8,8 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::console::Console;
 use crate::xl;
 
+/// Most disks: the letters of `xvda` to `xvdz`.
+const DISKS_MAX: usize = 26;
 /// How long xenconsoled may take to give a new domain its terminal.
 const TERMINAL_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -55,6 +57,7 @@ impl Config {
         if let Some(cpus) = &self.cpus {
             arguments.push(format!("cpus={}", quoted(cpus)?));
         }
+        ensure!(self.disks.len() <= DISKS_MAX, "more than {DISKS_MAX} disks; give fewer --disk");
         let names = ('a'..='z').map(|letter| format!("xvd{letter}"));
         let disks =
             self.disks.iter().zip(names).map(|(disk, name)| quoted(&whole_disk(disk, &name)));
@@ -116,8 +119,11 @@ impl Guest {
         let mut arguments = vec!["create", "-p", "-e", "/dev/null"];
         arguments.extend(settings.iter().map(String::as_str));
         xl::run("xl", &arguments)?;
-        let id = xl::domid(name)?.with_context(|| format!("domain {name} went as it came"))?;
-        Ok(Self { id, name: name.clone() })
+        match xl::domid(name) {
+            Ok(Some(id)) => Ok(Self { id, name: name.clone() }),
+            Ok(None) => bail!("domain {name} went as it came; see /var/log/xen"),
+            Err(error) => Err(error.context(format!("domain {name} may be left behind"))),
+        }
     }
 
     /// Puts a text of several pieces where the guest looks for it: its length at `node` below the

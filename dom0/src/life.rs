@@ -17,6 +17,8 @@ const JOB_NODE: &str = "ringmark/job";
 /// After so long without a line `xl` is asked whether the guest still lives; not more often,
 /// because dom0's time is the backend's.
 const ASK_AFTER: Duration = Duration::from_secs(3);
+/// A lively guest that says nothing for so long is given up.
+const SILENCE_MAX: Duration = Duration::from_secs(120);
 /// How long a guest that was asked to report early may take.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Console lines that are quoted when a guest ends without a result.
@@ -43,8 +45,9 @@ pub trait Reader {
     /// When the result is spoiled.
     fn line(&mut self, line: &str) -> Result<Meaning>;
 
-    /// Whether the guest reports what there is when Ctrl-C is typed at its console.
-    fn ends_early(&self) -> bool;
+    /// Whether the guest says something every second while it works, and reports what there is when
+    /// Ctrl-C is typed at its console.
+    fn is_lively(&self) -> bool;
 }
 
 /// Makes a guest, gives it a job file by xenstore if there is one, and waits for its result. The
@@ -85,7 +88,7 @@ struct Vigil<'a> {
 
 impl Vigil<'_> {
     fn keep(&mut self, reader: &mut dyn Reader, status: &mut StatusLine) -> Result<String> {
-        let mut heard = Instant::now();
+        let (mut heard, mut looked) = (Instant::now(), Instant::now());
         loop {
             match self.console.hear(Duration::from_millis(200)) {
                 Heard::Line(line) => {
@@ -94,14 +97,17 @@ impl Vigil<'_> {
                         return Ok(result);
                     }
                 }
-                Heard::Nothing if heard.elapsed() < ASK_AFTER => {}
+                Heard::Nothing if heard.max(looked).elapsed() < ASK_AFTER => {}
                 Heard::Nothing => {
-                    heard = Instant::now();
+                    looked = Instant::now();
                     self.look()?;
+                    if reader.is_lively() && heard.elapsed() >= SILENCE_MAX {
+                        bail!("the guest fell silent; {}", self.quote());
+                    }
                 }
                 Heard::End => bail!("the guest's console was closed; {}", self.quote()),
             }
-            self.heed(reader.ends_early(), status)?;
+            self.heed(reader.is_lively(), status)?;
         }
     }
 
@@ -137,11 +143,11 @@ impl Vigil<'_> {
     }
 
     /// Does what somebody wants of the run.
-    fn heed(&mut self, ends_early: bool, status: &mut StatusLine) -> Result<()> {
+    fn heed(&mut self, is_lively: bool, status: &mut StatusLine) -> Result<()> {
         match (self.interrupt.wish(), self.asked) {
             (Wish::GoOn, _) => Ok(()),
             (Wish::Stop, _) => bail!("interrupted"),
-            (Wish::Report, _) if !ends_early => bail!("interrupted"),
+            (Wish::Report, _) if !is_lively => bail!("interrupted"),
             (Wish::Report, None) => {
                 self.asked = Some(Instant::now());
                 status.say("ringmark: ending early, with what there is; once more ends at once");

@@ -100,7 +100,7 @@ impl Reader for PeerReader {
         })
     }
 
-    fn ends_early(&self) -> bool {
+    fn is_lively(&self) -> bool {
         false
     }
 }

@@ -12,6 +12,7 @@ use clap::ValueEnum;
 
 use crate::date;
 use crate::life::{Meaning, Reader};
+use crate::status::complain;
 
 /// How a result is printed (fio's `--output-format`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -45,7 +46,7 @@ impl Reader for OurReader {
         })
     }
 
-    fn ends_early(&self) -> bool {
+    fn is_lively(&self) -> bool {
         true
     }
 }
@@ -83,6 +84,21 @@ pub fn print(report: &Report, formats: &[Format]) -> String {
     let mut texts: Vec<String> = formats.iter().map(print).collect();
     texts.iter_mut().filter(|text| !text.ends_with('\n')).for_each(|text| text.push('\n'));
     texts.concat()
+}
+
+/// Writes the logs that jobs asked for (`write_bw_log=` and so on), as fio into files here.
+///
+/// # Errors
+/// Those of writing.
+pub fn write_logs(report: &Report) -> Result<()> {
+    for log in result::logs(report) {
+        write(&log.text, Some(Path::new(&log.name)))?;
+        if log.dropped != 0 {
+            let what = format!("{}: the guest had no room for {} samples", log.name, log.dropped);
+            complain(&format!("ringmark: {what}; raise log_avg_msec= or --memory"));
+        }
+    }
+    Ok(())
 }
 
 /// Writes a text to a file or on standard output.

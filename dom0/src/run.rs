@@ -114,6 +114,7 @@ impl Run {
         drop(status);
         let report = result::read(&text)?;
         result::write(&result::print(&report, &self.output_format), self.output.as_deref())?;
+        result::write_logs(&report)?;
         match result::failure(&report) {
             Some(reason) => bail!("the guest says: {reason}"),
             None => Ok(()),

@@ -5,6 +5,8 @@ use std::io::{BufRead, BufReader};
 use std::process::Command;
 use std::time::Duration;
 
+use bench::result::{Extra, JobLog, Log, Sample};
+
 use crate::stack::{Stack, emit, report};
 
 /// A guest whose run goes well.
@@ -72,6 +74,22 @@ fn a_result_is_printed_in_all_forms() {
     let terse = stdout.find("3;ringmark-0.1.0;job;0;0;").expect("terse");
     let normal = stdout.find("job: (groupid=0, jobs=1): err= 0:").expect("normal");
     assert!(json < terse && terse < normal, "{stdout}");
+}
+
+#[test]
+fn logs_become_files() {
+    let mut report = report(115_000.0, None);
+    let sample = Sample { end_ms: 500, bw: 400, iops: 100, latency_ns: 9000 };
+    let log = JobLog { read: Log { samples: vec![sample], dropped: 2 }, ..JobLog::default() };
+    let job = report.jobs.first_mut().expect("a job");
+    job.options = [("write_iops_log".to_owned(), "x".to_owned())].into_iter().collect();
+    job.ringmark = Some(Extra { members: 1, logs: vec![log], ..Extra::default() });
+    let stack = Stack::new("logs_become_files", &emit(&report));
+    let (code, _, stderr) = stack.run(&["run", "job.fio"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stderr.contains("x_iops.1.log: the guest had no room for 2 samples"), "{stderr}");
+    let text = fs::read_to_string(stack.0.join("x_iops.1.log")).unwrap();
+    assert_eq!(text, "500, 100, 0, 0, 0\n");
 }
 
 #[test]
