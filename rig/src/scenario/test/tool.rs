@@ -87,7 +87,8 @@ fn begun(then: &str) -> String {
     let job = "[job]\nrw=randread\niodepth=8\nruntime=1h\ntime_based";
     let command = format!(
         "{} >/tmp/out 2>/tmp/said &\ntool=$!\ntries=0\n\
-         until grep -q '^Jobs: ' /tmp/said || [ $tries -gt 300 ]; do nap 0.1; tries=$((tries + 1)); done\n\
+         until grep -q '^Jobs: ' /tmp/said || [ $tries -gt 300 ]; do\n\
+         nap 0.1; tries=$((tries + 1)); done\n\
          {then}\nwait $tool\necho status=$?\necho result=$(tr -d '\\n' </tmp/out)\ncat /tmp/said",
         tool("run", "--output-format json")
     );
