@@ -14,6 +14,7 @@ mod running;
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use drivers::blkfront::{Completion, DiskInfo, IoError, Operation, QueuePair, Slot};
@@ -70,7 +71,7 @@ pub fn run<H: Hypervisor>(
     let before: Vec<Counters> = disks.iter().map(|disk| counters(disk.queue)).collect();
     let mut engine = Engine {
         running: Vec::new(),
-        in_flight: disks.iter().map(|_| [const { None }; SLOTS_MAX]).collect(),
+        in_flight: disks.iter().map(|disk| vec![None; disk.queue.slots()]).collect(),
         before,
         ruled: true,
         wake_ns: NEVER,
@@ -90,13 +91,10 @@ pub fn run<H: Hypervisor>(
     Outcome { results, error, first_failure: engine.first_failure }
 }
 
-/// Slots that a disk can have: the entries of a ring.
-const SLOTS_MAX: usize = drivers::ring::ENTRIES as usize;
-
 struct Engine {
     running: Vec<Running>,
     /// By disk and slot.
-    in_flight: Vec<[Option<InFlight>; SLOTS_MAX]>,
+    in_flight: Vec<Vec<Option<InFlight>>>,
     /// By disk, what it had counted before the run.
     before: Vec<Counters>,
     /// A job is to be asked anew whenever something completes.

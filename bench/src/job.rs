@@ -32,6 +32,7 @@ pub use choice::{IoEngine, OnError, Poll, Rw};
 pub use distribution::{Distribution, Zone};
 pub use drivers::blkfront::GrantMode;
 use drivers::blkfront::PAGES_PER_SLOT_MAX;
+use drivers::ring;
 pub use error::JobError;
 pub use file::parse_file;
 pub use pace::{Batch, Pace, Rate, Think};
@@ -41,8 +42,9 @@ pub use reporting::{LOG_SAMPLES_MAX, Percentile, Reporting};
 pub use table::help;
 use xen_abi::PAGE_SIZE;
 
-/// The most I/Os in flight: the entries of a one-page block ring (blkif.h).
-pub const IODEPTH_MAX: u32 = 32;
+/// The most I/Os in flight: the entries of the largest block ring. Whether a disk's backend has
+/// one is known when it is connected.
+pub const IODEPTH_MAX: u32 = ring::ENTRIES_MAX;
 /// The largest block: one request, as large as the driver makes them. Whether a disk's backend
 /// takes so much is known once it is connected.
 pub const BS_BYTES_MAX: u32 = (PAGES_PER_SLOT_MAX * PAGE_SIZE) as u32;
@@ -185,7 +187,7 @@ impl Job {
         Self {
             name: disk.to_owned(),
             rw: Rw::RandRead,
-            iodepth: IODEPTH_MAX,
+            iodepth: ring::ENTRIES,
             runtime_ns: Some(3 * NS_PER_SECOND),
             time_based: true,
             disks: vec![disk.to_owned()],

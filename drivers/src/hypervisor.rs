@@ -5,7 +5,7 @@
 
 use xen_abi::{DomId, Errno, Port, grant_table};
 
-use crate::page::Page;
+use crate::page::{Page, PageRun};
 
 /// One page of a version 1 grant table, which Xen reads and marks as we write it.
 pub type GrantFrame = [grant_table::EntryV1; grant_table::ENTRIES_PER_PAGE as usize];
@@ -22,6 +22,10 @@ pub trait Hypervisor {
 
     /// A zeroed page of the guest's own memory, or `None` when there is none left.
     fn alloc_page(&self) -> Option<Page>;
+
+    /// So many zeroed pages that lie one behind the other, or `None` when there are none. They go
+    /// back one by one.
+    fn alloc_run(&self, count: usize) -> Option<PageRun>;
 
     /// Takes back a page that nobody else can reach any more.
     ///

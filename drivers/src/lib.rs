@@ -32,4 +32,4 @@ pub mod ring;
 pub mod xenstore;
 
 pub use hypervisor::Hypervisor;
-pub use page::Page;
+pub use page::{Page, PageRun};

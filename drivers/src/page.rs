@@ -88,10 +88,70 @@ impl Page {
     }
 }
 
+/// Pages that lie one behind the other, in our memory and by their frame numbers; owned.
+#[derive(Debug)]
+pub struct PageRun {
+    start: NonNull<u8>,
+    first: Gfn,
+    count: usize,
+}
+
+// SAFETY: as for `Page`.
+unsafe impl Send for PageRun {}
+
+impl PageRun {
+    /// Takes ownership of `count` pages.
+    ///
+    /// # Safety
+    /// What [`Page::new`] asks for, for all of them: they are valid from `start` on as one piece,
+    /// and other domains see them at `first` and the frames that follow it.
+    pub unsafe fn new(start: NonNull<u8>, first: Gfn, count: usize) -> Self {
+        debug_assert!(start.as_ptr().addr().is_multiple_of(PAGE_SIZE));
+        Self { start, first, count }
+    }
+
+    /// How many pages there are.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Their first byte, for [`crate::ring`].
+    pub fn start(&self) -> NonNull<u8> {
+        self.start
+    }
+
+    /// Their frame numbers, in order.
+    pub fn gfns(&self) -> impl Iterator<Item = Gfn> + use<> {
+        let first = self.first.0;
+        (0..self.count as u64).map(move |index| Gfn(first + index))
+    }
+
+    /// Takes the run apart.
+    pub fn into_pages(self) -> impl Iterator<Item = Page> {
+        self.gfns().enumerate().map(move |(index, gfn)| {
+            // SAFETY: each page is inside the run, and the run ends here.
+            unsafe { Page::new(self.start.add(index * PAGE_SIZE), gfn) }
+        })
+    }
+
+    /// Sets every byte to 0.
+    pub fn zero(&mut self) {
+        // SAFETY: all pages are valid for writes (`new`).
+        unsafe { self.start.as_ptr().write_bytes(0, self.count * PAGE_SIZE) }
+    }
+}
+
+impl From<Page> for PageRun {
+    fn from(page: Page) -> Self {
+        Self { start: page.start, first: page.gfn, count: 1 }
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
     use alloc::boxed::Box;
+    use alloc::vec::Vec;
 
     #[repr(align(4096))]
     struct Memory(
@@ -103,6 +163,27 @@ pub(crate) mod tests {
         let memory = Box::leak(Box::new(Memory([0; PAGE_SIZE])));
         // SAFETY: aligned, leaked, and reached through this pointer only; no domain maps it.
         unsafe { Page::new(NonNull::from(memory).cast(), Gfn(1)) }
+    }
+
+    /// As [`leaked`], so many pages in one piece.
+    pub(crate) fn leaked_run(count: usize) -> PageRun {
+        let memory: Vec<Memory> = (0..count).map(|_| Memory([0; PAGE_SIZE])).collect();
+        let start = NonNull::from(memory.leak()).cast();
+        // SAFETY: as for `leaked`; the elements of a slice lie one behind the other.
+        unsafe { PageRun::new(start, Gfn(1), count) }
+    }
+
+    #[test]
+    fn a_run_comes_apart_in_order() {
+        let run = leaked_run(3);
+        let start = run.start().as_ptr().addr();
+        let gfns: Vec<Gfn> = run.gfns().collect();
+        let pages: Vec<Page> = run.into_pages().collect();
+        assert_eq!(gfns, [Gfn(1), Gfn(2), Gfn(3)]);
+        for (index, page) in pages.iter().enumerate() {
+            assert_eq!(page.gfn(), gfns[index]);
+            assert_eq!(page.start().as_ptr().addr(), start + index * PAGE_SIZE);
+        }
     }
 
     #[test]

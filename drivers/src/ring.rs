@@ -1,6 +1,6 @@
 //! The block ring, seen from the frontend (io/ring.h, io/blkif.h).
 //!
-//! The page is shared with the backend, which may write any of it at any time. So our own indices
+//! Its pages are shared with the backend, which may write any of it at any time. So our own indices
 //! are private and never read back, a response is copied out once, and `rsp_prod` is read once for
 //! each look and may not run ahead of the requests that are outstanding.
 
@@ -14,13 +14,23 @@ use xen_abi::blkif::{DiscardRequest, IndirectRequest, Request, Response};
 use xen_abi::ring::SringHeader;
 use xen_abi::{Gfn, PAGE_SIZE};
 
-use crate::page::Page;
+use crate::page::{Page, PageRun};
 
-/// Entries of a one-page ring: the largest power of two that fits behind the header.
-pub const ENTRIES: u32 =
-    1 << ((PAGE_SIZE - size_of::<SringHeader>()) / size_of::<Request>()).ilog2();
+/// The largest ring, as an order: 16 pages (`XENBUS_MAX_RING_GRANT_ORDER`).
+pub const ORDER_MAX: u32 = 4;
+/// Entries of a one-page ring.
+pub const ENTRIES: u32 = entries(0);
+/// Entries of the largest ring.
+pub const ENTRIES_MAX: u32 = entries(ORDER_MAX);
 
-const _: () = assert!(ENTRIES == 32 && size_of::<Response>() <= size_of::<Request>());
+/// Entries of a ring of 2^`order` pages: the largest power of two that fits behind the header.
+pub const fn entries(order: u32) -> u32 {
+    let bytes = (PAGE_SIZE << order) - size_of::<SringHeader>();
+    1 << (bytes / size_of::<Request>()).ilog2()
+}
+
+const _: () = assert!(ENTRIES == 32 && ENTRIES_MAX == 512);
+const _: () = assert!(size_of::<Response>() <= size_of::<Request>());
 
 /// The backend claims more responses than there are requests to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,10 +53,12 @@ impl fmt::Display for Overrun {
     }
 }
 
-/// A request ring of one page.
+/// A request ring.
 #[derive(Debug)]
 pub struct FrontRing {
-    page: Page,
+    pages: PageRun,
+    /// Entries, a power of two, less 1.
+    mask: u32,
     /// Requests put so far.
     req_prod_pvt: u32,
     /// Requests published so far.
@@ -63,16 +75,26 @@ pub struct FrontRing {
 const FIXED_WORDS: usize = offset_of!(Request, seg) / size_of::<u64>();
 
 impl FrontRing {
-    /// Makes an empty ring in `page` (SHARED_RING_INIT).
-    pub fn new(page: Page) -> Self {
-        Self::starting_at(page, 0)
+    /// Makes an empty ring in these pages (SHARED_RING_INIT).
+    ///
+    /// # Panics
+    /// When they are not 1, 2, 4, 8 or 16.
+    pub fn new(pages: impl Into<PageRun>) -> Self {
+        Self::starting_at(pages, 0)
     }
 
     /// As [`new`](Self::new), with all indices at `index` (FRONT_RING_ATTACH).
-    pub fn starting_at(mut page: Page, index: u32) -> Self {
-        page.zero();
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    pub fn starting_at(pages: impl Into<PageRun>, index: u32) -> Self {
+        let mut pages = pages.into();
+        pages.zero();
+        let order = pages.count().ilog2();
+        assert!(order <= ORDER_MAX && pages.count().is_power_of_two());
         let ring = Self {
-            page,
+            pages,
+            mask: entries(order) - 1,
             req_prod_pvt: index,
             published: index,
             rsp_cons: index,
@@ -87,14 +109,14 @@ impl FrontRing {
         ring
     }
 
-    /// The frame to be granted to the backend.
-    pub fn gfn(&self) -> Gfn {
-        self.page.gfn()
+    /// The frames to be granted to the backend, in order.
+    pub fn gfns(&self) -> impl Iterator<Item = Gfn> + use<> {
+        self.pages.gfns()
     }
 
     /// Ends the use of the ring.
-    pub fn into_page(self) -> Page {
-        self.page
+    pub fn into_pages(self) -> impl Iterator<Item = Page> {
+        self.pages.into_pages()
     }
 
     /// Requests put and not yet answered.
@@ -103,17 +125,18 @@ impl FrontRing {
     }
 
     fn header(&self) -> &SringHeader {
-        // SAFETY: the page is aligned, lives as long as `self`, and begins with the header, all of
+        // SAFETY: the pages are aligned, live as long as `self`, and begin with the header, all of
         // whose fields are atomics: a reference to it stays sound whatever the backend writes.
-        unsafe { self.page.start().cast::<SringHeader>().as_ref() }
+        unsafe { self.pages.start().cast::<SringHeader>().as_ref() }
     }
 
     /// Start of the entry for a free-running index.
+    #[inline(always)]
     fn entry(&self, index: u32) -> NonNull<u64> {
-        let offset =
-            size_of::<SringHeader>() + (index & (ENTRIES - 1)) as usize * size_of::<Request>();
-        // SAFETY: 64 + 31 * 112 + 112 = 3648 bytes are inside the page, and 8 divides the offset.
-        unsafe { self.page.start().add(offset).cast() }
+        let offset = size_of::<SringHeader>() + (index & self.mask) as usize * size_of::<Request>();
+        // SAFETY: the mask is below the number of entries that fit into the pages behind the header
+        // (`entries`), and 8 divides the offset.
+        unsafe { self.pages.start().add(offset).cast() }
     }
 
     /// Puts a request, unpublished (RING_GET_REQUEST and the filling of it).
@@ -173,7 +196,7 @@ impl FrontRing {
 
     #[inline(always)]
     fn advance(&mut self) {
-        debug_assert!(self.outstanding() < ENTRIES);
+        debug_assert!(self.outstanding() <= self.mask);
         self.req_prod_pvt = self.req_prod_pvt.wrapping_add(1);
     }
 
@@ -245,7 +268,7 @@ impl FrontRing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::page::tests::leaked;
+    use crate::page::tests::{leaked, leaked_run};
     use xen_abi::blkif::{MAX_SEGMENTS, OP_READ, RSP_OKAY, Segment};
 
     fn request(id: u64) -> Request {
@@ -271,8 +294,13 @@ mod tests {
 
     #[test]
     fn requests_and_responses_cross_the_wrap_of_the_indices() {
-        let start = u32::MAX - 40;
-        let (mut ring, mut back) = (FrontRing::starting_at(leaked(), start), Back(start));
+        for pages in [1, 2, 16] {
+            cross_the_wrap(FrontRing::starting_at(leaked_run(pages), u32::MAX - 40));
+        }
+    }
+
+    fn cross_the_wrap(mut ring: FrontRing) {
+        let mut back = Back(ring.rsp_cons);
         for batch in 0..20u64 {
             for n in 0..7 {
                 ring.put(&request(batch * 7 + n));
@@ -344,6 +372,20 @@ mod tests {
         ring.close();
         back.answer(&ring);
         assert!(ring.take().unwrap().is_none());
+    }
+
+    #[test]
+    fn every_entry_is_in_the_pages_and_no_two_are_one() {
+        for order in 0..=ORDER_MAX {
+            let ring = FrontRing::new(leaked_run(1 << order));
+            let start = ring.pages.start().as_ptr().addr();
+            let offsets = (0..entries(order)).map(|n| ring.entry(n).as_ptr().addr() - start);
+            let expected = (0..entries(order) as usize).map(|n| 64 + 112 * n);
+            assert!(offsets.eq(expected));
+            assert_eq!(ring.entry(entries(order)), ring.entry(0));
+            assert!(64 + 112 * entries(order) as usize <= PAGE_SIZE << order);
+            assert!(64 + 112 * 2 * entries(order) as usize > PAGE_SIZE << order);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::ptr::{self, NonNull};
 
 use bootloader_api::info::{MemoryRegion, MemoryRegionKind};
-use drivers::Page;
+use drivers::{Page, PageRun};
 use linked_list_allocator::LockedHeap;
 use xen_abi::{Gfn, PAGE_SIZE};
 
@@ -73,21 +73,41 @@ impl PageSource {
             page.zero();
             return Some(page);
         }
-        loop {
-            let (start, end) = self.fresh.last_mut()?;
-            if *start == *end {
-                self.fresh.pop();
-                continue;
-            }
-            let address = *start;
-            *start += PAGE_SIZE as u64;
-            let memory = NonNull::new(ptr::with_exposed_provenance_mut(address as usize))?;
-            // SAFETY: a whole page of a usable region, handed out this once and mapped one to one,
-            // so that its address divided by the page size is its frame.
-            let mut page = unsafe { Page::new(memory, Gfn(address / PAGE_SIZE as u64)) };
-            page.zero();
-            return Some(page);
-        }
+        let mut page = self.take_fresh_run(1)?.into_pages().next()?;
+        page.zero();
+        Some(page)
+    }
+
+    /// Zeroed pages that lie one behind the other.
+    pub fn take_run(&mut self, count: usize) -> Option<PageRun> {
+        let mut run = self.take_returned_run(count).or_else(|| self.take_fresh_run(count))?;
+        run.zero();
+        Some(run)
+    }
+
+    fn take_returned_run(&mut self, count: usize) -> Option<PageRun> {
+        let span = count.checked_sub(1)?;
+        self.returned.sort_unstable_by_key(|page| page.gfn().0);
+        let gfn = |page: &Page| page.gfn().0;
+        let at = self
+            .returned
+            .windows(count)
+            .position(|pages| gfn(&pages[span]) - gfn(&pages[0]) == span as u64)?;
+        let first = self.returned.drain(at..at + count).next()?;
+        // SAFETY: pages of ours with consecutive frame numbers, so consecutive by their addresses,
+        // which are mapped one to one; each is used as a part of the run from here on.
+        Some(unsafe { PageRun::new(first.start(), first.gfn(), count) })
+    }
+
+    fn take_fresh_run(&mut self, count: usize) -> Option<PageRun> {
+        let bytes = (count * PAGE_SIZE) as u64;
+        let (start, _) = self.fresh.iter_mut().find(|(start, end)| end - start >= bytes)?;
+        let address = *start;
+        *start += bytes;
+        let memory = NonNull::new(ptr::with_exposed_provenance_mut(address as usize))?;
+        // SAFETY: whole pages of a usable region, handed out this once and mapped one to one, so
+        // that an address divided by the page size is its frame.
+        Some(unsafe { PageRun::new(memory, Gfn(address / PAGE_SIZE as u64), count) })
     }
 
     /// Takes a page back.

@@ -406,8 +406,8 @@ fn setup_for(name: &str, jobs: &[Job]) -> Result<Option<Setup>, Failure> {
             return Err(conflict("ask for different grants"));
         }
         setup.slots += job.iodepth;
-        if setup.slots > ring::ENTRIES {
-            return Err(conflict("have iodepths that add up to more than 32"));
+        if setup.slots > ring::ENTRIES_MAX {
+            return Err(conflict("have iodepths that add up to more than 512"));
         }
         setup.pages_per_slot = setup.pages_per_slot.max(pages);
     }

@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use boot_info::memory_map::{ENTRIES_MAX, WIRE_ENTRY_SIZE, decode};
 use drivers::clock::system_time_ns;
 use drivers::hypervisor::{GrantFrame, Hypervisor};
-use drivers::{Page, hypervisor};
+use drivers::{Page, PageRun, hypervisor};
 use spin::Mutex;
 use xen_abi::event_channel::{self, AllocUnbound, BindVirq, PortArgument};
 use xen_abi::hvm::{self, HvmParam};
@@ -211,6 +211,10 @@ impl Hypervisor for Xen {
 
     fn alloc_page(&self) -> Option<Page> {
         self.pages.lock().take()
+    }
+
+    fn alloc_run(&self, count: usize) -> Option<PageRun> {
+        self.pages.lock().take_run(count)
     }
 
     fn free_page(&self, page: Page) {

@@ -8,7 +8,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use drivers::hypervisor::{GrantFrame, Hypervisor};
-use drivers::page::Page;
+use drivers::page::{Page, PageRun};
 use xen_abi::{DomId, Errno, Port, console, xenstore};
 
 use crate::blkback::Disk;
@@ -99,6 +99,11 @@ impl Hypervisor for ModelXen {
     fn alloc_page(&self) -> Option<Page> {
         let mut world = self.enter();
         if world.xen.fails() { None } else { world.xen.alloc_page() }
+    }
+
+    fn alloc_run(&self, count: usize) -> Option<PageRun> {
+        let mut world = self.enter();
+        if world.xen.fails() { None } else { world.xen.alloc_run(count) }
     }
 
     fn free_page(&self, page: Page) {

@@ -8,7 +8,7 @@ use std::cell::UnsafeCell;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32};
 
-use drivers::Page;
+use drivers::PageRun;
 use drivers::hypervisor::GrantFrame;
 use xen_abi::grant_table::{ENTRIES_PER_PAGE, EntryV1};
 use xen_abi::{Gfn, PAGE_SIZE, console, xenstore};
@@ -85,18 +85,20 @@ impl Memory {
         frame.get((gref % ENTRIES_PER_PAGE) as usize)
     }
 
-    /// Page `index` as its owner gets it: zeroed. Answers whether it still held poison only.
+    /// Pages from `index` on, as their owner gets them: zeroed. Answers whether they still held
+    /// poison only.
     ///
     /// The caller is the allocator, which hands no page out twice and keeps this `Memory` alive
     /// for as long as any page is out.
-    pub(crate) fn hand_out(&self, index: usize) -> (Page, bool) {
-        let gfn = Self::gfn(index);
-        let untouched = self.holds_only(gfn, POISON);
-        self.fill(gfn, 0);
-        let start = NonNull::new(self.frames[index].0.get().cast()).expect("a page has an address");
+    pub(crate) fn hand_out(&self, index: usize, count: usize) -> (PageRun, bool) {
+        let untouched = (index..index + count).all(|n| self.holds_only(Self::gfn(n), POISON));
+        (index..index + count).for_each(|n| self.fill(Self::gfn(n), 0));
+        let frames = self.frames[index..index + count].as_ptr();
+        let start = NonNull::new(UnsafeCell::raw_get(frames.cast::<UnsafeCell<u8>>()));
+        let start = start.expect("a page has an address");
         // SAFETY: aligned by its type and inside our allocation, which the allocator keeps for as
-        // long as the page is out; no reference into it is ever made.
-        (unsafe { Page::new(start, gfn) }, untouched)
+        // long as a page is out; no reference into it is ever made.
+        (unsafe { PageRun::new(start, Self::gfn(index), count) }, untouched)
     }
 
     /// Poisons a page that has no owner any more.

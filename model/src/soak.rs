@@ -24,6 +24,8 @@ use crate::xenstored::wire::watch_event;
 const DISKS: usize = 3;
 /// Pages of data that a device has at most.
 const PAGES_MAX: usize = 512;
+/// Most slots of a device: four pages of ring, which are found also where many are lost.
+const SLOTS_MAX: u32 = drivers::ring::entries(2);
 /// First disk's number.
 const XVDA: u32 = 51712;
 
@@ -169,9 +171,11 @@ fn episode<'a>(
         4..7 => rng.usize(1..=MAX_SEGMENTS),
         _ => rng.usize(1..=PAGES_PER_SLOT_MAX),
     };
+    let slots_max = if rng.u32(0..8) == 0 { SLOTS_MAX } else { ENTRIES };
+    let slots_max = slots_max.min((PAGES_MAX / pages_per_slot) as u32);
     let setup = Setup {
         grants: GrantMode::ALL[rng.usize(0..3)],
-        slots: rng.u32(1..=ENTRIES.min((PAGES_MAX / pages_per_slot) as u32)),
+        slots: rng.u32(1..=slots_max),
         pages_per_slot,
     };
     let mut device = guest
@@ -215,7 +219,8 @@ fn episode<'a>(
     if end.is_ok() {
         let kept = if setup.grants.is_persistent() { setup.slots as usize } else { 0 };
         let indirect = usize::from(setup.pages_per_slot > MAX_SEGMENTS);
-        let expected = quarantined as usize + 1 + kept * (setup.pages_per_slot + indirect);
+        let ring = (setup.slots.div_ceil(ENTRIES) as usize).next_power_of_two();
+        let expected = quarantined as usize + ring + kept * (setup.pages_per_slot + indirect);
         let world = xen.world();
         let permitted = world.xen.grants.permitted(&world.xen.memory);
         if permitted != expected {
@@ -254,7 +259,7 @@ fn draw_lie(rng: &mut fastrand::Rng) -> Lie {
         Lie::FreeSlot,
         Lie::Twice,
         Lie::StaleId,
-        Lie::HighBit(rng.u32(8..64)),
+        Lie::HighBit(rng.u32(16..64)),
         Lie::Operation(rng.u8(..)),
         Lie::Status(rng.i16(..)),
         Lie::FlushStatus(rng.i16(-2..0)),

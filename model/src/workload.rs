@@ -56,7 +56,7 @@ impl Workload {
         Self {
             rng: fastrand::Rng::with_seed(seed),
             shadow: content,
-            flights: vec![None; drivers::ring::ENTRIES as usize],
+            flights: vec![None; drivers::ring::ENTRIES_MAX as usize],
             done: 0,
             writes,
             max_bytes,

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use drivers::Page;
+use drivers::{Page, PageRun};
 use xen_abi::{DomId, Port};
 
 use crate::agenda::{Actor, Agenda, Task};
@@ -161,12 +161,26 @@ impl Xen {
             return None;
         }
         let index = self.free_pages.swap_remove(self.rng.usize(0..self.free_pages.len()));
-        let (page, untouched) = self.memory.hand_out(index);
+        self.hand_out(index, 1).into_pages().next()
+    }
+
+    /// Pages for the guest that lie one behind the other, any such run.
+    pub(crate) fn alloc_run(&mut self, count: usize) -> Option<PageRun> {
+        let free = |start: &usize| !self.owned[*start..start + count].contains(&true);
+        let starts = 0..(self.owned.len() + 1).saturating_sub(count);
+        let runs: Vec<usize> = starts.filter(free).collect();
+        let start = *runs.get(self.rng.usize(0..runs.len().max(1)))?;
+        self.free_pages.retain(|index| !(start..start + count).contains(index));
+        Some(self.hand_out(start, count))
+    }
+
+    fn hand_out(&mut self, index: usize, count: usize) -> PageRun {
+        let (run, untouched) = self.memory.hand_out(index, count);
         if !untouched {
-            self.violation(format!("{:?} was written after it was freed", page.gfn()));
+            self.violation(format!("page {index} or one behind it was written after it was freed"));
         }
-        self.owned[index] = true;
-        Some(page)
+        self.owned[index..index + count].fill(true);
+        run
     }
 
     /// Takes a page back, which nobody may be able to reach any more.

@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 
-use drivers::blkfront::{Discard, GrantMode, IoError, Operation, Setup, handshake};
+use drivers::blkfront::{
+    ConnectError, Discard, Disconnected, GrantMode, IoError, Operation, Setup, handshake,
+};
 use drivers::hypervisor::Hypervisor;
 use drivers::ring::{ENTRIES, FrontRing};
 use model::blkback::ring::BackRing;
@@ -122,6 +124,58 @@ fn requests_of_many_pages() {
             guest.disconnect(device);
             assert_all_given_back(&xen);
         }
+    }
+}
+
+#[test]
+fn rings_of_several_pages() {
+    let xen = ModelXen::seeded(13);
+    let disk = xen.attach(Disk::new(XVDA, 1024));
+    let mut guest = Guest::boot(&xen);
+    let mut shadow = vec![0; 1024 * 512];
+    // Up and down, so that what one connect wrote is in the way of the next.
+    for (round, (slots, pages)) in
+        [(32, 1), (33, 2), (128, 4), (1, 1), (129, 8), (300, 16), (512, 16)].into_iter().enumerate()
+    {
+        for grants in GrantMode::ALL {
+            let pages_per_slot = 1;
+            let setup = Setup { grants, slots, pages_per_slot };
+            if grants == GrantMode::PersistentCopy && slots == 512 {
+                continue; // more than the machine has
+            }
+            let mut device = guest.connect(XVDA, &setup).unwrap();
+            let permitted = {
+                let world = xen.world();
+                world.xen.grants.permitted(&world.xen.memory)
+            };
+            let kept = if grants.is_persistent() { slots as usize } else { 0 };
+            assert_eq!(permitted, pages + kept, "{slots} slots");
+            let mut work = Workload::new(round as u64, shadow, 512, 512, 8);
+            work.run(&xen, &mut device, 1500, slots as usize).unwrap();
+            shadow = work.shadow;
+            assert!(xen.world().disks[disk].data == shadow);
+            guest.disconnect(device);
+            assert_all_given_back(&xen);
+        }
+    }
+}
+
+#[test]
+fn a_backend_with_smaller_rings_names_its_limit() {
+    for (order_max, most) in [(0, 32), (1, 64), (3, 256)] {
+        let xen = ModelXen::seeded(14);
+        xen.attach(Disk { ring_order_max: order_max, ..Disk::new(XVDA, 64) });
+        let mut guest = Guest::boot(&xen);
+        let connect = |guest: &mut Guest<'_>, slots| {
+            let setup = Setup { grants: GrantMode::PerRequest, slots, pages_per_slot: 1 };
+            guest.connect(XVDA, &setup).map(|device| guest.disconnect(device))
+        };
+        assert_eq!(connect(&mut guest, most), Ok(Disconnected::default()));
+        let error = connect(&mut guest, most + 1).unwrap_err();
+        assert_eq!(error, ConnectError::RingTooSmall { slots: most + 1, most });
+        assert!(error.to_string().ends_with(&format!("use at most iodepth={most}")), "{error}");
+        assert_all_given_back(&xen);
+        assert_eq!(connect(&mut guest, most), Ok(Disconnected::default()));
     }
 }
 
@@ -320,7 +374,7 @@ fn both_halves_of_the_ring_cross_the_wrap_of_the_indices() {
     let page = xen.alloc_page().unwrap();
     let memory = Rc::clone(&xen.world().xen.memory);
     let mut front = FrontRing::starting_at(page, u32::MAX - 100);
-    let mut back = BackRing::attach(&memory, front.gfn());
+    let mut back = BackRing::attach(&memory, front.gfns().collect());
     let mut request = Request {
         operation: 0,
         nr_segments: 1,
@@ -354,5 +408,5 @@ fn both_halves_of_the_ring_cross_the_wrap_of_the_indices() {
         assert!(!back.final_check() && !front.arm());
     }
     assert!(sent > 200, "the indices have wrapped");
-    xen.free_page(front.into_page());
+    front.into_pages().for_each(|page| xen.free_page(page));
 }

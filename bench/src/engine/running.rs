@@ -9,7 +9,7 @@ use drivers::hypervisor::Hypervisor;
 use super::data::{Checks, Place};
 use super::lane::{Lane, share_out};
 use super::rules::{NEVER, Rules, Turn};
-use super::{Disk, InFlight, RunError, SLOTS_MAX};
+use super::{Disk, InFlight, RunError};
 use crate::job::Job;
 use crate::pattern::{Direction, Io, Pattern};
 use crate::result::{Counters, DirectionResult, Done, JobResult};
@@ -64,7 +64,7 @@ enum Phase {
 /// What a job has in flight.
 pub(super) struct Flights<'e> {
     /// That of all jobs, by disk and slot.
-    pub(super) all: &'e [[Option<InFlight>; SLOTS_MAX]],
+    pub(super) all: &'e [Vec<Option<InFlight>>],
     /// The job's number.
     pub(super) running: u32,
 }

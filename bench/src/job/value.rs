@@ -174,11 +174,11 @@ impl<'a> Value<'a> {
 
     pub(super) fn iodepth(self) -> Result<u32, JobError> {
         match self.count()? {
-            0 => Err(self.wrong("nothing in flight; use 1 to 32")),
+            0 => Err(self.wrong("nothing in flight; use 1 to 512")),
             depth => u32::try_from(depth)
                 .ok()
                 .filter(|depth| *depth <= IODEPTH_MAX)
-                .ok_or_else(|| self.wrong("one ring page has 32 slots; use 1 to 32")),
+                .ok_or_else(|| self.wrong("the largest ring has 512 slots; use 1 to 512")),
         }
     }
 

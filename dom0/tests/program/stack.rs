@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use bench::result::{JobReport, Latency, Report, Run, Side, frame};
+use bench::result::frame::Frame;
+use bench::result::{JobReport, Latency, Report, Run, Side};
 
 /// `xl`.
 const XL: &str = r#"
@@ -127,7 +128,12 @@ pub fn report(iops: f64, error: Option<&str>) -> Report {
 pub fn emit(report: &Report) -> String {
     let mut script = String::new();
     let text = one_line(report);
-    frame::frame([text], |line| script.push_str(&format!("printf '%s\\n' '{line}'\n")));
+    let mut print = |line: std::fmt::Arguments<'_>| {
+        script.push_str(&format!("printf '%s\\n' '{line}'\n"));
+    };
+    let mut frame = Frame::begin(&mut print);
+    frame.text(&text);
+    frame.end();
     script
 }
 

@@ -34,6 +34,13 @@ pub enum ConnectError {
     },
     /// The backend went away.
     Gone(XenbusState),
+    /// The backend's ring is too small for so many requests in flight.
+    RingTooSmall {
+        /// Slots that were asked for.
+        slots: u32,
+        /// Entries that the backend's largest ring has.
+        most: u32,
+    },
     /// There are not so many pages left.
     OutOfPages {
         /// Pages that the device needs.
@@ -62,6 +69,11 @@ impl fmt::Display for ConnectError {
                 STEP_TIMEOUT_NS / 1_000_000_000
             ),
             Self::Gone(state) => write!(f, "backend went away (state {state})"),
+            Self::RingTooSmall { slots, most } => write!(
+                f,
+                "iodepth={slots} needs more than the {most} entries of the backend's largest ring; \
+                 use at most iodepth={most}"
+            ),
             Self::OutOfPages { needed } => write!(
                 f,
                 "out of memory: the disk's buffers need {} KiB; raise memory= or lower iodepth or bs",

@@ -5,7 +5,8 @@
 //! | node | by | meaning |
 //! |---|---|---|
 //! | `backend`, `backend-id` | tool stack | the other directory and its domain |
-//! | `ring-ref`, `event-channel`, `protocol` | frontend | where the ring is |
+//! | `ring-ref`, `event-channel`, `protocol` | frontend | where a ring of one page is |
+//! | `ring-page-order`, `ring-ref0`, ... | frontend | where a larger one is, instead |
 //! | `feature-persistent` | frontend | 1 in the persistent modes |
 //! | `state` | frontend | Initialising, Initialised, Connected, Closing, Closed |
 //!
@@ -13,6 +14,7 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec;
 use alloc::vec::Vec;
 
 use xen_abi::blkif::SECTOR_SIZE;
@@ -48,7 +50,7 @@ pub struct Blkfront<'a, H> {
     vdev: Vdev,
     info: DiskInfo,
     paths: Paths,
-    ring_grant: Grant<'a>,
+    ring_grants: Vec<Grant<'a>>,
 }
 
 /// The VBDs that the tool stack gave this domain, in the order of their numbers.
@@ -99,6 +101,8 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
         paths.set_state(store, XenbusState::Initialising)?;
         let ready = paths
             .await_backend(hypervisor, store, XenbusState::InitWait, STEP_TIMEOUT_NS)
+            .and_then(|()| paths.read_ring_order_max(store))
+            .and_then(|order_max| setup.check_ring(order_max))
             .and_then(|()| Resources::take(hypervisor, grants, setup, vdev, paths.backend_id));
         let mut device = match ready {
             Ok(resources) => Self::build(hypervisor, vdev, setup, paths, resources),
@@ -129,10 +133,12 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
         paths: Paths,
         resources: Resources<'a>,
     ) -> Self {
-        let Resources { ring_page, mut ring_grant, slots, port } = resources;
+        let Resources { ring, mut ring_grants, slots, port } = resources;
         let backend = paths.backend_id;
-        ring_grant.permit(backend, ring_page.gfn(), Access::ReadWrite);
-        let ring = FrontRing::new(ring_page);
+        for (grant, gfn) in ring_grants.iter_mut().zip(ring.gfns()) {
+            grant.permit(backend, gfn, Access::ReadWrite);
+        }
+        let ring = FrontRing::new(ring);
         let queue = QueuePair::new(hypervisor, ring, port, backend, setup.grants, slots);
         let info = DiskInfo {
             sectors: 0,
@@ -144,7 +150,7 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
             request_bytes_max: 0,
             discard: None,
         };
-        Self { queue, vdev, info, paths, ring_grant }
+        Self { queue, vdev, info, paths, ring_grants }
     }
 
     /// Publishes the ring and learns about the disk.
@@ -155,14 +161,29 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
         setup: &Setup,
     ) -> Result<DiskInfo, ConnectError> {
         let paths = &self.paths;
-        let keys = [
-            ("ring-ref", self.ring_grant.gref().0.to_string()),
-            ("event-channel", self.queue.port().0.to_string()),
-            ("protocol", "x86_64-abi".to_string()),
-            ("feature-persistent", u8::from(setup.grants.is_persistent()).to_string()),
+        let persistent = u8::from(setup.grants.is_persistent());
+        let mut keys = vec![
+            ("event-channel".to_string(), self.queue.port().0.to_string()),
+            ("protocol".to_string(), "x86_64-abi".to_string()),
+            ("feature-persistent".to_string(), persistent.to_string()),
         ];
+        let gref = |grant: &Grant<'_>| grant.gref().0.to_string();
+        // The two forms exclude each other, so what an earlier connect may have written goes.
+        let stale = match &self.ring_grants[..] {
+            [only] => {
+                keys.push(("ring-ref".to_string(), gref(only)));
+                "ring-page-order"
+            }
+            many => {
+                keys.push(("ring-page-order".to_string(), setup.ring_order().to_string()));
+                let numbered = many.iter().enumerate();
+                keys.extend(numbered.map(|(n, grant)| (format!("ring-ref{n}"), gref(grant))));
+                "ring-ref"
+            }
+        };
         store
             .transaction(|store, transaction| {
+                store.rm(transaction, &format!("{}/{stale}", paths.frontend))?;
                 for (key, value) in &keys {
                     store.write(transaction, &format!("{}/{key}", paths.frontend), value)?;
                 }
@@ -224,7 +245,7 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
             Ok(()) => hypervisor.free_page(page),
             Err(_) => quarantined_pages += 1,
         };
-        give_back(ring, self.ring_grant);
+        ring.into_iter().zip(self.ring_grants).for_each(|(page, grant)| give_back(page, grant));
         for slot in slots {
             let granted = slot.pages.into_iter().chain(slot.indirect);
             granted.for_each(|(page, grant)| give_back(page, grant));

@@ -2,7 +2,7 @@
 //!
 //! [`Blkfront::connect`] makes a [`QueuePair`] out of a VBD that the tool stack announced in
 //! xenstore; [`Blkfront::disconnect`] gives everything back. Between the two, only the queue pair
-//! is used. One ring page, one queue.
+//! is used. One queue.
 
 mod error;
 pub mod handshake;
@@ -15,6 +15,8 @@ pub mod vdev;
 use core::fmt;
 
 use xen_abi::blkif::{MAX_SEGMENTS, SECTOR_SIZE, SEGMENTS_PER_INDIRECT_PAGE};
+
+use crate::ring;
 
 pub use error::{Broken, ConnectError, IoError};
 pub use handshake::{Blkfront, Disconnected};
@@ -69,7 +71,8 @@ const _: () = assert!(PAGES_PER_SLOT_MAX <= SEGMENTS_PER_INDIRECT_PAGE);
 pub struct Setup {
     /// How data pages are granted.
     pub grants: GrantMode,
-    /// Requests that can be in flight at once, 1 to [`crate::ring::ENTRIES`].
+    /// Requests that can be in flight at once, 1 to [`ring::ENTRIES_MAX`]. More than
+    /// [`ring::ENTRIES`] take a ring of several pages, which not every backend has.
     pub slots: u32,
     /// Pages of each request, 1 to [`PAGES_PER_SLOT_MAX`]. Whether the backend takes so many is
     /// known once it is connected ([`DiskInfo::request_bytes_max`]).
@@ -82,6 +85,23 @@ impl Setup {
         match self.grants {
             GrantMode::PersistentCopy => self.pages_per_slot,
             GrantMode::Persistent | GrantMode::PerRequest => 0,
+        }
+    }
+
+    /// The smallest ring with an entry for each slot.
+    fn ring_order(&self) -> u32 {
+        (0..ring::ORDER_MAX)
+            .find(|&order| self.slots <= ring::entries(order))
+            .unwrap_or(ring::ORDER_MAX)
+    }
+
+    /// Whether a backend whose largest ring is of this order can do it.
+    fn check_ring(&self, order_max: u32) -> Result<(), ConnectError> {
+        let most = ring::entries(order_max);
+        if self.slots <= most {
+            Ok(())
+        } else {
+            Err(ConnectError::RingTooSmall { slots: self.slots, most })
         }
     }
 

@@ -1,9 +1,11 @@
 //! A VBD's nodes in xenstore: the two halves' states, and what the backend says of its disk.
 //!
-//! In the backend's directory: `state`; and, all valid once it is Connected,
+//! In the backend's directory: `state`; `max-ring-page-order`, valid once it is in InitWait; and
+//! the rest, valid once it is Connected.
 //!
 //! | node | if it is missing |
 //! |---|---|
+//! | `max-ring-page-order` | 0, a ring of one page |
 //! | `sectors` (units of 512 bytes), `info` | an error |
 //! | `sector-size` | 512 |
 //! | `mode` | `info` alone says what may be written |
@@ -20,6 +22,7 @@ use xen_abi::{DomId, PAGE_SIZE};
 
 use super::{ConnectError, Discard, DiskInfo, PAGES_PER_SLOT_MAX, Vdev};
 use crate::hypervisor::Hypervisor;
+use crate::ring;
 use crate::xenstore::{Transaction, Xenstore};
 
 /// How long the backend may take for each step, in nanoseconds.
@@ -159,6 +162,17 @@ impl Paths {
                 false => None,
             },
         })
+    }
+
+    /// The order of the largest ring that the backend takes, as it stands once it is in InitWait;
+    /// what is no number is no offer.
+    pub(super) fn read_ring_order_max<H: Hypervisor>(
+        &self,
+        store: &mut Xenstore<'_, H>,
+    ) -> Result<u32, ConnectError> {
+        let value = self.optional(store, "max-ring-page-order")?;
+        let offered = value.and_then(|value| decimal(&value)).unwrap_or(0);
+        Ok(offered.min(ring::ORDER_MAX.into()) as u32)
     }
 
     /// Pages in a read or write; what is no number, or less than a direct request has, is no

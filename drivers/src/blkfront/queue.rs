@@ -69,7 +69,7 @@ pub struct QueuePair<'a, H> {
 /// What a queue pair leaves when it ends: everything that the backend may still reach.
 #[derive(Debug)]
 pub(super) struct Remains<'a> {
-    pub(super) ring: Page,
+    pub(super) ring: Vec<Page>,
     pub(super) slots: Vec<SlotState<'a>>,
 }
 
@@ -88,7 +88,7 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
         if grants.is_persistent() {
             counters.grants = slots.iter_mut().map(|slot| slot.permit_for_good(backend)).sum();
         }
-        let free = (0..slots.len() as u8).rev().map(Slot).collect();
+        let free = (0..slots.len() as u16).rev().map(Slot).collect();
         Self {
             hypervisor,
             ring,
@@ -116,12 +116,17 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
     }
 
     pub(super) fn into_remains(self) -> Remains<'a> {
-        Remains { ring: self.ring.into_page(), slots: self.slots }
+        Remains { ring: self.ring.into_pages().collect(), slots: self.slots }
     }
 
     /// What was done since connect.
     pub fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// Requests that can be in flight at once; slots are numbered below that.
+    pub fn slots(&self) -> usize {
+        self.slots.len()
     }
 
     /// Requests in flight, or put and not yet published.
@@ -226,7 +231,7 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
     #[inline(always)]
     fn complete(&mut self, response: Response) -> Result<Completion, Broken> {
         let foreign = Broken::ForeignId(response.id);
-        let number = response.id as u8;
+        let number = response.id as u16;
         let state = self.slots.get_mut(usize::from(number)).ok_or(foreign)?;
         if !state.has_id(response.id) {
             return Err(foreign);

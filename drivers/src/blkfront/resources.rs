@@ -8,12 +8,12 @@ use super::slot::SlotState;
 use super::{ConnectError, Setup, Vdev};
 use crate::grant::{Grant, GrantTable};
 use crate::hypervisor::Hypervisor;
-use crate::page::Page;
+use crate::page::{Page, PageRun};
 
 /// Pages, reserved grants and a port; nothing is permitted yet.
 pub(super) struct Resources<'a> {
-    pub(super) ring_page: Page,
-    pub(super) ring_grant: Grant<'a>,
+    pub(super) ring: PageRun,
+    pub(super) ring_grants: Vec<Grant<'a>>,
     pub(super) slots: Vec<SlotState<'a>>,
     pub(super) port: Port,
 }
@@ -29,29 +29,32 @@ impl<'a> Resources<'a> {
     ) -> Result<Self, ConnectError> {
         let slots = setup.slots as usize;
         let granted = slots * (setup.pages_per_slot + setup.indirect_pages_per_slot());
-        let needed = 1 + granted + slots * setup.private_pages_per_slot();
+        let ring_pages = 1 << setup.ring_order();
+        let plain = granted + slots * setup.private_pages_per_slot();
+        let out_of_pages = || ConnectError::OutOfPages { needed: ring_pages + plain };
+        let ring = hypervisor.alloc_run(ring_pages).ok_or_else(out_of_pages)?;
         let (mut pages, mut grants) = (Vec::new(), Vec::new());
         let port = (|| {
-            for _ in 0..needed {
-                let page = hypervisor.alloc_page();
-                pages.push(page.ok_or(ConnectError::OutOfPages { needed })?);
+            for _ in 0..plain {
+                pages.push(hypervisor.alloc_page().ok_or_else(out_of_pages)?);
             }
-            for _ in 0..1 + granted {
+            for _ in 0..ring_pages + granted {
                 grants.push(table.reserve().map_err(ConnectError::Grants)?);
             }
             hypervisor.evtchn_alloc_unbound(backend).map_err(ConnectError::EventChannel)
         })();
-        match (port, pages.pop(), grants.pop()) {
-            (Ok(port), Some(ring_page), Some(ring_grant)) => {
+        match port {
+            Ok(port) => {
+                let ring_grants = grants.split_off(granted);
                 let slots = share_out(setup, vdev, pages, grants);
-                Ok(Self { ring_page, ring_grant, slots, port })
+                Ok(Self { ring, ring_grants, slots, port })
             }
-            (port, ring_page, ring_grant) => {
-                pages.into_iter().chain(ring_page).for_each(|page| hypervisor.free_page(page));
-                for grant in grants.into_iter().chain(ring_grant) {
+            Err(error) => {
+                ring.into_pages().chain(pages).for_each(|page| hypervisor.free_page(page));
+                for grant in grants {
                     table.release(grant).expect("a grant that was never permitted");
                 }
-                Err(port.err().unwrap_or(ConnectError::OutOfPages { needed }))
+                Err(error)
             }
         }
     }

@@ -50,7 +50,7 @@ impl Operation {
 
 /// The right to have one request in flight.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Slot(pub(super) u8);
+pub struct Slot(pub(super) u16);
 
 impl Slot {
     /// Its number, from 0 on, to keep things of one's own beside it.

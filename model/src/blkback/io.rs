@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use drivers::hypervisor::Access;
-use drivers::ring::ENTRIES;
 use smallvec::SmallVec;
 use xen_abi::blkif::{
     MAX_INDIRECT_PAGES, MAX_SEGMENTS, OP_DISCARD, OP_FLUSH_DISKCACHE, OP_READ, OP_WRITE,
@@ -44,12 +43,12 @@ impl Job {
 /// A connected ring.
 pub(super) struct Link {
     pub(super) ring: BackRing,
-    pub(super) ring_page: Handle,
+    pub(super) ring_pages: Vec<Handle>,
     pub(super) port: Port,
     pub(super) cache: Cache,
     pub(super) jobs: Vec<Job>,
     /// By slot, the ids of its last request but one and of its last.
-    pub(super) ids: [[u64; 2]; ENTRIES as usize],
+    pub(super) ids: Vec<[u64; 2]>,
     /// Jobs that will never be answered.
     pub(super) stuck: Vec<Job>,
     /// Pages that will never be given back.
@@ -83,6 +82,7 @@ impl Link {
             let job = self.begin(xen, medium, request);
             self.jobs.push(job);
         }
+        medium.stats.depth_max = medium.stats.depth_max.max(self.jobs.len());
         self.ring.final_check()
     }
 
@@ -194,15 +194,16 @@ impl Link {
         self.jobs.push(job);
     }
 
-    /// The last two ids of a slot, which is the low byte of its id.
+    /// The last two ids of a slot, which is the low 16 bits of its id.
     pub(super) fn ids_of(&mut self, id: u64) -> &mut [u64; 2] {
-        &mut self.ids[id as usize % ENTRIES as usize]
+        let slots = self.ids.len();
+        &mut self.ids[usize::from(id as u16) % slots]
     }
 
     /// A slot that has no request here.
-    pub(super) fn free_slot(&self) -> u8 {
-        let busy = |slot: u8| self.jobs.iter().any(|job| job.request.id as u8 == slot);
-        (0..ENTRIES as u8).rev().find(|&slot| !busy(slot)).unwrap_or(0)
+    pub(super) fn free_slot(&self) -> u16 {
+        let busy = |slot: u16| self.jobs.iter().any(|job| job.request.id as u16 == slot);
+        (0..self.ids.len() as u16).rev().find(|&slot| !busy(slot)).unwrap_or(0)
     }
 }
 

@@ -23,7 +23,7 @@ pub enum Lie {
     Twice,
     /// Answers with the id that the slot had one request earlier (B3).
     StaleId,
-    /// Answers with this bit of the id flipped, one above the slot's 8 (B4).
+    /// Answers with this bit of the id flipped, one above the slot's 16 (B4).
     HighBit(u32),
     /// Answers another operation (B5).
     Operation(u8),
@@ -190,8 +190,8 @@ impl Lie {
         let mut raw = response(request, job.status);
         let mut id = request.id;
         match self {
-            Self::NoSuchSlot => id |= 0x80,
-            Self::FreeSlot => id = id & !0xff | u64::from(link.free_slot()),
+            Self::NoSuchSlot => id |= 0x8000,
+            Self::FreeSlot => id = id & !0xffff | u64::from(link.free_slot()),
             Self::StaleId => id = link.ids_of(id)[0],
             Self::HighBit(bit) => id ^= 1 << bit,
             Self::Operation(operation) => raw[8] = operation,

@@ -13,6 +13,7 @@ pub mod ring;
 use std::ops::Range;
 
 use drivers::hypervisor::Access;
+use drivers::ring::ORDER_MAX;
 use xen_abi::blkif::{SECTOR_SIZE, VDISK_CDROM, VDISK_READONLY};
 use xen_abi::xenbus::XenbusState;
 use xen_abi::{DomId, Gfn, Port};
@@ -51,6 +52,8 @@ pub struct Disk {
     pub discard: bool,
     /// Segments of an indirect request; 0 when those are not offered.
     pub indirect_max: usize,
+    /// The largest ring, as an order.
+    pub ring_order_max: u32,
     /// Persistent grants are offered.
     pub persistent: bool,
     /// Persistent grants that are kept.
@@ -84,6 +87,7 @@ impl Disk {
             flush: true,
             discard: true,
             indirect_max: INDIRECT_MAX,
+            ring_order_max: ORDER_MAX,
             persistent: true,
             persistent_max: PERSISTENT_MAX,
             service_ns: 20_000..200_000,
@@ -114,6 +118,8 @@ pub struct Stats {
     pub notifications: u64,
     /// Connections made.
     pub connects: u64,
+    /// Most requests that were served at once.
+    pub depth_max: usize,
 }
 
 /// The backend of one disk.
@@ -176,7 +182,7 @@ impl Blkback {
             ("mode", mode.into()),
             ("feature-max-indirect-segments", this.disk.indirect_max.to_string()),
             ("multi-queue-max-queues", "4".into()),
-            ("max-ring-page-order", "4".into()),
+            ("max-ring-page-order", this.disk.ring_order_max.to_string()),
         ] {
             this.publish(store, key, value);
         }
@@ -262,31 +268,57 @@ impl Blkback {
     /// `connect_ring` and `connect`.
     fn connect(&mut self, xen: &mut Xen, store: &mut Xenstored) {
         let key = |key: &str| store.tree.text(&format!("{}/{key}", self.frontend));
-        let number = |name| key(name).parse::<u32>().ok();
-        let (Some(gref), Some(port)) = (number("ring-ref"), number("event-channel")) else {
-            return self.fail(store, "ring-ref or event-channel is missing");
+        let Ok(port) = key("event-channel").parse().map(Port) else {
+            return self.fail(store, "event-channel is missing");
         };
-        if !key("ring-page-order").is_empty() || key("protocol") != "x86_64-abi" {
-            return self.fail(store, "ring-page-order or protocol is not ours");
+        if key("protocol") != "x86_64-abi" {
+            return self.fail(store, "protocol is not ours");
         }
-        let memory = std::rc::Rc::clone(&xen.memory);
-        let mapped = xen.grants.map(&memory, self.disk.backend, gref, Access::ReadWrite);
-        let Ok(ring_page) = mapped else {
-            return self.fail(store, "the ring can't be mapped");
+        // With an order come numbered references, and no other (`read_per_ring_refs`).
+        let (order, names) = match key("ring-page-order").as_str() {
+            "" => (Ok(0), vec!["ring-ref".to_string()]),
+            order => {
+                let order = order.parse();
+                let count = 1 << order.clone().unwrap_or(0).min(ORDER_MAX);
+                (order, (0..count).map(|n| format!("ring-ref{n}")).collect())
+            }
         };
-        let port = Port(port);
+        if order.is_err() || order.is_ok_and(|order| order > self.disk.ring_order_max) {
+            return self.fail(store, "ring-page-order is too large");
+        }
+        if names.len() > 1 && !key("ring-ref").is_empty() {
+            return self.fail(store, "ring-ref stands beside ring-page-order");
+        }
+        let grefs: Option<Vec<u32>> = names.iter().map(|name| key(name).parse().ok()).collect();
+        let Some(grefs) = grefs else {
+            return self.fail(store, "a ring reference is missing");
+        };
+        let memory = std::rc::Rc::clone(&xen.memory);
+        let mut ring_pages = Vec::new();
+        for gref in grefs {
+            match xen.grants.map(&memory, self.disk.backend, gref, Access::ReadWrite) {
+                Ok(page) => ring_pages.push(page),
+                Err(_) => {
+                    ring_pages.into_iter().for_each(|page| xen.grants.unmap(&memory, page));
+                    return self.fail(store, "the ring can't be mapped");
+                }
+            }
+        }
         if xen.events.bind(port, self.disk.backend, Actor::Disk(self.index)).is_err() {
-            xen.grants.unmap(&memory, ring_page);
+            ring_pages.into_iter().for_each(|page| xen.grants.unmap(&memory, page));
             return self.fail(store, "the event channel can't be bound");
         }
         let persistent = self.is_persistent(store);
+        let gfns = ring_pages.iter().map(|page| xen.grants.gfn(page)).collect();
+        let ring = BackRing::attach(&memory, gfns);
+        let entries = ring.entries() as usize;
         self.link = Some(Link {
-            ring: BackRing::attach(&memory, xen.grants.gfn(&ring_page)),
-            ring_page,
+            ring,
+            ring_pages,
             port,
             cache: Cache::new(if persistent { self.disk.persistent_max } else { 0 }),
-            jobs: Vec::with_capacity(drivers::ring::ENTRIES as usize),
-            ids: [[0; 2]; drivers::ring::ENTRIES as usize],
+            jobs: Vec::with_capacity(entries),
+            ids: vec![[0; 2]; entries],
             stuck: Vec::new(),
             hoard: Vec::new(),
             broken: false,
@@ -326,7 +358,7 @@ impl Blkback {
         {
             if !self.disk.clings {
                 link.cache.clear(xen);
-                xen.grants.unmap(&xen.memory, link.ring_page);
+                link.ring_pages.into_iter().for_each(|page| xen.grants.unmap(&xen.memory, page));
             }
             xen.events.unbind(link.port, self.disk.backend);
         }

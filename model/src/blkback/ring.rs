@@ -1,11 +1,12 @@
 //! The block ring, seen from the backend (io/ring.h).
 
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
-use drivers::ring::ENTRIES;
-use xen_abi::Gfn;
+use drivers::ring::entries;
 use xen_abi::ring::SringHeader;
+use xen_abi::{Gfn, PAGE_SIZE};
 
 use super::request::{ENTRY, Request};
 use crate::memory::Memory;
@@ -16,11 +17,13 @@ const REQ_EVENT: usize = 4;
 const RSP_PROD: usize = 8;
 const RSP_EVENT: usize = 12;
 
-/// The backend's half of a one-page ring.
+/// The backend's half of a ring.
 #[derive(Clone)]
 pub struct BackRing {
     memory: Rc<Memory>,
-    gfn: Gfn,
+    /// Its pages, in order.
+    gfns: Vec<Gfn>,
+    entries: u32,
     req_cons: u32,
     /// Responses put so far.
     pub rsp_prod_pvt: u32,
@@ -41,22 +44,46 @@ pub fn response(request: &Request, status: i16) -> RawResponse {
 }
 
 impl BackRing {
-    /// Begins where the frontend's ring stands (BACK_RING_ATTACH).
-    pub fn attach(memory: &Rc<Memory>, gfn: Gfn) -> Self {
-        let start = memory.word(gfn, RSP_PROD).load(Ordering::SeqCst);
-        Self { memory: Rc::clone(memory), gfn, req_cons: start, rsp_prod_pvt: start, noise: None }
+    /// Begins where the frontend's ring stands (BACK_RING_ATTACH), which has these pages.
+    pub fn attach(memory: &Rc<Memory>, gfns: Vec<Gfn>) -> Self {
+        let start = memory.word(gfns[0], RSP_PROD).load(Ordering::SeqCst);
+        Self {
+            memory: Rc::clone(memory),
+            entries: entries(gfns.len().ilog2()),
+            gfns,
+            req_cons: start,
+            rsp_prod_pvt: start,
+            noise: None,
+        }
+    }
+
+    /// How many requests it holds.
+    pub fn entries(&self) -> u32 {
+        self.entries
     }
 
     fn load(&self, offset: usize) -> u32 {
-        self.memory.word(self.gfn, offset).load(Ordering::SeqCst)
+        self.memory.word(self.gfns[0], offset).load(Ordering::SeqCst)
     }
 
     fn store(&self, offset: usize, value: u32) {
-        self.memory.word(self.gfn, offset).store(value, Ordering::SeqCst);
+        self.memory.word(self.gfns[0], offset).store(value, Ordering::SeqCst);
     }
 
-    fn offset(index: u32) -> usize {
-        size_of::<SringHeader>() + (index % ENTRIES) as usize * ENTRY
+    /// Where an entry of so many bytes lies: parts of pages, and which of the bytes go there.
+    fn places(&self, index: u32, len: usize) -> impl Iterator<Item = (Gfn, usize, Range<usize>)> {
+        let start = size_of::<SringHeader>() + (index % self.entries) as usize * ENTRY;
+        let first = len.min(PAGE_SIZE - start % PAGE_SIZE);
+        [0..first, first..len].into_iter().filter(|part| !part.is_empty()).map(move |part| {
+            let at = start + part.start;
+            (self.gfns[at / PAGE_SIZE], at % PAGE_SIZE, part)
+        })
+    }
+
+    fn write(&self, index: u32, bytes: &[u8]) {
+        for (gfn, offset, part) in self.places(index, bytes.len()) {
+            self.memory.write(gfn, offset, &bytes[part]);
+        }
     }
 
     /// Requests that wait; `None` when the frontend claims more than the ring holds.
@@ -66,20 +93,22 @@ impl BackRing {
             return Some(0);
         }
         let waiting = req_prod.wrapping_sub(self.req_cons);
-        (waiting <= ENTRIES).then_some(waiting)
+        (waiting <= self.entries).then_some(waiting)
     }
 
     /// Copies the next request out; there has to be one.
     pub fn take(&mut self) -> Request {
         let mut bytes = [0; ENTRY];
-        self.memory.read(self.gfn, Self::offset(self.req_cons), &mut bytes);
+        for (gfn, offset, part) in self.places(self.req_cons, ENTRY) {
+            self.memory.read(gfn, offset, &mut bytes[part]);
+        }
         self.req_cons = self.req_cons.wrapping_add(1);
         Request::parse(&bytes)
     }
 
     /// Puts a response, unpublished.
     pub fn put(&mut self, response: &RawResponse) {
-        self.memory.write(self.gfn, Self::offset(self.rsp_prod_pvt), response);
+        self.write(self.rsp_prod_pvt, response);
         self.rsp_prod_pvt = self.rsp_prod_pvt.wrapping_add(1);
     }
 
@@ -118,7 +147,7 @@ impl BackRing {
         self.store(RSP_EVENT, noise);
         let mut index = self.rsp_prod_pvt;
         while index != self.req_cons {
-            self.memory.write(self.gfn, Self::offset(index), &[noise as u8; ENTRY]);
+            self.write(index, &[noise as u8; ENTRY]);
             index = index.wrapping_add(1);
         }
     }

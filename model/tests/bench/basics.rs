@@ -9,6 +9,19 @@ use model::{Config, Disk, Guest, ModelXen};
 use crate::{GRANTS, SECTORS, XVDA, ok, one_disk, run, run_and_see};
 
 #[test]
+fn deep_queues_keep_all_their_ios_in_flight() {
+    for grants in GRANTS {
+        let xen = one_disk(7);
+        let line = format!("rw=write bs=512 iodepth=300 filename=xvda grants={grants}");
+        let outcome = run(&xen, &format!("{line} verify=crc32c"), 1);
+        ok(&outcome);
+        assert_eq!((outcome.results[0].write.ios, outcome.results[0].read.ios), (2048, 2048));
+        let depth = xen.world().disks[0].stats.depth_max;
+        assert!(depth > 200, "{depth}");
+    }
+}
+
+#[test]
 fn large_blocks_are_one_request_each_up_to_the_backends_limit() {
     for (indirect_max, bs, fits) in [
         (256, "1m", true),

@@ -67,7 +67,7 @@ fn b3() {
 }
 
 fn b4() {
-    let bits: Vec<Lie> = (8..64).step_by(11).map(Lie::HighBit).collect();
+    let bits: Vec<Lie> = (16..64).step_by(11).map(Lie::HighBit).collect();
     breaks_the_device(&bits, foreign_id);
 }
 
@@ -154,7 +154,7 @@ fn b14() {
         let xen = model::ModelXen::seeded(1);
         let mut ring = FrontRing::starting_at(xen.alloc_page().unwrap(), start);
         let memory = std::rc::Rc::clone(&xen.world().xen.memory);
-        let mut back = model::blkback::ring::BackRing::attach(&memory, ring.gfn());
+        let mut back = model::blkback::ring::BackRing::attach(&memory, ring.gfns().collect());
         let mut request = xen_abi::blkif::Request {
             operation: 0,
             nr_segments: 0,
@@ -178,7 +178,7 @@ fn b14() {
             }
             assert!(ring.take().unwrap().is_none());
         }
-        xen.free_page(ring.into_page());
+        ring.into_pages().for_each(|page| xen.free_page(page));
     }
 }
 

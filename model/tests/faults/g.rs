@@ -338,7 +338,7 @@ fn g11() {
     let xen = ModelXen::seeded(2);
     let mut page = xen.alloc_page().unwrap();
     page.write(0, &[0xc5; 4096]);
-    let page = FrontRing::new(page).into_page();
+    let page = FrontRing::new(page).into_pages().next().unwrap();
     let mut bytes = [0xc5; 4096];
     page.read(0, &mut bytes);
     assert!(bytes[16..].iter().all(|&byte| byte == 0));

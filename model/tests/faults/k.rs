@@ -1,7 +1,7 @@
 //! K1 to K21: absurd keys, absurd states.
 
 use drivers::Hypervisor;
-use drivers::blkfront::{ConnectError, GrantMode, IoError, Operation, Vdev, handshake};
+use drivers::blkfront::{ConnectError, GrantMode, IoError, Operation, Setup, Vdev, handshake};
 use drivers::xenstore::Transaction;
 use model::guest::{Device, perform};
 use model::{Disk, Failure, Guest, ModelXen};
@@ -228,8 +228,30 @@ fn k7() {
 }
 
 fn k8() {
-    for order in ["5", "31", "32", "4294967295", "18446744073709551616", "x"] {
+    for (order, most) in [
+        ("0", 32),
+        ("1", 64),
+        ("5", 512),
+        ("31", 512),
+        ("4294967295", 512),
+        ("18446744073709551615", 512),
+        ("18446744073709551616", 32),
+        ("-1", 32),
+        ("x", 32),
+    ] {
         accepted(with_key("max-ring-page-order", Some(order)));
+        let xen = machine(1, with_key("max-ring-page-order", Some(order)));
+        let mut guest = Guest::boot(&xen);
+        for slots in [33, 65, 512] {
+            let setup = Setup { grants: GrantMode::PerRequest, slots, pages_per_slot: 1 };
+            match guest.connect(XVDA, &setup) {
+                Ok(device) => {
+                    assert!(slots <= most, "{order}");
+                    guest.disconnect(device);
+                }
+                Err(error) => assert_eq!(error, ConnectError::RingTooSmall { slots, most }),
+            }
+        }
     }
 }
 
@@ -448,8 +470,7 @@ fn k18() {
 fn k19() {
     let xen = machine(1, disk());
     let mut guest = Guest::boot(&xen);
-    let few =
-        drivers::blkfront::Setup { grants: GrantMode::Persistent, slots: 2, pages_per_slot: 1 };
+    let few = Setup { grants: GrantMode::Persistent, slots: 2, pages_per_slot: 1 };
     for round in 0..1000 {
         let mut device = guest.connect(XVDA, &few).unwrap();
         workload_of_pages(&xen, &mut device, round);
