@@ -1,37 +1,56 @@
-//! `model soak`: as many seeds as wanted, on all processors.
+//! `model soak`: as many seeds as wanted, on all processors. `model mutants`: see [`mutants`].
+
+mod mutants;
 
 use std::cell::Cell;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
-use std::{env, panic, thread};
+use std::{panic, thread};
 
+use clap::{Args, Parser};
 use model::soak::{Tally, run_seed};
-
-const USAGE: &str = "usage: model soak [--seeds N] [--first SEED] [--ios N]\n\
-    N seeds from SEED on (default 1000 from 0), each with at least N checked I/Os (default 10000)";
 
 thread_local! {
     /// What this thread is at, for the panic hook.
     static RUNNING: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
 }
 
-/// What was asked for.
-struct Options {
+/// Tries the drivers on the model of Xen.
+#[derive(Parser)]
+#[command(name = "model", bin_name = "cargo run --release -p model --")]
+enum Command {
+    /// Live through seeds with drawn combinations of faults
+    Soak(Soak),
+    /// Break the drivers in every listed way, and show that the tests notice
+    Mutants(mutants::Options),
+}
+
+#[derive(Args)]
+struct Soak {
+    /// The first seed
+    #[arg(long, default_value_t = 0, value_name = "SEED")]
     first: u64,
+    /// How many seeds, from the first on
+    #[arg(long, default_value_t = 1000, value_name = "N")]
     seeds: u64,
+    /// How many checked I/Os each seed makes at least
+    #[arg(long, default_value_t = 10_000, value_name = "N")]
     ios: u64,
 }
 
 fn main() -> ExitCode {
-    let options = match options(env::args().skip(1)) {
-        Ok(options) => options,
-        Err(wrong) => {
-            eprintln!("{wrong}\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
+    match Command::parse() {
+        Command::Soak(options) => run_soak(&options),
+        Command::Mutants(options) => mutants::run(&options).unwrap_or_else(|error| {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }),
+    }
+}
+
+fn run_soak(options: &Soak) -> ExitCode {
     let show = panic::take_hook();
     panic::set_hook(Box::new(move |what| {
         show(what);
@@ -39,7 +58,7 @@ fn main() -> ExitCode {
         eprintln!("seed {seed} panicked\n  replay: {}", replay(seed, ios));
     }));
     let start = Instant::now();
-    let (tally, failures) = soak(&options);
+    let (tally, failures) = soak(options);
     report(&tally, failures.len(), start.elapsed().as_secs_f64());
     for (seed, what) in &failures {
         println!("seed {seed} failed: {what}\n  replay: {}", replay(*seed, options.ios));
@@ -47,32 +66,12 @@ fn main() -> ExitCode {
     if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
-    let mut options = Options { first: 0, seeds: 1000, ios: 10_000 };
-    match arguments.next().as_deref() {
-        Some("soak") => {}
-        Some(other) => return Err(format!("{other}: no such command")),
-        None => return Err("no command".into()),
-    }
-    while let Some(name) = arguments.next() {
-        let place = match name.as_str() {
-            "--seeds" => &mut options.seeds,
-            "--first" => &mut options.first,
-            "--ios" => &mut options.ios,
-            _ => return Err(format!("{name}: no such option")),
-        };
-        let value = arguments.next().unwrap_or_default();
-        *place = value.parse().map_err(|_| format!("{name} {value}: not a number"))?;
-    }
-    Ok(options)
-}
-
 fn replay(seed: u64, ios: u64) -> String {
     format!("cargo run --release -p model -- soak --first {seed} --seeds 1 --ios {ios}")
 }
 
 /// Runs all seeds; answers the sum of those that passed, and those that did not.
-fn soak(options: &Options) -> (Tally, Vec<(u64, String)>) {
+fn soak(options: &Soak) -> (Tally, Vec<(u64, String)>) {
     let next = AtomicU64::new(0);
     let results = Mutex::new((Tally::default(), Vec::new()));
     let ios = options.ios;

@@ -1,0 +1,149 @@
+//! The test programs: built by cargo, each run by itself, so that it can be stopped at once.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use super::tree::Tree;
+
+/// Checks the house rules, not what the code does.
+const NOT_A_SUITE: &str = "tidy";
+
+/// Runs the program `$0` with 8 GiB of address space: a mutant may lack any bound.
+const BOUNDED: &str = "ulimit -v 8388608 && exec \"$0\"";
+
+/// A test program.
+#[derive(Clone, Debug)]
+pub(super) struct Suite {
+    /// What to tell `cargo test` to run it.
+    pub(super) name: String,
+    directory: PathBuf,
+    executable: PathBuf,
+}
+
+/// What came of running one.
+#[derive(Debug)]
+pub(super) enum End {
+    Passed,
+    /// The first test that failed.
+    Failed(String),
+    /// Not over in time.
+    Hung,
+}
+
+/// What cargo says of each thing that it built.
+#[derive(Deserialize)]
+struct Message {
+    manifest_path: Option<String>,
+    target: Option<Target>,
+    executable: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    kind: Vec<String>,
+    name: String,
+}
+
+/// Builds all suites of the tree.
+///
+/// # Errors
+/// What the compiler said.
+pub(super) fn build(tree: &Tree) -> Result<Vec<Suite>> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["test", "--no-run", "--quiet", "--message-format=json-render-diagnostics"])
+        .args(["-p", "drivers", "-p", "bench", "-p", "model", "--lib", "--test", "*"])
+        .current_dir(tree.root())
+        .env("CARGO_TARGET_DIR", tree.target())
+        // The suites calculate much, and nobody debugs them.
+        .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
+        .output()
+        .context("cannot run cargo")?;
+    if !output.status.success() {
+        bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    let mut suites = Vec::new();
+    for line in output.stdout.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+        let message: Message = serde_json::from_slice(line).context("cargo's messages")?;
+        suites.extend(suite(message));
+    }
+    Ok(suites)
+}
+
+fn suite(message: Message) -> Option<Suite> {
+    let (target, executable) = (message.target?, message.executable?);
+    let directory = PathBuf::from(message.manifest_path?).parent()?.to_path_buf();
+    let package = directory.file_name()?.to_string_lossy();
+    let name = match target.kind.first()?.as_str() {
+        "lib" => format!("-p {package} --lib"),
+        "test" if target.name != NOT_A_SUITE => format!("-p {package} --test {}", target.name),
+        _ => return None,
+    };
+    Some(Suite { name, directory, executable: executable.into() })
+}
+
+impl Suite {
+    /// Runs it to its end, its first failure, or the limit.
+    ///
+    /// # Errors
+    /// If it cannot be run.
+    pub(super) fn run(&self, limit: Duration) -> Result<End> {
+        let deadline = Instant::now() + limit;
+        let mut child = Command::new("sh")
+            .args(["-c", BOUNDED])
+            .arg(&self.executable)
+            .current_dir(&self.directory)
+            .env("CARGO_MANIFEST_DIR", &self.directory)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .with_context(|| self.executable.display().to_string())?;
+        let output = BufReader::new(child.stdout.take().context("its output is a pipe")?);
+        let (send, lines) = mpsc::channel();
+        thread::spawn(move || {
+            output.lines().map_while(Result::ok).try_for_each(|line| send.send(line))
+        });
+        let early = loop {
+            match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    if let Some(test) = failed_test(&line) {
+                        break Some(End::Failed(test.to_owned()));
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => break Some(End::Hung),
+                Err(RecvTimeoutError::Disconnected) => break None,
+            }
+        };
+        if early.is_some() {
+            child.kill()?;
+        }
+        let status = child.wait()?;
+        Ok(match early {
+            Some(end) => end,
+            None if status.success() => End::Passed,
+            None => End::Failed(status.to_string()),
+        })
+    }
+}
+
+/// The test that a line of a test program's output says has failed.
+fn failed_test(line: &str) -> Option<&str> {
+    Some(line.strip_prefix("test ")?.strip_suffix("FAILED")?.trim_end_matches([' ', '.']).trim())
+}
+
+/// How long a suite may take that took `unbroken` without any mutant.
+pub(super) fn limit(unbroken: Duration) -> Duration {
+    Duration::from_secs(10) + 5 * unbroken
+}
+
+/// How long a suite of the unbroken tree may take.
+pub(super) const UNBROKEN_LIMIT: Duration = Duration::from_secs(600);
