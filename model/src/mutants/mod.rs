@@ -60,6 +60,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 
     let start = Instant::now();
     let tree = Tree::copy()?;
+    for mutant in &mutants {
+        mutant.apply(&tree.read(&mutant.file)?)?;
+    }
     let limits = run_unbroken(&tree)?;
     let mut fates = Vec::new();
     for (number, mutant) in mutants.iter().enumerate() {
