@@ -51,6 +51,34 @@ fn scale(ticks: u64, mul: u32, shift: i8) -> u64 {
 mod tests {
     use super::*;
 
+    /// Xen writes half a line, then the other half, while the counter is read.
+    #[test]
+    fn a_line_that_xen_is_writing_is_read_again() {
+        let time = VcpuTimeInfo::default();
+        time.version.store(6, Ordering::Relaxed);
+        time.tsc_timestamp.store(1_000, Ordering::Relaxed);
+        time.system_time.store(50, Ordering::Relaxed);
+        time.tsc_to_system_mul.store(1 << 31, Ordering::Relaxed);
+        time.tsc_shift.store(1, Ordering::Relaxed);
+        let mut looks = 0;
+        let now_ns = system_time_ns(&time, || {
+            looks += 1;
+            match looks {
+                1 => {
+                    time.version.store(7, Ordering::Relaxed);
+                    time.tsc_timestamp.store(9_000, Ordering::Relaxed);
+                }
+                2 => {
+                    time.system_time.store(8_050, Ordering::Relaxed);
+                    time.version.store(8, Ordering::Relaxed);
+                }
+                _ => {}
+            }
+            9_030
+        });
+        assert_eq!((now_ns, looks), (8_080, 3));
+    }
+
     #[test]
     fn a_counter_that_began_after_the_stamp_still_moves() {
         assert_eq!(elapsed(100, 105), 5);

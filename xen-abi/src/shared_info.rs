@@ -8,7 +8,7 @@ pub const LEGACY_MAX_VCPUS: usize = 32;
 
 /// What turns a TSC value into Xen's system time (`vcpu_time_info`).
 #[repr(C)]
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct VcpuTimeInfo {
     /// Odd while Xen writes; changes with each update.
     pub version: AtomicU32,

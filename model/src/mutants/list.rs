@@ -1,8 +1,12 @@
 //! The mutants, as they stand in `model/mutants/*.txt`.
 //!
-//! Such a file names a source file in its first paragraph; each further one is a mutant of it:
+//! Such a file names a source file in its first paragraph, and the suites that are to be tried
+//! first; each further one is a mutant of it:
 //!
 //! ```text
+//! drivers/src/ring.rs
+//! -p model --test soak
+//!
 //! NAME: what it breaks
 //! - text, one or more lines, that occurs in the source exactly once
 //! + what stands there instead, one or more lines
@@ -21,6 +25,8 @@ pub(super) struct Mutant {
     pub(super) name: String,
     /// The source file, from the root of the workspace on.
     pub(super) file: String,
+    /// What to tell `cargo test`, of each suite that is to be tried before all others.
+    pub(super) first: Vec<String>,
     pub(super) breaks: String,
     text: String,
     replacement: String,
@@ -65,11 +71,13 @@ pub(super) fn load() -> Result<Vec<Mutant>> {
 
 fn parse(list: &str, text: &str) -> Result<Vec<Mutant>> {
     let mut paragraphs = text.split("\n\n").map(str::trim_end).filter(|part| !part.is_empty());
-    let file = paragraphs.next().context("empty; begin with the source file's path")?;
-    paragraphs.map(|paragraph| mutant(list, file, paragraph)).collect()
+    let mut head = paragraphs.next().unwrap_or_default().lines();
+    let file = head.next().context("empty; begin with the source file's path")?;
+    let first: Vec<String> = head.map(str::to_owned).collect();
+    paragraphs.map(|paragraph| mutant(list, file, &first, paragraph)).collect()
 }
 
-fn mutant(list: &str, file: &str, paragraph: &str) -> Result<Mutant> {
+fn mutant(list: &str, file: &str, first: &[String], paragraph: &str) -> Result<Mutant> {
     let (head, body) = paragraph.split_once('\n').unwrap_or((paragraph, ""));
     let (name, breaks) =
         head.split_once(": ").with_context(|| format!("{head:?} is not NAME: what it breaks"))?;
@@ -88,6 +96,7 @@ fn mutant(list: &str, file: &str, paragraph: &str) -> Result<Mutant> {
     Ok(Mutant {
         name: format!("{list}/{name}"),
         file: file.to_owned(),
+        first: first.to_vec(),
         breaks: breaks.to_owned(),
         text: text.join("\n"),
         replacement: replacement.join("\n"),
@@ -122,9 +131,10 @@ mod tests {
 
     #[test]
     fn a_list_is_read() {
-        let text = "a/b.rs\n\nx: does x\n- one\n-   two\n+\n\ny: does y\n- 1\n+ 2\n= so\n= there\n";
+        let text = "a/b.rs\n-p a --lib\n\nx: does x\n- one\n-   two\n+\n\ny: does y\n- 1\n+ 2\n= so\n= there\n";
         let mutants = parse("b", text).unwrap();
         assert_eq!(mutants[0].name, "b/x");
+        assert_eq!(mutants[0].first, ["-p a --lib"]);
         assert_eq!(mutants[0].apply("(one\n  two)").unwrap(), "()");
         assert!(mutants[0].apply("one").is_err());
         assert_eq!(mutants[1].apply("1 3").unwrap(), "2 3");

@@ -11,11 +11,11 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use clap::Args;
 
 use list::Mutant;
-use suites::{End, Suite};
+use suites::End;
 use tree::Tree;
 
 /// What was asked for.
@@ -42,6 +42,8 @@ enum Fate {
         suite: String,
     },
     Survived,
+    /// It is no Rust; what the compiler said.
+    Unbuilt(String),
 }
 
 /// Does what was asked for; fails if a mutant survives that is not listed as equivalent, or one is
@@ -64,6 +66,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         mutant.apply(&tree.read(&mutant.file)?)?;
     }
     let limits = run_unbroken(&tree)?;
+    let is_suite = |name: &String| limits.iter().any(|(suite, _)| suite == name);
+    if let Some(name) = mutants.iter().flat_map(|mutant| &mutant.first).find(|name| !is_suite(name))
+    {
+        bail!("{name} is no suite; take one of those above into model/mutants");
+    }
     let mut fates = Vec::new();
     for (number, mutant) in mutants.iter().enumerate() {
         let began = Instant::now();
@@ -81,7 +88,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 fn run_unbroken(tree: &Tree) -> Result<Vec<(String, Duration)>> {
     println!("building the suites");
     let mut times = Vec::new();
-    for suite in suites::build(tree)? {
+    for suite in suites::build(tree, suites::ALL)? {
         let began = Instant::now();
         match suite.run(suites::UNBROKEN_LIMIT)? {
             End::Passed => times.push((suite.name, began.elapsed())),
@@ -96,22 +103,35 @@ fn run_unbroken(tree: &Tree) -> Result<Vec<(String, Duration)>> {
     Ok(times.into_iter().map(|(name, time)| (name, suites::limit(time))).collect())
 }
 
-fn try_one(tree: &Tree, mutant: &Mutant, limits: &[(String, Duration)]) -> Result<Fate> {
+/// How long each suite may take, by its name, the fastest first.
+type Limits = [(String, Duration)];
+
+fn try_one(tree: &Tree, mutant: &Mutant, limits: &Limits) -> Result<Fate> {
     let source = tree.read(&mutant.file)?;
     tree.write(&mutant.file, &mutant.apply(&source)?)?;
-    let suites = suites::build(tree).with_context(|| format!("mutant {}", mutant.name));
-    let fate = suites.and_then(|suites| judge(&suites, limits));
+    let fate = judge(tree, &mutant.first, limits);
     tree.write(&mutant.file, &source)?;
     fate
 }
 
-fn judge(suites: &[Suite], limits: &[(String, Duration)]) -> Result<Fate> {
-    for (name, limit) in limits {
-        let suite = suites.iter().find(|suite| suite.name == *name).context("a suite is gone")?;
-        match suite.run(*limit)? {
-            End::Passed => {}
-            End::Failed(test) => return Ok(Fate::Killed { suite: name.clone(), test }),
-            End::Hung => return Ok(Fate::ByTime { suite: name.clone() }),
+/// Tries the suites that are named first, then all others; only the former are built for a mutant
+/// that does not live longer.
+fn judge(tree: &Tree, first: &[String], limits: &Limits) -> Result<Fate> {
+    for which in first.iter().map(String::as_str).chain([suites::ALL]) {
+        let suites = match suites::build(tree, which) {
+            Ok(suites) => suites,
+            Err(error) => return Ok(Fate::Unbuilt(error.to_string())),
+        };
+        let find = |name: &str| suites.iter().find(|suite| suite.name == name);
+        for (name, limit) in
+            limits.iter().filter(|(name, _)| which == name || !first.contains(name))
+        {
+            let Some(suite) = find(name) else { continue };
+            match suite.run(*limit)? {
+                End::Passed => {}
+                End::Failed(test) => return Ok(Fate::Killed { suite: name.clone(), test }),
+                End::Hung => return Ok(Fate::ByTime { suite: name.clone() }),
+            }
         }
     }
     Ok(Fate::Survived)
@@ -121,6 +141,7 @@ fn tell(fate: &Fate, mutant: &Mutant) -> String {
     match (fate, &mutant.equivalent) {
         (Fate::Killed { suite, test }, None) => format!("killed by {suite}: {test}"),
         (Fate::ByTime { suite }, None) => format!("killed by time in {suite}"),
+        (Fate::Unbuilt(error), _) => format!("DOES NOT COMPILE: {error}"),
         (Fate::Survived, Some(_)) => "survived, as an equivalent must".into(),
         (Fate::Survived, None) => format!("SURVIVED: {}", mutant.breaks),
         (fate, Some(_)) => format!("LISTED AS EQUIVALENT, but {fate:?}"),
@@ -129,7 +150,7 @@ fn tell(fate: &Fate, mutant: &Mutant) -> String {
 
 /// Prints the tables; says how it went.
 fn report(mutants: &[Mutant], fates: &[Fate], took: Duration) -> ExitCode {
-    // By file: all, killed, by time, equivalent, survived.
+    // By file: all, killed, by time, equivalent, wrong.
     let mut files: BTreeMap<&str, [u32; 5]> = BTreeMap::new();
     let mut killers: BTreeMap<&str, u32> = BTreeMap::new();
     let mut wrong = Vec::new();
@@ -138,9 +159,9 @@ fn report(mutants: &[Mutant], fates: &[Fate], took: Duration) -> ExitCode {
             Fate::Killed { .. } => 1,
             Fate::ByTime { .. } => 2,
             Fate::Survived if mutant.equivalent.is_some() => 3,
-            Fate::Survived => 4,
+            Fate::Survived | Fate::Unbuilt(_) => 4,
         };
-        if (column == 4) || (column < 3 && mutant.equivalent.is_some()) {
+        if column == 4 || (column < 3 && mutant.equivalent.is_some()) {
             wrong.push(mutant);
         }
         for row in [mutant.file.as_str(), "all"] {

@@ -51,15 +51,18 @@ struct Target {
     name: String,
 }
 
-/// Builds all suites of the tree.
+/// What to tell `cargo test` so that it builds all suites.
+pub(super) const ALL: &str = "-p drivers -p bench -p model --lib --test *";
+
+/// Builds suites of the tree; `which` is what `cargo test` is told.
 ///
 /// # Errors
 /// What the compiler said.
-pub(super) fn build(tree: &Tree) -> Result<Vec<Suite>> {
+pub(super) fn build(tree: &Tree, which: &str) -> Result<Vec<Suite>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args(["test", "--no-run", "--quiet", "--message-format=json-render-diagnostics"])
-        .args(["-p", "drivers", "-p", "bench", "-p", "model", "--lib", "--test", "*"])
+        .args(which.split_whitespace())
         .current_dir(tree.root())
         .env("CARGO_TARGET_DIR", tree.target())
         // The suites calculate much, and nobody debugs them.
