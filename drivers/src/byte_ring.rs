@@ -171,6 +171,7 @@ mod tests {
         let mut writer = Writer::new(&shared.bytes, &shared.prod, &shared.cons);
         let mut reader = Reader::new(&shared.bytes, &shared.prod, &shared.cons);
         writer.write(&[1; 15]).unwrap();
+        assert!(!writer.is_full() && !writer.is_empty());
         reader.read(&mut [0; 4]).unwrap();
         assert!(!reader.take_made_room(), "there was room for one more");
         writer.write(&[1; 5]).unwrap();
@@ -188,6 +189,7 @@ mod tests {
         for lie in [101, 83, 0, u32::MAX] {
             shared.cons.store(lie, Ordering::Relaxed);
             assert_eq!(writer.write(b"x"), Err(Overrun { prod: 100, cons: lie }));
+            assert!(writer.is_empty() && !writer.is_full(), "nobody waits for a liar");
         }
         for lie in [99, 117, u32::MAX] {
             shared.prod.store(lie, Ordering::Relaxed);
