@@ -23,6 +23,7 @@ fn all_text_arrives_in_order() {
         console.drain();
         let shown = std::mem::take(&mut xen.world().console.shown);
         assert!(shown == expected.as_bytes(), "seed {seed}");
+        assert_eq!(xen.world().xen.totals.timeouts, 0, "seed {seed}: no event was lost");
     }
 }
 

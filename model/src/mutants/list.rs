@@ -1,11 +1,12 @@
 //! The mutants, as they stand in `model/mutants/*.txt`.
 //!
-//! Such a file names a source file in its first paragraph, and the suites that are to be tried
-//! first; each further one is a mutant of it:
+//! Such a file begins with the source file, and with what is to be tried first, as `cargo test` would
+//! be told; each further paragraph is a mutant:
 //!
 //! ```text
 //! drivers/src/ring.rs
-//! -p model --test soak
+//! -p drivers --lib
+//! -p model --test faults -- B
 //!
 //! NAME: what it breaks
 //! - text, one or more lines, that occurs in the source exactly once
@@ -25,13 +26,30 @@ pub(super) struct Mutant {
     pub(super) name: String,
     /// The source file, from the root of the workspace on.
     pub(super) file: String,
-    /// What to tell `cargo test`, of each suite that is to be tried before all others.
-    pub(super) first: Vec<String>,
+    /// What is to be tried before all suites.
+    pub(super) first: Vec<Trial>,
     pub(super) breaks: String,
     text: String,
     replacement: String,
     /// Why it is no fault, if so.
     pub(super) equivalent: Option<String>,
+}
+
+/// A suite, or some of its tests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Trial {
+    pub(super) suite: String,
+    /// Part of the tests' names.
+    pub(super) filter: Option<String>,
+}
+
+impl Trial {
+    fn parse(line: &str) -> Self {
+        match line.split_once(" -- ") {
+            Some((suite, filter)) => Self { suite: suite.into(), filter: Some(filter.into()) },
+            None => Self { suite: line.into(), filter: None },
+        }
+    }
 }
 
 impl Mutant {
@@ -73,11 +91,11 @@ fn parse(list: &str, text: &str) -> Result<Vec<Mutant>> {
     let mut paragraphs = text.split("\n\n").map(str::trim_end).filter(|part| !part.is_empty());
     let mut head = paragraphs.next().unwrap_or_default().lines();
     let file = head.next().context("empty; begin with the source file's path")?;
-    let first: Vec<String> = head.map(str::to_owned).collect();
+    let first: Vec<Trial> = head.map(Trial::parse).collect();
     paragraphs.map(|paragraph| mutant(list, file, &first, paragraph)).collect()
 }
 
-fn mutant(list: &str, file: &str, first: &[String], paragraph: &str) -> Result<Mutant> {
+fn mutant(list: &str, file: &str, first: &[Trial], paragraph: &str) -> Result<Mutant> {
     let (head, body) = paragraph.split_once('\n').unwrap_or((paragraph, ""));
     let (name, breaks) =
         head.split_once(": ").with_context(|| format!("{head:?} is not NAME: what it breaks"))?;
@@ -131,10 +149,11 @@ mod tests {
 
     #[test]
     fn a_list_is_read() {
-        let text = "a/b.rs\n-p a --lib\n\nx: does x\n- one\n-   two\n+\n\ny: does y\n- 1\n+ 2\n= so\n= there\n";
+        let text = "a/b.rs\n-p a --lib -- it\n\nx: does x\n- one\n-   two\n+\n\ny: does y\n- 1\n+ 2\n= so\n= there\n";
         let mutants = parse("b", text).unwrap();
         assert_eq!(mutants[0].name, "b/x");
-        assert_eq!(mutants[0].first, ["-p a --lib"]);
+        let it = Trial { suite: "-p a --lib".into(), filter: Some("it".into()) };
+        assert_eq!(mutants[0].first, [it]);
         assert_eq!(mutants[0].apply("(one\n  two)").unwrap(), "()");
         assert!(mutants[0].apply("one").is_err());
         assert_eq!(mutants[1].apply("1 3").unwrap(), "2 3");

@@ -15,8 +15,8 @@ use super::tree::Tree;
 /// Checks the house rules, not what the code does.
 const NOT_A_SUITE: &str = "tidy";
 
-/// Runs the program `$0` with 8 GiB of address space: a mutant may lack any bound.
-const BOUNDED: &str = "ulimit -v 8388608 && exec \"$0\"";
+/// Runs a program with 8 GiB of address space: a mutant may lack any bound.
+const BOUNDED: &str = "ulimit -v 8388608 && exec \"$0\" \"$@\"";
 
 /// A test program.
 #[derive(Clone, Debug)]
@@ -94,15 +94,17 @@ fn suite(message: Message) -> Option<Suite> {
 }
 
 impl Suite {
-    /// Runs it to its end, its first failure, or the limit.
+    /// Runs it, or what of it `filter` is a part of the name of, to its end, its first failure, or
+    /// the limit.
     ///
     /// # Errors
     /// If it cannot be run.
-    pub(super) fn run(&self, limit: Duration) -> Result<End> {
+    pub(super) fn run(&self, filter: Option<&str>, limit: Duration) -> Result<End> {
         let deadline = Instant::now() + limit;
         let mut child = Command::new("sh")
             .args(["-c", BOUNDED])
             .arg(&self.executable)
+            .args(filter)
             .current_dir(&self.directory)
             .env("CARGO_MANIFEST_DIR", &self.directory)
             .stdin(Stdio::null())
