@@ -65,7 +65,8 @@ impl ModelXen {
     /// A call into the hypervisor, with the time that it takes.
     fn enter(&self) -> RefMut<'_, World> {
         let mut world = self.world();
-        let until_ns = world.xen.agenda.now_ns() + world.xen.rng.u64(50..300);
+        let call_ns = world.xen.rng.u64(50..300) + world.xen.call_ns;
+        let until_ns = world.xen.agenda.now_ns() + call_ns;
         world.run(until_ns, false);
         world
     }

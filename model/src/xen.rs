@@ -60,6 +60,8 @@ pub struct Xen {
     pub totals: Totals,
     /// The fallible call with this number fails.
     pub fail_call: Option<u64>,
+    /// Each of the guest's calls takes so much longer, as when its processor is taken away.
+    pub call_ns: u64,
     free_pages: Vec<usize>,
     owned: Vec<bool>,
     trace: u64,
@@ -82,6 +84,7 @@ impl Xen {
             rng,
             totals: Totals::default(),
             fail_call: None,
+            call_ns: 0,
             free_pages: (0..config.pages).rev().collect(),
             owned: vec![false; config.pages],
             trace: 0xcbf2_9ce4_8422_2325,

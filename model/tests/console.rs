@@ -8,6 +8,8 @@ use model::ModelXen;
 fn all_text_arrives_in_order() {
     for seed in 0..50 {
         let xen = ModelXen::seeded(seed);
+        // Now and then the daemon is done with all before the guest goes to sleep.
+        xen.world().xen.call_ns = [0, 5_000_000][seed as usize % 2];
         let (port, page) = xen.console_channel();
         let mut console = Console::new(&xen, port, page);
         let mut expected = String::new();
@@ -25,6 +27,19 @@ fn all_text_arrives_in_order() {
         assert!(shown == expected.as_bytes(), "seed {seed}");
         assert_eq!(xen.world().xen.totals.timeouts, 0, "seed {seed}: no event was lost");
     }
+}
+
+#[test]
+fn the_daemon_is_told_of_whole_lines() {
+    let xen = ModelXen::seeded(1);
+    let (port, page) = xen.console_channel();
+    let mut console = Console::new(&xen, port, page);
+    console.write("half");
+    xen.pass_ns(1_000_000_000);
+    assert_eq!(xen.world().console.shown, b"");
+    console.write(" a line\n");
+    xen.pass_ns(1_000_000_000);
+    assert_eq!(xen.world().console.shown, b"half a line\r\n");
 }
 
 #[test]

@@ -14,8 +14,8 @@
 //! = why no test can tell the difference, if so
 //! ```
 
-use std::fs;
 use std::path::Path;
+use std::{fmt, fs};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -36,7 +36,7 @@ pub(super) struct Mutant {
 }
 
 /// A suite, or some of its tests.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Trial {
     pub(super) suite: String,
     /// Part of the tests' names.
@@ -44,10 +44,24 @@ pub(super) struct Trial {
 }
 
 impl Trial {
+    pub(super) fn whole(suite: &str) -> Self {
+        Self { suite: suite.to_owned(), filter: None }
+    }
+
     fn parse(line: &str) -> Self {
         match line.split_once(" -- ") {
-            Some((suite, filter)) => Self { suite: suite.into(), filter: Some(filter.into()) },
-            None => Self { suite: line.into(), filter: None },
+            Some((suite, filter)) => Self { filter: Some(filter.to_owned()), ..Self::whole(suite) },
+            None => Self::whole(line),
+        }
+    }
+}
+
+impl fmt::Display for Trial {
+    /// As `cargo test` is told.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.filter {
+            Some(filter) => write!(f, "{} -- {filter}", self.suite),
+            None => f.write_str(&self.suite),
         }
     }
 }

@@ -12,11 +12,11 @@ mod tree;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use clap::Args;
 
 use list::{Mutant, Trial};
-use suites::End;
+use suites::{End, UNBROKEN_LIMIT};
 use tree::Tree;
 
 /// What was asked for.
@@ -45,9 +45,6 @@ enum Fate {
     Unbuilt(String),
 }
 
-/// How long each suite may take, by its name, the fastest first.
-type Limits = [(String, Duration)];
-
 /// Does what was asked for; fails if a mutant survives that is not listed as equivalent, or one is
 /// killed that is.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
@@ -67,12 +64,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     for mutant in &mutants {
         mutant.apply(&tree.read(&mutant.file)?)?;
     }
-    let limits = run_unbroken(&tree)?;
-    let is_suite = |name: &String| limits.iter().any(|(suite, _)| suite == name);
-    let mut trials = mutants.iter().flat_map(|mutant| &mutant.first);
-    if let Some(Trial { suite, .. }) = trials.find(|trial| !is_suite(&trial.suite)) {
-        bail!("model/mutants: {suite} is none of the suites above");
-    }
+    let limits = run_unbroken(&tree, &mutants)?;
     let mut fates = Vec::new();
     for (number, mutant) in mutants.iter().enumerate() {
         let began = Instant::now();
@@ -87,24 +79,42 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Runs all suites on the tree as it is; answers how long each may take from now on, the fastest
-/// first.
-fn run_unbroken(tree: &Tree) -> Result<Vec<(String, Duration)>> {
+/// What there is to run, and how long it may take; the fastest first.
+struct Limits(Vec<(Trial, Duration)>);
+
+impl Limits {
+    fn of(&self, trial: &Trial) -> Duration {
+        self.0.iter().find(|(known, _)| known == trial).map_or(UNBROKEN_LIMIT, |(_, limit)| *limit)
+    }
+
+    /// All suites, each as a whole.
+    fn suites(&self) -> impl Iterator<Item = &Trial> {
+        self.0.iter().map(|(trial, _)| trial).filter(|trial| trial.filter.is_none())
+    }
+}
+
+/// Runs all suites, and all that the mutants name, on the tree as it is.
+fn run_unbroken(tree: &Tree, mutants: &[Mutant]) -> Result<Limits> {
     println!("building the suites");
+    let suites = suites::build(tree, suites::ALL)?;
+    let mut trials: Vec<Trial> = suites.iter().map(|suite| Trial::whole(&suite.name)).collect();
+    trials.extend(mutants.iter().flat_map(|mutant| mutant.first.clone()));
+    trials.sort();
+    trials.dedup();
     let mut times = Vec::new();
-    for suite in suites::build(tree, suites::ALL)? {
+    for trial in trials {
         let began = Instant::now();
-        match suite.run(None, suites::UNBROKEN_LIMIT)? {
-            End::Passed => times.push((suite.name, began.elapsed())),
-            End::Failed(test) => bail!("the unbroken tree fails cargo test {}: {test}", suite.name),
-            End::Hung => bail!("the unbroken tree hangs in cargo test {}", suite.name),
+        match suites::run(&suites, &trial, UNBROKEN_LIMIT)? {
+            End::Passed => times.push((trial, began.elapsed())),
+            End::Failed(test) => bail!("the unbroken tree fails cargo test {trial}: {test}"),
+            End::Hung => bail!("the unbroken tree hangs in cargo test {trial}"),
         }
     }
     times.sort_by_key(|(_, time)| *time);
-    for (name, time) in &times {
-        println!("{:7.2} s  cargo test {name}", time.as_secs_f64());
+    for (trial, time) in &times {
+        println!("{:7.2} s  cargo test {trial}", time.as_secs_f64());
     }
-    Ok(times.into_iter().map(|(name, time)| (name, suites::limit(time))).collect())
+    Ok(Limits(times.into_iter().map(|(trial, time)| (trial, suites::limit(time))).collect()))
 }
 
 fn try_one(tree: &Tree, mutant: &Mutant, limits: &Limits) -> Result<Fate> {
@@ -118,35 +128,35 @@ fn try_one(tree: &Tree, mutant: &Mutant, limits: &Limits) -> Result<Fate> {
 /// Tries what is named first, and then all suites. For a mutant that does not live longer, only what
 /// is named first is built.
 fn judge(tree: &Tree, first: &[Trial], limits: &Limits) -> Result<Fate> {
-    for Trial { suite, filter } in first {
-        let only = limits.iter().filter(|(name, _)| name == suite);
-        match run_suites(tree, suite, filter.as_deref(), only)? {
+    for trial in first {
+        match attempt(tree, &trial.suite, [trial].into_iter(), limits)? {
             Fate::Survived => {}
             fate => return Ok(fate),
         }
     }
-    let whole = |name: &String| first.iter().any(|t| t.suite == *name && t.filter.is_none());
-    run_suites(tree, suites::ALL, None, limits.iter().filter(|(name, _)| !whole(name)))
+    let others = limits.suites().filter(|suite| !first.contains(suite));
+    attempt(tree, suites::ALL, others, limits)
 }
 
-fn run_suites<'a>(
+/// Builds `which`, and runs trials until one does not pass.
+fn attempt<'a>(
     tree: &Tree,
     which: &str,
-    filter: Option<&str>,
-    limits: impl Iterator<Item = &'a (String, Duration)>,
+    mut trials: impl Iterator<Item = &'a Trial>,
+    limits: &Limits,
 ) -> Result<Fate> {
     let suites = match suites::build(tree, which) {
         Ok(suites) => suites,
         Err(error) => return Ok(Fate::Unbuilt(error.to_string())),
     };
-    for (name, limit) in limits {
-        let suite = suites.iter().find(|suite| suite.name == *name);
-        let suite = suite.with_context(|| format!("cargo did not build {name}"))?;
-        match suite.run(filter, *limit)? {
-            End::Passed => {}
-            End::Failed(test) => return Ok(Fate::Killed { suite: name.clone(), test }),
-            End::Hung => return Ok(Fate::ByTime { suite: name.clone() }),
+    let fate = trials.find_map(|trial| {
+        let suite = trial.suite.clone();
+        match suites::run(&suites, trial, limits.of(trial)) {
+            Ok(End::Passed) => None,
+            Ok(End::Failed(test)) => Some(Ok(Fate::Killed { suite, test })),
+            Ok(End::Hung) => Some(Ok(Fate::ByTime { suite })),
+            Err(error) => Some(Err(error)),
         }
-    }
-    Ok(Fate::Survived)
+    });
+    fate.unwrap_or(Ok(Fate::Survived))
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
+use super::list::Trial;
 use super::tree::Tree;
 
 /// Checks the house rules, not what the code does.
@@ -93,13 +94,18 @@ fn suite(message: Message) -> Option<Suite> {
     Some(Suite { name, directory, executable: executable.into() })
 }
 
+/// Runs a trial of one of the suites to its end, its first failure, or the limit.
+///
+/// # Errors
+/// If there is no such suite, or it cannot be run.
+pub(super) fn run(suites: &[Suite], trial: &Trial, limit: Duration) -> Result<End> {
+    let suite = suites.iter().find(|suite| suite.name == trial.suite);
+    let suite = suite.with_context(|| format!("there is no suite {}", trial.suite))?;
+    suite.run(trial.filter.as_deref(), limit)
+}
+
 impl Suite {
-    /// Runs it, or what of it `filter` is a part of the name of, to its end, its first failure, or
-    /// the limit.
-    ///
-    /// # Errors
-    /// If it cannot be run.
-    pub(super) fn run(&self, filter: Option<&str>, limit: Duration) -> Result<End> {
+    fn run(&self, filter: Option<&str>, limit: Duration) -> Result<End> {
         let deadline = Instant::now() + limit;
         let mut child = Command::new("sh")
             .args(["-c", BOUNDED])
@@ -145,10 +151,10 @@ fn failed_test(line: &str) -> Option<&str> {
     Some(line.strip_prefix("test ")?.strip_suffix("FAILED")?.trim_end_matches([' ', '.']).trim())
 }
 
-/// How long a suite may take that took `unbroken` without any mutant.
+/// How long a trial may take that took `unbroken` without any mutant.
 pub(super) fn limit(unbroken: Duration) -> Duration {
-    Duration::from_secs(10) + 5 * unbroken
+    Duration::from_secs(5) + 4 * unbroken
 }
 
-/// How long a suite of the unbroken tree may take.
+/// How long one of the unbroken tree may take.
 pub(super) const UNBROKEN_LIMIT: Duration = Duration::from_secs(600);
