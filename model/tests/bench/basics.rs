@@ -2,6 +2,7 @@
 
 use bench::engine::{self, Outcome, RunError, Verdict};
 use bench::{Job, job};
+use drivers::Hypervisor;
 use drivers::blkfront::Setup;
 use model::blkback::{Lie, Mischief};
 use model::{Config, Disk, Guest, ModelXen};
@@ -125,7 +126,9 @@ fn no_two_sectors_are_written_with_equal_data() {
 #[test]
 fn one_dead_disk_is_found_beside_a_live_one() {
     let xen = ModelXen::seeded(12);
-    xen.attach(Disk::new(XVDA, SECTORS));
+    let mut live = Disk::new(XVDA, SECTORS);
+    live.service_ns = 9_000_000..11_000_000;
+    xen.attach(live);
     let mut dead = Disk::new(XVDA + 16, SECTORS);
     dead.service_ns = u64::MAX / 4..u64::MAX / 2;
     xen.attach(dead);
@@ -139,12 +142,16 @@ fn one_dead_disk_is_found_beside_a_live_one() {
         queue: &mut device.queue,
         files: &[],
     });
-    let line = "bs=4k iodepth=2 rw=randread runtime=40 time_based \
+    let line = "bs=4k iodepth=2 rw=randread runtime=40 time_based ringmark_poll_us=0 \
                 --name=a --filename=xvda --name=b --filename=xvdb";
     let jobs = job::parse(line).unwrap();
+    let start_ns = xen.now_ns();
     let outcome = engine::run(&xen, jobs, &mut disks, &mut |_| Verdict::Continue);
     let dead = RunError::Stuck { disk: "xvdb".into(), outstanding: 2 };
     assert_eq!(outcome.error, Some(dead));
+    let waited_ns = xen.now_ns() - start_ns;
+    let limits_ns = engine::REQUEST_TIMEOUT_NS..engine::REQUEST_TIMEOUT_NS + 3 * engine::TICK_NS;
+    assert!(limits_ns.contains(&waited_ns), "{waited_ns}: not while the live one goes on");
 }
 
 #[test]
