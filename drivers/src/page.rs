@@ -199,8 +199,30 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_copy_ends_where_it_should() {
+        let (mut to, mut from) = (leaked(), leaked());
+        from.write(0, &[7; PAGE_SIZE]);
+        to.copy_from(&from, 512);
+        let mut back = [0; 4];
+        to.read(510, &mut back);
+        assert_eq!(back, [7, 7, 0, 0]);
+    }
+
+    #[test]
     #[should_panic]
-    fn no_byte_outside_the_page() {
+    fn no_byte_is_written_outside_the_page() {
         leaked().write(4095, &[0, 0]);
+    }
+
+    #[test]
+    #[should_panic]
+    fn no_byte_is_read_outside_the_page() {
+        leaked().read(4095, &mut [0, 0]);
+    }
+
+    #[test]
+    #[should_panic]
+    fn no_byte_is_copied_outside_the_page() {
+        leaked().copy_from(&leaked(), PAGE_SIZE + 1);
     }
 }
