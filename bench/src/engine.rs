@@ -101,7 +101,7 @@ struct Engine {
     ruled: bool,
     /// When a job is to be asked anew though nothing completes.
     wake_ns: u64,
-    /// By disk, when it last completed something or owed nothing.
+    /// By disk, when it last completed something, or began to owe something.
     progress_ns: Vec<u64>,
     /// Checking takes time, so the clock is read for each completion.
     checks_data: bool,
@@ -252,15 +252,13 @@ impl Engine {
 
     /// Fails when a disk owes requests and has completed none for too long.
     fn give_up_the_stuck<H: Hypervisor>(
-        &mut self,
+        &self,
         disks: &[Disk<'_, '_, H>],
         now_ns: u64,
     ) -> Result<(), RunError> {
-        for (disk, progress_ns) in disks.iter().zip(&mut self.progress_ns) {
+        for (disk, progress_ns) in disks.iter().zip(&self.progress_ns) {
             let outstanding = disk.queue.outstanding();
-            if outstanding == 0 {
-                *progress_ns = now_ns;
-            } else if now_ns.saturating_sub(*progress_ns) >= REQUEST_TIMEOUT_NS {
+            if outstanding != 0 && now_ns.saturating_sub(*progress_ns) >= REQUEST_TIMEOUT_NS {
                 return Err(RunError::Stuck { disk: disk.name.into(), outstanding });
             }
         }
@@ -387,6 +385,9 @@ impl Engine {
         let Place { disk, offset } = place;
         let running = &mut self.running[number];
         let queue = &mut *disks[disk].queue;
+        if queue.outstanding() == 0 {
+            self.progress_ns[disk] = now_ns;
+        }
         if operation == Operation::Write {
             match &mut running.checks {
                 Some(checks) => checks.fill(queue, &slot, place, self.writes),

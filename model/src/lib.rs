@@ -17,6 +17,7 @@
 //! cargo test -p model                 everything
 //! cargo test -p model --test faults   the 123 classes of faults, a line for each; add B13 for one
 //! cargo run --release -p model -- soak --seeds 1000
+//! cargo run --release -p model -- mutants   breaks the code, and shows that the tests notice
 //! ```
 #![deny(unsafe_code)]
 

@@ -334,6 +334,41 @@ fn idle_grants_are_unmapped_and_mapped_again_unannounced() {
     assert_all_given_back(&xen);
 }
 
+/// Connects a disk of 128 sectors whose backend takes so many pages, and submits one request.
+fn submit(pages_max: usize, pages_per_slot: usize, operation: Operation, sector: u64, bytes: u32) {
+    let xen = ModelXen::seeded(11);
+    let mut disk = Disk::new(XVDA, 128);
+    disk.indirect_max = pages_max;
+    xen.attach(disk);
+    let mut guest = Guest::boot(&xen);
+    let setup = Setup { grants: GrantMode::Persistent, slots: 1, pages_per_slot };
+    let mut device = guest.connect(XVDA, &setup).unwrap();
+    let slot = device.queue.acquire().unwrap();
+    device.queue.submit(slot, operation, sector, bytes);
+}
+
+#[test]
+fn a_request_that_must_not_be_is_never_put() {
+    use Operation::{Discard, Flush, Read, Write};
+    for (pages_max, pages_per_slot, operation, sector, bytes) in [
+        (256, 1, Read, 127, 1024),
+        (256, 1, Write, 128, 512),
+        (256, 1, Discard, 0, 129 * 512),
+        (256, 1, Read, u64::MAX, 512),
+        (256, 1, Read, 0, 8192),
+        (0, 20, Write, 0, 12 * 4096),
+        (256, 1, Write, 0, 100),
+        (256, 1, Read, 0, 0),
+        (256, 1, Flush, 0, 512),
+    ] {
+        let put = || submit(pages_max, pages_per_slot, operation, sector, bytes);
+        let put = std::panic::catch_unwind(put);
+        assert!(put.is_err(), "{operation:?} of {bytes} bytes at {sector}");
+    }
+    submit(256, 1, Read, 127, 512);
+    submit(0, 20, Read, 0, 11 * 4096);
+}
+
 #[test]
 fn the_same_seed_is_the_same_run() {
     let run = |seed| {

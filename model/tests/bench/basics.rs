@@ -121,6 +121,7 @@ fn no_two_sectors_are_written_with_equal_data() {
     sectors.sort_unstable();
     sectors.dedup();
     assert_eq!(sectors.len() as u64, SECTORS);
+    assert!(sectors.iter().all(|sector| sector[16..].iter().any(|&byte| byte != 0)), "noise");
 }
 
 #[test]
@@ -152,6 +153,57 @@ fn one_dead_disk_is_found_beside_a_live_one() {
     let waited_ns = xen.now_ns() - start_ns;
     let limits_ns = engine::REQUEST_TIMEOUT_NS..engine::REQUEST_TIMEOUT_NS + 3 * engine::TICK_NS;
     assert!(limits_ns.contains(&waited_ns), "{waited_ns}: not while the live one goes on");
+}
+
+#[test]
+fn a_disk_that_owes_nothing_is_not_stuck() {
+    let xen = ModelXen::seeded(14);
+    // While the slow ones have their turn, the other has nothing to do for 40 s.
+    for (n, service_ns) in [20_000_000_000, 20_000_000_000, 1_500_000_000].into_iter().enumerate() {
+        let mut disk = Disk::new(XVDA + 16 * n as u32, SECTORS);
+        disk.service_ns = service_ns..service_ns + 1;
+        xen.attach(disk);
+    }
+    let line = "rw=read bs=4k io_size=36k ringmark_poll_us=0 filename=xvda:xvdb:xvdc";
+    ok(&run(&xen, line, 3));
+}
+
+#[test]
+fn who_waits_for_an_io_sleeps_once() {
+    let xen = slow_disk(15);
+    let outcome = run(&xen, "rw=read bs=4k iodepth=1 ringmark_poll_us=0 filename=xvda", 1);
+    ok(&outcome);
+    let sleeps = outcome.results[0].counters.expect("the disk is its own").sleeps;
+    // Some sleeps end early, or by an event that tells nothing.
+    assert!((256..300).contains(&sleeps), "{sleeps} for 256 I/Os");
+    let latency = &outcome.results[0].read.latency;
+    let limits_ns = 9_000_000..16_000_000;
+    let moments = latency.moments();
+    assert!(limits_ns.contains(&moments.min()) && limits_ns.contains(&moments.max()));
+}
+
+#[test]
+fn an_io_that_fails_ends_its_job_and_is_told() {
+    let xen = one_disk(16);
+    xen.world().disks[0].mischief = Mischief::of(Lie::Status(-1), 16);
+    let outcome = run(&xen, "rw=read bs=4k iodepth=1 filename=xvda", 1);
+    let read = &outcome.results[0].read;
+    assert_eq!((outcome.error, read.errors), (None, 1));
+    let why = "backend failed the request (status -1)";
+    let told = format!("xvda: Read at byte {}: {why}", read.ios * 4096);
+    assert_eq!(outcome.first_failure, Some(told));
+}
+
+#[test]
+fn no_two_writes_of_a_block_carry_the_same_data() {
+    let xen = one_disk(17);
+    let line = "rw=write bs=4k size=4k verify=crc32c do_verify=0 filename=xvda";
+    let blocks = [0; 2].map(|_| {
+        ok(&run(&xen, line, 1));
+        xen.world().disks[0].data[..4096].to_vec()
+    });
+    let same = blocks[0].chunks(64).zip(blocks[1].chunks(64)).any(|(one, other)| one == other);
+    assert!(!same, "what is torn could not be told");
 }
 
 #[test]
