@@ -63,6 +63,11 @@ impl BlockMix {
         self.all().fold(0, divisor).max(SECTOR_BYTES)
     }
 
+    /// Whether a direction has several sizes.
+    pub(super) fn is_split(&self) -> bool {
+        self.read.len() > 1 || self.write.len() > 1
+    }
+
     /// The one size that all have, if so.
     fn uniform(&self) -> Option<u32> {
         let first = self.all().next()?;
@@ -145,15 +150,16 @@ fn shares(value: Value<'_>, text: &str) -> Result<Vec<Share>, JobError> {
 }
 
 impl fmt::Display for BlockMix {
-    /// As a `bssplit=`.
+    /// As a `bssplit=`, or as a `bs=` if each direction has one size.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (side, before_side) in [(&self.read, ""), (&self.write, ",")] {
-            f.write_str(before_side)?;
-            for (index, share) in side.iter().enumerate() {
-                let before = if index == 0 { "" } else { ":" };
-                write!(f, "{before}{}/{}", Bytes(share.bytes.into()), share.percent)?;
-            }
-        }
-        Ok(())
+        let mut side = |shares: &[Share], mut before: &str| {
+            shares.iter().try_for_each(|share| {
+                write!(f, "{before}{}", Bytes(share.bytes.into()))?;
+                before = ":";
+                if self.is_split() { write!(f, "/{}", share.percent) } else { Ok(()) }
+            })
+        };
+        side(&self.read, "")?;
+        if self.read == self.write { Ok(()) } else { side(&self.write, ",") }
     }
 }

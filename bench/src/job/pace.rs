@@ -71,7 +71,10 @@ impl Rate {
             Some(limit) => Bytes(limit).to_string(),
             None => String::new(),
         };
-        format!("{},{}", spell(self.read), spell(self.write))
+        match (spell(self.read), spell(self.write)) {
+            (read, write) if read == write => read,
+            (read, write) => format!("{read},{write}"),
+        }
     }
 }
 

@@ -205,11 +205,11 @@ mod tests {
         assert_eq!(one("iodepth=1 ioengine=psync direct=1 group_reporting norandommap").iodepth, 1);
         assert_eq!(one("bs=8k,8k,16k").bs_mix, None);
         for (line, bssplit) in [
-            ("bs=4k,8k", "4k/100,8k/100"),
-            ("bs=,8k,", "4k/100,8k/100"),
-            ("bs=8k,", "8k/100,4k/100"),
-            ("bssplit=4k/50:1k:2k:512/0", "4k/50:1k/25:2k/25,4k/50:1k/25:2k/25"),
-            ("bssplit=4k:1k:2k", "4k/34:1k/33:2k/33,4k/34:1k/33:2k/33"),
+            ("bs=4k,8k", "4k,8k"),
+            ("bs=,8k,", "4k,8k"),
+            ("bs=8k,", "8k,4k"),
+            ("bssplit=4k/50:1k:2k:512/0", "4k/50:1k/25:2k/25"),
+            ("bssplit=4k:1k:2k", "4k/34:1k/33:2k/33"),
         ] {
             assert_eq!(one(line).bs_mix.map(|mix| mix.to_string()).as_deref(), Some(bssplit));
         }

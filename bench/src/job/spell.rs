@@ -18,7 +18,7 @@ impl Job {
             options.push(("rwmixread", self.rwmixread.to_string()));
         }
         options.push(match &self.bs_mix {
-            Some(mix) => ("bssplit", mix.to_string()),
+            Some(mix) => (if mix.is_split() { "bssplit" } else { "bs" }, mix.to_string()),
             None => ("bs", Bytes(self.bs_bytes.into()).to_string()),
         });
         options.push(("iodepth", self.iodepth.to_string()));

@@ -26,7 +26,7 @@ const OPTIONS: &[Row] = &[
         |d, v| v.percent().map(|reads| d.job.rwmixread = reads)),
     Row(&["rwmixwrite"], "PERCENT", "writes of a mixed job",
         |d, v| v.percent().map(|writes| d.job.rwmixread = 100 - writes)),
-    Row(&["bs", "blocksize"], "BYTES", "the size of an I/O (4k), or 4k,8k: reads,writes",
+    Row(&["bs", "blocksize"], "BYTES", "the size of an I/O (4k), or of reads,writes",
         |d, v| BlockMix::read_bs(v, Job::default().bs_bytes).map(|blocks| d.set_blocks(blocks))),
     Row(&["bssplit"], "LIST", "several sizes and their shares, for example 4k/30:8k/70",
         |d, v| BlockMix::read_bssplit(v).map(|blocks| d.set_blocks(blocks))),
