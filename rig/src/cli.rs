@@ -57,6 +57,9 @@ enum Command {
         /// All workloads, not just random reads: each pattern, both depths, large blocks
         #[arg(long)]
         all: bool,
+        /// Reads of a file on an FFSv2 instead, as measured in 2012
+        #[arg(long, conflicts_with_all = ["all", "only", "save_baseline"])]
+        file: bool,
         /// Make our counted instructions the baseline that `test` holds later ones against
         #[arg(long, requires = "deterministic")]
         save_baseline: bool,
@@ -88,7 +91,11 @@ impl Cli {
         let rig = Rig::open()?;
         match self.command.unwrap_or(Command::Run { options: Vec::new() }) {
             Command::Run { options } => scenario::run::run(&rig, &options),
-            Command::Compare { deterministic, only, all, save_baseline, pairs, runtime } => {
+            Command::Compare { deterministic, only, all, file, save_baseline, pairs, runtime } => {
+                if file {
+                    let runs = if deterministic { 1 } else { pairs };
+                    return scenario::file::compare(&rig, clock(deterministic), runs, runtime);
+                }
                 let sides = only.map_or(vec![Side::Ours, Side::Linux], |side| vec![side]);
                 let workloads = if all { &Workload::ALL[..] } else { &Workload::MAIN };
                 if deterministic {

@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod compare;
+pub(crate) mod file;
 pub(crate) mod image;
 pub(crate) mod instructions;
 pub(crate) mod run;
