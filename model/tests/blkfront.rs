@@ -357,7 +357,7 @@ fn a_request_that_must_not_be_is_never_put() {
         (256, 1, Read, u64::MAX, 512),
         (256, 1, Read, 0, 8192),
         (0, 20, Write, 0, 12 * 4096),
-        (256, 1, Write, 0, 100),
+        (256, 1, Write, 0, 612),
         (256, 1, Read, 0, 0),
         (256, 1, Flush, 0, 512),
     ] {

@@ -1,6 +1,7 @@
 //! Every I/O of a job is done once, where it should be, and what is wrong is found.
 
 use bench::engine::{self, Outcome, RunError, Verdict};
+use bench::result::JobResult;
 use bench::{Job, job};
 use drivers::Hypervisor;
 use drivers::blkfront::Setup;
@@ -192,6 +193,10 @@ fn an_io_that_fails_ends_its_job_and_is_told() {
     let why = "backend failed the request (status -1)";
     let told = format!("xvda: Read at byte {}: {why}", read.ios * 4096);
     assert_eq!(outcome.first_failure, Some(told));
+    // What was written is not read back then.
+    let outcome = run(&xen, "rw=write bs=4k iodepth=1 verify=crc32c filename=xvda", 1);
+    let JobResult { read, write, .. } = &outcome.results[0];
+    assert_eq!((read.ios + read.errors, write.errors), (0, 1));
 }
 
 #[test]
@@ -368,6 +373,14 @@ fn checksums_find_lies_that_the_ring_does_not_show() {
             }
         }
     }
+}
+
+#[test]
+fn reads_between_the_writes_are_checked_too() {
+    let xen = one_disk(18);
+    xen.world().disks[0].mischief = Mischief::of(Lie::BitFlip, 4);
+    let line = "rw=randrw bs=4k size=64k io_size=1m verify=crc32c do_verify=0 filename=xvda";
+    assert!(run(&xen, line, 1).results[0].read.errors > 0);
 }
 
 /// Runs a job that writes at a steady pace, and after 4 s puts the disk back to what it was 2 s
