@@ -3,10 +3,11 @@
 use std::rc::Rc;
 
 use drivers::blkfront::{
-    ConnectError, Discard, Disconnected, GrantMode, IoError, Operation, Setup, handshake,
+    Broken, ConnectError, Discard, Disconnected, GrantMode, IoError, Operation, Setup, handshake,
 };
 use drivers::hypervisor::Hypervisor;
 use drivers::ring::{ENTRIES, FrontRing};
+use drivers::xenstore::Transaction;
 use model::blkback::ring::BackRing;
 use model::guest::{self, perform, setup};
 use model::{Config, Disk, Guest, ModelXen, Workload};
@@ -334,6 +335,21 @@ fn idle_grants_are_unmapped_and_mapped_again_unannounced() {
     assert_all_given_back(&xen);
 }
 
+#[test]
+fn an_event_that_cannot_be_sent_breaks_the_device() {
+    let xen = ModelXen::seeded(12);
+    xen.attach(Disk::new(XVDA, 64));
+    let mut guest = Guest::boot(&xen);
+    let mut device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
+    let slot = device.queue.acquire().unwrap();
+    device.queue.submit(slot, Operation::Read, 0, 512);
+    let calls = xen.world().xen.totals.fallible_calls;
+    xen.world().xen.fail_call = Some(calls);
+    assert!(matches!(device.queue.kick(), Err(Broken::EventChannel(_))));
+    assert!(matches!(device.queue.poll(), Err(Broken::EventChannel(_))));
+    guest.disconnect(device);
+}
+
 /// Connects a disk of 128 sectors whose backend takes so many pages, and submits one request.
 fn submit(pages_max: usize, pages_per_slot: usize, operation: Operation, sector: u64, bytes: u32) {
     let xen = ModelXen::seeded(11);
@@ -400,6 +416,8 @@ fn without_resources_nothing_is_kept() {
         let error = guest.connect(XVDA, &guest::setup(GrantMode::Persistent)).unwrap_err();
         println!("{error}");
         assert_all_given_back(&xen);
+        let state = guest.store.read(Transaction::NONE, "device/vbd/51712/state").unwrap();
+        assert_eq!(state, "6", "the backend is told that nobody comes");
     }
 }
 

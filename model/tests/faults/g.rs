@@ -278,12 +278,22 @@ fn g10() {
         let setup = Setup { grants: mode, slots: 1, pages_per_slot: 20 };
         let mut device = guest.connect(XVDA, &setup).unwrap();
         let slot = device.queue.acquire().unwrap();
-        (0..20).for_each(|n| device.queue.write_data(&slot, n * 4096, &[CANARY; 4096]));
+        // What a read left is no business of a write either.
+        xen.world().disks[0].data[..4096].fill(CANARY);
+        let done = perform(&xen, &mut device, slot, Operation::Read, 0, 4096);
         lie(&xen, Lie::Snoop, 16);
-        let bytes = 15 * 4096 + 512;
-        let done = perform(&xen, &mut device, slot, Operation::Write, 0, bytes);
-        device.queue.release(done.unwrap().unwrap().slot);
-        assert_eq!(std::mem::take(&mut xen.world().disks[0].loot), [0; 4096 - 512], "{mode}");
+        let done =
+            perform(&xen, &mut device, done.unwrap().unwrap().slot, Operation::Write, 0, 512);
+        let mut slot = done.unwrap().unwrap().slot;
+        // And a short write forgets nothing of what lies behind its page.
+        (0..20).for_each(|n| device.queue.write_data(&slot, n * 4096, &[CANARY; 4096]));
+        for bytes in [512, 15 * 4096 + 512] {
+            let done = perform(&xen, &mut device, slot, Operation::Write, 0, bytes);
+            slot = done.unwrap().unwrap().slot;
+        }
+        device.queue.release(slot);
+        let loot = std::mem::take(&mut xen.world().disks[0].loot);
+        assert_eq!(loot, [0; 3 * (4096 - 512)], "{mode}");
         be_honest(&xen);
         closes_and_opens(&xen, &mut guest, device);
     }
