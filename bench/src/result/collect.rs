@@ -16,7 +16,7 @@ use super::pairs::Pairs;
 use super::report::{Extra, Flushes, Job, JobLog, Latency, Report, Run, Side};
 use super::{DirectionResult, JobResult};
 use crate::histogram::Histogram;
-use crate::job::{Percentile, Reporting};
+use crate::job::{OnError, Percentile, Reporting};
 
 /// fio's `error` of a job with failed I/Os.
 const EIO: i32 = 5;
@@ -26,7 +26,7 @@ const NO_ETA: u64 = i32::MAX as u64;
 /// Gives `print` the lines that carry the report of a run over a console, to be read back by
 /// [`Unframe`](super::frame::Unframe) and [`Report::from_json`]. `failure` is what ended the run,
 /// if it did not end well; `results` are those of the jobs done so far. Failed I/Os make the run a
-/// failure, too.
+/// failure, too, but for `continue_on_error=`.
 ///
 /// Only one job's text is in memory at a time.
 pub fn emit(
@@ -79,9 +79,15 @@ fn report(error: Option<String>) -> Report {
 
 fn failure_of(results: &[JobResult], failure: Option<&dyn fmt::Display>) -> Option<String> {
     failure.map(|failure| failure.to_string()).or_else(|| {
-        let failed = results.iter().find(|result| result.errors() > 0)?;
+        let fails = |result: &&JobResult| result.errors() > 0 && !goes_on(result);
+        let failed = results.iter().find(fails)?;
         Some(format!("job {}: {} I/Os failed", failed.job.name, failed.errors()))
     })
+}
+
+/// `continue_on_error=` takes failures for figures.
+fn goes_on(result: &JobResult) -> bool {
+    result.job.on_error != OnError::default()
 }
 
 fn log(result: &JobResult) -> JobLog {
@@ -101,10 +107,11 @@ fn job(sum: &JobResult, groupid: u64, read: &Group, write: &Group) -> Job {
     let (spread, reporting) = (&sum.distribution, &sum.job.reporting);
     let [latency_ns, latency_us, latency_ms] = spread.latencies().map(|p| keyed(&LATENCY_KEYS, p));
     let job_runtime = milliseconds(sum.runtime_ns);
+    let error = if sum.errors() > 0 { EIO } else { 0 };
     Job {
         jobname: sum.job.name.clone(),
         groupid,
-        error: if sum.errors() > 0 { EIO } else { 0 },
+        error,
         eta: NO_ETA,
         elapsed: job_runtime.div_ceil(1_000),
         options: sum.job.options().into_iter().map(|(key, v)| (key.to_owned(), v)).collect(),
@@ -112,7 +119,11 @@ fn job(sum: &JobResult, groupid: u64, read: &Group, write: &Group) -> Job {
         write: side(&sum.write, write, reporting),
         sync: Flushes {
             total_ios: sum.flush.ios,
-            lat_ns: latency(&sum.flush.latency, &reporting.percentiles, true),
+            lat_ns: latency(
+                &sum.flush.latency,
+                &reporting.percentiles,
+                reporting.clat_percentiles || reporting.lat_percentiles,
+            ),
         },
         job_runtime,
         iodepth_level: keyed(&DEPTH_KEYS, spread.depths()),
@@ -121,6 +132,8 @@ fn job(sum: &JobResult, groupid: u64, read: &Group, write: &Group) -> Job {
         latency_ns,
         latency_us,
         latency_ms,
+        total_err: goes_on(sum).then_some(sum.errors()),
+        first_error: goes_on(sum).then_some(error),
         latency_depth: sum.job.iodepth.into(),
         latency_percentile: 100.0,
         ringmark: Some(Extra {
@@ -265,6 +278,17 @@ mod tests {
         assert_eq!(report.ringmark, Some(Run { ok: false, error }));
         assert_eq!([report.jobs[0].error, report.jobs[1].error], [0, EIO]);
         assert_eq!(read_back(&[], Some(&"no disk")).jobs, []);
+    }
+
+    #[test]
+    fn failures_that_a_job_goes_on_from_are_figures() {
+        let mut result = sample();
+        result.job.on_error.read = true;
+        result.read.errors = 3;
+        let report = read_back(&[result], None);
+        assert_eq!(report.ringmark, Some(Run { ok: true, error: None }));
+        let job = &report.jobs[0];
+        assert_eq!((job.error, job.total_err, job.first_error), (EIO, Some(3), Some(EIO)));
     }
 
     #[test]

@@ -161,3 +161,16 @@ fn a_group_is_one_job_that_did_it_all() {
     assert_eq!(job.read.runtime, most(|job| job.read.runtime));
     assert_eq!(job.read.clat_ns.max, most(|job| job.read.clat_ns.max));
 }
+
+#[test]
+fn flushes_are_told_by_themselves() {
+    let line = "rw=write bs=4k fsync=4 number_ios=40 filename=xvda";
+    let job = &report(line, &[100_000]).jobs[0];
+    assert_eq!((job.write.total_ios, job.sync.total_ios), (40, 9));
+    let sync = &job.sync.lat_ns;
+    assert_eq!((sync.count, sync.percentile.len()), (9, 17));
+    assert!(sync.min > 0 && sync.min as f64 <= sync.mean && sync.mean <= sync.max as f64);
+    // They are no I/Os of the job: every figure of the writes is as without them.
+    assert_eq!(job.write.io_bytes, 40 * 4096);
+    assert_eq!(job.write.clat_ns.count, 40);
+}
