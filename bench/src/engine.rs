@@ -406,15 +406,12 @@ impl Engine {
 
     fn progress(&self, start_ns: u64, now_ns: u64) -> Progress {
         let results = || self.running.iter().map(|running| &running.result);
-        let longest = |job: &Job| {
-            let before_ns = job.pace.start_delay_ns.saturating_add(job.pace.ramp_ns);
-            job.runtime_ns.filter(|_| job.time_based).map(|ns| ns.saturating_add(before_ns))
-        };
+        let expected_ns = self.running.iter().map(|running| running.expected_ns(start_ns, now_ns));
         Progress {
             elapsed_ns: now_ns - start_ns,
             read: moved(results().map(|result| &result.read)),
             written: moved(results().map(|result| &result.write)),
-            expected_ns: results().filter_map(|result| longest(&result.job)).max(),
+            expected_ns: expected_ns.reduce(|one, other| Some(one?.max(other?))).flatten(),
         }
     }
 }

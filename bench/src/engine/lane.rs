@@ -57,6 +57,18 @@ impl Lane {
         self.left == 0
     }
 
+    /// What is left, in bytes; `None` if it never ends.
+    pub(super) fn bytes_to_go(&self, bs_bytes: u32) -> Option<u64> {
+        // What never ends is counted down, too.
+        let ends = |count: u64| (count <= u64::MAX / 2).then_some(count);
+        let ios = ends(self.left).map(|ios| ios.saturating_mul(bs_bytes.into()));
+        match (ios, ends(self.bytes_left)) {
+            (Some(0), _) => Some(0),
+            (_, Some(bytes)) => Some(bytes),
+            (ios, None) => ios,
+        }
+    }
+
     /// The next I/O of a job with nothing but its pattern to mind.
     #[inline]
     pub(super) fn next_plain(&mut self) -> Option<Io> {

@@ -173,6 +173,28 @@ impl Running {
         self.end_ns = runtime_ns.map_or(NEVER, |runtime| measured_ns.saturating_add(runtime));
     }
 
+    /// How long the job will have taken since `from_ns`, as far as that can be told: by its time, or
+    /// by how far it has come.
+    pub(super) fn expected_ns(&self, from_ns: u64, now_ns: u64) -> Option<u64> {
+        let job = &self.result.job;
+        let by_time_ns = (self.end_ns != NEVER).then(|| self.end_ns.saturating_sub(from_ns));
+        if job.time_based {
+            return by_time_ns;
+        }
+        let done = (self.result.read.bytes + self.result.write.bytes) as f64;
+        let to_go = self.lanes.iter().map(|lane| Some(lane.bytes_to_go(job.bs_bytes)? as f64));
+        let Some(to_go) = to_go.sum::<Option<f64>>().filter(|_| done > 0.0) else {
+            return by_time_ns;
+        };
+        let reads_back = job.verify.as_ref().is_some_and(|verify| verify.after_write);
+        // All writes are still to be read back.
+        let twice = reads_back && job.rw.writes() && self.phase != Phase::ReadBack;
+        let parts = if twice { 2.0 } else { 1.0 };
+        let so_far_ns = now_ns.saturating_sub(from_ns) as f64;
+        let by_bytes_ns = (so_far_ns * (done + to_go) * parts / done) as u64;
+        Some(by_time_ns.map_or(by_bytes_ns, |by_time_ns| by_bytes_ns.min(by_time_ns)))
+    }
+
     pub(super) fn uses(&self, disk: usize) -> bool {
         self.lanes.iter().any(|lane| lane.disk == disk)
     }

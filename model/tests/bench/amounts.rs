@@ -24,7 +24,7 @@ fn loops_and_clones_do_it_all_again() {
     let xen = one_disk(16);
     let file = "[global]\nfilename=/dev/xvda\nrw=write\nsize=256k\noffset_increment=256k\n\
                 [a] ; four of them\nnumjobs=4\nloops=3\nbs=4k\niodepth=2\n";
-    let outcome = run_jobs(&xen, job::parse_file(file).unwrap(), 1, &mut || {});
+    let outcome = run_jobs(&xen, job::parse_file(file).unwrap(), 1, &mut |_| {});
     ok(&outcome);
     assert_eq!(outcome.results.len(), 4);
     assert!(outcome.results.iter().all(|job| job.write.ios == 3 * 64));

@@ -387,7 +387,7 @@ fn reads_between_the_writes_are_checked_too() {
 /// before: the writes since then are lost. Answers the outcome, and how many blocks that spoiled.
 fn lose_two_seconds(xen: &ModelXen, line: &str) -> (Outcome, usize) {
     let (mut ticks, mut old, mut lost) = (0, Vec::new(), 0);
-    let outcome = run_and_see(xen, line, 1, &mut || {
+    let outcome = run_and_see(xen, line, 1, &mut |_| {
         ticks += 1;
         let data = &mut xen.world().disks[0].data;
         match ticks {

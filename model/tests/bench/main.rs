@@ -1,6 +1,6 @@
 //! The load generator against blkback.
 
-use bench::engine::{self, Outcome, Verdict};
+use bench::engine::{self, Outcome, Progress, Verdict};
 use bench::{Job, job};
 use drivers::blkfront::{Setup, Vdev};
 use model::guest::Device;
@@ -17,15 +17,25 @@ const SECTORS: u64 = 2048;
 
 /// Runs the jobs of a command line on freshly connected disks, `count` of them.
 fn run(xen: &ModelXen, command_line: &str, count: u32) -> Outcome {
-    run_and_see(xen, command_line, count, &mut || {})
+    run_and_see(xen, command_line, count, &mut |_| {})
 }
 
 /// As [`run`], and calls `tick` about once in a second of simulated time.
-fn run_and_see(xen: &ModelXen, command_line: &str, count: u32, tick: &mut dyn FnMut()) -> Outcome {
+fn run_and_see(
+    xen: &ModelXen,
+    command_line: &str,
+    count: u32,
+    tick: &mut dyn FnMut(&Progress),
+) -> Outcome {
     run_jobs(xen, job::parse(command_line).unwrap(), count, tick)
 }
 
-fn run_jobs(xen: &ModelXen, jobs: Vec<Job>, count: u32, tick: &mut dyn FnMut()) -> Outcome {
+fn run_jobs(
+    xen: &ModelXen,
+    jobs: Vec<Job>,
+    count: u32,
+    tick: &mut dyn FnMut(&Progress),
+) -> Outcome {
     let setup = Setup {
         grants: jobs[0].grants,
         slots: jobs.iter().map(|job| job.iodepth).sum(),
@@ -45,8 +55,8 @@ fn run_jobs(xen: &ModelXen, jobs: Vec<Job>, count: u32, tick: &mut dyn FnMut()) 
             files: &[],
         })
         .collect();
-    let outcome = engine::run(xen, jobs, &mut disks, &mut |_| {
-        tick();
+    let outcome = engine::run(xen, jobs, &mut disks, &mut |progress| {
+        tick(progress);
         Verdict::Continue
     });
     for device in devices {

@@ -5,7 +5,7 @@ use drivers::hypervisor::Hypervisor;
 use model::blkback::{Lie, Mischief};
 use model::{Disk, ModelXen};
 
-use crate::{SECTORS, XVDA, ok, one_disk, run};
+use crate::{SECTORS, XVDA, ok, one_disk, run, run_and_see};
 
 const MS: u64 = 1_000_000;
 
@@ -33,6 +33,28 @@ fn a_rate_is_kept() {
     // One direction alone is held back.
     let (outcome, _) = timed(&one_disk(1), "rw=read rate=,1k io_size=256k filename=xvda");
     assert!(outcome.results[0].read.runtime_ns < 20 * MS);
+}
+
+#[test]
+fn the_end_is_foreseen() {
+    for (line, ms) in [
+        ("rw=read rate_iops=1000 io_size=16m number_ios=4000", 4000),
+        ("rw=read rate_iops=1000 io_size=16m runtime=3", 3000),
+        ("rw=read rate_iops=1000 io_size=64k runtime=2 time_based", 2000),
+        ("rw=randread rate=4m io_size=16m bssplit=4k/50:16k/50 norandommap", 4000),
+    ] {
+        let mut seen = 0;
+        let line = format!("{line} filename=xvda");
+        let outcome = run_and_see(&one_disk(1), &line, 1, &mut |progress| {
+            if progress.elapsed_ns >= 1000 * MS {
+                let expected_ns = progress.expected_ns.expect(&line);
+                assert!(expected_ns.abs_diff(ms * MS) < 50 * MS, "{line}: {expected_ns}");
+                seen += 1;
+            }
+        });
+        ok(&outcome);
+        assert!(seen > 0, "{line}");
+    }
 }
 
 #[test]
