@@ -254,6 +254,20 @@ mod tests {
     }
 
     #[test]
+    fn a_log_keeps_what_there_is_room_for() {
+        let line = "runtime=1 log_avg_msec=250 write_bw_log=x";
+        let job = crate::job::parse(line).expect(line).pop().expect("a job");
+        let mut samples = Samples::new(&job);
+        (1..=3_000).for_each(|io| samples.record(io * MS, 4_096, MS));
+        let Log { samples: kept, dropped } = samples.log();
+        let ends: Vec<u64> = kept.iter().map(|sample| sample.end_ms).collect();
+        assert_eq!((&ends[..], *dropped), (&[250, 500, 750, 1_000, 1_250, 1_500][..], 6));
+        assert!(kept.iter().all(|sample| (sample.iops, sample.bw) == (1_000, 4_000)));
+        let no_log = crate::job::parse("runtime=1").expect("a line").pop().expect("a job");
+        assert_eq!(log_samples(&no_log), None);
+    }
+
+    #[test]
     fn absurd_times_do_no_harm() {
         let mut samples = Samples::default();
         samples.record(0, u64::MAX, u64::MAX);
