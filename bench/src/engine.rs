@@ -238,10 +238,14 @@ impl Engine {
                 Step::Sleep => {
                     hypervisor.prepare_wait();
                     // All of them, also behind one that has work: each must be armed anew.
-                    let work = disks.iter_mut().fold(false, |work, disk| disk.queue.arm() | work);
-                    if !work {
+                    let mut until_ns = Some(tick_ns);
+                    for disk in disks.iter_mut() {
+                        let armed = disk.queue.arm();
+                        until_ns = until_ns.zip(armed).map(|(until, one)| until.min(one));
+                    }
+                    if let Some(until_ns) = until_ns {
                         self.running.iter_mut().for_each(Running::count_sleep);
-                        let latest_ns = tick_ns.min(now_ns.saturating_add(TICK_NS));
+                        let latest_ns = until_ns.min(now_ns.saturating_add(TICK_NS));
                         hypervisor.wait(latest_ns.min(self.wake_ns));
                     }
                 }

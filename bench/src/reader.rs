@@ -131,8 +131,8 @@ impl<'q, 'a, H: Hypervisor> BlockReader<'q, 'a, H> {
             return Err(ReadError::Stuck(self.queue.outstanding()));
         }
         self.hypervisor.prepare_wait();
-        if !self.queue.arm() {
-            self.hypervisor.wait(deadline_ns);
+        if let Some(until_ns) = self.queue.arm() {
+            self.hypervisor.wait(deadline_ns.min(until_ns));
         }
         Ok(())
     }

@@ -124,6 +124,11 @@ impl FrontRing {
         self.req_prod_pvt.wrapping_sub(self.rsp_cons)
     }
 
+    /// Responses taken so far, modulo 2^32.
+    pub fn taken(&self) -> u32 {
+        self.rsp_cons
+    }
+
     fn header(&self) -> &SringHeader {
         // SAFETY: the pages are aligned, live as long as `self`, and begin with the header, all of
         // whose fields are atomics: a reference to it stays sound whatever the backend writes.

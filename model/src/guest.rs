@@ -68,8 +68,8 @@ pub fn await_completion(
             return Ok(None);
         }
         xen.prepare_wait();
-        if !device.queue.arm() {
-            xen.wait(deadline_ns);
+        if let Some(until_ns) = device.queue.arm() {
+            xen.wait(deadline_ns.min(until_ns));
         }
     }
 }

@@ -28,8 +28,8 @@ fn read_all(xen: &ModelXen, device: &mut Device<'_>, depth: u64) {
         }
         if !progress {
             xen.prepare_wait();
-            if !device.queue.arm() {
-                xen.wait(xen.now_ns() + 1_000_000_000);
+            if let Some(until_ns) = device.queue.arm() {
+                xen.wait(until_ns.min(xen.now_ns() + 1_000_000_000));
             }
         }
     }

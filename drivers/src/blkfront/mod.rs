@@ -10,6 +10,7 @@ mod paths;
 pub mod queue;
 mod resources;
 mod slot;
+mod storm;
 pub mod vdev;
 
 use core::fmt;

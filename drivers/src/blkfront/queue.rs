@@ -14,6 +14,7 @@ use xen_abi::blkif::{OP_READ, RSP_EOPNOTSUPP, RSP_OKAY, Response, SECTOR_SIZE};
 use xen_abi::{DomId, PAGE_SIZE, Port};
 
 use super::slot::{Operation, Slot, SlotState};
+use super::storm::Storm;
 use super::{Broken, DiskInfo, GrantMode, IoError};
 use crate::hypervisor::Hypervisor;
 use crate::page::Page;
@@ -63,6 +64,9 @@ pub struct QueuePair<'a, H> {
     slots: Vec<SlotState<'a>>,
     free: Vec<Slot>,
     counters: Counters,
+    storm: Storm,
+    /// Responses taken when events were last asked for.
+    taken_when_armed: u32,
     broken: Option<Broken>,
 }
 
@@ -100,6 +104,8 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
             slots,
             free,
             counters,
+            storm: Storm::default(),
+            taken_when_armed: 0,
             broken: None,
         }
     }
@@ -258,13 +264,27 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
         Ok(Completion { slot: Slot(number), result })
     }
 
-    /// Asks for an event at the next completion, and says whether there is work already, in which
-    /// case the caller must not sleep. Second step of [`Hypervisor`]'s way of waiting.
-    pub fn arm(&mut self) -> bool {
-        if self.hypervisor.take_event(self.port) {
-            self.counters.events += 1;
+    /// Asks for an event at the next completion, and says until when one may sleep, in nanoseconds
+    /// of system time: [`u64::MAX`] unless the backend storms. `None`: there is work already, and
+    /// the caller must not sleep. Second step of [`Hypervisor`]'s way of waiting.
+    pub fn arm(&mut self) -> Option<u64> {
+        let progress = self.ring.taken() != self.taken_when_armed;
+        if progress {
+            self.taken_when_armed = self.ring.taken();
+            self.storm.calm();
         }
-        self.ring.arm()
+        let now_ns = || self.hypervisor.now_ns();
+        let mut until_ns = self.storm.quiet_until_ns(now_ns);
+        // In the quiet the event is left pending, which keeps the backend from raising another.
+        let event = until_ns.is_none() && self.hypervisor.take_event(self.port);
+        self.counters.events += u64::from(event);
+        if self.ring.arm() {
+            return None;
+        }
+        if event && !progress {
+            until_ns = self.storm.in_vain(now_ns);
+        }
+        Some(until_ns.unwrap_or(u64::MAX))
     }
 
     /// Copies `bytes` into the slot's data at `offset`, for a write.
@@ -272,8 +292,7 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
     /// # Panics
     /// When they do not fit, or cross a page.
     pub fn write_data(&mut self, slot: &Slot, offset: usize, bytes: &[u8]) {
-        let state = &mut self.slots[slot.index()];
-        state.write(offset, bytes);
+        self.slots[slot.index()].write(offset, bytes);
     }
 
     /// Copies the slot's data from `offset` on, after a read.
@@ -281,8 +300,7 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
     /// # Panics
     /// When the range is beyond the slot's pages, or crosses a page.
     pub fn read_data(&self, slot: &Slot, offset: usize, bytes: &mut [u8]) {
-        let state = &self.slots[slot.index()];
-        state.read(offset, bytes);
+        self.slots[slot.index()].read(offset, bytes);
     }
 
     /// Nothing completes any more.

@@ -265,64 +265,12 @@ impl Blkback {
         }
     }
 
-    /// `connect_ring` and `connect`.
+    /// `connect`: the ring, then all about the disk.
     fn connect(&mut self, xen: &mut Xen, store: &mut Xenstored) {
-        let key = |key: &str| store.tree.text(&format!("{}/{key}", self.frontend));
-        let Ok(port) = key("event-channel").parse().map(Port) else {
-            return self.fail(store, "event-channel is missing");
-        };
-        if key("protocol") != "x86_64-abi" {
-            return self.fail(store, "protocol is not ours");
+        match self.connect_ring(xen, store) {
+            Ok(link) => self.link = Some(link),
+            Err(why) => return self.fail(store, why),
         }
-        // With an order come numbered references, and no other (`read_per_ring_refs`).
-        let (order, names) = match key("ring-page-order").as_str() {
-            "" => (Ok(0), vec!["ring-ref".to_string()]),
-            order => {
-                let order = order.parse();
-                let count = 1 << order.clone().unwrap_or(0).min(ORDER_MAX);
-                (order, (0..count).map(|n| format!("ring-ref{n}")).collect())
-            }
-        };
-        if order.is_err() || order.is_ok_and(|order| order > self.disk.ring_order_max) {
-            return self.fail(store, "ring-page-order is too large");
-        }
-        if names.len() > 1 && !key("ring-ref").is_empty() {
-            return self.fail(store, "ring-ref stands beside ring-page-order");
-        }
-        let grefs: Option<Vec<u32>> = names.iter().map(|name| key(name).parse().ok()).collect();
-        let Some(grefs) = grefs else {
-            return self.fail(store, "a ring reference is missing");
-        };
-        let memory = std::rc::Rc::clone(&xen.memory);
-        let mut ring_pages = Vec::new();
-        for gref in grefs {
-            match xen.grants.map(&memory, self.disk.backend, gref, Access::ReadWrite) {
-                Ok(page) => ring_pages.push(page),
-                Err(_) => {
-                    ring_pages.into_iter().for_each(|page| xen.grants.unmap(&memory, page));
-                    return self.fail(store, "the ring can't be mapped");
-                }
-            }
-        }
-        if xen.events.bind(port, self.disk.backend, Actor::Disk(self.index)).is_err() {
-            ring_pages.into_iter().for_each(|page| xen.grants.unmap(&memory, page));
-            return self.fail(store, "the event channel can't be bound");
-        }
-        let persistent = self.is_persistent(store);
-        let gfns = ring_pages.iter().map(|page| xen.grants.gfn(page)).collect();
-        let ring = BackRing::attach(&memory, gfns);
-        let entries = ring.entries() as usize;
-        self.link = Some(Link {
-            ring,
-            ring_pages,
-            port,
-            cache: Cache::new(if persistent { self.disk.persistent_max } else { 0 }),
-            jobs: Vec::with_capacity(entries),
-            ids: vec![[0; 2]; entries],
-            stuck: Vec::new(),
-            hoard: Vec::new(),
-            broken: false,
-        });
         self.stats.connects += 1;
         xen.wake(Actor::Disk(self.index));
         let read_only = if self.disk.read_only { VDISK_READONLY } else { 0 };
@@ -343,6 +291,66 @@ impl Blkback {
             self.publish(store, key, value.to_string());
         }
         self.switch(store, XenbusState::Connected);
+    }
+
+    /// `connect_ring`.
+    fn connect_ring(&self, xen: &mut Xen, store: &Xenstored) -> Result<Link, &'static str> {
+        let key = |key: &str| store.tree.text(&format!("{}/{key}", self.frontend));
+        let port =
+            key("event-channel").parse().map(Port).map_err(|_| "event-channel is missing")?;
+        if key("protocol") != "x86_64-abi" {
+            return Err("protocol is not ours");
+        }
+        let memory = std::rc::Rc::clone(&xen.memory);
+        let (backend, mut ring_pages) = (self.disk.backend, Vec::new());
+        let mapped = self.ring_grefs(store)?.into_iter().try_for_each(|gref| {
+            ring_pages.push(xen.grants.map(&memory, backend, gref, Access::ReadWrite).ok()?);
+            Some(())
+        });
+        let bound = match mapped {
+            None => Err("the ring can't be mapped"),
+            Some(()) => xen
+                .events
+                .bind(port, backend, Actor::Disk(self.index))
+                .map_err(|_| "the event channel can't be bound"),
+        };
+        if let Err(why) = bound {
+            ring_pages.into_iter().for_each(|page| xen.grants.unmap(&memory, page));
+            return Err(why);
+        }
+        let persistent = self.is_persistent(store);
+        let gfns = ring_pages.iter().map(|page| xen.grants.gfn(page)).collect();
+        let ring = BackRing::attach(&memory, gfns);
+        let entries = ring.entries() as usize;
+        Ok(Link {
+            ring,
+            ring_pages,
+            port,
+            cache: Cache::new(if persistent { self.disk.persistent_max } else { 0 }),
+            jobs: Vec::with_capacity(entries),
+            ids: vec![[0; 2]; entries],
+            stuck: Vec::new(),
+            hoard: Vec::new(),
+            broken: false,
+        })
+    }
+
+    /// The references of the ring's pages (`read_per_ring_refs`): numbered ones with an order, a
+    /// single one without, and never both.
+    fn ring_grefs(&self, store: &Xenstored) -> Result<Vec<u32>, &'static str> {
+        let key = |key: &str| store.tree.text(&format!("{}/{key}", self.frontend));
+        let gref = |name: &str| key(name).parse().map_err(|_| "a ring reference is missing");
+        match (&*key("ring-page-order"), &*key("ring-ref")) {
+            ("", _) => Ok(vec![gref("ring-ref")?]),
+            (order, "") => {
+                let order: u32 = order.parse().map_err(|_| "ring-page-order is no number")?;
+                if order > self.disk.ring_order_max {
+                    return Err("ring-page-order is too large");
+                }
+                (0..1 << order).map(|n| gref(&format!("ring-ref{n}"))).collect()
+            }
+            _ => Err("ring-ref stands beside ring-page-order"),
+        }
     }
 
     /// `xenbus_dev_fatal`.
