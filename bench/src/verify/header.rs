@@ -203,6 +203,11 @@ mod tests {
         let found = header.to_bytes(1);
         assert_eq!(header.check(&found, true), Ok(1));
         assert_eq!(wrong(&[0; HEADER_BYTES], header), Some(Field::Magic));
+        let mut md5 = found;
+        md5[2] = 1;
+        let checksum = CRC32C.checksum(&md5[..36]);
+        md5[36..40].copy_from_slice(&checksum.to_le_bytes());
+        assert_eq!(wrong(&md5, header), Some(Field::Type));
         for (other, field) in [
             (Header { interval_bytes: 4096, ..header }, Field::Length),
             (Header { offset_bytes: 0, ..header }, Field::Offset),
