@@ -1,7 +1,7 @@
 //! The mutants, as they stand in `model/mutants/*.txt`.
 //!
-//! Such a file begins with the source file, and with what is to be tried first, as `cargo test` would
-//! be told; each further paragraph is a mutant:
+//! Such a file begins with the source file, and with what is to be tried first, as `cargo test`
+//! would be told; each further paragraph is a mutant:
 //!
 //! ```text
 //! drivers/src/ring.rs

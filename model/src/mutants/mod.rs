@@ -125,8 +125,8 @@ fn try_one(tree: &Tree, mutant: &Mutant, limits: &Limits) -> Result<Fate> {
     fate
 }
 
-/// Tries what is named first, and then all suites. For a mutant that does not live longer, only what
-/// is named first is built.
+/// Tries what is named first, and then all suites. For a mutant that does not live longer, only
+/// what is named first is built.
 fn judge(tree: &Tree, first: &[Trial], limits: &Limits) -> Result<Fate> {
     for trial in first {
         match attempt(tree, &trial.suite, [trial].into_iter(), limits)? {

@@ -43,8 +43,8 @@ impl Row {
     }
 }
 
-/// Prints tables, and each mutant whose fate is not the one that it must have; answers whether there
-/// is none of those.
+/// Prints tables, and each mutant whose fate is not the one that it must have; answers whether
+/// there is none of those.
 pub(super) fn print(mutants: &[Mutant], fates: &[Fate]) -> bool {
     let (mut files, mut all) = (BTreeMap::<&str, Row>::new(), Row::default());
     let mut killers = BTreeMap::<&str, u32>::new();
