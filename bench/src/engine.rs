@@ -202,8 +202,9 @@ impl Engine {
         let start_ns = hypervisor.now_ns();
         let poll = self.running.first().map_or(Poll::Auto, |first| first.result.job.poll);
         let mut waiter = Waiter::new(poll);
-        // The first completion makes the first tick.
-        let mut tick_ns = start_ns.saturating_add(REQUEST_TIMEOUT_NS);
+        // The first completion makes the first tick, unless a job lets it wait.
+        let first_ns = if self.wake_ns == NEVER { REQUEST_TIMEOUT_NS } else { TICK_NS };
+        let mut tick_ns = start_ns.saturating_add(first_ns);
         let mut begun = false;
         while self.running.iter().any(|running| !running.is_done()) {
             let completed_ns = self.complete_all(hypervisor, disks)?;

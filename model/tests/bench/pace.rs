@@ -91,6 +91,16 @@ fn a_delay_and_a_ramp_are_no_part_of_the_figures() {
 }
 
 #[test]
+fn a_stop_is_heard_while_a_job_waits_to_start() {
+    let xen = one_disk(12);
+    let mut ticks = 0;
+    let line = "rw=read startdelay=10 number_ios=1 filename=xvda";
+    let outcome = run_and_see(&xen, line, 1, &mut || ticks += 1);
+    ok(&outcome);
+    assert!((9..=11).contains(&ticks), "{ticks}");
+}
+
+#[test]
 fn one_job_waits_while_another_runs() {
     let xen = one_disk(5);
     let line = "bs=4k filename=xvda --name=a --rw=read --startdelay=50ms --io_size=64k \

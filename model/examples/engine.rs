@@ -1,0 +1,33 @@
+//! The load generator's and the frontend's instructions for each I/O of a job, for callgrind:
+//!
+//! ```text
+//! CARGO_PROFILE_RELEASE_STRIP=none cargo build --release -p model --example engine
+//! valgrind --tool=callgrind --callgrind-out-file=/tmp/engine.out target/release/examples/engine \
+//!     rw=randread bs=4k iodepth=32 number_ios=20000 filename=xvda
+//! callgrind_annotate /tmp/engine.out
+//! ```
+//! What stands there beside `bench::` and `drivers::` is theirs; the rest is the model's.
+
+use bench::engine::{self, Verdict};
+use bench::job;
+use drivers::blkfront::Setup;
+use model::{Disk, Guest, ModelXen};
+
+const XVDA: u32 = 51712;
+
+fn main() {
+    let line = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
+    let jobs = job::parse(&line).expect("jobs");
+    let xen = ModelXen::seeded(1);
+    xen.attach(Disk { deaf: Some(1 << 30), service_ns: 1000..2000, ..Disk::new(XVDA, 8192) });
+    let mut guest = Guest::boot(&xen);
+    let slots = jobs.iter().map(|job| job.iodepth).sum();
+    let setup = Setup { grants: jobs[0].grants, slots, pages_per_slot: 1 };
+    let mut device = guest.connect(XVDA, &setup).expect("a disk");
+    let info = *device.info();
+    let mut disks = [engine::Disk { name: "xvda", info, queue: &mut device.queue, files: &[] }];
+    let outcome = engine::run(&xen, jobs, &mut disks, &mut |_| Verdict::Continue);
+    assert!(outcome.error.is_none(), "{:?}", outcome.error);
+    println!("{} I/Os", outcome.results.iter().map(bench::JobResult::ios).sum::<u64>());
+    guest.disconnect(device);
+}
