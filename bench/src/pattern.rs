@@ -24,6 +24,8 @@ pub enum Direction {
     Read,
     /// To the disk.
     Write,
+    /// Nowhere: what is there is given up.
+    Trim,
 }
 
 /// One I/O of a pattern.
@@ -96,7 +98,8 @@ impl Pattern {
                 (true, true) => {
                     Directions::Mixed { read_below: percent_of(1 << 63, job.rwmixread) }
                 }
-                (_, false) => Directions::Only(Direction::Read),
+                (false, false) => Directions::Only(Direction::Trim),
+                (true, false) => Directions::Only(Direction::Read),
                 (false, true) => Directions::Only(Direction::Write),
             },
             places,
@@ -130,7 +133,7 @@ impl Pattern {
         let bs_bytes = u64::from(self.bs_bytes);
         let (place, bytes) = match (&mut self.places, direction) {
             (Places::Sequential { read, .. }, Direction::Read) => (read.advance(), self.bs_bytes),
-            (Places::Sequential { write, .. }, Direction::Write) => {
+            (Places::Sequential { write, .. }, Direction::Write | Direction::Trim) => {
                 (write.advance(), self.bs_bytes)
             }
             (Places::Map(blocks), _) => (blocks.draw(&mut self.rng) * bs_bytes, self.bs_bytes),

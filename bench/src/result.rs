@@ -54,6 +54,8 @@ pub struct JobResult {
     pub read: DirectionResult,
     /// Its writes.
     pub write: DirectionResult,
+    /// Its discards, which move no bytes but are counted with those that they give up.
+    pub trim: DirectionResult,
     /// Its flushes (`fsync=`), which move no bytes.
     pub flush: DirectionResult,
     /// From the first submission to the last completion of all.
@@ -74,6 +76,7 @@ impl JobResult {
         Self {
             read: DirectionResult::new(&job, job.rw.reads() || reads_back),
             write: DirectionResult::new(&job, job.rw.writes()),
+            trim: DirectionResult::new(&job, job.rw.trims()),
             flush: DirectionResult::new(&job, job.pace.flush_after.is_some()),
             runtime_ns: 0,
             distribution: Distribution::default(),
@@ -104,6 +107,7 @@ impl JobResult {
         for other in rest {
             sum.read.add(&other.read);
             sum.write.add(&other.write);
+            sum.trim.add(&other.trim);
             sum.flush.add(&other.flush);
             sum.runtime_ns += other.runtime_ns;
             sum.distribution.merge(&other.distribution);
@@ -118,17 +122,18 @@ impl JobResult {
         match direction {
             Direction::Read => &mut self.read,
             Direction::Write => &mut self.write,
+            Direction::Trim => &mut self.trim,
         }
     }
 
-    /// I/Os that succeeded, in both directions.
+    /// I/Os that succeeded, in all directions.
     pub fn ios(&self) -> u64 {
-        self.read.ios + self.write.ios
+        self.read.ios + self.write.ios + self.trim.ios
     }
 
     /// I/Os and flushes that failed.
     pub fn errors(&self) -> u64 {
-        self.read.errors + self.write.errors + self.flush.errors
+        self.read.errors + self.write.errors + self.trim.errors + self.flush.errors
     }
 }
 

@@ -66,6 +66,8 @@ pub fn line(jobs: &[Job], before: &Progress, now: &Progress) -> String {
 /// fio's letter for a running job.
 fn letter(rw: Rw) -> char {
     match (rw.reads(), rw.writes(), rw.is_random()) {
+        (false, false, false) => 'D',
+        (false, false, true) => 'd',
         (true, true, false) => 'M',
         (true, true, true) => 'm',
         (_, true, false) => 'W',

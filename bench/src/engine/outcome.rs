@@ -34,6 +34,13 @@ pub enum RunError {
         /// What its backend takes, in bytes.
         most_bytes: u32,
     },
+    /// A job would discard on a disk whose backend does not offer it.
+    NoDiscard {
+        /// The job.
+        job: String,
+        /// The disk.
+        disk: String,
+    },
     /// A job would flush a disk whose backend does not offer it.
     NoFlush {
         /// The job.
@@ -67,6 +74,9 @@ impl fmt::Display for RunError {
                 Bytes((*bs_bytes).into()),
                 Bytes((*most_bytes).into())
             ),
+            Self::NoDiscard { job, disk } => {
+                write!(f, "job {job}: {disk} does not discard; use rw=write or another disk")
+            }
             Self::NoFlush { job, disk } => {
                 write!(f, "job {job}: {disk} has no cache to flush; leave fsync and fdatasync out")
             }

@@ -14,7 +14,7 @@ pub(super) const NEVER: u64 = u64::MAX;
 pub(super) struct Rules {
     rate: Option<Rate>,
     /// What counts for the rate: I/Os or bytes put, by direction.
-    put: [u64; 2],
+    put: [u64; 3],
     think: Option<Think>,
     /// I/Os since the last pause.
     thought_over: u64,
@@ -47,7 +47,7 @@ impl Rules {
             pace.batch.map_or((1, iodepth), |batch| (batch.min, batch.max));
         Self {
             rate: pace.rate,
-            put: [0; 2],
+            put: [0; 3],
             think: pace.think,
             thought_over: 0,
             pause_end_ns: None,
@@ -99,6 +99,7 @@ impl Rules {
         let other = match drawn {
             Direction::Read => Direction::Write,
             Direction::Write => Direction::Read,
+            Direction::Trim => Direction::Trim,
         };
         if due_ns(drawn) <= now_ns {
             Ok(drawn)
@@ -121,7 +122,7 @@ impl Rules {
 
     /// The time that rates count from begins anew.
     pub(super) fn start_anew(&mut self) {
-        self.put = [0; 2];
+        self.put = [0; 3];
     }
 
     /// An I/O was put.

@@ -91,6 +91,7 @@ impl Next {
         let operation = match io.direction {
             Direction::Read => Operation::Read,
             Direction::Write => Operation::Write,
+            Direction::Trim => Operation::Discard,
         };
         let place = Place { disk: lane.disk, offset: io.offset };
         Self { place, disk_offset: lane.disk_offset(io.offset), operation, bytes: io.bytes }
@@ -113,11 +114,14 @@ impl Running {
             if !job.disks.iter().any(|name| name == disk.name) {
                 continue;
             }
-            if job.rw.writes() && disk.info.read_only {
+            if job.rw.changes() && disk.info.read_only {
                 return Err(RunError::ReadOnly { job: job.name, disk: disk.name.into() });
             }
             if job.pace.flush_after.is_some() && !disk.info.flush {
                 return Err(RunError::NoFlush { job: job.name, disk: disk.name.into() });
+            }
+            if job.rw.trims() && disk.info.discard.is_none() {
+                return Err(RunError::NoDiscard { job: job.name, disk: disk.name.into() });
             }
             let most_bytes = disk.info.request_bytes_max;
             if job.bs_bytes > most_bytes {
@@ -241,6 +245,7 @@ impl Running {
         let direction = match io.operation {
             Operation::Read => Direction::Read,
             Operation::Write => Direction::Write,
+            Operation::Discard => Direction::Trim,
             _ => return self.count_flush(io, now_ns),
         };
         let before_ns = if direction == Direction::Read { self.read_before_ns } else { 0 };
@@ -266,6 +271,7 @@ impl Running {
         match operation {
             Operation::Read => &mut self.result.read,
             Operation::Write => &mut self.result.write,
+            Operation::Discard => &mut self.result.trim,
             _ => &mut self.result.flush,
         }
     }

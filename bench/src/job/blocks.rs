@@ -32,7 +32,7 @@ impl BlockMix {
     pub fn of(&self, direction: Direction) -> &[Share] {
         match direction {
             Direction::Read => &self.read,
-            Direction::Write => &self.write,
+            Direction::Write | Direction::Trim => &self.write,
         }
     }
 
@@ -74,8 +74,8 @@ impl BlockMix {
         self.all().all(|bytes| bytes == first).then_some(first)
     }
 
-    /// Reads `bs=8k` and `bs=4k,8k` (reads, writes; a third is for trims, which there are none
-    /// of). What is left out behind a comma is as in fio.
+    /// Reads `bs=8k`, `bs=4k,8k` and `bs=4k,8k,16k`: reads, writes, trims. What is left out behind
+    /// a comma is as in fio.
     pub(super) fn read_bs(value: Value<'_>, default_bytes: u32) -> Result<Blocks, JobError> {
         let whole = |bytes| vec![Share { bytes, percent: 100 }];
         let part = |text: &str| match text {
@@ -83,13 +83,15 @@ impl BlockMix {
             text => value.part(text).block_bytes().map(Some),
         };
         let sizes = value.text()?.split(',').map(part).collect::<Result<Vec<_>, _>>()?;
-        let (read, write) = match sizes[..] {
-            [all] => (all, all),
-            [read, write] | [read, write, _] => (read, write),
+        let sizes = match sizes[..] {
+            [all] => [all; 3],
+            [read, write] => [read, write, write],
+            [read, write, trim] => [read, write, trim],
             _ => return Err(value.wrong("at most three sizes, for reads, writes and trims")),
         };
-        let [read, write] = [read, write].map(|bytes| whole(bytes.unwrap_or(default_bytes)));
-        Ok(Self { read, write }.simple())
+        let [read, write, trim] = sizes.map(|bytes| bytes.unwrap_or(default_bytes));
+        let blocks = Self { read: whole(read), write: whole(write) }.simple();
+        Ok(Blocks { trim_bytes: Some(trim), ..blocks })
     }
 
     /// Reads `bssplit=4k/30:8k/70` and `bssplit=4k/30:8k/70,16k/100`.
@@ -107,8 +109,8 @@ impl BlockMix {
 
     fn simple(self) -> Blocks {
         match self.uniform() {
-            Some(bytes) => Blocks { max_bytes: bytes, mix: None },
-            None => Blocks { max_bytes: self.max_bytes(), mix: Some(self) },
+            Some(bytes) => Blocks { max_bytes: bytes, mix: None, trim_bytes: Some(bytes) },
+            None => Blocks { max_bytes: self.max_bytes(), mix: Some(self), trim_bytes: None },
         }
     }
 }
@@ -117,6 +119,8 @@ impl BlockMix {
 pub(super) struct Blocks {
     pub(super) max_bytes: u32,
     pub(super) mix: Option<BlockMix>,
+    /// The one size of trims, if there is one.
+    pub(super) trim_bytes: Option<u32>,
 }
 
 /// What is left of 100 % goes in equal parts to the sizes without a share, as in fio.

@@ -17,10 +17,14 @@ pub enum Rw {
     RandWrite,
     /// Random reads and writes mixed.
     RandRw,
+    /// Sequential discards.
+    Trim,
+    /// Random discards.
+    RandTrim,
 }
 
 impl Rw {
-    pub(crate) const NAMES: [(&str, Self); 7] = [
+    pub(crate) const NAMES: [(&str, Self); 9] = [
         ("read", Self::Read),
         ("write", Self::Write),
         ("rw", Self::ReadWrite),
@@ -28,21 +32,33 @@ impl Rw {
         ("randread", Self::RandRead),
         ("randwrite", Self::RandWrite),
         ("randrw", Self::RandRw),
+        ("trim", Self::Trim),
+        ("randtrim", Self::RandTrim),
     ];
 
     /// Whether some I/Os are reads.
     pub fn reads(self) -> bool {
-        !matches!(self, Self::Write | Self::RandWrite)
+        matches!(self, Self::Read | Self::RandRead | Self::ReadWrite | Self::RandRw)
     }
 
     /// Whether some I/Os are writes.
     pub fn writes(self) -> bool {
-        !matches!(self, Self::Read | Self::RandRead)
+        matches!(self, Self::Write | Self::RandWrite | Self::ReadWrite | Self::RandRw)
+    }
+
+    /// Whether all I/Os are discards.
+    pub fn trims(self) -> bool {
+        matches!(self, Self::Trim | Self::RandTrim)
+    }
+
+    /// Whether the disk is another afterwards.
+    pub fn changes(self) -> bool {
+        self.writes() || self.trims()
     }
 
     /// Whether blocks are visited in random order.
     pub fn is_random(self) -> bool {
-        matches!(self, Self::RandRead | Self::RandWrite | Self::RandRw)
+        matches!(self, Self::RandRead | Self::RandWrite | Self::RandRw | Self::RandTrim)
     }
 }
 
@@ -55,6 +71,8 @@ impl fmt::Display for Rw {
             Self::RandRead => "randread",
             Self::RandWrite => "randwrite",
             Self::RandRw => "randrw",
+            Self::Trim => "trim",
+            Self::RandTrim => "randtrim",
         })
     }
 }

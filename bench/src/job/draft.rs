@@ -14,6 +14,8 @@ pub(super) struct Draft {
     pub(super) job: Job,
     pub(super) numjobs: u32,
     pub(super) offset_increment: Amount,
+    /// Of a job that trims; `None` if there are several.
+    pub(super) trim_bytes: Option<u32>,
     pub(super) rate: Option<Rate>,
     pub(super) rate_iops: Option<Rate>,
     pub(super) think_ns: u64,
@@ -39,6 +41,7 @@ impl Default for Draft {
             job: Job::default(),
             numjobs: 1,
             offset_increment: Amount::Bytes(0),
+            trim_bytes: Some(Job::default().bs_bytes),
             rate: None,
             rate_iops: None,
             think_ns: 0,
@@ -61,12 +64,16 @@ impl Default for Draft {
 }
 
 impl Draft {
-    pub(super) fn set_blocks(&mut self, Blocks { max_bytes, mix }: Blocks) {
+    pub(super) fn set_blocks(&mut self, Blocks { max_bytes, mix, trim_bytes }: Blocks) {
         (self.job.bs_bytes, self.job.bs_mix) = (max_bytes, mix);
+        self.trim_bytes = trim_bytes;
     }
 
     /// Adds the job, `numjobs` times, to `jobs`, if its options go together.
-    pub(super) fn finish(self, jobs: &mut Vec<Job>) -> Result<(), JobError> {
+    pub(super) fn finish(mut self, jobs: &mut Vec<Job>) -> Result<(), JobError> {
+        if let Some(bytes) = self.trim_bytes.filter(|_| self.job.rw.trims()) {
+            (self.job.bs_bytes, self.job.bs_mix) = (bytes, None);
+        }
         if let Some(fix) = self.conflict() {
             return Err(JobError::Conflict { job: self.job.name, fix });
         }
@@ -173,8 +180,20 @@ impl Draft {
                 "time_based needs runtime=, for example runtime=10",
             ),
             (
-                job.rw.writes() && job.disks.is_empty(),
+                job.rw.changes() && job.disks.is_empty(),
                 "a job that writes names its disks; add for example filename=/dev/xvda",
+            ),
+            (
+                job.rw.trims() && (job.file.is_some() || job.bs_mix.is_some()),
+                "trims go to a disk, in blocks of one size; name no file, and use one bs=",
+            ),
+            (
+                job.rw.trims() && (self.rate.is_some() || self.rate_iops.is_some()),
+                "trims have no rate; leave rate= and rate_iops= out",
+            ),
+            (
+                job.rw.trims() && verify.is_some(),
+                "verify= checks data, and trims have none; leave it out",
             ),
             (
                 job.file.is_some() && job.bs_mix.is_some(),

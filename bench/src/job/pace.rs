@@ -48,6 +48,7 @@ impl Rate {
         match direction {
             Direction::Read => self.read,
             Direction::Write => self.write,
+            Direction::Trim => None,
         }
     }
 

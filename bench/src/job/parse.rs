@@ -295,7 +295,10 @@ mod tests {
                 "runtime=1.5",
                 "runtime=1.5: unknown unit; use us, ms, s, m, h or d (none means seconds)",
             ),
-            ("rw=trim", "rw=trim: use read, write, rw, randread, randwrite or randrw"),
+            (
+                "rw=scan",
+                "rw=scan: use read, write, trim, rw, randread, randwrite, randtrim or randrw",
+            ),
             ("size=0", "size=0: nothing to do; leave the option out for all there is"),
             ("offset=101%", "offset=101%: over 100 %; use 0% to 100%"),
             (

@@ -20,7 +20,7 @@ struct Row(&'static [&'static str], &'static str, &'static str, Set);
 const OPTIONS: &[Row] = &[
     Row(&["name"], "NAME", "a job's name; starts a job on a command line",
         |d, v| v.name().map(|name| d.job.name = name)),
-    Row(&["rw", "readwrite"], "WORD", "read, write, rw, randread, randwrite or randrw",
+    Row(&["rw", "readwrite"], "WORD", "read, write, trim, rw, randread, randwrite, randtrim or randrw",
         |d, v| v.rw().map(|rw| d.job.rw = rw)),
     Row(&["rwmixread"], "PERCENT", "reads of a mixed job (50)",
         |d, v| v.percent().map(|reads| d.job.rwmixread = reads)),

@@ -119,7 +119,10 @@ impl<'a> Value<'a> {
     }
 
     pub(super) fn rw(self) -> Result<Rw, JobError> {
-        self.one_of(&Rw::NAMES, "use read, write, rw, randread, randwrite or randrw")
+        self.one_of(
+            &Rw::NAMES,
+            "use read, write, trim, rw, randread, randwrite, randtrim or randrw",
+        )
     }
 
     pub(super) fn engine(self) -> Result<IoEngine, JobError> {

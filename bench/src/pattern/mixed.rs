@@ -64,7 +64,7 @@ impl Mixed {
     pub(super) fn next(&mut self, direction: Direction, rng: &mut Xoshiro) -> (u64, u32) {
         match direction {
             Direction::Read => self.read.next(rng),
-            Direction::Write => self.write.next(rng),
+            Direction::Write | Direction::Trim => self.write.next(rng),
         }
     }
 }

@@ -45,10 +45,11 @@ pub fn emit(
         let sums = || group.chunk_by(|_, next| next.job.reporting.with_group);
         let read = sums().map(|sum| part(sum, |result| &result.read)).collect();
         let write = sums().map(|sum| part(sum, |result| &result.write)).collect();
+        let trim = sums().map(|sum| part(sum, |result| &result.trim)).collect();
         for members in sums() {
             let Some(sum) = JobResult::sum(members) else { continue };
             let logged = members.iter().filter(|result| result.job.reporting.has_log());
-            let mut job = job(&sum, groupid, &read, &write);
+            let mut job = job(&sum, groupid, [&read, &write, &trim]);
             if let Some(extra) = &mut job.ringmark {
                 extra.logs = logged.map(log).collect();
             }
@@ -103,7 +104,7 @@ fn part(members: &[JobResult], side: fn(&JobResult) -> &DirectionResult) -> Part
 }
 
 #[inline(never)]
-fn job(sum: &JobResult, groupid: u64, read: &Group, write: &Group) -> Job {
+fn job(sum: &JobResult, groupid: u64, [read, write, trim]: [&Group; 3]) -> Job {
     let (spread, reporting) = (&sum.distribution, &sum.job.reporting);
     let [latency_ns, latency_us, latency_ms] = spread.latencies().map(|p| keyed(&LATENCY_KEYS, p));
     let job_runtime = milliseconds(sum.runtime_ns);
@@ -117,6 +118,7 @@ fn job(sum: &JobResult, groupid: u64, read: &Group, write: &Group) -> Job {
         options: sum.job.options().into_iter().map(|(key, v)| (key.to_owned(), v)).collect(),
         read: side(&sum.read, read, reporting),
         write: side(&sum.write, write, reporting),
+        trim: side(&sum.trim, trim, reporting),
         sync: Flushes {
             total_ios: sum.flush.ios,
             lat_ns: latency(
@@ -339,7 +341,7 @@ mod tests {
         let group = [part(&members, |r| &r.read), part(&members, |r| &r.write)];
         let group = group.map(|part| Group::from_iter([part]));
         let sum = JobResult::sum(&members).expect("two");
-        let job = job(&sum, 0, &group[0], &group[1]);
+        let job = job(&sum, 0, [&group[0], &group[1], &Group::default()]);
         assert_eq!((job.read.iops, job.read.runtime, job.job_runtime), (3_000.0, 2_000, 4_000));
         assert_eq!((job.read.iops_min, job.read.clat_ns.count), (3_000, 6_000));
         assert_eq!(job.ringmark.map(|extra| extra.members), Some(2));

@@ -19,9 +19,12 @@ pub fn table(jobs: &[JobResult]) -> String {
         "max", "errors",
     ];
     let speed_rows = jobs.iter().flat_map(|job| {
-        [(Direction::Read, &job.read), (Direction::Write, &job.write)]
-            .into_iter()
-            .filter_map(|(direction, side)| speed_row(job, direction, side))
+        let sides = [
+            (Direction::Read, &job.read),
+            (Direction::Write, &job.write),
+            (Direction::Trim, &job.trim),
+        ];
+        sides.into_iter().filter_map(|(direction, side)| speed_row(job, direction, side))
     });
     let cost_header = [
         "job",
@@ -50,6 +53,7 @@ fn speed_row(
     let (has, letter) = match direction {
         Direction::Read => (rw.reads(), 'r'),
         Direction::Write => (rw.writes(), 'w'),
+        Direction::Trim => (rw.trims(), 't'),
     };
     let kind = match (has, rw.reads() && rw.writes()) {
         (true, true) => format!("{rw}/{letter}"),

@@ -1,5 +1,6 @@
 //! Where a job's I/Os go, and what they write, as the disk shows it afterwards.
 
+use bench::engine::RunError;
 use model::{Disk, ModelXen};
 
 use crate::{SECTORS, XVDA, ok, one_disk, run};
@@ -78,6 +79,32 @@ fn skewed_ios_go_where_they_should() {
     let numbers = numbers(&xen, 4096);
     assert!(numbers[64..].iter().all(|&number| number == 0));
     assert!(numbers[..64].iter().filter(|&&number| number != 0).count() > 50);
+}
+
+#[test]
+fn discards_give_up_each_block_once() {
+    for rw in ["trim", "randtrim"] {
+        let xen = one_disk(5);
+        xen.world().disks[0].data.fill(0x77);
+        let line = format!("rw={rw} bs=1k,2k,8k iodepth=4 offset=8k size=256k filename=xvda");
+        let outcome = run(&xen, &line, 1);
+        ok(&outcome);
+        let trim = &outcome.results[0].trim;
+        assert_eq!((trim.ios, trim.bytes, trim.latency.moments().count()), (32, 256 << 10, 32));
+        let world = xen.world();
+        assert_eq!(world.disks[0].stats.discards, 32);
+        let kept =
+            |(at, &byte): (usize, &u8)| (byte == 0) == (8 << 10..(8 + 256) << 10).contains(&at);
+        assert!(world.disks[0].data.iter().enumerate().all(kept), "{rw}");
+    }
+}
+
+#[test]
+fn a_disk_that_cannot_discard_is_left_alone() {
+    let xen = ModelXen::seeded(6);
+    xen.attach(Disk { discard: false, ..Disk::new(XVDA, SECTORS) });
+    let outcome = run(&xen, "rw=trim filename=xvda", 1);
+    assert!(matches!(outcome.error, Some(RunError::NoDiscard { .. })), "{:?}", outcome.error);
 }
 
 #[test]

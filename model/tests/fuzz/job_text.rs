@@ -9,7 +9,7 @@ use crate::draw::{bytes, number, seldom, several};
 #[rustfmt::skip]
 const OPTIONS: [(&str, &[&str]); 51] = [
     ("name", &["a", "global", "b-1"]),
-    ("rw", &["read", "write", "rw", "randread", "randwrite", "randrw"]),
+    ("rw", &["read", "write", "rw", "randread", "randwrite", "randrw", "trim", "randtrim"]),
     ("rwmixread", &["0", "70", "100"]),
     ("rwmixwrite", &["1", "50", "99"]),
     ("bs", &["512", "4k", "44k", "1536", "8KiB"]),
