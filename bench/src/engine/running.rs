@@ -177,8 +177,8 @@ impl Running {
         self.end_ns = runtime_ns.map_or(NEVER, |runtime| measured_ns.saturating_add(runtime));
     }
 
-    /// How long the job will have taken since `from_ns`, as far as that can be told: by its time, or
-    /// by how far it has come.
+    /// How long the job will have taken since `from_ns`, as far as that can be told: by its time,
+    /// or by how far it has come.
     pub(super) fn expected_ns(&self, from_ns: u64, now_ns: u64) -> Option<u64> {
         let job = &self.result.job;
         let by_time_ns = (self.end_ns != NEVER).then(|| self.end_ns.saturating_sub(from_ns));
