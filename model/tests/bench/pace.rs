@@ -95,7 +95,7 @@ fn a_stop_is_heard_while_a_job_waits_to_start() {
     let xen = one_disk(12);
     let mut ticks = 0;
     let line = "rw=read startdelay=10 number_ios=1 filename=xvda";
-    let outcome = run_and_see(&xen, line, 1, &mut || ticks += 1);
+    let outcome = run_and_see(&xen, line, 1, &mut |_| ticks += 1);
     ok(&outcome);
     assert!((9..=11).contains(&ticks), "{ticks}");
 }
