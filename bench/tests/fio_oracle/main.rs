@@ -8,39 +8,64 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use bench::Job;
-use bench::job::{parse, parse_file};
+use bench::job::{JobError, parse, parse_file};
 
 mod files;
 
 use files::{BOTH_REFUSE, BOTH_TAKE, NOT_SPELLED, ONLY_FIO, ONLY_OURS};
 
-/// A job file on disk, for fio.
-struct JobFile(PathBuf);
+/// Job files on disk, for fio.
+struct JobFiles(Vec<PathBuf>);
 
-impl JobFile {
-    fn new(test: &str, number: usize, text: &str) -> Self {
-        let name = format!("ringmark-{}-{test}-{number}.fio", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::write(&path, text).unwrap();
-        Self(path)
+impl JobFiles {
+    fn new<T: AsRef<str>>(test: &str, texts: impl IntoIterator<Item = T>) -> Self {
+        let path = |(number, text): (usize, T)| {
+            let name = format!("ringmark-{}-{test}-{number}.fio", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            fs::write(&path, text.as_ref()).unwrap();
+            path
+        };
+        Self(texts.into_iter().enumerate().map(path).collect())
     }
 
-    fn fio(&self, options: &[&str]) -> Output {
-        let fio = Command::new("fio").args(options).arg(&self.0).output();
-        fio.unwrap_or_else(|error| panic!("cannot run fio: {error}; apt-get install fio"))
+    fn fio(options: &[&str], files: &[PathBuf]) -> (bool, String) {
+        let output = Command::new("fio").args(options).args(files).output();
+        let output = output.unwrap_or_else(|e| panic!("cannot run fio: {e}; apt-get install fio"));
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
     }
 
-    fn is_taken_by_fio(&self) -> bool {
-        self.fio(&["--parse-only"]).status.success()
+    /// What fio prints for files that it takes.
+    fn printed(&self, options: &[&str]) -> String {
+        let (success, printed) = Self::fio(options, &self.0);
+        assert!(success, "{printed}");
+        printed
+    }
+
+    /// Which files fio takes.
+    fn taken(&self) -> Vec<bool> {
+        let taken = |files: &[PathBuf]| Self::fio(&["--parse-only"], files).0;
+        // fio takes a moment to start, so all at once if that tells enough.
+        if taken(&self.0) {
+            return vec![true; self.0.len()];
+        }
+        self.0.chunks(1).map(taken).collect()
+    }
+
+    /// What fio makes of each option in each file, the last of each name: its numbers, or its text.
+    fn values(&self) -> Vec<BTreeMap<String, Vec<String>>> {
+        let printed = self.printed(&["--parse-only", "--debug=parse"]);
+        printed.split("Parsing ini file ").skip(1).map(file_values).collect()
     }
 }
 
-impl Drop for JobFile {
+impl Drop for JobFiles {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
+        for path in &self.0 {
+            let _ = fs::remove_file(path);
+        }
     }
 }
 
@@ -54,41 +79,58 @@ fn none(complaints: Vec<String>) {
     assert!(complaints.is_empty(), "{}", complaints.join("\n\n"));
 }
 
+/// Whether fio takes each file, and the jobs that we make of it.
+fn both(test: &str, texts: &[&str]) -> Vec<(String, bool, Result<Vec<Job>, JobError>)> {
+    let texts: Vec<String> = texts.iter().map(|text| whole(text)).collect();
+    let taken = JobFiles::new(test, &texts).taken();
+    let pairs = texts.into_iter().zip(taken);
+    pairs.map(|(text, taken)| (text.clone(), taken, parse_file(&text))).collect()
+}
+
 #[test]
 fn files_that_both_take() {
     let mut complaints = Vec::new();
-    let mut compared = 0;
-    for (number, text) in BOTH_TAKE.iter().enumerate() {
-        let text = whole(text);
-        let file = JobFile::new("take", number, &text);
-        let theirs = values(&file);
-        let (theirs, jobs) = match (theirs, parse_file(&text)) {
-            (Some(theirs), Ok(jobs)) => (theirs, jobs),
-            (theirs, ours) => {
-                complaints.push(format!("{text}\nfio: {}, we: {ours:?}", theirs.is_some()));
-                continue;
-            }
-        };
+    let mut all = Vec::new();
+    for (text, theirs, ours) in both("take", BOTH_TAKE) {
+        match ours {
+            Ok(jobs) if theirs => all.push((text, jobs)),
+            ours => complaints.push(format!("{text}\nfio: {theirs}, we: {ours:?}")),
+        }
+    }
+    let files = JobFiles::new("shown", all.iter().map(|(text, _)| text));
+    let shown = files.printed(&["--showcmd"]);
+    assert_eq!(shown.lines().count(), all.len(), "{shown}");
+    for ((text, jobs), line) in all.iter().zip(shown.lines()) {
         // A second [global] is printed as part of the job before it, and a name as another job.
         if text.matches("[global]").count() < 2 && !text.contains("\nname=") {
-            let shown = String::from_utf8(file.fio(&["--showcmd"]).stdout).unwrap();
-            let line = shown.trim().trim_start_matches("fio ");
-            let ours = parse(line);
-            if ours.as_ref() != Ok(&jobs) {
+            let ours = parse(line.trim_start_matches("fio "));
+            if ours.as_ref() != Ok(jobs) {
                 complaints.push(format!("{text}\n{line}\n{ours:?}\n{jobs:?}"));
             }
         }
-        if jobs.len() == 1 && !text.contains("[global]") {
-            let ours = values(&JobFile::new("ours", number, &spelled(&jobs[0])));
-            let ours = ours.expect("fio takes what we spell");
-            for (name, value) in theirs {
-                match ours.get(&name) {
-                    Some(our_value) if is_same(&value, our_value) => compared += 1,
-                    // What is the default is not spelled.
-                    None if NOT_SPELLED.contains(&name.as_str()) => {}
-                    None if value == ["=0"] || value == ["=1"] || value == ["random"] => {}
-                    other => complaints.push(format!("{text}\n{name}: {value:?} {other:?}")),
-                }
+    }
+    none(complaints);
+}
+
+#[test]
+fn fio_reads_the_same_from_what_we_spell() {
+    let texts = BOTH_TAKE.iter().map(|text| whole(text));
+    let jobs = texts.map(|text| (parse_file(&text).unwrap(), text));
+    // Of several jobs fio does not tell what they have from [global].
+    let single: Vec<_> =
+        jobs.filter(|(jobs, text)| jobs.len() == 1 && !text.contains("[g")).collect();
+    let theirs = JobFiles::new("theirs", single.iter().map(|(_, text)| text)).values();
+    let ours = JobFiles::new("ours", single.iter().map(|(jobs, _)| spelled(&jobs[0]))).values();
+    assert_eq!((theirs.len(), ours.len()), (single.len(), single.len()));
+    let (mut complaints, mut compared) = (Vec::new(), 0);
+    for ((theirs, ours), (_, text)) in theirs.into_iter().zip(ours).zip(&single) {
+        for (name, value) in theirs {
+            match ours.get(&name) {
+                Some(our_value) if is_same(&value, our_value) => compared += 1,
+                // What is the default is not spelled.
+                None if NOT_SPELLED.contains(&name.as_str()) => {}
+                None if value == ["=0"] || value == ["=1"] || value == ["random"] => {}
+                other => complaints.push(format!("{text}\n{name}: {value:?} {other:?}")),
             }
         }
     }
@@ -98,28 +140,19 @@ fn files_that_both_take() {
 
 #[test]
 fn files_that_both_refuse() {
-    let mut complaints = Vec::new();
-    for (number, text) in BOTH_REFUSE.iter().enumerate() {
-        let text = whole(text);
-        let theirs = JobFile::new("refuse", number, &text).is_taken_by_fio();
-        if theirs || parse_file(&text).is_ok() {
-            complaints.push(format!("{text}\ntaken by {}", if theirs { "fio" } else { "us" }));
-        }
-    }
-    none(complaints);
+    let wrong = both("refuse", BOTH_REFUSE).into_iter().filter(|(_, fio, we)| *fio || we.is_ok());
+    none(wrong.map(|(text, fio, we)| format!("{text}\nfio: {fio}, we: {we:?}")).collect());
 }
 
 #[test]
 fn files_that_one_refuses_for_a_reason() {
-    let cases = ONLY_FIO.iter().map(|case| (case, true));
-    let cases = cases.chain(ONLY_OURS.iter().map(|case| (case, false)));
     let mut complaints = Vec::new();
-    for (number, ((text, reason), by_fio)) in cases.enumerate() {
-        let text = whole(text);
-        let theirs = JobFile::new("one", number, &text).is_taken_by_fio();
-        let ours = parse_file(&text);
-        if theirs != by_fio || ours.is_ok() == by_fio {
-            complaints.push(format!("{text}\n({reason})\nfio: {theirs}, we: {ours:?}"));
+    for (test, cases, by_fio) in [("fio", ONLY_FIO, true), ("us", ONLY_OURS, false)] {
+        let texts: Vec<&str> = cases.iter().map(|(text, _)| *text).collect();
+        for ((text, fio, we), (_, reason)) in both(test, &texts).into_iter().zip(cases) {
+            if fio != by_fio || we.is_ok() == by_fio {
+                complaints.push(format!("{text}\n({reason})\nfio: {fio}, we: {we:?}"));
+            }
         }
     }
     none(complaints);
@@ -128,23 +161,20 @@ fn files_that_one_refuses_for_a_reason() {
 /// Stands for the number that fio prints for what is left out: whatever happens to lie there.
 const UNSET: &str = "unset";
 
-/// What fio makes of each option in a file, the last of each name: its numbers, or its text.
-/// `None` if it refuses the file.
-fn values(file: &JobFile) -> Option<BTreeMap<String, Vec<String>>> {
-    let printed = file.fio(&["--debug=parse", "--parse-only"]);
-    if !printed.status.success() {
-        return None;
-    }
-    let printed = String::from_utf8(printed.stdout).unwrap();
+/// From what fio prints while it reads a file with one job.
+fn file_values(printed: &str) -> BTreeMap<String, Vec<String>> {
     let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut current = String::new();
     for line in printed.lines() {
+        // "parse", the number of the process, and what was done.
         let Some((_, line)) = line.strip_prefix("parse ").and_then(|l| l.trim().split_once(' '))
         else {
             continue;
         };
         let line = line.trim();
-        if let Some(option) = line.strip_prefix("handle_option=") {
+        if ["free options", "filling default options"].contains(&line) {
+            break;
+        } else if let Some(option) = line.strip_prefix("handle_option=") {
             let (name, text) = option.split_once(", ptr=").unwrap();
             current = canonical(name).to_owned();
             values.insert(current.clone(), vec![text.to_owned()]);
@@ -156,7 +186,7 @@ fn values(file: &JobFile) -> Option<BTreeMap<String, Vec<String>>> {
             entry.push(if is_unset { UNSET.to_owned() } else { format!("={number}") });
         }
     }
-    Some(values)
+    values
 }
 
 /// Whether two values are the same, as far as fio tells: of trims we know nothing.
@@ -199,8 +229,7 @@ fn a_second_global_counts_from_its_place_on() {
                 [c]\n[global]\nrw=read\n[d]\niodepth=2\n";
     // fio prints what it made of each job only when it runs it.
     let run = format!("[global]\nioengine=null\nsize=64k\n{text}");
-    let printed = JobFile::new("global", 0, &run).fio(&[]);
-    let printed = String::from_utf8(printed.stdout).unwrap();
+    let printed = JobFiles::new("global", [run]).printed(&[]);
     for job in parse_file(text).unwrap() {
         let bytes = job.bs_bytes;
         let line = format!("{}: (g=0): rw={}, bs=(R) {bytes}B-{bytes}B", job.name, job.rw);
