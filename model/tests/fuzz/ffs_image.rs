@@ -96,8 +96,9 @@ impl Base {
         for number in made.inodes.values() {
             for pointer in [0, 12, 13, 14] {
                 let address = made.get(made.inode_at(*number), pointers[pointer]);
-                let at = address * format.frag_bytes;
-                if at == 0 || at + 64 > made.bytes.len() as u64 {
+                // A short symlink has its target here.
+                let at = address.saturating_mul(format.frag_bytes);
+                if at == 0 || at.saturating_add(64) > made.bytes.len() as u64 {
                     continue;
                 }
                 match pointer {
