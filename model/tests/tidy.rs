@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Whom each crate may depend on; nobody may be missing.
-const ORDER: [(&str, &[&str]); 12] = [
+const ORDER: [(&str, &[&str]); 13] = [
     ("xen-abi", &[]),
     ("fs", &["fs-tools"]),
     ("fs-tools", &["fs"]),
+    ("fs-bench", &["fs"]),
     ("drivers", &["xen-abi"]),
     ("bench", &["drivers", "fs", "xen-abi"]),
     ("boot-info", &["xen-abi"]),

@@ -11,10 +11,10 @@ use crate::rig::Rig;
 /// What cargo is asked.
 const CHECKS: [&[&str]; 5] = [
     &["fmt", "--all", "--check"],
-    &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
-    &["test", "--workspace"],
+    &["clippy", "--all-targets", "--", "-D", "warnings"],
+    &["test"],
     &["run", "--release", "--quiet", "--package", "model", "--", "soak", "--seeds", "1000"],
-    &["doc", "--workspace", "--no-deps", "--document-private-items"],
+    &["doc", "--no-deps", "--document-private-items"],
 ];
 
 /// Counts each of them.
