@@ -16,6 +16,8 @@ need() {
 }
 
 install_missing() {
+    # makefs and sfdisk are not on everybody's path.
+    PATH="$PATH:/usr/sbin"
     need cc gcc libc6-dev
     need qemu-system-x86_64 qemu-system-x86
     need xz xz-utils
@@ -23,6 +25,10 @@ install_missing() {
     if [ "${1-}" = test ]; then
         need fio fio
         /usr/bin/python3 -c 'import pandas' 2>/dev/null || missing+=(python3-pandas)
+        # What reads FFS volumes beside us.
+        need fls sleuthkit
+        need grub-fstest grub-common
+        need sfdisk fdisk
     fi
     [ ${#missing[@]} -gt 0 ] || return 0
     local install="apt-get update -qq && apt-get install -qq --no-install-recommends ${missing[*]}"

@@ -9,23 +9,7 @@ mod common;
 use common::fields::{Field, sb};
 use common::listing::{InMemory, assert_same, mount, of_host, of_node, of_volume};
 use common::newfs::{Contents, Format, Image, Node, UFS1_AT, UFS2_AT};
-use common::source::{Makefs, Scratch, noise};
-
-/// A file with a block before and behind each border between levels, the last level included.
-fn across_levels(format: &Format, levels: u32) -> Contents {
-    let block = format.block_bytes;
-    let mut numbers = vec![0, 3];
-    for level in 1..=levels {
-        let first = format.first_block(level);
-        numbers.extend([first - 1, first, first + 2]);
-    }
-    let size = (numbers[numbers.len() - 1] + 1) * block - 7;
-    let piece = |&number: &u64| {
-        let len = block.min(size - number * block) as usize;
-        (number * block, noise(number, len))
-    };
-    Contents { size, pieces: numbers.iter().map(piece).collect() }
-}
+use common::source::{Makefs, Scratch, across_levels, noise};
 
 fn tree(format: &Format) -> Node {
     let tail = format.frag_bytes as usize + 3;

@@ -483,7 +483,7 @@ impl Writer {
         self.superblock(groups);
         let at = format.superblock_at as usize;
         let copy = self.image.bytes[at..at + sb::BYTES].to_vec();
-        for group in 1..groups {
+        for group in 0..groups {
             let start = (format.group_start(group) + format.sblkno()) * format.frag_bytes;
             self.image.bytes[start as usize..][..copy.len()].copy_from_slice(&copy);
         }

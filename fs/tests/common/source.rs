@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};
 
+use super::newfs::{Contents, Format};
+
 /// Names in the large directory, and how many files they are links to.
 const MANY: usize = 10_000;
 const MANY_FILES: usize = 100;
@@ -45,6 +47,22 @@ pub fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];
     fastrand::Rng::with_seed(seed).fill(&mut bytes);
     bytes
+}
+
+/// A file with a block before and behind each border between levels, the last level included.
+pub fn across_levels(format: &Format, levels: u32) -> Contents {
+    let block = format.block_bytes;
+    let mut numbers = vec![0, 3];
+    for level in 1..=levels {
+        let first = format.first_block(level);
+        numbers.extend([first - 1, first, first + 2]);
+    }
+    let size = (numbers[numbers.len() - 1] + 1) * block - 7;
+    let piece = |&number: &u64| {
+        let len = block.min(size - number * block) as usize;
+        (number * block, noise(number, len))
+    };
+    Contents { size, pieces: numbers.iter().map(piece).collect() }
 }
 
 /// Plants the tree for volumes of this block size below `root`.
