@@ -292,6 +292,8 @@ fn allows(lie: Lie, mode: GrantMode, failure: &Failure) -> bool {
             Lie::NoSuchSlot | Lie::FreeSlot | Lie::Twice | Lie::StaleId | Lie::HighBit(_),
             Failure::Broken(Broken::ForeignId(_)),
         )
+        // A request put meanwhile lies where the answer was, and is taken for one.
+        | (Lie::Unasked, Failure::Broken(Broken::ForeignId(_)))
         | (Lie::Operation(_), Failure::Broken(Broken::ForeignOperation { .. }))
         | (Lie::Twice | Lie::Unasked, Failure::Broken(Broken::Overrun(_)))
         | (
