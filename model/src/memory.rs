@@ -1,7 +1,7 @@
 //! The guest's memory, as the guest and the domains that it grants pages to see it.
 //!
 //! The only file of the model with `unsafe` code. Everything here is reached from two sides: the
-//! drivers hold [`Page`]s and references to the special pages, the simulated peers go through the
+//! drivers hold `Page`s and references to the special pages, the simulated peers go through the
 //! methods. Bytes are only ever copied in and out, so no reference into a page exists.
 
 use std::cell::UnsafeCell;
