@@ -1,16 +1,9 @@
 //! Sequential reads of a file of 1 GiB on UFS2 (32 KiB blocks, 4 KiB fragments, as FreeBSD makes
 //! them), from one cached image: ours against `grub-fstest cat` and the crate `rufs`.
 //!
-//! `cargo bench -p fs-bench` prints the ratios at its end. All three read the image from the page cache.
-//! Ours and rufs read 1 MiB at a time and drop it, `grub-fstest` writes what it reads to /dev/null;
-//! the time that it takes for an empty file is subtracted.
-
-#[allow(dead_code, reason = "the bench uses a part")]
-#[path = "../../fs/tests/common/fields.rs"]
-mod fields;
-#[allow(dead_code, reason = "the bench uses a part")]
-#[path = "../../fs/tests/common/newfs.rs"]
-mod newfs;
+//! `cargo bench -p fs-bench` prints the ratios at its end. All three read the image from the page
+//! cache. Ours and rufs read 1 MiB at a time and drop it, `grub-fstest` writes what it reads to
+//! /dev/null; the time that it takes for an empty file is subtracted.
 
 use std::cell::RefCell;
 use std::ffi::OsStr;

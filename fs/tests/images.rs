@@ -1,8 +1,8 @@
 //! Volumes of makefs(8), in every combination of version, byte order, block and fragment size: the
 //! tree that our reader finds is the tree that they were made of.
 //!
-//! makefs accepts all 80 combinations. It keeps no holes (it writes the zeros), so files with holes,
-//! and all levels of indirect blocks at all block sizes, are in `sparse.rs`.
+//! makefs accepts all 80 combinations. It keeps no holes (it writes the zeros), so files with
+//! holes, and all levels of indirect blocks at all block sizes, are in `sparse.rs`.
 
 mod common;
 

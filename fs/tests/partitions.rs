@@ -4,10 +4,10 @@
 mod common;
 
 use common::listing::{assert_same, mount, of_node, of_volume};
-use common::newfs::{Format, Image, Node};
 use common::source::{Makefs, Scratch, noise, run};
-use common::tables::{self, FREEBSD, LABEL_SECTORS, NETBSD, SLICE_SECTOR};
 use fs::{SCRATCH_BYTES, Table, Volume, partitions};
+use newfs::tables::{self, FREEBSD, LABEL_SECTORS, NETBSD, SLICE_SECTOR};
+use newfs::{Format, Image, Node};
 
 fn tree() -> Node {
     Node::directory([

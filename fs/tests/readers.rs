@@ -3,18 +3,18 @@
 //! of). This also says that the tests' own writer of volumes writes them right.
 //!
 //! What the other two do not read, each with its reason:
-//! - GRUB 2.06 has no module for big-endian UFS2. Of big-endian UFS1 it reads direct blocks only: it
-//!   takes the pointers in indirect blocks for little-endian ones.
-//! - The Sleuth Kit 4.11 takes the length of a 4.2BSD directory's entry for its type where the order
-//!   is little-endian, and lists nothing on such a volume.
+//! - GRUB 2.06 has no module for big-endian UFS2. Of big-endian UFS1 it reads direct blocks only:
+//!   it takes the pointers in indirect blocks for little-endian ones.
+//! - The Sleuth Kit 4.11 takes the length of a 4.2BSD directory's entry for its type where the
+//!   order is little-endian, and lists nothing on such a volume.
 //! - It looks for UFS2 superblocks at 65536 and 262144 only, so it finds those of makefs (8192) in
 //!   volumes with blocks of 64 KiB only, by the copy that these have at 65536.
-//! - It refuses a hole of more blocks than the volume has, so `double` is on a larger volume; and it
-//!   reads holes at a few MB/s, so files of more than [`TSK_BYTES_MAX`] are left to GRUB, which can
-//!   begin in the middle.
-//! - It reads the place of the pointers as zeros for a symlink that is kept there, so for symlinks it
-//!   is the listed target that counts, of which it reads one fragment. 4.2BSD kept no symlinks in
-//!   inodes, but there, too, it looks for short ones. Control characters in names it replaces.
+//! - It refuses a hole of more blocks than the volume has, so `double` is on a larger volume; and
+//!   it reads holes at a few MB/s, so files of more than [`TSK_BYTES_MAX`] are left to GRUB, which
+//!   can begin in the middle.
+//! - It reads the place of the pointers as zeros for a symlink that is kept there, so for symlinks
+//!   it is the listed target that counts, of which it reads one fragment. 4.2BSD kept no symlinks
+//!   in inodes, but there, too, it looks for short ones. Control characters in names it replaces.
 
 mod common;
 
@@ -24,9 +24,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use common::newfs::{Contents, Format, Image, Node};
 use common::source::{Makefs, Scratch, across_levels, noise, plant, run};
 use md5::{Digest, Md5};
+use newfs::{Contents, Format, Image, Node};
 
 /// Largest sparse file that The Sleuth Kit reads in good time.
 const TSK_BYTES_MAX: u64 = 5 << 20;

@@ -1,15 +1,15 @@
-//! Volumes that makefs can't make: holes and blocks at every level of indirect blocks in files of up
-//! to many TiB, UFS2 superblocks where real BSDs have them, check hashes, staggered groups, and
+//! Volumes that makefs can't make: holes and blocks at every level of indirect blocks in files of
+//! up to many TiB, UFS2 superblocks where real BSDs have them, check hashes, staggered groups, and
 //! inodes and directories of 4.2BSD.
 //!
 //! `newfs` writes them; that it writes them right is for other readers to say (`readers.rs`).
 
 mod common;
 
-use common::fields::{Field, sb};
 use common::listing::{InMemory, assert_same, mount, of_host, of_node, of_volume};
-use common::newfs::{Contents, Format, Image, Node, UFS1_AT, UFS2_AT};
 use common::source::{Makefs, Scratch, across_levels, noise};
+use newfs::fields::{Field, sb};
+use newfs::{Contents, Format, Image, Node, UFS1_AT, UFS2_AT};
 
 fn tree(format: &Format) -> Node {
     let tail = format.frag_bytes as usize + 3;
@@ -146,8 +146,8 @@ fn a_file_of_a_gib_byte_by_byte() {
 }
 
 /// makefs puts a UFS2 superblock at 8192. Where the data begin early enough, a superblock such as
-/// real BSDs have can stand at 65536, in the middle of a file; from blocks of 16 KiB on, metadata or
-/// the root directory are there.
+/// real BSDs have can stand at 65536, in the middle of a file; from blocks of 16 KiB on, metadata
+/// or the root directory are there.
 #[test]
 fn a_volume_of_makefs_with_its_superblock_at_65536() {
     for (block_bytes, frag_bytes) in [(4096, 512), (4096, 4096), (8192, 1024), (8192, 4096)] {

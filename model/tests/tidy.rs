@@ -4,17 +4,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Whom each crate may depend on; nobody may be missing.
-const ORDER: [(&str, &[&str]); 13] = [
+const ORDER: [(&str, &[&str]); 14] = [
     ("xen-abi", &[]),
-    ("fs", &["fs-tools"]),
+    ("newfs", &[]),
+    ("fs", &["fs-tools", "newfs"]),
     ("fs-tools", &["fs"]),
-    ("fs-bench", &["fs"]),
+    ("fs-bench", &["fs", "newfs"]),
     ("drivers", &["xen-abi"]),
     ("bench", &["drivers", "fs", "xen-abi"]),
     ("boot-info", &["xen-abi"]),
     ("boot", &["boot-info", "xen-abi"]),
     ("kernel", &["boot", "boot-info", "drivers", "fs", "fs-tools", "bench", "xen-abi"]),
-    ("model", &["drivers", "bench", "boot-info", "fs", "xen-abi"]),
+    ("model", &["drivers", "bench", "boot-info", "fs", "newfs", "xen-abi"]),
     ("dom0", &["bench"]),
     ("rig", &["bench"]),
     ("qemu-count", &[]),

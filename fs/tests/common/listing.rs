@@ -10,7 +10,7 @@ use std::path::Path;
 use ::fs::{DirCursor, Image, Inode, Kind, Volume};
 use sha2::{Digest, Sha256};
 
-use super::newfs::Node;
+use newfs::Node;
 
 /// Files above this are looked at in places, by the test that made them.
 const WHOLE_BYTES_MAX: u64 = 32 << 20;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::newfs::{Contents, Format};
+use newfs::{Contents, Format};
 
 /// Names in the large directory, and how many files they are links to.
 const MANY: usize = 10_000;

@@ -1,8 +1,8 @@
 //! F1 to F22: disks with a file system that lies.
 //!
 //! Each starts from a small good volume, written into memory, changes what its class names, and
-//! walks all that is left. A walk asserts what must hold always: no panic, no read outside the disk,
-//! and a number of reads that the volume's size bounds.
+//! walks all that is left. A walk asserts what must hold always: no panic, no read outside the
+//! disk, and a number of reads that the volume's size bounds.
 
 mod files;
 mod superblock;
@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fs::{DirCursor, Error, Image, Inode, Kind, ReadBlocks, SCRATCH_BYTES, Volume};
 
-use crate::newfs::{Contents, Format, Image as Made, Node, UFS1_AT};
 use crate::{Class, Must, class};
+use newfs::{Contents, Format, Image as Made, Node, UFS1_AT};
 
 pub const CLASSES: [Class; 22] = [
     class(1, "no magic number, a swapped one, or two", Must::Fail, superblock::f1),

@@ -6,17 +6,6 @@
 //! Letters: B ring and responses, G grants, events and pages, K keys and states, X xenstored,
 //! C console, P boot information, F FFS images.
 
-// What makes volumes for the tests of `fs` makes them for these, too.
-#[allow(dead_code, reason = "each test uses a part")]
-#[path = "../../../fs/tests/common/fields.rs"]
-mod fields;
-#[allow(dead_code, reason = "each test uses a part")]
-#[path = "../../../fs/tests/common/newfs.rs"]
-mod newfs;
-#[allow(dead_code, reason = "each test uses a part")]
-#[path = "../../../fs/tests/common/tables.rs"]
-mod tables;
-
 mod b;
 mod c;
 mod f;

@@ -12,9 +12,9 @@ use arbitrary::{Result, Unstructured};
 use fs::{DirCursor, Error, Image, Inode, Kind, PastEnd, ReadBlocks, SCRATCH_BYTES, Volume};
 
 use crate::draw::several;
-use crate::fields::{Field, cg, dinode1, dinode2, sb};
-use crate::newfs::{Contents, Format, Image as Made, Node, UFS1_AT, check_hash};
-use crate::tables;
+use newfs::fields::{Field, cg, dinode1, dinode2, sb};
+use newfs::tables;
+use newfs::{Contents, Format, Image as Made, Node, UFS1_AT, check_hash};
 
 const CHANGES_MAX: usize = 6;
 /// What a walk looks at, at most.

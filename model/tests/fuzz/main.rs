@@ -6,17 +6,6 @@
 //! variables set the amount and the seed: `PROPTEST_CASES`, `PROPTEST_RNG_SEED`. Inputs that fail
 //! are made small and printed, with the command that finds them again.
 
-// What makes volumes for the tests of `fs` makes them for these, too.
-#[allow(dead_code, reason = "each test uses a part")]
-#[path = "../../../fs/tests/common/fields.rs"]
-mod fields;
-#[allow(dead_code, reason = "each test uses a part")]
-#[path = "../../../fs/tests/common/newfs.rs"]
-mod newfs;
-#[allow(dead_code, reason = "each test uses a part")]
-#[path = "../../../fs/tests/common/tables.rs"]
-mod tables;
-
 mod boot_info;
 mod draw;
 mod ffs_image;

@@ -5,8 +5,8 @@ use fs::{DirCursor, Error, Kind, LINKS_MAX, PATH_BYTES_MAX};
 use super::{
     Failure, Mounted, both, failure, formats, good, mount, noise, read, volumes, walk, with,
 };
-use crate::fields::{Field, dinode1, dinode2};
-use crate::newfs::{Contents, Format, Image as Made, Node};
+use newfs::fields::{Field, dinode1, dinode2};
+use newfs::{Contents, Format, Image as Made, Node};
 
 /// The field of the inode in this version.
 fn field(made: &Made, of_ufs1: Field, of_ufs2: Field) -> Field {
@@ -174,7 +174,8 @@ pub fn f12() {
         let first = Field { name: "first", at: 0, width };
         let inside = |pointer: u64| pointer * made.format.frag_bytes;
         let double = made.get(inside(triple), first);
-        // To itself, to its parent, a single one as a double and as a triple, and one at two places.
+        // To itself, to its parent, a single one as a double and as a triple, and one at two
+        // places.
         for (place, value) in [
             (inside(triple), triple),
             (inside(double), triple),
@@ -193,7 +194,8 @@ pub fn f12() {
                 let reads = std::cell::Cell::new(0);
                 let mut volume = mount(&made.bytes, &reads).unwrap();
                 let inode = volume.lookup(b"/deep").unwrap();
-                // However large the file: one request, at most three indirect blocks for each block.
+                // However large the file: one request, at most three indirect blocks for each
+                // block.
                 for n in 0..200 {
                     reads.set(0);
                     let at = inode.size_bytes / 200 * n;

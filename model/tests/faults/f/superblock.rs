@@ -5,8 +5,8 @@ use std::cell::Cell;
 use fs::Version;
 
 use super::{both, failure, formats, good, mount, read, refusal, walk, with};
-use crate::fields::{Field, cg, dinode2, sb};
-use crate::newfs::{Format, UFS1_AT, UFS2_AT};
+use newfs::fields::{Field, cg, dinode2, sb};
+use newfs::{Format, UFS1_AT, UFS2_AT};
 
 const NOT_FFS: &str = "not FFS";
 

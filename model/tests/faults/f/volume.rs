@@ -7,9 +7,9 @@ use fs::{Error, PARTITIONS_MAX, SCRATCH_BYTES, Volume, partitions};
 
 use super::{Broken, Disk, Fault, Seen, both, failure, formats, good, mount, read, refusal};
 use super::{volumes, walk, with};
-use crate::fields::{Field, cg, sb};
-use crate::newfs::Image as Made;
-use crate::tables;
+use newfs::Image as Made;
+use newfs::fields::{Field, cg, sb};
+use newfs::tables;
 
 pub fn f6() {
     for made in volumes() {

@@ -5,8 +5,9 @@
 //! sys/sys/disk/bsd.h (`struct disklabel`).
 
 const SECTOR: usize = 512;
-/// Types of an MBR's partitions.
+/// FreeBSD's type of an MBR's partition.
 pub const FREEBSD: u8 = 0xa5;
+/// NetBSD's.
 pub const NETBSD: u8 = 0xa9;
 const EXTENDED: u8 = 0x05;
 const PROTECTIVE: u8 = 0xee;

@@ -1,17 +1,13 @@
-//! Writes FFS volumes into memory, laid out as newfs(8) lays them out: what makefs(8) can't make
-//! (holes, old inodes, check hashes, a UFS2 superblock at 65536), and small volumes of which every
-//! byte is known, to be corrupted.
-//!
-//! Facts from FreeBSD's sys/ufs/ffs/fs.h, sys/ufs/ufs/{dinode,dir}.h and what its superblock check
-//! demands. Shares nothing with the crate `fs`, so that a misunderstanding isn't shared either; the
-//! Sleuth Kit and GRUB read its volumes in `readers.rs`.
+//! The volume: superblock, groups, inodes and blocks, laid out as newfs(8) does.
 
 use std::collections::BTreeMap;
 
-use super::fields::{Field, cg, dinode1, dinode2, sb};
+use crate::fields::{Field, cg, dinode1, dinode2, sb};
+use crate::tree::{Contents, Node};
 
-/// Where a UFS2 superblock stands, and where a UFS1 superblock stands.
+/// Where a UFS2 superblock stands, in bytes.
 pub const UFS2_AT: u64 = 65536;
+/// Where a UFS1 superblock stands, in bytes.
 pub const UFS1_AT: u64 = 8192;
 
 const SUPERBLOCK_BYTES: u64 = 8192;
@@ -31,12 +27,17 @@ const SYMLINK: u16 = 0o120_000;
 pub struct Format {
     /// 1 or 2.
     pub version: u8,
+    /// The byte order of the machine that it is made for.
     pub big_endian: bool,
+    /// 4096 to 65536, a power of two.
     pub block_bytes: u64,
+    /// A block, or its half, quarter or eighth.
     pub frag_bytes: u64,
+    /// Where the superblock stands, in bytes.
     pub superblock_at: u64,
     /// Rounded up to whole blocks of inodes.
     pub inodes_per_group: u64,
+    /// How many blocks a group has for files.
     pub data_blocks_per_group: u64,
     /// UFS1 as 4.2BSD wrote it: 16-bit owners, entries without a type, no 64-bit fields.
     pub old: bool,
@@ -47,6 +48,7 @@ pub struct Format {
 }
 
 impl Format {
+    /// Little-endian and plain, with groups of 16 blocks.
     pub fn new(version: u8, block_bytes: u64, frag_bytes: u64) -> Self {
         Self {
             version,
@@ -62,14 +64,17 @@ impl Format {
         }
     }
 
+    /// Of a block pointer.
     pub fn pointer_bytes(&self) -> u64 {
         if self.version == 1 { 4 } else { 8 }
     }
 
+    /// Of an inode.
     pub fn inode_bytes(&self) -> u64 {
         if self.version == 1 { 128 } else { 256 }
     }
 
+    /// In an indirect block.
     pub fn pointers_per_block(&self) -> u64 {
         self.block_bytes / self.pointer_bytes()
     }
@@ -130,55 +135,12 @@ impl Format {
     }
 }
 
-/// A file's bytes: pieces that begin at multiples of the block size; all else is a hole.
-#[derive(Clone, Debug, Default)]
-pub struct Contents {
-    pub size: u64,
-    pub pieces: Vec<(u64, Vec<u8>)>,
-}
-
-impl Contents {
-    /// Fills `buf` from `offset` on; both inside the size.
-    pub fn read(&self, offset: u64, buf: &mut [u8]) {
-        buf.fill(0);
-        let end = offset + buf.len() as u64;
-        for (start, bytes) in &self.pieces {
-            let (from, to) = (offset.max(*start), end.min(start + bytes.len() as u64));
-            if from < to {
-                let piece = &bytes[(from - start) as usize..(to - start) as usize];
-                buf[(from - offset) as usize..][..piece.len()].copy_from_slice(piece);
-            }
-        }
-    }
-}
-
-/// What a volume holds.
-#[derive(Clone, Debug)]
-pub enum Node {
-    Directory(Vec<(Vec<u8>, Node)>),
-    File(Contents),
-    Symlink(Vec<u8>),
-}
-
-impl Node {
-    pub fn file(bytes: impl Into<Vec<u8>>) -> Self {
-        let bytes = bytes.into();
-        Self::File(Contents { size: bytes.len() as u64, pieces: vec![(0, bytes)] })
-    }
-
-    pub fn symlink(target: &str) -> Self {
-        Self::Symlink(target.into())
-    }
-
-    pub fn directory<const N: usize>(entries: [(&str, Node); N]) -> Self {
-        Self::Directory(entries.into_iter().map(|(name, node)| (name.into(), node)).collect())
-    }
-}
-
 /// A volume, and where its parts are.
 #[derive(Clone, Debug)]
 pub struct Image {
+    /// All of it.
     pub bytes: Vec<u8>,
+    /// How it is laid out.
     pub format: Format,
     /// Inode numbers by path.
     pub inodes: BTreeMap<Vec<u8>, u32>,
@@ -194,6 +156,7 @@ impl Image {
         writer.finish()
     }
 
+    /// The field of the structure at byte `at`.
     pub fn get(&self, at: u64, field: Field) -> u64 {
         let bytes = &self.bytes[at as usize + field.at..][..field.width];
         let fold = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
@@ -203,7 +166,7 @@ impl Image {
         }
     }
 
-    /// Writes the low bytes of `value`.
+    /// Writes the low bytes of `value` into the field of the structure at byte `at`.
     pub fn put(&mut self, at: u64, field: Field, value: u64) {
         let bytes = &mut self.bytes[at as usize + field.at..][..field.width];
         match self.format.big_endian {
@@ -212,10 +175,12 @@ impl Image {
         }
     }
 
+    /// A field of the superblock.
     pub fn superblock(&self, field: Field) -> u64 {
         self.get(self.format.superblock_at, field)
     }
 
+    /// Writes a field of the superblock.
     pub fn put_superblock(&mut self, field: Field, value: u64) {
         self.put(self.format.superblock_at, field, value);
     }
@@ -238,6 +203,7 @@ impl Image {
         (self.format.group_start(group) + self.format.cblkno()) * self.format.frag_bytes
     }
 
+    /// How many groups it has.
     pub fn groups(&self) -> u64 {
         self.bytes.len() as u64 / self.format.frag_bytes / self.format.fpg()
     }

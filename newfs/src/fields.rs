@@ -5,14 +5,19 @@
 /// An integer at a byte offset in its structure.
 #[derive(Clone, Copy, Debug)]
 pub struct Field {
+    /// In capitals, without `fs_` and its kin.
     pub name: &'static str,
+    /// Where it begins in its structure.
     pub at: usize,
+    /// 1, 2, 4 or 8 bytes.
     pub width: usize,
 }
 
 macro_rules! fields {
     ($($name:ident: $at:literal, $width:literal;)*) => {
-        $(pub const $name: Field = Field { name: stringify!($name), at: $at, width: $width };)*
+        $(#[doc = concat!("`", stringify!($name), "`")]
+        pub const $name: Field = Field { name: stringify!($name), at: $at, width: $width };)*
+        /// All of them.
         pub const ALL: &[Field] = &[$($name),*];
     };
 }
@@ -21,6 +26,7 @@ macro_rules! fields {
 pub mod sb {
     use super::Field;
 
+    /// Of the structure.
     pub const BYTES: usize = 1376;
     /// 32 bytes of text.
     pub const VOLNAME: Field = Field { name: "VOLNAME", at: 680, width: 8 };
