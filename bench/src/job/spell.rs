@@ -1,6 +1,7 @@
 //! From a job back to options, for results and repeats.
 
-use super::{Distribution, Job, OnError};
+use super::{BlockMix, Distribution, Job, OnError};
+use crate::pattern::Direction;
 use crate::size::{Amount, Bytes, Time};
 use crate::verify::Method;
 use alloc::borrow::ToOwned;
@@ -10,6 +11,19 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 impl Job {
+    /// The size of the I/Os of one direction, or the least and the greatest.
+    pub fn block_sizes(&self, direction: Direction) -> String {
+        let bytes = |bytes: u32| Bytes(bytes.into());
+        let range = |mix: &BlockMix| {
+            let sizes = || mix.of(direction).iter().map(|share| share.bytes);
+            (sizes().min().unwrap_or(self.bs_bytes), sizes().max().unwrap_or(self.bs_bytes))
+        };
+        match self.bs_mix.as_ref().map_or((self.bs_bytes, self.bs_bytes), range) {
+            (least, greatest) if least == greatest => bytes(least).to_string(),
+            (least, greatest) => format!("{}-{}", bytes(least), bytes(greatest)),
+        }
+    }
+
     /// The options that make this job, spelled as fio's, for the result and for a repeat.
     pub fn options(&self) -> Vec<(&'static str, String)> {
         let flag = || "1".to_owned();
@@ -88,6 +102,19 @@ mod tests {
 
     fn spell(options: &[(&'static str, String)]) -> String {
         options.iter().map(|(name, value)| format!("--{name}={value} ")).collect()
+    }
+
+    #[test]
+    fn a_direction_has_a_size_or_a_range_of_them() {
+        for (line, read, write) in [
+            ("bs=16k", "16k", "16k"),
+            ("bs=4k,8k", "4k", "8k"),
+            ("bssplit=4k/50:8k/50,1m/40:512/60", "4k-8k", "512-1m"),
+        ] {
+            let job = &parse(line).expect(line)[0];
+            let sizes = [Direction::Read, Direction::Write].map(|side| job.block_sizes(side));
+            assert_eq!(sizes, [read, write], "{line}");
+        }
     }
 
     #[test]

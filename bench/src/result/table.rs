@@ -2,7 +2,6 @@
 
 use super::{Counters, DirectionResult, JobResult};
 use crate::pattern::Direction;
-use crate::size::Bytes;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -70,7 +69,7 @@ fn speed_row(
         short_name(result),
         result.job.grants.to_string(),
         kind,
-        Bytes(result.job.bs_bytes.into()).to_string(),
+        result.job.block_sizes(direction),
         result.job.iodepth.to_string(),
         short_count(side.iops()),
         short_bandwidth(side.bytes_per_second()),
