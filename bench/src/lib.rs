@@ -4,11 +4,12 @@
 //! [`engine`] drives. Data flows one way through it:
 //!
 //! ```text
-//! command line -> job::parse -> Job -> Job::resolve (to a disk) -> Region
+//! text         -> job::parse -> Job -> Job::resolve (to a disk) -> Region
 //! Job, Region  -> Pattern    -> next_io: direction and offset; verify: the data there
 //! latencies    -> Histogram  -> JobResult -> table (people), Report (fio's forms; over a console)
 //! ```
 //!
+//! The text is a command line, or a job file ([`job::parse_file`]).
 //! `parse`, `resolve` and everything in [`result`] belong to set-up and reporting and may allocate.
 //! [`Pattern::next_io`], [`Histogram::record`] and what [`verify`] does to a block belong to the
 //! loop: they allocate nothing and cannot fail.
