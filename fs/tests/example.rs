@@ -1,0 +1,55 @@
+//! The example `ffs`, as one uses it: its sums are those of sha256sum, its files those of the tree,
+//! and what goes wrong is one line.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use common::source::{Makefs, Scratch, plant, run};
+
+/// Cargo builds it beside the tests, unless one test alone is asked for.
+fn example() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let path = test.ancestors().nth(2).unwrap().join("examples/ffs");
+    assert!(path.exists(), "{} is not there; run: cargo build -p fs --examples", path.display());
+    path
+}
+
+fn ffs(act: &str, image: &Path, path: &[&str]) -> Output {
+    Command::new(example()).arg(act).arg(image).args(path).output().unwrap()
+}
+
+#[test]
+fn sums_files_and_errors() {
+    let scratch = Scratch::new("example");
+    let (source, image) = (scratch.0.join("source"), scratch.0.join("image"));
+    std::fs::create_dir(&source).unwrap();
+    plant(&source, 8192);
+    let sums = format!(
+        "cd {} && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum",
+        source.display()
+    );
+    let sums = run("sh", "coreutils", &["-c", &sums].map(std::ffi::OsStr::new));
+    for (version, big_endian) in [(1, false), (2, true)] {
+        let makefs = Makefs { version, big_endian, block_bytes: 8192, frag_bytes: 1024 };
+        makefs.make(&source, &image);
+        let found = ffs("sum", &image, &[]);
+        assert!(found.status.success() && found.stdout == sums, "{makefs:?}");
+        let file = std::fs::read(source.join("levels/98305")).unwrap();
+        assert!(ffs("cat", &image, &["/levels/98305"]).stdout == file);
+        let listed = ffs("ls", &image, &["/links"]).stdout;
+        assert!(String::from_utf8_lossy(&listed).contains(" file -> ../modes/644\n"));
+        let info = ffs("info", &image, &[]).stdout;
+        assert!(String::from_utf8_lossy(&info).contains("block bytes      8192\n"));
+
+        let failed = ffs("cat", &image, &["/no/such"]);
+        let line = String::from_utf8_lossy(&failed.stderr).into_owned();
+        assert_eq!((failed.status.code(), line.lines().count()), (Some(1), 1), "{line}");
+        assert!(line.contains("/no/such: no such file or directory"), "{line}");
+    }
+    std::fs::write(&image, vec![0; 100_000]).unwrap();
+    let failed = ffs("ls", &image, &[]);
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&failed.stderr).contains("not FFS"));
+}
