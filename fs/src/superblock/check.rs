@@ -1,8 +1,7 @@
 //! The checks of FreeBSD's `validate_sblock`, except for what only its allocator uses; warnings
 //! there are no errors here. Wider in four places: the superblock may be at any of the four
 //! places that are searched (makefs), or have been moved there (makefs, for Linux), volumes may be
-//! tiny (makefs), and UFS1 volumes older than
-//! `FS_FLAGS_UPDATED` have the geometry of their time.
+//! tiny (makefs), and UFS1 volumes older than `FS_FLAGS_UPDATED` have the geometry of their time.
 
 use super::layout::{Raw, SUPERBLOCK_BYTES};
 use super::{FS_METACKHASH, FS_NEEDSFSCK, FS_UNCLEAN, READ_BYTES, Superblock};
