@@ -12,6 +12,7 @@ mod number;
 mod pairs;
 mod report;
 mod samples;
+mod spread;
 mod table;
 mod terse;
 
@@ -30,6 +31,7 @@ pub use normal::normal;
 pub use pairs::Pairs;
 pub use report::{Extra, Flushes, Job as JobReport, JobLog, Latency, Report, Run, Side};
 pub use samples::{Log, Rates, Sample, Samples};
+pub use spread::Spread;
 pub use table::table;
 pub use terse::terse;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
-use bench::result::Report;
+use bench::result::{Report, Spread};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,6 @@ use crate::life;
 use crate::peer::{self, Initramfs, PeerReader};
 use crate::result::{self, OurReader};
 use crate::run::GuestOptions;
-use crate::spread::Spread;
 use crate::status::{StatusLine, complain};
 
 /// Compare ringmark with fio in a Linux guest: the same job on the same disks, by turns
@@ -181,7 +180,7 @@ fn table(runs: &[Run]) -> Result<String> {
             let of = |whose: Who| {
                 let all = runs.iter().filter(|(who, _)| *who == whose);
                 let all = all.filter_map(|(_, all)| all.get(index).and_then(figure));
-                Spread::of(&all.collect::<Vec<f64>>())
+                Spread::of(all)
             };
             let (ours, theirs) = (of(Who::Ringmark), of(Who::Linux));
             let shown = |spread: Option<Spread>| spread.map_or("-".into(), |s| s.to_string());

@@ -18,7 +18,6 @@ mod peer;
 mod report;
 mod result;
 mod run;
-mod spread;
 mod status;
 mod xl;
 

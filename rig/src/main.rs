@@ -24,7 +24,6 @@ mod ramdisk;
 mod result;
 mod rig;
 mod scenario;
-mod spread;
 mod steps;
 mod volume;
 mod workload;

@@ -8,7 +8,7 @@ use bench::result::Report;
 
 use crate::compare::{Saved, Who};
 use crate::figures::Figures;
-use crate::spread::Spread;
+use bench::result::Spread;
 
 /// All that was measured.
 #[derive(Debug, Default)]
@@ -52,7 +52,7 @@ impl Series {
 
     /// The runs' spread in one figure, if they have it.
     pub fn spread(&self, figure: impl Fn(&Figures) -> Option<f64>) -> Option<Spread> {
-        Spread::of(&self.runs().filter_map(figure).collect::<Vec<f64>>())
+        Spread::of(self.runs().filter_map(figure))
     }
 
     fn is_of(&self, who: &str, figures: &Figures) -> bool {

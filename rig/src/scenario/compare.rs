@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use bench::result::Spread;
 use clap::ValueEnum;
 use serde_json::json;
 
@@ -17,7 +18,6 @@ use crate::machine::Clock;
 use crate::ramdisk::Ramdisks;
 use crate::result::{GuestResult, OURS};
 use crate::rig::{GUEST_KERNEL, Rig};
-use crate::spread::Spread;
 use crate::steps::{Outcome, Seen, Step};
 use crate::workload::Workload;
 

@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use bench::result::Spread;
 use serde_json::json;
 
 use crate::guest::Guest;
@@ -13,7 +14,6 @@ use crate::pattern;
 use crate::ramdisk::Ramdisks;
 use crate::rig::Rig;
 use crate::scenario::compare::{Side, overlay};
-use crate::spread::Spread;
 use crate::steps::{Outcome, Seen, Step};
 use crate::volume::{self, Layout, TreeFile};
 

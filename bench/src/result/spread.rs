@@ -1,21 +1,23 @@
 //! Repeated measurements: their median and how far they lie apart.
 
-use std::fmt::{self, Display, Formatter};
+use alloc::format;
+use alloc::vec::Vec;
+use core::fmt::{self, Display, Formatter};
 
 /// The median of some measurements, with the least and the greatest.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Spread {
+pub struct Spread {
     /// The middle one, or the mean of the two in the middle.
-    pub(crate) median: f64,
+    pub median: f64,
     /// The least.
-    pub(crate) least: f64,
+    pub least: f64,
     /// The greatest.
-    pub(crate) greatest: f64,
+    pub greatest: f64,
 }
 
 impl Spread {
     /// The spread of `values`; none of nothing.
-    pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut sorted: Vec<f64> = values.into_iter().collect();
         sorted.sort_by(f64::total_cmp);
         let upper = *sorted.get(sorted.len() / 2)?;
@@ -30,18 +32,20 @@ impl Spread {
 
 impl Display for Spread {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let digits = if self.median < 100.0 { 2 } else { 0 };
-        let text = format!(
-            "{:.digits$} ({:.digits$} .. {:.digits$})",
-            self.median, self.least, self.greatest
-        );
-        f.pad(&text)
+        let digits = match self.median {
+            ..100.0 => 2,
+            ..1000.0 => 1,
+            _ => 0,
+        };
+        let Self { median, least, greatest } = self;
+        f.pad(&format!("{median:.digits$} ({least:.digits$} .. {greatest:.digits$})"))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::ToString;
 
     #[test]
     fn the_median_is_in_the_middle() {
@@ -52,8 +56,8 @@ mod tests {
     }
 
     #[test]
-    fn small_figures_keep_their_digits() {
-        assert_eq!(Spread::of([2.5]).unwrap().to_string(), "2.50 (2.50 .. 2.50)");
-        assert_eq!(Spread::of([1234.5]).unwrap().to_string(), "1234 (1234 .. 1234)");
+    fn figures_keep_about_four_digits() {
+        let shown = [2.5, 123.45, 1234.5].map(|value| Spread::of([value]).unwrap().to_string());
+        assert_eq!(shown, ["2.50 (2.50 .. 2.50)", "123.5 (123.5 .. 123.5)", "1234 (1234 .. 1234)"]);
     }
 }
