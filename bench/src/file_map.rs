@@ -244,6 +244,18 @@ mod tests {
         assert!(check(4096, 0, 13 << 10).is_err());
     }
 
+    #[test]
+    fn blocks_begin_with_a_sector() {
+        let mut map = FileMap::new("/f".into(), 16 << 10);
+        map.push(Extent { file_offset: 0, disk_offset: (1 << 20) + 512, len_bytes: 16 << 10 });
+        let job = Job { bs_bytes: 4096, ..Job::default() };
+        let region = Region { offset_bytes: 0, size_bytes: 16 << 10, io_bytes: None };
+        assert!(map.check(&job, region, 512).is_ok());
+        let broken =
+            JobError::Broken { file: "/f".into(), offset: 0, bs_bytes: 4096, fits_bytes: 0 };
+        assert_eq!(map.check(&job, region, 4096), Err(broken));
+    }
+
     proptest! {
         #[test]
         fn every_place_is_its_own(lens in prop::collection::vec((1..9_u64, any::<bool>()), 1..40)) {

@@ -157,6 +157,8 @@ mod tests {
             rules.count(Direction::Read, 8192);
         }
         assert_eq!(at(&rules, late_ns - 1), Err(late_ns));
+        rules.start_anew();
+        assert_eq!(at(&rules, 100), Ok(Direction::Read));
     }
 
     #[test]
