@@ -49,6 +49,12 @@ impl Error {
         self.is_refused("ENOENT")
     }
 
+    /// Whether there may be no such node: what is not there below a directory that this domain may
+    /// not read is refused with `EACCES`.
+    pub fn is_out_of_sight(&self) -> bool {
+        self.is_not_found() || self.is_refused("EACCES")
+    }
+
     fn is_refused(&self, with: &str) -> bool {
         matches!(self, Self::Refused(errno) if errno == with)
     }

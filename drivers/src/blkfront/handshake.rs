@@ -78,7 +78,7 @@ pub fn is_writable<H: Hypervisor>(
     vdev: Vdev,
 ) -> Result<bool, xenstore::Error> {
     let read = |store: &mut Xenstore<'_, H>, path: &str| match store.read(Transaction::NONE, path) {
-        Err(error) if error.is_not_found() => Ok(String::new()),
+        Err(error) if error.is_out_of_sight() => Ok(String::new()),
         value => value,
     };
     let backend = read(store, &format!("device/vbd/{}/backend", vdev.0))?;

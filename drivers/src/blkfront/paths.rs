@@ -76,7 +76,8 @@ impl Paths {
     ) -> Result<XenbusState, ConnectError> {
         let path = format!("{}/state", self.backend);
         match store.read(Transaction::NONE, &path) {
-            Err(error) if error.is_not_found() => Ok(XenbusState::Unknown),
+            // The backend's directory is all of its domain that we may read, as long as it stands.
+            Err(error) if error.is_out_of_sight() => Ok(XenbusState::Unknown),
             Err(error) => Err(ConnectError::Xenstore(path, error)),
             Ok(value) => decimal(&value)
                 .and_then(XenbusState::from_number)

@@ -229,7 +229,10 @@ impl Blkback {
 
     fn switch(&mut self, store: &mut Xenstored, state: XenbusState) {
         self.state = state;
-        self.publish(store, "state", (state as u8).to_string());
+        // A directory that was removed stays so (`xenbus_switch_state`).
+        if store.tree.read(DOM0, &self.backend).is_ok() {
+            self.publish(store, "state", (state as u8).to_string());
+        }
     }
 
     /// One turn: the ring, then the frontend's state, which may wait for the ring to be idle.

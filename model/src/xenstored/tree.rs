@@ -75,10 +75,14 @@ impl Tree {
     /// A node's value.
     ///
     /// # Errors
-    /// `ENOENT`, `EACCES`.
+    /// `ENOENT`, `EACCES`; of a node that is not there, nobody is told who may not read the nearest
+    /// one above it (`errno_from_parents`).
     pub fn read(&self, by: DomId, path: &str) -> Result<&[u8], Refusal> {
-        let node = self.nodes.get(path).ok_or(ENOENT)?;
-        if node.perms.readable(by) { Ok(&node.value) } else { Err(EACCES) }
+        match self.nearest(path) {
+            (_, node) if !node.perms.readable(by) => Err(EACCES),
+            (found, node) if found == path => Ok(&node.value),
+            _ => Err(ENOENT),
+        }
     }
 
     /// A node's value as text, for peers that run as domain 0; empty when there is none.
@@ -216,6 +220,8 @@ mod tests {
         assert_eq!(tree.children(guest, "/a"), Ok(vec!["own"]));
         assert_eq!(tree.read(guest, "/a/own/deep"), Ok(&[][..]));
         assert_eq!(tree.read(DomId(2), "/a/own/deep/er"), Err(EACCES));
+        assert_eq!(tree.read(guest, "/a/none/at/all"), Err(ENOENT));
+        assert_eq!(tree.read(DomId(2), "/a/none/at/all"), Err(EACCES));
         assert_eq!(tree.remove(guest, "/a"), Err(EACCES));
         assert_eq!(tree.remove(guest, "/a/own/deep"), Ok(()));
         assert_eq!(tree.read(guest, "/a/own/deep/er"), Err(ENOENT));
