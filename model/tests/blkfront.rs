@@ -196,6 +196,8 @@ fn discards_reach_the_disk_when_it_offers_them() {
         let done = done.unwrap().unwrap();
         assert_eq!(done.result, Ok(()));
         device.queue.release(done.slot);
+        let secure = u64::from(operation == Operation::SecureDiscard);
+        assert_eq!(xen.world().disks[disk].stats.secure_discards, secure);
     }
     let expected = |at: usize| if at / 512 % 128 == 127 { 7 } else { 0 };
     assert!((0..256 * 512).all(|at| xen.world().disks[disk].data[at] == expected(at)));
@@ -213,6 +215,26 @@ fn discards_reach_the_disk_when_it_offers_them() {
     device.queue.release(done.slot);
     guest.disconnect(device);
     assert_all_given_back(&xen);
+}
+
+#[test]
+fn a_read_changes_its_own_bytes_and_no_others() {
+    for mode in GrantMode::ALL {
+        let xen = ModelXen::seeded(15);
+        let disk = xen.attach(Disk::new(XVDA, 64));
+        xen.world().disks[disk].data.fill(1);
+        let mut guest = Guest::boot(&xen);
+        let mut device = guest.connect(XVDA, &setup(mode)).unwrap();
+        let slot = device.queue.acquire().unwrap();
+        device.queue.write_data(&slot, 0, &[2; 4096]);
+        let done = perform(&xen, &mut device, slot, Operation::Read, 0, 512).unwrap().unwrap();
+        let mut now = [0; 4096];
+        device.queue.read_data(&done.slot, 0, &mut now);
+        assert_eq!((&now[..512], &now[512..]), (&[1; 512][..], &[2; 4096 - 512][..]), "{mode}");
+        device.queue.release(done.slot);
+        guest.disconnect(device);
+        assert_all_given_back(&xen);
+    }
 }
 
 #[test]
@@ -419,6 +441,21 @@ fn without_resources_nothing_is_kept() {
         let state = guest.store.read(Transaction::NONE, "device/vbd/51712/state").unwrap();
         assert_eq!(state, "6", "the backend is told that nobody comes");
     }
+}
+
+#[test]
+fn a_backend_sees_all_keys_or_none() {
+    let xen = ModelXen::seeded(16);
+    xen.attach(Disk::new(XVDA, 64));
+    xen.world().store.contention = 16;
+    let mut guest = Guest::boot(&xen);
+    let error = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap_err();
+    assert!(matches!(error, ConnectError::Xenstore(..)), "{error}: somebody always interferes");
+    for key in ["ring-ref", "event-channel", "protocol", "feature-persistent"] {
+        let node = format!("/local/domain/1/device/vbd/{XVDA}/{key}");
+        assert_eq!(xen.world().store.tree.text(&node), "", "{key}");
+    }
+    assert_all_given_back(&xen);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use drivers::Hypervisor;
 use drivers::xenstore::{Error, TextError, Transaction};
 use model::xenstored::Perms;
 use model::{GUEST, Guest, ModelXen};
+use xen_abi::xenstore::{Header, MessageType};
 
 const NONE: Transaction = Transaction::NONE;
 
@@ -121,6 +122,25 @@ fn endless_conflicts_end() {
 }
 
 #[test]
+fn only_a_conflict_is_a_reason_to_try_again() {
+    let xen = ModelXen::seeded(4);
+    xen.world().store.forger = Some(Box::new(|header, body| {
+        if header.kind != MessageType::TransactionEnd as u32 {
+            return vec![(header, body)];
+        }
+        let kind = MessageType::Error as u32;
+        vec![(Header { kind, len: 7, ..header }, b"ENOSPC\0".to_vec())]
+    }));
+    let mut guest = Guest::boot(&xen);
+    let mut tries = 0;
+    let result = guest.store.transaction(|store, transaction| {
+        tries += 1;
+        store.write(transaction, "data/x", "1")
+    });
+    assert_eq!((result, tries), (Err(refused("ENOSPC")), 1));
+}
+
+#[test]
 fn watches_tell_of_changes() {
     for seed in 0..50 {
         let xen = ModelXen::seeded(seed);
@@ -164,6 +184,43 @@ fn at_most_32_watches() {
         guest.store.unwatch("data", token).unwrap();
     }
     guest.store.watch("data").unwrap();
+}
+
+#[test]
+fn a_watch_that_was_refused_is_not_one_of_32() {
+    let xen = ModelXen::seeded(2);
+    let mut guest = Guest::boot(&xen);
+    for _ in 0..40 {
+        assert_eq!(guest.store.watch("a b"), Err(refused("EINVAL")));
+    }
+    guest.store.watch("data").unwrap();
+}
+
+#[test]
+fn a_watch_whose_reply_was_lost_can_be_set_again() {
+    let xen = ModelXen::seeded(2);
+    let mut guest = Guest::boot(&xen);
+    xen.world().store.forger = Some(Box::new(|_, _| Vec::new()));
+    assert_eq!(guest.store.watch("data"), Err(Error::Timeout));
+    xen.world().store.forger = None;
+    let token = guest.store.watch("data").unwrap();
+    assert_eq!(xen.world().store.guest_watches(), 1);
+    xen.world().set("/local/domain/1/data/x", "1");
+    assert_eq!(guest.store.wait_fired(token, xen.now_ns() + 1_000_000_000), Ok(true));
+}
+
+#[test]
+fn a_new_watch_knows_nothing_of_the_one_before_it() {
+    let xen = ModelXen::seeded(2);
+    let mut guest = Guest::boot(&xen);
+    let store = &mut guest.store;
+    let before = store.watch("data").unwrap();
+    // Its first event has come, and nobody asked.
+    xen.pass_ns(10_000_000);
+    store.unwatch("data", before).unwrap();
+    xen.world().store.wire.loses_events = true;
+    let token = store.watch("data/x").unwrap();
+    assert_eq!((token, store.take_fired(token)), (before, Ok(false)));
 }
 
 const TEXT: &str = "/local/domain/1/text";

@@ -5,9 +5,9 @@ use std::ops::Range;
 use drivers::hypervisor::Access;
 use smallvec::SmallVec;
 use xen_abi::blkif::{
-    MAX_INDIRECT_PAGES, MAX_SEGMENTS, OP_DISCARD, OP_FLUSH_DISKCACHE, OP_READ, OP_WRITE,
-    RSP_EOPNOTSUPP, RSP_ERROR, RSP_OKAY, SECTOR_SIZE, SECTORS_PER_PAGE, SEGMENTS_PER_INDIRECT_PAGE,
-    Segment,
+    DISCARD_SECURE, MAX_INDIRECT_PAGES, MAX_SEGMENTS, OP_DISCARD, OP_FLUSH_DISKCACHE, OP_READ,
+    OP_WRITE, RSP_EOPNOTSUPP, RSP_ERROR, RSP_OKAY, SECTOR_SIZE, SECTORS_PER_PAGE,
+    SEGMENTS_PER_INDIRECT_PAGE, Segment,
 };
 use xen_abi::{DomId, PAGE_SIZE, Port};
 
@@ -259,6 +259,8 @@ impl Medium<'_> {
             OP_WRITE => self.stats.writes += 1,
             OP_DISCARD => {
                 self.stats.discards += 1;
+                let secure = matches!(request.kind, Kind::Discard { flag: DISCARD_SECURE, .. });
+                self.stats.secure_discards += u64::from(secure);
                 self.data[job.range()].fill(0);
             }
             _ => self.stats.flushes += 1,

@@ -9,7 +9,7 @@ use drivers::hypervisor::{Access, Hypervisor};
 use drivers::ring::FrontRing;
 use model::blkback::Lie;
 use model::grants::MapError;
-use model::guest::{Device, perform};
+use model::guest::{Device, await_completion, perform};
 use model::{Config, Failure, Guest, ModelXen};
 use xen_abi::grant_table::{GTF_PERMIT_ACCESS, GTF_READING, GTF_READONLY};
 use xen_abi::{DomId, Port};
@@ -226,15 +226,34 @@ fn g8() {
         }
         // Where each request has its own grant, that of a write is for reading only.
         device.queue.submit(done.slot, Operation::Write, 8, 4096);
-        let memory = std::rc::Rc::clone(&xen.world().xen.memory);
-        let entries = memory.grant_table.iter().flatten();
-        let flags = entries.map(|entry| entry.flags.load(Ordering::SeqCst));
-        let read_only = flags.filter(|flags| flags & GTF_READONLY != 0).count();
-        assert_eq!(read_only == 1, counters.grants != 64);
+        assert_eq!(grants_for_reading(xen) == 1, counters.grants != 64);
         device.queue.kick().unwrap();
         be_honest(xen);
         closes_and_opens(xen, guest, device);
     });
+    // So is that of the page of segments, whatever the request does with its data.
+    let xen = machine(1, disk());
+    let mut guest = Guest::boot(&xen);
+    let setup = Setup { grants: GrantMode::PerRequest, slots: 1, pages_per_slot: 12 };
+    let mut device = guest.connect(XVDA, &setup).unwrap();
+    for (operation, for_reading) in [(Operation::Read, 1), (Operation::Write, 13)] {
+        let slot = device.queue.acquire().unwrap();
+        device.queue.submit(slot, operation, 0, 12 * 4096);
+        assert_eq!(grants_for_reading(&xen), for_reading, "{operation:?}");
+        device.queue.kick().unwrap();
+        let done = await_completion(&xen, &mut device).unwrap().unwrap();
+        assert_eq!((done.result, grants_for_reading(&xen)), (Ok(()), 0));
+        device.queue.release(done.slot);
+    }
+    guest.disconnect(device);
+}
+
+/// Grants with which the backend may not write.
+fn grants_for_reading(xen: &ModelXen) -> usize {
+    let memory = std::rc::Rc::clone(&xen.world().xen.memory);
+    let entries = memory.grant_table.iter().flatten();
+    let flags = entries.map(|entry| entry.flags.load(Ordering::SeqCst));
+    flags.filter(|flags| flags & GTF_READONLY != 0).count()
 }
 
 fn g9() {
@@ -306,6 +325,10 @@ fn g10() {
         for bytes in [512, 15 * 4096 + 512] {
             let done = perform(&xen, &mut device, slot, Operation::Write, 0, bytes);
             slot = done.unwrap().unwrap().slot;
+            // Nor does a longer write find on the caller's side what a shorter one left out.
+            let mut behind = [CANARY; 4096 - 512];
+            device.queue.read_data(&slot, bytes as usize / 4096 * 4096 + 512, &mut behind);
+            assert_eq!(behind, [0; 4096 - 512], "{mode}");
         }
         device.queue.release(slot);
         let loot = std::mem::take(&mut xen.world().disks[0].loot);
