@@ -78,7 +78,7 @@ impl Side {
                 PEER_KERNEL,
                 Some(PEER_INITRAMFS),
                 PEER_MEMORY_MIB,
-                format!("console=hvc0 quiet -- {jobs}"),
+                format!("console=hvc0 quiet jobs=\"{jobs}\""),
             ),
         };
         let disks = vec!["phy:/dev/ram0,xvda,w".into()];
