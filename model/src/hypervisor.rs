@@ -138,6 +138,9 @@ impl Hypervisor for ModelXen {
         if let Some(actor) = world.xen.events.send(port)? {
             world.xen.wake(actor);
         }
+        // Who is woken may have done its work before a slow call is back.
+        let until_ns = world.xen.agenda.now_ns() + world.xen.call_ns;
+        world.run(until_ns, false);
         Ok(())
     }
 
