@@ -25,7 +25,7 @@ pub enum JobError {
     Include,
     /// A job file without a job.
     NoJob,
-    /// More than [`NUMJOBS_MAX`](super::NUMJOBS_MAX) jobs.
+    /// More than [`NUMJOBS_MAX`] jobs.
     TooManyJobs {
         /// The job that is too much.
         job: String,
