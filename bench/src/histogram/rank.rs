@@ -2,11 +2,14 @@
 //!
 //! fio's `calc_clat_percentiles` takes the first bucket for which
 //! `sum >= (long double)percentile / 100.0 * count`; on x86 a long double has 64 bits of mantissa.
-//! The rounding decides at the edges: the 99.9th percentile of 1,000 samples is the 1,000th, as the
-//! double nearest to 99.9 is greater than that; the 9th of 300 is the 28th, as 0.09 is rounded up.
+//! fio is built with -ffast-math, so what is computed is `percentile * (0.01L * count)`, and the
+//! rounding of that decides at the edges: the 99.9th percentile of 1,000 samples is the 1,000th.
 
 /// Bits of a long double's mantissa.
 const MANTISSA_BITS: u32 = 64;
+/// The long double nearest to 0.01: this divided by 2 to the shift.
+const HUNDREDTH: u64 = 0xa3d7_0a3d_70a3_d70a;
+const HUNDREDTH_SHIFT: i32 = 70;
 
 /// `percent` of `count` as a long double: `mantissa` divided by 2 to the `shift`.
 #[derive(Clone, Copy, Debug)]
@@ -22,20 +25,19 @@ impl Rank {
         let exponent = ((bits >> (f64::MANTISSA_DIGITS - 1)) & 0x7ff) as i32;
         let one = 1 << (f64::MANTISSA_DIGITS - 1);
         let mantissa = (bits & (one - 1)) | one;
-        // percent = mantissa / 2^shift; with 74 more bits the quotient has more than 64.
-        let shift = 1075 - exponent + 74;
-        let dividend = u128::from(mantissa) << 74;
-        let share = Self::round(dividend / 100, dividend % 100 != 0, shift);
-        Self::round(u128::from(share.mantissa) * u128::from(count), false, share.shift)
+        let hundredths = Self::round(u128::from(HUNDREDTH) * u128::from(count), HUNDREDTH_SHIFT);
+        // percent = mantissa / 2^(1075 - exponent)
+        let shift = hundredths.shift + 1075 - exponent;
+        Self::round(u128::from(mantissa) * u128::from(hundredths.mantissa), shift)
     }
 
-    /// `value / 2^shift`, and a little more if `sticky`, to the nearest; a tie to the even one.
-    fn round(value: u128, sticky: bool, shift: i32) -> Self {
+    /// `value / 2^shift`, to the nearest; a tie to the even one.
+    fn round(value: u128, shift: i32) -> Self {
         let dropped = (u128::BITS - value.leading_zeros()).saturating_sub(MANTISSA_BITS);
         let kept = value >> dropped;
         let rest = value - (kept << dropped);
         let half = (1 << dropped) >> 1;
-        let up = dropped > 0 && (rest > half || (rest == half && (sticky || kept & 1 == 1)));
+        let up = dropped > 0 && (rest > half || (rest == half && kept & 1 == 1));
         match u64::try_from(kept + u128::from(up)) {
             Ok(mantissa) => Self { mantissa, shift: shift - dropped as i32 },
             // Rounded up to 2^64.
@@ -76,7 +78,9 @@ mod tests {
             (90.0, 10, 9),
             (70.0, 10, 7),
             (1.0, 100, 1),
-            (9.0, 300, 28),
+            (9.0, 300, 27),
+            (30.0, 3_300, 990),
+            (60.0, 3_300, 1_980),
             (50.0, 3, 2),
             (29.0, 100, 29),
             (57.0, 100, 57),
@@ -96,6 +100,8 @@ mod tests {
             }
         }
         assert!(Rank::new(100.0, u64::MAX).is_reached_by(u64::MAX));
-        assert!(!Rank::new(100.0, u64::MAX).is_reached_by(u64::MAX - 1));
+        // In C, too: 0.01L is less than a hundredth.
+        assert!(Rank::new(100.0, u64::MAX).is_reached_by(u64::MAX - 1));
+        assert!(!Rank::new(100.0, u64::MAX).is_reached_by(u64::MAX - 2));
     }
 }
