@@ -1,4 +1,4 @@
-//! The loop: keeps the I/Os of jobs in flight on their queue pairs, and times each.
+//! The loop: keeps the I/Os of jobs in flight on their disks' queue pairs, and times each.
 //!
 //! One pass looks at every queue, completes what is there, puts the next I/O of the same job in its
 //! place, and then tells the backends, once each. The clock is read once in a pass that completes
@@ -43,13 +43,26 @@ pub struct Disk<'d, 'a, H> {
     pub name: &'d str,
     /// What the backend said of it.
     pub info: DiskInfo,
-    /// Its data path, with nothing in flight and a free slot for each I/O of each of its jobs.
-    pub queue: &'d mut QueuePair<'a, H>,
+    /// Its data path, with nothing in flight and, over all queues, a free slot for each I/O of each
+    /// of its jobs. An I/O goes to the queue that has the fewest in flight.
+    pub queues: &'d mut [QueuePair<'a, H>],
     /// The files on it that jobs name.
     pub files: &'d [FileMap],
 }
 
-impl<H> Disk<'_, '_, H> {
+impl<H: Hypervisor> Disk<'_, '_, H> {
+    /// A slot of the queue with the fewest requests in flight, and that queue's number.
+    ///
+    /// # Panics
+    /// When there is none: more is in flight than the disk's jobs may have.
+    #[inline]
+    fn acquire(&mut self) -> (usize, Slot) {
+        let queues = self.queues.iter_mut().enumerate();
+        let (number, queue) =
+            queues.min_by_key(|(_, queue)| queue.outstanding()).expect("a disk has a queue");
+        (number, queue.acquire().expect("a slot for each I/O"))
+    }
+
     /// The file that a job of this disk names, if it names one.
     fn file(&self, job: &Job) -> Result<Option<&FileMap>, JobError> {
         let Some(path) = &job.file else { return Ok(None) };
@@ -68,14 +81,13 @@ pub fn run<H: Hypervisor>(
     disks: &mut [Disk<'_, '_, H>],
     observe: &mut impl FnMut(&Progress) -> Verdict,
 ) -> Outcome {
-    let before: Vec<Counters> = disks.iter().map(|disk| counters(disk.queue)).collect();
+    let before: Vec<Counters> = disks.iter().map(counters).collect();
     let mut engine = Engine {
         running: Vec::new(),
-        in_flight: disks.iter().map(|disk| vec![None; disk.queue.slots()]).collect(),
+        owed: disks.iter().map(|disk| disk.queues.iter().map(Owed::new).collect()).collect(),
         before,
         ruled: true,
         wake_ns: NEVER,
-        progress_ns: disks.iter().map(|_| 0).collect(),
         checks_data: jobs.iter().any(|job| job.verify.is_some()),
         writes: 0,
         first_failure: None,
@@ -93,21 +105,40 @@ pub fn run<H: Hypervisor>(
 
 struct Engine {
     running: Vec<Running>,
-    /// By disk and slot.
-    in_flight: Vec<Vec<Option<InFlight>>>,
+    /// By disk and queue.
+    owed: Vec<Vec<Owed>>,
     /// By disk, what it had counted before the run.
     before: Vec<Counters>,
     /// A job is to be asked anew whenever something completes.
     ruled: bool,
     /// When a job is to be asked anew though nothing completes.
     wake_ns: u64,
-    /// By disk, when it last completed something, or began to owe something.
-    progress_ns: Vec<u64>,
     /// Checking takes time, so the clock is read for each completion.
     checks_data: bool,
     /// Writes put, so that no two carry the same data.
     writes: u64,
     first_failure: Option<String>,
+}
+
+/// What a backend owes on one queue.
+struct Owed {
+    /// By slot.
+    ios: Vec<Option<InFlight>>,
+    /// When it last completed something, or began to owe something.
+    progress_ns: u64,
+}
+
+impl Owed {
+    fn new<H: Hypervisor>(queue: &QueuePair<'_, H>) -> Self {
+        Self { ios: vec![None; queue.slots()], progress_ns: 0 }
+    }
+}
+
+/// Where an I/O is in flight, or may be.
+struct Seat {
+    disk: usize,
+    queue: usize,
+    slot: Slot,
 }
 
 /// What the completion of an I/O needs to know.
@@ -135,12 +166,12 @@ impl Engine {
         for (number, disk) in disks.iter_mut().enumerate() {
             let writers = self.running.iter().filter(|running| running.writes_to(number));
             if let Some(bytes) = writers.map(|running| running.result.job.bs_bytes).max() {
-                data::fill_all(disk.queue, bytes);
+                disk.queues.iter_mut().for_each(|queue| data::fill_all(queue, bytes));
             }
         }
         // All of the above takes time that is no I/O's.
         let now_ns = hypervisor.now_ns();
-        self.progress_ns.fill(now_ns);
+        self.owed.iter_mut().flatten().for_each(|owed| owed.progress_ns = now_ns);
         self.running.iter_mut().for_each(|running| running.begin(now_ns));
         self.attend(disks, now_ns);
         self.running.iter_mut().for_each(Running::end_pass);
@@ -149,7 +180,7 @@ impl Engine {
 
     /// What the disks counted since the run began.
     fn used<H: Hypervisor>(&self, disks: &[Disk<'_, '_, H>]) -> Vec<Counters> {
-        let now = disks.iter().map(|disk| counters(disk.queue));
+        let now = disks.iter().map(counters);
         now.zip(&self.before).map(|(now, before)| now - *before).collect()
     }
 
@@ -185,10 +216,11 @@ impl Engine {
     /// Puts what a job may put now.
     fn top_up<H: Hypervisor>(&mut self, number: usize, disks: &mut [Disk<'_, '_, H>], now_ns: u64) {
         for _ in 0..self.running[number].batch() {
-            let flights = Flights { all: &self.in_flight, running: number as u32 };
+            let flights = Flights { all: &self.owed, running: number as u32 };
             let Some(next) = self.running[number].next_ruled(now_ns, &flights) else { return };
-            let slot = disks[next.place.disk].queue.acquire().expect("a slot for each I/O");
-            self.put(number, next, slot, disks, now_ns);
+            let disk = next.place.disk;
+            let (queue, slot) = disks[disk].acquire();
+            self.put(number, next, Seat { disk, queue, slot }, disks, now_ns);
         }
         self.running[number].go_on_at(now_ns);
     }
@@ -240,8 +272,8 @@ impl Engine {
                     hypervisor.prepare_wait();
                     // All of them, also behind one that has work: each must be armed anew.
                     let mut until_ns = Some(tick_ns);
-                    for disk in disks.iter_mut() {
-                        let armed = disk.queue.arm();
+                    for queue in disks.iter_mut().flat_map(|disk| disk.queues.iter_mut()) {
+                        let armed = queue.arm();
                         until_ns = until_ns.zip(armed).map(|(until, one)| until.min(one));
                     }
                     if let Some(until_ns) = until_ns {
@@ -255,16 +287,18 @@ impl Engine {
         Ok(())
     }
 
-    /// Fails when a disk owes requests and has completed none for too long.
+    /// Fails when a disk owes requests on a queue and has completed none there for too long.
     fn give_up_the_stuck<H: Hypervisor>(
         &self,
         disks: &[Disk<'_, '_, H>],
         now_ns: u64,
     ) -> Result<(), RunError> {
-        for (disk, progress_ns) in disks.iter().zip(&self.progress_ns) {
-            let outstanding = disk.queue.outstanding();
-            if outstanding != 0 && now_ns.saturating_sub(*progress_ns) >= REQUEST_TIMEOUT_NS {
-                return Err(RunError::Stuck { disk: disk.name.into(), outstanding });
+        for (disk, owed) in disks.iter().zip(&self.owed) {
+            for (queue, Owed { progress_ns, .. }) in disk.queues.iter().zip(owed) {
+                let outstanding = queue.outstanding();
+                if outstanding != 0 && now_ns.saturating_sub(*progress_ns) >= REQUEST_TIMEOUT_NS {
+                    return Err(RunError::Stuck { disk: disk.name.into(), outstanding });
+                }
             }
         }
         Ok(())
@@ -278,20 +312,23 @@ impl Engine {
         disks: &mut [Disk<'_, '_, H>],
     ) -> Result<Option<u64>, RunError> {
         let mut time_ns: Option<u64> = None;
-        for number in 0..disks.len() {
-            loop {
-                let disk = &mut disks[number];
-                let broken = |broken| RunError::Broken(disk.name.into(), broken);
-                let Some(completion) = disk.queue.poll().map_err(broken)? else {
-                    break;
-                };
-                let now_ns = match time_ns {
-                    Some(now_ns) if !self.checks_data => now_ns,
-                    _ => hypervisor.now_ns(),
-                };
-                time_ns = Some(now_ns);
-                self.progress_ns[number] = now_ns;
-                self.complete(number, completion, disks, now_ns);
+        for disk in 0..disks.len() {
+            for queue in 0..disks[disk].queues.len() {
+                loop {
+                    let Disk { name, queues, .. } = &mut disks[disk];
+                    let broken = |broken| RunError::Broken((*name).into(), broken);
+                    let Some(Completion { slot, result }) = queues[queue].poll().map_err(broken)?
+                    else {
+                        break;
+                    };
+                    let now_ns = match time_ns {
+                        Some(now_ns) if !self.checks_data => now_ns,
+                        _ => hypervisor.now_ns(),
+                    };
+                    time_ns = Some(now_ns);
+                    self.owed[disk][queue].progress_ns = now_ns;
+                    self.complete(Seat { disk, queue, slot }, result, disks, now_ns);
+                }
             }
         }
         Ok(time_ns)
@@ -300,14 +337,14 @@ impl Engine {
     #[inline]
     fn complete<H: Hypervisor>(
         &mut self,
-        disk_number: usize,
-        completion: Completion,
+        seat: Seat,
+        result: Result<(), IoError>,
         disks: &mut [Disk<'_, '_, H>],
         now_ns: u64,
     ) {
-        let Completion { slot, result } = completion;
-        let io =
-            self.in_flight[disk_number][slot.index()].take().expect("the queue checked the id");
+        let Seat { disk, queue, slot } = &seat;
+        let (disk, queue) = (*disk, *queue);
+        let io = self.owed[disk][queue].ios[slot.index()].take().expect("the queue checked the id");
         let number = io.running as usize;
         let running = &mut self.running[number];
         running.count_completed();
@@ -317,9 +354,9 @@ impl Engine {
                 if io.operation == Operation::Read
                     && let Some(checks) = running.read_checks()
                 {
-                    let Disk { name, queue, .. } = &disks[disk_number];
-                    let place = Place { disk: disk_number, offset: io.offset };
-                    if let Err(wrong) = checks.check(queue, &slot, place) {
+                    let Disk { name, queues, .. } = &disks[disk];
+                    let place = Place { disk, offset: io.offset };
+                    if let Err(wrong) = checks.check(&queues[queue], slot, place) {
                         let ends = running.count_mismatch();
                         if ends || !running.result.job.on_error.verify {
                             self.first_failure.get_or_insert_with(|| format!("{name}: {wrong}"));
@@ -328,12 +365,12 @@ impl Engine {
                     }
                 }
             }
-            Err(error) => self.fail(disks[disk_number].name, &io, error),
+            Err(error) => self.fail(disks[disk].name, &io, error),
         }
         if self.running[number].plain {
-            self.put_next(number, (disk_number, slot), disks, now_ns);
+            self.put_next(number, seat, disks, now_ns);
         } else {
-            disks[disk_number].queue.release(slot);
+            disks[disk].queues[queue].release(seat.slot);
         }
     }
 
@@ -355,26 +392,28 @@ impl Engine {
         }
     }
 
-    /// Puts a plain job's next I/O, if it has one, in the slot that just became free if it fits.
+    /// Puts a plain job's next I/O, if it has one, where one just ended if that is its disk.
     #[inline]
     fn put_next<H: Hypervisor>(
         &mut self,
         number: usize,
-        (home, slot): (usize, Slot),
+        seat: Seat,
         disks: &mut [Disk<'_, '_, H>],
         now_ns: u64,
     ) {
         let Some(next) = self.running[number].next_plain(now_ns) else {
-            disks[home].queue.release(slot);
+            disks[seat.disk].queues[seat.queue].release(seat.slot);
             return;
         };
-        let slot = if home == next.place.disk {
-            slot
+        let seat = if seat.disk == next.place.disk {
+            seat
         } else {
-            disks[home].queue.release(slot);
-            disks[next.place.disk].queue.acquire().expect("a slot for each I/O")
+            disks[seat.disk].queues[seat.queue].release(seat.slot);
+            let disk = next.place.disk;
+            let (queue, slot) = disks[disk].acquire();
+            Seat { disk, queue, slot }
         };
-        self.put(number, next, slot, disks, now_ns);
+        self.put(number, next, seat, disks, now_ns);
     }
 
     #[inline(always)]
@@ -382,16 +421,18 @@ impl Engine {
         &mut self,
         number: usize,
         next: Next,
-        slot: Slot,
+        seat: Seat,
         disks: &mut [Disk<'_, '_, H>],
         now_ns: u64,
     ) {
         let Next { place, disk_offset, operation, bytes } = next;
-        let Place { disk, offset } = place;
+        let offset = place.offset;
         let running = &mut self.running[number];
-        let queue = &mut *disks[disk].queue;
+        let Seat { disk, queue, slot } = seat;
+        let owed = &mut self.owed[disk][queue];
+        let queue = &mut disks[disk].queues[queue];
         if queue.outstanding() == 0 {
-            self.progress_ns[disk] = now_ns;
+            owed.progress_ns = now_ns;
         }
         if operation == Operation::Write {
             match &mut running.checks {
@@ -403,7 +444,7 @@ impl Engine {
             }
             self.writes += 1;
         }
-        self.in_flight[disk][slot.index()] =
+        owed.ios[slot.index()] =
             Some(InFlight { running: number as u32, operation, bytes, offset, start_ns: now_ns });
         running.count_put();
         queue.submit(slot, operation, disk_offset / u64::from(SECTOR_SIZE), bytes);
@@ -429,21 +470,23 @@ fn moved<'r>(sides: impl Iterator<Item = &'r DirectionResult> + Clone) -> Moved 
 }
 
 fn kick_all<H: Hypervisor>(disks: &mut [Disk<'_, '_, H>]) -> Result<(), RunError> {
-    for disk in disks {
-        disk.queue.kick().map_err(|broken| RunError::Broken(disk.name.into(), broken))?;
+    for Disk { name, queues, .. } in disks {
+        for queue in queues.iter_mut() {
+            queue.kick().map_err(|broken| RunError::Broken((*name).into(), broken))?;
+        }
     }
     Ok(())
 }
 
-/// The queue's counters, as results name them.
-fn counters<H: Hypervisor>(queue: &QueuePair<'_, H>) -> Counters {
-    let counters = queue.counters();
-    Counters {
+/// The counters of a disk's queues, as results name them.
+fn counters<H: Hypervisor>(disk: &Disk<'_, '_, H>) -> Counters {
+    let counted = disk.queues.iter().map(QueuePair::counters).map(|counters| Counters {
         requests: counters.reads + counters.writes + counters.flushes + counters.discards,
         notifications: counters.notifications,
         events: counters.events,
         grants_made: counters.grants,
         copies_made: counters.copies,
         sleeps: 0,
-    }
+    });
+    counted.fold(Counters::default(), |sum, one| sum + one)
 }

@@ -32,6 +32,7 @@ pub use choice::{IoEngine, OnError, Poll, Rw};
 pub use distribution::{Distribution, Zone};
 pub use drivers::blkfront::GrantMode;
 use drivers::blkfront::PAGES_PER_SLOT_MAX;
+pub use drivers::blkfront::QUEUES_MAX;
 use drivers::ring;
 pub use error::JobError;
 pub use file::parse_file;
@@ -123,6 +124,9 @@ pub struct Job {
     pub grants: GrantMode,
     /// `ringmark_poll_us=` (not fio's).
     pub poll: Poll,
+    /// `ringmark_queues=` (not fio's): queues of each disk, 1 to [`QUEUES_MAX`]. Whether a disk's
+    /// backend has so many is known when it is connected.
+    pub queues: u32,
 }
 
 /// Data that can be checked. A read job checks what it reads. A job that writes fills what it
@@ -176,6 +180,7 @@ impl Default for Job {
             reporting: Reporting::default(),
             grants: GrantMode::Persistent,
             poll: Poll::Auto,
+            queues: 1,
         }
     }
 }

@@ -14,7 +14,7 @@ use xen_abi::blkif::{DiscardRequest, IndirectRequest, Request, Response};
 use xen_abi::ring::SringHeader;
 use xen_abi::{Gfn, PAGE_SIZE};
 
-use crate::page::{Page, PageRun};
+use crate::page::PageRun;
 
 /// The largest ring, as an order: 16 pages (`XENBUS_MAX_RING_GRANT_ORDER`).
 pub const ORDER_MAX: u32 = 4;
@@ -115,8 +115,8 @@ impl FrontRing {
     }
 
     /// Ends the use of the ring.
-    pub fn into_pages(self) -> impl Iterator<Item = Page> {
-        self.pages.into_pages()
+    pub fn into_run(self) -> PageRun {
+        self.pages
     }
 
     /// Requests put and not yet answered.

@@ -28,7 +28,7 @@ fn mount<'q, 'a>(
     setup: &Setup,
 ) -> Result<DiskVolume<'q, 'a>, String> {
     let info = *device.info();
-    let reader = BlockReader::new(xen, &mut device.queue, &info, setup);
+    let reader = BlockReader::new(xen, &mut device.queues[0], &info, setup);
     let volume =
         Volume::mount(reader, vec![0; SCRATCH_BYTES]).map_err(|error| error.to_string())?;
     if volume.info().dirty {

@@ -364,7 +364,7 @@ impl<'a> Runner<'a> {
             .map(|Connected { name, device, files, .. }| Disk {
                 name,
                 info: *device.info(),
-                queue: &mut device.queue,
+                queues: &mut device.queues,
                 files,
             })
             .collect();
@@ -398,16 +398,25 @@ impl<'a> Runner<'a> {
 /// What a disk must be set up for; `None` when no job uses it.
 fn setup_for(name: &str, jobs: &[Job]) -> Result<Option<Setup>, Failure> {
     let conflict = |what| Failure::Conflict { disk: name.to_owned(), what };
-    let mut setup: Option<Setup> = None;
+    let (mut setup, mut iodepth): (Option<Setup>, u32) = (None, 0);
     for job in jobs.iter().filter(|job| job.disks.iter().any(|disk| disk == name)) {
         let pages = (job.bs_bytes as usize).div_ceil(PAGE_SIZE);
-        let setup = setup.get_or_insert(Setup { grants: job.grants, slots: 0, pages_per_slot: 1 });
+        let setup = setup.get_or_insert(Setup {
+            grants: job.grants,
+            queues: job.queues,
+            slots: 0,
+            pages_per_slot: 1,
+        });
         if setup.grants != job.grants {
             return Err(conflict("ask for different grants"));
         }
-        setup.slots += job.iodepth;
+        if setup.queues != job.queues {
+            return Err(conflict("ask for different ringmark_queues"));
+        }
+        iodepth += job.iodepth;
+        setup.slots = iodepth.div_ceil(setup.queues);
         if setup.slots > ring::ENTRIES_MAX {
-            return Err(conflict("have iodepths that add up to more than 512"));
+            return Err(conflict("have iodepths that add up to more than 512 for each queue"));
         }
         setup.pages_per_slot = setup.pages_per_slot.max(pages);
     }

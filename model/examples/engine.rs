@@ -22,10 +22,10 @@ fn main() {
     xen.attach(Disk { deaf: Some(1 << 30), service_ns: 1000..2000, ..Disk::new(XVDA, 8192) });
     let mut guest = Guest::boot(&xen);
     let slots = jobs.iter().map(|job| job.iodepth).sum();
-    let setup = Setup { grants: jobs[0].grants, slots, pages_per_slot: 1 };
+    let setup = Setup { grants: jobs[0].grants, queues: 1, slots, pages_per_slot: 1 };
     let mut device = guest.connect(XVDA, &setup).expect("a disk");
     let info = *device.info();
-    let mut disks = [engine::Disk { name: "xvda", info, queue: &mut device.queue, files: &[] }];
+    let mut disks = [engine::Disk { name: "xvda", info, queues: &mut device.queues, files: &[] }];
     let outcome = engine::run(&xen, jobs, &mut disks, &mut |_| Verdict::Continue);
     assert!(outcome.error.is_none(), "{:?}", outcome.error);
     println!("{} I/Os", outcome.results.iter().map(bench::JobResult::ios).sum::<u64>());

@@ -26,19 +26,19 @@ const IODEPTHS: [u32; 2] = [1, 32];
 #[inline(never)]
 fn put_batch(device: &mut Device<'_>, first: u64, count: u32) -> Result<(), Broken> {
     for number in first..first + u64::from(count) {
-        let Some(slot) = device.queue.acquire() else { break };
-        device.queue.submit(slot, Operation::Read, number * 8 % SECTORS, BYTES);
+        let Some(slot) = device.queues[0].acquire() else { break };
+        device.queues[0].submit(slot, Operation::Read, number * 8 % SECTORS, BYTES);
     }
-    device.queue.kick()
+    device.queues[0].kick()
 }
 
 /// Takes completions until there are no more; answers how many reads went well. Counted.
 #[inline(never)]
 fn take_batch(device: &mut Device<'_>) -> Result<u32, Broken> {
     let mut done = 0;
-    while let Some(completion) = device.queue.poll()? {
+    while let Some(completion) = device.queues[0].poll()? {
         done += u32::from(completion.result.is_ok());
-        device.queue.release(completion.slot);
+        device.queues[0].release(completion.slot);
     }
     Ok(done)
 }
@@ -62,10 +62,10 @@ fn work(mode: GrantMode, iodepth: u32) -> Result<(), Box<dyn Error>> {
     let xen = ModelXen::seeded(1);
     xen.attach(Disk { deaf: Some(1 << 30), service_ns: 1000..2000, ..Disk::new(XVDA, SECTORS) });
     let mut guest = Guest::boot(&xen);
-    let setup = Setup { grants: mode, slots: iodepth, pages_per_slot: 1 };
+    let setup = Setup { grants: mode, queues: 1, slots: iodepth, pages_per_slot: 1 };
     let mut device = guest.connect(XVDA, &setup)?;
     read(&xen, &mut device, iodepth, READS)?;
-    let counters = device.queue.counters();
+    let counters = device.queues[0].counters();
     assert!(counters.reads == READS && counters.notifications <= 1, "{counters:?}");
     guest.disconnect(device);
     Ok(())

@@ -25,9 +25,9 @@ pub struct Guest<'a> {
 /// A device of the guest.
 pub type Device<'a> = Blkfront<'a, ModelXen>;
 
-/// All slots, one page each.
+/// One queue with all slots, one page each.
 pub fn setup(grants: GrantMode) -> Setup {
-    Setup { grants, slots: drivers::ring::ENTRIES, pages_per_slot: 1 }
+    Setup { grants, queues: 1, slots: drivers::ring::ENTRIES, pages_per_slot: 1 }
 }
 
 impl<'a> Guest<'a> {
@@ -51,7 +51,39 @@ impl<'a> Guest<'a> {
     }
 }
 
-/// The next completion, asleep until it comes; `None` when none came within the guest's patience.
+/// The next completion and the number of its queue, asleep until it comes; `None` when none came
+/// within the guest's patience.
+///
+/// # Errors
+/// [`Broken`].
+pub fn await_any(
+    xen: &ModelXen,
+    device: &mut Device<'_>,
+) -> Result<Option<(usize, Completion)>, Broken> {
+    let deadline_ns = xen.now_ns() + PATIENCE_NS;
+    loop {
+        for (number, queue) in device.queues.iter_mut().enumerate() {
+            if let Some(completion) = queue.poll()? {
+                return Ok(Some((number, completion)));
+            }
+        }
+        if xen.now_ns() >= deadline_ns {
+            return Ok(None);
+        }
+        xen.prepare_wait();
+        // All of them, also behind one that has work: each must be armed anew.
+        let mut until_ns = Some(deadline_ns);
+        for queue in &mut device.queues {
+            let armed = queue.arm();
+            until_ns = until_ns.zip(armed).map(|(until, one)| until.min(one));
+        }
+        if let Some(until_ns) = until_ns {
+            xen.wait(until_ns);
+        }
+    }
+}
+
+/// As [`await_any`], for who knows the queue.
 ///
 /// # Errors
 /// [`Broken`].
@@ -59,22 +91,10 @@ pub fn await_completion(
     xen: &ModelXen,
     device: &mut Device<'_>,
 ) -> Result<Option<Completion>, Broken> {
-    let deadline_ns = xen.now_ns() + PATIENCE_NS;
-    loop {
-        if let Some(completion) = device.queue.poll()? {
-            return Ok(Some(completion));
-        }
-        if xen.now_ns() >= deadline_ns {
-            return Ok(None);
-        }
-        xen.prepare_wait();
-        if let Some(until_ns) = device.queue.arm() {
-            xen.wait(deadline_ns.min(until_ns));
-        }
-    }
+    Ok(await_any(xen, device)?.map(|(_, completion)| completion))
 }
 
-/// One request from its start to its end.
+/// One request on the first queue, from its start to its end.
 ///
 /// # Errors
 /// [`Broken`].
@@ -86,7 +106,7 @@ pub fn perform(
     sector: u64,
     bytes: u32,
 ) -> Result<Option<Completion>, Broken> {
-    device.queue.submit(slot, operation, sector, bytes);
-    device.queue.kick()?;
+    device.queues[0].submit(slot, operation, sector, bytes);
+    device.queues[0].kick()?;
     await_completion(xen, device)
 }

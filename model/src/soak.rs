@@ -24,7 +24,9 @@ use crate::xenstored::wire::watch_event;
 const DISKS: usize = 3;
 /// Pages of data that a device has at most.
 const PAGES_MAX: usize = 512;
-/// Most slots of a device: four pages of ring, which are found also where many are lost.
+/// Most queues of a device.
+const QUEUES_MAX: u32 = 4;
+/// Most slots of a queue: four pages of ring, which are found also where many are lost.
 const SLOTS_MAX: u32 = drivers::ring::entries(2);
 /// First disk's number.
 const XVDA: u32 = 51712;
@@ -115,6 +117,7 @@ fn draw_disk(rng: &mut fastrand::Rng, vdev: u32) -> Disk {
     disk.sector_bytes = if rng.u32(0..4) == 0 { 4096 } else { 512 };
     disk.flush = rng.bool();
     disk.discard = rng.bool();
+    disk.queues_max = QUEUES_MAX;
     disk.indirect_max = [0, 32, 256][rng.usize(0..3)];
     disk.backend = DomId(rng.u16(0..4) & !1);
     disk.persistent = rng.u32(0..4) != 0;
@@ -173,8 +176,11 @@ fn episode<'a>(
     };
     let slots_max = if rng.u32(0..8) == 0 { SLOTS_MAX } else { ENTRIES };
     let slots_max = slots_max.min((PAGES_MAX / pages_per_slot) as u32);
+    let queues = if rng.u32(0..4) == 0 { rng.u32(1..=QUEUES_MAX.min(slots_max)) } else { 1 };
+    let slots_max = slots_max / queues;
     let setup = Setup {
         grants: GrantMode::ALL[rng.usize(0..3)],
+        queues,
         slots: rng.u32(1..=slots_max),
         pages_per_slot,
     };
@@ -183,7 +189,7 @@ fn episode<'a>(
         .map_err(|error| format!("an honest handshake failed: {error}"))?;
     tally.connects += 1;
 
-    let lie = (rng.u32(0..4) == 0).then(|| draw_lie(rng));
+    let lie = (rng.u32(0..4) == 0).then(|| draw_lie(rng, queues));
     let clings = rng.u32(0..64) == 0;
     tally.fault("G6", clings.into());
     let content = {
@@ -195,7 +201,7 @@ fn episode<'a>(
     let unit = device.info().logical_sector_bytes;
     let most = (4096 * setup.pages_per_slot as u32).min(device.info().request_bytes_max);
     let mut work = Workload::new(rng.u64(..), content, unit, most, rng.u32(0..=16));
-    let depth = rng.usize(1..=setup.slots as usize);
+    let depth = rng.usize(1..=(setup.queues * setup.slots) as usize);
     let end = work.run(xen, &mut device, rng.u64(100..2000), depth);
     tally.ios += work.done;
 
@@ -220,7 +226,8 @@ fn episode<'a>(
         let kept = if setup.grants.is_persistent() { setup.slots as usize } else { 0 };
         let indirect = usize::from(setup.pages_per_slot > MAX_SEGMENTS);
         let ring = (setup.slots.div_ceil(ENTRIES) as usize).next_power_of_two();
-        let expected = quarantined as usize + ring + kept * (setup.pages_per_slot + indirect);
+        let queue = ring + kept * (setup.pages_per_slot + indirect);
+        let expected = quarantined as usize + setup.queues as usize * queue;
         let world = xen.world();
         let permitted = world.xen.grants.permitted(&world.xen.memory);
         if permitted != expected {
@@ -243,9 +250,16 @@ fn judge(lie: Option<Lie>, mode: GrantMode, end: &Result<(), Failure>) -> Result
     let fine = match (lie, end) {
         (None, end) => end.is_ok(),
         // A request that was answered so never ends well.
-        (Some(Lie::NoSuchSlot | Lie::FreeSlot | Lie::HighBit(_) | Lie::Operation(_)), Ok(())) => {
-            false
-        }
+        (
+            Some(
+                Lie::NoSuchSlot
+                | Lie::FreeSlot
+                | Lie::OtherQueue
+                | Lie::HighBit(_)
+                | Lie::Operation(_),
+            ),
+            Ok(()),
+        ) => false,
         (Some(Lie::Status(status) | Lie::FlushStatus(status)), Ok(())) => status == 0,
         (Some(_), Ok(())) => true,
         (Some(lie), Err(failure)) => allows(lie, mode, failure),
@@ -253,7 +267,7 @@ fn judge(lie: Option<Lie>, mode: GrantMode, end: &Result<(), Failure>) -> Result
     if fine { Ok(()) } else { Err(format!("{lie:?} in {mode} ended as {end:?}")) }
 }
 
-fn draw_lie(rng: &mut fastrand::Rng) -> Lie {
+fn draw_lie(rng: &mut fastrand::Rng, queues: u32) -> Lie {
     let lies = [
         Lie::NoSuchSlot,
         Lie::FreeSlot,
@@ -280,8 +294,10 @@ fn draw_lie(rng: &mut fastrand::Rng) -> Lie {
         Lie::KeepMapped,
         Lie::SpoilWrite,
         Lie::Snoop,
+        // The last, for it needs another.
+        Lie::OtherQueue,
     ];
-    lies[rng.usize(0..lies.len())]
+    lies[rng.usize(0..lies.len() - usize::from(queues == 1))]
 }
 
 /// Whether a lie may bring this about.
@@ -295,6 +311,7 @@ fn allows(lie: Lie, mode: GrantMode, failure: &Failure) -> bool {
         // A request put meanwhile lies where the answer was, and is taken for one.
         | (Lie::Unasked, Failure::Broken(Broken::ForeignId(_)))
         | (Lie::Operation(_), Failure::Broken(Broken::ForeignOperation { .. }))
+        | (Lie::OtherQueue, Failure::Broken(Broken::ForeignId(_) | Broken::Overrun(_)))
         | (Lie::Twice | Lie::Unasked, Failure::Broken(Broken::Overrun(_)))
         | (
             Lie::ProdAhead(_) | Lie::RestlessProd,

@@ -1,11 +1,11 @@
 //! Random I/O that is checked against what the disk should hold.
 
 use drivers::Hypervisor;
-use drivers::blkfront::{Broken, Completion, IoError, Operation};
+use drivers::blkfront::{Broken, Completion, IoError, Operation, QueuePair, Slot};
 use xen_abi::PAGE_SIZE;
 use xen_abi::blkif::SECTOR_SIZE;
 
-use crate::guest::{Device, await_completion};
+use crate::guest::{Device, await_any};
 use crate::hypervisor::ModelXen;
 
 const SECTOR: usize = SECTOR_SIZE as usize;
@@ -39,7 +39,8 @@ pub struct Workload {
     rng: fastrand::Rng,
     /// What the disk should hold.
     pub shadow: Vec<u8>,
-    flights: Vec<Option<Flight>>,
+    /// By queue and slot.
+    flights: Vec<Vec<Option<Flight>>>,
     /// Requests that ended well.
     pub done: u64,
     writes: u32,
@@ -56,7 +57,7 @@ impl Workload {
         Self {
             rng: fastrand::Rng::with_seed(seed),
             shadow: content,
-            flights: vec![None; drivers::ring::ENTRIES_MAX as usize],
+            flights: Vec::new(),
             done: 0,
             writes,
             max_bytes,
@@ -64,7 +65,7 @@ impl Workload {
         }
     }
 
-    /// Does `count` requests, at most `depth` at once.
+    /// Does `count` requests, at most `depth` at once, on all queues of the device.
     ///
     /// # Errors
     /// [`Failure`], at the first thing that goes wrong.
@@ -77,18 +78,22 @@ impl Workload {
     ) -> Result<(), Failure> {
         let until = self.done + count;
         let mut started = self.done;
+        self.flights = device.queues.iter().map(|queue| vec![None; queue.slots()]).collect();
         while self.done < until {
             for _ in 0..self.rng.usize(1..=depth) {
-                let in_flight = self.flights.iter().flatten().count();
+                let in_flight = self.flights.iter().flatten().flatten().count();
                 if in_flight < depth && started < until && self.start(device) {
                     started += 1;
                 }
             }
-            device.queue.kick().map_err(Failure::Broken)?;
-            let first = await_completion(xen, device).map_err(Failure::Broken)?;
-            self.end(device, first.ok_or(Failure::Stalled)?)?;
-            while let Some(completion) = device.queue.poll().map_err(Failure::Broken)? {
-                self.end(device, completion)?;
+            device.queues.iter_mut().try_for_each(QueuePair::kick).map_err(Failure::Broken)?;
+            let first = await_any(xen, device).map_err(Failure::Broken)?;
+            let (queue, completion) = first.ok_or(Failure::Stalled)?;
+            self.end(device, queue, completion)?;
+            for queue in 0..device.queues.len() {
+                while let Some(completion) = device.queues[queue].poll().map_err(Failure::Broken)? {
+                    self.end(device, queue, completion)?;
+                }
             }
             if self.rng.u32(0..8) == 0 {
                 // The guest thinks for a while.
@@ -121,10 +126,11 @@ impl Workload {
         let flight = Flight { operation, sector, bytes };
         let end = |flight: &Flight| flight.sector + u64::from(flight.bytes / SECTOR_SIZE);
         let overlaps = |other: &Flight| other.sector < end(&flight) && sector < end(other);
-        if self.flights.iter().flatten().any(overlaps) {
+        if self.flights.iter().flatten().flatten().any(overlaps) {
             return false;
         }
-        let Some(slot) = device.queue.acquire() else {
+        let queue = self.rng.usize(0..device.queues.len());
+        let Some(slot) = device.queues[queue].acquire() else {
             return false;
         };
         if operation == Operation::Write {
@@ -132,22 +138,29 @@ impl Workload {
             let target = &mut self.shadow[start..start + bytes as usize];
             for (page, chunk) in target.chunks_mut(PAGE_SIZE).enumerate() {
                 self.rng.fill(chunk);
-                device.queue.write_data(&slot, page * PAGE_SIZE, chunk);
+                device.queues[queue].write_data(&slot, page * PAGE_SIZE, chunk);
             }
         }
-        self.flights[slot.index()] = Some(flight);
-        device.queue.submit(slot, operation, sector, bytes);
+        self.flights[queue][slot.index()] = Some(flight);
+        device.queues[queue].submit(slot, operation, sector, bytes);
         true
     }
 
     /// Checks a completion.
-    fn end(&mut self, device: &mut Device<'_>, completion: Completion) -> Result<(), Failure> {
+    fn end(
+        &mut self,
+        device: &mut Device<'_>,
+        queue: usize,
+        completion: Completion,
+    ) -> Result<(), Failure> {
         let Completion { slot, result } = completion;
-        let flight = self.flights[slot.index()].take();
+        let flight = self.flights[queue][slot.index()].take();
         let flight = flight.expect("the queue completes only what was submitted");
         let failed = result.map_err(|error| Failure::Io(flight.operation, error));
         let wrong = match flight.operation {
-            Operation::Read if failed.is_ok() => self.mismatch(device, &slot, &flight),
+            Operation::Read if failed.is_ok() => {
+                self.mismatch(&device.queues[queue], &slot, &flight)
+            }
             Operation::Discard | Operation::SecureDiscard if failed.is_ok() => {
                 // The model's backend leaves zeroes.
                 let start = flight.sector as usize * SECTOR;
@@ -156,7 +169,7 @@ impl Workload {
             }
             _ => None,
         };
-        device.queue.release(slot);
+        device.queues[queue].release(slot);
         failed?;
         if let Some(sector) = wrong {
             return Err(Failure::Corrupt { sector });
@@ -168,13 +181,13 @@ impl Workload {
     /// The first sector of a read that is not as it should be.
     fn mismatch(
         &self,
-        device: &Device<'_>,
-        slot: &drivers::blkfront::Slot,
+        queue: &QueuePair<'_, ModelXen>,
+        slot: &Slot,
         flight: &Flight,
     ) -> Option<u64> {
         let mut got = [0; SECTOR];
         (0..flight.bytes as usize / SECTOR).find_map(|index| {
-            device.queue.read_data(slot, index * SECTOR, &mut got);
+            queue.read_data(slot, index * SECTOR, &mut got);
             let sector = flight.sector + index as u64;
             let start = sector as usize * SECTOR;
             (got != self.shadow[start..start + SECTOR]).then_some(sector)

@@ -49,6 +49,7 @@ fn data_is_right_in_every_grant_mode_and_nothing_is_left_behind() {
             let mut guest = Guest::boot(&xen);
             let setup = Setup {
                 grants: mode,
+                queues: 1,
                 slots: ENTRIES,
                 pages_per_slot: 1 + seed as usize % MAX_SEGMENTS,
             };
@@ -58,7 +59,7 @@ fn data_is_right_in_every_grant_mode_and_nothing_is_left_behind() {
             let timeouts = xen.world().xen.totals.timeouts;
             work.run(&xen, &mut device, 400, 1 + seed as usize % 32).unwrap();
 
-            let counters = device.queue.counters();
+            let counters = device.queues[0].counters();
             let persistent = mode.is_persistent() && seed % 2 == 0;
             {
                 let world = xen.world();
@@ -102,17 +103,17 @@ fn requests_of_many_pages() {
             let content = noise(4096 * 512, seed as u64);
             xen.world().disks[disk].data.clone_from(&content);
             let mut guest = Guest::boot(&xen);
-            let setup = Setup { grants: mode, slots: 4, pages_per_slot };
+            let setup = Setup { grants: mode, queues: 1, slots: 4, pages_per_slot };
             let mut device = guest.connect(XVDA, &setup).unwrap();
             let most = device.info().request_bytes_max;
             assert_eq!(most as usize, 4096 * indirect_max.max(MAX_SEGMENTS));
             let most = most.min(4096 * pages_per_slot as u32);
             // The largest one there is, then any.
             for operation in [Operation::Write, Operation::Read] {
-                let slot = device.queue.acquire().unwrap();
+                let slot = device.queues[0].acquire().unwrap();
                 let done = perform(&xen, &mut device, slot, operation, 8, most).unwrap().unwrap();
                 assert_eq!(done.result, Ok(()));
-                device.queue.release(done.slot);
+                device.queues[0].release(done.slot);
             }
             let now = xen.world().disks[disk].data.clone();
             assert!(now[4096..4096 + most as usize].iter().all(|&byte| byte == 0));
@@ -121,7 +122,7 @@ fn requests_of_many_pages() {
             assert!(xen.world().disks[disk].data == work.shadow);
             assert_eq!(xen.world().disks[disk].stats.rejected, 0);
             let granted_once = 4 * (pages_per_slot as u64 + 1);
-            assert_eq!(device.queue.counters().grants == granted_once, mode.is_persistent());
+            assert_eq!(device.queues[0].counters().grants == granted_once, mode.is_persistent());
             guest.disconnect(device);
             assert_all_given_back(&xen);
         }
@@ -140,7 +141,7 @@ fn rings_of_several_pages() {
     {
         for grants in GrantMode::ALL {
             let pages_per_slot = 1;
-            let setup = Setup { grants, slots, pages_per_slot };
+            let setup = Setup { grants, queues: 1, slots, pages_per_slot };
             if grants == GrantMode::PersistentCopy && slots == 512 {
                 continue; // more than the machine has
             }
@@ -168,7 +169,8 @@ fn a_backend_with_smaller_rings_names_its_limit() {
         xen.attach(Disk { ring_order_max: order_max, ..Disk::new(XVDA, 64) });
         let mut guest = Guest::boot(&xen);
         let connect = |guest: &mut Guest<'_>, slots| {
-            let setup = Setup { grants: GrantMode::PerRequest, slots, pages_per_slot: 1 };
+            let setup =
+                Setup { grants: GrantMode::PerRequest, queues: 1, slots, pages_per_slot: 1 };
             guest.connect(XVDA, &setup).map(|device| guest.disconnect(device))
         };
         assert_eq!(connect(&mut guest, most), Ok(Disconnected::default()));
@@ -190,18 +192,18 @@ fn discards_reach_the_disk_when_it_offers_them() {
     let offered = Discard { granularity_bytes: 512, alignment_bytes: 0, secure: true };
     assert_eq!(device.info().discard, Some(offered));
     for (operation, sector) in [(Operation::Discard, 0), (Operation::SecureDiscard, 128)] {
-        let slot = device.queue.acquire().unwrap();
+        let slot = device.queues[0].acquire().unwrap();
         // Far more than the slot's page holds: a discard has no data.
         let done = perform(&xen, &mut device, slot, operation, sector, 127 * 512);
         let done = done.unwrap().unwrap();
         assert_eq!(done.result, Ok(()));
-        device.queue.release(done.slot);
+        device.queues[0].release(done.slot);
         let secure = u64::from(operation == Operation::SecureDiscard);
         assert_eq!(xen.world().disks[disk].stats.secure_discards, secure);
     }
     let expected = |at: usize| if at / 512 % 128 == 127 { 7 } else { 0 };
     assert!((0..256 * 512).all(|at| xen.world().disks[disk].data[at] == expected(at)));
-    let counters = device.queue.counters();
+    let counters = device.queues[0].counters();
     assert_eq!((counters.discards, counters.grants), (2, 0));
     guest.disconnect(device);
 
@@ -209,10 +211,10 @@ fn discards_reach_the_disk_when_it_offers_them() {
     xen.world().disks[disk].disk.discard = false;
     let mut device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
     assert_eq!(device.info().discard, None);
-    let slot = device.queue.acquire().unwrap();
+    let slot = device.queues[0].acquire().unwrap();
     let done = perform(&xen, &mut device, slot, Operation::Discard, 0, 4096).unwrap().unwrap();
     assert_eq!(done.result, Err(IoError::NotSupported));
-    device.queue.release(done.slot);
+    device.queues[0].release(done.slot);
     guest.disconnect(device);
     assert_all_given_back(&xen);
 }
@@ -225,13 +227,13 @@ fn a_read_changes_its_own_bytes_and_no_others() {
         xen.world().disks[disk].data.fill(1);
         let mut guest = Guest::boot(&xen);
         let mut device = guest.connect(XVDA, &setup(mode)).unwrap();
-        let slot = device.queue.acquire().unwrap();
-        device.queue.write_data(&slot, 0, &[2; 4096]);
+        let slot = device.queues[0].acquire().unwrap();
+        device.queues[0].write_data(&slot, 0, &[2; 4096]);
         let done = perform(&xen, &mut device, slot, Operation::Read, 0, 512).unwrap().unwrap();
         let mut now = [0; 4096];
-        device.queue.read_data(&done.slot, 0, &mut now);
+        device.queues[0].read_data(&done.slot, 0, &mut now);
         assert_eq!((&now[..512], &now[512..]), (&[1; 512][..], &[2; 4096 - 512][..]), "{mode}");
-        device.queue.release(done.slot);
+        device.queues[0].release(done.slot);
         guest.disconnect(device);
         assert_all_given_back(&xen);
     }
@@ -301,12 +303,12 @@ fn a_read_only_disk_says_so_and_stays_as_it_is() {
     assert_eq!(info.bytes(), 64 * 512);
 
     // Whoever writes all the same gets the backend's refusal.
-    let mut slot = device.queue.acquire().unwrap();
+    let mut slot = device.queues[0].acquire().unwrap();
     for (operation, bytes, error) in [
         (Operation::Write, 4096, IoError::Failed(-1)),
         (Operation::Flush, 0, IoError::NotSupported),
     ] {
-        device.queue.write_data(&slot, 0, &[7; 4096]);
+        device.queues[0].write_data(&slot, 0, &[7; 4096]);
         let done = perform(&xen, &mut device, slot, operation, 0, bytes);
         let done = done.unwrap().unwrap();
         assert_eq!(done.result, Err(error));
@@ -332,7 +334,7 @@ fn large_logical_sectors() {
     assert!(xen.world().disks[disk].data == work.shadow);
 
     // The backend checks the alignment of each request.
-    let slot = device.queue.acquire().unwrap();
+    let slot = device.queues[0].acquire().unwrap();
     let done = perform(&xen, &mut device, slot, Operation::Read, 1, 512);
     assert_eq!(done.unwrap().unwrap().result, Err(IoError::Failed(-1)));
     assert_eq!(xen.world().disks[disk].stats.rejected, 1);
@@ -363,12 +365,12 @@ fn an_event_that_cannot_be_sent_breaks_the_device() {
     xen.attach(Disk::new(XVDA, 64));
     let mut guest = Guest::boot(&xen);
     let mut device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
-    let slot = device.queue.acquire().unwrap();
-    device.queue.submit(slot, Operation::Read, 0, 512);
+    let slot = device.queues[0].acquire().unwrap();
+    device.queues[0].submit(slot, Operation::Read, 0, 512);
     let calls = xen.world().xen.totals.fallible_calls;
     xen.world().xen.fail_call = Some(calls);
-    assert!(matches!(device.queue.kick(), Err(Broken::EventChannel(_))));
-    assert!(matches!(device.queue.poll(), Err(Broken::EventChannel(_))));
+    assert!(matches!(device.queues[0].kick(), Err(Broken::EventChannel(_))));
+    assert!(matches!(device.queues[0].poll(), Err(Broken::EventChannel(_))));
     guest.disconnect(device);
 }
 
@@ -379,10 +381,10 @@ fn submit(pages_max: usize, pages_per_slot: usize, operation: Operation, sector:
     disk.indirect_max = pages_max;
     xen.attach(disk);
     let mut guest = Guest::boot(&xen);
-    let setup = Setup { grants: GrantMode::Persistent, slots: 1, pages_per_slot };
+    let setup = Setup { grants: GrantMode::Persistent, queues: 1, slots: 1, pages_per_slot };
     let mut device = guest.connect(XVDA, &setup).unwrap();
-    let slot = device.queue.acquire().unwrap();
-    device.queue.submit(slot, operation, sector, bytes);
+    let slot = device.queues[0].acquire().unwrap();
+    device.queues[0].submit(slot, operation, sector, bytes);
 }
 
 #[test]
@@ -498,5 +500,5 @@ fn both_halves_of_the_ring_cross_the_wrap_of_the_indices() {
         assert!(!back.final_check() && !front.arm());
     }
     assert!(sent > 200, "the indices have wrapped");
-    front.into_pages().for_each(|page| xen.free_page(page));
+    front.into_run().into_pages().for_each(|page| xen.free_page(page));
 }

@@ -15,7 +15,8 @@ use fs::ReadBlocks;
 use model::{Disk, Guest, ModelXen};
 
 const XVDA: u32 = 51712;
-const SETUP: Setup = Setup { grants: GrantMode::Persistent, slots: 8, pages_per_slot: 11 };
+const SETUP: Setup =
+    Setup { grants: GrantMode::Persistent, queues: 1, slots: 8, pages_per_slot: 11 };
 
 /// Bytes that differ everywhere.
 fn noise(len: usize, seed: u64) -> Vec<u8> {
@@ -67,7 +68,7 @@ fn what_is_read_is_the_image() {
         let mut guest = Guest::boot(&xen);
         let mut device = guest.connect(XVDA, &SETUP).unwrap();
         let info = *device.info();
-        let mut reader = BlockReader::new(&xen, &mut device.queue, &info, &SETUP);
+        let mut reader = BlockReader::new(&xen, &mut device.queues[0], &info, &SETUP);
         assert_eq!(reader.size_bytes(), 1 << 20);
         let mut rng = fastrand::Rng::with_seed(seed);
         for _ in 0..200 {
@@ -90,7 +91,7 @@ fn a_failed_read_is_told_and_the_next_works() {
     let info = *device.info();
     // Beyond the backend's disk now, so it refuses what lies there.
     xen.world().disks[0].disk.sectors = 1024;
-    let mut reader = BlockReader::new(&xen, &mut device.queue, &info, &SETUP);
+    let mut reader = BlockReader::new(&xen, &mut device.queues[0], &info, &SETUP);
     let mut bytes = vec![0; 1 << 20];
     // The first request that reaches beyond begins before.
     let first = (512 << 10) / (11 << 12) * (11 << 12);
@@ -101,7 +102,7 @@ fn a_failed_read_is_told_and_the_next_works() {
     let mut bytes = vec![0; 512 << 10];
     reader.read(0, &mut bytes).unwrap();
     assert!(bytes == image[..512 << 10]);
-    assert_eq!(device.queue.outstanding(), 0);
+    assert_eq!(device.queues[0].outstanding(), 0);
     guest.disconnect(device);
 }
 
@@ -112,7 +113,7 @@ fn a_slow_backend_is_waited_for_and_a_dead_one_is_not() {
     let mut guest = Guest::boot(&xen);
     let mut device = guest.connect(XVDA, &SETUP).unwrap();
     let info = *device.info();
-    let mut reader = BlockReader::new(&xen, &mut device.queue, &info, &SETUP);
+    let mut reader = BlockReader::new(&xen, &mut device.queues[0], &info, &SETUP);
     // More requests than slots, so that all of it takes longer than any may.
     xen.world().disks[0].disk.service_ns = 20_000_000_000..20_000_000_001;
     let mut bytes = vec![0; 1 << 20];
@@ -135,7 +136,7 @@ fn a_job_on_a_file_moves_the_files_bytes() {
     let mut guest = Guest::boot(&xen);
     let mut device = guest.connect(XVDA, &SETUP).unwrap();
     let info = *device.info();
-    let reader = BlockReader::new(&xen, &mut device.queue, &info, &SETUP);
+    let reader = BlockReader::new(&xen, &mut device.queues[0], &info, &SETUP);
     let mut volume = fs::Volume::mount(reader, vec![0; fs::SCRATCH_BYTES]).unwrap();
     let map = FileMap::look_up(&mut volume, "/dir/big").unwrap();
     assert_eq!(map.size_bytes, 3 << 20);
@@ -146,7 +147,7 @@ fn a_job_on_a_file_moves_the_files_bytes() {
             &mut [engine::Disk {
                 name: "xvda",
                 info,
-                queue: &mut device.queue,
+                queues: &mut device.queues,
                 files: std::slice::from_ref(&map),
             }],
             &mut |_| Verdict::Continue,
@@ -182,7 +183,7 @@ fn what_a_file_cannot_do_is_refused() {
     let mut guest = Guest::boot(&xen);
     let mut device = guest.connect(XVDA, &SETUP).unwrap();
     let info = *device.info();
-    let reader = BlockReader::new(&xen, &mut device.queue, &info, &SETUP);
+    let reader = BlockReader::new(&xen, &mut device.queues[0], &info, &SETUP);
     let mut volume = fs::Volume::mount(reader, vec![0; fs::SCRATCH_BYTES]).unwrap();
     let map = FileMap::look_up(&mut volume, "/dir/big").unwrap();
     assert!(FileMap::look_up(&mut volume, "/dir").is_err());
@@ -192,9 +193,9 @@ fn what_a_file_cannot_do_is_refused() {
         ("filename=xvda:/dir/big offset=2m", "beyond the end"),
         ("filename=xvda:/dir/other", "not looked up"),
     ] {
-        let queue = &mut device.queue;
+        let queues = &mut device.queues;
         let mut disks =
-            [engine::Disk { name: "xvda", info, queue, files: std::slice::from_ref(&map) }];
+            [engine::Disk { name: "xvda", info, queues, files: std::slice::from_ref(&map) }];
         let jobs = job::parse(line).unwrap();
         let outcome = engine::run(&xen, jobs, &mut disks, &mut |_| Verdict::Continue);
         let error = outcome.error.expect(line).to_string();

@@ -9,7 +9,7 @@ use drivers::hypervisor::Hypervisor;
 use super::data::{Checks, Place};
 use super::lane::{Lane, share_out};
 use super::rules::{NEVER, Rules, Turn};
-use super::{Disk, InFlight, RunError};
+use super::{Disk, InFlight, Owed, RunError};
 use crate::job::Job;
 use crate::pattern::{Direction, Io, Pattern};
 use crate::result::{Counters, DirectionResult, Done, JobResult};
@@ -63,15 +63,16 @@ enum Phase {
 
 /// What a job has in flight.
 pub(super) struct Flights<'e> {
-    /// That of all jobs, by disk and slot.
-    pub(super) all: &'e [Vec<Option<InFlight>>],
+    /// That of all jobs, by disk and queue.
+    pub(super) all: &'e [Vec<Owed>],
     /// The job's number.
     pub(super) running: u32,
 }
 
 impl Flights<'_> {
     fn on(&self, disk: usize) -> impl Iterator<Item = &InFlight> {
-        self.all[disk].iter().flatten().filter(|io| io.running == self.running)
+        let ios = self.all[disk].iter().flat_map(|owed| owed.ios.iter().flatten());
+        ios.filter(|io| io.running == self.running)
     }
 }
 

@@ -91,6 +91,7 @@ impl Job {
         options.extend(self.reporting.options());
         options.push(("grants", self.grants.to_string()));
         options.push(("ringmark_poll_us", self.poll.to_string()));
+        options.push(("ringmark_queues", self.queues.to_string()));
         options
     }
 }
@@ -123,7 +124,8 @@ mod tests {
             "name=a",
             "name=a rw=randrw rwmixread=70 bs=512 iodepth=7 runtime=1500ms time_based offset=1m \
              size=50% io_size=3m loops=2 number_ios=77 ioengine=libaio filename=xvda:xvdb \
-             stonewall randseed=9 grants=per-request ringmark_poll_us=20",
+             stonewall randseed=9 grants=per-request ringmark_poll_us=20 \
+             ringmark_queues=4",
             "name=a rw=randrw bssplit=4k/30:8k/70,512/100 norandommap filename=xvda",
             "name=a rw=rw filename=xvda rate=1m,500k thinktime=5 thinktime_blocks=2 fsync=32 \
              startdelay=5 ramp_time=500ms buffer_pattern=0xab continue_on_error=io \

@@ -130,6 +130,8 @@ const OPTIONS: &[Row] = &[
         |d, v| v.grants().map(|grants| d.job.grants = grants)),
     Row(&["ringmark_poll_us"], "auto|N", "polls so long before it sleeps (not fio's)",
         |d, v| v.poll().map(|poll| d.job.poll = poll)),
+    Row(&["ringmark_queues"], "N", "queues of each disk (1; not fio's)",
+        |d, v| v.queues().map(|queues| d.job.queues = queues)),
     // These say what is so anyway.
     Row(&["direct"], "1", "there is no page cache to go through",
         |_, v| v.must_be("1", "there is no page cache to go through; use direct=1")),

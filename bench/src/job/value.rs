@@ -2,8 +2,8 @@
 
 use super::choice::{IoEngine, OnError, VerifyWord};
 use super::{
-    BS_BYTES_MAX, GrantMode, IODEPTH_MAX, JobError, NUMJOBS_MAX, Poll, RUNTIME_NS_MAX, Rw,
-    SECTOR_BYTES,
+    BS_BYTES_MAX, GrantMode, IODEPTH_MAX, JobError, NUMJOBS_MAX, Poll, QUEUES_MAX, RUNTIME_NS_MAX,
+    Rw, SECTOR_BYTES,
 };
 use crate::size::{self, Amount, NumberError};
 use crate::verify::VerifyPattern;
@@ -221,6 +221,13 @@ impl<'a> Value<'a> {
             us @ 0..=1_000_000 => Ok(Poll::Us(us as u32)),
             _ => Err(self.wrong("over a second; use auto or 0 to 1000000")),
         }
+    }
+
+    pub(super) fn queues(self) -> Result<u32, JobError> {
+        let queues = u32::try_from(self.count()?).ok();
+        queues
+            .filter(|queues| (1..=QUEUES_MAX).contains(queues))
+            .ok_or_else(|| self.wrong("a disk has at least one queue; use 1 to 32"))
     }
 
     /// Disks, or one disk and the path of a file on it: what begins with `/` and is no `/dev/`.

@@ -216,7 +216,7 @@ fn canonical(name: &str) -> &str {
 fn spelled(job: &Job) -> String {
     let mut text = format!("[{}]\n", job.name);
     for (name, value) in job.options() {
-        if !["grants", "ringmark_poll_us"].contains(&name) {
+        if !["grants", "ringmark_poll_us", "ringmark_queues"].contains(&name) {
             text += &format!("{name}={value}\n");
         }
     }

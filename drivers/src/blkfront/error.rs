@@ -41,6 +41,13 @@ pub enum ConnectError {
         /// Entries that the backend's largest ring has.
         most: u32,
     },
+    /// The backend has fewer queues.
+    TooFewQueues {
+        /// Queues that were asked for.
+        queues: u32,
+        /// Queues that the backend has.
+        most: u32,
+    },
     /// There are not so many pages left.
     OutOfPages {
         /// Pages that the device needs.
@@ -73,6 +80,11 @@ impl fmt::Display for ConnectError {
                 f,
                 "iodepth={slots} needs more than the {most} entries of the backend's largest ring; \
                  use at most iodepth={most}"
+            ),
+            Self::TooFewQueues { queues, most } => write!(
+                f,
+                "the backend has {most} of the {queues} queues; use ringmark_queues={most}, or \
+                 raise max_queues of xen-blkback in the backend domain"
             ),
             Self::OutOfPages { needed } => write!(
                 f,

@@ -1,33 +1,33 @@
-//! The control path: from a VBD in xenstore to a queue pair, and back.
+//! The control path: from a VBD in xenstore to its queue pairs, and back.
 //!
 //! Nodes, relative to the frontend's directory `device/vbd/N` (io/blkif.h):
 //!
 //! | node | by | meaning |
 //! |---|---|---|
 //! | `backend`, `backend-id` | tool stack | the other directory and its domain |
-//! | `ring-ref`, `event-channel`, `protocol` | frontend | where a ring of one page is |
-//! | `ring-page-order`, `ring-ref0`, ... | frontend | where a larger one is, instead |
+//! | `protocol` | frontend | x86_64-abi |
 //! | `feature-persistent` | frontend | 1 in the persistent modes |
+//! | `ring-ref`, `event-channel` | frontend | the ring, if there is one, of one page |
+//! | `ring-page-order`, `ring-ref0`, ... | frontend | instead of `ring-ref`, if it has more pages |
+//! | `multi-queue-num-queues` | frontend | how many rings there are, if more than one |
+//! | `queue-0/...` | frontend | then `event-channel` and `ring-ref`s of each are there |
 //! | `state` | frontend | Initialising, Initialised, Connected, Closing, Closed |
 //!
 //! What stands in the backend's directory is read in `paths`.
 
 use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec;
 use alloc::vec::Vec;
 
 use xen_abi::blkif::SECTOR_SIZE;
 use xen_abi::xenbus::XenbusState;
 
 use super::paths::{Paths, STEP_TIMEOUT_NS, decimal};
-use super::queue::{QueuePair, Remains};
+use super::queue::QueuePair;
 use super::resources::Resources;
 use super::{ConnectError, DiskInfo, Setup, Vdev};
-use crate::grant::{Grant, GrantTable};
-use crate::hypervisor::{Access, Hypervisor};
-use crate::page::Page;
-use crate::ring::FrontRing;
+use crate::grant::GrantTable;
+use crate::hypervisor::Hypervisor;
 use crate::xenstore::{self, Transaction, Xenstore};
 
 /// How long a backend with which no connection came about may take to close, in nanoseconds.
@@ -45,12 +45,11 @@ pub struct Disconnected {
 /// A connected VBD.
 #[derive(Debug)]
 pub struct Blkfront<'a, H> {
-    /// The data path.
-    pub queue: QueuePair<'a, H>,
+    /// The data path: as many as [`Setup::queues`], each for one loop.
+    pub queues: Vec<QueuePair<'a, H>>,
     vdev: Vdev,
     info: DiskInfo,
     paths: Paths,
-    ring_grants: Vec<Grant<'a>>,
 }
 
 /// The VBDs that the tool stack gave this domain, in the order of their numbers.
@@ -101,9 +100,8 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
         paths.set_state(store, XenbusState::Initialising)?;
         let ready = paths
             .await_backend(hypervisor, store, XenbusState::InitWait, STEP_TIMEOUT_NS)
-            .and_then(|()| paths.read_ring_order_max(store))
-            .and_then(|order_max| setup.check_ring(order_max))
-            .and_then(|()| Resources::take(hypervisor, grants, setup, vdev, paths.backend_id));
+            .and_then(|()| setup.check(&paths.read_offer(store)?))
+            .and_then(|()| Resources::take_all(hypervisor, grants, setup, vdev, paths.backend_id));
         let mut device = match ready {
             Ok(resources) => Self::build(hypervisor, vdev, setup, paths, resources),
             Err(error) => {
@@ -115,7 +113,7 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
         match device.negotiate(hypervisor, store, setup) {
             Ok(info) => {
                 device.info = info;
-                device.queue.open(&info);
+                device.queues.iter_mut().for_each(|queue| queue.open(&info));
                 Ok(device)
             }
             Err(error) => {
@@ -125,21 +123,17 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
         }
     }
 
-    /// Makes a ring and its slots out of what was taken; nothing here can fail.
+    /// Makes queue pairs out of what was taken; nothing here can fail.
     fn build(
         hypervisor: &'a H,
         vdev: Vdev,
         setup: &Setup,
         paths: Paths,
-        resources: Resources<'a>,
+        resources: Vec<Resources<'a>>,
     ) -> Self {
-        let Resources { ring, mut ring_grants, slots, port } = resources;
         let backend = paths.backend_id;
-        for (grant, gfn) in ring_grants.iter_mut().zip(ring.gfns()) {
-            grant.permit(backend, gfn, Access::ReadWrite);
-        }
-        let ring = FrontRing::new(ring);
-        let queue = QueuePair::new(hypervisor, ring, port, backend, setup.grants, slots);
+        let queue = |resources| QueuePair::new(hypervisor, resources, backend, setup.grants);
+        let queues = resources.into_iter().map(queue).collect();
         let info = DiskInfo {
             sectors: 0,
             logical_sector_bytes: SECTOR_SIZE,
@@ -150,10 +144,10 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
             request_bytes_max: 0,
             discard: None,
         };
-        Self { queue, vdev, info, paths, ring_grants }
+        Self { queues, vdev, info, paths }
     }
 
-    /// Publishes the ring and learns about the disk.
+    /// Publishes the rings and learns about the disk.
     fn negotiate(
         &mut self,
         hypervisor: &H,
@@ -161,29 +155,14 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
         setup: &Setup,
     ) -> Result<DiskInfo, ConnectError> {
         let paths = &self.paths;
-        let persistent = u8::from(setup.grants.is_persistent());
-        let mut keys = vec![
-            ("event-channel".to_string(), self.queue.port().0.to_string()),
-            ("protocol".to_string(), "x86_64-abi".to_string()),
-            ("feature-persistent".to_string(), persistent.to_string()),
-        ];
-        let gref = |grant: &Grant<'_>| grant.gref().0.to_string();
-        // The two forms exclude each other, so what an earlier connect may have written goes.
-        let stale = match &self.ring_grants[..] {
-            [only] => {
-                keys.push(("ring-ref".to_string(), gref(only)));
-                "ring-page-order"
-            }
-            many => {
-                keys.push(("ring-page-order".to_string(), setup.ring_order().to_string()));
-                let numbered = many.iter().enumerate();
-                keys.extend(numbered.map(|(n, grant)| (format!("ring-ref{n}"), gref(grant))));
-                "ring-ref"
-            }
-        };
+        let keys = self.keys(setup);
         store
             .transaction(|store, transaction| {
-                store.rm(transaction, &format!("{}/{stale}", paths.frontend))?;
+                for name in store.directory(transaction, &paths.frontend)? {
+                    if places_rings(&name) {
+                        store.rm(transaction, &format!("{}/{name}", paths.frontend))?;
+                    }
+                }
                 for (key, value) in &keys {
                     store.write(transaction, &format!("{}/{key}", paths.frontend), value)?;
                 }
@@ -195,6 +174,31 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
         let info = paths.read_info(store)?;
         paths.set_state(store, XenbusState::Connected)?;
         Ok(info)
+    }
+
+    /// All that the backend needs to know, as nodes of the frontend's directory.
+    fn keys(&self, setup: &Setup) -> Vec<(String, String)> {
+        let persistent = u8::from(setup.grants.is_persistent());
+        let mut keys = Vec::from([
+            ("protocol".to_string(), "x86_64-abi".to_string()),
+            ("feature-persistent".to_string(), persistent.to_string()),
+        ]);
+        let order = setup.ring_order();
+        if order != 0 {
+            keys.push(("ring-page-order".to_string(), order.to_string()));
+        }
+        if setup.queues > 1 {
+            keys.push(("multi-queue-num-queues".to_string(), setup.queues.to_string()));
+        }
+        for (number, queue) in self.queues.iter().enumerate() {
+            let home = if setup.queues > 1 { format!("queue-{number}/") } else { String::new() };
+            keys.push((format!("{home}event-channel"), queue.port().0.to_string()));
+            for (page, gref) in queue.ring_grefs().enumerate() {
+                let page = if order != 0 { page.to_string() } else { String::new() };
+                keys.push((format!("{home}ring-ref{page}"), gref.0.to_string()));
+            }
+        }
+        keys
     }
 
     /// What the backend said of the disk.
@@ -236,21 +240,15 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
             .and(closed)
             .and_then(|()| paths.await_backend(hypervisor, store, XenbusState::Closed, timeout_ns));
         let timed_out = !matches!(closed, Ok(()) | Err(ConnectError::Gone(_)));
-        // A port that is gone already is closed enough.
-        let _ = hypervisor.evtchn_close(self.queue.port());
-
-        let Remains { ring, slots } = self.queue.into_remains();
-        let mut quarantined_pages = 0;
-        let mut give_back = |page: Page, grant| match grants.release(grant) {
-            Ok(()) => hypervisor.free_page(page),
-            Err(_) => quarantined_pages += 1,
-        };
-        ring.into_iter().zip(self.ring_grants).for_each(|(page, grant)| give_back(page, grant));
-        for slot in slots {
-            let granted = slot.pages.into_iter().chain(slot.indirect);
-            granted.for_each(|(page, grant)| give_back(page, grant));
-            slot.private.into_iter().for_each(|page| hypervisor.free_page(page));
-        }
+        let resources = self.queues.into_iter().map(QueuePair::into_resources);
+        let quarantined_pages = resources.map(|one| one.give_back(hypervisor, grants)).sum();
         Disconnected { quarantined_pages, timed_out }
     }
+}
+
+/// Whether a node of the frontend's says where rings are. There are several forms, which exclude
+/// each other, so what an earlier connect wrote goes first.
+fn places_rings(name: &str) -> bool {
+    name == "event-channel"
+        || ["ring-", "queue-", "multi-queue-"].iter().any(|prefix| name.starts_with(prefix))
 }

@@ -1,8 +1,8 @@
 //! The block frontend (io/blkif.h).
 //!
-//! [`Blkfront::connect`] makes a [`QueuePair`] out of a VBD that the tool stack announced in
-//! xenstore; [`Blkfront::disconnect`] gives everything back. Between the two, only the queue pair
-//! is used. One queue.
+//! [`Blkfront::connect`] makes [`QueuePair`]s out of a VBD that the tool stack announced in
+//! xenstore; [`Blkfront::disconnect`] gives everything back. Between the two, only the queue pairs
+//! are used, each by itself: they share nothing.
 
 mod error;
 pub mod handshake;
@@ -67,12 +67,19 @@ pub const PAGES_PER_SLOT_MAX: usize = 256;
 
 const _: () = assert!(PAGES_PER_SLOT_MAX <= SEGMENTS_PER_INDIRECT_PAGE);
 
+/// Most queues of a VBD. With the largest rings, their nodes still fit into what a domain may have
+/// in xenstore (1,000 nodes).
+pub const QUEUES_MAX: u32 = 32;
+
 /// What the frontend sets up for a VBD.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setup {
     /// How data pages are granted.
     pub grants: GrantMode,
-    /// Requests that can be in flight at once, 1 to [`ring::ENTRIES_MAX`]. More than
+    /// Queues, 1 to [`QUEUES_MAX`]. More than one not every backend has; Linux's has a thread for
+    /// each, and as many as its domain has vCPUs unless it is told otherwise.
+    pub queues: u32,
+    /// Requests that can be in flight at once on each queue, 1 to [`ring::ENTRIES_MAX`]. More than
     /// [`ring::ENTRIES`] take a ring of several pages, which not every backend has.
     pub slots: u32,
     /// Pages of each request, 1 to [`PAGES_PER_SLOT_MAX`]. Whether the backend takes so many is
@@ -96,20 +103,31 @@ impl Setup {
             .unwrap_or(ring::ORDER_MAX)
     }
 
-    /// Whether a backend whose largest ring is of this order can do it.
-    fn check_ring(&self, order_max: u32) -> Result<(), ConnectError> {
-        let most = ring::entries(order_max);
-        if self.slots <= most {
-            Ok(())
-        } else {
-            Err(ConnectError::RingTooSmall { slots: self.slots, most })
+    /// Whether a backend with this offer can do it.
+    fn check(&self, offer: &Offer) -> Result<(), ConnectError> {
+        let entries = ring::entries(offer.ring_order_max);
+        if self.slots > entries {
+            return Err(ConnectError::RingTooSmall { slots: self.slots, most: entries });
         }
+        if self.queues > offer.queues_max {
+            return Err(ConnectError::TooFewQueues { queues: self.queues, most: offer.queues_max });
+        }
+        Ok(())
     }
 
     /// Pages of each slot for segments that do not fit into its request.
     const fn indirect_pages_per_slot(&self) -> usize {
         (self.pages_per_slot > MAX_SEGMENTS) as usize
     }
+}
+
+/// What the backend says of the rings that it can serve, bounded by what we can use.
+#[derive(Clone, Copy, Debug)]
+struct Offer {
+    /// Order of the largest ring, 0 to [`ring::ORDER_MAX`].
+    ring_order_max: u32,
+    /// Queues, 1 to [`QUEUES_MAX`].
+    queues_max: u32,
 }
 
 /// What the backend says of the disk, checked.

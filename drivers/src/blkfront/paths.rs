@@ -1,11 +1,12 @@
 //! A VBD's nodes in xenstore: the two halves' states, and what the backend says of its disk.
 //!
-//! In the backend's directory: `state`; `max-ring-page-order`, valid once it is in InitWait; and
-//! the rest, valid once it is Connected.
+//! In the backend's directory: `state`; the [`Offer`], valid once it is in InitWait; and the rest,
+//! valid once it is Connected.
 //!
 //! | node | if it is missing |
 //! |---|---|
 //! | `max-ring-page-order` | 0, a ring of one page |
+//! | `multi-queue-max-queues` | 1 |
 //! | `sectors` (units of 512 bytes), `info` | an error |
 //! | `sector-size` | 512 |
 //! | `mode` | `info` alone says what may be written |
@@ -20,7 +21,7 @@ use xen_abi::blkif::{MAX_SEGMENTS, SECTOR_SIZE, VDISK_CDROM, VDISK_READONLY};
 use xen_abi::xenbus::XenbusState;
 use xen_abi::{DomId, PAGE_SIZE};
 
-use super::{ConnectError, Discard, DiskInfo, PAGES_PER_SLOT_MAX, Vdev};
+use super::{ConnectError, Discard, DiskInfo, Offer, PAGES_PER_SLOT_MAX, QUEUES_MAX, Vdev};
 use crate::hypervisor::Hypervisor;
 use crate::ring;
 use crate::xenstore::{Transaction, Xenstore};
@@ -150,6 +151,11 @@ impl Paths {
         let feature = |store: &mut Xenstore<'_, H>, key| {
             Ok(self.optional(store, key)?.is_some_and(|value| value == "1"))
         };
+        let segments_max = self.offered(
+            store,
+            "feature-max-indirect-segments",
+            (MAX_SEGMENTS as u32, PAGES_PER_SLOT_MAX as u32),
+        )?;
         Ok(DiskInfo {
             sectors,
             logical_sector_bytes,
@@ -157,7 +163,7 @@ impl Paths {
             cdrom: info & VDISK_CDROM != 0,
             flush: feature(store, "feature-flush-cache")?,
             persistent: feature(store, "feature-persistent")?,
-            request_bytes_max: self.read_segments_max(store)? * PAGE_SIZE as u32,
+            request_bytes_max: segments_max * PAGE_SIZE as u32,
             discard: match feature(store, "feature-discard")? {
                 true => self.read_discard(store, sectors, logical_sector_bytes)?,
                 false => None,
@@ -165,26 +171,28 @@ impl Paths {
         })
     }
 
-    /// The order of the largest ring that the backend takes, as it stands once it is in InitWait;
-    /// what is no number is no offer.
-    pub(super) fn read_ring_order_max<H: Hypervisor>(
+    /// The rings that the backend can serve, as it stands once it is in InitWait.
+    pub(super) fn read_offer<H: Hypervisor>(
         &self,
         store: &mut Xenstore<'_, H>,
-    ) -> Result<u32, ConnectError> {
-        let value = self.optional(store, "max-ring-page-order")?;
-        let offered = value.and_then(|value| decimal(&value)).unwrap_or(0);
-        Ok(offered.min(ring::ORDER_MAX.into()) as u32)
+    ) -> Result<Offer, ConnectError> {
+        Ok(Offer {
+            ring_order_max: self.offered(store, "max-ring-page-order", (0, ring::ORDER_MAX))?,
+            queues_max: self.offered(store, "multi-queue-max-queues", (1, QUEUES_MAX))?,
+        })
     }
 
-    /// Pages in a read or write; what is no number, or less than a direct request has, is no
-    /// offer.
-    fn read_segments_max<H: Hypervisor>(
+    /// How much of something the backend has: at least what every backend has, at most what we can
+    /// use. What is no number is no offer.
+    fn offered<H: Hypervisor>(
         &self,
         store: &mut Xenstore<'_, H>,
+        key: &str,
+        (least, most): (u32, u32),
     ) -> Result<u32, ConnectError> {
-        let value = self.optional(store, "feature-max-indirect-segments")?;
+        let value = self.optional(store, key)?;
         let offered = value.and_then(|value| decimal(&value)).unwrap_or(0);
-        Ok(offered.clamp(MAX_SEGMENTS as u64, PAGES_PER_SLOT_MAX as u64) as u32)
+        Ok(offered.clamp(least.into(), most.into()) as u32)
     }
 
     /// How to discard, when the disk can; an absurd unit is no offer.

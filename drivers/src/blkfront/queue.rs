@@ -6,18 +6,20 @@
 //! allocates, and in the persistent modes nothing touches the grant table.
 //!
 //! The backend is not trusted: a response must carry the id of a request in flight, with the
-//! generation of that very request, and its operation. Anything else is [`Broken`], for good.
+//! queue and generation of that very request, and its operation. Anything else is [`Broken`], for
+//! good.
 
 use alloc::vec::Vec;
 
 use xen_abi::blkif::{OP_READ, RSP_EOPNOTSUPP, RSP_OKAY, Response, SECTOR_SIZE};
-use xen_abi::{DomId, PAGE_SIZE, Port};
+use xen_abi::{DomId, GrantRef, PAGE_SIZE, Port};
 
+use super::resources::Resources;
 use super::slot::{Operation, Slot, SlotState};
 use super::storm::Storm;
 use super::{Broken, DiskInfo, GrantMode, IoError};
-use crate::hypervisor::Hypervisor;
-use crate::page::Page;
+use crate::grant::Grant;
+use crate::hypervisor::{Access, Hypervisor};
 use crate::ring::FrontRing;
 
 /// The end of a request.
@@ -50,11 +52,12 @@ pub struct Counters {
     pub copies: u64,
 }
 
-/// A VBD's ring with its slots.
+/// A ring of a VBD with its slots.
 #[derive(Debug)]
 pub struct QueuePair<'a, H> {
     hypervisor: &'a H,
     ring: FrontRing,
+    ring_grants: Vec<Grant<'a>>,
     port: Port,
     backend: DomId,
     grants: GrantMode,
@@ -70,24 +73,20 @@ pub struct QueuePair<'a, H> {
     broken: Option<Broken>,
 }
 
-/// What a queue pair leaves when it ends: everything that the backend may still reach.
-#[derive(Debug)]
-pub(super) struct Remains<'a> {
-    pub(super) ring: Vec<Page>,
-    pub(super) slots: Vec<SlotState<'a>>,
-}
-
 impl<'a, H: Hypervisor> QueuePair<'a, H> {
-    /// A queue pair over a ring that the backend knows; in the persistent modes all grants are
-    /// permitted now.
+    /// A queue pair that the backend is to be told of: it may reach the ring from now on, and in
+    /// the persistent modes all pages of the slots.
     pub(super) fn new(
         hypervisor: &'a H,
-        ring: FrontRing,
-        port: Port,
+        resources: Resources<'a>,
         backend: DomId,
         grants: GrantMode,
-        mut slots: Vec<SlotState<'a>>,
     ) -> Self {
+        let Resources { ring, mut ring_grants, mut slots, port } = resources;
+        for (grant, gfn) in ring_grants.iter_mut().zip(ring.gfns()) {
+            grant.permit(backend, gfn, Access::ReadWrite);
+        }
+        let ring = FrontRing::new(ring);
         let mut counters = Counters::default();
         if grants.is_persistent() {
             counters.grants = slots.iter_mut().map(|slot| slot.permit_for_good(backend)).sum();
@@ -96,6 +95,7 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
         Self {
             hypervisor,
             ring,
+            ring_grants,
             port,
             backend,
             grants,
@@ -121,8 +121,15 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
         self.port
     }
 
-    pub(super) fn into_remains(self) -> Remains<'a> {
-        Remains { ring: self.ring.into_pages().collect(), slots: self.slots }
+    /// What the backend needs to know the ring's pages by, in order.
+    pub(super) fn ring_grefs(&self) -> impl Iterator<Item = GrantRef> {
+        self.ring_grants.iter().map(Grant::gref)
+    }
+
+    /// What it was made of; the backend may still have all of it mapped.
+    pub(super) fn into_resources(self) -> Resources<'a> {
+        let Self { ring, ring_grants, slots, port, .. } = self;
+        Resources { ring: ring.into_run(), ring_grants, slots, port }
     }
 
     /// What was done since connect.
@@ -174,7 +181,7 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
         match operation {
             Operation::Read | Operation::Write => {
                 assert!(bytes <= self.bytes_max);
-                state.begin(&slot, operation, sector, bytes);
+                state.begin(operation, sector, bytes);
                 if operation == Operation::Write {
                     self.counters.writes += 1;
                     state.wipe_behind();
@@ -192,12 +199,12 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
             }
             Operation::Flush => {
                 self.counters.flushes += 1;
-                state.begin(&slot, operation, sector, 0);
+                state.begin(operation, sector, 0);
                 state.put_flush(&mut self.ring);
             }
             Operation::Discard | Operation::SecureDiscard => {
                 self.counters.discards += 1;
-                state.begin(&slot, operation, sector, 0);
+                state.begin(operation, sector, 0);
                 let secure = operation == Operation::SecureDiscard;
                 state.put_discard(&mut self.ring, sectors, secure);
             }

@@ -1,4 +1,4 @@
-//! What a device is made of, before anybody else sees it.
+//! What queue pairs are made of, before the backend sees it, and after.
 
 use alloc::vec::Vec;
 
@@ -10,7 +10,7 @@ use crate::grant::{Grant, GrantTable};
 use crate::hypervisor::Hypervisor;
 use crate::page::{Page, PageRun};
 
-/// Pages, reserved grants and a port; nothing is permitted yet.
+/// A queue pair's pages, reserved grants and port.
 pub(super) struct Resources<'a> {
     pub(super) ring: PageRun,
     pub(super) ring_grants: Vec<Grant<'a>>,
@@ -19,19 +19,43 @@ pub(super) struct Resources<'a> {
 }
 
 impl<'a> Resources<'a> {
-    /// Takes all of it, or, on failure, nothing.
-    pub(super) fn take<H: Hypervisor>(
+    /// Takes what all queues need, with nothing permitted yet, or, on failure, nothing.
+    pub(super) fn take_all<H: Hypervisor>(
         hypervisor: &'a H,
         table: &mut GrantTable<'a, H>,
         setup: &Setup,
         vdev: Vdev,
+        backend: DomId,
+    ) -> Result<Vec<Self>, ConnectError> {
+        let mut all = Vec::new();
+        for queue in 0..setup.queues as u16 {
+            match Self::take(hypervisor, table, setup, (vdev, queue), backend) {
+                Ok(one) => all.push(one),
+                Err(error) => {
+                    for one in all {
+                        one.give_back(hypervisor, table);
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// Takes what a queue needs, or, on failure, nothing.
+    fn take<H: Hypervisor>(
+        hypervisor: &'a H,
+        table: &mut GrantTable<'a, H>,
+        setup: &Setup,
+        (vdev, queue): (Vdev, u16),
         backend: DomId,
     ) -> Result<Self, ConnectError> {
         let slots = setup.slots as usize;
         let granted = slots * (setup.pages_per_slot + setup.indirect_pages_per_slot());
         let ring_pages = 1 << setup.ring_order();
         let plain = granted + slots * setup.private_pages_per_slot();
-        let out_of_pages = || ConnectError::OutOfPages { needed: ring_pages + plain };
+        let out_of_pages =
+            || ConnectError::OutOfPages { needed: setup.queues as usize * (ring_pages + plain) };
         let ring = hypervisor.alloc_run(ring_pages).ok_or_else(out_of_pages)?;
         let (mut pages, mut grants) = (Vec::new(), Vec::new());
         let port = (|| {
@@ -46,7 +70,7 @@ impl<'a> Resources<'a> {
         match port {
             Ok(port) => {
                 let ring_grants = grants.split_off(granted);
-                let slots = share_out(setup, vdev, pages, grants);
+                let slots = share_out(setup, (vdev, queue), pages, grants);
                 Ok(Self { ring, ring_grants, slots, port })
             }
             Err(error) => {
@@ -58,22 +82,44 @@ impl<'a> Resources<'a> {
             }
         }
     }
+
+    /// Gives all of it back that the backend lets go; answers how many pages it did not, which are
+    /// never used again.
+    pub(super) fn give_back<H: Hypervisor>(
+        self,
+        hypervisor: &H,
+        table: &mut GrantTable<'a, H>,
+    ) -> u32 {
+        // A port that is gone already is closed enough.
+        let _ = hypervisor.evtchn_close(self.port);
+        let mut quarantined_pages = 0;
+        let mut give_back = |(page, grant)| match table.release(grant) {
+            Ok(()) => hypervisor.free_page(page),
+            Err(_) => quarantined_pages += 1,
+        };
+        self.ring.into_pages().zip(self.ring_grants).for_each(&mut give_back);
+        for slot in self.slots {
+            slot.pages.into_iter().chain(slot.indirect).for_each(&mut give_back);
+            slot.private.into_iter().for_each(|page| hypervisor.free_page(page));
+        }
+        quarantined_pages
+    }
 }
 
 /// Makes slots out of pages and grants, of which there are as many as `setup` asks for.
 fn share_out<'a>(
     setup: &Setup,
-    vdev: Vdev,
+    (vdev, queue): (Vdev, u16),
     pages: Vec<Page>,
     grants: Vec<Grant<'a>>,
 ) -> Vec<SlotState<'a>> {
     let (mut pages, mut grants) = (pages.into_iter(), grants.into_iter());
-    let slots = (0..setup.slots).map(|_| {
+    let slots = (0..setup.slots as u16).map(|number| {
         let mut granted = pages.by_ref().zip(grants.by_ref());
         let shared = granted.by_ref().take(setup.pages_per_slot).collect();
         let indirect = granted.by_ref().take(setup.indirect_pages_per_slot()).next();
         let private = pages.by_ref().take(setup.private_pages_per_slot()).collect();
-        SlotState::new(vdev, shared, indirect, private)
+        SlotState::new(vdev, (queue, number), shared, indirect, private)
     });
     slots.collect()
 }

@@ -66,6 +66,9 @@ pub(super) struct SlotState<'a> {
     /// [`NOT_IN_FLIGHT`] between two requests.
     request: Request,
     generation: u32,
+    /// The lower half of its ids: the queue's number, so that an answer on another queue is none,
+    /// and the slot's.
+    home: u32,
     /// Of the data of the request; 0 for one that has none.
     bytes: u32,
     /// Bytes from the start of the pages that may hold something.
@@ -80,9 +83,10 @@ pub(super) struct SlotState<'a> {
 }
 
 impl<'a> SlotState<'a> {
-    /// A slot over pages whose grants are reserved.
+    /// Slot `number` of queue `queue`, over pages whose grants are reserved.
     pub(super) fn new(
         vdev: Vdev,
+        (queue, number): (u16, u16),
         pages: Vec<(Page, Grant<'a>)>,
         mut indirect: Option<(Page, Grant<'a>)>,
         private: Vec<Page>,
@@ -108,6 +112,7 @@ impl<'a> SlotState<'a> {
         Self {
             request,
             generation: 0,
+            home: u32::from(queue) << 16 | u32::from(number),
             bytes: 0,
             used_bytes: 0,
             pages,
@@ -135,12 +140,12 @@ impl<'a> SlotState<'a> {
 
     /// Takes the first step of a request that has `bytes` of data.
     #[inline(always)]
-    pub(super) fn begin(&mut self, slot: &Slot, operation: Operation, sector: u64, bytes: u32) {
+    pub(super) fn begin(&mut self, operation: Operation, sector: u64, bytes: u32) {
         assert!(!self.is_in_flight());
         self.generation = self.generation.wrapping_add(1);
         self.bytes = bytes;
         self.request.operation = operation.code();
-        self.request.id = u64::from(self.generation) << 32 | u64::from(slot.0);
+        self.request.id = u64::from(self.generation) << 32 | u64::from(self.home);
         self.request.sector_number = sector;
     }
 

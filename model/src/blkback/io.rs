@@ -53,7 +53,7 @@ pub(super) struct Link {
     pub(super) stuck: Vec<Job>,
     /// Pages that will never be given back.
     pub(super) hoard: Vec<Mapped>,
-    /// The frontend broke the ring; it is served no more.
+    /// The frontend broke the ring, or a test says so; it is served no more.
     pub(super) broken: bool,
 }
 

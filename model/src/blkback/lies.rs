@@ -19,6 +19,8 @@ pub enum Lie {
     NoSuchSlot,
     /// Answers for a slot that is free (B2).
     FreeSlot,
+    /// Answers on another queue, if there is one (B2).
+    OtherQueue,
     /// Answers a request twice (B3).
     Twice,
     /// Answers with the id that the slot had one request earlier (B3).
@@ -101,7 +103,7 @@ impl Lie {
     pub fn class(self) -> &'static str {
         match self {
             Self::NoSuchSlot => "B1",
-            Self::FreeSlot => "B2",
+            Self::FreeSlot | Self::OtherQueue => "B2",
             Self::Twice | Self::StaleId => "B3",
             Self::HighBit(_) => "B4",
             Self::Operation(_) => "B5",
@@ -147,15 +149,22 @@ impl Lie {
         }
     }
 
-    /// Ends a job with a lie.
+    /// Ends a job of link `number` with a lie.
     pub(super) fn tell(
         self,
-        link: &mut Link,
+        links: &mut [Link],
+        number: usize,
         xen: &mut Xen,
         medium: &mut Medium<'_>,
         mut job: Job,
     ) {
         let request = job.request.clone();
+        if self == Self::OtherQueue {
+            links[number].finish(xen, medium, &mut job);
+            let other = (number + 1) % links.len();
+            return links[other].answer(xen, medium, &response(&request, job.status));
+        }
+        let link = &mut links[number];
         match self {
             Self::Silent => return link.stuck.push(job),
             Self::Early => {

@@ -1,31 +1,29 @@
 //! blkback: one disk, as Linux 6.12's backend behaves (xenbus.c, blkback.c).
 //!
-//! This file follows the frontend's state; `io` serves [`request`]s, [`cache`] keeps persistent
-//! grants, [`ring`] is the backend's half of the ring, and `lies` breaks the protocol where a test
-//! wants it.
+//! This file follows the frontend's state; `link` connects to its rings, `io` serves [`request`]s,
+//! [`cache`] keeps persistent grants, [`ring`] is the backend's half of a ring, and `lies` breaks
+//! the protocol where a test wants it.
 
 pub mod cache;
 mod io;
 mod lies;
+mod link;
 pub mod request;
 pub mod ring;
 
 use std::ops::Range;
 
-use drivers::hypervisor::Access;
 use drivers::ring::ORDER_MAX;
 use xen_abi::blkif::{SECTOR_SIZE, VDISK_CDROM, VDISK_READONLY};
 use xen_abi::xenbus::XenbusState;
-use xen_abi::{DomId, Gfn, Port};
+use xen_abi::{DomId, Gfn};
 
 use crate::agenda::Actor;
 use crate::xen::{GUEST, Xen};
 use crate::xenstored::{Perms, Xenstored};
 
-use cache::Cache;
 use io::{DOM0, Link, Medium};
 pub use lies::{Lie, Mischief};
-use ring::BackRing;
 
 /// Persistent grants that are kept for a ring (`max_pgrants`).
 const PERSISTENT_MAX: usize = 1056;
@@ -54,6 +52,8 @@ pub struct Disk {
     pub indirect_max: usize,
     /// The largest ring, as an order.
     pub ring_order_max: u32,
+    /// Rings that it serves at most.
+    pub queues_max: u32,
     /// Persistent grants are offered.
     pub persistent: bool,
     /// Persistent grants that are kept.
@@ -88,6 +88,7 @@ impl Disk {
             discard: true,
             indirect_max: INDIRECT_MAX,
             ring_order_max: ORDER_MAX,
+            queues_max: 4,
             persistent: true,
             persistent_max: PERSISTENT_MAX,
             service_ns: 20_000..200_000,
@@ -141,7 +142,8 @@ pub struct Blkback {
     frontend: String,
     frontend_state: String,
     backend: String,
-    link: Option<Link>,
+    /// One for each ring.
+    links: Vec<Link>,
 }
 
 impl Blkback {
@@ -175,7 +177,7 @@ impl Blkback {
             frontend_state: format!("{frontend}/state"),
             frontend,
             backend,
-            link: None,
+            links: Vec::new(),
         };
         let mode = if this.disk.read_only { "r" } else { "w" };
         for (key, value) in [
@@ -183,7 +185,7 @@ impl Blkback {
             ("online", "1".into()),
             ("mode", mode.into()),
             ("feature-max-indirect-segments", this.disk.indirect_max.to_string()),
-            ("multi-queue-max-queues", "4".into()),
+            ("multi-queue-max-queues", this.disk.queues_max.to_string()),
             ("max-ring-page-order", this.disk.ring_order_max.to_string()),
         ] {
             this.publish(store, key, value);
@@ -205,12 +207,12 @@ impl Blkback {
 
     /// Grants that are kept mapped between requests.
     pub fn kept_grants(&self) -> usize {
-        self.link.as_ref().map_or(0, |link| link.cache.len())
+        self.links.iter().map(|link| link.cache.len()).sum()
     }
 
     /// The frames that are kept mapped between requests.
     pub fn kept_frames(&self, xen: &Xen) -> Vec<Gfn> {
-        self.link.as_ref().map_or(Vec::new(), |link| link.cache.frames(xen))
+        self.links.iter().flat_map(|link| link.cache.frames(xen)).collect()
     }
 
     /// Whether persistent grants were agreed on.
@@ -270,10 +272,10 @@ impl Blkback {
         }
     }
 
-    /// `connect`: the ring, then all about the disk.
+    /// `connect`: the rings, then all about the disk.
     fn connect(&mut self, xen: &mut Xen, store: &mut Xenstored) {
-        match self.connect_ring(xen, store) {
-            Ok(link) => self.link = Some(link),
+        match self.connect_rings(xen, store) {
+            Ok(links) => self.links = links,
             Err(why) => return self.fail(store, why),
         }
         self.stats.connects += 1;
@@ -298,66 +300,6 @@ impl Blkback {
         self.switch(store, XenbusState::Connected);
     }
 
-    /// `connect_ring`.
-    fn connect_ring(&self, xen: &mut Xen, store: &Xenstored) -> Result<Link, &'static str> {
-        let key = |key: &str| store.tree.text(&format!("{}/{key}", self.frontend));
-        let port =
-            key("event-channel").parse().map(Port).map_err(|_| "event-channel is missing")?;
-        if key("protocol") != "x86_64-abi" {
-            return Err("protocol is not ours");
-        }
-        let memory = std::rc::Rc::clone(&xen.memory);
-        let (backend, mut ring_pages) = (self.disk.backend, Vec::new());
-        let mapped = self.ring_grefs(store)?.into_iter().try_for_each(|gref| {
-            ring_pages.push(xen.grants.map(&memory, backend, gref, Access::ReadWrite).ok()?);
-            Some(())
-        });
-        let bound = match mapped {
-            None => Err("the ring can't be mapped"),
-            Some(()) => xen
-                .events
-                .bind(port, backend, Actor::Disk(self.index))
-                .map_err(|_| "the event channel can't be bound"),
-        };
-        if let Err(why) = bound {
-            ring_pages.into_iter().for_each(|page| xen.grants.unmap(&memory, page));
-            return Err(why);
-        }
-        let persistent = self.is_persistent(store);
-        let gfns = ring_pages.iter().map(|page| xen.grants.gfn(page)).collect();
-        let ring = BackRing::attach(&memory, gfns);
-        let entries = ring.entries() as usize;
-        Ok(Link {
-            ring,
-            ring_pages,
-            port,
-            cache: Cache::new(if persistent { self.disk.persistent_max } else { 0 }),
-            jobs: Vec::with_capacity(entries),
-            ids: vec![[0; 2]; entries],
-            stuck: Vec::new(),
-            hoard: Vec::new(),
-            broken: false,
-        })
-    }
-
-    /// The references of the ring's pages (`read_per_ring_refs`): numbered ones with an order, a
-    /// single one without, and never both.
-    fn ring_grefs(&self, store: &Xenstored) -> Result<Vec<u32>, &'static str> {
-        let key = |key: &str| store.tree.text(&format!("{}/{key}", self.frontend));
-        let gref = |name: &str| key(name).parse().map_err(|_| "a ring reference is missing");
-        match (&*key("ring-page-order"), &*key("ring-ref")) {
-            ("", _) => Ok(vec![gref("ring-ref")?]),
-            (order, "") => {
-                let order: u32 = order.parse().map_err(|_| "ring-page-order is no number")?;
-                if order > self.disk.ring_order_max {
-                    return Err("ring-page-order is too large");
-                }
-                (0..1 << order).map(|n| gref(&format!("ring-ref{n}"))).collect()
-            }
-            _ => Err("ring-ref stands beside ring-page-order"),
-        }
-    }
-
     /// `xenbus_dev_fatal`.
     fn fail(&mut self, store: &mut Xenstored, why: &str) {
         store.set(&format!("{}/error", self.backend), why);
@@ -366,43 +308,51 @@ impl Blkback {
 
     /// Lets everything of the frontend's go; answers whether nothing is in flight any more.
     fn disconnect(&mut self, xen: &mut Xen) -> bool {
-        if let Some(mut link) =
-            self.link.take_if(|link| link.jobs.is_empty() && link.stuck.is_empty())
-        {
-            if !self.disk.clings {
-                link.cache.clear(xen);
-                link.ring_pages.into_iter().for_each(|page| xen.grants.unmap(&xen.memory, page));
-            }
-            xen.events.unbind(link.port, self.disk.backend);
+        if self.links.iter().any(|link| !link.jobs.is_empty() || !link.stuck.is_empty()) {
+            return false;
         }
-        self.link.is_none()
+        for link in std::mem::take(&mut self.links) {
+            self.unlink(xen, link);
+        }
+        true
+    }
+
+    /// Serves a ring no more; to be said before it has served any request.
+    pub fn neglect(&mut self, ring: usize) {
+        self.links[ring].broken = true;
     }
 
     /// The backend's domain dies in the middle of things and starts anew: what it had mapped stays
     /// mapped, and nothing that was asked is ever answered.
     pub fn abandon(&mut self, store: &mut Xenstored) {
-        self.link = None;
+        self.links.clear();
         self.switch(store, XenbusState::Closed);
     }
 
-    /// The ring: takes requests, ends jobs that are done, and plans the next turn.
+    /// The rings: takes requests, ends jobs that are done, and plans the next turn.
     fn serve(&mut self, xen: &mut Xen) {
-        let Some(link) = self.link.as_mut().filter(|link| !link.broken) else {
-            return;
-        };
+        for number in 0..self.links.len() {
+            if !self.links[number].broken {
+                self.serve_link(number, xen);
+            }
+        }
+    }
+
+    fn serve_link(&mut self, number: usize, xen: &mut Xen) {
         let mut medium = Medium {
             disk: &self.disk,
             data: &mut self.data,
             stats: &mut self.stats,
             loot: &mut self.loot,
         };
-        let more = link.take(xen, &mut medium);
-        while let Some(job) = link.finished(xen) {
+        let more = self.links[number].take(xen, &mut medium);
+        while let Some(job) = self.links[number].finished(xen) {
             match self.mischief.choose(xen, &job) {
-                None => link.conclude(xen, &mut medium, job),
-                Some(lie) => lie.tell(link, xen, &mut medium, job),
+                None => self.links[number].conclude(xen, &mut medium, job),
+                Some(lie) => lie.tell(&mut self.links, number, xen, &mut medium, job),
             }
         }
+        let link = &mut self.links[number];
         link.cache.purge(xen);
         let actor = Actor::Disk(self.index);
         if let Some(late) = self.disk.deaf {

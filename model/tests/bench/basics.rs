@@ -135,13 +135,14 @@ fn one_dead_disk_is_found_beside_a_live_one() {
     dead.service_ns = u64::MAX / 4..u64::MAX / 2;
     xen.attach(dead);
     let mut guest = Guest::boot(&xen);
-    let setup = Setup { grants: bench::GrantMode::Persistent, slots: 2, pages_per_slot: 1 };
+    let setup =
+        Setup { grants: bench::GrantMode::Persistent, queues: 1, slots: 2, pages_per_slot: 1 };
     let mut devices = [XVDA, XVDA + 16].map(|vdev| guest.connect(vdev, &setup).unwrap());
     let [a, b] = &mut devices;
     let mut disks = [("xvda", a), ("xvdb", b)].map(|(name, device)| engine::Disk {
         name,
         info: *device.info(),
-        queue: &mut device.queue,
+        queues: &mut device.queues,
         files: &[],
     });
     let line = "bs=4k iodepth=2 rw=randread runtime=40 time_based ringmark_poll_us=0 \
@@ -295,10 +296,11 @@ fn a_job_beyond_the_disk_puts_nothing() {
 fn a_stop_ends_a_run_without_losing_what_is_in_flight() {
     let xen = one_disk(10);
     let mut guest = Guest::boot(&xen);
-    let setup = Setup { grants: bench::GrantMode::Persistent, slots: 32, pages_per_slot: 1 };
+    let setup =
+        Setup { grants: bench::GrantMode::Persistent, queues: 1, slots: 32, pages_per_slot: 1 };
     let mut device = guest.connect(XVDA, &setup).unwrap();
     let info = *device.info();
-    let mut disks = [engine::Disk { name: "xvda", info, queue: &mut device.queue, files: &[] }];
+    let mut disks = [engine::Disk { name: "xvda", info, queues: &mut device.queues, files: &[] }];
     let jobs: Vec<Job> =
         job::parse("rw=randread bs=4k iodepth=32 runtime=1h time_based filename=xvda").unwrap();
     let mut ticks = 0;
@@ -307,7 +309,7 @@ fn a_stop_ends_a_run_without_losing_what_is_in_flight() {
         if ticks < 3 { Verdict::Continue } else { Verdict::Stop }
     });
     ok(&outcome);
-    assert_eq!(device.queue.outstanding(), 0);
+    assert_eq!(device.queues[0].outstanding(), 0);
     assert_eq!(xen.world().disks[0].stats.reads, outcome.results[0].read.ios);
 }
 

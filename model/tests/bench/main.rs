@@ -38,7 +38,8 @@ fn run_jobs(
 ) -> Outcome {
     let setup = Setup {
         grants: jobs[0].grants,
-        slots: jobs.iter().map(|job| job.iodepth).sum(),
+        queues: jobs[0].queues,
+        slots: jobs.iter().map(|job| job.iodepth).sum::<u32>().div_ceil(jobs[0].queues),
         pages_per_slot: jobs.iter().map(|job| job.bs_bytes.div_ceil(4096) as usize).max().unwrap(),
     };
     let mut guest = Guest::boot(xen);
@@ -51,7 +52,7 @@ fn run_jobs(
         .map(|(name, device)| engine::Disk {
             name,
             info: *device.info(),
-            queue: &mut device.queue,
+            queues: &mut device.queues,
             files: &[],
         })
         .collect();
@@ -60,7 +61,7 @@ fn run_jobs(
         Verdict::Continue
     });
     for device in devices {
-        assert_eq!(device.queue.outstanding(), 0);
+        assert_eq!(device.queues[0].outstanding(), 0);
         guest.disconnect(device);
     }
     outcome

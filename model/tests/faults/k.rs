@@ -1,7 +1,9 @@
 //! K1 to K21: absurd keys, absurd states.
 
 use drivers::Hypervisor;
-use drivers::blkfront::{ConnectError, GrantMode, IoError, Operation, Setup, Vdev, handshake};
+use drivers::blkfront::{
+    ConnectError, GrantMode, IoError, Operation, QUEUES_MAX, Setup, Vdev, handshake,
+};
 use drivers::xenstore::Transaction;
 use model::guest::{Device, perform};
 use model::{Disk, Failure, Guest, ModelXen};
@@ -258,7 +260,8 @@ fn k8() {
         let xen = machine(1, with_key("max-ring-page-order", Some(order)));
         let mut guest = Guest::boot(&xen);
         for slots in [33, 65, 512] {
-            let setup = Setup { grants: GrantMode::PerRequest, slots, pages_per_slot: 1 };
+            let setup =
+                Setup { grants: GrantMode::PerRequest, queues: 1, slots, pages_per_slot: 1 };
             match guest.connect(XVDA, &setup) {
                 Ok(device) => {
                     assert!(slots <= most, "{order}");
@@ -271,8 +274,31 @@ fn k8() {
 }
 
 fn k9() {
-    for queues in ["0", "4294967295", "many"] {
-        accepted(with_key("multi-queue-max-queues", Some(queues)));
+    for (offer, most) in [
+        ("0", 1),
+        ("1", 1),
+        ("3", 3),
+        ("4294967295", QUEUES_MAX),
+        ("18446744073709551615", QUEUES_MAX),
+        ("18446744073709551616", 1),
+        ("-2", 1),
+        ("many", 1),
+        ("", 1),
+    ] {
+        let disk = Disk { queues_max: u32::MAX, ..with_key("multi-queue-max-queues", Some(offer)) };
+        accepted(disk.clone());
+        let xen = machine(1, disk);
+        let mut guest = Guest::boot(&xen);
+        for queues in [2, 3, QUEUES_MAX] {
+            let setup = Setup { queues, slots: 1, ..setup(GrantMode::PerRequest) };
+            match guest.connect(XVDA, &setup) {
+                Ok(device) => {
+                    assert!(queues <= most, "{offer:?}");
+                    closes_and_opens(&xen, &mut guest, device);
+                }
+                Err(error) => assert_eq!(error, ConnectError::TooFewQueues { queues, most }),
+            }
+        }
     }
 }
 
@@ -359,13 +385,13 @@ fn k13() {
             xen.world().set(&format!("{path}/sectors"), &sectors.to_string());
             xen.world().set(&format!("{path}/state"), "4");
             for sector in [0, limit / 2, limit - 8, SECTORS - 8] {
-                let slot = device.queue.acquire().unwrap();
+                let slot = device.queues[0].acquire().unwrap();
                 let done = perform(xen, &mut device, slot, Operation::Read, sector, 4096);
                 let done = done.unwrap().unwrap();
                 let inside = (sector + 8) * 512 <= limit_bytes;
                 let expected = if inside { Ok(()) } else { Err(IoError::Failed(-1)) };
                 assert_eq!(done.result, expected, "sector {sector} of {limit}");
-                device.queue.release(done.slot);
+                device.queues[0].release(done.slot);
             }
         }
         xen.world().disks[0].disk.sectors = SECTORS;
@@ -419,17 +445,17 @@ fn k15() {
 fn in_flight(happens: impl Fn(&ModelXen, &str)) {
     with_device(disk(), &GrantMode::ALL, |xen, guest, mut device: Device<'_>, _| {
         for sector in 0..16 {
-            let slot = device.queue.acquire().unwrap();
-            device.queue.submit(slot, Operation::Write, sector * 8, 4096);
+            let slot = device.queues[0].acquire().unwrap();
+            device.queues[0].submit(slot, Operation::Write, sector * 8, 4096);
         }
-        device.queue.kick().unwrap();
+        device.queues[0].kick().unwrap();
         let path = xen.world().disks[0].path().to_string();
         happens(xen, &path);
         let start_ns = xen.now_ns();
         for _ in 0..16 {
             let done = model::guest::await_completion(xen, &mut device).unwrap().unwrap();
             assert_eq!(done.result, Ok(()));
-            device.queue.release(done.slot);
+            device.queues[0].release(done.slot);
         }
         let left = guest.disconnect(device);
         assert!(!left.timed_out && xen.now_ns() - start_ns < 5_000_000_000, "{left:?}");
@@ -494,7 +520,7 @@ fn k18() {
 fn k19() {
     let xen = machine(1, disk());
     let mut guest = Guest::boot(&xen);
-    let few = Setup { grants: GrantMode::Persistent, slots: 2, pages_per_slot: 1 };
+    let few = Setup { grants: GrantMode::Persistent, queues: 1, slots: 2, pages_per_slot: 1 };
     for round in 0..1000 {
         let mut device = guest.connect(XVDA, &few).unwrap();
         workload_of_pages(&xen, &mut device, round);
@@ -511,11 +537,11 @@ fn k19() {
 
 /// One read, which maps a page.
 fn workload_of_pages(xen: &ModelXen, device: &mut Device<'_>, round: u64) {
-    let slot = device.queue.acquire().unwrap();
+    let slot = device.queues[0].acquire().unwrap();
     let sector = round % (SECTORS / 8) * 8;
     let done = perform(xen, device, slot, Operation::Read, sector, 4096).unwrap().unwrap();
     assert_eq!(done.result, Ok(()));
-    device.queue.release(done.slot);
+    device.queues[0].release(done.slot);
 }
 
 fn k20() {

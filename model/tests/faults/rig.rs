@@ -23,7 +23,12 @@ pub fn disk() -> Disk {
 
 /// All slots, two pages each.
 pub fn setup(grants: GrantMode) -> Setup {
-    Setup { grants, slots: drivers::ring::ENTRIES, pages_per_slot: 2 }
+    Setup { grants, queues: 1, slots: drivers::ring::ENTRIES, pages_per_slot: 2 }
+}
+
+/// Three queues with few slots, two pages each.
+pub fn queues(grants: GrantMode) -> Setup {
+    Setup { queues: 3, slots: 5, ..setup(grants) }
 }
 
 /// A workload that knows what is on the first disk now.
@@ -83,8 +88,8 @@ pub fn breaks_the_device(lies: &[Lie], expected: fn(&Broken) -> bool) {
             };
             assert!(expected(&broken), "{the_lie:?} ended as {broken}");
             assert!(told(xen) != 0 && xen.now_ns() - start_ns < 1_000_000_000);
-            assert_eq!(device.queue.poll().unwrap_err(), broken);
-            assert_eq!(device.queue.broken(), Some(broken));
+            assert_eq!(device.queues[0].poll().unwrap_err(), broken);
+            assert_eq!(device.queues[0].broken(), Some(broken));
             be_honest(xen);
             closes_and_opens(xen, guest, device);
         });
@@ -117,8 +122,8 @@ pub fn closes_and_opens<'a>(xen: &'a ModelXen, guest: &mut Guest<'a>, device: De
 pub fn run_job(xen: &ModelXen, device: &mut Device<'_>, options: &str) -> Outcome {
     let jobs = bench::job::parse(options).unwrap();
     let info = *device.info();
-    let queue = &mut device.queue;
-    let mut disks = [engine::Disk { name: "xvda", info, queue, files: &[] }];
+    let queues = &mut device.queues;
+    let mut disks = [engine::Disk { name: "xvda", info, queues, files: &[] }];
     engine::run(xen, jobs, &mut disks, &mut |_| Verdict::Continue)
 }
 

@@ -62,6 +62,7 @@ pub const VALUES: &[&str] = &[
 /// A decoded input.
 struct Case {
     grants: GrantMode,
+    queues: u32,
     keys: Vec<(&'static str, Option<String>)>,
     states: Vec<(XenbusState, &'static str)>,
     /// Of the frontend's directory, as the tool stack writes it.
@@ -91,6 +92,8 @@ fn case(u: &mut Unstructured<'_>) -> Result<Case> {
         } else {
             Vec::new()
         },
+        // At the end, where it spoils no corpus.
+        queues: if seldom(u, 4)? { u.int_in_range(1..=4)? } else { 1 },
     })
 }
 
@@ -112,15 +115,15 @@ pub fn target(data: &[u8]) -> &'static str {
     }
     let mut guest = Guest::boot(&xen);
     let start_ns = xen.now_ns();
-    let setup = Setup { grants: case.grants, slots: 4, pages_per_slot: 1 };
+    let setup = Setup { grants: case.grants, queues: case.queues, slots: 2, pages_per_slot: 1 };
     let connected = guest.connect(XVDA, &setup);
     assert!(xen.now_ns() - start_ns < CONNECT_MAX_NS);
-    // Without I/O, a backend can have mapped the ring's page alone.
-    let mut lost_max = 1;
+    // Without I/O, a backend can have mapped the rings' pages alone.
+    let mut lost_max = case.queues as usize;
     let outcome = match connected {
         Ok(mut device) => {
             is_sane(device.info());
-            if let Some(slot) = device.queue.acquire() {
+            if let Some(slot) = device.queues[0].acquire() {
                 let bytes = device.info().logical_sector_bytes;
                 let end = perform(&xen, &mut device, slot, Operation::Read, 0, bytes);
                 end.expect("the ring is honest");
@@ -168,6 +171,7 @@ fn name(error: &ConnectError) -> &'static str {
         ConnectError::Stuck { .. } => "stuck",
         ConnectError::Gone(_) => "gone",
         ConnectError::RingTooSmall { .. } => "ring too small",
+        ConnectError::TooFewQueues { .. } => "too few queues",
         ConnectError::OutOfPages { .. } => "out of pages",
         ConnectError::Grants(_) => "grants",
         ConnectError::EventChannel(_) => "event channel",

@@ -7,7 +7,7 @@ use crate::draw::{bytes, number, seldom, several};
 
 /// Options, with values that are right for some of them.
 #[rustfmt::skip]
-const OPTIONS: [(&str, &[&str]); 51] = [
+const OPTIONS: [(&str, &[&str]); 52] = [
     ("name", &["a", "global", "b-1"]),
     ("rw", &["read", "write", "rw", "randread", "randwrite", "randrw", "trim", "randtrim"]),
     ("rwmixread", &["0", "70", "100"]),
@@ -59,6 +59,7 @@ const OPTIONS: [(&str, &[&str]); 51] = [
     ("verify_fatal", &["0", "1"]),
     ("grants", &["persistent", "persistent-copy", "per-request"]),
     ("ringmark_poll_us", &["auto", "0", "20", "1000000"]),
+    ("ringmark_queues", &["1", "2", "32"]),
 ];
 
 /// What command lines are made of.

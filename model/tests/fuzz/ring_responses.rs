@@ -151,10 +151,10 @@ impl Backend {
     }
 
     fn submit(&mut self, device: &mut Device<'_>, operation: Operation) {
-        let Some(slot) = device.queue.acquire() else { return };
+        let Some(slot) = device.queues[0].acquire() else { return };
         let index = slot.index();
         let bytes = if operation == Operation::Flush { 0 } else { 4096 };
-        device.queue.submit(slot, operation, 8, bytes);
+        device.queues[0].submit(slot, operation, 8, bytes);
         let mut raw = [0; 28];
         self.memory.read(self.ring, Self::offset(self.submitted), &mut raw);
         let id = u64::from_le_bytes(std::array::from_fn(|n| raw[8 + n]));
@@ -225,13 +225,13 @@ impl Backend {
         if self.taken == self.seen {
             let claimed = self.rsp_prod().wrapping_sub(self.taken);
             if claimed > self.published.wrapping_sub(self.taken) {
-                let broken = device.queue.poll().expect_err("more responses than requests");
+                let broken = device.queues[0].poll().expect_err("more responses than requests");
                 assert!(matches!(broken, Broken::Overrun(_)), "{broken}");
                 return Err(broken);
             }
             self.seen = self.rsp_prod();
         }
-        let answer = device.queue.poll();
+        let answer = device.queues[0].poll();
         if self.taken == self.seen {
             assert!(matches!(answer, Ok(None)), "{answer:?} out of an empty ring");
             return Ok(());
@@ -245,7 +245,7 @@ impl Backend {
                 assert_eq!((slot.index(), entry.operation), (flight.slot, flight.operation));
                 assert!(!flight.mapped || self.mode != GrantMode::PerRequest);
                 assert_eq!(result, expected(entry.status));
-                device.queue.release(slot);
+                device.queues[0].release(slot);
                 Ok(())
             }
             (Err(broken @ Broken::ForeignId(id)), None) if id == entry.id => Err(broken),
@@ -282,7 +282,7 @@ pub fn target(data: &[u8]) -> &'static str {
     let xen = ModelXen::new(Config { pages: 32, grant_frames: 1, ..Config::seeded(1) });
     xen.attach(Disk::new(XVDA, SECTORS));
     let mut guest = Guest::boot(&xen);
-    let setup = Setup { grants: mode, slots: SLOTS, pages_per_slot: 1 };
+    let setup = Setup { grants: mode, queues: 1, slots: SLOTS, pages_per_slot: 1 };
     let mut device = guest.connect(XVDA, &setup).expect("an honest handshake");
     xen.pass_ns(1_000_000_000);
     let mut backend = Backend::new(&xen, mode);
@@ -291,7 +291,7 @@ pub fn target(data: &[u8]) -> &'static str {
         match step {
             Step::Submit(operation) => backend.submit(&mut device, operation),
             Step::Kick => {
-                device.queue.kick().expect("the port is open");
+                device.queues[0].kick().expect("the port is open");
                 backend.published = backend.submitted;
             }
             Step::Map(n) => backend.map(&xen, n),
@@ -303,8 +303,8 @@ pub fn target(data: &[u8]) -> &'static str {
             Step::Poll => outcome = backend.poll(&mut device),
         }
         if let Err(broken) = outcome {
-            assert_eq!(device.queue.broken(), Some(broken));
-            assert_eq!(device.queue.poll().expect_err("broken for good"), broken);
+            assert_eq!(device.queues[0].broken(), Some(broken));
+            assert_eq!(device.queues[0].poll().expect_err("broken for good"), broken);
             break;
         }
     }

@@ -24,7 +24,7 @@ fn report(command_line: &str, service_ns: &[u64]) -> Report {
     }
     let jobs = job::parse(command_line).unwrap();
     let slots = jobs.iter().map(|job| job.iodepth).sum();
-    let setup = Setup { grants: jobs[0].grants, slots, pages_per_slot: 2 };
+    let setup = Setup { grants: jobs[0].grants, queues: 1, slots, pages_per_slot: 2 };
     let mut guest = Guest::boot(&xen);
     let mut devices: Vec<Device<'_>> =
         vdevs.iter().map(|&vdev| guest.connect(vdev, &setup).unwrap()).collect();
@@ -35,7 +35,7 @@ fn report(command_line: &str, service_ns: &[u64]) -> Report {
         let mut disks: Vec<_> = queues
             .map(|(name, device)| {
                 let info = *device.info();
-                engine::Disk { name, info, queue: &mut device.queue, files: &[] }
+                engine::Disk { name, info, queues: &mut device.queues, files: &[] }
             })
             .collect();
         let outcome = engine::run(&xen, stage.to_vec(), &mut disks, &mut |_| Verdict::Continue);

@@ -1,0 +1,132 @@
+//! How blkback connects to the frontend's rings, and lets them go.
+
+use std::rc::Rc;
+
+use drivers::hypervisor::Access;
+use xen_abi::Port;
+
+use super::Blkback;
+use super::cache::Cache;
+use super::io::Link;
+use super::ring::BackRing;
+use crate::agenda::Actor;
+use crate::xen::Xen;
+use crate::xenstored::Xenstored;
+
+impl Blkback {
+    /// `connect_ring`: all rings, or none.
+    pub(super) fn connect_rings(
+        &self,
+        xen: &mut Xen,
+        store: &Xenstored,
+    ) -> Result<Vec<Link>, &'static str> {
+        if self.key(store, "protocol") != "x86_64-abi" {
+            return Err("protocol is not ours");
+        }
+        let mut links = Vec::new();
+        for directory in self.ring_directories(store)? {
+            match self.connect_ring(xen, store, &directory) {
+                Ok(link) => links.push(link),
+                Err(why) => {
+                    links.into_iter().for_each(|link| self.unlink(xen, link));
+                    return Err(why);
+                }
+            }
+        }
+        Ok(links)
+    }
+
+    /// Where each ring's nodes are, below the frontend's directory; never in both places.
+    fn ring_directories(&self, store: &Xenstored) -> Result<Vec<String>, &'static str> {
+        let has = |key| !self.key(store, key).is_empty();
+        let at_top = has("ring-ref") || has("event-channel");
+        let in_queues = has("queue-0/event-channel");
+        let count = match &*self.key(store, "multi-queue-num-queues") {
+            "" => 1,
+            count => count.parse().map_err(|_| "multi-queue-num-queues is no number")?,
+        };
+        match count {
+            1 if in_queues => Err("queue-0 stands beside a single ring"),
+            1 => Ok(vec![String::new()]),
+            _ if count == 0 || count > self.disk.queues_max => {
+                Err("multi-queue-num-queues is not from 1 to the most")
+            }
+            _ if at_top => Err("a single ring stands beside queue-0"),
+            _ => Ok((0..count).map(|number| format!("queue-{number}/")).collect()),
+        }
+    }
+
+    fn connect_ring(
+        &self,
+        xen: &mut Xen,
+        store: &Xenstored,
+        directory: &str,
+    ) -> Result<Link, &'static str> {
+        let port = self.key(store, &format!("{directory}event-channel"));
+        let port = port.parse().map(Port).map_err(|_| "event-channel is missing")?;
+        let memory = Rc::clone(&xen.memory);
+        let (backend, mut ring_pages) = (self.disk.backend, Vec::new());
+        let mapped = self.ring_grefs(store, directory)?.into_iter().try_for_each(|gref| {
+            ring_pages.push(xen.grants.map(&memory, backend, gref, Access::ReadWrite).ok()?);
+            Some(())
+        });
+        let bound = match mapped {
+            None => Err("the ring can't be mapped"),
+            Some(()) => xen
+                .events
+                .bind(port, backend, Actor::Disk(self.index))
+                .map_err(|_| "the event channel can't be bound"),
+        };
+        if let Err(why) = bound {
+            ring_pages.into_iter().for_each(|page| xen.grants.unmap(&memory, page));
+            return Err(why);
+        }
+        let persistent = self.is_persistent(store);
+        let gfns = ring_pages.iter().map(|page| xen.grants.gfn(page)).collect();
+        let ring = BackRing::attach(&memory, gfns);
+        let entries = ring.entries() as usize;
+        Ok(Link {
+            ring,
+            ring_pages,
+            port,
+            cache: Cache::new(if persistent { self.disk.persistent_max } else { 0 }),
+            jobs: Vec::with_capacity(entries),
+            ids: vec![[0; 2]; entries],
+            stuck: Vec::new(),
+            hoard: Vec::new(),
+            broken: false,
+        })
+    }
+
+    /// The references of a ring's pages (`read_per_ring_refs`): numbered ones with an order, a
+    /// single one without, and never both.
+    fn ring_grefs(&self, store: &Xenstored, directory: &str) -> Result<Vec<u32>, &'static str> {
+        let key = |name: &str| self.key(store, &format!("{directory}{name}"));
+        let gref = |name: &str| key(name).parse().map_err(|_| "a ring reference is missing");
+        match (&*self.key(store, "ring-page-order"), &*key("ring-ref")) {
+            ("", _) => Ok(vec![gref("ring-ref")?]),
+            (order, "") => {
+                let order: u32 = order.parse().map_err(|_| "ring-page-order is no number")?;
+                if order > self.disk.ring_order_max {
+                    return Err("ring-page-order is too large");
+                }
+                (0..1 << order).map(|n| gref(&format!("ring-ref{n}"))).collect()
+            }
+            _ => Err("ring-ref stands beside ring-page-order"),
+        }
+    }
+
+    /// Lets a ring go, and what is kept for it unless the backend clings to that.
+    pub(super) fn unlink(&self, xen: &mut Xen, mut link: Link) {
+        if !self.disk.clings {
+            link.cache.clear(xen);
+            link.ring_pages.into_iter().for_each(|page| xen.grants.unmap(&xen.memory, page));
+        }
+        xen.events.unbind(link.port, self.disk.backend);
+    }
+
+    /// A node of the frontend's; empty if there is none.
+    fn key(&self, store: &Xenstored, key: &str) -> String {
+        store.tree.text(&format!("{}/{key}", self.frontend))
+    }
+}

@@ -1,0 +1,163 @@
+//! Disks with several queues: the handshake's forms, data on all of them, and the load generator.
+
+use bench::engine::{self, Outcome, RunError, Verdict};
+use drivers::Hypervisor;
+use drivers::blkfront::{ConnectError, Disconnected, GrantMode, Setup};
+use drivers::ring::ENTRIES;
+use model::guest::Device;
+use model::{Disk, Guest, ModelXen, Workload};
+
+const XVDA: u32 = 51712;
+const SECTORS: u64 = 1024;
+
+/// So many queues for so many requests in all, one page each.
+fn setup(grants: GrantMode, queues: u32, iodepth: u32) -> Setup {
+    Setup { grants, queues, slots: iodepth.div_ceil(queues), pages_per_slot: 1 }
+}
+
+/// A machine with one disk.
+fn machine(seed: u64) -> ModelXen {
+    let xen = ModelXen::seeded(seed);
+    xen.attach(Disk::new(XVDA, SECTORS));
+    xen
+}
+
+/// Runs jobs on the devices, which are xvda, xvdb and so on.
+fn run(xen: &ModelXen, devices: &mut [Device<'_>], options: &str) -> Outcome {
+    let jobs = bench::job::parse(options).unwrap();
+    let mut disks: Vec<engine::Disk<'_, '_, ModelXen>> = ["xvda", "xvdb"]
+        .iter()
+        .zip(devices)
+        .map(|(name, device)| engine::Disk {
+            name,
+            info: *device.info(),
+            queues: &mut device.queues,
+            files: &[],
+        })
+        .collect();
+    engine::run(xen, jobs, &mut disks, &mut |_| Verdict::Continue)
+}
+
+#[test]
+fn data_is_right_on_all_queues_and_nothing_is_left_behind() {
+    let xen = machine(21);
+    let mut guest = Guest::boot(&xen);
+    let mut shadow = vec![0; (SECTORS * 512) as usize];
+    // Up and down, in every form, so that what one connect wrote is in the way of the next.
+    let rounds = [(1, 8), (4, 64), (1, 33), (3, 200), (2, 2), (4, 4), (1, 1), (2, 100)];
+    for (round, (queues, iodepth)) in rounds.into_iter().enumerate() {
+        for grants in GrantMode::ALL {
+            let setup = setup(grants, queues, iodepth);
+            let mut device = guest.connect(XVDA, &setup).unwrap();
+            assert_eq!(device.queues.len(), queues as usize);
+            let ring_pages = setup.slots.div_ceil(ENTRIES).next_power_of_two();
+            let kept = if grants.is_persistent() { setup.slots } else { 0 };
+            let permitted = {
+                let world = xen.world();
+                world.xen.grants.permitted(&world.xen.memory)
+            };
+            assert_eq!(permitted, (queues * (ring_pages + kept)) as usize, "{setup:?}");
+
+            let before = xen.world().disks[0].stats;
+            let mut work = Workload::new(round as u64, shadow, 512, 4096, 8);
+            work.run(&xen, &mut device, 1000, iodepth as usize).unwrap();
+            shadow = work.shadow;
+            assert!(xen.world().disks[0].data == shadow, "{setup:?}");
+            let after = xen.world().disks[0].stats;
+            let counted = device.queues.iter().map(|queue| queue.counters());
+            let (reads, writes) = counted
+                .fold((0, 0), |(reads, writes), one| (reads + one.reads, writes + one.writes));
+            assert_eq!((after.reads - before.reads, after.writes - before.writes), (reads, writes));
+            assert!(device.queues.iter().all(|queue| queue.counters().reads > 100), "{setup:?}");
+
+            assert_eq!(guest.disconnect(device), Disconnected::default());
+            let world = xen.world();
+            assert_eq!(world.xen.pages_out(), 0);
+            assert_eq!(world.xen.grants.standing(), 0);
+            assert_eq!(world.xen.events.open_ports(), 2);
+        }
+    }
+}
+
+#[test]
+fn a_backend_with_fewer_queues_names_its_limit() {
+    for most in [1, 2, 4] {
+        let xen = ModelXen::seeded(22);
+        xen.attach(Disk { queues_max: most, ..Disk::new(XVDA, SECTORS) });
+        let mut guest = Guest::boot(&xen);
+        let mut connect = |queues| -> Result<Disconnected, ConnectError> {
+            let device = guest.connect(XVDA, &setup(GrantMode::Persistent, queues, 8))?;
+            Ok(guest.disconnect(device))
+        };
+        assert_eq!(connect(most), Ok(Disconnected::default()));
+        let error = connect(most + 1).unwrap_err();
+        assert_eq!(error, ConnectError::TooFewQueues { queues: most + 1, most });
+        assert!(error.to_string().contains(&format!("use ringmark_queues={most},")), "{error}");
+        assert_eq!(xen.world().xen.pages_out(), 0);
+        assert_eq!(connect(most), Ok(Disconnected::default()));
+    }
+}
+
+#[test]
+fn out_of_memory_tells_what_all_queues_need() {
+    let xen = machine(23);
+    let mut guest = Guest::boot(&xen);
+    let greedy = Setup { pages_per_slot: 11, ..setup(GrantMode::Persistent, 4, 512) };
+    let error = guest.connect(XVDA, &greedy).unwrap_err();
+    assert_eq!(error, ConnectError::OutOfPages { needed: 4 * (4 + 128 * 11) });
+    assert_eq!(xen.world().xen.pages_out(), 0);
+    assert_eq!(xen.world().xen.events.open_ports(), 2);
+}
+
+#[test]
+fn a_job_goes_to_the_queue_with_the_fewest_in_flight() {
+    let xen = machine(24);
+    xen.attach(Disk::new(XVDA + 16, SECTORS));
+    let mut guest = Guest::boot(&xen);
+    let setup = setup(GrantMode::Persistent, 3, 12);
+    let mut devices = [XVDA, XVDA + 16].map(|vdev| guest.connect(vdev, &setup).unwrap());
+    let line = "filename=xvda:xvdb rw=randrw bs=4k iodepth=12 io_size=12000k norandommap \
+                ringmark_queues=3";
+    let outcome = run(&xen, &mut devices, line);
+    assert_eq!((&outcome.error, &outcome.first_failure), (&None, &None));
+    assert_eq!(outcome.results[0].counters.unwrap().requests, 3000);
+    let shares: Vec<u64> = devices
+        .iter()
+        .flat_map(|device| device.queues.iter().map(|queue| queue.counters()))
+        .map(|counters| counters.reads + counters.writes)
+        .collect();
+    assert_eq!(shares.iter().sum::<u64>(), 3000);
+    assert!(shares.iter().all(|&share| share > 350), "{shares:?}");
+}
+
+#[test]
+fn checked_data_is_right_whichever_queue_brings_it() {
+    let xen = machine(25);
+    let mut guest = Guest::boot(&xen);
+    let mut devices = [guest.connect(XVDA, &setup(GrantMode::PersistentCopy, 4, 16)).unwrap()];
+    let line = "filename=xvda rw=randrw bs=4k iodepth=16 io_size=2m verify=crc32c \
+                verify_fatal=1 ringmark_queues=4";
+    let outcome = run(&xen, &mut devices, line);
+    assert_eq!((&outcome.error, &outcome.first_failure), (&None, &None));
+    assert_eq!(outcome.results[0].errors(), 0);
+    let writes: u64 = devices[0].queues.iter().map(|queue| queue.counters().writes).sum();
+    let written = xen.world().disks[0].stats.writes;
+    assert!(writes == written && written > 100, "{writes} {written}");
+}
+
+#[test]
+fn a_dead_queue_is_found_beside_live_ones() {
+    let xen = machine(26);
+    xen.world().disks[0].disk.service_ns = 9_000_000..11_000_000;
+    let mut guest = Guest::boot(&xen);
+    let mut devices = [guest.connect(XVDA, &setup(GrantMode::Persistent, 3, 6)).unwrap()];
+    xen.world().disks[0].neglect(1);
+    let line = "filename=xvda rw=randread bs=4k iodepth=6 runtime=40 time_based \
+                ringmark_poll_us=0 ringmark_queues=3";
+    let start_ns = xen.now_ns();
+    let outcome = run(&xen, &mut devices, line);
+    assert_eq!(outcome.error, Some(RunError::Stuck { disk: "xvda".into(), outstanding: 2 }));
+    let waited_ns = xen.now_ns() - start_ns;
+    let limits_ns = engine::REQUEST_TIMEOUT_NS..engine::REQUEST_TIMEOUT_NS + 3 * engine::TICK_NS;
+    assert!(limits_ns.contains(&waited_ns), "{waited_ns}");
+}
