@@ -8,6 +8,7 @@ mod disks;
 mod files;
 mod guest;
 mod host;
+mod queues;
 mod requests;
 mod tool;
 
@@ -81,6 +82,7 @@ fn on_xen(rig: &Rig, tally: &mut Tally) -> Result<()> {
     checks.extend(requests::checks());
     checks.extend(data::checks());
     checks.extend(disks::checks());
+    checks.extend(queues::checks());
     checks.extend(guest::checks());
     checks.extend(files::checks());
     checks.extend(bad_input::checks());
