@@ -130,6 +130,18 @@ fn requests_of_many_pages() {
 }
 
 #[test]
+fn looking_without_an_event_is_no_storm() {
+    let xen = ModelXen::seeded(15);
+    xen.attach(Disk::new(XVDA, 64));
+    let mut guest = Guest::boot(&xen);
+    let mut device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
+    for _ in 0..20 {
+        xen.prepare_wait();
+        assert_eq!(device.queues[0].arm(), Some(u64::MAX), "it may sleep as long as it likes");
+    }
+}
+
+#[test]
 fn rings_of_several_pages() {
     let xen = ModelXen::seeded(13);
     let disk = xen.attach(Disk::new(XVDA, 1024));
