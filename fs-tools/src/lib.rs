@@ -27,11 +27,12 @@ pub type Result<T> = core::result::Result<T, String>;
 /// Takes output; a failure ends the command.
 pub type Output<'o> = &'o mut dyn FnMut(&[u8]) -> Result<()>;
 
-/// What the commands need besides a volume.
-#[derive(Debug)]
-pub struct Tools<'b> {
+/// A volume, and what the commands need besides it.
+pub struct Tools<D, B> {
+    /// What they look into.
+    pub volume: Volume<D, B>,
     /// Files are read in pieces of this size.
-    pub buffer: &'b mut [u8],
+    pub buffer: Vec<u8>,
     /// The most memory for names, in bytes.
     pub names_bytes_max: usize,
 }
@@ -41,34 +42,28 @@ fn at<E: Display>(path: &[u8]) -> impl Fn(E) -> String {
     move |error| alloc::format!("{}: {error}", path.escape_ascii())
 }
 
-impl Tools<'_> {
+impl<D: ReadBlocks, B: AsMut<[u8]>> Tools<D, B> {
     /// Lists a directory, or the one file that `path` names; with `recursive` all directories below
     /// it, too.
     ///
     /// # Errors
     /// What is wrong with the path or the volume, or too many names.
-    pub fn ls<D: ReadBlocks, B: AsMut<[u8]>>(
-        &self,
-        volume: &mut Volume<D, B>,
-        path: &[u8],
-        recursive: bool,
-        output: Output<'_>,
-    ) -> Result<()> {
-        let inode = volume.lookup(path).map_err(at(path))?;
+    pub fn ls(&mut self, path: &[u8], recursive: bool, output: Output<'_>) -> Result<()> {
+        let inode = self.lookup(path)?;
         if inode.kind != Kind::Directory {
-            let inode = volume.lookup_nofollow(path).map_err(at(path))?;
-            return list_one(volume, path, path, &inode, output);
+            let inode = self.volume.lookup_nofollow(path).map_err(at(path))?;
+            return self.list_one(path, path, &inode, output);
         }
         let mut walk = Walk::new(path, &inode, self.names_bytes_max)?;
-        while let Some((path, names)) = walk.next(volume)? {
+        while let Some((path, names)) = walk.next(&mut self.volume)? {
             if recursive {
                 output(&path)?;
                 output(b":\n")?;
             }
             for name in names.iter() {
                 let path = join(&path, &name.bytes);
-                let inode = volume.inode(name.inode).map_err(at(&path))?;
-                list_one(volume, &path, &name.bytes, &inode, output)?;
+                let inode = self.volume.inode(name.inode).map_err(at(&path))?;
+                self.list_one(&path, &name.bytes, &inode, output)?;
             }
             if !recursive {
                 break;
@@ -82,14 +77,9 @@ impl Tools<'_> {
     ///
     /// # Errors
     /// What is wrong with the path or the volume; a directory is no file.
-    pub fn cat<D: ReadBlocks, B: AsMut<[u8]>>(
-        &mut self,
-        volume: &mut Volume<D, B>,
-        path: &[u8],
-        output: Output<'_>,
-    ) -> Result<()> {
-        let inode = volume.lookup(path).map_err(at(path))?;
-        self.read_all(volume, path, &inode, output)
+    pub fn cat(&mut self, path: &[u8], output: Output<'_>) -> Result<()> {
+        let inode = self.lookup(path)?;
+        self.read_all(path, &inode, output)
     }
 
     /// SHA-256 of a file, or of all regular files below a directory, by their paths from there on,
@@ -97,56 +87,43 @@ impl Tools<'_> {
     ///
     /// # Errors
     /// What is wrong with the path or the volume, or too many names.
-    pub fn sum<D: ReadBlocks, B: AsMut<[u8]>>(
-        &mut self,
-        volume: &mut Volume<D, B>,
-        path: &[u8],
-        output: Output<'_>,
-    ) -> Result<()> {
-        let inode = volume.lookup(path).map_err(at(path))?;
+    pub fn sum(&mut self, path: &[u8], output: Output<'_>) -> Result<()> {
+        let inode = self.lookup(path)?;
         if inode.kind != Kind::Directory {
-            return self.sum_one(volume, path, &inode, output);
+            return self.sum_one(path, &inode, output);
         }
         let mut walk = Walk::new(b".", &inode, self.names_bytes_max)?;
         let mut files = walk.names();
-        while let Some((path, names)) = walk.next(volume)? {
+        while let Some((path, names)) = walk.next(&mut self.volume)? {
             for name in names.iter().filter(|name| name.kind == Kind::File) {
                 files.push(Name { bytes: join(&path, &name.bytes).into(), ..*name })?;
             }
         }
         files.sort();
         for file in files.iter() {
-            let inode = volume.inode(file.inode).map_err(at(&file.bytes))?;
-            self.sum_one(volume, &file.bytes, &inode, output)?;
+            let inode = self.volume.inode(file.inode).map_err(at(&file.bytes))?;
+            self.sum_one(&file.bytes, &inode, output)?;
         }
         Ok(())
     }
 
-    fn sum_one<D: ReadBlocks, B: AsMut<[u8]>>(
-        &mut self,
-        volume: &mut Volume<D, B>,
-        path: &[u8],
-        inode: &Inode,
-        output: Output<'_>,
-    ) -> Result<()> {
+    fn lookup(&mut self, path: &[u8]) -> Result<Inode> {
+        self.volume.lookup(path).map_err(at(path))
+    }
+
+    fn sum_one(&mut self, path: &[u8], inode: &Inode, output: Output<'_>) -> Result<()> {
         let mut hash = Sha256::new();
-        self.read_all(volume, path, inode, &mut |bytes| {
+        self.read_all(path, inode, &mut |bytes| {
             hash.update(bytes);
             Ok(())
         })?;
         output(&line::sum(&hash.finalize(), path))
     }
 
-    fn read_all<D: ReadBlocks, B: AsMut<[u8]>>(
-        &mut self,
-        volume: &mut Volume<D, B>,
-        path: &[u8],
-        inode: &Inode,
-        take: Output<'_>,
-    ) -> Result<()> {
+    fn read_all(&mut self, path: &[u8], inode: &Inode, take: Output<'_>) -> Result<()> {
         let mut offset = 0;
         loop {
-            let len = volume.read_at(inode, offset, self.buffer).map_err(at(path))?;
+            let len = self.volume.read_at(inode, offset, &mut self.buffer).map_err(at(path))?;
             match self.buffer.get(..len) {
                 None | Some([]) => return Ok(()),
                 Some(bytes) => take(bytes)?,
@@ -154,29 +131,25 @@ impl Tools<'_> {
             offset += len as u64;
         }
     }
-}
 
-fn list_one<D: ReadBlocks, B: AsMut<[u8]>>(
-    volume: &mut Volume<D, B>,
-    path: &[u8],
-    name: &[u8],
-    inode: &Inode,
-    output: Output<'_>,
-) -> Result<()> {
-    let target = match inode.kind {
-        Kind::Symlink => Some(target(volume, path, inode)?),
-        _ => None,
-    };
-    output(&line::list(inode, name, target.as_deref()))
-}
+    fn list_one(
+        &mut self,
+        path: &[u8],
+        name: &[u8],
+        inode: &Inode,
+        output: Output<'_>,
+    ) -> Result<()> {
+        let target = match inode.kind {
+            Kind::Symlink => Some(self.target(path, inode)?),
+            _ => None,
+        };
+        output(&line::list(inode, name, target.as_deref()))
+    }
 
-/// Where a symlink leads.
-fn target<D: ReadBlocks, B: AsMut<[u8]>>(
-    volume: &mut Volume<D, B>,
-    path: &[u8],
-    inode: &Inode,
-) -> Result<Vec<u8>> {
-    let mut buffer = [0; fs::PATH_BYTES_MAX];
-    let len = volume.readlink(inode, &mut buffer).map_err(at(path))?;
-    Ok(buffer.get(..len).unwrap_or_default().to_owned())
+    /// Where a symlink leads.
+    fn target(&mut self, path: &[u8], inode: &Inode) -> Result<Vec<u8>> {
+        let mut buffer = [0; fs::PATH_BYTES_MAX];
+        let len = self.volume.readlink(inode, &mut buffer).map_err(at(path))?;
+        Ok(buffer.get(..len).unwrap_or_default().to_owned())
+    }
 }

@@ -88,15 +88,17 @@ fn main() -> ExitCode {
 }
 
 fn run(act: &Act, output: fs_tools::Output<'_>) -> Result<()> {
-    let mut tools = Tools { buffer: &mut vec![0; READ_BYTES], names_bytes_max: usize::MAX };
     match act {
-        Act::Ls { recursive, image, path } => {
-            tools.ls(&mut mount(image)?, path.as_bytes(), *recursive, output)
-        }
-        Act::Cat { image, path } => tools.cat(&mut mount(image)?, path.as_bytes(), output),
-        Act::Sum { image, path } => tools.sum(&mut mount(image)?, path.as_bytes(), output),
+        Act::Ls { recursive, image, path } => tools(image)?.ls(path.as_bytes(), *recursive, output),
+        Act::Cat { image, path } => tools(image)?.cat(path.as_bytes(), output),
+        Act::Sum { image, path } => tools(image)?.sum(path.as_bytes(), output),
         Act::Info { image } => info(&mount(image)?, output),
     }
+}
+
+fn tools(image: &Path) -> Result<Tools<Disk, Vec<u8>>> {
+    let volume = mount(image)?;
+    Ok(Tools { volume, buffer: vec![0; READ_BYTES], names_bytes_max: usize::MAX })
 }
 
 fn mount(image: &Path) -> Result<Volume> {

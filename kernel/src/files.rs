@@ -63,17 +63,19 @@ pub fn show(
     setup: &Setup,
     (look, path): (Look, &[u8]),
 ) -> Result<(), String> {
-    let volume = &mut mount(xen, name, device, setup)?;
-    let buffer = &mut *vec![0; READ_BYTES];
-    let mut tools = Tools { buffer, names_bytes_max: memory::heap_size() / NAMES_SHARE };
+    let mut tools = Tools {
+        volume: mount(xen, name, device, setup)?,
+        buffer: vec![0; READ_BYTES],
+        names_bytes_max: memory::heap_size() / NAMES_SHARE,
+    };
     let printable = &mut |bytes: &[u8]| {
         print_escaped(bytes);
         Ok(())
     };
     match look {
-        Look::List => tools.ls(volume, path, true, printable),
-        Look::Sums => tools.sum(volume, path, printable),
-        Look::Bytes => tools.cat(volume, path, &mut |bytes| {
+        Look::List => tools.ls(path, true, printable),
+        Look::Sums => tools.sum(path, printable),
+        Look::Bytes => tools.cat(path, &mut |bytes| {
             console::print_bytes(bytes);
             Ok(())
         }),
