@@ -5,45 +5,26 @@
 //! cache. Ours and rufs read 1 MiB at a time and drop it, `grub-fstest` writes what it reads to
 //! /dev/null; the time that it takes for an empty file is subtracted.
 
+#[path = "../../fs/examples/ffs/disk.rs"]
+mod disk;
+
 use std::cell::RefCell;
 use std::ffi::OsStr;
-use std::fs::File;
 use std::hint::black_box;
-use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use criterion::Criterion;
-use fs::{ReadBlocks, SCRATCH_BYTES, Volume};
+use disk::Disk;
+use fs::{SCRATCH_BYTES, Volume};
 use newfs::{Format, Image, Node};
 
 const FILE_BYTES: usize = 1 << 30;
 const READ_BYTES: usize = 1 << 20;
 
-/// The image as a disk.
-struct Disk {
-    file: File,
-    size_bytes: u64,
-}
-
-impl ReadBlocks for Disk {
-    type Error = io::Error;
-
-    fn size_bytes(&self) -> u64 {
-        self.size_bytes
-    }
-
-    fn read(&mut self, offset_bytes: u64, buffer: &mut [u8]) -> io::Result<()> {
-        self.file.read_exact_at(buffer, offset_bytes)
-    }
-}
-
 fn ours(image: &Path) {
-    let file = File::open(image).expect("the image");
-    let size_bytes = file.metadata().expect("its size").len();
-    let disk = Disk { file, size_bytes };
+    let disk = Disk::open(image).expect("the image");
     let mut volume = Volume::mount(disk, vec![0; SCRATCH_BYTES]).expect("a volume");
     let inode = volume.lookup(b"/file").expect("the file");
     let mut buffer = vec![0; READ_BYTES];

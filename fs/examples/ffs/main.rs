@@ -1,16 +1,17 @@
 //! Looks into FFS images and disks: `ffs ls|cat|sum|info IMAGE [PATH]`. Output is that of `ls -l`,
 //! `cat` and `sha256sum`; what is wrong is told in one line.
 
+mod disk;
+
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use fs::{ReadBlocks, SCRATCH_BYTES};
+use disk::Disk;
+use fs::SCRATCH_BYTES;
 use fs_tools::{Result, Tools};
 
 #[derive(Parser)]
@@ -41,33 +42,6 @@ enum Act {
     },
     /// What the superblock tells
     Info { image: PathBuf },
-}
-
-/// A file as a disk.
-struct Disk {
-    file: File,
-    size_bytes: u64,
-}
-
-impl Disk {
-    fn open(path: &Path) -> io::Result<Disk> {
-        let mut file = File::open(path)?;
-        // A block device has no length, but an end.
-        let size_bytes = file.seek(SeekFrom::End(0))? & !511;
-        Ok(Disk { file, size_bytes })
-    }
-}
-
-impl ReadBlocks for Disk {
-    type Error = io::Error;
-
-    fn size_bytes(&self) -> u64 {
-        self.size_bytes
-    }
-
-    fn read(&mut self, offset_bytes: u64, buffer: &mut [u8]) -> io::Result<()> {
-        self.file.read_exact_at(buffer, offset_bytes)
-    }
 }
 
 type Volume = fs::Volume<Disk, Vec<u8>>;

@@ -1,0 +1,36 @@
+//! A file or a block device of the host as a disk.
+
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use fs::ReadBlocks;
+
+/// What was opened, and how much of it is whole sectors.
+pub struct Disk {
+    file: File,
+    size_bytes: u64,
+}
+
+impl Disk {
+    /// Opens it for reading.
+    pub fn open(path: &Path) -> io::Result<Disk> {
+        let mut file = File::open(path)?;
+        // A block device has no length, but an end.
+        let size_bytes = file.seek(SeekFrom::End(0))? & !511;
+        Ok(Disk { file, size_bytes })
+    }
+}
+
+impl ReadBlocks for Disk {
+    type Error = io::Error;
+
+    fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    fn read(&mut self, offset_bytes: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.file.read_exact_at(buffer, offset_bytes)
+    }
+}
