@@ -4,7 +4,7 @@
 //!
 //! Facts from FreeBSD's sys/ufs/ffs/fs.h, sys/ufs/ufs/{dinode,dir}.h and what its superblock check
 //! demands. Shares nothing with the crate `fs`, so that a misunderstanding isn't shared either; the
-//! Sleuth Kit and GRUB read its volumes in `fs/tests/readers.rs`.
+//! Sleuth Kit and GRUB read its volumes in `fs/tests/volumes/readers.rs`.
 
 #![forbid(unsafe_code)]
 

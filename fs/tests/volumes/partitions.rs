@@ -1,13 +1,12 @@
 //! Volumes behind partition tables: found, told of, and read; extents count from the disk's
 //! beginning.
 
-mod common;
-
-use common::listing::{assert_same, mount, of_node, of_volume};
-use common::source::{Makefs, Scratch, noise, run};
 use fs::{SCRATCH_BYTES, Table, Volume, partitions};
 use newfs::tables::{self, FREEBSD, LABEL_SECTORS, NETBSD, SLICE_SECTOR};
 use newfs::{Format, Image, Node};
+
+use crate::listing::{assert_same, mount, of_node, of_volume};
+use crate::source::{Makefs, Scratch, noise, run};
 
 fn tree() -> Node {
     Node::directory([

@@ -16,17 +16,16 @@
 //!   it is the listed target that counts, of which it reads one fragment. 4.2BSD kept no symlinks
 //!   in inodes, but there, too, it looks for short ones. Control characters in names it replaces.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use common::source::{Makefs, Scratch, across_levels, noise, plant, run};
 use md5::{Digest, Md5};
 use newfs::{Contents, Format, Image, Node};
+
+use crate::source::{Makefs, Scratch, across_levels, noise, plant, run};
 
 /// Largest sparse file that The Sleuth Kit reads in good time.
 const TSK_BYTES_MAX: u64 = 5 << 20;

@@ -1,12 +1,10 @@
 //! The example `ffs`, as one uses it: its sums are those of sha256sum, its files those of the tree,
 //! and what goes wrong is one line.
 
-mod common;
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use common::source::{Makefs, Scratch, plant, run};
+use crate::source::{Makefs, Scratch, plant, run};
 
 /// Cargo builds it beside the tests, unless one test alone is asked for.
 fn example() -> PathBuf {

@@ -4,12 +4,11 @@
 //!
 //! `newfs` writes them; that it writes them right is for other readers to say (`readers.rs`).
 
-mod common;
-
-use common::listing::{InMemory, assert_same, mount, of_host, of_node, of_volume};
-use common::source::{Makefs, Scratch, across_levels, noise};
 use newfs::fields::{Field, sb};
 use newfs::{Contents, Format, Image, Node, UFS1_AT, UFS2_AT};
+
+use crate::listing::{InMemory, assert_same, mount, of_host, of_node, of_volume};
+use crate::source::{Makefs, Scratch, across_levels, noise};
 
 fn tree(format: &Format) -> Node {
     let tail = format.frag_bytes as usize + 3;

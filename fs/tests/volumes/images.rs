@@ -4,10 +4,8 @@
 //! makefs accepts all 80 combinations. It keeps no holes (it writes the zeros), so files with
 //! holes, and all levels of indirect blocks at all block sizes, are in `sparse.rs`.
 
-mod common;
-
-use common::listing::{assert_same, mount, of_host, of_volume};
-use common::source::{Makefs, Scratch, plant};
+use crate::listing::{assert_same, mount, of_host, of_volume};
+use crate::source::{Makefs, Scratch, plant};
 
 fn all_combinations(block_bytes: usize) {
     let scratch = Scratch::new(&format!("images-{block_bytes}"));
