@@ -1,17 +1,19 @@
 //! A file system over the ring: what the reader brings is the image, and a job on a file goes to
 //! the file's blocks.
 
+use std::fmt::Debug;
 use std::fs as host;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bench::engine::{self, REQUEST_TIMEOUT_NS, Verdict};
+use bench::engine::{self, Outcome, REQUEST_TIMEOUT_NS, Verdict};
 use bench::file_map::FileMap;
 use bench::job;
 use bench::reader::{BlockReader, ReadError};
 use drivers::blkfront::{GrantMode, Setup};
 use drivers::hypervisor::Hypervisor;
-use fs::ReadBlocks;
+use fs::{Image, ReadBlocks, SCRATCH_BYTES, Volume};
+use model::guest::Device;
 use model::{Disk, Guest, ModelXen};
 
 const XVDA: u32 = 51712;
@@ -58,6 +60,34 @@ fn plugged(image: &[u8], seed: u64) -> (ModelXen, Disk) {
     (xen, disk)
 }
 
+/// A guest, and the disk that it is connected to.
+fn connected(xen: &ModelXen) -> (Guest<'_>, Device<'_>) {
+    let mut guest = Guest::boot(xen);
+    let device = guest.connect(XVDA, &SETUP).unwrap();
+    (guest, device)
+}
+
+/// Reads the disk through its queue.
+fn reader<'q, 'a>(xen: &'q ModelXen, device: &'q mut Device<'a>) -> BlockReader<'q, 'a, ModelXen> {
+    let info = *device.info();
+    BlockReader::new(xen, &mut device.queues[0], &info, &SETUP)
+}
+
+fn mount<D: ReadBlocks<Error: Debug>>(disk: D) -> Volume<D, Vec<u8>> {
+    Volume::mount(disk, vec![0; SCRATCH_BYTES]).unwrap()
+}
+
+/// Runs a job that may be on the file that was looked up.
+fn run(xen: &ModelXen, device: &mut Device<'_>, file: &FileMap, line: &str) -> Outcome {
+    let disk = engine::Disk {
+        name: "xvda",
+        info: *device.info(),
+        queues: &mut device.queues,
+        files: std::slice::from_ref(file),
+    };
+    engine::run(xen, job::parse(line).unwrap(), &mut [disk], &mut |_| Verdict::Continue)
+}
+
 #[test]
 fn what_is_read_is_the_image() {
     let image = noise(1 << 20, 1);
@@ -65,10 +95,8 @@ fn what_is_read_is_the_image() {
         let (xen, mut disk) = plugged(&image, seed);
         disk.sector_bytes = sector_bytes;
         xen.world().disks[0].disk = disk;
-        let mut guest = Guest::boot(&xen);
-        let mut device = guest.connect(XVDA, &SETUP).unwrap();
-        let info = *device.info();
-        let mut reader = BlockReader::new(&xen, &mut device.queues[0], &info, &SETUP);
+        let (mut guest, mut device) = connected(&xen);
+        let mut reader = reader(&xen, &mut device);
         assert_eq!(reader.size_bytes(), 1 << 20);
         let mut rng = fastrand::Rng::with_seed(seed);
         for _ in 0..200 {
@@ -86,12 +114,10 @@ fn what_is_read_is_the_image() {
 fn a_failed_read_is_told_and_the_next_works() {
     let image = noise(1 << 20, 2);
     let (xen, _) = plugged(&image, 3);
-    let mut guest = Guest::boot(&xen);
-    let mut device = guest.connect(XVDA, &SETUP).unwrap();
-    let info = *device.info();
+    let (mut guest, mut device) = connected(&xen);
     // Beyond the backend's disk now, so it refuses what lies there.
     xen.world().disks[0].disk.sectors = 1024;
-    let mut reader = BlockReader::new(&xen, &mut device.queues[0], &info, &SETUP);
+    let mut reader = reader(&xen, &mut device);
     let mut bytes = vec![0; 1 << 20];
     // The first request that reaches beyond begins before.
     let first = (512 << 10) / (11 << 12) * (11 << 12);
@@ -110,10 +136,8 @@ fn a_failed_read_is_told_and_the_next_works() {
 fn a_slow_backend_is_waited_for_and_a_dead_one_is_not() {
     let image = noise(1 << 20, 8);
     let (xen, _) = plugged(&image, 9);
-    let mut guest = Guest::boot(&xen);
-    let mut device = guest.connect(XVDA, &SETUP).unwrap();
-    let info = *device.info();
-    let mut reader = BlockReader::new(&xen, &mut device.queues[0], &info, &SETUP);
+    let (_guest, mut device) = connected(&xen);
+    let mut reader = reader(&xen, &mut device);
     // More requests than slots, so that all of it takes longer than any may.
     xen.world().disks[0].disk.service_ns = 20_000_000_000..20_000_000_001;
     let mut bytes = vec![0; 1 << 20];
@@ -133,38 +157,25 @@ fn a_job_on_a_file_moves_the_files_bytes() {
     let big = noise(3 << 20, 4);
     let image = image("jobs", &big);
     let (xen, _) = plugged(&image, 5);
-    let mut guest = Guest::boot(&xen);
-    let mut device = guest.connect(XVDA, &SETUP).unwrap();
-    let info = *device.info();
-    let reader = BlockReader::new(&xen, &mut device.queues[0], &info, &SETUP);
-    let mut volume = fs::Volume::mount(reader, vec![0; fs::SCRATCH_BYTES]).unwrap();
+    let (mut guest, mut device) = connected(&xen);
+    let mut volume = mount(reader(&xen, &mut device));
     let map = FileMap::look_up(&mut volume, "/dir/big").unwrap();
     assert_eq!(map.size_bytes, 3 << 20);
-    let mut run = |line: &str| {
-        let outcome = engine::run(
-            &xen,
-            job::parse(line).unwrap(),
-            &mut [engine::Disk {
-                name: "xvda",
-                info,
-                queues: &mut device.queues,
-                files: std::slice::from_ref(&map),
-            }],
-            &mut |_| Verdict::Continue,
-        );
+    let mut results = |line: &str| {
+        let outcome = run(&xen, &mut device, &map, line);
         assert_eq!((outcome.error, outcome.first_failure), (None, None), "{line}");
         outcome.results
     };
     // Every block of the file becomes its own offset in it, and nothing else changes.
     let write = "filename=xvda:/dir/big rw=write bs=4k iodepth=8 allow_file_overwrite=1 \
                  verify=pattern verify_pattern=%o";
-    assert_eq!(run(write)[0].write.bytes, 3 << 20);
-    let results = run("filename=xvda:/dir/big rw=randread bs=8k iodepth=8 number_ios=300");
-    assert_eq!(results[0].read.ios, 300);
+    assert_eq!(results(write)[0].write.bytes, 3 << 20);
+    let read = results("filename=xvda:/dir/big rw=randread bs=8k iodepth=8 number_ios=300");
+    assert_eq!(read[0].read.ios, 300);
     guest.disconnect(device);
 
     let written = xen.world().disks[0].data.clone();
-    let mut volume = fs::Volume::mount(fs::Image(&written), vec![0; fs::SCRATCH_BYTES]).unwrap();
+    let mut volume = mount(Image(&written));
     let inode = volume.lookup(b"/dir/big").unwrap();
     let mut bytes = vec![0; 3 << 20];
     assert_eq!(volume.read_at(&inode, 0, &mut bytes).unwrap(), bytes.len());
@@ -180,11 +191,8 @@ fn a_job_on_a_file_moves_the_files_bytes() {
 fn what_a_file_cannot_do_is_refused() {
     let image = image("refused", &noise(1 << 20, 6));
     let (xen, _) = plugged(&image, 7);
-    let mut guest = Guest::boot(&xen);
-    let mut device = guest.connect(XVDA, &SETUP).unwrap();
-    let info = *device.info();
-    let reader = BlockReader::new(&xen, &mut device.queues[0], &info, &SETUP);
-    let mut volume = fs::Volume::mount(reader, vec![0; fs::SCRATCH_BYTES]).unwrap();
+    let (mut guest, mut device) = connected(&xen);
+    let mut volume = mount(reader(&xen, &mut device));
     let map = FileMap::look_up(&mut volume, "/dir/big").unwrap();
     assert!(FileMap::look_up(&mut volume, "/dir").is_err());
     assert!(FileMap::look_up(&mut volume, "/dir/none").is_err());
@@ -193,12 +201,7 @@ fn what_a_file_cannot_do_is_refused() {
         ("filename=xvda:/dir/big offset=2m", "beyond the end"),
         ("filename=xvda:/dir/other", "not looked up"),
     ] {
-        let queues = &mut device.queues;
-        let mut disks =
-            [engine::Disk { name: "xvda", info, queues, files: std::slice::from_ref(&map) }];
-        let jobs = job::parse(line).unwrap();
-        let outcome = engine::run(&xen, jobs, &mut disks, &mut |_| Verdict::Continue);
-        let error = outcome.error.expect(line).to_string();
+        let error = run(&xen, &mut device, &map, line).error.expect(line).to_string();
         assert!(error.contains(part), "{line}: {error}");
     }
     assert!(job::parse("filename=xvda:/dir/big rw=write").is_err());
