@@ -60,7 +60,7 @@ impl fmt::Display for BootError {
 }
 
 /// All that the loader told, copied.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Loaded {
     /// The structure itself; the memory map's fields are 0 in version 0.
     pub start_info: StartInfo,
@@ -79,35 +79,11 @@ impl Loaded {
     /// [`BootError`]. Modules and map entries beyond the limits are left out, not refused.
     pub fn read(memory: &impl PhysicalMemory, address: u64) -> Result<Self, BootError> {
         let start_info = read_start_info(memory, address)?;
-        let mut loaded = Self { start_info, ..Self::default() };
-        if start_info.cmdline_paddr != 0 {
-            loaded.command_line = read_command_line(memory, start_info.cmdline_paddr)?;
-        }
-        if start_info.modlist_paddr != 0 {
-            let count = MODULES_MAX.min(start_info.nr_modules as usize);
-            for index in 0..count as u64 {
-                let module: [u8; 32] = read_at(memory, start_info.modlist_paddr, index * 32)?;
-                let _ = loaded.modules.push(Module {
-                    paddr: word64(&module, 0),
-                    size: word64(&module, 8),
-                    cmdline_paddr: word64(&module, 16),
-                    reserved: 0,
-                });
-            }
-        }
-        if start_info.memmap_paddr != 0 {
-            let count = ENTRIES_MAX.min(start_info.memmap_entries as usize);
-            for index in 0..count as u64 {
-                let entry: [u8; 24] = read_at(memory, start_info.memmap_paddr, index * 24)?;
-                let _ = loaded.memory_map.push(MemmapEntry {
-                    addr: word64(&entry, 0),
-                    size: word64(&entry, 8),
-                    kind: word32(&entry, 16),
-                    reserved: 0,
-                });
-            }
-        }
-        Ok(loaded)
+        let command_line = read_command_line(memory, start_info.cmdline_paddr)?;
+        let StartInfo { modlist_paddr, nr_modules, memmap_paddr, memmap_entries, .. } = start_info;
+        let modules = read_table(memory, modlist_paddr, nr_modules, module)?;
+        let memory_map = read_table(memory, memmap_paddr, memmap_entries, memmap_entry)?;
+        Ok(Self { start_info, command_line, modules, memory_map })
     }
 }
 
@@ -135,11 +111,15 @@ fn read_start_info(memory: &impl PhysicalMemory, address: u64) -> Result<StartIn
     Ok(info)
 }
 
+/// The command line. Address 0 is none.
 fn read_command_line(
     memory: &impl PhysicalMemory,
     address: u64,
 ) -> Result<String<COMMAND_LINE_MAX>, BootError> {
     let mut line = String::new();
+    if address == 0 {
+        return Ok(line);
+    }
     for offset in 0..=COMMAND_LINE_MAX as u64 {
         let [byte] = read_at(memory, address, offset)?;
         match byte {
@@ -149,6 +129,40 @@ fn read_command_line(
         }
     }
     Err(BootError::CommandLineTooLong)
+}
+
+fn module(bytes: &[u8; 32]) -> Module {
+    Module {
+        paddr: word64(bytes, 0),
+        size: word64(bytes, 8),
+        cmdline_paddr: word64(bytes, 16),
+        reserved: 0,
+    }
+}
+
+fn memmap_entry(bytes: &[u8; 24]) -> MemmapEntry {
+    MemmapEntry {
+        addr: word64(bytes, 0),
+        size: word64(bytes, 8),
+        kind: word32(bytes, 16),
+        reserved: 0,
+    }
+}
+
+/// The entries of a table, `N` bytes each, as many as there is room for. Address 0 is no table.
+fn read_table<T, const N: usize, const MAX: usize>(
+    memory: &impl PhysicalMemory,
+    address: u64,
+    count: u32,
+    decode: impl Fn(&[u8; N]) -> T,
+) -> Result<Vec<T, MAX>, Unreadable> {
+    let mut table = Vec::new();
+    if address != 0 {
+        for index in 0..MAX.min(count as usize) {
+            let _ = table.push(decode(&read_at(memory, address, (index * N) as u64)?));
+        }
+    }
+    Ok(table)
 }
 
 fn read_at<const N: usize>(
