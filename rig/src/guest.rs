@@ -110,18 +110,13 @@ mod tests {
 
     #[test]
     fn console_lines_are_told_apart() {
-        let outcome = Outcome {
-            lines: [
-                "[a 1.50] one\r",
-                "[xl 1.60] Waiting",
-                "free text",
-                "[a x] no",
-                "[a 2.00] [b 1] two",
-            ]
-            .map(str::to_owned)
-            .into(),
-            status: 0,
-        };
+        let outcome = Outcome::printed([
+            "[a 1.50] one\r",
+            "[xl 1.60] Waiting",
+            "free text",
+            "[a x] no",
+            "[a 2.00] [b 1] two",
+        ]);
         let lines = ConsoleLine::of(&outcome, "a");
         assert_eq!(
             lines,

@@ -105,17 +105,13 @@ pub(crate) fn framed(name: &str, json: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn outcome(lines: Vec<String>) -> Outcome {
-        Outcome { lines, status: 0 }
-    }
-
     #[test]
     fn the_result_is_found_on_its_guest_only() {
         let jobs = r#"[{"jobname": "q", "error": 0, "read": {"iops": 2.5}}]"#;
         let good = format!(r#"{{"ringmark": {{"ok": true}}, "jobs": {jobs}}}"#);
         let mut lines = framed("b", r#"{"ringmark": {"ok": false}}"#);
         lines.extend(framed("a", &good));
-        let outcome = outcome(lines);
+        let outcome = Outcome::printed(lines);
         let result = GuestResult::ours(&outcome, "a").unwrap();
         assert_eq!(result.verdict(), Ok(()));
         assert_eq!(result.iops("q", "read").unwrap(), 2.5);
@@ -126,13 +122,13 @@ mod tests {
 
     #[test]
     fn failures_are_seen() {
-        let ours = |lines| GuestResult::ours(&outcome(lines), "a");
+        let ours = |lines| GuestResult::ours(&Outcome::printed(lines), "a");
         let failed = framed("a", r#"{"ringmark": {"ok": false, "error": "no xvdz"}}"#);
         assert_eq!(ours(failed.clone()).unwrap().verdict(), Err("no xvdz".to_owned()));
         assert!(ours(framed("a", r#"{"jobs": []}"#)).unwrap().verdict().is_err());
         assert!(ours(framed("a", "{")).is_err());
         assert!(ours(failed[..2].to_vec()).is_err_and(|e| format!("{e:#}").contains("breaks off")));
-        let peer = |text: &str| GuestResult::peer(&outcome(vec![text.to_owned()]), "a");
+        let peer = |text: &str| GuestResult::peer(&Outcome::printed([text]), "a");
         assert!(peer("[a 1.0] peer-result: {}\r").is_ok());
         assert!(peer("[a 1.0] peer-result: {").is_err());
     }

@@ -49,6 +49,14 @@ pub(crate) struct Outcome {
     pub(crate) status: i32,
 }
 
+#[cfg(test)]
+impl Outcome {
+    /// A step that printed this and went well, for the tests of judges.
+    pub(crate) fn printed<T: Into<String>>(lines: impl IntoIterator<Item = T>) -> Self {
+        Self { lines: lines.into_iter().map(T::into).collect(), status: 0 }
+    }
+}
+
 /// What can be seen of a step while it runs.
 pub(crate) enum Seen<'a> {
     /// A line that it printed.

@@ -276,7 +276,7 @@ mod tests {
             "[xl 7.25] Waiting for domain a (domid 1) to die [pid 9]",
             "[a 8.25] ringmark: first I/O completed",
         ];
-        let outcome = Outcome { lines: lines.map(str::to_owned).into(), status: 0 };
+        let outcome = Outcome::printed(lines);
         let start_up = StartUp::read(&outcome, "a").unwrap();
         assert_eq!(start_up, StartUp { xl_s: 0.75, first_io_s: 1.75 });
         assert!(StartUp::read(&outcome, "b").is_err());

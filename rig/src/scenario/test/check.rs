@@ -156,14 +156,10 @@ pub(super) fn number(outcome: &Outcome, key: &str) -> Result<u64> {
 mod tests {
     use super::*;
 
-    fn outcome(lines: &[&str]) -> Outcome {
-        Outcome { lines: lines.iter().map(|&line| line.to_owned()).collect(), status: 0 }
-    }
-
     #[test]
     fn only_a_poweroff_is_one() {
         let lines = |reason| {
-            outcome(&[
+            Outcome::printed([
                 "[xl 1.0] create a",
                 "[xl 2.0] Domain 1 has shut down, reason code 0 0x0",
                 "[xl 3.0] create b",
@@ -181,7 +177,7 @@ mod tests {
 
     #[test]
     fn values_are_read() {
-        let outcome = outcome(&["rd_req=12", "rd_req_more=3", "empty="]);
+        let outcome = Outcome::printed(["rd_req=12", "rd_req_more=3", "empty="]);
         assert_eq!(number(&outcome, "rd_req").unwrap(), 12);
         assert!(value(&outcome, "empty").is_err());
         assert!(number(&outcome, "wr_req").is_err());

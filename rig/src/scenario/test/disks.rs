@@ -111,17 +111,13 @@ mod tests {
     use super::*;
     use crate::result::framed;
 
-    fn outcome(lines: &[&str]) -> Outcome {
-        Outcome { lines: lines.iter().map(|&line| line.to_owned()).collect(), status: 0 }
-    }
-
     #[test]
     fn a_refusal_is_told_twice_and_powers_off() {
         let lines = |told, reason| {
             let json = r#"{"ringmark": {"ok": false, "error": "xvda is read-only"}}"#;
             let mut lines = framed("a", json);
             lines.extend(["[xl 1.0] create a", told, reason].map(str::to_owned));
-            Outcome { lines, status: 0 }
+            Outcome::printed(lines)
         };
         let (told, off) = (
             "[a 2.0] ringmark: xvda is read-only",
@@ -137,11 +133,11 @@ mod tests {
     #[test]
     fn digests_must_be_digests() {
         let digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        let same = outcome(&[&format!("before={digest}  -"), &format!("after={digest}  -")]);
+        let same = Outcome::printed([format!("before={digest}  -"), format!("after={digest}  -")]);
         assert!(unchanged(&same).is_ok());
-        assert!(unchanged(&outcome(&["before=-", "after=-"])).is_err());
+        assert!(unchanged(&Outcome::printed(["before=-", "after=-"])).is_err());
         let other = digest.replace('e', "f");
-        let different = outcome(&[&format!("before={digest}"), &format!("after={other}")]);
+        let different = Outcome::printed([format!("before={digest}"), format!("after={other}")]);
         assert!(unchanged(&different).is_err());
     }
 }

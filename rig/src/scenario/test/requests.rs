@@ -78,10 +78,6 @@ mod tests {
     use super::*;
     use crate::result::framed;
 
-    fn outcome(lines: &[&str]) -> Outcome {
-        Outcome { lines: lines.iter().map(|&line| line.to_owned()).collect(), status: 0 }
-    }
-
     #[test]
     fn a_difference_of_one_request_fails() {
         let lines = |rd_req| {
@@ -91,7 +87,7 @@ mod tests {
             let mut lines = framed("g", &json);
             let off = "[xl 3.0] Domain 1 has shut down, reason code 0 0x0";
             lines.extend(["[xl 1.0] create g", rd_req, "wr_req=3", off].map(str::to_owned));
-            Outcome { lines, status: 0 }
+            Outcome::printed(lines)
         };
         assert!(counts_agree(&lines("rd_req=7"), "g").is_ok());
         assert!(counts_agree(&lines("rd_req=8"), "g").is_err());
@@ -102,11 +98,11 @@ mod tests {
     fn both_ends_must_say_the_same() {
         let log = "blkback=[1.0] xen-blkback: backend/vbd/1/51712: using 1 queues, protocol 1 (x86_64-abi) persistent grants";
         let plain = "blkback=[1.0] xen-blkback: backend/vbd/1/51712: using 1 queues, protocol 1 (x86_64-abi)";
-        assert!(negotiated(&outcome(&["frontend=1", "backend=1", log]), true).is_ok());
-        assert!(negotiated(&outcome(&["frontend=0", "backend=1", plain]), false).is_ok());
-        assert!(negotiated(&outcome(&["frontend=", "backend=1", plain]), false).is_ok());
-        assert!(negotiated(&outcome(&["frontend=1", "backend=1", plain]), true).is_err());
-        assert!(negotiated(&outcome(&["frontend=0", "backend=1", log]), false).is_err());
-        assert!(negotiated(&outcome(&["frontend=0", "backend=1"]), false).is_err());
+        assert!(negotiated(&Outcome::printed(["frontend=1", "backend=1", log]), true).is_ok());
+        assert!(negotiated(&Outcome::printed(["frontend=0", "backend=1", plain]), false).is_ok());
+        assert!(negotiated(&Outcome::printed(["frontend=", "backend=1", plain]), false).is_ok());
+        assert!(negotiated(&Outcome::printed(["frontend=1", "backend=1", plain]), true).is_err());
+        assert!(negotiated(&Outcome::printed(["frontend=0", "backend=1", log]), false).is_err());
+        assert!(negotiated(&Outcome::printed(["frontend=0", "backend=1"]), false).is_err());
     }
 }
