@@ -99,7 +99,8 @@ fn nearly_right(u: &mut Unstructured<'_>) -> Result<(String, String)> {
         let value = match seldom(u, 24)? {
             false => (*u.choose(values)?).to_string(),
             true if u.arbitrary()? => number(u)?.to_string(),
-            true => String::from_utf8_lossy(&bytes(u, 8)?).into_owned(),
+            // White space ends a word of a command line, but no line of a file.
+            true => String::from_utf8_lossy(&bytes(u, 8)?).split_whitespace().collect(),
         };
         Ok((name, value))
     };
