@@ -289,7 +289,7 @@ fn k9() {
         accepted(disk.clone());
         let xen = machine(1, disk);
         let mut guest = Guest::boot(&xen);
-        for queues in [2, 3, QUEUES_MAX] {
+        for queues in [2, 3, QUEUES_MAX, QUEUES_MAX + 1] {
             let setup = Setup { queues, slots: 1, ..setup(GrantMode::PerRequest) };
             match guest.connect(XVDA, &setup) {
                 Ok(device) => {
