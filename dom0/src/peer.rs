@@ -54,14 +54,15 @@ impl Initramfs {
     /// Those of the files.
     pub fn new(base: &Path, job: &str) -> Result<Self> {
         let name = format!("ringmark-peer-{}.cpio", std::process::id());
-        let made = Self { path: env::temp_dir().join(name) };
+        let path = env::temp_dir().join(name);
         let mut options = OpenOptions::new();
         let mut file = options
             .write(true)
             .create_new(true)
             .mode(0o600)
-            .open(&made.path)
-            .with_context(|| format!("cannot make {}", made.path.display()))?;
+            .open(&path)
+            .with_context(|| format!("cannot make {}", path.display()))?;
+        let made = Self { path };
         File::open(base).and_then(|mut base| append(&mut base, job, &mut file)).with_context(
             || format!("cannot copy {} to {}", base.display(), made.path.display()),
         )?;
@@ -117,6 +118,18 @@ mod tests {
         let expected = "[global]\ndirect=1\nioengine=libaio\nfilename=/dev/xvda:/dev/xvdb\n\
                         [a]\nrw=read\n[b]\n";
         assert_eq!(job(text, 2), expected);
+    }
+
+    #[test]
+    fn a_file_of_others_is_left_alone() {
+        let path = env::temp_dir().join(format!("ringmark-peer-{}.cpio", std::process::id()));
+        fs::write(&path, "not ours").unwrap();
+        let error = Initramfs::new(Path::new("/dev/null"), "").unwrap_err();
+        assert!(error.to_string().starts_with("cannot make "), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"not ours");
+        fs::remove_file(&path).unwrap();
+        drop(Initramfs::new(Path::new("/dev/null"), "").unwrap());
+        assert!(!path.exists());
     }
 
     #[test]
