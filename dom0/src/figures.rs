@@ -1,8 +1,10 @@
 //! The figures that are compared and plotted: those of each job and direction of a report, ours or
 //! fio's own.
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use bench::result::{JobReport, Report, Side};
+
+use crate::result;
 
 /// What a job did in one direction.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,8 +36,11 @@ impl Figures {
     /// Those of each job's directions that did any I/O, in order.
     ///
     /// # Errors
-    /// When a job failed, or none did any I/O.
+    /// When the run or a job failed, or none did any I/O.
     pub fn of(report: &Report) -> Result<Vec<Self>> {
+        if let Some(reason) = report.ringmark.as_ref().and_then(result::failure_of) {
+            bail!("the run failed: {reason}");
+        }
         let mut all = Vec::new();
         for job in &report.jobs {
             ensure!(job.error == 0, "job {} ended with error {}", job.jobname, job.error);
@@ -112,6 +117,7 @@ pub fn sample(job: &str, grants: Option<&str>, iops: f64) -> Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bench::result::Run;
 
     #[test]
     fn sides_that_did_something_are_read() {
@@ -131,6 +137,9 @@ mod tests {
     #[test]
     fn what_failed_has_no_figures() {
         let mut report = sample("a", None, 1.0);
+        report.ringmark = Some(Run { ok: false, error: Some("no xvdz".to_owned()) });
+        assert_eq!(Figures::of(&report).unwrap_err().to_string(), "the run failed: no xvdz");
+        report.ringmark = None;
         report.jobs[0].error = 5;
         assert!(Figures::of(&report).unwrap_err().to_string().contains("a ended with error 5"));
         report.jobs.clear();

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use bench::result::frame::Unframe;
-use bench::result::{self, Report};
+use bench::result::{self, Report, Run};
 use clap::ValueEnum;
 
 use crate::date;
@@ -67,10 +67,14 @@ pub fn read(text: &str) -> Result<Report> {
 /// Why a run failed, if it did.
 pub fn failure(report: &Report) -> Option<&str> {
     match &report.ringmark {
-        Some(run) if run.ok => None,
-        Some(run) => Some(run.error.as_deref().unwrap_or("it gives no reason")),
+        Some(run) => failure_of(run),
         None => Some("it does not say whether all went well"),
     }
+}
+
+/// The same, where a report without that word is fio's own.
+pub fn failure_of(run: &Run) -> Option<&str> {
+    (!run.ok).then(|| run.error.as_deref().unwrap_or("it gives no reason"))
 }
 
 /// A report in these forms, one after the other.

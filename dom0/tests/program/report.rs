@@ -71,17 +71,23 @@ fn what_cannot_be_plotted_is_named() {
     let stack = Stack::new("what_cannot_be_plotted_is_named", "");
     stack.write("words.json", "words");
     stack.write("other.json", "{\"a\":1}");
-    stack.write("failed.json", &json_plus(&Report { jobs: Vec::new(), ..report(1.0, None) }));
+    stack.write("idle.json", &json_plus(&Report { jobs: Vec::new(), ..report(1.0, None) }));
+    stack.write("failed.json", &json_plus(&report(1.0, Some("no xvdz"))));
     for (file, reason) in [
         ("none.json", "none.json: No such file"),
         ("words.json", "words.json: line 1 is neither JSON nor fio's log: \"words\""),
         ("other.json", "other.json: neither a result nor a comparison"),
-        ("failed.json", "failed.json: no job did any I/O"),
+        ("idle.json", "idle.json: no job did any I/O"),
+        ("failed.json", "failed.json: the run failed: no xvdz\n"),
     ] {
         let (code, _, stderr) = stack.report(&[file]);
         assert_eq!(code, Some(1), "{file}");
         assert!(stderr.starts_with(&format!("ringmark: error: {reason}")), "{stderr}");
     }
+    stack.write("good.json", &json_plus(&report(1.0, None)));
+    let (code, _, stderr) = stack.report(&["good.json", "failed.json"]);
+    let expected = "ringmark: error: failed.json: the run failed: no xvdz\n";
+    assert_eq!((code, stderr.as_str()), (Some(1), expected));
     assert!(!stack.0.join("page.html").exists());
     assert_eq!(stack.report(&[]).0, Some(2));
 }
