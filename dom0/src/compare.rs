@@ -13,6 +13,7 @@ use crate::interrupt::Interrupt;
 use crate::job;
 use crate::life;
 use crate::peer::{self, Initramfs, PeerReader};
+use crate::plain;
 use crate::result::{self, OurReader};
 use crate::run::GuestOptions;
 use crate::status::{StatusLine, complain};
@@ -130,7 +131,8 @@ impl Compare {
 /// Reads a result, which must be good.
 fn read(who: Who, text: &str) -> Result<Report> {
     if who == Who::Linux {
-        return Report::from_json(text).context("fio's result can't be read");
+        let report = plain::check(text).and_then(|()| Report::from_json(text));
+        return report.context("fio's result can't be read");
     }
     let report = result::read(text)?;
     match result::failure(&report) {

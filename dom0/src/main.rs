@@ -15,6 +15,7 @@ mod interrupt;
 mod job;
 mod life;
 mod peer;
+mod plain;
 mod report;
 mod result;
 mod run;

@@ -53,6 +53,18 @@ fn the_two_take_turns() {
 }
 
 #[test]
+fn a_peer_moves_no_cursor() {
+    let version = "peer-result: {\"fio version\":\"";
+    let guest = guest().replace(version, &format!("{version}\\u001b[2J"));
+    let stack = Stack::new("a_peer_moves_no_cursor", &guest);
+    stack.write("peer.cpio", "an archive");
+    let (code, stdout, stderr) = stack.run(&ARGUMENTS);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    let expected = "linux, run 1 of 3: fio's result can't be read: control character '\\u{1b}'";
+    assert!(stderr.contains(expected), "{stderr:?}");
+}
+
+#[test]
 fn a_failed_run_is_named() {
     let stack = Stack::new("a_failed_run_is_named", &emit(&report(1.0, Some("no xvdz"))));
     stack.write("peer.cpio", "an archive");

@@ -70,6 +70,7 @@ fn names_are_no_markup() {
 fn what_cannot_be_plotted_is_named() {
     let stack = Stack::new("what_cannot_be_plotted_is_named", "");
     stack.write("words.json", "words");
+    stack.write("evil.json", &json_plus(&at_depth("\u{1b}[2J", 1, None)));
     stack.write("other.json", "{\"a\":1}");
     stack.write("idle.json", &json_plus(&Report { jobs: Vec::new(), ..report(1.0, None) }));
     stack.write("failed.json", &json_plus(&report(1.0, Some("no xvdz"))));
@@ -78,6 +79,7 @@ fn what_cannot_be_plotted_is_named() {
         ("words.json", "words.json: line 1 is neither JSON nor fio's log: \"words\""),
         ("other.json", "other.json: neither a result nor a comparison"),
         ("idle.json", "idle.json: no job did any I/O"),
+        ("evil.json", "evil.json: control character '\\u{1b}' in a string at line"),
         ("failed.json", "failed.json: the run failed: no xvdz\n"),
     ] {
         let (code, _, stderr) = stack.report(&[file]);

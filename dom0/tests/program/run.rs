@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bench::result::{Extra, JobLog, Log, Sample};
 
-use crate::stack::{Stack, emit, report};
+use crate::stack::{Stack, emit, emit_text, one_line, report};
 
 /// A guest whose run goes well.
 fn good() -> String {
@@ -100,6 +100,29 @@ fn a_spoiled_result_is_none() {
     assert_eq!((code, stdout.as_str()), (Some(1), ""));
     assert!(stderr.contains("the console spoiled the result: its checksum"), "{stderr}");
     assert!(!stack.has_domain());
+}
+
+#[test]
+fn no_result_moves_the_cursor() {
+    let json = one_line(&report(1.0, Some("why")));
+    for escape in ["\\u001b[2J", "\\u009b2J", "\\n"] {
+        for (good, evil) in [
+            ("ringmark-0.1.0", escape.to_owned()),
+            ("\"job\"", format!("\"{escape}\"")),
+            ("iodepth_level\":{", format!("iodepth_level\":{{\"{escape}\":1")),
+            ("why", escape.to_owned()),
+        ] {
+            assert!(json.contains(good), "{json}");
+            let guest = emit_text(&json.replace(good, &evil));
+            let stack = Stack::new("no_result_moves_the_cursor", &guest);
+            let formats = "--output-format=normal,terse,json";
+            let (code, stdout, stderr) = stack.run(&["run", "job.fio", formats]);
+            assert_eq!((code, stdout.as_str()), (Some(1), ""), "{evil}");
+            let expected = "ringmark: error: the guest's result can't be read: control character";
+            assert!(stderr.starts_with(expected) && stderr.lines().count() == 1, "{stderr:?}");
+            assert!(!stderr.trim_end().contains(char::is_control), "{stderr:?}");
+        }
+    }
 }
 
 #[test]

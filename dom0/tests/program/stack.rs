@@ -126,13 +126,17 @@ pub fn report(iops: f64, error: Option<&str>) -> Report {
 
 /// What a guest of ours does at its end, for a shell.
 pub fn emit(report: &Report) -> String {
+    emit_text(&one_line(report))
+}
+
+/// What a guest does that says so as its result.
+pub fn emit_text(text: &str) -> String {
     let mut script = String::new();
-    let text = one_line(report);
     let mut print = |line: std::fmt::Arguments<'_>| {
         script.push_str(&format!("printf '%s\\n' '{line}'\n"));
     };
     let mut frame = Frame::begin(&mut print);
-    frame.text(&text);
+    frame.text(text);
     frame.end();
     script
 }
