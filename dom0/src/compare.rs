@@ -11,12 +11,12 @@ use crate::figures::Figures;
 use crate::guest::Config;
 use crate::interrupt::Interrupt;
 use crate::job;
-use crate::life;
+use crate::life::{self, Reader};
 use crate::peer::{self, Initramfs, PeerReader};
 use crate::plain;
 use crate::result::{self, OurReader};
 use crate::run::GuestOptions;
-use crate::status::{StatusLine, complain};
+use crate::status::complain;
 
 /// Compare ringmark with fio in a Linux guest: the same job on the same disks, by turns
 #[derive(Args, Debug)]
@@ -104,17 +104,14 @@ impl Compare {
             // Who is first may find a quieter host.
             let order = [Who::Ringmark, Who::Linux];
             for who in if turn % 2 == 0 { order } else { [Who::Linux, Who::Ringmark] } {
-                let mut status = StatusLine::new(self.guest.eta);
-                let report = match who {
-                    Who::Ringmark => {
-                        let mut reader = OurReader::default();
-                        life::live(&ours, Some(&text), &mut reader, &interrupt, &mut status)
-                    }
-                    Who::Linux => life::live(&peer, None, &mut PeerReader, &interrupt, &mut status),
+                let (config, job, reader): (_, _, &mut dyn Reader) = match who {
+                    Who::Ringmark => (&ours, Some(&*text), &mut OurReader::default()),
+                    Who::Linux => (&peer, None, &mut PeerReader),
                 };
-                drop(status);
                 let of_whom = || format!("{}, run {} of {}", who.name(), turn + 1, self.runs);
-                let result = report.and_then(|text| read(who, &text)).with_context(of_whom)?;
+                let read = |text: &str| read(who, text);
+                let result = life::live(config, job, reader, &interrupt, self.guest.eta, read)
+                    .with_context(of_whom)?;
                 let summary = summary(&Figures::of(&result).with_context(of_whom)?);
                 complain(&format!("{}: {summary}", of_whom()));
                 saved.runs.push(Run { who, result });

@@ -93,7 +93,11 @@ fn quoted(text: &str) -> Result<String> {
     Ok(format!("{mark}{text}{mark}"))
 }
 
-/// A domain of ours. It ends with this value.
+fn left(name: &str) -> String {
+    format!("domain {name} may be left behind; end it with `xl destroy {name}`")
+}
+
+/// A domain of ours, to be destroyed.
 #[derive(Debug)]
 pub struct Guest {
     id: u32,
@@ -122,7 +126,7 @@ impl Guest {
         match xl::domid(name) {
             Ok(Some(id)) => Ok(Self { id, name: name.clone() }),
             Ok(None) => bail!("domain {name} went as it came; see /var/log/xen"),
-            Err(error) => Err(error.context(format!("domain {name} may be left behind"))),
+            Err(error) => Err(error.context(left(name))),
         }
     }
 
@@ -176,16 +180,14 @@ impl Guest {
     pub fn state(&self) -> Result<xl::State> {
         xl::state(self.id)
     }
-}
 
-impl Drop for Guest {
-    fn drop(&mut self) {
-        if let Err(error) = xl::run("xl", &["destroy", &self.id.to_string()]) {
-            crate::status::complain(&format!(
-                "domain {} may be left behind: {error:#}; try `xl destroy {}`",
-                self.name, self.name
-            ));
-        }
+    /// Ends it.
+    ///
+    /// # Errors
+    /// xl's: the domain may still be there.
+    pub fn destroy(self) -> Result<()> {
+        let done = xl::run("xl", &["destroy", &self.id.to_string()]);
+        done.map(drop).with_context(|| left(&self.name))
     }
 }
 

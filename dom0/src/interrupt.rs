@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
 
 use anyhow::{Context, Result};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 /// How soon the run is to end.
@@ -29,8 +29,8 @@ impl Interrupt {
     /// # Errors
     /// The kernel's.
     pub fn listen() -> Result<Self> {
-        let mut signals =
-            Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot listen for signals")?;
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT])
+            .context("cannot listen for signals")?;
         let asked = Arc::new(AtomicU8::new(0));
         let noted = Arc::clone(&asked);
         thread::spawn(move || {

@@ -9,7 +9,7 @@ use crate::console::{Console, Heard};
 use crate::guest::{Config, Guest};
 use crate::interrupt::{Interrupt, Wish};
 use crate::job;
-use crate::status::StatusLine;
+use crate::status::{Eta, StatusLine, complain};
 use crate::xl::State;
 
 /// Where the guest looks for a job file, below its own path.
@@ -50,19 +50,40 @@ pub trait Reader {
     fn is_lively(&self) -> bool;
 }
 
-/// Makes a guest, gives it a job file by xenstore if there is one, and waits for its result. The
-/// guest is gone when this returns, whatever happens.
+/// Makes a guest, gives it a job file by xenstore if there is one, waits for its result, destroys
+/// it, and does with the result what there is to do.
 ///
 /// # Errors
-/// xl's; when the guest ends without a result, or somebody wants to end the run at once.
-pub fn live(
+/// xl's; when the guest ends without a result, or somebody wants to end the run at once; when it
+/// can't be destroyed, even with a good result.
+pub fn live<T>(
     config: &Config,
+    job: Option<&str>,
+    reader: &mut dyn Reader,
+    interrupt: &Interrupt,
+    eta: Eta,
+    then: impl FnOnce(&str) -> Result<T>,
+) -> Result<T> {
+    let guest = Guest::create(config)?;
+    let text = listen(&guest, job, reader, interrupt, &mut StatusLine::new(eta));
+    let gone = guest.destroy();
+    match (text.and_then(|text| then(&text)), gone) {
+        (Err(error), Err(left)) => {
+            complain(&format!("ringmark: {left:#}"));
+            Err(error)
+        }
+        (done, gone) => gone.and(done),
+    }
+}
+
+/// Gives a guest its job, lets it go, and waits for its result.
+fn listen(
+    guest: &Guest,
     job: Option<&str>,
     reader: &mut dyn Reader,
     interrupt: &Interrupt,
     status: &mut StatusLine,
 ) -> Result<String> {
-    let guest = Guest::create(config)?;
     if let Some(text) = job {
         guest.give(JOB_NODE, text.len(), &job::pieces(text))?;
     }
@@ -71,8 +92,7 @@ pub fn live(
         bail!("interrupted before the guest ran");
     }
     guest.unpause()?;
-    Vigil { guest: &guest, console, interrupt, asked: None, last: VecDeque::new() }
-        .keep(reader, status)
+    Vigil { guest, console, interrupt, asked: None, last: VecDeque::new() }.keep(reader, status)
 }
 
 /// Listens to a guest that runs.

@@ -11,7 +11,7 @@ use crate::interrupt::Interrupt;
 use crate::job;
 use crate::life;
 use crate::result::{self, Format, OurReader};
-use crate::status::{Eta, StatusLine};
+use crate::status::Eta;
 
 /// How the job gets to the guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -53,8 +53,21 @@ pub struct GuestOptions {
     pub eta: Eta,
 }
 
+/// Takes a setting of xl.cfg(5), but none that would keep the domain from being found or destroyed.
 fn setting(text: &str) -> Result<String, &'static str> {
-    if text.contains('=') { Ok(text.to_owned()) } else { Err("write KEY=VALUE") }
+    // Both separate settings.
+    for one in text.split(['\n', ';']) {
+        let (key, _) = one.split_once('=').ok_or("write KEY=VALUE, one for each --set")?;
+        match key.trim_end_matches('+').trim() {
+            "name" => return Err("use --name"),
+            "type" => return Err("the guest is PVH; leave it out"),
+            key if key.starts_with("on_") => {
+                return Err("the domain is destroyed when its result was read; leave it out");
+            }
+            _ => {}
+        }
+    }
+    Ok(text.to_owned())
 }
 
 impl GuestOptions {
@@ -108,11 +121,14 @@ impl Run {
     pub fn run(&self) -> Result<()> {
         let (config, job) = self.guest_and_job()?;
         let interrupt = Interrupt::listen()?;
-        let mut status = StatusLine::new(self.guest.eta);
         let mut reader = OurReader::default();
-        let text = life::live(&config, job.as_deref(), &mut reader, &interrupt, &mut status)?;
-        drop(status);
-        let report = result::read(&text)?;
+        let eta = self.guest.eta;
+        life::live(&config, job.as_deref(), &mut reader, &interrupt, eta, |text| self.tell(text))
+    }
+
+    /// Tells what the guest sent.
+    fn tell(&self, text: &str) -> Result<()> {
+        let report = result::read(text)?;
         result::write(&result::print(&report, &self.output_format), self.output.as_deref())?;
         result::write_logs(&report)?;
         match result::failure(&report) {

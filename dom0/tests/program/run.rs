@@ -175,18 +175,40 @@ fn what_xl_says_is_passed_on() {
 }
 
 #[test]
-fn sigterm_destroys_the_guest() {
+fn signals_destroy_the_guest() {
+    for signal in ["TERM", "HUP", "QUIT"] {
+        let stack = Stack::new(
+            "signals_destroy_the_guest",
+            &format!("while :; do echo '{STATUS}'; sleep 1; done"),
+        );
+        let child = stack.start(&["run", "job.fio"]);
+        stack.wait_for_call("xl unpause 7");
+        kill(signal, child.id());
+        let (code, _, stderr) = stack.end(child);
+        assert_eq!(code, Some(1), "{signal}");
+        assert!(stderr.ends_with("ringmark: error: interrupted\n"), "{stderr}");
+        assert!(!stack.has_domain(), "{}", stack.calls());
+    }
+}
+
+#[test]
+fn a_guest_that_is_left_behind_is_a_failure() {
+    let left = "domain ringmark may be left behind; end it with `xl destroy ringmark`: \
+                xl destroy failed (exit status: 1): libxl: error: no reply\n";
+    let stack = Stack::new("a_guest_that_is_left_behind_is_a_failure", &good());
+    stack.write("keep", "");
+    let (code, stdout, stderr) = stack.run(&["run", "job.fio"]);
+    assert_eq!((code, stderr), (Some(1), format!("ringmark: error: {left}")));
+    assert!(stdout.contains("read: IOPS=115k"), "{stdout}");
+    // One error does not hide the other.
     let stack = Stack::new(
-        "sigterm_destroys_the_guest",
-        &format!("while :; do echo '{STATUS}'; sleep 1; done"),
+        "a_guest_that_is_left_behind_is_a_failure",
+        &emit(&report(1.0, Some("no xvdz"))),
     );
-    let child = stack.start(&["run", "job.fio"]);
-    stack.wait_for_call("xl unpause 7");
-    kill("TERM", child.id());
-    let (code, _, stderr) = stack.end(child);
-    assert_eq!(code, Some(1));
-    assert!(stderr.ends_with("ringmark: error: interrupted\n"), "{stderr}");
-    assert!(!stack.has_domain(), "{}", stack.calls());
+    stack.write("keep", "");
+    let (code, _, stderr) = stack.run(&["run", "job.fio"]);
+    let expected = format!("ringmark: {left}ringmark: error: the guest says: no xvdz\n");
+    assert_eq!((code, stderr), (Some(1), expected));
 }
 
 #[test]
@@ -233,6 +255,10 @@ fn a_wrong_command_line_makes_no_domain() {
         &["run", "none.fio"],
         &["run", "job.fio", "--memory=many"],
         &["run", "job.fio", "--set", "word"],
+        &["run", "job.fio", "--set", "name=\"other\""],
+        &["run", "job.fio", "--set", "maxmem=99; name = \"other\""],
+        &["run", "job.fio", "--set", "type=\"pv\""],
+        &["run", "job.fio", "--set", "on_poweroff=\"destroy\""],
         &["run", "job.fio", "--output-format=xml"],
         &["run", "job.fio", "--", "--name=a"],
         &["run", "job.fio", "--delivery=module", "--", "bs=4k"],

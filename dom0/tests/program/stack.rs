@@ -23,7 +23,7 @@ create) [ ! -e "$here/refuse" ] || { cat "$here/refuse" >&2; exit 3; }; echo "$*
 unpause) sh "$here/guest.sh" >"$here/tty" 2>/dev/null & ;;
 list) [ -e "$here/domain" ] || exit 1
       echo 'Name ID Mem VCPUs State Time(s)'; echo "ringmark 7 64 1 $(cat "$here/state") 0.1" ;;
-destroy) rm "$here/domain" ;;
+destroy) [ ! -e "$here/keep" ] || { echo 'libxl: error: no reply' >&2; exit 1; }; rm "$here/domain" ;;
 esac
 "#;
 
