@@ -74,13 +74,15 @@ impl<'q, 'a, H: Hypervisor> BlockReader<'q, 'a, H> {
         setup: &Setup,
     ) -> Self {
         let sector_bytes = u64::from(info.logical_sector_bytes);
+        // A slot may have more than its backend takes, and that is 44 KiB at least.
         let slot_bytes = (setup.pages_per_slot * PAGE_SIZE) as u64;
+        let request_bytes = slot_bytes.min(info.request_bytes_max.into());
         Self {
             hypervisor,
             queue,
             size_bytes: info.bytes() / sector_bytes * sector_bytes,
             sector_bytes,
-            request_bytes: slot_bytes / sector_bytes * sector_bytes,
+            request_bytes: request_bytes / sector_bytes * sector_bytes,
             pieces: alloc::vec![Piece::default(); setup.slots as usize],
         }
     }

@@ -111,6 +111,24 @@ fn what_is_read_is_the_image() {
 }
 
 #[test]
+fn no_request_is_larger_than_the_backend_takes() {
+    let image = noise(1 << 20, 10);
+    let xen = ModelXen::seeded(11);
+    xen.attach(Disk { indirect_max: 0, ..Disk::new(XVDA, 2048) });
+    xen.world().disks[0].data[..image.len()].copy_from_slice(&image);
+    let mut guest = Guest::boot(&xen);
+    let setup = Setup { pages_per_slot: 16, ..SETUP };
+    let mut device = guest.connect(XVDA, &setup).unwrap();
+    let info = *device.info();
+    assert_eq!(info.request_bytes_max, 44 << 10, "less than a slot has");
+    let mut reader = BlockReader::new(&xen, &mut device.queues[0], &info, &setup);
+    let mut bytes = vec![0; image.len()];
+    reader.read(0, &mut bytes).unwrap();
+    assert!(bytes == image);
+    guest.disconnect(device);
+}
+
+#[test]
 fn a_failed_read_is_told_and_the_next_works() {
     let image = noise(1 << 20, 2);
     let (xen, _) = plugged(&image, 3);
