@@ -12,6 +12,10 @@ use crate::job::{Job, JobError, Region};
 
 /// The most pieces of a file that are kept: 1.5 MiB of memory.
 pub const PIECES_MAX: usize = 1 << 16;
+/// How often a hole may go on where the volume gave up following it, in the whole file. Below a
+/// hole there are no indirect blocks, so that none goes on; in a hostile volume there may be
+/// millions, each of which is looked at.
+const HOLES_MAX: usize = 256;
 
 /// Why a file can't be looked up.
 #[derive(Debug)]
@@ -20,6 +24,9 @@ pub enum LookUpError<E> {
     Fs(fs::Error<E>),
     /// More than [`PIECES_MAX`] pieces.
     TooManyPieces,
+    /// A hole, here at this byte of the file, has more indirect blocks than any that was made by
+    /// leaving blocks out.
+    Hole(u64),
 }
 
 impl<E: fmt::Display> fmt::Display for LookUpError<E> {
@@ -27,6 +34,11 @@ impl<E: fmt::Display> fmt::Display for LookUpError<E> {
         match self {
             Self::Fs(error) => error.fmt(f),
             Self::TooManyPieces => write!(f, "the file lies in more than {PIECES_MAX} pieces"),
+            Self::Hole(offset) => write!(
+                f,
+                "the file's hole at byte {offset} has indirect blocks without end; \
+                 check the volume with fsck"
+            ),
         }
     }
 }
@@ -75,13 +87,20 @@ impl FileMap {
     ) -> Result<Self, LookUpError<D::Error>> {
         let inode = volume.lookup(path.as_bytes()).map_err(LookUpError::Fs)?;
         let mut map = Self::new(path.to_owned(), inode.size_bytes);
-        let mut file_offset = 0;
+        let (mut file_offset, mut in_hole, mut holes) = (0, false, 0);
         while let Some(found) = volume.next_extent(&inode, file_offset).map_err(LookUpError::Fs)? {
-            if let Some(disk_offset) = found.disk_offset
-                && map.push(Extent { file_offset, disk_offset, len_bytes: found.len }) > PIECES_MAX
-            {
-                return Err(LookUpError::TooManyPieces);
+            if let Some(disk_offset) = found.disk_offset {
+                let extent = Extent { file_offset, disk_offset, len_bytes: found.len };
+                if map.push(extent) > PIECES_MAX {
+                    return Err(LookUpError::TooManyPieces);
+                }
+            } else if in_hole {
+                holes += 1;
+                if holes > HOLES_MAX {
+                    return Err(LookUpError::Hole(file_offset));
+                }
             }
+            in_hole = found.disk_offset.is_none();
             file_offset += found.len;
         }
         Ok(map)

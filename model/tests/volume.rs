@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use bench::engine::{self, Outcome, REQUEST_TIMEOUT_NS, Verdict};
-use bench::file_map::FileMap;
+use bench::file_map::{FileMap, LookUpError};
 use bench::job;
 use bench::reader::{BlockReader, ReadError};
 use drivers::blkfront::{GrantMode, Setup};
@@ -203,6 +203,33 @@ fn a_job_on_a_file_moves_the_files_bytes() {
     }
     let changed = image.chunks(512).zip(written.chunks(512)).filter(|(a, b)| a != b).count();
     assert_eq!(changed, (3 << 20) / 512, "sectors outside of the file were written");
+}
+
+/// Makes `/dir/big`, which has `size_bytes`, a hole as long as the file system allows, and all its
+/// indirect blocks one of each level.
+fn endless_hole(image: &mut [u8], size_bytes: u64) {
+    let at = image.windows(8).position(|bytes| bytes == size_bytes.to_le_bytes()).unwrap() - 16;
+    let pointer = |index: usize| at + 112 + 8 * index;
+    let level: [u64; 4] = std::array::from_fn(|n| match n {
+        0 => 0,
+        n => u64::from_le_bytes(*image[pointer(n)..].first_chunk().unwrap()),
+    });
+    let mut put = |at: usize, value: u64| image[at..at + 8].copy_from_slice(&value.to_le_bytes());
+    put(at + 16, (12 + 1024 + (1 << 20) + (1 << 30)) * 8192 - 1);
+    (0..12).for_each(|index| put(pointer(index), 0));
+    for n in 1..4 {
+        put(pointer(11 + n), level[n]);
+        (0..1024).for_each(|index| put(level[n] as usize * 1024 + 8 * index, level[n - 1]));
+    }
+}
+
+#[test]
+fn a_hole_without_end_is_not_followed() {
+    let mut image = image("hole", &noise(1_234_567, 12));
+    endless_hole(&mut image, 1_234_567);
+    let mut volume = fs::Volume::mount(fs::Image(&image), vec![0; fs::SCRATCH_BYTES]).unwrap();
+    let error = FileMap::look_up(&mut volume, "/dir/big").unwrap_err();
+    assert!(matches!(error, LookUpError::Hole(1..)), "{error}");
 }
 
 #[test]
