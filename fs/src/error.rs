@@ -15,6 +15,8 @@ pub enum Error<E> {
         /// What the disk said.
         error: E,
     },
+    /// The disk said that the work is to end ([`is_stopped`](crate::ReadBlocks::is_stopped)).
+    Stopped,
     /// A structure asked for bytes outside the disk or partition.
     Outside {
         /// Where in the partition, in bytes.
@@ -156,6 +158,7 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
             Error::Read { offset_bytes, len_bytes, error } => {
                 write!(f, "reading {len_bytes} bytes at {offset_bytes} of the disk: {error}")
             }
+            Error::Stopped => write!(f, "stopped before the end, as asked"),
             Error::Outside { offset_bytes, len_bytes, size_bytes } => {
                 write!(f, "{len_bytes} bytes at {offset_bytes} lie outside the volume's ")?;
                 write!(f, "{size_bytes} bytes; is the disk or image cut short?")

@@ -64,6 +64,7 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
             let piece = &mut rest[..run_bytes as usize];
             done += match run.address {
                 None => {
+                    self.store.go_on()?;
                     piece.fill(0);
                     piece.len()
                 }

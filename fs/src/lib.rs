@@ -59,6 +59,13 @@ pub trait ReadBlocks {
     /// Fills `buffer` from `offset_bytes`; both it and the length are multiples of 512, and the
     /// range is inside the size.
     fn read(&mut self, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), Self::Error>;
+
+    /// Whether what is under way is to end now, with [`Error::Stopped`]. Asked before each look at
+    /// a block and each piece of a hole, for a hostile volume can make a request take hours without
+    /// a read.
+    fn is_stopped(&mut self) -> bool {
+        false
+    }
 }
 
 impl<D: ReadBlocks + ?Sized> ReadBlocks for &mut D {
@@ -70,6 +77,10 @@ impl<D: ReadBlocks + ?Sized> ReadBlocks for &mut D {
 
     fn read(&mut self, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), Self::Error> {
         (**self).read(offset_bytes, buffer)
+    }
+
+    fn is_stopped(&mut self) -> bool {
+        (**self).is_stopped()
     }
 }
 

@@ -69,6 +69,7 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Store<D, B> {
         offset_bytes: u64,
         buffer: &mut [u8],
     ) -> Result<(), Error<D::Error>> {
+        self.go_on()?;
         let at = self.disk_offset(offset_bytes, buffer.len())?;
         read_disk(&mut self.disk, at, buffer)
     }
@@ -80,6 +81,7 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Store<D, B> {
         offset_bytes: u64,
         len_bytes: usize,
     ) -> Result<&[u8], Error<D::Error>> {
+        self.go_on()?;
         let at = self.disk_offset(offset_bytes, len_bytes)?;
         let index = slot as usize;
         let scratch = self.scratch.as_mut();
@@ -94,6 +96,11 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Store<D, B> {
             self.held[index] = Some((offset_bytes, len_bytes));
         }
         Ok(block)
+    }
+
+    /// An error when the disk wants the work to end.
+    pub(crate) fn go_on(&mut self) -> Result<(), Error<D::Error>> {
+        if self.disk.is_stopped() { Err(Error::Stopped) } else { Ok(()) }
     }
 
     /// Where on the disk a range of the window is.

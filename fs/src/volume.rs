@@ -88,7 +88,7 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
         let mut store = Store::new(disk, scratch)?;
         let mut first_error = match Superblock::find(&mut store) {
             Ok(superblock) => return Volume::new(store, superblock),
-            Err(error @ Error::Read { .. }) => return Err(error),
+            Err(error @ (Error::Read { .. } | Error::Stopped)) => return Err(error),
             Err(error) => error,
         };
         let disk_bytes = store.size_bytes();
@@ -100,7 +100,7 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
         for partition in &partitions {
             match partition.open(&mut store, disk_bytes) {
                 Ok(superblock) => return Volume::new(store, superblock),
-                Err(error @ Error::Read { .. }) => return Err(error),
+                Err(error @ (Error::Read { .. } | Error::Stopped)) => return Err(error),
                 Err(error) if matches!(first_error, Error::NotFfs) => first_error = error,
                 Err(_) => {}
             }

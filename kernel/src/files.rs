@@ -5,11 +5,12 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use bench::file_map::FileMap;
-use bench::reader::BlockReader;
-use drivers::blkfront::{Blkfront, Setup};
-use fs::{SCRATCH_BYTES, Volume};
+use bench::reader::{BlockReader, ReadError};
+use drivers::xenstore::Xenstore;
+use fs::{ReadBlocks, SCRATCH_BYTES, Volume};
 use fs_tools::Tools;
 
+use crate::control::Control;
 use crate::options::Look;
 use crate::xen::Xen;
 use crate::{console, memory, say};
@@ -19,18 +20,41 @@ const READ_BYTES: usize = 128 << 10;
 /// One part in so many of the heap is for names.
 const NAMES_SHARE: usize = 4;
 
-type DiskVolume<'q, 'a> = Volume<BlockReader<'q, 'a, Xen>, Vec<u8>>;
+/// A disk that is read until somebody asks the guest to end.
+#[derive(Debug)]
+pub struct Source<'q, 'a> {
+    /// Its name.
+    pub name: &'q str,
+    /// Its blocks.
+    pub reader: BlockReader<'q, 'a, Xen>,
+    /// Who may ask.
+    pub control: &'q mut Control,
+    /// What they ask by.
+    pub store: &'q mut Xenstore<'a, Xen>,
+}
 
-fn mount<'q, 'a>(
-    xen: &'q Xen,
-    name: &str,
-    device: &'q mut Blkfront<'a, Xen>,
-    setup: &Setup,
-) -> Result<DiskVolume<'q, 'a>, String> {
-    let info = *device.info();
-    let reader = BlockReader::new(xen, &mut device.queues[0], &info, setup);
+impl ReadBlocks for Source<'_, '_> {
+    type Error = ReadError;
+
+    fn size_bytes(&self) -> u64 {
+        self.reader.size_bytes()
+    }
+
+    fn read(&mut self, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), ReadError> {
+        self.reader.read(offset_bytes, buffer)
+    }
+
+    fn is_stopped(&mut self) -> bool {
+        self.control.is_asked(self.store)
+    }
+}
+
+type DiskVolume<'q, 'a> = Volume<Source<'q, 'a>, Vec<u8>>;
+
+fn mount<'q, 'a>(source: Source<'q, 'a>) -> Result<DiskVolume<'q, 'a>, String> {
+    let name = source.name;
     let volume =
-        Volume::mount(reader, vec![0; SCRATCH_BYTES]).map_err(|error| error.to_string())?;
+        Volume::mount(source, vec![0; SCRATCH_BYTES]).map_err(|error| error.to_string())?;
     if volume.info().dirty {
         say!("{name}: its file system was not unmounted or needs fsck; reading it all the same");
     }
@@ -41,14 +65,8 @@ fn mount<'q, 'a>(
 ///
 /// # Errors
 /// One line on what is wrong.
-pub fn look_up(
-    xen: &Xen,
-    name: &str,
-    device: &mut Blkfront<'_, Xen>,
-    setup: &Setup,
-    path: &str,
-) -> Result<FileMap, String> {
-    let mut volume = mount(xen, name, device, setup)?;
+pub fn look_up(source: Source<'_, '_>, path: &str) -> Result<FileMap, String> {
+    let mut volume = mount(source)?;
     FileMap::look_up(&mut volume, path).map_err(|error| alloc::format!("{path}: {error}"))
 }
 
@@ -56,15 +74,9 @@ pub fn look_up(
 ///
 /// # Errors
 /// One line on what is wrong.
-pub fn show(
-    xen: &Xen,
-    name: &str,
-    device: &mut Blkfront<'_, Xen>,
-    setup: &Setup,
-    (look, path): (Look, &[u8]),
-) -> Result<(), String> {
+pub fn show(source: Source<'_, '_>, look: Look, path: &[u8]) -> Result<(), String> {
     let mut tools = Tools {
-        volume: mount(xen, name, device, setup)?,
+        volume: mount(source)?,
         buffer: vec![0; READ_BYTES],
         names_bytes_max: memory::heap_size() / NAMES_SHARE,
     };

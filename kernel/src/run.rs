@@ -10,6 +10,7 @@ use core::fmt;
 
 use bench::engine::{self, Disk, Progress, RunError, Verdict};
 use bench::file_map::FileMap;
+use bench::reader::BlockReader;
 use bench::{GrantMode, Job, JobError, JobResult};
 use drivers::blkfront::{Blkfront, ConnectError, Setup, Vdev, handshake};
 use drivers::grant::GrantTable;
@@ -320,35 +321,41 @@ impl<'a> Runner<'a> {
     }
 
     /// Finds out where the files are that jobs name.
-    fn look_up_files(&self, jobs: &[Job], disks: &mut [Connected<'a>]) -> Result<(), Failure> {
+    fn look_up_files(&mut self, jobs: &[Job], disks: &mut [Connected<'a>]) -> Result<(), Failure> {
         for disk in disks {
-            let Connected { name, setup, device, files } = disk;
-            for job in jobs.iter().filter(|job| job.disks.contains(name)) {
+            for job in jobs {
                 let Some(path) = &job.file else { continue };
-                if files.iter().all(|file| file.path != *path) {
-                    let file = files::look_up(self.xen, name, device, setup, path)
-                        .map_err(|error| Failure::Files(name.clone(), error))?;
-                    files.push(file);
+                let is_known = disk.files.iter().any(|file| file.path == *path);
+                if job.disks.contains(&disk.name) && !is_known {
+                    let file = files::look_up(self.source(disk), path)
+                        .map_err(|error| Failure::Files(disk.name.clone(), error))?;
+                    disk.files.push(file);
                 }
             }
         }
         Ok(())
     }
 
+    /// The disk as what a file system is read from.
+    fn source<'q>(&'q mut self, disk: &'q mut Connected<'a>) -> files::Source<'q, 'a> {
+        let Connected { name, setup, device, .. } = disk;
+        let info = *device.info();
+        let reader = BlockReader::new(self.xen, &mut device.queues[0], &info, setup);
+        files::Source { name, reader, control: &mut self.control, store: &mut self.store }
+    }
+
     /// Shows what each job names, instead of running it.
     fn look_at_files(
-        &self,
+        &mut self,
         look: Look,
         jobs: &[Job],
         disks: &mut [Connected<'a>],
     ) -> Result<(), Failure> {
         for job in jobs {
-            for Connected { name, setup, device, .. } in
-                disks.iter_mut().filter(|disk| job.disks.contains(&disk.name))
-            {
+            for disk in disks.iter_mut().filter(|disk| job.disks.contains(&disk.name)) {
                 let path = job.file.as_deref().unwrap_or("/").as_bytes();
-                files::show(self.xen, name, device, setup, (look, path))
-                    .map_err(|error| Failure::Files(name.clone(), error))?;
+                files::show(self.source(disk), look, path)
+                    .map_err(|error| Failure::Files(disk.name.clone(), error))?;
             }
         }
         Ok(())

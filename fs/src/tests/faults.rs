@@ -4,7 +4,7 @@ use super::maker::{self, BIG, DIRECTORY, Maker, SHORT_LINK, SMALL_FILE, SUPERBLO
 use super::{VARIANTS, look_at_all, mount};
 use crate::store::Store;
 use crate::superblock::Superblock;
-use crate::{Endian, Error, Image, ReadBlocks, SCRATCH_BYTES, Version, Volume};
+use crate::{Endian, Error, Image, PastEnd, ReadBlocks, SCRATCH_BYTES, Version, Volume};
 
 /// What looking at everything says after a change.
 fn said(version: Version, endian: Endian, change: impl Fn(&mut Maker)) -> String {
@@ -393,6 +393,56 @@ fn each_read_may_fail() {
             assert!(matches!(error, Error::Read { error: "broken", .. }), "{error}");
         }
     }
+}
+
+/// A disk that wants the work to end when it is asked for the nth time.
+struct Stopping<'a> {
+    image: Image<'a>,
+    asked: usize,
+    stops_at: usize,
+}
+
+impl ReadBlocks for Stopping<'_> {
+    type Error = PastEnd;
+
+    fn size_bytes(&self) -> u64 {
+        self.image.size_bytes()
+    }
+
+    fn read(&mut self, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), PastEnd> {
+        self.image.read(offset_bytes, buffer)
+    }
+
+    fn is_stopped(&mut self) -> bool {
+        self.asked += 1;
+        self.asked == self.stops_at
+    }
+}
+
+#[test]
+fn work_ends_wherever_it_is_stopped() {
+    for (version, endian) in VARIANTS {
+        let maker = Maker::new(version, endian);
+        let mut disk = Stopping { image: Image(&maker.bytes), asked: 0, stops_at: 0 };
+        assert_eq!(look_at_all(&mut disk), Ok(()));
+        assert!(disk.asked > 100);
+        for stops_at in 1..=disk.asked {
+            let mut disk = Stopping { asked: 0, stops_at, ..disk };
+            assert_eq!(look_at_all(&mut disk), Err(Error::Stopped));
+            assert_eq!(disk.asked, stops_at, "nothing is tried after it");
+        }
+    }
+}
+
+#[test]
+fn who_reads_a_hole_can_be_stopped() {
+    let maker = Maker::new(Version::Ffs2, Endian::Little);
+    let disk = Stopping { image: Image(&maker.bytes), asked: 0, stops_at: 0 };
+    let mut volume = Volume::mount(disk, vec![0; SCRATCH_BYTES]).unwrap();
+    let big = volume.lookup(b"/big").unwrap();
+    volume.store.disk_mut().stops_at = volume.store.disk_mut().asked + 1;
+    assert_eq!(volume.read_at(&big, 2 * 4096, &mut [0; 4096]), Err(Error::Stopped));
+    assert_eq!(volume.read_at(&big, 2 * 4096, &mut [1; 4096]), Ok(4096));
 }
 
 #[test]
