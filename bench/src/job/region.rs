@@ -87,9 +87,10 @@ impl Job {
         let most = floor(u64::MAX, bs);
         let loop_bytes = io_bytes.max(1).checked_next_multiple_of(bs).unwrap_or(most);
         let io_bytes = loop_bytes.checked_mul(self.loops).unwrap_or(most);
-        // Each loop begins with the region.
+        // Each loop begins with the region, which holds any block all the same.
         let in_order = self.loops > 1 && !self.rw.is_random();
-        let size_bytes = if in_order { size_bytes.min(loop_bytes) } else { size_bytes };
+        let size_bytes =
+            if in_order { size_bytes.min(loop_bytes.max(largest)) } else { size_bytes };
         Ok(Region { offset_bytes, size_bytes, io_bytes: (!self.time_based).then_some(io_bytes) })
     }
 
@@ -108,7 +109,10 @@ fn floor(bytes: u64, unit: u64) -> u64 {
 mod tests {
     use super::*;
     use crate::job::parse;
+    use crate::pattern::Pattern;
     use alloc::format;
+    use alloc::vec::Vec;
+    use proptest::collection::vec;
     use proptest::prelude::*;
 
     const MIB: u64 = 1 << 20;
@@ -135,6 +139,9 @@ mod tests {
             ("size=2m loops=3", 0, 2 * MIB, Some(6 * MIB)),
             ("size=2m io_size=1m loops=3", 0, MIB, Some(3 * MIB)),
             ("size=2m io_size=1m loops=3 rw=randread", 0, 2 * MIB, Some(3 * MIB)),
+            ("bssplit=4k/50:64k/50 io_size=4k loops=2", 0, 65536, Some(8192)),
+            ("bssplit=4k/50:64k/50 size=64k io_size=4k loops=2", 0, 65536, Some(8192)),
+            ("bs=4k,64k io_size=68k loops=2 rw=rw filename=xvda", 0, 69632, Some(139_264)),
             ("size=2m io_size=20m loops=0xffffffffffff", 0, 2 * MIB, Some(u64::MAX - 4095)),
             ("size=2m io_size=1m filename=xvda:xvdb", 0, MIB, Some(MIB / 2)),
             ("offset=512", 512, 8 * MIB - 4096, Some(8 * MIB - 4096)),
@@ -198,6 +205,36 @@ mod tests {
                 prop_assert!(region.size_bytes >= bs && region.size_bytes % bs == 0);
                 prop_assert!(region.offset_bytes % 512 == 0);
                 prop_assert!(region.io_bytes.is_some_and(|bytes| bytes >= bs && bytes % bs == 0));
+            }
+        }
+
+        #[test]
+        fn what_fits_can_be_run(
+            disk_sectors in 1..500_u64,
+            sizes in vec(1..=64_u32, 1..4),
+            (offset, size, io_size) in (0..=100_u8, 1..=100_u8, 1..300_u64),
+            (number_ios, loops) in (1..50_u64, 1..4_u64),
+            rw in prop::sample::select(&["read", "randread", "rw", "randwrite", "trim"][..]),
+        ) {
+            let mix = sizes.iter().map(|sectors| format!("{}", sectors * 512)).collect::<Vec<_>>();
+            let (key, mix) =
+                if rw == "trim" { ("bs", mix[0].clone()) } else { ("bssplit", mix.join("/:")) };
+            let line = format!(
+                "filename=xvda rw={rw} {key}={mix} offset={offset}% size={size}% \
+                 io_size={} loops={loops} number_ios={number_ios} norandommap",
+                io_size * 512
+            );
+            let job = parse(&line).expect(&line).remove(0);
+            if let Ok(region) = job.resolve("xvda", disk_sectors * 512, 512) {
+                let mut pattern = Pattern::new(&job, region, 1);
+                let end = region.offset_bytes + region.size_bytes;
+                prop_assert!(end <= disk_sectors * 512);
+                for _ in 0..100 {
+                    let io = pattern.next_io();
+                    prop_assert!(io.bytes != 0 && io.bytes.is_multiple_of(512));
+                    prop_assert!(io.offset >= region.offset_bytes);
+                    prop_assert!(io.offset + u64::from(io.bytes) <= end, "{line}");
+                }
             }
         }
     }

@@ -72,6 +72,17 @@ fn mixed_sizes_end_with_the_bytes() {
 }
 
 #[test]
+fn what_is_transferred_may_be_less_than_the_largest_block() {
+    for options in ["loops=2", "loops=2 offset=960k", "loops=2 number_ios=3", "loops=2 size=64k"] {
+        let line = "rw=write bssplit=4k/50:64k/50 io_size=4k filename=xvda";
+        let outcome = run(&one_disk(4), &format!("{line} {options}"), 1);
+        ok(&outcome);
+        let write = &outcome.results[0].write;
+        assert!((1..=2).contains(&write.ios) && write.bytes >= 8 << 10, "{options}: {write:?}");
+    }
+}
+
+#[test]
 fn skewed_ios_go_where_they_should() {
     let xen = one_disk(3);
     let line = "rw=randwrite bs=4k iodepth=8 random_distribution=zoned:100/25:0/75 filename=xvda";
