@@ -21,8 +21,6 @@ pub(super) struct Lane {
     bytes_left: u64,
     /// I/Os taken from the pattern, put or passed over.
     drawn: u64,
-    /// Blocks of the region.
-    pub(super) blocks: u64,
 }
 
 impl Lane {
@@ -48,7 +46,6 @@ impl Lane {
             left,
             bytes_left,
             drawn: 0,
-            blocks: region.size_bytes / bs_bytes,
         }
     }
 

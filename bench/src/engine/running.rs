@@ -358,12 +358,18 @@ impl Running {
             Turn::Until(wake_ns) => return self.wait_until(wake_ns),
         }
         // Those that are read back must be the pattern's.
-        let rw = self.result.job.rw;
+        let Job { rw, iodepth, .. } = self.result.job;
         let may_switch = rw.reads() && rw.writes() && self.checks.is_none();
         for _ in 0..self.lanes.len() {
             let number = self.next_lane;
             let lane = &mut self.lanes[number];
-            while !lane.is_done() {
+            // Where blocks are drawn at random the free ones may never come, so the search has an
+            // end. What it does not find is asked for again when an I/O completes, and one is in
+            // flight: with none, the first block would have been free.
+            for _ in 0..=iodepth {
+                if lane.is_done() {
+                    break;
+                }
                 let drawn = lane.next_direction();
                 match self.rules.direction(drawn, may_switch, self.start_ns, now_ns) {
                     Ok(direction) => lane.turn_to(direction),
@@ -379,9 +385,6 @@ impl Running {
                     return Some(next);
                 }
                 lane.pass_over();
-                if flights.on(lane.disk).count() as u64 >= lane.blocks {
-                    break;
-                }
             }
             self.advance_lane();
         }

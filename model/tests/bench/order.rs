@@ -93,6 +93,19 @@ fn skewed_ios_go_where_they_should() {
 }
 
 #[test]
+fn blocks_that_never_come_are_not_waited_for() {
+    // Far more blocks than may be in flight, but these laws draw hardly any.
+    for (law, iodepth) in [("zoned:100/1:0/99", 4), ("zipf:20", 32), ("pareto:0.001", 16)] {
+        let line = format!("rw=randwrite bs=4k iodepth={iodepth} random_distribution={law}");
+        let outcome = run(&one_disk(1), &format!("{line} verify=crc32c filename=xvda"), 1);
+        ok(&outcome);
+        let job = &outcome.results[0];
+        assert_eq!(job.write.ios, 256, "{law}");
+        assert!((1..64).contains(&job.read.ios), "{law}: {} blocks written", job.read.ios);
+    }
+}
+
+#[test]
 fn discards_give_up_each_block_once() {
     for rw in ["trim", "randtrim"] {
         let xen = one_disk(5);
