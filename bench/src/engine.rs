@@ -220,6 +220,11 @@ impl Engine {
             let Some(next) = self.running[number].next_ruled(now_ns, &flights) else { return };
             let disk = next.place.disk;
             let (queue, slot) = disks[disk].acquire();
+            if next.operation == Operation::Read
+                && let Some(checks) = self.running[number].read_checks()
+            {
+                checks.spoil(&mut disks[disk].queues[queue], &slot, next.place);
+            }
             self.put(number, next, Seat { disk, queue, slot }, disks, now_ns);
         }
         self.running[number].go_on_at(now_ns);

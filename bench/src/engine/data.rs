@@ -187,6 +187,18 @@ impl Checks {
         }
     }
 
+    /// Makes the pages of a slot unlike the block at `place`, before that is read: they may hold it
+    /// from an earlier I/O, and a backend that does nothing would be right. No sector of a block
+    /// begins with this noise, but for one in 2^64; and all of a sector is checked.
+    pub(super) fn spoil<H: Hypervisor>(
+        &self,
+        queue: &mut QueuePair<'_, H>,
+        slot: &Slot,
+        place: Place,
+    ) {
+        queue.spoil(slot, self.block_bytes, Noise(!(self.run_ns ^ place.offset)).next_word());
+    }
+
     /// Checks what was read at `place`. In a job that writes, what it has not written itself may
     /// be anything.
     pub(super) fn check<H: Hypervisor>(

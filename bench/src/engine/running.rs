@@ -442,7 +442,8 @@ impl Running {
             || pace.batch.is_some()
             || job.bs_mix.is_some();
         let waits = self.wake_ns != NEVER || self.ramp_end_ns != NEVER;
-        self.plain = self.phase == Phase::Free && !reads_back && !ruled && !waits;
+        let checks = job.rw.reads() && self.read_checks().is_some();
+        self.plain = self.phase == Phase::Free && !reads_back && !checks && !ruled && !waits;
     }
 
     /// Whether all writes are done and are to be read back.

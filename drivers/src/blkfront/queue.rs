@@ -302,6 +302,15 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
         self.slots[slot.index()].write(offset, bytes);
     }
 
+    /// Puts `word` at the start of each sector of what a read of `bytes` is to bring, where the
+    /// backend will put it: a sector that it leaves out shows that afterwards.
+    ///
+    /// # Panics
+    /// When that is beyond the slot's pages.
+    pub fn spoil(&mut self, slot: &Slot, bytes: u32, word: [u8; 8]) {
+        self.slots[slot.index()].spoil(bytes, word);
+    }
+
     /// Copies the slot's data from `offset` on, after a read.
     ///
     /// # Panics

@@ -309,6 +309,15 @@ impl<'a> SlotState<'a> {
         self.note_use((offset + bytes.len()) as u32);
     }
 
+    /// Puts `word` at the start of each of the sectors on the backend's side of the data.
+    pub(super) fn spoil(&mut self, bytes: u32, word: [u8; 8]) {
+        assert!(!self.is_in_flight());
+        for offset in (0..bytes as usize).step_by(SECTOR_SIZE as usize) {
+            self.pages[offset / PAGE_SIZE].0.write(offset % PAGE_SIZE, &word);
+        }
+        self.note_use(bytes);
+    }
+
     /// Copies out of the caller's side of the data, within one page.
     pub(super) fn read(&self, offset: usize, bytes: &mut [u8]) {
         assert!(!self.is_in_flight());
