@@ -49,9 +49,7 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// [`Overrun`], when the consumer's index is ahead of ours or too far behind.
     pub fn write(&mut self, bytes: &[u8]) -> Result<usize, Overrun> {
-        let cons = self.cons_shared.load(Ordering::Acquire);
-        let room = self.bytes.len() - filled(self.prod, cons, self.bytes.len())?;
-        let count = room.min(bytes.len());
+        let count = self.room()?.min(bytes.len());
         for &byte in &bytes[..count] {
             let place = self.prod as usize & (self.bytes.len() - 1);
             self.bytes[place].store(byte, Ordering::Relaxed);
@@ -63,6 +61,15 @@ impl<'a> Writer<'a> {
         Ok(count)
     }
 
+    /// Bytes that there is room for now.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn room(&self) -> Result<usize, Overrun> {
+        let cons = self.cons_shared.load(Ordering::Acquire);
+        Ok(self.bytes.len() - filled(self.prod, cons, self.bytes.len())?)
+    }
+
     /// Whether all that was written has been taken; an absurd index counts as taken.
     pub fn is_empty(&self) -> bool {
         let cons = self.cons_shared.load(Ordering::Acquire);
@@ -72,8 +79,7 @@ impl<'a> Writer<'a> {
     /// Whether there is no room now; an absurd index counts as room, so that `write` gets to
     /// report it.
     pub fn is_full(&self) -> bool {
-        let cons = self.cons_shared.load(Ordering::Acquire);
-        filled(self.prod, cons, self.bytes.len()) == Ok(self.bytes.len())
+        self.room() == Ok(0)
     }
 }
 

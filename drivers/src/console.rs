@@ -1,7 +1,8 @@
 //! The paravirtual console (io/console.h): text out, keys in.
 //!
 //! Nobody may be held up for ever by a console that is not drained: a write waits for room, but
-//! only so long, and once it gave up it does not wait again before there is room.
+//! only so long, and once it gave up it does not wait again before there is room. Who measures does
+//! not wait at all ([`try_write`](Console::try_write)).
 
 use xen_abi::{Port, console::Interface};
 
@@ -20,6 +21,8 @@ pub struct Console<'a, H> {
     input: Reader<'a>,
     /// The last write ran out of patience, or the indices were absurd: do not wait again.
     stuck: bool,
+    /// A write dropped something.
+    lost: bool,
 }
 
 impl<'a, H: Hypervisor> Console<'a, H> {
@@ -27,7 +30,7 @@ impl<'a, H: Hypervisor> Console<'a, H> {
     pub fn new(hypervisor: &'a H, port: Port, page: &'a Interface) -> Self {
         let output = Writer::new(&page.output, &page.out_prod, &page.out_cons);
         let input = Reader::new(&page.input, &page.in_prod, &page.in_cons);
-        Self { hypervisor, port, output, input, stuck: false }
+        Self { hypervisor, port, output, input, stuck: false, lost: false }
     }
 
     /// Shows `text`; newlines become CR LF, as a terminal wants them. What finds no room within the
@@ -46,6 +49,22 @@ impl<'a, H: Hypervisor> Console<'a, H> {
         if text.contains('\n') {
             self.flush();
         }
+    }
+
+    /// Shows `text` as [`write`](Self::write) does if there is room for all of it now, and leaves
+    /// it out otherwise; answers whether it is shown. Never waits.
+    pub fn try_write(&mut self, text: &str) -> bool {
+        let bytes = text.len() + text.matches('\n').count();
+        let has_room = self.output.room().is_ok_and(|room| room >= bytes);
+        if has_room {
+            self.write(text);
+        }
+        has_room
+    }
+
+    /// Whether a write ever dropped something, which no other reader of the console can tell.
+    pub fn has_lost(&self) -> bool {
+        self.lost
     }
 
     /// Shows bytes as they are. What finds no room within the patience is dropped.
@@ -77,8 +96,7 @@ impl<'a, H: Hypervisor> Console<'a, H> {
     fn write_bytes(&mut self, mut bytes: &[u8], give_up_ns: u64) {
         loop {
             let Ok(count) = self.output.write(bytes) else {
-                self.stuck = true;
-                return;
+                return self.give_up();
             };
             bytes = &bytes[count..];
             if bytes.is_empty() {
@@ -86,8 +104,7 @@ impl<'a, H: Hypervisor> Console<'a, H> {
                 return;
             }
             if self.stuck || self.hypervisor.now_ns() >= give_up_ns {
-                self.stuck = true;
-                return;
+                return self.give_up();
             }
             self.flush();
             self.hypervisor.prepare_wait();
@@ -96,6 +113,11 @@ impl<'a, H: Hypervisor> Console<'a, H> {
                 self.hypervisor.wait(give_up_ns);
             }
         }
+    }
+
+    /// Drops the rest of a text.
+    fn give_up(&mut self) {
+        (self.stuck, self.lost) = (true, true);
     }
 
     /// Takes what was typed, at most `keys.len()` bytes; answers how many.

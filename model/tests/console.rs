@@ -72,6 +72,31 @@ fn all_keys_arrive_in_order() {
 }
 
 #[test]
+fn who_does_not_wait_gets_a_whole_text_shown_or_none() {
+    let xen = ModelXen::seeded(1);
+    let (port, page) = xen.console_channel();
+    let mut console = Console::new(&xen, port, page);
+    xen.world().console.stopped = true;
+    let start_ns = xen.now_ns();
+    let room = page.output.len();
+    let filler = "x".repeat(room - 8);
+    assert!(console.try_write(&filler));
+    // Each line break is two bytes.
+    assert!(!console.try_write("1234567\n"));
+    assert!(console.try_write("12\n34\n"));
+    assert!(!console.try_write("5"));
+    assert!(xen.now_ns() - start_ns < 1_000_000, "nobody waited");
+    assert!(!console.has_lost(), "what is left out is not lost");
+
+    xen.world().console.stopped = false;
+    xen.pass_ns(1_000_000_000);
+    assert!(console.try_write("more\n"));
+    console.drain();
+    let shown = std::mem::take(&mut xen.world().console.shown);
+    assert!(shown == format!("{filler}12\r\n34\r\nmore\r\n").as_bytes());
+}
+
+#[test]
 fn a_daemon_that_stops_costs_some_seconds_once() {
     let xen = ModelXen::seeded(1);
     let (port, page) = xen.console_channel();
@@ -82,6 +107,7 @@ fn a_daemon_that_stops_costs_some_seconds_once() {
     let start_ns = xen.now_ns();
     console.drain();
     assert!(xen.now_ns() - start_ns < 10_000_000_000);
+    assert!(!console.has_lost());
     let start_ns = xen.now_ns();
     console.write(&"z\n".repeat(1000));
     let patience_ns = xen.now_ns() - start_ns;
@@ -99,4 +125,5 @@ fn a_daemon_that_stops_costs_some_seconds_once() {
     console.write("back\n");
     console.drain();
     assert!(xen.world().console.shown.ends_with(b"back\r\n"));
+    assert!(console.has_lost(), "and nobody forgets what was dropped");
 }

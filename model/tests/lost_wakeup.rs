@@ -111,8 +111,8 @@ const BACKEND: [Step; 3] = [Step::Store(1), Step::Fence, Step::Load(0)];
 fn the_frontend_never_loses_a_wake_up() {
     let publish = body_of(RING, "publish");
     let arm = body_of(RING, "arm");
-    // Between the two, the event is sent and the port is cleared.
-    let write = body_of(BYTE_RING, "write") + &body_of(BYTE_RING, "is_full");
+    // Between the two, the event is sent and the port is cleared; `is_full` asks for the room.
+    let write = body_of(BYTE_RING, "write") + &body_of(BYTE_RING, "room");
     let read = body_of(BYTE_RING, "read");
     for (body, stores, loads) in [
         (publish, "req_prod", "req_event"),
