@@ -1,5 +1,6 @@
 //! Where text goes: the paravirtual console under Xen, the first serial port without it.
 
+use alloc::format;
 use core::fmt::{self, Write};
 
 use drivers::console::Console;
@@ -10,6 +11,8 @@ use x86_64::instructions::port::Port;
 use crate::xen::Xen;
 
 const DEBUG_PORT: u16 = 0xe9;
+/// What is said when [`has_lost`].
+pub const LOST: &str = "the console lost output that nobody took in time; keep xl console attached";
 /// Half of the console's ring.
 const PIECE_BYTES: usize = 1024;
 
@@ -43,6 +46,20 @@ pub fn print(text: fmt::Arguments<'_>) {
     if let Some(mut sink) = SINK.try_lock() {
         let _ = sink.write_fmt(text);
     }
+}
+
+/// Shows `line` and ends it, unless that takes a wait; answers whether it is shown.
+pub fn try_print(line: &str) -> bool {
+    match SINK.try_lock().as_deref_mut() {
+        Some(Sink::Xen(console)) => console.try_write(&format!("{line}\n")),
+        Some(sink) => sink.write_fmt(format_args!("{line}\n")).is_ok(),
+        None => false,
+    }
+}
+
+/// Whether text or bytes were dropped that should have been shown, because nobody took them.
+pub fn has_lost() -> bool {
+    matches!(&*SINK.lock(), Sink::Xen(console) if console.has_lost())
 }
 
 /// Shows bytes on Xen's console as they are.

@@ -82,16 +82,21 @@ pub fn show(source: Source<'_, '_>, look: Look, path: &[u8]) -> Result<(), Strin
     };
     let printable = &mut |bytes: &[u8]| {
         print_escaped(bytes);
-        Ok(())
+        all_was_taken()
     };
     match look {
         Look::List => tools.ls(path, true, printable),
         Look::Sums => tools.sum(path, printable),
         Look::Bytes => tools.cat(path, &mut |bytes| {
             console::print_bytes(bytes);
-            Ok(())
+            all_was_taken()
         }),
     }
+}
+
+/// An error when the console lost something: what is shown is to be whole.
+fn all_was_taken() -> Result<(), String> {
+    if console::has_lost() { Err(console::LOST.into()) } else { Ok(()) }
 }
 
 /// Shows names, which may be hostile: what could move a terminal's cursor is escaped.

@@ -23,7 +23,7 @@ use crate::control::Control;
 use crate::options::{Look, Options};
 use crate::say;
 use crate::xen::Xen;
-use crate::{files, memory};
+use crate::{console, files, memory};
 
 /// Why there is no result, or not the whole of it.
 #[derive(Debug)]
@@ -189,6 +189,9 @@ impl<'a> Runner<'a> {
         }
         let failure = failure.map(|failure| failure as &dyn fmt::Display);
         bench::result::emit(&self.results, failure, &mut |line| say!("{line}"));
+        if console::has_lost() {
+            say!("ringmark: error: {}", console::LOST);
+        }
     }
 
     fn run_jobs(&mut self, options: &Options) -> Result<(), Failure> {
@@ -378,13 +381,15 @@ impl<'a> Runner<'a> {
         let mut stopped = false;
         let mut before = Progress::default();
         let (first_io, control, store) = (&mut self.first_io, &mut self.control, &mut self.store);
+        // No measurement waits for the console: what finds no room there comes with the next tick.
         let mut observe = |progress: &Progress| {
             let ios = progress.read.ios + progress.written.ios;
-            if ios != 0 && !core::mem::replace(first_io, true) {
-                say!("ringmark: first I/O completed");
+            if ios != 0 && !*first_io {
+                *first_io = console::try_print("ringmark: first I/O completed");
             }
-            if progress.elapsed_ns >= engine::TICK_NS {
-                say!("{}", bench::status::line(jobs, &before, progress));
+            if progress.elapsed_ns >= engine::TICK_NS
+                && console::try_print(&bench::status::line(jobs, &before, progress))
+            {
                 before = *progress;
             }
             stopped |= control.is_asked(store);
