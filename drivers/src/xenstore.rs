@@ -19,7 +19,7 @@ mod text;
 
 pub use text::TextError;
 
-/// How long one request may take, in nanoseconds.
+/// How long one request may take, or all of [`in_time`](Xenstore::in_time), in nanoseconds.
 const REQUEST_TIMEOUT_NS: u64 = 10_000_000_000;
 /// How often a transaction is tried again after a conflict.
 const TRANSACTION_TRIES: u32 = 16;
@@ -115,6 +115,8 @@ pub struct Xenstore<'a, H> {
     watches_set: u32,
     watches_fired: u32,
     broken: Option<&'static str>,
+    /// When no request is waited for any more, whenever it began.
+    end_ns: u64,
 }
 
 impl<'a, H: Hypervisor> Xenstore<'a, H> {
@@ -130,7 +132,18 @@ impl<'a, H: Hypervisor> Xenstore<'a, H> {
             watches_set: 0,
             watches_fired: 0,
             broken: None,
+            end_ns: u64::MAX,
         }
+    }
+
+    /// Does `work`, whose requests together may take as long as one: for what asks as often as
+    /// xenstore's content wants it to. Those that come too late end with [`Error::Timeout`].
+    pub fn in_time<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let before_ns = self.end_ns;
+        self.end_ns = before_ns.min(self.hypervisor.now_ns().saturating_add(REQUEST_TIMEOUT_NS));
+        let done = work(self);
+        self.end_ns = before_ns;
+        done
     }
 
     /// A node's value. Relative paths start at the domain's own directory.
@@ -318,7 +331,11 @@ impl<'a, H: Hypervisor> Xenstore<'a, H> {
             tx_id: transaction.0,
             len: len as u32,
         };
-        let deadline_ns = self.hypervisor.now_ns().saturating_add(REQUEST_TIMEOUT_NS);
+        let now_ns = self.hypervisor.now_ns();
+        if now_ns >= self.end_ns {
+            return Err(Error::Timeout);
+        }
+        let deadline_ns = self.end_ns.min(now_ns.saturating_add(REQUEST_TIMEOUT_NS));
         self.send(&header.to_bytes(), deadline_ns)?;
         for part in parts {
             self.send(part, deadline_ns)?;

@@ -239,12 +239,16 @@ impl<'a> Runner<'a> {
     /// The disks that are measured unless some are named: those that may be written, for one that
     /// is read-only is no ordinary disk.
     fn writable(&mut self, vdevs: &[Vdev]) -> Result<Vec<String>, Failure> {
-        let mut names = Vec::new();
-        for &vdev in vdevs {
-            if handshake::is_writable(&mut self.store, vdev)? {
-                names.push(vdev.to_string());
+        // There may be thousands.
+        let names = self.store.in_time(|store| {
+            let mut names = Vec::new();
+            for &vdev in vdevs {
+                if handshake::is_writable(store, vdev)? {
+                    names.push(vdev.to_string());
+                }
             }
-        }
+            Ok::<_, xenstore::Error>(names)
+        })?;
         if names.is_empty() {
             let found = vdevs.iter().map(Vdev::to_string).collect();
             return Err(Failure::NothingToDo { found });

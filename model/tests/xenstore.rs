@@ -248,6 +248,25 @@ fn a_text_is_put_together() {
 }
 
 #[test]
+fn a_text_in_slow_pieces_is_given_up_after_the_time_of_one_request() {
+    let xen = ModelXen::seeded(3);
+    let mut guest = Guest::boot(&xen);
+    xen.world().set(TEXT, "100");
+    for number in 0..100 {
+        xen.world().set(&format!("{TEXT}/{number}"), "x");
+    }
+    xen.world().xen.call_ns = 200_000_000;
+    let start_ns = xen.now_ns();
+    assert_eq!(guest.store.read_text("text", 8192), Err(TextError::Store(Error::Timeout)));
+    let waited_ns = xen.now_ns() - start_ns;
+    assert!((10_000_000_000..12_000_000_000).contains(&waited_ns), "{waited_ns}");
+    // Each request for itself has its time again.
+    assert_eq!(guest.store.read(NONE, "text").unwrap(), "100");
+    xen.world().xen.call_ns = 0;
+    assert_eq!(guest.store.read_text("text", 8192).unwrap().unwrap(), "x".repeat(100));
+}
+
+#[test]
 fn a_text_that_does_not_add_up_is_refused() {
     for length in ["8193", "99999999999999999999", "-1", "many", ""] {
         let error = read_text(length, &["a"]).unwrap_err();

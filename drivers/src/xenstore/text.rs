@@ -64,11 +64,16 @@ impl From<Error> for TextError {
 }
 
 impl<H: Hypervisor> Xenstore<'_, H> {
-    /// The text at `path`, of at most `bytes_max` bytes; `None` when there is no such node.
+    /// The text at `path`, of at most `bytes_max` bytes; `None` when there is no such node. All of
+    /// it may take as long as one request, in however many pieces it is.
     ///
     /// # Errors
     /// [`TextError`].
     pub fn read_text(&mut self, path: &str, bytes_max: usize) -> Result<Option<String>, TextError> {
+        self.in_time(|store| store.read_pieces(path, bytes_max))
+    }
+
+    fn read_pieces(&mut self, path: &str, bytes_max: usize) -> Result<Option<String>, TextError> {
         let Some(value) = self.read_if_there(path)? else { return Ok(None) };
         let Some(bytes) = value.parse().ok().filter(|&bytes: &usize| bytes <= bytes_max) else {
             return Err(TextError::Length { path: path.into(), value, bytes_max });
