@@ -67,6 +67,12 @@ impl Range {
     }
 }
 
+/// Whether a loader may have left something in `range`: mapped, not at address 0, and apart from
+/// our own image, of which a page is not mapped (the guard below the boot stack).
+pub fn is_readable(range: Range, image: Range) -> bool {
+    range.start != 0 && range.end <= MAPPED_END && !range.touches(image)
+}
+
 /// Bytes of an entry of the map that XENMEM_memory_map fills in (`e820entry`).
 pub const WIRE_ENTRY_SIZE: usize = 20;
 
@@ -196,6 +202,18 @@ mod tests {
             &[],
             &[(4096, 4 * MIB), (4 * MIB, 6 * MIB)],
         );
+    }
+
+    #[test]
+    fn nothing_is_read_from_the_image_nor_from_beyond_the_map() {
+        let image = Range { start: MIB, end: 2 * MIB };
+        let is_readable = |start, size| is_readable(Range::sized(start, size), image);
+        assert!(is_readable(1, 4096) && is_readable(MIB - 8, 8) && is_readable(2 * MIB, MIB));
+        assert!(is_readable(MAPPED_END - 8, 8));
+        assert!(!is_readable(MIB - 8, 9) && !is_readable(2 * MIB - 1, 1));
+        assert!(!is_readable(MIB + 5, 1) && !is_readable(4096, 4 * MIB));
+        assert!(!is_readable(0, 8) && !is_readable(MAPPED_END - 8, 9));
+        assert!(!is_readable(u64::MAX, 1) && !is_readable(4 * MIB, u64::MAX));
     }
 
     #[test]

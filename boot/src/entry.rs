@@ -5,12 +5,13 @@ use core::fmt::{self, Write};
 use core::ptr::{self, addr_of};
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use boot_info::memory_map::{MAPPED_END, REGIONS_MAX, Range, usable};
+use boot_info::memory_map::{REGIONS_MAX, Range, is_readable, usable};
 use boot_info::start_info::{Loaded, PhysicalMemory, Unreadable};
 use bootloader_api::BootInfo;
 use bootloader_api::info::{MemoryRegion, Optional};
 use heapless::Vec;
 use spin::{Mutex, Once};
+use xen_abi::PAGE_SIZE;
 use xen_abi::start_info::MemmapEntry;
 
 global_asm!(include_str!("entry.s"), options(att_syntax));
@@ -45,14 +46,13 @@ struct IdentityMapped;
 
 impl PhysicalMemory for IdentityMapped {
     fn read(&self, address: u64, bytes: &mut [u8]) -> Result<(), Unreadable> {
-        let end = address.checked_add(bytes.len() as u64).ok_or(Unreadable(address))?;
-        if address == 0 || end > MAPPED_END {
+        if !is_readable(Range::sized(address, bytes.len() as u64), image()) {
             return Err(Unreadable(address));
         }
         let from = ptr::with_exposed_provenance::<u8>(address as usize);
         // SAFETY: the range is mapped (entry.s maps 4 GiB but the stack's guard, which lies in our
-        // own image where no loader puts anything); where there is no RAM behind it, the machine
-        // reads as ones. Nothing writes here while the boot code runs.
+        // own image); where there is no RAM behind it, the machine reads as ones. Nothing writes
+        // here while the boot code runs.
         unsafe { from.copy_to_nonoverlapping(bytes.as_mut_ptr(), bytes.len()) };
         Ok(())
     }
@@ -72,8 +72,11 @@ extern "C" fn boot_main(start_info_address: u64) -> ! {
     if loaded.start_info.rsdp_paddr != 0 {
         info.rsdp_addr = Optional::Some(loaded.start_info.rsdp_paddr);
     }
-    if let Some(module) = loaded.modules.iter().find(|module| is_mapped(module.paddr, module.size))
-    {
+    if let Some(module) = loaded.modules.iter().find(|module| {
+        let range = Range::sized(module.paddr, module.size);
+        // Page 0 is gone by now.
+        module.size != 0 && module.paddr >= PAGE_SIZE as u64 && is_readable(range, image())
+    }) {
         info.ramdisk_addr = Optional::Some(module.paddr);
         info.ramdisk_len = module.size;
     }
@@ -124,10 +127,6 @@ fn reserved() -> Vec<Range, 32> {
 
 fn image() -> Range {
     Range { start: addr_of!(image_start).addr() as u64, end: addr_of!(image_end).addr() as u64 }
-}
-
-fn is_mapped(start: u64, size: u64) -> bool {
-    start >= 4096 && size != 0 && start.checked_add(size).is_some_and(|end| end <= MAPPED_END)
 }
 
 /// Says why on the first serial port and on Xen's and QEMU's debug port, and stops for good.
