@@ -72,7 +72,8 @@ fn under_xen(boot_info: &BootInfo, leaves: u32) -> ! {
         Ok(xen) => &*Box::leak(Box::new(xen)),
         Err(errno) => lifecycle::crash(format_args!("cannot set up event channels: {errno}")),
     };
-    connect_console(xen, boot_info, regions);
+    let ours = our_memory(boot_info, regions, special);
+    connect_console(xen, &ours);
     greet(xen);
 
     let mut options = match Options::parse(boot::command_line()) {
@@ -90,7 +91,7 @@ fn under_xen(boot_info: &BootInfo, leaves: u32) -> ! {
         let passed = test.finish();
         lifecycle::end(if passed { ShutdownReason::Poweroff } else { ShutdownReason::Crash });
     }
-    let mut store = match connect_xenstore(xen, boot_info, regions) {
+    let mut store = match connect_xenstore(xen, &ours) {
         Ok(store) => store,
         Err(absent) => fail(format_args!("no disk can be found without xenstore: {absent}")),
     };
@@ -142,16 +143,19 @@ fn memory_map(boot_info: &BootInfo, gate: Gate) -> Result<(&[MemoryRegion], Gfn)
     Ok((regions, Gfn(hole / PAGE_SIZE as u64)))
 }
 
-/// The memory that is ours: the image and what may be allocated.
-fn our_memory(boot_info: &BootInfo, regions: &[MemoryRegion]) -> impl Iterator<Item = Range> {
+/// The memory that is ours: what may be allocated, the image, and the pages that Xen maps for us.
+fn our_memory(boot_info: &BootInfo, regions: &[MemoryRegion], special: Gfn) -> Vec<Range> {
+    let page = PAGE_SIZE as u64;
     let image = Range::sized(boot_info.kernel_addr, boot_info.kernel_len);
-    regions.iter().map(|region| Range { start: region.start, end: region.end }).chain([image])
+    let special = Range::sized(special.0 * page, xen::SPECIAL_PAGES * page);
+    let usable = regions.iter().map(|region| Range { start: region.start, end: region.end });
+    usable.chain([image, special]).collect()
 }
 
 /// Without a console the guest works on, silently.
-fn connect_console(xen: &'static Xen, boot_info: &BootInfo, regions: &[MemoryRegion]) {
+fn connect_console(xen: &'static Xen, ours: &[Range]) {
     let (page, port) = (xen.param(hvm::PARAM_CONSOLE_PFN), xen.param(hvm::PARAM_CONSOLE_EVTCHN));
-    if let Ok((address, port)) = special_page::place(page, port, our_memory(boot_info, regions)) {
+    if let Ok((address, port)) = special_page::place(page, port, ours.iter().copied()) {
         let page = ptr::with_exposed_provenance::<xen_abi::console::Interface>(address);
         // SAFETY: Xen says that the console's page is there; it is mapped and lies outside of our
         // memory (`place`); all its fields are atomics.
@@ -159,13 +163,9 @@ fn connect_console(xen: &'static Xen, boot_info: &BootInfo, regions: &[MemoryReg
     }
 }
 
-fn connect_xenstore<'a>(
-    xen: &'a Xen,
-    boot_info: &BootInfo,
-    regions: &[MemoryRegion],
-) -> Result<Xenstore<'a, Xen>, Absent> {
+fn connect_xenstore<'a>(xen: &'a Xen, ours: &[Range]) -> Result<Xenstore<'a, Xen>, Absent> {
     let (page, port) = (xen.param(hvm::PARAM_STORE_PFN), xen.param(hvm::PARAM_STORE_EVTCHN));
-    let (address, port) = special_page::place(page, port, our_memory(boot_info, regions))?;
+    let (address, port) = special_page::place(page, port, ours.iter().copied())?;
     let page = ptr::with_exposed_provenance::<xen_abi::xenstore::Interface>(address);
     // SAFETY: as for the console's page.
     Ok(Xenstore::new(xen, port, unsafe { &*page }))
