@@ -1,6 +1,6 @@
 //! `ls`, `cat` and `sum` for an FFS volume: the same in the guest and on a host.
 //!
-//! Output is that of `ls -l`, `cat` and `sha256sum`, piece by piece to a function of the caller's.
+//! Output is that of `ls -lb`, `cat` and `sha256sum`, piece by piece to a function of the caller's.
 //! What is wrong is one line that begins with the path it is about. Names are kept while a
 //! directory is listed or a tree is walked, in an amount of memory that the caller sets, because
 //! the volume may be hostile and a guest's heap is small.
@@ -10,6 +10,7 @@
 extern crate alloc;
 
 mod line;
+mod quote;
 mod walk;
 
 use alloc::borrow::ToOwned;
@@ -18,6 +19,7 @@ use alloc::vec::Vec;
 use core::fmt::Display;
 
 use fs::{Inode, Kind, ReadBlocks, Volume};
+pub use quote::Quote;
 use sha2::{Digest, Sha256};
 use walk::{Name, Walk, join};
 
@@ -57,7 +59,7 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Tools<D, B> {
         let mut walk = Walk::new(path, &inode, self.names_bytes_max)?;
         while let Some((path, names)) = walk.next(&mut self.volume)? {
             if recursive {
-                output(&path)?;
+                output(&line::escaped(&path))?;
                 output(b":\n")?;
             }
             for name in names.iter() {

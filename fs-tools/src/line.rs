@@ -1,4 +1,4 @@
-//! Lines as `ls -l` and `sha256sum` write them.
+//! Lines as `ls -lb` and `sha256sum` write them.
 
 use alloc::format;
 use alloc::string::String;
@@ -6,18 +6,50 @@ use alloc::vec::Vec;
 
 use fs::{Inode, Kind};
 
-/// A line of `ls -l`, without a time.
+/// A line of `ls -lb`, without a time.
 pub(crate) fn list(inode: &Inode, name: &[u8], target: Option<&[u8]>) -> Vec<u8> {
     let Inode { links, uid, gid, size_bytes, .. } = inode;
     let mode = mode_text(inode);
     let mut line = format!("{mode} {links:>3} {uid:>5} {gid:>5} {size_bytes:>12} ").into_bytes();
-    line.extend(name);
+    line.extend(escaped(name));
     if let Some(target) = target {
         line.extend(b" -> ");
-        line.extend(target);
+        line.extend(escaped(target));
     }
     line.push(b'\n');
     line
+}
+
+/// A name as `ls -b` shows it: one word of a line, whatever is in it.
+pub(crate) fn escaped(name: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(name.len());
+    for chunk in name.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            let mut bytes = [0; 4];
+            let bytes = character.encode_utf8(&mut bytes).as_bytes();
+            match character {
+                '\x07' => text.extend(b"\\a"),
+                '\x08' => text.extend(b"\\b"),
+                '\t' => text.extend(b"\\t"),
+                '\n' => text.extend(b"\\n"),
+                '\x0b' => text.extend(b"\\v"),
+                '\x0c' => text.extend(b"\\f"),
+                '\r' => text.extend(b"\\r"),
+                ' ' => text.extend(b"\\ "),
+                '\\' => text.extend(b"\\\\"),
+                _ if character.is_control() => octal(&mut text, bytes),
+                _ => text.extend(bytes),
+            }
+        }
+        octal(&mut text, chunk.invalid());
+    }
+    text
+}
+
+fn octal(text: &mut Vec<u8>, bytes: &[u8]) {
+    for byte in bytes {
+        text.extend(format!("\\{byte:03o}").bytes());
+    }
 }
 
 /// `drwxr-xr-x` and its kin.
@@ -73,6 +105,13 @@ pub(crate) fn sum(hash: &[u8], path: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_escaped_as_ls_does() {
+        assert_eq!(escaped(b"a b\\c\nd\x1b[2J"), b"a\\ b\\\\c\\nd\\033[2J");
+        assert_eq!(escaped("\u{e4}\u{9b}".as_bytes()), "\u{e4}\\302\\233".as_bytes());
+        assert_eq!(escaped(b"x\xff"), b"x\\377");
+    }
 
     #[test]
     fn names_are_escaped_as_sha256sum_does() {

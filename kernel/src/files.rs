@@ -8,7 +8,7 @@ use bench::file_map::FileMap;
 use bench::reader::{BlockReader, ReadError};
 use drivers::xenstore::Xenstore;
 use fs::{ReadBlocks, SCRATCH_BYTES, Volume};
-use fs_tools::Tools;
+use fs_tools::{Quote, Tools};
 
 use crate::control::Control;
 use crate::options::Look;
@@ -17,6 +17,8 @@ use crate::{console, memory, say};
 
 /// Files are read in pieces of so many bytes.
 const READ_BYTES: usize = 128 << 10;
+/// What the lines of a result begin with, and all that this program says of itself.
+const OUR_LINES: &[u8] = b"ringmark";
 /// One part in so many of the heap is for names.
 const NAMES_SHARE: usize = 4;
 
@@ -87,10 +89,15 @@ pub fn show(source: Source<'_, '_>, look: Look, path: &[u8]) -> Result<(), Strin
     match look {
         Look::List => tools.ls(path, true, printable),
         Look::Sums => tools.sum(path, printable),
-        Look::Bytes => tools.cat(path, &mut |bytes| {
-            console::print_bytes(bytes);
-            all_was_taken()
-        }),
+        Look::Bytes => {
+            let mut quote = Quote::new(OUR_LINES);
+            let done = tools.cat(path, &mut |bytes| {
+                console::print_bytes(&quote.quote(bytes));
+                all_was_taken()
+            });
+            console::print_bytes(&quote.end());
+            done.and_then(|()| all_was_taken())
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Looks into FFS images and disks: `ffs ls|cat|sum|info IMAGE [PATH]`. Output is that of `ls -l`,
+//! Looks into FFS images and disks: `ffs ls|cat|sum|info IMAGE [PATH]`. Output is that of `ls -lb`,
 //! `cat` and `sha256sum`; what is wrong is told in one line.
 
 mod disk;
@@ -23,7 +23,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Act {
-    /// List a directory like ls -l
+    /// List a directory like ls -lb
     Ls {
         /// With all directories below it
         #[arg(short = 'R')]

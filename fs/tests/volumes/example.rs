@@ -1,6 +1,9 @@
 //! The example `ffs`, as one uses it: its sums are those of sha256sum, its files those of the tree,
 //! and what goes wrong is one line.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -16,6 +19,48 @@ fn example() -> PathBuf {
 
 fn ffs(act: &str, image: &Path, path: &[&str]) -> Output {
     Command::new(example()).arg(act).arg(image).args(path).output().unwrap()
+}
+
+#[test]
+fn names_are_escaped_as_ls_does() {
+    let scratch = Scratch::new("names");
+    let (source, image) = (scratch.0.join("source"), scratch.0.join("image"));
+    let odd = source.join("od\nd");
+    std::fs::create_dir_all(&odd).unwrap();
+    let controls: Vec<u8> = (1..32).chain([127]).collect();
+    let names: [&[u8]; 7] = [
+        b"a b",
+        b"two\nlines",
+        b"back\\slash",
+        &controls,
+        b"\xff\xc3",
+        "\u{e4}\u{9b}".as_bytes(),
+        b"x",
+    ];
+    for name in names {
+        std::os::unix::fs::symlink(OsStr::from_bytes(name), odd.join(OsStr::from_bytes(name)))
+            .unwrap();
+    }
+    Makefs { version: 2, big_endian: false, block_bytes: 8192, frag_bytes: 1024 }
+        .make(&source, &image);
+    let ls = Command::new("ls").arg("-b").arg(&odd).env("LC_ALL", "C.UTF-8").output().unwrap();
+    let expected: BTreeSet<String> = String::from_utf8(ls.stdout)
+        .unwrap()
+        .lines()
+        .map(|name| format!("{name} -> {name}"))
+        .collect();
+    assert_eq!(expected.len(), names.len());
+    let found = String::from_utf8(ffs("ls", &image, &["-R"]).stdout).unwrap();
+    let (_, found) = found.split_once("\n/od\\nd:\n").expect("the directory's name is one line");
+    // Mode, links, owner, group and size come first.
+    let name = |line: &str| {
+        let mut rest = line;
+        for _ in 0..5 {
+            rest = rest.trim_start().split_once(' ').unwrap().1;
+        }
+        rest.to_owned()
+    };
+    assert_eq!(found.trim_end().lines().map(name).collect::<BTreeSet<_>>(), expected);
 }
 
 #[test]
