@@ -47,6 +47,17 @@ pub fn heap_bytes(jobs: &[Job]) -> usize {
     jobs.iter().map(|job| JOB + log(job)).sum::<usize>() + REPORT
 }
 
+/// The longest report of jobs as a guest [`emit`]s it, in bytes, however their latencies spread:
+/// who reads one need not take more.
+pub fn report_bytes_max(jobs: &[Job]) -> usize {
+    // Five histograms with a count in each bin are 260 KiB; options are as long as they are given.
+    const JOB: usize = 512 << 10;
+    const SAMPLE: usize = 64;
+    let log = |job| samples::log_samples(job).unwrap_or(0) * 2 * SAMPLE;
+    let jobs: usize = jobs.iter().map(|job| JOB + log(job)).sum();
+    (JOB + jobs).min(frame::BYTES_MAX)
+}
+
 /// What a job did. The caller adds it up while the job runs.
 #[derive(Clone, Debug)]
 pub struct JobResult {

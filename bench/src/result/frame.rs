@@ -28,7 +28,7 @@ const PIECE: &str = "ringmark-result ";
 const VERSION: u32 = 1;
 /// The longest piece of text in a line, in bytes.
 const PIECE_BYTES: usize = 900;
-/// The longest text that is taken, in bytes: nobody is to fill the reader's memory.
+/// The longest text that is ever taken, in bytes: nobody is to fill the reader's memory.
 pub const BYTES_MAX: usize = 64 << 20;
 
 /// Without a table: results are short, and so is a guest's image.
@@ -88,8 +88,11 @@ pub enum FrameError {
     Mark(String),
     /// The first line tells of a format that is not known here.
     Version(u32),
-    /// There is more than [`BYTES_MAX`].
-    TooLong,
+    /// There is more than is taken.
+    TooLong {
+        /// The most that is taken, in bytes.
+        bytes_max: usize,
+    },
     /// A line of the text is missing, or some other is in its place.
     Line {
         /// The number of the line that should have come.
@@ -127,7 +130,9 @@ impl fmt::Display for FrameError {
                 f,
                 "it has format {version}, known is {VERSION}; use guest and tool of one version"
             ),
-            Self::TooLong => write!(f, "it has more than {BYTES_MAX} bytes"),
+            Self::TooLong { bytes_max } => {
+                write!(f, "it has more than {bytes_max} bytes, too much for its jobs")
+            }
             Self::Line { expected, found } => {
                 write!(f, "line {expected} is missing, in its place came {found:?}")
             }
@@ -143,9 +148,17 @@ impl fmt::Display for FrameError {
 impl core::error::Error for FrameError {}
 
 /// Reads results out of a console's lines.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Unframe {
+    bytes_max: usize,
     open: Option<Open>,
+}
+
+impl Default for Unframe {
+    /// Takes [`BYTES_MAX`].
+    fn default() -> Self {
+        Self::new(BYTES_MAX)
+    }
 }
 
 /// What has come of a result that began.
@@ -156,6 +169,11 @@ struct Open {
 }
 
 impl Unframe {
+    /// Takes texts of at most so many bytes, and of [`BYTES_MAX`].
+    pub fn new(bytes_max: usize) -> Self {
+        Self { bytes_max: bytes_max.min(BYTES_MAX), open: None }
+    }
+
     /// Takes the next line, with its line break or without; answers the text when that was its
     /// last. After an error the next result can be read.
     ///
@@ -164,7 +182,7 @@ impl Unframe {
     pub fn line(&mut self, line: &str) -> Result<Option<String>, FrameError> {
         let line = line.trim_end();
         if let Some(words) = line.strip_prefix(BEGIN) {
-            let before = mem::take(self).finish();
+            let before = Self { open: self.open.take(), ..*self }.finish();
             match words.trim_start().parse() {
                 Ok(VERSION) => self.open = Some(Open::default()),
                 Ok(version) => return Err(FrameError::Version(version)),
@@ -174,7 +192,7 @@ impl Unframe {
         }
         let Some(open) = &mut self.open else { return Ok(None) };
         if let Some(piece) = line.strip_prefix(PIECE) {
-            let taken = open.append(piece);
+            let taken = open.append(piece, self.bytes_max);
             if taken.is_err() {
                 self.open = None;
             }
@@ -204,15 +222,15 @@ impl Unframe {
 
 impl Open {
     /// Takes `NUMBER TEXT|`.
-    fn append(&mut self, piece: &str) -> Result<(), FrameError> {
+    fn append(&mut self, piece: &str, bytes_max: usize) -> Result<(), FrameError> {
         self.lines += 1;
         let text = piece
             .split_once(' ')
             .filter(|(number, _)| number.parse() == Ok(self.lines))
             .and_then(|(_, text)| text.strip_suffix('|'))
             .ok_or_else(|| FrameError::Line { expected: self.lines, found: short(piece) })?;
-        if text.len() > BYTES_MAX - self.text.len() {
-            return Err(FrameError::TooLong);
+        if text.len() > bytes_max.saturating_sub(self.text.len()) {
+            return Err(FrameError::TooLong { bytes_max });
         }
         self.text.push_str(text);
         Ok(())
@@ -328,6 +346,21 @@ mod tests {
         assert_eq!(cut, [Err(FrameError::Cut { bytes: text.len() })]);
         let again = damaged(&|lines| lines.splice(last.., whole.clone()).for_each(drop));
         assert!(matches!(&again[..], [Err(FrameError::Cut { .. }), Ok(good)] if *good == text));
+    }
+
+    #[test]
+    fn no_more_is_taken_than_agreed() {
+        let text = long();
+        for (bytes_max, fits) in [(text.len(), true), (text.len() - 1, false), (0, false)] {
+            let mut unframe = Unframe::new(bytes_max);
+            // What came before makes no difference.
+            for _ in 0..2 {
+                let found = framed(&text).iter().find_map(|line| unframe.line(line).transpose());
+                let expected =
+                    if fits { Ok(text.clone()) } else { Err(FrameError::TooLong { bytes_max }) };
+                assert_eq!(found, Some(expected));
+            }
+        }
     }
 
     #[test]

@@ -53,13 +53,16 @@ impl<'de, K: FromStr, V: Deserialize<'de>> Deserialize<'de> for Pairs<K, V> {
     }
 }
 
+/// The most pairs that are read: fio's bins and ours are 1,856, and nothing else has more.
+const PAIRS_MAX: usize = 2048;
+
 struct PairsVisitor<K, V>(PhantomData<(K, V)>);
 
 impl<'de, K: FromStr, V: Deserialize<'de>> Visitor<'de> for PairsVisitor<K, V> {
     type Value = Pairs<K, V>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
+        write!(f, "an object of at most {PAIRS_MAX} members")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
@@ -67,8 +70,29 @@ impl<'de, K: FromStr, V: Deserialize<'de>> Visitor<'de> for PairsVisitor<K, V> {
         while let Some((name, value)) = map.next_entry::<String, V>()? {
             let key = name.parse();
             let key = key.map_err(|_| A::Error::custom(format_args!("bad key {name:?}")))?;
+            if pairs.len() == PAIRS_MAX {
+                return Err(A::Error::invalid_length(PAIRS_MAX + 1, &self));
+            }
             pairs.push((key, value));
         }
         Ok(Pairs(pairs))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    #[test]
+    fn an_object_has_an_end() {
+        let read = |count: usize| {
+            let members: Vec<String> = (0..count).map(|key| format!("\"{key}\":1")).collect();
+            serde_json::from_str::<Pairs<u64, u64>>(&format!("{{{}}}", members.join(",")))
+        };
+        assert_eq!(read(PAIRS_MAX).map(|pairs| pairs.len()).ok(), Some(PAIRS_MAX));
+        let error = read(PAIRS_MAX + 1).expect_err("too many").to_string();
+        let expected = "invalid length 2049, expected an object of at most 2048 members";
+        assert!(error.starts_with(expected), "{error}");
     }
 }
