@@ -14,6 +14,7 @@ use crate::job;
 use crate::life::{self, Reader};
 use crate::peer::{self, Initramfs, PeerReader};
 use crate::plain;
+use crate::plan::Plan;
 use crate::result::{self, OurReader};
 use crate::run::GuestOptions;
 use crate::status::complain;
@@ -89,6 +90,7 @@ impl Compare {
     /// When a guest or its job fails; when the results do not match.
     pub fn run(&self) -> Result<()> {
         let text = job::read(&self.job, &self.options)?;
+        let plan = Plan::of_file(&self.job, &text)?;
         let peer_job = peer::job(&text, self.guest.disk_count());
         let interrupt = Interrupt::listen()?;
         let initramfs = Initramfs::new(&self.peer_initramfs, &peer_job)?;
@@ -105,7 +107,7 @@ impl Compare {
             let order = [Who::Ringmark, Who::Linux];
             for who in if turn % 2 == 0 { order } else { [Who::Linux, Who::Ringmark] } {
                 let (config, job, reader): (_, _, &mut dyn Reader) = match who {
-                    Who::Ringmark => (&ours, Some(&*text), &mut OurReader::default()),
+                    Who::Ringmark => (&ours, Some(&*text), &mut OurReader::new(&plan)),
                     Who::Linux => (&peer, None, &mut PeerReader),
                 };
                 let of_whom = || format!("{}, run {} of {}", who.name(), turn + 1, self.runs);

@@ -2,8 +2,9 @@
 //!
 //! `cli` reads the command line; `run` says what is to be done; `life` is a guest's way from its
 //! making to its result, on `guest` (the domain), `console` (what it says) and `xl` (the tool
-//! stack's programs); `job` is what goes in, `result` what comes out. A guest is taken for hostile:
-//! what it says is bounded, checked text. No domain outlives this program.
+//! stack's programs); `job` is what goes in, `result` what comes out, and `plan` how much that may
+//! be. A guest is taken for hostile: what it says is bounded, checked text. No domain outlives this
+//! program.
 
 mod cli;
 mod compare;
@@ -16,6 +17,7 @@ mod job;
 mod life;
 mod peer;
 mod plain;
+mod plan;
 mod report;
 mod result;
 mod run;

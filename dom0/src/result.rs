@@ -7,12 +7,13 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use bench::result::frame::Unframe;
-use bench::result::{self, Report, Run};
+use bench::result::{self, LogFile, Report, Run};
 use clap::ValueEnum;
 
 use crate::date;
 use crate::life::{Meaning, Reader};
 use crate::plain;
+use crate::plan::Plan;
 use crate::status::complain;
 
 /// How a result is printed (fio's `--output-format`).
@@ -30,9 +31,16 @@ pub enum Format {
 }
 
 /// Reads our guest's console.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct OurReader {
     unframe: Unframe,
+}
+
+impl OurReader {
+    /// Of a guest that does this.
+    pub fn new(plan: &Plan) -> Self {
+        Self { unframe: Unframe::new(plan.result_bytes_max()) }
+    }
 }
 
 impl Reader for OurReader {
@@ -96,8 +104,8 @@ pub fn print(report: &Report, formats: &[Format]) -> String {
 ///
 /// # Errors
 /// Those of writing.
-pub fn write_logs(report: &Report) -> Result<()> {
-    for log in result::logs(report) {
+pub fn write_logs(logs: &[LogFile]) -> Result<()> {
+    for log in logs {
         write(&log.text, Some(Path::new(&log.name)))?;
         if log.dropped != 0 {
             let what = format!("{}: the guest had no room for {} samples", log.name, log.dropped);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
+use bench::result::take_logs;
 use clap::{Args, ValueEnum};
 
 use crate::Usage;
@@ -10,6 +11,7 @@ use crate::guest::Config;
 use crate::interrupt::Interrupt;
 use crate::job;
 use crate::life;
+use crate::plan::Plan;
 use crate::result::{self, Format, OurReader};
 use crate::status::Eta;
 
@@ -119,40 +121,44 @@ impl Run {
     /// # Errors
     /// [`Usage`]; what kept the guest from a result; what the result says went wrong.
     pub fn run(&self) -> Result<()> {
-        let (config, job) = self.guest_and_job()?;
+        let (config, job, plan) = self.guest_and_job()?;
         let interrupt = Interrupt::listen()?;
-        let mut reader = OurReader::default();
-        let eta = self.guest.eta;
-        life::live(&config, job.as_deref(), &mut reader, &interrupt, eta, |text| self.tell(text))
+        let mut reader = OurReader::new(&plan);
+        let tell = |text: &str| self.tell(text, &plan);
+        life::live(&config, job.as_deref(), &mut reader, &interrupt, self.guest.eta, tell)
     }
 
     /// Tells what the guest sent.
-    fn tell(&self, text: &str) -> Result<()> {
-        let report = result::read(text)?;
+    fn tell(&self, text: &str, plan: &Plan) -> Result<()> {
+        let mut report = result::read(text)?;
+        let logs = take_logs(&mut report, plan.jobs())?;
         result::write(&result::print(&report, &self.output_format), self.output.as_deref())?;
-        result::write_logs(&report)?;
+        result::write_logs(&logs)?;
         match result::failure(&report) {
             Some(reason) => bail!("the guest says: {reason}"),
             None => Ok(()),
         }
     }
 
-    /// The guest, and what it is given by xenstore.
-    fn guest_and_job(&self) -> Result<(Config, Option<String>)> {
+    /// The guest, what it is given by xenstore, and what it is to do.
+    fn guest_and_job(&self) -> Result<(Config, Option<String>, Plan)> {
         let Some(path) = &self.job else {
             if self.options.is_empty() {
                 return Err(
                     Usage("nothing to do; name a job file, or options after --".into()).into()
                 );
             }
-            return Ok((self.guest.config(self.options.join(" ")), None));
+            let line = self.options.join(" ");
+            let plan = Plan::of_line(&line, self.guest.disk_count())?;
+            return Ok((self.guest.config(line), None, plan));
         };
         let text = job::read(path, &self.options)?;
+        let plan = Plan::of_file(path, &text)?;
         let config = self.guest.config(String::new());
         match self.delivery {
-            Delivery::Xenstore => Ok((config, Some(text))),
+            Delivery::Xenstore => Ok((config, Some(text), plan)),
             Delivery::Module if self.options.is_empty() => {
-                Ok((Config { ramdisk: Some(path.clone()), ..config }, None))
+                Ok((Config { ramdisk: Some(path.clone()), ..config }, None, plan))
             }
             Delivery::Module => {
                 let why = "a module is the job file as it is: write the options into it";

@@ -312,17 +312,41 @@ mod tests {
     fn no_figure_is_too_absurd_to_be_printed() {
         let mut logged = sample();
         logged.job = crate::job::parse("write_bw_log=x log_avg_msec=9").expect("a line").remove(0);
-        let mut report = read_back(&[sample(), logged], Some(&"why"));
+        let jobs = [logged.job.clone(), sample().job];
+        let mut report = read_back(&[logged, sample()], Some(&"why"));
         report.jobs[0].sync.lat_ns = report.jobs[0].read.clat_ns.clone();
         let mut value = serde_json::to_value(&report).expect("JSON");
         exaggerate(&mut value);
-        let absurd: Report = serde_json::from_value(value).expect("a report");
+        let mut absurd: Report = serde_json::from_value(value).expect("a report");
         assert_eq!(absurd.jobs[1].read.bw_bytes, u64::MAX);
-        use crate::result::{json, json_plus, logs, normal, terse};
+        use crate::result::{json, json_plus, normal, take_logs, terse};
         for text in [normal(&absurd), terse(&absurd), json(&absurd), json_plus(&absurd)] {
             assert!(text.contains("mix"));
         }
-        assert_eq!(logs(&absurd).len(), 1);
+        assert_eq!(take_logs(&mut absurd, &jobs).map(|files| files.len()), Ok(1));
+    }
+
+    #[test]
+    fn the_longest_report_is_no_longer_than_expected() {
+        let line = "rw=randrw fsync=1 filename=xvda lat_percentiles=1 write_bw_log=x \
+                    log_avg_msec=100 percentile_list=1:2:3:4:5:6:7:8:9:10:11:12:13:14:15:16:17:18";
+        let jobs = crate::job::parse(line).expect(line);
+        let mut result = JobResult::new(jobs[0].clone());
+        let JobResult { read, write, flush, .. } = &mut result;
+        for side in [read, write, flush] {
+            // Each bin, and each as full as a month makes one.
+            (0..35).flat_map(|power| (64..128).map(move |step| step << power)).for_each(|ns| {
+                side.latency.record(ns / 64);
+            });
+            (0..40).for_each(|_| side.latency.merge(&side.latency.clone()));
+            (1..=9_000).for_each(|n| side.samples.record(n * 100_000_000, 1 << 40, 1 << 33));
+        }
+        let mut bytes = 0;
+        emit(&[result], None, &mut |line| {
+            bytes = line.to_string().split(' ').nth(1).and_then(|n| n.parse().ok()).unwrap_or(0);
+        });
+        let most = crate::result::report_bytes_max(&jobs);
+        assert!((most / 4..most).contains(&bytes), "{bytes} {most}");
     }
 
     #[test]

@@ -4,16 +4,17 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt::Write;
+use core::fmt::{self, Write};
+use core::mem;
 
-use super::report::{Job, JobLog, Report};
+use super::report::{JobLog, Report};
 use super::samples::Sample;
-use crate::job::Reporting;
+use crate::job::Job;
 
 /// One of fio's log files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogFile {
-    /// Such as `job_bw.1.log`: letters, digits, `-`, `_` and `.`, whatever the guest said.
+    /// Such as `job_bw.1.log`: letters, digits, `-`, `_` and `.`, as the job asks for.
     pub name: String,
     /// A line for each sample: milliseconds, value, direction, and zeros for the size of a block
     /// and the priority, which a mean has not.
@@ -25,47 +26,73 @@ pub struct LogFile {
 /// What a log's files are called for, and what of a sample they hold.
 type Kind = (&'static str, fn(&Sample) -> u64);
 
-/// By [`Reporting::LOGS`]: KiB a second, I/Os a second, nanoseconds.
+/// By [`Reporting::logs`](crate::job::Reporting::logs): KiB a second, I/Os a second, nanoseconds.
 const KINDS: [&[Kind]; 3] = [
     &[("bw", |sample| sample.bw)],
     &[("iops", |sample| sample.iops)],
     &[("lat", |sample| sample.latency_ns), ("clat", |sample| sample.latency_ns)],
 ];
 
-/// More jobs than a group can have.
-const JOBS_MAX: u64 = 1 << 16;
-
-/// The files of all jobs that ask for some. As in fio jobs are numbered from 1, through all groups.
-pub fn logs(report: &Report) -> Vec<LogFile> {
-    let mut files = Vec::new();
-    let mut before = 0_u64;
-    for job in &report.jobs {
-        let Some(extra) = &job.ringmark else { continue };
-        for (log, number) in extra.logs.iter().zip(before + 1..) {
-            files.extend(of_job(job, log, number));
-        }
-        before += extra.members.min(JOBS_MAX);
-    }
-    files
+/// A report has other logs than its jobs ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogsError {
+    /// `jobname` of those jobs in the report.
+    pub job: String,
+    /// Logs that came.
+    pub found: usize,
+    /// Logs that the jobs ask for.
+    pub expected: usize,
 }
 
-fn of_job(job: &Job, log: &JobLog, number: u64) -> impl Iterator<Item = LogFile> {
-    let wanted = Reporting::LOGS.into_iter().zip(KINDS);
-    let wanted = wanted.filter_map(|(option, kinds)| Some((job.options.value(option)?, kinds)));
+impl fmt::Display for LogsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { job, found, expected } = self;
+        write!(
+            f,
+            "{found} logs came of job {job}, {expected} were asked for; \
+             use guest and tool of one version"
+        )
+    }
+}
+
+impl core::error::Error for LogsError {}
+
+/// Takes the logs out of a report of these jobs, or of the first of them; they become the files
+/// that the jobs ask for. Only the samples are the report's. As in fio jobs are numbered from 1,
+/// through all groups.
+///
+/// # Errors
+/// [`LogsError`].
+pub fn take_logs(report: &mut Report, jobs: &[Job]) -> Result<Vec<LogFile>, LogsError> {
+    let mut files = Vec::new();
+    let mut jobs = jobs.iter().zip(1..);
+    for sum in &mut report.jobs {
+        let Some(extra) = &mut sum.ringmark else { continue };
+        let members = usize::try_from(extra.members).unwrap_or(usize::MAX);
+        let wanted: Vec<(&Job, usize)> =
+            jobs.by_ref().take(members).filter(|(job, _)| job.reporting.has_log()).collect();
+        let logs = mem::take(&mut extra.logs);
+        if logs.len() != wanted.len() {
+            let (found, expected) = (logs.len(), wanted.len());
+            return Err(LogsError { job: sum.jobname.clone(), found, expected });
+        }
+        for ((job, number), log) in wanted.into_iter().zip(&logs) {
+            files.extend(of_job(job, log, number));
+        }
+    }
+    Ok(files)
+}
+
+fn of_job(job: &Job, log: &JobLog, number: usize) -> impl Iterator<Item = LogFile> {
+    let wanted = job.reporting.logs.iter().zip(KINDS);
+    let wanted = wanted.filter_map(|(prefix, kinds)| Some((prefix.as_ref()?, kinds)));
     wanted.flat_map(move |(prefix, kinds)| {
         kinds.iter().map(move |(kind, value)| LogFile {
-            name: plain(&format!("{prefix}_{kind}.{number}.log")),
+            name: format!("{prefix}_{kind}.{number}.log"),
             text: lines(log, *value),
             dropped: log.read.dropped.saturating_add(log.write.dropped),
         })
     })
-}
-
-/// A file's name that leads nowhere else: what a guest says is not to be trusted.
-fn plain(name: &str) -> String {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
-    let name = name.trim_start_matches('.');
-    name.chars().map(|letter| if is_plain(letter) { letter } else { '_' }).collect()
 }
 
 fn lines(log: &JobLog, value: fn(&Sample) -> u64) -> String {
@@ -85,10 +112,17 @@ fn lines(log: &JobLog, value: fn(&Sample) -> u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Extra, Log};
+    use super::super::{Extra, JobReport, Log};
     use super::*;
-    use alloc::borrow::ToOwned;
+    use crate::job::parse_file;
+    use alloc::string::ToString;
     use alloc::vec;
+
+    /// What a group of so many jobs sends.
+    fn group(members: u64, logs: Vec<JobLog>) -> JobReport {
+        let ringmark = Some(Extra { members, logs, ..Extra::default() });
+        JobReport { jobname: "a".into(), ringmark, ..JobReport::default() }
+    }
 
     #[test]
     fn files_are_fios() {
@@ -96,30 +130,46 @@ mod tests {
         let log =
             |ends: &[u64]| Log { samples: ends.iter().map(|&ms| sample(ms)).collect(), dropped: 0 };
         let log = JobLog { read: log(&[100, 200]), write: log(&[100, 232]) };
-        let option = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        let job = |options: &[(&str, &str)], logs| Job {
-            options: options.iter().copied().map(option).collect(),
-            ringmark: Some(Extra { members: 2, logs, ..Extra::default() }),
-            ..Job::default()
-        };
-        let both = [("write_bw_log", "x"), ("write_lat_log", "../y")];
-        let jobs = vec![job(&[], vec![]), job(&both, vec![log.clone(), log])];
-        let files = logs(&Report { jobs, ..Report::default() });
+        let jobs = "[global]\nlog_avg_msec=100\n[a]\n[b]\nwrite_bw_log=x\n\
+                    [c]\n[d]\nwrite_bw_log=x\nwrite_lat_log=y";
+        let jobs = parse_file(jobs).expect("jobs");
+        let logs = vec![log.clone(), log];
+        let mut report =
+            Report { jobs: vec![group(1, vec![]), group(3, logs)], ..Report::default() };
+        let files = take_logs(&mut report, &jobs).expect("logs");
         let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
-        let expected = [
-            "x_bw.3.log",
-            "_y_lat.3.log",
-            "_y_clat.3.log",
-            "x_bw.4.log",
-            "_y_lat.4.log",
-            "_y_clat.4.log",
-        ];
-        assert_eq!(names, expected);
+        assert_eq!(names, ["x_bw.2.log", "x_bw.4.log", "y_lat.4.log", "y_clat.4.log"]);
         // As fio wrote it, with its own figures.
         assert_eq!(
             files[0].text,
             "100, 8000, 0, 0, 0\n100, 8000, 1, 0, 0\n200, 8000, 0, 0, 0\n232, 8000, 1, 0, 0\n"
         );
-        assert!(files[1].text.starts_with("100, 61630, 0, 0, 0\n"));
+        assert!(files[2].text.starts_with("100, 61630, 0, 0, 0\n"));
+        assert_eq!(report.jobs[1], group(3, vec![]));
+    }
+
+    #[test]
+    fn logs_that_nobody_asked_for_are_refused() {
+        let jobs = parse_file("[a]\nwrite_bw_log=x\nlog_avg_msec=100\n[b]").expect("jobs");
+        let log = |count| vec![JobLog::default(); count];
+        for (groups, files) in [
+            (vec![group(1, log(1)), group(1, log(0))], Ok(1)),
+            // The run ended early.
+            (vec![group(1, log(1))], Ok(1)),
+            (vec![], Ok(0)),
+            (vec![group(1, log(0))], Err((0, 1))),
+            (vec![group(2, log(2))], Err((2, 1))),
+            (vec![group(1, log(1)), group(1, log(1))], Err((1, 0))),
+            (vec![group(0, log(1))], Err((1, 0))),
+            // More jobs than there were.
+            (vec![group(u64::MAX, log(1)), group(1, log(1))], Err((1, 0))),
+        ] {
+            let mut report = Report { jobs: groups, ..Report::default() };
+            let found = take_logs(&mut report, &jobs).map(|files| files.len());
+            assert_eq!(found.map_err(|error| (error.found, error.expected)), files, "{report:?}");
+        }
+        let mut report = Report { jobs: vec![group(1, log(2))], ..Report::default() };
+        let error = take_logs(&mut report, &jobs).expect_err("two").to_string();
+        assert!(error.starts_with("2 logs came of job a, 1 were asked for; "), "{error}");
     }
 }

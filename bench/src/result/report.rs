@@ -236,11 +236,4 @@ impl Job {
     pub fn sides(&self) -> [(&'static str, &Side); 3] {
         [("read", &self.read), ("write", &self.write), ("trim", &self.trim)]
     }
-
-    /// All of its latencies.
-    pub(super) fn latencies_mut(&mut self) -> impl Iterator<Item = &mut Latency> {
-        let sides = [&mut self.read, &mut self.write, &mut self.trim].into_iter();
-        let sides = sides.flat_map(|side| [&mut side.slat_ns, &mut side.clat_ns, &mut side.lat_ns]);
-        sides.chain([&mut self.sync.lat_ns])
-    }
 }

@@ -76,20 +76,50 @@ fn a_result_is_printed_in_all_forms() {
     assert!(json < terse && terse < normal, "{stdout}");
 }
 
-#[test]
-fn logs_become_files() {
+/// A guest that sends a log of its only job.
+fn logger() -> String {
     let mut report = report(115_000.0, None);
     let sample = Sample { end_ms: 500, bw: 400, iops: 100, latency_ns: 9000 };
     let log = JobLog { read: Log { samples: vec![sample], dropped: 2 }, ..JobLog::default() };
     let job = report.jobs.first_mut().expect("a job");
-    job.options = [("write_iops_log".to_owned(), "x".to_owned())].into_iter().collect();
+    job.options = [("write_iops_log".to_owned(), "theirs".to_owned())].into_iter().collect();
     job.ringmark = Some(Extra { members: 1, logs: vec![log], ..Extra::default() });
-    let stack = Stack::new("logs_become_files", &emit(&report));
-    let (code, _, stderr) = stack.run(&["run", "job.fio"]);
+    emit(&report)
+}
+
+#[test]
+fn logs_become_files() {
+    let stack = Stack::new("logs_become_files", &logger());
+    let options = ["run", "job.fio", "--", "--write_iops_log=x", "--log_avg_msec=500"];
+    let (code, _, stderr) = stack.run(&options);
     assert_eq!(code, Some(0), "{stderr}");
     assert!(stderr.contains("x_iops.1.log: the guest had no room for 2 samples"), "{stderr}");
     let text = fs::read_to_string(stack.0.join("x_iops.1.log")).unwrap();
     assert_eq!(text, "500, 100, 0, 0, 0\n");
+    assert!(!stack.0.join("theirs_iops.1.log").exists());
+}
+
+#[test]
+fn a_guest_makes_no_files_of_its_own() {
+    let stack = Stack::new("a_guest_makes_no_files_of_its_own", &logger());
+    let (code, stdout, stderr) = stack.run(&["run", "job.fio"]);
+    let expected = "ringmark: error: 1 logs came of job job, 0 were asked for; \
+                    use guest and tool of one version\n";
+    assert_eq!((code, stdout.as_str(), stderr.as_str()), (Some(1), "", expected));
+    let files = fs::read_dir(&stack.0).unwrap().filter_map(Result::ok);
+    let files: Vec<_> = files.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    assert!(!files.iter().any(|name| name.ends_with(".log")), "{files:?}");
+}
+
+#[test]
+fn a_result_that_is_too_long_for_its_jobs_is_refused() {
+    let json = format!("{{\"jobs\":[],\"a\":\"{}", "x".repeat(1 << 20));
+    let guest = emit_text(&json);
+    let stack = Stack::new("a_result_that_is_too_long_for_its_jobs_is_refused", &guest);
+    let (code, stdout, stderr) = stack.run(&["run", "job.fio"]);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    assert!(stderr.contains("the console spoiled the result: it has more than 1048576 bytes"));
+    assert!(!stack.has_domain());
 }
 
 #[test]
@@ -250,10 +280,15 @@ fn two_ctrl_c_end_at_once() {
 #[test]
 fn a_wrong_command_line_makes_no_domain() {
     let stack = Stack::new("a_wrong_command_line_makes_no_domain", "");
+    stack.write("wrong.fio", "[job]\niodpeth=4\n");
     for arguments in [
         &["run"][..],
         &["run", "none.fio"],
         &["run", "job.fio", "--memory=many"],
+        &["run", "wrong.fio"],
+        &["run", "wrong.fio", "--delivery=module"],
+        &["run", "job.fio", "--", "--iodpeth=4"],
+        &["run", "--", "--iodpeth=4"],
         &["run", "job.fio", "--set", "word"],
         &["run", "job.fio", "--set", "name=\"other\""],
         &["run", "job.fio", "--set", "maxmem=99; name = \"other\""],

@@ -6,7 +6,7 @@ mod readers;
 use bench::engine::{self, Verdict};
 use bench::job;
 use bench::result::frame::Unframe;
-use bench::result::{JobReport, LogFile, Report, emit, logs};
+use bench::result::{JobReport, LogFile, Report, emit, take_logs};
 use drivers::blkfront::{Setup, Vdev};
 use model::guest::Device;
 use model::{Disk, Guest, ModelXen};
@@ -106,8 +106,8 @@ fn depths_and_batches_are_those_of_the_job() {
 fn logs_tell_what_was_done_by_and_by() {
     let line = "rw=randrw bs=4k iodepth=4 runtime=2 time_based filename=xvda log_avg_msec=100 \
                 write_bw_log write_iops_log=i write_lat_log=l name=first";
-    let report = report(line, &[1_000_000]);
-    let files = logs(&report);
+    let mut report = report(line, &[1_000_000]);
+    let files = take_logs(&mut report, &job::parse(line).unwrap()).unwrap();
     let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
     assert_eq!(names, ["first_bw.1.log", "i_iops.1.log", "l_lat.1.log", "l_clat.1.log"]);
     assert_eq!(files[2].text, files[3].text);

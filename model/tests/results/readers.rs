@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use bench::result::{json, json_plus, logs};
+use bench::result::{json, json_plus, take_logs};
 
 /// Runs one of Debian's Python programs and gives what it prints.
 fn python(arguments: &[&str], directory: &Path) -> String {
@@ -45,10 +45,10 @@ fn tools_for_fios_files_read_ours() {
 fn fios_plotter_reads_our_logs() {
     let line = "rw=randread bs=4k iodepth=2 runtime=1 time_based filename=xvda log_avg_msec=50 \
                 write_bw_log name=one --name=two --bs=8k";
-    let report = super::report(line, &[1_000_000]);
+    let mut report = super::report(line, &[1_000_000]);
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plots");
     fs::create_dir_all(&directory).unwrap();
-    for file in logs(&report) {
+    for file in take_logs(&mut report, &bench::job::parse(line).unwrap()).unwrap() {
         fs::write(directory.join(file.name), file.text).unwrap();
     }
     let seen = python(&["/usr/bin/fio2gnuplot", "-b", "-d", "."], &directory);

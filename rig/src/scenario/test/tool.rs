@@ -73,7 +73,7 @@ fn wrong_job() -> Check {
     Check::new("the tool and a job file that is wrong", 120, command).judged(
         "the tool: a wrong job file is refused by line and name",
         |outcome| {
-            ended(outcome, 1)?;
+            ended(outcome, 2)?;
             let told = outcome.lines.iter().find(|line| line.starts_with("ringmark: error: "));
             let told = told.context("it tells no error")?;
             ensure!(told.contains("line 3") && told.contains("iodeph"), "{told}");
