@@ -11,7 +11,7 @@ use crate::figures::Figures;
 use crate::guest::Config;
 use crate::interrupt::Interrupt;
 use crate::job;
-use crate::life::{self, Reader};
+use crate::life::{Life, Reader};
 use crate::peer::{self, Initramfs, PeerReader};
 use crate::plain;
 use crate::plan::Plan;
@@ -33,7 +33,8 @@ pub struct Compare {
     /// The Linux guest's kernel
     #[arg(long, value_name = "PATH")]
     peer_kernel: PathBuf,
-    /// Its initramfs: runs fio on /job.fio and prints `peer-result: {json}` on its console
+    /// Its initramfs: says something on its console, runs fio on /job.fio, and prints
+    /// `peer-result: {json}`
     #[arg(long, value_name = "PATH")]
     peer_initramfs: PathBuf,
     /// Its memory in MiB
@@ -110,10 +111,11 @@ impl Compare {
                     Who::Ringmark => (&ours, Some(&*text), &mut OurReader::new(&plan)),
                     Who::Linux => (&peer, None, &mut PeerReader),
                 };
+                let life = Life { config, job, limit: self.guest.time_limit(&plan) };
                 let of_whom = || format!("{}, run {} of {}", who.name(), turn + 1, self.runs);
                 let read = |text: &str| read(who, text);
-                let result = life::live(config, job, reader, &interrupt, self.guest.eta, read)
-                    .with_context(of_whom)?;
+                let result =
+                    life.live(reader, &interrupt, self.guest.eta, read).with_context(of_whom)?;
                 let summary = summary(&Figures::of(&result).with_context(of_whom)?);
                 complain(&format!("{}: {summary}", of_whom()));
                 saved.runs.push(Run { who, result });

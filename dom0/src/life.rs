@@ -14,11 +14,15 @@ use crate::xl::State;
 
 /// Where the guest looks for a job file, below its own path.
 const JOB_NODE: &str = "ringmark/job";
-/// After so long without a line `xl` is asked whether the guest still lives; not more often,
-/// because dom0's time is the backend's.
+/// After so long without a line `xl` is asked whether the guest still lives: one that speaks does.
+/// While it stays silent it is asked less and less often, because dom0's time is the backend's.
 const ASK_AFTER: Duration = Duration::from_secs(3);
+/// The longest time between two such questions.
+const ASK_EVERY: Duration = Duration::from_secs(60);
 /// A lively guest that says nothing for so long is given up.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
+/// Any guest is given up whose first line takes so long.
+const BOOT_MAX: Duration = Duration::from_secs(600);
 /// How long a guest that was asked to report early may take.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Console lines that are quoted when a guest ends without a result.
@@ -50,49 +54,64 @@ pub trait Reader {
     fn is_lively(&self) -> bool;
 }
 
-/// Makes a guest, gives it a job file by xenstore if there is one, waits for its result, destroys
-/// it, and does with the result what there is to do.
-///
-/// # Errors
-/// xl's; when the guest ends without a result, or somebody wants to end the run at once; when it
-/// can't be destroyed, even with a good result.
-pub fn live<T>(
-    config: &Config,
-    job: Option<&str>,
-    reader: &mut dyn Reader,
-    interrupt: &Interrupt,
-    eta: Eta,
-    then: impl FnOnce(&str) -> Result<T>,
-) -> Result<T> {
-    let guest = Guest::create(config)?;
-    let text = listen(&guest, job, reader, interrupt, &mut StatusLine::new(eta));
-    let gone = guest.destroy();
-    match (text.and_then(|text| then(&text)), gone) {
-        (Err(error), Err(left)) => {
-            complain(&format!("ringmark: {left:#}"));
-            Err(error)
-        }
-        (done, gone) => gone.and(done),
-    }
+/// What a guest is made for.
+#[derive(Clone, Copy, Debug)]
+pub struct Life<'a> {
+    /// The guest.
+    pub config: &'a Config,
+    /// The job file that it is given by xenstore.
+    pub job: Option<&'a str>,
+    /// How long it may take.
+    pub limit: Option<Duration>,
 }
 
-/// Gives a guest its job, lets it go, and waits for its result.
-fn listen(
-    guest: &Guest,
-    job: Option<&str>,
-    reader: &mut dyn Reader,
-    interrupt: &Interrupt,
-    status: &mut StatusLine,
-) -> Result<String> {
-    if let Some(text) = job {
-        guest.give(JOB_NODE, text.len(), &job::pieces(text))?;
+impl Life<'_> {
+    /// Makes the guest, gives it its job, waits for its result, destroys it, and does with the
+    /// result what there is to do.
+    ///
+    /// # Errors
+    /// xl's; when the guest ends without a result, is given up, or somebody wants to end the run at
+    /// once; when it can't be destroyed, even with a good result.
+    pub fn live<T>(
+        self,
+        reader: &mut dyn Reader,
+        interrupt: &Interrupt,
+        eta: Eta,
+        then: impl FnOnce(&str) -> Result<T>,
+    ) -> Result<T> {
+        let guest = Guest::create(self.config)?;
+        let text = self.listen(&guest, reader, interrupt, &mut StatusLine::new(eta));
+        let gone = guest.destroy();
+        match (text.and_then(|text| then(&text)), gone) {
+            (Err(error), Err(left)) => {
+                complain(&format!("ringmark: {left:#}"));
+                Err(error)
+            }
+            (done, gone) => gone.and(done),
+        }
     }
-    let console = guest.console()?;
-    if interrupt.wish() != Wish::GoOn {
-        bail!("interrupted before the guest ran");
+
+    /// Gives the guest its job, lets it go, and waits for its result.
+    fn listen(
+        self,
+        guest: &Guest,
+        reader: &mut dyn Reader,
+        interrupt: &Interrupt,
+        status: &mut StatusLine,
+    ) -> Result<String> {
+        if let Some(text) = self.job {
+            guest.give(JOB_NODE, text.len(), &job::pieces(text))?;
+        }
+        let console = guest.console()?;
+        if interrupt.wish() != Wish::GoOn {
+            bail!("interrupted before the guest ran");
+        }
+        guest.unpause()?;
+        let now = Instant::now();
+        let last = VecDeque::new();
+        Vigil { guest, console, interrupt, begun: now, heard: now, asked: None, last }
+            .keep(reader, self.limit, status)
     }
-    guest.unpause()?;
-    Vigil { guest, console, interrupt, asked: None, last: VecDeque::new() }.keep(reader, status)
 }
 
 /// Listens to a guest that runs.
@@ -100,35 +119,56 @@ struct Vigil<'a> {
     guest: &'a Guest,
     console: Console,
     interrupt: &'a Interrupt,
-    /// When the guest was asked to report early.
+    /// When it was let go.
+    begun: Instant,
+    /// When it said something; like `begun` before it did.
+    heard: Instant,
+    /// When it was asked to report early.
     asked: Option<Instant>,
     /// What it said last.
     last: VecDeque<String>,
 }
 
 impl Vigil<'_> {
-    fn keep(&mut self, reader: &mut dyn Reader, status: &mut StatusLine) -> Result<String> {
-        let (mut heard, mut looked) = (Instant::now(), Instant::now());
+    fn keep(
+        &mut self,
+        reader: &mut dyn Reader,
+        limit: Option<Duration>,
+        status: &mut StatusLine,
+    ) -> Result<String> {
+        let mut ask_after = ASK_AFTER;
         loop {
             match self.console.hear(Duration::from_millis(200)) {
                 Heard::Line(line) => {
-                    heard = Instant::now();
+                    (self.heard, ask_after) = (Instant::now(), ASK_AFTER);
                     if let Some(result) = self.take(&line, reader, status)? {
                         return Ok(result);
                     }
                 }
-                Heard::Nothing if heard.max(looked).elapsed() < ASK_AFTER => {}
+                Heard::Nothing if self.heard.elapsed() < ask_after => {}
                 Heard::Nothing => {
-                    looked = Instant::now();
                     self.look()?;
-                    if reader.is_lively() && heard.elapsed() >= SILENCE_MAX {
-                        bail!("the guest fell silent; {}", self.quote());
-                    }
+                    let silence = self.heard.elapsed();
+                    ask_after = silence + silence.min(ASK_EVERY);
                 }
                 Heard::End => bail!("the guest's console was closed; {}", self.quote()),
             }
             self.heed(reader.is_lively(), status)?;
+            self.give_up(reader.is_lively(), limit)?;
         }
+    }
+
+    /// Fails when the guest has taken too long, or said nothing for too long.
+    fn give_up(&self, is_lively: bool, limit: Option<Duration>) -> Result<()> {
+        if let Some(limit) = limit.filter(|limit| self.begun.elapsed() >= *limit) {
+            let what = format!("the guest was not done after {} s", limit.as_secs());
+            bail!("{what}; --timeout=SECONDS gives it longer; {}", self.quote());
+        }
+        let silence = self.heard.elapsed();
+        if is_lively && silence >= SILENCE_MAX || self.heard == self.begun && silence >= BOOT_MAX {
+            bail!("the guest said nothing for {} s; {}", silence.as_secs(), self.quote());
+        }
+        Ok(())
     }
 
     fn take(

@@ -2,11 +2,16 @@
 //! taken from it.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Result;
 use bench::{GrantMode, Job, JobError, job, result};
 
 use crate::Usage;
+
+/// What a guest may need beyond twice the time of its jobs: to boot, to connect, to get out of a
+/// backend that is stuck, to print its result.
+const GRACE: Duration = Duration::from_secs(600);
 
 /// The jobs of a run.
 #[derive(Debug)]
@@ -49,6 +54,24 @@ impl Plan {
     pub fn result_bytes_max(&self) -> usize {
         result::report_bytes_max(&self.jobs)
     }
+
+    /// How long a guest may take for all of it: `None` if a job ends with its bytes and not by its
+    /// time (`runtime=`), or reads back what it wrote.
+    pub fn time_limit(&self) -> Option<Duration> {
+        // Jobs that do not wait for the one before run together.
+        let stages = self.jobs.chunk_by(|_, next| !next.stonewall);
+        let stage =
+            |jobs: &[Job]| jobs.iter().map(time_ns).try_fold(0, |most, ns| Some(ns?.max(most)));
+        let all_ns = stages.map(stage).try_fold(0_u64, |sum, ns| Some(sum.saturating_add(ns?)))?;
+        Some(Duration::from_nanos(all_ns).saturating_mul(2).saturating_add(GRACE))
+    }
+}
+
+/// What a job takes at most, from the start of those that it runs with, if it says so.
+fn time_ns(job: &Job) -> Option<u64> {
+    let reads_back = job.rw.writes() && job.verify.as_ref().is_some_and(|v| v.after_write);
+    let parts = [job.runtime_ns?, job.pace.start_delay_ns, job.pace.ramp_ns];
+    (!reads_back).then(|| parts.into_iter().fold(0, u64::saturating_add))
 }
 
 /// Whether a word of the command line is no option of a job but one for the guest's kernel.
@@ -73,6 +96,29 @@ mod tests {
             ("hypercall=page", 6),
         ] {
             assert_eq!(Plan::of_line(line, 2).unwrap().jobs().len(), count, "{line}");
+        }
+    }
+
+    #[test]
+    fn time_is_limited_where_all_jobs_are() {
+        let limit_s = |line: &str| {
+            let limit = Plan::of_line(line, 1).unwrap().time_limit();
+            limit.map(|limit| limit.as_secs().saturating_sub(GRACE.as_secs()))
+        };
+        for (line, limit) in [
+            ("runtime=10", Some(20)),
+            ("runtime=10 time_based startdelay=5 ramp_time=1", Some(32)),
+            ("--name=a --runtime=10 --name=b --runtime=30", Some(60)),
+            ("--name=a --runtime=10 --name=b --runtime=30 --stonewall", Some(80)),
+            ("runtime=10; runtime=5", Some(30)),
+            ("hold", Some(18)),
+            ("size=1m", None),
+            ("--name=a --runtime=10 --name=b", None),
+            ("runtime=10; size=1m", None),
+            ("rw=write runtime=10 verify=crc32c filename=xvda", None),
+            ("rw=write runtime=10 verify=crc32c do_verify=0 filename=xvda", Some(20)),
+        ] {
+            assert_eq!(limit_s(line), limit, "{line}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! `run`: one job on one guest.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use bench::result::take_logs;
@@ -10,7 +11,7 @@ use crate::Usage;
 use crate::guest::Config;
 use crate::interrupt::Interrupt;
 use crate::job;
-use crate::life;
+use crate::life::Life;
 use crate::plan::Plan;
 use crate::result::{self, Format, OurReader};
 use crate::status::Eta;
@@ -50,6 +51,11 @@ pub struct GuestOptions {
     /// One more setting of xl.cfg(5), for example tsc_mode="native"
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
     settings: Vec<String>,
+    /// Give it up after so many seconds. Without this: after twice the time of its jobs and ten
+    /// minutes, if runtime= tells their time
+    #[arg(long, value_name = "SECONDS")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    timeout: Option<u32>,
     /// Whether to show how far the job is
     #[arg(long, value_enum, default_value = "auto")]
     pub eta: Eta,
@@ -76,6 +82,12 @@ impl GuestOptions {
     /// How many disks the guest has.
     pub fn disk_count(&self) -> usize {
         self.disks.len()
+    }
+
+    /// How long a guest may take for this.
+    pub fn time_limit(&self, plan: &Plan) -> Option<Duration> {
+        let asked = self.timeout.map(|seconds| Duration::from_secs(seconds.into()));
+        asked.or_else(|| plan.time_limit())
     }
 
     /// The guest that runs this command line.
@@ -125,7 +137,9 @@ impl Run {
         let interrupt = Interrupt::listen()?;
         let mut reader = OurReader::new(&plan);
         let tell = |text: &str| self.tell(text, &plan);
-        life::live(&config, job.as_deref(), &mut reader, &interrupt, self.guest.eta, tell)
+        let limit = self.guest.time_limit(&plan);
+        let life = Life { config: &config, job: job.as_deref(), limit };
+        life.live(&mut reader, &interrupt, self.guest.eta, tell)
     }
 
     /// Tells what the guest sent.

@@ -53,6 +53,18 @@ fn the_two_take_turns() {
 }
 
 #[test]
+fn a_silent_peer_is_given_up() {
+    let guest = guest().replace("printf '%s\\n' 'peer", ": 'peer");
+    let stack = Stack::new("a_silent_peer_is_given_up", &guest);
+    stack.write("peer.cpio", "an archive");
+    let (code, _, stderr) = stack.run(&[&ARGUMENTS[..], &["--timeout=2"]].concat());
+    assert_eq!(code, Some(1));
+    let expected = "ringmark: error: linux, run 1 of 3: the guest was not done after 2 s; ";
+    assert!(stderr.contains(expected), "{stderr}");
+    assert!(!stack.has_domain());
+}
+
+#[test]
 fn a_peer_moves_no_cursor() {
     let version = "peer-result: {\"fio version\":\"";
     let guest = guest().replace(version, &format!("{version}\\u001b[2J"));

@@ -183,6 +183,20 @@ fn a_guest_that_ends_without_a_result_is_quoted_and_destroyed() {
 }
 
 #[test]
+fn a_guest_that_only_talks_is_given_up() {
+    let stack = Stack::new(
+        "a_guest_that_only_talks_is_given_up",
+        &format!("while :; do echo '{STATUS}'; echo on and on; sleep 0.1; done"),
+    );
+    let (code, stdout, stderr) = stack.run(&["run", "job.fio", "--timeout=2", "--eta=never"]);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    let expected = "ringmark: error: the guest was not done after 2 s; --timeout=SECONDS gives it \
+                    longer; it said last:\n  | on and on\n";
+    assert!(stderr.starts_with(expected), "{stderr}");
+    assert!(!stack.has_domain());
+}
+
+#[test]
 fn a_domain_of_that_name_is_left_alone() {
     let stack = Stack::new("a_domain_of_that_name_is_left_alone", "");
     stack.write("domain", "");
