@@ -9,12 +9,12 @@
 mod data;
 mod lane;
 mod outcome;
+mod owed;
 mod rules;
 mod running;
 
 use alloc::format;
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use drivers::blkfront::{Completion, DiskInfo, IoError, Operation, QueuePair, Slot};
@@ -26,8 +26,9 @@ use crate::job::{Job, JobError, Poll};
 use crate::result::{Counters, DirectionResult};
 use crate::wait::{Step, Waiter};
 use data::Place;
+use owed::{Flights, InFlight, Late, Owed, requests};
 use rules::NEVER;
-use running::{Flights, Next, Running};
+use running::{Next, Running};
 
 pub use outcome::{Moved, Outcome, Progress, RunError, Verdict};
 
@@ -95,6 +96,7 @@ pub fn run<H: Hypervisor>(
     let error = engine
         .start(hypervisor, jobs, disks)
         .and_then(|()| engine.run(hypervisor, disks, observe))
+        .inspect_err(|_| engine.abandon(hypervisor.now_ns()))
         .err();
     let used = engine.used(disks);
     let shared: Vec<bool> = (0..disks.len()).map(|disk| engine.jobs_on(disk) > 1).collect();
@@ -120,35 +122,11 @@ struct Engine {
     first_failure: Option<String>,
 }
 
-/// What a backend owes on one queue.
-struct Owed {
-    /// By slot.
-    ios: Vec<Option<InFlight>>,
-    /// When it last completed something, or began to owe something.
-    progress_ns: u64,
-}
-
-impl Owed {
-    fn new<H: Hypervisor>(queue: &QueuePair<'_, H>) -> Self {
-        Self { ios: vec![None; queue.slots()], progress_ns: 0 }
-    }
-}
-
 /// Where an I/O is in flight, or may be.
 struct Seat {
     disk: usize,
     queue: usize,
     slot: Slot,
-}
-
-/// What the completion of an I/O needs to know.
-#[derive(Clone, Copy)]
-struct InFlight {
-    running: u32,
-    operation: Operation,
-    bytes: u32,
-    offset: u64,
-    start_ns: u64,
 }
 
 impl Engine {
@@ -292,21 +270,33 @@ impl Engine {
         Ok(())
     }
 
-    /// Fails when a disk owes requests on a queue and has completed none there for too long.
+    /// Fails when a disk owes requests on a queue that it does not answer.
     fn give_up_the_stuck<H: Hypervisor>(
-        &self,
+        &mut self,
         disks: &[Disk<'_, '_, H>],
         now_ns: u64,
     ) -> Result<(), RunError> {
-        for (disk, owed) in disks.iter().zip(&self.owed) {
-            for (queue, Owed { progress_ns, .. }) in disk.queues.iter().zip(owed) {
+        for (Disk { name, queues, .. }, owed) in disks.iter().zip(&mut self.owed) {
+            for (queue, owed) in queues.iter().zip(owed) {
+                let disk = || (*name).into();
                 let outstanding = queue.outstanding();
-                if outstanding != 0 && now_ns.saturating_sub(*progress_ns) >= REQUEST_TIMEOUT_NS {
-                    return Err(RunError::Stuck { disk: disk.name.into(), outstanding });
+                match owed.late(queue, now_ns) {
+                    None => {}
+                    Some(Late::All) => return Err(RunError::Stuck { disk: disk(), outstanding }),
+                    Some(Late::Some(overdue)) => {
+                        return Err(RunError::Overdue { disk: disk(), overdue, outstanding });
+                    }
                 }
             }
         }
         Ok(())
+    }
+
+    /// The run ends with an error: what is still in flight has failed, and took until now.
+    fn abandon(&mut self, now_ns: u64) {
+        for io in self.owed.iter().flatten().flat_map(Owed::in_flight) {
+            self.running[io.running as usize].count_lost(io, now_ns);
+        }
     }
 
     /// Completes what is there on all queues; answers the time of it, if there was anything.
@@ -486,7 +476,7 @@ fn kick_all<H: Hypervisor>(disks: &mut [Disk<'_, '_, H>]) -> Result<(), RunError
 /// The counters of a disk's queues, as results name them.
 fn counters<H: Hypervisor>(disk: &Disk<'_, '_, H>) -> Counters {
     let counted = disk.queues.iter().map(QueuePair::counters).map(|counters| Counters {
-        requests: counters.reads + counters.writes + counters.flushes + counters.discards,
+        requests: requests(&counters),
         notifications: counters.notifications,
         events: counters.events,
         grants_made: counters.grants,

@@ -9,7 +9,7 @@ use drivers::blkfront::Broken;
 use super::REQUEST_TIMEOUT_NS;
 use crate::job::JobError;
 use crate::result::JobResult;
-use crate::size::Bytes;
+use crate::size::{Bytes, NS_PER_SECOND};
 
 /// Why a run ended early.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +57,16 @@ pub enum RunError {
         /// Requests that it owes.
         outstanding: u32,
     },
+    /// A disk's backend did not complete some requests for [`REQUEST_TIMEOUT_NS`], though it
+    /// completed many others that were put after them.
+    Overdue {
+        /// The disk.
+        disk: String,
+        /// Requests that are late.
+        overdue: u32,
+        /// Requests that it owes on that queue.
+        outstanding: u32,
+    },
 }
 
 impl fmt::Display for RunError {
@@ -84,7 +94,13 @@ impl fmt::Display for RunError {
             Self::Stuck { disk, outstanding } => write!(
                 f,
                 "{disk}: backend completed none of {outstanding} requests for {} s",
-                REQUEST_TIMEOUT_NS / 1_000_000_000
+                REQUEST_TIMEOUT_NS / NS_PER_SECOND
+            ),
+            Self::Overdue { disk, overdue, outstanding } => write!(
+                f,
+                "{disk}: backend left {overdue} of {outstanding} requests out for {} s while it \
+                 completed others",
+                REQUEST_TIMEOUT_NS / NS_PER_SECOND
             ),
         }
     }

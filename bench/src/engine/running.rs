@@ -8,8 +8,9 @@ use drivers::hypervisor::Hypervisor;
 
 use super::data::{Checks, Place};
 use super::lane::{Lane, share_out};
+use super::owed::{Flights, InFlight};
 use super::rules::{NEVER, Rules, Turn};
-use super::{Disk, InFlight, Owed, RunError};
+use super::{Disk, RunError};
 use crate::job::Job;
 use crate::pattern::{Direction, Io, Pattern};
 use crate::result::{Counters, DirectionResult, Done, JobResult};
@@ -59,21 +60,6 @@ enum Phase {
     Apart,
     /// The writes once more, as reads.
     ReadBack,
-}
-
-/// What a job has in flight.
-pub(super) struct Flights<'e> {
-    /// That of all jobs, by disk and queue.
-    pub(super) all: &'e [Vec<Owed>],
-    /// The job's number.
-    pub(super) running: u32,
-}
-
-impl Flights<'_> {
-    fn on(&self, disk: usize) -> impl Iterator<Item = &InFlight> {
-        let ios = self.all[disk].iter().flat_map(|owed| owed.ios.iter().flatten());
-        ios.filter(|io| io.running == self.running)
-    }
 }
 
 /// An I/O to put.
@@ -286,6 +272,24 @@ impl Running {
             self.stop();
         }
         !goes_on
+    }
+
+    /// The run ends at `now_ns` and this I/O is still in flight: it has failed, and what the job
+    /// did in each direction took until now.
+    pub(super) fn count_lost(&mut self, io: &InFlight, now_ns: u64) {
+        self.figures(io.operation).errors += 1;
+        let phase_ns = now_ns.saturating_sub(self.start_ns);
+        let JobResult { read, write, trim, flush, runtime_ns, .. } = &mut self.result;
+        *runtime_ns = now_ns.saturating_sub(self.begin_ns);
+        let reads_ns = self.read_before_ns + phase_ns;
+        let mut sides = [(read, reads_ns), (write, phase_ns), (trim, phase_ns), (flush, phase_ns)];
+        // What is read back was written before.
+        let going_on = if self.phase == Phase::ReadBack { 1 } else { sides.len() };
+        for (side, ns) in &mut sides[..going_on] {
+            if side.ios + side.errors != 0 {
+                side.runtime_ns = *ns;
+            }
+        }
     }
 
     /// A read brought the wrong data; whether the job ends because of it.

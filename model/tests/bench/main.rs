@@ -10,6 +10,7 @@ mod amounts;
 mod basics;
 mod order;
 mod pace;
+mod stuck;
 
 const GRANTS: [&str; 3] = ["persistent", "persistent-copy", "per-request"];
 const XVDA: u32 = 51712;
@@ -61,7 +62,8 @@ fn run_jobs(
         Verdict::Continue
     });
     for device in devices {
-        assert_eq!(device.queues[0].outstanding(), 0);
+        let is_broken = outcome.error.is_some();
+        assert!(is_broken || device.queues[0].outstanding() == 0);
         guest.disconnect(device);
     }
     outcome

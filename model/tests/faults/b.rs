@@ -313,6 +313,9 @@ fn b20() {
                 panic!("{:?}", outcome.error);
             };
             assert_eq!((disk.as_str(), outstanding), ("xvda", 16));
+            // All 16 have failed, and it took all that time to do the others.
+            let read = &outcome.results[0].read;
+            assert!(read.errors == 16 && read.iops() < 100.0, "{} IOPS", read.iops());
             let waited_ns = xen.now_ns() - start_ns;
             assert!(waited_ns < 2 * REQUEST_TIMEOUT_NS, "{waited_ns}");
             // It does not close either: bounded, and what it holds is never used again.

@@ -1,0 +1,111 @@
+//! What backends owe, by queue, and when one that owes is given up.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use drivers::blkfront::{Counters, Operation, QueuePair};
+use drivers::hypervisor::Hypervisor;
+
+use super::rules::NEVER;
+use super::{REQUEST_TIMEOUT_NS, TICK_NS};
+
+/// How many queues full of requests may go past one, and more, before it counts as left out.
+const QUEUES_PAST: u64 = 4;
+
+/// What the completion of an I/O needs to know.
+#[derive(Clone, Copy)]
+pub(super) struct InFlight {
+    pub(super) running: u32,
+    pub(super) operation: Operation,
+    pub(super) bytes: u32,
+    pub(super) offset: u64,
+    pub(super) start_ns: u64,
+}
+
+/// What a backend owes on one queue.
+pub(super) struct Owed {
+    /// By slot.
+    pub(super) ios: Vec<Option<InFlight>>,
+    /// When it last completed something, or began to owe something.
+    pub(super) progress_ns: u64,
+    /// When the read or write that was oldest at the last look was put.
+    oldest_ns: u64,
+    /// Requests that were completed when it was first the oldest.
+    completed_before: u64,
+}
+
+/// What a backend does not answer.
+pub(super) enum Late {
+    /// Anything at all, for [`REQUEST_TIMEOUT_NS`].
+    All,
+    /// So many requests, for as long, while it completed others.
+    Some(u32),
+}
+
+impl Owed {
+    pub(super) fn new<H: Hypervisor>(queue: &QueuePair<'_, H>) -> Self {
+        Self {
+            ios: vec![None; queue.slots()],
+            progress_ns: 0,
+            oldest_ns: NEVER,
+            completed_before: 0,
+        }
+    }
+
+    pub(super) fn in_flight(&self) -> impl Iterator<Item = &InFlight> {
+        self.ios.iter().flatten()
+    }
+
+    /// Whether `queue`, whose requests these are, is to be given up now. To be asked now and then.
+    ///
+    /// Age alone does not show that a request was left out: on a slow disk with a deep queue each
+    /// may wait for longer than any limit. But then not many go past it: all others of the queue
+    /// at most where they are served in order, and about twice as many where a disk's arm or an
+    /// elevator sorts them. So it takes both, the age and [`QUEUES_PAST`], and that others still
+    /// are completed. A flush is as slow as what it commits, and a discard as what it frees; those
+    /// count only when nothing moves.
+    pub(super) fn late<H: Hypervisor>(
+        &mut self,
+        queue: &QueuePair<'_, H>,
+        now_ns: u64,
+    ) -> Option<Late> {
+        let is_old = |since_ns| now_ns.saturating_sub(since_ns) >= REQUEST_TIMEOUT_NS;
+        let outstanding = queue.outstanding();
+        if outstanding != 0 && is_old(self.progress_ns) {
+            return Some(Late::All);
+        }
+        let moves_data =
+            |io: &&InFlight| matches!(io.operation, Operation::Read | Operation::Write);
+        let starts_ns = || self.in_flight().filter(moves_data).map(|io| io.start_ns);
+        let oldest_ns = starts_ns().min()?;
+        let old = starts_ns().filter(|&start_ns| is_old(start_ns)).count() as u32;
+        let completed = requests(&queue.counters()) - u64::from(outstanding);
+        if self.oldest_ns != oldest_ns {
+            (self.oldest_ns, self.completed_before) = (oldest_ns, completed);
+        }
+        let past = completed - self.completed_before;
+        let goes_on = now_ns.saturating_sub(self.progress_ns) < TICK_NS;
+        let leaves_out = goes_on && past >= QUEUES_PAST * self.ios.len() as u64;
+        (old != 0 && leaves_out).then_some(Late::Some(old))
+    }
+}
+
+/// Requests of all kinds.
+pub(super) fn requests(put: &Counters) -> u64 {
+    put.reads + put.writes + put.flushes + put.discards
+}
+
+/// What a job has in flight.
+pub(super) struct Flights<'e> {
+    /// That of all jobs, by disk and queue.
+    pub(super) all: &'e [Vec<Owed>],
+    /// The job's number.
+    pub(super) running: u32,
+}
+
+impl Flights<'_> {
+    pub(super) fn on(&self, disk: usize) -> impl Iterator<Item = &InFlight> {
+        let ios = self.all[disk].iter().flat_map(Owed::in_flight);
+        ios.filter(|io| io.running == self.running)
+    }
+}
