@@ -10,6 +10,7 @@ mod data;
 mod lane;
 mod outcome;
 mod owed;
+mod ramp;
 mod rules;
 mod running;
 
@@ -98,6 +99,10 @@ pub fn run<H: Hypervisor>(
         .and_then(|()| engine.run(hypervisor, disks, observe))
         .inspect_err(|_| engine.abandon(hypervisor.now_ns()))
         .err();
+    if error.is_none() {
+        let nothing_measured = engine.running.iter().find_map(Running::nothing_measured);
+        engine.first_failure = engine.first_failure.or(nothing_measured);
+    }
     let used = engine.used(disks);
     let shared: Vec<bool> = (0..disks.len()).map(|disk| engine.jobs_on(disk) > 1).collect();
     let results =

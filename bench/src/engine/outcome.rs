@@ -115,7 +115,8 @@ pub struct Outcome {
     pub results: Vec<JobResult>,
     /// Why the run ended early, if it did.
     pub error: Option<RunError>,
-    /// The first I/O that failed or whose data was wrong, if any did.
+    /// The first I/O that failed or whose data was wrong, if any did; otherwise a job of which
+    /// nothing was measured, if there is one.
     pub first_failure: Option<String>,
 }
 

@@ -1,5 +1,7 @@
 //! A job under way: which I/O comes next, and what came of those before.
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -9,11 +11,13 @@ use drivers::hypervisor::Hypervisor;
 use super::data::{Checks, Place};
 use super::lane::{Lane, share_out};
 use super::owed::{Flights, InFlight};
+use super::ramp::Ramp;
 use super::rules::{NEVER, Rules, Turn};
 use super::{Disk, RunError};
 use crate::job::Job;
 use crate::pattern::{Direction, Io, Pattern};
 use crate::result::{Counters, DirectionResult, Done, JobResult};
+use crate::size::Time;
 
 /// An end that has come for a job that failed or was stopped.
 const STOPPED: u64 = 0;
@@ -37,10 +41,7 @@ pub(super) struct Running {
     begin_ns: u64,
     /// When the I/Os of its phase began.
     start_ns: u64,
-    /// When the ramp is over; [`NEVER`] once it is.
-    ramp_end_ns: u64,
-    /// By disk, what the ramp used.
-    ramp_used: Vec<Counters>,
+    ramp: Ramp,
     /// How long the reads took that came before those of the read-back.
     read_before_ns: u64,
     /// No I/O is put from then on.
@@ -145,8 +146,7 @@ impl Running {
             completed: 0,
             begin_ns: 0,
             start_ns: 0,
-            ramp_end_ns: NEVER,
-            ramp_used: Vec::new(),
+            ramp: Ramp::None,
             read_before_ns: 0,
             end_ns: 0,
             wake_ns: NEVER,
@@ -160,7 +160,7 @@ impl Running {
         self.start_ns = now_ns.saturating_add(pace.start_delay_ns);
         self.begin_ns = self.start_ns;
         let measured_ns = self.start_ns.saturating_add(pace.ramp_ns);
-        self.ramp_end_ns = if pace.ramp_ns == 0 { NEVER } else { measured_ns };
+        self.ramp = Ramp::new(self.start_ns, pace.ramp_ns);
         self.end_ns = runtime_ns.map_or(NEVER, |runtime| measured_ns.saturating_add(runtime));
     }
 
@@ -326,7 +326,7 @@ impl Running {
 
     /// How many I/Os may be put now, as far as room and batches decide.
     pub(super) fn batch(&mut self) -> u32 {
-        self.wake_ns = self.ramp_end_ns;
+        self.wake_ns = self.ramp.end_ns();
         let room = self.result.job.iodepth.saturating_sub(self.outstanding);
         self.rules.batch(room, self.outstanding == 0)
     }
@@ -340,7 +340,7 @@ impl Running {
     /// The next I/O of any job, if one may be put now. Otherwise [`wake_ns`](Self::wake_ns) says
     /// when to ask again, unless a completion or nothing at all is to be waited for.
     pub(super) fn next_ruled(&mut self, now_ns: u64, flights: &Flights<'_>) -> Option<Next> {
-        self.wake_ns = self.ramp_end_ns;
+        self.wake_ns = self.ramp.end_ns();
         if now_ns >= self.end_ns || self.lanes.iter().all(Lane::is_done) {
             self.wake_ns = NEVER;
             return None;
@@ -403,7 +403,7 @@ impl Running {
 
     fn wait_until(&mut self, wake_ns: u64) -> Option<Next> {
         // A runtime that ends before ends the job, and a ramp's end is not to be missed.
-        self.wake_ns = wake_ns.min(self.end_ns).min(self.ramp_end_ns);
+        self.wake_ns = wake_ns.min(self.end_ns).min(self.ramp.end_ns());
         None
     }
 
@@ -423,16 +423,16 @@ impl Running {
 
     /// Whether the ramp is over now; then [`end_ramp`](Self::end_ramp) is due.
     pub(super) fn is_ramp_over(&self, now_ns: u64) -> bool {
-        now_ns >= self.ramp_end_ns
+        now_ns >= self.ramp.end_ns()
     }
 
     /// Forgets what was measured so far, of which the disks used `used`.
     pub(super) fn end_ramp(&mut self, now_ns: u64, used: Vec<Counters>) {
         let job = self.result.job.clone();
         self.result = JobResult::new(job);
-        (self.begin_ns, self.start_ns, self.ramp_end_ns) = (now_ns, now_ns, NEVER);
+        (self.begin_ns, self.start_ns) = (now_ns, now_ns);
         self.rules.start_anew();
-        (self.ramp_used, self.sleeps) = (used, 0);
+        (self.ramp, self.sleeps) = (Ramp::Over(used), 0);
     }
 
     /// Takes the job to the loop's short way, if it may go there from now on.
@@ -445,7 +445,7 @@ impl Running {
             || pace.flush_after.is_some()
             || pace.batch.is_some()
             || job.bs_mix.is_some();
-        let waits = self.wake_ns != NEVER || self.ramp_end_ns != NEVER;
+        let waits = self.wake_ns != NEVER || self.ramp.end_ns() != NEVER;
         let checks = job.rw.reads() && self.read_checks().is_some();
         self.plain = self.phase == Phase::Free && !reads_back && !checks && !ruled && !waits;
     }
@@ -462,6 +462,7 @@ impl Running {
     /// Goes through the same I/Os again, to read what was written.
     pub(super) fn begin_reading_back(&mut self, now_ns: u64) {
         self.phase = Phase::ReadBack;
+        self.ramp.outlast();
         self.read_before_ns = self.result.read.runtime_ns;
         self.start_ns = now_ns;
         self.end_ns = NEVER;
@@ -480,11 +481,35 @@ impl Running {
         self.checks.as_ref().filter(|_| checked)
     }
 
-    /// The result, with what its disks counted unless other jobs used them too.
+    /// Why a job that came to its end has nothing to show, if so.
+    pub(super) fn nothing_measured(&self) -> Option<String> {
+        let JobResult { job, .. } = &self.result;
+        let is_empty = self.result.ios() + self.result.errors() == 0;
+        let ends_early = self.ramp.is_all() || matches!(self.ramp, Ramp::Over(_)) && is_empty;
+        (ends_early && self.end_ns != STOPPED).then(|| {
+            let ramp = Time { ns: job.pace.ramp_ns };
+            format!(
+                "job {}: ended within ramp_time={ramp}, so that nothing was measured; raise size= \
+                 or lower ramp_time=",
+                job.name
+            )
+        })
+    }
+
+    /// The result, with what its disks counted unless other jobs used them too. What a ramp did
+    /// stays unmeasured when the job ends first, unlike in fio; but errors are told.
     pub(super) fn into_result(mut self, used: &[Counters], shared: &[bool]) -> JobResult {
+        if self.ramp.is_all() {
+            let JobResult { job, read, write, trim, flush, .. } = self.result;
+            let mut result = JobResult::new(job);
+            result.read.errors = read.errors;
+            result.write.errors = write.errors;
+            result.trim.errors = trim.errors;
+            result.flush.errors = flush.errors;
+            return result;
+        }
         if !self.lanes.iter().any(|lane| shared[lane.disk]) {
-            let before = |disk: usize| self.ramp_used.get(disk).copied().unwrap_or_default();
-            let disks = self.lanes.iter().map(|lane| used[lane.disk] - before(lane.disk));
+            let disks = self.lanes.iter().map(|lane| used[lane.disk] - self.ramp.used(lane.disk));
             let sum = disks.fold(Counters::default(), |sum, disk| sum + disk);
             self.result.counters = Some(Counters { sleeps: self.sleeps, ..sum });
         }

@@ -91,6 +91,46 @@ fn a_delay_and_a_ramp_are_no_part_of_the_figures() {
 }
 
 #[test]
+fn a_job_that_ends_within_its_ramp_has_no_figures() {
+    for options in [
+        "rw=read iodepth=4 ramp_time=1000",
+        "rw=write iodepth=4 ramp_time=1000 number_ios=9",
+        "rw=randwrite iodepth=4 ramp_time=1000 verify=crc32c",
+        "rw=randread ramp_time=1000 rate_iops=200",
+        // Its only I/O is in flight when the ramp ends.
+        "rw=read iodepth=2 io_size=4k ramp_time=10us",
+        "rw=read iodepth=2 io_size=4k ramp_time=10us verify=pattern verify_pattern=0",
+    ] {
+        let outcome = run(&one_disk(13), &format!("{options} bs=4k filename=xvda"), 1);
+        assert_eq!(outcome.error, None);
+        let why = outcome.first_failure.expect(options);
+        assert!(why.starts_with("job job1: ended within ramp_time=10"), "{why}");
+        let job = &outcome.results[0];
+        assert_eq!((job.ios(), job.errors(), job.flush.ios, job.runtime_ns), (0, 0, 0, 0));
+        for side in [&job.read, &job.write] {
+            assert_eq!((side.bytes, side.runtime_ns, side.latency.moments().count()), (0, 0, 0));
+        }
+    }
+}
+
+#[test]
+fn what_goes_wrong_within_a_ramp_is_told_all_the_same() {
+    let xen = one_disk(14);
+    xen.world().disks[0].mischief = Mischief::of(Lie::BitFlip, 8);
+    let line = "rw=write bs=4k ramp_time=1000 verify=crc32c filename=xvda";
+    let outcome = run(&xen, line, 1);
+    let job = &outcome.results[0];
+    assert!(job.read.errors > 50 && job.ios() == 0, "{} errors", job.read.errors);
+    assert!(outcome.first_failure.unwrap().starts_with("xvda: verify: block at byte "));
+    // The backend's silence is the reason then, and not the ramp.
+    let xen = one_disk(14);
+    xen.world().disks[0].mischief = Mischief::of(Lie::Silent, 4);
+    let outcome = run(&xen, "rw=read bs=4k iodepth=4 ramp_time=1000 filename=xvda", 1);
+    assert!(outcome.error.is_some() && outcome.first_failure.is_none());
+    assert_eq!((outcome.results[0].ios(), outcome.results[0].errors()), (0, 4));
+}
+
+#[test]
 fn a_stop_is_heard_while_a_job_waits_to_start() {
     let xen = one_disk(12);
     let mut ticks = 0;
