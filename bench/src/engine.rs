@@ -146,6 +146,7 @@ impl Engine {
         for (number, job) in jobs.into_iter().enumerate() {
             self.running.push(Running::new(job, number, run_ns, disks)?);
         }
+        self.running.iter_mut().try_for_each(Running::make_tables)?;
         for (number, disk) in disks.iter_mut().enumerate() {
             let writers = self.running.iter().filter(|running| running.writes_to(number));
             if let Some(bytes) = writers.map(|running| running.result.job.bs_bytes).max() {

@@ -118,36 +118,31 @@ pub(super) struct Checks {
 }
 
 impl Checks {
-    /// Those of `job`, number `number` of the run that began at `run_ns`; `None` if it verifies
-    /// nothing. `regions` are the job's, by disk.
-    ///
-    /// # Errors
-    /// If there is no memory to tell which write a block had last.
-    pub(super) fn new(
-        job: &Job,
-        number: usize,
-        run_ns: u64,
-        regions: &[Option<Region>],
-    ) -> Result<Option<Self>, JobError> {
-        let Some(verify) = &job.verify else { return Ok(None) };
-        let reads = job.rw.reads() || verify.after_write;
-        let tracks = job.rw.writes() && reads && matches!(verify.method, Method::Crc32c { .. });
-        let track = |region: &Option<Region>| {
-            let region = region.filter(|_| tracks);
-            region
-                .map(|region| Written::new(region, job.bs_bytes))
-                .map(|table| table.ok_or_else(|| JobError::NoMemory { job: job.name.clone() }))
-        };
-        Ok(Some(Self {
-            method: verify.method.clone(),
+    /// Those of `job`, number `number` of the run that began at `run_ns` on so many disks; `None`
+    /// if it verifies nothing.
+    pub(super) fn new(job: &Job, number: usize, run_ns: u64, disks: usize) -> Option<Self> {
+        Some(Self {
+            method: job.verify.as_ref()?.method.clone(),
             block_bytes: job.bs_bytes,
             run_ns,
             job: (number as u16).wrapping_add(1),
-            written: regions
-                .iter()
-                .map(|region| track(region).transpose())
-                .collect::<Result<_, _>>()?,
-        }))
+            written: (0..disks).map(|_| None).collect(),
+        })
+    }
+
+    /// From now on tells which write each block of a region of `job` had last, if the job is to
+    /// know.
+    ///
+    /// # Errors
+    /// If there is no memory for that.
+    pub(super) fn track(&mut self, job: &Job, disk: usize, region: Region) -> Result<(), JobError> {
+        let reads_back = job.verify.as_ref().is_some_and(|verify| verify.after_write);
+        if job.rw.writes() && (job.rw.reads() || reads_back) && self.needs_blocks_apart() {
+            let table = Written::new(region, self.block_bytes);
+            let no_memory = || JobError::NoMemory { job: job.name.clone() };
+            self.written[disk] = Some(table.ok_or_else(no_memory)?);
+        }
+        Ok(())
     }
 
     /// Whether no I/O may go to a block that has one in flight: what its data should be is known

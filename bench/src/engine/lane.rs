@@ -9,6 +9,7 @@ use crate::pattern::{Direction, Io, Pattern};
 /// A job's part on one disk, or in a file there.
 pub(super) struct Lane {
     pub(super) disk: usize,
+    pub(super) region: Region,
     file: Option<Lookup>,
     /// As it was at the start, to read back what was written.
     from_start: Pattern,
@@ -39,6 +40,7 @@ impl Lane {
         };
         Self {
             disk,
+            region,
             file: file.map(Lookup::new),
             from_start: pattern.clone(),
             pattern,

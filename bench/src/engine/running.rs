@@ -2,7 +2,6 @@
 
 use alloc::format;
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use drivers::blkfront::Operation;
@@ -97,7 +96,6 @@ impl Running {
         // Jobs that run together visit different blocks; the first of each stage the same.
         let seed = job.randseed.unwrap_or(run_ns).wrapping_add(number as u64);
         let mut lanes = Vec::new();
-        let mut regions = vec![None; disks.len()];
         for (disk_number, disk) in disks.iter().enumerate() {
             if !job.disks.iter().any(|name| name == disk.name) {
                 continue;
@@ -125,12 +123,11 @@ impl Running {
             }
             let pattern = Pattern::new(&job, region, seed);
             lanes.push(Lane::new(disk_number, file, &job, region, pattern));
-            regions[disk_number] = Some(region);
         }
         if let Some(ios) = job.number_ios {
             share_out(ios, &mut lanes);
         }
-        let checks = Checks::new(&job, number, run_ns, &regions).map_err(RunError::Job)?;
+        let checks = Checks::new(&job, number, run_ns, disks.len());
         let apart = job.rw.writes() && checks.as_ref().is_some_and(Checks::needs_blocks_apart);
         Ok(Self {
             plain: false,
@@ -152,6 +149,19 @@ impl Running {
             wake_ns: NEVER,
             sleeps: 0,
         })
+    }
+
+    /// Makes the tables that its checks need. They may take all memory but a little, so everything
+    /// else of all jobs is there before.
+    ///
+    /// # Errors
+    /// If there is no memory for them.
+    pub(super) fn make_tables(&mut self) -> Result<(), RunError> {
+        let Some(checks) = &mut self.checks else { return Ok(()) };
+        let mut lanes = self.lanes.iter();
+        lanes
+            .try_for_each(|lane| checks.track(&self.result.job, lane.disk, lane.region))
+            .map_err(RunError::Job)
     }
 
     /// Its time runs from now on, or from the end of its delay.

@@ -7,7 +7,8 @@ use crate::job::Region;
 /// Of an entry: the block is being read back, or was.
 const READ_BACK: u32 = 1 << 31;
 
-/// Heap that must be left beside the table, in bytes, for the results.
+/// Heap that must be left beside the table, in bytes: for what is allocated while jobs run and end,
+/// such as the result of a job whose ramp is over. All results are there before any table.
 const HEADROOM_BYTES: usize = 256 << 10;
 
 /// The last write of each block of a region, as far as there was one.

@@ -2,9 +2,9 @@
 
 use bench::engine::{self, Outcome, RunError, Verdict};
 use bench::result::JobResult;
-use bench::{Job, job};
+use bench::{Job, JobError, job};
 use drivers::Hypervisor;
-use drivers::blkfront::Setup;
+use drivers::blkfront::{DiskInfo, Setup};
 use model::blkback::{Lie, Mischief};
 use model::{Config, Disk, Guest, ModelXen};
 
@@ -290,6 +290,24 @@ fn a_job_beyond_the_disk_puts_nothing() {
     let outcome = run(&xen, "rw=read bs=4k offset=2g filename=xvda", 1);
     assert!(matches!(outcome.error, Some(RunError::Job(_))), "{:?}", outcome.error);
     assert_eq!(xen.world().disks[0].stats.reads, 0);
+}
+
+#[test]
+fn the_tables_of_checksums_take_what_memory_the_jobs_leave() {
+    let xen = one_disk(19);
+    let mut guest = Guest::boot(&xen);
+    let setup =
+        Setup { grants: bench::GrantMode::Persistent, queues: 1, slots: 2, pages_per_slot: 1 };
+    let mut device = guest.connect(XVDA, &setup).unwrap();
+    // No machine has memory for all the blocks of this disk.
+    let info = DiskInfo { sectors: 1 << 53, ..*device.info() };
+    let mut disks = [engine::Disk { name: "xvda", info, queues: &mut device.queues, files: &[] }];
+    let line = "bs=4k filename=xvda --name=a --rw=write --verify=crc32c --name=b --rw=read";
+    let jobs = job::parse(line).unwrap();
+    let outcome = engine::run(&xen, jobs, &mut disks, &mut |_| Verdict::Continue);
+    let no_memory = JobError::NoMemory { job: "a".into() };
+    assert_eq!(outcome.error, Some(RunError::Job(no_memory)));
+    assert_eq!(outcome.results.len(), 2, "all had their memory before");
 }
 
 #[test]
