@@ -4,6 +4,7 @@ use bench::engine::{Outcome, RunError};
 use drivers::hypervisor::Hypervisor;
 use model::blkback::{Lie, Mischief};
 use model::{Disk, ModelXen};
+use xen_abi::Port;
 
 use crate::{SECTORS, XVDA, ok, one_disk, run, run_and_see};
 
@@ -138,6 +139,33 @@ fn a_stop_is_heard_while_a_job_waits_to_start() {
     let outcome = run_and_see(&xen, line, 1, &mut |_| ticks += 1);
     ok(&outcome);
     assert!((9..=11).contains(&ticks), "{ticks}");
+}
+
+#[test]
+fn a_sleep_counts_for_those_who_wait() {
+    let xen = ModelXen::seeded(16);
+    for vdev in [XVDA, XVDA + 16] {
+        xen.attach(Disk { service_ns: 9 * MS..10 * MS, ..Disk::new(vdev, SECTORS) });
+    }
+    let line = "bs=4k rw=read ringmark_poll_us=0 --name=a --filename=xvda --number_ios=2 \
+                --name=b --filename=xvdb --number_ios=50";
+    let outcome = run(&xen, line, 2);
+    ok(&outcome);
+    let [a, b] = [0, 1].map(|job| outcome.results[job].counters.unwrap().sleeps);
+    // While both wait, each is woken for the other's I/Os too.
+    assert!((2..8).contains(&a) && (50..60).contains(&b), "{a} {b}");
+}
+
+#[test]
+fn a_storm_of_events_is_slept_through_for_no_longer_than_it_is_quiet() {
+    let xen = ModelXen::seeded(17);
+    xen.attach(Disk { service_ns: 9 * MS..10 * MS, ..Disk::new(XVDA, SECTORS) });
+    // The only disk's port, after the tool stack's two.
+    xen.world().xen.storm(Port(3), 400);
+    let line = "rw=read bs=4k number_ios=20 ringmark_poll_us=0 filename=xvda";
+    let (outcome, _) = timed(&xen, line);
+    let latency_ns = outcome.results[0].read.latency.moments().max();
+    assert!(latency_ns < 15 * MS, "{latency_ns}");
 }
 
 #[test]
