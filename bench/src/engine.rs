@@ -33,7 +33,8 @@ use running::{Next, Running};
 
 pub use outcome::{Moved, Outcome, Progress, RunError, Verdict};
 
-/// A backend that completes nothing for so long is given up, in nanoseconds.
+/// A backend that completes nothing for so long, or leaves requests out, is given up, in
+/// nanoseconds.
 pub const REQUEST_TIMEOUT_NS: u64 = 30_000_000_000;
 /// How often the observer is asked, in nanoseconds.
 pub const TICK_NS: u64 = 1_000_000_000;
@@ -299,6 +300,7 @@ impl Engine {
     }
 
     /// The run ends with an error: what is still in flight has failed, and took until now.
+    #[cold]
     fn abandon(&mut self, now_ns: u64) {
         for io in self.owed.iter().flatten().flat_map(Owed::in_flight) {
             self.running[io.running as usize].count_lost(io, now_ns);

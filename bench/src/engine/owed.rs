@@ -64,6 +64,7 @@ impl Owed {
     /// elevator sorts them. So it takes both, the age and [`QUEUES_PAST`], and that others still
     /// are completed. A flush is as slow as what it commits, and a discard as what it frees; those
     /// count only when nothing moves.
+    #[cold]
     pub(super) fn late<H: Hypervisor>(
         &mut self,
         queue: &QueuePair<'_, H>,

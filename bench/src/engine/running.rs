@@ -20,6 +20,9 @@ use crate::size::Time;
 
 /// An end that has come for a job that failed or was stopped.
 const STOPPED: u64 = 0;
+/// I/Os that a read-back passes over at once because others did for the same block. A long job's
+/// are billions, and in between the loop must see what completes and whether it is to stop.
+const READ_BACK_LOOKS: u32 = 1000;
 
 /// A job that is under way.
 pub(super) struct Running {
@@ -360,7 +363,7 @@ impl Running {
             return None;
         }
         if self.phase == Phase::ReadBack {
-            return self.next_read_back();
+            return self.next_read_back(now_ns);
         }
         match self.rules.turn(now_ns, self.outstanding) {
             Turn::Io => {}
@@ -417,7 +420,8 @@ impl Running {
         None
     }
 
-    fn next_read_back(&mut self) -> Option<Next> {
+    fn next_read_back(&mut self, now_ns: u64) -> Option<Next> {
+        let mut looks = 0..READ_BACK_LOOKS;
         for lane in &mut self.lanes {
             while let Some(io) = lane.next_io() {
                 let place = Place { disk: lane.disk, offset: io.offset };
@@ -425,6 +429,10 @@ impl Running {
                 if io.direction == Direction::Write && checks.is_some_and(|c| c.claim(place)) {
                     let next = Next::new(lane, io);
                     return Some(Next { operation: Operation::Read, ..next });
+                }
+                if looks.next().is_none() {
+                    self.wake_ns = now_ns;
+                    return None;
                 }
             }
         }

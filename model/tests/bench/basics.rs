@@ -396,6 +396,20 @@ fn checksums_find_lies_that_the_ring_does_not_show() {
 }
 
 #[test]
+fn blocks_that_come_late_and_seldom_are_read_back_too() {
+    let xen = one_disk(20);
+    let line = "rw=randwrite bs=512 io_size=3m random_distribution=zipf:5 verify=crc32c \
+                filename=xvda";
+    let outcome = run(&xen, line, 1);
+    ok(&outcome);
+    let data = xen.world().disks[0].data.clone();
+    let written = data.chunks_exact(512).filter(|block| block[0] != 0).count() as u64;
+    let job = &outcome.results[0];
+    assert_eq!((job.write.ios, job.read.ios), (6144, written));
+    assert!((4..12).contains(&written), "{written}");
+}
+
+#[test]
 fn reads_between_the_writes_are_checked_too() {
     let xen = one_disk(18);
     xen.world().disks[0].mischief = Mischief::of(Lie::BitFlip, 4);
