@@ -12,6 +12,8 @@ use crate::{Result, at};
 
 /// What a name takes besides its bytes, generously.
 const OVERHEAD_BYTES: usize = 64;
+/// What the number of a directory that was met takes, in a tree whose nodes are half full.
+const MET_BYTES: usize = 16;
 
 /// A name, or a path, and what it stands for.
 pub(crate) struct Name {
@@ -38,11 +40,17 @@ impl Names {
     }
 
     pub(crate) fn push(&mut self, name: Name) -> Result<()> {
-        let left = self.budget_bytes.get().checked_sub(name.cost_bytes()).ok_or_else(|| {
-            at(&name.bytes)("too many names for the memory; name a directory further down")
+        self.take(name.cost_bytes(), &name.bytes)?;
+        self.names.push(name);
+        Ok(())
+    }
+
+    /// Takes memory for what is called `name`.
+    fn take(&self, bytes: usize, name: &[u8]) -> Result<()> {
+        let left = self.budget_bytes.get().checked_sub(bytes).ok_or_else(|| {
+            at(name)("too many names for the memory; name a directory further down")
         })?;
         self.budget_bytes.set(left);
-        self.names.push(name);
         Ok(())
     }
 
@@ -101,6 +109,7 @@ impl Walk {
         let Some(Name { bytes: path, inode: number, .. }) = self.pending.pop() else {
             return Ok(None);
         };
+        self.pending.take(MET_BYTES, &path)?;
         if !self.met.insert(number) {
             let again = alloc::format!("directory inode {number} is reached a second time");
             return Err(at(&path)(again));

@@ -8,3 +8,4 @@ mod partitions;
 mod readers;
 mod source;
 mod sparse;
+mod walk;

@@ -1,0 +1,32 @@
+//! The memory that a walk through a tree takes stays within what its caller sets.
+
+use fs::{Image, SCRATCH_BYTES, Volume};
+use fs_tools::Tools;
+
+use crate::source::{Makefs, Scratch};
+
+#[test]
+fn directories_that_were_met_take_memory() {
+    let scratch = Scratch::new("walk");
+    let (source, image) = (scratch.0.join("source"), scratch.0.join("image"));
+    // Few names at a time, and many directories in all.
+    for number in 0..512 {
+        let path = format!("{}/{}/{}", number >> 6, number >> 3 & 7, number & 7);
+        std::fs::create_dir_all(source.join(path)).unwrap();
+    }
+    let makefs = Makefs { version: 2, big_endian: false, block_bytes: 8192, frag_bytes: 1024 };
+    let image = makefs.make(&source, &image);
+    let walk = |names_bytes_max| {
+        let volume = Volume::mount(Image(&image), vec![0; SCRATCH_BYTES]).unwrap();
+        let mut lines = 0;
+        let mut tools = Tools { volume, buffer: vec![0; 8192], names_bytes_max };
+        tools.ls(b"/", true, &mut |_| {
+            lines += 1;
+            Ok(())
+        })?;
+        Ok::<_, String>(lines)
+    };
+    assert!(walk(16 << 10).is_ok_and(|lines| lines > 585));
+    let error = walk(8 << 10).unwrap_err();
+    assert!(error.contains("too many names for the memory"), "{error}");
+}
