@@ -24,7 +24,7 @@ use xen_abi::blkif::SECTOR_SIZE;
 
 use crate::file_map::FileMap;
 use crate::job::{Job, JobError, Poll};
-use crate::result::{Counters, DirectionResult};
+use crate::result::{Counters, DirectionResult, JobResult};
 use crate::wait::{Step, Waiter};
 use data::Place;
 use owed::{Flights, InFlight, Late, Owed, requests};
@@ -106,8 +106,15 @@ pub fn run<H: Hypervisor>(
     }
     let used = engine.used(disks);
     let shared: Vec<bool> = (0..disks.len()).map(|disk| engine.jobs_on(disk) > 1).collect();
-    let results =
-        engine.running.into_iter().map(|running| running.into_result(&used, &shared)).collect();
+    let persistent = |running: &Running| {
+        let mut numbered = disks.iter().enumerate();
+        numbered.all(|(number, disk)| disk.info.persistent || !running.uses(number))
+    };
+    let results = engine.running.into_iter().map(|running| JobResult {
+        backend_persistent: persistent(&running),
+        ..running.into_result(&used, &shared)
+    });
+    let results = results.collect();
     Outcome { results, error, first_failure: engine.first_failure }
 }
 

@@ -75,6 +75,9 @@ pub struct JobResult {
     pub runtime_ns: u64,
     /// How the I/Os spread.
     pub distribution: Distribution,
+    /// All backends that it used keep pages mapped that stay granted. Where one does not, there is
+    /// a mapping for each request in the figures, whatever `grants=` says.
+    pub backend_persistent: bool,
     /// Jobs that are added up here.
     pub members: u64,
     /// What the I/Os cost, over all of the job's disks; `None` when other jobs used one of them at
@@ -93,6 +96,7 @@ impl JobResult {
             flush: DirectionResult::new(&job, job.pace.flush_after.is_some()),
             runtime_ns: 0,
             distribution: Distribution::default(),
+            backend_persistent: false,
             members: 1,
             counters: None,
             job,
@@ -124,6 +128,7 @@ impl JobResult {
             sum.flush.add(&other.flush);
             sum.runtime_ns += other.runtime_ns;
             sum.distribution.merge(&other.distribution);
+            sum.backend_persistent &= other.backend_persistent;
             sum.members += other.members;
             sum.counters = sum.counters.zip(other.counters).map(|(sum, other)| sum + other);
         }
@@ -286,6 +291,7 @@ fn sample() -> JobResult {
     }
     result.distribution.submitted(32);
     result.distribution.completed(32);
+    result.backend_persistent = true;
     result.counters = Some(Counters { requests: 4_000, notifications: 125, ..Counters::default() });
     result
 }

@@ -131,6 +131,21 @@ fn a_job_goes_to_the_queue_with_the_fewest_in_flight() {
 }
 
 #[test]
+fn a_result_tells_whether_all_backends_keep_pages_mapped() {
+    let xen = machine(27);
+    xen.attach(Disk { persistent: false, ..Disk::new(XVDA + 16, SECTORS) });
+    let mut guest = Guest::boot(&xen);
+    let setup = setup(GrantMode::Persistent, 2, 8);
+    let mut devices = [XVDA, XVDA + 16].map(|vdev| guest.connect(vdev, &setup).unwrap());
+    let line = "rw=read bs=4k iodepth=2 ringmark_queues=2 --name=a --filename=xvda \
+                --name=b --filename=xvdb --name=c --filename=xvda:xvdb";
+    let outcome = run(&xen, &mut devices, line);
+    assert_eq!((&outcome.error, &outcome.first_failure), (&None, &None));
+    let kept: Vec<bool> = outcome.results.iter().map(|one| one.backend_persistent).collect();
+    assert_eq!(kept, [true, false, false]);
+}
+
+#[test]
 fn checked_data_is_right_whichever_queue_brings_it() {
     let xen = machine(25);
     let mut guest = Guest::boot(&xen);

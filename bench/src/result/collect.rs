@@ -141,6 +141,7 @@ fn job(sum: &JobResult, groupid: u64, [read, write, trim]: [&Group; 3]) -> Job {
         ringmark: Some(Extra {
             members: sum.members,
             grants: sum.job.grants.to_string(),
+            backend_persistent: sum.backend_persistent,
             disks: sum.job.disks.clone(),
             errors: sum.errors(),
             counters: sum.counters,

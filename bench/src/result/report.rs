@@ -206,6 +206,9 @@ pub struct Extra {
     pub members: u64,
     /// `grants=`.
     pub grants: String,
+    /// The backends kept pages mapped that stayed granted.
+    #[serde(default)]
+    pub backend_persistent: bool,
     /// The disks that were used.
     pub disks: Vec<String>,
     /// I/Os that failed, or whose data was wrong.

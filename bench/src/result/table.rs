@@ -37,6 +37,10 @@ pub fn table(jobs: &[JobResult]) -> String {
         "sleeps",
     ];
     let mut text = aligned(3, speed_header, speed_rows);
+    for result in jobs.iter().filter(|result| is_mapped_anew(result)) {
+        let name = short_name(result);
+        text.push_str(&format!("{name}: the backend keeps nothing mapped between requests\n"));
+    }
     text.push_str("\nper 1,000 I/Os:\n");
     text.push_str(&aligned(2, cost_header, jobs.iter().map(cost_row)));
     text
@@ -81,6 +85,11 @@ fn speed_row(
         time(latency.max() as f64),
         short_count(side.errors as f64),
     ])
+}
+
+/// Whether its pages were mapped for each request although they stayed granted.
+fn is_mapped_anew(result: &JobResult) -> bool {
+    result.job.grants.is_persistent() && !result.backend_persistent && result.ios() != 0
 }
 
 /// What a job's I/Os cost, for each thousand of them.
@@ -232,6 +241,17 @@ mix persistent 4000  1000.00         31.25   0.00        0.00   0.00   0.00
             Some(Counters { grants_made: 11 * result.write.ios, ..Counters::default() });
         let widest = table(&[result]).lines().map(str::len).max();
         assert!(widest <= Some(128), "{widest:?}");
+    }
+
+    #[test]
+    fn a_backend_that_keeps_nothing_is_told() {
+        let mut result = sample();
+        let told = "mix: the backend keeps nothing mapped between requests\n";
+        assert!(!table(&[result.clone()]).contains(told));
+        result.backend_persistent = false;
+        assert!(table(&[result.clone()]).contains(told));
+        result.job.grants = crate::GrantMode::PerRequest;
+        assert!(!table(&[result]).contains(told));
     }
 
     #[test]
