@@ -243,7 +243,7 @@ fn what_a_file_cannot_do_is_refused() {
     assert!(FileMap::look_up(&mut volume, "/dir/none").is_err());
     for (line, part) in [
         ("filename=xvda:/dir/big bs=40k", "use bs=8k or less"),
-        ("filename=xvda:/dir/big offset=2m", "beyond the end"),
+        ("filename=xvda:/dir/big offset=2m", "beyond the end of /dir/big"),
         ("filename=xvda:/dir/other", "not looked up"),
     ] {
         let error = run(&xen, &mut device, &map, line).error.expect(line).to_string();
