@@ -20,6 +20,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod command_line;
 pub mod engine;
 pub mod file_map;
 pub mod histogram;
@@ -32,6 +33,7 @@ pub mod status;
 pub mod verify;
 pub mod wait;
 
+pub use command_line::CommandLine;
 pub use histogram::Histogram;
 pub use job::{GrantMode, Job, JobError, Poll, Region, Rw};
 pub use pattern::{Direction, Io, Pattern};

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
-use bench::{GrantMode, Job, JobError, job, result};
+use bench::{CommandLine, GrantMode, Job, JobError, job, result};
 
 use crate::Usage;
 
@@ -35,9 +35,8 @@ impl Plan {
     /// # Errors
     /// [`Usage`]: the first thing that is wrong with it.
     pub fn of_line(line: &str, disk_count: usize) -> Result<Self> {
-        let words: Vec<&str> =
-            line.split_ascii_whitespace().filter(|word| !is_kernels(word)).collect();
-        let mut jobs = job::parse(&words.join(" ")).map_err(|error| Usage(error.to_string()))?;
+        let line = CommandLine::parse(line).map_err(|why| Usage(why.to_owned()))?;
+        let mut jobs = job::parse(&line.jobs).map_err(|error| Usage(error.to_string()))?;
         if jobs.is_empty() {
             let modes = |_| GrantMode::ALL.map(|grants| Job::default_for("xvda", grants));
             jobs = (0..disk_count).flat_map(modes).collect();
@@ -72,12 +71,6 @@ fn time_ns(job: &Job) -> Option<u64> {
     let reads_back = job.rw.writes() && job.verify.as_ref().is_some_and(|v| v.after_write);
     let parts = [job.runtime_ns?, job.pace.start_delay_ns, job.pace.ramp_ns];
     (!reads_back).then(|| parts.into_iter().fold(0, u64::saturating_add))
-}
-
-/// Whether a word of the command line is no option of a job but one for the guest's kernel.
-fn is_kernels(word: &str) -> bool {
-    let (key, _) = word.split_once('=').unwrap_or((word, ""));
-    ["hold", "selftest", "help", "--help", "mode", "hypercall"].contains(&key)
 }
 
 #[cfg(test)]
@@ -128,5 +121,6 @@ mod tests {
         let expected = "job.fio: line 2: unknown option \"iodpeth\"; did you mean iodepth?";
         assert!(error.is::<Usage>() && error.to_string() == expected, "{error}");
         assert!(Plan::of_line("bs=x", 1).unwrap_err().is::<Usage>());
+        assert!(Plan::of_line("mode=x", 1).unwrap_err().is::<Usage>());
     }
 }

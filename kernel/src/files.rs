@@ -4,6 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
+use bench::command_line::Look;
 use bench::file_map::FileMap;
 use bench::reader::{BlockReader, ReadError};
 use drivers::xenstore::Xenstore;
@@ -11,7 +12,6 @@ use fs::{ReadBlocks, SCRATCH_BYTES, Volume};
 use fs_tools::{Quote, Tools};
 
 use crate::control::Control;
-use crate::options::Look;
 use crate::xen::Xen;
 use crate::{console, memory, say};
 

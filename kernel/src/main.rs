@@ -23,6 +23,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ptr;
 
+use bench::command_line::{self, CommandLine};
 use boot_info::cpuid;
 use boot_info::memory_map::{Range, hole};
 use boot_info::special_page::{self, Absent};
@@ -52,7 +53,7 @@ fn main(boot_info: &'static mut BootInfo) -> ! {
 
 /// The guest proper.
 fn under_xen(boot_info: &BootInfo, leaves: u32) -> ! {
-    let gate = Gate::open(leaves, options::wants_hypercall_page(boot::command_line()));
+    let gate = Gate::open(leaves, command_line::wants_hypercall_page(boot::command_line()));
     lifecycle::use_gate(gate);
 
     let (regions, special) = match memory_map(boot_info, gate) {
@@ -76,15 +77,15 @@ fn under_xen(boot_info: &BootInfo, leaves: u32) -> ! {
     connect_console(xen, &ours);
     greet(xen);
 
-    let mut options = match Options::parse(boot::command_line()) {
-        Ok(options) => options,
+    let line = match CommandLine::parse(boot::command_line()) {
+        Ok(line) => line,
         Err(why) => fail(why),
     };
-    if options.help {
-        say!("{}\n{}", options::HELP, bench::job::help());
+    if line.help {
+        say!("{}\n{}", command_line::HELP, bench::job::help());
         lifecycle::end(ShutdownReason::Poweroff);
     }
-    if options.selftest {
+    if line.selftest {
         let mut test = Selftest::default();
         test.machine(boot_info);
         test.xen(xen);
@@ -95,9 +96,10 @@ fn under_xen(boot_info: &BootInfo, leaves: u32) -> ! {
         Ok(store) => store,
         Err(absent) => fail(format_args!("no disk can be found without xenstore: {absent}")),
     };
-    if let Err(why) = options.take_job_file(module(boot_info), &mut store) {
-        fail(why);
-    }
+    let options = match Options::collect(line, module(boot_info), &mut store) {
+        Ok(options) => options,
+        Err(why) => fail(why),
+    };
     match Runner::new(xen, store) {
         Ok(mut runner) => lifecycle::end(runner.run(&options)),
         Err(error) => fail(error),
@@ -115,7 +117,7 @@ fn without_xen(boot_info: &BootInfo) -> ! {
             little.largest
         )),
     };
-    if !matches!(Options::parse(boot::command_line()), Ok(options) if options.selftest) {
+    if !matches!(CommandLine::parse(boot::command_line()), Ok(line) if line.selftest) {
         lifecycle::crash(format_args!(
             "no Xen found; boot this kernel with xl create, or add selftest to its command line"
         ));

@@ -1,12 +1,12 @@
-//! What the guest is to do: its own words on the command line, and the jobs, which come as fio
-//! options on that line, or as a job file by xenstore or as the module that is loaded beside the
-//! kernel (`ramdisk=`). By one of these ways only, so that none is overlooked.
+//! Where jobs come from: as fio's options on the command line, or as a job file by xenstore or as
+//! the module that is loaded beside the kernel (`ramdisk=`). By one of these ways only, so that
+//! none is overlooked.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use bench::{Job, JobError};
+use bench::{CommandLine, Job, JobError};
 use drivers::xenstore::{TextError, Xenstore};
 
 use crate::xen::Xen;
@@ -16,32 +16,13 @@ pub const JOB_FILE_MAX: usize = 64 << 10;
 /// Where xenstore has the job file, below the domain's own path.
 const JOB_NODE: &str = "ringmark/job";
 
-/// What the command line asks of the kernel.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// What the guest is asked to do.
+#[derive(Debug)]
 pub struct Options {
-    /// `selftest`: test the machine and end.
-    pub selftest: bool,
-    /// `hold`: stay connected after the report until the tool stack shuts the domain down.
-    pub hold: bool,
-    /// `mode=`: look into a file system instead of running jobs.
-    pub look: Option<Look>,
-    /// `help`, `--help`: show the options and end.
-    pub help: bool,
-    /// The rest: fio options.
-    line: String,
+    /// The command line, with jobs or without.
+    pub line: CommandLine,
     /// The job file, if there is one.
     file: Option<String>,
-}
-
-/// What to look at in a file system; `filename=xvda:/path` says where.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
-    /// `mode=ls`: a directory's names, and those below it.
-    List,
-    /// `mode=cat`: a file's bytes.
-    Bytes,
-    /// `mode=sum`: SHA-256 of a file, or of all files below a directory.
-    Sums,
 }
 
 /// Why a job file is refused.
@@ -77,81 +58,31 @@ impl fmt::Display for DeliveryError {
     }
 }
 
-/// The text behind `help`; that of the job options follows it.
-pub const HELP: &str = "\
-ringmark: IOPS of Xen block devices, measured from inside a guest
-jobs come in extra=, or as a job file in ramdisk=, or from the dom0 tool
-several jobs: --name=a --rw=read ... --name=b ...   together; with ; one after the other
-no job: 4k random reads in the three grant modes, on every writable disk
-
-options, in extra=\"...\" of the guest's configuration:
-  hypercall=direct|page        how the guest calls Xen (direct)
-  mode=ls|cat|sum              show names, bytes or SHA-256 of filename=xvda:/path on an FFS
-  hold                         stay connected after the report, until xl shutdown
-  selftest                     test the machine, not the disks";
-
-/// Whether hypercalls are to go through the hypercall page: the last `hypercall=` decides. Known
-/// before there is any heap.
-pub fn wants_hypercall_page(command_line: &str) -> bool {
-    let mut words = command_line.split_ascii_whitespace().rev();
-    words.find(|word| word.starts_with("hypercall=")) == Some("hypercall=page")
-}
-
 impl Options {
-    /// Takes the kernel's words out of the command line.
-    ///
-    /// # Errors
-    /// A message for a word that is the kernel's but has a wrong value.
-    pub fn parse(command_line: &str) -> Result<Self, &'static str> {
-        let mut options = Self::default();
-        for word in command_line.split_ascii_whitespace() {
-            match word {
-                "selftest" => options.selftest = true,
-                "hold" => options.hold = true,
-                "help" | "--help" => options.help = true,
-                "hypercall=page" | "hypercall=direct" => {}
-                _ if word.starts_with("hypercall=") => {
-                    return Err("hypercall= is neither direct nor page");
-                }
-                "mode=ls" => options.look = Some(Look::List),
-                "mode=cat" => options.look = Some(Look::Bytes),
-                "mode=sum" => options.look = Some(Look::Sums),
-                "mode=job" => options.look = None,
-                _ if word.starts_with("mode=") => {
-                    return Err("mode= is none of job, ls, cat and sum");
-                }
-                _ => {
-                    if !options.line.is_empty() {
-                        options.line.push(' ');
-                    }
-                    options.line.push_str(word);
-                }
-            }
-        }
-        Ok(options)
-    }
-
-    /// Takes the job file, of the bytes of the module beside the kernel or out of xenstore. Tool
-    /// stacks fill a module's last page with zeros: they are no part of the file.
+    /// Those of a command line and of the job file, if there is one, in the bytes of the module
+    /// beside the kernel or in xenstore. Tool stacks fill a module's last page with zeros: they are
+    /// no part of the file.
     ///
     /// # Errors
     /// [`DeliveryError`].
-    pub fn take_job_file(
-        &mut self,
+    pub fn collect(
+        line: CommandLine,
         module: Option<Vec<u8>>,
         store: &mut Xenstore<'_, Xen>,
-    ) -> Result<(), DeliveryError> {
+    ) -> Result<Self, DeliveryError> {
         let stored = store.read_text(JOB_NODE, JOB_FILE_MAX).map_err(DeliveryError::Store)?;
         let module = module.map(text_of).transpose()?;
-        let line = (!self.line.is_empty()).then_some("in extra=");
-        let ways =
-            [line, module.as_ref().map(|_| "in ramdisk="), stored.as_ref().map(|_| "by xenstore")];
+        let on_line = (!line.jobs.is_empty()).then_some("in extra=");
+        let ways = [
+            on_line,
+            module.as_ref().map(|_| "in ramdisk="),
+            stored.as_ref().map(|_| "by xenstore"),
+        ];
         let mut ways = ways.into_iter().flatten();
         if let (Some(one), Some(other)) = (ways.next(), ways.next()) {
             return Err(DeliveryError::Twice(one, other));
         }
-        self.file = module.or(stored);
-        Ok(())
+        Ok(Self { line, file: module.or(stored) })
     }
 
     /// The jobs.
@@ -161,7 +92,7 @@ impl Options {
     pub fn jobs(&self) -> Result<Vec<Job>, JobError> {
         match &self.file {
             Some(file) => bench::job::parse_file(file),
-            None => bench::job::parse(&self.line),
+            None => bench::job::parse(&self.line.jobs),
         }
     }
 }

@@ -8,6 +8,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
+use bench::command_line::Look;
 use bench::engine::{self, Disk, Progress, RunError, Verdict};
 use bench::file_map::FileMap;
 use bench::reader::BlockReader;
@@ -20,7 +21,7 @@ use xen_abi::PAGE_SIZE;
 use xen_abi::sched::ShutdownReason;
 
 use crate::control::Control;
-use crate::options::{Look, Options};
+use crate::options::Options;
 use crate::say;
 use crate::xen::Xen;
 use crate::{console, files, memory};
@@ -222,16 +223,16 @@ impl<'a> Runner<'a> {
         {
             return Err(Failure::NoDisk { name: missing.clone(), found: names });
         }
-        if let Some(look) = options.look {
+        if let Some(look) = options.line.look {
             let show = &mut |runner: &mut Self, disks: &mut [Connected<'a>]| {
                 runner.look_at_files(look, &jobs, disks)
             };
-            return self.with_disks(&jobs, &vdevs, options.hold, show);
+            return self.with_disks(&jobs, &vdevs, options.line.hold, show);
         }
         let stages: Vec<&[Job]> = jobs.chunk_by(|_, next| !next.stonewall).collect();
         for (number, &stage) in stages.iter().enumerate() {
             let is_last = number + 1 == stages.len();
-            self.run_stage(stage, &vdevs, options.hold && is_last)?;
+            self.run_stage(stage, &vdevs, options.line.hold && is_last)?;
         }
         Ok(())
     }
