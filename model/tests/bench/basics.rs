@@ -410,6 +410,20 @@ fn blocks_that_come_late_and_seldom_are_read_back_too() {
 }
 
 #[test]
+fn each_read_that_the_backend_left_out_is_found() {
+    let line = "bs=8k iodepth=4 verify=pattern verify_pattern=0xff filename=xvda";
+    for (seed, grants) in GRANTS.iter().enumerate() {
+        let xen = one_disk(seed as u64);
+        xen.world().disks[0].data.fill(0xff);
+        // The slots hold what is expected, of the reads before.
+        xen.world().disks[0].mischief = Mischief::of(Lie::Lost, 4);
+        let read = run(&xen, &format!("rw=read grants={grants} {line}"), 1).results.remove(0).read;
+        let told = xen.world().disks[0].mischief.told;
+        assert!(read.ios == 128 && read.errors == told && told > 16, "{told}, {}", read.errors);
+    }
+}
+
+#[test]
 fn reads_between_the_writes_are_checked_too() {
     let xen = one_disk(18);
     xen.world().disks[0].mischief = Mischief::of(Lie::BitFlip, 4);

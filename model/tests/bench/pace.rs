@@ -115,6 +115,17 @@ fn a_job_that_ends_within_its_ramp_has_no_figures() {
 }
 
 #[test]
+fn a_read_back_that_outlasts_the_ramp_is_not_the_job() {
+    let xen = ModelXen::seeded(18);
+    xen.attach(Disk { service_ns: 9 * MS..10 * MS, ..Disk::new(XVDA, SECTORS) });
+    // Writes and reads take a second each.
+    let line = "rw=write bs=4k size=400k ramp_time=1500ms verify=crc32c filename=xvda";
+    let outcome = run(&xen, line, 1);
+    assert_eq!((outcome.results[0].ios(), xen.world().disks[0].stats.reads), (0, 100));
+    assert!(outcome.first_failure.unwrap().contains("ended within ramp_time=1500ms"));
+}
+
+#[test]
 fn what_goes_wrong_within_a_ramp_is_told_all_the_same() {
     let xen = one_disk(14);
     xen.world().disks[0].mischief = Mischief::of(Lie::BitFlip, 8);
