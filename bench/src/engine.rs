@@ -361,18 +361,8 @@ impl Engine {
         match result {
             Ok(()) => {
                 running.count(&io, now_ns);
-                if io.operation == Operation::Read
-                    && let Some(checks) = running.read_checks()
-                {
-                    let Disk { name, queues, .. } = &disks[disk];
-                    let place = Place { disk, offset: io.offset };
-                    if let Err(wrong) = checks.check(&queues[queue], slot, place) {
-                        let ends = running.count_mismatch();
-                        if ends || !running.result.job.on_error.verify {
-                            self.first_failure.get_or_insert_with(|| format!("{name}: {wrong}"));
-                        }
-                        self.end_all_if(ends, number);
-                    }
+                if !running.plain && io.operation == Operation::Read {
+                    self.check(&seat, &io, disks);
                 }
             }
             Err(error) => self.fail(disks[disk].name, &io, error),
@@ -381,6 +371,22 @@ impl Engine {
             self.put_next(number, seat, disks, now_ns);
         } else {
             disks[disk].queues[queue].release(seat.slot);
+        }
+    }
+
+    /// Checks what a read brought, if its job does so; a plain one does not.
+    fn check<H: Hypervisor>(&mut self, seat: &Seat, io: &InFlight, disks: &[Disk<'_, '_, H>]) {
+        let number = io.running as usize;
+        let running = &mut self.running[number];
+        let Some(checks) = running.read_checks() else { return };
+        let Disk { name, queues, .. } = &disks[seat.disk];
+        let place = Place { disk: seat.disk, offset: io.offset };
+        if let Err(wrong) = checks.check(&queues[seat.queue], &seat.slot, place) {
+            let ends = running.count_mismatch();
+            if ends || !running.result.job.on_error.verify {
+                self.first_failure.get_or_insert_with(|| format!("{name}: {wrong}"));
+            }
+            self.end_all_if(ends, number);
         }
     }
 
