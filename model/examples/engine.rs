@@ -11,6 +11,7 @@
 use bench::engine::{self, Verdict};
 use bench::job;
 use drivers::blkfront::Setup;
+use model::guest::engine_disk;
 use model::{Disk, Guest, ModelXen};
 
 const XVDA: u32 = 51712;
@@ -24,8 +25,7 @@ fn main() {
     let slots = jobs.iter().map(|job| job.iodepth).sum();
     let setup = Setup { grants: jobs[0].grants, queues: 1, slots, pages_per_slot: 1 };
     let mut device = guest.connect(XVDA, &setup).expect("a disk");
-    let info = *device.info();
-    let mut disks = [engine::Disk { name: "xvda", info, queues: &mut device.queues, files: &[] }];
+    let mut disks = [engine_disk("xvda", &mut device)];
     let outcome = engine::run(&xen, jobs, &mut disks, &mut |_| Verdict::Continue);
     assert!(outcome.error.is_none(), "{:?}", outcome.error);
     println!("{} I/Os", outcome.results.iter().map(bench::JobResult::ios).sum::<u64>());

@@ -1,5 +1,6 @@
 //! A small guest: the drivers at rest, and a device with one way to wait.
 
+use bench::engine;
 use drivers::blkfront::{
     Blkfront, Broken, Completion, ConnectError, Disconnected, GrantMode, Operation, Setup, Slot,
     Vdev,
@@ -24,6 +25,14 @@ pub struct Guest<'a> {
 
 /// A device of the guest.
 pub type Device<'a> = Blkfront<'a, ModelXen>;
+
+/// A device without files, as the load generator takes it.
+pub fn engine_disk<'d, 'a>(
+    name: &'d str,
+    device: &'d mut Device<'a>,
+) -> engine::Disk<'d, 'a, ModelXen> {
+    engine::Disk { name, info: *device.info(), queues: &mut device.queues, files: &[] }
+}
 
 /// One queue with all slots, one page each.
 pub fn setup(grants: GrantMode) -> Setup {

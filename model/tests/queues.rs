@@ -4,7 +4,7 @@ use bench::engine::{self, Outcome, RunError, Verdict};
 use drivers::Hypervisor;
 use drivers::blkfront::{ConnectError, Disconnected, GrantMode, Setup};
 use drivers::ring::ENTRIES;
-use model::guest::Device;
+use model::guest::{Device, engine_disk};
 use model::{Disk, Guest, ModelXen, Workload};
 
 const XVDA: u32 = 51712;
@@ -28,12 +28,7 @@ fn run(xen: &ModelXen, devices: &mut [Device<'_>], options: &str) -> Outcome {
     let mut disks: Vec<engine::Disk<'_, '_, ModelXen>> = ["xvda", "xvdb"]
         .iter()
         .zip(devices)
-        .map(|(name, device)| engine::Disk {
-            name,
-            info: *device.info(),
-            queues: &mut device.queues,
-            files: &[],
-        })
+        .map(|(name, device)| engine_disk(name, device))
         .collect();
     engine::run(xen, jobs, &mut disks, &mut |_| Verdict::Continue)
 }

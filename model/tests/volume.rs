@@ -13,7 +13,7 @@ use bench::reader::{BlockReader, ReadError};
 use drivers::blkfront::{GrantMode, Setup};
 use drivers::hypervisor::Hypervisor;
 use fs::{Image, ReadBlocks, SCRATCH_BYTES, Volume};
-use model::guest::Device;
+use model::guest::{Device, engine_disk};
 use model::{Disk, Guest, ModelXen};
 
 const XVDA: u32 = 51712;
@@ -79,12 +79,7 @@ fn mount<D: ReadBlocks<Error: Debug>>(disk: D) -> Volume<D, Vec<u8>> {
 
 /// Runs a job that may be on the file that was looked up.
 fn run(xen: &ModelXen, device: &mut Device<'_>, file: &FileMap, line: &str) -> Outcome {
-    let disk = engine::Disk {
-        name: "xvda",
-        info: *device.info(),
-        queues: &mut device.queues,
-        files: std::slice::from_ref(file),
-    };
+    let disk = engine::Disk { files: std::slice::from_ref(file), ..engine_disk("xvda", device) };
     engine::run(xen, job::parse(line).unwrap(), &mut [disk], &mut |_| Verdict::Continue)
 }
 

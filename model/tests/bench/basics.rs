@@ -6,6 +6,7 @@ use bench::{Job, JobError, job};
 use drivers::Hypervisor;
 use drivers::blkfront::{DiskInfo, Setup};
 use model::blkback::{Lie, Mischief};
+use model::guest::engine_disk;
 use model::{Config, Disk, Guest, ModelXen};
 
 use crate::{GRANTS, SECTORS, XVDA, ok, one_disk, run, run_and_see};
@@ -139,12 +140,7 @@ fn one_dead_disk_is_found_beside_a_live_one() {
         Setup { grants: bench::GrantMode::Persistent, queues: 1, slots: 2, pages_per_slot: 1 };
     let mut devices = [XVDA, XVDA + 16].map(|vdev| guest.connect(vdev, &setup).unwrap());
     let [a, b] = &mut devices;
-    let mut disks = [("xvda", a), ("xvdb", b)].map(|(name, device)| engine::Disk {
-        name,
-        info: *device.info(),
-        queues: &mut device.queues,
-        files: &[],
-    });
+    let mut disks = [("xvda", a), ("xvdb", b)].map(|(name, device)| engine_disk(name, device));
     let line = "bs=4k iodepth=2 rw=randread runtime=40 time_based ringmark_poll_us=0 \
                 --name=a --filename=xvda --name=b --filename=xvdb";
     let jobs = job::parse(line).unwrap();
@@ -301,7 +297,7 @@ fn the_tables_of_checksums_take_what_memory_the_jobs_leave() {
     let mut device = guest.connect(XVDA, &setup).unwrap();
     // No machine has memory for all the blocks of this disk.
     let info = DiskInfo { sectors: 1 << 53, ..*device.info() };
-    let mut disks = [engine::Disk { name: "xvda", info, queues: &mut device.queues, files: &[] }];
+    let mut disks = [engine::Disk { info, ..engine_disk("xvda", &mut device) }];
     let line = "bs=4k filename=xvda --name=a --rw=write --verify=crc32c --name=b --rw=read";
     let jobs = job::parse(line).unwrap();
     let outcome = engine::run(&xen, jobs, &mut disks, &mut |_| Verdict::Continue);
@@ -317,8 +313,7 @@ fn a_stop_ends_a_run_without_losing_what_is_in_flight() {
     let setup =
         Setup { grants: bench::GrantMode::Persistent, queues: 1, slots: 32, pages_per_slot: 1 };
     let mut device = guest.connect(XVDA, &setup).unwrap();
-    let info = *device.info();
-    let mut disks = [engine::Disk { name: "xvda", info, queues: &mut device.queues, files: &[] }];
+    let mut disks = [engine_disk("xvda", &mut device)];
     let jobs: Vec<Job> =
         job::parse("rw=randread bs=4k iodepth=32 runtime=1h time_based filename=xvda").unwrap();
     let mut ticks = 0;

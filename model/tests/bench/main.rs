@@ -3,7 +3,7 @@
 use bench::engine::{self, Outcome, Progress, Verdict};
 use bench::{Job, job};
 use drivers::blkfront::{Setup, Vdev};
-use model::guest::Device;
+use model::guest::{Device, engine_disk};
 use model::{Disk, Guest, ModelXen};
 
 mod amounts;
@@ -47,16 +47,8 @@ fn run_jobs(
     let names: Vec<String> = (0..count).map(|n| Vdev(XVDA + 16 * n).to_string()).collect();
     let mut devices: Vec<Device<'_>> =
         (0..count).map(|n| guest.connect(XVDA + 16 * n, &setup).unwrap()).collect();
-    let mut disks: Vec<engine::Disk<'_, '_, ModelXen>> = names
-        .iter()
-        .zip(&mut devices)
-        .map(|(name, device)| engine::Disk {
-            name,
-            info: *device.info(),
-            queues: &mut device.queues,
-            files: &[],
-        })
-        .collect();
+    let mut disks: Vec<engine::Disk<'_, '_, ModelXen>> =
+        names.iter().zip(&mut devices).map(|(name, device)| engine_disk(name, device)).collect();
     let outcome = engine::run(xen, jobs, &mut disks, &mut |progress| {
         tick(progress);
         Verdict::Continue

@@ -6,7 +6,7 @@ use boot_info::special_page::{self, Absent};
 use drivers::Hypervisor;
 use drivers::blkfront::{Broken, GrantMode, Setup};
 use model::blkback::{Lie, Mischief};
-use model::guest::Device;
+use model::guest::{Device, engine_disk};
 use model::{Disk, Failure, Guest, ModelXen, Workload};
 use xen_abi::{Errno, Port};
 
@@ -121,9 +121,7 @@ pub fn closes_and_opens<'a>(xen: &'a ModelXen, guest: &mut Guest<'a>, device: De
 /// Runs a job of the load generator on a device.
 pub fn run_job(xen: &ModelXen, device: &mut Device<'_>, options: &str) -> Outcome {
     let jobs = bench::job::parse(options).unwrap();
-    let info = *device.info();
-    let queues = &mut device.queues;
-    let mut disks = [engine::Disk { name: "xvda", info, queues, files: &[] }];
+    let mut disks = [engine_disk("xvda", device)];
     engine::run(xen, jobs, &mut disks, &mut |_| Verdict::Continue)
 }
 

@@ -8,7 +8,7 @@ use bench::job;
 use bench::result::frame::Unframe;
 use bench::result::{JobReport, LogFile, Report, emit, take_logs};
 use drivers::blkfront::{Setup, Vdev};
-use model::guest::Device;
+use model::guest::{Device, engine_disk};
 use model::{Disk, Guest, ModelXen};
 
 const XVDA: u32 = 51712;
@@ -31,13 +31,8 @@ fn report(command_line: &str, service_ns: &[u64]) -> Report {
     let names: Vec<String> = vdevs.iter().map(|&vdev| Vdev(vdev).to_string()).collect();
     let mut results = Vec::new();
     for stage in jobs.chunk_by(|_, next| !next.stonewall) {
-        let queues = names.iter().zip(&mut devices);
-        let mut disks: Vec<_> = queues
-            .map(|(name, device)| {
-                let info = *device.info();
-                engine::Disk { name, info, queues: &mut device.queues, files: &[] }
-            })
-            .collect();
+        let devices = names.iter().zip(&mut devices);
+        let mut disks: Vec<_> = devices.map(|(name, device)| engine_disk(name, device)).collect();
         let outcome = engine::run(&xen, stage.to_vec(), &mut disks, &mut |_| Verdict::Continue);
         assert!(outcome.error.is_none() && outcome.first_failure.is_none(), "{outcome:?}");
         results.extend(outcome.results);
