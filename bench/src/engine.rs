@@ -24,7 +24,7 @@ use xen_abi::blkif::SECTOR_SIZE;
 
 use crate::file_map::FileMap;
 use crate::job::{Job, JobError, Poll};
-use crate::result::{Counters, DirectionResult, JobResult};
+use crate::result::{Counters, DirectionResult};
 use crate::wait::{Step, Waiter};
 use data::Place;
 use owed::{Flights, InFlight, Late, Owed, requests};
@@ -106,15 +106,8 @@ pub fn run<H: Hypervisor>(
     }
     let used = engine.used(disks);
     let shared: Vec<bool> = (0..disks.len()).map(|disk| engine.jobs_on(disk) > 1).collect();
-    let persistent = |running: &Running| {
-        let mut numbered = disks.iter().enumerate();
-        numbered.all(|(number, disk)| disk.info.persistent || !running.uses(number))
-    };
-    let results = engine.running.into_iter().map(|running| JobResult {
-        backend_persistent: persistent(&running),
-        ..running.into_result(&used, &shared)
-    });
-    let results = results.collect();
+    let results =
+        engine.running.into_iter().map(|running| running.into_result(&used, &shared)).collect();
     Outcome { results, error, first_failure: engine.first_failure }
 }
 
@@ -296,8 +289,10 @@ impl Engine {
                 let outstanding = queue.outstanding();
                 match owed.late(queue, now_ns) {
                     None => {}
-                    Some(Late::All) => return Err(RunError::Stuck { disk: disk(), outstanding }),
-                    Some(Late::Some(overdue)) => {
+                    Some(Late::Silent) => {
+                        return Err(RunError::Stuck { disk: disk(), outstanding });
+                    }
+                    Some(Late::LeftOut(overdue)) => {
                         return Err(RunError::Overdue { disk: disk(), overdue, outstanding });
                     }
                 }

@@ -186,10 +186,10 @@ impl Default for Job {
 }
 
 impl Job {
-    /// One step of the plan for a guest that was given no options: reads only, after the step
-    /// before it, so that each grant mode has the machine to itself.
-    pub fn default_for(disk: &str, grants: GrantMode) -> Self {
-        Self {
+    /// The plan for one disk of a guest that was given no options: reads only, one job after the
+    /// other, so that each grant mode has the machine to itself.
+    pub fn defaults_for(disk: &str) -> [Self; 3] {
+        GrantMode::ALL.map(|grants| Self {
             name: disk.to_owned(),
             rw: Rw::RandRead,
             iodepth: ring::ENTRIES,
@@ -199,6 +199,11 @@ impl Job {
             stonewall: true,
             grants,
             ..Self::default()
-        }
+        })
+    }
+
+    /// Whether it reads what it wrote when it has written all of it.
+    pub fn reads_back(&self) -> bool {
+        self.rw.writes() && self.verify.as_ref().is_some_and(|verify| verify.after_write)
     }
 }

@@ -88,9 +88,8 @@ pub struct JobResult {
 impl JobResult {
     /// Nothing done yet.
     pub fn new(job: Job) -> Self {
-        let reads_back = job.verify.as_ref().is_some_and(|verify| verify.after_write);
         Self {
-            read: DirectionResult::new(&job, job.rw.reads() || reads_back),
+            read: DirectionResult::new(&job, job.rw.reads() || job.reads_back()),
             write: DirectionResult::new(&job, job.rw.writes()),
             trim: DirectionResult::new(&job, job.rw.trims()),
             flush: DirectionResult::new(&job, job.pace.flush_after.is_some()),

@@ -17,15 +17,18 @@ use crate::size::NS_PER_SECOND;
 
 /// What the line begins with.
 pub const PREFIX: &str = "Jobs: ";
+/// Runs of jobs of one kind that are told of, so that the line fits into any console's ring.
+const KINDS_MAX: usize = 32;
 
 /// The line of jobs that run together, which were at `before` when the line before was made (the
 /// default for the first) and are at `now`.
 pub fn line(jobs: &[Job], before: &Progress, now: &Progress) -> String {
     let disks: usize = jobs.iter().map(|job| job.disks.len()).sum();
     let kinds = jobs.chunk_by(|one, next| letter(one.rw) == letter(next.rw));
-    let kinds =
+    let mut kinds =
         kinds.flat_map(|alike| Some(format!("{}({})", letter(alike.first()?.rw), alike.len())));
-    let kinds: Vec<String> = kinds.collect();
+    let mut shown: Vec<String> = kinds.by_ref().take(KINDS_MAX).collect();
+    shown.extend(kinds.next().map(|_| "..".into()));
 
     let elapsed_ns = now.elapsed_ns.saturating_sub(before.elapsed_ns).max(1);
     let per_second = |before: u64, now: u64| {
@@ -57,7 +60,7 @@ pub fn line(jobs: &[Job], before: &Progress, now: &Progress) -> String {
     format!(
         "{PREFIX}{} (f={disks}): [{}][{percent}%][{}][{} IOPS][eta {eta}]",
         jobs.len(),
-        kinds.join(","),
+        shown.join(","),
         bandwidths.join(","),
         iops.join(",")
     )
@@ -145,6 +148,16 @@ mod tests {
             line,
             "Jobs: 3 (f=3): [m(2),W(1)][-.-%][r=1000KiB/s,w=46.9MiB/s][r=250,w=12.0k IOPS][eta --]"
         );
+    }
+
+    #[test]
+    fn many_kinds_of_jobs_are_cut_short() {
+        let jobs: Vec<Job> =
+            (0..512).map(|n| job(if n % 2 == 0 { Rw::Read } else { Rw::Write })).collect();
+        let now = at(1, 1, 1, None);
+        let of = |jobs: &[Job]| line(jobs, &Progress::default(), &now);
+        assert!(of(&jobs[..32]).contains(",W(1)][") && of(&jobs[..33]).contains(",W(1),..]["));
+        assert!(of(&jobs).len() < 512, "{}", of(&jobs));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
-use bench::{CommandLine, GrantMode, Job, JobError, job, result};
+use bench::{CommandLine, Job, JobError, job, result};
 
 use crate::Usage;
 
@@ -38,8 +38,7 @@ impl Plan {
         let line = CommandLine::parse(line).map_err(|why| Usage(why.to_owned()))?;
         let mut jobs = job::parse(&line.jobs).map_err(|error| Usage(error.to_string()))?;
         if jobs.is_empty() {
-            let modes = |_| GrantMode::ALL.map(|grants| Job::default_for("xvda", grants));
-            jobs = (0..disk_count).flat_map(modes).collect();
+            jobs = (0..disk_count).flat_map(|_| Job::defaults_for("xvda")).collect();
         }
         Ok(Self { jobs })
     }
@@ -68,9 +67,8 @@ impl Plan {
 
 /// What a job takes at most, from the start of those that it runs with, if it says so.
 fn time_ns(job: &Job) -> Option<u64> {
-    let reads_back = job.rw.writes() && job.verify.as_ref().is_some_and(|v| v.after_write);
     let parts = [job.runtime_ns?, job.pace.start_delay_ns, job.pace.ramp_ns];
-    (!reads_back).then(|| parts.into_iter().fold(0, u64::saturating_add))
+    (!job.reads_back()).then(|| parts.into_iter().fold(0, u64::saturating_add))
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::{console, memory, say};
 
 /// Files are read in pieces of so many bytes.
 const READ_BYTES: usize = 128 << 10;
-/// What the lines of a result begin with, and all that this program says of itself.
+/// How the lines of a result begin, and those of an error.
 const OUR_LINES: &[u8] = b"ringmark";
 /// One part in so many of the heap is for names.
 const NAMES_SHARE: usize = 4;

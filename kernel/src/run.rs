@@ -12,7 +12,7 @@ use bench::command_line::Look;
 use bench::engine::{self, Disk, Progress, RunError, Verdict};
 use bench::file_map::FileMap;
 use bench::reader::BlockReader;
-use bench::{GrantMode, Job, JobError, JobResult};
+use bench::{Job, JobError, JobResult};
 use drivers::blkfront::{Blkfront, ConnectError, Setup, Vdev, handshake};
 use drivers::grant::GrantTable;
 use drivers::ring;
@@ -190,7 +190,7 @@ impl<'a> Runner<'a> {
         }
         let failure = failure.map(|failure| failure as &dyn fmt::Display);
         bench::result::emit(&self.results, failure, &mut |line| say!("{line}"));
-        if console::has_lost() {
+        if failure.is_none() && console::has_lost() {
             say!("ringmark: error: {}", console::LOST);
         }
     }
@@ -206,8 +206,7 @@ impl<'a> Runner<'a> {
         if jobs.is_empty() || jobs.iter().any(|job| job.disks.is_empty()) {
             let writable = self.writable(&vdevs)?;
             if jobs.is_empty() {
-                let modes = |name| GrantMode::ALL.map(|mode| Job::default_for(name, mode));
-                jobs = writable.iter().flat_map(|name| modes(name)).collect();
+                jobs = writable.iter().flat_map(|name| Job::defaults_for(name)).collect();
             }
             for job in jobs.iter_mut().filter(|job| job.disks.is_empty()) {
                 job.disks.clone_from(&writable);

@@ -188,7 +188,8 @@ fn a_backend_with_smaller_rings_names_its_limit() {
         assert_eq!(connect(&mut guest, most), Ok(Disconnected::default()));
         let error = connect(&mut guest, most + 1).unwrap_err();
         assert_eq!(error, ConnectError::RingTooSmall { slots: most + 1, most });
-        assert!(error.to_string().ends_with(&format!("use at most iodepth={most}")), "{error}");
+        let advice = format!("use iodepth={most} or less for each of ringmark_queues");
+        assert!(error.to_string().ends_with(&advice), "{error}");
         assert_all_given_back(&xen);
         assert_eq!(connect(&mut guest, most), Ok(Disconnected::default()));
     }

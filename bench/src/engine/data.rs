@@ -136,8 +136,8 @@ impl Checks {
     /// # Errors
     /// If there is no memory for that.
     pub(super) fn track(&mut self, job: &Job, disk: usize, region: Region) -> Result<(), JobError> {
-        let reads_back = job.verify.as_ref().is_some_and(|verify| verify.after_write);
-        if job.rw.writes() && (job.rw.reads() || reads_back) && self.needs_blocks_apart() {
+        let reads_own = job.rw.writes() && job.rw.reads() || job.reads_back();
+        if reads_own && self.needs_blocks_apart() {
             let table = Written::new(region, self.block_bytes);
             let no_memory = || JobError::NoMemory { job: job.name.clone() };
             self.written[disk] = Some(table.ok_or_else(no_memory)?);

@@ -9,8 +9,8 @@ use drivers::hypervisor::Hypervisor;
 use super::rules::NEVER;
 use super::{REQUEST_TIMEOUT_NS, TICK_NS};
 
-/// How many queues full of requests may go past one, and more, before it counts as left out.
-const QUEUES_PAST: u64 = 4;
+/// How many times all of its queue's slots go past a request before it counts as left out.
+const ROUNDS_PAST: u64 = 4;
 
 /// What the completion of an I/O needs to know.
 #[derive(Clone, Copy)]
@@ -37,9 +37,9 @@ pub(super) struct Owed {
 /// What a backend does not answer.
 pub(super) enum Late {
     /// Anything at all, for [`REQUEST_TIMEOUT_NS`].
-    All,
+    Silent,
     /// So many requests, for as long, while it completed others.
-    Some(u32),
+    LeftOut(u32),
 }
 
 impl Owed {
@@ -61,7 +61,7 @@ impl Owed {
     /// Age alone does not show that a request was left out: on a slow disk with a deep queue each
     /// may wait for longer than any limit. But then not many go past it: all others of the queue
     /// at most where they are served in order, and about twice as many where a disk's arm or an
-    /// elevator sorts them. So it takes both, the age and [`QUEUES_PAST`], and that others still
+    /// elevator sorts them. So it takes both, the age and [`ROUNDS_PAST`], and that others still
     /// are completed. A flush is as slow as what it commits, and a discard as what it frees; those
     /// count only when nothing moves.
     #[cold]
@@ -73,7 +73,7 @@ impl Owed {
         let is_old = |since_ns| now_ns.saturating_sub(since_ns) >= REQUEST_TIMEOUT_NS;
         let outstanding = queue.outstanding();
         if outstanding != 0 && is_old(self.progress_ns) {
-            return Some(Late::All);
+            return Some(Late::Silent);
         }
         let moves_data =
             |io: &&InFlight| matches!(io.operation, Operation::Read | Operation::Write);
@@ -86,8 +86,8 @@ impl Owed {
         }
         let past = completed - self.completed_before;
         let goes_on = now_ns.saturating_sub(self.progress_ns) < TICK_NS;
-        let leaves_out = goes_on && past >= QUEUES_PAST * self.ios.len() as u64;
-        (old != 0 && leaves_out).then_some(Late::Some(old))
+        let leaves_out = goes_on && past >= ROUNDS_PAST * self.ios.len() as u64;
+        (old != 0 && leaves_out).then_some(Late::LeftOut(old))
     }
 }
 

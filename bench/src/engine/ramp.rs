@@ -10,7 +10,7 @@ use crate::result::Counters;
 pub(super) enum Ramp {
     /// There is none.
     #[default]
-    None,
+    Absent,
     /// It lasts until then.
     Until(u64),
     /// The job's own I/Os ended before it did.
@@ -22,7 +22,7 @@ pub(super) enum Ramp {
 impl Ramp {
     /// So long from `start_ns` on.
     pub(super) fn new(start_ns: u64, ramp_ns: u64) -> Self {
-        if ramp_ns == 0 { Self::None } else { Self::Until(start_ns.saturating_add(ramp_ns)) }
+        if ramp_ns == 0 { Self::Absent } else { Self::Until(start_ns.saturating_add(ramp_ns)) }
     }
 
     /// When it is to end; [`NEVER`] if that is not to come.

@@ -30,6 +30,8 @@ pub(super) struct Running {
     /// Each I/O is put as one completes, without asking any rule.
     pub(super) plain: bool,
     lanes: Vec<Lane>,
+    /// Of all its disks.
+    backend_persistent: bool,
     next_lane: usize,
     /// Where the last I/O went, and so a flush goes.
     last_disk: usize,
@@ -98,7 +100,7 @@ impl Running {
     ) -> Result<Self, RunError> {
         // Jobs that run together visit different blocks; the first of each stage the same.
         let seed = job.randseed.unwrap_or(run_ns).wrapping_add(number as u64);
-        let mut lanes = Vec::new();
+        let (mut lanes, mut backend_persistent) = (Vec::new(), true);
         for (disk_number, disk) in disks.iter().enumerate() {
             if !job.disks.iter().any(|name| name == disk.name) {
                 continue;
@@ -127,6 +129,7 @@ impl Running {
             }
             let pattern = Pattern::new(&job, region, seed);
             lanes.push(Lane::new(disk_number, file, &job, region, pattern));
+            backend_persistent &= disk.info.persistent;
         }
         if let Some(ios) = job.number_ios {
             share_out(ios, &mut lanes);
@@ -140,6 +143,7 @@ impl Running {
             checks,
             result: JobResult::new(job),
             lanes,
+            backend_persistent,
             next_lane: 0,
             last_disk: 0,
             outstanding: 0,
@@ -147,7 +151,7 @@ impl Running {
             completed: 0,
             begin_ns: 0,
             start_ns: 0,
-            ramp: Ramp::None,
+            ramp: Ramp::Absent,
             read_before_ns: 0,
             end_ns: 0,
             wake_ns: NEVER,
@@ -191,9 +195,8 @@ impl Running {
         let Some(to_go) = to_go.sum::<Option<f64>>().filter(|_| done > 0.0) else {
             return by_time_ns;
         };
-        let reads_back = job.verify.as_ref().is_some_and(|verify| verify.after_write);
         // All writes are still to be read back.
-        let twice = reads_back && job.rw.writes() && self.phase != Phase::ReadBack;
+        let twice = job.reads_back() && self.phase != Phase::ReadBack;
         let parts = if twice { 2.0 } else { 1.0 };
         let so_far_ns = now_ns.saturating_sub(from_ns) as f64;
         let by_bytes_ns = (so_far_ns * (done + to_go) * parts / done) as u64;
@@ -457,7 +460,6 @@ impl Running {
     /// Takes the job to the loop's short way, if it may go there from now on.
     pub(super) fn settle(&mut self) {
         let job = &self.result.job;
-        let reads_back = job.rw.writes() && job.verify.as_ref().is_some_and(|v| v.after_write);
         let pace = &job.pace;
         let ruled = pace.rate.is_some()
             || pace.think.is_some()
@@ -466,7 +468,7 @@ impl Running {
             || job.bs_mix.is_some();
         let waits = self.wake_ns != NEVER || self.ramp.end_ns() != NEVER;
         let checks = job.rw.reads() && self.read_checks().is_some();
-        self.plain = self.phase == Phase::Free && !reads_back && !checks && !ruled && !waits;
+        self.plain = self.phase == Phase::Free && !job.reads_back() && !checks && !ruled && !waits;
     }
 
     /// Whether all writes are done and are to be read back.
@@ -474,8 +476,7 @@ impl Running {
         self.is_done()
             && self.phase != Phase::ReadBack
             && self.end_ns != STOPPED
-            && self.result.job.rw.writes()
-            && self.result.job.verify.as_ref().is_some_and(|verify| verify.after_write)
+            && self.result.job.reads_back()
     }
 
     /// Goes through the same I/Os again, to read what was written.
@@ -502,17 +503,21 @@ impl Running {
 
     /// Why a job that came to its end has nothing to show, if so.
     pub(super) fn nothing_measured(&self) -> Option<String> {
-        let JobResult { job, .. } = &self.result;
+        let Job { name, pace, .. } = &self.result.job;
+        let ramp = Time { ns: pace.ramp_ns };
         let is_empty = self.result.ios() + self.result.errors() == 0;
-        let ends_early = self.ramp.is_all() || matches!(self.ramp, Ramp::Over(_)) && is_empty;
-        (ends_early && self.end_ns != STOPPED).then(|| {
-            let ramp = Time { ns: job.pace.ramp_ns };
-            format!(
-                "job {}: ended within ramp_time={ramp}, so that nothing was measured; raise size= \
-                 or lower ramp_time=",
-                job.name
-            )
-        })
+        match self.ramp {
+            _ if self.end_ns == STOPPED => None,
+            Ramp::Until(_) | Ramp::Outlasted => Some(format!(
+                "job {name}: ended within ramp_time={ramp}, so that nothing was measured; raise \
+                 size= or lower ramp_time="
+            )),
+            Ramp::Over(_) if is_empty => Some(format!(
+                "job {name}: no I/O ended after ramp_time={ramp}, so that nothing was measured; \
+                 raise runtime= or size=, or lower ramp_time="
+            )),
+            Ramp::Over(_) | Ramp::Absent => None,
+        }
     }
 
     /// The result, with what its disks counted unless other jobs used them too. What a ramp did
@@ -520,18 +525,17 @@ impl Running {
     pub(super) fn into_result(mut self, used: &[Counters], shared: &[bool]) -> JobResult {
         if self.ramp.is_all() {
             let JobResult { job, read, write, trim, flush, .. } = self.result;
-            let mut result = JobResult::new(job);
-            result.read.errors = read.errors;
-            result.write.errors = write.errors;
-            result.trim.errors = trim.errors;
-            result.flush.errors = flush.errors;
-            return result;
-        }
-        if !self.lanes.iter().any(|lane| shared[lane.disk]) {
+            self.result = JobResult::new(job);
+            self.result.read.errors = read.errors;
+            self.result.write.errors = write.errors;
+            self.result.trim.errors = trim.errors;
+            self.result.flush.errors = flush.errors;
+        } else if !self.lanes.iter().any(|lane| shared[lane.disk]) {
             let disks = self.lanes.iter().map(|lane| used[lane.disk] - self.ramp.used(lane.disk));
             let sum = disks.fold(Counters::default(), |sum, disk| sum + disk);
             self.result.counters = Some(Counters { sleeps: self.sleeps, ..sum });
         }
+        self.result.backend_persistent = self.backend_persistent;
         self.result
     }
 }

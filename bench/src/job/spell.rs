@@ -99,7 +99,7 @@ impl Job {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::{GrantMode, parse};
+    use crate::job::parse;
 
     fn spell(options: &[(&'static str, String)]) -> String {
         options.iter().map(|(name, value)| format!("--{name}={value} ")).collect()
@@ -149,8 +149,7 @@ mod tests {
 
     #[test]
     fn the_default_plan_is_a_job_that_only_reads() {
-        for grants in GrantMode::ALL {
-            let job = Job::default_for("xvdb", grants);
+        for job in Job::defaults_for("xvdb") {
             assert!(!job.rw.writes());
             assert_eq!(parse(&format!("name=xvdb {}", spell(&job.options()))), Ok(vec![job]));
         }

@@ -224,6 +224,7 @@ impl<'a> Value<'a> {
     }
 
     pub(super) fn queues(self) -> Result<u32, JobError> {
+        const _: () = assert!(QUEUES_MAX == 32);
         let queues = u32::try_from(self.count()?).ok();
         queues
             .filter(|queues| (1..=QUEUES_MAX).contains(queues))

@@ -78,8 +78,8 @@ impl fmt::Display for ConnectError {
             Self::Gone(state) => write!(f, "backend went away (state {state})"),
             Self::RingTooSmall { slots, most } => write!(
                 f,
-                "iodepth={slots} needs more than the {most} entries of the backend's largest ring; \
-                 use at most iodepth={most}"
+                "{slots} requests at once on a queue are more than the {most} entries of the \
+                 backend's largest ring; use iodepth={most} or less for each of ringmark_queues"
             ),
             Self::TooFewQueues { queues, most } => write!(
                 f,

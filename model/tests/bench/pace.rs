@@ -93,19 +93,20 @@ fn a_delay_and_a_ramp_are_no_part_of_the_figures() {
 
 #[test]
 fn a_job_that_ends_within_its_ramp_has_no_figures() {
-    for options in [
-        "rw=read iodepth=4 ramp_time=1000",
-        "rw=write iodepth=4 ramp_time=1000 number_ios=9",
-        "rw=randwrite iodepth=4 ramp_time=1000 verify=crc32c",
-        "rw=randread ramp_time=1000 rate_iops=200",
+    let (within, after) = ("ended within ramp_time=1000", "no I/O ended after ramp_time=10us");
+    for (options, expected) in [
+        ("rw=read iodepth=4 ramp_time=1000", within),
+        ("rw=write iodepth=4 ramp_time=1000 number_ios=9", within),
+        ("rw=randwrite iodepth=4 ramp_time=1000 verify=crc32c", within),
+        ("rw=randread ramp_time=1000 rate_iops=200", within),
         // Its only I/O is in flight when the ramp ends.
-        "rw=read iodepth=2 io_size=4k ramp_time=10us",
-        "rw=read iodepth=2 io_size=4k ramp_time=10us verify=pattern verify_pattern=0",
+        ("rw=read iodepth=2 io_size=4k ramp_time=10us", after),
+        ("rw=read iodepth=2 io_size=4k ramp_time=10us verify=pattern verify_pattern=0", after),
     ] {
         let outcome = run(&one_disk(13), &format!("{options} bs=4k filename=xvda"), 1);
         assert_eq!(outcome.error, None);
         let why = outcome.first_failure.expect(options);
-        assert!(why.starts_with("job job1: ended within ramp_time=10"), "{why}");
+        assert!(why.starts_with(&format!("job job1: {expected}, so that nothing")), "{why}");
         let job = &outcome.results[0];
         assert_eq!((job.ios(), job.errors(), job.flush.ios, job.runtime_ns), (0, 0, 0, 0));
         for side in [&job.read, &job.write] {
