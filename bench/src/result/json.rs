@@ -16,12 +16,12 @@ impl Report {
     }
 }
 
-/// fio's `--output-format=json+`.
+/// fio's `--output-format=json+`, with the logs that [`take_logs`](super::take_logs) has left.
 pub fn json_plus(report: &Report) -> String {
     laid_out(&compact(report), true)
 }
 
-/// fio's `--output-format=json`: without bins.
+/// As [`json_plus`], without bins: fio's `--output-format=json`.
 pub fn json(report: &Report) -> String {
     laid_out(&compact(report), false)
 }
