@@ -13,8 +13,8 @@ use crate::interrupt::Interrupt;
 use crate::job;
 use crate::life::{Life, Reader};
 use crate::peer::{self, Initramfs, PeerReader};
-use crate::plain;
 use crate::plan::Plan;
+use crate::printable;
 use crate::result::{self, OurReader};
 use crate::run::GuestOptions;
 use crate::status::complain;
@@ -132,7 +132,7 @@ impl Compare {
 /// Reads a result, which must be good.
 fn read(who: Who, text: &str) -> Result<Report> {
     if who == Who::Linux {
-        let report = plain::check(text).and_then(|()| Report::from_json(text));
+        let report = printable::check(text).and_then(|()| Report::from_json(text));
         return report.context("fio's result can't be read");
     }
     let report = result::read(text)?;

@@ -12,8 +12,8 @@ use clap::ValueEnum;
 
 use crate::date;
 use crate::life::{Meaning, Reader};
-use crate::plain;
 use crate::plan::Plan;
+use crate::printable;
 use crate::status::complain;
 
 /// How a result is printed (fio's `--output-format`).
@@ -63,9 +63,9 @@ impl Reader for OurReader {
 /// Reads the result that our guest sent, and dates it: a guest does not know the time.
 ///
 /// # Errors
-/// When it is none, or its strings are not [`plain`].
+/// When it is none, or its strings are not [`printable`].
 pub fn read(text: &str) -> Result<Report> {
-    let report = plain::check(text).and_then(|()| Report::from_json(text));
+    let report = printable::check(text).and_then(|()| Report::from_json(text));
     let mut report = report.context("the guest's result can't be read")?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     report.timestamp = Some(now.as_secs());

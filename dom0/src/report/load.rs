@@ -8,7 +8,7 @@ use bench::result::Report;
 
 use crate::compare::{Saved, Who};
 use crate::figures::Figures;
-use crate::plain;
+use crate::printable;
 use bench::result::Spread;
 
 /// All that was measured.
@@ -82,7 +82,7 @@ impl Data {
             self.logs.extend(read_log(name, text)?);
             return Ok(());
         };
-        plain::check(text)?;
+        printable::check(text)?;
         if let Ok(saved) = serde_json::from_str::<Saved>(text) {
             return saved.runs.iter().try_for_each(|run| self.add_report(run.who, &run.result));
         }

@@ -1,5 +1,5 @@
-//! JSON that others wrote is plain: no string or key in it holds a control character, however it is
-//! spelled. What is printed of it moves no cursor and begins no line.
+//! JSON that others wrote is printable: no string or key in it holds a control character, however
+//! it is spelled. What is printed of it moves no cursor and begins no line.
 
 use std::fmt;
 
@@ -10,19 +10,19 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 /// # Errors
 /// The first control character (C0, DEL or C1), or what is wrong with the JSON; and where.
 pub fn check(json: &str) -> Result<(), serde_json::Error> {
-    serde_json::from_str(json).map(|Plain| ())
+    serde_json::from_str(json).map(|Printable| ())
 }
 
 /// Any value, of which nothing is kept.
-struct Plain;
+struct Printable;
 
-impl<'de> Deserialize<'de> for Plain {
+impl<'de> Deserialize<'de> for Printable {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Self)
     }
 }
 
-impl<'de> Visitor<'de> for Plain {
+impl<'de> Visitor<'de> for Printable {
     type Value = Self;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_moves_no_cursor_is_plain() {
+    fn what_moves_no_cursor_is_printable() {
         let json = r#"{"a \"b\" \\u001b": [null, true, -1, 1, 0.5, "\u00e4 \u2028 \\n"], "": {}}"#;
         check(json).unwrap();
     }
