@@ -38,7 +38,7 @@ impl Figures {
     /// # Errors
     /// When the run or a job failed, or none did any I/O.
     pub fn of(report: &Report) -> Result<Vec<Self>> {
-        if let Some(reason) = report.ringmark.as_ref().and_then(result::failure_of) {
+        if let Some(reason) = result::failure(report) {
             bail!("the run failed: {reason}");
         }
         let mut all = Vec::new();

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::SystemTime;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use bench::result::frame::Unframe;
-use bench::result::{self, LogFile, Report, Run};
+use bench::result::{self, LogFile, Report};
 use clap::ValueEnum;
 
 use crate::date;
@@ -63,10 +63,11 @@ impl Reader for OurReader {
 /// Reads the result that our guest sent, and dates it: a guest does not know the time.
 ///
 /// # Errors
-/// When it is none, or its strings are not [`printable`].
+/// When it is none, its strings are not [`printable`], or it does not say whether all went well.
 pub fn read(text: &str) -> Result<Report> {
     let report = printable::check(text).and_then(|()| Report::from_json(text));
     let mut report = report.context("the guest's result can't be read")?;
+    ensure!(report.ringmark.is_some(), "the guest's result does not say whether all went well");
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     report.timestamp = Some(now.as_secs());
     report.timestamp_ms = u64::try_from(now.as_millis()).ok();
@@ -74,17 +75,10 @@ pub fn read(text: &str) -> Result<Report> {
     Ok(report)
 }
 
-/// Why a run failed, if it did.
+/// Why a run failed, if the report says that it did. Only ours tell of the run, fio's own do not.
 pub fn failure(report: &Report) -> Option<&str> {
-    match &report.ringmark {
-        Some(run) => failure_of(run),
-        None => Some("it does not say whether all went well"),
-    }
-}
-
-/// The same, where a report without that word is fio's own.
-pub fn failure_of(run: &Run) -> Option<&str> {
-    (!run.ok).then(|| run.error.as_deref().unwrap_or("it gives no reason"))
+    let failed = report.ringmark.as_ref().filter(|run| !run.ok)?;
+    Some(failed.error.as_deref().unwrap_or("it gives no reason"))
 }
 
 /// A report in these forms, one after the other.

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::process::Command;
 use std::time::Duration;
 
-use bench::result::{Extra, JobLog, Log, Sample};
+use bench::result::{Extra, JobLog, Log, Report, Sample};
 
 use crate::stack::{Stack, emit, emit_text, one_line, report};
 
@@ -164,6 +164,16 @@ fn a_failed_run_is_a_failure_that_prints_its_figures() {
     let (code, stdout, stderr) = stack.run(&["run", "job.fio"]);
     assert_eq!((code, stderr.as_str()), (Some(1), "ringmark: error: the guest says: no xvdz\n"));
     assert!(stdout.contains("read: IOPS=1,"));
+    assert!(!stack.has_domain());
+}
+
+#[test]
+fn a_result_that_does_not_say_how_it_went_is_refused() {
+    let silent = Report { ringmark: None, ..report(1.0, None) };
+    let stack = Stack::new("a_result_that_does_not_say_how_it_went_is_refused", &emit(&silent));
+    let (code, stdout, stderr) = stack.run(&["run", "job.fio"]);
+    let expected = "ringmark: error: the guest's result does not say whether all went well\n";
+    assert_eq!((code, stdout.as_str(), stderr.as_str()), (Some(1), "", expected));
     assert!(!stack.has_domain());
 }
 
