@@ -99,6 +99,7 @@ fn left(name: &str) -> String {
 
 /// A domain of ours, to be destroyed.
 #[derive(Debug)]
+#[must_use = "the domain stays until `destroy`"]
 pub struct Guest {
     id: u32,
     name: String,
