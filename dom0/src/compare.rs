@@ -95,12 +95,12 @@ impl Compare {
         let peer_job = peer::job(&text, self.guest.disk_count());
         let interrupt = Interrupt::listen()?;
         let initramfs = Initramfs::new(&self.peer_initramfs, &peer_job)?;
-        let ours = self.guest.config(String::new());
+        let ours = self.guest.config(String::new())?;
         let peer = Config {
             kernel: self.peer_kernel.clone(),
             ramdisk: Some(initramfs.path().to_owned()),
             memory_mib: self.peer_memory,
-            ..self.guest.config("console=hvc0 quiet".to_owned())
+            ..self.guest.config("console=hvc0 quiet".to_owned())?
         };
         let mut saved = Saved { runs: Vec::new() };
         for turn in 0..self.runs {

@@ -1,10 +1,10 @@
 //! `ringmark` for dom0: makes guests with `xl`, gives them jobs, collects what they measured.
 //!
-//! `cli` reads the command line; `run` says what is to be done; `life` is a guest's way from its
-//! making to its result, on `guest` (the domain), `console` (what it says) and `xl` (the tool
-//! stack's programs); `job` is what goes in, `result` what comes out, and `plan` how much that may
-//! be. A guest is taken for hostile: what it says is bounded, checked text. No domain outlives this
-//! program.
+//! `cli` reads the command line, and `setting` what of it is for `xl`; `run` says what is to be
+//! done; `life` is a guest's way from its making to its result, on `guest` (the domain), `console`
+//! (what it says) and `xl` (the tool stack's programs); `job` is what goes in, `result` what comes
+//! out, and `plan` how much that may be. A guest is taken for hostile: what it says is bounded,
+//! checked text. No domain outlives this program.
 
 mod cli;
 mod compare;
@@ -21,6 +21,7 @@ mod printable;
 mod report;
 mod result;
 mod run;
+mod setting;
 mod status;
 mod xl;
 

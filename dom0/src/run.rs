@@ -14,6 +14,7 @@ use crate::job;
 use crate::life::Life;
 use crate::plan::Plan;
 use crate::result::{self, Format, OurReader};
+use crate::setting;
 use crate::status::Eta;
 
 /// How the job gets to the guest.
@@ -49,7 +50,7 @@ pub struct GuestOptions {
     #[arg(long, value_name = "LIST")]
     cpus: Option<String>,
     /// One more setting of xl.cfg(5), for example tsc_mode="native"
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting::parse)]
     settings: Vec<String>,
     /// Give it up after so many seconds. Without this: after twice the time of its jobs and ten
     /// minutes, if runtime= tells their time
@@ -59,23 +60,6 @@ pub struct GuestOptions {
     /// Whether to show how far the job is
     #[arg(long, value_enum, default_value = "auto")]
     pub eta: Eta,
-}
-
-/// Takes a setting of xl.cfg(5), but none that would keep the domain from being found or destroyed.
-fn setting(text: &str) -> Result<String, &'static str> {
-    // Both separate settings.
-    for one in text.split(['\n', ';']) {
-        let (key, _) = one.split_once('=').ok_or("write KEY=VALUE, one for each --set")?;
-        match key.trim_end_matches('+').trim() {
-            "name" => return Err("use --name"),
-            "type" => return Err("the guest is PVH; leave it out"),
-            key if key.starts_with("on_") => {
-                return Err("the domain is destroyed when its result was read; leave it out");
-            }
-            _ => {}
-        }
-    }
-    Ok(text.to_owned())
 }
 
 impl GuestOptions {
@@ -91,8 +75,17 @@ impl GuestOptions {
     }
 
     /// The guest that runs this command line.
-    pub fn config(&self, extra: String) -> Config {
-        Config {
+    ///
+    /// # Errors
+    /// [`Usage`]: a setting would replace it.
+    pub fn config(&self, extra: String) -> Result<Config> {
+        let replaced = self.settings.iter().any(|one| setting::has_command_line(one));
+        if replaced && !extra.is_empty() {
+            let why =
+                format!("--set extra= would replace the command line {extra:?}; leave it out");
+            return Err(Usage(why).into());
+        }
+        Ok(Config {
             name: self.name.clone(),
             kernel: self.kernel.clone(),
             ramdisk: None,
@@ -102,7 +95,7 @@ impl GuestOptions {
             disks: self.disks.clone(),
             extra,
             settings: self.settings.clone(),
-        }
+        })
     }
 }
 
@@ -164,11 +157,11 @@ impl Run {
             }
             let line = self.options.join(" ");
             let plan = Plan::of_line(&line, self.guest.disk_count())?;
-            return Ok((self.guest.config(line), None, plan));
+            return Ok((self.guest.config(line)?, None, plan));
         };
         let text = job::read(path, &self.options)?;
         let plan = Plan::of_file(path, &text)?;
-        let config = self.guest.config(String::new());
+        let config = self.guest.config(String::new())?;
         match self.delivery {
             Delivery::Xenstore => Ok((config, Some(text), plan)),
             Delivery::Module if self.options.is_empty() => {

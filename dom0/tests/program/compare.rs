@@ -65,6 +65,18 @@ fn a_silent_peer_is_given_up() {
 }
 
 #[test]
+fn the_peer_keeps_its_command_line() {
+    let stack = Stack::new("the_peer_keeps_its_command_line", &guest());
+    stack.write("peer.cpio", "an archive");
+    let arguments = [&ARGUMENTS[..], &["--set", "extra=\"hypercall=page\""]].concat();
+    let (code, _, stderr) = stack.run(&arguments);
+    let expected = "ringmark: error: --set extra= would replace the command line \
+                    \"console=hvc0 quiet\"; leave it out\n";
+    assert_eq!((code, stderr.as_str()), (Some(2), expected));
+    assert_eq!(stack.calls(), "");
+}
+
+#[test]
 fn a_peer_moves_no_cursor() {
     let version = "peer-result: {\"fio version\":\"";
     let guest = guest().replace(version, &format!("{version}\\u001b[2J"));

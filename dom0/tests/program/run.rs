@@ -49,6 +49,14 @@ fn options_alone_are_the_guests_command_line() {
 }
 
 #[test]
+fn a_job_file_leaves_the_command_line_to_the_guests_own_words() {
+    let stack = Stack::new("a_job_file_leaves_the_command_line_to_the_guests_own_words", &good());
+    let extra = "extra=\"hypercall=page\"";
+    assert_eq!(stack.run(&["run", "job.fio", "--set", extra]).0, Some(0));
+    assert!(stack.calls().contains(&format!(" {extra}\n")), "{}", stack.calls());
+}
+
+#[test]
 fn a_module_is_the_file_itself() {
     let stack = Stack::new("a_module_is_the_file_itself", &good());
     assert_eq!(stack.run(&["run", "job.fio", "--delivery=module"]).0, Some(0));
@@ -318,6 +326,9 @@ fn a_wrong_command_line_makes_no_domain() {
         &["run", "job.fio", "--set", "maxmem=99; name = \"other\""],
         &["run", "job.fio", "--set", "type=\"pv\""],
         &["run", "job.fio", "--set", "on_poweroff=\"destroy\""],
+        &["run", "job.fio", "--set", "ramdisk=\"other.fio\""],
+        &["run", "job.fio", "--set", "extra=\"bs=4k\""],
+        &["run", "--set", "extra=\"hypercall=page\"", "--", "bs=4k"],
         &["run", "job.fio", "--output-format=xml"],
         &["run", "job.fio", "--", "--name=a"],
         &["run", "job.fio", "--delivery=module", "--", "bs=4k"],
