@@ -3,12 +3,13 @@
 mod mutants;
 
 use std::cell::Cell;
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
-use std::{panic, thread};
+use std::{env, panic, thread};
 
+use anyhow::Context;
 use clap::{Args, Parser};
 use model::soak::{Tally, run_seed};
 
@@ -38,7 +39,17 @@ struct Soak {
     /// How many checked I/Os each seed makes at least
     #[arg(long, default_value_t = 10_000, value_name = "N")]
     ios: u64,
+    /// Print the tally as JSON, for the run that this is a part of
+    #[arg(long, hide = true)]
+    json: bool,
 }
+
+/// Seeds of one process. The memory of a machine whose backend kept pages is never freed, for a
+/// `Page` may be left: 3 MiB a seed in the mean.
+const SEEDS_MAX: u64 = 1000;
+
+/// The sum of those seeds that passed, and those that did not.
+type Sum = (Tally, Vec<(u64, String)>);
 
 fn main() -> ExitCode {
     match Command::parse() {
@@ -58,7 +69,18 @@ fn run_soak(options: &Soak) -> ExitCode {
         eprintln!("seed {seed} panicked\n  replay: {}", replay(seed, ios));
     }));
     let start = Instant::now();
-    let (tally, failures) = soak(options);
+    let sum = if options.seeds > SEEDS_MAX { in_parts(options) } else { Ok(soak(options)) };
+    let (tally, failures) = match sum {
+        Ok(sum) if options.json => {
+            println!("{}", serde_json::to_string(&sum).expect("numbers and text"));
+            return ExitCode::SUCCESS;
+        }
+        Ok(sum) => sum,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
     report(&tally, failures.len(), start.elapsed().as_secs_f64());
     for (seed, what) in &failures {
         println!("seed {seed} failed: {what}\n  replay: {}", replay(*seed, options.ios));
@@ -70,8 +92,30 @@ fn replay(seed: u64, ios: u64) -> String {
     format!("cargo run --release -p model -- soak --first {seed} --seeds 1 --ios {ios}")
 }
 
-/// Runs all seeds; answers the sum of those that passed, and those that did not.
-fn soak(options: &Soak) -> (Tally, Vec<(u64, String)>) {
+/// Runs all seeds in processes of [`SEEDS_MAX`], one after the other.
+fn in_parts(options: &Soak) -> anyhow::Result<Sum> {
+    let (mut tally, mut failures) = (Tally::default(), Vec::new());
+    for done in (0..options.seeds).step_by(SEEDS_MAX as usize) {
+        let seeds = SEEDS_MAX.min(options.seeds - done);
+        let first = options.first.wrapping_add(done);
+        let numbers = [("--first", first), ("--seeds", seeds), ("--ios", options.ios)];
+        let mut part = process::Command::new(env::current_exe()?);
+        part.args(["soak", "--json"]).stderr(process::Stdio::inherit());
+        for (name, number) in numbers {
+            part.args([name, &number.to_string()]);
+        }
+        let output = part.output()?;
+        let (passed, failed): Sum = serde_json::from_slice(&output.stdout)
+            .with_context(|| format!("the seeds from {first} on ended by {}", output.status))?;
+        tally.add(&passed);
+        failures.extend(failed);
+        eprintln!("{} of {} seeds", done + seeds, options.seeds);
+    }
+    Ok((tally, failures))
+}
+
+/// Runs all seeds.
+fn soak(options: &Soak) -> Sum {
     let next = AtomicU64::new(0);
     let results = Mutex::new((Tally::default(), Vec::new()));
     let ios = options.ios;
@@ -111,7 +155,7 @@ fn report(tally: &Tally, failed: usize, seconds: f64) {
     }
     println!("faults injected, by class:");
     let mut faults: Vec<_> = tally.faults.iter().collect();
-    faults.sort_by_key(|(class, _)| (class.as_bytes()[0], class.len(), **class));
+    faults.sort_by_key(|(class, _)| (class.as_bytes()[0], class.len(), *class));
     for (class, count) in faults {
         println!("  {class:4} {count}");
     }

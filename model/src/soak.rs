@@ -4,11 +4,13 @@
 //! and disconnects. Around it events storm, watches get lost, xenstored sends bytes one by one.
 //! Every end must be one that the lie allows; an honest backend allows none but success.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use drivers::Hypervisor;
 use drivers::blkfront::{Broken, GrantMode, PAGES_PER_SLOT_MAX, Setup};
 use drivers::ring::ENTRIES;
+use serde::{Deserialize, Serialize};
 use xen_abi::blkif::MAX_SEGMENTS;
 use xen_abi::xenstore::Header;
 use xen_abi::{DomId, Port};
@@ -32,7 +34,7 @@ const SLOTS_MAX: u32 = drivers::ring::entries(2);
 const XVDA: u32 = 51712;
 
 /// What was done and injected.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Seeds that passed.
     pub seeds: u64,
@@ -43,9 +45,9 @@ pub struct Tally {
     /// Simulated time in nanoseconds.
     pub simulated_ns: u128,
     /// Faults injected, by class.
-    pub faults: BTreeMap<&'static str, u64>,
+    pub faults: BTreeMap<Cow<'static, str>, u64>,
     /// Ends that a lie brought about: device given up, I/O failed, data found wrong, stall.
-    pub ends: BTreeMap<&'static str, u64>,
+    pub ends: BTreeMap<Cow<'static, str>, u64>,
 }
 
 impl Tally {
@@ -57,14 +59,14 @@ impl Tally {
         self.simulated_ns += other.simulated_ns;
         for (mine, theirs) in [(&mut self.faults, &other.faults), (&mut self.ends, &other.ends)] {
             for (name, count) in theirs {
-                *mine.entry(name).or_default() += count;
+                *mine.entry(name.clone()).or_default() += count;
             }
         }
     }
 
     fn fault(&mut self, class: &'static str, count: u64) {
         if count != 0 {
-            *self.faults.entry(class).or_default() += count;
+            *self.faults.entry(class.into()).or_default() += count;
         }
     }
 }
@@ -219,7 +221,7 @@ fn episode<'a>(
     let lie = lie.filter(|_| told != 0);
     judge(lie, setup.grants, &end)?;
     if let Err(failure) = &end {
-        *tally.ends.entry(name_of(failure)).or_default() += 1;
+        *tally.ends.entry(name_of(failure).into()).or_default() += 1;
     }
 
     if end.is_ok() {
