@@ -73,6 +73,9 @@ impl Link {
             self.broken = true;
             return false;
         };
+        if self.ring.is_overtaken() {
+            return false;
+        }
         let count = if waiting == 0 { 0 } else { xen.rng.u32(1..=waiting) };
         for _ in 0..count {
             let request = self.ring.take();

@@ -200,7 +200,11 @@ impl Lie {
         let mut id = request.id;
         match self {
             Self::NoSuchSlot => id |= 0x8000,
-            Self::FreeSlot => id = id & !0xffff | u64::from(link.free_slot()),
+            Self::FreeSlot => {
+                // A slot whose request has not been taken yet is not free.
+                let other = if link.ring.waiting() == Some(0) { 0 } else { 1 << 63 };
+                id = (id ^ other) & !0xffff | u64::from(link.free_slot());
+            }
             Self::StaleId => id = link.ids_of(id)[0],
             Self::HighBit(bit) => id ^= 1 << bit,
             Self::Operation(operation) => raw[8] = operation,

@@ -112,6 +112,11 @@ impl BackRing {
         self.rsp_prod_pvt = self.rsp_prod_pvt.wrapping_add(1);
     }
 
+    /// More was answered than taken, so that answers may stand where requests were.
+    pub fn is_overtaken(&self) -> bool {
+        (self.rsp_prod_pvt.wrapping_sub(self.req_cons) as i32) > 0
+    }
+
     /// Shows all responses, and says whether the frontend wants an event for them
     /// (RING_PUSH_RESPONSES_AND_CHECK_NOTIFY).
     pub fn publish(&mut self) -> bool {
