@@ -45,6 +45,9 @@ enum Command {
         /// One part of it
         #[arg(long, value_name = "PART")]
         only: Option<Part>,
+        /// Of the checks on real Xen, those whose name contains this; nothing else is checked
+        #[arg(long, value_name = "TEXT", conflicts_with = "only")]
+        check: Option<String>,
     },
     /// Compare the guest with a Linux guest that runs fio, on the same ramdisk
     Compare {
@@ -107,9 +110,12 @@ impl Cli {
             Command::Bench { deterministic, runtime } => {
                 scenario::bench::bench(&rig, clock(deterministic), runtime)
             }
-            Command::Test { only } => {
+            Command::Test { only, check: None } => {
                 let all = vec![Part::Host, Part::Selftest, Part::Xen, Part::Cost];
-                Ok(scenario::test::test(&rig, &only.map_or(all, |part| vec![part])))
+                Ok(scenario::test::test(&rig, &only.map_or(all, |part| vec![part]), ""))
+            }
+            Command::Test { check: Some(name), .. } => {
+                Ok(scenario::test::test(&rig, &[Part::Xen], &name))
             }
             Command::Selftest => scenario::selftest::selftest(&rig),
             Command::Image { refresh } => scenario::image::image(&rig, refresh),

@@ -16,7 +16,8 @@ type Judge = Box<dyn Fn(&Outcome) -> Result<String>>;
 
 /// One step of the boot and what is to be true of its outcome.
 pub(super) struct Check {
-    name: String,
+    /// What it is about.
+    pub(super) name: String,
     /// The guests that the command creates.
     pub(super) guests: Vec<Guest>,
     command: String,

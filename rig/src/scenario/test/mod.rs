@@ -40,15 +40,16 @@ pub(crate) enum Part {
     Cost,
 }
 
-/// Runs these parts and prints `N passed, N failed`.
-pub(crate) fn test(rig: &Rig, parts: &[Part]) -> ExitCode {
+/// Runs these parts, of the checks on Xen those with `name` in their name, and prints `N passed,
+/// N failed`.
+pub(crate) fn test(rig: &Rig, parts: &[Part], name: &str) -> ExitCode {
     let mut tally = Tally::default();
     for part in parts {
         match part {
             Part::Host => host::check(rig, &mut tally),
             Part::Selftest => tally.count("self-test in QEMU without Xen", selftest::passes(rig)),
             Part::Xen => {
-                if let Err(error) = on_xen(rig, &mut tally) {
+                if let Err(error) = on_xen(rig, name, &mut tally) {
                     tally.count("the machine with Xen", Err(error));
                 }
             }
@@ -73,7 +74,7 @@ fn cost(rig: &Rig) -> Result<String> {
     Ok(measured.to_string())
 }
 
-fn on_xen(rig: &Rig, tally: &mut Tally) -> Result<()> {
+fn on_xen(rig: &Rig, name: &str, tally: &mut Tally) -> Result<()> {
     let image = Image::build(&rig.cache, &rig.progress)?;
     let (directory, _lock) = rig.directory("test")?;
     let machine = rig.machine(&image, directory, RAMDISKS);
@@ -87,6 +88,8 @@ fn on_xen(rig: &Rig, tally: &mut Tally) -> Result<()> {
     checks.extend(files::checks());
     checks.extend(bad_input::checks());
     checks.extend(tool::checks());
+    checks.retain(|check| check.name.contains(name));
+    ensure!(!checks.is_empty(), "no check has {name:?} in its name");
 
     let pinned = |guest: &Guest| Guest { cpu: machine.clock.guest_cpu(), ..guest.clone() };
     let guests: Vec<Guest> = checks.iter().flat_map(|check| &check.guests).map(pinned).collect();
