@@ -9,7 +9,8 @@ use heapless::Vec;
 use xen_abi::PAGE_SIZE;
 use xen_abi::start_info::{MEMMAP_RAM, MemmapEntry};
 
-/// Most entries that are looked at; a real map has about ten.
+/// Room for entries; a real map has about ten. A map that fills it may have been cut off: of such a
+/// map nothing is used ([`is_whole`]).
 pub const ENTRIES_MAX: usize = 128;
 /// Most usable ranges that are kept; what is beyond is not used.
 pub const REGIONS_MAX: usize = 64;
@@ -97,9 +98,17 @@ pub fn decode(raw: &[u8], count: u32, entries: &mut [MemmapEntry]) -> usize {
     count
 }
 
-/// The ranges of `entries` that are RAM and in nobody's use, in ascending order.
+/// Whether no entry can have been left out for want of room. One that was might say that what an
+/// earlier entry calls RAM is in use.
+pub const fn is_whole(entries: &[MemmapEntry]) -> bool {
+    entries.len() < ENTRIES_MAX
+}
+
+/// The ranges of `entries` that are RAM and in nobody's use, in ascending order; none if the map is
+/// not [whole](is_whole).
 pub fn usable(entries: &[MemmapEntry], reserved: &[Range]) -> Vec<MemoryRegion, REGIONS_MAX> {
     let mut free: Vec<Range, REGIONS_MAX> = Vec::new();
+    let entries = if is_whole(entries) { entries } else { &[] };
     for entry in entries.iter().filter(|entry| entry.kind == MEMMAP_RAM) {
         let ram = Range {
             start: entry.addr.max(PAGE_SIZE as u64),
@@ -135,18 +144,27 @@ pub fn usable(entries: &[MemmapEntry], reserved: &[Range]) -> Vec<MemoryRegion, 
     free.iter().map(region).collect()
 }
 
-/// Where [`hole`] may not go: the tool stack puts ACPI tables and special pages above.
-const HOLES_END: u64 = 0xfc00_0000;
+/// Where [`hole`] looks, in this order. What lies between and above belongs to the tool stack and
+/// to interrupt controllers: ACPI tables at 0xfc000000, which is also where a large guest's low
+/// memory ends (libxl_dom.c, libxl_x86_acpi.c), the I/O APIC at 0xfec00000, the local APIC, special
+/// pages.
+const WINDOWS: [Range; 2] =
+    [Range { start: HOLE_ALIGN, end: 0xfc00_0000 }, Range { start: 0xfd00_0000, end: 0xfec0_0000 }];
 /// [`hole`] answers multiples of this, so that no large page of RAM is split by it.
 const HOLE_ALIGN: u64 = 2 << 20;
 
-/// The lowest address of `size` bytes below 4 GiB that no entry of the map, of whatever kind,
-/// touches, above all RAM below it.
+/// `size` bytes below 4 GiB that no entry of the map, of whatever kind, touches: above all RAM, or
+/// above the ACPI tables if the RAM reaches up to them. None if the map is not [whole](is_whole).
 pub fn hole(entries: &[MemmapEntry], size: u64) -> Option<u64> {
-    let mut start = HOLE_ALIGN;
+    is_whole(entries).then(|| WINDOWS.iter().find_map(|&window| hole_in(window, entries, size)))?
+}
+
+/// The lowest such place in a window.
+fn hole_in(window: Range, entries: &[MemmapEntry], size: u64) -> Option<u64> {
+    let mut start = window.start;
     // Each turn moves up behind an entry, so there are no more turns than entries.
     for _ in 0..=entries.len() {
-        let end = start.checked_add(size).filter(|&end| end <= HOLES_END)?;
+        let end = start.checked_add(size).filter(|&end| end <= window.end)?;
         let touched = entries
             .iter()
             .filter(|entry| entry.size != 0)
@@ -225,9 +243,63 @@ mod tests {
         assert_eq!(hole(&[ram, entry(17 * MIB, MIB, 2)], MIB), Some(16 * MIB));
         assert_eq!(hole(&[ram, entry(17 * MIB, MIB, 2)], 2 * MIB), Some(18 * MIB));
         assert_eq!(hole(&[entry(0, 0xfb80_0000, 1)], 4 * MIB), Some(0xfb80_0000));
-        assert_eq!(hole(&[entry(0, 0xfbc0_0001, 1)], 4 * MIB), None);
+        assert_eq!(hole(&[entry(0, 0xfbc0_0001, 1)], 4 * MIB), Some(0xfd00_0000));
+        assert_eq!(hole(&[entry(0, 0xfe90_0000, 1)], 2 * MIB), Some(0xfea0_0000));
+        assert_eq!(hole(&[entry(0, 0xfe90_0000, 1)], 2 * MIB + 1), None);
         assert_eq!(hole(&[entry(0, u64::MAX, 1)], MIB), None);
         assert_eq!(hole(&[ram], u64::MAX), None);
+    }
+
+    /// What libxl tells a PVH guest (libxl_dom.c: low memory ends where the ACPI tables begin, the
+    /// rest is above 4 GiB; libxl_x86.c: domain_construct_memmap; libxl_x86_acpi.c).
+    fn map_by_libxl(mib: u64, acpi_pages: u64) -> std::vec::Vec<MemmapEntry> {
+        const ACPI: u64 = 0xfc00_0000;
+        let low = (mib * MIB).min(ACPI);
+        let mut map = std::vec![
+            entry(0, low, 1),
+            entry(0xfeff_8000, 8 * 4096, 2),
+            entry(ACPI + (1 + acpi_pages) * 4096, 64, 4),
+            entry(ACPI, 4096, 4),
+            entry(ACPI + 4096, acpi_pages * 4096, 4),
+        ];
+        if mib * MIB > low {
+            map.push(entry(1 << 32, mib * MIB - low, 1));
+        }
+        map
+    }
+
+    #[test]
+    fn r1_a_guest_of_any_size_has_a_hole_and_its_low_memory() {
+        let large = [4 << 10, 8 << 10, 64 << 10, 1 << 20, 16 << 20];
+        for mib in (2..64).chain(3900..4200).chain(large) {
+            for acpi_pages in [1, 4, 16] {
+                let map = map_by_libxl(mib, acpi_pages);
+                let size = MIB;
+                let start = hole(&map, size).unwrap_or_else(|| panic!("memory={mib}: no hole"));
+                let range = Range::sized(start, size);
+                assert!(range.end <= 0xfec0_0000, "memory={mib}: {start:#x} is an APIC's");
+                for taken in map.iter().map(|entry| Range::sized(entry.addr, entry.size)) {
+                    assert!(!taken.touches(range), "memory={mib}: {start:#x} is in use");
+                }
+                let low = (mib * MIB).min(0xfc00_0000);
+                check(&map, &[], &[(4096, low)]);
+            }
+        }
+    }
+
+    #[test]
+    fn r6_of_a_map_that_may_have_been_cut_off_nothing_is_used() {
+        let filler = (0..ENTRIES_MAX as u64 - 1).map(|n| entry((1 << 33) + n * 8192, 4096, 2));
+        let mut map: std::vec::Vec<_> = filler.collect();
+        map.push(entry(0, 16 * MIB, 1));
+        // Here a further entry, such as of 1 MiB that is reserved at 8 MiB, was left out.
+        assert!(!is_whole(&map));
+        check(&map, &[], &[]);
+        assert_eq!(hole(&map, MIB), None);
+        map.remove(0);
+        assert!(is_whole(&map));
+        check(&map, &[], &[(4096, 16 * MIB)]);
+        assert_eq!(hole(&map, MIB), Some(16 * MIB));
     }
 
     #[test]
@@ -239,7 +311,7 @@ mod tests {
         check(&[entry(MIB, MIB, 1), entry(0, u64::MAX, 7)], &[], &[]);
         check(&[entry(MIB, MIB, 1), entry(0, u64::MAX, 1)], &[Range::sized(5, u64::MAX)], &[]);
         check(&[entry(MIB, MIB, 1), entry(MIB + 5, 0, 2)], &[], &[(MIB, 2 * MIB)]);
-        let shattered: std::vec::Vec<_> = (0..ENTRIES_MAX as u64)
+        let shattered: std::vec::Vec<_> = (0..ENTRIES_MAX as u64 - 2)
             .map(|n| entry(n * 2 * 4096 + 4096, 4096, 2))
             .chain([entry(0, 16 * MIB, 1)])
             .collect();

@@ -25,7 +25,7 @@ use core::ptr;
 
 use bench::command_line::{self, CommandLine};
 use boot_info::cpuid;
-use boot_info::memory_map::{Range, hole};
+use boot_info::memory_map::{ENTRIES_MAX, Range, hole, is_whole};
 use boot_info::special_page::{self, Absent};
 use bootloader_api::info::MemoryRegion;
 use bootloader_api::{BootInfo, entry_point};
@@ -131,7 +131,7 @@ fn without_xen(boot_info: &BootInfo) -> ! {
 
 /// The memory that may be used, and a hole for what Xen maps into the guest.
 fn memory_map(boot_info: &BootInfo, gate: Gate) -> Result<(&[MemoryRegion], Gfn), &'static str> {
-    let mut entries = [MemmapEntry::default(); 64];
+    let mut entries = [MemmapEntry::default(); ENTRIES_MAX];
     let (regions, map) = if boot::memory_map().is_empty() {
         // start_info version 0 has no map.
         let count = xen::memory_map(gate, &mut entries).map_err(|_| "Xen tells no memory map")?;
@@ -140,6 +140,9 @@ fn memory_map(boot_info: &BootInfo, gate: Gate) -> Result<(&[MemoryRegion], Gfn)
     } else {
         (&*boot_info.memory_regions, boot::memory_map())
     };
+    if !is_whole(map) {
+        return Err("the memory map is too long: nobody knows what the rest of it says");
+    }
     let size = xen::SPECIAL_PAGES * PAGE_SIZE as u64;
     let hole = hole(map, size).ok_or("no room for the grant table below 4 GiB")?;
     Ok((regions, Gfn(hole / PAGE_SIZE as u64)))

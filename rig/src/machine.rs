@@ -65,6 +65,8 @@ pub(crate) struct Machine<'a> {
     pub(crate) image: &'a Image,
     /// Its notion of time.
     pub(crate) clock: Clock,
+    /// Its memory in MiB, for Xen, dom0 and all guests. The host gives it when it is touched.
+    pub(crate) memory_mib: u32,
     /// Where it leaves its files, the log among them.
     pub(crate) directory: PathBuf,
     /// What dom0 has to serve.
@@ -144,7 +146,8 @@ impl Machine<'_> {
     fn command(&self) -> Result<Command> {
         let mut command = qemu::command();
         command.current_dir(&self.directory);
-        command.args(["-M", "q35", "-cpu", CPU, "-m", "4096", "-nic", "none", "-no-reboot"]);
+        command.args(["-M", "q35", "-cpu", CPU, "-nic", "none", "-no-reboot"]);
+        command.args(["-m", &self.memory_mib.to_string()]);
         let mut xen =
             "console=com1 com1=115200,8n1 dom0_mem=1024M dom0_max_vcpus=1 no-real-mode".to_owned();
         match self.clock {

@@ -130,6 +130,7 @@ impl Rig {
         ramdisks: Ramdisks,
     ) -> Machine<'a> {
         let progress = &self.progress;
-        Machine { image, clock: Clock::Wall, directory, ramdisks, counter: None, progress }
+        let (clock, memory_mib) = (Clock::Wall, 4096);
+        Machine { image, clock, memory_mib, directory, ramdisks, counter: None, progress }
     }
 }

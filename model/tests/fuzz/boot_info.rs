@@ -19,7 +19,8 @@ const SIZE: usize = 0x2400;
 /// Reads of a whole start_info at its limits.
 const READS_MAX: usize = 2 + MODULES_MAX + ENTRIES_MAX + COMMAND_LINE_MAX + 1;
 const HOLE_ALIGN: u64 = 2 << 20;
-const HOLES_END: u64 = 0xfc00_0000;
+/// Where holes are looked for, in this order: half-open ranges.
+const WINDOWS: [(u64, u64); 2] = [(HOLE_ALIGN, 0xfc00_0000), (0xfd00_0000, 0xfec0_0000)];
 
 /// Memory from address 0 on, that counts how often it is read.
 struct Ram {
@@ -108,8 +109,16 @@ pub fn target(data: &[u8]) -> &'static str {
         Err(BootError::CommandLineNotAscii) => return "command line not ASCII",
     };
     assert!(loaded.command_line.bytes().all(|byte| matches!(byte, 1..0x80)));
+    if loaded.start_info.memmap_entries as usize > loaded.memory_map.len()
+        && !loaded.memory_map.is_empty()
+    {
+        nothing_is_free(&loaded.memory_map, &case.reserved, case.hole_bytes);
+        return "map cut off";
+    }
     usable_is_free_ram(&loaded.memory_map, &case.reserved);
-    hole_is_the_lowest(&loaded.memory_map, case.hole_bytes);
+    if memory_map::is_whole(&loaded.memory_map) {
+        hole_is_the_lowest(&loaded.memory_map, case.hole_bytes);
+    }
     if loaded.memory_map.is_empty() { "loaded without a map" } else { "loaded" }
 }
 
@@ -135,18 +144,27 @@ fn usable_is_free_ram(map: &[MemmapEntry], reserved: &[Range]) {
     }
 }
 
-/// As found by trying every place where a hole can begin.
+/// As found by trying every place where a hole can begin, in the first window that has one.
 fn hole_is_the_lowest(map: &[MemmapEntry], size: u64) {
     let entries: Vec<(u64, u64)> = map
         .iter()
         .filter(|entry| entry.size != 0)
         .map(|entry| (entry.addr, entry.addr.saturating_add(entry.size)))
         .collect();
-    let fits = |&start: &u64| {
-        let end = start.checked_add(size).filter(|&end| end <= HOLES_END);
-        end.is_some_and(|end| entries.iter().all(|&(from, to)| to <= start || end <= from))
+    let lowest_in = |&(first, last_end): &(u64, u64)| {
+        let fits = |&start: &u64| {
+            let end = start.checked_add(size).filter(|&end| end <= last_end);
+            end.is_some_and(|end| entries.iter().all(|&(from, to)| to <= start || end <= from))
+        };
+        let behind = entries.iter().filter_map(|(_, to)| to.checked_next_multiple_of(HOLE_ALIGN));
+        behind.chain([first]).filter(|&at| at >= first).filter(fits).min()
     };
-    let behind = entries.iter().filter_map(|(_, to)| to.checked_next_multiple_of(HOLE_ALIGN));
-    let expected = behind.chain([HOLE_ALIGN]).filter(|&at| at >= HOLE_ALIGN).filter(fits).min();
+    let expected = WINDOWS.iter().find_map(lowest_in);
     assert_eq!(memory_map::hole(map, size), expected, "{size:#x} bytes in {entries:#x?}");
+}
+
+/// Of a map that goes on beyond what was read, nothing is used.
+fn nothing_is_free(map: &[MemmapEntry], reserved: &[Range], hole_bytes: u64) {
+    assert!(memory_map::usable(map, reserved).is_empty());
+    assert_eq!(memory_map::hole(map, hole_bytes), None);
 }

@@ -8,6 +8,7 @@ mod disks;
 mod files;
 mod guest;
 mod host;
+mod memory;
 mod queues;
 mod requests;
 mod tool;
@@ -20,6 +21,7 @@ use clap::ValueEnum;
 use crate::baseline::Baseline;
 use crate::guest::Guest;
 use crate::image::Image;
+use crate::machine::Machine;
 use crate::rig::Rig;
 use crate::scenario::compare::overlay;
 use crate::scenario::{instructions, selftest};
@@ -78,6 +80,7 @@ fn on_xen(rig: &Rig, name: &str, tally: &mut Tally) -> Result<()> {
     let image = Image::build(&rig.cache, &rig.progress)?;
     let (directory, _lock) = rig.directory("test")?;
     let machine = rig.machine(&image, directory, RAMDISKS);
+    let machine = Machine { memory_mib: memory::MACHINE_MIB, ..machine };
 
     let mut checks: Vec<Check> = Vec::new();
     checks.extend(requests::checks());
@@ -88,6 +91,7 @@ fn on_xen(rig: &Rig, name: &str, tally: &mut Tally) -> Result<()> {
     checks.extend(files::checks());
     checks.extend(bad_input::checks());
     checks.extend(tool::checks());
+    checks.extend(memory::checks());
     checks.retain(|check| check.name.contains(name));
     ensure!(!checks.is_empty(), "no check has {name:?} in its name");
 
