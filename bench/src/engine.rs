@@ -7,6 +7,7 @@
 //! allocates once the first I/Os are out.
 
 mod data;
+mod kept;
 mod lane;
 mod outcome;
 mod owed;
@@ -27,6 +28,7 @@ use crate::job::{Job, JobError, Poll};
 use crate::result::{Counters, DirectionResult};
 use crate::wait::{Step, Waiter};
 use data::Place;
+use kept::Windows;
 use owed::{Flights, InFlight, Late, Owed, requests};
 use rules::NEVER;
 use running::{Next, Running};
@@ -105,9 +107,10 @@ pub fn run<H: Hypervisor>(
         engine.first_failure = engine.first_failure.or(nothing_measured);
     }
     let used = engine.used(disks);
+    let kept = kept::count(disks);
     let shared: Vec<bool> = (0..disks.len()).map(|disk| engine.jobs_on(disk) > 1).collect();
-    let results =
-        engine.running.into_iter().map(|running| running.into_result(&used, &shared)).collect();
+    let result = |running: Running| running.into_result(&used, &shared, &kept);
+    let results = engine.running.into_iter().map(result).collect();
     Outcome { results, error, first_failure: engine.first_failure }
 }
 
@@ -227,6 +230,7 @@ impl Engine {
         // The first completion makes the first tick, unless a job lets it wait.
         let first_ns = if self.wake_ns == NEVER { REQUEST_TIMEOUT_NS } else { TICK_NS };
         let mut tick_ns = start_ns.saturating_add(first_ns);
+        let mut windows = Windows::begin(disks, start_ns);
         let mut begun = false;
         while self.running.iter().any(|running| !running.is_done()) {
             let completed_ns = self.complete_all(hypervisor, disks)?;
@@ -243,6 +247,7 @@ impl Engine {
                 begun |= begins;
                 tick_ns = now_ns.saturating_add(TICK_NS);
                 self.give_up_the_stuck(disks, now_ns)?;
+                windows.tick(disks, now_ns);
                 if observe(&self.progress(start_ns, now_ns)) == Verdict::Stop {
                     self.running.iter_mut().for_each(Running::stop);
                 }

@@ -26,6 +26,7 @@ pub mod file_map;
 pub mod histogram;
 pub mod job;
 pub mod pattern;
+pub mod persistent;
 pub mod reader;
 pub mod result;
 pub mod size;

@@ -7,6 +7,7 @@ pub mod frame;
 mod group;
 mod json;
 mod logs;
+mod marks;
 mod normal;
 mod number;
 mod pairs;
@@ -20,7 +21,9 @@ use crate::histogram::Histogram;
 use crate::job::Job;
 use crate::pattern::Direction;
 use crate::size::NS_PER_SECOND;
+use alloc::vec::Vec;
 use core::ops::{Add, Sub};
+use drivers::blkfront::PagesKept;
 use serde::{Deserialize, Serialize};
 
 pub use collect::emit;
@@ -75,9 +78,9 @@ pub struct JobResult {
     pub runtime_ns: u64,
     /// How the I/Os spread.
     pub distribution: Distribution,
-    /// All backends that it used keep pages mapped that stay granted. Where one does not, there is
-    /// a mapping for each request in the figures, whatever `grants=` says.
-    pub backend_persistent: bool,
+    /// By disk of its run, what the backend keeps mapped of the pages that stay granted; for all
+    /// that used the disk. Empty where no page stays granted, or the run ended in flight.
+    pub pages: Vec<(usize, PagesKept)>,
     /// Jobs that are added up here.
     pub members: u64,
     /// What the I/Os cost, over all of the job's disks; `None` when other jobs used one of them at
@@ -95,7 +98,7 @@ impl JobResult {
             flush: DirectionResult::new(&job, job.pace.flush_after.is_some()),
             runtime_ns: 0,
             distribution: Distribution::default(),
-            backend_persistent: false,
+            pages: Vec::new(),
             members: 1,
             counters: None,
             job,
@@ -127,11 +130,33 @@ impl JobResult {
             sum.flush.add(&other.flush);
             sum.runtime_ns += other.runtime_ns;
             sum.distribution.merge(&other.distribution);
-            sum.backend_persistent &= other.backend_persistent;
+            sum.add_pages(other);
             sum.members += other.members;
             sum.counters = sum.counters.zip(other.counters).map(|(sum, other)| sum + other);
         }
         Some(sum)
+    }
+
+    /// Adds the pages of the disks of a job that ran at the same time, each disk once.
+    fn add_pages(&mut self, other: &Self) {
+        if self.pages.is_empty() || other.pages.is_empty() {
+            return self.pages.clear();
+        }
+        for &(disk, pages) in &other.pages {
+            if self.pages.iter().all(|&(counted, _)| counted != disk) {
+                self.pages.push((disk, pages));
+            }
+        }
+    }
+
+    /// What the backends keep mapped of the pages that the I/Os used of late, over all disks;
+    /// `None` if that was not counted. Pages that are not kept are mapped for each request,
+    /// whatever `grants=` says.
+    pub fn pages_kept(&self) -> Option<PagesKept> {
+        self.pages
+            .iter()
+            .map(|&(_, pages)| pages)
+            .reduce(|sum, one| PagesKept { used: sum.used + one.used, kept: sum.kept + one.kept })
     }
 
     /// The figures of one direction, to add to.
@@ -290,7 +315,7 @@ fn sample() -> JobResult {
     }
     result.distribution.submitted(32);
     result.distribution.completed(32);
-    result.backend_persistent = true;
+    result.pages.push((0, PagesKept { used: 32, kept: 32 }));
     result.counters = Some(Counters { requests: 4_000, notifications: 125, ..Counters::default() });
     result
 }

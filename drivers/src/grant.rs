@@ -9,7 +9,8 @@ use core::fmt;
 use core::sync::atomic::Ordering;
 
 use xen_abi::grant_table::{
-    ENTRIES_PER_PAGE, EntryV1, GTF_PERMIT_ACCESS, GTF_READONLY, RESERVED_ENTRIES,
+    ENTRIES_PER_PAGE, EntryV1, GTF_PERMIT_ACCESS, GTF_READING, GTF_READONLY, GTF_WRITING,
+    RESERVED_ENTRIES,
 };
 use xen_abi::{DomId, Errno, Gfn, GrantRef};
 
@@ -100,6 +101,12 @@ impl Grant<'_> {
     /// The number to tell the grantee.
     pub fn gref(&self) -> GrantRef {
         self.gref
+    }
+
+    /// Whether Xen marks the page as mapped by the grantee now. The grantee decides when it maps
+    /// and unmaps, so this is good for counting and for nothing else.
+    pub fn is_mapped(&self) -> bool {
+        self.entry.flags.load(Ordering::Relaxed) & (GTF_READING | GTF_WRITING) != 0
     }
 
     /// Lets `grantee` map `gfn`.

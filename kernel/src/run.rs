@@ -268,6 +268,10 @@ impl<'a> Runner<'a> {
         }
         let run = &mut |runner: &mut Self, disks: &mut [Connected<'a>]| {
             runner.look_up_files(jobs, disks)?;
+            let offers = disks.iter().filter(|disk| disk.device.info().persistent);
+            for warning in offers.filter_map(|disk| bench::persistent::warning(jobs, &disk.name)) {
+                say!("ringmark: {warning}");
+            }
             runner.run_connected(jobs, disks)
         };
         self.with_disks(jobs, vdevs, hold, run)
@@ -315,12 +319,16 @@ impl<'a> Runner<'a> {
                     .map_err(|error| Failure::Connect(name.clone(), error))?;
             let info = device.info();
             say!(
-                "{name}: {} MiB, {}-byte sectors{}, grants {} (backend {})",
+                "{name}: {} MiB, {}-byte sectors{}, grants {}{}",
                 info.bytes() >> 20,
                 info.logical_sector_bytes,
                 if info.read_only { ", read-only" } else { "" },
                 setup.grants,
-                if info.persistent { "keeps pages mapped" } else { "maps pages for each request" },
+                match (setup.grants.is_persistent(), info.persistent) {
+                    (true, true) => " (backend offers to keep pages mapped)",
+                    (true, false) => " (backend maps pages for each request)",
+                    (false, _) => "",
+                },
             );
             connected.push(Connected { name, setup, device, files: Vec::new() });
         }

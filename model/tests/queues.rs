@@ -136,7 +136,7 @@ fn a_result_tells_whether_all_backends_keep_pages_mapped() {
                 --name=b --filename=xvdb --name=c --filename=xvda:xvdb";
     let outcome = run(&xen, &mut devices, line);
     assert_eq!((&outcome.error, &outcome.first_failure), (&None, &None));
-    let kept: Vec<bool> = outcome.results.iter().map(|one| one.backend_persistent).collect();
+    let kept: Vec<bool> = outcome.results.iter().map(|one| one.marks().is_empty()).collect();
     assert_eq!(kept, [true, false, false]);
 }
 

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use drivers::blkfront::Operation;
+use drivers::blkfront::{Operation, PagesKept};
 use drivers::hypervisor::Hypervisor;
 
 use super::data::{Checks, Place};
@@ -30,8 +30,6 @@ pub(super) struct Running {
     /// Each I/O is put as one completes, without asking any rule.
     pub(super) plain: bool,
     lanes: Vec<Lane>,
-    /// Of all its disks.
-    backend_persistent: bool,
     next_lane: usize,
     /// Where the last I/O went, and so a flush goes.
     last_disk: usize,
@@ -100,7 +98,7 @@ impl Running {
     ) -> Result<Self, RunError> {
         // Jobs that run together visit different blocks; the first of each stage the same.
         let seed = job.randseed.unwrap_or(run_ns).wrapping_add(number as u64);
-        let (mut lanes, mut backend_persistent) = (Vec::new(), true);
+        let mut lanes = Vec::new();
         for (disk_number, disk) in disks.iter().enumerate() {
             if !job.disks.iter().any(|name| name == disk.name) {
                 continue;
@@ -129,7 +127,6 @@ impl Running {
             }
             let pattern = Pattern::new(&job, region, seed);
             lanes.push(Lane::new(disk_number, file, &job, region, pattern));
-            backend_persistent &= disk.info.persistent;
         }
         if let Some(ios) = job.number_ios {
             share_out(ios, &mut lanes);
@@ -143,7 +140,6 @@ impl Running {
             checks,
             result: JobResult::new(job),
             lanes,
-            backend_persistent,
             next_lane: 0,
             last_disk: 0,
             outstanding: 0,
@@ -520,9 +516,15 @@ impl Running {
         }
     }
 
-    /// The result, with what its disks counted unless other jobs used them too. What a ramp did
-    /// stays unmeasured when the job ends first, unlike in fio; but errors are told.
-    pub(super) fn into_result(mut self, used: &[Counters], shared: &[bool]) -> JobResult {
+    /// The result, with what its disks counted unless other jobs used them too, and the pages that
+    /// their backends keep mapped if all could be counted. What a ramp did stays unmeasured when
+    /// the job ends first, unlike in fio; but errors are told.
+    pub(super) fn into_result(
+        mut self,
+        used: &[Counters],
+        shared: &[bool],
+        kept: &[Option<PagesKept>],
+    ) -> JobResult {
         if self.ramp.is_all() {
             let JobResult { job, read, write, trim, flush, .. } = self.result;
             self.result = JobResult::new(job);
@@ -535,7 +537,8 @@ impl Running {
             let sum = disks.fold(Counters::default(), |sum, disk| sum + disk);
             self.result.counters = Some(Counters { sleeps: self.sleeps, ..sum });
         }
-        self.result.backend_persistent = self.backend_persistent;
+        let pages = self.lanes.iter().map(|lane| Some((lane.disk, kept[lane.disk]?)));
+        self.result.pages = pages.collect::<Option<_>>().unwrap_or_default();
         self.result
     }
 }

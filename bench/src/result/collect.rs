@@ -109,6 +109,7 @@ fn job(sum: &JobResult, groupid: u64, [read, write, trim]: [&Group; 3]) -> Job {
     let [latency_ns, latency_us, latency_ms] = spread.latencies().map(|p| keyed(&LATENCY_KEYS, p));
     let job_runtime = milliseconds(sum.runtime_ns);
     let error = if sum.errors() > 0 { EIO } else { 0 };
+    let pages = sum.pages_kept();
     Job {
         jobname: sum.job.name.clone(),
         groupid,
@@ -141,7 +142,9 @@ fn job(sum: &JobResult, groupid: u64, [read, write, trim]: [&Group; 3]) -> Job {
         ringmark: Some(Extra {
             members: sum.members,
             grants: sum.job.grants.to_string(),
-            backend_persistent: sum.backend_persistent,
+            backend_persistent: pages.is_some_and(|one| one.used != 0 && one.kept == one.used),
+            pages_used: pages.map(|pages| pages.used.into()),
+            backend_pages_kept: pages.map(|pages| pages.kept.into()),
             disks: sum.job.disks.clone(),
             errors: sum.errors(),
             counters: sum.counters,

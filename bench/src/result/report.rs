@@ -206,9 +206,16 @@ pub struct Extra {
     pub members: u64,
     /// `grants=`.
     pub grants: String,
-    /// The backends kept pages mapped that stayed granted.
+    /// The backends kept all pages mapped that I/Os used and that stayed granted.
     #[serde(default)]
     pub backend_persistent: bool,
+    /// Pages that stayed granted and that I/Os used within the last 20 to 40 s of the run, if they
+    /// could be counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pages_used: Option<u64>,
+    /// Those among them that the backends had mapped when nothing was in flight any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend_pages_kept: Option<u64>,
     /// The disks that were used.
     pub disks: Vec<String>,
     /// I/Os that failed, or whose data was wrong.

@@ -8,6 +8,8 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::iter;
 
+/// Stands behind the figures of a job that has marks, and before each mark.
+const MARK: &str = "*";
 /// What a job's name is cut to, so that the widest figures fit.
 const NAME_WIDTH: usize = 14;
 
@@ -35,13 +37,16 @@ pub fn table(jobs: &[JobResult]) -> String {
         "grants made",
         "copies",
         "sleeps",
+        "pages kept",
     ];
     let mut text = aligned(3, speed_header, speed_rows);
-    for result in jobs.iter().filter(|result| is_mapped_anew(result)) {
-        let name = short_name(result);
-        text.push_str(&format!("{name}: the backend keeps nothing mapped between requests\n"));
+    for result in jobs {
+        for mark in result.marks() {
+            let (name, grants) = (short_name(result), result.job.grants);
+            text.push_str(&format!("{MARK} {name} {grants}: {mark}\n"));
+        }
     }
-    text.push_str("\nper 1,000 I/Os:\n");
+    text.push_str("\nper 1,000 I/Os, and the pages that the backend keeps mapped of those used:\n");
     text.push_str(&aligned(2, cost_header, jobs.iter().map(cost_row)));
     text
 }
@@ -75,7 +80,7 @@ fn speed_row(
         kind,
         result.job.block_sizes(direction),
         result.job.iodepth.to_string(),
-        short_count(side.iops()),
+        short_count(side.iops()) + if result.marks().is_empty() { "" } else { MARK },
         short_bandwidth(side.bytes_per_second()),
         time(latency.mean()),
         percentile(50.0),
@@ -87,15 +92,12 @@ fn speed_row(
     ])
 }
 
-/// Whether its pages were mapped for each request although they stayed granted.
-fn is_mapped_anew(result: &JobResult) -> bool {
-    result.job.grants.is_persistent() && !result.backend_persistent && result.ios() != 0
-}
-
 /// What a job's I/Os cost, for each thousand of them.
-fn cost_row(result: &JobResult) -> [String; 9] {
+fn cost_row(result: &JobResult) -> [String; 10] {
     let ios = result.ios();
     let counters = result.counters;
+    let pages = result.pages_kept().filter(|pages| pages.used != 0);
+    let pages = pages.map(|pages| format!("{} of {}", pages.kept, pages.used));
     let per_thousand = |count: fn(&Counters) -> u64| match &counters {
         Some(counters) if ios != 0 => {
             format!("{:.2}", count(counters) as f64 * 1_000.0 / ios as f64)
@@ -112,6 +114,7 @@ fn cost_row(result: &JobResult) -> [String; 9] {
         per_thousand(|counters| counters.grants_made),
         per_thousand(|counters| counters.copies_made),
         per_thousand(|counters| counters.sleeps),
+        pages.unwrap_or_else(|| "-".to_owned()),
     ]
 }
 
@@ -219,9 +222,9 @@ job grants     rw       bs iodepth  IOPS        BW   mean    p50    p95    p99  
 mix persistent randrw/r 4k      32 1.50k 5.86MiB/s 21.5us 21.4us 22.9us 22.9us 22.9us 23.0us      0
 mix persistent randrw/w 4k      32   500 1.95MiB/s 20.5us 20.6us 20.9us 20.9us 21.1us 21.0us      0
 
-per 1,000 I/Os:
-job grants     I/Os requests notifications events grants made copies sleeps
-mix persistent 4000  1000.00         31.25   0.00        0.00   0.00   0.00
+per 1,000 I/Os, and the pages that the backend keeps mapped of those used:
+job grants     I/Os requests notifications events grants made copies sleeps pages kept
+mix persistent 4000  1000.00         31.25   0.00        0.00   0.00   0.00   32 of 32
 ";
         assert_eq!(text, expected);
     }
@@ -244,14 +247,15 @@ mix persistent 4000  1000.00         31.25   0.00        0.00   0.00   0.00
     }
 
     #[test]
-    fn a_backend_that_keeps_nothing_is_told() {
+    fn a_row_whose_pages_are_mapped_anew_is_marked() {
         let mut result = sample();
-        let told = "mix: the backend keeps nothing mapped between requests\n";
-        assert!(!table(&[result.clone()]).contains(told));
-        result.backend_persistent = false;
-        assert!(table(&[result.clone()]).contains(told));
-        result.job.grants = crate::GrantMode::PerRequest;
-        assert!(!table(&[result]).contains(told));
+        assert!(!table(&[result.clone()]).contains('*'));
+        result.pages[0].1.kept = 8;
+        let text = table(&[result.clone()]);
+        assert!(text.contains("\n* mix persistent: the backend keeps 8 of 32 pages"), "{text}");
+        assert!(text.contains(" 1.50k* ") && text.contains(" 8 of 32\n"), "{text}");
+        result.pages.clear();
+        assert!(!table(&[result]).contains('*'));
     }
 
     #[test]

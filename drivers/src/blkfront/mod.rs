@@ -21,7 +21,7 @@ use crate::ring;
 
 pub use error::{Broken, ConnectError, IoError};
 pub use handshake::{Blkfront, Disconnected};
-pub use queue::{Completion, Counters, QueuePair};
+pub use queue::{Completion, Counters, PagesKept, QueuePair};
 pub use slot::{Operation, Slot};
 pub use vdev::Vdev;
 

@@ -52,6 +52,15 @@ pub struct Counters {
     pub copies: u64,
 }
 
+/// Pages that stay granted between requests, counted while nothing was in flight.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PagesKept {
+    /// Those that requests used of late; a backend has no reason to map any other.
+    pub used: u32,
+    /// Those among them that the backend had mapped although no request used them.
+    pub kept: u32,
+}
+
 /// A ring of a VBD with its slots.
 #[derive(Debug)]
 pub struct QueuePair<'a, H> {
@@ -269,6 +278,29 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
             status => Err(IoError::Failed(status)),
         };
         Ok(Completion { slot: Slot(number), result })
+    }
+
+    /// Counts the pages that requests used in this window and the one before
+    /// ([`begin_window`](Self::begin_window)), and those among them that the backend keeps mapped.
+    /// `None` while it may have a request in flight, whose pages are mapped anyway, and where
+    /// nothing stays granted.
+    pub fn pages_kept(&self) -> Option<PagesKept> {
+        if !self.grants.is_persistent() || self.broken.is_some() || self.outstanding() != 0 {
+            return None;
+        }
+        let mut pages = PagesKept::default();
+        for grant in self.slots.iter().flat_map(SlotState::used_grants) {
+            pages.used += 1;
+            pages.kept += u32::from(grant.is_mapped());
+        }
+        Some(pages)
+    }
+
+    /// Begins a window of use for [`pages_kept`](Self::pages_kept). What nobody used for two
+    /// windows is not counted: a backend may let go of what is idle, and no request is slower for
+    /// it.
+    pub fn begin_window(&mut self) {
+        self.slots.iter_mut().for_each(SlotState::begin_window);
     }
 
     /// Asks for an event at the next completion, and says until when one may sleep, in nanoseconds

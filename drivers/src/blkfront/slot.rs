@@ -71,8 +71,13 @@ pub(super) struct SlotState<'a> {
     home: u32,
     /// Of the data of the request; 0 for one that has none.
     bytes: u32,
-    /// Bytes from the start of the pages that may hold something.
+    /// Bytes from the start of the pages that requests of this window used.
     used_bytes: u32,
+    /// The same of the window before.
+    used_before_bytes: u32,
+    /// Bytes from the start of the pages that may hold something, but for what this window's
+    /// requests brought.
+    filled_bytes: u32,
     pub(super) pages: Vec<(Page, Grant<'a>)>,
     /// In [`super::GrantMode::PersistentCopy`], the caller's side of the data.
     pub(super) private: Vec<Page>,
@@ -115,6 +120,8 @@ impl<'a> SlotState<'a> {
             home: u32::from(queue) << 16 | u32::from(number),
             bytes: 0,
             used_bytes: 0,
+            used_before_bytes: 0,
+            filled_bytes: 0,
             pages,
             private,
             indirect,
@@ -283,7 +290,7 @@ impl<'a> SlotState<'a> {
     pub(super) fn wipe_behind(&mut self) {
         let page = self.bytes as usize / PAGE_SIZE;
         let start = self.bytes as usize % PAGE_SIZE;
-        if start != 0 && self.used_bytes > self.bytes {
+        if start != 0 && self.used_bytes.max(self.filled_bytes) > self.bytes {
             let shared = self.pages.get_mut(page).map(|(page, _)| page);
             for page in shared.into_iter().chain(self.private.get_mut(page)) {
                 page.write(start, &ZEROES[start..]);
@@ -291,10 +298,29 @@ impl<'a> SlotState<'a> {
         }
     }
 
-    /// From now on the pages may hold something up to there.
+    /// A request uses the pages up to there.
     #[inline(always)]
     pub(super) fn note_use(&mut self, bytes: u32) {
         self.used_bytes = self.used_bytes.max(bytes);
+    }
+
+    /// From now on the pages may hold something up to there, without a request.
+    fn note_fill(&mut self, bytes: u32) {
+        self.filled_bytes = self.filled_bytes.max(bytes);
+    }
+
+    /// Begins a window: what requests used until now is what they used before.
+    pub(super) fn begin_window(&mut self) {
+        self.note_fill(self.used_bytes);
+        self.used_before_bytes = self.used_bytes;
+        self.used_bytes = if self.is_in_flight() { self.bytes } else { 0 };
+    }
+
+    /// Grants that requests of this window or the one before used, that of the segments included.
+    pub(super) fn used_grants(&self) -> impl Iterator<Item = &Grant<'a>> {
+        let count = segments(self.used_bytes.max(self.used_before_bytes));
+        let indirect = self.indirect.iter().filter(move |_| count > MAX_SEGMENTS);
+        self.pages.iter().take(count).chain(indirect).map(|(_, grant)| grant)
     }
 
     /// Copies into the caller's side of the data, within one page.
@@ -306,7 +332,7 @@ impl<'a> SlotState<'a> {
             None => &mut self.pages[index].0,
         };
         page.write(offset % PAGE_SIZE, bytes);
-        self.note_use((offset + bytes.len()) as u32);
+        self.note_fill((offset + bytes.len()) as u32);
     }
 
     /// Puts `word` at the start of each of the sectors on the backend's side of the data.
@@ -315,7 +341,7 @@ impl<'a> SlotState<'a> {
         for offset in (0..bytes as usize).step_by(SECTOR_SIZE as usize) {
             self.pages[offset / PAGE_SIZE].0.write(offset % PAGE_SIZE, &word);
         }
-        self.note_use(bytes);
+        self.note_fill(bytes);
     }
 
     /// Copies out of the caller's side of the data, within one page.

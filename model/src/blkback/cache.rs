@@ -8,8 +8,10 @@ use crate::xen::Xen;
 
 /// A grant that nobody used for so long is unmapped, in nanoseconds.
 const IDLE_NS: u64 = 60_000_000_000;
-/// Time between two looks for idle ones, in nanoseconds.
+/// Time between two looks for some to unmap, in nanoseconds (`LRU_INTERVAL`).
 const LOOK_NS: u64 = 100_000_000;
+/// Per cent of `max` that go when there was no room for one more (`LRU_PERCENT_CLEAN`).
+const MAKE_ROOM_PERCENT: usize = 5;
 
 #[derive(Debug)]
 struct Kept {
@@ -38,13 +40,15 @@ pub enum Mapped {
 pub struct Cache {
     kept: Vec<Kept>,
     max: usize,
+    /// There was no room for one more since the last that went.
+    overflown: bool,
     next_look_ns: u64,
 }
 
 impl Cache {
     /// Empty; a `max` of 0 keeps none, as without `feature-persistent`.
     pub fn new(max: usize) -> Self {
-        Self { kept: Vec::with_capacity(max), max, next_look_ns: 0 }
+        Self { kept: Vec::with_capacity(max), max, overflown: false, next_look_ns: 0 }
     }
 
     /// Grants that are kept.
@@ -87,6 +91,7 @@ impl Cache {
         let access = if keep { Access::ReadWrite } else { access };
         let handle = xen.grants.map(&memory, grantee, gref, access)?;
         if !keep {
+            self.overflown |= !busy;
             return Ok(Mapped::Once(handle));
         }
         let gfn = xen.grants.gfn(&handle);
@@ -114,14 +119,31 @@ impl Cache {
         }
     }
 
-    /// Unmaps what nobody used for long, without telling anybody.
+    /// Unmaps what nobody used for long, and makes room where there was none, without telling
+    /// anybody (`purge_persistent_gnt`).
     pub fn purge(&mut self, xen: &mut Xen) {
         let now_ns = xen.agenda.now_ns();
         if now_ns < self.next_look_ns {
             return;
         }
         self.next_look_ns = now_ns + LOOK_NS;
+        let before = self.kept.len();
+        let room = if self.overflown && before == self.max {
+            self.max / 100 * MAKE_ROOM_PERCENT
+        } else {
+            0
+        };
         self.drop_where(xen, |kept| !kept.in_use && now_ns - kept.used_ns >= IDLE_NS);
+        let mut left = room.saturating_sub(before - self.kept.len());
+        if left != 0 {
+            self.kept.sort_unstable_by_key(|kept| kept.gref);
+        }
+        self.drop_where(xen, |kept| {
+            let goes = !kept.in_use && left != 0;
+            left -= usize::from(goes);
+            goes
+        });
+        self.overflown &= self.kept.len() == before;
     }
 
     /// Unmaps everything.
@@ -129,7 +151,7 @@ impl Cache {
         self.drop_where(xen, |_| true);
     }
 
-    fn drop_where(&mut self, xen: &mut Xen, goes: impl Fn(&Kept) -> bool) {
+    fn drop_where(&mut self, xen: &mut Xen, mut goes: impl FnMut(&Kept) -> bool) {
         let mut index = 0;
         while index < self.kept.len() {
             if goes(&self.kept[index]) {

@@ -1,0 +1,223 @@
+//! Which pages a backend keeps mapped, as the guest counts it: by the marks of its own grant table,
+//! after a job, held against what the backend has.
+
+use bench::engine::{self, Outcome, Verdict};
+use bench::job;
+use bench::result::JobResult;
+use drivers::blkfront::{GrantMode, Operation, PagesKept, Setup};
+use model::guest::{Device, engine_disk, perform, setup};
+use model::{Config, Disk, Guest, ModelXen};
+
+const XVDA: u32 = 51712;
+const SECTORS: u64 = 16384;
+
+/// A backend that keeps at most so many pages of a ring.
+fn keeps(persistent_max: usize) -> Disk {
+    Disk { persistent_max, ..Disk::new(XVDA, SECTORS) }
+}
+
+/// What the guest counts, and what the backend has, after `line` on this disk.
+fn counted(seed: u64, disk: Disk, line: &str) -> (JobResult, usize) {
+    let xen = ModelXen::new(Config { pages: 5000, grant_frames: 16, ..Config::seeded(seed) });
+    xen.attach(disk);
+    let mut guest = Guest::boot(&xen);
+    let mut device = connect(&mut guest, XVDA, line);
+    let outcome = run(&xen, &mut [&mut device], line);
+    assert_eq!((&outcome.error, &outcome.first_failure), (&None, &None));
+    let kept = xen.world().disks[0].kept_grants();
+    guest.disconnect(device);
+    let result = JobResult::sum(&outcome.results).expect("a job");
+    (result, kept)
+}
+
+fn connect<'a>(guest: &mut Guest<'a>, vdev: u32, line: &str) -> Device<'a> {
+    let jobs = job::parse(line).unwrap();
+    let iodepth: u32 = jobs.iter().map(|job| job.iodepth).sum();
+    let pages = jobs.iter().map(|job| job.bs_bytes.div_ceil(4096) as usize).max();
+    let setup = Setup {
+        grants: jobs[0].grants,
+        queues: jobs[0].queues,
+        slots: iodepth.div_ceil(jobs[0].queues),
+        pages_per_slot: pages.unwrap(),
+    };
+    guest.connect(vdev, &setup).unwrap()
+}
+
+fn run(xen: &ModelXen, devices: &mut [&mut Device<'_>], line: &str) -> Outcome {
+    let names: Vec<String> = devices.iter().map(|device| device.vdev().to_string()).collect();
+    let disks = names.iter().zip(devices).map(|(name, device)| engine_disk(name, device));
+    let mut disks: Vec<_> = disks.collect();
+    engine::run(xen, job::parse(line).unwrap(), &mut disks, &mut |_| Verdict::Continue)
+}
+
+#[test]
+fn what_is_counted_is_what_the_backend_keeps() {
+    let small = "filename=xvda bs=4k iodepth=32";
+    let large = "filename=xvda bs=128k iodepth=32 loops=2";
+    for (most, line, used, kept) in [
+        (1056, small, 32, 32),
+        (32, small, 32, 32),
+        (31, small, 32, 31),
+        (8, small, 32, 8),
+        (0, small, 32, 0),
+        // A page with the segments belongs to each request, and is mapped and kept as they are.
+        (1056, large, 1056, 1056),
+        (99, large, 1056, 99),
+        (8, large, 1056, 8),
+        (0, large, 1056, 0),
+    ] {
+        for grants in ["persistent", "persistent-copy"] {
+            for rw in ["read", "randwrite", "randread fsync=3"] {
+                let line = format!("{line} rw={rw} grants={grants}");
+                let (result, has) = counted(31, keeps(most), &line);
+                assert_eq!(result.pages_kept(), Some(PagesKept { used, kept }), "{most} {line}");
+                assert_eq!(has, kept as usize, "{most} {line}");
+                assert_eq!(result.marks().is_empty(), used == kept, "{most} {line}");
+            }
+        }
+    }
+}
+
+/// Linux's backend makes room now and then when it has none left: what is kept is a little less
+/// than the limit.
+#[test]
+fn the_count_follows_a_backend_that_makes_room() {
+    let mut made_room = 0;
+    for seed in 0..4 {
+        let disk = Disk { service_ns: 5_000_000..20_000_000, ..keeps(500) };
+        let line = "filename=xvda rw=randread bs=128k iodepth=32 norandommap io_size=128m";
+        let (result, has) = counted(seed, disk, line);
+        let pages = result.pages_kept().expect("counted");
+        assert_eq!((pages.used, pages.kept as usize), (1056, has));
+        assert!((475..=500).contains(&has), "{has}");
+        made_room += usize::from(has < 500);
+    }
+    assert_ne!(made_room, 0);
+}
+
+#[test]
+fn a_backend_without_the_feature_keeps_nothing_and_a_job_per_request_asks_for_nothing() {
+    let disk = Disk { persistent: false, ..Disk::new(XVDA, SECTORS) };
+    let line = "filename=xvda bs=4k iodepth=8 rw=read";
+    let (result, _) = counted(32, disk, line);
+    assert_eq!(result.pages_kept(), Some(PagesKept { used: 8, kept: 0 }));
+    assert_eq!(result.marks(), ["the backend keeps nothing mapped between requests"]);
+    let (result, _) = counted(32, keeps(1056), &format!("{line} grants=per-request"));
+    assert_eq!((result.pages_kept(), result.marks().len()), (None, 0));
+}
+
+#[test]
+fn only_pages_that_requests_used_are_counted() {
+    // Deeper than what is ever put, larger than most blocks, written to but never in a request.
+    for (line, used) in [
+        ("rw=read bs=4k iodepth=64 number_ios=5", 5),
+        ("rw=write bs=64k iodepth=16 number_ios=3", 3 * 17),
+        ("rw=read bs=4k,64k iodepth=4 size=1m", 4),
+        ("rw=randtrim bs=64k iodepth=4", 0),
+    ] {
+        let (result, has) = counted(33, keeps(1056), &format!("filename=xvda {line}"));
+        assert_eq!(result.pages_kept(), Some(PagesKept { used, kept: used }), "{line}");
+        assert_eq!((has, result.marks().len()), (used as usize, 0), "{line}");
+    }
+}
+
+#[test]
+fn disks_and_queues_add_up_and_jobs_of_one_disk_do_not() {
+    let xen = ModelXen::seeded(34);
+    xen.attach(keeps(3));
+    xen.attach(Disk { persistent_max: 100, ..Disk::new(XVDA + 16, SECTORS) });
+    let mut guest = Guest::boot(&xen);
+    let line = "rw=randread bs=4k iodepth=8 io_size=4m ringmark_queues=2 group_reporting \
+                --name=a --filename=xvda --name=b --filename=xvda --name=c --filename=xvda:xvdb";
+    let mut devices = [XVDA, XVDA + 16].map(|vdev| connect(&mut guest, vdev, line));
+    let [a, b] = &mut devices;
+    let outcome = run(&xen, &mut [a, b], line);
+    assert_eq!((&outcome.error, &outcome.first_failure), (&None, &None));
+    let kept = |disk: usize| xen.world().disks[disk].kept_grants() as u32;
+    // Three of a ring, of which there are two; what is in flight on each disk is up to the jobs.
+    assert_eq!(kept(0), 6);
+    let [a, b, c] = [0, 1, 2].map(|job| outcome.results[job].pages_kept().expect("counted"));
+    assert_eq!((a, a.kept), (b, 6));
+    assert_eq!(c.kept, 6 + kept(1));
+    assert_eq!(c.used, a.used + kept(1));
+    let sum = JobResult::sum(&outcome.results).expect("three");
+    assert_eq!(sum.pages_kept(), Some(c));
+}
+
+#[test]
+fn what_was_read_before_the_job_is_not_the_jobs() {
+    let xen = ModelXen::seeded(38);
+    xen.attach(keeps(1056));
+    let mut guest = Guest::boot(&xen);
+    let line = |iodepth| format!("filename=xvda rw=read bs=4k iodepth={iodepth} size=1m");
+    let mut device = connect(&mut guest, XVDA, &line(20));
+    for iodepth in [20, 3] {
+        let outcome = run(&xen, &mut [&mut device], &line(iodepth));
+        let all = Some(PagesKept { used: iodepth, kept: iodepth });
+        assert_eq!(outcome.results[0].pages_kept(), all);
+    }
+    guest.disconnect(device);
+}
+
+/// A backend may let go of what nobody used for a minute, and no request is slower for it.
+#[test]
+fn pages_that_are_idle_for_long_are_not_missed() {
+    // All 32 at once at first, then one at a time.
+    let line = "filename=xvda rw=randread bs=4k iodepth=32 time_based runtime=200 \
+                norandommap thinktime=50000 thinktime_blocks=64 rate_iops=20";
+    let (result, has) = counted(35, keeps(1056), line);
+    let pages = result.pages_kept().expect("counted");
+    assert_eq!(pages.used, pages.kept);
+    assert!(has >= pages.kept as usize && pages.kept < 32, "{has} {pages:?}");
+    assert_eq!(result.marks(), [""; 0]);
+}
+
+#[test]
+fn nothing_is_counted_before_a_request_or_while_one_is_in_flight() {
+    let xen = ModelXen::seeded(36);
+    xen.attach(keeps(1056));
+    let mut guest = Guest::boot(&xen);
+    let mut device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
+    assert_eq!(device.queues[0].pages_kept(), Some(PagesKept::default()));
+    let mut slot = device.queues[0].acquire().unwrap();
+    for round in 0..3 {
+        device.queues[0].submit(slot, Operation::Read, 0, 4096);
+        assert_eq!(device.queues[0].pages_kept(), None);
+        // What is in flight when a window begins belongs to it.
+        device.queues[0].begin_window();
+        device.queues[0].begin_window();
+        device.queues[0].kick().unwrap();
+        let done = model::guest::await_completion(&xen, &mut device).unwrap().unwrap();
+        let one = Some(PagesKept { used: 1, kept: 1 });
+        assert_eq!(device.queues[0].pages_kept(), one, "round {round}");
+        device.queues[0].begin_window();
+        assert_eq!(device.queues[0].pages_kept(), one, "round {round}");
+        device.queues[0].begin_window();
+        assert_eq!(device.queues[0].pages_kept(), Some(PagesKept::default()), "round {round}");
+        slot = done.slot;
+    }
+    device.queues[0].release(slot);
+    guest.disconnect(device);
+}
+
+/// Old data behind the end of a write is wiped, whichever window it is of (XSA-403).
+#[test]
+fn a_new_window_forgets_no_old_data() {
+    let xen = ModelXen::seeded(37);
+    xen.attach(keeps(1056));
+    xen.world().disks[0].data.fill(0xaa);
+    let mut guest = Guest::boot(&xen);
+    let setup = Setup { slots: 1, ..setup(GrantMode::Persistent) };
+    let mut device = guest.connect(XVDA, &setup).unwrap();
+    let slot = device.queues[0].acquire().unwrap();
+    let done = perform(&xen, &mut device, slot, Operation::Read, 0, 4096).unwrap().unwrap();
+    device.queues[0].begin_window();
+    device.queues[0].begin_window();
+    device.queues[0].write_data(&done.slot, 0, &[1; 512]);
+    let done = perform(&xen, &mut device, done.slot, Operation::Write, 0, 512).unwrap().unwrap();
+    let mut rest = [0xff; 4096 - 512];
+    device.queues[0].read_data(&done.slot, 512, &mut rest);
+    assert!(rest.iter().all(|&byte| byte == 0));
+    device.queues[0].release(done.slot);
+    guest.disconnect(device);
+}
