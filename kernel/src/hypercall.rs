@@ -1,17 +1,35 @@
 //! The hypercall instruction (docs/guest-guide/x86/hypercall-abi.rst).
 
-use core::arch::asm;
 use core::arch::x86_64::__cpuid;
-use core::mem::MaybeUninit;
+use core::arch::{asm, global_asm};
+use core::fmt;
 use core::ptr::addr_of;
 
 use boot_info::cpuid::HYPERCALL_LEAF;
 use x86_64::registers::model_specific::Msr;
 use xen_abi::{Errno, PAGE_SIZE, hypercall};
 
+// Xen writes the hypercall page, past our page tables: so it is text like any other, which nobody
+// can write. Until then it is made of breakpoints.
+global_asm!(
+    r#".pushsection .text.hypercall, "ax", @progbits"#,
+    ".balign {size}",
+    "hypercall_page: .skip {size}, 0xcc",
+    ".popsection",
+    size = const PAGE_SIZE,
+);
+
+unsafe extern "C" {
+    static hypercall_page: u8;
+}
+
+/// The way into Xen. Who has one may count on it that Xen is there.
+#[derive(Clone, Copy, Debug)]
+pub struct Gate(Way);
+
 /// How the guest enters Xen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gate {
+#[derive(Clone, Copy, Debug)]
+enum Way {
     /// `vmcall`, on Intel's processors and their kin.
     Vmcall,
     /// `vmmcall`, on AMD's and Hygon's.
@@ -23,21 +41,20 @@ pub enum Gate {
 impl Gate {
     /// Brings the hypercall page up, which also tells Xen that this guest is 64-bit, and chooses
     /// the gate: the page itself only if asked to, because of XSA-466.
-    pub fn open(leaves: u32, use_page: bool) -> Self {
-        #[repr(align(4096))]
-        struct HypercallPage(MaybeUninit<[u8; PAGE_SIZE]>);
-        static PAGE: spin::Mutex<HypercallPage> =
-            spin::Mutex::new(HypercallPage(MaybeUninit::uninit()));
-        let page = addr_of!(spin::MutexGuard::leak(PAGE.lock()).0).addr();
-        // SAFETY: the MSR that Xen names for this takes the physical address of a page, which is
-        // its address here; the page is ours, whole, and from now on nobody else's.
+    ///
+    /// # Safety
+    /// `leaves` is the first of Xen's CPUID leaves, so Xen is there.
+    pub unsafe fn open(leaves: u32, use_page: bool) -> Self {
+        let page = addr_of!(hypercall_page).addr();
+        // SAFETY: the MSR that Xen names for this (the caller's promise) takes the physical address
+        // of a page, which is its address here; nobody else uses that page.
         unsafe { Msr::new(__cpuid(leaves + HYPERCALL_LEAF).ebx).write(page as u64) };
         let vendor = __cpuid(0);
-        match (use_page, &vendor.ebx.to_le_bytes()) {
-            (true, _) => Self::Page(page),
-            (false, b"Auth" | b"Hygo") => Self::Vmmcall,
-            (false, _) => Self::Vmcall,
-        }
+        Self(match (use_page, &vendor.ebx.to_le_bytes()) {
+            (true, _) => Way::Page(page),
+            (false, b"Auth" | b"Hygo") => Way::Vmmcall,
+            (false, _) => Way::Vmcall,
+        })
     }
 
     /// A hypercall with two arguments.
@@ -68,16 +85,16 @@ impl Gate {
         let mut rax = number;
         // SAFETY: the caller answers for the operation; registers that Xen may change are clobbers.
         unsafe {
-            match self {
-                Self::Vmcall => asm!(
+            match self.0 {
+                Way::Vmcall => asm!(
                     "vmcall", inlateout("rax") rax, inlateout("rdi") first => _,
                     inlateout("rsi") second => _, inlateout("rdx") third => _,
                 ),
-                Self::Vmmcall => asm!(
+                Way::Vmmcall => asm!(
                     "vmmcall", inlateout("rax") rax, inlateout("rdi") first => _,
                     inlateout("rsi") second => _, inlateout("rdx") third => _,
                 ),
-                Self::Page(page) => asm!(
+                Way::Page(page) => asm!(
                     "call {stub}",
                     stub = in(reg) page + number as usize * hypercall::PAGE_STUB_SIZE,
                     inlateout("rax") rax, inlateout("rdi") first => _,
@@ -87,6 +104,16 @@ impl Gate {
             }
         }
         check(rax)
+    }
+}
+
+impl fmt::Display for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Way::Vmcall => "vmcall",
+            Way::Vmmcall => "vmmcall",
+            Way::Page(_) => "the hypercall page",
+        })
     }
 }
 

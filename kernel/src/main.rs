@@ -53,7 +53,9 @@ fn main(boot_info: &'static mut BootInfo) -> ! {
 
 /// The guest proper.
 fn under_xen(boot_info: &BootInfo, leaves: u32) -> ! {
-    let gate = Gate::open(leaves, command_line::wants_hypercall_page(boot::command_line()));
+    let use_page = command_line::wants_hypercall_page(boot::command_line());
+    // SAFETY: these are Xen's leaves (`cpuid::xen_leaves`).
+    let gate = unsafe { Gate::open(leaves, use_page) };
     lifecycle::use_gate(gate);
 
     let (regions, special) = match memory_map(boot_info, gate) {
@@ -69,7 +71,8 @@ fn under_xen(boot_info: &BootInfo, leaves: u32) -> ! {
             little.largest
         )),
     };
-    let xen = match Xen::new(gate, special, pages) {
+    // SAFETY: `memory_map` found a hole for it, below 4 GiB, which the boot code maps one to one.
+    let xen = match unsafe { Xen::new(gate, special, pages) } {
         Ok(xen) => &*Box::leak(Box::new(xen)),
         Err(errno) => lifecycle::crash(format_args!("cannot set up event channels: {errno}")),
     };
@@ -195,11 +198,7 @@ fn greet(xen: &Xen) {
         "ringmark {} on Xen {major}.{minor}: {} MiB free, hypercalls by {}",
         env!("CARGO_PKG_VERSION"),
         xen.pages_available() >> 8,
-        match xen.gate() {
-            Gate::Vmcall => "vmcall",
-            Gate::Vmmcall => "vmmcall",
-            Gate::Page(_) => "the hypercall page",
-        }
+        xen.gate()
     );
 }
 

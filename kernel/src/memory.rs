@@ -100,7 +100,7 @@ impl PageSource {
     }
 
     fn take_fresh_run(&mut self, count: usize) -> Option<PageRun> {
-        let bytes = (count * PAGE_SIZE) as u64;
+        let bytes = count.checked_mul(PAGE_SIZE)? as u64;
         let (start, _) = self.fresh.iter_mut().find(|(start, end)| end - start >= bytes)?;
         let address = *start;
         *start += bytes;

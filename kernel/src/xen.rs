@@ -65,13 +65,15 @@ pub fn memory_map(gate: Gate, entries: &mut [MemmapEntry]) -> Result<usize, Errn
 impl Xen {
     /// Maps the shared page, sets the upcall up and takes over the pages.
     ///
-    /// `special` is a hole of [`SPECIAL_PAGES`] pages in the guest's address space, mapped one to
-    /// one and empty.
-    ///
     /// # Errors
     /// Xen's.
-    pub fn new(gate: Gate, special: Gfn, pages: PageSource) -> Result<Self, Errno> {
-        add_to_physmap(gate, memory::SPACE_SHARED_INFO, 0, special)?;
+    ///
+    /// # Safety
+    /// `special` is the first of [`SPECIAL_PAGES`] frames that are mapped one to one and hold
+    /// nothing: no memory of ours, and nothing of another `Xen`.
+    pub unsafe fn new(gate: Gate, special: Gfn, pages: PageSource) -> Result<Self, Errno> {
+        // SAFETY: the frame is the first of those that hold nothing (the caller's promise).
+        unsafe { add_to_physmap(gate, memory::SPACE_SHARED_INFO, 0, special)? };
         let shared = ptr::with_exposed_provenance::<SharedInfo>(special.0 as usize * PAGE_SIZE);
         // SAFETY: Xen's shared page is there now, for good; all its fields are atomics.
         let shared = unsafe { &*shared };
@@ -85,7 +87,7 @@ impl Xen {
             timer_ns: AtomicU64::new(u64::MAX),
         };
         cpu::set_upcall_flag(&xen.vcpu().evtchn_upcall_pending);
-        xen.set_param(hvm::PARAM_CALLBACK_IRQ, hvm::callback_vector(cpu::UPCALL_VECTOR))?;
+        xen.set_upcall_vector()?;
         let timer = xen.bind_virq(event_channel::VIRQ_TIMER)?;
         xen.timer_port.store(timer.0, Ordering::Relaxed);
         Ok(xen)
@@ -127,10 +129,11 @@ impl Xen {
         Ok(argument.value)
     }
 
-    fn set_param(&self, index: u32, value: u64) -> Result<(), Errno> {
+    fn set_upcall_vector(&self) -> Result<(), Errno> {
+        let value = hvm::callback_vector(cpu::UPCALL_VECTOR);
+        let index = hvm::PARAM_CALLBACK_IRQ;
         let mut argument = HvmParam { domid: DomId::SELF.0, pad: 0, index, value };
-        // SAFETY: the structure is the operation's; the parameter set is the upcall's vector, for
-        // which there is a handler.
+        // SAFETY: the structure is the operation's; there is a handler for the vector.
         unsafe { self.operate(hypercall::HVM_OP, hvm::SET_PARAM, &mut argument) }
     }
 
@@ -190,11 +193,15 @@ pub fn shut_down(gate: Gate, reason: ShutdownReason) {
     let _ = unsafe { gate.call2(hypercall::SCHED_OP, sched::SHUTDOWN, at) };
 }
 
-fn add_to_physmap(gate: Gate, space: u32, index: u64, gfn: Gfn) -> Result<(), Errno> {
+/// Puts a page of Xen's at `gfn`, in place of what was there.
+///
+/// # Safety
+/// No memory of ours was there.
+unsafe fn add_to_physmap(gate: Gate, space: u32, index: u64, gfn: Gfn) -> Result<(), Errno> {
     let mut argument = AddToPhysmap { domid: DomId::SELF.0, size: 0, space, index, gfn: gfn.0 };
     let at = ptr::from_mut(&mut argument) as u64;
-    // SAFETY: the structure is the operation's; the frame is in the hole that the caller found, so
-    // no memory of ours disappears below it.
+    // SAFETY: the structure is the operation's; no memory that Rust uses changes (the caller's
+    // promise).
     unsafe { gate.call2(hypercall::MEMORY_OP, memory::ADD_TO_PHYSMAP, at).map(drop) }
 }
 
@@ -226,7 +233,9 @@ impl Hypervisor for Xen {
             return Err(Errno::ENOSPC);
         }
         let gfn = Gfn(self.grant_table.0 + u64::from(index));
-        add_to_physmap(self.gate, memory::SPACE_GRANT_TABLE, index.into(), gfn)?;
+        // SAFETY: one of the frames behind the shared page that hold nothing (`new`) but what an
+        // earlier call put there, which is the same.
+        unsafe { add_to_physmap(self.gate, memory::SPACE_GRANT_TABLE, index.into(), gfn)? };
         let frame =
             ptr::with_exposed_provenance::<hypervisor::GrantFrame>(gfn.0 as usize * PAGE_SIZE);
         // SAFETY: that page of the grant table is there now, for good; all its fields are atomics.
