@@ -1,4 +1,4 @@
-//! Where Xen's CPUID leaves are (arch-x86/cpuid.h).
+//! What CPUID tells: where Xen's leaves are (arch-x86/cpuid.h), and whether there is NX.
 
 use core::arch::x86_64::CpuidResult;
 
@@ -16,4 +16,33 @@ pub fn xen_leaves(cpuid: impl Fn(u32) -> CpuidResult) -> Option<u32> {
         let CpuidResult { eax, ebx, ecx, edx } = cpuid(base);
         [ebx, ecx, edx] == CPUID_SIGNATURE && eax >= base + HYPERCALL_LEAF
     })
+}
+
+/// Whether the processor can forbid the execution of a page (AMD64 APM volume 3, Fn8000_0001_EDX).
+///
+/// Every 64-bit processor that Xen runs on can, but a tool stack may mask it.
+pub fn has_nx(cpuid: impl Fn(u32) -> CpuidResult) -> bool {
+    const EXTENDED: u32 = 0x8000_0000;
+    const NX: u32 = 1 << 20;
+    cpuid(EXTENDED).eax > EXTENDED && cpuid(EXTENDED + 1).edx & NX != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nx_is_there_only_where_its_leaf_is() {
+        let nx = |last, edx| {
+            has_nx(|leaf| match leaf {
+                0x8000_0000 => CpuidResult { eax: last, ebx: 0, ecx: 0, edx: 0 },
+                0x8000_0001 => CpuidResult { eax: 0, ebx: 0, ecx: 0, edx },
+                _ => panic!("leaf {leaf:#x} was not asked for"),
+            })
+        };
+        assert!(nx(0x8000_0001, 1 << 20) && nx(0x8000_001f, u32::MAX));
+        assert!(!nx(0x8000_0001, !(1 << 20)));
+        // A processor without the leaf answers with another's.
+        assert!(!nx(0x8000_0000, u32::MAX) && !nx(0, u32::MAX));
+    }
 }

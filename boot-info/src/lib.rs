@@ -7,5 +7,6 @@
 
 pub mod cpuid;
 pub mod memory_map;
+pub mod paging;
 pub mod special_page;
 pub mod start_info;

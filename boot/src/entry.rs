@@ -3,7 +3,6 @@
 use core::arch::{asm, global_asm};
 use core::fmt::{self, Write};
 use core::ptr::{self, addr_of};
-use core::sync::atomic::{AtomicU64, Ordering};
 
 use boot_info::memory_map::{REGIONS_MAX, Range, is_readable, usable};
 use boot_info::start_info::{Loaded, PhysicalMemory, Unreadable};
@@ -14,6 +13,8 @@ use spin::{Mutex, Once};
 use xen_abi::PAGE_SIZE;
 use xen_abi::start_info::MemmapEntry;
 
+use crate::paging;
+
 global_asm!(include_str!("entry.s"), options(att_syntax));
 global_asm!(include_str!("mem.s"), options(att_syntax));
 
@@ -22,7 +23,6 @@ unsafe extern "C" {
     static image_end: u8;
     static boot_stack_bottom: u8;
     static boot_stack_top: u8;
-    static boot_first_table: AtomicU64;
 
     /// What `bootloader_api::entry_point!` exports.
     #[expect(improper_ctypes, reason = "BootInfo is repr(C), but non_exhaustive")]
@@ -65,7 +65,9 @@ extern "C" fn boot_main(start_info_address: u64) -> ! {
         Ok(loaded) => LOADED.call_once(|| loaded),
         Err(error) => fail(format_args!("ringmark: cannot boot: {error}\n")),
     };
-    unmap_page_0();
+    // SAFETY: all of page 0 that is of use has been copied; link.ld puts into text and constants
+    // what is never written.
+    unsafe { paging::protect(core::arch::x86_64::__cpuid) };
     static BOOT_INFO: Mutex<Option<BootInfo>> = Mutex::new(None);
     let mut info = BootInfo::new(regions_from(&loaded.memory_map).into());
     info.physical_memory_offset = Optional::Some(0);
@@ -83,23 +85,12 @@ extern "C" fn boot_main(start_info_address: u64) -> ! {
     let image = image();
     info.kernel_addr = image.start;
     info.kernel_len = image.end - image.start;
-    info.kernel_stack_bottom = addr_of!(boot_stack_bottom).addr() as u64;
-    info.kernel_stack_len =
-        (addr_of!(boot_stack_top).addr() - addr_of!(boot_stack_bottom).addr()) as u64;
+    info.kernel_stack_bottom = stack().start;
+    info.kernel_stack_len = stack().end - stack().start;
     let info = spin::MutexGuard::leak(BOOT_INFO.lock()).insert(info);
     // SAFETY: `_start` is made by `entry_point!`, which checks the kernel's function against this
     // very signature.
     unsafe { _start(info) }
-}
-
-/// From here on a null pointer faults.
-fn unmap_page_0() {
-    // SAFETY: all of page 0 that is of use has been copied, and nothing of ours lives there; the
-    // entry is an aligned word that only the processor reads besides.
-    unsafe {
-        boot_first_table.store(0, Ordering::Relaxed);
-        asm!("invlpg [{}]", in(reg) 0_usize, options(nostack));
-    }
 }
 
 /// The usable regions of a memory map, less what the loader and the image occupy.
@@ -123,6 +114,14 @@ fn reserved() -> Vec<Range, 32> {
     let modules = LOADED.get().map_or(&[][..], |loaded| &loaded.modules);
     let modules = modules.iter().map(|module| Range::sized(module.paddr, module.size));
     core::iter::once(image()).chain(modules).take(32).collect()
+}
+
+/// The stack that the kernel is called on. The page below it is not mapped.
+pub fn stack() -> Range {
+    Range {
+        start: addr_of!(boot_stack_bottom).addr() as u64,
+        end: addr_of!(boot_stack_top).addr() as u64,
+    }
 }
 
 fn image() -> Range {

@@ -35,7 +35,8 @@ boot_entry:
         jne     2b
 
         # 2. The first 2 MiB in small pages, without the page below the stack, so that a stack overflow
-        #    faults. Page 0 goes later: QEMU's loader puts things there.
+        #    faults. What each page may be used for is set later (paging.rs), when all that the loader
+        #    told has been copied: QEMU's loader puts things into page 0.
         movl    $boot_first_table + 3, boot_directories
         movl    $0x3, %eax
         xorl    %ecx, %ecx
@@ -93,6 +94,7 @@ boot_pml4:
         .skip   4096
 boot_pdpt:
         .skip   4096
+        .global boot_directories
 boot_directories:
         .skip   4 * 4096
         .global boot_first_table

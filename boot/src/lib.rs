@@ -5,10 +5,14 @@
 //! function is called with a [`bootloader_api::BootInfo`]. As that has no command line in it, there
 //! is [`command_line`].
 //!
-//! A kernel links this crate with `use boot as _;` and a linker script that keeps `.note.Xen`,
-//! puts the image between `image_start` and `image_end` and all of it below 2 MiB.
+//! A kernel links this crate with `use boot as _;` and a linker script that keeps `.note.Xen` and
+//! puts the image between `image_start` and `image_end`, all of it below 2 MiB: first the text,
+//! which ends at `text_end`, then constants, which end at `constants_end`, then the rest; each
+//! begins a page.
 #![no_std]
 
 mod entry;
+mod paging;
 
-pub use entry::{command_line, memory_map, regions_from};
+pub use entry::{command_line, memory_map, regions_from, stack};
+pub use paging::{Mapping, has_nx, mappings, unmap};

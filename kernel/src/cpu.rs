@@ -1,26 +1,30 @@
 //! Segments, exceptions and the one interrupt of a vCPU.
 //!
 //! Interrupts are off while Rust code runs; they are on only inside [`halt_window`]. So the handler
-//! of the event upcall needs to do nothing but take the upcall flag back, and every exception is
-//! fatal: it is shown with the registers, and the domain crashes.
+//! of the event upcall needs to do nothing but take the upcall flag back. Exceptions run on a stack
+//! of their own ([`exception`](crate::exception) has what they do), and the double fault on
+//! another, so that neither needs the stack whose overflow it may report.
 
 use core::arch::global_asm;
-use core::fmt;
 use core::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 
-use spin::Mutex;
+use spin::{Mutex, Once};
 use x86_64::VirtAddr;
 use x86_64::instructions::segmentation::{CS, DS, ES, SS, Segment};
 use x86_64::instructions::tables::load_tss;
-use x86_64::registers::control::Cr2;
 use x86_64::structures::gdt::{Descriptor, GlobalDescriptorTable, SegmentSelector};
 use x86_64::structures::idt::InterruptDescriptorTable;
 use x86_64::structures::tss::TaskStateSegment;
+use xen_abi::PAGE_SIZE;
+
+use crate::stack::{Place, Stack};
 
 /// The vector of the event upcall.
 pub const UPCALL_VECTOR: u8 = 0xf3;
-/// Bytes of the stack that exceptions run on.
-const EXCEPTION_STACK_SIZE: usize = 16 * 1024;
+/// Entry of the interrupt stack table for exceptions.
+const EXCEPTION_STACK: u16 = 0;
+/// Entry of the interrupt stack table for the double fault.
+const DOUBLE_FAULT_STACK: u16 = 1;
 /// Bytes of code of one exception's stub.
 const STUB_SIZE: u64 = 16;
 
@@ -37,25 +41,47 @@ unsafe extern "C" {
     fn cpu_halt_window();
 }
 
-/// Loads the descriptor tables. Once, on the boot vCPU.
+/// What a vCPU has of its own.
+struct Vcpu {
+    exception_stack: Stack<{ 4 * PAGE_SIZE }>,
+    double_fault_stack: Stack<{ 4 * PAGE_SIZE }>,
+    tss: TaskStateSegment,
+    gdt: GlobalDescriptorTable,
+}
+
+/// All stacks; a static, because a fault has to tell whether it is an overflow of one.
+static STACKS: Once<[Place; 3]> = Once::new();
+/// The task state that the processor finds its stacks in.
+static TSS: AtomicPtr<TaskStateSegment> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Loads the descriptor tables and takes the guard pages away. Once, on the boot vCPU.
 pub fn init() {
-    #[repr(align(16))]
-    struct Stack(#[expect(dead_code, reason = "used by its address")] [u8; EXCEPTION_STACK_SIZE]);
-    static STACK: Mutex<Stack> = Mutex::new(Stack([0; EXCEPTION_STACK_SIZE]));
-    static TSS: Mutex<TaskStateSegment> = Mutex::new(TaskStateSegment::new());
-    static GDT: Mutex<GlobalDescriptorTable> = Mutex::new(GlobalDescriptorTable::new());
+    static VCPU: Mutex<Vcpu> = Mutex::new(Vcpu {
+        exception_stack: Stack::new(),
+        double_fault_stack: Stack::new(),
+        tss: TaskStateSegment::new(),
+        gdt: GlobalDescriptorTable::new(),
+    });
     static IDT: Mutex<InterruptDescriptorTable> = Mutex::new(InterruptDescriptorTable::new());
 
     // Leaked locks: from here on the processor alone uses what is behind them.
-    let stack = spin::MutexGuard::leak(STACK.lock());
-    let tss = spin::MutexGuard::leak(TSS.lock());
-    let gdt = spin::MutexGuard::leak(GDT.lock());
+    let Vcpu { exception_stack, double_fault_stack, tss, gdt } =
+        spin::MutexGuard::leak(VCPU.lock());
     let idt = spin::MutexGuard::leak(IDT.lock());
 
-    tss.interrupt_stack_table[0] = VirtAddr::from_ptr(stack) + EXCEPTION_STACK_SIZE as u64;
+    let exception_stack = exception_stack.install("exception");
+    let double_fault_stack = double_fault_stack.install("double fault");
+    let top = |stack: &Place| VirtAddr::new(stack.top as u64);
+    tss.interrupt_stack_table[usize::from(EXCEPTION_STACK)] = top(&exception_stack);
+    tss.interrupt_stack_table[usize::from(DOUBLE_FAULT_STACK)] = top(&double_fault_stack);
+    STACKS.call_once(|| [Place::boot(), exception_stack, double_fault_stack]);
+    let tss = &raw mut *tss;
+    TSS.store(tss, Ordering::Relaxed);
+
     let code = gdt.append(Descriptor::kernel_code_segment());
     let data = gdt.append(Descriptor::kernel_data_segment());
-    let task = gdt.append(Descriptor::tss_segment(tss));
+    // SAFETY: the task state lives for ever.
+    let task = gdt.append(unsafe { Descriptor::tss_segment_unchecked(tss) });
     gdt.load();
     // SAFETY: the selectors name a 64-bit code segment, a data segment and the task state of the
     // table that was just loaded and lives for ever; code and data are flat, as before.
@@ -70,20 +96,49 @@ pub fn init() {
     idt.load();
 }
 
+/// The stacks that there are: `main`'s, that of exceptions, that of the double fault.
+pub fn stacks() -> &'static [Place] {
+    STACKS.get().map_or(&[], |stacks| stacks)
+}
+
+/// Calls `act` while exceptions find no stack: each one is a double fault.
+pub fn without_exception_stack<T>(act: impl FnOnce() -> T) -> T {
+    let set = |top: VirtAddr| {
+        let tss = TSS.load(Ordering::Relaxed);
+        // SAFETY: `init` stored the address of the task state, which the processor only reads; it
+        // is reached in no other way. The fields need not be aligned.
+        unsafe {
+            let entry = &raw mut (*tss).interrupt_stack_table[usize::from(EXCEPTION_STACK)];
+            let before = entry.read_unaligned();
+            entry.write_unaligned(top);
+            before
+        }
+    };
+    // At its bottom, so that the first push hits the guard page.
+    let [_, exception_stack, _] = STACKS.get().expect("`init` was called");
+    let before = set(VirtAddr::new(exception_stack.bottom as u64));
+    let result = act();
+    set(before);
+    result
+}
+
 fn set_handlers(idt: &mut InterruptDescriptorTable) {
     let stubs = VirtAddr::from_ptr(&raw const cpu_exception_stubs);
-    macro_rules! fatal {
-        ($($vector:literal $entry:ident),* $(,)?) => {$(
+    macro_rules! exceptions {
+        ($stack:ident: $($vector:literal $entry:ident),* $(,)?) => {$(
             // SAFETY: cpu.s has a stub of STUB_SIZE bytes for each vector below 32 that follows
-            // the interrupt calling convention and never returns; stack table entry 0 is set.
+            // the interrupt calling convention and returns to where the handler says; the entry of
+            // the stack table is set.
             unsafe {
-                idt.$entry.set_handler_addr(stubs + $vector * STUB_SIZE).set_stack_index(0);
+                idt.$entry.set_handler_addr(stubs + $vector * STUB_SIZE).set_stack_index($stack);
             }
         )*};
     }
-    fatal! {
+    exceptions! { DOUBLE_FAULT_STACK: 8 double_fault }
+    exceptions! {
+        EXCEPTION_STACK:
         0 divide_error, 1 debug, 2 non_maskable_interrupt, 3 breakpoint, 4 overflow,
-        5 bound_range_exceeded, 6 invalid_opcode, 7 device_not_available, 8 double_fault,
+        5 bound_range_exceeded, 6 invalid_opcode, 7 device_not_available,
         10 invalid_tss, 11 segment_not_present, 12 stack_segment_fault,
         13 general_protection_fault, 14 page_fault, 16 x87_floating_point, 17 alignment_check,
         18 machine_check, 19 simd_floating_point, 20 virtualization,
@@ -109,6 +164,14 @@ pub fn halt_window() {
     unsafe { cpu_halt_window() }
 }
 
+/// Ends the vCPU's work.
+pub fn halt_forever() -> ! {
+    loop {
+        x86_64::instructions::interrupts::disable();
+        x86_64::instructions::hlt();
+    }
+}
+
 /// The time stamp counter, not before earlier loads are done.
 #[inline]
 pub fn tsc() -> u64 {
@@ -117,59 +180,4 @@ pub fn tsc() -> u64 {
         core::arch::x86_64::_mm_lfence();
         core::arch::x86_64::_rdtsc()
     }
-}
-
-/// What cpu.s pushes, from the lowest address on.
-#[repr(C)]
-#[derive(Debug)]
-struct Frame {
-    /// r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax.
-    registers: [u64; 15],
-    vector: u64,
-    error_code: u64,
-    rip: u64,
-    cs: u64,
-    rflags: u64,
-    rsp: u64,
-    ss: u64,
-}
-
-impl fmt::Display for Frame {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self.vector {
-            0 => "divide error",
-            2 => "non-maskable interrupt",
-            3 => "breakpoint",
-            6 => "invalid opcode",
-            8 => "double fault",
-            13 => "general protection fault",
-            14 => "page fault",
-            18 => "machine check",
-            _ => "exception",
-        };
-        writeln!(
-            f,
-            "{name} (vector {}, error {:#x}) at rip {:#x}",
-            self.vector, self.error_code, self.rip
-        )?;
-        if self.vector == 14 {
-            writeln!(f, "  address {:#x}", Cr2::read_raw())?;
-        }
-        writeln!(f, "  rsp {:#018x} rflags {:#x} cs {:#x}", self.rsp, self.rflags, self.cs)?;
-        let names = [
-            "r15", "r14", "r13", "r12", "r11", "r10", " r9", " r8", "rbp", "rdi", "rsi", "rdx",
-            "rcx", "rbx", "rax",
-        ];
-        for (place, (name, value)) in names.iter().zip(self.registers).enumerate() {
-            let end = if place % 4 == 3 || place == 14 { "\n" } else { "" };
-            write!(f, "  {name} {value:#018x}{end}")?;
-        }
-        Ok(())
-    }
-}
-
-/// Called by the stubs.
-#[unsafe(no_mangle)]
-extern "C" fn cpu_fatal_exception(frame: &Frame) -> ! {
-    crate::lifecycle::crash(format_args!("{frame}"))
 }

@@ -8,7 +8,7 @@ use x86_64::instructions::port::Port;
 use xen_abi::sched::ShutdownReason;
 
 use crate::hypercall::Gate;
-use crate::{console, say, xen};
+use crate::{console, cpu, say, xen};
 
 /// QEMU's isa-debug-exit device ends QEMU with status 2 * value + 1.
 const DEBUG_EXIT_PORT: u16 = 0xf4;
@@ -25,6 +25,11 @@ pub fn use_gate(gate: Gate) {
 /// success and 35 for failure.
 pub fn end(reason: ShutdownReason) -> ! {
     console::drain();
+    stop(reason)
+}
+
+/// Ends the guest at once: what the console still holds is lost.
+pub fn stop(reason: ShutdownReason) -> ! {
     match GATE.get() {
         Some(&gate) => xen::shut_down(gate, reason),
         None => {
@@ -33,10 +38,7 @@ pub fn end(reason: ShutdownReason) -> ! {
             unsafe { Port::new(DEBUG_EXIT_PORT).write(value) };
         }
     }
-    loop {
-        x86_64::instructions::interrupts::disable();
-        x86_64::instructions::hlt();
-    }
+    cpu::halt_forever()
 }
 
 /// Says why, and ends the guest as crashed.

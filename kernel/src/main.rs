@@ -9,6 +9,7 @@ extern crate alloc;
 mod console;
 mod control;
 mod cpu;
+mod exception;
 mod files;
 mod hypercall;
 mod lifecycle;
@@ -16,6 +17,7 @@ mod memory;
 mod options;
 mod run;
 mod selftest;
+mod stack;
 mod xen;
 
 use alloc::boxed::Box;
@@ -200,6 +202,9 @@ fn greet(xen: &Xen) {
         xen.pages_available() >> 8,
         xen.gate()
     );
+    if !boot::has_nx() {
+        say!("ringmark: no NX (is it masked by cpuid=?): memory that is not text can be executed");
+    }
 }
 
 /// Ends the run before it began, with a result that says so.

@@ -1,5 +1,7 @@
 //! `selftest`: the machine without any disk, with and without Xen.
 
+mod protection;
+
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -57,6 +59,7 @@ impl Selftest {
         self.check("overlapping copies, up and down", bytes[1..10] == [1, 2, 3, 4, 5, 6, 7, 8, 9]);
         let (first, second) = (cpu::tsc(), cpu::tsc());
         self.check("the time stamp counter moves on", second > first);
+        self.protection();
     }
 
     /// The page source: fresh and returned pages come zeroed.
@@ -64,6 +67,7 @@ impl Selftest {
         let before = pages.available();
         let Some(mut page) = pages.take() else { return self.check("a page can be had", false) };
         let frame = page.gfn();
+        self.page(&mut page);
         page.write(100, &[0xa5; 200]);
         pages.put(page);
         let again = pages.take();
@@ -104,7 +108,8 @@ impl Selftest {
 
         let mut table = GrantTable::new(xen);
         match (table.reserve(), xen.alloc_page()) {
-            (Ok(mut grant), Some(page)) => {
+            (Ok(mut grant), Some(mut page)) => {
+                self.page(&mut page);
                 self.check("reserved grants are left alone", grant.gref().0 >= 8);
                 grant.permit(DomId(0), page.gfn(), Access::ReadWrite);
                 self.check("an unused grant is revoked", grant.revoke().is_ok());

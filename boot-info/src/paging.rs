@@ -1,0 +1,123 @@
+//! Entries of the page tables: what each page of the first 4 GiB may be used for.
+//!
+//! All memory is mapped one to one. No page can be both written and executed: instructions are
+//! read and executed, constants read, and all else is read and written. Page 0 is not mapped, so
+//! that a null pointer faults, nor is the guard page below a stack.
+
+use x86_64::structures::paging::PageTableFlags;
+use xen_abi::PAGE_SIZE;
+
+use crate::memory_map::Range;
+
+/// Bytes that an entry of a page directory maps.
+pub const LARGE_PAGE_SIZE: u64 = 2 << 20;
+
+/// What is protected, and how far the processor can.
+#[derive(Clone, Copy, Debug)]
+pub struct Protection {
+    /// The image's instructions, in whole pages.
+    pub text: Range,
+    /// The image's constants, in whole pages.
+    pub constants: Range,
+    /// The page below the boot stack.
+    pub guard: Range,
+    /// Whether the processor can forbid execution.
+    pub has_nx: bool,
+}
+
+impl Protection {
+    /// The entry of a page table for the 4 KiB page at `address`.
+    pub fn page_entry(&self, address: u64) -> u64 {
+        let page = Range::sized(address, PAGE_SIZE as u64);
+        if address == 0 || page.touches(self.guard) {
+            return 0;
+        }
+        let flags = if page.touches(self.text) {
+            PageTableFlags::PRESENT
+        } else if page.touches(self.constants) {
+            PageTableFlags::PRESENT | self.no_execute()
+        } else {
+            PageTableFlags::PRESENT | PageTableFlags::WRITABLE | self.no_execute()
+        };
+        address | flags.bits()
+    }
+
+    /// The entry of a page directory for the 2 MiB at `address`, which hold no part of the image.
+    pub fn large_page_entry(&self, address: u64) -> u64 {
+        self.page_entry(address) | PageTableFlags::HUGE_PAGE.bits()
+    }
+
+    fn no_execute(&self) -> PageTableFlags {
+        if self.has_nx { PageTableFlags::NO_EXECUTE } else { PageTableFlags::empty() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const P: u64 = PAGE_SIZE as u64;
+    const PRESENT: u64 = 1;
+    const WRITABLE: u64 = 1 << 1;
+    const LARGE: u64 = 1 << 7;
+    const NX: u64 = 1 << 63;
+
+    fn image(has_nx: bool) -> Protection {
+        Protection {
+            text: Range { start: 0x100 * P, end: 0x17d * P },
+            constants: Range { start: 0x17d * P, end: 0x18c * P },
+            guard: Range { start: 0x1a0 * P, end: 0x1a1 * P },
+            has_nx,
+        }
+    }
+
+    #[test]
+    fn each_part_of_the_image_has_its_own_rights() {
+        let entry = |page: u64| image(true).page_entry(page * P);
+        for text in [0x100, 0x101, 0x17c] {
+            assert_eq!(entry(text), (text * P) | PRESENT);
+        }
+        for constants in [0x17d, 0x18b] {
+            assert_eq!(entry(constants), (constants * P) | PRESENT | NX);
+        }
+        for data in [1, 0xff, 0x18c, 0x19f, 0x1a1, 0x1ff] {
+            assert_eq!(entry(data), (data * P) | PRESENT | WRITABLE | NX);
+        }
+    }
+
+    #[test]
+    fn page_0_and_the_guard_are_not_there() {
+        for has_nx in [true, false] {
+            assert_eq!(image(has_nx).page_entry(0), 0);
+            assert_eq!(image(has_nx).page_entry(0x1a0 * P), 0);
+        }
+    }
+
+    #[test]
+    fn large_pages_are_data() {
+        for address in [LARGE_PAGE_SIZE, 0x4000_0000, 0xffe0_0000] {
+            let flags = PRESENT | WRITABLE | LARGE | NX;
+            assert_eq!(image(true).large_page_entry(address), address | flags);
+        }
+    }
+
+    /// Without NX the bit is reserved, and an entry with it set faults.
+    #[test]
+    fn without_nx_the_bit_is_never_set() {
+        let protection = image(false);
+        for page in 0..0x200 {
+            let with = image(true).page_entry(page * P);
+            assert_eq!(protection.page_entry(page * P), with & !NX);
+        }
+        assert_eq!(protection.large_page_entry(P << 9) & NX, 0);
+    }
+
+    #[test]
+    fn no_page_is_both_written_and_executed() {
+        let small = (0..0x200).map(|page| image(true).page_entry(page * P));
+        let large = (1..2048).map(|page| image(true).large_page_entry(page * LARGE_PAGE_SIZE));
+        for entry in small.chain(large) {
+            assert!(entry & WRITABLE == 0 || entry & NX != 0, "{entry:#x}");
+        }
+    }
+}

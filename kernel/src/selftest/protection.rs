@@ -1,0 +1,152 @@
+//! What memory may be used for: each rule is shown by breaking it, which must fault.
+
+use alloc::boxed::Box;
+use core::hint::black_box;
+use core::ops::Range;
+use core::ptr;
+
+use drivers::Page;
+use spin::Mutex;
+use x86_64::structures::idt::PageFaultErrorCode;
+use x86_64::structures::paging::PageTableFlags;
+use xen_abi::PAGE_SIZE;
+
+use super::Selftest;
+use crate::cpu;
+use crate::exception::{DOUBLE_FAULT, Expected, PAGE_FAULT, is_raised};
+use crate::stack::Place;
+
+/// The instruction `ret`: who can be executed returns at once.
+const RET: u8 = 0xc3;
+
+// What the page fault's error code says.
+const READ_ABSENT: PageFaultErrorCode = PageFaultErrorCode::empty();
+const WRITE_ABSENT: PageFaultErrorCode = PageFaultErrorCode::CAUSED_BY_WRITE;
+const WRITE_FORBIDDEN: PageFaultErrorCode =
+    WRITE_ABSENT.union(PageFaultErrorCode::PROTECTION_VIOLATION);
+const EXECUTE_FORBIDDEN: PageFaultErrorCode =
+    PageFaultErrorCode::INSTRUCTION_FETCH.union(PageFaultErrorCode::PROTECTION_VIOLATION);
+
+unsafe extern "C" {
+    static cpu_attempt_read: u8;
+    static cpu_attempt_write: u8;
+    static cpu_attempt_rewrite: u8;
+    static cpu_attempt_execute: u8;
+    static cpu_attempt_overflow: u8;
+}
+
+static CONSTANT: u8 = RET;
+static DATA: Mutex<u8> = Mutex::new(RET);
+static ZEROED: Mutex<u8> = Mutex::new(0);
+
+impl Selftest {
+    /// Rights of the image, the heap and the stacks.
+    pub(super) fn protection(&mut self) {
+        self.check("the processor can forbid execution (NX)", boot::has_nx());
+        let text = (&raw const cpu_attempt_read).addr();
+        self.check("text can't be written", is_write_forbidden(text));
+        self.check(
+            "constants can't be written",
+            is_write_forbidden(ptr::from_ref(&CONSTANT).addr()),
+        );
+        self.check("constants can't be executed", is_execution_forbidden(&CONSTANT));
+        self.check("data can't be executed", is_execution_forbidden(&DATA.lock()));
+        *ZEROED.lock() = RET;
+        self.check("zeroed data can't be executed", is_execution_forbidden(&ZEROED.lock()));
+        self.check("the heap can't be executed", is_execution_forbidden(&Box::new(black_box(RET))));
+        self.check("the stack can't be executed", is_execution_forbidden(&black_box(RET)));
+        self.check("page 0 can't be used", is_absent(0..PAGE_SIZE));
+        for stack in cpu::stacks() {
+            self.guard(stack);
+        }
+        let is_raised = cpu::without_exception_stack(|| {
+            let [_, exception, _] = cpu::stacks() else { return false };
+            let code = (&raw const cpu_attempt_read).addr();
+            // SAFETY: a read of page 0, which was just seen to fault.
+            unsafe { is_raised(double_fault(exception.guard()), code, 0) }
+        });
+        self.check("without its stack an exception is a double fault, on another", is_raised);
+        self.mappings();
+    }
+
+    /// A page that is to be shared can't be executed.
+    pub(super) fn page(&mut self, page: &mut Page) {
+        page.write(0, &[RET]);
+        // SAFETY: the page is ours and begins with `ret`.
+        let is_forbidden = unsafe { is_execution_forbidden_at(page.start().as_ptr().addr()) };
+        self.check("a page can't be executed", is_forbidden);
+    }
+
+    /// The page below a stack faults, also when the stack really runs over.
+    fn guard(&mut self, stack: &Place) {
+        let is_guarded = is_absent(stack.guard());
+        self.check(&alloc::format!("the page below {stack} can't be used"), is_guarded);
+        let here = 0_u8;
+        let is_ours = (stack.bottom..stack.top).contains(&ptr::from_ref(&here).addr());
+        let code = (&raw const cpu_attempt_overflow).addr();
+        let from = if is_ours { 0 } else { stack.top };
+        // SAFETY: nothing below the present frame is in use, nor anything of a stack that nobody
+        // runs on; the overflow goes no further than the guard page, as was just seen.
+        let overflows =
+            || unsafe { is_raised(page_fault(WRITE_ABSENT, stack.guard()), code, from) };
+        self.check(&alloc::format!("an overflow of {stack} faults"), is_guarded && overflows());
+    }
+
+    /// The page tables as a whole.
+    fn mappings(&mut self) {
+        let has = |flags: PageTableFlags| move |page: &boot::Mapping| page.flags.contains(flags);
+        let is_executable = |page: &boot::Mapping| {
+            has(PageTableFlags::PRESENT)(page) && !has(PageTableFlags::NO_EXECUTE)(page)
+        };
+        let clean = boot::mappings()
+            .filter(is_executable)
+            .all(|page| !has(PageTableFlags::WRITABLE)(&page));
+        self.check("no page is both written and executed", clean);
+        let absent = boot::mappings().filter(|page| !has(PageTableFlags::PRESENT)(page));
+        let mut absent = absent.map(|page| page.page.start as usize);
+        let is_guard = |at| cpu::stacks().iter().any(|stack| stack.guard().start == at);
+        let known = absent.next() == Some(0) && absent.all(is_guard);
+        self.check("all pages but page 0 and those below stacks are mapped", known);
+    }
+}
+
+fn page_fault(error_code: PageFaultErrorCode, addresses: Range<usize>) -> Expected {
+    Expected { vector: PAGE_FAULT, error_code: error_code.bits(), addresses }
+}
+
+fn double_fault(addresses: Range<usize>) -> Expected {
+    Expected { vector: DOUBLE_FAULT, error_code: 0, addresses }
+}
+
+/// Whether neither end of a page that holds nothing can be read or written.
+fn is_absent(page: Range<usize>) -> bool {
+    let attempts =
+        [(&raw const cpu_attempt_read, READ_ABSENT), (&raw const cpu_attempt_write, WRITE_ABSENT)];
+    [page.start, page.end - 1].into_iter().all(|address| {
+        attempts.iter().all(|(code, error_code)| {
+            let expected = page_fault(*error_code, address..address + 1);
+            // SAFETY: the code reads a byte, or writes one that nobody uses.
+            unsafe { is_raised(expected, code.addr(), address) }
+        })
+    })
+}
+
+fn is_write_forbidden(address: usize) -> bool {
+    let code = (&raw const cpu_attempt_rewrite).addr();
+    // SAFETY: the code writes what is there.
+    unsafe { is_raised(page_fault(WRITE_FORBIDDEN, address..address + 1), code, address) }
+}
+
+fn is_execution_forbidden(ret: &u8) -> bool {
+    assert_eq!(*ret, RET);
+    // SAFETY: there is `ret`.
+    unsafe { is_execution_forbidden_at(ptr::from_ref(ret).addr()) }
+}
+
+/// # Safety
+/// At `address` is the instruction [`RET`].
+unsafe fn is_execution_forbidden_at(address: usize) -> bool {
+    let code = (&raw const cpu_attempt_execute).addr();
+    // SAFETY: if the fault does not come, the instruction returns (the caller's promise).
+    unsafe { is_raised(page_fault(EXECUTE_FORBIDDEN, address..address + 1), code, address) }
+}
