@@ -50,7 +50,10 @@ const POWER_OFF: Duration = Duration::from_secs(30);
 
 /// The features that QEMU 7.2 gets wrong under SVM are off: SMAP and SMEP checks kill a PV dom0,
 /// an intercepted RDTSCP has no instruction length, XSAVE mixes up the domains' vector state.
-const CPU: &str = "max,+svm,-smap,-smep,-rdtscp,-xsave";
+/// Without ERMS and FSRM Linux copies by words as everybody else here: it would copy by bytes
+/// because a processor does that as fast, but each byte is one instruction for `-icount`, and slow
+/// in emulation.
+const CPU: &str = "max,+svm,-smap,-smep,-rdtscp,-xsave,-erms,-fsrm";
 
 /// The plugin and its counts in the run's directory.
 const COUNTER: &str = "count.so";
