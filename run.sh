@@ -22,6 +22,8 @@ install_missing() {
     need qemu-system-x86_64 qemu-system-x86
     need xz xz-utils
     case "${1-}" in test | compare) need makefs makefs ;; esac
+    # The Linux guest's kernel is packed with it.
+    case "${1-}" in test | compare | shell | image) need zstd zstd ;; esac
     if [ "${1-}" = test ]; then
         need fio fio
         /usr/bin/python3 -c 'import pandas' 2>/dev/null || missing+=(python3-pandas)

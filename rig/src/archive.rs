@@ -4,7 +4,8 @@
 //! content always gives the same bytes. Linux unpacks concatenated archives one after another.
 
 use std::collections::BTreeMap;
-use std::io::{Cursor, Write};
+use std::fs::File;
+use std::io::{BufWriter, Cursor, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -48,6 +49,16 @@ impl Archive {
     /// Whether there is an entry at `path`.
     pub(crate) fn contains(&self, path: &str) -> bool {
         self.entries.contains_key(path.trim_start_matches('/'))
+    }
+
+    /// Makes a file of the archive.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn save(self, path: &Path) -> Result<()> {
+        let mut file = BufWriter::new(File::create(path)?);
+        self.write(&mut file)?;
+        Ok(file.flush()?)
     }
 
     /// Writes the archive with its trailer.

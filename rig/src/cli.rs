@@ -3,19 +3,19 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::machine::Clock;
 use crate::rig::Rig;
 use crate::scenario;
-use crate::scenario::compare::Side;
+use crate::scenario::side::Side;
 use crate::scenario::test::Part;
 use crate::workload::Workload;
 
 /// Benchmarks Xen block storage from inside a guest: boots Xen, a Linux dom0 and guests in QEMU.
 ///
-/// Needs no KVM and no root. Xen, dom0 and the Linux guest are Debian 12's packages, fetched once
-/// into a cache (RINGMARK_CACHE, by default ~/.cache/ringmark).
+/// Needs no KVM and no root. Xen and dom0 are Debian 12's packages, the Linux guest of comparisons
+/// is Debian 13's, fetched once into a cache (RINGMARK_CACHE, by default ~/.cache/ringmark).
 #[derive(Parser)]
 #[command(name = "ringmark", bin_name = "./run.sh", version)]
 pub(crate) struct Cli {
@@ -49,14 +49,14 @@ enum Command {
         #[arg(long, value_name = "TEXT", conflicts_with = "only")]
         check: Option<String>,
     },
-    /// Compare the guest with a Linux guest that runs fio, on the same ramdisk
+    /// Compare the guest with a Linux guest, on which fio runs by default and tuned
     Compare {
         /// Count instructions: exact and repeatable, but minutes for each virtual second
         #[arg(long)]
         deterministic: bool,
         /// Measure one of the two only
         #[arg(long, value_name = "GUEST")]
-        only: Option<Side>,
+        only: Option<Only>,
         /// All workloads, not just random reads: each pattern, both depths, large blocks
         #[arg(long)]
         all: bool,
@@ -66,7 +66,7 @@ enum Command {
         /// Make our counted instructions the baseline that `test` holds later ones against
         #[arg(long, requires = "deterministic")]
         save_baseline: bool,
-        /// How many pairs of guests; instruction counting needs but one
+        /// How many times all take their turn; instruction counting needs but one
         #[arg(long, default_value_t = 5, conflicts_with = "deterministic", value_parser = clap::value_parser!(u32).range(1..=100))]
         pairs: u32,
         /// Seconds for each workload
@@ -85,6 +85,15 @@ enum Command {
     Shell,
 }
 
+/// One of the guests of a comparison.
+#[derive(Clone, Copy, ValueEnum)]
+enum Only {
+    /// Our guest.
+    Ringmark,
+    /// The Linux guest.
+    Linux,
+}
+
 impl Cli {
     /// Does what was asked for.
     ///
@@ -99,12 +108,16 @@ impl Cli {
                     let runs = if deterministic { 1 } else { pairs };
                     return scenario::file::compare(&rig, clock(deterministic), runs, runtime);
                 }
-                let sides = only.map_or(vec![Side::Ours, Side::Linux], |side| vec![side]);
+                let sides = match only {
+                    None => &Side::ALL[..],
+                    Some(Only::Ringmark) => &[Side::Ours],
+                    Some(Only::Linux) => &Side::LINUX,
+                };
                 let workloads = if all { &Workload::ALL[..] } else { &Workload::MAIN };
                 if deterministic {
-                    scenario::instructions::compare(&rig, &sides, workloads, runtime, save_baseline)
+                    scenario::instructions::compare(&rig, sides, workloads, runtime, save_baseline)
                 } else {
-                    scenario::compare::compare(&rig, &sides, workloads, pairs, runtime)
+                    scenario::compare::compare(&rig, sides, workloads, pairs, runtime)
                 }
             }
             Command::Bench { deterministic, runtime } => {

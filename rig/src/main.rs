@@ -7,17 +7,21 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod apt;
 mod archive;
 mod baseline;
 mod cache;
 mod cli;
 mod counts;
+mod filter;
 mod guest;
 mod image;
 mod libraries;
+mod linux;
 mod machine;
 mod packages;
 mod pattern;
+mod peer;
 mod progress;
 mod qemu;
 mod ramdisk;

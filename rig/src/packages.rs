@@ -1,29 +1,27 @@
-//! The Debian packages that the images are made of: their names, and fetching and unpacking them.
+//! The Debian packages that the images are made of: fetching and unpacking them.
 //!
 //! apt resolves, fetches and checks the packages; nothing is installed on the host.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
+use crate::apt::{Apt, run};
 use crate::cache::Cache;
 use crate::progress::Progress;
 
-/// What the images take files from, besides the kernel, whose package has its version in its name.
-const WANTED: [&str; 6] = [
-    "busybox-static",
-    "fio",
-    "xen-hypervisor-4.17-amd64",
-    "xen-utils-4.17",
-    "xen-utils-common",
-    "xenstore-utils",
-];
-
-/// Depends on the newest kernel package.
+/// Depends on the newest kernel package, which has its version in its name.
 const KERNEL: &str = "linux-image-amd64";
+
+/// What an image takes files from, besides the kernel.
+pub(crate) struct Selection {
+    /// The suite of Debian; none for that of the host's own sources.
+    pub(crate) suite: Option<&'static str>,
+    /// The packages, to which the libraries come that they need.
+    pub(crate) names: &'static [&'static str],
+}
 
 /// Unpacked packages in the cache.
 pub(crate) struct Packages {
@@ -38,33 +36,66 @@ impl Packages {
     ///
     /// # Errors
     /// When apt does not know or cannot fetch one.
-    pub(crate) fn fetch(cache: &Cache, progress: &Progress) -> Result<Self> {
-        let names = WANTED.join(" ");
-        let entry = format!("packages-{}", crate::cache::key([names.as_bytes()]));
+    pub(crate) fn fetch(cache: &Cache, progress: &Progress, wanted: &Selection) -> Result<Self> {
+        let (suite, names) = (wanted.suite.unwrap_or_default(), wanted.names.join(" "));
+        let entry = format!("packages-{}", crate::cache::key([suite, &names].map(str::as_bytes)));
         let place = cache.entry(&entry, |draft| {
-            progress.stage("fetching Debian packages");
-            download(draft, progress)
+            progress.stage(&match wanted.suite {
+                Some(suite) => format!("fetching packages of Debian {suite}"),
+                None => "fetching Debian packages".to_owned(),
+            });
+            download(draft, wanted, progress)
         })?;
         let manifest = fs::read_to_string(place.join("manifest"))
             .with_context(|| format!("no manifest in {}", place.display()))?;
         Ok(Self { root: place.join("root"), manifest })
     }
+
+    /// The upstream version of a package: of `fio_3.39-1_amd64.deb`, `3.39`.
+    ///
+    /// # Errors
+    /// When it is not among them.
+    pub(crate) fn version(&self, name: &str) -> Result<&str> {
+        let version = |line: &'_ str| -> Option<(usize, usize)> {
+            let version = line.strip_prefix(name)?.strip_prefix('_')?.split('_').next()?;
+            // An epoch before it, with its colon escaped, and Debian's revision behind it.
+            let upstream = version.split_once("%3a").map_or(version, |(_, rest)| rest);
+            let upstream = upstream.rsplit_once('-').map_or(upstream, |(upstream, _)| upstream);
+            let start = line.find(upstream)?;
+            Some((start, start + upstream.len()))
+        };
+        let found = self.manifest.lines().find_map(|line| {
+            let (start, end) = version(line)?;
+            line.get(start..end)
+        });
+        found.with_context(|| format!("there is no package {name}"))
+    }
 }
 
-fn download(place: &Path, progress: &Progress) -> Result<()> {
-    let kernel = run("apt-cache", place, ["depends", "--important", KERNEL])
+fn download(place: &Path, wanted: &Selection, progress: &Progress) -> Result<()> {
+    let own = place.join("apt");
+    let apt = match wanted.suite {
+        Some(suite) => {
+            fs::create_dir(&own)?;
+            Apt::of_suite(suite, &own)?
+        }
+        None => Apt::host(),
+    };
+    let kernel = apt
+        .run("apt-cache", place, ["depends", "--important", KERNEL])
         .and_then(|text| dependency(&text).map(str::to_owned).context("it depends on no kernel"))
         .with_context(|| unknown(KERNEL))?;
     let options = ["depends", "--recurse", "--important"];
-    let closure = run("apt-cache", place, options.iter().chain(&WANTED))
-        .with_context(|| unknown(&WANTED.join(", ")))?;
+    let closure = apt
+        .run("apt-cache", place, options.iter().chain(wanted.names))
+        .with_context(|| unknown(&wanted.names.join(", ")))?;
 
     let mut names = vec!["download", kernel.as_str()];
-    names.extend(WANTED);
+    names.extend(wanted.names);
     names.extend(libraries(&closure));
     let archives = place.join("archives");
     fs::create_dir(&archives)?;
-    run("apt-get", &archives, &names).context("apt-get could not fetch the packages")?;
+    apt.run("apt-get", &archives, &names).context("apt-get could not fetch the packages")?;
 
     progress.stage("unpacking them");
     let root = place.join("root");
@@ -84,6 +115,9 @@ fn download(place: &Path, progress: &Progress) -> Result<()> {
     );
     fs::write(place.join("manifest"), manifest.join("\n"))?;
     fs::remove_dir_all(&archives)?;
+    if own.exists() {
+        fs::remove_dir_all(&own)?;
+    }
     Ok(())
 }
 
@@ -112,25 +146,6 @@ fn libraries(listing: &str) -> Vec<&str> {
     names
 }
 
-/// Runs a program in a directory and gives its output; its complaints if it fails.
-fn run<S: AsRef<OsStr>>(
-    program: &str,
-    directory: &Path,
-    arguments: impl IntoIterator<Item = S>,
-) -> Result<String> {
-    let output = Command::new(program)
-        .args(arguments)
-        .current_dir(directory)
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| anyhow!("cannot run {program}: {error}"))?;
-    if !output.status.success() {
-        bail!("{program}: {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,8 +159,20 @@ mod tests {
 
     #[test]
     fn libraries_are_taken_once_and_interpreters_not() {
-        let listing = "fio\n  Depends: libaio1\nlibaio1\n  Depends: libc6\nlibc6\nzlib1g\nlibperl5.36\n\
-                       libpython3-stdlib\nlibtext-glob-perl\nlibaio1\n<libfoo>\nperl\n";
-        assert_eq!(libraries(listing), ["libaio1", "libc6", "zlib1g"]);
+        let listing = "fio\n  Depends: libaio1t64\nlibaio1t64\n  Depends: libc6\nlibc6\nzlib1g\n\
+                       libperl5.36\nlibpython3-stdlib\nlibtext-glob-perl\nlibaio1t64\n<libfoo>\n\
+                       perl\n";
+        assert_eq!(libraries(listing), ["libaio1t64", "libc6", "zlib1g"]);
+    }
+
+    #[test]
+    fn a_version_is_upstreams() {
+        let manifest = "fio_3.39-1_amd64.deb\nlibfio_9-1_amd64.deb\n\
+                        qemu_1%3a7.2+dfsg-7+deb12u18_amd64.deb\nnative_12_all.deb";
+        let packages = Packages { root: PathBuf::new(), manifest: manifest.into() };
+        assert_eq!(packages.version("fio").unwrap(), "3.39");
+        assert_eq!(packages.version("qemu").unwrap(), "7.2+dfsg");
+        assert_eq!(packages.version("native").unwrap(), "12");
+        assert!(packages.version("fi").is_err());
     }
 }

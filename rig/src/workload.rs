@@ -1,9 +1,19 @@
-//! What the two guests of a comparison are asked to do.
+//! What the guests of a comparison are asked to do.
 
 use std::fmt::{self, Display, Formatter};
 
-/// Options that mean the same to both. Random blocks are drawn without a map of those visited.
-const COMMON: &str = "--filename=/dev/xvda --direct=1 --ioengine=libaio --norandommap --time_based";
+/// Options of every job, which say what is to be done. Random blocks are drawn without a map of
+/// those visited.
+const COMMON: &str = "--filename=/dev/xvda --direct=1 --norandommap --time_based";
+
+/// How fio goes about a workload, which says nothing of what is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fio {
+    /// By libaio, as in most job files.
+    Default,
+    /// By what takes the fewest instructions.
+    Tuned,
+}
 
 /// A job of fio's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,16 +58,50 @@ impl Workload {
         if self.rw.ends_with("write") { "write" } else { "read" }
     }
 
+    /// The bytes of an I/O.
+    pub(crate) fn block_bytes(self) -> u64 {
+        u64::from(self.bs_kib) * 1024
+    }
+
+    /// fio's `ioengine=`.
+    pub(crate) fn engine(self, fio: Fio) -> &'static str {
+        match fio {
+            Fio::Default => "libaio",
+            Fio::Tuned if self.iodepth == 1 => "pvsync2",
+            Fio::Tuned => "io_uring",
+        }
+    }
+
     /// fio's command line for some of them, one after the other, `runtime_s` seconds each.
-    pub(crate) fn options(all: &[Self], runtime_s: u32) -> String {
+    pub(crate) fn options(all: &[Self], runtime_s: u32, fio: Fio) -> String {
         let mut text = format!("{COMMON} --runtime={runtime_s}");
+        if fio == Fio::Tuned {
+            // It leaves out latencies, not I/Os.
+            text += " --gtod_reduce=1";
+        }
         for &workload in all {
             let Self { rw, bs_kib, iodepth } = workload;
-            let name = workload.name();
+            let (name, engine) = (workload.name(), workload.engine(fio));
             text += &format!(" --name={name} --stonewall --rw={rw} --bs={bs_kib}k");
-            text += &format!(" --iodepth={iodepth}");
+            text += &format!(" --iodepth={iodepth} --ioengine={engine}");
+            if fio == Fio::Tuned {
+                text += &workload.tuning();
+            }
         }
         text
+    }
+
+    /// What makes fio's engine fast, in few words: all jobs must fit into a kernel's command line.
+    fn tuning(self) -> String {
+        let depth = self.iodepth;
+        if depth == 1 {
+            return String::new();
+        }
+        format!(
+            " --fixedbufs --registerfiles --nonvectored=1 --iodepth_batch={depth} \
+             --iodepth_batch_complete_min={} --iodepth_batch_complete_max={depth}",
+            depth / 2
+        )
     }
 }
 
@@ -72,9 +116,12 @@ impl Display for Workload {
 mod tests {
     use super::*;
 
+    /// What Linux's blkback keeps mapped for a ring at most (`max_persistent_grants`), in pages.
+    const BACKEND_KEEPS: u32 = 1056;
+
     #[test]
     fn jobs_run_one_after_the_other() {
-        let text = Workload::options(&Workload::ALL, 3);
+        let text = Workload::options(&Workload::ALL, 3, Fio::Default);
         assert_eq!(text.matches("--stonewall").count(), Workload::ALL.len());
         assert!(text.contains("--name=randwrite-4k-1 --stonewall --rw=randwrite --bs=4k"));
         assert_eq!(Workload::ALL[9].direction(), "write");
@@ -84,5 +131,39 @@ mod tests {
     #[test]
     fn the_main_ones_are_among_all() {
         assert!(Workload::MAIN.iter().all(|main| Workload::ALL.contains(main)));
+    }
+
+    #[test]
+    fn tuning_changes_how_and_not_what() {
+        const HOW: [&str; 8] = [
+            "--ioengine=",
+            "--gtod_reduce=",
+            "--fixedbufs",
+            "--registerfiles",
+            "--nonvectored",
+            "--iodepth_batch=",
+            "--iodepth_batch_complete_min=",
+            "--iodepth_batch_complete_max=",
+        ];
+        for workload in Workload::ALL {
+            let what = |fio| -> Vec<String> {
+                let text = Workload::options(&[workload], 3, fio);
+                let words = text.split(' ').map(str::to_owned);
+                words.filter(|word| !HOW.iter().any(|how| word.starts_with(how))).collect()
+            };
+            assert_eq!(what(Fio::Default), what(Fio::Tuned));
+            let tuned = Workload::options(&[workload], 3, Fio::Tuned) + " ";
+            let engine = if workload.iodepth == 1 { "pvsync2" } else { "io_uring" };
+            assert!(tuned.contains(&format!("--ioengine={engine} ")), "{tuned}");
+        }
+    }
+
+    #[test]
+    fn the_backend_can_keep_all_pages_mapped() {
+        for workload in Workload::ALL {
+            // One more for the segments that do not fit into the request itself.
+            let pages = workload.bs_kib / 4 + u32::from(workload.bs_kib > 44);
+            assert!(workload.iodepth * pages <= BACKEND_KEEPS, "{workload}");
+        }
     }
 }

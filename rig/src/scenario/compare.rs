@@ -1,7 +1,6 @@
-//! `compare`: our guest and a Linux guest with fio, the same jobs on the same ramdisk, in pairs.
+//! `compare`: our guest and a Linux guest with fio, the same jobs on the same ramdisk, by turns.
 //!
-//! The wall clock is noise on a shared host, so each pair is run one after the other in one boot
-//! and the spread is shown.
+//! The wall clock is noise on a shared host, so all take turns in one boot and the spread is shown.
 
 use std::fmt::{self, Display, Formatter};
 use std::path::Path;
@@ -9,96 +8,23 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use bench::result::Spread;
-use clap::ValueEnum;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::guest::{ConsoleLine, Guest};
 use crate::image::Image;
-use crate::machine::Clock;
+use crate::peer::PeerImage;
 use crate::ramdisk::Ramdisks;
-use crate::result::{GuestResult, OURS};
-use crate::rig::{GUEST_KERNEL, Rig};
+use crate::rig::Rig;
+use crate::scenario::side::{
+    Figure, NOT_KEPT, OUR_MEMORY_MIB, PEER_MEMORY_MIB, Side, best_of_linux, legend, overlay,
+};
 use crate::steps::{Outcome, Seen, Step};
 use crate::workload::Workload;
-
-/// Where dom0 has the Linux guest's kernel.
-pub(crate) const PEER_KERNEL: &str = "/guests/vmlinux";
-/// Where dom0 has its initramfs.
-pub(crate) const PEER_INITRAMFS: &str = "/guests/peer.cpio";
-
-/// What Debian's fio needs: its libraries are some 80 MB.
-pub(crate) const PEER_MEMORY_MIB: u32 = 400;
-pub(crate) const OUR_MEMORY_MIB: u32 = 16;
 
 /// Ends the line by which either guest tells that it could use its disk.
 const FIRST_IO: &str = "first I/O completed";
 
-/// One of the two.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Side {
-    /// Our guest.
-    #[value(name = "ringmark")]
-    Ours,
-    /// The Linux guest.
-    Linux,
-}
-
-impl Side {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Ours => "ringmark",
-            Self::Linux => "linux",
-        }
-    }
-
-    /// What begins the lines that say that its job has begun and that it has ended.
-    pub(crate) fn edges(self) -> [&'static str; 2] {
-        match self {
-            Self::Ours => ["ringmark: first I/O completed", OURS],
-            Self::Linux => ["peer: job begins", "peer: job ended"],
-        }
-    }
-
-    /// The result of its guest `name`.
-    ///
-    /// # Errors
-    /// When there is none, or it can't be read.
-    pub(crate) fn result(self, outcome: &Outcome, name: &str) -> Result<GuestResult> {
-        match self {
-            Self::Ours => GuestResult::ours(outcome, name),
-            Self::Linux => GuestResult::peer(outcome, name),
-        }
-    }
-
-    /// The guest that runs these jobs.
-    pub(crate) fn guest(self, name: String, clock: Clock, jobs: &str) -> Guest {
-        let (kernel, ramdisk, memory_mib, extra) = match self {
-            Self::Ours => (GUEST_KERNEL, None, OUR_MEMORY_MIB, jobs.to_owned()),
-            Self::Linux => (
-                PEER_KERNEL,
-                Some(PEER_INITRAMFS),
-                PEER_MEMORY_MIB,
-                format!("console=hvc0 quiet jobs=\"{jobs}\""),
-            ),
-        };
-        let disks = vec!["phy:/dev/ram0,xvda,w".into()];
-        Guest { name, kernel, ramdisk, memory_mib, cpu: clock.guest_cpu(), disks, extra }
-    }
-}
-
-/// Puts both guests' kernels into an overlay.
-pub(crate) fn overlay(
-    rig: &Rig,
-    image: &Image,
-    guests: &[Guest],
-) -> Result<crate::archive::Archive> {
-    let mut overlay = rig.overlay(guests)?;
-    overlay.copy(PEER_KERNEL, 0o644, &image.peer_kernel())?;
-    overlay.copy(PEER_INITRAMFS, 0o644, &image.peer_initramfs())?;
-    Ok(overlay)
-}
-
-/// Runs `pairs` pairs, `runtime_s` seconds for each workload.
+/// Runs each side `rounds` times, `runtime_s` seconds for each workload.
 ///
 /// # Errors
 /// When the machine, a guest or a job fails.
@@ -106,22 +32,24 @@ pub(crate) fn compare(
     rig: &Rig,
     sides: &[Side],
     workloads: &[Workload],
-    pairs: u32,
+    rounds: u32,
     runtime_s: u32,
 ) -> Result<ExitCode> {
     let image = Image::build(&rig.cache, &rig.progress)?;
+    let peer = PeerImage::build(&rig.cache, &rig.progress)?;
     let (directory, _lock) = rig.directory("compare")?;
     let machine = rig.machine(&image, directory, Ramdisks::MEASURED);
-    let jobs = Workload::options(workloads, runtime_s);
     let mut runs = Vec::new();
-    for pair in 1..=pairs {
+    for round in 1..=rounds {
         // Whoever is first may find a quieter or a busier host: take turns.
         let mut order = sides.to_vec();
-        if pair % 2 == 0 {
+        if round % 2 == 0 {
             order.reverse();
         }
         for side in order {
-            runs.push((side, side.guest(format!("{}-{pair}", side.name()), machine.clock, &jobs)));
+            let name = format!("{}-{round}", side.name());
+            let jobs = side.options(workloads, runtime_s);
+            runs.push((side, side.guest(name, machine.clock, &jobs)));
         }
     }
     let guests: Vec<Guest> = runs.iter().map(|(_, guest)| guest.clone()).collect();
@@ -137,7 +65,7 @@ pub(crate) fn compare(
         })
         .collect();
     let mut samples = Vec::new();
-    machine.run(overlay(rig, &image, &guests)?, &steps, &mut |index, event| {
+    machine.run(overlay(rig, &peer, &guests)?, &steps, &mut |index, event| {
         let Seen::End(outcome) = event else {
             return Ok(());
         };
@@ -150,22 +78,21 @@ pub(crate) fn compare(
         samples.push((*side, sample));
         Ok(())
     })?;
-    report(rig, &image, workloads, &samples)
+    report(rig, &peer, sides, workloads, &samples)
 }
 
-/// What one guest of a pair came to.
+/// What one guest came to.
 struct Sample {
     /// By workload.
-    iops: Vec<f64>,
+    figures: Vec<Figure>,
     start_up: StartUp,
 }
 
 impl Sample {
     fn read(side: Side, name: &str, workloads: &[Workload], outcome: &Outcome) -> Result<Self> {
-        let result = side.result(outcome, name)?;
-        let iops = |workload: &Workload| result.iops(&workload.name(), workload.direction());
+        let figure = |&workload: &Workload| side.figure(outcome, name, workload);
         Ok(Self {
-            iops: workloads.iter().map(iops).collect::<Result<_>>()?,
+            figures: workloads.iter().map(figure).collect::<Result<_>>()?,
             start_up: StartUp::read(outcome, name)?,
         })
     }
@@ -173,13 +100,11 @@ impl Sample {
 
 impl Display for Sample {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let iops: Vec<String> = self.iops.iter().map(|iops| format!("{iops:.0}")).collect();
+        let iops = self.figures.iter().map(|figure| format!("{:.0}", figure.iops));
+        let iops: Vec<String> = iops.collect();
         write!(f, "{} IOPS, first I/O after {:.2} s", iops.join(", "), self.start_up.first_io_s)
     }
 }
-
-/// One of a sample's figures.
-type Figure = Box<dyn Fn(&Sample) -> f64>;
 
 /// How a guest came up, by dom0's clock.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -208,56 +133,53 @@ impl StartUp {
 
 fn report(
     rig: &Rig,
-    image: &Image,
+    peer: &PeerImage,
+    sides: &[Side],
     workloads: &[Workload],
     samples: &[(Side, Sample)],
 ) -> Result<ExitCode> {
+    let of = |side: Side| samples.iter().filter(move |(of, _)| *of == side).map(|(_, it)| it);
+    let mut rows: Vec<Row> = Vec::new();
+    for (number, workload) in workloads.iter().enumerate() {
+        rows.extend(sides.iter().map(|&side| Row {
+            what: workload.to_string(),
+            side,
+            label: side.label(*workload),
+            values: of(side).map(|sample| sample.figures[number].iops).collect(),
+            kept: of(side).all(|sample| sample.figures[number].kept),
+        }));
+    }
+    let table = table(&rows);
+    println!("{table}\n{}\n", legend(peer));
+
+    let starts = [Side::Ours, Side::LINUX[0]];
     println!(
         "{:<32} {:>26} {:>26} {:>8}",
-        "median (least .. greatest)", "ringmark", "Linux 6.1 + fio", "ratio"
+        "median (least .. greatest)", "ringmark", "linux", "ratio"
     );
-    let mut rows: Vec<(String, Figure)> = Vec::new();
-    for (number, workload) in workloads.iter().enumerate() {
-        let iops = move |sample: &Sample| sample.iops[number];
-        rows.push((format!("{workload}, IOPS"), Box::new(iops)));
-    }
-    rows.push((
-        "xl create to first I/O, s".to_owned(),
-        Box::new(|sample| sample.start_up.first_io_s),
-    ));
-    rows.push((
-        "  of that, xl until it runs, s".to_owned(),
-        Box::new(|sample| sample.start_up.xl_s),
-    ));
-    let mut measurements = Vec::new();
-    for (name, value) in rows {
-        let of = |side: Side| -> Vec<f64> {
-            let samples = samples.iter().filter(|(of, _)| *of == side);
-            samples.map(|(_, sample)| value(sample)).collect()
+    let mut start_ups = Vec::new();
+    for (name, value) in TIMES {
+        let of = |side| -> Vec<f64> { of(side).map(|sample| value(&sample.start_up)).collect() };
+        let [ours, linux] = starts.map(of);
+        let medians = [&ours, &linux].map(|all| Spread::of(all.iter().copied()));
+        let ratio = match medians {
+            [Some(ours), Some(linux)] => format!("{:.2}", ours.median / linux.median),
+            _ => "-".to_owned(),
         };
-        let (ours, linux) = (of(Side::Ours), of(Side::Linux));
-        let spreads = (Spread::of(ours.iter().copied()), Spread::of(linux.iter().copied()));
-        let ratio = spreads.0.zip(spreads.1).map(|(ours, linux)| ours.median / linux.median);
-        let cell = |spread: Option<Spread>| spread.map_or("-".into(), |spread| spread.to_string());
-        println!(
-            "{name:<32} {:>26} {:>26} {:>8}",
-            cell(spreads.0),
-            cell(spreads.1),
-            ratio.map_or("-".into(), |ratio| format!("{ratio:.2}"))
-        );
-        measurements.push(json!({
-            "name": name, "ringmark": ours, "linux": linux, "ratio_of_medians": ratio,
-        }));
+        println!("{name:<32} {:>26} {:>26} {ratio:>8}", spread(&ours), spread(&linux));
+        start_ups.push(json!({ "name": name.trim_start(), "ringmark": ours, "linux": linux }));
     }
     let kib = |path: &Path| -> Result<u64> { Ok(path.metadata()?.len().div_ceil(1024)) };
     let ours_kib = kib(&rig.kernel()?)?;
-    let linux_kib = kib(&image.peer_kernel())? + kib(&image.peer_initramfs())?;
+    let linux_kib = kib(&peer.kernel())? + kib(&peer.initramfs())?;
     println!("{:<32} {OUR_MEMORY_MIB:>26} {PEER_MEMORY_MIB:>26}", "memory, MiB");
     println!("{:<32} {ours_kib:>26} {linux_kib:>26}", "kernel and initramfs, KiB");
+    let measurements: Vec<Value> = rows.iter().map(Row::json).collect();
     rig.save(
         "compare.json",
         &json!({
-            "clock": "wall", "measurements": measurements,
+            "clock": "wall", "legend": legend(peer), "measurements": measurements,
+            "start_up": start_ups,
             "memory_mib": { "ringmark": OUR_MEMORY_MIB, "linux": PEER_MEMORY_MIB },
             "image_kib": { "ringmark": ours_kib, "linux": linux_kib },
         }),
@@ -265,9 +187,102 @@ fn report(
     Ok(ExitCode::SUCCESS)
 }
 
+/// A time of a guest's start.
+type Time = fn(&StartUp) -> f64;
+
+const TIMES: [(&str, Time); 2] = [
+    ("xl create to first I/O, s", |start_up| start_up.first_io_s),
+    ("  of that, xl until it runs, s", |start_up| start_up.xl_s),
+];
+
+/// What one side came to in one workload.
+struct Row {
+    what: String,
+    side: Side,
+    label: String,
+    /// IOPS.
+    values: Vec<f64>,
+    kept: bool,
+}
+
+impl Row {
+    fn median(&self) -> Option<f64> {
+        Spread::of(self.values.iter().copied()).map(|spread| spread.median)
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "workload": self.what, "guest": self.side.name(), "label": self.label,
+            "iops": self.values, "backend_keeps_pages": self.kept,
+        })
+    }
+}
+
+/// The table of all rows.
+fn table(rows: &[Row]) -> String {
+    let mut text = format!(
+        "{:<25} {:<22} {:>30} {:>8}\n",
+        "IOPS", "guest", "median (least .. greatest)", "ratio"
+    );
+    for row in rows {
+        let alike = rows.iter().filter(|other| other.what == row.what);
+        let best = best_of_linux(alike.map(|other| (other.side, other.median().unwrap_or(0.0))));
+        let ratio = row.median().zip(best).map(|(iops, best)| format!("{:.2}", iops / best));
+        text += &format!(
+            "{:<25} {:<22} {:>30} {:>8}{}\n",
+            row.what,
+            row.label,
+            spread(&row.values),
+            ratio.as_deref().unwrap_or("-"),
+            if row.kept { "" } else { NOT_KEPT.0 }
+        );
+    }
+    if rows.iter().any(|row| !row.kept) {
+        text += &format!("{}\n", NOT_KEPT.1);
+    }
+    text
+}
+
+fn spread(values: &[f64]) -> String {
+    Spread::of(values.iter().copied()).map_or("-".into(), |spread| spread.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_ratio_is_to_the_best_of_linux() {
+        let row = |what: &str, side: Side, values: &[f64], kept| Row {
+            what: what.into(),
+            side,
+            label: side.label(Workload::MAIN[0]),
+            values: values.to_vec(),
+            kept,
+        };
+        let [default, tuned] = Side::LINUX;
+        let rows = [
+            row("a", Side::Ours, &[3000.0, 5000.0, 4000.0], true),
+            row("a", default, &[1000.0], true),
+            row("a", tuned, &[2000.0], true),
+            row("b", Side::Ours, &[4000.0], false),
+            row("b", default, &[8000.0], true),
+            row("b", tuned, &[2000.0], true),
+            row("c", Side::Ours, &[4000.0], true),
+        ];
+        let expected = "\
+IOPS                      guest                      median (least .. greatest)    ratio
+a                         ringmark                          4000 (3000 .. 5000)     2.00
+a                         linux, fio default                1000 (1000 .. 1000)     0.50
+a                         linux, tuned io_uring             2000 (2000 .. 2000)     1.00
+b                         ringmark                          4000 (4000 .. 4000)     0.50 *
+b                         linux, fio default                8000 (8000 .. 8000)     1.00
+b                         linux, tuned io_uring             2000 (2000 .. 2000)     0.25
+c                         ringmark                          4000 (4000 .. 4000)        -
+* the backend did not keep all pages mapped: not a figure of persistent grants
+";
+        assert_eq!(table(&rows), expected);
+    }
 
     #[test]
     fn start_up_is_between_the_lines() {

@@ -11,11 +11,13 @@ use crate::guest::Guest;
 use crate::image::Image;
 use crate::machine::Clock;
 use crate::pattern;
+use crate::peer::PeerImage;
 use crate::ramdisk::Ramdisks;
 use crate::rig::Rig;
-use crate::scenario::compare::{Side, overlay};
+use crate::scenario::side::{Side, overlay};
 use crate::steps::{Outcome, Seen, Step};
 use crate::volume::{self, Layout, TreeFile};
+use crate::workload::Fio;
 
 /// The file, and the volume around it.
 const FILE_MIB: u32 = 160;
@@ -42,6 +44,9 @@ const LINUX: [(&str, u32, &str); 3] = [
     ("Linux randread, file", 0, "randread"),
 ];
 
+/// The page cache is between fio and the disk: there is nothing to tune.
+const LINUX_SIDE: Side = Side::Linux(Fio::Default);
+
 /// A guest of one run, and its jobs' places in the table.
 struct Turn {
     side: Side,
@@ -55,6 +60,7 @@ struct Turn {
 /// When the machine, a guest or a job fails.
 pub(crate) fn compare(rig: &Rig, clock: Clock, runs: u32, runtime_s: u32) -> Result<ExitCode> {
     let image = Image::build(&rig.cache, &rig.progress)?;
+    let peer = PeerImage::build(&rig.cache, &rig.progress)?;
     let (directory, _lock) = rig.directory("compare-file")?;
     let ramdisks = Ramdisks { count: 1, mib: VOLUME_MIB, filled: false };
     let mut machine = rig.machine(&image, directory, ramdisks);
@@ -66,7 +72,7 @@ pub(crate) fn compare(rig: &Rig, clock: Clock, runs: u32, runtime_s: u32) -> Res
 
     let turns: Vec<Turn> = (1..=runs).flat_map(|run| turns(run, clock, runtime_s)).collect();
     let guests: Vec<Guest> = turns.iter().map(|turn| turn.guest.clone()).collect();
-    let mut overlay = overlay(rig, &image, &guests)?;
+    let mut overlay = overlay(rig, &peer, &guests)?;
     overlay.add(PACKED, 0o644, packed);
 
     let fill = format!("gunzip -c {PACKED} >/dev/ram0 && sync && rm {PACKED}");
@@ -113,11 +119,11 @@ fn turns(run: u32, clock: Clock, runtime_s: u32) -> Vec<Turn> {
             "--name=job0 --filename=/mnt/big --ioengine=psync --direct=0 --rw={rw} --bs=4k \
              --size={FILE_MIB}m --io_size={LINUX_MIB}m"
         );
-        let mut guest = Side::Linux.guest(format!("linux-{run}-{number}"), clock, &jobs);
+        let mut guest = LINUX_SIDE.guest(format!("linux-{run}-{number}"), clock, &jobs);
         let options = Layout::UFS2_BSD.linux.unwrap_or_default();
         guest.extra = format!("ufs={options} readahead={readahead} {}", guest.extra);
         guest.disks = vec!["phy:/dev/ram0,xvda,r".into()];
-        Turn { side: Side::Linux, guest, rows: vec![row] }
+        Turn { side: LINUX_SIDE, guest, rows: vec![row] }
     });
     let mut all: Vec<Turn> = std::iter::once(ours).chain(linux).collect();
     // Whoever is first may find a quieter or a busier host: take turns.

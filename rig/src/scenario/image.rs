@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::image::Image;
+use crate::peer::PeerImage;
 use crate::rig::Rig;
 
 /// Builds what is missing; with `refresh` everything, from packages fetched anew.
@@ -16,13 +17,10 @@ pub(crate) fn image(rig: &Rig, refresh: bool) -> Result<ExitCode> {
         rig.cache.clear()?;
     }
     let image = Image::build(&rig.cache, &rig.progress)?;
-    for path in [
-        image.xen(),
-        image.dom0_kernel(),
-        image.dom0_initramfs(),
-        image.peer_kernel(),
-        image.peer_initramfs(),
-    ] {
+    let peer = PeerImage::build(&rig.cache, &rig.progress)?;
+    for path in
+        [image.xen(), image.dom0_kernel(), image.dom0_initramfs(), peer.kernel(), peer.initramfs()]
+    {
         println!(
             "{:>6.1} MiB  {}",
             path.metadata()?.len() as f64 / f64::from(1 << 20),

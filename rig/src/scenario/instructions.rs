@@ -1,5 +1,5 @@
 //! `compare --deterministic`: executed instructions for each I/O of the whole stack, ours and the
-//! Linux guest's, under QEMU's instruction counting.
+//! Linux guest's in its two ways, under QEMU's instruction counting.
 //!
 //! A virtual second is 10⁹ instructions on the one CPU, so 10⁹ / IOPS is what one I/O costs as long
 //! as the CPU has no idle time. Whose they are (Xen's, dom0's, the guest's) is counted by a plugin
@@ -8,16 +8,17 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::baseline::Baseline;
 use crate::counts::Counts;
 use crate::guest::{ConsoleLine, Guest};
 use crate::image::Image;
 use crate::machine::Clock;
+use crate::peer::PeerImage;
 use crate::ramdisk::Ramdisks;
 use crate::rig::Rig;
-use crate::scenario::compare::{Side, overlay};
+use crate::scenario::side::{Figure, NOT_KEPT, Side, best_of_linux, legend, overlay};
 use crate::steps::{Outcome, Seen, Step};
 use crate::workload::Workload;
 
@@ -36,8 +37,10 @@ pub(crate) fn compare(
     runtime_s: u32,
     keep: bool,
 ) -> Result<ExitCode> {
-    let costs = measure(rig, "compare-deterministic", sides, workloads, runtime_s)?;
-    report(rig, &costs)?;
+    let peer = PeerImage::build(&rig.cache, &rig.progress)?;
+    let name = "compare-deterministic";
+    let costs = measure(rig, Some(&peer), name, sides, workloads, runtime_s)?;
+    report(rig, &peer, &costs)?;
     if keep {
         let ours = costs.iter().filter(|(run, _)| run.side == Side::Ours);
         Baseline::of(ours.map(|(run, cost)| (run.workload.name(), cost.total))).save()?;
@@ -50,12 +53,14 @@ pub(crate) fn compare(
 /// # Errors
 /// When the machine, a guest or a job fails.
 pub(crate) fn ours(rig: &Rig, workloads: &[Workload], runtime_s: u32) -> Result<Baseline> {
-    let costs = measure(rig, "cost", &[Side::Ours], workloads, runtime_s)?;
+    let costs = measure(rig, None, "cost", &[Side::Ours], workloads, runtime_s)?;
     Ok(Baseline::of(costs.iter().map(|(run, cost)| (run.workload.name(), cost.total))))
 }
 
+/// Runs the jobs; without `peer` on our side only.
 fn measure(
     rig: &Rig,
+    peer: Option<&PeerImage>,
     scenario: &str,
     sides: &[Side],
     workloads: &[Workload],
@@ -75,7 +80,11 @@ fn measure(
     let steps: Vec<Step> = runs.iter().map(|run| run.step(runtime_s)).collect();
     let mut costs = Vec::new();
     let mut window = Window::default();
-    machine.run(overlay(rig, &image, &guests)?, &steps, &mut |index, event| {
+    let overlay = match peer {
+        Some(peer) => overlay(rig, peer, &guests)?,
+        None => rig.overlay(&guests)?,
+    };
+    machine.run(overlay, &steps, &mut |index, event| {
         let Some(run) = runs.get(index) else {
             return Ok(());
         };
@@ -136,7 +145,7 @@ struct Run {
 
 impl Run {
     fn new(side: Side, workload: Workload, runtime_s: u32) -> Self {
-        let jobs = Workload::options(&[workload], runtime_s);
+        let jobs = side.options(&[workload], runtime_s);
         let name = format!("{}-{}", side.name(), workload.name());
         Self { side, workload, guest: side.guest(name, Clock::Instructions, &jobs) }
     }
@@ -159,14 +168,13 @@ impl Run {
     }
 
     fn cost(&self, outcome: &Outcome, counts: Option<Counts>) -> Result<Cost> {
-        let result = self.side.result(outcome, &self.guest.name)?;
-        let iops = result.iops(&self.workload.name(), self.workload.direction())?;
+        let figure = self.side.figure(outcome, &self.guest.name, self.workload)?;
         let counts = counts.context("QEMU's counts were not taken at both ends of the job")?;
         ensure!(counts.total() != 0, "QEMU's plugin counted nothing while the job ran");
-        let total = PER_SECOND / iops;
+        let total = PER_SECOND / figure.iops;
         let share = |part: u64| total * part as f64 / counts.total() as f64;
         Ok(Cost {
-            iops,
+            figure,
             total,
             guest: share(counts.guest),
             xen: share(counts.xen),
@@ -177,8 +185,9 @@ impl Run {
 }
 
 /// Instructions for each I/O.
+#[derive(Clone, Copy)]
 struct Cost {
-    iops: f64,
+    figure: Figure,
     total: f64,
     guest: f64,
     xen: f64,
@@ -187,52 +196,109 @@ struct Cost {
     exits: f64,
 }
 
-fn report(rig: &Rig, costs: &[(Run, Cost)]) -> Result<()> {
-    println!(
-        "{:<25} {:<9} {:>11} {:>15} {:>8} {:>8} {:>8} {:>8} {:>8}",
-        "instructions for each I/O",
+fn report(rig: &Rig, peer: &PeerImage, costs: &[(Run, Cost)]) -> Result<()> {
+    let rows: Vec<Row> =
+        costs.iter().map(|(run, cost)| Row(run.side, run.workload, *cost)).collect();
+    println!("{}\n{}", table(&rows), legend(peer));
+    let measurements: Vec<Value> = rows.iter().map(|row| row.json(&rows)).collect();
+    let figures = json!({
+        "clock": "instructions", "legend": legend(peer), "measurements": measurements,
+    });
+    rig.save("compare-deterministic.json", &figures)
+}
+
+/// What one side's guest costs in one workload.
+struct Row(Side, Workload, Cost);
+
+impl Row {
+    /// How many times the IOPS of the best of Linux in this workload it has.
+    fn ratio(&self, all: &[Self]) -> Option<f64> {
+        let alike = all.iter().filter(|other| other.1 == self.1);
+        let best = best_of_linux(alike.map(|other| (other.0, other.2.figure.iops)))?;
+        Some(self.2.figure.iops / best)
+    }
+
+    fn json(&self, all: &[Self]) -> Value {
+        let Self(side, workload, cost) = self;
+        json!({
+            "workload": workload.name(), "guest": side.name(), "label": side.label(*workload),
+            "iops": cost.figure.iops, "backend_keeps_pages": cost.figure.kept,
+            "instructions_per_io": cost.total, "guest_per_io": cost.guest,
+            "xen_per_io": cost.xen, "dom0_per_io": cost.dom0, "exits_per_io": cost.exits,
+            "ratio_to_best_of_linux": self.ratio(all),
+        })
+    }
+}
+
+/// The table of all rows.
+fn table(rows: &[Row]) -> String {
+    let mut text = format!(
+        "{:<23} {:<21} {:>7} {:>8} {:>7} {:>6} {:>6} {:>6} {:>6}\n",
+        "instructions for an I/O",
         "guest",
-        "IOPS at 1e9",
-        "whole stack",
+        "IOPS",
+        "in all",
         "guest",
         "Xen",
         "dom0",
         "exits",
         "ratio"
     );
-    let mut measurements = Vec::new();
-    for (run, cost) in costs {
-        let linux = costs
-            .iter()
-            .find(|(other, _)| other.side == Side::Linux && other.workload == run.workload)
-            .map(|(_, cost)| cost.total);
-        let ratio = linux.map(|linux| cost.total / linux);
-        println!(
-            "{:<25} {:<9} {:>11.0} {:>15.0} {:>8.0} {:>8.0} {:>8.0} {:>8.3} {:>8}",
-            run.workload,
-            run.side.name(),
-            cost.iops,
+    for row in rows {
+        let Row(side, workload, cost) = row;
+        let ratio = row.ratio(rows).map(|ratio| format!("{ratio:.2}"));
+        text += &format!(
+            "{:<23} {:<21} {:>7.0} {:>8.0} {:>7.0} {:>6.0} {:>6.0} {:>6.3} {:>6}{}\n",
+            workload,
+            side.label(*workload),
+            cost.figure.iops,
             cost.total,
             cost.guest,
             cost.xen,
             cost.dom0,
             cost.exits,
-            ratio.map_or("-".into(), |ratio| format!("{:.1} %", ratio * 100.0))
+            ratio.as_deref().unwrap_or("-"),
+            if cost.figure.kept { "" } else { NOT_KEPT.0 }
         );
-        measurements.push(json!({
-            "workload": run.workload.name(), "guest": run.side.name(), "iops": cost.iops,
-            "instructions_per_io": cost.total, "guest_per_io": cost.guest,
-            "xen_per_io": cost.xen, "dom0_per_io": cost.dom0, "exits_per_io": cost.exits,
-            "ratio_to_linux": ratio,
-        }));
     }
-    let figures = json!({ "clock": "instructions", "measurements": measurements });
-    rig.save("compare-deterministic.json", &figures)
+    if rows.iter().any(|row| !row.2.figure.kept) {
+        text += &format!("{}\n", NOT_KEPT.1);
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_table_has_each_side_and_its_ratio() {
+        let cost = |iops, kept| Cost {
+            figure: Figure { iops, kept },
+            total: PER_SECOND / iops,
+            guest: 500.0,
+            xen: 1400.0,
+            dom0: 3200.0,
+            exits: 0.12,
+        };
+        let row = |side, iops| Row(side, Workload::MAIN[0], cost(iops, true));
+        let [default, tuned] = Side::LINUX;
+        let rows = [
+            row(Side::Ours, 200_000.0),
+            row(default, 40_000.0),
+            row(tuned, 80_000.0),
+            Row(Side::Ours, Workload::MAIN[1], cost(20_000.0, false)),
+        ];
+        let expected = "\
+instructions for an I/O guest                    IOPS   in all   guest    Xen   dom0  exits  ratio
+4k randread iodepth 32  ringmark               200000     5000     500   1400   3200  0.120   2.50
+4k randread iodepth 32  linux, fio default      40000    25000     500   1400   3200  0.120   0.50
+4k randread iodepth 32  linux, tuned io_uring   80000    12500     500   1400   3200  0.120   1.00
+4k randread iodepth 1   ringmark                20000    50000     500   1400   3200  0.120      - *
+* the backend did not keep all pages mapped: not a figure of persistent grants
+";
+        assert_eq!(table(&rows), expected);
+    }
 
     #[test]
     fn a_window_is_from_its_first_edges() {

@@ -8,4 +8,5 @@ pub(crate) mod instructions;
 pub(crate) mod run;
 pub(crate) mod selftest;
 pub(crate) mod shell;
+pub(crate) mod side;
 pub(crate) mod test;

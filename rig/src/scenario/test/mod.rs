@@ -9,6 +9,7 @@ mod files;
 mod guest;
 mod host;
 mod memory;
+mod peer;
 mod queues;
 mod requests;
 mod tool;
@@ -22,8 +23,9 @@ use crate::baseline::Baseline;
 use crate::guest::Guest;
 use crate::image::Image;
 use crate::machine::Machine;
+use crate::peer::PeerImage;
 use crate::rig::Rig;
-use crate::scenario::compare::overlay;
+use crate::scenario::side::overlay;
 use crate::scenario::{instructions, selftest};
 use crate::steps::{Seen, Step};
 use crate::workload::Workload;
@@ -78,6 +80,7 @@ fn cost(rig: &Rig) -> Result<String> {
 
 fn on_xen(rig: &Rig, name: &str, tally: &mut Tally) -> Result<()> {
     let image = Image::build(&rig.cache, &rig.progress)?;
+    let peer = PeerImage::build(&rig.cache, &rig.progress)?;
     let (directory, _lock) = rig.directory("test")?;
     let machine = rig.machine(&image, directory, RAMDISKS);
     let machine = Machine { memory_mib: memory::MACHINE_MIB, ..machine };
@@ -92,13 +95,14 @@ fn on_xen(rig: &Rig, name: &str, tally: &mut Tally) -> Result<()> {
     checks.extend(bad_input::checks());
     checks.extend(tool::checks());
     checks.extend(memory::checks());
+    checks.extend(peer::checks());
     checks.retain(|check| check.name.contains(name));
     ensure!(!checks.is_empty(), "no check has {name:?} in its name");
 
     let pinned = |guest: &Guest| Guest { cpu: machine.clock.guest_cpu(), ..guest.clone() };
     let guests: Vec<Guest> = checks.iter().flat_map(|check| &check.guests).map(pinned).collect();
     let steps: Vec<Step> = checks.iter().map(Check::step).collect();
-    let mut overlay = overlay(rig, &image, &guests)?;
+    let mut overlay = overlay(rig, &peer, &guests)?;
     rig.add_tool(&mut overlay)?;
     files::add_volumes(&mut overlay, &machine.directory)?;
     overlay.add(data::PATTERN_FILE, 0o644, data::pattern());

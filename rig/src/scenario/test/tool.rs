@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::check::{Check, number, value};
 use crate::rig::GUEST_KERNEL;
-use crate::scenario::compare::{PEER_INITRAMFS, PEER_KERNEL};
+use crate::scenario::side::{PEER_INITRAMFS, PEER_KERNEL};
 use crate::steps::Outcome;
 
 /// Where a step writes its job file.

@@ -1,0 +1,68 @@
+//! The Linux guest of the comparisons, kept in the cache: kernel and fio of a newer Debian than
+//! dom0's, because what counts is the best that Linux can do.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::archive::Archive;
+use crate::cache::{self, Cache};
+use crate::libraries::Libraries;
+use crate::linux::Linux;
+use crate::packages::{Packages, Selection};
+use crate::progress::Progress;
+
+const PACKAGES: Selection = Selection { suite: Some("trixie"), names: &["busybox-static", "fio"] };
+const INIT: &str = include_str!("../peer/init");
+/// This file is an input of what it builds.
+const RECIPE: &str = include_str!("peer.rs");
+
+/// The guest's pieces, as files.
+pub(crate) struct PeerImage {
+    directory: PathBuf,
+    /// Its kernel's version, as `uname -r` has it.
+    pub(crate) linux_version: String,
+    /// Its fio's.
+    pub(crate) fio_version: String,
+}
+
+impl PeerImage {
+    /// The guest, built if the cache has none of these inputs.
+    ///
+    /// # Errors
+    /// When a package cannot be fetched or lacks what the guest needs.
+    pub(crate) fn build(cache: &Cache, progress: &Progress) -> Result<Self> {
+        let packages = Packages::fetch(cache, progress, &PACKAGES)?;
+        let inputs = [&packages.manifest, env!("CARGO_PKG_VERSION"), RECIPE, INIT];
+        let name = format!("peer-{}", cache::key(inputs.map(str::as_bytes)));
+        let directory = cache.entry(&name, |draft| {
+            progress.stage("building the Linux guest");
+            build(&packages.root, draft)
+        })?;
+        let linux_version = Linux::below(&packages.root)?.version;
+        Ok(Self { directory, linux_version, fio_version: packages.version("fio")?.to_owned() })
+    }
+
+    /// Its kernel, an ELF.
+    pub(crate) fn kernel(&self) -> PathBuf {
+        self.directory.join("vmlinux")
+    }
+
+    /// Its initramfs, uncompressed.
+    pub(crate) fn initramfs(&self) -> PathBuf {
+        self.directory.join("peer.cpio")
+    }
+}
+
+fn build(root: &Path, place: &Path) -> Result<()> {
+    let linux = Linux::below(root)?;
+    fs::write(place.join("vmlinux"), linux.vmlinux()?)?;
+    let mut archive = Archive::new();
+    archive.add("/init", 0o755, INIT);
+    archive.copy("/bin/busybox", 0o755, &root.join("usr/bin/busybox"))?;
+    linux.add_module(&mut archive, "xen-blkfront")?;
+    linux.add_module(&mut archive, "ufs")?;
+    Libraries::below(root)?.add(&mut archive, "/usr/bin/fio", &root.join("usr/bin/fio"))?;
+    archive.save(&place.join("peer.cpio"))
+}

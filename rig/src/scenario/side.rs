@@ -1,0 +1,242 @@
+//! Who runs the jobs of a comparison: our guest, and a Linux guest with fio in two ways, because
+//! what fio does by default is not the best that Linux can.
+
+use anyhow::{Result, ensure};
+
+use crate::archive::Archive;
+use crate::guest::{ConsoleLine, Guest};
+use crate::machine::Clock;
+use crate::peer::PeerImage;
+use crate::result::{GuestResult, OURS};
+use crate::rig::{GUEST_KERNEL, Rig};
+use crate::steps::Outcome;
+use crate::workload::{Fio, Workload};
+
+/// Where dom0 has the Linux guest's kernel.
+pub(crate) const PEER_KERNEL: &str = "/guests/vmlinux";
+/// Where dom0 has its initramfs.
+pub(crate) const PEER_INITRAMFS: &str = "/guests/peer.cpio";
+
+/// What Debian's fio needs: its libraries are some 80 MB.
+pub(crate) const PEER_MEMORY_MIB: u32 = 400;
+pub(crate) const OUR_MEMORY_MIB: u32 = 16;
+
+/// The line by which the Linux guest tells that its disk and its kernel are tuned.
+const TUNED: &str = "peer: tuned";
+/// What Linux's blkfront says of a disk whose pages the backend keeps mapped.
+const PERSISTENT: &str = "persistent grants: enabled";
+
+/// One of those that are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// Our guest.
+    Ours,
+    /// The Linux guest.
+    Linux(Fio),
+}
+
+impl Side {
+    /// All, ours first.
+    pub(crate) const ALL: [Self; 3] = [Self::Ours, Self::LINUX[0], Self::LINUX[1]];
+    /// The Linux guest's.
+    pub(crate) const LINUX: [Self; 2] = [Self::Linux(Fio::Default), Self::Linux(Fio::Tuned)];
+
+    /// A name for guests and files.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ours => "ringmark",
+            Self::Linux(Fio::Default) => "linux",
+            Self::Linux(Fio::Tuned) => "linux-tuned",
+        }
+    }
+
+    /// What a table calls it in the rows of a workload.
+    pub(crate) fn label(self, workload: Workload) -> String {
+        match self {
+            Self::Ours => "ringmark".to_owned(),
+            Self::Linux(Fio::Default) => "linux, fio default".to_owned(),
+            Self::Linux(Fio::Tuned) => format!("linux, tuned {}", workload.engine(Fio::Tuned)),
+        }
+    }
+
+    /// What begins the lines that say that its job has begun and that it has ended.
+    pub(crate) fn edges(self) -> [&'static str; 2] {
+        match self {
+            Self::Ours => ["ringmark: first I/O completed", OURS],
+            Self::Linux(_) => ["peer: job begins", "peer: job ended"],
+        }
+    }
+
+    /// The options of fio that make it do these workloads, `runtime_s` seconds each.
+    pub(crate) fn options(self, workloads: &[Workload], runtime_s: u32) -> String {
+        let fio = match self {
+            Self::Ours => Fio::Default,
+            Self::Linux(fio) => fio,
+        };
+        Workload::options(workloads, runtime_s, fio)
+    }
+
+    /// The guest that runs these jobs.
+    pub(crate) fn guest(self, name: String, clock: Clock, jobs: &str) -> Guest {
+        let linux = |words: &str| format!("console=hvc0 quiet {words}jobs=\"{jobs}\"");
+        let extra = match self {
+            Self::Ours => jobs.to_owned(),
+            Self::Linux(Fio::Default) => linux(""),
+            Self::Linux(Fio::Tuned) => linux("mitigations=off tuned=yes "),
+        };
+        let (kernel, ramdisk, memory_mib) = match self {
+            Self::Ours => (GUEST_KERNEL, None, OUR_MEMORY_MIB),
+            Self::Linux(_) => (PEER_KERNEL, Some(PEER_INITRAMFS), PEER_MEMORY_MIB),
+        };
+        let disks = vec!["phy:/dev/ram0,xvda,w".into()];
+        Guest { name, kernel, ramdisk, memory_mib, cpu: clock.guest_cpu(), disks, extra }
+    }
+
+    /// The result of its guest `name`.
+    ///
+    /// # Errors
+    /// When there is none, or it can't be read, or the guest is not as tuned as it should be.
+    pub(crate) fn result(self, outcome: &Outcome, name: &str) -> Result<GuestResult> {
+        match self {
+            Self::Ours => GuestResult::ours(outcome, name),
+            Self::Linux(fio) => {
+                let lines = ConsoleLine::of(outcome, name);
+                let tuned = lines.iter().any(|line| line.text == TUNED);
+                ensure!(tuned == (fio == Fio::Tuned), "guest {name} does not say {TUNED:?}");
+                GuestResult::peer(outcome, name)
+            }
+        }
+    }
+
+    /// The IOPS of a workload, and whether the backend kept the pages mapped meanwhile.
+    ///
+    /// # Errors
+    /// When there is no result of it, or it has done something else.
+    pub(crate) fn figure(self, outcome: &Outcome, name: &str, of: Workload) -> Result<Figure> {
+        let result = self.result(outcome, name)?;
+        let iops = result.iops(&of.name(), of.direction())?;
+        let job = result.job(&of.name())?;
+        let of_job = |key: &str| job[of.direction()][key].as_u64().unwrap_or_default();
+        let (ios, bytes) = (of_job("total_ios"), of_job("io_bytes"));
+        ensure!(
+            bytes == ios * of.block_bytes(),
+            "{ios} I/Os of {} bytes are not the {bytes} that were moved",
+            of.block_bytes()
+        );
+        let kept = match self {
+            Self::Ours => job["ringmark"]["backend_persistent"] == true,
+            Self::Linux(fio) => {
+                let engine = &job["job options"]["ioengine"];
+                ensure!(engine == of.engine(fio), "fio took the ioengine {engine}");
+                let lines = ConsoleLine::of(outcome, name);
+                lines.iter().any(|line| line.text.contains(PERSISTENT))
+            }
+        };
+        Ok(Figure { iops, kept })
+    }
+}
+
+/// What a guest came to in a workload.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Figure {
+    /// Completed each second.
+    pub(crate) iops: f64,
+    /// Whether the backend kept the pages mapped.
+    pub(crate) kept: bool,
+}
+
+/// The most IOPS that Linux came to, of those of one workload.
+pub(crate) fn best_of_linux(iops: impl IntoIterator<Item = (Side, f64)>) -> Option<f64> {
+    let linux = iops.into_iter().filter(|(side, _)| *side != Side::Ours);
+    linux.map(|(_, iops)| iops).max_by(f64::total_cmp)
+}
+
+/// What the tables say of their rows.
+pub(crate) fn legend(peer: &PeerImage) -> String {
+    let PeerImage { linux_version, fio_version, .. } = peer;
+    format!(
+        "linux, fio default: libaio of fio {fio_version} on Linux {linux_version}\n\
+         linux, tuned: io_uring with fixedbufs, registerfiles, nonvectored, batches of\n\
+         iodepth / 2, or pvsync2 at iodepth 1; gtod_reduce; scheduler none, nomerges 2,\n\
+         iostats 0, add_random 0, mitigations=off\n\
+         ratio: to the row of Linux that has the most IOPS"
+    )
+}
+
+/// What a table puts behind the name of a row whose pages the backend did not keep mapped, and
+/// the line that tells of it.
+pub(crate) const NOT_KEPT: (&str, &str) =
+    (" *", "* the backend did not keep all pages mapped: not a figure of persistent grants");
+
+/// Puts both guests' kernels into an overlay.
+///
+/// # Errors
+/// When a file cannot be read.
+pub(crate) fn overlay(rig: &Rig, peer: &PeerImage, guests: &[Guest]) -> Result<Archive> {
+    let mut overlay = rig.overlay(guests)?;
+    overlay.copy(PEER_KERNEL, 0o644, &peer.kernel())?;
+    overlay.copy(PEER_INITRAMFS, 0o644, &peer.initramfs())?;
+    Ok(overlay)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JOB: &str = "\"jobname\": \"randread-4k-32\", \"error\": 0";
+
+    fn linux(job: &str, lines: &[&str]) -> Outcome {
+        let result = format!("[a 2.0] peer-result: {{\"jobs\": [{{{JOB}, {job}}}]}}");
+        Outcome::printed(lines.iter().map(|line| format!("[a 1.0] {line}\r")).chain([result]))
+    }
+
+    fn figure(fio: Fio, outcome: &Outcome) -> Result<Figure> {
+        Side::Linux(fio).figure(outcome, "a", Workload::MAIN[0])
+    }
+
+    #[test]
+    fn linux_must_have_done_what_it_was_asked_for() {
+        let job = |engine: &str, bytes: u64| {
+            format!(
+                "\"job options\": {{\"ioengine\": \"{engine}\"}}, \
+                 \"read\": {{\"iops\": 2.5, \"total_ios\": 3, \"io_bytes\": {bytes}}}"
+            )
+        };
+        let kept = "peer: blkfront: xvda: flush; persistent grants: enabled; bounce";
+        let good = linux(&job("io_uring", 3 * 4096), &[TUNED, kept]);
+        assert_eq!(figure(Fio::Tuned, &good).unwrap(), Figure { iops: 2.5, kept: true });
+        let not_kept = linux(&job("libaio", 3 * 4096), &["persistent grants: disabled"]);
+        assert_eq!(figure(Fio::Default, &not_kept).unwrap(), Figure { iops: 2.5, kept: false });
+
+        let refused = [
+            (Fio::Default, good, "not say"),
+            (Fio::Tuned, linux(&job("io_uring", 3 * 4096), &[]), "not say"),
+            (Fio::Tuned, linux(&job("libaio", 3 * 4096), &[TUNED]), "ioengine"),
+            (Fio::Tuned, linux(&job("io_uring", 3 * 8192), &[TUNED]), "3 I/Os of 4096 bytes"),
+        ];
+        for (fio, outcome, words) in refused {
+            let error = figure(fio, &outcome).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_best_of_linux_is_found_by_measuring() {
+        let [default, tuned] = Side::LINUX;
+        let all = |ours, first, second| [(Side::Ours, ours), (default, first), (tuned, second)];
+        assert_eq!(best_of_linux(all(9.0, 1.0, 2.0)), Some(2.0));
+        assert_eq!(best_of_linux(all(1.0, 3.0, 2.0)), Some(3.0));
+        assert_eq!(best_of_linux([(Side::Ours, 1.0)]), None);
+    }
+
+    #[test]
+    fn all_jobs_fit_into_a_command_line() {
+        /// Linux's `COMMAND_LINE_SIZE` on x86, with the 0 at its end, in bytes.
+        const LINUX_MAX: usize = 2048;
+        for side in Side::LINUX {
+            let jobs = side.options(&Workload::ALL, 3600);
+            let length = side.guest("a".into(), Clock::Wall, &jobs).extra.len();
+            assert!(length < LINUX_MAX, "{length} bytes");
+        }
+    }
+}
