@@ -249,7 +249,7 @@ impl Engine {
                 self.give_up_the_stuck(disks, now_ns)?;
                 windows.tick(disks, now_ns);
                 if observe(&self.progress(start_ns, now_ns)) == Verdict::Stop {
-                    self.running.iter_mut().for_each(Running::stop);
+                    self.running.iter_mut().for_each(|running| running.stop(now_ns));
                 }
             }
             if completed_ns.is_some() {
@@ -312,6 +312,7 @@ impl Engine {
         for io in self.owed.iter().flatten().flat_map(Owed::in_flight) {
             self.running[io.running as usize].count_lost(io, now_ns);
         }
+        self.running.iter_mut().for_each(|running| running.stop(now_ns));
     }
 
     /// Completes what is there on all queues; answers the time of it, if there was anything.
@@ -357,15 +358,15 @@ impl Engine {
         let io = self.owed[disk][queue].ios[slot.index()].take().expect("the queue checked the id");
         let number = io.running as usize;
         let running = &mut self.running[number];
-        running.count_completed();
+        running.count_completed(now_ns);
         match result {
             Ok(()) => {
                 running.count(&io, now_ns);
                 if !running.plain && io.operation == Operation::Read {
-                    self.check(&seat, &io, disks);
+                    self.check(&seat, &io, disks, now_ns);
                 }
             }
-            Err(error) => self.fail(disks[disk].name, &io, error),
+            Err(error) => self.fail(disks[disk].name, &io, error, now_ns),
         }
         if self.running[number].plain {
             self.put_next(number, seat, disks, now_ns);
@@ -375,36 +376,42 @@ impl Engine {
     }
 
     /// Checks what a read brought, if its job does so; a plain one does not.
-    fn check<H: Hypervisor>(&mut self, seat: &Seat, io: &InFlight, disks: &[Disk<'_, '_, H>]) {
+    fn check<H: Hypervisor>(
+        &mut self,
+        seat: &Seat,
+        io: &InFlight,
+        disks: &[Disk<'_, '_, H>],
+        now_ns: u64,
+    ) {
         let number = io.running as usize;
         let running = &mut self.running[number];
         let Some(checks) = running.read_checks() else { return };
         let Disk { name, queues, .. } = &disks[seat.disk];
         let place = Place { disk: seat.disk, offset: io.offset };
         if let Err(wrong) = checks.check(&queues[seat.queue], &seat.slot, place) {
-            let ends = running.count_mismatch();
+            let ends = running.count_mismatch(now_ns);
             if ends || !running.result.job.on_error.verify {
                 self.first_failure.get_or_insert_with(|| format!("{name}: {wrong}"));
             }
-            self.end_all_if(ends, number);
+            self.end_all_if(ends, number, now_ns);
         }
     }
 
     #[cold]
-    fn fail(&mut self, disk: &str, io: &InFlight, error: IoError) {
+    fn fail(&mut self, disk: &str, io: &InFlight, error: IoError, now_ns: u64) {
         let number = io.running as usize;
-        let ends = self.running[number].count_failure(io.operation);
+        let ends = self.running[number].count_failure(io.operation, now_ns);
         if ends {
             let failure = || format!("{disk}: {:?} at byte {}: {error}", io.operation, io.offset);
             self.first_failure.get_or_insert_with(failure);
         }
-        self.end_all_if(ends, number);
+        self.end_all_if(ends, number, now_ns);
     }
 
     /// Ends all jobs if a job ended by a failure and that is to end all (`exitall_on_error`).
-    fn end_all_if(&mut self, ends: bool, number: usize) {
+    fn end_all_if(&mut self, ends: bool, number: usize, now_ns: u64) {
         if ends && self.running[number].result.job.exitall_on_error {
-            self.running.iter_mut().for_each(Running::stop);
+            self.running.iter_mut().for_each(|running| running.stop(now_ns));
         }
     }
 

@@ -74,7 +74,8 @@ pub struct JobResult {
     pub trim: DirectionResult,
     /// Its flushes (`fsync=`), which move no bytes.
     pub flush: DirectionResult,
-    /// From the first submission to the last completion of all.
+    /// From its start to its end: the later of its last completion and the end of its time, or of
+    /// the stop that ended it early.
     pub runtime_ns: u64,
     /// How the I/Os spread.
     pub distribution: Distribution,
@@ -111,11 +112,9 @@ impl JobResult {
         let side = self.direction_mut(done.direction);
         side.ios += 1;
         side.bytes += u64::from(done.bytes);
-        side.runtime_ns = done.runtime_ns;
         side.latency.record(done.latency_ns);
         side.samples.record(done.elapsed_ns, done.bytes.into(), done.latency_ns);
         self.distribution.latency(done.latency_ns);
-        self.runtime_ns = done.elapsed_ns;
     }
 
     /// Jobs added up, as fio reports those of a group; `None` for none. The job's options are those
@@ -188,8 +187,6 @@ pub struct Done {
     pub bytes: u32,
     /// From submission to completion.
     pub latency_ns: u64,
-    /// How long its direction has been under way.
-    pub runtime_ns: u64,
     /// How long its job has been under way.
     pub elapsed_ns: u64,
 }
@@ -203,7 +200,8 @@ pub struct DirectionResult {
     pub bytes: u64,
     /// I/Os that failed, or whose data was wrong.
     pub errors: u64,
-    /// From the first submission to the last completion.
+    /// As the job's, but without the phase that the direction has no part in: what is read back was
+    /// written before. 0 if it did nothing.
     pub runtime_ns: u64,
     /// From submission to completion of each I/O that succeeded.
     pub latency: Histogram,
@@ -304,15 +302,11 @@ fn sample() -> JobResult {
             let elapsed_ns = 2 * NS_PER_SECOND * io / ios;
             let latency_ns = 20_000 + io - 1;
             result.distribution.put(32);
-            result.count(&Done {
-                direction,
-                bytes: 4096,
-                latency_ns,
-                runtime_ns: elapsed_ns,
-                elapsed_ns,
-            });
+            result.count(&Done { direction, bytes: 4096, latency_ns, elapsed_ns });
         }
+        result.direction_mut(direction).runtime_ns = 2 * NS_PER_SECOND;
     }
+    result.runtime_ns = 2 * NS_PER_SECOND;
     result.distribution.submitted(32);
     result.distribution.completed(32);
     result.pages.push((0, PagesKept { used: 32, kept: 32 }));

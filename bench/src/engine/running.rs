@@ -43,11 +43,15 @@ pub(super) struct Running {
     begin_ns: u64,
     /// When the I/Os of its phase began.
     start_ns: u64,
+    /// When the last I/O completed.
+    last_ns: u64,
     ramp: Ramp,
     /// How long the reads took that came before those of the read-back.
     read_before_ns: u64,
     /// No I/O is put from then on.
     end_ns: u64,
+    /// When it failed, or somebody ended it, if so.
+    stop_ns: Option<u64>,
     /// When to ask again, though nothing completes.
     pub(super) wake_ns: u64,
     sleeps: u64,
@@ -147,9 +151,11 @@ impl Running {
             completed: 0,
             begin_ns: 0,
             start_ns: 0,
+            last_ns: 0,
             ramp: Ramp::Absent,
             read_before_ns: 0,
             end_ns: 0,
+            stop_ns: None,
             wake_ns: NEVER,
             sleeps: 0,
         })
@@ -217,9 +223,10 @@ impl Running {
 
     /// An I/O is no more in flight.
     #[inline]
-    pub(super) fn count_completed(&mut self) {
+    pub(super) fn count_completed(&mut self, now_ns: u64) {
         self.outstanding -= 1;
         self.completed += 1;
+        self.last_ns = now_ns;
     }
 
     /// The backends are told of what was put.
@@ -248,12 +255,10 @@ impl Running {
             Operation::Discard => Direction::Trim,
             _ => return self.count_flush(io, now_ns),
         };
-        let before_ns = if direction == Direction::Read { self.read_before_ns } else { 0 };
         self.result.count(&Done {
             direction,
             bytes: io.bytes,
             latency_ns: now_ns - io.start_ns,
-            runtime_ns: before_ns + now_ns.saturating_sub(self.start_ns),
             elapsed_ns: now_ns.saturating_sub(self.begin_ns),
         });
     }
@@ -262,7 +267,6 @@ impl Running {
     fn count_flush(&mut self, io: &InFlight, now_ns: u64) {
         let figures = &mut self.result.flush;
         figures.ios += 1;
-        figures.runtime_ns = now_ns.saturating_sub(self.start_ns);
         figures.latency.record(now_ns - io.start_ns);
     }
 
@@ -276,41 +280,29 @@ impl Running {
         }
     }
 
-    /// An I/O has failed; whether the job ends because of it.
-    pub(super) fn count_failure(&mut self, operation: Operation) -> bool {
+    /// An I/O has failed at `now_ns`; whether the job ends because of it.
+    pub(super) fn count_failure(&mut self, operation: Operation, now_ns: u64) -> bool {
         self.figures(operation).errors += 1;
         let on_error = self.result.job.on_error;
         let goes_on = if operation == Operation::Read { on_error.read } else { on_error.write };
         if !goes_on {
-            self.stop();
+            self.stop(now_ns);
         }
         !goes_on
     }
 
-    /// The run ends at `now_ns` and this I/O is still in flight: it has failed, and what the job
-    /// did in each direction took until now.
+    /// The run ends at `now_ns` and this I/O is still in flight: it has failed.
     pub(super) fn count_lost(&mut self, io: &InFlight, now_ns: u64) {
         self.figures(io.operation).errors += 1;
-        let phase_ns = now_ns.saturating_sub(self.start_ns);
-        let JobResult { read, write, trim, flush, runtime_ns, .. } = &mut self.result;
-        *runtime_ns = now_ns.saturating_sub(self.begin_ns);
-        let reads_ns = self.read_before_ns + phase_ns;
-        let mut sides = [(read, reads_ns), (write, phase_ns), (trim, phase_ns), (flush, phase_ns)];
-        // What is read back was written before.
-        let going_on = if self.phase == Phase::ReadBack { 1 } else { sides.len() };
-        for (side, ns) in &mut sides[..going_on] {
-            if side.ios + side.errors != 0 {
-                side.runtime_ns = *ns;
-            }
-        }
+        self.last_ns = now_ns;
     }
 
-    /// A read brought the wrong data; whether the job ends because of it.
-    pub(super) fn count_mismatch(&mut self) -> bool {
+    /// A read brought the wrong data at `now_ns`; whether the job ends because of it.
+    pub(super) fn count_mismatch(&mut self, now_ns: u64) -> bool {
         self.result.read.errors += 1;
         let fatal = self.result.job.verify.as_ref().is_some_and(|verify| verify.fatal);
         if fatal {
-            self.stop();
+            self.stop(now_ns);
         }
         fatal
     }
@@ -477,6 +469,7 @@ impl Running {
 
     /// Goes through the same I/Os again, to read what was written.
     pub(super) fn begin_reading_back(&mut self, now_ns: u64) {
+        self.end_phase();
         self.phase = Phase::ReadBack;
         self.ramp.outlast();
         self.read_before_ns = self.result.read.runtime_ns;
@@ -485,8 +478,39 @@ impl Running {
         self.lanes.iter_mut().for_each(Lane::go_back);
     }
 
-    /// Puts no more I/Os.
-    pub(super) fn stop(&mut self) {
+    /// When its phase ends, once nothing is in flight: with the last completion if all I/Os are
+    /// done. A job that its time or a stop ends takes all the time until then, though nothing may be
+    /// in flight at the end, as when a rate holds it back.
+    fn phase_end_ns(&self) -> u64 {
+        if self.lanes.iter().all(Lane::is_done) {
+            return self.last_ns;
+        }
+        self.last_ns.max(self.stop_ns.unwrap_or(self.end_ns))
+    }
+
+    /// All I/Os of its phase have ended: tells how long each direction took. Those that are mixed
+    /// took the same time, as in fio.
+    fn end_phase(&mut self) {
+        let end_ns = self.phase_end_ns();
+        let phase_ns = end_ns.saturating_sub(self.start_ns);
+        let reads_ns = self.read_before_ns + phase_ns;
+        let JobResult { read, write, trim, flush, runtime_ns, .. } = &mut self.result;
+        *runtime_ns = end_ns.saturating_sub(self.begin_ns);
+        let mut sides = [(read, reads_ns), (write, phase_ns), (trim, phase_ns), (flush, phase_ns)];
+        // What is read back was written before.
+        let going_on = if self.phase == Phase::ReadBack { 1 } else { sides.len() };
+        for (side, ns) in &mut sides[..going_on] {
+            if side.ios + side.errors != 0 {
+                side.runtime_ns = *ns;
+            }
+        }
+    }
+
+    /// Puts no more I/Os, from `now_ns` on.
+    pub(super) fn stop(&mut self, now_ns: u64) {
+        // One that has ended keeps its end.
+        let end_ns = self.phase_end_ns();
+        self.stop_ns.get_or_insert(now_ns.min(end_ns));
         self.end_ns = STOPPED;
         self.wake_ns = NEVER;
     }
@@ -525,6 +549,7 @@ impl Running {
         shared: &[bool],
         kept: &[Option<PagesKept>],
     ) -> JobResult {
+        self.end_phase();
         if self.ramp.is_all() {
             let JobResult { job, read, write, trim, flush, .. } = self.result;
             self.result = JobResult::new(job);

@@ -1,0 +1,145 @@
+//! When a job's time ends, on which all its rates depend.
+
+use bench::result::JobResult;
+use model::blkback::{Lie, Mischief};
+use model::{Disk, ModelXen};
+
+use crate::{MS, S, SECTORS, XVDA, run};
+
+/// Runs a job that ends well on a disk that takes these times.
+fn job(service_ns: std::ops::Range<u64>, options: &str, stop_ns: Option<u64>) -> JobResult {
+    let xen = ModelXen::seeded(1);
+    xen.attach(Disk { service_ns, ..Disk::new(XVDA, SECTORS) });
+    let outcome = run(&xen, &format!("bs=4k filename=xvda {options}"), stop_ns);
+    assert!(outcome.error.is_none() && outcome.first_failure.is_none(), "{outcome:?}");
+    outcome.results.into_iter().next().expect("a job")
+}
+
+#[track_caller]
+fn near(found: f64, expected: f64, options: &str) {
+    assert!((found / expected - 1.0).abs() < 1e-3, "{options}: {found}, should be {expected}");
+}
+
+#[test]
+fn a_job_that_its_time_ends_takes_all_of_it() {
+    for (options, reads, writes) in [
+        // fio 3.33 with its null engine: 0.9998, 9.995 and, because it sleeps a pause out beyond
+        // the end, 1.11 for 1.25.
+        ("rw=randread rate_iops=1 runtime=4 time_based", 1.0, 0.0),
+        ("rw=randread rate_iops=10 runtime=2 time_based", 10.0, 0.0),
+        ("rw=randread thinktime=900000 runtime=4 time_based", 1.25, 0.0),
+        ("rw=randread rate_iops=1 runtime=4", 1.0, 0.0),
+        ("rw=randwrite rate_iops=,2 runtime=4 iodepth=8 time_based", 0.0, 2.0),
+        ("rw=randrw rate_iops=1,3 runtime=4 time_based", 1.0, 3.0),
+        ("rw=read rate=8k runtime=4 time_based startdelay=3", 2.0, 0.0),
+        ("rw=read rate_iops=1 runtime=4 time_based ramp_time=2", 1.0, 0.0),
+        ("rw=write rate_iops=1 runtime=4 iodepth=4 iodepth_batch=2 time_based", 0.0, 1.0),
+    ] {
+        let job = job(50_000..60_000, options, None);
+        for (side, expected) in [(&job.read, reads), (&job.write, writes)] {
+            if expected > 0.0 {
+                near(side.iops(), expected, options);
+                near(side.bytes_per_second(), expected * 4096.0, options);
+                assert_eq!(side.runtime_ns, job.runtime_ns, "{options}");
+            } else {
+                assert_eq!((side.ios, side.runtime_ns), (0, 0), "{options}");
+            }
+        }
+    }
+}
+
+#[test]
+fn several_disks_share_the_time() {
+    let xen = ModelXen::seeded(2);
+    for n in [0, 16] {
+        xen.attach(Disk::new(XVDA + n, SECTORS));
+    }
+    let line = "rw=read bs=4k rate_iops=3 runtime=3 time_based filename=xvda:xvdb";
+    let outcome = run(&xen, line, None);
+    near(outcome.results[0].read.iops(), 3.0, line);
+}
+
+#[test]
+fn a_job_whose_ios_end_takes_until_the_last() {
+    // Ten at 10 a second are done after 0.9 s, whatever the job's time.
+    for options in ["number_ios=10", "io_size=40k", "number_ios=10 time_based"] {
+        let options = format!("rw=read rate_iops=10 runtime=5 {options}");
+        let job = job(MS..MS + 1, &options, None);
+        let took_ns = job.read.runtime_ns;
+        assert!((900 * MS..905 * MS).contains(&took_ns), "{options}: {took_ns}");
+    }
+}
+
+#[test]
+fn what_is_in_flight_at_the_end_of_the_time_is_waited_for() {
+    let job = job(S..S + 1, "rw=randread iodepth=4 runtime=2500ms time_based", None);
+    assert_eq!(job.read.ios, 12);
+    assert!((3000 * MS..3050 * MS).contains(&job.read.runtime_ns), "{}", job.read.runtime_ns);
+}
+
+#[test]
+fn both_directions_of_a_job_take_its_time() {
+    // One of them has the last completion.
+    let options = "rw=randrw rwmixread=50 number_ios=20";
+    let job = job(MS..2 * MS, options, None);
+    assert!(job.read.ios > 3 && job.write.ios > 3);
+    assert_eq!((job.read.runtime_ns, job.write.runtime_ns), (job.runtime_ns, job.runtime_ns));
+}
+
+#[test]
+fn a_read_back_has_a_time_of_its_own() {
+    let options = "rw=write rate_iops=1 runtime=4 time_based verify=crc32c";
+    let job = job(10 * MS..10 * MS + 1, options, None);
+    near(job.write.iops(), 1.0, options);
+    assert_eq!((job.write.ios, job.read.ios), (4, 4));
+    assert!((40 * MS..45 * MS).contains(&job.read.runtime_ns), "{}", job.read.runtime_ns);
+    let sum_ns = job.read.runtime_ns + job.write.runtime_ns;
+    assert!((sum_ns..sum_ns + MS).contains(&job.runtime_ns), "{} {sum_ns}", job.runtime_ns);
+}
+
+#[test]
+fn a_job_that_is_stopped_takes_until_then() {
+    // One each two seconds; who stops it is asked about once a second.
+    for time in ["", "runtime=60 time_based"] {
+        let job = job(MS..MS + 1, &format!("rw=read rate=2k {time}"), Some(2_900 * MS));
+        assert_eq!(job.read.ios, 2);
+        assert!((2_900 * MS..3_100 * MS).contains(&job.read.runtime_ns), "{}", job.read.runtime_ns);
+    }
+}
+
+#[test]
+fn a_job_that_ended_before_the_stop_keeps_its_end() {
+    let xen = ModelXen::seeded(3);
+    for n in [0, 16] {
+        xen.attach(Disk::new(XVDA + n, SECTORS));
+    }
+    let line = "rw=read bs=4k rate_iops=1 time_based --name=a --filename=xvda --runtime=2500ms \
+                --name=b --filename=xvdb --runtime=60";
+    let outcome = run(&xen, line, Some(5 * S));
+    let [a, b] = [0, 1].map(|job| outcome.results[job].runtime_ns);
+    assert_eq!(a, 2_500 * MS);
+    assert!((5 * S..=6 * S).contains(&b), "{b}");
+}
+
+#[test]
+fn a_job_that_fails_takes_until_its_last_completion() {
+    let xen = ModelXen::seeded(4);
+    xen.attach(Disk { service_ns: MS..MS + 1, ..Disk::new(XVDA, SECTORS) });
+    xen.world().disks[0].mischief = Mischief::of(Lie::Status(-1), 16);
+    let outcome = run(&xen, "rw=read bs=4k runtime=60 time_based filename=xvda", None);
+    let job = &outcome.results[0];
+    assert_eq!((job.read.ios, job.read.errors), (0, 1));
+    assert!((MS..5 * MS).contains(&job.read.runtime_ns), "{}", job.read.runtime_ns);
+}
+
+#[test]
+fn jobs_of_a_group_share_the_time() {
+    let xen = ModelXen::seeded(5);
+    xen.attach(Disk::new(XVDA, SECTORS));
+    let line = "rw=read bs=4k rate_iops=1 runtime=4 time_based numjobs=3 group_reporting \
+                filename=xvda";
+    let outcome = run(&xen, line, None);
+    let sum = JobResult::sum(&outcome.results).expect("a group");
+    assert_eq!((sum.read.runtime_ns, sum.runtime_ns), (4 * S, 12 * S));
+    near(sum.read.iops(), 3.0, line);
+}
