@@ -15,6 +15,7 @@ mod ramp;
 mod rules;
 mod running;
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -25,7 +26,8 @@ use xen_abi::blkif::SECTOR_SIZE;
 
 use crate::file_map::FileMap;
 use crate::job::{Job, JobError, Poll};
-use crate::result::{Counters, DirectionResult};
+use crate::pattern::Direction;
+use crate::result::{Counters, DirectionResult, Together};
 use crate::wait::{Step, Waiter};
 use data::Place;
 use kept::Windows;
@@ -91,6 +93,7 @@ pub fn run<H: Hypervisor>(
         running: Vec::new(),
         owed: disks.iter().map(|disk| disk.queues.iter().map(Owed::new).collect()).collect(),
         before,
+        groups: Vec::new(),
         ruled: true,
         wake_ns: NEVER,
         checks_data: jobs.iter().any(|job| job.verify.is_some()),
@@ -108,6 +111,7 @@ pub fn run<H: Hypervisor>(
     }
     let used = engine.used(disks);
     let kept = kept::count(disks);
+    engine.end_groups();
     let shared: Vec<bool> = (0..disks.len()).map(|disk| engine.jobs_on(disk) > 1).collect();
     let result = |running: Running| running.into_result(&used, &shared, &kept);
     let results = engine.running.into_iter().map(result).collect();
@@ -120,6 +124,8 @@ struct Engine {
     owed: Vec<Vec<Owed>>,
     /// By disk, what it had counted before the run.
     before: Vec<Counters>,
+    /// Jobs that are reported together, where there are several.
+    groups: Vec<Group>,
     /// A job is to be asked anew whenever something completes.
     ruled: bool,
     /// When a job is to be asked anew though nothing completes.
@@ -129,6 +135,13 @@ struct Engine {
     /// Writes put, so that no two carry the same data.
     writes: u64,
     first_failure: Option<String>,
+}
+
+/// Jobs that are reported together.
+struct Group {
+    /// The number of the first.
+    first: usize,
+    all: Box<Together>,
 }
 
 /// Where an I/O is in flight, or may be.
@@ -150,6 +163,7 @@ impl Engine {
         for (number, job) in jobs.into_iter().enumerate() {
             self.running.push(Running::new(job, number, run_ns, disks)?);
         }
+        self.make_groups();
         self.running.iter_mut().try_for_each(Running::make_tables)?;
         for (number, disk) in disks.iter_mut().enumerate() {
             let writers = self.running.iter().filter(|running| running.writes_to(number));
@@ -164,6 +178,32 @@ impl Engine {
         self.attend(disks, now_ns);
         self.running.iter_mut().for_each(Running::end_pass);
         kick_all(disks)
+    }
+
+    /// Finds the jobs that are reported together.
+    fn make_groups(&mut self) {
+        let mut first = 0;
+        for members in self.running.chunk_by_mut(|_, next| next.is_with_group()) {
+            if members.len() > 1 {
+                let group = Some(self.groups.len());
+                members.iter_mut().for_each(|running| running.group = group);
+                self.groups.push(Group { first, all: Box::default() });
+            }
+            first += members.len();
+        }
+    }
+
+    /// All I/Os have ended: tells what jobs did together.
+    fn end_groups(&mut self) {
+        self.running.iter_mut().for_each(Running::end_phase);
+        for (number, Group { first, mut all }) in self.groups.drain(..).enumerate() {
+            for direction in Direction::ALL {
+                let members = self.running.iter().filter(|running| running.group == Some(number));
+                let end_ns = members.map(|running| running.end_together(direction)).max();
+                all.finish(direction, end_ns.unwrap_or(0));
+            }
+            self.running[first].result.together = Some(all);
+        }
     }
 
     /// What the disks counted since the run began.
@@ -362,6 +402,9 @@ impl Engine {
         match result {
             Ok(()) => {
                 running.count(&io, now_ns);
+                if let Some(group) = running.group {
+                    running.count_together(&io, now_ns, &mut self.groups[group].all);
+                }
                 if !running.plain && io.operation == Operation::Read {
                     self.check(&seat, &io, disks, now_ns);
                 }

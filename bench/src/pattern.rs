@@ -28,6 +28,11 @@ pub enum Direction {
     Trim,
 }
 
+impl Direction {
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Trim];
+}
+
 /// One I/O of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Io {

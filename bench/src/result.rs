@@ -21,6 +21,7 @@ use crate::histogram::Histogram;
 use crate::job::Job;
 use crate::pattern::Direction;
 use crate::size::NS_PER_SECOND;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::{Add, Sub};
 use drivers::blkfront::PagesKept;
@@ -33,7 +34,7 @@ pub use logs::{LogFile, LogsError, take_logs};
 pub use normal::normal;
 pub use pairs::Pairs;
 pub use report::{Extra, Flushes, Job as JobReport, JobLog, Latency, Report, Run, Side};
-pub use samples::{Log, Rates, Sample, Samples};
+pub use samples::{Log, Rates, Sample, Samples, Together};
 pub use spread::Spread;
 pub use table::table;
 pub use terse::terse;
@@ -84,6 +85,8 @@ pub struct JobResult {
     pub pages: Vec<(usize, PagesKept)>,
     /// Jobs that are added up here.
     pub members: u64,
+    /// Of the first of several jobs that are to be added up: what all of them did, by and by.
+    pub together: Option<Box<Together>>,
     /// What the I/Os cost, over all of the job's disks; `None` when other jobs used one of them at
     /// the same time, for what they cost cannot be told apart.
     pub counters: Option<Counters>,
@@ -101,6 +104,7 @@ impl JobResult {
             distribution: Distribution::default(),
             pages: Vec::new(),
             members: 1,
+            together: None,
             counters: None,
             job,
         }
@@ -113,7 +117,8 @@ impl JobResult {
         side.ios += 1;
         side.bytes += u64::from(done.bytes);
         side.latency.record(done.latency_ns);
-        side.samples.record(done.elapsed_ns, done.bytes.into(), done.latency_ns);
+        side.samples.record(done.elapsed_ns, done.bytes.into());
+        side.samples.record_latency(done.latency_ns);
         self.distribution.latency(done.latency_ns);
     }
 
@@ -122,6 +127,11 @@ impl JobResult {
     pub fn sum(results: &[Self]) -> Option<Self> {
         let (first, rest) = results.split_first()?;
         let mut sum = first.clone();
+        if let Some(together) = sum.together.take().filter(|_| !rest.is_empty()) {
+            for direction in Direction::ALL {
+                sum.direction_mut(direction).samples = together.samples(direction).clone();
+            }
+        }
         for other in rest {
             sum.read.add(&other.read);
             sum.write.add(&other.write);
@@ -158,6 +168,15 @@ impl JobResult {
             .reduce(|sum, one| PagesKept { used: sum.used + one.used, kept: sum.kept + one.kept })
     }
 
+    /// The figures of one direction.
+    pub fn direction(&self, direction: Direction) -> &DirectionResult {
+        match direction {
+            Direction::Read => &self.read,
+            Direction::Write => &self.write,
+            Direction::Trim => &self.trim,
+        }
+    }
+
     /// The figures of one direction, to add to.
     pub fn direction_mut(&mut self, direction: Direction) -> &mut DirectionResult {
         match direction {
@@ -187,7 +206,7 @@ pub struct Done {
     pub bytes: u32,
     /// From submission to completion.
     pub latency_ns: u64,
-    /// How long its job has been under way.
+    /// How long its direction has been under way.
     pub elapsed_ns: u64,
 }
 
@@ -217,14 +236,14 @@ impl DirectionResult {
         Self { latency: Histogram::new(), samples: Samples::new(job), ..Self::default() }
     }
 
-    /// Adds what a job of the same group did: rates add up, and the longest run counts.
+    /// Adds what a job of the same group did: rates add up, and the longest run counts. What jobs
+    /// did by and by can only be added up while they run.
     fn add(&mut self, other: &Self) {
         self.ios += other.ios;
         self.bytes += other.bytes;
         self.errors += other.errors;
         self.runtime_ns = self.runtime_ns.max(other.runtime_ns);
         self.latency.merge(&other.latency);
-        self.samples.add(&other.samples);
     }
 
     /// I/Os a second; 0 if no time passed.
@@ -304,7 +323,9 @@ fn sample() -> JobResult {
             result.distribution.put(32);
             result.count(&Done { direction, bytes: 4096, latency_ns, elapsed_ns });
         }
-        result.direction_mut(direction).runtime_ns = 2 * NS_PER_SECOND;
+        let side = result.direction_mut(direction);
+        side.runtime_ns = 2 * NS_PER_SECOND;
+        side.samples.finish(2 * NS_PER_SECOND);
     }
     result.runtime_ns = 2 * NS_PER_SECOND;
     result.distribution.submitted(32);

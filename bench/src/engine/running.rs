@@ -15,7 +15,7 @@ use super::rules::{NEVER, Rules, Turn};
 use super::{Disk, RunError};
 use crate::job::Job;
 use crate::pattern::{Direction, Io, Pattern};
-use crate::result::{Counters, DirectionResult, Done, JobResult};
+use crate::result::{Counters, DirectionResult, Done, JobResult, Together};
 use crate::size::Time;
 
 /// An end that has come for a job that failed or was stopped.
@@ -48,6 +48,10 @@ pub(super) struct Running {
     ramp: Ramp,
     /// How long the reads took that came before those of the read-back.
     read_before_ns: u64,
+    /// When the directions of its phase began, had they known no pause.
+    clock_ns: u64,
+    /// The group of jobs that is reported together with it, if there are others in it.
+    pub(super) group: Option<usize>,
     /// No I/O is put from then on.
     end_ns: u64,
     /// When it failed, or somebody ended it, if so.
@@ -154,6 +158,8 @@ impl Running {
             last_ns: 0,
             ramp: Ramp::Absent,
             read_before_ns: 0,
+            clock_ns: 0,
+            group: None,
             end_ns: 0,
             stop_ns: None,
             wake_ns: NEVER,
@@ -178,7 +184,7 @@ impl Running {
     pub(super) fn begin(&mut self, now_ns: u64) {
         let (pace, runtime_ns) = (&self.result.job.pace, self.result.job.runtime_ns);
         self.start_ns = now_ns.saturating_add(pace.start_delay_ns);
-        self.begin_ns = self.start_ns;
+        (self.begin_ns, self.clock_ns) = (self.start_ns, self.start_ns);
         let measured_ns = self.start_ns.saturating_add(pace.ramp_ns);
         self.ramp = Ramp::new(self.start_ns, pace.ramp_ns);
         self.end_ns = runtime_ns.map_or(NEVER, |runtime| measured_ns.saturating_add(runtime));
@@ -203,6 +209,11 @@ impl Running {
         let so_far_ns = now_ns.saturating_sub(from_ns) as f64;
         let by_bytes_ns = (so_far_ns * (done + to_go) * parts / done) as u64;
         Some(by_time_ns.map_or(by_bytes_ns, |by_time_ns| by_bytes_ns.min(by_time_ns)))
+    }
+
+    /// Whether it is reported together with the job before it.
+    pub(super) fn is_with_group(&self) -> bool {
+        self.result.job.reporting.with_group
     }
 
     pub(super) fn uses(&self, disk: usize) -> bool {
@@ -249,18 +260,29 @@ impl Running {
     /// An I/O has succeeded.
     #[inline]
     pub(super) fn count(&mut self, io: &InFlight, now_ns: u64) {
-        let direction = match io.operation {
-            Operation::Read => Direction::Read,
-            Operation::Write => Direction::Write,
-            Operation::Discard => Direction::Trim,
-            _ => return self.count_flush(io, now_ns),
+        let Some(direction) = direction_of(io.operation) else {
+            return self.count_flush(io, now_ns);
         };
         self.result.count(&Done {
             direction,
             bytes: io.bytes,
             latency_ns: now_ns - io.start_ns,
-            elapsed_ns: now_ns.saturating_sub(self.begin_ns),
+            elapsed_ns: now_ns.saturating_sub(self.clock_ns),
         });
+    }
+
+    /// Counts an I/O among those of all jobs of its group.
+    pub(super) fn count_together(&self, io: &InFlight, now_ns: u64, all: &mut Together) {
+        let direction = direction_of(io.operation);
+        if let Some(direction) = direction.filter(|_| !self.ramp.is_all()) {
+            all.record(direction, self.clock_ns, now_ns, io.bytes.into());
+        }
+    }
+
+    /// A direction of all jobs of its group took until its own end, at least.
+    pub(super) fn end_together(&self, direction: Direction) -> u64 {
+        let own = self.result.direction(direction);
+        if own.runtime_ns == 0 { 0 } else { self.clock_ns.saturating_add(own.runtime_ns) }
     }
 
     #[cold]
@@ -440,7 +462,7 @@ impl Running {
     pub(super) fn end_ramp(&mut self, now_ns: u64, used: Vec<Counters>) {
         let job = self.result.job.clone();
         self.result = JobResult::new(job);
-        (self.begin_ns, self.start_ns) = (now_ns, now_ns);
+        (self.begin_ns, self.start_ns, self.clock_ns) = (now_ns, now_ns, now_ns);
         self.rules.start_anew();
         (self.ramp, self.sleeps) = (Ramp::Over(used), 0);
     }
@@ -474,6 +496,8 @@ impl Running {
         self.ramp.outlast();
         self.read_before_ns = self.result.read.runtime_ns;
         self.start_ns = now_ns;
+        self.clock_ns = now_ns.saturating_sub(self.read_before_ns);
+        self.result.read.samples.begin(self.clock_ns.saturating_sub(self.begin_ns));
         self.end_ns = NEVER;
         self.lanes.iter_mut().for_each(Lane::go_back);
     }
@@ -490,7 +514,7 @@ impl Running {
 
     /// All I/Os of its phase have ended: tells how long each direction took. Those that are mixed
     /// took the same time, as in fio.
-    fn end_phase(&mut self) {
+    pub(super) fn end_phase(&mut self) {
         let end_ns = self.phase_end_ns();
         let phase_ns = end_ns.saturating_sub(self.start_ns);
         let reads_ns = self.read_before_ns + phase_ns;
@@ -549,10 +573,9 @@ impl Running {
         shared: &[bool],
         kept: &[Option<PagesKept>],
     ) -> JobResult {
-        self.end_phase();
         if self.ramp.is_all() {
-            let JobResult { job, read, write, trim, flush, .. } = self.result;
-            self.result = JobResult::new(job);
+            let JobResult { job, read, write, trim, flush, together, .. } = self.result;
+            self.result = JobResult { together, ..JobResult::new(job) };
             self.result.read.errors = read.errors;
             self.result.write.errors = write.errors;
             self.result.trim.errors = trim.errors;
@@ -565,5 +588,16 @@ impl Running {
         let pages = self.lanes.iter().map(|lane| Some((lane.disk, kept[lane.disk]?)));
         self.result.pages = pages.collect::<Option<_>>().unwrap_or_default();
         self.result
+    }
+}
+
+/// What an operation is counted as; a flush is none of these.
+#[inline]
+fn direction_of(operation: Operation) -> Option<Direction> {
+    match operation {
+        Operation::Read => Some(Direction::Read),
+        Operation::Write => Some(Direction::Write),
+        Operation::Discard => Some(Direction::Trim),
+        _ => None,
     }
 }

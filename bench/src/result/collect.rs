@@ -245,7 +245,7 @@ mod tests {
         assert_eq!((read.io_bytes, read.io_kbytes), (3_000 * 4096, 12_000));
         assert_eq!((read.bw_bytes, read.bw), (1_500 * 4096, 6_000));
         assert_eq!((read.iops, read.runtime, read.total_ios), (1_500.0, 2_000, 3_000));
-        assert_eq!((read.iops_samples, read.iops_min, read.bw_min), (3, 1_500, 6_000));
+        assert_eq!((read.iops_samples, read.iops_min, read.bw_min), (4, 1_500, 6_000));
         assert_eq!((read.bw_agg, job.write.bw_agg), (100.0, 100.0));
         let clat = &read.clat_ns;
         assert_eq!((clat.min, clat.max, clat.mean, clat.count), (20_000, 22_999, 21_499.5, 3_000));
@@ -343,7 +343,10 @@ mod tests {
                 side.latency.record(ns / 64);
             });
             (0..40).for_each(|_| side.latency.merge(&side.latency.clone()));
-            (1..=9_000).for_each(|n| side.samples.record(n * 100_000_000, 1 << 40, 1 << 33));
+            (1..=9_000).for_each(|n| {
+                side.samples.record(n * 100_000_000, 1 << 40);
+                side.samples.record_latency(1 << 33);
+            });
         }
         let mut bytes = 0;
         emit(&[result], None, &mut |line| {
@@ -365,13 +368,19 @@ mod tests {
 
     #[test]
     fn a_sum_is_what_the_jobs_did_together() {
-        let members = [sample(), sample()];
+        let mut members = [sample(), sample()];
+        let mut together = super::super::Together::default();
+        let read = crate::pattern::Direction::Read;
+        (1..=6_000).for_each(|io| together.record(read, 0, io * 333_333, 4096));
+        together.finish(read, 2_000_000_000);
+        members[0].together = Some(together.into());
         let group = [part(&members, |r| &r.read), part(&members, |r| &r.write)];
         let group = group.map(|part| Group::from_iter([part]));
         let sum = JobResult::sum(&members).expect("two");
         let job = job(&sum, 0, [&group[0], &group[1], &Group::default()]);
         assert_eq!((job.read.iops, job.read.runtime, job.job_runtime), (3_000.0, 2_000, 4_000));
-        assert_eq!((job.read.iops_min, job.read.clat_ns.count), (3_000, 6_000));
+        assert_eq!((job.read.iops_min, job.read.iops_max), (3_000, 3_000));
+        assert_eq!((job.read.iops_samples, job.read.clat_ns.count), (4, 6_000));
         assert_eq!(job.ringmark.map(|extra| extra.members), Some(2));
         assert!(JobResult::sum(&[]).is_none());
     }

@@ -23,15 +23,20 @@ pub struct LogFile {
     pub dropped: u64,
 }
 
-/// What a log's files are called for, and what of a sample they hold.
-type Kind = (&'static str, fn(&Sample) -> u64);
+/// What a log's files are called for, and what of a sample they hold, if anything.
+type Kind = (&'static str, fn(&Sample) -> Option<u64>);
 
 /// By [`Reporting::logs`](crate::job::Reporting::logs): KiB a second, I/Os a second, nanoseconds.
 const KINDS: [&[Kind]; 3] = [
-    &[("bw", |sample| sample.bw)],
-    &[("iops", |sample| sample.iops)],
-    &[("lat", |sample| sample.latency_ns), ("clat", |sample| sample.latency_ns)],
+    &[("bw", |sample| Some(sample.bw))],
+    &[("iops", |sample| Some(sample.iops))],
+    &[("lat", latency_ns), ("clat", latency_ns)],
 ];
+
+/// Where nothing was done there is no latency.
+fn latency_ns(sample: &Sample) -> Option<u64> {
+    (sample.latency_ns != 0).then_some(sample.latency_ns)
+}
 
 /// A report has other logs than its jobs ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,7 +100,7 @@ fn of_job(job: &Job, log: &JobLog, number: usize) -> impl Iterator<Item = LogFil
     })
 }
 
-fn lines(log: &JobLog, value: fn(&Sample) -> u64) -> String {
+fn lines(log: &JobLog, value: fn(&Sample) -> Option<u64>) -> String {
     let directions = [&log.read, &log.write].into_iter().zip(0_u8..);
     let mut samples: Vec<(&Sample, u8)> = directions
         .flat_map(|(log, direction)| log.samples.iter().map(move |sample| (sample, direction)))
@@ -103,7 +108,7 @@ fn lines(log: &JobLog, value: fn(&Sample) -> u64) -> String {
     samples.sort_by_key(|(sample, _)| sample.end_ms);
     let mut text = String::new();
     for (sample, direction) in samples {
-        let value = value(sample);
+        let Some(value) = value(sample) else { continue };
         writeln!(text, "{}, {value}, {direction}, 0, 0", sample.end_ms)
             .expect("a String takes all");
     }
@@ -146,6 +151,18 @@ mod tests {
         );
         assert!(files[2].text.starts_with("100, 61630, 0, 0, 0\n"));
         assert_eq!(report.jobs[1], group(3, vec![]));
+    }
+
+    #[test]
+    fn a_window_without_ios_has_zeros_and_no_latency() {
+        let samples = [[100, 8_000, 2_000, 61_630], [200, 0, 0, 0]].map(Sample::from).to_vec();
+        let log = JobLog { read: Log { samples, dropped: 0 }, write: Log::default() };
+        let jobs = "[a]\nlog_avg_msec=100\nwrite_iops_log=x\nwrite_lat_log=x";
+        let jobs = parse_file(jobs).expect("jobs");
+        let mut report = Report { jobs: vec![group(1, vec![log])], ..Report::default() };
+        let files = take_logs(&mut report, &jobs).expect("logs");
+        assert_eq!(files[0].text, "100, 2000, 0, 0, 0\n200, 0, 0, 0, 0\n");
+        assert_eq!(files[1].text, "100, 61630, 0, 0, 0\n");
     }
 
     #[test]

@@ -1,9 +1,12 @@
-//! Bandwidth and IOPS by and by: a sample for each window of time that saw I/Os, as fio takes them.
+//! Bandwidth and IOPS by and by: a sample for each window of a fixed grid of time, with zeros where
+//! nothing was done.
 //!
-//! A window begins with the end of the one before, and ends with the first completion after its
-//! time: fio's `bwavgtime` and `iopsavgtime` of 500 ms, or `log_avg_msec` where a log is kept.
+//! The grid begins with the direction. Its windows are fio's `bwavgtime` and `iopsavgtime` of
+//! 500 ms, or `log_avg_msec` where a log is kept; the last one ends with the direction, and counts
+//! for as much as it is long. So the mean of all is what was done over the time that it took.
 
 use crate::job::{Job, LOG_SAMPLES_MAX};
+use crate::pattern::Direction;
 use crate::size::NS_PER_SECOND;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -15,33 +18,38 @@ const WINDOW_NS: u64 = NS_PER_SECOND / 2;
 #[derive(Clone, Debug)]
 pub struct Samples {
     window_ns: u64,
-    /// None before the first I/O.
-    window: Option<Window>,
+    /// When the direction began, in nanoseconds since its job's start.
+    start_ns: u64,
+    /// Where the open window ends, in nanoseconds since the start of the direction; 0 before the
+    /// first I/O.
+    end_ns: u64,
+    open: Window,
     bw: Rates,
     iops: Rates,
     log: Log,
 }
 
-/// What was done since a point in time.
-#[derive(Clone, Copy, Debug)]
+/// What was done in a window.
+#[derive(Clone, Copy, Debug, Default)]
 struct Window {
-    from_ns: u64,
     ios: u64,
     bytes: u64,
+    /// The latencies of `timed` I/Os, added up.
     latency_ns: u64,
+    timed: u64,
 }
 
 /// What a window came to; an array in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "[u64; 4]", into = "[u64; 4]")]
 pub struct Sample {
-    /// Its end, in milliseconds since the job's start.
+    /// Its end, in milliseconds since the job's start, begun ones included.
     pub end_ms: u64,
-    /// KiB a second.
+    /// KiB a second, rounded.
     pub bw: u64,
-    /// I/Os a second.
+    /// I/Os a second, rounded.
     pub iops: u64,
-    /// Mean latency in nanoseconds, rounded.
+    /// Mean latency in nanoseconds, rounded; 0 where no I/O has one.
     pub latency_ns: u64,
 }
 
@@ -66,12 +74,24 @@ pub struct Log {
     pub dropped: u64,
 }
 
+impl Log {
+    fn push(&mut self, sample: Sample) {
+        if self.samples.len() < self.samples.capacity() {
+            self.samples.push(sample);
+        } else {
+            self.dropped += 1;
+        }
+    }
+}
+
 impl Default for Samples {
     /// Without a log.
     fn default() -> Self {
         Self {
             window_ns: WINDOW_NS,
-            window: None,
+            start_ns: 0,
+            end_ns: 0,
+            open: Window::default(),
             bw: Rates::default(),
             iops: Rates::default(),
             log: Log::default(),
@@ -90,38 +110,75 @@ impl Samples {
         }
     }
 
-    /// Counts an I/O that completed `elapsed_ns` after its job's start.
+    /// The direction begins so long after its job, unless it has I/Os already.
+    pub fn begin(&mut self, start_ns: u64) {
+        if self.end_ns == 0 {
+            self.start_ns = start_ns;
+        }
+    }
+
+    /// Counts an I/O that completed so long after the direction's start. Times never go back.
     #[inline]
-    pub fn record(&mut self, elapsed_ns: u64, bytes: u64, latency_ns: u64) {
-        let from_ns = elapsed_ns.saturating_sub(latency_ns);
-        let fresh = Window { from_ns, ios: 0, bytes: 0, latency_ns: 0 };
-        let window = self.window.get_or_insert(fresh);
-        window.ios += 1;
-        window.bytes += bytes;
-        window.latency_ns = window.latency_ns.saturating_add(latency_ns);
-        let spent_ns = elapsed_ns.saturating_sub(window.from_ns);
-        if spent_ns >= self.window_ns {
-            let sample = window.close(elapsed_ns, spent_ns);
-            self.window = Some(Window { from_ns: elapsed_ns, ios: 0, bytes: 0, latency_ns: 0 });
-            self.take(sample);
+    pub fn record(&mut self, elapsed_ns: u64, bytes: u64) {
+        if elapsed_ns > self.end_ns {
+            self.open_window_of(elapsed_ns);
         }
+        self.open.ios += 1;
+        self.open.bytes += bytes;
     }
 
-    fn take(&mut self, sample: Sample) {
-        self.bw.record(sample.bw);
-        self.iops.record(sample.iops);
-        let Log { samples, dropped } = &mut self.log;
-        if samples.len() < samples.capacity() {
-            samples.push(sample);
-        } else {
-            *dropped += 1;
-        }
+    /// Counts the latency of an I/O that was the last to be [recorded](Self::record).
+    #[inline]
+    pub fn record_latency(&mut self, latency_ns: u64) {
+        self.open.latency_ns = self.open.latency_ns.saturating_add(latency_ns);
+        self.open.timed += 1;
     }
 
-    /// Adds those of a job that ran at the same time. Logs are not added up.
-    pub(super) fn add(&mut self, other: &Self) {
-        self.bw.add(&other.bw);
-        self.iops.add(&other.iops);
+    /// The direction ends so long after its start.
+    pub fn finish(&mut self, elapsed_ns: u64) {
+        if self.end_ns == 0 && self.open.ios == 0 {
+            return;
+        }
+        self.open_window_of(elapsed_ns);
+        let spent_ns = elapsed_ns.saturating_sub(self.end_ns - self.window_ns).max(1);
+        self.close(elapsed_ns, spent_ns);
+    }
+
+    /// Closes the windows before the one that this time is in.
+    #[cold]
+    fn open_window_of(&mut self, elapsed_ns: u64) {
+        self.end_ns = self.end_ns.max(self.window_ns);
+        if elapsed_ns <= self.end_ns {
+            return;
+        }
+        self.close(self.end_ns, self.window_ns);
+        let empty = (elapsed_ns - self.end_ns - 1) / self.window_ns;
+        self.bw.record(0.0, 1.0, empty);
+        self.iops.record(0.0, 1.0, empty);
+        let room = (self.log.samples.capacity() - self.log.samples.len()) as u64;
+        for window in 1..=empty.min(room) {
+            self.log_window(Window::default(), self.end_ns + window * self.window_ns, 1);
+        }
+        self.log.dropped += empty.saturating_sub(room);
+        self.end_ns = (self.end_ns + empty * self.window_ns).saturating_add(self.window_ns);
+    }
+
+    /// Closes the open window at its end, after so long.
+    fn close(&mut self, end_ns: u64, spent_ns: u64) {
+        let window = core::mem::take(&mut self.open);
+        let weight = spent_ns as f64 / self.window_ns as f64;
+        self.bw.record(window.bw(spent_ns), weight, 1);
+        self.iops.record(window.iops(spent_ns), weight, 1);
+        self.log_window(window, end_ns, spent_ns);
+    }
+
+    fn log_window(&mut self, window: Window, end_ns: u64, spent_ns: u64) {
+        self.log.push(Sample {
+            end_ms: self.start_ns.saturating_add(end_ns).div_ceil(1_000_000),
+            bw: libm::round(window.bw(spent_ns)) as u64,
+            iops: libm::round(window.iops(spent_ns)) as u64,
+            latency_ns: window.latency_ns.saturating_add(window.timed / 2) / window.timed.max(1),
+        });
     }
 
     /// KiB a second.
@@ -155,61 +212,94 @@ fn window_ns(job: &Job) -> u64 {
 }
 
 impl Window {
-    fn close(self, elapsed_ns: u64, spent_ns: u64) -> Sample {
-        let per_second = |count: u64| {
-            let rate = u128::from(count) * u128::from(NS_PER_SECOND) / u128::from(spent_ns.max(1));
-            u64::try_from(rate).unwrap_or(u64::MAX)
-        };
-        Sample {
-            end_ms: elapsed_ns / 1_000_000,
-            bw: per_second(self.bytes) / 1024,
-            iops: per_second(self.ios),
-            latency_ns: self.latency_ns.saturating_add(self.ios / 2) / self.ios.max(1),
-        }
+    fn bw(&self, spent_ns: u64) -> f64 {
+        per_second(self.bytes, spent_ns) / 1024.0
+    }
+
+    fn iops(&self, spent_ns: u64) -> f64 {
+        per_second(self.ios, spent_ns)
     }
 }
 
-/// fio's statistics of rates.
+fn per_second(count: u64, ns: u64) -> f64 {
+    count as f64 * NS_PER_SECOND as f64 / ns as f64
+}
+
+/// What jobs that are reported together do: the sum of all in each window, by direction.
+#[derive(Clone, Debug, Default)]
+pub struct Together([Part; 3]);
+
+#[derive(Clone, Debug, Default)]
+struct Part {
+    /// When the first of the jobs began this direction, in nanoseconds of system time.
+    from_ns: Option<u64>,
+    samples: Samples,
+}
+
+impl Together {
+    /// Counts an I/O of a job that began its direction at `from_ns`, and completed it at `now_ns`.
+    pub fn record(&mut self, direction: Direction, from_ns: u64, now_ns: u64, bytes: u64) {
+        let part = &mut self.0[direction as usize];
+        let from_ns = *part.from_ns.get_or_insert(from_ns);
+        part.samples.record(now_ns.saturating_sub(from_ns), bytes);
+    }
+
+    /// The last of the jobs ended this direction at `end_ns`.
+    pub fn finish(&mut self, direction: Direction, end_ns: u64) {
+        let Part { from_ns, samples } = &mut self.0[direction as usize];
+        samples.finish(end_ns.saturating_sub(from_ns.unwrap_or(end_ns)));
+    }
+
+    /// Those of one direction.
+    pub fn samples(&self, direction: Direction) -> &Samples {
+        &self.0[direction as usize].samples
+    }
+}
+
+/// fio's statistics of rates, each of which counts for as long as its window was.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rates {
     /// How many there are.
     pub count: u64,
-    /// The least, or 0 if there is none.
+    /// The least of a whole window, or of the only one; 0 if there is none.
     pub min: u64,
-    /// The greatest, or 0 if there is none.
+    /// The greatest, likewise.
     pub max: u64,
     /// The mean, or 0 if there is none.
     pub mean: f64,
-    /// The sum of the squares of what each differs from the mean by.
+    /// The windows added up, in whole ones.
+    weight: f64,
+    /// The squares of what each differs from the mean by, added up by weight.
     squares: f64,
 }
 
 impl Rates {
-    fn record(&mut self, rate: u64) {
-        self.min = if self.count == 0 { rate } else { self.min.min(rate) };
-        self.max = self.max.max(rate);
-        let before = rate as f64 - self.mean;
-        self.count += 1;
-        self.mean += before / self.count as f64;
-        self.squares += before * (rate as f64 - self.mean);
-    }
-
-    /// Adds the rates of a job that ran at the same time, as fio does for `group_reporting`: they
-    /// add up, and are no more samples of one thing.
-    pub fn add(&mut self, other: &Self) {
-        self.count += other.count;
-        self.min += other.min;
-        self.max += other.max;
-        self.mean += other.mean;
-        self.squares += other.squares;
-    }
-
-    /// The sample standard deviation; 0 for fewer than two.
-    pub fn stddev(&self) -> f64 {
-        match self.count {
-            0 | 1 => 0.0,
-            count => libm::sqrt(self.squares / (count - 1) as f64),
+    /// Counts the same rate of `times` windows, of which each is this part of a whole one.
+    fn record(&mut self, rate: f64, weight: f64, times: u64) {
+        if times == 0 {
+            return;
         }
+        let rounded = libm::round(rate) as u64;
+        // What a short window has may be any one I/O's chance.
+        if self.count == 0 {
+            (self.min, self.max) = (rounded, rounded);
+        } else if weight >= 1.0 {
+            (self.min, self.max) = (self.min.min(rounded), self.max.max(rounded));
+        }
+        self.count += times;
+        let weight = weight * times as f64;
+        let before = rate - self.mean;
+        self.weight += weight;
+        self.mean += before * weight / self.weight;
+        self.squares += weight * before * (rate - self.mean);
+    }
+
+    /// The sample standard deviation; 0 for no more than one window.
+    pub fn stddev(&self) -> f64 {
+        if self.count < 2 || self.weight <= 1.0 {
+            return 0.0;
+        }
+        libm::sqrt(self.squares.max(0.0) / (self.weight - 1.0))
     }
 }
 
@@ -219,13 +309,21 @@ mod tests {
 
     const MS: u64 = 1_000_000;
 
+    /// One I/O of 4 KiB a millisecond, or each so many.
+    fn steady(samples: &mut Samples, ms: core::ops::RangeInclusive<u64>, step_ms: usize) {
+        ms.step_by(step_ms).for_each(|ms| {
+            samples.record(ms * MS, 4_096);
+            samples.record_latency(step_ms as u64 * MS);
+        });
+    }
+
     #[test]
     fn a_window_is_a_sample() {
         let mut samples = Samples::default();
-        // 1,000 IOPS of 4 KiB for 1 s, then 500 IOPS for 1 s; then too little time for a sample.
-        (1..=1_000).for_each(|io| samples.record(io * MS, 4_096, MS));
-        (1..=500).for_each(|io| samples.record(1_000 * MS + io * 2 * MS, 4_096, 2 * MS));
-        samples.record(2_300 * MS, 4_096, 2 * MS);
+        // 1,000 IOPS of 4 KiB for 1 s, then 500 IOPS for 1 s.
+        steady(&mut samples, 1..=1_000, 1);
+        steady(&mut samples, 1_002..=2_000, 2);
+        samples.finish(2_000 * MS);
         let iops = samples.iops();
         assert_eq!((iops.count, iops.min, iops.max, iops.mean), (4, 500, 1_000, 750.0));
         assert!((iops.stddev() - 288.675_134).abs() < 1e-6);
@@ -234,23 +332,83 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_before_the_first_io_is_no_part_of_its_window() {
+    fn a_stall_is_windows_of_zeros() {
         let mut samples = Samples::default();
-        (0..=500).for_each(|io| samples.record(60_000 * MS + io * MS, 4_096, MS));
-        assert_eq!(samples.iops().min, 1_000);
+        steady(&mut samples, 1..=1_000, 1);
+        steady(&mut samples, 2_201..=2_500, 1);
+        samples.finish(2_500 * MS);
+        let iops = samples.iops();
+        assert_eq!((iops.count, iops.min, iops.max, iops.mean), (5, 0, 1_000, 520.0));
     }
 
     #[test]
-    fn rates_of_a_group_add_up() {
-        let mut rates = Rates::default();
-        [1_000, 3_000].into_iter().for_each(|rate| rates.record(rate));
-        let mut sum = Rates::default();
-        sum.add(&rates);
-        assert_eq!(sum, rates);
-        sum.add(&rates);
-        assert_eq!((sum.count, sum.min, sum.max, sum.mean), (4, 2_000, 6_000, 4_000.0));
-        // As fio: the squares of both, over 3.
-        assert!((sum.stddev() - libm::sqrt(4e6 / 3.0)).abs() < 1e-9);
+    fn what_waits_at_the_ends_counts() {
+        let mut samples = Samples::default();
+        steady(&mut samples, 1_001..=1_500, 1);
+        samples.finish(3_250 * MS);
+        let iops = samples.iops();
+        assert_eq!((iops.count, iops.min, iops.max), (7, 0, 1_000));
+        assert!((iops.mean - 500.0 / 3.25).abs() < 1e-9, "{}", iops.mean);
+    }
+
+    #[test]
+    fn the_mean_is_what_was_done_over_the_time() {
+        // 7 a second, for times that are no whole windows.
+        for end_ms in [100, 300, 499, 500, 501, 999, 3_333, 10_000] {
+            let mut samples = Samples::default();
+            let ios = (0..).map(|io| io * 1_000 / 7).take_while(|&ms| ms <= end_ms);
+            let count = ios.inspect(|&ms| samples.record(ms * MS, 512)).count();
+            samples.finish(end_ms * MS);
+            let expected = count as f64 * 1_000.0 / end_ms as f64;
+            assert!((samples.iops().mean / expected - 1.0).abs() < 1e-9, "{end_ms}");
+            assert!((samples.bw().mean / expected * 2.0 - 1.0).abs() < 1e-9, "{end_ms}");
+            assert_eq!(samples.iops().count, end_ms.div_ceil(500));
+        }
+    }
+
+    #[test]
+    fn a_short_window_is_no_extreme_and_weighs_little() {
+        let mut samples = Samples::default();
+        steady(&mut samples, 1..=1_000, 1);
+        samples.record(1_001 * MS, 4_096);
+        samples.finish(1_001 * MS);
+        let iops = samples.iops();
+        assert_eq!((iops.count, iops.min, iops.max), (3, 1_000, 1_000));
+        assert!(iops.mean == 1_000.0 && iops.stddev() == 0.0);
+        let mut alone = Samples::default();
+        steady(&mut alone, 1..=10, 1);
+        alone.finish(20 * MS);
+        assert_eq!((alone.iops().min, alone.iops().max, alone.iops().mean), (500, 500, 500.0));
+    }
+
+    #[test]
+    fn a_window_holds_its_end_and_not_its_start() {
+        let mut samples = Samples::default();
+        samples.record(500 * MS, 512);
+        samples.record(500 * MS + 1, 512);
+        samples.finish(1_000 * MS);
+        assert_eq!((samples.iops().min, samples.iops().max), (2, 2));
+    }
+
+    #[test]
+    fn nothing_has_no_samples() {
+        let mut samples = Samples::default();
+        samples.finish(60_000 * MS);
+        assert_eq!(samples.iops(), &Rates::default());
+    }
+
+    #[test]
+    fn jobs_together_add_up_window_by_window() {
+        // One is done in the first half second and the other in the second: never both at once.
+        let mut together = Together::default();
+        let read = Direction::Read;
+        (1..=500).for_each(|ms| together.record(read, 5_000 * MS, (5_000 + ms) * MS, 4_096));
+        (501..=1_000).for_each(|ms| together.record(read, 5_000 * MS, (5_000 + ms) * MS, 4_096));
+        together.finish(read, 6_000 * MS);
+        together.finish(Direction::Write, 6_000 * MS);
+        let iops = together.samples(read).iops();
+        assert_eq!((iops.count, iops.min, iops.max, iops.mean), (2, 1_000, 1_000, 1_000.0));
+        assert_eq!(together.samples(Direction::Write).iops().count, 0);
     }
 
     #[test]
@@ -258,21 +416,43 @@ mod tests {
         let line = "runtime=1 log_avg_msec=250 write_bw_log=x";
         let job = crate::job::parse(line).expect(line).pop().expect("a job");
         let mut samples = Samples::new(&job);
-        (1..=3_000).for_each(|io| samples.record(io * MS, 4_096, MS));
+        steady(&mut samples, 1..=1_000, 1);
+        steady(&mut samples, 2_501..=3_000, 1);
+        samples.finish(3_000 * MS);
         let Log { samples: kept, dropped } = samples.log();
         let ends: Vec<u64> = kept.iter().map(|sample| sample.end_ms).collect();
         assert_eq!((&ends[..], *dropped), (&[250, 500, 750, 1_000, 1_250, 1_500][..], 6));
-        assert!(kept.iter().all(|sample| (sample.iops, sample.bw) == (1_000, 4_000)));
+        let (full, empty) = kept.split_at(4);
+        assert!(full.iter().all(|sample| (sample.iops, sample.bw) == (1_000, 4_000)));
+        assert!(full.iter().all(|sample| sample.latency_ns == MS));
+        assert!(empty.iter().all(|sample| [sample.iops, sample.bw, sample.latency_ns] == [0; 3]));
         let no_log = crate::job::parse("runtime=1").expect("a line").pop().expect("a job");
         assert_eq!(log_samples(&no_log), None);
     }
 
     #[test]
+    fn a_log_has_its_last_window_and_the_jobs_time() {
+        let line = "log_avg_msec=100 write_bw_log=x";
+        let job = crate::job::parse(line).expect(line).pop().expect("a job");
+        let mut samples = Samples::new(&job);
+        samples.begin(7_000 * MS);
+        steady(&mut samples, 1..=150, 1);
+        samples.finish(150 * MS);
+        let samples = samples.log().samples.clone();
+        let found: Vec<_> = samples.iter().map(|sample| (sample.end_ms, sample.iops)).collect();
+        assert_eq!(found, [(7_100, 1_000), (7_150, 1_000)]);
+    }
+
+    #[test]
     fn absurd_times_do_no_harm() {
-        let mut samples = Samples::default();
-        samples.record(0, u64::MAX, u64::MAX);
-        samples.record(u64::MAX, 0, u64::MAX);
-        samples.record(5, 0, 0);
-        assert_eq!(samples.iops().count, 1);
+        for end_ns in [0, 5, u64::MAX] {
+            let mut samples = Samples::default();
+            samples.record(0, u64::MAX >> 8);
+            samples.record(u64::MAX, 0);
+            samples.record_latency(u64::MAX);
+            samples.record(5, 0);
+            samples.finish(end_ns);
+            assert!(samples.iops().mean.is_finite() && samples.iops().stddev().is_finite());
+        }
     }
 }

@@ -62,5 +62,6 @@ fn fios_plotter_reads_our_logs() {
         .collect();
     let ours: Vec<f64> = report.jobs.iter().map(|job| job.read.bw_mean).collect();
     assert_eq!(means.len(), 2);
-    assert!(means.iter().zip(&ours).all(|(a, b)| (a - b).abs() < 1.0), "{means:?} {ours:?}");
+    // To it a last window of some ms is worth as much as any other.
+    assert!(means.iter().zip(&ours).all(|(a, b)| (a / b - 1.0).abs() < 0.05), "{means:?} {ours:?}");
 }
