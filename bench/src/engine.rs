@@ -14,6 +14,7 @@ mod owed;
 mod ramp;
 mod rules;
 mod running;
+mod span;
 
 use alloc::boxed::Box;
 use alloc::format;

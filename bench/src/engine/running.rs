@@ -12,14 +12,13 @@ use super::lane::{Lane, share_out};
 use super::owed::{Flights, InFlight};
 use super::ramp::Ramp;
 use super::rules::{NEVER, Rules, Turn};
+use super::span::Span;
 use super::{Disk, RunError};
 use crate::job::Job;
 use crate::pattern::{Direction, Io, Pattern};
 use crate::result::{Counters, DirectionResult, Done, JobResult, Together};
 use crate::size::Time;
 
-/// An end that has come for a job that failed or was stopped.
-const STOPPED: u64 = 0;
 /// I/Os that a read-back passes over at once because others did for the same block. A long job's
 /// are billions, and in between the loop must see what completes and whether it is to stop.
 const READ_BACK_LOOKS: u32 = 1000;
@@ -40,22 +39,12 @@ pub(super) struct Running {
     pub(super) checks: Option<Checks>,
     phase: Phase,
     rules: Rules,
-    begin_ns: u64,
-    /// When the I/Os of its phase began.
-    start_ns: u64,
-    /// When the last I/O completed.
-    last_ns: u64,
+    span: Span,
     ramp: Ramp,
     /// How long the reads took that came before those of the read-back.
     read_before_ns: u64,
-    /// When the directions of its phase began, had they known no pause.
-    clock_ns: u64,
     /// The group of jobs that is reported together with it, if there are others in it.
     pub(super) group: Option<usize>,
-    /// No I/O is put from then on.
-    end_ns: u64,
-    /// When it failed, or somebody ended it, if so.
-    stop_ns: Option<u64>,
     /// When to ask again, though nothing completes.
     pub(super) wake_ns: u64,
     sleeps: u64,
@@ -153,15 +142,10 @@ impl Running {
             outstanding: 0,
             put: 0,
             completed: 0,
-            begin_ns: 0,
-            start_ns: 0,
-            last_ns: 0,
+            span: Span::default(),
             ramp: Ramp::Absent,
             read_before_ns: 0,
-            clock_ns: 0,
             group: None,
-            end_ns: 0,
-            stop_ns: None,
             wake_ns: NEVER,
             sleeps: 0,
         })
@@ -183,18 +167,19 @@ impl Running {
     /// Its time runs from now on, or from the end of its delay.
     pub(super) fn begin(&mut self, now_ns: u64) {
         let (pace, runtime_ns) = (&self.result.job.pace, self.result.job.runtime_ns);
-        self.start_ns = now_ns.saturating_add(pace.start_delay_ns);
-        (self.begin_ns, self.clock_ns) = (self.start_ns, self.start_ns);
-        let measured_ns = self.start_ns.saturating_add(pace.ramp_ns);
-        self.ramp = Ramp::new(self.start_ns, pace.ramp_ns);
-        self.end_ns = runtime_ns.map_or(NEVER, |runtime| measured_ns.saturating_add(runtime));
+        let start_ns = now_ns.saturating_add(pace.start_delay_ns);
+        let measured_ns = start_ns.saturating_add(pace.ramp_ns);
+        self.ramp = Ramp::new(start_ns, pace.ramp_ns);
+        let end_ns = runtime_ns.map_or(NEVER, |runtime| measured_ns.saturating_add(runtime));
+        self.span = Span::new(start_ns, end_ns);
     }
 
     /// How long the job will have taken since `from_ns`, as far as that can be told: by its time,
     /// or by how far it has come.
     pub(super) fn expected_ns(&self, from_ns: u64, now_ns: u64) -> Option<u64> {
         let job = &self.result.job;
-        let by_time_ns = (self.end_ns != NEVER).then(|| self.end_ns.saturating_sub(from_ns));
+        let end_ns = self.span.end_ns();
+        let by_time_ns = (end_ns != NEVER).then(|| end_ns.saturating_sub(from_ns));
         if job.time_based {
             return by_time_ns;
         }
@@ -237,7 +222,7 @@ impl Running {
     pub(super) fn count_completed(&mut self, now_ns: u64) {
         self.outstanding -= 1;
         self.completed += 1;
-        self.last_ns = now_ns;
+        self.span.note_end(now_ns);
     }
 
     /// The backends are told of what was put.
@@ -267,7 +252,7 @@ impl Running {
             direction,
             bytes: io.bytes,
             latency_ns: now_ns - io.start_ns,
-            elapsed_ns: now_ns.saturating_sub(self.clock_ns),
+            elapsed_ns: self.span.elapsed_ns(now_ns),
         });
     }
 
@@ -275,14 +260,15 @@ impl Running {
     pub(super) fn count_together(&self, io: &InFlight, now_ns: u64, all: &mut Together) {
         let direction = direction_of(io.operation);
         if let Some(direction) = direction.filter(|_| !self.ramp.is_all()) {
-            all.record(direction, self.clock_ns, now_ns, io.bytes.into());
+            all.record(direction, self.span.clock_ns(), now_ns, io.bytes.into());
         }
     }
 
     /// A direction of all jobs of its group took until its own end, at least.
     pub(super) fn end_together(&self, direction: Direction) -> u64 {
         let own = self.result.direction(direction);
-        if own.runtime_ns == 0 { 0 } else { self.clock_ns.saturating_add(own.runtime_ns) }
+        let end_ns = self.span.clock_ns().saturating_add(own.runtime_ns);
+        if own.runtime_ns == 0 { 0 } else { end_ns }
     }
 
     #[cold]
@@ -316,7 +302,7 @@ impl Running {
     /// The run ends at `now_ns` and this I/O is still in flight: it has failed.
     pub(super) fn count_lost(&mut self, io: &InFlight, now_ns: u64) {
         self.figures(io.operation).errors += 1;
-        self.last_ns = now_ns;
+        self.span.note_end(now_ns);
     }
 
     /// A read brought the wrong data at `now_ns`; whether the job ends because of it.
@@ -337,7 +323,7 @@ impl Running {
     /// The next I/O of a [plain](Self::plain) job, on its disks in turn, as fio takes its files.
     #[inline]
     pub(super) fn next_plain(&mut self, now_ns: u64) -> Option<Next> {
-        if now_ns >= self.end_ns {
+        if self.span.is_over(now_ns) {
             return None;
         }
         for _ in 0..self.lanes.len() {
@@ -368,12 +354,13 @@ impl Running {
     /// when to ask again, unless a completion or nothing at all is to be waited for.
     pub(super) fn next_ruled(&mut self, now_ns: u64, flights: &Flights<'_>) -> Option<Next> {
         self.wake_ns = self.ramp.end_ns();
-        if now_ns >= self.end_ns || self.lanes.iter().all(Lane::is_done) {
+        if self.span.is_over(now_ns) || self.is_out_of_ios() {
             self.wake_ns = NEVER;
             return None;
         }
-        if now_ns < self.start_ns {
-            self.wake_ns = self.start_ns;
+        let start_ns = self.span.start_ns();
+        if now_ns < start_ns {
+            self.wake_ns = start_ns;
             return None;
         }
         if self.phase == Phase::ReadBack {
@@ -402,7 +389,7 @@ impl Running {
                     break;
                 }
                 let drawn = lane.next_direction();
-                match self.rules.direction(drawn, may_switch, self.start_ns, now_ns) {
+                match self.rules.direction(drawn, may_switch, start_ns, now_ns) {
                     Ok(direction) => lane.turn_to(direction),
                     Err(due_ns) => return self.wait_until(due_ns),
                 }
@@ -430,7 +417,7 @@ impl Running {
 
     fn wait_until(&mut self, wake_ns: u64) -> Option<Next> {
         // A runtime that ends before ends the job, and a ramp's end is not to be missed.
-        self.wake_ns = wake_ns.min(self.end_ns).min(self.ramp.end_ns());
+        self.wake_ns = wake_ns.min(self.span.end_ns()).min(self.ramp.end_ns());
         None
     }
 
@@ -462,7 +449,7 @@ impl Running {
     pub(super) fn end_ramp(&mut self, now_ns: u64, used: Vec<Counters>) {
         let job = self.result.job.clone();
         self.result = JobResult::new(job);
-        (self.begin_ns, self.start_ns, self.clock_ns) = (now_ns, now_ns, now_ns);
+        self.span = core::mem::take(&mut self.span).starting_at(now_ns);
         self.rules.start_anew();
         (self.ramp, self.sleeps) = (Ramp::Over(used), 0);
     }
@@ -485,7 +472,7 @@ impl Running {
     pub(super) fn is_reading_back_due(&self) -> bool {
         self.is_done()
             && self.phase != Phase::ReadBack
-            && self.end_ns != STOPPED
+            && !self.span.is_stopped()
             && self.result.job.reads_back()
     }
 
@@ -495,31 +482,23 @@ impl Running {
         self.phase = Phase::ReadBack;
         self.ramp.outlast();
         self.read_before_ns = self.result.read.runtime_ns;
-        self.start_ns = now_ns;
-        self.clock_ns = now_ns.saturating_sub(self.read_before_ns);
-        self.result.read.samples.begin(self.clock_ns.saturating_sub(self.begin_ns));
-        self.end_ns = NEVER;
+        let behind_ns = self.span.go_on(now_ns, self.read_before_ns);
+        self.result.read.samples.begin(behind_ns);
         self.lanes.iter_mut().for_each(Lane::go_back);
     }
 
-    /// When its phase ends, once nothing is in flight: with the last completion if all I/Os are
-    /// done. A job that its time or a stop ends takes all the time until then, though nothing may be
-    /// in flight at the end, as when a rate holds it back.
-    fn phase_end_ns(&self) -> u64 {
-        if self.lanes.iter().all(Lane::is_done) {
-            return self.last_ns;
-        }
-        self.last_ns.max(self.stop_ns.unwrap_or(self.end_ns))
+    /// Whether nothing is left to put.
+    fn is_out_of_ios(&self) -> bool {
+        self.lanes.iter().all(Lane::is_done)
     }
 
     /// All I/Os of its phase have ended: tells how long each direction took. Those that are mixed
     /// took the same time, as in fio.
     pub(super) fn end_phase(&mut self) {
-        let end_ns = self.phase_end_ns();
-        let phase_ns = end_ns.saturating_sub(self.start_ns);
+        let (job_ns, phase_ns) = self.span.took_ns(self.is_out_of_ios());
         let reads_ns = self.read_before_ns + phase_ns;
         let JobResult { read, write, trim, flush, runtime_ns, .. } = &mut self.result;
-        *runtime_ns = end_ns.saturating_sub(self.begin_ns);
+        *runtime_ns = job_ns;
         let mut sides = [(read, reads_ns), (write, phase_ns), (trim, phase_ns), (flush, phase_ns)];
         // What is read back was written before.
         let going_on = if self.phase == Phase::ReadBack { 1 } else { sides.len() };
@@ -532,10 +511,7 @@ impl Running {
 
     /// Puts no more I/Os, from `now_ns` on.
     pub(super) fn stop(&mut self, now_ns: u64) {
-        // One that has ended keeps its end.
-        let end_ns = self.phase_end_ns();
-        self.stop_ns.get_or_insert(now_ns.min(end_ns));
-        self.end_ns = STOPPED;
+        self.span.stop(now_ns, self.is_out_of_ios());
         self.wake_ns = NEVER;
     }
 
@@ -551,7 +527,7 @@ impl Running {
         let ramp = Time { ns: pace.ramp_ns };
         let is_empty = self.result.ios() + self.result.errors() == 0;
         match self.ramp {
-            _ if self.end_ns == STOPPED => None,
+            _ if self.span.is_stopped() => None,
             Ramp::Until(_) | Ramp::Outlasted => Some(format!(
                 "job {name}: ended within ramp_time={ramp}, so that nothing was measured; raise \
                  size= or lower ramp_time="
@@ -585,6 +561,8 @@ impl Running {
             let sum = disks.fold(Counters::default(), |sum, disk| sum + disk);
             self.result.counters = Some(Counters { sleeps: self.sleeps, ..sum });
         }
+        let JobResult { read, write, trim, .. } = &mut self.result;
+        [read, write, trim].into_iter().for_each(|side| side.samples.finish(side.runtime_ns));
         let pages = self.lanes.iter().map(|lane| Some((lane.disk, kept[lane.disk]?)));
         self.result.pages = pages.collect::<Option<_>>().unwrap_or_default();
         self.result
