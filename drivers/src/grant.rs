@@ -1,8 +1,9 @@
 //! Grant table, version 1: who may map which of our pages (grant_table.h).
 //!
 //! A [`Grant`] is one reserved entry. It is permitted and revoked by plain stores, with no
-//! hypercall. A grant that the backend still has mapped can't be revoked; whoever drops such a
-//! `Grant` (and its page) keeps both out of use for ever, which is the only safe thing to do.
+//! hypercall, and only together with a page ([`crate::shared`]): a `Grant` by itself grants
+//! nothing. An entry that the grantee still has mapped can't be revoked; it is dropped with its
+//! page, which keeps both out of use for ever, the only safe thing to do.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -10,7 +11,7 @@ use core::sync::atomic::Ordering;
 
 use xen_abi::grant_table::{
     ENTRIES_PER_PAGE, EntryV1, GTF_PERMIT_ACCESS, GTF_READING, GTF_READONLY, GTF_WRITING,
-    RESERVED_ENTRIES,
+    RESERVED_ENTRIES, TablePage,
 };
 use xen_abi::{DomId, Errno, Gfn, GrantRef};
 
@@ -40,15 +41,37 @@ impl fmt::Display for TableFull {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StillMapped;
 
-/// The domain's grant table.
+/// A page of the domain's grant table, owned: whoever has it may share memory by its entries.
+///
+/// Each page exists once as a value, so an entry has one owner, however many [`GrantTable`]s
+/// there are.
+#[derive(Debug)]
+pub struct GrantFrame<'a> {
+    index: u32,
+    entries: &'a TablePage,
+}
+
+impl<'a> GrantFrame<'a> {
+    /// Takes ownership of page `index` of the domain's grant table.
+    ///
+    /// # Safety
+    /// `entries` is that page, and no other `GrantFrame` of it was ever made.
+    pub unsafe fn new(index: u32, entries: &'a TablePage) -> Self {
+        Self { index, entries }
+    }
+}
+
+/// Entries of the domain's grant table, to be had one by one.
 #[derive(Debug)]
 pub struct GrantTable<'a, H> {
     hypervisor: &'a H,
     frames: u32,
     free: Vec<Grant<'a>>,
+    /// Queues that were numbered, modulo 2^16.
+    queues: u16,
 }
 
-/// One entry, reserved for its owner; grants nothing until [`Grant::permit`].
+/// One entry, reserved for its owner, that grants nothing.
 #[derive(Debug)]
 pub struct Grant<'a> {
     entry: &'a EntryV1,
@@ -58,7 +81,7 @@ pub struct Grant<'a> {
 impl<'a, H: Hypervisor> GrantTable<'a, H> {
     /// A table with no page yet; pages are added when they are needed.
     pub fn new(hypervisor: &'a H) -> Self {
-        Self { hypervisor, frames: 0, free: Vec::new() }
+        Self { hypervisor, frames: 0, free: Vec::new(), queues: 0 }
     }
 
     /// Reserves an entry.
@@ -74,47 +97,50 @@ impl<'a, H: Hypervisor> GrantTable<'a, H> {
 
     fn grow(&mut self) -> Result<(), TableFull> {
         let full = |errno| TableFull { frames: self.frames, errno };
-        let frame = self.hypervisor.grant_frame(self.frames).map_err(full)?;
-        let first = self.frames * ENTRIES_PER_PAGE;
+        let GrantFrame { index, entries } = self.hypervisor.grant_frame().map_err(full)?;
+        let first = index * ENTRIES_PER_PAGE;
         // Backwards, so that low references are handed out first.
-        self.free.extend((first..first + ENTRIES_PER_PAGE).zip(frame).rev().filter_map(
+        self.free.extend((first..first + ENTRIES_PER_PAGE).zip(entries).rev().filter_map(
             |(gref, entry)| {
                 (gref >= RESERVED_ENTRIES).then_some(Grant { entry, gref: GrantRef(gref) })
             },
         ));
-        self.frames += 1;
+        self.frames = index + 1;
         Ok(())
     }
 
-    /// Takes back an entry that grants nothing any more.
-    ///
-    /// # Errors
-    /// When it could not be revoked; the entry is then kept out of use.
-    pub fn release(&mut self, mut grant: Grant<'a>) -> Result<(), StillMapped> {
-        grant.revoke()?;
+    /// A number for a queue whose pages are shared by entries of this table. It is not given again
+    /// before 65,535 others were, so that what belongs to a queue is not taken for another's.
+    pub(crate) fn number_queue(&mut self) -> u16 {
+        self.queues = self.queues.wrapping_add(1);
+        self.queues
+    }
+
+    /// Takes back an entry.
+    pub fn release(&mut self, grant: Grant<'a>) {
         self.free.push(grant);
-        Ok(())
     }
 }
 
 impl Grant<'_> {
-    /// The number to tell the grantee.
+    /// The number by which the grantee knows it.
+    #[inline(always)]
     pub fn gref(&self) -> GrantRef {
         self.gref
     }
 
-    /// Whether Xen marks the page as mapped by the grantee now. The grantee decides when it maps
-    /// and unmaps, so this is good for counting and for nothing else.
-    pub fn is_mapped(&self) -> bool {
+    /// Whether Xen marks the entry as mapped now.
+    pub(crate) fn is_mapped(&self) -> bool {
         self.entry.flags.load(Ordering::Relaxed) & (GTF_READING | GTF_WRITING) != 0
     }
 
-    /// Lets `grantee` map `gfn`.
+    /// Lets `grantee` map `gfn`. The caller owns that page, and keeps it beside this entry until
+    /// the entry is revoked.
     ///
     /// # Panics
     /// When the frame number needs more than the 32 bits of a version 1 entry.
     #[inline]
-    pub fn permit(&mut self, grantee: DomId, gfn: Gfn, access: Access) {
+    pub(crate) fn permit(&mut self, grantee: DomId, gfn: Gfn, access: Access) {
         let frame = u32::try_from(gfn.0).expect("frames of a small guest fit 32 bits");
         let read_only = if access == Access::ReadOnly { GTF_READONLY } else { 0 };
         self.entry.domid.store(grantee.0, Ordering::Relaxed);
@@ -129,7 +155,7 @@ impl Grant<'_> {
     /// When the grantee has the page mapped. The permission stands, and the page must not be
     /// used for anything else.
     #[inline]
-    pub fn revoke(&mut self) -> Result<(), StillMapped> {
+    pub(crate) fn revoke(&mut self) -> Result<(), StillMapped> {
         for flags in [GTF_PERMIT_ACCESS, GTF_PERMIT_ACCESS | GTF_READONLY, 0] {
             if self
                 .entry
@@ -141,5 +167,24 @@ impl Grant<'_> {
             }
         }
         Err(StillMapped)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use alloc::boxed::Box;
+    use core::sync::atomic::{AtomicU16, AtomicU32};
+
+    /// Entries of a table that is nobody's; never freed.
+    pub(crate) fn leaked_grants(count: usize) -> Vec<Grant<'static>> {
+        let entry = || EntryV1 {
+            flags: AtomicU16::new(0),
+            domid: AtomicU16::new(0),
+            frame: AtomicU32::new(0),
+        };
+        let leaked =
+            (8..).map(|gref| Grant { entry: Box::leak(Box::new(entry())), gref: GrantRef(gref) });
+        leaked.take(count).collect()
     }
 }

@@ -3,12 +3,10 @@
 //! Typed, one method for each need, `&self` so that a model can hold its own state. The guest
 //! implements it with hypercalls, the model by stepping simulated backends.
 
-use xen_abi::{DomId, Errno, Port, grant_table};
+use xen_abi::{DomId, Errno, Port};
 
+use crate::grant::GrantFrame;
 use crate::page::{Page, PageRun};
-
-/// One page of a version 1 grant table, which Xen reads and marks as we write it.
-pub type GrantFrame = [grant_table::EntryV1; grant_table::ENTRIES_PER_PAGE as usize];
 
 /// What drivers need from below.
 ///
@@ -33,11 +31,12 @@ pub trait Hypervisor {
     /// refuses to let go is kept out of use for ever.
     fn free_page(&self, page: Page);
 
-    /// Page `index` of the grant table, growing the table if need be (XENMEM_add_to_physmap).
+    /// The next page of the grant table, which was not handed out before
+    /// (XENMEM_add_to_physmap).
     ///
     /// # Errors
-    /// Xen's, when `index` is beyond the limit for this domain.
-    fn grant_frame(&self, index: u32) -> Result<&GrantFrame, Errno>;
+    /// Xen's, when the table is as large as this domain's may be.
+    fn grant_frame(&self) -> Result<GrantFrame<'_>, Errno>;
 
     /// A new port that `remote` may bind to (EVTCHNOP_alloc_unbound).
     ///

@@ -3,10 +3,11 @@
 //! From the bottom to the top; nobody knows what stands after it:
 //! - [`hypervisor`]: the seam. Everything that needs a hypercall, a page or the time goes through
 //!   [`Hypervisor`], so the same drivers run in the guest and against a model on a host.
-//! - [`page`], [`ring`], [`byte_ring`]: memory that the other side may change at any moment. Only
-//!   `page` and `ring` hold `unsafe` code.
+//! - [`page`]: memory that the other side may change at any moment; [`grant`]: entries of the
+//!   grant table; [`shared`]: the two together, which is what can be shared.
+//! - [`ring`], [`byte_ring`]: queues in such memory. Only `page` and `ring` hold `unsafe` code;
+//!   `grant` says what the one that makes its pages has to promise.
 //! - [`clock`]: system time out of a TSC value.
-//! - [`grant`]: who may map which page.
 //! - [`console`], [`xenstore`]: the two byte streams that every guest has.
 //! - [`blkfront`]: the block device: [`blkfront::handshake`] agrees with the backend on
 //!   everything, [`blkfront::queue`] moves the blocks.
@@ -23,12 +24,14 @@ pub mod blkfront;
 pub mod byte_ring;
 pub mod clock;
 pub mod console;
+#[allow(unsafe_code, reason = "where a page of the grant table gets its one owner")]
 pub mod grant;
 pub mod hypervisor;
 #[allow(unsafe_code, reason = "the one place that touches shared data pages")]
 pub mod page;
 #[allow(unsafe_code, reason = "the one place that touches a shared request ring")]
 pub mod ring;
+pub mod shared;
 pub mod xenstore;
 
 pub use hypervisor::Hypervisor;

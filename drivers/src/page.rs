@@ -9,7 +9,9 @@ use xen_abi::{Gfn, PAGE_SIZE};
 
 /// One page of guest memory, owned, that knows its frame number.
 ///
-/// Dropping a `Page` does not free it; see [`crate::Hypervisor::free_page`].
+/// Dropping a `Page` does not free it; see [`crate::Hypervisor::free_page`]. A freed one becomes
+/// another `Page` and nothing else, never heap or stack: so whatever a backend does with a page,
+/// there is no Rust value in it.
 #[derive(Debug)]
 pub struct Page {
     start: NonNull<u8>,
@@ -138,12 +140,6 @@ impl PageRun {
     pub fn zero(&mut self) {
         // SAFETY: all pages are valid for writes (`new`).
         unsafe { self.start.as_ptr().write_bytes(0, self.count * PAGE_SIZE) }
-    }
-}
-
-impl From<Page> for PageRun {
-    fn from(page: Page) -> Self {
-        Self { start: page.start, first: page.gfn, count: 1 }
     }
 }
 

@@ -10,11 +10,11 @@ use core::ops::Range;
 use core::ptr::NonNull;
 use core::sync::atomic::{Ordering, fence};
 
+use xen_abi::PAGE_SIZE;
 use xen_abi::blkif::{DiscardRequest, IndirectRequest, Request, Response};
 use xen_abi::ring::SringHeader;
-use xen_abi::{Gfn, PAGE_SIZE};
 
-use crate::page::PageRun;
+use crate::shared::SharedRun;
 
 /// The largest ring, as an order: 16 pages (`XENBUS_MAX_RING_GRANT_ORDER`).
 pub const ORDER_MAX: u32 = 4;
@@ -55,8 +55,8 @@ impl fmt::Display for Overrun {
 
 /// A request ring.
 #[derive(Debug)]
-pub struct FrontRing {
-    pages: PageRun,
+pub struct FrontRing<'a> {
+    pages: SharedRun<'a>,
     /// Entries, a power of two, less 1.
     mask: u32,
     /// Requests put so far.
@@ -74,12 +74,12 @@ pub struct FrontRing {
 /// Words of a request before its segments.
 const FIXED_WORDS: usize = offset_of!(Request, seg) / size_of::<u64>();
 
-impl FrontRing {
+impl<'a> FrontRing<'a> {
     /// Makes an empty ring in these pages (SHARED_RING_INIT).
     ///
     /// # Panics
     /// When they are not 1, 2, 4, 8 or 16.
-    pub fn new(pages: impl Into<PageRun>) -> Self {
+    pub fn new(pages: SharedRun<'a>) -> Self {
         Self::starting_at(pages, 0)
     }
 
@@ -87,8 +87,7 @@ impl FrontRing {
     ///
     /// # Panics
     /// As [`new`](Self::new).
-    pub fn starting_at(pages: impl Into<PageRun>, index: u32) -> Self {
-        let mut pages = pages.into();
+    pub fn starting_at(mut pages: SharedRun<'a>, index: u32) -> Self {
         pages.zero();
         let order = pages.count().ilog2();
         assert!(order <= ORDER_MAX && pages.count().is_power_of_two());
@@ -109,13 +108,13 @@ impl FrontRing {
         ring
     }
 
-    /// The frames to be granted to the backend, in order.
-    pub fn gfns(&self) -> impl Iterator<Item = Gfn> + use<> {
-        self.pages.gfns()
+    /// The ring's pages.
+    pub fn pages(&self) -> &SharedRun<'a> {
+        &self.pages
     }
 
     /// Ends the use of the ring.
-    pub fn into_run(self) -> PageRun {
+    pub fn into_run(self) -> SharedRun<'a> {
         self.pages
     }
 
@@ -205,12 +204,18 @@ impl FrontRing {
         self.req_prod_pvt = self.req_prod_pvt.wrapping_add(1);
     }
 
+    /// Whether requests were put that are not published yet; never so in a ring that is closed.
+    #[inline(always)]
+    pub fn has_unpublished(&self) -> bool {
+        self.published != self.req_prod_pvt
+    }
+
     /// Shows all requests that were put, and says whether the backend wants an event for them
     /// (RING_PUSH_REQUESTS_AND_CHECK_NOTIFY).
     #[inline]
     pub fn publish(&mut self) -> bool {
         let (old, new) = (self.published, self.req_prod_pvt);
-        if old == new {
+        if !self.has_unpublished() {
             return false;
         }
         self.header().req_prod.store(new, Ordering::Release);
@@ -254,15 +259,21 @@ impl FrontRing {
         Ok(rsp_prod != self.rsp_cons)
     }
 
-    /// Takes nothing any more, not even what was seen already.
+    /// Takes nothing any more, not even what was seen already, and shows nothing any more, not even
+    /// what was put already.
     pub fn close(&mut self) {
         self.closed = true;
         self.rsp_prod_seen = self.rsp_cons;
+        self.req_prod_pvt = self.published;
     }
 
     /// Asks for an event at the next response, and says whether one is there already, in which case
-    /// the caller must not sleep (RING_FINAL_CHECK_FOR_RESPONSES).
+    /// the caller must not sleep (RING_FINAL_CHECK_FOR_RESPONSES). There is nothing to sleep for in
+    /// a ring that is closed.
     pub fn arm(&mut self) -> bool {
+        if self.closed {
+            return true;
+        }
         self.header().rsp_event.store(self.rsp_cons.wrapping_add(1), Ordering::Relaxed);
         // The mirror of the fence in `publish`: our rsp_event before our look at rsp_prod.
         fence(Ordering::SeqCst);
@@ -273,7 +284,7 @@ impl FrontRing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::page::tests::{leaked, leaked_run};
+    use crate::shared::tests::leaked_run;
     use xen_abi::blkif::{MAX_SEGMENTS, OP_READ, RSP_OKAY, Segment};
 
     fn request(id: u64) -> Request {
@@ -285,7 +296,7 @@ mod tests {
     struct Back(u32);
 
     impl Back {
-        fn answer(&mut self, ring: &FrontRing) {
+        fn answer(&mut self, ring: &FrontRing<'_>) {
             let entry = ring.entry(self.0);
             // SAFETY: the entry is inside the ring's page; the id is its second word.
             let id = unsafe { entry.add(1).read_volatile() };
@@ -304,7 +315,7 @@ mod tests {
         }
     }
 
-    fn cross_the_wrap(mut ring: FrontRing) {
+    fn cross_the_wrap(mut ring: FrontRing<'_>) {
         let mut back = Back(ring.rsp_cons);
         for batch in 0..20u64 {
             for n in 0..7 {
@@ -324,7 +335,7 @@ mod tests {
     #[test]
     fn the_backend_is_told_only_when_it_asked() {
         for start in [0, u32::MAX] {
-            let mut ring = FrontRing::starting_at(leaked(), start);
+            let mut ring = FrontRing::starting_at(leaked_run(1), start);
             assert!(!ring.publish(), "nothing was put");
             ring.put(&request(0));
             assert!(ring.publish(), "req_event is one ahead of an empty ring");
@@ -340,7 +351,7 @@ mod tests {
 
     #[test]
     fn arming_sees_a_response_that_came_first() {
-        let (mut ring, mut back) = (FrontRing::new(leaked()), Back(0));
+        let (mut ring, mut back) = (FrontRing::new(leaked_run(1)), Back(0));
         ring.put(&request(1));
         ring.publish();
         assert!(!ring.arm());
@@ -354,7 +365,7 @@ mod tests {
     #[test]
     fn responses_are_bounded_by_what_is_outstanding() {
         for lie in [3, ENTRIES, ENTRIES + 1, u32::MAX, 1 << 31] {
-            let mut ring = FrontRing::new(leaked());
+            let mut ring = FrontRing::new(leaked_run(1));
             ring.put(&request(1));
             ring.put(&request(2));
             ring.publish();
@@ -365,8 +376,8 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_ring_keeps_what_it_has_seen() {
-        let (mut ring, mut back) = (FrontRing::new(leaked()), Back(0));
+    fn a_closed_ring_takes_and_shows_nothing() {
+        let (mut ring, mut back) = (FrontRing::new(leaked_run(1)), Back(0));
         for id in 0..3 {
             ring.put(&request(id));
         }
@@ -374,9 +385,14 @@ mod tests {
         back.answer(&ring);
         back.answer(&ring);
         assert_eq!(ring.take().unwrap().unwrap().id, 0);
+        ring.put(&request(3));
         ring.close();
         back.answer(&ring);
         assert!(ring.take().unwrap().is_none());
+        let rsp_event = ring.header().rsp_event.load(Ordering::Relaxed);
+        assert!(!ring.has_unpublished() && !ring.publish() && ring.arm());
+        assert_eq!(ring.header().req_prod.load(Ordering::Relaxed), 3);
+        assert_eq!(ring.header().rsp_event.load(Ordering::Relaxed), rsp_event);
     }
 
     #[test]
@@ -395,7 +411,7 @@ mod tests {
 
     #[test]
     fn unpublished_requests_cannot_be_answered() {
-        let mut ring = FrontRing::new(leaked());
+        let mut ring = FrontRing::new(leaked_run(1));
         ring.put(&request(1));
         ring.header().rsp_prod.store(1, Ordering::Release);
         assert!(ring.take().is_err());
@@ -405,7 +421,7 @@ mod tests {
     #[should_panic]
     #[cfg(debug_assertions)]
     fn a_full_ring_is_a_bug_of_the_caller() {
-        let mut ring = FrontRing::new(leaked());
+        let mut ring = FrontRing::new(leaked_run(1));
         (0..=u64::from(ENTRIES)).for_each(|id| ring.put(&request(id)));
     }
 }

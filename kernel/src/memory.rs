@@ -26,7 +26,8 @@ pub fn heap_size() -> usize {
 pub struct PageSource {
     /// Ranges never used yet, whole pages, half open.
     fresh: Vec<(u64, u64)>,
-    /// Pages that were given back.
+    /// Pages that were given back. They stay pages: a backend may have seen or kept them, so none
+    /// becomes heap.
     returned: Vec<Page>,
 }
 

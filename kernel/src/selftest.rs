@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use bootloader_api::BootInfo;
 use drivers::grant::GrantTable;
 use drivers::hypervisor::{Access, Hypervisor};
+use drivers::shared::SharedPage;
 use xen_abi::{DomId, PAGE_SIZE};
 
 use crate::cpu;
@@ -108,13 +109,17 @@ impl Selftest {
 
         let mut table = GrantTable::new(xen);
         match (table.reserve(), xen.alloc_page()) {
-            (Ok(mut grant), Some(mut page)) => {
+            (Ok(grant), Some(mut page)) => {
                 self.page(&mut page);
                 self.check("reserved grants are left alone", grant.gref().0 >= 8);
-                grant.permit(DomId(0), page.gfn(), Access::ReadWrite);
-                self.check("an unused grant is revoked", grant.revoke().is_ok());
-                self.check("and given back", table.release(grant).is_ok());
-                xen.free_page(page);
+                let mut shared = SharedPage::new(page, grant);
+                shared.permit(DomId(0), Access::ReadWrite);
+                let parts = shared.into_parts();
+                self.check("an unused grant is revoked", parts.is_ok());
+                if let Ok((page, grant)) = parts {
+                    table.release(grant);
+                    xen.free_page(page);
+                }
             }
             _ => self.check("a grant can be had", false),
         }

@@ -8,10 +8,12 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use boot_info::memory_map::{ENTRIES_MAX, WIRE_ENTRY_SIZE, decode};
 use drivers::clock::system_time_ns;
-use drivers::hypervisor::{GrantFrame, Hypervisor};
-use drivers::{Page, PageRun, hypervisor};
+use drivers::grant::GrantFrame;
+use drivers::hypervisor::Hypervisor;
+use drivers::{Page, PageRun};
 use spin::Mutex;
 use xen_abi::event_channel::{self, AllocUnbound, BindVirq, PortArgument};
+use xen_abi::grant_table::TablePage;
 use xen_abi::hvm::{self, HvmParam};
 use xen_abi::memory::{self, AddToPhysmap, MemoryMap};
 use xen_abi::sched::{self, ShutdownReason};
@@ -39,11 +41,13 @@ pub struct Xen {
     shared: &'static SharedInfo,
     /// Where the grant table's pages go, one after the other.
     grant_table: Gfn,
+    /// Pages of it that were handed out.
+    grant_frames: Mutex<u32>,
     pages: Mutex<PageSource>,
-    /// The highest time handed out.
+    /// The highest time handed out; of no meaning in a restored domain, whose clock may be behind.
     last_ns: AtomicU64,
     timer_port: AtomicU32,
-    /// When the armed timer fires; [`u64::MAX`] when none is armed.
+    /// When the armed timer fires; [`u64::MAX`] when none is armed. A restored domain has none.
     timer_ns: AtomicU64,
 }
 
@@ -75,12 +79,14 @@ impl Xen {
         // SAFETY: the frame is the first of those that hold nothing (the caller's promise).
         unsafe { add_to_physmap(gate, memory::SPACE_SHARED_INFO, 0, special)? };
         let shared = ptr::with_exposed_provenance::<SharedInfo>(special.0 as usize * PAGE_SIZE);
-        // SAFETY: Xen's shared page is there now, for good; all its fields are atomics.
+        // SAFETY: Xen's shared page is there now, until the domain is saved (a restored one would
+        // have to put it there again before it looks at a clock); all its fields are atomics.
         let shared = unsafe { &*shared };
         let xen = Self {
             gate,
             shared,
             grant_table: Gfn(special.0 + 1),
+            grant_frames: Mutex::new(0),
             pages: Mutex::new(pages),
             last_ns: AtomicU64::new(0),
             timer_port: AtomicU32::new(0),
@@ -228,7 +234,9 @@ impl Hypervisor for Xen {
         self.pages.lock().put(page);
     }
 
-    fn grant_frame(&self, index: u32) -> Result<&GrantFrame, Errno> {
+    fn grant_frame(&self) -> Result<GrantFrame<'_>, Errno> {
+        let mut handed_out = self.grant_frames.lock();
+        let index = *handed_out;
         if u64::from(index) >= SPECIAL_PAGES - 1 {
             return Err(Errno::ENOSPC);
         }
@@ -236,10 +244,12 @@ impl Hypervisor for Xen {
         // SAFETY: one of the frames behind the shared page that hold nothing (`new`) but what an
         // earlier call put there, which is the same.
         unsafe { add_to_physmap(self.gate, memory::SPACE_GRANT_TABLE, index.into(), gfn)? };
-        let frame =
-            ptr::with_exposed_provenance::<hypervisor::GrantFrame>(gfn.0 as usize * PAGE_SIZE);
-        // SAFETY: that page of the grant table is there now, for good; all its fields are atomics.
-        Ok(unsafe { &*frame })
+        *handed_out += 1;
+        let entries = ptr::with_exposed_provenance::<TablePage>(gfn.0 as usize * PAGE_SIZE);
+        // SAFETY: that page of the grant table is there now, until the domain is saved (nothing
+        // here survives that: a restored domain would have to put each page there again); all its
+        // fields are atomics. The count sees to it that no page is handed out twice.
+        Ok(unsafe { GrantFrame::new(index, &*entries) })
     }
 
     fn evtchn_alloc_unbound(&self, remote: DomId) -> Result<Port, Errno> {

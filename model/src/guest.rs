@@ -7,6 +7,7 @@ use drivers::blkfront::{
 };
 use drivers::grant::GrantTable;
 use drivers::hypervisor::Hypervisor;
+use drivers::shared::SharedRun;
 use drivers::xenstore::Xenstore;
 
 use crate::hypervisor::ModelXen;
@@ -37,6 +38,20 @@ pub fn engine_disk<'d, 'a>(
 /// One queue with all slots, one page each.
 pub fn setup(grants: GrantMode) -> Setup {
     Setup { grants, queues: 1, slots: drivers::ring::ENTRIES, pages_per_slot: 1 }
+}
+
+/// Pages that can be shared, with nothing granted yet, by entries of a table of their own.
+pub fn shared_run(xen: &ModelXen, count: usize) -> SharedRun<'_> {
+    let mut table = GrantTable::new(xen);
+    let grants = (0..count).map(|_| table.reserve().expect("a new page of the table"));
+    SharedRun::new(xen.alloc_run(count).expect("enough pages"), grants.collect())
+}
+
+/// Frees pages that nobody has mapped.
+pub fn free_run(xen: &ModelXen, run: SharedRun<'_>) {
+    for shared in run.into_pages() {
+        xen.free_page(shared.into_parts().expect("nobody has it mapped").0);
+    }
 }
 
 impl<'a> Guest<'a> {

@@ -7,7 +7,8 @@ use std::cell::{RefCell, RefMut};
 use std::fmt;
 use std::rc::Rc;
 
-use drivers::hypervisor::{GrantFrame, Hypervisor};
+use drivers::grant::GrantFrame;
+use drivers::hypervisor::Hypervisor;
 use drivers::page::{Page, PageRun};
 use xen_abi::{DomId, Errno, Port, console, xenstore};
 
@@ -111,11 +112,14 @@ impl Hypervisor for ModelXen {
         self.enter().xen.free_page(page);
     }
 
-    fn grant_frame(&self, index: u32) -> Result<&GrantFrame, Errno> {
-        if self.enter().xen.fails() {
+    fn grant_frame(&self) -> Result<GrantFrame<'_>, Errno> {
+        let mut world = self.enter();
+        if world.xen.fails() {
             return Err(Errno::ENOMEM);
         }
-        self.memory.grant_table.get(index as usize).ok_or(Errno::EINVAL)
+        let frame = self.memory.grant_frame(world.xen.grant_frames).ok_or(Errno::EINVAL)?;
+        world.xen.grant_frames += 1;
+        Ok(frame)
     }
 
     fn evtchn_alloc_unbound(&self, remote: DomId) -> Result<Port, Errno> {

@@ -9,8 +9,8 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32};
 
 use drivers::PageRun;
-use drivers::hypervisor::GrantFrame;
-use xen_abi::grant_table::{ENTRIES_PER_PAGE, EntryV1};
+use drivers::grant::GrantFrame;
+use xen_abi::grant_table::{ENTRIES_PER_PAGE, EntryV1, TablePage};
 use xen_abi::{Gfn, PAGE_SIZE, console, xenstore};
 
 /// Frame number of the first page.
@@ -25,7 +25,7 @@ struct Frame(UnsafeCell<[u8; PAGE_SIZE]>);
 pub struct Memory {
     frames: Box<[Frame]>,
     /// The grant table at its full size.
-    pub grant_table: Box<[GrantFrame]>,
+    pub grant_table: Box<[TablePage]>,
     /// The ring with xenstored.
     pub store: xenstore::Interface,
     /// The ring with the console's daemon.
@@ -83,6 +83,15 @@ impl Memory {
     pub fn grant_entry(&self, gref: u32) -> Option<&EntryV1> {
         let frame = self.grant_table.get((gref / ENTRIES_PER_PAGE) as usize)?;
         frame.get((gref % ENTRIES_PER_PAGE) as usize)
+    }
+
+    /// Page `index` of the grant table, as its owner gets it, if the table can grow to that.
+    ///
+    /// The caller is the hypervisor, which hands no page out twice.
+    pub(crate) fn grant_frame(&self, index: u32) -> Option<GrantFrame<'_>> {
+        let entries = self.grant_table.get(index as usize)?;
+        // SAFETY: what the guest takes for its grant table; handed out once (the caller).
+        Some(unsafe { GrantFrame::new(index, entries) })
     }
 
     /// Pages from `index` on, as their owner gets them: zeroed. Answers whether they still held
@@ -151,7 +160,7 @@ impl Memory {
     }
 }
 
-fn empty_grant_frame() -> GrantFrame {
+fn empty_grant_frame() -> TablePage {
     std::array::from_fn(|_| EntryV1 {
         flags: AtomicU16::new(0),
         domid: AtomicU16::new(0),

@@ -62,6 +62,8 @@ pub struct Xen {
     pub fail_call: Option<u64>,
     /// Each of the guest's calls takes so much longer, as when its processor is taken away.
     pub call_ns: u64,
+    /// Pages of the grant table that the guest has.
+    pub(crate) grant_frames: u32,
     free_pages: Vec<usize>,
     owned: Vec<bool>,
     trace: u64,
@@ -85,6 +87,7 @@ impl Xen {
             totals: Totals::default(),
             fail_call: None,
             call_ns: 0,
+            grant_frames: 0,
             free_pages: (0..config.pages).rev().collect(),
             owned: vec![false; config.pages],
             trace: 0xcbf2_9ce4_8422_2325,

@@ -9,7 +9,7 @@ use drivers::hypervisor::Hypervisor;
 use drivers::ring::{ENTRIES, FrontRing};
 use drivers::xenstore::Transaction;
 use model::blkback::ring::BackRing;
-use model::guest::{self, perform, setup};
+use model::guest::{self, free_run, perform, setup, shared_run};
 use model::{Config, Disk, Guest, ModelXen, Workload};
 use xen_abi::DomId;
 use xen_abi::blkif::{MAX_SEGMENTS, Request, Segment};
@@ -476,10 +476,9 @@ fn a_backend_sees_all_keys_or_none() {
 #[test]
 fn both_halves_of_the_ring_cross_the_wrap_of_the_indices() {
     let xen = ModelXen::seeded(10);
-    let page = xen.alloc_page().unwrap();
     let memory = Rc::clone(&xen.world().xen.memory);
-    let mut front = FrontRing::starting_at(page, u32::MAX - 100);
-    let mut back = BackRing::attach(&memory, front.gfns().collect());
+    let mut front = FrontRing::starting_at(shared_run(&xen, 1), u32::MAX - 100);
+    let mut back = BackRing::attach(&memory, front.pages().gfns().collect());
     let mut request = Request {
         operation: 0,
         nr_segments: 1,
@@ -513,5 +512,5 @@ fn both_halves_of_the_ring_cross_the_wrap_of_the_indices() {
         assert!(!back.final_check() && !front.arm());
     }
     assert!(sent > 200, "the indices have wrapped");
-    front.into_run().into_pages().for_each(|page| xen.free_page(page));
+    free_run(&xen, front.into_run());
 }

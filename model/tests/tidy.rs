@@ -22,7 +22,8 @@ const ORDER: [(&str, &[&str]); 14] = [
 ];
 
 /// Files, and directories with all below them, that may hold `unsafe` code.
-const UNSAFE_HOMES: [&str; 16] = [
+const UNSAFE_HOMES: [&str; 17] = [
+    "drivers/src/grant.rs",
     "drivers/src/page.rs",
     "drivers/src/ring.rs",
     "boot/src/entry.rs",

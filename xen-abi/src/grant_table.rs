@@ -29,9 +29,12 @@ pub struct EntryV1 {
     pub frame: AtomicU32,
 }
 
+/// One page of the table.
+pub type TablePage = [EntryV1; ENTRIES_PER_PAGE as usize];
+
 const _: () = {
     assert!(size_of::<EntryV1>() == 8);
     assert!(offset_of!(EntryV1, domid) == 2);
     assert!(offset_of!(EntryV1, frame) == 4);
-    assert!(size_of::<EntryV1>() * ENTRIES_PER_PAGE as usize == crate::PAGE_SIZE);
+    assert!(size_of::<TablePage>() == crate::PAGE_SIZE);
 };

@@ -1,13 +1,13 @@
 //! The data path: a queue pair, owned by one loop.
 //!
 //! Slot = request id = pages = grants = entry of arrays that are made at connect. A [`Slot`] is a
-//! token that can't be copied: submitting consumes it and its completion returns it, so nobody
-//! touches pages that the backend may be using, and the ring can't be full. Nothing here
-//! allocates, and in the persistent modes nothing touches the grant table.
+//! token that can't be copied and is of use to its own queue alone: submitting consumes it and its
+//! completion returns it, so nobody touches pages that the backend may be using, and the ring can't
+//! be full. Nothing here allocates, and in the persistent modes nothing touches the grant table.
 //!
 //! The backend is not trusted: a response must carry the id of a request in flight, with the
 //! queue and generation of that very request, and its operation. Anything else is [`Broken`], for
-//! good.
+//! good: from then on the backend is shown nothing more, no request and no grant.
 
 use alloc::vec::Vec;
 
@@ -18,7 +18,6 @@ use super::resources::Resources;
 use super::slot::{Operation, Slot, SlotState};
 use super::storm::Storm;
 use super::{Broken, DiskInfo, GrantMode, IoError};
-use crate::grant::Grant;
 use crate::hypervisor::{Access, Hypervisor};
 use crate::ring::FrontRing;
 
@@ -65,13 +64,14 @@ pub struct PagesKept {
 #[derive(Debug)]
 pub struct QueuePair<'a, H> {
     hypervisor: &'a H,
-    ring: FrontRing,
-    ring_grants: Vec<Grant<'a>>,
+    ring: FrontRing<'a>,
     port: Port,
+    /// What the number of the queue adds to its slots.
+    base: u32,
     backend: DomId,
     grants: GrantMode,
     sectors: u64,
-    /// Of a read or write: what the backend takes, and the slots hold.
+    /// Of a read or write: what the backend takes, and the slots hold; 0 once it is broken.
     bytes_max: u32,
     slots: Vec<SlotState<'a>>,
     free: Vec<Slot>,
@@ -91,21 +91,19 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
         backend: DomId,
         grants: GrantMode,
     ) -> Self {
-        let Resources { ring, mut ring_grants, mut slots, port } = resources;
-        for (grant, gfn) in ring_grants.iter_mut().zip(ring.gfns()) {
-            grant.permit(backend, gfn, Access::ReadWrite);
-        }
+        let Resources { mut ring, mut slots, port, base } = resources;
+        ring.permit(backend, Access::ReadWrite);
         let ring = FrontRing::new(ring);
         let mut counters = Counters::default();
         if grants.is_persistent() {
             counters.grants = slots.iter_mut().map(|slot| slot.permit_for_good(backend)).sum();
         }
-        let free = (0..slots.len() as u16).rev().map(Slot).collect();
+        let free = (0..slots.len() as u16).rev().map(|slot| Slot::new(base, slot)).collect();
         Self {
             hypervisor,
             ring,
-            ring_grants,
             port,
+            base,
             backend,
             grants,
             sectors: 0,
@@ -132,13 +130,13 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
 
     /// What the backend needs to know the ring's pages by, in order.
     pub(super) fn ring_grefs(&self) -> impl Iterator<Item = GrantRef> {
-        self.ring_grants.iter().map(Grant::gref)
+        self.ring.pages().grefs()
     }
 
     /// What it was made of; the backend may still have all of it mapped.
     pub(super) fn into_resources(self) -> Resources<'a> {
-        let Self { ring, ring_grants, slots, port, .. } = self;
-        Resources { ring: ring.into_run(), ring_grants, slots, port }
+        let Self { ring, slots, port, base, .. } = self;
+        Resources { ring: ring.into_run(), slots, port, base }
     }
 
     /// What was done since connect.
@@ -167,8 +165,21 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
     }
 
     /// Takes a slot back.
+    ///
+    /// # Panics
+    /// When it is another queue's, which is a bug of the caller.
+    #[inline]
     pub fn release(&mut self, slot: Slot) {
+        self.index(&slot);
         self.free.push(slot);
+    }
+
+    /// Place of a slot of this queue among its slots.
+    #[inline(always)]
+    fn index(&self, slot: &Slot) -> usize {
+        let index = slot.index_from(self.base);
+        assert!(index < self.slots.len(), "a slot of another queue");
+        index
     }
 
     /// Puts a request on the ring; the backend sees it after [`kick`](Self::kick).
@@ -177,19 +188,24 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
     /// or write at most what the slot's pages hold and what the backend takes
     /// ([`DiskInfo::request_bytes_max`]). What a write does not use of its last page is zeroed.
     ///
+    /// Once the device is [`Broken`], nothing is put, and the slot is lost like those in flight.
+    ///
     /// # Panics
-    /// When the range is beyond the disk, the slot or the backend's limit, which is a bug of the
-    /// caller.
+    /// When the range is beyond the disk, the slot or the backend's limit, or the slot is another
+    /// queue's, which is a bug of the caller.
     #[inline]
     pub fn submit(&mut self, slot: Slot, operation: Operation, sector: u64, bytes: u32) {
         let sectors = u64::from(bytes / SECTOR_SIZE);
         let end = sector.checked_add(sectors);
         assert!(bytes.is_multiple_of(SECTOR_SIZE) && end.is_some_and(|end| end <= self.sectors));
         assert!((bytes == 0) == (operation == Operation::Flush));
-        let state = &mut self.slots[slot.index()];
+        let index = self.index(&slot);
+        let state = &mut self.slots[index];
         match operation {
             Operation::Read | Operation::Write => {
-                assert!(bytes <= self.bytes_max);
+                if bytes > self.bytes_max {
+                    return self.refuse(bytes);
+                }
                 state.begin(operation, sector, bytes);
                 if operation == Operation::Write {
                     self.counters.writes += 1;
@@ -206,6 +222,7 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
                 }
                 state.put_data(&mut self.ring, bytes);
             }
+            _ if self.broken.is_some() => {}
             Operation::Flush => {
                 self.counters.flushes += 1;
                 state.begin(operation, sector, 0);
@@ -223,9 +240,12 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
     /// Shows all submitted requests to the backend, with at most one event.
     ///
     /// # Errors
-    /// [`Broken`], when the event can't be sent.
+    /// [`Broken`], when the event can't be sent, or the device was broken before.
     #[inline]
     pub fn kick(&mut self) -> Result<(), Broken> {
+        if !self.ring.has_unpublished() {
+            return self.answer_broken();
+        }
         if self.ring.publish() {
             self.counters.notifications += 1;
             self.hypervisor
@@ -245,7 +265,8 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
             Ok(Some(response)) => {
                 self.complete(response).map(Some).map_err(|broken| self.fail(broken))
             }
-            Ok(None) => self.broken.map_or(Ok(None), Err),
+            Ok(None) if self.broken.is_none() => Ok(None),
+            Ok(None) => self.answer_broken().map(|()| None),
             Err(overrun) => Err(self.fail(Broken::Overrun(overrun))),
         }
     }
@@ -272,12 +293,8 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
             }
             GrantMode::PerRequest => state.revoke().map_err(|_| Broken::StillMapped)?,
         }
-        let result = match response.status {
-            RSP_OKAY => Ok(()),
-            RSP_EOPNOTSUPP => Err(IoError::NotSupported),
-            status => Err(IoError::Failed(status)),
-        };
-        Ok(Completion { slot: Slot(number), result })
+        let result = if response.status == RSP_OKAY { Ok(()) } else { failed(response.status) };
+        Ok(Completion { slot: Slot::of_id(response.id), result })
     }
 
     /// Counts the pages that requests used in this window and the one before
@@ -289,9 +306,9 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
             return None;
         }
         let mut pages = PagesKept::default();
-        for grant in self.slots.iter().flat_map(SlotState::used_grants) {
+        for page in self.slots.iter().flat_map(SlotState::used_pages) {
             pages.used += 1;
-            pages.kept += u32::from(grant.is_mapped());
+            pages.kept += u32::from(page.is_mapped());
         }
         Some(pages)
     }
@@ -329,32 +346,56 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
     /// Copies `bytes` into the slot's data at `offset`, for a write.
     ///
     /// # Panics
-    /// When they do not fit, or cross a page.
+    /// When they do not fit, or cross a page, or the slot is another queue's.
     pub fn write_data(&mut self, slot: &Slot, offset: usize, bytes: &[u8]) {
-        self.slots[slot.index()].write(offset, bytes);
+        let index = self.index(slot);
+        self.slots[index].write(offset, bytes);
     }
 
     /// Puts `word` at the start of each sector of what a read of `bytes` is to bring, where the
     /// backend will put it: a sector that it leaves out shows that afterwards.
     ///
     /// # Panics
-    /// When that is beyond the slot's pages.
+    /// When that is beyond the slot's pages, or the slot is another queue's.
     pub fn spoil(&mut self, slot: &Slot, bytes: u32, word: [u8; 8]) {
-        self.slots[slot.index()].spoil(bytes, word);
+        let index = self.index(slot);
+        self.slots[index].spoil(bytes, word);
     }
 
     /// Copies the slot's data from `offset` on, after a read.
     ///
     /// # Panics
-    /// When the range is beyond the slot's pages, or crosses a page.
+    /// When the range is beyond the slot's pages, or crosses a page, or the slot is another
+    /// queue's.
     pub fn read_data(&self, slot: &Slot, offset: usize, bytes: &mut [u8]) {
-        self.slots[slot.index()].read(offset, bytes);
+        self.slots[self.index(slot)].read(offset, bytes);
     }
 
-    /// Nothing completes any more.
+    /// Returns why the device is broken, if it is.
+    #[cold]
+    fn answer_broken(&self) -> Result<(), Broken> {
+        self.broken.map_or(Ok(()), Err)
+    }
+
+    /// Puts no read or write of so many bytes.
+    #[cold]
+    fn refuse(&self, bytes: u32) {
+        assert!(self.broken.is_some(), "{bytes} bytes are more than {}", self.bytes_max);
+    }
+
+    /// Nothing completes any more, and nothing is shown to the backend.
     #[cold]
     fn fail(&mut self, broken: Broken) -> Broken {
         self.ring.close();
+        self.bytes_max = 0;
         *self.broken.get_or_insert(broken)
     }
+}
+
+#[cold]
+fn failed(status: i16) -> Result<(), IoError> {
+    Err(match status {
+        RSP_EOPNOTSUPP => IoError::NotSupported,
+        status => IoError::Failed(status),
+    })
 }

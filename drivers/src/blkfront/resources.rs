@@ -4,18 +4,20 @@ use alloc::vec::Vec;
 
 use xen_abi::{DomId, Port};
 
-use super::slot::SlotState;
+use super::slot::{Slot, SlotState, slot_base};
 use super::{ConnectError, Setup, Vdev};
 use crate::grant::{Grant, GrantTable};
 use crate::hypervisor::Hypervisor;
-use crate::page::{Page, PageRun};
+use crate::page::Page;
+use crate::shared::{SharedPage, SharedRun};
 
 /// A queue pair's pages, reserved grants and port.
 pub(super) struct Resources<'a> {
-    pub(super) ring: PageRun,
-    pub(super) ring_grants: Vec<Grant<'a>>,
+    pub(super) ring: SharedRun<'a>,
     pub(super) slots: Vec<SlotState<'a>>,
     pub(super) port: Port,
+    /// What the queue's number adds to its slots; no other queue has it, of whatever VBD.
+    pub(super) base: u32,
 }
 
 impl<'a> Resources<'a> {
@@ -28,8 +30,8 @@ impl<'a> Resources<'a> {
         backend: DomId,
     ) -> Result<Vec<Self>, ConnectError> {
         let mut all = Vec::new();
-        for queue in 0..setup.queues as u16 {
-            match Self::take(hypervisor, table, setup, (vdev, queue), backend) {
+        for _ in 0..setup.queues {
+            match Self::take(hypervisor, table, setup, vdev, backend) {
                 Ok(one) => all.push(one),
                 Err(error) => {
                     for one in all {
@@ -47,7 +49,7 @@ impl<'a> Resources<'a> {
         hypervisor: &'a H,
         table: &mut GrantTable<'a, H>,
         setup: &Setup,
-        (vdev, queue): (Vdev, u16),
+        vdev: Vdev,
         backend: DomId,
     ) -> Result<Self, ConnectError> {
         let slots = setup.slots as usize;
@@ -69,14 +71,15 @@ impl<'a> Resources<'a> {
         })();
         match port {
             Ok(port) => {
-                let ring_grants = grants.split_off(granted);
-                let slots = share_out(setup, (vdev, queue), pages, grants);
-                Ok(Self { ring, ring_grants, slots, port })
+                let ring = SharedRun::new(ring, grants.split_off(granted));
+                let base = slot_base(table.number_queue());
+                let slots = share_out(setup, (vdev, base), pages, grants);
+                Ok(Self { ring, slots, port, base })
             }
             Err(error) => {
                 ring.into_pages().chain(pages).for_each(|page| hypervisor.free_page(page));
                 for grant in grants {
-                    table.release(grant).expect("a grant that was never permitted");
+                    table.release(grant);
                 }
                 Err(error)
             }
@@ -90,14 +93,18 @@ impl<'a> Resources<'a> {
         hypervisor: &H,
         table: &mut GrantTable<'a, H>,
     ) -> u32 {
-        // A port that is gone already is closed enough.
+        // Before the grants, so that no event comes any more for a ring that is gone. A port that
+        // is gone already is closed enough.
         let _ = hypervisor.evtchn_close(self.port);
         let mut quarantined_pages = 0;
-        let mut give_back = |(page, grant)| match table.release(grant) {
-            Ok(()) => hypervisor.free_page(page),
+        let mut give_back = |shared: SharedPage<'a>| match shared.into_parts() {
+            Ok((page, grant)) => {
+                table.release(grant);
+                hypervisor.free_page(page);
+            }
             Err(_) => quarantined_pages += 1,
         };
-        self.ring.into_pages().zip(self.ring_grants).for_each(&mut give_back);
+        self.ring.into_pages().for_each(&mut give_back);
         for slot in self.slots {
             slot.pages.into_iter().chain(slot.indirect).for_each(&mut give_back);
             slot.private.into_iter().for_each(|page| hypervisor.free_page(page));
@@ -109,17 +116,18 @@ impl<'a> Resources<'a> {
 /// Makes slots out of pages and grants, of which there are as many as `setup` asks for.
 fn share_out<'a>(
     setup: &Setup,
-    (vdev, queue): (Vdev, u16),
+    (vdev, base): (Vdev, u32),
     pages: Vec<Page>,
     grants: Vec<Grant<'a>>,
 ) -> Vec<SlotState<'a>> {
     let (mut pages, mut grants) = (pages.into_iter(), grants.into_iter());
     let slots = (0..setup.slots as u16).map(|number| {
-        let mut granted = pages.by_ref().zip(grants.by_ref());
+        let shared = pages.by_ref().zip(grants.by_ref());
+        let mut granted = shared.map(|(page, grant)| SharedPage::new(page, grant));
         let shared = granted.by_ref().take(setup.pages_per_slot).collect();
         let indirect = granted.by_ref().take(setup.indirect_pages_per_slot()).next();
         let private = pages.by_ref().take(setup.private_pages_per_slot()).collect();
-        SlotState::new(vdev, (queue, number), shared, indirect, private)
+        SlotState::new(vdev, Slot::new(base, number), shared, indirect, private)
     });
     slots.collect()
 }

@@ -9,15 +9,18 @@ use xen_abi::blkif::{
 use xen_abi::{DomId, PAGE_SIZE};
 
 use super::Vdev;
-use crate::grant::{Grant, StillMapped};
+use crate::grant::StillMapped;
 use crate::hypervisor::Access;
 use crate::page::Page;
 use crate::ring::FrontRing;
+use crate::shared::SharedPage;
 
 /// For the part of a page that a request does not use.
 static ZEROES: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
 /// An id that no request has: it names no slot.
 const NOT_IN_FLIGHT: u64 = u64::MAX;
+/// One in the upper half of an id.
+const GENERATION: u64 = 1 << 32;
 /// The last sector of a page, as segments count them.
 const LAST_SECT: u8 = SECTORS_PER_PAGE as u8 - 1;
 
@@ -48,14 +51,38 @@ impl Operation {
     }
 }
 
-/// The right to have one request in flight.
+/// The right to have one request in flight on the queue that it came from: numbers of queue and
+/// slot, as they stand in the lower half of the request's id.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Slot(pub(super) u16);
+pub struct Slot(u32);
+
+/// What the number of a queue adds to its slots.
+pub(super) const fn slot_base(queue: u16) -> u32 {
+    (queue as u32) << 16
+}
 
 impl Slot {
-    /// Its number, from 0 on, to keep things of one's own beside it.
+    /// Slot `number` of the queue with this base.
+    pub(super) fn new(base: u32, number: u16) -> Self {
+        Self(base | u32::from(number))
+    }
+
+    /// The slot of a request, out of its id.
+    #[inline(always)]
+    pub(super) fn of_id(id: u64) -> Self {
+        Self(id as u32)
+    }
+
+    /// Number among the queue's slots, from 0 on, to keep things of one's own beside it.
     pub fn index(&self) -> usize {
-        usize::from(self.0)
+        usize::from(self.0 as u16)
+    }
+
+    /// Number among the slots of the queue with this base; beyond them, if the slot is another
+    /// queue's.
+    #[inline(always)]
+    pub(super) fn index_from(&self, base: u32) -> usize {
+        (self.0 ^ base) as usize
     }
 }
 
@@ -65,10 +92,9 @@ pub(super) struct SlotState<'a> {
     /// The shadow of the request, a direct one; its grefs never change. Its id is
     /// [`NOT_IN_FLIGHT`] between two requests.
     request: Request,
-    generation: u32,
-    /// The lower half of its ids: the queue's number, so that an answer on another queue is none,
-    /// and the slot's.
-    home: u32,
+    /// Id of its last request: in the lower half its [`Slot`], so that an answer on another queue
+    /// is none; in the upper half a generation, so that a late one is none.
+    last_id: u64,
     /// Of the data of the request; 0 for one that has none.
     bytes: u32,
     /// Bytes from the start of the pages that requests of this window used.
@@ -78,31 +104,31 @@ pub(super) struct SlotState<'a> {
     /// Bytes from the start of the pages that may hold something, but for what this window's
     /// requests brought.
     filled_bytes: u32,
-    pub(super) pages: Vec<(Page, Grant<'a>)>,
+    pub(super) pages: Vec<SharedPage<'a>>,
     /// In [`super::GrantMode::PersistentCopy`], the caller's side of the data.
     pub(super) private: Vec<Page>,
     /// The segments of `pages`, where those may be more than a direct request has.
-    pub(super) indirect: Option<(Page, Grant<'a>)>,
+    pub(super) indirect: Option<SharedPage<'a>>,
     /// The segment in the indirect page that was last in its request, and may end early.
     indirect_last: usize,
 }
 
 impl<'a> SlotState<'a> {
-    /// Slot `number` of queue `queue`, over pages whose grants are reserved.
+    /// A slot over pages that nobody else has yet.
     pub(super) fn new(
         vdev: Vdev,
-        (queue, number): (u16, u16),
-        pages: Vec<(Page, Grant<'a>)>,
-        mut indirect: Option<(Page, Grant<'a>)>,
+        slot: Slot,
+        pages: Vec<SharedPage<'a>>,
+        mut indirect: Option<SharedPage<'a>>,
         private: Vec<Page>,
     ) -> Self {
         let mut seg = [Segment::default(); MAX_SEGMENTS];
-        for (segment, (_, grant)) in seg.iter_mut().zip(&pages) {
-            *segment = whole(grant);
+        for (segment, page) in seg.iter_mut().zip(&pages) {
+            *segment = whole(page);
         }
-        if let Some((indirect, _)) = &mut indirect {
-            for (index, (_, grant)) in pages.iter().enumerate() {
-                indirect.write(index * size_of::<Segment>(), &whole(grant).to_bytes());
+        if let Some(indirect) = &mut indirect {
+            for (index, page) in pages.iter().enumerate() {
+                indirect.write(index * size_of::<Segment>(), &whole(page).to_bytes());
             }
         }
         let request = Request {
@@ -116,8 +142,7 @@ impl<'a> SlotState<'a> {
         };
         Self {
             request,
-            generation: 0,
-            home: u32::from(queue) << 16 | u32::from(number),
+            last_id: slot.0.into(),
             bytes: 0,
             used_bytes: 0,
             used_before_bytes: 0,
@@ -149,10 +174,10 @@ impl<'a> SlotState<'a> {
     #[inline(always)]
     pub(super) fn begin(&mut self, operation: Operation, sector: u64, bytes: u32) {
         assert!(!self.is_in_flight());
-        self.generation = self.generation.wrapping_add(1);
+        self.last_id = self.last_id.wrapping_add(GENERATION);
         self.bytes = bytes;
         self.request.operation = operation.code();
-        self.request.id = u64::from(self.generation) << 32 | u64::from(self.home);
+        self.request.id = self.last_id;
         self.request.sector_number = sector;
     }
 
@@ -182,14 +207,14 @@ impl<'a> SlotState<'a> {
     }
 
     fn put_indirect(&mut self, ring: &mut FrontRing, segments: usize, last_sect: u8) {
-        let (page, grant) = self.indirect.as_mut().expect("a slot with more pages than segments");
+        let page = self.indirect.as_mut().expect("a slot with more pages than segments");
         for (index, last_sect) in [(self.indirect_last, LAST_SECT), (segments - 1, last_sect)] {
-            let segment = Segment { last_sect, ..whole(&self.pages[index].1) };
+            let segment = Segment { last_sect, ..whole(&self.pages[index]) };
             page.write(index * size_of::<Segment>(), &segment.to_bytes());
         }
         self.indirect_last = segments - 1;
         let mut indirect_grefs = [0; MAX_INDIRECT_PAGES];
-        indirect_grefs[0] = grant.gref().0;
+        indirect_grefs[0] = page.gref().0;
         ring.put_indirect(&IndirectRequest {
             operation: blkif::OP_INDIRECT,
             indirect_op: self.request.operation,
@@ -232,12 +257,12 @@ impl<'a> SlotState<'a> {
             _ => Access::ReadOnly,
         };
         let segments = segments(bytes);
-        for (page, grant) in &mut self.pages[..segments] {
-            grant.permit(backend, page.gfn(), access);
+        for page in &mut self.pages[..segments] {
+            page.permit(backend, access);
         }
         let mut count = segments as u64;
-        for (page, grant) in self.indirect.iter_mut().filter(|_| segments > MAX_SEGMENTS) {
-            grant.permit(backend, page.gfn(), Access::ReadOnly);
+        for page in self.indirect.iter_mut().filter(|_| segments > MAX_SEGMENTS) {
+            page.permit(backend, Access::ReadOnly);
             count += 1;
         }
         count
@@ -247,16 +272,16 @@ impl<'a> SlotState<'a> {
     #[inline(always)]
     pub(super) fn revoke(&mut self) -> Result<(), StillMapped> {
         let segments = segments(self.bytes);
-        self.pages[..segments].iter_mut().try_for_each(|(_, grant)| grant.revoke())?;
+        self.pages[..segments].iter_mut().try_for_each(SharedPage::revoke)?;
         let mut indirect = self.indirect.iter_mut().filter(|_| segments > MAX_SEGMENTS);
-        indirect.try_for_each(|(_, grant)| grant.revoke())
+        indirect.try_for_each(SharedPage::revoke)
     }
 
     /// Permits all for good; answers how many grants that took.
     pub(super) fn permit_for_good(&mut self, backend: DomId) -> u64 {
         let mut count = 0;
-        for (page, grant) in self.pages.iter_mut().chain(&mut self.indirect) {
-            grant.permit(backend, page.gfn(), Access::ReadWrite);
+        for page in self.pages.iter_mut().chain(&mut self.indirect) {
+            page.permit(backend, Access::ReadWrite);
             count += 1;
         }
         count
@@ -269,12 +294,12 @@ impl<'a> SlotState<'a> {
 
     /// Copies the data of a read from the backend's pages to the caller's; answers how many.
     pub(super) fn copy_in(&mut self) -> u64 {
-        self.copy(|shared, private, bytes| private.copy_from(shared, bytes))
+        self.copy(|shared, private, bytes| private.copy_from(shared.page(), bytes))
     }
 
-    fn copy(&mut self, copy: impl Fn(&mut Page, &mut Page, usize)) -> u64 {
+    fn copy(&mut self, copy: impl Fn(&mut SharedPage<'a>, &mut Page, usize)) -> u64 {
         let mut left = self.bytes as usize;
-        for ((shared, _), private) in self.pages.iter_mut().zip(&mut self.private) {
+        for (shared, private) in self.pages.iter_mut().zip(&mut self.private) {
             copy(shared, private, left.min(PAGE_SIZE));
             left = left.saturating_sub(PAGE_SIZE);
             if left == 0 {
@@ -291,9 +316,11 @@ impl<'a> SlotState<'a> {
         let page = self.bytes as usize / PAGE_SIZE;
         let start = self.bytes as usize % PAGE_SIZE;
         if start != 0 && self.used_bytes.max(self.filled_bytes) > self.bytes {
-            let shared = self.pages.get_mut(page).map(|(page, _)| page);
-            for page in shared.into_iter().chain(self.private.get_mut(page)) {
-                page.write(start, &ZEROES[start..]);
+            if let Some(shared) = self.pages.get_mut(page) {
+                shared.write(start, &ZEROES[start..]);
+            }
+            if let Some(private) = self.private.get_mut(page) {
+                private.write(start, &ZEROES[start..]);
             }
         }
     }
@@ -301,7 +328,9 @@ impl<'a> SlotState<'a> {
     /// A request uses the pages up to there.
     #[inline(always)]
     pub(super) fn note_use(&mut self, bytes: u32) {
-        self.used_bytes = self.used_bytes.max(bytes);
+        if bytes > self.used_bytes {
+            self.used_bytes = bytes;
+        }
     }
 
     /// From now on the pages may hold something up to there, without a request.
@@ -316,22 +345,21 @@ impl<'a> SlotState<'a> {
         self.used_bytes = if self.is_in_flight() { self.bytes } else { 0 };
     }
 
-    /// Grants that requests of this window or the one before used, that of the segments included.
-    pub(super) fn used_grants(&self) -> impl Iterator<Item = &Grant<'a>> {
+    /// Pages that requests of this window or the one before used, that of the segments included.
+    pub(super) fn used_pages(&self) -> impl Iterator<Item = &SharedPage<'a>> {
         let count = segments(self.used_bytes.max(self.used_before_bytes));
         let indirect = self.indirect.iter().filter(move |_| count > MAX_SEGMENTS);
-        self.pages.iter().take(count).chain(indirect).map(|(_, grant)| grant)
+        self.pages.iter().take(count).chain(indirect)
     }
 
     /// Copies into the caller's side of the data, within one page.
     pub(super) fn write(&mut self, offset: usize, bytes: &[u8]) {
         assert!(!self.is_in_flight());
         let index = offset / PAGE_SIZE;
-        let page = match self.private.get_mut(index) {
-            Some(page) => page,
-            None => &mut self.pages[index].0,
-        };
-        page.write(offset % PAGE_SIZE, bytes);
+        match self.private.get_mut(index) {
+            Some(private) => private.write(offset % PAGE_SIZE, bytes),
+            None => self.pages[index].write(offset % PAGE_SIZE, bytes),
+        }
         self.note_fill((offset + bytes.len()) as u32);
     }
 
@@ -339,7 +367,7 @@ impl<'a> SlotState<'a> {
     pub(super) fn spoil(&mut self, bytes: u32, word: [u8; 8]) {
         assert!(!self.is_in_flight());
         for offset in (0..bytes as usize).step_by(SECTOR_SIZE as usize) {
-            self.pages[offset / PAGE_SIZE].0.write(offset % PAGE_SIZE, &word);
+            self.pages[offset / PAGE_SIZE].write(offset % PAGE_SIZE, &word);
         }
         self.note_fill(bytes);
     }
@@ -348,7 +376,8 @@ impl<'a> SlotState<'a> {
     pub(super) fn read(&self, offset: usize, bytes: &mut [u8]) {
         assert!(!self.is_in_flight());
         let index = offset / PAGE_SIZE;
-        self.private.get(index).unwrap_or(&self.pages[index].0).read(offset % PAGE_SIZE, bytes);
+        let page = self.private.get(index).unwrap_or_else(|| self.pages[index].page());
+        page.read(offset % PAGE_SIZE, bytes);
     }
 }
 
@@ -359,6 +388,6 @@ fn segments(bytes: u32) -> usize {
 }
 
 /// The segment of a page of which all is transferred.
-fn whole(grant: &Grant<'_>) -> Segment {
-    Segment { gref: grant.gref().0, first_sect: 0, last_sect: LAST_SECT, pad: 0 }
+fn whole(page: &SharedPage<'_>) -> Segment {
+    Segment { gref: page.gref().0, first_sect: 0, last_sect: LAST_SECT, pad: 0 }
 }

@@ -5,7 +5,7 @@ use drivers::Hypervisor;
 use drivers::blkfront::{Broken, GrantMode, IoError, Operation};
 use drivers::ring::{ENTRIES, FrontRing};
 use model::blkback::Lie;
-use model::guest::perform;
+use model::guest::{free_run, perform, shared_run};
 use model::{Failure, Guest, Workload};
 
 use crate::rig::*;
@@ -167,9 +167,10 @@ fn b13() {
 fn b14() {
     for start in [u32::MAX, u32::MAX - 1, u32::MAX - 31, u32::MAX - 32, 0xffff_fff0, 0x7fff_fff0] {
         let xen = model::ModelXen::seeded(1);
-        let mut ring = FrontRing::starting_at(xen.alloc_page().unwrap(), start);
+        let mut ring = FrontRing::starting_at(shared_run(&xen, 1), start);
         let memory = std::rc::Rc::clone(&xen.world().xen.memory);
-        let mut back = model::blkback::ring::BackRing::attach(&memory, ring.gfns().collect());
+        let mut back =
+            model::blkback::ring::BackRing::attach(&memory, ring.pages().gfns().collect());
         let mut request = xen_abi::blkif::Request {
             operation: 0,
             nr_segments: 0,
@@ -193,7 +194,7 @@ fn b14() {
             }
             assert!(ring.take().unwrap().is_none());
         }
-        ring.into_run().into_pages().for_each(|page| xen.free_page(page));
+        free_run(&xen, ring.into_run());
     }
 }
 

@@ -7,9 +7,10 @@ use drivers::blkfront::{Broken, ConnectError, GrantMode, Operation, QueuePair, S
 use drivers::grant::GrantTable;
 use drivers::hypervisor::{Access, Hypervisor};
 use drivers::ring::FrontRing;
+use drivers::shared::SharedPage;
 use model::blkback::Lie;
 use model::grants::MapError;
-use model::guest::{Device, await_completion, perform};
+use model::guest::{Device, await_completion, free_run, perform, shared_run};
 use model::{Config, Failure, Guest, ModelXen};
 use xen_abi::grant_table::{GTF_PERMIT_ACCESS, GTF_READING, GTF_READONLY};
 use xen_abi::{DomId, Port};
@@ -153,27 +154,26 @@ fn g6() {
 fn g7() {
     let xen = ModelXen::seeded(1);
     let mut table = GrantTable::new(&xen);
-    let mut grant = table.reserve().unwrap();
-    let page = xen.alloc_page().unwrap();
-    let (gref, gfn) = (grant.gref().0, page.gfn());
+    let mut shared = SharedPage::new(xen.alloc_page().unwrap(), table.reserve().unwrap());
+    let gref = shared.gref().0;
     let backend = DomId(0);
     for access in [Access::ReadOnly, Access::ReadWrite] {
-        grant.permit(backend, gfn, access);
+        shared.permit(backend, access);
         let map = || {
             let world = &mut *xen.world();
             world.xen.grants.map(&world.xen.memory, backend, gref, access)
         };
         let handle = map().unwrap();
-        assert!(grant.revoke().is_err(), "the result of the revoke is what counts");
+        assert!(shared.revoke().is_err(), "the result of the revoke is what counts");
         let world = &mut *xen.world();
         world.xen.grants.unmap(&world.xen.memory, handle);
-        assert!(grant.revoke().is_ok());
+        assert!(shared.revoke().is_ok());
         let again = world.xen.grants.map(&world.xen.memory, backend, gref, access);
         assert_eq!(again, Err(MapError::BadGref));
     }
     // One step, not a look and then a step.
     let source = include_str!("../../../drivers/src/grant.rs");
-    let (_, rest) = source.split_once("pub fn revoke(").unwrap();
+    let (_, rest) = source.split_once("fn revoke(").unwrap();
     let body = rest.split_once("\n    }\n").unwrap().0;
     assert!(body.contains(".compare_exchange("));
     assert!(!body.contains(".load(") && !body.contains(".store(") && !body.contains(".swap("));
@@ -198,13 +198,14 @@ fn g7() {
         });
         for round in 0..20_000 {
             let access = if round % 2 == 0 { Access::ReadOnly } else { Access::ReadWrite };
-            grant.permit(backend, gfn, access);
-            while grant.revoke().is_err() {}
+            shared.permit(backend, access);
+            while shared.revoke().is_err() {}
             assert_eq!(entry.flags.load(Ordering::SeqCst), 0);
         }
         done.store(true, Ordering::Relaxed);
     });
-    table.release(grant).unwrap();
+    let (page, grant) = shared.into_parts().unwrap();
+    table.release(grant);
     xen.free_page(page);
 }
 
@@ -385,13 +386,15 @@ fn g11() {
     guest.disconnect(device);
     // A ring makes itself empty whatever lay in its page.
     let xen = ModelXen::seeded(2);
-    let mut page = xen.alloc_page().unwrap();
-    page.write(0, &[0xc5; 4096]);
-    let page = FrontRing::new(page).into_run().into_pages().next().unwrap();
+    let run = shared_run(&xen, 1);
+    let memory = std::rc::Rc::clone(&xen.world().xen.memory);
+    let gfn = run.gfns().next().unwrap();
+    memory.write(gfn, 0, &[0xc5; 4096]);
+    let ring = FrontRing::new(run);
     let mut bytes = [0xc5; 4096];
-    page.read(0, &mut bytes);
+    memory.read(gfn, 0, &mut bytes);
     assert!(bytes[16..].iter().all(|&byte| byte == 0));
-    xen.free_page(page);
+    free_run(&xen, ring.into_run());
 }
 
 fn g12() {
@@ -416,7 +419,7 @@ fn g12() {
     assert_eq!(xen.world().store.tree.text(&state), "6");
     let rest: Vec<_> = std::iter::from_fn(|| guest.grants.reserve().ok()).collect();
     assert_eq!(rest.len(), (512 - 8) % 65);
-    rest.into_iter().for_each(|grant| guest.grants.release(grant).unwrap());
+    rest.into_iter().for_each(|grant| guest.grants.release(grant));
     // Those that are connected work, and what they give back can be had again.
     for device in &mut devices {
         let slot = device.queues[0].acquire().unwrap();
