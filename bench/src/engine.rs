@@ -268,10 +268,8 @@ impl Engine {
         let start_ns = hypervisor.now_ns();
         let poll = self.running.first().map_or(Poll::Auto, |first| first.result.job.poll);
         let mut waiter = Waiter::new(poll);
-        // The first completion makes the first tick, unless a job lets it wait.
-        let first_ns = if self.wake_ns == NEVER { REQUEST_TIMEOUT_NS } else { TICK_NS };
-        let mut tick_ns = start_ns.saturating_add(first_ns);
         let mut windows = Windows::begin(disks, start_ns);
+        let mut tick_ns = start_ns.saturating_add(TICK_NS);
         let mut begun = false;
         while self.running.iter().any(|running| !running.is_done()) {
             let completed_ns = self.complete_all(hypervisor, disks)?;

@@ -8,6 +8,7 @@ use core::fmt;
 
 use drivers::Hypervisor;
 use drivers::blkfront::{Broken, DiskInfo, IoError, Operation, QueuePair, Setup};
+use drivers::patience::Patience;
 use xen_abi::PAGE_SIZE;
 use xen_abi::blkif::SECTOR_SIZE;
 
@@ -127,24 +128,30 @@ impl<'q, 'a, H: Hypervisor> BlockReader<'q, 'a, H> {
         failed.map_or(Ok(any), Err)
     }
 
-    /// Waits until something completes.
-    fn wait(&mut self, deadline_ns: u64) -> Result<(), ReadError> {
-        if self.hypervisor.now_ns() >= deadline_ns {
+    /// Time that the backend has for the next completion.
+    fn patience(&self) -> Patience {
+        Patience::new(self.hypervisor.now_ns(), REQUEST_TIMEOUT_NS)
+    }
+
+    /// Waits until something completes, after a look that found nothing.
+    fn wait(&mut self, patience: &Patience) -> Result<(), ReadError> {
+        if patience.is_over() {
             return Err(ReadError::Stuck(self.queue.outstanding()));
         }
         self.hypervisor.prepare_wait();
         if let Some(until_ns) = self.queue.arm() {
-            self.hypervisor.wait(deadline_ns.min(until_ns));
+            self.hypervisor.wait(patience.look_again_ns().min(until_ns));
         }
         Ok(())
     }
 
     /// Lets what is in flight end, after a failure.
     fn drain(&mut self, buffer: &mut [u8]) -> Result<(), ReadError> {
-        let deadline_ns = self.hypervisor.now_ns().saturating_add(REQUEST_TIMEOUT_NS);
+        let mut patience = self.patience();
         while self.queue.outstanding() != 0 {
+            patience.count(self.hypervisor.now_ns());
             match self.take(0, buffer) {
-                Ok(false) => self.wait(deadline_ns)?,
+                Ok(false) => self.wait(&patience)?,
                 Ok(true) | Err(ReadError::Io(..)) => {}
                 Err(error) => return Err(error),
             }
@@ -154,7 +161,7 @@ impl<'q, 'a, H: Hypervisor> BlockReader<'q, 'a, H> {
 
     fn fill(&mut self, offset: u64, buffer: &mut [u8]) -> Result<(), ReadError> {
         let mut put = 0;
-        let mut deadline_ns = self.hypervisor.now_ns().saturating_add(REQUEST_TIMEOUT_NS);
+        let mut patience = self.patience();
         while put < buffer.len() || self.queue.outstanding() != 0 {
             while put < buffer.len() {
                 match self.put(offset + put as u64, put, buffer.len() - put) {
@@ -163,10 +170,11 @@ impl<'q, 'a, H: Hypervisor> BlockReader<'q, 'a, H> {
                 }
             }
             self.queue.kick().map_err(ReadError::Broken)?;
+            patience.count(self.hypervisor.now_ns());
             if self.take(offset, buffer)? {
-                deadline_ns = self.hypervisor.now_ns().saturating_add(REQUEST_TIMEOUT_NS);
+                patience = self.patience();
             } else {
-                self.wait(deadline_ns)?;
+                self.wait(&patience)?;
             }
         }
         Ok(())

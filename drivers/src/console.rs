@@ -8,6 +8,7 @@ use xen_abi::{Port, console::Interface};
 
 use crate::byte_ring::{Reader, Writer};
 use crate::hypervisor::Hypervisor;
+use crate::patience::Patience;
 
 /// How long one text may wait for room, in nanoseconds.
 const PATIENCE_NS: u64 = 2_000_000_000;
@@ -36,14 +37,14 @@ impl<'a, H: Hypervisor> Console<'a, H> {
     /// Shows `text`; newlines become CR LF, as a terminal wants them. What finds no room within the
     /// patience for one text is dropped. The other side is told of whole lines only.
     pub fn write(&mut self, text: &str) {
-        let give_up_ns = self.hypervisor.now_ns().saturating_add(PATIENCE_NS);
+        let patience = &mut self.patience();
         for piece in text.split_inclusive('\n') {
             match piece.strip_suffix('\n') {
                 Some(line) => {
-                    self.write_bytes(line.as_bytes(), give_up_ns);
-                    self.write_bytes(b"\r\n", give_up_ns);
+                    self.write_bytes(line.as_bytes(), patience);
+                    self.write_bytes(b"\r\n", patience);
                 }
-                None => self.write_bytes(piece.as_bytes(), give_up_ns),
+                None => self.write_bytes(piece.as_bytes(), patience),
             }
         }
         if text.contains('\n') {
@@ -69,8 +70,8 @@ impl<'a, H: Hypervisor> Console<'a, H> {
 
     /// Shows bytes as they are. What finds no room within the patience is dropped.
     pub fn write_raw(&mut self, bytes: &[u8]) {
-        let give_up_ns = self.hypervisor.now_ns().saturating_add(PATIENCE_NS);
-        self.write_bytes(bytes, give_up_ns);
+        let patience = &mut self.patience();
+        self.write_bytes(bytes, patience);
         self.flush();
     }
 
@@ -83,17 +84,22 @@ impl<'a, H: Hypervisor> Console<'a, H> {
     /// Waits until all text was taken, but no longer than the patience.
     pub fn drain(&mut self) {
         self.flush();
-        let give_up_ns = self.hypervisor.now_ns().saturating_add(PATIENCE_NS);
-        while !self.stuck && !self.output.is_empty() && self.hypervisor.now_ns() < give_up_ns {
+        let mut patience = self.patience();
+        while !self.stuck && !self.output.is_empty() && !patience.is_over() {
             self.hypervisor.prepare_wait();
             self.hypervisor.take_event(self.port);
             if !self.output.is_empty() {
-                self.hypervisor.wait(give_up_ns);
+                self.hypervisor.wait(patience.look_again_ns());
             }
+            patience.count(self.hypervisor.now_ns());
         }
     }
 
-    fn write_bytes(&mut self, mut bytes: &[u8], give_up_ns: u64) {
+    fn patience(&self) -> Patience {
+        Patience::new(self.hypervisor.now_ns(), PATIENCE_NS)
+    }
+
+    fn write_bytes(&mut self, mut bytes: &[u8], patience: &mut Patience) {
         loop {
             let Ok(count) = self.output.write(bytes) else {
                 return self.give_up();
@@ -103,15 +109,17 @@ impl<'a, H: Hypervisor> Console<'a, H> {
                 self.stuck = false;
                 return;
             }
-            if self.stuck || self.hypervisor.now_ns() >= give_up_ns {
+            if self.stuck || patience.is_over() {
                 return self.give_up();
             }
             self.flush();
             self.hypervisor.prepare_wait();
             self.hypervisor.take_event(self.port);
             if self.output.is_full() {
-                self.hypervisor.wait(give_up_ns);
+                self.hypervisor.wait(patience.look_again_ns());
             }
+            // Before the look: what is taken while the processor is away makes room.
+            patience.count(self.hypervisor.now_ns());
         }
     }
 

@@ -7,7 +7,7 @@
 //!   grant table; [`shared`]: the two together, which is what can be shared.
 //! - [`ring`], [`byte_ring`]: queues in such memory. Only `page` and `ring` hold `unsafe` code;
 //!   `grant` says what the one that makes its pages has to promise.
-//! - [`clock`]: system time out of a TSC value.
+//! - [`clock`]: system time out of a TSC value; [`patience`]: how long a peer is waited for.
 //! - [`console`], [`xenstore`]: the two byte streams that every guest has.
 //! - [`blkfront`]: the block device: [`blkfront::handshake`] agrees with the backend on
 //!   everything, [`blkfront::queue`] moves the blocks.
@@ -29,6 +29,7 @@ pub mod grant;
 pub mod hypervisor;
 #[allow(unsafe_code, reason = "the one place that touches shared data pages")]
 pub mod page;
+pub mod patience;
 #[allow(unsafe_code, reason = "the one place that touches a shared request ring")]
 pub mod ring;
 pub mod shared;

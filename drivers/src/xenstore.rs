@@ -4,18 +4,27 @@
 //! are collected piece by piece, because they may be longer than the ring; watch events that come
 //! between are folded into one flag for each watch, so no flood of them takes memory. A watch is a
 //! hint: events may be dropped by the server, so whoever waits re-reads now and then.
+//!
+//! A request may time out and the stream stays whole: what is left of a message is sent before the
+//! next one, late replies are recognized by their number, and a transaction whose number came late
+//! is ended.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use xen_abi::Port;
-use xen_abi::xenstore::{ABS_PATH_MAX, Header, Interface, MessageType, PAYLOAD_MAX};
+use xen_abi::xenstore::{Header, Interface, MessageType, PAYLOAD_MAX};
 
 use crate::byte_ring::{Overrun, Reader, Writer};
 use crate::hypervisor::Hypervisor;
+use crate::patience::Patience;
 
+mod exchange;
+mod listing;
 mod text;
+
+use exchange::{Incoming, is_connecting, transaction_number};
 
 pub use text::TextError;
 
@@ -23,10 +32,10 @@ pub use text::TextError;
 const REQUEST_TIMEOUT_NS: u64 = 10_000_000_000;
 /// How often a transaction is tried again after a conflict.
 const TRANSACTION_TRIES: u32 = 16;
-/// Messages taken in a row before the time is looked at again.
-const MESSAGES_MAX: u32 = 64;
 /// Wait before the second try of a transaction, in nanoseconds; it doubles from there.
 const BACK_OFF_NS: u64 = 1_000_000;
+/// Transactions whose start timed out that are remembered; xenstored allows a domain 10.
+const LOST_STARTS_MAX: usize = 16;
 
 /// Why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,14 +104,6 @@ impl Transaction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WatchToken(u8);
 
-/// A message on its way in.
-#[derive(Debug, Default)]
-struct Incoming {
-    header: [u8; Header::SIZE],
-    header_len: usize,
-    body: Vec<u8>,
-}
-
 /// The client.
 #[derive(Debug)]
 pub struct Xenstore<'a, H> {
@@ -110,13 +111,22 @@ pub struct Xenstore<'a, H> {
     port: Port,
     requests: Writer<'a>,
     replies: Reader<'a>,
+    page: &'a Interface,
+    /// The ring was being connected at the last look: its indices may be others since.
+    connecting: bool,
     incoming: Incoming,
     last_req_id: u32,
+    /// The rest of a message of which a part is out: nothing else can follow that part.
+    unsent: Vec<u8>,
+    /// Numbers of the requests to start a transaction that timed out.
+    lost_starts: Vec<u32>,
+    /// Transactions that nobody uses and xenstored still has open.
+    orphans: Vec<u32>,
     watches_set: u32,
     watches_fired: u32,
     broken: Option<&'static str>,
-    /// When no request is waited for any more, whenever it began.
-    end_ns: u64,
+    /// What all requests together may still take, inside of [`in_time`](Self::in_time).
+    budget: Option<Patience>,
 }
 
 impl<'a, H: Hypervisor> Xenstore<'a, H> {
@@ -125,24 +135,32 @@ impl<'a, H: Hypervisor> Xenstore<'a, H> {
         Self {
             hypervisor,
             port,
+            page,
+            connecting: is_connecting(page),
             requests: Writer::new(&page.req, &page.req_prod, &page.req_cons),
             replies: Reader::new(&page.rsp, &page.rsp_prod, &page.rsp_cons),
-            incoming: Incoming { body: Vec::with_capacity(PAYLOAD_MAX), ..Default::default() },
+            incoming: Incoming::new(),
             last_req_id: 0,
+            unsent: Vec::with_capacity(Header::SIZE + PAYLOAD_MAX),
+            lost_starts: Vec::with_capacity(LOST_STARTS_MAX),
+            orphans: Vec::with_capacity(LOST_STARTS_MAX),
             watches_set: 0,
             watches_fired: 0,
             broken: None,
-            end_ns: u64::MAX,
+            budget: None,
         }
     }
 
     /// Does `work`, whose requests together may take as long as one: for what asks as often as
     /// xenstore's content wants it to. Those that come too late end with [`Error::Timeout`].
     pub fn in_time<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
-        let before_ns = self.end_ns;
-        self.end_ns = before_ns.min(self.hypervisor.now_ns().saturating_add(REQUEST_TIMEOUT_NS));
+        let is_outermost = self.budget.is_none();
+        let now_ns = self.hypervisor.now_ns();
+        self.budget.get_or_insert(Patience::new(now_ns, REQUEST_TIMEOUT_NS));
         let done = work(self);
-        self.end_ns = before_ns;
+        if is_outermost {
+            self.budget = None;
+        }
         done
     }
 
@@ -189,21 +207,6 @@ impl<'a, H: Hypervisor> Xenstore<'a, H> {
         }
     }
 
-    /// The names of a node's children.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] with `ENOENT` when there is no such node, with `E2BIG` when the names
-    /// need more than 4,096 bytes.
-    pub fn directory(
-        &mut self,
-        transaction: Transaction,
-        path: &str,
-    ) -> Result<Vec<String>, Error> {
-        let names = self.request(MessageType::Directory, transaction, &[path.as_bytes(), b"\0"])?;
-        let names = str::from_utf8(&names).map_err(|_| Error::Malformed("name is not text"))?;
-        Ok(names.split_terminator('\0').map(String::from).collect())
-    }
-
     /// Runs `work` in a transaction, again from its start when somebody else interfered.
     ///
     /// # Errors
@@ -215,15 +218,16 @@ impl<'a, H: Hypervisor> Xenstore<'a, H> {
     ) -> Result<T, Error> {
         let mut back_off_ns = BACK_OFF_NS;
         for attempt in 1.. {
-            let reply = self.request(MessageType::TransactionStart, Transaction::NONE, &[b"\0"])?;
-            let number = str::from_utf8(&reply).ok().and_then(|text| {
-                text.trim_end_matches('\0').parse().ok().filter(|&number| number != 0)
-            });
+            let reply = self.request(MessageType::TransactionStart, Transaction::NONE, &[b"\0"]);
+            let number = transaction_number(&reply?);
             let transaction =
                 Transaction(number.ok_or(Error::Malformed("transaction is not a number"))?);
             let result = work(self, transaction);
             let verdict: &[u8] = if result.is_ok() { b"T\0" } else { b"F\0" };
             let ended = self.request(MessageType::TransactionEnd, transaction, &[verdict]);
+            if ended == Err(Error::Timeout) {
+                self.abandon(transaction.0);
+            }
             match (result, ended) {
                 (Ok(value), Ok(_)) => return Ok(value),
                 (Ok(_), Err(Error::Refused(errno)))
@@ -281,12 +285,7 @@ impl<'a, H: Hypervisor> Xenstore<'a, H> {
     /// # Errors
     /// [`Error::Broken`].
     pub fn take_fired(&mut self, token: WatchToken) -> Result<bool, Error> {
-        // Late replies only; so many at most, for a server that never stops sending them.
-        for _ in 0..MESSAGES_MAX {
-            if self.receive()?.is_none() {
-                break;
-            }
-        }
+        self.receive(None)?;
         let bit = 1 << token.0;
         let fired = self.watches_fired & bit != 0;
         self.watches_fired &= !bit;
@@ -299,144 +298,15 @@ impl<'a, H: Hypervisor> Xenstore<'a, H> {
     /// [`Error::Broken`].
     pub fn wait_fired(&mut self, token: WatchToken, deadline_ns: u64) -> Result<bool, Error> {
         loop {
+            // The clock first: what comes in while the processor is away is seen.
+            let now_ns = self.hypervisor.now_ns();
             if self.take_fired(token)? {
                 return Ok(true);
             }
-            if self.hypervisor.now_ns() >= deadline_ns {
+            if now_ns >= deadline_ns {
                 return Ok(false);
             }
             self.sleep(deadline_ns);
-        }
-    }
-
-    /// Sends one message and waits for its reply's payload.
-    fn request(
-        &mut self,
-        kind: MessageType,
-        transaction: Transaction,
-        parts: &[&[u8]],
-    ) -> Result<Vec<u8>, Error> {
-        if let Some(what) = self.broken {
-            return Err(Error::Broken(what));
-        }
-        let len: usize = parts.iter().map(|part| part.len()).sum();
-        let path_len = parts.first().map_or(0, |path| path.len());
-        if len > PAYLOAD_MAX || path_len > ABS_PATH_MAX {
-            return Err(Error::TooLong);
-        }
-        self.last_req_id = self.last_req_id.wrapping_add(1);
-        let header = Header {
-            kind: kind as u32,
-            req_id: self.last_req_id,
-            tx_id: transaction.0,
-            len: len as u32,
-        };
-        let now_ns = self.hypervisor.now_ns();
-        if now_ns >= self.end_ns {
-            return Err(Error::Timeout);
-        }
-        let deadline_ns = self.end_ns.min(now_ns.saturating_add(REQUEST_TIMEOUT_NS));
-        self.send(&header.to_bytes(), deadline_ns)?;
-        for part in parts {
-            self.send(part, deadline_ns)?;
-        }
-        let _ = self.hypervisor.evtchn_send(self.port);
-        loop {
-            while let Some(reply) = self.receive()? {
-                if reply.req_id != header.req_id {
-                    if self.hypervisor.now_ns() >= deadline_ns {
-                        return Err(Error::Timeout);
-                    }
-                    continue; // the late reply to a request that timed out
-                }
-                let body = self.incoming.body.clone();
-                if reply.kind == MessageType::Error as u32 {
-                    let errno = str::from_utf8(&body).map_err(|_| Error::Malformed("errno"))?;
-                    return Err(Error::Refused(errno.trim_end_matches('\0').into()));
-                }
-                if reply.kind != header.kind || reply.tx_id != header.tx_id {
-                    return Err(Error::Malformed("reply to something else"));
-                }
-                return Ok(body);
-            }
-            if self.hypervisor.now_ns() >= deadline_ns {
-                return Err(Error::Timeout);
-            }
-            self.sleep(deadline_ns);
-        }
-    }
-
-    fn send(&mut self, mut bytes: &[u8], deadline_ns: u64) -> Result<(), Error> {
-        loop {
-            let count = self.requests.write(bytes).inspect_err(|_| self.give_up())?;
-            bytes = &bytes[count..];
-            if bytes.is_empty() {
-                return Ok(());
-            }
-            let _ = self.hypervisor.evtchn_send(self.port);
-            if self.hypervisor.now_ns() >= deadline_ns {
-                // Half a message is out; no other can follow it.
-                self.broken = Some("the server does not take requests");
-                return Err(Error::Timeout);
-            }
-            self.hypervisor.prepare_wait();
-            self.hypervisor.take_event(self.port);
-            if self.requests.is_full() {
-                self.hypervisor.wait(deadline_ns);
-            }
-        }
-    }
-
-    fn sleep(&mut self, deadline_ns: u64) {
-        self.hypervisor.prepare_wait();
-        self.hypervisor.take_event(self.port);
-        if self.replies.is_empty() {
-            self.hypervisor.wait(deadline_ns);
-        }
-    }
-
-    fn give_up(&mut self) {
-        self.broken = Some("ring indices are absurd");
-    }
-
-    /// The next whole message that is no watch event, its payload in `incoming.body`.
-    fn receive(&mut self) -> Result<Option<Header>, Error> {
-        // Whoever floods the ring with events gets to make us look at the time.
-        for _ in 0..MESSAGES_MAX {
-            if let Some(what) = self.broken {
-                return Err(Error::Broken(what));
-            }
-            let Some(header) = self.receive_any()? else {
-                return Ok(None);
-            };
-            if header.kind == MessageType::WatchEvent as u32 {
-                self.note_watch_event();
-            } else {
-                return Ok(Some(header));
-            }
-        }
-        Ok(None)
-    }
-
-    fn receive_any(&mut self) -> Result<Option<Header>, Error> {
-        let message = self.incoming.collect(&mut self.replies);
-        match &message {
-            Err(Error::Broken(what)) => self.broken = Some(what),
-            // The server may be waiting for the room that was made.
-            _ if self.replies.take_made_room() => drop(self.hypervisor.evtchn_send(self.port)),
-            _ => {}
-        }
-        message
-    }
-
-    /// A watch event carries path NUL token NUL; only the token matters to us.
-    fn note_watch_event(&mut self) {
-        let mut strings = self.incoming.body.split(|&byte| byte == 0);
-        if let (Some(_path), Some(token), Some(_)) =
-            (strings.next(), strings.next(), strings.next())
-            && let Some(bit) = WatchToken::bit_of(token)
-        {
-            self.watches_fired |= bit & self.watches_set;
         }
     }
 }
@@ -451,108 +321,6 @@ impl WatchToken {
         match name {
             [letter] => 1u32.checked_shl(u32::from(letter.checked_sub(b'A')?)),
             _ => None,
-        }
-    }
-}
-
-impl Incoming {
-    /// Goes on collecting; answers the header once the whole message is there. The payload then
-    /// stays in `body` until the next call.
-    fn collect(&mut self, ring: &mut Reader<'_>) -> Result<Option<Header>, Error> {
-        if self.header_len < Header::SIZE {
-            self.body.clear();
-            self.header_len += ring.read(&mut self.header[self.header_len..])?;
-            if self.header_len < Header::SIZE {
-                return Ok(None);
-            }
-        }
-        let header = Header::from_bytes(&self.header);
-        let len = header.len as usize;
-        if len > PAYLOAD_MAX {
-            return Err(Error::Broken("a message is longer than 4096 bytes"));
-        }
-        while self.body.len() < len {
-            let mut piece = [0; 256];
-            let wanted = piece.len().min(len - self.body.len());
-            let count = ring.read(&mut piece[..wanted])?;
-            if count == 0 {
-                return Ok(None);
-            }
-            self.body.extend_from_slice(&piece[..count]);
-        }
-        self.header_len = 0;
-        Ok(Some(header))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use core::sync::atomic::{AtomicU8, AtomicU32};
-
-    struct Ring {
-        bytes: [AtomicU8; 1024],
-        prod: AtomicU32,
-        cons: AtomicU32,
-    }
-
-    fn ring() -> Ring {
-        let bytes = [const { AtomicU8::new(0) }; 1024];
-        Ring { bytes, prod: AtomicU32::new(u32::MAX - 500), cons: AtomicU32::new(u32::MAX - 500) }
-    }
-
-    fn message(len: usize) -> Vec<u8> {
-        let header = Header { kind: 2, req_id: 5, tx_id: 0, len: len as u32 };
-        let mut bytes = header.to_bytes().to_vec();
-        bytes.extend((0..len).map(|n| n as u8));
-        bytes
-    }
-
-    #[test]
-    fn a_reply_longer_than_the_ring_is_collected_in_pieces() {
-        let shared = ring();
-        let mut server = Writer::new(&shared.bytes, &shared.prod, &shared.cons);
-        let mut client = Reader::new(&shared.bytes, &shared.prod, &shared.cons);
-        let mut incoming = Incoming::default();
-        for len in [0, 1, 1008, 1009, 4096] {
-            let sent = message(len);
-            let mut rest = &sent[..];
-            let header = loop {
-                rest = &rest[server.write(rest).unwrap()..];
-                if let Some(header) = incoming.collect(&mut client).unwrap() {
-                    break header;
-                }
-            };
-            assert_eq!(header.len as usize, len);
-            assert_eq!(incoming.body, sent[16..]);
-            assert_eq!(incoming.collect(&mut client), Ok(None));
-        }
-    }
-
-    #[test]
-    fn one_byte_at_a_time_is_enough() {
-        let shared = ring();
-        let mut server = Writer::new(&shared.bytes, &shared.prod, &shared.cons);
-        let mut client = Reader::new(&shared.bytes, &shared.prod, &shared.cons);
-        let mut incoming = Incoming::default();
-        let sent = message(3);
-        for (place, byte) in sent.iter().enumerate() {
-            server.write(&[*byte]).unwrap();
-            let done = incoming.collect(&mut client).unwrap().is_some();
-            assert_eq!(done, place == sent.len() - 1);
-        }
-    }
-
-    #[test]
-    fn a_length_beyond_the_limit_breaks_the_stream() {
-        for len in [4097, u32::MAX - 15, u32::MAX] {
-            let shared = ring();
-            let mut server = Writer::new(&shared.bytes, &shared.prod, &shared.cons);
-            let mut client = Reader::new(&shared.bytes, &shared.prod, &shared.cons);
-            let header = Header { kind: 2, req_id: 1, tx_id: 0, len };
-            server.write(&header.to_bytes()).unwrap();
-            let result = Incoming::default().collect(&mut client);
-            assert!(matches!(result, Err(Error::Broken(_))), "{len}: {result:?}");
         }
     }
 }

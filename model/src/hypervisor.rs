@@ -66,7 +66,11 @@ impl ModelXen {
     /// A call into the hypervisor, with the time that it takes.
     fn enter(&self) -> RefMut<'_, World> {
         let mut world = self.world();
-        let call_ns = world.xen.rng.u64(50..300) + world.xen.call_ns;
+        let mut call_ns = world.xen.rng.u64(50..300) + world.xen.call_ns;
+        world.xen.calls += 1;
+        let calls = world.xen.calls;
+        let here = |(call, _): &(u64, u64)| *call == calls;
+        call_ns += world.xen.pauses.iter().find(|pause| here(pause)).map_or(0, |(_, ns)| *ns);
         let until_ns = world.xen.agenda.now_ns() + call_ns;
         world.run(until_ns, false);
         world

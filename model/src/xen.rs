@@ -64,6 +64,10 @@ pub struct Xen {
     pub call_ns: u64,
     /// Pages of the grant table that the guest has.
     pub(crate) grant_frames: u32,
+    /// Pauses of the guest: the number of a call, from 1, and how much longer it takes.
+    pub pauses: Vec<(u64, u64)>,
+    /// Calls that the guest made.
+    pub calls: u64,
     free_pages: Vec<usize>,
     owned: Vec<bool>,
     trace: u64,
@@ -88,6 +92,8 @@ impl Xen {
             fail_call: None,
             call_ns: 0,
             grant_frames: 0,
+            pauses: Vec::new(),
+            calls: 0,
             free_pages: (0..config.pages).rev().collect(),
             owned: vec![false; config.pages],
             trace: 0xcbf2_9ce4_8422_2325,

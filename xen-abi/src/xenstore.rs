@@ -9,6 +9,10 @@ pub const RING_SIZE: usize = 1024;
 pub const PAYLOAD_MAX: usize = 4096;
 /// Longest absolute path, in bytes (`XENSTORE_ABS_PATH_MAX`).
 pub const ABS_PATH_MAX: usize = 3072;
+/// Server feature: `error` says why the server closed the ring.
+pub const FEATURE_ERROR: u32 = 2;
+/// Value of `connection` while the ring is being connected (`XENSTORE_RECONNECT`).
+pub const RECONNECT: u32 = 1;
 
 /// The page (`xenstore_domain_interface`). Indices run freely, modulo 2^32.
 #[repr(C)]
@@ -28,9 +32,9 @@ pub struct Interface {
     pub rsp_prod: AtomicU32,
     /// What the server can do.
     pub server_features: AtomicU32,
-    /// 0 connected, 1 a reconnect is under way.
+    /// 0 connected, [`RECONNECT`] while that is under way.
     pub connection: AtomicU32,
-    /// Why the server closed the ring; 0 if it did not.
+    /// Why the server closed the ring; 0 if it did not. Valid with [`FEATURE_ERROR`].
     pub error: AtomicU32,
 }
 
@@ -60,6 +64,8 @@ pub enum MessageType {
     WatchEvent = 15,
     /// From the server: the request failed; the payload is an errno's name.
     Error = 16,
+    /// List a node's children from an offset in bytes on, with the list's generation.
+    DirectoryPart = 22,
 }
 
 /// What comes before each payload (`xsd_sockmsg`).

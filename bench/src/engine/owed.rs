@@ -28,10 +28,37 @@ pub(super) struct Owed {
     pub(super) ios: Vec<Option<InFlight>>,
     /// When it last completed something, or began to owe something.
     pub(super) progress_ns: u64,
+    /// How long it was silent, as far as looks show.
+    silent: Age,
+    /// By slot, how long its request was in flight, as far as looks show.
+    ages: Vec<Age>,
+    /// The clock at the last look.
+    looked_ns: u64,
     /// When the read or write that was oldest at the last look was put.
     oldest_ns: u64,
     /// Requests that were completed when it was first the oldest.
     completed_before: u64,
+}
+
+/// How long something lasts, by looks. A guest may lose its processor between any two of them, and
+/// what a backend did meanwhile shows only at the next pass: so no more than a tick counts between
+/// two looks, and what a look finds too old is given up at the one after it, with a pass between.
+#[derive(Clone, Copy, Default)]
+struct Age {
+    since_ns: u64,
+    ns: u64,
+}
+
+impl Age {
+    /// Looks at what lasts since `since_ns`; returns how old it was at the last look.
+    fn look(&mut self, since_ns: u64, looked_ns: u64, now_ns: u64) -> u64 {
+        if self.since_ns != since_ns {
+            *self = Self { since_ns, ns: 0 };
+        }
+        let before_ns = self.ns;
+        self.ns += now_ns.saturating_sub(looked_ns.max(since_ns)).min(TICK_NS);
+        before_ns
+    }
 }
 
 /// What a backend does not answer.
@@ -47,6 +74,9 @@ impl Owed {
         Self {
             ios: vec![None; queue.slots()],
             progress_ns: 0,
+            silent: Age::default(),
+            ages: vec![Age::default(); queue.slots()],
+            looked_ns: 0,
             oldest_ns: NEVER,
             completed_before: 0,
         }
@@ -70,16 +100,22 @@ impl Owed {
         queue: &QueuePair<'_, H>,
         now_ns: u64,
     ) -> Option<Late> {
-        let is_old = |since_ns| now_ns.saturating_sub(since_ns) >= REQUEST_TIMEOUT_NS;
+        let looked_ns = core::mem::replace(&mut self.looked_ns, now_ns);
         let outstanding = queue.outstanding();
-        if outstanding != 0 && is_old(self.progress_ns) {
+        let silent_ns = self.silent.look(self.progress_ns, looked_ns, now_ns);
+        let moves_data = |io: &InFlight| matches!(io.operation, Operation::Read | Operation::Write);
+        let (mut oldest_ns, mut old) = (None, 0);
+        for (io, age) in self.ios.iter().zip(&mut self.ages) {
+            if let Some(io) = io.as_ref().filter(|io| moves_data(io)) {
+                oldest_ns = Some(oldest_ns.unwrap_or(NEVER).min(io.start_ns));
+                let age_ns = age.look(io.start_ns, looked_ns, now_ns);
+                old += u32::from(age_ns >= REQUEST_TIMEOUT_NS);
+            }
+        }
+        if outstanding != 0 && silent_ns >= REQUEST_TIMEOUT_NS {
             return Some(Late::Silent);
         }
-        let moves_data =
-            |io: &&InFlight| matches!(io.operation, Operation::Read | Operation::Write);
-        let starts_ns = || self.in_flight().filter(moves_data).map(|io| io.start_ns);
-        let oldest_ns = starts_ns().min()?;
-        let old = starts_ns().filter(|&start_ns| is_old(start_ns)).count() as u32;
+        let oldest_ns = oldest_ns?;
         let completed = requests(&queue.counters()) - u64::from(outstanding);
         if self.oldest_ns != oldest_ns {
             (self.oldest_ns, self.completed_before) = (oldest_ns, completed);

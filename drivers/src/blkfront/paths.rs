@@ -23,6 +23,7 @@ use xen_abi::{DomId, PAGE_SIZE};
 
 use super::{ConnectError, Discard, DiskInfo, Offer, PAGES_PER_SLOT_MAX, QUEUES_MAX, Vdev};
 use crate::hypervisor::Hypervisor;
+use crate::patience::Patience;
 use crate::ring;
 use crate::xenstore::{Transaction, Xenstore};
 
@@ -97,8 +98,9 @@ impl Paths {
         let path = format!("{}/state", self.backend);
         let failed = |error| ConnectError::Xenstore(path.clone(), error);
         let token = store.watch(&path).map_err(failed)?;
-        let deadline_ns = hypervisor.now_ns().saturating_add(timeout_ns);
+        let mut patience = Patience::new(hypervisor.now_ns(), timeout_ns);
         let arrived = loop {
+            patience.count(hypervisor.now_ns());
             let state = match self.backend_state(store) {
                 Ok(state) => state,
                 Err(error) => break Err(error),
@@ -108,11 +110,11 @@ impl Paths {
                 Verdict::Gone => break Err(ConnectError::Gone(state)),
                 Verdict::Wait => {}
             }
-            let now_ns = hypervisor.now_ns();
-            if now_ns >= deadline_ns {
+            if patience.is_over() {
                 break Err(ConnectError::Stuck { state, wanted });
             }
-            let look_again_ns = deadline_ns.min(now_ns.saturating_add(RE_READ_NS));
+            let look_again_ns = hypervisor.now_ns().saturating_add(RE_READ_NS);
+            let look_again_ns = patience.look_again_ns().min(look_again_ns);
             if let Err(error) = store.wait_fired(token, look_again_ns) {
                 break Err(failed(error));
             }

@@ -281,6 +281,8 @@ fn access(tree: &mut Tree, header: &Header, path: &str, rest: &[u8]) -> Reply {
         let list: Vec<u8> =
             names.iter().flat_map(|name| [name.as_bytes(), b"\0"].concat()).collect();
         if list.len() > PAYLOAD_MAX { Err(E2BIG) } else { Ok(list) }
+    } else if is(MessageType::DirectoryPart) {
+        directory_part(tree, path, rest)
     } else if is(MessageType::Write) {
         if rest.len() > VALUE_MAX {
             return Err(ENOSPC);
@@ -298,6 +300,27 @@ fn access(tree: &mut Tree, header: &Header, path: &str, rest: &[u8]) -> Reply {
     } else {
         Err(Refusal("ENOSYS"))
     }
+}
+
+/// A part of a list: a number that changes with the list, and as many whole names from the offset
+/// on as fit. An empty name ends the list.
+fn directory_part(tree: &Tree, path: &str, rest: &[u8]) -> Reply {
+    let names = tree.children(GUEST, path)?;
+    let list: Vec<u8> = names.iter().flat_map(|name| [name.as_bytes(), b"\0"].concat()).collect();
+    let (offset, _) = split_nul(rest)?;
+    let offset: usize =
+        str::from_utf8(offset).ok().and_then(|text| text.parse().ok()).ok_or(EINVAL)?;
+    let generation = (tree.generation(path).1 << 20) + names.len() as u64;
+    let mut reply = format!("{generation}\0").into_bytes();
+    let rest = list.get(offset..).unwrap_or_default();
+    let room = PAYLOAD_MAX - reply.len() - 1;
+    let fitting = &rest[..rest.len().min(room)];
+    let end = fitting.iter().rposition(|&byte| byte == 0).map_or(0, |last| last + 1);
+    reply.extend(&fitting[..end]);
+    if end == rest.len() {
+        reply.push(0);
+    }
+    Ok(reply)
 }
 
 fn check_node_quota(tree: &Tree, path: &str) -> Result<(), Refusal> {

@@ -62,6 +62,16 @@ impl Wire {
         ring.rsp_cons.store(value, Ordering::SeqCst);
     }
 
+    /// Begins anew with empty rings whose indices stand at `index`, as after a reconnection.
+    pub fn move_indices(&mut self, ring: &Interface, index: u32) {
+        for shared in [&ring.req_prod, &ring.req_cons, &ring.rsp_prod, &ring.rsp_cons] {
+            shared.store(index, Ordering::SeqCst);
+        }
+        (self.req_cons, self.rsp_prod) = (index, index);
+        self.input.clear();
+        self.output.clear();
+    }
+
     fn req_prod(&self, ring: &Interface) -> u32 {
         let there = ring.req_prod.load(Ordering::SeqCst);
         self.noise.filter(|noise| noise.value == there).map_or(there, |noise| noise.req_prod)

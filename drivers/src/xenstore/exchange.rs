@@ -1,0 +1,394 @@
+//! One request and its reply on the ring (docs/misc/xenstore-ring.txt).
+
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+
+use xen_abi::xenstore::{
+    ABS_PATH_MAX, FEATURE_ERROR, Header, Interface, MessageType, PAYLOAD_MAX, RECONNECT,
+};
+
+use super::{Error, LOST_STARTS_MAX, REQUEST_TIMEOUT_NS, Transaction, WatchToken, Xenstore};
+use crate::byte_ring::{Reader, Writer};
+use crate::hypervisor::Hypervisor;
+use crate::patience::Patience;
+
+/// Messages taken in a row before the time is looked at again: a whole ring of the shortest.
+const MESSAGES_MAX: u32 = 64;
+
+/// A message on its way in.
+#[derive(Debug, Default)]
+pub(super) struct Incoming {
+    header: [u8; Header::SIZE],
+    header_len: usize,
+    body: Vec<u8>,
+}
+
+impl<H: Hypervisor> Xenstore<'_, H> {
+    /// Sends one message and waits for its reply's payload.
+    pub(super) fn request(
+        &mut self,
+        kind: MessageType,
+        transaction: Transaction,
+        parts: &[&[u8]],
+    ) -> Result<Vec<u8>, Error> {
+        let now_ns = self.hypervisor.now_ns();
+        let mut patience = self.budget.unwrap_or(Patience::new(now_ns, REQUEST_TIMEOUT_NS));
+        if patience.is_over() {
+            return Err(Error::Timeout);
+        }
+        patience.resume(now_ns);
+        let reply = self.exchange(kind, transaction, parts, &mut patience);
+        self.budget = self.budget.map(|_| patience);
+        reply
+    }
+
+    fn exchange(
+        &mut self,
+        kind: MessageType,
+        transaction: Transaction,
+        parts: &[&[u8]],
+        patience: &mut Patience,
+    ) -> Result<Vec<u8>, Error> {
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        let path_len = parts.first().map_or(0, |path| path.len());
+        if len > PAYLOAD_MAX || path_len > ABS_PATH_MAX {
+            return Err(Error::TooLong);
+        }
+        self.check_connection(patience)?;
+        self.end_orphans(patience)?;
+        let req_id = self.send(kind, transaction, parts, patience)?;
+        loop {
+            // The clock first: a reply that comes while the processor is away is seen.
+            patience.count(self.hypervisor.now_ns());
+            if let Some(reply) = self.receive(Some(req_id))? {
+                let body = self.incoming.body.clone();
+                if reply.kind == MessageType::Error as u32 {
+                    let errno = str::from_utf8(&body).map_err(|_| Error::Malformed("errno"))?;
+                    return Err(Error::Refused(errno.trim_end_matches('\0').into()));
+                }
+                if reply.kind != kind as u32 || reply.tx_id != transaction.0 {
+                    return Err(Error::Malformed("reply to something else"));
+                }
+                return Ok(body);
+            }
+            if patience.is_over() {
+                self.note_lost(kind, req_id);
+                return Err(Error::Timeout);
+            }
+            self.check_error()?;
+            self.sleep(patience.look_again_ns());
+        }
+    }
+
+    /// Waits until there is somebody at the other end of the ring; fails if it was given up there.
+    fn check_connection(&mut self, patience: &mut Patience) -> Result<(), Error> {
+        self.connecting |= self.is_connecting();
+        while self.is_connecting() {
+            if patience.is_over() {
+                return Err(Error::Timeout);
+            }
+            self.hypervisor.prepare_wait();
+            self.hypervisor.take_event(self.port);
+            if self.is_connecting() {
+                self.hypervisor.wait(patience.look_again_ns());
+            }
+            patience.count(self.hypervisor.now_ns());
+        }
+        if self.connecting {
+            self.connecting = false;
+            self.take_over();
+        }
+        self.check_error()
+    }
+
+    /// Begins with the ring as the server left it: empty, with indices of its choice.
+    fn take_over(&mut self) {
+        let page = self.page;
+        self.requests = Writer::new(&page.req, &page.req_prod, &page.req_cons);
+        self.replies = Reader::new(&page.rsp, &page.rsp_prod, &page.rsp_cons);
+        self.incoming.forget();
+        self.unsent.clear();
+    }
+
+    fn is_connecting(&self) -> bool {
+        is_connecting(self.page)
+    }
+
+    /// Fails for good when the server says that it serves this ring no more, or the stream broke.
+    fn check_error(&mut self) -> Result<(), Error> {
+        let features = self.page.server_features.load(Ordering::Acquire);
+        if self.broken.is_none() && features & FEATURE_ERROR != 0 {
+            self.broken = match self.page.error.load(Ordering::Acquire) {
+                0 => None,
+                1 => Some("the server closed it: the event channel does not work"),
+                2 => Some("the server closed it: ring indices are inconsistent"),
+                3 => Some("the server closed it: a message was too long"),
+                _ => Some("the server closed it for a reason of its own"),
+            };
+        }
+        self.broken.map_or(Ok(()), |what| Err(Error::Broken(what)))
+    }
+
+    /// Puts a message on the ring; returns its number. Of one that times out either nothing is out,
+    /// or its rest is kept and goes before the next.
+    fn send(
+        &mut self,
+        kind: MessageType,
+        transaction: Transaction,
+        parts: &[&[u8]],
+        patience: &mut Patience,
+    ) -> Result<u32, Error> {
+        self.flush(patience)?;
+        self.last_req_id = self.last_req_id.wrapping_add(1);
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        let (kind, req_id) = (kind as u32, self.last_req_id);
+        let header = Header { kind, req_id, tx_id: transaction.0, len: len as u32 };
+        self.unsent.extend(header.to_bytes());
+        parts.iter().for_each(|part| self.unsent.extend_from_slice(part));
+        let whole = self.unsent.len();
+        let sent = self.flush(patience);
+        if sent.is_err() && self.unsent.len() == whole {
+            self.unsent.clear();
+        }
+        sent.map(|()| req_id)
+    }
+
+    /// Puts on the ring what is kept, all of it.
+    fn flush(&mut self, patience: &mut Patience) -> Result<(), Error> {
+        while !self.unsent.is_empty() {
+            patience.count(self.hypervisor.now_ns());
+            let count = self.requests.write(&self.unsent).inspect_err(|_| self.give_up())?;
+            self.unsent.drain(..count);
+            let _ = self.hypervisor.evtchn_send(self.port);
+            if self.unsent.is_empty() {
+                // Until now the server did not know.
+                patience.resume(self.hypervisor.now_ns());
+                break;
+            }
+            if patience.is_over() {
+                return Err(Error::Timeout);
+            }
+            self.check_error()?;
+            self.hypervisor.prepare_wait();
+            self.hypervisor.take_event(self.port);
+            if self.requests.is_full() {
+                self.hypervisor.wait(patience.look_again_ns());
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn sleep(&mut self, deadline_ns: u64) {
+        self.hypervisor.prepare_wait();
+        self.hypervisor.take_event(self.port);
+        if self.replies.is_empty() {
+            self.hypervisor.wait(deadline_ns);
+        }
+    }
+
+    fn give_up(&mut self) {
+        self.broken = Some("ring indices are absurd");
+    }
+
+    /// Ends the transactions that nobody uses. Nobody waits for the replies, which are late ones.
+    fn end_orphans(&mut self, patience: &mut Patience) -> Result<(), Error> {
+        while let Some(&number) = self.orphans.last() {
+            self.send(MessageType::TransactionEnd, Transaction(number), &[b"F\0"], patience)?;
+            self.orphans.pop();
+        }
+        Ok(())
+    }
+
+    /// Remembers a transaction that is to be ended.
+    pub(super) fn abandon(&mut self, transaction: u32) {
+        self.orphans.truncate(LOST_STARTS_MAX - 1);
+        self.orphans.insert(0, transaction);
+    }
+
+    /// A request timed out: if it starts a transaction, that is to be ended when the reply comes.
+    fn note_lost(&mut self, kind: MessageType, req_id: u32) {
+        if kind == MessageType::TransactionStart {
+            self.lost_starts.truncate(LOST_STARTS_MAX - 1);
+            self.lost_starts.insert(0, req_id);
+        }
+    }
+
+    /// The reply to a request that timed out.
+    fn note_late(&mut self, reply: &Header) {
+        let lost = self.lost_starts.iter().position(|&req_id| req_id == reply.req_id);
+        if let Some(lost) = lost {
+            self.lost_starts.swap_remove(lost);
+            if reply.kind == MessageType::TransactionStart as u32
+                && let Some(number) = transaction_number(&self.incoming.body)
+            {
+                self.abandon(number);
+            }
+        }
+    }
+
+    /// Takes what is there, up to the reply to `req_id`, whose payload is then in `incoming.body`.
+    pub(super) fn receive(&mut self, req_id: Option<u32>) -> Result<Option<Header>, Error> {
+        // Whoever floods the ring gets to make us look at the time.
+        for _ in 0..MESSAGES_MAX {
+            if let Some(what) = self.broken {
+                return Err(Error::Broken(what));
+            }
+            let Some(header) = self.receive_any()? else { break };
+            if header.kind == MessageType::WatchEvent as u32 {
+                self.note_watch_event();
+            } else if Some(header.req_id) == req_id {
+                return Ok(Some(header));
+            } else {
+                self.note_late(&header);
+            }
+        }
+        Ok(None)
+    }
+
+    fn receive_any(&mut self) -> Result<Option<Header>, Error> {
+        let message = self.incoming.collect(&mut self.replies);
+        match &message {
+            Err(Error::Broken(what)) => self.broken = Some(what),
+            // The server may be waiting for the room that was made.
+            _ if self.replies.take_made_room() => drop(self.hypervisor.evtchn_send(self.port)),
+            _ => {}
+        }
+        message
+    }
+
+    /// A watch event carries path NUL token NUL; only the token matters to us.
+    fn note_watch_event(&mut self) {
+        let mut strings = self.incoming.body.split(|&byte| byte == 0);
+        if let (Some(_path), Some(token), Some(_)) =
+            (strings.next(), strings.next(), strings.next())
+            && let Some(bit) = WatchToken::bit_of(token)
+        {
+            self.watches_fired |= bit & self.watches_set;
+        }
+    }
+}
+
+/// Whether no other field of the page may be looked at yet, the features among them: as it is in a
+/// guest that Xen made without a tool stack, until the server comes.
+pub(super) fn is_connecting(page: &Interface) -> bool {
+    page.connection.load(Ordering::Acquire) == RECONNECT
+}
+
+/// The number in a reply that starts a transaction; 0 stands for none, so it is none.
+pub(super) fn transaction_number(reply: &[u8]) -> Option<u32> {
+    let text = str::from_utf8(reply).ok()?;
+    text.trim_end_matches('\0').parse().ok().filter(|&number| number != 0)
+}
+
+impl Incoming {
+    /// No message yet, and room for any.
+    pub(super) fn new() -> Self {
+        Self { body: Vec::with_capacity(PAYLOAD_MAX), ..Self::default() }
+    }
+
+    /// Begins with a new message.
+    fn forget(&mut self) {
+        self.header_len = 0;
+        self.body.clear();
+    }
+
+    /// Goes on collecting; answers the header once the whole message is there. The payload then
+    /// stays in `body` until the next call.
+    fn collect(&mut self, ring: &mut Reader<'_>) -> Result<Option<Header>, Error> {
+        if self.header_len < Header::SIZE {
+            self.body.clear();
+            self.header_len += ring.read(&mut self.header[self.header_len..])?;
+            if self.header_len < Header::SIZE {
+                return Ok(None);
+            }
+        }
+        let header = Header::from_bytes(&self.header);
+        let len = header.len as usize;
+        if len > PAYLOAD_MAX {
+            return Err(Error::Broken("a message is longer than 4096 bytes"));
+        }
+        while self.body.len() < len {
+            let mut piece = [0; 256];
+            let wanted = piece.len().min(len - self.body.len());
+            let count = ring.read(&mut piece[..wanted])?;
+            if count == 0 {
+                return Ok(None);
+            }
+            self.body.extend_from_slice(&piece[..count]);
+        }
+        self.header_len = 0;
+        Ok(Some(header))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::sync::atomic::{AtomicU8, AtomicU32};
+
+    struct Ring {
+        bytes: [AtomicU8; 1024],
+        prod: AtomicU32,
+        cons: AtomicU32,
+    }
+
+    fn ring() -> Ring {
+        let bytes = [const { AtomicU8::new(0) }; 1024];
+        Ring { bytes, prod: AtomicU32::new(u32::MAX - 500), cons: AtomicU32::new(u32::MAX - 500) }
+    }
+
+    fn message(len: usize) -> Vec<u8> {
+        let header = Header { kind: 2, req_id: 5, tx_id: 0, len: len as u32 };
+        let mut bytes = header.to_bytes().to_vec();
+        bytes.extend((0..len).map(|n| n as u8));
+        bytes
+    }
+
+    #[test]
+    fn a_reply_longer_than_the_ring_is_collected_in_pieces() {
+        let shared = ring();
+        let mut server = Writer::new(&shared.bytes, &shared.prod, &shared.cons);
+        let mut client = Reader::new(&shared.bytes, &shared.prod, &shared.cons);
+        let mut incoming = Incoming::default();
+        for len in [0, 1, 1008, 1009, 4096] {
+            let sent = message(len);
+            let mut rest = &sent[..];
+            let header = loop {
+                rest = &rest[server.write(rest).unwrap()..];
+                if let Some(header) = incoming.collect(&mut client).unwrap() {
+                    break header;
+                }
+            };
+            assert_eq!(header.len as usize, len);
+            assert_eq!(incoming.body, sent[16..]);
+            assert_eq!(incoming.collect(&mut client), Ok(None));
+        }
+    }
+
+    #[test]
+    fn one_byte_at_a_time_is_enough() {
+        let shared = ring();
+        let mut server = Writer::new(&shared.bytes, &shared.prod, &shared.cons);
+        let mut client = Reader::new(&shared.bytes, &shared.prod, &shared.cons);
+        let mut incoming = Incoming::default();
+        let sent = message(3);
+        for (place, byte) in sent.iter().enumerate() {
+            server.write(&[*byte]).unwrap();
+            let done = incoming.collect(&mut client).unwrap().is_some();
+            assert_eq!(done, place == sent.len() - 1);
+        }
+    }
+
+    #[test]
+    fn a_length_beyond_the_limit_breaks_the_stream() {
+        for len in [4097, u32::MAX - 15, u32::MAX] {
+            let shared = ring();
+            let mut server = Writer::new(&shared.bytes, &shared.prod, &shared.cons);
+            let mut client = Reader::new(&shared.bytes, &shared.prod, &shared.cons);
+            let header = Header { kind: 2, req_id: 1, tx_id: 0, len };
+            server.write(&header.to_bytes()).unwrap();
+            let result = Incoming::default().collect(&mut client);
+            assert!(matches!(result, Err(Error::Broken(_))), "{len}: {result:?}");
+        }
+    }
+}
