@@ -186,6 +186,11 @@ impl Default for Job {
 }
 
 impl Job {
+    /// Bytes of data of its largest I/O: a trim names sectors and has none.
+    pub fn data_bytes(&self) -> u32 {
+        if self.rw.trims() { 0 } else { self.bs_bytes }
+    }
+
     /// The plan for one disk of a guest that was given no options: reads only, one job after the
     /// other, so that each grant mode has the machine to itself.
     pub fn defaults_for(disk: &str) -> [Self; 3] {

@@ -424,7 +424,7 @@ fn setup_for(name: &str, jobs: &[Job]) -> Result<Option<Setup>, Failure> {
     let conflict = |what| Failure::Conflict { disk: name.to_owned(), what };
     let (mut setup, mut iodepth): (Option<Setup>, u32) = (None, 0);
     for job in jobs.iter().filter(|job| job.disks.iter().any(|disk| disk == name)) {
-        let pages = (job.bs_bytes as usize).div_ceil(PAGE_SIZE);
+        let pages = (job.data_bytes() as usize).div_ceil(PAGE_SIZE);
         let setup = setup.get_or_insert(Setup {
             grants: job.grants,
             queues: job.queues,

@@ -110,7 +110,7 @@ impl Running {
                 return Err(RunError::NoDiscard { job: job.name, disk: disk.name.into() });
             }
             let most_bytes = disk.info.request_bytes_max;
-            if job.bs_bytes > most_bytes {
+            if job.data_bytes() > most_bytes {
                 let (bs_bytes, disk) = (job.bs_bytes, disk.name.into());
                 return Err(RunError::BlockTooLarge { job: job.name, bs_bytes, disk, most_bytes });
             }

@@ -41,7 +41,11 @@ fn run_jobs(
         grants: jobs[0].grants,
         queues: jobs[0].queues,
         slots: jobs.iter().map(|job| job.iodepth).sum::<u32>().div_ceil(jobs[0].queues),
-        pages_per_slot: jobs.iter().map(|job| job.bs_bytes.div_ceil(4096) as usize).max().unwrap(),
+        pages_per_slot: jobs
+            .iter()
+            .map(|job| job.data_bytes().div_ceil(4096).max(1) as usize)
+            .max()
+            .unwrap(),
     };
     let mut guest = Guest::boot(xen);
     let names: Vec<String> = (0..count).map(|n| Vdev(XVDA + 16 * n).to_string()).collect();

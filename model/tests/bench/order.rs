@@ -123,6 +123,25 @@ fn discards_give_up_each_block_once() {
     }
 }
 
+/// X7: a discard names sectors. Neither the backend's limit for data is one for it, nor has a slot
+/// pages for it.
+#[test]
+fn a_discard_may_be_larger_than_any_data() {
+    for (bs, ios) in [("64k", 64), ("1m", 4)] {
+        let xen = ModelXen::seeded(6);
+        xen.attach(Disk { indirect_max: 0, ..Disk::new(XVDA, 8192) });
+        xen.world().disks[0].data.fill(0x77);
+        let outcome = run(&xen, &format!("rw=trim bs={bs} iodepth=2 filename=xvda"), 1);
+        ok(&outcome);
+        assert_eq!(outcome.results[0].trim.ios, ios);
+        let world = xen.world();
+        assert!(
+            world.disks[0].stats.discards == ios && world.disks[0].data.iter().all(|&b| b == 0)
+        );
+        assert_eq!(world.xen.grants.maps, 1, "the ring, and no page of data");
+    }
+}
+
 #[test]
 fn a_disk_that_cannot_discard_is_left_alone() {
     let xen = ModelXen::seeded(6);
