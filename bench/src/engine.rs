@@ -32,9 +32,10 @@ use crate::result::{Counters, DirectionResult, Together};
 use crate::wait::{Step, Waiter};
 use data::Place;
 use kept::Windows;
+use lane::Next;
 use owed::{Flights, InFlight, Late, Owed, requests};
 use rules::NEVER;
-use running::{Next, Running};
+use running::Running;
 
 pub use outcome::{Moved, Outcome, Progress, RunError, Verdict};
 
@@ -227,8 +228,7 @@ impl Engine {
                 continue;
             }
             if self.running[number].is_ramp_over(now_ns) {
-                let used = self.used(disks);
-                self.running[number].end_ramp(now_ns, used);
+                self.end_ramp(number, disks);
             }
             self.top_up(number, disks, now_ns);
             if self.running[number].is_reading_back_due() {
@@ -240,6 +240,12 @@ impl Engine {
             self.ruled |= !running.plain;
             self.wake_ns = self.wake_ns.min(running.wake_ns);
         }
+    }
+
+    #[cold]
+    fn end_ramp<H: Hypervisor>(&mut self, number: usize, disks: &[Disk<'_, '_, H>]) {
+        let used = self.used(disks);
+        self.running[number].end_ramp(used);
     }
 
     /// Puts what a job may put now.
@@ -396,6 +402,9 @@ impl Engine {
         let (disk, queue) = (*disk, *queue);
         let io = self.owed[disk][queue].ios[slot.index()].take().expect("the queue checked the id");
         let number = io.running as usize;
+        if !self.running[number].plain && self.running[number].has_left_ramp(now_ns) {
+            self.end_ramp(number, disks);
+        }
         let running = &mut self.running[number];
         running.count_completed(now_ns);
         match result {

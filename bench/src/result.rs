@@ -114,11 +114,20 @@ impl JobResult {
     #[inline]
     pub fn count(&mut self, done: &Done) {
         let side = self.direction_mut(done.direction);
-        side.ios += 1;
-        side.bytes += u64::from(done.bytes);
+        side.count_done(done);
         side.latency.record(done.latency_ns);
-        side.samples.record(done.elapsed_ns, done.bytes.into());
         side.samples.record_latency(done.latency_ns);
+        self.distribution.latency(done.latency_ns);
+    }
+
+    /// Counts an I/O that succeeded, but was put before anything was measured: it has no latency.
+    pub fn count_done(&mut self, done: &Done) {
+        self.direction_mut(done.direction).count_done(done);
+    }
+
+    /// Counts the latency of an I/O that succeeded when nothing was counted any more.
+    pub fn count_latency(&mut self, done: &Done) {
+        self.direction_mut(done.direction).latency.record(done.latency_ns);
         self.distribution.latency(done.latency_ns);
     }
 
@@ -213,7 +222,8 @@ pub struct Done {
 /// What a job did in one direction.
 #[derive(Clone, Debug, Default)]
 pub struct DirectionResult {
-    /// I/Os that the backend did, whether their data was right or not.
+    /// I/Os that the backend did in the runtime, whether their data was right or not. After a ramp
+    /// these are those that ended from its end on until the end of the job's time.
     pub ios: u64,
     /// What they moved.
     pub bytes: u64,
@@ -222,7 +232,7 @@ pub struct DirectionResult {
     /// As the job's, but without the phase that the direction has no part in: what is read back was
     /// written before. 0 if it did nothing.
     pub runtime_ns: u64,
-    /// From submission to completion of each I/O that succeeded.
+    /// From submission to completion of each I/O that succeeded, and was put after the ramp.
     pub latency: Histogram,
     /// Bandwidth and IOPS by and by.
     pub samples: Samples,
@@ -234,6 +244,13 @@ impl DirectionResult {
             return Self::default();
         }
         Self { latency: Histogram::new(), samples: Samples::new(job), ..Self::default() }
+    }
+
+    #[inline]
+    fn count_done(&mut self, done: &Done) {
+        self.ios += 1;
+        self.bytes += u64::from(done.bytes);
+        self.samples.record(done.elapsed_ns, done.bytes.into());
     }
 
     /// Adds what a job of the same group did: rates add up, and the longest run counts. What jobs

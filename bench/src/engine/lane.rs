@@ -1,7 +1,10 @@
-//! A job's part on one disk: its pattern, and how much of it is left.
+//! A job's part on one disk: its pattern, how much of it is left, and the I/O that comes next.
 
 use alloc::vec::Vec;
 
+use drivers::blkfront::Operation;
+
+use super::data::Place;
 use crate::file_map::{FileMap, Lookup};
 use crate::job::{Job, Region};
 use crate::pattern::{Direction, Io, Pattern};
@@ -115,6 +118,40 @@ impl Lane {
         self.pattern = self.from_start.clone();
         self.direction = None;
         (self.left, self.drawn) = (self.drawn, 0);
+    }
+}
+
+/// An I/O to put.
+#[derive(Clone, Copy)]
+pub(super) struct Next {
+    pub(super) place: Place,
+    /// Where on the disk it goes, in bytes.
+    pub(super) disk_offset: u64,
+    pub(super) operation: Operation,
+    pub(super) bytes: u32,
+}
+
+impl Next {
+    #[inline]
+    pub(super) fn new(lane: &mut Lane, io: Io) -> Self {
+        let operation = match io.direction {
+            Direction::Read => Operation::Read,
+            Direction::Write => Operation::Write,
+            Direction::Trim => Operation::Discard,
+        };
+        let place = Place { disk: lane.disk, offset: io.offset };
+        Self { place, disk_offset: lane.disk_offset(io.offset), operation, bytes: io.bytes }
+    }
+}
+
+/// What an operation is counted as; a flush is none of these.
+#[inline]
+pub(super) fn direction_of(operation: Operation) -> Option<Direction> {
+    match operation {
+        Operation::Read => Some(Direction::Read),
+        Operation::Write => Some(Direction::Write),
+        Operation::Discard => Some(Direction::Trim),
+        _ => None,
     }
 }
 

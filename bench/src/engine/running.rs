@@ -8,14 +8,14 @@ use drivers::blkfront::{Operation, PagesKept};
 use drivers::hypervisor::Hypervisor;
 
 use super::data::{Checks, Place};
-use super::lane::{Lane, share_out};
+use super::lane::{Lane, Next, direction_of, share_out};
 use super::owed::{Flights, InFlight};
 use super::ramp::Ramp;
 use super::rules::{NEVER, Rules, Turn};
 use super::span::Span;
 use super::{Disk, RunError};
 use crate::job::Job;
-use crate::pattern::{Direction, Io, Pattern};
+use crate::pattern::{Direction, Pattern};
 use crate::result::{Counters, DirectionResult, Done, JobResult, Together};
 use crate::size::Time;
 
@@ -60,29 +60,6 @@ enum Phase {
     Apart,
     /// The writes once more, as reads.
     ReadBack,
-}
-
-/// An I/O to put.
-#[derive(Clone, Copy)]
-pub(super) struct Next {
-    pub(super) place: Place,
-    /// Where on the disk it goes, in bytes.
-    pub(super) disk_offset: u64,
-    pub(super) operation: Operation,
-    pub(super) bytes: u32,
-}
-
-impl Next {
-    #[inline]
-    fn new(lane: &mut Lane, io: Io) -> Self {
-        let operation = match io.direction {
-            Direction::Read => Operation::Read,
-            Direction::Write => Operation::Write,
-            Direction::Trim => Operation::Discard,
-        };
-        let place = Place { disk: lane.disk, offset: io.offset };
-        Self { place, disk_offset: lane.disk_offset(io.offset), operation, bytes: io.bytes }
-    }
 }
 
 impl Running {
@@ -142,7 +119,7 @@ impl Running {
             outstanding: 0,
             put: 0,
             completed: 0,
-            span: Span::default(),
+            span: Span::new(0, 0),
             ramp: Ramp::Absent,
             read_before_ns: 0,
             group: None,
@@ -248,18 +225,34 @@ impl Running {
         let Some(direction) = direction_of(io.operation) else {
             return self.count_flush(io, now_ns);
         };
-        self.result.count(&Done {
+        let done = Done {
             direction,
             bytes: io.bytes,
             latency_ns: now_ns - io.start_ns,
             elapsed_ns: self.span.elapsed_ns(now_ns),
-        });
+        };
+        if self.span.counts(now_ns) && self.span.times(io.start_ns) {
+            self.result.count(&done);
+        } else {
+            self.count_at_edge(io, &done, now_ns);
+        }
+    }
+
+    /// Counts an I/O that was in flight when what is measured began or ended.
+    #[cold]
+    fn count_at_edge(&mut self, io: &InFlight, done: &Done, now_ns: u64) {
+        if self.span.counts(now_ns) {
+            self.result.count_done(done);
+        }
+        if self.span.times(io.start_ns) {
+            self.result.count_latency(done);
+        }
     }
 
     /// Counts an I/O among those of all jobs of its group.
     pub(super) fn count_together(&self, io: &InFlight, now_ns: u64, all: &mut Together) {
-        let direction = direction_of(io.operation);
-        if let Some(direction) = direction.filter(|_| !self.ramp.is_all()) {
+        let counts = !self.ramp.is_all() && self.span.counts(now_ns);
+        if let Some(direction) = direction_of(io.operation).filter(|_| counts) {
             all.record(direction, self.span.clock_ns(), now_ns, io.bytes.into());
         }
     }
@@ -274,8 +267,10 @@ impl Running {
     #[cold]
     fn count_flush(&mut self, io: &InFlight, now_ns: u64) {
         let figures = &mut self.result.flush;
-        figures.ios += 1;
-        figures.latency.record(now_ns - io.start_ns);
+        figures.ios += u64::from(self.span.counts(now_ns));
+        if self.span.times(io.start_ns) {
+            figures.latency.record(now_ns - io.start_ns);
+        }
     }
 
     #[inline]
@@ -440,16 +435,21 @@ impl Running {
         None
     }
 
-    /// Whether the ramp is over now; then [`end_ramp`](Self::end_ramp) is due.
+    /// Whether the ramp ended, by `now_ns` or before; then [`end_ramp`](Self::end_ramp) is due.
     pub(super) fn is_ramp_over(&self, now_ns: u64) -> bool {
         now_ns >= self.ramp.end_ns()
     }
 
-    /// Forgets what was measured so far, of which the disks used `used`.
-    pub(super) fn end_ramp(&mut self, now_ns: u64, used: Vec<Counters>) {
+    /// Whether an I/O that was done at `now_ns` was so after the ramp, whose end is still due.
+    pub(super) fn has_left_ramp(&self, now_ns: u64) -> bool {
+        now_ns > self.ramp.end_ns()
+    }
+
+    /// Forgets what was measured until the end of the ramp, of which the disks used `used`.
+    pub(super) fn end_ramp(&mut self, used: Vec<Counters>) {
         let job = self.result.job.clone();
         self.result = JobResult::new(job);
-        self.span = core::mem::take(&mut self.span).starting_at(now_ns);
+        self.span.begin_measured(self.ramp.end_ns());
         self.rules.start_anew();
         (self.ramp, self.sleeps) = (Ramp::Over(used), 0);
     }
@@ -525,19 +525,25 @@ impl Running {
     pub(super) fn nothing_measured(&self) -> Option<String> {
         let Job { name, pace, .. } = &self.result.job;
         let ramp = Time { ns: pace.ramp_ns };
-        let is_empty = self.result.ios() + self.result.errors() == 0;
         match self.ramp {
             _ if self.span.is_stopped() => None,
             Ramp::Until(_) | Ramp::Outlasted => Some(format!(
                 "job {name}: ended within ramp_time={ramp}, so that nothing was measured; raise \
                  size= or lower ramp_time="
             )),
-            Ramp::Over(_) if is_empty => Some(format!(
-                "job {name}: no I/O ended after ramp_time={ramp}, so that nothing was measured; \
+            Ramp::Over(_) if self.is_empty() => Some(format!(
+                "job {name}: no I/O was put after ramp_time={ramp}, so that nothing was measured; \
                  raise runtime= or size=, or lower ramp_time="
             )),
             Ramp::Over(_) | Ramp::Absent => None,
         }
+    }
+
+    /// Whether no I/O of those that were put since the ramp has ended.
+    fn is_empty(&self) -> bool {
+        let JobResult { read, write, trim, .. } = &self.result;
+        let timed = [read, write, trim].map(|side| side.latency.moments().count());
+        timed.iter().sum::<u64>() + self.result.errors() == 0
     }
 
     /// The result, with what its disks counted unless other jobs used them too, and the pages that
@@ -549,7 +555,8 @@ impl Running {
         shared: &[bool],
         kept: &[Option<PagesKept>],
     ) -> JobResult {
-        if self.ramp.is_all() {
+        let is_unmeasured = matches!(self.ramp, Ramp::Over(_)) && self.is_empty();
+        if self.ramp.is_all() || is_unmeasured {
             let JobResult { job, read, write, trim, flush, together, .. } = self.result;
             self.result = JobResult { together, ..JobResult::new(job) };
             self.result.read.errors = read.errors;
@@ -566,16 +573,5 @@ impl Running {
         let pages = self.lanes.iter().map(|lane| Some((lane.disk, kept[lane.disk]?)));
         self.result.pages = pages.collect::<Option<_>>().unwrap_or_default();
         self.result
-    }
-}
-
-/// What an operation is counted as; a flush is none of these.
-#[inline]
-fn direction_of(operation: Operation) -> Option<Direction> {
-    match operation {
-        Operation::Read => Some(Direction::Read),
-        Operation::Write => Some(Direction::Write),
-        Operation::Discard => Some(Direction::Trim),
-        _ => None,
     }
 }

@@ -4,7 +4,7 @@ use super::rules::NEVER;
 
 /// The time that a job is under way, in nanoseconds of system time. A job has one phase of its
 /// pattern's I/Os, and perhaps a second in which what it wrote is read back.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Span {
     /// When the measured part of the job began.
     begin_ns: u64,
@@ -18,17 +18,48 @@ pub(super) struct Span {
     end_ns: u64,
     /// When the job failed, or somebody ended it, if so.
     stop_ns: Option<u64>,
+    /// The latency of an I/O counts if it was put from then on.
+    timed_from_ns: u64,
+    /// An I/O counts as done if it was so by then.
+    counted_until_ns: u64,
 }
 
 impl Span {
     /// From `start_ns` to the end of the job's time, or [`NEVER`].
     pub(super) fn new(start_ns: u64, end_ns: u64) -> Self {
-        Self { end_ns, ..Self::default() }.starting_at(start_ns)
+        Self {
+            begin_ns: start_ns,
+            start_ns,
+            clock_ns: start_ns,
+            last_ns: 0,
+            end_ns,
+            stop_ns: None,
+            timed_from_ns: 0,
+            counted_until_ns: NEVER,
+        }
     }
 
-    /// All of this is measured from then on, as when a ramp ends.
-    pub(super) fn starting_at(self, start_ns: u64) -> Self {
-        Self { begin_ns: start_ns, start_ns, clock_ns: start_ns, ..self }
+    /// What is measured begins here, with I/Os in flight. As many are in flight when the time is
+    /// over: those at the start count as done and those at the end do not, so that neither makes
+    /// the job faster or slower than it is. The latencies are of those that are put in between.
+    pub(super) fn begin_measured(&mut self, start_ns: u64) {
+        (self.begin_ns, self.start_ns, self.clock_ns) = (start_ns, start_ns, start_ns);
+        self.timed_from_ns = start_ns;
+        if !self.is_stopped() {
+            self.counted_until_ns = self.end_ns;
+        }
+    }
+
+    /// Whether an I/O that was done by `now_ns` counts.
+    #[inline]
+    pub(super) fn counts(&self, now_ns: u64) -> bool {
+        now_ns <= self.counted_until_ns
+    }
+
+    /// Whether the latency of an I/O that was put at `start_ns` counts.
+    #[inline]
+    pub(super) fn times(&self, start_ns: u64) -> bool {
+        start_ns >= self.timed_from_ns
     }
 
     /// When the I/Os of its phase begin.
@@ -79,12 +110,14 @@ impl Span {
 
     /// When the phase ended, once nothing is in flight: with its last completion if it has no more
     /// I/Os. Where its time or a stop ended it, it took all the time until then, though nothing may
-    /// have been in flight at the end, as when a rate held it back.
+    /// have been in flight at the end, as when a rate held it back. It ends where nothing counts
+    /// any more.
     fn phase_end_ns(&self, is_out_of_ios: bool) -> u64 {
-        if is_out_of_ios {
-            return self.last_ns;
-        }
-        self.last_ns.max(self.stop_ns.unwrap_or(self.end_ns))
+        let end_ns = match is_out_of_ios {
+            true => self.last_ns,
+            false => self.last_ns.max(self.stop_ns.unwrap_or(self.end_ns)),
+        };
+        end_ns.min(self.counted_until_ns)
     }
 
     /// How long the job took, and its phase alone, once nothing is in flight.
@@ -96,7 +129,7 @@ impl Span {
     /// The second phase begins, without an end of its time. One direction goes on in it, which took
     /// `before_ns` so far; answers how long that is behind the job.
     pub(super) fn go_on(&mut self, now_ns: u64, before_ns: u64) -> u64 {
-        (self.start_ns, self.end_ns) = (now_ns, NEVER);
+        (self.start_ns, self.end_ns, self.counted_until_ns) = (now_ns, NEVER, NEVER);
         self.clock_ns = now_ns.saturating_sub(before_ns);
         self.clock_ns.saturating_sub(self.begin_ns)
     }

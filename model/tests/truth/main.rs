@@ -8,6 +8,7 @@ use model::guest::{Device, engine_disk};
 use model::{Guest, ModelXen};
 
 mod ends;
+mod ramp;
 
 const MS: u64 = 1_000_000;
 const S: u64 = 1_000_000_000;
