@@ -67,6 +67,8 @@ pub struct FileMap {
     pub path: String,
     /// Its length in bytes.
     pub size_bytes: u64,
+    /// Whether its blocks are also the live volume's, so that no job may write there.
+    snapshot: bool,
     /// In the order of the file, apart from each other; what is between two is a hole.
     extents: Vec<Extent>,
 }
@@ -74,7 +76,7 @@ pub struct FileMap {
 impl FileMap {
     /// A file of `size_bytes` without any bytes yet: a hole.
     pub fn new(path: String, size_bytes: u64) -> Self {
-        Self { path, size_bytes, extents: Vec::new() }
+        Self { path, size_bytes, snapshot: false, extents: Vec::new() }
     }
 
     /// Looks a file up.
@@ -87,6 +89,7 @@ impl FileMap {
     ) -> Result<Self, LookUpError<D::Error>> {
         let inode = volume.lookup(path.as_bytes()).map_err(LookUpError::Fs)?;
         let mut map = Self::new(path.to_owned(), inode.size_bytes);
+        map.snapshot = inode.is_snapshot();
         let (mut file_offset, mut in_hole, mut holes) = (0, false, 0);
         while let Some(found) = volume.next_extent(&inode, file_offset).map_err(LookUpError::Fs)? {
             if let Some(disk_offset) = found.disk_offset {
@@ -127,16 +130,21 @@ impl FileMap {
         self.extents.len()
     }
 
-    /// Whether each block of `job` in `region` is one piece of the disk, of whole sectors.
+    /// Whether each block of `job` in `region` is one piece of the disk, of whole sectors, and may
+    /// be written if the job does that.
     ///
     /// # Errors
-    /// [`JobError::Hole`] and [`JobError::Broken`].
+    /// [`JobError::Snapshot`], [`JobError::Hole`] and [`JobError::Broken`].
     pub(crate) fn check(
         &self,
         job: &Job,
         region: Region,
         sector_bytes: u32,
     ) -> Result<(), JobError> {
+        let file = || self.path.clone();
+        if self.snapshot && job.rw.changes() {
+            return Err(JobError::Snapshot { file: file() });
+        }
         let bs = u64::from(job.bs_bytes);
         let region_end = region.offset_bytes + region.size_bytes;
         let is_sectors = |bytes: u64| bytes.is_multiple_of(u64::from(sector_bytes.max(1)));
@@ -159,7 +167,6 @@ impl FileMap {
             unit = unit.min(lowest_bit(into_region)).min(lowest_bit(extent.disk_offset + shift));
             covered = extent.file_end();
         }
-        let file = || self.path.clone();
         if covered < region_end {
             return Err(JobError::Hole { file: file(), offset: covered });
         }
@@ -208,6 +215,7 @@ impl Lookup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::Rw;
     use alloc::string::ToString;
     use proptest::prelude::*;
 
@@ -261,6 +269,20 @@ mod tests {
             Err("/f has a hole at byte 12288; choose another part by offset= and size=".into())
         );
         assert!(check(4096, 0, 13 << 10).is_err());
+    }
+
+    #[test]
+    fn nobody_writes_on_a_snapshot() {
+        let mut map = file();
+        map.snapshot = true;
+        let region = Region { offset_bytes: 0, size_bytes: 8192, io_bytes: None };
+        for rw in [Rw::Read, Rw::RandRead] {
+            assert_eq!(map.check(&Job { rw, ..Job::default() }, region, 512), Ok(()));
+        }
+        for rw in [Rw::Write, Rw::RandWrite, Rw::ReadWrite, Rw::RandRw, Rw::Trim, Rw::RandTrim] {
+            let refused = Err(JobError::Snapshot { file: "/f".into() });
+            assert_eq!(map.check(&Job { rw, ..Job::default() }, region, 512), refused, "{rw}");
+        }
     }
 
     #[test]

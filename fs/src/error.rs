@@ -50,6 +50,9 @@ pub enum Error<E> {
     NotAFile,
     /// Only symlinks have a target.
     NotALink,
+    /// The file is a snapshot that is marked as invalid (`SF_SNAPINVAL`): the volume was changed
+    /// without it.
+    InvalidSnapshot,
 }
 
 /// A value in a structure that cannot be right.
@@ -183,6 +186,9 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
             Error::NotADirectory => write!(f, "not a directory"),
             Error::NotAFile => write!(f, "not a regular file"),
             Error::NotALink => write!(f, "not a symlink"),
+            Error::InvalidSnapshot => {
+                write!(f, "a snapshot that is marked as invalid; its contents are lost")
+            }
         }
     }
 }

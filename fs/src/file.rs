@@ -9,11 +9,12 @@ const SECTOR_BYTES: u64 = 512;
 
 impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
     /// Reads from `offset` of a regular file and says how much: `buffer`'s length, or less at the
-    /// file's end. Beyond what it says, the buffer is left alone. Holes read as zeros.
+    /// file's end. Beyond what it says, the buffer is left alone. Holes read as zeros, and so does
+    /// what a snapshot did not need to keep.
     ///
     /// # Errors
-    /// [`Error::NotAFile`]; [`Error::Corrupt`] for a pointer that leads out of the data areas; what
-    /// the disk said.
+    /// [`Error::NotAFile`]; [`Error::InvalidSnapshot`]; [`Error::Corrupt`] for a pointer that leads
+    /// out of the data areas; what the disk said.
     pub fn read_at(
         &mut self,
         inode: &Inode,
@@ -21,6 +22,7 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
         buffer: &mut [u8],
     ) -> Result<usize, Error<D::Error>> {
         match inode.kind {
+            Kind::File if !inode.has_contents() => Err(Error::InvalidSnapshot),
             Kind::File => self.read_contents(inode, offset, buffer),
             _ => Err(Error::NotAFile),
         }

@@ -16,6 +16,10 @@ const DIRECTORY_BYTES_MAX: u64 = 0x7fff_ffff;
 /// `DIRBLKSIZ`: no entry of a directory crosses a multiple of this.
 pub(crate) const DIRBLKSIZ: u64 = 512;
 
+/// In `di_flags` (`sys/stat.h` of FreeBSD and NetBSD; the second is NetBSD's alone).
+const SF_SNAPSHOT: u32 = 0x0020_0000;
+const SF_SNAPINVAL: u32 = 0x0080_0000;
+
 /// What an inode is, by the numbers of a directory entry's `d_type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -75,6 +79,8 @@ pub struct Inode {
     pub mtime_s: i64,
     /// The nanoseconds to add to `mtime_s`.
     pub mtime_ns: u32,
+    /// `di_flags`: what `chflags` sets, and that it is a snapshot. None in 4.2BSD's inodes.
+    pub flags: u32,
     /// Twelve direct and three indirect pointers, or a short symlink's target.
     pub(crate) area: [u8; 120],
 }
@@ -147,6 +153,7 @@ fn decode1(
         blocks: fields.u32::<104>().into(),
         mtime_s: fields.i32::<24>().into(),
         mtime_ns: fields.u32::<28>(),
+        flags: if superblock.old_inodes { 0 } else { fields.u32::<100>() },
         area,
     })
 }
@@ -176,6 +183,7 @@ fn decode2(
         blocks: fields.u64::<24>(),
         mtime_s: fields.i64::<40>(),
         mtime_ns: fields.u32::<64>(),
+        flags: fields.u32::<88>(),
         area: fields.bytes::<112, 120>(),
     })
 }
@@ -208,6 +216,18 @@ fn check(inode: &Inode, superblock: &Superblock) -> Result<(), Corrupt> {
 }
 
 impl Inode {
+    /// Whether it is the volume's contents at an earlier time (`SF_SNAPSHOT`). Blocks that have not
+    /// changed since then are those of the live volume, which this file has in common with it.
+    pub fn is_snapshot(&self) -> bool {
+        self.kind == Kind::File && self.flags & SF_SNAPSHOT != 0
+    }
+
+    /// Whether its contents can be told: not those of a snapshot that NetBSD gave up, because the
+    /// volume was changed without it.
+    pub(crate) fn has_contents(&self) -> bool {
+        !self.is_snapshot() || self.flags & SF_SNAPINVAL == 0
+    }
+
     /// The pointer of this index, from 0: twelve direct ones, then one for each level.
     pub(crate) fn pointer(&self, index: usize, version: Version, endian: Endian) -> i64 {
         pointer(&self.area, index, version, endian)

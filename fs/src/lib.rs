@@ -46,7 +46,7 @@ pub use map::Extent;
 pub use partition::{PARTITIONS_MAX, Partition, Partitions, Table, partitions};
 pub use path::{LINKS_MAX, PATH_BYTES_MAX};
 pub use store::SCRATCH_BYTES;
-pub use volume::{Info, ROOT, Version, Volume};
+pub use volume::{Doubt, Info, ROOT, Version, Volume};
 
 /// A disk to read from.
 pub trait ReadBlocks {

@@ -12,6 +12,11 @@ use crate::{Inode, Kind, ReadBlocks, Volume};
 const DIRECT: u64 = 12;
 /// How many runs [`Volume::next_extent`] merges at most: it ends soon whatever the map says.
 const MERGE_MAX: usize = 64;
+/// Pointers to a file's block in a snapshot that are no addresses (`sys/ufs/ffs/fs.h`): the block
+/// was free when the snapshot was taken, or belongs to another snapshot. Both read as zeros. They
+/// never stand for an indirect block, for a snapshot has those from the beginning.
+const BLK_NOCOPY: i64 = 1;
+const BLK_SNAP: i64 = 2;
 
 /// A range of a file that lies in one piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +42,12 @@ pub(crate) struct Run {
 impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
     /// The extent that begins at `file_offset`, or `None` at the file's end. It reaches as far as
     /// neighbours on the disk can be told with a bounded amount of work: an extent that ends early
-    /// is followed by its continuation.
+    /// is followed by its continuation. A snapshot has extents in common with the live volume:
+    /// nobody may write there.
     ///
     /// # Errors
-    /// [`Error::NotAFile`]; [`Error::Corrupt`] for a pointer that leads out of the data areas.
+    /// [`Error::NotAFile`]; [`Error::InvalidSnapshot`]; [`Error::Corrupt`] for a pointer that leads
+    /// out of the data areas.
     pub fn next_extent(
         &mut self,
         inode: &Inode,
@@ -48,6 +55,9 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
     ) -> Result<Option<Extent>, Error<D::Error>> {
         if inode.kind != Kind::File {
             return Err(Error::NotAFile);
+        }
+        if !inode.has_contents() {
+            return Err(Error::InvalidSnapshot);
         }
         if file_offset >= inode.size_bytes {
             return Ok(None);
@@ -123,7 +133,23 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
             }
         }
         // An inode of another volume may exceed this one's map; then there is no tree to leave.
-        Ok(Run { address: None, blocks: span.saturating_sub(rest).max(1).min(max) })
+        let blocks = span.saturating_sub(rest).max(1).min(max);
+        if !inode.is_snapshot() {
+            return Ok(Run { address: None, blocks });
+        }
+        let address = superblock.check_live(inode, block)?;
+        let blocks = blocks.min((superblock.end - address) / superblock.fragments);
+        Ok(Run { address: Some(address), blocks })
+    }
+}
+
+/// The address that the pointer to `block` of a file stands for, unchecked; `None` where the file
+/// reads as zeros.
+fn target(superblock: &Superblock, inode: &Inode, block: u64, pointer: i64) -> Option<i64> {
+    match (inode.is_snapshot(), pointer) {
+        (false, 0) | (true, BLK_NOCOPY | BLK_SNAP) => None,
+        (true, 0) => Some((block * superblock.fragments).cast_signed()),
+        _ => Some(pointer),
     }
 }
 
@@ -134,29 +160,44 @@ fn merge(
     block: u64,
     mut pointers: impl Iterator<Item = i64>,
 ) -> Result<Run, Corrupt> {
+    let target = |block, pointer| target(superblock, inode, block, pointer);
     let check = |block, pointer| {
+        if inode.is_snapshot() && pointer == 0 {
+            return superblock.check_live(inode, block);
+        }
         let place = Place::FileBlock { inode: inode.number, block };
         superblock.check_pointer(place, pointer, superblock.fragments_of(inode, block))
     };
     let first = pointers.next().unwrap_or(0);
-    if first == 0 {
-        let holes = pointers.take_while(|pointer| *pointer == 0).count();
+    let mut rest = (block + 1..).zip(pointers);
+    if target(block, first).is_none() {
+        let holes = rest.take_while(|(block, pointer)| target(*block, *pointer).is_none()).count();
         return Ok(Run { address: None, blocks: 1 + holes as u64 });
     }
     let address = check(block, first)?;
     let mut blocks = 1;
-    for pointer in pointers {
-        let follows = address + blocks * superblock.fragments;
-        if pointer != follows.cast_signed() {
+    let follows = |blocks: u64| Some((address + blocks * superblock.fragments).cast_signed());
+    for (block, pointer) in rest.by_ref() {
+        if target(block, pointer) != follows(blocks) {
             break;
         }
-        check(block + blocks, pointer)?;
+        check(block, pointer)?;
         blocks += 1;
     }
     Ok(Run { address: Some(address), blocks })
 }
 
 impl Superblock {
+    /// The address of a snapshot's block that has not changed: that of the volume's block of the
+    /// same number, whatever it belongs to. It must lie inside the volume.
+    fn check_live(&self, inode: &Inode, block: u64) -> Result<u64, Corrupt> {
+        let address = block * self.fragments;
+        let inside = address + self.fragments <= self.end;
+        let place = Place::FileBlock { inode: inode.number, block };
+        place.check(inside, "snapshot's block", block, "one of the volume")?;
+        Ok(address)
+    }
+
     /// Where a fragment is in the volume, in bytes.
     pub(crate) fn bytes_at(&self, address: u64) -> u64 {
         address * u64::from(self.info.fragment_bytes)

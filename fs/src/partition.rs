@@ -9,11 +9,14 @@ use crate::error::{Error, Place};
 use crate::store::Store;
 use crate::superblock::Superblock;
 use crate::{Corrupt, ReadBlocks};
+use mbr::BootRecord;
 
 /// How many partitions are looked at; what lies behind them in a table is not.
 pub const PARTITIONS_MAX: usize = 64;
 
-/// The partitions of a disk in the order of their tables, none of them empty.
+/// The partitions of a disk in the order in which they are tried, none of them empty. That is the
+/// order of their tables, but for a BSD slice whose label has all of its FFS partitions behind the
+/// slice's beginning: they come before it.
 pub type Partitions = heapless::Vec<Partition, PARTITIONS_MAX>;
 
 /// A kind of partition table.
@@ -41,6 +44,13 @@ pub struct Partition {
 }
 
 impl Partition {
+    /// Whether `inner` lies within this one, but does not begin with it.
+    pub(crate) fn holds(&self, inner: &Partition) -> bool {
+        let end =
+            |partition: &Partition| partition.start_bytes.saturating_add(partition.size_bytes);
+        self.start_bytes < inner.start_bytes && end(inner) <= end(self)
+    }
+
     /// Moves the window to this partition and searches it.
     pub(crate) fn open<D: ReadBlocks, B: AsMut<[u8]>>(
         &self,
@@ -70,22 +80,44 @@ pub fn partitions<D: ReadBlocks, B: AsMut<[u8]>>(
     disk: D,
     scratch: B,
 ) -> Result<Partitions, Error<D::Error>> {
-    search(&mut Store::new(disk, scratch)?)
+    Ok(search(&mut Store::new(disk, scratch)?)?.partitions)
 }
 
-/// The partitions, by a store whose window is the whole disk.
+/// What the tables of a disk tell.
+#[derive(Default)]
+pub(crate) struct Tables {
+    pub(crate) partitions: Partitions,
+    /// Whether a valid table leaves the disk's beginning to itself. Then a superblock of the whole
+    /// disk is what an older volume left behind: a table is written over it without a trace.
+    pub(crate) take_the_disk: bool,
+}
+
+/// The tables, by a store whose window is the whole disk. What makes a GPT count is the entry for
+/// it in the MBR; without any MBR it is still looked for, but proves nothing.
 pub(crate) fn search<D: ReadBlocks, B: AsMut<[u8]>>(
     store: &mut Store<D, B>,
-) -> Result<Partitions, Error<D::Error>> {
-    let mut found = Partitions::new();
-    if gpt::read(store, &mut found)? {
-        return Ok(found);
+) -> Result<Tables, Error<D::Error>> {
+    let mut tables = Tables::default();
+    let found = &mut tables.partitions;
+    let mbr = BootRecord::read(store)?;
+    if mbr.as_ref().is_none_or(BootRecord::is_protective) && gpt::read(store, found)? {
+        tables.take_the_disk = mbr.is_some();
+        return Ok(tables);
     }
-    if mbr::read(store, &mut found)? {
-        return Ok(found);
+    if let Some(mbr) = mbr {
+        mbr.partitions(store, found)?;
+        tables.take_the_disk = mbr.spares_the_beginning();
+        return Ok(tables);
     }
-    disklabel::read(store, 0, disklabel::Base::Disk, &mut found)?;
-    Ok(found)
+    disklabel::read(store, 0, disklabel::Base::Disk, found)?;
+    tables.take_the_disk = all_behind(found, 0);
+    Ok(tables)
+}
+
+/// Whether there are partitions, and all begin behind `start_bytes`.
+fn all_behind(partitions: &Partitions, start_bytes: u64) -> bool {
+    let behind = |partition: &Partition| partition.start_bytes > start_bytes;
+    !partitions.is_empty() && partitions.iter().all(behind)
 }
 
 /// Adds a partition of which start and size are in units of `sector_bytes`, unless it is empty.

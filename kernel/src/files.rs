@@ -57,6 +57,9 @@ fn mount<'q, 'a>(source: Source<'q, 'a>) -> Result<DiskVolume<'q, 'a>, String> {
     let name = source.name;
     let volume =
         Volume::mount(source, vec![0; SCRATCH_BYTES]).map_err(|error| error.to_string())?;
+    if let Some(doubt) = volume.info().doubt {
+        say!("{name}: {doubt}");
+    }
     if volume.info().dirty {
         say!("{name}: its file system was not unmounted or needs fsck; reading it all the same");
     }

@@ -227,6 +227,46 @@ fn a_hole_without_end_is_not_followed() {
     assert!(matches!(error, LookUpError::Hole(1..)), "{error}");
 }
 
+/// Offset of `struct ufs2_dinode`'s `di_size` and `di_flags` in it.
+const SIZE_AT: usize = 16;
+const FLAGS_AT: usize = 88;
+
+/// The file made into a snapshot of its volume: its blocks are copies, but for one that is live and
+/// one that nobody kept.
+#[test]
+fn a_snapshot_is_read_but_never_written() {
+    let mut image = image("snapshot", &noise(1 << 20, 13));
+    let inode = (0..image.len()).step_by(256).find(|&at| {
+        let size = *image[at + SIZE_AT..].first_chunk().unwrap();
+        u64::from_le_bytes(size) == 1 << 20 && image[at + 1] == 0x81
+    });
+    let inode = inode.expect("the file's inode");
+    let mut put = |at: usize, value: u64| {
+        image[inode + at..inode + at + 8].copy_from_slice(&value.to_le_bytes());
+    };
+    put(SIZE_AT, 11 * 8192);
+    put(FLAGS_AT, 0x0020_0000);
+    put(112 + 8 * 9, 0);
+    put(112 + 8 * 10, 1);
+    let (xen, _) = plugged(&image, 14);
+    let (mut guest, mut device) = connected(&xen);
+    let mut volume = mount(reader(&xen, &mut device));
+    let map = FileMap::look_up(&mut volume, "/dir/big").unwrap();
+    let read = run(&xen, &mut device, &map, "filename=xvda:/dir/big size=80k bs=8k");
+    assert!(read.error.is_none(), "{:?}", read.error);
+    assert_eq!(read.results[0].read.ios, 10);
+    let before = xen.world().disks[0].data.clone();
+    for (line, part) in [
+        ("filename=xvda:/dir/big rw=write allow_file_overwrite=1 size=8k", "is a snapshot"),
+        ("filename=xvda:/dir/big bs=8k", "has a hole at byte 81920"),
+    ] {
+        let error = run(&xen, &mut device, &map, line).error.expect(line).to_string();
+        assert!(error.contains(part), "{line}: {error}");
+    }
+    assert!(xen.world().disks[0].data == before);
+    guest.disconnect(device);
+}
+
 #[test]
 fn what_a_file_cannot_do_is_refused() {
     let image = image("refused", &noise(1 << 20, 6));

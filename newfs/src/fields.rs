@@ -76,6 +76,6 @@ pub mod dinode2 {
 
     fields! {
         MODE: 0, 2; NLINK: 2, 2; UID: 4, 4; GID: 8, 4; SIZE: 16, 8; BLOCKS: 24, 8; MTIME: 40, 8;
-        EXTSIZE: 92, 4; EXTB: 96, 8; DB: 112, 8; CKHASH: 244, 4;
+        FLAGS: 88, 4; EXTSIZE: 92, 4; EXTB: 96, 8; DB: 112, 8; CKHASH: 244, 4;
     }
 }

@@ -9,8 +9,11 @@ const SECTOR: usize = 512;
 pub const FREEBSD: u8 = 0xa5;
 /// NetBSD's.
 pub const NETBSD: u8 = 0xa9;
+/// OpenBSD's.
+pub const OPENBSD: u8 = 0xa6;
 const EXTENDED: u8 = 0x05;
-const PROTECTIVE: u8 = 0xee;
+/// What protects a GPT.
+pub const PROTECTIVE: u8 = 0xee;
 
 /// Where FreeBSD's fdisk puts the first slice; not a multiple of 4096 bytes.
 pub const SLICE_SECTOR: usize = 63;
@@ -60,7 +63,7 @@ pub fn mbr_logical(volume: &[u8]) -> Vec<u8> {
 
 /// Writes a label in the second sector of the slice at `start`: `a` has the volume, `c` everything.
 /// Offsets count from `base`; all in sectors.
-fn label(disk: &mut [u8], start: usize, base: usize, volume: usize, big_endian: bool) {
+pub fn label(disk: &mut [u8], start: usize, base: usize, volume: usize, big_endian: bool) {
     let at = (start + 1) * SECTOR;
     let whole = disk.len() / SECTOR - start;
     let int = |value: usize, width: usize| match big_endian {

@@ -81,6 +81,11 @@ pub enum JobError {
     },
     /// No file of this path was looked up, which is a bug of whoever runs the job.
     NoFile(String),
+    /// A job that writes is on a snapshot of the file system.
+    Snapshot {
+        /// The file's path.
+        file: String,
+    },
     /// A part of the file has no bytes on the disk.
     Hole {
         /// Its path.
@@ -171,6 +176,11 @@ impl fmt::Display for JobError {
             Self::Pattern { option, value, cause } => write!(f, "{option}={value}: {cause}"),
             Self::Conflict { job, fix } => write!(f, "job {job}: {fix}"),
             Self::NoFile(file) => write!(f, "{file} was not looked up"),
+            Self::Snapshot { file } => write!(
+                f,
+                "{file} is a snapshot, whose blocks are also those of the live files; \
+                 it can only be read"
+            ),
             Self::Hole { file, offset } => write!(
                 f,
                 "{file} has a hole at byte {offset}; choose another part by offset= and size="

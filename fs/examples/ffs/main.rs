@@ -80,6 +80,9 @@ fn mount(image: &Path) -> Result<Volume> {
     let volume = Volume::mount(disk, vec![0; SCRATCH_BYTES])
         .map_err(|error| format!("{}: {error}", image.display()))?;
     let info = volume.info();
+    if let Some(doubt) = info.doubt {
+        eprintln!("ffs: warning: {}: {doubt}", image.display());
+    }
     if info.dirty {
         eprintln!("ffs: warning: {} was not unmounted or needs fsck", image.display());
     }

@@ -1,7 +1,7 @@
 //! The master boot record, its chain of logical partitions, and the disklabels in its slices.
 
 use super::disklabel::{self, Base};
-use super::{Partitions, Table, add};
+use super::{Partitions, Table, add, all_behind};
 use crate::endian::{Endian, Fields};
 use crate::error::{Error, Place};
 use crate::store::{Slot, Store};
@@ -12,6 +12,8 @@ const EXTENDED: [u8; 3] = [0x05, 0x0f, 0x85];
 const FREEBSD: u8 = 0xa5;
 const OPENBSD: u8 = 0xa6;
 const NETBSD: u8 = 0xa9;
+/// What a GPT's protective entry says.
+const GPT: u8 = 0xee;
 
 /// One of the four entries; start and size in sectors.
 #[derive(Clone, Copy)]
@@ -22,36 +24,76 @@ struct Entry {
     size: u64,
 }
 
-/// Adds the partitions, and says whether there is an MBR at all.
-pub(super) fn read<D: ReadBlocks, B: AsMut<[u8]>>(
-    store: &mut Store<D, B>,
-    found: &mut Partitions,
-) -> Result<bool, Error<D::Error>> {
-    if store.size_bytes() < SECTOR_BYTES {
-        return Ok(false);
+impl Entry {
+    fn is_used(&self) -> bool {
+        self.kind != 0 && self.size != 0
     }
-    let Some(entries) = entries(store, 0)? else { return Ok(false) };
-    // Boot code that is no MBR ends with the same two bytes.
-    let used = |entry: &&Entry| entry.kind != 0 && entry.size != 0;
-    let boot = entries.iter().all(|entry| entry.status & 0x7f == 0);
-    if !boot || entries.iter().find(used).is_none() {
-        return Ok(false);
-    }
-    for (number, entry) in (1..).zip(&entries).filter(|(_, entry)| used(entry)) {
-        if EXTENDED.contains(&entry.kind) {
-            read_logical(store, entry.start, found)?;
-            continue;
+}
+
+/// The four entries of a disk's first sector.
+pub(super) struct BootRecord([Entry; 4]);
+
+impl BootRecord {
+    /// Reads it, if there is one.
+    pub(super) fn read<D: ReadBlocks, B: AsMut<[u8]>>(
+        store: &mut Store<D, B>,
+    ) -> Result<Option<Self>, Error<D::Error>> {
+        if store.size_bytes() < SECTOR_BYTES {
+            return Ok(None);
         }
-        let sectors = (entry.start, entry.size);
-        add(found, Place::Mbr(number), (Table::Mbr, number), sectors, SECTOR_BYTES)?;
-        let base = match entry.kind {
-            FREEBSD => Base::Slice,
-            OPENBSD | NETBSD => Base::Disk,
-            _ => continue,
-        };
-        disklabel::read(store, entry.start * SECTOR_BYTES, base, found)?;
+        let Some(entries) = entries(store, 0)? else { return Ok(None) };
+        // Boot code that is no MBR ends with the same two bytes.
+        let boot = entries.iter().all(|entry| entry.status & 0x7f == 0);
+        Ok((boot && entries.iter().any(Entry::is_used)).then_some(Self(entries)))
     }
-    Ok(true)
+
+    /// Whether it is there to protect a GPT.
+    pub(super) fn is_protective(&self) -> bool {
+        self.0.iter().any(|entry| entry.is_used() && entry.kind == GPT)
+    }
+
+    /// Whether it has slices, and none begins with the disk, as the one of a dedicated disk does.
+    pub(super) fn spares_the_beginning(&self) -> bool {
+        let mut slices = self.0.iter().filter(|entry| entry.is_used() && entry.kind != GPT);
+        slices.next().is_some_and(|first| first.start > 0) && slices.all(|slice| slice.start > 0)
+    }
+
+    /// Adds the partitions.
+    pub(super) fn partitions<D: ReadBlocks, B: AsMut<[u8]>>(
+        &self,
+        store: &mut Store<D, B>,
+        found: &mut Partitions,
+    ) -> Result<(), Error<D::Error>> {
+        for (number, entry) in (1..).zip(&self.0).filter(|(_, entry)| entry.is_used()) {
+            if EXTENDED.contains(&entry.kind) {
+                read_logical(store, entry.start, found)?;
+                continue;
+            }
+            let start_bytes = entry.start * SECTOR_BYTES;
+            let mut labelled = Partitions::new();
+            match entry.kind {
+                FREEBSD => disklabel::read(store, start_bytes, Base::Slice, &mut labelled)?,
+                OPENBSD | NETBSD => disklabel::read(store, start_bytes, Base::Disk, &mut labelled)?,
+                _ => {}
+            }
+            let sectors = (entry.start, entry.size);
+            let slice = |found: &mut Partitions| {
+                add(found, Place::Mbr(number), (Table::Mbr, number), sectors, SECTOR_BYTES)
+            };
+            // What the label leaves to itself has at most an older volume's superblock.
+            let label_first = all_behind(&labelled, start_bytes);
+            if !label_first {
+                slice(found)?;
+            }
+            for partition in labelled {
+                let _ = found.push(partition);
+            }
+            if label_first {
+                slice(found)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Follows the chain of logical partitions. Each link must lead forwards, so there is an end.

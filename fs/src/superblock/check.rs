@@ -57,6 +57,7 @@ pub(super) fn check(
             partition_size_bytes: 0,
             group_count: raw.ncg,
             inode_count: raw.ipg * raw.ncg,
+            doubt: None,
             dirty: raw.clean & 1 == 0 || flags & (FS_UNCLEAN | FS_NEEDSFSCK) != 0,
             flags,
             id: [raw.id0, raw.id1],

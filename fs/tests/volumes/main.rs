@@ -6,6 +6,8 @@ mod images;
 mod listing;
 mod partitions;
 mod readers;
+mod snapshots;
 mod source;
 mod sparse;
+mod stale;
 mod walk;
