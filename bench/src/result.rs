@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 pub use collect::emit;
 pub use distribution::Distribution;
 pub use json::{json, json_plus};
-pub use logs::{LogFile, LogsError, take_logs};
+pub use logs::{LogFile, LogsError, log_names, take_logs};
 pub use normal::normal;
 pub use pairs::Pairs;
 pub use report::{Extra, Flushes, Job as JobReport, JobLog, Latency, Report, Run, Side};

@@ -12,6 +12,7 @@ use crate::guest::Config;
 use crate::interrupt::Interrupt;
 use crate::job;
 use crate::life::{Life, Reader};
+use crate::output::Output;
 use crate::peer::{self, Initramfs, PeerReader};
 use crate::plan::Plan;
 use crate::printable;
@@ -93,6 +94,8 @@ impl Compare {
         let text = job::read(&self.job, &self.options)?;
         let plan = Plan::of_file(&self.job, &text)?;
         let peer_job = peer::job(&text, self.guest.disk_count());
+        // Before there is a guest: who cannot have the result need not measure.
+        let output = self.save.as_deref().map(|path| Output::open(Some(path))).transpose()?;
         let interrupt = Interrupt::listen()?;
         let initramfs = Initramfs::new(&self.peer_initramfs, &peer_job)?;
         let ours = self.guest.config(String::new())?;
@@ -121,11 +124,10 @@ impl Compare {
                 saved.runs.push(Run { who, result });
             }
         }
-        if let Some(path) = &self.save {
-            let text = serde_json::to_string(&saved).context("cannot spell the results")?;
-            result::write(&(text + "\n"), Some(path))?;
-        }
-        result::write(&table(&saved.runs)?, None)
+        let printed = table(&saved.runs).and_then(|text| Output::open(None)?.write(&text));
+        let Some(output) = output else { return printed };
+        let text = serde_json::to_string(&saved).context("cannot spell the results")?;
+        result::first_error(printed, output.write_or_print(&(text + "\n")))
     }
 }
 

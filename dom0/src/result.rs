@@ -1,17 +1,16 @@
 //! Our guest's result: read from its console, printed in the forms of fio.
 
-use std::fs::File;
-use std::io::{self, Write};
 use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, ensure};
 use bench::result::frame::Unframe;
-use bench::result::{self, LogFile, Report};
+use bench::result::{self, LogFile, Report, log_names};
 use clap::ValueEnum;
 
 use crate::date;
 use crate::life::{Meaning, Reader};
+use crate::output::Output;
 use crate::plan::Plan;
 use crate::printable;
 use crate::status::complain;
@@ -94,30 +93,48 @@ pub fn print(report: &Report, formats: &[Format]) -> String {
     texts.concat()
 }
 
-/// Writes the logs that jobs asked for (`write_bw_log=` and so on), as fio into files here.
-///
-/// # Errors
-/// Those of writing.
-pub fn write_logs(logs: &[LogFile]) -> Result<()> {
-    for log in logs {
-        write(&log.text, Some(Path::new(&log.name)))?;
-        if log.dropped != 0 {
-            let what = format!("{}: the guest had no room for {} samples", log.name, log.dropped);
-            complain(&format!("ringmark: {what}; raise log_avg_msec= or --memory"));
-        }
+/// The logs that jobs ask for (`write_bw_log=` and so on), as fio in files here.
+#[derive(Debug)]
+pub struct LogOutputs(Vec<(String, Output)>);
+
+impl LogOutputs {
+    /// Opens those that the jobs ask for.
+    ///
+    /// # Errors
+    /// When one of them can't be written.
+    pub fn open(plan: &Plan) -> Result<Self> {
+        let open = |name: String| Ok((name.clone(), Output::open(Some(Path::new(&name)))?));
+        log_names(plan.jobs()).into_iter().map(open).collect::<Result<_>>().map(Self)
     }
-    Ok(())
+
+    /// Writes all of them that came.
+    ///
+    /// # Errors
+    /// The first of those of writing; the others are told.
+    pub fn write(mut self, logs: &[LogFile]) -> Result<()> {
+        let mut done = Ok(());
+        for log in logs {
+            if let Some(at) = self.0.iter().position(|(name, _)| *name == log.name) {
+                let written = self.0.swap_remove(at).1.write_or_print(&log.text);
+                done = first_error(done, written);
+            }
+            if log.dropped != 0 {
+                let what =
+                    format!("{}: the guest had no room for {} samples", log.name, log.dropped);
+                complain(&format!("ringmark: {what}; raise log_avg_msec= or --memory"));
+            }
+        }
+        done
+    }
 }
 
-/// Writes a text to a file or on standard output.
-///
-/// # Errors
-/// Those of writing.
-pub fn write(text: &str, output: Option<&Path>) -> Result<()> {
-    match output {
-        Some(path) => File::create(path)
-            .and_then(|mut file| file.write_all(text.as_bytes()))
-            .with_context(|| format!("cannot write {}", path.display())),
-        None => io::stdout().write_all(text.as_bytes()).context("cannot print the result"),
+/// The first error of two; a second one is told at once.
+pub fn first_error(first: Result<()>, second: Result<()>) -> Result<()> {
+    match (first, second) {
+        (Err(first), Err(second)) => {
+            complain(&format!("ringmark: {second:#}"));
+            Err(first)
+        }
+        (first, second) => first.and(second),
     }
 }

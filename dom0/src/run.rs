@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow};
 use bench::result::take_logs;
 use clap::{Args, ValueEnum};
 
@@ -12,8 +12,9 @@ use crate::guest::Config;
 use crate::interrupt::Interrupt;
 use crate::job;
 use crate::life::Life;
+use crate::output::Output;
 use crate::plan::Plan;
-use crate::result::{self, Format, OurReader};
+use crate::result::{self, Format, LogOutputs, OurReader, first_error};
 use crate::setting;
 use crate::status::Eta;
 
@@ -127,24 +128,25 @@ impl Run {
     /// [`Usage`]; what kept the guest from a result; what the result says went wrong.
     pub fn run(&self) -> Result<()> {
         let (config, job, plan) = self.guest_and_job()?;
+        // Before there is a guest: who cannot have the result need not measure.
+        let output = Output::open(self.output.as_deref())?;
+        let logs = LogOutputs::open(&plan)?;
         let interrupt = Interrupt::listen()?;
         let mut reader = OurReader::new(&plan);
-        let tell = |text: &str| self.tell(text, &plan);
+        let tell = |text: &str| self.tell(text, &plan, output, logs);
         let limit = self.guest.time_limit(&plan);
         let life = Life { config: &config, job: job.as_deref(), limit };
         life.live(&mut reader, &interrupt, self.guest.eta, tell)
     }
 
     /// Tells what the guest sent.
-    fn tell(&self, text: &str, plan: &Plan) -> Result<()> {
+    fn tell(&self, text: &str, plan: &Plan, output: Output, logs: LogOutputs) -> Result<()> {
         let mut report = result::read(text)?;
-        let logs = take_logs(&mut report, plan.jobs())?;
-        result::write(&result::print(&report, &self.output_format), self.output.as_deref())?;
-        result::write_logs(&logs)?;
-        match result::failure(&report) {
-            Some(reason) => bail!("the guest says: {reason}"),
-            None => Ok(()),
-        }
+        let log_files = take_logs(&mut report, plan.jobs())?;
+        let written = output.write_or_print(&result::print(&report, &self.output_format));
+        let written = first_error(written, logs.write(&log_files));
+        let failed = result::failure(&report).map(|reason| anyhow!("the guest says: {reason}"));
+        first_error(written, failed.map_or(Ok(()), Err))
     }
 
     /// The guest, what it is given by xenstore, and what it is to do.

@@ -23,8 +23,10 @@ pub struct LogFile {
     pub dropped: u64,
 }
 
-/// What a log's files are called for, and what of a sample they hold, if anything.
-type Kind = (&'static str, fn(&Sample) -> Option<u64>);
+/// What of a sample a file holds, if anything.
+type Value = fn(&Sample) -> Option<u64>;
+/// What a log's files are called for, and what they hold.
+type Kind = (&'static str, Value);
 
 /// By [`Reporting::logs`](crate::job::Reporting::logs): KiB a second, I/Os a second, nanoseconds.
 const KINDS: [&[Kind]; 3] = [
@@ -88,19 +90,30 @@ pub fn take_logs(report: &mut Report, jobs: &[Job]) -> Result<Vec<LogFile>, Logs
     Ok(files)
 }
 
-fn of_job(job: &Job, log: &JobLog, number: usize) -> impl Iterator<Item = LogFile> {
+/// What the files are called that these jobs ask for, in the order of [`take_logs`].
+pub fn log_names(jobs: &[Job]) -> Vec<String> {
+    let names = jobs.iter().zip(1..).flat_map(|(job, number)| names_of_job(job, number));
+    names.map(|(name, _)| name).collect()
+}
+
+/// The files that a job asks for, and what of a sample they hold.
+fn names_of_job(job: &Job, number: usize) -> impl Iterator<Item = (String, Value)> {
     let wanted = job.reporting.logs.iter().zip(KINDS);
     let wanted = wanted.filter_map(|(prefix, kinds)| Some((prefix.as_ref()?, kinds)));
     wanted.flat_map(move |(prefix, kinds)| {
-        kinds.iter().map(move |(kind, value)| LogFile {
-            name: format!("{prefix}_{kind}.{number}.log"),
-            text: lines(log, *value),
-            dropped: log.read.dropped.saturating_add(log.write.dropped),
-        })
+        kinds.iter().map(move |(kind, value)| (format!("{prefix}_{kind}.{number}.log"), *value))
     })
 }
 
-fn lines(log: &JobLog, value: fn(&Sample) -> Option<u64>) -> String {
+fn of_job(job: &Job, log: &JobLog, number: usize) -> impl Iterator<Item = LogFile> {
+    names_of_job(job, number).map(|(name, value)| LogFile {
+        name,
+        text: lines(log, value),
+        dropped: log.read.dropped.saturating_add(log.write.dropped),
+    })
+}
+
+fn lines(log: &JobLog, value: Value) -> String {
     let directions = [&log.read, &log.write].into_iter().zip(0_u8..);
     let mut samples: Vec<(&Sample, u8)> = directions
         .flat_map(|(log, direction)| log.samples.iter().map(move |sample| (sample, direction)))
@@ -144,6 +157,7 @@ mod tests {
         let files = take_logs(&mut report, &jobs).expect("logs");
         let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
         assert_eq!(names, ["x_bw.2.log", "x_bw.4.log", "y_lat.4.log", "y_clat.4.log"]);
+        assert_eq!(log_names(&jobs), names);
         // As fio wrote it, with its own figures.
         assert_eq!(
             files[0].text,

@@ -15,7 +15,8 @@ use std::time::SystemTime;
 use anyhow::{Result, ensure};
 use clap::Args;
 
-use crate::{date, result};
+use crate::date;
+use crate::output::Output;
 use load::Data;
 
 /// Plot results in one HTML file that needs no network
@@ -36,12 +37,13 @@ impl PlotReport {
     /// # Errors
     /// When a file can't be read or written, or there is nothing to plot.
     pub fn run(&self) -> Result<()> {
+        let output = Output::open(Some(&self.output))?;
         let mut data = Data::default();
         self.files.iter().try_for_each(|file| data.add(file))?;
         let figures = plots::all(&data);
         ensure!(!figures.is_empty(), "there is nothing to plot in these files");
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let made = format!("Made {} UTC.", date::ctime(now.as_secs()));
-        result::write(&page::page(&data, &figures, &made), Some(&self.output))
+        output.write(&page::page(&data, &figures, &made))
     }
 }

@@ -52,6 +52,20 @@ fn the_two_take_turns() {
     assert!(!left.iter().any(|name| name.starts_with("ringmark-peer")), "{left:?}");
 }
 
+/// What `--save` finds no room for is printed, behind the table.
+#[test]
+fn a_comparison_is_not_lost_to_its_file() {
+    let stack = Stack::new("a_comparison_is_not_lost_to_its_file", &guest());
+    stack.write("peer.cpio", "an archive");
+    let arguments = [&ARGUMENTS[..6], &["--runs=1", "--save=/dev/full"]].concat();
+    let (code, stdout, stderr) = stack.run(&arguments);
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("cannot write /dev/full: No space left on device"), "{stderr}");
+    let lines: Vec<&str> = stdout.lines().collect();
+    assert!(lines.iter().any(|line| line.starts_with("  IOPS")), "{stdout}");
+    assert!(lines.last().unwrap().starts_with("{\"runs\":[{\"who\":\"ringmark\""), "{stdout}");
+}
+
 #[test]
 fn a_silent_peer_is_given_up() {
     let guest = guest().replace("printf '%s\\n' 'peer", ": 'peer");

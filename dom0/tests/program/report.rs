@@ -57,6 +57,18 @@ fn a_page_needs_nothing_else() {
 }
 
 #[test]
+fn a_page_that_finds_no_room_leaves_nothing() {
+    let stack = Stack::new("a_page_that_finds_no_room_leaves_nothing", "");
+    stack.write("good.json", &json_plus(&report(1.0, None)));
+    for (page, reason) in [("/no/such/page.html", "No such file"), ("/dev/full", "No space left")] {
+        let (code, stdout, stderr) = stack.report_to(page, &["good.json"]);
+        assert_eq!((code, stdout.as_str()), (Some(1), ""));
+        let expected = format!("ringmark: error: cannot write {page}: {reason}");
+        assert!(stderr.starts_with(&expected), "{stderr}");
+    }
+}
+
+#[test]
 fn names_are_no_markup() {
     let stack = Stack::new("names_are_no_markup", "");
     let name = "</text><script>alert(1)</script>\"'&";

@@ -74,6 +74,96 @@ fn a_result_goes_to_a_file() {
 }
 
 #[test]
+fn an_output_that_cannot_be_written_makes_no_domain() {
+    let stack = Stack::new("an_output_that_cannot_be_written_makes_no_domain", &good());
+    stack.write("file", "");
+    fs::create_dir(stack.0.join("x_iops.1.log")).unwrap();
+    let log = ["--", "--write_iops_log=x", "--log_avg_msec=500"];
+    for (arguments, named) in [
+        (&["run", "job.fio", "--output=/no/such/dir/x.json"][..], "/no/such/dir/x.json: No such"),
+        (&["run", "job.fio", "--output=file/x.json"], "file/x.json: Not a directory"),
+        (&["run", "job.fio", "--output=."], ".: Is a directory"),
+        (&[&["run", "job.fio"], &log[..]].concat(), "x_iops.1.log: Is a directory"),
+        (&[&COMPARE[..], &["--save=/no/such/dir/x.json"]].concat(), "/no/such/dir/x.json: No such"),
+    ] {
+        let (code, stdout, stderr) = stack.run(arguments);
+        assert_eq!((code, stdout.as_str()), (Some(1), ""), "{arguments:?}");
+        assert!(stderr.starts_with(&format!("ringmark: error: cannot write {named}")), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    }
+    assert_eq!(stack.calls(), "");
+    let mut names = stack.names();
+    names.retain(|name| name.starts_with(".ringmark"));
+    assert_eq!(names, [""; 0]);
+}
+
+const COMPARE: [&str; 4] =
+    ["compare", "job.fio", "--peer-kernel=/vmlinux", "--peer-initramfs=/dev/null"];
+
+/// `/dev/full` takes nothing, as a full file system.
+#[test]
+fn a_result_that_finds_no_room_is_printed() {
+    let stack = Stack::new("a_result_that_finds_no_room_is_printed", &good());
+    let (code, stdout, stderr) = stack.run(&["run", "job.fio", "--output=/dev/full"]);
+    let expected = "ringmark: error: its contents are on standard output instead: \
+                    cannot write /dev/full: No space left on device (os error 28)\n";
+    assert_eq!((code, stderr.as_str()), (Some(1), expected));
+    assert!(stdout.contains("read: IOPS=115k, BW="), "{stdout}");
+    assert!(!stack.has_domain());
+
+    // A failed run says so, too.
+    let failed = emit(&report(1.0, Some("no xvdz")));
+    let stack = Stack::new("a_result_that_finds_no_room_is_printed", &failed);
+    let (code, stdout, stderr) = stack.run(&["run", "job.fio", "--output=/dev/full"]);
+    assert_eq!(code, Some(1));
+    assert!(stdout.contains("read: IOPS=1,"), "{stdout}");
+    assert!(stderr.contains("/dev/full") && stderr.contains("no xvdz"), "{stderr}");
+}
+
+#[test]
+fn a_log_that_finds_no_room_is_printed_and_the_others_written() {
+    let stack = Stack::new("a_log_that_finds_no_room_is_printed", &logger());
+    std::os::unix::fs::symlink("/dev/full", stack.0.join("x_iops.1.log")).unwrap();
+    let options = ["run", "job.fio", "--output=out", "--", "--write_iops_log=x"];
+    let (code, stdout, stderr) = stack.run(&[&options[..], &["--log_avg_msec=500"]].concat());
+    assert_eq!((code, stdout.as_str()), (Some(1), "500, 100, 0, 0, 0\n"), "{stderr}");
+    assert!(stderr.contains("cannot write x_iops.1.log"), "{stderr}");
+    assert!(fs::read_to_string(stack.0.join("out")).unwrap().contains("read: IOPS=115k"));
+}
+
+#[test]
+fn an_output_is_whole_or_as_it_was() {
+    let killed = format!("while :; do echo '{STATUS}'; sleep 1; done");
+    let stack = Stack::new("an_output_is_whole_or_as_it_was", &killed);
+    stack.write("out", "the last result");
+    let child = stack.start(&["run", "job.fio", "--output=out"]);
+    stack.wait_for_call("xl unpause 7");
+    assert_eq!(fs::read_to_string(stack.0.join("out")).unwrap(), "the last result");
+    kill("TERM", child.id());
+    assert_eq!(stack.end(child).0, Some(1));
+    assert_eq!(fs::read_to_string(stack.0.join("out")).unwrap(), "the last result");
+    assert!(!stack.names().iter().any(|name| name.starts_with(".ringmark")), "{:?}", stack.names());
+    stack.write("guest.sh", &good());
+    let _ = fs::remove_file(stack.0.join("domain"));
+    assert_eq!(stack.run(&["run", "job.fio", "--output=out"]).0, Some(0));
+    assert!(fs::read_to_string(stack.0.join("out")).unwrap().contains("read: IOPS=115k"));
+}
+
+#[test]
+fn a_result_goes_to_pipes_and_standard_output_by_name() {
+    let stack = Stack::new("a_result_goes_to_pipes_and_standard_output_by_name", &good());
+    let (code, stdout, stderr) = stack.run(&["run", "job.fio", "--output=/dev/stdout"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("read: IOPS=115k, BW="), "{stdout}");
+    assert_eq!(stack.run(&["run", "job.fio", "--output=/dev/null"]).0, Some(0));
+    let pipe = stack.0.join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = std::thread::spawn(move || fs::read_to_string(pipe).unwrap());
+    assert_eq!(stack.run(&["run", "job.fio", "--output=pipe"]).0, Some(0));
+    assert!(reader.join().unwrap().contains("read: IOPS=115k, BW="));
+}
+
+#[test]
 fn a_result_is_printed_in_all_forms() {
     let stack = Stack::new("a_result_is_printed_in_all_forms", &good());
     let (code, stdout, _) = stack.run(&["run", "job.fio", "--output-format=json+,terse,normal"]);

@@ -81,7 +81,12 @@ impl Stack {
 
     /// Makes `page.html` of these files.
     pub fn report(&self, files: &[&str]) -> (Option<i32>, String, String) {
-        self.end(self.spawn(&[&["report", "-o", "page.html"], files].concat()))
+        self.report_to("page.html", files)
+    }
+
+    /// Makes a page of these files.
+    pub fn report_to(&self, page: &str, files: &[&str]) -> (Option<i32>, String, String) {
+        self.end(self.spawn(&[&["report", "-o", page], files].concat()))
     }
 
     pub fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -97,6 +102,12 @@ impl Stack {
 
     pub fn calls(&self) -> String {
         fs::read_to_string(self.0.join("calls")).unwrap_or_default()
+    }
+
+    /// The names in its directory.
+    pub fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.0).unwrap().map(Result::unwrap);
+        entries.map(|entry| entry.file_name().into_string().unwrap()).collect()
     }
 
     pub fn has_domain(&self) -> bool {

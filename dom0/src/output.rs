@@ -1,0 +1,310 @@
+//! A file that is to be written at the end, opened at the beginning: who names a place where
+//! nothing can be written learns it before a guest is made.
+//!
+//! A regular file is written beside its place, under a name of its own, and put there when it is
+//! whole: nobody finds half of one, and a file that was there stays until then. What is no regular
+//! file (a terminal, a pipe, `/dev/null`) is written as it is.
+
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::status::complain;
+
+/// Symlinks that may lead to a file that is not there yet, one after the other.
+const LINKS_MAX: usize = 40;
+/// Names for a file beside another that are tried.
+const NAMES_MAX: u32 = 100;
+
+/// Where a text is to go.
+#[derive(Debug)]
+pub struct Output {
+    /// As it was named; standard output if it was not.
+    path: Option<PathBuf>,
+    target: Target,
+}
+
+#[derive(Debug)]
+enum Target {
+    /// What this program has open: standard output or standard error.
+    Open(File),
+    /// What is not replaced: no regular file, or one in a directory that takes no other.
+    InPlace(File),
+    Beside(Beside),
+}
+
+impl Output {
+    /// Opens it; without a path it is standard output.
+    ///
+    /// # Errors
+    /// When nothing can be written there.
+    pub fn open(path: Option<&Path>) -> Result<Self> {
+        let target = match path {
+            None => clone(io::stdout().as_fd()).map(Target::Open),
+            Some(path) => open(path),
+        };
+        let target = target.with_context(|| cannot(path))?;
+        Ok(Self { path: path.map(Path::to_owned), target })
+    }
+
+    /// Writes a result: one that its file does not take goes to standard output, whole.
+    ///
+    /// # Errors
+    /// The file's, even so.
+    pub fn write_or_print(self, text: &str) -> Result<()> {
+        let is_open = matches!(self.target, Target::Open(_));
+        let Err(error) = self.write(text) else { return Ok(()) };
+        if is_open {
+            return Err(error);
+        }
+        if let Err(second) = io::stdout().write_all(text.as_bytes()) {
+            complain(&format!("ringmark: {error:#}"));
+            return Err(second).context("nor can it be printed");
+        }
+        Err(error.context("its contents are on standard output instead"))
+    }
+
+    /// Writes the text. When that fails, nothing of it is left in a regular file.
+    ///
+    /// # Errors
+    /// The file's.
+    pub fn write(self, text: &str) -> Result<()> {
+        let written = match self.target {
+            Target::Open(mut file) => file.write_all(text.as_bytes()),
+            Target::InPlace(file) => write_in_place(file, text),
+            Target::Beside(beside) => beside.write(text),
+        };
+        written.with_context(|| cannot(self.path.as_deref()))
+    }
+}
+
+fn cannot(path: Option<&Path>) -> String {
+    path.map_or("cannot print".into(), |path| format!("cannot write {}", path.display()))
+}
+
+fn clone(descriptor: BorrowedFd<'_>) -> io::Result<File> {
+    descriptor.try_clone_to_owned().map(File::from)
+}
+
+fn open(path: &Path) -> io::Result<Target> {
+    let found = match fs::metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Beside::new(end_of_links(path)?, None).map(Target::Beside);
+        }
+        Err(error) => return Err(error),
+    };
+    // `/dev/stdout` in any of its names, and the file that it was redirected to: that one is not
+    // replaced, because others have it open, too.
+    for descriptor in [io::stdout().as_fd(), io::stderr().as_fd()] {
+        let file = clone(descriptor)?;
+        let same = |ours: Metadata| (ours.dev(), ours.ino()) == (found.dev(), found.ino());
+        if file.metadata().is_ok_and(same) {
+            return Ok(Target::Open(file));
+        }
+    }
+    // A directory or a read-only file may not be written, whatever could be put in its place.
+    let file = OpenOptions::new().write(true).open(path)?;
+    if !found.is_file() {
+        return Ok(Target::InPlace(file));
+    }
+    let beside = fs::canonicalize(path).and_then(|place| Beside::new(place, Some(&found)));
+    Ok(beside.map_or(Target::InPlace(file), Target::Beside))
+}
+
+/// The name of a file that is not there, behind the symlinks that lead to it.
+fn end_of_links(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        match fs::read_link(&path) {
+            Ok(target) => path = path.parent().unwrap_or(Path::new("")).join(target),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(io::Error::other("too many symlinks"))
+}
+
+fn write_in_place(mut file: File, text: &str) -> io::Result<()> {
+    if !file.metadata()?.is_file() {
+        return file.write_all(text.as_bytes());
+    }
+    file.set_len(0)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    written.inspect_err(|_| drop(file.set_len(0)))
+}
+
+/// A file beside the place where it is to be. It goes when this is dropped.
+#[derive(Debug)]
+struct Beside {
+    file: File,
+    path: PathBuf,
+    place: PathBuf,
+}
+
+impl Beside {
+    /// A new file in the directory of `place`, with owner and mode of the one that is there.
+    fn new(place: PathBuf, old: Option<&Metadata>) -> io::Result<Self> {
+        // `file/` names no file.
+        if place.file_name().is_none() || place.as_os_str().as_encoded_bytes().ends_with(b"/") {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        let directory = place.parent().unwrap_or(Path::new(""));
+        let mut number = 0;
+        let (file, path) = loop {
+            let path = directory.join(format!(".ringmark-{}-{number}", std::process::id()));
+            let mut options = OpenOptions::new();
+            match options.write(true).create_new(true).mode(0o666).open(&path) {
+                Ok(file) => break (file, path),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(error),
+            }
+            if number == NAMES_MAX {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+        };
+        let beside = Self { file, path, place };
+        if let Some(old) = old {
+            fchown(&beside.file, Some(old.uid()), Some(old.gid()))?;
+            beside.file.set_permissions(Permissions::from_mode(old.mode() & 0o777))?;
+        }
+        Ok(beside)
+    }
+
+    /// Writes it and puts it in its place. A file there that cannot be replaced, such as one that
+    /// is mounted, is written itself.
+    fn write(mut self, text: &str) -> io::Result<()> {
+        self.file.write_all(text.as_bytes())?;
+        self.file.sync_all()?;
+        fs::rename(&self.path, &self.place).or_else(|_| {
+            let old = OpenOptions::new().write(true).open(&self.place)?;
+            write_in_place(old, text)
+        })
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        // It is not there any more when it was put in its place.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::env;
+    use std::os::unix::fs::symlink;
+
+    /// A directory that goes with its owner.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Self {
+            let path =
+                env::temp_dir().join(format!("ringmark-output-{}-{name}", std::process::id()));
+            fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.join(name)
+        }
+
+        fn names(&self) -> Vec<String> {
+            let entries = fs::read_dir(&self.0).unwrap().map(Result::unwrap);
+            let mut names: Vec<_> =
+                entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn read(path: &Path) -> String {
+        fs::read_to_string(path).unwrap()
+    }
+
+    #[test]
+    fn a_file_is_there_when_it_is_whole() {
+        let scratch = Scratch::new("whole");
+        let path = scratch.path("out");
+        let output = Output::open(Some(&path)).unwrap();
+        assert!(!path.exists());
+        output.write("text").unwrap();
+        assert_eq!((read(&path), scratch.names()), ("text".into(), vec!["out".into()]));
+        drop(Output::open(Some(&path)).unwrap());
+        assert_eq!((read(&path), scratch.names()), ("text".into(), vec!["out".into()]));
+    }
+
+    #[test]
+    fn a_file_that_is_replaced_keeps_its_mode() {
+        let scratch = Scratch::new("mode");
+        let path = scratch.path("out");
+        fs::write(&path, "a long text that was there").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        let output = Output::open(Some(&path)).unwrap();
+        assert_eq!(read(&path), "a long text that was there");
+        output.write("text").unwrap();
+        assert_eq!(read(&path), "text");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o640);
+    }
+
+    #[test]
+    fn symlinks_stay() {
+        let scratch = Scratch::new("links");
+        fs::create_dir(scratch.path("there")).unwrap();
+        symlink("there/out", scratch.path("link")).unwrap();
+        symlink("link", scratch.path("second")).unwrap();
+        for text in ["new", "again"] {
+            Output::open(Some(&scratch.path("second"))).unwrap().write(text).unwrap();
+            assert_eq!(read(&scratch.path("there/out")), text);
+            assert!(scratch.path("link").is_symlink() && scratch.path("second").is_symlink());
+        }
+        assert_eq!(scratch.names(), ["link", "second", "there"]);
+        symlink("loop", scratch.path("loop")).unwrap();
+        assert!(Output::open(Some(&scratch.path("loop"))).is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_refused_at_once() {
+        let scratch = Scratch::new("refused");
+        fs::write(scratch.path("file"), "").unwrap();
+        for path in ["none/out", "file/out", "", "out/", "file/"] {
+            let path = scratch.path(path);
+            let error = Output::open(Some(&path)).unwrap_err();
+            let begin = format!("cannot write {}", path.display());
+            assert_eq!(error.to_string(), begin);
+        }
+        assert!(Output::open(Some(Path::new(""))).is_err());
+        assert_eq!(scratch.names(), ["file"]);
+    }
+
+    #[test]
+    fn devices_are_written_as_they_are() {
+        Output::open(Some(Path::new("/dev/null"))).unwrap().write("text").unwrap();
+        let error = Output::open(Some(Path::new("/dev/full"))).unwrap().write("text").unwrap_err();
+        assert_eq!(error.to_string(), "cannot write /dev/full");
+        assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_put_in_its_place_leaves_nothing() {
+        let scratch = Scratch::new("left");
+        let path = scratch.path("out");
+        let output = Output::open(Some(&path)).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(output.write("text").is_err());
+        assert_eq!(scratch.names(), ["out"]);
+    }
+
+    use std::os::unix::fs::FileTypeExt;
+}
