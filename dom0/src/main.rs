@@ -3,8 +3,8 @@
 //! `cli` reads the command line, and `setting` what of it is for `xl`; `run` says what is to be
 //! done; `life` is a guest's way from its making to its result, on `guest` (the domain), `console`
 //! (what it says) and `xl` (the tool stack's programs); `job` is what goes in, `result` what comes
-//! out, `output` where it goes, and `plan` how much that may be. A guest is taken for hostile: what it says is bounded,
-//! checked text. No domain outlives this program.
+//! out, `output` where it goes, and `plan` how much that may be. A guest is taken for hostile: what
+//! it says is bounded, checked text. No domain outlives this program.
 
 mod cli;
 mod compare;

@@ -1,8 +1,9 @@
 //! The paravirtual console (io/console.h): text out, keys in.
 //!
 //! Nobody may be held up for ever by a console that is not drained: a write waits for room, but
-//! only so long, and once it gave up it does not wait again before there is room. Who measures does
-//! not wait at all ([`try_write`](Console::try_write)).
+//! only so long. Once one gave up, all text is dropped at once until the reader moves again; then
+//! whole lines are shown again, behind one that tells how much is missing. Who measures does not
+//! wait at all ([`try_write`](Console::try_write)).
 
 use xen_abi::{Port, console::Interface};
 
@@ -12,6 +13,11 @@ use crate::patience::Patience;
 
 /// How long one text may wait for room, in nanoseconds.
 const PATIENCE_NS: u64 = 2_000_000_000;
+/// What a reader that was stuck must have taken, in bytes, before it is written to again: room for
+/// the line that tells of the gap.
+const RESUME_BYTES: usize = 128;
+/// The most digits of a number of 64 bits.
+const DIGITS_MAX: usize = 20;
 
 /// The frontend of the console.
 #[derive(Debug)]
@@ -20,10 +26,16 @@ pub struct Console<'a, H> {
     port: Port,
     output: Writer<'a>,
     input: Reader<'a>,
-    /// The last write ran out of patience, or the indices were absurd: do not wait again.
+    /// A write ran out of patience, or the indices were absurd: drop all until the reader moves.
     stuck: bool,
     /// A write dropped something.
     lost: bool,
+    /// Bytes that were dropped and not told of.
+    untold_bytes: u64,
+    /// The text so far ends within a line, shown or not.
+    in_line: bool,
+    /// What is on the ring ends within a line.
+    shown_in_line: bool,
 }
 
 impl<'a, H: Hypervisor> Console<'a, H> {
@@ -31,7 +43,17 @@ impl<'a, H: Hypervisor> Console<'a, H> {
     pub fn new(hypervisor: &'a H, port: Port, page: &'a Interface) -> Self {
         let output = Writer::new(&page.output, &page.out_prod, &page.out_cons);
         let input = Reader::new(&page.input, &page.in_prod, &page.in_cons);
-        Self { hypervisor, port, output, input, stuck: false, lost: false }
+        Self {
+            hypervisor,
+            port,
+            output,
+            input,
+            stuck: false,
+            lost: false,
+            untold_bytes: 0,
+            in_line: false,
+            shown_in_line: false,
+        }
     }
 
     /// Shows `text`; newlines become CR LF, as a terminal wants them. What finds no room within the
@@ -41,11 +63,13 @@ impl<'a, H: Hypervisor> Console<'a, H> {
         for piece in text.split_inclusive('\n') {
             match piece.strip_suffix('\n') {
                 Some(line) => {
-                    self.write_bytes(line.as_bytes(), patience);
-                    self.write_bytes(b"\r\n", patience);
+                    self.write_piece(line.as_bytes(), patience);
+                    self.in_line |= !line.is_empty();
+                    self.write_piece(b"\r\n", patience);
                 }
-                None => self.write_bytes(piece.as_bytes(), patience),
+                None => self.write_piece(piece.as_bytes(), patience),
             }
+            self.in_line = !piece.ends_with('\n');
         }
         if text.contains('\n') {
             self.flush();
@@ -56,11 +80,13 @@ impl<'a, H: Hypervisor> Console<'a, H> {
     /// it out otherwise; answers whether it is shown. Never waits.
     pub fn try_write(&mut self, text: &str) -> bool {
         let bytes = text.len() + text.matches('\n').count();
-        let has_room = self.output.room().is_ok_and(|room| room >= bytes);
-        if has_room {
+        let told = if self.stuck { RESUME_BYTES } else { 0 };
+        let has_room = self.output.room().is_ok_and(|room| room >= bytes + told);
+        if has_room && self.goes_on() {
             self.write(text);
+            return true;
         }
-        has_room
+        false
     }
 
     /// Whether a write ever dropped something, which no other reader of the console can tell.
@@ -71,7 +97,9 @@ impl<'a, H: Hypervisor> Console<'a, H> {
     /// Shows bytes as they are. What finds no room within the patience is dropped.
     pub fn write_raw(&mut self, bytes: &[u8]) {
         let patience = &mut self.patience();
-        self.write_bytes(bytes, patience);
+        // Bytes have no lines to be kept whole.
+        self.in_line = false;
+        self.write_piece(bytes, patience);
         self.flush();
     }
 
@@ -83,6 +111,9 @@ impl<'a, H: Hypervisor> Console<'a, H> {
 
     /// Waits until all text was taken, but no longer than the patience.
     pub fn drain(&mut self) {
+        // The text is over: if it ended in a gap, that is told.
+        self.in_line = false;
+        self.goes_on();
         self.flush();
         let mut patience = self.patience();
         while !self.stuck && !self.output.is_empty() && !patience.is_over() {
@@ -99,18 +130,58 @@ impl<'a, H: Hypervisor> Console<'a, H> {
         Patience::new(self.hypervisor.now_ns(), PATIENCE_NS)
     }
 
+    /// Writes a piece of text, or drops it.
+    fn write_piece(&mut self, bytes: &[u8], patience: &mut Patience) {
+        match bytes {
+            [] => {}
+            _ if self.goes_on() => self.write_bytes(bytes, patience),
+            _ => self.lose(bytes),
+        }
+    }
+
+    /// Whether text is written now: not while the reader is stuck, and after that not before the
+    /// next line begins, which comes behind one that tells of the gap.
+    fn goes_on(&mut self) -> bool {
+        let moves = || self.output.room().is_ok_and(|room| room >= RESUME_BYTES);
+        if self.stuck && !self.in_line && moves() {
+            self.stuck = false;
+            self.tell();
+        }
+        !self.stuck
+    }
+
+    /// Tells how much is missing here, in [`RESUME_BYTES`] at most.
+    fn tell(&mut self) {
+        let mut digits = [0; DIGITS_MAX];
+        let mut first = digits.len();
+        let mut rest = core::mem::take(&mut self.untold_bytes);
+        while rest > 0 && first > 0 {
+            first -= 1;
+            digits[first] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        let line_end: &[u8] = if self.shown_in_line { b"\r\n" } else { b"" };
+        let end = b" bytes of output are lost here: nobody read the console\r\n";
+        for piece in [line_end, b"ringmark: ", &digits[first..], end] {
+            // There is room: no wait.
+            self.write_bytes(piece, &mut Patience::new(0, 0));
+        }
+    }
+
     fn write_bytes(&mut self, mut bytes: &[u8], patience: &mut Patience) {
         loop {
             let Ok(count) = self.output.write(bytes) else {
-                return self.give_up();
+                return self.give_up(bytes);
             };
+            if let Some(last) = bytes[..count].last() {
+                self.shown_in_line = *last != b'\n';
+            }
             bytes = &bytes[count..];
             if bytes.is_empty() {
-                self.stuck = false;
                 return;
             }
-            if self.stuck || patience.is_over() {
-                return self.give_up();
+            if patience.is_over() {
+                return self.give_up(bytes);
             }
             self.flush();
             self.hypervisor.prepare_wait();
@@ -123,9 +194,15 @@ impl<'a, H: Hypervisor> Console<'a, H> {
         }
     }
 
-    /// Drops the rest of a text.
-    fn give_up(&mut self) {
-        (self.stuck, self.lost) = (true, true);
+    /// Drops the rest of a text, and what follows.
+    fn give_up(&mut self, rest: &[u8]) {
+        self.stuck = true;
+        self.lose(rest);
+    }
+
+    fn lose(&mut self, bytes: &[u8]) {
+        self.lost = true;
+        self.untold_bytes = self.untold_bytes.saturating_add(bytes.len() as u64);
     }
 
     /// Takes what was typed, at most `keys.len()` bytes; answers how many.

@@ -120,10 +120,111 @@ fn a_daemon_that_stops_costs_some_seconds_once() {
 
     // Once it drains again, text flows again.
     xen.world().console.stopped = false;
+    console.flush();
+    xen.pass_ns(1_000_000_000);
     console.write("wake up\n");
     xen.pass_ns(1_000_000_000);
     console.write("back\n");
     console.drain();
     assert!(xen.world().console.shown.ends_with(b"back\r\n"));
     assert!(console.has_lost(), "and nobody forgets what was dropped");
+}
+
+/// The ways in which a line comes: whole, in pieces as a formatter writes it, empty.
+const LINES: [&[&str]; 4] = [&["a line\n"], &["a ", "line", "\n"], &["\n"], &["two\nlines\n"]];
+
+#[test]
+fn a_stuck_reader_costs_one_patience_for_all_lines() {
+    for pieces in LINES {
+        let xen = ModelXen::seeded(1);
+        let (port, page) = xen.console_channel();
+        let mut console = Console::new(&xen, port, page);
+        xen.world().console.stopped = true;
+        let start_ns = xen.now_ns();
+        for _ in 0..3000 {
+            pieces.iter().for_each(|piece| console.write(piece));
+            console.write_raw(b"and bytes");
+        }
+        console.drain();
+        let cost_ns = xen.now_ns() - start_ns;
+        assert!((1_900_000_000..2_500_000_000).contains(&cost_ns), "{pieces:?}: {cost_ns} ns");
+        assert!(console.has_lost());
+    }
+}
+
+/// What is shown is what was written up to the gap, a line that tells its length, and whole lines
+/// from there on.
+#[test]
+fn what_a_reader_missed_is_told_when_it_comes_back() {
+    for seed in 0..40 {
+        let xen = ModelXen::seeded(seed);
+        let (port, page) = xen.console_channel();
+        let mut console = Console::new(&xen, port, page);
+        let line = |n: u32| format!("line {n} {}\n", "x".repeat(seed as usize));
+        let write = |console: &mut Console<'_, ModelXen>, n: u32| {
+            let text = line(n);
+            let (begin, end) = text.split_at(seed as usize % text.len());
+            console.write(begin);
+            // The reader may come back in the middle of a line.
+            if n == 1000 {
+                xen.world().console.stopped = false;
+                console.flush();
+                xen.pass_ns(1_000_000_000);
+            }
+            console.write(end);
+        };
+        for n in 0..2000 {
+            xen.world().console.stopped |= n == 500;
+            write(&mut console, n);
+        }
+        console.drain();
+        let shown = String::from_utf8(std::mem::take(&mut xen.world().console.shown)).unwrap();
+        let (before, rest) = shown.split_once("ringmark: ").expect("a gap is told");
+        let (lost, after) =
+            rest.split_once(" bytes of output are lost here: nobody read the console\r\n").unwrap();
+        let all: String = (0..2000).map(line).collect::<String>().replace('\n', "\r\n");
+        assert!(after.starts_with("line 100") && all.ends_with(after), "seed {seed}: {after:.20}");
+        // A line that was cut is ended first.
+        let lost: usize = lost.parse().unwrap();
+        let cut = before.len() + lost + after.len() - all.len();
+        assert!(cut == 0 || (cut == 2 && before.ends_with("\r\n")), "seed {seed}: {cut}");
+        assert!(all.starts_with(&before[..before.len() - cut]), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_reader_that_comes_back_for_the_end_hears_of_the_gap() {
+    let xen = ModelXen::seeded(1);
+    let (port, page) = xen.console_channel();
+    let mut console = Console::new(&xen, port, page);
+    xen.world().console.stopped = true;
+    console.write(&"z".repeat(page.output.len() + 7));
+    assert!(!console.try_write("no room\n"));
+    xen.world().console.stopped = false;
+    console.flush();
+    xen.pass_ns(1_000_000_000);
+    console.drain();
+    let shown = String::from_utf8(std::mem::take(&mut xen.world().console.shown)).unwrap();
+    assert!(
+        shown.ends_with(
+            "z\r\nringmark: 7 bytes of output are lost here: nobody read the console\r\n"
+        )
+    );
+    assert!(console.try_write("more\n"));
+}
+
+/// A reader that takes a byte now and then is as stuck as one that takes none.
+#[test]
+fn a_trickle_is_not_waited_for() {
+    let xen = ModelXen::seeded(1);
+    let (port, page) = xen.console_channel();
+    let mut console = Console::new(&xen, port, page);
+    xen.world().console.stopped = true;
+    console.write(&"z".repeat(page.output.len() + 1));
+    let start_ns = xen.now_ns();
+    for _ in 0..100 {
+        page.out_cons.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        console.write("a line\n");
+    }
+    assert!(xen.now_ns() - start_ns < 100_000_000);
 }

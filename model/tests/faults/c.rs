@@ -100,6 +100,10 @@ fn c4() {
         let (prod, cons) = (out_prod.load(Ordering::SeqCst), in_cons.load(Ordering::SeqCst));
         page.out_cons.store(prod, Ordering::SeqCst);
         page.in_prod.store(cons, Ordering::SeqCst);
+        // First what was lost is told.
+        console.write("\n");
+        let prod = out_prod.load(Ordering::SeqCst).max(prod);
+        page.out_cons.store(prod, Ordering::SeqCst);
         out_prod.store(77, Ordering::SeqCst);
         in_cons.store(77, Ordering::SeqCst);
         console.write("abc");
