@@ -1,5 +1,7 @@
 //! The guest's command line: a few words that are the guest's own, and fio's options.
 
+mod loader;
+
 use alloc::string::String;
 
 /// What the command line asks for.
@@ -42,14 +44,32 @@ options, in extra=\"...\" of the guest's configuration:
   selftest                     test the machine, not the disks";
 
 impl CommandLine {
+    /// Takes the guest's own words out of the command line that it was booted with, and leaves out
+    /// those for a Linux kernel, which a loader may have put there.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn booted(text: &str) -> Result<Self, &'static str> {
+        Self::without(text, loader::is_for_linux)
+    }
+
     /// Takes the guest's own words out of the command line.
     ///
     /// # Errors
     /// A message for a word that is the guest's but has a wrong value.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
+        Self::without(text, |_| false)
+    }
+
+    /// Parses it but for the words that `is_left_out`, unless they are within quotation marks.
+    fn without(text: &str, is_left_out: fn(&str) -> bool) -> Result<Self, &'static str> {
         let mut line = Self::default();
+        let mut is_quoted = false;
         for word in text.split_ascii_whitespace() {
+            let was_quoted = is_quoted;
+            is_quoted ^= word.matches('"').count() % 2 == 1;
             match word {
+                _ if !was_quoted && is_left_out(word) => {}
                 "selftest" => line.selftest = true,
                 "hold" => line.hold = true,
                 "help" | "--help" => line.help = true,
@@ -102,6 +122,35 @@ mod tests {
         for wrong in ["mode=", "mode=dd", "hypercall=", "hypercall=int80"] {
             assert!(CommandLine::parse(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn words_for_linux_are_left_out() {
+        for (text, jobs) in [
+            (
+                "root=/dev/mapper/dmroot ro nomodeset console=hvc0 rd_NO_PLYMOUTH \
+                 rd.plymouth.enable=0 plymouth.enable=0 clocksource=tsc xen_privcmd.unrestricted \
+                 xen_scrub_pages=0 selinux=0 swiotlb=2048 rw=read bs=4k",
+                "rw=read bs=4k",
+            ),
+            ("BOOT_IMAGE=/boot/vmlinuz root=UUID=3f-e1 ro quiet splash vt.handoff=7", ""),
+            ("placeholder root=/dev/xvda1 rw earlyprintk=xen loglevel=8 -- --bs=8k", "--bs=8k"),
+            ("root=/dev/xvda", ""),
+            // fio's, and what nobody knows.
+            ("clocksource=cpu", "clocksource=cpu"),
+            ("iodpeth=4 ro roo root", "iodpeth=4 roo root"),
+            ("foo.bar=1 .=1 rd=1", "foo.bar=1 .=1 rd=1"),
+            ("buffer_pattern=\"a ro b\" ro", "buffer_pattern=\"a ro b\""),
+        ] {
+            assert_eq!(CommandLine::booted(text).unwrap().jobs, jobs, "{text}");
+        }
+        let line = CommandLine::booted("ro hold mode=sum quiet").unwrap();
+        let look = Some(Look::Sums);
+        assert_eq!(line, CommandLine { hold: true, look, ..CommandLine::default() });
+        assert!(CommandLine::booted("ro mode=x").is_err());
+        // Whoever writes jobs elsewhere wrote these words himself.
+        assert_eq!(CommandLine::parse("ro bs=4k").unwrap().jobs, "ro bs=4k");
+        assert!(crate::job::parse_file("[a]\nroot=/dev/xvda").is_err());
     }
 
     #[test]

@@ -82,7 +82,7 @@ fn under_xen(boot_info: &BootInfo, leaves: u32) -> ! {
     connect_console(xen, &ours);
     greet(xen);
 
-    let line = match CommandLine::parse(boot::command_line()) {
+    let line = match CommandLine::booted(boot::command_line()) {
         Ok(line) => line,
         Err(why) => fail(why),
     };
@@ -122,7 +122,7 @@ fn without_xen(boot_info: &BootInfo) -> ! {
             little.largest
         )),
     };
-    if !matches!(CommandLine::parse(boot::command_line()), Ok(line) if line.selftest) {
+    if !matches!(CommandLine::booted(boot::command_line()), Ok(line) if line.selftest) {
         lifecycle::crash(format_args!(
             "no Xen found; boot this kernel with xl create, or add selftest to its command line"
         ));
