@@ -41,7 +41,15 @@ install_missing() {
         as_root=(sudo -n)
     fi
     echo "installing ${missing[*]}" >&2
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive sh -c "$install" >&2 || fail "could not run: $install"
+    # What apt says matters only when it fails.
+    local said
+    said=$(mktemp)
+    if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive sh -c "$install" >"$said" 2>&1 </dev/null; then
+        tail -n 20 "$said" >&2
+        rm -f "$said"
+        fail "could not run: $install"
+    fi
+    rm -f "$said"
 }
 
 find_cargo() {
