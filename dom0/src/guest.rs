@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Error, Result, bail, ensure};
 
 use crate::console::Console;
 use crate::xl;
@@ -97,6 +97,20 @@ fn left(name: &str) -> String {
     format!("domain {name} may be left behind; end it with `xl destroy {name}`")
 }
 
+/// What libxl says when Xen has no memory for a guest's own page tables (`shadow_memory`): so it is
+/// with 16 MiB and a number of vCPUs that xl was not told.
+const NO_ROOM: &str = "could not allocate special pages";
+
+/// The error of `xl create`, with what to do about it where its words do not tell.
+fn advised(error: Error) -> Error {
+    match error.to_string().contains(NO_ROOM) {
+        true => {
+            error.context("Xen has too little memory for this guest's page tables; raise --memory")
+        }
+        false => error,
+    }
+}
+
 /// A domain of ours, to be destroyed.
 #[derive(Debug)]
 #[must_use = "the domain stays until `destroy`"]
@@ -123,7 +137,7 @@ impl Guest {
         // that is done here.
         let mut arguments = vec!["create", "-p", "-e", "/dev/null"];
         arguments.extend(settings.iter().map(String::as_str));
-        xl::run("xl", &arguments)?;
+        xl::run("xl", &arguments).map_err(advised)?;
         match xl::domid(name) {
             Ok(Some(id)) => Ok(Self { id, name: name.clone() }),
             Ok(None) => bail!("domain {name} went as it came; see /var/log/xen"),
@@ -182,13 +196,16 @@ impl Guest {
         xl::state(self.id)
     }
 
-    /// Ends it.
+    /// Ends it, unless somebody else did.
     ///
     /// # Errors
     /// xl's: the domain may still be there.
     pub fn destroy(self) -> Result<()> {
-        let done = xl::run("xl", &["destroy", &self.id.to_string()]);
-        done.map(drop).with_context(|| left(&self.name))
+        let Err(error) = xl::run("xl", &["destroy", &self.id.to_string()]) else { return Ok(()) };
+        match self.state() {
+            Ok(xl::State::Gone) => Ok(()),
+            _ => Err(error.context(left(&self.name))),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A guest's whole life: made, given its job, let go, listened to until its result, destroyed.
 
 use std::collections::VecDeque;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -25,6 +26,8 @@ const SILENCE_MAX: Duration = Duration::from_secs(120);
 const BOOT_MAX: Duration = Duration::from_secs(600);
 /// How long a guest that was asked to report early may take.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a domain whose console is closed may take to be gone.
+const GOING_MAX: Duration = Duration::from_secs(3);
 /// Console lines that are quoted when a guest ends without a result.
 const LAST_LINES: usize = 12;
 
@@ -151,7 +154,7 @@ impl Vigil<'_> {
                     let silence = self.heard.elapsed();
                     ask_after = silence + silence.min(ASK_EVERY);
                 }
-                Heard::End => bail!("the guest's console was closed; {}", self.quote()),
+                Heard::End => self.explain_end()?,
             }
             self.heed(reader.is_lively(), status)?;
             self.give_up(reader.is_lively(), limit)?;
@@ -191,13 +194,24 @@ impl Vigil<'_> {
         Ok(None)
     }
 
+    /// Fails: a console that is closed mostly means that the domain is going, too.
+    fn explain_end(&self) -> Result<()> {
+        let begun = Instant::now();
+        while begun.elapsed() < GOING_MAX {
+            self.look()?;
+            thread::sleep(Duration::from_millis(100));
+        }
+        bail!("the guest's console was closed; is xenconsoled running? {}", self.quote())
+    }
+
     /// Fails when the guest has ended: all that it said has been heard.
     fn look(&self) -> Result<()> {
         let how = match self.guest.state()? {
             State::Alive => return Ok(()),
             State::ShutDown => "has ended",
             State::Crashed => "has crashed",
-            State::Gone => "was destroyed",
+            // Not by us, who listen to it.
+            State::Gone => "was destroyed by somebody else",
         };
         bail!("the guest {how} without a result; {}", self.quote())
     }

@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Error, Result, anyhow};
 
 /// A domain's state as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,14 +29,17 @@ pub enum State {
 pub fn run(program: &str, arguments: &[&str]) -> Result<String> {
     let output = output(program, arguments)?;
     if !output.status.success() {
-        let what = arguments.first().unwrap_or(&"");
-        let text = String::from_utf8_lossy(&output.stderr);
-        // What libxl complains of first is the cause, what follows its consequences.
-        let words: Vec<&str> =
-            text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-        bail!("{program} {what} failed ({}): {}", output.status, words.join("; "));
+        return Err(failure(program, arguments, &output));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn failure(program: &str, arguments: &[&str], output: &Output) -> Error {
+    let what = arguments.first().unwrap_or(&"");
+    let text = String::from_utf8_lossy(&output.stderr);
+    // What libxl complains of first is the cause, what follows its consequences.
+    let words: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    anyhow!("{program} {what} failed ({}): {}", output.status, words.join("; "))
 }
 
 fn output(program: &str, arguments: &[&str]) -> Result<Output> {
@@ -63,11 +66,16 @@ pub fn domid(name: &str) -> Result<Option<u32>> {
 /// What has become of a domain.
 ///
 /// # Errors
-/// When `xl` can't be run, or its list can't be read.
+/// When `xl` can't be run, fails for another reason than that there is no such domain, or its list
+/// can't be read.
 pub fn state(id: u32) -> Result<State> {
-    let output = output("xl", &["list", &id.to_string()])?;
+    let arguments = ["list", &id.to_string()];
+    let output = output("xl", &arguments)?;
     if !output.status.success() {
-        return Ok(State::Gone);
+        // Any other reason, such as a hypercall that failed, tells nothing of the domain.
+        let text = String::from_utf8_lossy(&output.stderr);
+        let is_absent = ["does not exist", "invalid domain"].iter().any(|why| text.contains(why));
+        return if is_absent { Ok(State::Gone) } else { Err(failure("xl", &arguments, &output)) };
     }
     let text = String::from_utf8_lossy(&output.stdout);
     parse_state(&text, id).ok_or_else(|| anyhow!("xl list prints no line of domain {id}: {text}"))

@@ -364,6 +364,47 @@ fn a_guest_that_is_left_behind_is_a_failure() {
 }
 
 #[test]
+fn a_guest_that_somebody_else_destroys_is_not_left_behind() {
+    // `xl destroy` from elsewhere: the domain is gone.
+    let destroyed = "echo begun; rm \"$(dirname \"$0\")/domain\"";
+    let stack = Stack::new("a_guest_that_somebody_else_destroys_is_not_left_behind", destroyed);
+    let (code, stdout, stderr) = stack.run(&["run", "job.fio"]);
+    let expected = "ringmark: error: the guest was destroyed by somebody else without a result; \
+                    it said last:\n  | begun\n";
+    assert_eq!((code, stdout.as_str(), stderr.as_str()), (Some(1), "", expected));
+    // With its result there is nothing to complain of.
+    let stack = Stack::new(
+        "a_guest_that_somebody_else_destroys_is_not_left_behind",
+        &format!("rm \"$(dirname \"$0\")/domain\"; {}", good()),
+    );
+    let (code, stdout, stderr) = stack.run(&["run", "job.fio"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
+}
+
+/// An `xl list` that fails tells nothing of the domain.
+#[test]
+fn a_guest_that_cannot_be_looked_for_may_be_left_behind() {
+    let stack = Stack::new("a_guest_that_cannot_be_looked_for_may_be_left_behind", "echo begun");
+    stack.write("dumb", "");
+    stack.write("keep", "");
+    let (code, _, stderr) = stack.run(&["run", "job.fio"]);
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("may be left behind"), "{stderr}");
+    assert!(stderr.contains("xl list failed (exit status: 1): xc: error: no memory"), "{stderr}");
+}
+
+#[test]
+fn a_guest_without_room_for_its_page_tables_is_explained() {
+    let stack = Stack::new("a_guest_without_room_for_its_page_tables_is_explained", "");
+    stack.write("refuse", "xc: error: could not allocate special pages: Internal error\n");
+    let (code, _, stderr) = stack.run(&["run", "job.fio"]);
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("too little memory for this guest's page tables; raise --memory"));
+    assert!(stderr.contains("could not allocate special pages"), "{stderr}");
+    assert!(stack.calls().contains(" vcpus=1 "), "{}", stack.calls());
+}
+
+#[test]
 fn ctrl_c_asks_for_a_report_first() {
     // The guest's end of the pipe cannot be read here, so it is told by a file.
     let stopped = emit(&report(1.0, Some("stopped before the end, as asked")));

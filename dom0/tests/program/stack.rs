@@ -21,9 +21,11 @@ case $1 in
 domid) [ -e "$here/domain" ] || { echo "$2 is an invalid domain identifier (rc=-6)" >&2; exit 1; }; echo 7 ;;
 create) [ ! -e "$here/refuse" ] || { cat "$here/refuse" >&2; exit 3; }; echo "$*" >"$here/domain"; rm -f "$here/tty"; mkfifo "$here/tty" ;;
 unpause) sh "$here/guest.sh" >"$here/tty" 2>/dev/null & ;;
-list) [ -e "$here/domain" ] || exit 1
+list) [ ! -e "$here/dumb" ] || { echo 'xc: error: no memory' >&2; exit 1; }
+      [ -e "$here/domain" ] || { echo "Error: Domain '$2' does not exist." >&2; exit 1; }
       echo 'Name ID Mem VCPUs State Time(s)'; echo "ringmark 7 64 1 $(cat "$here/state") 0.1" ;;
-destroy) [ ! -e "$here/keep" ] || { echo 'libxl: error: no reply' >&2; exit 1; }; rm "$here/domain" ;;
+destroy) [ -e "$here/domain" ] || { echo "$2 is an invalid domain identifier (rc=-6)" >&2; exit 1; }
+      [ ! -e "$here/keep" ] || { echo 'libxl: error: no reply' >&2; exit 1; }; rm "$here/domain" ;;
 esac
 "#;
 
