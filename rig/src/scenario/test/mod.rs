@@ -9,6 +9,7 @@ mod files;
 mod guest;
 mod host;
 mod memory;
+mod output;
 mod peer;
 mod queues;
 mod requests;
@@ -94,6 +95,7 @@ fn on_xen(rig: &Rig, name: &str, tally: &mut Tally) -> Result<()> {
     checks.extend(files::checks());
     checks.extend(bad_input::checks());
     checks.extend(tool::checks());
+    checks.extend(output::checks());
     checks.extend(memory::checks());
     checks.extend(peer::checks());
     checks.retain(|check| check.name.contains(name));

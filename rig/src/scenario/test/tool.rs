@@ -19,7 +19,7 @@ pub(super) fn checks() -> Vec<Check> {
 }
 
 /// The tool's command line; what it says on standard error goes to the step's report.
-fn tool(command: &str, rest: &str) -> String {
+pub(super) fn tool(command: &str, rest: &str) -> String {
     format!(
         "ringmark {command} {JOB} --disk phy:/dev/ram0 --kernel {GUEST_KERNEL} --cpus 1 \
          --set 'tsc_mode=\"native\"' --eta always {rest}"
@@ -27,7 +27,7 @@ fn tool(command: &str, rest: &str) -> String {
 }
 
 /// A step that writes the job file, does this, and counts the domains besides dom0.
-fn step(job: &str, command: &str) -> String {
+pub(super) fn step(job: &str, command: &str) -> String {
     format!(
         "cat >{JOB} <<'END'\n{job}\nEND\n{command}\n\
          echo domains=$(($(xl list | wc -l) - 2))"
@@ -83,7 +83,7 @@ fn wrong_job() -> Check {
 }
 
 /// Begins a job of an hour and waits until the tool shows how far it is.
-fn begun(then: &str) -> String {
+pub(super) fn begun(then: &str) -> String {
     let job = "[job]\nrw=randread\niodepth=8\nruntime=1h\ntime_based";
     let command = format!(
         "{} >/tmp/out 2>/tmp/said &\ntool=$!\ntries=0\n\
@@ -156,7 +156,7 @@ fn compared() -> Check {
 }
 
 /// That the tool ended with this status and left no domain.
-fn ended(outcome: &Outcome, expected: u64) -> Result<()> {
+pub(super) fn ended(outcome: &Outcome, expected: u64) -> Result<()> {
     let status = number(outcome, "status")?;
     ensure!(status == expected, "the tool ended with status {status}, not {expected}");
     let domains = number(outcome, "domains")?;
@@ -170,7 +170,7 @@ fn result(outcome: &Outcome) -> Result<Value> {
 }
 
 /// The one job of the result.
-fn job(outcome: &Outcome) -> Result<Value> {
+pub(super) fn job(outcome: &Outcome) -> Result<Value> {
     Ok(result(outcome)?["jobs"][0].clone())
 }
 
