@@ -15,6 +15,7 @@ mod ramp;
 mod rules;
 mod running;
 mod span;
+mod stolen;
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -36,6 +37,7 @@ use lane::Next;
 use owed::{Flights, InFlight, Late, Owed, requests};
 use rules::NEVER;
 use running::Running;
+use stolen::Theft;
 
 pub use outcome::{Moved, Outcome, Progress, RunError, Verdict};
 
@@ -111,6 +113,7 @@ pub fn run<H: Hypervisor>(
         let nothing_measured = engine.running.iter().find_map(Running::nothing_measured);
         engine.first_failure = engine.first_failure.or(nothing_measured);
     }
+    engine.running.iter_mut().for_each(|running| running.theft.end(hypervisor));
     let used = engine.used(disks);
     let kept = kept::count(disks);
     engine.end_groups();
@@ -176,8 +179,9 @@ impl Engine {
         // All of the above takes time that is no I/O's.
         let now_ns = hypervisor.now_ns();
         self.owed.iter_mut().flatten().for_each(|owed| owed.progress_ns = now_ns);
-        self.running.iter_mut().for_each(|running| running.begin(now_ns));
-        self.attend(disks, now_ns);
+        let theft = Theft::new(hypervisor);
+        self.running.iter_mut().for_each(|running| running.begin(now_ns, theft));
+        self.attend(hypervisor, disks, now_ns);
         self.running.iter_mut().for_each(Running::end_pass);
         kick_all(disks)
     }
@@ -219,17 +223,24 @@ impl Engine {
     }
 
     /// Looks after the jobs that are not plain: puts what may be put, ends ramps, and begins to
-    /// read back.
+    /// read back. Notes which of all jobs have ended.
     #[cold]
-    fn attend<H: Hypervisor>(&mut self, disks: &mut [Disk<'_, '_, H>], now_ns: u64) {
+    fn attend<H: Hypervisor>(
+        &mut self,
+        hypervisor: &H,
+        disks: &mut [Disk<'_, '_, H>],
+        now_ns: u64,
+    ) {
         (self.ruled, self.wake_ns) = (false, NEVER);
         for number in 0..self.running.len() {
             if self.running[number].plain {
+                self.running[number].note_end(hypervisor);
                 continue;
             }
             if self.running[number].is_ramp_over(now_ns) {
                 self.end_ramp(number, disks);
             }
+            self.running[number].note_begin(hypervisor, now_ns);
             self.top_up(number, disks, now_ns);
             if self.running[number].is_reading_back_due() {
                 self.running[number].begin_reading_back(now_ns);
@@ -237,6 +248,7 @@ impl Engine {
             }
             let running = &mut self.running[number];
             running.settle();
+            running.note_end(hypervisor);
             self.ruled |= !running.plain;
             self.wake_ns = self.wake_ns.min(running.wake_ns);
         }
@@ -281,7 +293,7 @@ impl Engine {
             let completed_ns = self.complete_all(hypervisor, disks)?;
             if let Some(now_ns) = completed_ns {
                 if self.ruled {
-                    self.attend(disks, now_ns);
+                    self.attend(hypervisor, disks, now_ns);
                 }
                 self.running.iter_mut().for_each(Running::end_pass);
             }
@@ -302,7 +314,7 @@ impl Engine {
                 continue;
             }
             if now_ns >= self.wake_ns {
-                self.attend(disks, now_ns);
+                self.attend(hypervisor, disks, now_ns);
                 self.running.iter_mut().for_each(Running::end_pass);
                 continue;
             }
@@ -476,6 +488,8 @@ impl Engine {
         now_ns: u64,
     ) {
         let Some(next) = self.running[number].next_plain(now_ns) else {
+            // It ends with this I/O or one of those in flight, which is to be noted.
+            self.ruled = true;
             disks[seat.disk].queues[seat.queue].release(seat.slot);
             return;
         };

@@ -83,6 +83,9 @@ pub struct JobResult {
     /// By disk of its run, what the backend keeps mapped of the pages that stay granted; for all
     /// that used the disk. Empty where no page stays granted, or the run ended in flight.
     pub pages: Vec<(usize, PagesKept)>,
+    /// What was stolen of the time in which it was measured; `None` where the hypervisor does not
+    /// tell, or nothing was measured.
+    pub stolen: Option<Stolen>,
     /// Jobs that are added up here.
     pub members: u64,
     /// Of the first of several jobs that are to be added up: what all of them did, by and by.
@@ -103,6 +106,7 @@ impl JobResult {
             runtime_ns: 0,
             distribution: Distribution::default(),
             pages: Vec::new(),
+            stolen: None,
             members: 1,
             together: None,
             counters: None,
@@ -149,6 +153,7 @@ impl JobResult {
             sum.runtime_ns += other.runtime_ns;
             sum.distribution.merge(&other.distribution);
             sum.add_pages(other);
+            sum.stolen = sum.stolen.zip(other.stolen).map(|(sum, other)| sum + other);
             sum.members += other.members;
             sum.counters = sum.counters.zip(other.counters).map(|(sum, other)| sum + other);
         }
@@ -203,6 +208,31 @@ impl JobResult {
     /// I/Os and flushes that failed.
     pub fn errors(&self) -> u64 {
         self.read.errors + self.write.errors + self.trim.errors + self.flush.errors
+    }
+}
+
+/// Time in which the vCPU wanted to run and did not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stolen {
+    /// How long, in nanoseconds.
+    pub ns: u64,
+    /// Of how long, in nanoseconds.
+    pub of_ns: u64,
+}
+
+impl Stolen {
+    /// The share, in per cent; 0 of no time.
+    pub fn percent(&self) -> f64 {
+        if self.of_ns == 0 { 0.0 } else { self.ns as f64 * 100.0 / self.of_ns as f64 }
+    }
+}
+
+impl Add for Stolen {
+    type Output = Self;
+
+    /// Of jobs that are added up, as their runtimes are.
+    fn add(self, other: Self) -> Self {
+        Self { ns: self.ns.saturating_add(other.ns), of_ns: self.of_ns.saturating_add(other.of_ns) }
     }
 }
 
@@ -348,6 +378,7 @@ fn sample() -> JobResult {
     result.distribution.submitted(32);
     result.distribution.completed(32);
     result.pages.push((0, PagesKept { used: 32, kept: 32 }));
+    result.stolen = Some(Stolen { ns: 1_000_000, of_ns: 2 * NS_PER_SECOND });
     result.counters = Some(Counters { requests: 4_000, notifications: 125, ..Counters::default() });
     result
 }

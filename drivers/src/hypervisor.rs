@@ -18,6 +18,11 @@ pub trait Hypervisor {
     /// System time in nanoseconds; never goes backwards.
     fn now_ns(&self) -> u64;
 
+    /// How long the vCPU wanted to run and did not, since it was made, in nanoseconds: another had
+    /// its processor, or the domain was paused. The time that it sleeps does not count. `None` if
+    /// the hypervisor does not tell (VCPUOP_get_runstate_info).
+    fn stolen_ns(&self) -> Option<u64>;
+
     /// A zeroed page of the guest's own memory, or `None` when there is none left.
     fn alloc_page(&self) -> Option<Page>;
 

@@ -19,7 +19,7 @@ use xen_abi::memory::{self, AddToPhysmap, MemoryMap};
 use xen_abi::sched::{self, ShutdownReason};
 use xen_abi::shared_info::{SharedInfo, VcpuInfo};
 use xen_abi::start_info::MemmapEntry;
-use xen_abi::vcpu::{self, SetSingleshotTimer};
+use xen_abi::vcpu::{self, RunstateInfo, SetSingleshotTimer};
 use xen_abi::{DomId, Errno, Gfn, PAGE_SIZE, Port, hypercall};
 
 use crate::cpu;
@@ -220,6 +220,17 @@ impl Hypervisor for Xen {
             self.last_ns.store(now_ns, Ordering::Relaxed);
         }
         now_ns.max(last_ns)
+    }
+
+    fn stolen_ns(&self) -> Option<u64> {
+        let mut info = RunstateInfo::default();
+        let at = ptr::from_mut(&mut info) as u64;
+        let args = [vcpu::GET_RUNSTATE_INFO, u64::from(BOOT_VCPU), at];
+        // SAFETY: the structure is what the operation answers with.
+        unsafe { self.gate.call3(hypercall::VCPU_OP, args) }.ok()?;
+        let [runnable_ns, offline_ns] =
+            [vcpu::RUNSTATE_RUNNABLE, vcpu::RUNSTATE_OFFLINE].map(|state| info.time_ns[state]);
+        Some(runnable_ns.wrapping_add(offline_ns))
     }
 
     fn alloc_page(&self) -> Option<Page> {

@@ -63,6 +63,13 @@ impl ModelXen {
         world.run(until_ns, false);
     }
 
+    /// Takes the guest's processor away for so long, while the others run on.
+    pub fn pause_ns(&self, ns: u64) {
+        self.pass_ns(ns);
+        let stolen_ns = &mut self.world().xen.stolen_ns;
+        *stolen_ns = stolen_ns.map(|stolen_ns| stolen_ns + ns);
+    }
+
     /// A call into the hypervisor, with the time that it takes.
     fn enter(&self) -> RefMut<'_, World> {
         let mut world = self.world();
@@ -70,7 +77,9 @@ impl ModelXen {
         world.xen.calls += 1;
         let calls = world.xen.calls;
         let here = |(call, _): &(u64, u64)| *call == calls;
-        call_ns += world.xen.pauses.iter().find(|pause| here(pause)).map_or(0, |(_, ns)| *ns);
+        let paused_ns = world.xen.pauses.iter().find(|pause| here(pause)).map_or(0, |(_, ns)| *ns);
+        call_ns += paused_ns;
+        world.xen.stolen_ns = world.xen.stolen_ns.map(|stolen_ns| stolen_ns + paused_ns);
         let until_ns = world.xen.agenda.now_ns() + call_ns;
         world.run(until_ns, false);
         world
@@ -100,6 +109,13 @@ impl Drop for ModelXen {
 impl Hypervisor for ModelXen {
     fn now_ns(&self) -> u64 {
         self.enter().xen.agenda.now_ns()
+    }
+
+    fn stolen_ns(&self) -> Option<u64> {
+        // It takes no time, so that asking changes nothing else of a run.
+        let mut world = self.world();
+        world.xen.totals.stolen_calls += 1;
+        world.xen.stolen_ns
     }
 
     fn alloc_page(&self) -> Option<Page> {

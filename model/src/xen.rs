@@ -42,6 +42,8 @@ pub struct Totals {
     pub timeouts: u64,
     /// Calls that may fail: page, grant frame and event channel calls.
     pub fallible_calls: u64,
+    /// Times that the guest asked what was stolen from it.
+    pub stolen_calls: u64,
 }
 
 /// Xen, seen from the peers.
@@ -68,6 +70,8 @@ pub struct Xen {
     pub pauses: Vec<(u64, u64)>,
     /// Calls that the guest made.
     pub calls: u64,
+    /// How long the guest's processor was taken away, in nanoseconds; `None` if nobody is to know.
+    pub stolen_ns: Option<u64>,
     free_pages: Vec<usize>,
     owned: Vec<bool>,
     trace: u64,
@@ -94,6 +98,7 @@ impl Xen {
             grant_frames: 0,
             pauses: Vec::new(),
             calls: 0,
+            stolen_ns: Some(0),
             free_pages: (0..config.pages).rev().collect(),
             owned: vec![false; config.pages],
             trace: 0xcbf2_9ce4_8422_2325,

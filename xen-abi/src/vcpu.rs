@@ -2,6 +2,27 @@
 
 use core::mem::{offset_of, size_of};
 
+/// `VCPUOP_get_runstate_info`: how long a vCPU has been in which state.
+pub const GET_RUNSTATE_INFO: u64 = 4;
+
+/// It wants to run, and no processor is free for it (`RUNSTATE_runnable`).
+pub const RUNSTATE_RUNNABLE: usize = 1;
+/// It wants to run, and may not, as when its domain is paused (`RUNSTATE_offline`). One that sleeps
+/// when its domain is paused goes on being blocked, until an event wakes it.
+pub const RUNSTATE_OFFLINE: usize = 3;
+
+/// Answer to [`GET_RUNSTATE_INFO`] (`vcpu_runstate_info`), of a guest in 64-bit mode.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct RunstateInfo {
+    /// `RUNSTATE_*`.
+    pub state: i32,
+    /// When it came into that state, in nanoseconds of Xen's system time.
+    pub state_entry_time_ns: u64,
+    /// Nanoseconds in each state, since it was created.
+    pub time_ns: [u64; 4],
+}
+
 /// `VCPUOP_set_singleshot_timer`: raise VIRQ_TIMER once.
 pub const SET_SINGLESHOT_TIMER: u64 = 8;
 
@@ -18,4 +39,7 @@ pub struct SetSingleshotTimer {
 const _: () = {
     assert!(size_of::<SetSingleshotTimer>() == 16);
     assert!(offset_of!(SetSingleshotTimer, flags) == 8);
+    assert!(size_of::<RunstateInfo>() == 48);
+    assert!(offset_of!(RunstateInfo, state_entry_time_ns) == 8);
+    assert!(offset_of!(RunstateInfo, time_ns) == 16);
 };

@@ -13,6 +13,7 @@ use super::owed::{Flights, InFlight};
 use super::ramp::Ramp;
 use super::rules::{NEVER, Rules, Turn};
 use super::span::Span;
+use super::stolen::Theft;
 use super::{Disk, RunError};
 use crate::job::Job;
 use crate::pattern::{Direction, Pattern};
@@ -41,6 +42,7 @@ pub(super) struct Running {
     rules: Rules,
     span: Span,
     ramp: Ramp,
+    pub(super) theft: Theft,
     /// How long the reads took that came before those of the read-back.
     read_before_ns: u64,
     /// The group of jobs that is reported together with it, if there are others in it.
@@ -121,6 +123,7 @@ impl Running {
             completed: 0,
             span: Span::new(0, 0),
             ramp: Ramp::Absent,
+            theft: Theft::default(),
             read_before_ns: 0,
             group: None,
             wake_ns: NEVER,
@@ -142,7 +145,8 @@ impl Running {
     }
 
     /// Its time runs from now on, or from the end of its delay.
-    pub(super) fn begin(&mut self, now_ns: u64) {
+    pub(super) fn begin(&mut self, now_ns: u64, theft: Theft) {
+        self.theft = theft;
         let (pace, runtime_ns) = (&self.result.job.pace, self.result.job.runtime_ns);
         let start_ns = now_ns.saturating_add(pace.start_delay_ns);
         let measured_ns = start_ns.saturating_add(pace.ramp_ns);
@@ -217,6 +221,21 @@ impl Running {
     /// Nothing is in flight and nothing will be.
     pub(super) fn is_done(&self) -> bool {
         self.outstanding == 0 && self.wake_ns == NEVER
+    }
+
+    /// Notes that it is measured from now on or from a moment ago, once.
+    pub(super) fn note_begin(&mut self, hypervisor: &impl Hypervisor, now_ns: u64) {
+        let begin_ns = self.span.begin_ns();
+        if !self.ramp.is_all() && now_ns >= begin_ns {
+            self.theft.begin(hypervisor, begin_ns, now_ns);
+        }
+    }
+
+    /// Notes what was stolen from it, if it is done.
+    pub(super) fn note_end(&mut self, hypervisor: &impl Hypervisor) {
+        if self.is_done() {
+            self.theft.end(hypervisor);
+        }
     }
 
     /// An I/O has succeeded.
@@ -571,6 +590,7 @@ impl Running {
         let JobResult { read, write, trim, .. } = &mut self.result;
         [read, write, trim].into_iter().for_each(|side| side.samples.finish(side.runtime_ns));
         let pages = self.lanes.iter().map(|lane| Some((lane.disk, kept[lane.disk]?)));
+        self.result.stolen = self.theft.stolen();
         self.result.pages = pages.collect::<Option<_>>().unwrap_or_default();
         self.result
     }

@@ -62,6 +62,11 @@ impl Span {
         start_ns >= self.timed_from_ns
     }
 
+    /// When the measured part of the job began, or is to begin if it has no ramp.
+    pub(super) fn begin_ns(&self) -> u64 {
+        self.begin_ns
+    }
+
     /// When the I/Os of its phase begin.
     pub(super) fn start_ns(&self) -> u64 {
         self.start_ns

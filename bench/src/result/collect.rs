@@ -145,6 +145,8 @@ fn job(sum: &JobResult, groupid: u64, [read, write, trim]: [&Group; 3]) -> Job {
             backend_persistent: pages.is_some_and(|one| one.used != 0 && one.kept == one.used),
             pages_used: pages.map(|pages| pages.used.into()),
             backend_pages_kept: pages.map(|pages| pages.kept.into()),
+            stolen_ns: sum.stolen.map(|stolen| stolen.ns),
+            stolen_percent: sum.stolen.map(|stolen| stolen.percent()),
             disks: sum.job.disks.clone(),
             errors: sum.errors(),
             counters: sum.counters,

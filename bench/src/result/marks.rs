@@ -6,17 +6,23 @@ use alloc::vec::Vec;
 
 use super::JobResult;
 use super::report::Extra;
+use crate::size::NS_PER_SECOND;
+
+/// A job of whose time more was stolen is marked, in per cent.
+const STOLEN_PERCENT_MAX: f64 = 1.0;
 
 /// What is to be marked.
 #[derive(Clone, Copy, Debug, Default)]
 struct Facts {
     /// Pages that the backends keep mapped, of those that the I/Os used.
     pages: Option<(u64, u64)>,
+    /// Nanoseconds, and per cent.
+    stolen: Option<(u64, f64)>,
 }
 
 impl Facts {
     fn marks(self) -> Vec<String> {
-        self.of_pages().into_iter().collect()
+        self.of_pages().into_iter().chain(self.of_time()).collect()
     }
 
     fn of_pages(self) -> Option<String> {
@@ -30,6 +36,15 @@ impl Facts {
             )
         })
     }
+
+    fn of_time(self) -> Option<String> {
+        let (ns, percent) = self.stolen.filter(|&(_, percent)| percent > STOLEN_PERCENT_MAX)?;
+        Some(format!(
+            "{percent:.1} % of its time ({:.2} s) was stolen from the vCPU; give the guest a \
+             processor of its own (cpus=) and do not pause it",
+            ns as f64 / NS_PER_SECOND as f64
+        ))
+    }
 }
 
 impl JobResult {
@@ -37,14 +52,22 @@ impl JobResult {
     /// all is well.
     pub fn marks(&self) -> Vec<String> {
         let pages = self.pages_kept();
-        Facts { pages: pages.map(|pages| (pages.kept.into(), pages.used.into())) }.marks()
+        let facts = Facts {
+            pages: pages.map(|pages| (pages.kept.into(), pages.used.into())),
+            stolen: self.stolen.map(|stolen| (stolen.ns, stolen.percent())),
+        };
+        facts.marks()
     }
 }
 
 impl Extra {
     /// As [`JobResult::marks`].
     pub fn marks(&self) -> Vec<String> {
-        Facts { pages: self.backend_pages_kept.zip(self.pages_used) }.marks()
+        let facts = Facts {
+            pages: self.backend_pages_kept.zip(self.pages_used),
+            stolen: self.stolen_ns.zip(self.stolen_percent),
+        };
+        facts.marks()
     }
 }
 
@@ -66,5 +89,19 @@ mod tests {
         assert!(some[0].starts_with("the backend keeps 1006 of 2112 pages mapped"), "{some:?}");
         assert!(some[0].contains("max_persistent_grants") && some.len() == 1, "{some:?}");
         assert_eq!(Extra::default().marks(), [""; 0]);
+    }
+
+    #[test]
+    fn more_than_one_per_cent_of_stolen_time_is_marked() {
+        let marks = |ns, of_ns| {
+            let mut result = super::super::sample();
+            result.stolen = Some(super::super::Stolen { ns, of_ns });
+            result.marks()
+        };
+        assert_eq!(marks(0, 0), [""; 0]);
+        assert_eq!(marks(100, 10_000), [""; 0]);
+        assert_eq!(marks(101, 10_000).len(), 1);
+        let third = marks(5_000_000_000, 15_000_000_000);
+        assert!(third[0].starts_with("33.3 % of its time (5.00 s) was stolen"), "{third:?}");
     }
 }

@@ -1,13 +1,15 @@
 //! A report for people, as fio's normal output has it from the first job's figures on (stat.c).
 
 use alloc::collections::BTreeSet;
+use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
 use super::group::Group;
 use super::number::{both, short};
 use super::pairs::Pairs;
-use super::report::{Job, Latency, Report, Side};
+use super::report::{Extra, Job, Latency, Report, Side};
 
 /// The jobs, and what each group did.
 pub fn normal(report: &Report) -> String {
@@ -63,6 +65,9 @@ fn write_job(text: &mut String, job: &Job, time: &str) -> fmt::Result {
         text,
         "  cpu          : usr={usr_cpu:.2}%, sys={sys_cpu:.2}%, ctx={ctx}, majf={majf}, minf={minf}"
     )?;
+    if let Some(extra) = &job.ringmark {
+        write_extra(text, extra)?;
+    }
     write_shares(text, "  IO depths    : ", &job.iodepth_level)?;
     write_shares(text, "     submit    : ", &job.iodepth_submit)?;
     write_shares(text, "     complete  : ", &job.iodepth_complete)?;
@@ -94,6 +99,18 @@ fn write_job(text: &mut String, job: &Job, time: &str) -> fmt::Result {
         )?;
     }
     Ok(())
+}
+
+/// What fio does not know, of what bears on the figures.
+fn write_extra(text: &mut String, extra: &Extra) -> fmt::Result {
+    let kept = extra.backend_pages_kept.zip(extra.pages_used);
+    let kept = kept.map(|(kept, used)| format!("pages kept={kept}/{used}"));
+    let stolen = extra.stolen_percent.map(|percent| format!("stolen={percent:.2}%"));
+    let known: Vec<String> = stolen.into_iter().chain(kept).collect();
+    if !known.is_empty() {
+        writeln!(text, "  ringmark     : {}", known.join(", "))?;
+    }
+    extra.marks().iter().try_for_each(|mark| writeln!(text, "     mark      : {mark}"))
 }
 
 fn write_side(text: &mut String, name: &str, side: &Side) -> fmt::Result {

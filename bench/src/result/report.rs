@@ -216,6 +216,13 @@ pub struct Extra {
     /// Those among them that the backends had mapped when nothing was in flight any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backend_pages_kept: Option<u64>,
+    /// Nanoseconds in which the vCPU wanted to run and did not while the job was measured, those of
+    /// all of a group added up; if the hypervisor tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stolen_ns: Option<u64>,
+    /// The same in per cent of the time in which it was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stolen_percent: Option<f64>,
     /// The disks that were used.
     pub disks: Vec<String>,
     /// I/Os that failed, or whose data was wrong.

@@ -38,6 +38,7 @@ pub fn table(jobs: &[JobResult]) -> String {
         "copies",
         "sleeps",
         "pages kept",
+        "stolen",
     ];
     let mut text = aligned(3, speed_header, speed_rows);
     for result in jobs {
@@ -46,7 +47,9 @@ pub fn table(jobs: &[JobResult]) -> String {
             text.push_str(&format!("{MARK} {name} {grants}: {mark}\n"));
         }
     }
-    text.push_str("\nper 1,000 I/Os, and the pages that the backend keeps mapped of those used:\n");
+    text.push_str(
+        "\nper 1,000 I/Os; then pages kept mapped of those used, and time stolen from the vCPU:\n",
+    );
     text.push_str(&aligned(2, cost_header, jobs.iter().map(cost_row)));
     text
 }
@@ -93,11 +96,12 @@ fn speed_row(
 }
 
 /// What a job's I/Os cost, for each thousand of them.
-fn cost_row(result: &JobResult) -> [String; 10] {
+fn cost_row(result: &JobResult) -> [String; 11] {
     let ios = result.ios();
     let counters = result.counters;
     let pages = result.pages_kept().filter(|pages| pages.used != 0);
     let pages = pages.map(|pages| format!("{} of {}", pages.kept, pages.used));
+    let stolen = result.stolen.map(|stolen| format!("{:.2}%", stolen.percent()));
     let per_thousand = |count: fn(&Counters) -> u64| match &counters {
         Some(counters) if ios != 0 => {
             format!("{:.2}", count(counters) as f64 * 1_000.0 / ios as f64)
@@ -115,6 +119,7 @@ fn cost_row(result: &JobResult) -> [String; 10] {
         per_thousand(|counters| counters.copies_made),
         per_thousand(|counters| counters.sleeps),
         pages.unwrap_or_else(|| "-".to_owned()),
+        stolen.unwrap_or_else(|| "-".to_owned()),
     ]
 }
 
@@ -222,9 +227,9 @@ job grants     rw       bs iodepth  IOPS        BW   mean    p50    p95    p99  
 mix persistent randrw/r 4k      32 1.50k 5.86MiB/s 21.5us 21.4us 22.9us 22.9us 22.9us 23.0us      0
 mix persistent randrw/w 4k      32   500 1.95MiB/s 20.5us 20.6us 20.9us 20.9us 21.1us 21.0us      0
 
-per 1,000 I/Os, and the pages that the backend keeps mapped of those used:
-job grants     I/Os requests notifications events grants made copies sleeps pages kept
-mix persistent 4000  1000.00         31.25   0.00        0.00   0.00   0.00   32 of 32
+per 1,000 I/Os; then pages kept mapped of those used, and time stolen from the vCPU:
+job grants     I/Os requests notifications events grants made copies sleeps pages kept stolen
+mix persistent 4000  1000.00         31.25   0.00        0.00   0.00   0.00   32 of 32  0.05%
 ";
         assert_eq!(text, expected);
     }
@@ -253,7 +258,7 @@ mix persistent 4000  1000.00         31.25   0.00        0.00   0.00   0.00   32
         result.pages[0].1.kept = 8;
         let text = table(&[result.clone()]);
         assert!(text.contains("\n* mix persistent: the backend keeps 8 of 32 pages"), "{text}");
-        assert!(text.contains(" 1.50k* ") && text.contains(" 8 of 32\n"), "{text}");
+        assert!(text.contains(" 1.50k* ") && text.contains(" 8 of 32  0.05%\n"), "{text}");
         result.pages.clear();
         assert!(!table(&[result]).contains('*'));
     }

@@ -10,6 +10,7 @@ mod amounts;
 mod basics;
 mod order;
 mod pace;
+mod stolen;
 mod stuck;
 
 const GRANTS: [&str; 3] = ["persistent", "persistent-copy", "per-request"];
