@@ -7,7 +7,7 @@ use bench::result::{Report, Spread};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::figures::Figures;
+use crate::figures::{Doubts, Figures};
 use crate::guest::Config;
 use crate::interrupt::Interrupt;
 use crate::job;
@@ -179,8 +179,13 @@ fn table(runs: &[Run]) -> Result<String> {
         );
     }
     let mut text = row(["median (least .. greatest)", "ringmark", "Linux, fio", "ratio"]);
+    let mut marks = String::new();
     for (index, Figures { job, direction, .. }) in first.iter().enumerate() {
-        text.push_str(&format!("{job}, {direction}\n"));
+        let ours = runs.iter().filter(|(who, _)| *who == Who::Ringmark);
+        let doubts = Doubts::about(ours.filter_map(|(_, all)| all.get(index))).marks();
+        let mark = if doubts.is_empty() { "" } else { " *" };
+        text.push_str(&format!("{job}, {direction}{mark}\n"));
+        marks.extend(doubts.iter().map(|doubt| format!("* {job}, {direction}: {doubt}\n")));
         for (name, figure) in FIGURES {
             let of = |whose: Who| {
                 let all = runs.iter().filter(|(who, _)| *who == whose);
@@ -194,7 +199,7 @@ fn table(runs: &[Run]) -> Result<String> {
             text.push_str(&row([&format!("  {name}"), &shown(ours), &shown(theirs), &ratio]));
         }
     }
-    Ok(text)
+    Ok(text + &marks)
 }
 
 fn row([name, ours, theirs, ratio]: [&str; 4]) -> String {
@@ -229,6 +234,18 @@ a, read
   99 % within, us                      4.10 (4.10 .. 4.10)            4.10 (4.10 .. 4.10)     1.00
 ";
         assert_eq!(table(&runs).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_row_that_is_not_of_its_grant_mode_is_marked() {
+        let mut ours = run(Who::Ringmark, "a", 3000.0);
+        if let Some(extra) = &mut ours.result.jobs[0].ringmark {
+            (extra.backend_pages_kept, extra.pages_used) = (Some(1006), Some(2112));
+        }
+        let runs = [ours, run(Who::Linux, "a", 1000.0), run(Who::Ringmark, "a", 3100.0)];
+        let text = table(&runs).unwrap();
+        assert!(text.contains("\na, read *\n"), "{text}");
+        assert!(text.contains("\n* a, read: the backend keeps 1006 of 2112 pages"), "{text}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! fio's own.
 
 use anyhow::{Result, bail, ensure};
-use bench::result::{JobReport, Report, Side};
+use bench::result::{Extra, JobReport, Report, Side};
 
 use crate::result;
 
@@ -30,6 +30,45 @@ pub struct Figures {
     pub kind: String,
     /// How pages were granted; empty in fio's own reports.
     pub grants: String,
+    /// Pages that the backends kept mapped, of those that the I/Os used, if that was counted.
+    pub kept: Option<(u64, u64)>,
+    /// What was stolen of the vCPU's time, in nanoseconds and in per cent, if that is known.
+    pub stolen: Option<(u64, f64)>,
+}
+
+/// What speaks most against the figures of some runs of one job.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Doubts {
+    /// The least share of pages kept.
+    pub kept: Option<(u64, u64)>,
+    /// The greatest share of time stolen.
+    pub stolen: Option<(u64, f64)>,
+}
+
+impl Doubts {
+    /// Those about these runs.
+    pub fn about<'a>(runs: impl Iterator<Item = &'a Figures> + Clone) -> Self {
+        let share = |&(kept, used): &(u64, u64)| kept as f64 / used.max(1) as f64;
+        let kept = runs.clone().filter_map(|run| run.kept).filter(|(_, used)| *used != 0);
+        Self {
+            kept: kept.min_by(|one, other| share(one).total_cmp(&share(other))),
+            stolen: runs
+                .filter_map(|run| run.stolen)
+                .max_by(|one, other| one.1.total_cmp(&other.1)),
+        }
+    }
+
+    /// What is to be said beside the figures, a line for each; none if all is well.
+    pub fn marks(&self) -> Vec<String> {
+        let extra = Extra {
+            backend_pages_kept: self.kept.map(|(kept, _)| kept),
+            pages_used: self.kept.map(|(_, used)| used),
+            stolen_ns: self.stolen.map(|(ns, _)| ns),
+            stolen_percent: self.stolen.map(|(_, percent)| percent),
+            ..Extra::default()
+        };
+        extra.marks()
+    }
 }
 
 impl Figures {
@@ -61,6 +100,7 @@ impl Figures {
         let rw = option(["rw", "readwrite"]).unwrap_or("read");
         let bs = option(["bs", "blocksize"]).unwrap_or("4k");
         let clat = &side.clat_ns;
+        let extra = job.ringmark.as_ref();
         let percentiles = clat.percentile.iter();
         let percentiles = percentiles.filter_map(|(of, ns)| Some((of.parse().ok()?, *ns as f64)));
         Self {
@@ -73,7 +113,9 @@ impl Figures {
             bins: clat.bins.iter().map(|&(ns, count)| (ns as f64, count)).collect(),
             iodepth: iodepth.unwrap_or(1),
             kind: format!("{rw} {bs}"),
-            grants: job.ringmark.as_ref().map(|extra| extra.grants.clone()).unwrap_or_default(),
+            grants: extra.map(|extra| extra.grants.clone()).unwrap_or_default(),
+            kept: extra.and_then(|extra| extra.backend_pages_kept.zip(extra.pages_used)),
+            stolen: extra.and_then(|extra| extra.stolen_ns.zip(extra.stolen_percent)),
         }
     }
 
@@ -88,7 +130,7 @@ impl Figures {
 /// A report of one job that reads, for tests.
 #[cfg(test)]
 pub fn sample(job: &str, grants: Option<&str>, iops: f64) -> Report {
-    use bench::result::{Extra, Latency, Run};
+    use bench::result::{Latency, Run};
 
     let lat = Latency { mean: 2000.0, count: 9, ..Latency::default() };
     let percentile = [("50.000000", 1500), ("99.000000", 4096)];
@@ -132,6 +174,29 @@ mod tests {
         );
         assert_eq!(figures.kind, "read 4k");
         assert_eq!((figures.iodepth, figures.grants.as_str()), (8, "persistent"));
+    }
+
+    #[test]
+    fn the_worst_run_is_marked() {
+        let run = |kept, percent| {
+            let mut report = sample("a", Some("persistent"), 1.0);
+            report.jobs[0].ringmark = Some(Extra {
+                backend_pages_kept: Some(kept),
+                pages_used: Some(40),
+                stolen_ns: Some(5),
+                stolen_percent: Some(percent),
+                ..Extra::default()
+            });
+            Figures::of(&report).unwrap().remove(0)
+        };
+        let good = [run(40, 0.5), run(40, 1.0)];
+        assert_eq!(Doubts::about(good.iter()).marks(), [""; 0]);
+        let bad = [run(40, 0.0), run(9, 7.5), run(20, 80.0)];
+        let doubts = Doubts::about(bad.iter());
+        assert_eq!(doubts, Doubts { kept: Some((9, 40)), stolen: Some((5, 80.0)) });
+        assert_eq!(doubts.marks().len(), 2);
+        let fios = Figures::of(&sample("a", None, 1.0)).unwrap();
+        assert_eq!(Doubts::about(fios.iter()), Doubts::default());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use bench::result::Report;
 
 use crate::compare::{Saved, Who};
-use crate::figures::Figures;
+use crate::figures::{Doubts, Figures};
 use crate::printable;
 use bench::result::Spread;
 
@@ -47,13 +47,23 @@ impl Series {
     }
 
     /// All runs.
-    pub fn runs(&self) -> impl Iterator<Item = &Figures> {
+    pub fn runs(&self) -> impl Iterator<Item = &Figures> + Clone {
         std::iter::once(&self.first).chain(&self.others)
     }
 
     /// The runs' spread in one figure, if they have it.
     pub fn spread(&self, figure: impl Fn(&Figures) -> Option<f64>) -> Option<Spread> {
         Spread::of(self.runs().filter_map(figure))
+    }
+
+    /// What speaks against its figures.
+    pub fn doubts(&self) -> Doubts {
+        Doubts::about(self.runs())
+    }
+
+    /// What stands behind its figures if something speaks against them.
+    pub fn star(&self) -> &'static str {
+        if self.doubts().marks().is_empty() { "" } else { " *" }
     }
 
     fn is_of(&self, who: &str, figures: &Figures) -> bool {

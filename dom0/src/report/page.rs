@@ -45,9 +45,21 @@ fn table(data: &Data) -> String {
     if data.series.is_empty() {
         return String::new();
     }
-    let heads = ["job", "by", "runs", "IOPS", "MiB/s", "mean", "50%", "99%", "99.9%"];
+    let heads = [
+        "job",
+        "by",
+        "runs",
+        "IOPS",
+        "MiB/s",
+        "mean",
+        "50%",
+        "99%",
+        "99.9%",
+        "pages kept",
+        "stolen",
+    ];
     let heads: String = heads.iter().map(|head| format!("<th>{head}</th>")).collect();
-    let mut rows = String::new();
+    let (mut rows, mut marks) = (String::new(), String::new());
     for series in &data.series {
         let percentile = |percent| {
             let spread = series.spread(|run| run.percentile_ns(percent));
@@ -56,23 +68,34 @@ fn table(data: &Data) -> String {
         let median = |figure: fn(&crate::figures::Figures) -> f64| {
             series.spread(|run| Some(figure(run))).map_or(0.0, |spread| spread.median)
         };
+        let (what, who) = (escape(&series.what()), escape(&series.who));
+        let doubts = series.doubts();
+        let doubted = doubts.marks();
+        let doubted = doubted.iter().map(|mark| format!("<p>* {what}, {who}: {mark}</p>\n"));
+        marks.extend(doubted);
+        let kept = doubts.kept.map(|(kept, used)| format!("{kept} of {used}"));
+        let stolen = doubts.stolen.map(|(_, percent)| format!("{percent:.2}%"));
         let cells = [
-            escape(&series.what()),
-            escape(&series.who),
+            what,
+            who,
             series.runs().count().to_string(),
-            count(median(|run| run.iops)),
+            count(median(|run| run.iops)) + series.star(),
             format!("{:.1}", median(|run| run.bytes_per_second) / f64::from(1 << 20)),
             time(median(|run| run.mean_ns)),
             percentile(50.0),
             percentile(99.0),
             percentile(99.9),
+            kept.unwrap_or_else(|| "-".to_owned()),
+            stolen.unwrap_or_else(|| "-".to_owned()),
         ];
         let cells: String = cells.iter().map(|cell| format!("<td>{cell}</td>")).collect();
         rows.push_str(&format!("<tr>{cells}</tr>\n"));
     }
     format!(
-        "<h2>Figures</h2>\n<p>Medians of the runs. The mean latency counts from submission, the rest is fio's completion latency.</p>\n\
+        "<h2>Figures</h2>\n<p>Medians of the runs. The mean latency counts from submission, the rest is fio's completion latency. \
+         Of pages that the backend keeps mapped the least share of a run is shown, of time stolen \
+         from the vCPU the greatest.</p>\n\
          <div class=\"table\"><table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n\
-         </table></div>\n"
+         </table></div>\n{marks}"
     )
 }

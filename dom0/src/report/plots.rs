@@ -104,6 +104,7 @@ fn bars(series: &[Series], people: &[&str]) -> Option<Figure> {
                 svg.line("spread", [least, middle], [greatest, middle]);
                 value = format!("{value} ({}..{})", count(spread.least), count(spread.greatest));
             }
+            value.push_str(series.star());
             svg.text(Anchor::Start, [greatest + 6.0, y + BAR - 3.0], &value);
             y += STEP;
         }
@@ -111,7 +112,8 @@ fn bars(series: &[Series], people: &[&str]) -> Option<Figure> {
     }
     Some(Figure {
         title: "IOPS".to_owned(),
-        note: "Median of the runs; with several, the least and the greatest.",
+        note: "Median of the runs; with several, the least and the greatest. What a * means stands \
+               below the table.",
         svg: svg.finish("IOPS of each job"),
         legend: legend(people, series.iter()),
     })

@@ -69,6 +69,25 @@ fn a_page_that_finds_no_room_leaves_nothing() {
 }
 
 #[test]
+fn figures_that_are_not_what_they_seem_are_marked() {
+    let stack = Stack::new("figures_that_are_not_what_they_seem_are_marked", "");
+    let mut result = at_depth("deep", 64, Some("persistent"));
+    if let Some(extra) = &mut result.jobs[0].ringmark {
+        (extra.backend_pages_kept, extra.pages_used) = (Some(1006), Some(2112));
+        (extra.stolen_ns, extra.stolen_percent) = (Some(5_000_000_000), Some(33.3));
+    }
+    stack.write("deep.json", &json_plus(&result));
+    stack.write("good.json", &json_plus(&at_depth("good", 1, Some("persistent"))));
+    let page = page(&stack, &["deep.json", "good.json"]);
+    assert!(page.contains("<td>1006 of 2112</td><td>33.30%</td>"), "{page}");
+    assert!(page.contains("<p>* deep, read, ringmark, persistent: the backend keeps 1006 of 2112"));
+    assert!(page.contains("<p>* deep, read, ringmark, persistent: 33.3 % of its time (5.00 s)"));
+    assert!(!page.contains("* good"));
+    assert_eq!(page.matches(" *</td>").count(), 1);
+    assert_eq!(page.matches(" *</text>").count(), 1);
+}
+
+#[test]
 fn names_are_no_markup() {
     let stack = Stack::new("names_are_no_markup", "");
     let name = "</text><script>alert(1)</script>\"'&";
