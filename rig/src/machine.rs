@@ -151,8 +151,9 @@ impl Machine<'_> {
         command.current_dir(&self.directory);
         command.args(["-M", "q35", "-cpu", CPU, "-nic", "none", "-no-reboot"]);
         command.args(["-m", &self.memory_mib.to_string()]);
-        let mut xen =
-            "console=com1 com1=115200,8n1 dom0_mem=1024M dom0_max_vcpus=1 no-real-mode".to_owned();
+        let mut xen = "console=com1 com1=115200,8n1 dom0_mem=1024M dom0_max_vcpus=1 \
+             dom0_vcpus_pin no-real-mode"
+            .to_owned();
         match self.clock {
             Clock::Wall => command.args(["-accel", "tcg,thread=multi", "-smp", "2"]),
             Clock::Instructions => {

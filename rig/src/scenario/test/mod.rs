@@ -8,11 +8,13 @@ mod disks;
 mod files;
 mod guest;
 mod host;
+mod kept;
 mod memory;
 mod output;
 mod peer;
 mod queues;
 mod requests;
+mod stolen;
 mod tool;
 
 use std::process::ExitCode;
@@ -91,6 +93,8 @@ fn on_xen(rig: &Rig, name: &str, tally: &mut Tally) -> Result<()> {
     checks.extend(data::checks());
     checks.extend(disks::checks());
     checks.extend(queues::checks());
+    checks.extend(kept::checks());
+    checks.extend(stolen::checks());
     checks.extend(guest::checks());
     checks.extend(files::checks());
     checks.extend(bad_input::checks());
