@@ -226,7 +226,8 @@ fn table(rows: &[Row]) -> String {
     );
     for row in rows {
         let alike = rows.iter().filter(|other| other.what == row.what);
-        let best = best_of_linux(alike.map(|other| (other.side, other.median().unwrap_or(0.0))));
+        let best = best_of_linux(alike, |row| (row.side, row.median().unwrap_or(0.0)));
+        let best = best.and_then(Row::median);
         let ratio = row.median().zip(best).map(|(iops, best)| format!("{:.2}", iops / best));
         text += &format!(
             "{:<25} {:<22} {:>30} {:>8}{}\n",
