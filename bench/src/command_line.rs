@@ -97,10 +97,10 @@ impl CommandLine {
 }
 
 /// Whether hypercalls are to go through the hypercall page: the last `hypercall=` decides. By
-/// itself, for it is known before there is any heap.
-pub fn wants_hypercall_page(text: &str) -> bool {
-    let mut words = text.split_ascii_whitespace().rev();
-    words.find(|word| word.starts_with("hypercall=")) == Some("hypercall=page")
+/// itself, for it is known before there is any heap, and of bytes that nobody has looked at yet.
+pub fn wants_hypercall_page(text: &[u8]) -> bool {
+    let mut words = text.rsplit(u8::is_ascii_whitespace);
+    words.find(|word| word.starts_with(b"hypercall=")) == Some(b"hypercall=page")
 }
 
 #[cfg(test)]
@@ -155,8 +155,9 @@ mod tests {
 
     #[test]
     fn the_last_way_to_call_counts() {
-        assert!(wants_hypercall_page("a hypercall=direct hypercall=page b"));
-        assert!(!wants_hypercall_page("hypercall=page hypercall=direct"));
-        assert!(!wants_hypercall_page("xhypercall=page"));
+        assert!(wants_hypercall_page(b"a hypercall=direct hypercall=page b"));
+        assert!(!wants_hypercall_page(b"hypercall=page hypercall=direct"));
+        assert!(!wants_hypercall_page(b"xhypercall=page"));
+        assert!(wants_hypercall_page(b"\xff hypercall=page \x80"));
     }
 }

@@ -144,6 +144,36 @@ pub fn usable(entries: &[MemmapEntry], reserved: &[Range]) -> Vec<MemoryRegion, 
     free.iter().map(region).collect()
 }
 
+/// Pages of reserved ranges that are counted as given to the domain, at most.
+const SPECIAL_PAGES_MAX: u64 = 256;
+/// Xen gives memory on demand in large pages as long as it has some.
+const LARGE_PAGE: u64 = 2 << 20;
+
+/// The end of the memory that may be touched, when Xen has given the domain `reservation_pages`
+/// (XENMEM_current_reservation); none if that is all that the map calls RAM.
+///
+/// With `maxmem=` above `memory=` the map tells of `maxmem=`, but Xen gives no more pages than
+/// `memory=`, each when it is first touched, and a guest that touches one more is crashed.
+pub fn populated_end(entries: &[MemmapEntry], reservation_pages: u64) -> Option<u64> {
+    let page = PAGE_SIZE as u64;
+    let pages = |is_ram: bool| {
+        let ranges = entries
+            .iter()
+            .filter(|entry| entry.size != 0 && (entry.kind == MEMMAP_RAM) == is_ram)
+            .map(|entry| Range::sized(entry.addr, entry.size));
+        ranges.fold(0_u64, |sum, range| {
+            let range = if is_ram { range.whole_pages() } else { range.covering_pages() };
+            sum.saturating_add(range.end.saturating_sub(range.start) / page)
+        })
+    };
+    if reservation_pages >= pages(true) {
+        return None;
+    }
+    // The tool stack's own pages are in the reservation, and on the map as reserved.
+    let left = reservation_pages.saturating_sub(pages(false).min(SPECIAL_PAGES_MAX));
+    Some(left.saturating_mul(page) / LARGE_PAGE * LARGE_PAGE)
+}
+
 /// Where [`hole`] looks, in this order. What lies between and above belongs to the tool stack and
 /// to interrupt controllers: ACPI tables at 0xfc000000, which is also where a large guest's low
 /// memory ends (libxl_dom.c, libxl_x86_acpi.c), the I/O APIC at 0xfec00000, the local APIC, special
@@ -285,6 +315,29 @@ mod tests {
                 check(&map, &[], &[(4096, low)]);
             }
         }
+    }
+
+    #[test]
+    fn a5_no_more_is_used_than_the_domain_has_been_given() {
+        // 8 special pages; ACPI: 1 page of information, 4 of tables, 1 for the RSDP.
+        let special = 8 + 1 + 4 + 1;
+        let mib_pages = |mib: u64| mib * MIB / 4096;
+        for (memory, maxmem) in [(16, 128), (17, 128), (16, 17), (2, 4096), (4032, 8192)] {
+            let map = map_by_libxl(maxmem, 4);
+            let end = populated_end(&map, mib_pages(memory) + special);
+            assert_eq!(end, Some(memory * MIB / LARGE_PAGE * LARGE_PAGE), "memory={memory}");
+        }
+        for mib in [16, 128, 4031, 4032, 4096, 1 << 20] {
+            let map = map_by_libxl(mib, 4);
+            assert_eq!(populated_end(&map, mib_pages(mib) + special), None, "memory={mib}");
+            assert_eq!(populated_end(&map, u64::MAX), None);
+            assert_eq!(populated_end(&map, 0), Some(0));
+        }
+        // Reserved address space of a PC has no pages; a lie about it does no harm.
+        let pc = [entry(0, 64 * MIB, 1), entry(0xe000_0000, 256 * MIB, 2)];
+        assert_eq!(populated_end(&pc, mib_pages(63)), Some(62 * MIB));
+        assert_eq!(populated_end(&[entry(0, u64::MAX, 1), entry(0, u64::MAX, 2)], 5), Some(0));
+        assert_eq!(populated_end(&[], 0), None);
     }
 
     #[test]

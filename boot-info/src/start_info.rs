@@ -4,7 +4,7 @@
 
 use core::fmt;
 
-use heapless::{String, Vec};
+use heapless::Vec;
 use xen_abi::start_info::{MAGIC, MemmapEntry, Module, SIZE_V0, StartInfo};
 
 use crate::memory_map::ENTRIES_MAX;
@@ -36,8 +36,6 @@ pub enum BootError {
     Magic(u32),
     /// The command line has no end within [`COMMAND_LINE_MAX`] bytes.
     CommandLineTooLong,
-    /// The command line is not ASCII.
-    CommandLineNotAscii,
 }
 
 impl From<Unreadable> for BootError {
@@ -49,12 +47,17 @@ impl From<Unreadable> for BootError {
 impl fmt::Display for BootError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreadable(address) => write!(f, "start_info points to {address:#x}"),
-            Self::Magic(magic) => write!(f, "start_info has magic {magic:#x}, not {MAGIC:#x}"),
-            Self::CommandLineTooLong => {
-                write!(f, "command line is longer than {COMMAND_LINE_MAX} bytes")
+            Self::Unreadable(address) => {
+                write!(f, "the loader's start_info points to {address:#x}, which can't be read")
             }
-            Self::CommandLineNotAscii => f.write_str("command line is not ASCII"),
+            Self::Magic(magic) => {
+                write!(f, "the loader's start_info has magic {magic:#x}, not {MAGIC:#x}")
+            }
+            Self::CommandLineTooLong => write!(
+                f,
+                "the command line (extra=) is longer than {COMMAND_LINE_MAX} bytes; \
+                 give the jobs in a job file (ramdisk=)"
+            ),
         }
     }
 }
@@ -64,8 +67,8 @@ impl fmt::Display for BootError {
 pub struct Loaded {
     /// The structure itself; the memory map's fields are 0 in version 0.
     pub start_info: StartInfo,
-    /// The command line; empty if there is none.
-    pub command_line: String<COMMAND_LINE_MAX>,
+    /// The command line as it came, of any bytes but 0; empty if there is none.
+    pub command_line: Vec<u8, COMMAND_LINE_MAX>,
     /// Files loaded with the kernel.
     pub modules: Vec<Module, MODULES_MAX>,
     /// The memory map; empty in version 0.
@@ -115,8 +118,8 @@ fn read_start_info(memory: &impl PhysicalMemory, address: u64) -> Result<StartIn
 fn read_command_line(
     memory: &impl PhysicalMemory,
     address: u64,
-) -> Result<String<COMMAND_LINE_MAX>, BootError> {
-    let mut line = String::new();
+) -> Result<Vec<u8, COMMAND_LINE_MAX>, BootError> {
+    let mut line = Vec::new();
     if address == 0 {
         return Ok(line);
     }
@@ -124,8 +127,7 @@ fn read_command_line(
         let [byte] = read_at(memory, address, offset)?;
         match byte {
             0 => return Ok(line),
-            0x80.. => return Err(BootError::CommandLineNotAscii),
-            _ => line.push(char::from(byte)).map_err(|_| BootError::CommandLineTooLong)?,
+            _ => line.push(byte).map_err(|_| BootError::CommandLineTooLong)?,
         }
     }
     Err(BootError::CommandLineTooLong)
@@ -227,7 +229,7 @@ mod tests {
     #[test]
     fn a_whole_start_info_is_read() {
         let loaded = Loaded::read(&guest(), 0x100).unwrap();
-        assert_eq!(loaded.command_line, "rw=randread bs=4k");
+        assert_eq!(loaded.command_line, b"rw=randread bs=4k");
         assert_eq!((loaded.modules[0].paddr, loaded.modules[0].size), (0x5000, 77));
         assert_eq!(loaded.memory_map.len(), 2);
         assert_eq!((loaded.memory_map[1].addr, loaded.memory_map[1].kind), (0xfc00_0000, 2));
@@ -264,10 +266,10 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_is_bounded_ascii() {
+    fn the_command_line_is_bounded_and_taken_as_it_is() {
         let mut ram = guest();
         ram.put(0x305, &[0xc3]);
-        assert_eq!(Loaded::read(&ram, 0x100).unwrap_err(), BootError::CommandLineNotAscii);
+        assert_eq!(Loaded::read(&ram, 0x100).unwrap().command_line, b"rw=ra\xc3dread bs=4k");
         for (len, fits) in [(COMMAND_LINE_MAX, true), (COMMAND_LINE_MAX + 1, false)] {
             let mut ram = guest();
             ram.words(0x118, &[0x1000]).put(0x1000, &vec![b'x'; len]);

@@ -1,11 +1,10 @@
 //! The part that only makes sense in the guest: assembly, linker symbols, the call of the kernel.
 
-use core::arch::{asm, global_asm};
-use core::fmt::{self, Write};
+use core::arch::global_asm;
 use core::ptr::{self, addr_of};
 
 use boot_info::memory_map::{REGIONS_MAX, Range, is_readable, usable};
-use boot_info::start_info::{Loaded, PhysicalMemory, Unreadable};
+use boot_info::start_info::{BootError, Loaded, PhysicalMemory, Unreadable};
 use bootloader_api::BootInfo;
 use bootloader_api::info::{MemoryRegion, Optional};
 use heapless::Vec;
@@ -29,16 +28,16 @@ unsafe extern "C" {
     fn _start(boot_info: &'static mut BootInfo) -> !;
 }
 
-static LOADED: Once<Loaded> = Once::new();
+static LOADED: Once<Result<Loaded, BootError>> = Once::new();
 
-/// The kernel's command line; empty if the loader gave none.
-pub fn command_line() -> &'static str {
-    LOADED.get().map_or("", |loaded| loaded.command_line.as_str())
-}
-
-/// The memory map as the loader gave it; empty if it gave none.
-pub fn memory_map() -> &'static [MemmapEntry] {
-    LOADED.get().map_or(&[], |loaded| &loaded.memory_map)
+/// What the loader told.
+///
+/// # Errors
+/// Why it can't be used. The kernel, which has the means to say so, is called nevertheless, with no
+/// memory.
+pub fn loaded() -> Result<&'static Loaded, BootError> {
+    let loaded = LOADED.get().expect("the boot code has run");
+    loaded.as_ref().map_err(|&error| error)
 }
 
 /// The identity-mapped first 4 GiB.
@@ -61,16 +60,30 @@ impl PhysicalMemory for IdentityMapped {
 /// Called by entry.s, once, on the boot stack.
 #[unsafe(no_mangle)]
 extern "C" fn boot_main(start_info_address: u64) -> ! {
-    let loaded = match Loaded::read(&IdentityMapped, start_info_address) {
-        Ok(loaded) => LOADED.call_once(|| loaded),
-        Err(error) => fail(format_args!("ringmark: cannot boot: {error}\n")),
-    };
+    LOADED.call_once(|| Loaded::read(&IdentityMapped, start_info_address));
     // SAFETY: all of page 0 that is of use has been copied; link.ld puts into text and constants
     // what is never written.
     unsafe { paging::protect(core::arch::x86_64::__cpuid) };
     static BOOT_INFO: Mutex<Option<BootInfo>> = Mutex::new(None);
-    let mut info = BootInfo::new(regions_from(&loaded.memory_map).into());
+    let memory_map = loaded().map_or(&[][..], |loaded| &loaded.memory_map);
+    let mut info = BootInfo::new(regions_from(memory_map).into());
     info.physical_memory_offset = Optional::Some(0);
+    if let Ok(loaded) = loaded() {
+        describe(loaded, &mut info);
+    }
+    let image = image();
+    info.kernel_addr = image.start;
+    info.kernel_len = image.end - image.start;
+    info.kernel_stack_bottom = stack().start;
+    info.kernel_stack_len = stack().end - stack().start;
+    let info = spin::MutexGuard::leak(BOOT_INFO.lock()).insert(info);
+    // SAFETY: `_start` is made by `entry_point!`, which checks the kernel's function against this
+    // very signature.
+    unsafe { _start(info) }
+}
+
+/// What of the loader's information a kernel finds in its [`BootInfo`], besides memory.
+fn describe(loaded: &Loaded, info: &mut BootInfo) {
     if loaded.start_info.rsdp_paddr != 0 {
         info.rsdp_addr = Optional::Some(loaded.start_info.rsdp_paddr);
     }
@@ -82,15 +95,6 @@ extern "C" fn boot_main(start_info_address: u64) -> ! {
         info.ramdisk_addr = Optional::Some(module.paddr);
         info.ramdisk_len = module.size;
     }
-    let image = image();
-    info.kernel_addr = image.start;
-    info.kernel_len = image.end - image.start;
-    info.kernel_stack_bottom = stack().start;
-    info.kernel_stack_len = stack().end - stack().start;
-    let info = spin::MutexGuard::leak(BOOT_INFO.lock()).insert(info);
-    // SAFETY: `_start` is made by `entry_point!`, which checks the kernel's function against this
-    // very signature.
-    unsafe { _start(info) }
 }
 
 /// The usable regions of a memory map, less what the loader and the image occupy.
@@ -111,7 +115,7 @@ pub fn regions_from(memory_map: &[MemmapEntry]) -> &'static mut [MemoryRegion] {
 /// What must not be handed out: the image and the modules. The rest of what the loader told was
 /// copied.
 fn reserved() -> Vec<Range, 32> {
-    let modules = LOADED.get().map_or(&[][..], |loaded| &loaded.modules);
+    let modules = loaded().map_or(&[][..], |loaded| &loaded.modules);
     let modules = modules.iter().map(|module| Range::sized(module.paddr, module.size));
     core::iter::once(image()).chain(modules).take(32).collect()
 }
@@ -126,27 +130,4 @@ pub fn stack() -> Range {
 
 fn image() -> Range {
     Range { start: addr_of!(image_start).addr() as u64, end: addr_of!(image_end).addr() as u64 }
-}
-
-/// Says why on the first serial port and on Xen's and QEMU's debug port, and stops for good.
-fn fail(message: fmt::Arguments<'_>) -> ! {
-    struct Ports;
-    impl Write for Ports {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            for byte in text.bytes() {
-                for port in [0x3f8_u16, 0xe9] {
-                    // SAFETY: a byte written to these ports is shown or ignored.
-                    unsafe {
-                        asm!("out dx, al", in("dx") port, in("al") byte, options(nomem, nostack));
-                    }
-                }
-            }
-            Ok(())
-        }
-    }
-    let _ = Ports.write_fmt(message);
-    loop {
-        // SAFETY: interrupts are off, so this ends the machine's work; nothing is touched.
-        unsafe { asm!("cli", "hlt", options(nomem, nostack)) };
-    }
 }

@@ -2,8 +2,8 @@
 //!
 //! The entry code goes to long mode with the first 4 GiB mapped one to one; [`boot_info`] copies
 //! and checks what the loader told and says what memory is free; then the kernel's `entry_point!`
-//! function is called with a [`bootloader_api::BootInfo`]. As that has no command line in it, there
-//! is [`command_line`].
+//! function is called with a [`bootloader_api::BootInfo`]. What that has no place for, the command
+//! line and what is wrong with the loader's information, is in [`loaded`].
 //!
 //! A kernel links this crate with `use boot as _;` and a linker script that keeps `.note.Xen` and
 //! puts the image between `image_start` and `image_end`, all of it below 2 MiB: first the text,
@@ -14,5 +14,5 @@
 mod entry;
 mod paging;
 
-pub use entry::{command_line, memory_map, regions_from, stack};
+pub use entry::{loaded, regions_from, stack};
 pub use paging::{Mapping, has_nx, mappings, unmap};

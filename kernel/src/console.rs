@@ -1,18 +1,27 @@
-//! Where text goes: the paravirtual console under Xen, the first serial port without it.
+//! Where text goes: the paravirtual console under Xen, the first serial port without it. Before
+//! Xen's clock and events are set up, or when that fails, text still reaches the console
+//! ([`Early`]).
 
 use alloc::format;
 use core::fmt::{self, Write};
 
+use drivers::byte_ring::Writer;
 use drivers::console::Console;
 use spin::Mutex;
 use uart_16550::{Config, Uart16550, backend::PioBackend};
 use x86_64::instructions::port::Port;
+use xen_abi::console::Interface;
 
+use crate::hypercall::Gate;
 use crate::xen::Xen;
+use crate::{cpu, xen};
 
 const DEBUG_PORT: u16 = 0xe9;
 /// What is said when [`has_lost`].
 pub const LOST: &str = "the console lost output that nobody took in time; keep xl console attached";
+/// How long the end waits for an [`Early`] console to be read, in ticks of the time stamp counter:
+/// some seconds, whatever the processor.
+const EARLY_PATIENCE_TICKS: u64 = 1 << 33;
 /// Half of the console's ring.
 const PIECE_BYTES: usize = 1024;
 
@@ -23,6 +32,7 @@ enum Sink {
     /// No console yet: the debug port, for whoever listens there.
     Nowhere,
     Serial(Uart16550<PioBackend>),
+    Early(Early),
     Xen(Console<'static, Xen>),
 }
 
@@ -33,6 +43,41 @@ pub fn use_serial() {
     if port.init(Config::default()).is_ok() {
         *SINK.lock() = Sink::Serial(port);
     }
+}
+
+/// Xen's console with nothing but hypercalls, which is enough to say why there is no more. What
+/// finds no room in the ring is dropped; all goes to the debug port too.
+struct Early {
+    gate: Gate,
+    port: xen_abi::Port,
+    output: Writer<'static>,
+}
+
+impl Early {
+    fn put(&mut self, bytes: &[u8]) {
+        let _ = self.output.write(bytes);
+        put_on_debug_port(bytes);
+    }
+
+    fn flush(&self) {
+        // A closed port or a gone daemon shows as a ring that does not drain.
+        let _ = xen::send(self.gate, self.port);
+    }
+
+    /// Waits, within bounds, until all text has been taken.
+    fn drain(&self) {
+        self.flush();
+        let start = cpu::tsc();
+        while !self.output.is_empty() && cpu::tsc().wrapping_sub(start) < EARLY_PATIENCE_TICKS {
+            xen::give_way(self.gate);
+        }
+    }
+}
+
+/// Sends text to Xen's console by hypercalls alone from now on.
+pub fn use_early(gate: Gate, port: xen_abi::Port, page: &'static Interface) {
+    let output = Writer::new(&page.output, &page.out_prod, &page.out_cons);
+    *SINK.lock() = Sink::Early(Early { gate, port, output });
 }
 
 /// Sends text to Xen's console from now on.
@@ -74,10 +119,10 @@ pub fn print_bytes(bytes: &[u8]) {
 
 /// Waits, within bounds, until all text has been taken.
 pub fn drain() {
-    if let Some(mut sink) = SINK.try_lock()
-        && let Sink::Xen(console) = &mut *sink
-    {
-        console.drain();
+    match SINK.try_lock().as_deref_mut() {
+        Some(Sink::Xen(console)) => console.drain(),
+        Some(Sink::Early(early)) => early.drain(),
+        _ => {}
     }
 }
 
@@ -92,23 +137,34 @@ pub fn read(keys: &mut [u8]) -> usize {
 impl Write for Sink {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         match self {
-            Self::Nowhere => {
-                for byte in text.bytes() {
-                    // SAFETY: Xen's and QEMU's debug port shows the byte, or nothing happens.
-                    unsafe { Port::new(DEBUG_PORT).write(byte) };
-                }
-            }
-            Self::Serial(port) => {
-                for piece in text.split_inclusive('\n') {
-                    port.send_bytes_exact(piece.trim_end_matches('\n').as_bytes());
-                    if piece.ends_with('\n') {
-                        port.send_bytes_exact(b"\r\n");
-                    }
-                }
+            Self::Nowhere => put_on_debug_port(text.as_bytes()),
+            Self::Serial(port) => as_on_a_terminal(text, |bytes| {
+                port.send_bytes_exact(bytes);
+            }),
+            Self::Early(early) => {
+                as_on_a_terminal(text, |bytes| early.put(bytes));
+                early.flush();
             }
             Self::Xen(console) => console.write(text),
         }
         Ok(())
+    }
+}
+
+/// Puts text in pieces, with a carriage return before each newline.
+fn as_on_a_terminal(text: &str, mut put: impl FnMut(&[u8])) {
+    for piece in text.split_inclusive('\n') {
+        put(piece.trim_end_matches('\n').as_bytes());
+        if piece.ends_with('\n') {
+            put(b"\r\n");
+        }
+    }
+}
+
+fn put_on_debug_port(bytes: &[u8]) {
+    for &byte in bytes {
+        // SAFETY: Xen's and QEMU's debug port shows the byte, or nothing happens.
+        unsafe { Port::new(DEBUG_PORT).write(byte) };
     }
 }
 

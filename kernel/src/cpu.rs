@@ -10,6 +10,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 
 use spin::{Mutex, Once};
 use x86_64::VirtAddr;
+use x86_64::instructions::port::Port;
 use x86_64::instructions::segmentation::{CS, DS, ES, SS, Segment};
 use x86_64::instructions::tables::load_tss;
 use x86_64::structures::gdt::{Descriptor, GlobalDescriptorTable, SegmentSelector};
@@ -25,6 +26,9 @@ pub const UPCALL_VECTOR: u8 = 0xf3;
 const EXCEPTION_STACK: u16 = 0;
 /// Entry of the interrupt stack table for the double fault.
 const DOUBLE_FAULT_STACK: u16 = 1;
+/// Command ports of the two legacy interrupt controllers (8259); their masks are one above.
+const LEGACY_MASTER: u16 = 0x20;
+const LEGACY_SLAVE: u16 = 0xa0;
 /// Bytes of code of one exception's stub.
 const STUB_SIZE: u64 = 16;
 
@@ -148,6 +152,31 @@ fn set_handlers(idt: &mut InterruptDescriptorTable) {
     unsafe {
         idt[UPCALL_VECTOR].set_handler_addr(VirtAddr::from_ptr(&raw const cpu_upcall));
     }
+}
+
+/// Masks the two legacy interrupt controllers, if there are any: a PC's firmware leaves the timer's
+/// tick on, at a vector that means an exception.
+pub fn mask_legacy_interrupts() {
+    for port in [LEGACY_MASTER + 1, LEGACY_SLAVE + 1] {
+        // SAFETY: the mask of an 8259, or nothing.
+        unsafe { Port::<u8>::new(port).write(0xff) };
+    }
+}
+
+/// Waits until the legacy timer asks for an interrupt, within bounds, and then lets interrupts
+/// through for a moment; answers whether it asked. It has no handler: if its tick is not masked,
+/// this does not return. Not for a guest of Xen's, where an upcall might be due.
+pub fn meet_legacy_tick() -> bool {
+    const READ_REQUESTS: u8 = 0x0a;
+    let mut master = Port::<u8>::new(LEGACY_MASTER);
+    // SAFETY: the command chooses what reading the controller gives, until the next command.
+    let asks = unsafe {
+        master.write(READ_REQUESTS);
+        (0..1_000_000).any(|_| master.read() & 1 != 0)
+    };
+    // SAFETY: nothing is touched unless an interrupt comes, and that one is fatal anyway.
+    unsafe { core::arch::asm!("sti", "nop", "cli") };
+    asks
 }
 
 /// Tells the upcall handler which flag to take back.

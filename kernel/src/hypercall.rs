@@ -14,10 +14,14 @@ use xen_abi::{Errno, PAGE_SIZE, hypercall};
 global_asm!(
     r#".pushsection .text.hypercall, "ax", @progbits"#,
     ".balign {size}",
-    "hypercall_page: .skip {size}, 0xcc",
+    "hypercall_page: .skip {size}, {breakpoint}",
     ".popsection",
     size = const PAGE_SIZE,
+    breakpoint = const BREAKPOINT,
 );
+
+/// The instruction `int3`.
+const BREAKPOINT: u8 = 0xcc;
 
 unsafe extern "C" {
     static hypercall_page: u8;
@@ -39,22 +43,34 @@ enum Way {
 }
 
 impl Gate {
-    /// Brings the hypercall page up, which also tells Xen that this guest is 64-bit, and chooses
-    /// the gate: the page itself only if asked to, because of XSA-466.
+    /// Chooses how to enter Xen. Unless the hypercall page is asked for, Xen is not made to write
+    /// one, because of XSA-466.
     ///
     /// # Safety
     /// `leaves` is the first of Xen's CPUID leaves, so Xen is there.
     pub unsafe fn open(leaves: u32, use_page: bool) -> Self {
-        let page = addr_of!(hypercall_page).addr();
-        // SAFETY: the MSR that Xen names for this (the caller's promise) takes the physical address
-        // of a page, which is its address here; nobody else uses that page.
-        unsafe { Msr::new(__cpuid(leaves + HYPERCALL_LEAF).ebx).write(page as u64) };
-        let vendor = __cpuid(0);
-        Self(match (use_page, &vendor.ebx.to_le_bytes()) {
-            (true, _) => Way::Page(page),
-            (false, b"Auth" | b"Hygo") => Way::Vmmcall,
-            (false, _) => Way::Vmcall,
+        if use_page {
+            let page = addr_of!(hypercall_page).addr();
+            // SAFETY: the MSR that Xen names for this (the caller's promise) takes the physical
+            // address of a page, which is its address here; nobody else uses that page.
+            unsafe { Msr::new(__cpuid(leaves + HYPERCALL_LEAF).ebx).write(page as u64) };
+            return Self(Way::Page(page));
+        }
+        Self(match &__cpuid(0).ebx.to_le_bytes() {
+            b"Auth" | b"Hygo" => Way::Vmmcall,
+            _ => Way::Vmcall,
         })
+    }
+
+    /// Whether calls go through the hypercall page.
+    pub fn uses_page(self) -> bool {
+        matches!(self.0, Way::Page(_))
+    }
+
+    /// Whether Xen has written the hypercall page.
+    pub fn has_written_page(self) -> bool {
+        // SAFETY: the page is there for good; the compiler must not assume that nobody wrote it.
+        unsafe { addr_of!(hypercall_page).read_volatile() != BREAKPOINT }
     }
 
     /// A hypercall with two arguments.

@@ -12,6 +12,7 @@ mod cpu;
 mod exception;
 mod files;
 mod hypercall;
+mod layout;
 mod lifecycle;
 mod memory;
 mod options;
@@ -21,23 +22,23 @@ mod stack;
 mod xen;
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ptr;
 
 use bench::command_line::{self, CommandLine};
 use boot_info::cpuid;
-use boot_info::memory_map::{ENTRIES_MAX, Range, hole, is_whole};
+use boot_info::memory_map::{MAPPED_END, Range};
 use boot_info::special_page::{self, Absent};
-use bootloader_api::info::MemoryRegion;
 use bootloader_api::{BootInfo, entry_point};
 use drivers::console::Console;
 use drivers::xenstore::Xenstore;
 use xen_abi::sched::ShutdownReason;
-use xen_abi::start_info::MemmapEntry;
-use xen_abi::{Gfn, PAGE_SIZE, hvm};
+use xen_abi::{Port, hvm};
 
 use hypercall::Gate;
+use layout::Layout;
 use options::Options;
 use run::Runner;
 use selftest::Selftest;
@@ -47,6 +48,7 @@ entry_point!(main);
 
 fn main(boot_info: &'static mut BootInfo) -> ! {
     cpu::init();
+    cpu::mask_legacy_interrupts();
     match cpuid::xen_leaves(core::arch::x86_64::__cpuid) {
         Some(leaves) => under_xen(boot_info, leaves),
         None => without_xen(boot_info),
@@ -55,34 +57,43 @@ fn main(boot_info: &'static mut BootInfo) -> ! {
 
 /// The guest proper.
 fn under_xen(boot_info: &BootInfo, leaves: u32) -> ! {
-    let use_page = command_line::wants_hypercall_page(boot::command_line());
+    let use_page = command_line::wants_hypercall_page(command_line_bytes());
     // SAFETY: these are Xen's leaves (`cpuid::xen_leaves`).
     let gate = unsafe { Gate::open(leaves, use_page) };
     lifecycle::use_gate(gate);
 
-    let (regions, special) = match memory_map(boot_info, gate) {
-        Ok(found) => found,
+    // A console before all else, so that whatever fails from here on is said there.
+    let layout = Layout::find(boot_info, gate);
+    let console = match &layout {
+        Ok(layout) => console_at(gate, layout.ours()),
+        Err(_) => console_at(gate, [layout::image(boot_info)]),
+    };
+    match console {
+        Ok((port, page)) => console::use_early(gate, port, page),
+        Err(_) => console::use_serial(),
+    }
+    let layout = match layout {
+        Ok(layout) => layout,
         Err(why) => lifecycle::crash(format_args!("{why}")),
     };
-    // SAFETY: the regions are RAM that neither the loader nor the image occupies, mapped one to one
-    // by the boot code; this is the only call.
-    let pages = match unsafe { memory::init(regions) } {
+    let end = layout.populated_end.unwrap_or(MAPPED_END);
+    // SAFETY: the regions below the end are RAM that Xen has given and that neither the loader nor
+    // the image occupies, mapped one to one by the boot code; this is the only call.
+    let pages = match unsafe { memory::init(layout.regions, end) } {
         Ok(pages) => pages,
-        Err(little) => lifecycle::crash(format_args!(
-            "not enough memory: the largest piece has {} bytes; set memory=16 or more",
-            little.largest
-        )),
+        Err(little) => lifecycle::crash(format_args!("{little}")),
     };
-    // SAFETY: `memory_map` found a hole for it, below 4 GiB, which the boot code maps one to one.
-    let xen = match unsafe { Xen::new(gate, special, pages) } {
+    // SAFETY: the layout has a hole for it, below 4 GiB, which the boot code maps one to one.
+    let xen = match unsafe { Xen::new(gate, layout.special, pages) } {
         Ok(xen) => &*Box::leak(Box::new(xen)),
         Err(errno) => lifecycle::crash(format_args!("cannot set up event channels: {errno}")),
     };
-    let ours = our_memory(boot_info, regions, special);
-    connect_console(xen, &ours);
-    greet(xen);
+    if let Ok((port, page)) = console {
+        console::use_xen(Console::new(xen, port, page));
+    }
+    greet(xen, &layout);
 
-    let line = match CommandLine::booted(boot::command_line()) {
+    let line = match CommandLine::booted(&String::from_utf8_lossy(command_line_bytes())) {
         Ok(line) => line,
         Err(why) => fail(why),
     };
@@ -97,7 +108,7 @@ fn under_xen(boot_info: &BootInfo, leaves: u32) -> ! {
         let passed = test.finish();
         lifecycle::end(if passed { ShutdownReason::Poweroff } else { ShutdownReason::Crash });
     }
-    let mut store = match connect_xenstore(xen, &ours) {
+    let mut store = match connect_xenstore(xen, &layout) {
         Ok(store) => store,
         Err(absent) => fail(format_args!("no disk can be found without xenstore: {absent}")),
     };
@@ -114,68 +125,51 @@ fn under_xen(boot_info: &BootInfo, leaves: u32) -> ! {
 /// Without Xen there are no block devices; what can be done is the self-test.
 fn without_xen(boot_info: &BootInfo) -> ! {
     console::use_serial();
-    // SAFETY: as in `under_xen`, which never returns.
-    let mut pages = match unsafe { memory::init(&boot_info.memory_regions) } {
+    if let Err(why) = boot::loaded() {
+        lifecycle::crash(format_args!("{why}"));
+    }
+    // SAFETY: as in `under_xen`, which never returns; without Xen all RAM is there.
+    let mut pages = match unsafe { memory::init(&boot_info.memory_regions, MAPPED_END) } {
         Ok(pages) => pages,
-        Err(little) => lifecycle::crash(format_args!(
-            "not enough memory: {} bytes in one piece",
-            little.largest
-        )),
+        Err(little) => lifecycle::crash(format_args!("{little}")),
     };
-    if !matches!(CommandLine::booted(boot::command_line()), Ok(line) if line.selftest) {
+    let line = String::from_utf8_lossy(command_line_bytes());
+    if !matches!(CommandLine::booted(&line), Ok(line) if line.selftest) {
         lifecycle::crash(format_args!(
             "no Xen found; boot this kernel with xl create, or add selftest to its command line"
         ));
     }
     let mut test = Selftest::default();
     test.machine(boot_info);
+    test.pc();
     test.pages(&mut pages);
     let passed = test.finish();
     lifecycle::end(if passed { ShutdownReason::Poweroff } else { ShutdownReason::Crash })
 }
 
-/// The memory that may be used, and a hole for what Xen maps into the guest.
-fn memory_map(boot_info: &BootInfo, gate: Gate) -> Result<(&[MemoryRegion], Gfn), &'static str> {
-    let mut entries = [MemmapEntry::default(); ENTRIES_MAX];
-    let (regions, map) = if boot::memory_map().is_empty() {
-        // start_info version 0 has no map.
-        let count = xen::memory_map(gate, &mut entries).map_err(|_| "Xen tells no memory map")?;
-        let map = &entries[..count];
-        (&*boot::regions_from(map), map)
-    } else {
-        (&*boot_info.memory_regions, boot::memory_map())
-    };
-    if !is_whole(map) {
-        return Err("the memory map is too long: nobody knows what the rest of it says");
-    }
-    let size = xen::SPECIAL_PAGES * PAGE_SIZE as u64;
-    let hole = hole(map, size).ok_or("no room for the grant table below 4 GiB")?;
-    Ok((regions, Gfn(hole / PAGE_SIZE as u64)))
+/// The command line; empty if the loader gave none.
+fn command_line_bytes() -> &'static [u8] {
+    boot::loaded().map_or(&[], |loaded| &loaded.command_line)
 }
 
-/// The memory that is ours: what may be allocated, the image, and the pages that Xen maps for us.
-fn our_memory(boot_info: &BootInfo, regions: &[MemoryRegion], special: Gfn) -> Vec<Range> {
-    let page = PAGE_SIZE as u64;
-    let image = Range::sized(boot_info.kernel_addr, boot_info.kernel_len);
-    let special = Range::sized(special.0 * page, xen::SPECIAL_PAGES * page);
-    let usable = regions.iter().map(|region| Range { start: region.start, end: region.end });
-    usable.chain([image, special]).collect()
+/// Port and page of the console.
+fn console_at(
+    gate: Gate,
+    ours: impl IntoIterator<Item = Range>,
+) -> Result<(Port, &'static xen_abi::console::Interface), Absent> {
+    let param = |index| xen::param(gate, index);
+    let (page, port) = (param(hvm::PARAM_CONSOLE_PFN), param(hvm::PARAM_CONSOLE_EVTCHN));
+    let (address, port) = special_page::place(page, port, ours)?;
+    let page = ptr::with_exposed_provenance(address);
+    // SAFETY: Xen says that the console's page is there; it is mapped and lies outside of our
+    // memory (`place`); all its fields are atomics.
+    Ok((port, unsafe { &*page }))
 }
 
-/// Without a console the guest works on, silently.
-fn connect_console(xen: &'static Xen, ours: &[Range]) {
-    let (page, port) = (xen.param(hvm::PARAM_CONSOLE_PFN), xen.param(hvm::PARAM_CONSOLE_EVTCHN));
-    if let Ok((address, port)) = special_page::place(page, port, ours.iter().copied()) {
-        let page = ptr::with_exposed_provenance::<xen_abi::console::Interface>(address);
-        // SAFETY: Xen says that the console's page is there; it is mapped and lies outside of our
-        // memory (`place`); all its fields are atomics.
-        console::use_xen(Console::new(xen, port, unsafe { &*page }));
-    }
-}
-
-fn connect_xenstore<'a>(xen: &'a Xen, ours: &[Range]) -> Result<Xenstore<'a, Xen>, Absent> {
-    let (page, port) = (xen.param(hvm::PARAM_STORE_PFN), xen.param(hvm::PARAM_STORE_EVTCHN));
-    let (address, port) = special_page::place(page, port, ours.iter().copied())?;
+fn connect_xenstore<'a>(xen: &'a Xen, layout: &Layout<'_>) -> Result<Xenstore<'a, Xen>, Absent> {
+    let param = |index| xen::param(xen.gate(), index);
+    let (page, port) = (param(hvm::PARAM_STORE_PFN), param(hvm::PARAM_STORE_EVTCHN));
+    let (address, port) = special_page::place(page, port, layout.ours())?;
     let page = ptr::with_exposed_provenance::<xen_abi::xenstore::Interface>(address);
     // SAFETY: as for the console's page.
     Ok(Xenstore::new(xen, port, unsafe { &*page }))
@@ -194,7 +188,7 @@ fn module(boot_info: &BootInfo) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn greet(xen: &Xen) {
+fn greet(xen: &Xen, layout: &Layout<'_>) {
     let (major, minor) = xen.version().unwrap_or_default();
     say!(
         "ringmark {} on Xen {major}.{minor}: {} MiB free, hypercalls by {}",
@@ -204,6 +198,13 @@ fn greet(xen: &Xen) {
     );
     if !boot::has_nx() {
         say!("ringmark: no NX (is it masked by cpuid=?): memory that is not text can be executed");
+    }
+    if let Some(end) = layout.populated_end {
+        say!(
+            "only the first {} MiB of memory are used: maxmem= is above memory=, and Xen gives no \
+             more than that; set both to what the job needs",
+            end >> 20
+        );
     }
 }
 

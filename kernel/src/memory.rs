@@ -1,6 +1,7 @@
 //! Memory: a heap for setting up, and pages for sharing.
 
 use alloc::vec::Vec;
+use core::fmt;
 use core::ptr::{self, NonNull};
 
 use bootloader_api::info::{MemoryRegion, MemoryRegionKind};
@@ -38,31 +39,44 @@ pub struct TooLittle {
     pub largest: u64,
 }
 
-/// Makes the heap out of the largest region and a source of pages out of all the rest.
+impl fmt::Display for TooLittle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "not enough memory: the largest free piece has {} KiB; set memory=16 or more",
+            self.largest >> 10
+        )
+    }
+}
+
+/// Makes the heap out of the largest region and a source of pages out of all the rest, of what is
+/// below `end`.
 ///
 /// # Errors
 /// [`TooLittle`].
 ///
 /// # Safety
-/// The usable regions are RAM, mapped one to one, and used by nobody. To be called once.
-pub unsafe fn init(regions: &[MemoryRegion]) -> Result<PageSource, TooLittle> {
-    let usable = || regions.iter().filter(|region| region.kind == MemoryRegionKind::Usable);
-    let size = |region: &MemoryRegion| region.end.saturating_sub(region.start);
+/// The usable regions below `end` are RAM, mapped one to one, and used by nobody. To be called
+/// once.
+pub unsafe fn init(regions: &[MemoryRegion], end: u64) -> Result<PageSource, TooLittle> {
+    let usable = || {
+        let regions = regions.iter().filter(|region| region.kind == MemoryRegionKind::Usable);
+        regions.map(|region| (region.start.min(end), region.end.min(end)))
+    };
+    let size = |(start, end): (u64, u64)| end.saturating_sub(start);
     let total: u64 = usable().map(size).sum();
     let heap_size = HEAP_MIN.max(total / HEAP_SHARE).next_multiple_of(PAGE_SIZE as u64);
-    let home = usable().max_by_key(|region| size(region)).filter(|home| size(home) > heap_size);
-    let Some(home) = home else {
-        return Err(TooLittle { largest: usable().map(size).max().unwrap_or(0) });
-    };
-    let heap_start = ptr::with_exposed_provenance_mut(home.start as usize);
+    let largest = usable().max_by_key(|&region| size(region)).unwrap_or_default();
+    if size(largest) <= heap_size {
+        return Err(TooLittle { largest: size(largest) });
+    }
+    let (home, _) = largest;
+    let heap_start = ptr::with_exposed_provenance_mut(home as usize);
     // SAFETY: the range is the start of a usable region (the caller's promise) and is left out of
     // the page source below.
     unsafe { HEAP.lock().init(heap_start, heap_size as usize) };
     let fresh = usable()
-        .map(|region| match region.start == home.start {
-            true => (region.start + heap_size, region.end),
-            false => (region.start, region.end),
-        })
+        .map(|(start, end)| if start == home { (start + heap_size, end) } else { (start, end) })
         .collect();
     Ok(PageSource { fresh, returned: Vec::new() })
 }

@@ -63,6 +63,11 @@ impl Selftest {
         self.protection();
     }
 
+    /// What a PC must do that is not a guest of Xen's.
+    pub fn pc(&mut self) {
+        self.check("a tick of the legacy timer is masked", cpu::meet_legacy_tick());
+    }
+
     /// The page source: fresh and returned pages come zeroed.
     pub fn pages(&mut self, pages: &mut PageSource) {
         let before = pages.available();
@@ -86,6 +91,8 @@ impl Selftest {
     /// What Xen must do.
     pub fn xen(&mut self, xen: &Xen) {
         self.check("Xen tells its version", xen.version().is_ok());
+        let page = "the hypercall page is written if it is used, and only then";
+        self.check(page, xen.gate().has_written_page() == xen.gate().uses_page());
         let start_ns = xen.now_ns();
         xen.prepare_wait();
         xen.wait(start_ns + 20_000_000);

@@ -15,7 +15,7 @@ use spin::Mutex;
 use xen_abi::event_channel::{self, AllocUnbound, BindVirq, PortArgument};
 use xen_abi::grant_table::TablePage;
 use xen_abi::hvm::{self, HvmParam};
-use xen_abi::memory::{self, AddToPhysmap, MemoryMap};
+use xen_abi::memory::{self, AddToPhysmap, MemoryDomain, MemoryMap};
 use xen_abi::sched::{self, ShutdownReason};
 use xen_abi::shared_info::{SharedInfo, VcpuInfo};
 use xen_abi::start_info::MemmapEntry;
@@ -66,6 +66,62 @@ pub fn memory_map(gate: Gate, entries: &mut [MemmapEntry]) -> Result<usize, Errn
     Ok(decode(&raw, argument.nr_entries, entries))
 }
 
+/// Pages that the domain has, those that it gets when it first touches them included
+/// (XENMEM_current_reservation).
+///
+/// # Errors
+/// Xen's.
+pub fn reservation_pages(gate: Gate) -> Result<u64, Errno> {
+    let mut argument = MemoryDomain { domid: DomId::SELF.0 };
+    let at = ptr::from_mut(&mut argument) as u64;
+    // SAFETY: the structure is the operation's, which only reads it.
+    unsafe { gate.call2(hypercall::MEMORY_OP, memory::CURRENT_RESERVATION, at) }
+}
+
+/// A parameter of this domain (HVMOP_get_param).
+///
+/// # Errors
+/// Xen's.
+pub fn param(gate: Gate, index: u32) -> Result<u64, Errno> {
+    let mut argument = HvmParam { domid: DomId::SELF.0, pad: 0, index, value: 0 };
+    // SAFETY: the structure is the operation's.
+    unsafe { operate(gate, hypercall::HVM_OP, hvm::GET_PARAM, &mut argument)? };
+    Ok(argument.value)
+}
+
+/// Sends an event (EVTCHNOP_send).
+///
+/// # Errors
+/// Xen's.
+#[inline]
+pub fn send(gate: Gate, port: Port) -> Result<(), Errno> {
+    let mut argument = PortArgument { port: port.0 };
+    // SAFETY: the structure is the operation's.
+    unsafe { operate(gate, hypercall::EVENT_CHANNEL_OP, event_channel::SEND, &mut argument) }
+}
+
+/// Lets other domains run (SCHEDOP_yield).
+pub fn give_way(gate: Gate) {
+    // SAFETY: this operation takes no argument and changes nothing.
+    let _ = unsafe { gate.call2(hypercall::SCHED_OP, sched::YIELD, 0) };
+}
+
+/// A hypercall whose only argument is a structure.
+///
+/// # Safety
+/// `argument` has the operation's type, and the operation changes no other memory.
+#[inline]
+unsafe fn operate<T>(
+    gate: Gate,
+    number: u64,
+    operation: u64,
+    argument: &mut T,
+) -> Result<(), Errno> {
+    let argument = ptr::from_mut(argument) as u64;
+    // SAFETY: the caller's promise.
+    unsafe { gate.call2(number, operation, argument).map(drop) }
+}
+
 impl Xen {
     /// Maps the shared page, sets the upcall up and takes over the pages.
     ///
@@ -76,6 +132,9 @@ impl Xen {
     /// `special` is the first of [`SPECIAL_PAGES`] frames that are mapped one to one and hold
     /// nothing: no memory of ours, and nothing of another `Xen`.
     pub unsafe fn new(gate: Gate, special: Gfn, pages: PageSource) -> Result<Self, Errno> {
+        // First, for it also tells Xen that this guest is 64-bit, and so the shared page's layout
+        // (hvm_latch_shinfo_size). No event is due yet, and interrupts are off.
+        set_upcall_vector(gate)?;
         // SAFETY: the frame is the first of those that hold nothing (the caller's promise).
         unsafe { add_to_physmap(gate, memory::SPACE_SHARED_INFO, 0, special)? };
         let shared = ptr::with_exposed_provenance::<SharedInfo>(special.0 as usize * PAGE_SIZE);
@@ -93,7 +152,6 @@ impl Xen {
             timer_ns: AtomicU64::new(u64::MAX),
         };
         cpu::set_upcall_flag(&xen.vcpu().evtchn_upcall_pending);
-        xen.set_upcall_vector()?;
         let timer = xen.bind_virq(event_channel::VIRQ_TIMER)?;
         xen.timer_port.store(timer.0, Ordering::Relaxed);
         Ok(xen)
@@ -124,48 +182,18 @@ impl Xen {
         self.pages.lock().available()
     }
 
-    /// A parameter of this domain (HVMOP_get_param).
-    ///
-    /// # Errors
-    /// Xen's.
-    pub fn param(&self, index: u32) -> Result<u64, Errno> {
-        let mut argument = HvmParam { domid: DomId::SELF.0, pad: 0, index, value: 0 };
-        // SAFETY: the structure is the operation's.
-        unsafe { self.operate(hypercall::HVM_OP, hvm::GET_PARAM, &mut argument)? };
-        Ok(argument.value)
-    }
-
-    fn set_upcall_vector(&self) -> Result<(), Errno> {
-        let value = hvm::callback_vector(cpu::UPCALL_VECTOR);
-        let index = hvm::PARAM_CALLBACK_IRQ;
-        let mut argument = HvmParam { domid: DomId::SELF.0, pad: 0, index, value };
-        // SAFETY: the structure is the operation's; there is a handler for the vector.
-        unsafe { self.operate(hypercall::HVM_OP, hvm::SET_PARAM, &mut argument) }
-    }
-
     fn bind_virq(&self, virq: u32) -> Result<Port, Errno> {
         let mut argument = BindVirq { virq, vcpu: BOOT_VCPU, port: 0 };
         // SAFETY: the structure is the operation's.
         unsafe {
-            self.operate(hypercall::EVENT_CHANNEL_OP, event_channel::BIND_VIRQ, &mut argument)?;
+            operate(
+                self.gate,
+                hypercall::EVENT_CHANNEL_OP,
+                event_channel::BIND_VIRQ,
+                &mut argument,
+            )?;
         }
         Ok(Port(argument.port))
-    }
-
-    /// A hypercall whose only argument is a structure.
-    ///
-    /// # Safety
-    /// `argument` has the operation's type, and the operation changes no other memory.
-    #[inline]
-    unsafe fn operate<T>(
-        &self,
-        number: u64,
-        operation: u64,
-        argument: &mut T,
-    ) -> Result<(), Errno> {
-        let argument = ptr::from_mut(argument) as u64;
-        // SAFETY: the caller's promise.
-        unsafe { self.gate.call2(number, operation, argument).map(drop) }
     }
 
     /// The pending bit of a port: its word, and the bit in it.
@@ -197,6 +225,14 @@ pub fn shut_down(gate: Gate, reason: ShutdownReason) {
     let at = ptr::from_mut(&mut argument) as u64;
     // SAFETY: the structure is the operation's.
     let _ = unsafe { gate.call2(hypercall::SCHED_OP, sched::SHUTDOWN, at) };
+}
+
+fn set_upcall_vector(gate: Gate) -> Result<(), Errno> {
+    let value = hvm::callback_vector(cpu::UPCALL_VECTOR);
+    let index = hvm::PARAM_CALLBACK_IRQ;
+    let mut argument = HvmParam { domid: DomId::SELF.0, pad: 0, index, value };
+    // SAFETY: the structure is the operation's; there is a handler for the vector.
+    unsafe { operate(gate, hypercall::HVM_OP, hvm::SET_PARAM, &mut argument) }
 }
 
 /// Puts a page of Xen's at `gfn`, in place of what was there.
@@ -267,22 +303,27 @@ impl Hypervisor for Xen {
         let mut argument = AllocUnbound { dom: DomId::SELF.0, remote_dom: remote.0, port: 0 };
         // SAFETY: the structure is the operation's.
         unsafe {
-            self.operate(hypercall::EVENT_CHANNEL_OP, event_channel::ALLOC_UNBOUND, &mut argument)?;
+            operate(
+                self.gate,
+                hypercall::EVENT_CHANNEL_OP,
+                event_channel::ALLOC_UNBOUND,
+                &mut argument,
+            )?;
         }
         Ok(Port(argument.port))
     }
 
     #[inline]
     fn evtchn_send(&self, port: Port) -> Result<(), Errno> {
-        let mut argument = PortArgument { port: port.0 };
-        // SAFETY: the structure is the operation's.
-        unsafe { self.operate(hypercall::EVENT_CHANNEL_OP, event_channel::SEND, &mut argument) }
+        send(self.gate, port)
     }
 
     fn evtchn_close(&self, port: Port) -> Result<(), Errno> {
         let mut argument = PortArgument { port: port.0 };
         // SAFETY: the structure is the operation's.
-        unsafe { self.operate(hypercall::EVENT_CHANNEL_OP, event_channel::CLOSE, &mut argument) }
+        unsafe {
+            operate(self.gate, hypercall::EVENT_CHANNEL_OP, event_channel::CLOSE, &mut argument)
+        }
     }
 
     #[inline]

@@ -2,6 +2,8 @@
 
 use core::mem::{offset_of, size_of};
 
+/// `XENMEM_current_reservation`: answers the pages of a domain.
+pub const CURRENT_RESERVATION: u64 = 3;
 /// `XENMEM_add_to_physmap`: put one of Xen's pages into the guest-physical map.
 pub const ADD_TO_PHYSMAP: u64 = 7;
 /// `XENMEM_memory_map`: the memory map that the tool stack set.
@@ -28,6 +30,14 @@ pub struct AddToPhysmap {
     pub gfn: u64,
 }
 
+/// Argument of [`CURRENT_RESERVATION`] (`xen_memory_domain`).
+#[repr(C)]
+#[derive(Debug)]
+pub struct MemoryDomain {
+    /// Whose pages.
+    pub domid: u16,
+}
+
 /// Argument of [`MEMORY_MAP`] (`xen_memory_map`).
 #[repr(C)]
 #[derive(Debug)]
@@ -42,6 +52,7 @@ const _: () = {
     assert!(size_of::<AddToPhysmap>() == 24);
     assert!(offset_of!(AddToPhysmap, space) == 4);
     assert!(offset_of!(AddToPhysmap, gfn) == 16);
+    assert!(size_of::<MemoryDomain>() == 2);
     assert!(size_of::<MemoryMap>() == 16);
     assert!(offset_of!(MemoryMap, buffer) == 8);
 };

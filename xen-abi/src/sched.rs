@@ -2,6 +2,8 @@
 
 use core::mem::size_of;
 
+/// `SCHEDOP_yield`.
+pub const YIELD: u64 = 0;
 /// `SCHEDOP_shutdown`.
 pub const SHUTDOWN: u64 = 2;
 

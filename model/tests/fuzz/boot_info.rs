@@ -106,9 +106,8 @@ pub fn target(data: &[u8]) -> &'static str {
         Err(BootError::Unreadable(_)) => return "unreadable",
         Err(BootError::Magic(_)) => return "magic",
         Err(BootError::CommandLineTooLong) => return "command line too long",
-        Err(BootError::CommandLineNotAscii) => return "command line not ASCII",
     };
-    assert!(loaded.command_line.bytes().all(|byte| matches!(byte, 1..0x80)));
+    assert!(!loaded.command_line.contains(&0));
     if loaded.start_info.memmap_entries as usize > loaded.memory_map.len()
         && !loaded.memory_map.is_empty()
     {
@@ -116,6 +115,7 @@ pub fn target(data: &[u8]) -> &'static str {
         return "map cut off";
     }
     usable_is_free_ram(&loaded.memory_map, &case.reserved);
+    no_more_than_given(&loaded.memory_map, &case.reserved, case.hole_bytes);
     if memory_map::is_whole(&loaded.memory_map) {
         hole_is_the_lowest(&loaded.memory_map, case.hole_bytes);
     }
@@ -141,6 +141,16 @@ fn usable_is_free_ram(map: &[MemmapEntry], reserved: &[Range]) {
         {
             assert!(!touches(from, to), "{region:?} is taken by {from:#x}..{to:#x}");
         }
+    }
+}
+
+/// Below the end that the reservation sets, there are no more pages than were given.
+fn no_more_than_given(map: &[MemmapEntry], reserved: &[Range], given_pages: u64) {
+    let regions = memory_map::usable(map, reserved);
+    if let Some(end) = memory_map::populated_end(map, given_pages) {
+        let below = regions.iter().map(|region| region.end.min(end) - region.start.min(end));
+        let bytes: u64 = below.sum();
+        assert!(bytes / 4096 <= given_pages, "{given_pages} pages given, {regions:?}");
     }
 }
 

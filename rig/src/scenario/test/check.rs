@@ -128,6 +128,24 @@ pub(super) fn good_result(outcome: &Outcome, name: &str) -> Result<GuestResult> 
 
 /// That xl saw the guest shut down by itself, with `SHUTDOWN_poweroff` (0, sched.h).
 pub(super) fn powered_off(outcome: &Outcome, name: &str) -> Result<()> {
+    let code = shutdown_code(outcome, name)?;
+    ensure!(code == "0", "guest {name} shut down for reason {code}, not 0 (poweroff)");
+    Ok(())
+}
+
+/// That the guest ended as crashed, `SHUTDOWN_crash` (3, sched.h), and said so with these words, in
+/// one line of its console. Gives the line.
+pub(super) fn crashed_saying(outcome: &Outcome, name: &str, words: &[&str]) -> Result<String> {
+    let code = shutdown_code(outcome, name)?;
+    ensure!(code == "3", "guest {name} shut down for reason {code}, not 3 (crash)");
+    let lines = ConsoleLine::of(outcome, name);
+    let says = |line: &&ConsoleLine<'_>| words.iter().all(|word| line.text.contains(word));
+    let line = lines.iter().find(says);
+    Ok(line.with_context(|| format!("no console line has all of {words:?}"))?.text.to_owned())
+}
+
+/// The reason for which xl saw the guest shut down by itself, a number.
+fn shutdown_code<'a>(outcome: &'a Outcome, name: &str) -> Result<&'a str> {
     const BEFORE: &str = "has shut down, reason code ";
     let created = format!("create {name}");
     let mut lines =
@@ -135,9 +153,7 @@ pub(super) fn powered_off(outcome: &Outcome, name: &str) -> Result<()> {
     let reason = lines
         .find_map(|line| line.text.split_once(BEFORE).map(|(_, reason)| reason))
         .with_context(|| format!("guest {name} did not shut down by itself"))?;
-    let code = reason.split_whitespace().next();
-    ensure!(code == Some("0"), "guest {name} shut down for reason {reason}, not 0 (poweroff)");
-    Ok(())
+    Ok(reason.split_whitespace().next().unwrap_or_default())
 }
 
 /// What the step printed as `KEY=VALUE` on a line of its own.
@@ -174,6 +190,19 @@ mod tests {
             powered_off(&lines("[xl 4.0] Domain 2 has shut down, reason code 3 0x3"), "b").is_err()
         );
         assert!(powered_off(&lines("[xl 4.0] b: not gone within 9 s: destroyed"), "b").is_err());
+    }
+
+    #[test]
+    fn a_crash_says_why() {
+        let lines = |code| {
+            let reason = format!("[xl 3.0] Domain 1 has shut down, reason code {code} 0x3");
+            Outcome::printed(["[xl 1.0] create a", "[a 2.0] ringmark: set memory=16", &reason])
+        };
+        let words = ["memory", "16"];
+        let line = crashed_saying(&lines(3), "a", &words).unwrap();
+        assert_eq!(line, "ringmark: set memory=16");
+        assert!(crashed_saying(&lines(3), "a", &["memory", "17"]).is_err());
+        assert!(crashed_saying(&lines(0), "a", &words).is_err());
     }
 
     #[test]
