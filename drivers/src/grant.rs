@@ -13,27 +13,30 @@ use xen_abi::grant_table::{
     ENTRIES_PER_PAGE, EntryV1, GTF_PERMIT_ACCESS, GTF_READING, GTF_READONLY, GTF_WRITING,
     RESERVED_ENTRIES, TablePage,
 };
-use xen_abi::{DomId, Errno, Gfn, GrantRef};
+use xen_abi::{DomId, Gfn, GrantRef};
 
-use crate::hypervisor::{Access, Hypervisor};
+use crate::hypervisor::{Access, Hypervisor, NoFrame};
 
 /// No entry could be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableFull {
     /// Pages that the table has.
     pub frames: u32,
-    /// What Xen said to one more.
-    pub errno: Errno,
+    /// Why it gets no more.
+    pub why: NoFrame,
 }
 
 impl fmt::Display for TableFull {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "grant table is full at {} entries ({}); raise max_grant_frames in the guest's configuration",
-            self.frames * ENTRIES_PER_PAGE,
-            self.errno
-        )
+        write!(f, "grant table is full at {} entries", self.frames * ENTRIES_PER_PAGE)?;
+        match self.why {
+            NoFrame::Xen(errno) => {
+                write!(f, " ({errno}); raise max_grant_frames in the guest's configuration")
+            }
+            NoFrame::Room => f.write_str(
+                ", the most that this guest can have; use fewer disks, or lower iodepth or bs",
+            ),
+        }
     }
 }
 
@@ -87,7 +90,7 @@ impl<'a, H: Hypervisor> GrantTable<'a, H> {
     /// Reserves an entry.
     ///
     /// # Errors
-    /// When all are in use and Xen grants no further page.
+    /// When all are in use and the table gets no further page.
     pub fn reserve(&mut self) -> Result<Grant<'a>, TableFull> {
         if self.free.is_empty() {
             self.grow()?;
@@ -96,7 +99,7 @@ impl<'a, H: Hypervisor> GrantTable<'a, H> {
     }
 
     fn grow(&mut self) -> Result<(), TableFull> {
-        let full = |errno| TableFull { frames: self.frames, errno };
+        let full = |why| TableFull { frames: self.frames, why };
         let GrantFrame { index, entries } = self.hypervisor.grant_frame().map_err(full)?;
         let first = index * ENTRIES_PER_PAGE;
         // Backwards, so that low references are handed out first.

@@ -40,8 +40,8 @@ pub trait Hypervisor {
     /// (XENMEM_add_to_physmap).
     ///
     /// # Errors
-    /// Xen's, when the table is as large as this domain's may be.
-    fn grant_frame(&self) -> Result<GrantFrame<'_>, Errno>;
+    /// When the table is as large as Xen lets this domain's be, or as the guest has room for.
+    fn grant_frame(&self) -> Result<GrantFrame<'_>, NoFrame>;
 
     /// A new port that `remote` may bind to (EVTCHNOP_alloc_unbound).
     ///
@@ -69,6 +69,15 @@ pub trait Hypervisor {
 
     /// Sleeps until an event comes or `deadline_ns` has passed; may return early.
     fn wait(&self, deadline_ns: u64);
+}
+
+/// Why the grant table gets no further page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoFrame {
+    /// Xen refuses it.
+    Xen(Errno),
+    /// The guest has set no more address space aside.
+    Room,
 }
 
 /// Who may touch a granted page, and how.

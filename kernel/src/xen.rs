@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use boot_info::memory_map::{ENTRIES_MAX, WIRE_ENTRY_SIZE, decode};
 use drivers::clock::system_time_ns;
 use drivers::grant::GrantFrame;
-use drivers::hypervisor::Hypervisor;
+use drivers::hypervisor::{Hypervisor, NoFrame};
 use drivers::{Page, PageRun};
 use spin::Mutex;
 use xen_abi::event_channel::{self, AllocUnbound, BindVirq, PortArgument};
@@ -281,16 +281,18 @@ impl Hypervisor for Xen {
         self.pages.lock().put(page);
     }
 
-    fn grant_frame(&self) -> Result<GrantFrame<'_>, Errno> {
+    fn grant_frame(&self) -> Result<GrantFrame<'_>, NoFrame> {
         let mut handed_out = self.grant_frames.lock();
         let index = *handed_out;
         if u64::from(index) >= SPECIAL_PAGES - 1 {
-            return Err(Errno::ENOSPC);
+            return Err(NoFrame::Room);
         }
         let gfn = Gfn(self.grant_table.0 + u64::from(index));
         // SAFETY: one of the frames behind the shared page that hold nothing (`new`) but what an
         // earlier call put there, which is the same.
-        unsafe { add_to_physmap(self.gate, memory::SPACE_GRANT_TABLE, index.into(), gfn)? };
+        let put =
+            unsafe { add_to_physmap(self.gate, memory::SPACE_GRANT_TABLE, index.into(), gfn) };
+        put.map_err(NoFrame::Xen)?;
         *handed_out += 1;
         let entries = ptr::with_exposed_provenance::<TablePage>(gfn.0 as usize * PAGE_SIZE);
         // SAFETY: that page of the grant table is there now, until the domain is saved (nothing

@@ -8,7 +8,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use drivers::grant::GrantFrame;
-use drivers::hypervisor::Hypervisor;
+use drivers::hypervisor::{Hypervisor, NoFrame};
 use drivers::page::{Page, PageRun};
 use xen_abi::{DomId, Errno, Port, console, xenstore};
 
@@ -16,7 +16,7 @@ use crate::blkback::Disk;
 use crate::events::{CONSOLE_PORT, STORE_PORT};
 use crate::memory::Memory;
 use crate::world::World;
-use crate::xen::{Config, GUEST};
+use crate::xen::{Config, GRANT_FRAMES_ROOM, GUEST};
 
 /// A simulated machine with one guest.
 pub struct ModelXen {
@@ -132,12 +132,16 @@ impl Hypervisor for ModelXen {
         self.enter().xen.free_page(page);
     }
 
-    fn grant_frame(&self) -> Result<GrantFrame<'_>, Errno> {
+    fn grant_frame(&self) -> Result<GrantFrame<'_>, NoFrame> {
         let mut world = self.enter();
         if world.xen.fails() {
-            return Err(Errno::ENOMEM);
+            return Err(NoFrame::Xen(Errno::ENOMEM));
         }
-        let frame = self.memory.grant_frame(world.xen.grant_frames).ok_or(Errno::EINVAL)?;
+        if world.xen.grant_frames >= GRANT_FRAMES_ROOM {
+            return Err(NoFrame::Room);
+        }
+        let frame = self.memory.grant_frame(world.xen.grant_frames);
+        let frame = frame.ok_or(NoFrame::Xen(Errno::EINVAL))?;
         world.xen.grant_frames += 1;
         Ok(frame)
     }

@@ -40,4 +40,4 @@ pub use blkback::Disk;
 pub use guest::Guest;
 pub use hypervisor::ModelXen;
 pub use workload::{Failure, Workload};
-pub use xen::{Config, GUEST};
+pub use xen::{Config, GRANT_FRAMES_ROOM, GUEST};

@@ -13,6 +13,9 @@ use crate::memory::Memory;
 /// The domain under test.
 pub const GUEST: DomId = DomId(1);
 
+/// Pages of the grant table that the guest has address space for, as in the kernel.
+pub const GRANT_FRAMES_ROOM: u32 = 255;
+
 /// How the simulated machine is made.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
@@ -20,7 +23,7 @@ pub struct Config {
     pub seed: u64,
     /// Pages that the guest can allocate.
     pub pages: usize,
-    /// Pages that its grant table can grow to.
+    /// Pages that Xen lets its grant table grow to.
     pub grant_frames: usize,
 }
 

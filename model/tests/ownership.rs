@@ -9,15 +9,15 @@ use std::sync::atomic::Ordering;
 
 use drivers::Hypervisor;
 use drivers::blkfront::{Broken, Counters, GrantMode, Operation, QueuePair, Setup, Slot};
-use drivers::grant::GrantTable;
-use drivers::hypervisor::Access;
+use drivers::grant::{GrantTable, TableFull};
+use drivers::hypervisor::{Access, NoFrame};
 use drivers::shared::SharedPage;
 use model::blkback::{Lie, Mischief};
 use model::grants::MapError;
 use model::guest::{Device, setup};
-use model::{Disk, Guest, ModelXen};
-use xen_abi::DomId;
+use model::{Config, Disk, GRANT_FRAMES_ROOM, Guest, ModelXen};
 use xen_abi::grant_table::GTF_PERMIT_ACCESS;
+use xen_abi::{DomId, Errno};
 
 const XVDA: u32 = 51712;
 
@@ -39,6 +39,28 @@ fn r3_a_grant_has_one_owner() {
     }
     assert!(xen.grant_frame().is_ok(), "the fifth page");
     assert!(seen.iter().all(|&gref| (8..4 * 512).contains(&gref)));
+}
+
+#[test]
+fn a6_a_full_table_names_whose_limit_it_is() {
+    let room = GRANT_FRAMES_ROOM;
+    for (xens, why, advice) in [
+        (4, NoFrame::Xen(Errno::EINVAL), "raise max_grant_frames"),
+        (room + 1, NoFrame::Room, "use fewer disks, or lower iodepth or bs"),
+    ] {
+        let frames = xens.min(room);
+        let xen = ModelXen::new(Config { grant_frames: xens as usize, ..Config::seeded(1) });
+        let mut table = GrantTable::new(&xen);
+        let full = loop {
+            if let Err(full) = table.reserve() {
+                break full;
+            }
+        };
+        assert_eq!(full, TableFull { frames, why });
+        let text = full.to_string();
+        assert!(text.contains(advice) && text.contains(&(frames * 512).to_string()), "{text}");
+        assert_eq!(text.contains("max_grant_frames"), xens < room, "{text}");
+    }
 }
 
 #[test]
