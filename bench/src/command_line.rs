@@ -7,8 +7,8 @@ use alloc::string::String;
 /// What the command line asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CommandLine {
-    /// `selftest`: test the machine and end.
-    pub selftest: bool,
+    /// `selftest`, `selftest=`: test the machine and end.
+    pub selftest: Option<Selftest>,
     /// `hold`: stay connected after the report until the tool stack shuts the domain down.
     pub hold: bool,
     /// `mode=`: look into a file system instead of running jobs.
@@ -17,6 +17,17 @@ pub struct CommandLine {
     pub help: bool,
     /// The rest, for [`job::parse`](crate::job::parse()).
     pub jobs: String,
+}
+
+/// How to test the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Selftest {
+    /// `selftest`: all checks.
+    Checks,
+    /// `selftest=overflow`: run out of stack, which is to be reported as that.
+    Overflow,
+    /// `selftest=nested-fault`: fault while a crash is being reported, which is to be reported too.
+    NestedFault,
 }
 
 /// What to look at in a file system; `filename=xvda:/path` says where.
@@ -70,7 +81,12 @@ impl CommandLine {
             is_quoted ^= word.matches('"').count() % 2 == 1;
             match word {
                 _ if !was_quoted && is_left_out(word) => {}
-                "selftest" => line.selftest = true,
+                "selftest" => line.selftest = Some(Selftest::Checks),
+                "selftest=overflow" => line.selftest = Some(Selftest::Overflow),
+                "selftest=nested-fault" => line.selftest = Some(Selftest::NestedFault),
+                _ if word.starts_with("selftest=") => {
+                    return Err("selftest= is neither overflow nor nested-fault");
+                }
                 "hold" => line.hold = true,
                 "help" | "--help" => line.help = true,
                 "hypercall=page" | "hypercall=direct" => {}
@@ -116,10 +132,13 @@ mod tests {
         assert_eq!(line, CommandLine { hold: true, look, jobs, ..CommandLine::default() });
         assert_eq!(CommandLine::parse("mode=cat mode=job").unwrap(), CommandLine::default());
         assert!(CommandLine::parse("--help").unwrap().help);
-        assert!(CommandLine::parse("selftest").unwrap().selftest);
+        let selftest = |text| CommandLine::parse(text).unwrap().selftest;
+        assert_eq!(selftest("selftest"), Some(Selftest::Checks));
+        assert_eq!(selftest("selftest=overflow"), Some(Selftest::Overflow));
+        assert_eq!(selftest("selftest=nested-fault"), Some(Selftest::NestedFault));
         // Words that only look like them are a job's.
         assert_eq!(CommandLine::parse("--hold hold=1").unwrap().jobs, "--hold hold=1");
-        for wrong in ["mode=", "mode=dd", "hypercall=", "hypercall=int80"] {
+        for wrong in ["mode=", "mode=dd", "hypercall=", "hypercall=int80", "selftest="] {
             assert!(CommandLine::parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -85,9 +85,18 @@ pub fn use_xen(console: Console<'static, Xen>) {
     *SINK.lock() = Sink::Xen(console);
 }
 
+/// Takes the console away from whoever is printing, so that a crash in there is shown.
+///
+/// # Safety
+/// Whoever is printing does not go on.
+pub unsafe fn take_over() {
+    // SAFETY: what the lock protected is used by nobody any more (the caller's promise).
+    unsafe { SINK.force_unlock() };
+}
+
 /// Shows text.
 pub fn print(text: fmt::Arguments<'_>) {
-    // On one vCPU the lock is held only by a panic inside of a print; then text is dropped.
+    // On one vCPU the lock is held only when a print prints; then text is dropped.
     if let Some(mut sink) = SINK.try_lock() {
         let _ = sink.write_fmt(text);
     }

@@ -2,12 +2,12 @@
 
 use core::fmt;
 use core::ops::Range;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use spin::Mutex;
 use x86_64::registers::control::Cr2;
-use xen_abi::sched::ShutdownReason;
 
+use crate::stack::Place;
 use crate::{cpu, lifecycle};
 
 /// Vector of the double fault.
@@ -68,22 +68,13 @@ pub unsafe fn is_raised(expected: Expected, code: usize, argument: usize) -> boo
 /// Called by the stubs; returns to `frame`.
 #[unsafe(no_mangle)]
 extern "C" fn cpu_exception_raised(frame: &mut Frame) {
-    /// Exceptions that nobody expected, so far.
-    static FATAL: AtomicU32 = AtomicU32::new(0);
-
     if take_expected(frame) {
         // SAFETY: cpu.s has the symbols; the word was written before the exception was raised.
         let (rip, rsp) = unsafe { (&raw const cpu_attempt_ended, &cpu_attempt_rsp) };
         frame.rip = rip.addr() as u64;
         frame.rsp = rsp.load(Ordering::Relaxed);
-        return;
-    }
-    // Saying why may fault again: each time with less ado, so that it comes to an end.
-    match FATAL.fetch_add(1, Ordering::Relaxed) {
-        0 => lifecycle::crash(format_args!("{frame}")),
-        1 => lifecycle::crash(format_args!("another exception while ending: {}", Head(frame))),
-        2 => lifecycle::stop(ShutdownReason::Crash),
-        _ => cpu::halt_forever(),
+    } else {
+        lifecycle::crash(format_args!("{frame}"))
     }
 }
 
@@ -98,13 +89,9 @@ fn take_expected(frame: &Frame) -> bool {
     EXPECTED.try_lock().is_some_and(|mut expected| expected.take_if(is_it).is_some())
 }
 
-/// What happened, in one line.
-struct Head<'a>(&'a Frame);
-
-impl fmt::Display for Head<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let &Frame { vector, error_code, rip, .. } = self.0;
-        let name = match vector {
+impl Frame {
+    fn name(&self) -> &'static str {
+        match self.vector {
             0 => "divide error",
             2 => "non-maskable interrupt",
             3 => "breakpoint",
@@ -114,26 +101,35 @@ impl fmt::Display for Head<'_> {
             PAGE_FAULT => "page fault",
             18 => "machine check",
             _ => "exception",
-        };
-        // A fault on the way into the handler of a fault is a double fault.
-        if [PAGE_FAULT, DOUBLE_FAULT].contains(&vector) {
-            let address = Cr2::read_raw() as usize;
-            let mut stacks = cpu::stacks().iter();
-            if let Some(stack) = stacks.find(|stack| stack.guard().contains(&address)) {
-                write!(f, "stack overflow of {stack}: ")?;
-            }
         }
-        write!(f, "{name} (vector {vector}, error {error_code:#x}) at rip {rip:#x}")?;
-        if vector == PAGE_FAULT {
-            write!(f, ", address {:#x}", Cr2::read_raw())?;
-        }
-        Ok(())
+    }
+
+    /// The stack that ran over, if that is what happened.
+    fn overflown(&self) -> Option<&'static Place> {
+        // A page fault on the way into a handler is a double fault.
+        let has_address = [PAGE_FAULT, DOUBLE_FAULT].contains(&self.vector);
+        let address = Cr2::read_raw() as usize;
+        cpu::stacks().iter().find(|stack| has_address && stack.guard().contains(&address))
     }
 }
 
 impl fmt::Display for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", Head(self))?;
+        if let Some(stack) = self.overflown() {
+            write!(f, "stack overflow of {stack}: ")?;
+        }
+        write!(
+            f,
+            "{} (vector {}, error {:#x}) at rip {:#x}",
+            self.name(),
+            self.vector,
+            self.error_code,
+            self.rip
+        )?;
+        if self.vector == PAGE_FAULT {
+            write!(f, ", address {:#x}", Cr2::read_raw())?;
+        }
+        writeln!(f)?;
         writeln!(f, "  rsp {:#018x} rflags {:#x} cs {:#x}", self.rsp, self.rflags, self.cs)?;
         let names = [
             "r15", "r14", "r13", "r12", "r11", "r10", " r9", " r8", "rbp", "rdi", "rsi", "rdx",

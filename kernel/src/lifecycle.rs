@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::panic::PanicInfo;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use spin::Once;
 use x86_64::instructions::port::Port;
@@ -41,10 +42,20 @@ pub fn stop(reason: ShutdownReason) -> ! {
     cpu::halt_forever()
 }
 
-/// Says why, and ends the guest as crashed.
+/// Says why, and ends the guest as crashed. Telling may crash again: then that is told, the next
+/// time nothing is, and at last nothing is tried, so that it comes to an end.
 pub fn crash(why: fmt::Arguments<'_>) -> ! {
-    say!("ringmark: {why}");
-    end(ShutdownReason::Crash)
+    static CRASHES: AtomicU32 = AtomicU32::new(0);
+    match CRASHES.fetch_add(1, Ordering::Relaxed) {
+        0 | 1 => {
+            // SAFETY: on the only vCPU, so whoever was printing does not go on.
+            unsafe { console::take_over() };
+            say!("ringmark: {why}");
+            end(ShutdownReason::Crash)
+        }
+        2 => stop(ShutdownReason::Crash),
+        _ => cpu::halt_forever(),
+    }
 }
 
 #[panic_handler]

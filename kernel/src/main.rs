@@ -41,7 +41,6 @@ use hypercall::Gate;
 use layout::Layout;
 use options::Options;
 use run::Runner;
-use selftest::Selftest;
 use xen::Xen;
 
 entry_point!(main);
@@ -65,8 +64,10 @@ fn under_xen(boot_info: &BootInfo, leaves: u32) -> ! {
     // A console before all else, so that whatever fails from here on is said there.
     let layout = Layout::find(boot_info, gate);
     let console = match &layout {
-        Ok(layout) => console_at(gate, layout.ours()),
-        Err(_) => console_at(gate, [layout::image(boot_info)]),
+        // SAFETY: nothing else is used once there is a layout.
+        Ok(layout) => unsafe { console_at(gate, layout.ours()) },
+        // SAFETY: without a layout nothing but the image is used.
+        Err(_) => unsafe { console_at(gate, [layout::image(boot_info)]) },
     };
     match console {
         Ok((port, page)) => console::use_early(gate, port, page),
@@ -101,18 +102,16 @@ fn under_xen(boot_info: &BootInfo, leaves: u32) -> ! {
         say!("{}\n{}", command_line::HELP, bench::job::help());
         lifecycle::end(ShutdownReason::Poweroff);
     }
-    if line.selftest {
-        let mut test = Selftest::default();
-        test.machine(boot_info);
-        test.xen(xen);
-        let passed = test.finish();
-        lifecycle::end(if passed { ShutdownReason::Poweroff } else { ShutdownReason::Crash });
+    if let Some(kind) = line.selftest {
+        selftest::run(kind, boot_info, |test| test.xen(xen));
     }
     let mut store = match connect_xenstore(xen, &layout) {
         Ok(store) => store,
         Err(absent) => fail(format_args!("no disk can be found without xenstore: {absent}")),
     };
-    let options = match Options::collect(line, module(boot_info), &mut store) {
+    // SAFETY: it is what the boot code gave.
+    let module = unsafe { module(boot_info) };
+    let options = match Options::collect(line, module, &mut store) {
         Ok(options) => options,
         Err(why) => fail(why),
     };
@@ -133,18 +132,15 @@ fn without_xen(boot_info: &BootInfo) -> ! {
         Ok(pages) => pages,
         Err(little) => lifecycle::crash(format_args!("{little}")),
     };
-    let line = String::from_utf8_lossy(command_line_bytes());
-    if !matches!(CommandLine::booted(&line), Ok(line) if line.selftest) {
-        lifecycle::crash(format_args!(
+    match CommandLine::booted(&String::from_utf8_lossy(command_line_bytes())) {
+        Ok(CommandLine { selftest: Some(kind), .. }) => selftest::run(kind, boot_info, |test| {
+            test.pc();
+            test.pages(&mut pages);
+        }),
+        _ => lifecycle::crash(format_args!(
             "no Xen found; boot this kernel with xl create, or add selftest to its command line"
-        ));
+        )),
     }
-    let mut test = Selftest::default();
-    test.machine(boot_info);
-    test.pc();
-    test.pages(&mut pages);
-    let passed = test.finish();
-    lifecycle::end(if passed { ShutdownReason::Poweroff } else { ShutdownReason::Crash })
 }
 
 /// The command line; empty if the loader gave none.
@@ -153,7 +149,10 @@ fn command_line_bytes() -> &'static [u8] {
 }
 
 /// Port and page of the console.
-fn console_at(
+///
+/// # Safety
+/// `ours` is all memory that the guest uses itself, now and later.
+unsafe fn console_at(
     gate: Gate,
     ours: impl IntoIterator<Item = Range>,
 ) -> Result<(Port, &'static xen_abi::console::Interface), Absent> {
@@ -162,7 +161,7 @@ fn console_at(
     let (address, port) = special_page::place(page, port, ours)?;
     let page = ptr::with_exposed_provenance(address);
     // SAFETY: Xen says that the console's page is there; it is mapped and lies outside of our
-    // memory (`place`); all its fields are atomics.
+    // memory (`place` and the caller's promise); all its fields are atomics.
     Ok((port, unsafe { &*page }))
 }
 
@@ -177,7 +176,10 @@ fn connect_xenstore<'a>(xen: &'a Xen, layout: &Layout<'_>) -> Result<Xenstore<'a
 
 /// The beginning of the file that was loaded beside the kernel (`ramdisk=`), if there is one: all
 /// of it, if it is no longer than a job file may be.
-fn module(boot_info: &BootInfo) -> Option<Vec<u8>> {
+///
+/// # Safety
+/// `boot_info` is what the boot code gave.
+unsafe fn module(boot_info: &BootInfo) -> Option<Vec<u8>> {
     let start = boot_info.ramdisk_addr.into_option()?;
     let len = boot_info.ramdisk_len.min(options::JOB_FILE_MAX as u64 + 1) as usize;
     let mut bytes = vec![0; len];

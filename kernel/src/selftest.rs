@@ -1,26 +1,43 @@
 //! `selftest`: the machine without any disk, with and without Xen.
 
+mod crash;
 mod protection;
 
 use alloc::format;
 use alloc::vec::Vec;
 
+use bench::command_line::Selftest as Kind;
 use bootloader_api::BootInfo;
 use drivers::grant::GrantTable;
 use drivers::hypervisor::{Access, Hypervisor};
 use drivers::shared::SharedPage;
+use xen_abi::sched::ShutdownReason;
 use xen_abi::{DomId, PAGE_SIZE};
 
-use crate::cpu;
 use crate::memory::PageSource;
 use crate::say;
 use crate::xen::Xen;
+use crate::{cpu, lifecycle};
 
 /// Counts and prints checks.
 #[derive(Debug, Default)]
 pub struct Selftest {
     passed: u32,
     failed: u32,
+}
+
+/// Runs the self-test and ends the guest; `others` has the checks that not every machine passes.
+pub fn run(kind: Kind, boot_info: &BootInfo, others: impl FnOnce(&mut Selftest)) -> ! {
+    match kind {
+        Kind::Checks => {}
+        Kind::Overflow => crash::overflow(),
+        Kind::NestedFault => crash::nested_fault(),
+    }
+    let mut test = Selftest::default();
+    test.machine(boot_info);
+    others(&mut test);
+    let passed = test.finish();
+    lifecycle::end(if passed { ShutdownReason::Poweroff } else { ShutdownReason::Crash })
 }
 
 impl Selftest {
@@ -30,13 +47,13 @@ impl Selftest {
     }
 
     /// Prints the sum; answers whether all passed.
-    pub fn finish(self) -> bool {
+    fn finish(self) -> bool {
         say!("{} passed, {} failed", self.passed, self.failed);
         self.failed == 0
     }
 
     /// What any machine must do.
-    pub fn machine(&mut self, boot_info: &BootInfo) {
+    fn machine(&mut self, boot_info: &BootInfo) {
         let image_end = boot_info.kernel_addr + boot_info.kernel_len;
         let clear = boot_info
             .memory_regions

@@ -12,6 +12,7 @@ mod kept;
 mod memory;
 mod output;
 mod peer;
+mod protection;
 mod queues;
 mod requests;
 mod stolen;
@@ -96,6 +97,7 @@ fn on_xen(rig: &Rig, name: &str, tally: &mut Tally) -> Result<()> {
     checks.extend(kept::checks());
     checks.extend(stolen::checks());
     checks.extend(guest::checks());
+    checks.extend(protection::checks());
     checks.extend(files::checks());
     checks.extend(bad_input::checks());
     checks.extend(tool::checks());

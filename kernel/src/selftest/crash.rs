@@ -1,0 +1,38 @@
+//! Crashes on purpose: what is to be seen on the console is that, and how, the guest ended.
+
+use core::fmt;
+use core::hint::black_box;
+
+use x86_64::instructions::interrupts::int3;
+
+use crate::lifecycle;
+
+/// Runs out of stack.
+pub fn overflow() -> ! {
+    let depth = recurse(0);
+    lifecycle::crash(format_args!("the stack is endless: {depth} calls"))
+}
+
+/// Crashes for a reason that can't be told without a fault.
+pub fn nested_fault() -> ! {
+    lifecycle::crash(format_args!("a reason that faults: {}", Faulting))
+}
+
+#[inline(never)]
+fn recurse(depth: u64) -> u64 {
+    let frame = black_box([depth; 64]);
+    if depth == u64::MAX {
+        return depth;
+    }
+    recurse(depth + 1).wrapping_add(frame[63])
+}
+
+/// Faults when it is shown.
+struct Faulting;
+
+impl fmt::Display for Faulting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        int3();
+        f.write_str("not reached")
+    }
+}

@@ -1,0 +1,43 @@
+//! How a guest ends when memory protection stops it, and that it runs where there is less of it.
+
+use anyhow::{Context, Result};
+
+use super::check::{Check, crashed_saying, guest, powered_off};
+use crate::guest::ConsoleLine;
+
+pub(super) fn checks() -> Vec<Check> {
+    vec![
+        crash(
+            "overflow",
+            &["stack overflow of the boot stack", "page fault (vector 14, error 0x2)"],
+        ),
+        crash("nested-fault", &["a reason that faults", "breakpoint (vector 3"]),
+        without_nx(),
+    ]
+}
+
+/// A guest that is made to crash, which must say how, and end as crashed.
+fn crash(kind: &'static str, words: &'static [&str]) -> Check {
+    let name = format!("selftest-{kind}");
+    let extra = format!("selftest={kind}");
+    Check::new(format!("selftest={kind}"), 120, format!("guest {name} 60"))
+        .with(guest(&name, &[], 'w', &extra))
+        .judged(format!("selftest={kind} says so and ends as crashed"), move |outcome| {
+            crashed_saying(outcome, &name, words).map(|line| format!("\"{line}\""))
+        })
+}
+
+/// A guest whose processor does not offer NX.
+fn without_nx() -> Check {
+    let name = "without-nx";
+    let command = format!("echo 'cpuid = \"host,nx=0\"' >>/guests/{name}.cfg\nguest {name} 60");
+    Check::new("no NX", 120, command).with(guest(name, &[], 'w', "help")).judged(
+        "a guest without NX says so and runs",
+        move |outcome| -> Result<String> {
+            powered_off(outcome, name)?;
+            let lines = ConsoleLine::of(outcome, name);
+            let told = lines.iter().find(|line| line.text.contains("no NX"));
+            Ok(format!("\"{}\"", told.context("it does not say so")?.text))
+        },
+    )
+}
