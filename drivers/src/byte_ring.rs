@@ -4,7 +4,10 @@
 //! for each look and must not claim more than the ring holds.
 
 use core::fmt;
-use core::sync::atomic::{AtomicU8, AtomicU32, Ordering, fence};
+use core::marker::PhantomData;
+use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+
+use crate::processor::{Cpu, Processor};
 
 /// The other side's index makes no sense; the stream can't be used any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,19 +32,27 @@ fn filled(prod: u32, cons: u32, size: usize) -> Result<usize, Overrun> {
 
 /// Our end of a ring that we fill.
 #[derive(Debug)]
-pub struct Writer<'a> {
+pub struct Writer<'a, P = Cpu> {
     bytes: &'a [AtomicU8],
     prod_shared: &'a AtomicU32,
     cons_shared: &'a AtomicU32,
     prod: u32,
+    processor: PhantomData<P>,
 }
 
 impl<'a> Writer<'a> {
     /// Goes on where the ring stands. `bytes.len()` must be a power of two.
     pub fn new(bytes: &'a [AtomicU8], prod: &'a AtomicU32, cons: &'a AtomicU32) -> Self {
+        Self::on_processor(bytes, prod, cons)
+    }
+}
+
+impl<'a, P: Processor> Writer<'a, P> {
+    /// As [`new`](Writer::new), on another processor than this.
+    pub fn on_processor(bytes: &'a [AtomicU8], prod: &'a AtomicU32, cons: &'a AtomicU32) -> Self {
         assert!(bytes.len().is_power_of_two());
-        let start = prod.load(Ordering::Relaxed);
-        Self { bytes, prod_shared: prod, cons_shared: cons, prod: start }
+        let start = P::load(prod, Ordering::Relaxed);
+        Self { bytes, prod_shared: prod, cons_shared: cons, prod: start, processor: PhantomData }
     }
 
     /// Writes as much of `bytes` as there is room for; answers how much that was, perhaps 0.
@@ -55,9 +66,9 @@ impl<'a> Writer<'a> {
             self.bytes[place].store(byte, Ordering::Relaxed);
             self.prod = self.prod.wrapping_add(1);
         }
-        self.prod_shared.store(self.prod, Ordering::Release);
+        P::store(self.prod_shared, self.prod, Ordering::Release);
         // Before the event that tells of it, and before any look at what the consumer does.
-        fence(Ordering::SeqCst);
+        P::fence();
         Ok(count)
     }
 
@@ -66,13 +77,13 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// As [`write`](Self::write).
     pub fn room(&self) -> Result<usize, Overrun> {
-        let cons = self.cons_shared.load(Ordering::Acquire);
+        let cons = P::load(self.cons_shared, Ordering::Acquire);
         Ok(self.bytes.len() - filled(self.prod, cons, self.bytes.len())?)
     }
 
     /// Whether all that was written has been taken; an absurd index counts as taken.
     pub fn is_empty(&self) -> bool {
-        let cons = self.cons_shared.load(Ordering::Acquire);
+        let cons = P::load(self.cons_shared, Ordering::Acquire);
         !matches!(filled(self.prod, cons, self.bytes.len()), Ok(1..))
     }
 
@@ -85,21 +96,36 @@ impl<'a> Writer<'a> {
 
 /// Our end of a ring that we empty.
 #[derive(Debug)]
-pub struct Reader<'a> {
+pub struct Reader<'a, P = Cpu> {
     bytes: &'a [AtomicU8],
     prod_shared: &'a AtomicU32,
     cons_shared: &'a AtomicU32,
     cons: u32,
     /// A full ring got room since this was last asked for.
     made_room: bool,
+    processor: PhantomData<P>,
 }
 
 impl<'a> Reader<'a> {
     /// Goes on where the ring stands. `bytes.len()` must be a power of two.
     pub fn new(bytes: &'a [AtomicU8], prod: &'a AtomicU32, cons: &'a AtomicU32) -> Self {
+        Self::on_processor(bytes, prod, cons)
+    }
+}
+
+impl<'a, P: Processor> Reader<'a, P> {
+    /// As [`new`](Reader::new), on another processor than this.
+    pub fn on_processor(bytes: &'a [AtomicU8], prod: &'a AtomicU32, cons: &'a AtomicU32) -> Self {
         assert!(bytes.len().is_power_of_two());
-        let start = cons.load(Ordering::Relaxed);
-        Self { bytes, prod_shared: prod, cons_shared: cons, cons: start, made_room: false }
+        let start = P::load(cons, Ordering::Relaxed);
+        Self {
+            bytes,
+            prod_shared: prod,
+            cons_shared: cons,
+            cons: start,
+            made_room: false,
+            processor: PhantomData,
+        }
     }
 
     /// Takes what is there, at most `bytes.len()`; answers how much that was, perhaps 0.
@@ -107,7 +133,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`Overrun`], when the producer claims more than the ring holds.
     pub fn read(&mut self, bytes: &mut [u8]) -> Result<usize, Overrun> {
-        let prod = self.prod_shared.load(Ordering::Acquire);
+        let prod = P::load(self.prod_shared, Ordering::Acquire);
         let start = self.cons;
         let count = filled(prod, start, self.bytes.len())?.min(bytes.len());
         for byte in &mut bytes[..count] {
@@ -116,11 +142,11 @@ impl<'a> Reader<'a> {
             self.cons = self.cons.wrapping_add(1);
         }
         if count != 0 {
-            self.cons_shared.store(self.cons, Ordering::Release);
+            P::store(self.cons_shared, self.cons, Ordering::Release);
             // The producer looks at our index, finds the ring full, and sleeps; we must see that it
             // was full, even if it filled up only while we were reading.
-            fence(Ordering::SeqCst);
-            let prod = self.prod_shared.load(Ordering::Relaxed);
+            P::fence();
+            let prod = P::load(self.prod_shared, Ordering::Relaxed);
             self.made_room |= prod.wrapping_sub(start) as usize >= self.bytes.len();
         }
         Ok(count)
@@ -135,7 +161,7 @@ impl<'a> Reader<'a> {
     /// Whether there is nothing to read now; an absurd index counts as something, so that `read`
     /// gets to report it.
     pub fn is_empty(&self) -> bool {
-        self.prod_shared.load(Ordering::Acquire) == self.cons
+        P::load(self.prod_shared, Ordering::Acquire) == self.cons
     }
 }
 

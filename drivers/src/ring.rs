@@ -5,15 +5,17 @@
 //! each look and may not run ahead of the requests that are outstanding.
 
 use core::fmt;
+use core::marker::PhantomData;
 use core::mem::{offset_of, size_of};
 use core::ops::Range;
 use core::ptr::NonNull;
-use core::sync::atomic::{Ordering, fence};
+use core::sync::atomic::Ordering;
 
 use xen_abi::PAGE_SIZE;
 use xen_abi::blkif::{DiscardRequest, IndirectRequest, Request, Response};
 use xen_abi::ring::SringHeader;
 
+use crate::processor::{Cpu, Processor};
 use crate::shared::SharedRun;
 
 /// The largest ring, as an order: 16 pages (`XENBUS_MAX_RING_GRANT_ORDER`).
@@ -55,7 +57,7 @@ impl fmt::Display for Overrun {
 
 /// A request ring.
 #[derive(Debug)]
-pub struct FrontRing<'a> {
+pub struct FrontRing<'a, P = Cpu> {
     pages: SharedRun<'a>,
     /// Entries, a power of two, less 1.
     mask: u32,
@@ -67,8 +69,9 @@ pub struct FrontRing<'a> {
     rsp_cons: u32,
     /// `rsp_prod` at the last look, already checked.
     rsp_prod_seen: u32,
-    /// Nothing is taken any more.
+    /// Nothing is taken or shown any more.
     closed: bool,
+    processor: PhantomData<P>,
 }
 
 /// Words of a request before its segments.
@@ -87,7 +90,17 @@ impl<'a> FrontRing<'a> {
     ///
     /// # Panics
     /// As [`new`](Self::new).
-    pub fn starting_at(mut pages: SharedRun<'a>, index: u32) -> Self {
+    pub fn starting_at(pages: SharedRun<'a>, index: u32) -> Self {
+        Self::on_processor(pages, index)
+    }
+}
+
+impl<'a, P: Processor> FrontRing<'a, P> {
+    /// As [`starting_at`](FrontRing::starting_at), on another processor than this.
+    ///
+    /// # Panics
+    /// As [`new`](FrontRing::new).
+    pub fn on_processor(mut pages: SharedRun<'a>, index: u32) -> Self {
         pages.zero();
         let order = pages.count().ilog2();
         assert!(order <= ORDER_MAX && pages.count().is_power_of_two());
@@ -99,6 +112,7 @@ impl<'a> FrontRing<'a> {
             rsp_cons: index,
             rsp_prod_seen: index,
             closed: false,
+            processor: PhantomData,
         };
         let header = ring.header();
         header.req_prod.store(index, Ordering::Relaxed);
@@ -218,12 +232,12 @@ impl<'a> FrontRing<'a> {
         if !self.has_unpublished() {
             return false;
         }
-        self.header().req_prod.store(new, Ordering::Release);
+        P::store(&self.header().req_prod, new, Ordering::Release);
         // The backend stores req_event and then re-reads req_prod; we store req_prod and then read
         // req_event. Without this fence both could miss the other's store, and both would sleep.
-        fence(Ordering::SeqCst);
+        P::fence();
         self.published = new;
-        let req_event = self.header().req_event.load(Ordering::Relaxed);
+        let req_event = P::load(&self.header().req_event, Ordering::Relaxed);
         new.wrapping_sub(req_event) < new.wrapping_sub(old)
     }
 
@@ -250,7 +264,7 @@ impl<'a> FrontRing<'a> {
         if self.closed {
             return Ok(false);
         }
-        let rsp_prod = self.header().rsp_prod.load(Ordering::Acquire);
+        let rsp_prod = P::load(&self.header().rsp_prod, Ordering::Acquire);
         let outstanding = self.published.wrapping_sub(self.rsp_cons);
         if rsp_prod.wrapping_sub(self.rsp_cons) > outstanding {
             return Err(Overrun { rsp_prod, rsp_cons: self.rsp_cons, outstanding });
@@ -274,10 +288,11 @@ impl<'a> FrontRing<'a> {
         if self.closed {
             return true;
         }
-        self.header().rsp_event.store(self.rsp_cons.wrapping_add(1), Ordering::Relaxed);
+        let rsp_event = self.rsp_cons.wrapping_add(1);
+        P::store(&self.header().rsp_event, rsp_event, Ordering::Relaxed);
         // The mirror of the fence in `publish`: our rsp_event before our look at rsp_prod.
-        fence(Ordering::SeqCst);
-        self.header().rsp_prod.load(Ordering::Relaxed) != self.rsp_cons
+        P::fence();
+        P::load(&self.header().rsp_prod, Ordering::Relaxed) != self.rsp_cons
     }
 }
 
