@@ -39,7 +39,8 @@ pub struct Console<'a, H> {
 }
 
 impl<'a, H: Hypervisor> Console<'a, H> {
-    /// Takes over the page and the port that the tool stack made.
+    /// Takes over the page and the port that the tool stack made. To be done once: there is one of
+    /// them, and two clients would take each other's bytes.
     pub fn new(hypervisor: &'a H, port: Port, page: &'a Interface) -> Self {
         let output = Writer::new(&page.output, &page.out_prod, &page.out_cons);
         let input = Reader::new(&page.input, &page.in_prod, &page.in_cons);

@@ -5,8 +5,9 @@
 //!   [`Hypervisor`], so the same drivers run in the guest and against a model on a host.
 //! - [`page`]: memory that the other side may change at any moment; [`grant`]: entries of the
 //!   grant table; [`shared`]: the two together, which is what can be shared.
-//! - [`processor`]: how words in it are reached; [`ring`], [`byte_ring`]: queues in such memory. Only `page` and `ring` hold `unsafe` code;
-//!   `grant` says what the one that makes its pages has to promise.
+//! - [`processor`]: how words in it are reached; [`ring`], [`byte_ring`]: queues in such memory.
+//!   Only `page` and `ring` hold `unsafe` code; `grant` says what the one that makes its pages has
+//!   to promise.
 //! - [`clock`]: system time out of a TSC value; [`patience`]: how long a peer is waited for.
 //! - [`console`], [`xenstore`]: the two byte streams that every guest has.
 //! - [`blkfront`]: the block device: [`blkfront::handshake`] agrees with the backend on

@@ -130,7 +130,8 @@ pub struct Xenstore<'a, H> {
 }
 
 impl<'a, H: Hypervisor> Xenstore<'a, H> {
-    /// Takes over the page and the port that the tool stack made.
+    /// Takes over the page and the port that the tool stack made. To be done once: there is one of
+    /// them, and two clients would take each other's bytes.
     pub fn new(hypervisor: &'a H, port: Port, page: &'a Interface) -> Self {
         Self {
             hypervisor,

@@ -125,6 +125,9 @@ fn draw_disk(rng: &mut fastrand::Rng, vdev: u32) -> Disk {
     disk.persistent = rng.u32(0..4) != 0;
     disk.persistent_max = [8, 60, 1056][rng.usize(0..3)];
     disk.service_ns = [1_000..20_000, 20_000..200_000, 1_000..5_000_000][rng.usize(0..3)].clone();
+    if rng.u32(0..4) == 0 {
+        disk = disk.copying();
+    }
     disk.deaf = (rng.u32(0..8) == 0).then(|| rng.u32(..));
     disk
 }

@@ -4,8 +4,8 @@
 //! sleep. x86 lets a load overtake an earlier store to another address, so both could read old
 //! values, and both would sleep. The drivers' own code runs here on a [`Tso`] processor, which
 //! delays stores as x86 does: before each of its accesses, the other side takes any of its steps
-//! and delayed stores reach memory, or not. All ways are tried. That this finds a lost wake-up where
-//! a fence is missing is tested too.
+//! and delayed stores reach memory, or not. All ways are tried. That this finds a lost wake-up
+//! where a fence is missing is tested too.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};

@@ -291,6 +291,8 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
                     self.counters.copies += state.copy_in();
                 }
             }
+            // Once: a backend that copies instead of mapping (QEMU, tapdisk) pins pages for
+            // moments, but none that keeps to the protocol does so after its response.
             GrantMode::PerRequest => state.revoke().map_err(|_| Broken::StillMapped)?,
         }
         let result = if response.status == RSP_OKAY { Ok(()) } else { failed(response.status) };

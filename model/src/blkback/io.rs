@@ -30,9 +30,16 @@ pub(super) struct Job {
     pub(super) status: i16,
     /// It was answered before its time.
     pub(super) answered: bool,
+    /// Its data is being copied, its pages are pinned.
+    copying: bool,
 }
 
 impl Job {
+    /// Whether its data has still to be copied.
+    pub(super) fn is_to_copy(&self) -> bool {
+        self.status == RSP_OKAY && self.request.has_data() && !self.copying
+    }
+
     /// Its bytes on the disk.
     pub(super) fn range(&self) -> Range<usize> {
         let start = self.request.sector_number as usize * SECTOR;
@@ -92,27 +99,40 @@ impl Link {
     fn begin(&mut self, xen: &mut Xen, medium: &mut Medium<'_>, mut request: Request) -> Job {
         let service_ns = medium.disk.service_ns.clone();
         let due_ns = xen.agenda.now_ns() + xen.rng.u64(service_ns);
-        let backend = medium.disk.backend;
         let parsed = self.read_segments(xen, medium, &mut request);
         let status = parsed.map_or(RSP_ERROR, |()| medium.check(xen, &request));
-        let mut job = Job { request, due_ns, pages: SmallVec::new(), status, answered: false };
+        let pages = SmallVec::new();
+        let mut job = Job { request, due_ns, pages, status, answered: false, copying: false };
         if job.status != RSP_OKAY {
             medium.stats.rejected += 1;
-            return job;
+        } else if !medium.disk.grant_copy {
+            self.map(xen, medium, &mut job);
         }
+        job
+    }
+
+    /// Maps a job's pages; one that can't be is an error of the whole request.
+    fn map(&mut self, xen: &mut Xen, medium: &mut Medium<'_>, job: &mut Job) {
         let access = match job.request.operation {
             OP_WRITE => Access::ReadOnly,
             _ => Access::ReadWrite,
         };
         for segment in &job.request.segments {
-            let mapped = self.cache.map(xen, backend, segment.gref, access).ok();
+            let mapped = self.cache.map(xen, medium.disk.backend, segment.gref, access).ok();
             if mapped.is_none() && job.status == RSP_OKAY {
                 job.status = RSP_ERROR;
                 medium.stats.rejected += 1;
             }
             job.pages.push(mapped);
         }
-        job
+    }
+
+    /// Pins a job's pages, for as long as the copying takes (GNTTABOP_copy).
+    pub(super) fn begin_copy(&mut self, xen: &mut Xen, medium: &mut Medium<'_>, mut job: Job) {
+        job.copying = true;
+        self.map(xen, medium, &mut job);
+        job.due_ns = xen.agenda.now_ns() + xen.rng.u64(200..5_000);
+        self.jobs.push(job);
     }
 
     /// Reads the segments of an indirect request out of their pages

@@ -58,6 +58,9 @@ pub struct Disk {
     pub persistent: bool,
     /// Persistent grants that are kept.
     pub persistent_max: usize,
+    /// Data moves by grant copy, as in QEMU and tapdisk: a page is pinned only while it is copied,
+    /// which is over before the response.
+    pub grant_copy: bool,
     /// Time that a request takes, in nanoseconds.
     pub service_ns: Range<u64>,
     /// The domain that the backend runs in.
@@ -76,6 +79,12 @@ pub struct Disk {
 }
 
 impl Disk {
+    /// This disk with a backend that copies data and maps no page of it: it has neither persistent
+    /// grants nor indirect segments.
+    pub fn copying(self) -> Self {
+        Self { grant_copy: true, persistent: false, indirect_max: 0, ..self }
+    }
+
     /// A writable disk of 512-byte sectors with all features.
     pub fn new(vdev: u32, sectors: u64) -> Self {
         Self {
@@ -91,6 +100,7 @@ impl Disk {
             queues_max: 4,
             persistent: true,
             persistent_max: PERSISTENT_MAX,
+            grant_copy: false,
             service_ns: 20_000..200_000,
             backend: DOM0,
             keys: Vec::new(),
@@ -347,6 +357,10 @@ impl Blkback {
         };
         let more = self.links[number].take(xen, &mut medium);
         while let Some(job) = self.links[number].finished(xen) {
+            if self.disk.grant_copy && job.is_to_copy() {
+                self.links[number].begin_copy(xen, &mut medium, job);
+                continue;
+            }
             match self.mischief.choose(xen, &job) {
                 None => self.links[number].conclude(xen, &mut medium, job),
                 Some(lie) => lie.tell(&mut self.links, number, xen, &mut medium, job),

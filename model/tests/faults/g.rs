@@ -127,6 +127,42 @@ fn g5() {
         closes_and_opens(xen, guest, device);
         assert!(xen.world().xen.pages_out() > 0);
     });
+    // A backend that copies pins pages as well, but is done with them before it answers.
+    with_device(disk().copying(), &GrantMode::ALL, |xen, guest, mut device, work| {
+        let pinned = || xen.world().xen.grants.standing();
+        let idle = pinned();
+        let slot = device.queues[0].acquire().unwrap();
+        device.queues[0].submit(slot, Operation::Read, 0, 8192);
+        device.queues[0].kick().unwrap();
+        let mut most = 0;
+        let done = loop {
+            xen.pass_ns(100);
+            most = most.max(pinned() - idle);
+            if let Some(done) = device.queues[0].poll().unwrap() {
+                break done;
+            }
+        };
+        assert_eq!((done.result, most, pinned()), (Ok(()), 2, idle));
+        device.queues[0].release(done.slot);
+        works_on(xen, &mut device, work);
+        // Also those that are under way when the device is closed.
+        for sector in 0..16 {
+            let slot = device.queues[0].acquire().unwrap();
+            device.queues[0].submit(slot, Operation::Read, sector, 4096);
+        }
+        device.queues[0].kick().unwrap();
+        closes_and_opens(xen, guest, device);
+        assert_eq!(xen.world().xen.pages_out(), 0);
+    });
+    // If it is not, a moment is too long.
+    with_device(disk().copying(), &[GrantMode::PerRequest], |xen, guest, mut device, mut work| {
+        lie(xen, Lie::Early, 2);
+        let failed = work.run(xen, &mut device, 1000, 8).unwrap_err();
+        assert_eq!(failed, Failure::Broken(Broken::StillMapped));
+        be_honest(xen);
+        closes_and_opens(xen, guest, device);
+        assert_eq!(xen.world().xen.pages_out(), 0, "the moment is over at the close");
+    });
     // Where grants persist, it is as it should be until the close.
     with_device(disk(), &GrantMode::ALL[..2], |xen, guest, mut device, work| {
         lie(xen, Lie::KeepMapped, 2);
