@@ -78,6 +78,14 @@ impl GuestResult {
             .with_context(|| format!("the result has no job {name}"))
     }
 
+    /// What was stolen of a job's time from our guest's vCPU, in per cent; 0 where it is not told.
+    ///
+    /// # Errors
+    /// When there is no such job.
+    pub(crate) fn stolen_percent(&self, job_name: &str) -> Result<f64> {
+        Ok(self.job(job_name)?["ringmark"]["stolen_percent"].as_f64().unwrap_or_default())
+    }
+
     /// The IOPS of a job, `read` or `write`, which must have done something and have no errors.
     ///
     /// # Errors
@@ -107,7 +115,8 @@ mod tests {
 
     #[test]
     fn the_result_is_found_on_its_guest_only() {
-        let jobs = r#"[{"jobname": "q", "error": 0, "read": {"iops": 2.5}}]"#;
+        let jobs = r#"[{"jobname": "q", "error": 0, "read": {"iops": 2.5},
+            "ringmark": {"stolen_percent": 1.5}}]"#;
         let good = format!(r#"{{"ringmark": {{"ok": true}}, "jobs": {jobs}}}"#);
         let mut lines = framed("b", r#"{"ringmark": {"ok": false}}"#);
         lines.extend(framed("a", &good));
@@ -116,6 +125,8 @@ mod tests {
         assert_eq!(result.verdict(), Ok(()));
         assert_eq!(result.iops("q", "read").unwrap(), 2.5);
         assert!(result.iops("r", "read").is_err() && result.iops("q", "write").is_err());
+        assert_eq!(result.stolen_percent("q").unwrap(), 1.5);
+        assert!(result.stolen_percent("r").is_err());
         assert!(GuestResult::ours(&outcome, "c").is_err());
         assert!(GuestResult::peer(&outcome, "a").is_err());
     }

@@ -252,3 +252,26 @@ fn name_of(errno: i32) -> &'static str {
         _ => "unknown error",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fio_does_not_know_is_told_of_our_jobs_only() {
+        let mut job = Job { jobname: "a".into(), ..Job::default() };
+        job.read = Side { total_ios: 1, ..Side::default() };
+        let mut report = Report { jobs: Vec::from([job]), ..Report::default() };
+        let fios = normal(&report);
+        let mut extra = Extra { members: 1, ..Extra::default() };
+        report.jobs[0].ringmark = Some(extra.clone());
+        assert_eq!(normal(&report), fios);
+        (extra.backend_pages_kept, extra.pages_used) = (Some(8), Some(32));
+        (extra.stolen_ns, extra.stolen_percent) = (Some(0), Some(0.0));
+        report.jobs[0].ringmark = Some(extra);
+        let ours = normal(&report);
+        let told = "\n  ringmark     : stolen=0.00%, pages kept=8/32\n     mark      : the backend keeps 8";
+        assert!(ours.contains(told), "{ours}");
+        assert_eq!(ours.lines().count(), fios.lines().count() + 2);
+    }
+}

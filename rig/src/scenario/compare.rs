@@ -85,14 +85,19 @@ pub(crate) fn compare(
 struct Sample {
     /// By workload.
     figures: Vec<Figure>,
+    /// By workload, per cent of the time that was stolen from the vCPU; fio tells none.
+    stolen: Vec<f64>,
     start_up: StartUp,
 }
 
 impl Sample {
     fn read(side: Side, name: &str, workloads: &[Workload], outcome: &Outcome) -> Result<Self> {
         let figure = |&workload: &Workload| side.figure(outcome, name, workload);
+        let result = side.result(outcome, name)?;
+        let stolen = |workload: &Workload| result.stolen_percent(&workload.name());
         Ok(Self {
             figures: workloads.iter().map(figure).collect::<Result<_>>()?,
+            stolen: workloads.iter().map(stolen).collect::<Result<_>>()?,
             start_up: StartUp::read(outcome, name)?,
         })
     }
@@ -149,7 +154,10 @@ fn report(
             kept: of(side).all(|sample| sample.figures[number].kept),
         }));
     }
-    let table = table(&rows);
+    let worst =
+        |number: usize| of(Side::Ours).map(|sample| sample.stolen[number]).fold(0.0, f64::max);
+    let stolen = workloads.iter().enumerate().map(|(number, of)| (of.to_string(), worst(number)));
+    let table = table(&rows) + &stolen_lines(stolen);
     println!("{table}\n{}\n", legend(peer));
 
     let starts = [Side::Ours, Side::LINUX[0]];
@@ -244,6 +252,15 @@ fn table(rows: &[Row]) -> String {
     text
 }
 
+/// What to say of our rows of whose time more than 1 % was stolen in one of the runs.
+fn stolen_lines(rows: impl Iterator<Item = (String, f64)>) -> String {
+    let rows = rows.filter(|(_, percent)| *percent > 1.0);
+    let line = |(what, percent)| {
+        format!("{what}, ringmark: up to {percent:.1} % of the time was stolen from the vCPU\n")
+    };
+    rows.map(line).collect()
+}
+
 fn spread(values: &[f64]) -> String {
     Spread::of(values.iter().copied()).map_or("-".into(), |spread| spread.to_string())
 }
@@ -283,6 +300,13 @@ c                         ringmark                          4000 (4000 .. 4000) 
 * the backend did not keep all pages mapped: not a figure of persistent grants
 ";
         assert_eq!(table(&rows), expected);
+    }
+
+    #[test]
+    fn more_than_one_per_cent_of_stolen_time_is_told() {
+        let rows = [("a".to_owned(), 1.0), ("b".to_owned(), 9.54)].into_iter();
+        let expected = "b, ringmark: up to 9.5 % of the time was stolen from the vCPU\n";
+        assert_eq!(stolen_lines(rows), expected);
     }
 
     #[test]
