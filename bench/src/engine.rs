@@ -305,8 +305,12 @@ impl Engine {
                 tick_ns = now_ns.saturating_add(TICK_NS);
                 self.give_up_the_stuck(disks, now_ns)?;
                 windows.tick(disks, now_ns);
-                if observe(&self.progress(start_ns, now_ns)) == Verdict::Stop {
-                    self.running.iter_mut().for_each(|running| running.stop(now_ns));
+                match observe(&self.progress(start_ns, now_ns)) {
+                    Verdict::Continue => {}
+                    Verdict::Stop => {
+                        self.running.iter_mut().for_each(|running| running.stop(now_ns));
+                    }
+                    Verdict::Abandon => return Err(RunError::Abandoned),
                 }
             }
             if completed_ns.is_some() {

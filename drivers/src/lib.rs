@@ -9,7 +9,8 @@
 //!   Only `page` and `ring` hold `unsafe` code; `grant` says what the one that makes its pages has
 //!   to promise.
 //! - [`clock`]: system time out of a TSC value; [`patience`]: how long a peer is waited for.
-//! - [`console`], [`xenstore`]: the two byte streams that every guest has.
+//! - [`console`], [`xenstore`]: the two byte streams that every guest has; [`control`]: what the
+//!   tool stack asks by the latter.
 //! - [`blkfront`]: the block device: [`blkfront::handshake`] agrees with the backend on
 //!   everything, [`blkfront::queue`] moves the blocks.
 //!
@@ -25,6 +26,7 @@ pub mod blkfront;
 pub mod byte_ring;
 pub mod clock;
 pub mod console;
+pub mod control;
 #[allow(unsafe_code, reason = "where a page of the grant table gets its one owner")]
 pub mod grant;
 pub mod hypervisor;

@@ -252,33 +252,59 @@ impl<'a, H: Hypervisor> Xenstore<'a, H> {
     /// # Errors
     /// [`Error`]; [`Error::TooLong`] when 32 watches are set already.
     pub fn watch(&mut self, path: &str) -> Result<WatchToken, Error> {
+        let token = self.new_watch()?;
+        let added = self.watch_also(path, token);
+        if added.is_err() {
+            self.watches_set &= !(1 << token.0);
+        }
+        added.map(|()| token)
+    }
+
+    /// Makes a watch of no path yet.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] when 32 watches are set already.
+    pub fn new_watch(&mut self) -> Result<WatchToken, Error> {
         let number = self.watches_set.trailing_ones();
-        let token = WatchToken(u8::try_from(number).map_err(|_| Error::TooLong)?);
         let bit = 1u32.checked_shl(number).ok_or(Error::TooLong)?;
         self.watches_set |= bit;
         self.watches_fired &= !bit;
+        Ok(WatchToken(number as u8))
+    }
+
+    /// Adds a path to a watch, which then fires for each of its paths. The first event comes at
+    /// once.
+    ///
+    /// # Errors
+    /// [`Error`]; the server's, when the domain has as many watches as it may.
+    pub fn watch_also(&mut self, path: &str, token: WatchToken) -> Result<(), Error> {
         let name = token.name();
         let parts = [path.as_bytes(), b"\0", &name, b"\0"];
         match self.request(MessageType::Watch, Transaction::NONE, &parts) {
             // EEXIST: a request that timed out here was still served there.
-            Err(error) if !error.is_refused("EEXIST") => {
-                self.watches_set &= !bit;
-                Err(error)
-            }
-            _ => Ok(token),
+            Err(error) if !error.is_refused("EEXIST") => Err(error),
+            _ => Ok(()),
         }
     }
 
-    /// Takes a watch back.
+    /// Takes a watch of one path back.
     ///
     /// # Errors
     /// [`Error`].
     pub fn unwatch(&mut self, path: &str, token: WatchToken) -> Result<(), Error> {
+        let removed = self.unwatch_one(path, token);
+        self.watches_set &= !(1 << token.0);
+        removed
+    }
+
+    /// Takes one path of several from a watch.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn unwatch_one(&mut self, path: &str, token: WatchToken) -> Result<(), Error> {
         let name = token.name();
         let parts = [path.as_bytes(), b"\0", &name, b"\0"];
-        let removed = self.request(MessageType::Unwatch, Transaction::NONE, &parts);
-        self.watches_set &= !(1 << token.0);
-        removed.map(drop)
+        self.request(MessageType::Unwatch, Transaction::NONE, &parts).map(drop)
     }
 
     /// Whether the watch fired since the last time this was asked; reads memory only.

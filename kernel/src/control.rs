@@ -1,28 +1,25 @@
-//! What the outside may ask of a running guest: `xl shutdown`, and Ctrl-C on its console
-//! (docs/misc/xenstore-paths, `control/shutdown`).
+//! What the outside may ask of a running guest: `xl shutdown`, and Ctrl-C on its console.
 
-use drivers::Hypervisor;
-use drivers::xenstore::{self, Transaction, WatchToken, Xenstore};
+use alloc::format;
+use alloc::string::String;
+
+use drivers::control::Request;
+use drivers::xenstore::{self, Xenstore};
 use xen_abi::sched::ShutdownReason;
 
 use crate::console;
 use crate::xen::Xen;
 
-const SHUTDOWN: &str = "control/shutdown";
 const CTRL_C: u8 = 3;
-/// How long the first event of a new watch may take, in nanoseconds.
-const FIRST_EVENT_NS: u64 = 1_000_000_000;
-/// How often a waiting guest looks for a request, in nanoseconds.
-const LOOK_AGAIN_NS: u64 = 500_000_000;
 
 /// Listens for requests to end.
 #[derive(Debug)]
 pub struct Control {
-    watch: WatchToken,
-    /// A key or a watch event said that there is a request.
-    asked: bool,
-    /// What was asked for, once it was read.
+    requests: drivers::control::Control,
+    /// How the guest is to end, once that was asked for.
     reason: Option<ShutdownReason>,
+    /// What is still to be said of a request that was refused.
+    notice: Option<String>,
 }
 
 impl Control {
@@ -31,71 +28,62 @@ impl Control {
     /// # Errors
     /// xenstore's.
     pub fn new(xen: &Xen, store: &mut Xenstore<'_, Xen>) -> Result<Self, xenstore::Error> {
-        for feature in ["control/feature-poweroff", "control/feature-reboot"] {
-            // Some tool stacks don't let a guest write here, and then don't read it either.
-            match store.write(Transaction::NONE, feature, "1") {
-                Ok(()) | Err(xenstore::Error::Refused(_)) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let watch = store.watch(SHUTDOWN)?;
-        // Each watch fires once when it is set, which asks for nothing.
-        store.wait_fired(watch, xen.now_ns().saturating_add(FIRST_EVENT_NS))?;
-        Ok(Self { watch, asked: false, reason: read_request(store)? })
+        let requests = drivers::control::Control::new(xen, store)?;
+        let mut control = Self { requests, reason: None, notice: None };
+        control.read(store)?;
+        Ok(control)
     }
 
-    /// Whether the guest is to end. Looks at memory only, so that it can be called while others are
-    /// being timed; [`reason`](Self::reason) tells how.
+    /// Whether the guest is to end. Looks at memory only unless a request has come, so that it can
+    /// be called while others are being timed; [`reason`](Self::reason) tells how.
     pub fn is_asked(&mut self, store: &mut Xenstore<'_, Xen>) -> bool {
         let mut keys = [0; 64];
         let count = console::read(&mut keys);
         if keys[..count].contains(&CTRL_C) {
-            self.reason = Some(ShutdownReason::Poweroff);
+            self.reason.get_or_insert(ShutdownReason::Poweroff);
         }
         // A xenstore that fails shows soon enough where it is needed.
-        self.asked |= store.take_fired(self.watch).unwrap_or(false);
-        self.asked || self.reason.is_some()
+        let request = self.requests.poll(store).unwrap_or_default();
+        self.heed(request);
+        self.reason.is_some()
+    }
+
+    /// Reads the request even if nothing told of one, as the last look before a wait is over.
+    ///
+    /// # Errors
+    /// xenstore's.
+    pub fn read(&mut self, store: &mut Xenstore<'_, Xen>) -> Result<(), xenstore::Error> {
+        let request = self.requests.read(store)?;
+        self.heed(request);
+        Ok(())
     }
 
     /// How the guest is to end, as far as anybody asked: by powering off, if not.
     pub fn reason(&mut self, store: &mut Xenstore<'_, Xen>) -> ShutdownReason {
-        if self.reason.is_none() && self.is_asked(store) {
-            self.reason = read_request(store).unwrap_or_default();
-        }
+        self.is_asked(store);
         self.reason.unwrap_or(ShutdownReason::Poweroff)
     }
 
-    /// Sleeps until the guest is to end.
-    ///
-    /// # Errors
-    /// xenstore's.
-    pub fn wait(
-        &mut self,
-        xen: &Xen,
-        store: &mut Xenstore<'_, Xen>,
-    ) -> Result<(), xenstore::Error> {
-        while self.reason.is_none() {
-            // A watch is a hint, and keys make none fire: so the node is read anyhow.
-            store.wait_fired(self.watch, xen.now_ns().saturating_add(LOOK_AGAIN_NS))?;
-            self.is_asked(store);
-            self.reason = self.reason.or(read_request(store)?);
+    fn heed(&mut self, request: Option<Request>) {
+        match request {
+            None => {}
+            Some(Request::End(reason)) => drop(self.reason.get_or_insert(reason)),
+            Some(Request::Suspend) => {
+                self.notice = Some(
+                    "ringmark: xl save and xl migrate are refused, as this guest cannot be \
+                     suspended; it goes on"
+                        .into(),
+                );
+            }
+            Some(Request::Unknown(word)) => {
+                let word: String = word.chars().take(32).collect();
+                self.notice = Some(format!(
+                    "ringmark: control/shutdown says {word:?}, which this guest does not know; it \
+                     goes on"
+                ));
+            }
         }
-        Ok(())
+        // No measurement waits for the console: what finds no room is said at the next look.
+        self.notice.take_if(|notice| console::try_print(notice));
     }
-}
-
-/// Reads the request and acknowledges it.
-fn read_request(store: &mut Xenstore<'_, Xen>) -> Result<Option<ShutdownReason>, xenstore::Error> {
-    let request = match store.read(Transaction::NONE, SHUTDOWN) {
-        Ok(request) => request,
-        Err(error) if error.is_not_found() => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let reason = match request.as_str() {
-        "poweroff" | "halt" => ShutdownReason::Poweroff,
-        "reboot" => ShutdownReason::Reboot,
-        _ => return Ok(None),
-    };
-    store.write(Transaction::NONE, SHUTDOWN, "")?;
-    Ok(Some(reason))
 }

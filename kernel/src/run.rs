@@ -4,6 +4,7 @@
 //! connected anew for each stage, because how pages are granted is agreed on at connect.
 
 use alloc::borrow::ToOwned;
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -13,18 +14,23 @@ use bench::engine::{self, Disk, Progress, RunError, Verdict};
 use bench::file_map::FileMap;
 use bench::reader::BlockReader;
 use bench::{Job, JobError, JobResult};
-use drivers::blkfront::{Blkfront, ConnectError, Setup, Vdev, handshake};
+use drivers::Hypervisor;
+use drivers::blkfront::{Backend, Blkfront, ConnectError, Setup, Vdev, handshake};
 use drivers::grant::GrantTable;
 use drivers::ring;
-use drivers::xenstore::{self, Xenstore};
+use drivers::xenstore::{self, WatchToken, Xenstore};
 use xen_abi::PAGE_SIZE;
 use xen_abi::sched::ShutdownReason;
+use xen_abi::xenbus::XenbusState;
 
 use crate::control::Control;
 use crate::options::Options;
 use crate::say;
 use crate::xen::Xen;
 use crate::{console, files, memory};
+
+/// How often a guest that holds its disks looks around, in nanoseconds.
+const LOOK_AGAIN_NS: u64 = 500_000_000;
 
 /// Why there is no result, or not the whole of it.
 #[derive(Debug)]
@@ -65,7 +71,11 @@ pub enum Failure {
         need_kib: usize,
         /// Heap that there is, in KiB.
         heap_kib: usize,
+        /// Jobs write logs, whose size `log_avg_msec=` decides.
+        logs: bool,
     },
+    /// A disk's backend closed or vanished while a job used it.
+    BackendGone(String, XenbusState),
     /// A disk can't be connected.
     Connect(String, ConnectError),
     /// A file system on this disk can't be used.
@@ -105,10 +115,15 @@ impl fmt::Display for Failure {
             Self::TwoDisks { name } => {
                 write!(f, "two disks are called {name}; give them different names in the configuration")
             }
-            Self::Memory { jobs, need_kib, heap_kib } => write!(
+            Self::Memory { jobs, need_kib, heap_kib, logs } => write!(
                 f,
                 "the results of {jobs} jobs need a heap of {need_kib} KiB, there are {heap_kib}; \
-                 raise memory= or log_avg_msec="
+                 raise memory= or {}",
+                if *logs { "log_avg_msec=" } else { "name fewer disks with filename=" }
+            ),
+            Self::BackendGone(disk, state) => write!(
+                f,
+                "{disk}: its backend went away (state {state}); what was in flight is lost"
             ),
             Self::Connect(disk, error) => write!(f, "{disk}: {error}"),
             Self::Files(disk, error) => write!(f, "{disk}: {error}"),
@@ -132,6 +147,8 @@ pub struct Runner<'a> {
     grants: GrantTable<'a, Xen>,
     store: Xenstore<'a, Xen>,
     control: Control,
+    /// Fires when a backend of a connected disk changes its state.
+    backends: WatchToken,
     results: Vec<JobResult>,
     /// The first I/O has been announced.
     first_io: bool,
@@ -158,12 +175,14 @@ impl<'a> Runner<'a> {
     /// xenstore's.
     pub fn new(xen: &'a Xen, mut store: Xenstore<'a, Xen>) -> Result<Self, xenstore::Error> {
         let control = Control::new(xen, &mut store)?;
+        let backends = store.new_watch()?;
         let grants = GrantTable::new(xen);
         Ok(Self {
             xen,
             grants,
             store,
             control,
+            backends,
             results: Vec::new(),
             first_io: false,
             reported: false,
@@ -215,7 +234,8 @@ impl<'a> Runner<'a> {
         let (need, heap) = (bench::result::heap_bytes(&jobs), memory::heap_size());
         if need > heap {
             let (need_kib, heap_kib) = (need.div_ceil(1024), heap / 1024);
-            return Err(Failure::Memory { jobs: jobs.len(), need_kib, heap_kib });
+            let logs = jobs.iter().any(|job| job.reporting.has_log());
+            return Err(Failure::Memory { jobs: jobs.len(), need_kib, heap_kib, logs });
         }
         if let Some(missing) =
             jobs.iter().flat_map(|job| &job.disks).find(|name| !names.contains(name))
@@ -268,7 +288,10 @@ impl<'a> Runner<'a> {
         }
         let run = &mut |runner: &mut Self, disks: &mut [Connected<'a>]| {
             runner.look_up_files(jobs, disks)?;
-            let offers = disks.iter().filter(|disk| disk.device.info().persistent);
+            // The advice is on Linux's backend, and others have no such parameter.
+            let offers = disks
+                .iter()
+                .filter(|disk| disk.device.info().persistent && disk.device.backend().is_vbd());
             for warning in offers.filter_map(|disk| bench::persistent::warning(jobs, &disk.name)) {
                 say!("ringmark: {warning}");
             }
@@ -291,18 +314,54 @@ impl<'a> Runner<'a> {
         if hold {
             self.report(done.as_ref().err());
             say!("ringmark: holding the disks; end with xl shutdown, or Ctrl-C on the console");
-            let _ = self.control.wait(self.xen, &mut self.store);
+            // Without xenstore nobody could ask for anything.
+            let _ = self.hold(&mut connected);
         }
-        for Connected { name, device, .. } in connected {
-            let left = device.disconnect(self.xen, &mut self.grants, &mut self.store);
-            if left.timed_out {
-                say!("ringmark: {name}: backend did not answer the close in time");
-            }
-            if left.quarantined_pages != 0 {
-                say!("ringmark: {name}: backend kept {} pages mapped", left.quarantined_pages);
-            }
+        for disk in connected {
+            self.disconnect(disk);
         }
         done
+    }
+
+    /// Keeps the disks connected until the guest is to end. One that the tool stack wants back is
+    /// given up at once.
+    fn hold(&mut self, connected: &mut Vec<Connected<'a>>) -> Result<(), xenstore::Error> {
+        while !self.control.is_asked(&mut self.store) {
+            // A watch is a hint, and keys make none fire: so all is looked at anyhow.
+            let mut wanted = None;
+            for (place, disk) in connected.iter().enumerate() {
+                let state = disk.device.backend().state(&mut self.store);
+                if state.is_ok_and(|state| state != XenbusState::Connected) {
+                    wanted = Some(place);
+                }
+            }
+            if let Some(place) = wanted {
+                let disk = connected.remove(place);
+                say!("ringmark: {}: given up, as the backend's side asked", disk.name);
+                self.disconnect(disk);
+                continue;
+            }
+            let look_again_ns = self.xen.now_ns().saturating_add(LOOK_AGAIN_NS);
+            self.store.wait_fired(self.backends, look_again_ns)?;
+            self.control.read(&mut self.store)?;
+        }
+        Ok(())
+    }
+
+    fn disconnect(&mut self, disk: Connected<'a>) {
+        let Connected { name, device, .. } = disk;
+        let _ = device.backend().unwatch(&mut self.store, self.backends);
+        let left = device.disconnect(self.xen, &mut self.grants, &mut self.store);
+        if left.xenstore_failed {
+            say!(
+                "ringmark: {name}: xenstore failed, so that the backend could not be asked to close"
+            );
+        } else if left.timed_out {
+            say!("ringmark: {name}: backend did not answer the close in time");
+        }
+        if left.quarantined_pages != 0 {
+            say!("ringmark: {name}: backend kept {} pages mapped", left.quarantined_pages);
+        }
     }
 
     fn connect_all(
@@ -317,6 +376,12 @@ impl<'a> Runner<'a> {
             let device =
                 Blkfront::connect(self.xen, &mut self.grants, &mut self.store, vdev, &setup)
                     .map_err(|error| Failure::Connect(name.clone(), error))?;
+            // Where there are more disks than watches, some go unwatched. The first event is waited
+            // for: it is not to come while something is measured.
+            if device.backend().watch(&mut self.store, self.backends).is_ok() {
+                let soon_ns = self.xen.now_ns().saturating_add(LOOK_AGAIN_NS);
+                self.store.wait_fired(self.backends, soon_ns)?;
+            }
             let info = device.info();
             say!(
                 "{name}: {} MiB, {}-byte sectors{}, grants {}{}",
@@ -381,6 +446,8 @@ impl<'a> Runner<'a> {
         jobs: &[Job],
         connected: &mut [Connected<'a>],
     ) -> Result<(), Failure> {
+        let mut backends: Vec<Watched> = connected.iter().map(Watched::new).collect();
+        let mut gone = None;
         let mut disks: Vec<Disk<'_, 'a, Xen>> = connected
             .iter_mut()
             .map(|Connected { name, device, files, .. }| Disk {
@@ -393,6 +460,7 @@ impl<'a> Runner<'a> {
         let mut stopped = false;
         let mut before = Progress::default();
         let (first_io, control, store) = (&mut self.first_io, &mut self.control, &mut self.store);
+        let watch = self.backends;
         // No measurement waits for the console: what finds no room there comes with the next tick.
         let mut observe = |progress: &Progress| {
             let ios = progress.read.ios + progress.written.ios;
@@ -405,10 +473,22 @@ impl<'a> Runner<'a> {
                 before = *progress;
             }
             stopped |= control.is_asked(store);
+            // Memory only, unless a state has changed.
+            if store.take_fired(watch).unwrap_or(false) {
+                gone = backends.iter_mut().find_map(|backend| backend.look(store));
+            }
+            // What has not found room on the console.
+            backends.iter_mut().for_each(Watched::say);
+            if gone.is_some() {
+                return Verdict::Abandon;
+            }
             if stopped { Verdict::Stop } else { Verdict::Continue }
         };
         let outcome = engine::run(self.xen, jobs.to_vec(), &mut disks, &mut observe);
         self.results.extend(outcome.results);
+        if let Some(gone) = gone {
+            return Err(gone);
+        }
         if let Some(error) = outcome.error {
             return Err(Failure::Run(error));
         }
@@ -416,6 +496,47 @@ impl<'a> Runner<'a> {
             return Err(Failure::Io(what));
         }
         if stopped { Err(Failure::Stopped) } else { Ok(()) }
+    }
+}
+
+/// A backend whose disk a job uses.
+struct Watched {
+    name: String,
+    backend: Backend,
+    /// What is still to be said of it.
+    notice: Option<String>,
+    /// The tool stack wants the disk back, which was noticed.
+    is_wanted: bool,
+}
+
+impl Watched {
+    fn new(disk: &Connected<'_>) -> Self {
+        let backend = disk.device.backend();
+        Self { name: disk.name.clone(), backend, notice: None, is_wanted: false }
+    }
+
+    /// Looks at the state; the failure, if the backend is gone.
+    fn look(&mut self, store: &mut Xenstore<'_, Xen>) -> Option<Failure> {
+        match self.backend.state(store) {
+            Ok(state @ (XenbusState::Closed | XenbusState::Unknown)) => {
+                Some(Failure::BackendGone(self.name.clone(), state))
+            }
+            Ok(XenbusState::Closing) if !self.is_wanted => {
+                self.is_wanted = true;
+                self.notice = Some(format!(
+                    "ringmark: {}: xl block-detach waits for this disk, but a job uses it: it is \
+                     given up when the job ends",
+                    self.name
+                ));
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// Says it, unless that takes a wait.
+    fn say(&mut self) {
+        self.notice.take_if(|notice| console::try_print(notice));
     }
 }
 

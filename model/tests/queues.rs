@@ -86,7 +86,7 @@ fn a_backend_with_fewer_queues_names_its_limit() {
         };
         assert_eq!(connect(most), Ok(Disconnected::default()));
         let error = connect(most + 1).unwrap_err();
-        assert_eq!(error, ConnectError::TooFewQueues { queues: most + 1, most });
+        assert_eq!(error, ConnectError::TooFewQueues { queues: most + 1, most, is_vbd: true });
         assert!(error.to_string().contains(&format!("use ringmark_queues={most},")), "{error}");
         assert_eq!(xen.world().xen.pages_out(), 0);
         assert_eq!(connect(most), Ok(Disconnected::default()));

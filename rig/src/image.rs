@@ -45,7 +45,8 @@ const DOM0_MODULES: [&str; 11] = [
     "xen-privcmd",
     "xenfs",
 ];
-const XEN_PROGRAMS: [&str; 5] = ["xen-init-dom0", "xenconsole", "xenconsoled", "xenstored", "xl"];
+const XEN_PROGRAMS: [&str; 6] =
+    ["libxl-save-helper", "xen-init-dom0", "xenconsole", "xenconsoled", "xenstored", "xl"];
 const XENSTORE_PROGRAMS: [&str; 6] = ["exists", "list", "ls", "read", "rm", "write"];
 
 /// The pieces of a machine that boots Xen, as files.

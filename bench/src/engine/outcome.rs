@@ -67,6 +67,8 @@ pub enum RunError {
         /// Requests that it owes on that queue.
         outstanding: u32,
     },
+    /// The observer gave the run up ([`Verdict::Abandon`]).
+    Abandoned,
 }
 
 impl fmt::Display for RunError {
@@ -102,6 +104,7 @@ impl fmt::Display for RunError {
                  completed others",
                 REQUEST_TIMEOUT_NS / NS_PER_SECOND
             ),
+            Self::Abandoned => f.write_str("given up, with I/Os in flight"),
         }
     }
 }
@@ -149,4 +152,6 @@ pub enum Verdict {
     Continue,
     /// Put no more I/Os, and end when those in flight are done.
     Stop,
+    /// End at once: those in flight never end.
+    Abandon,
 }

@@ -1,5 +1,6 @@
 //! What can go wrong with a VBD: at connect, with one request, with all of them.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
@@ -34,6 +35,10 @@ pub enum ConnectError {
     },
     /// The backend went away.
     Gone(XenbusState),
+    /// The backend domain could not set the disk up; what it said of that.
+    Hotplug(String),
+    /// A CD drive that is empty.
+    NoMedium,
     /// The backend's ring is too small for so many requests in flight.
     RingTooSmall {
         /// Slots that were asked for.
@@ -47,6 +52,8 @@ pub enum ConnectError {
         queues: u32,
         /// Queues that the backend has.
         most: u32,
+        /// The backend is the kernel's, whose parameter decides.
+        is_vbd: bool,
     },
     /// There are not so many pages left.
     OutOfPages {
@@ -57,6 +64,13 @@ pub enum ConnectError {
     Grants(TableFull),
     /// No event channel to be had.
     EventChannel(Errno),
+    /// An error after which the backend kept pages mapped; they are never used again.
+    Kept {
+        /// The error.
+        error: Box<Self>,
+        /// How many pages.
+        quarantined_pages: u32,
+    },
 }
 
 impl fmt::Display for ConnectError {
@@ -76,16 +90,26 @@ impl fmt::Display for ConnectError {
                 STEP_TIMEOUT_NS / 1_000_000_000
             ),
             Self::Gone(state) => write!(f, "backend went away (state {state})"),
+            Self::Hotplug(why) if why.is_empty() => {
+                f.write_str("the backend domain could not set the disk up; see its hotplug log")
+            }
+            Self::Hotplug(why) => {
+                write!(f, "the backend domain could not set the disk up: {}", why.escape_debug())
+            }
+            Self::NoMedium => f.write_str("the CD drive is empty; insert a medium or leave it out"),
             Self::RingTooSmall { slots, most } => write!(
                 f,
                 "{slots} requests at once on a queue are more than the {most} entries of the \
                  backend's largest ring; use iodepth={most} or less for each of ringmark_queues"
             ),
-            Self::TooFewQueues { queues, most } => write!(
-                f,
-                "the backend has {most} of the {queues} queues; use ringmark_queues={most}, or \
-                 raise max_queues of xen-blkback in the backend domain"
-            ),
+            Self::TooFewQueues { queues, most, is_vbd } => {
+                write!(f, "the backend has {most} of the {queues} queues; ")?;
+                write!(f, "use ringmark_queues={most}")?;
+                if *is_vbd {
+                    f.write_str(", or raise max_queues of xen-blkback in the backend domain")?;
+                }
+                Ok(())
+            }
             Self::OutOfPages { needed } => write!(
                 f,
                 "out of memory: the disk's buffers need {} KiB; raise memory= or lower iodepth or bs",
@@ -93,6 +117,9 @@ impl fmt::Display for ConnectError {
             ),
             Self::Grants(full) => full.fmt(f),
             Self::EventChannel(errno) => write!(f, "no event channel: {errno}"),
+            Self::Kept { error, quarantined_pages } => {
+                write!(f, "{error}; the backend kept {quarantined_pages} pages mapped")
+            }
         }
     }
 }

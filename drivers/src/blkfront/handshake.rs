@@ -15,6 +15,7 @@
 //!
 //! What stands in the backend's directory is read in `paths`.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -28,7 +29,7 @@ use super::resources::Resources;
 use super::{ConnectError, DiskInfo, Setup, Vdev};
 use crate::grant::GrantTable;
 use crate::hypervisor::Hypervisor;
-use crate::xenstore::{self, Transaction, Xenstore};
+use crate::xenstore::{self, Transaction, WatchToken, Xenstore};
 
 /// How long a backend with which no connection came about may take to close, in nanoseconds.
 const CLOSE_TIMEOUT_NS: u64 = 2_000_000_000;
@@ -38,8 +39,58 @@ const CLOSE_TIMEOUT_NS: u64 = 2_000_000_000;
 pub struct Disconnected {
     /// Pages that the backend did not let go; they are never used again.
     pub quarantined_pages: u32,
-    /// The backend did not answer the close within the time limit.
+    /// The backend did not answer the close within the time limit, or could not be asked.
     pub timed_out: bool,
+    /// It was xenstore that failed: what the backend did is not known.
+    pub xenstore_failed: bool,
+}
+
+/// The backend of a VBD, to be asked for its state while the VBD is in use.
+#[derive(Clone, Debug)]
+pub struct Backend(Paths);
+
+impl Backend {
+    /// Returns its state: [`XenbusState::Closing`] when the tool stack wants the VBD back,
+    /// [`XenbusState::Closed`] or [`XenbusState::Unknown`] when it will answer nothing any more.
+    ///
+    /// # Errors
+    /// xenstore's, or a value that is no state.
+    pub fn state<H: Hypervisor>(
+        &self,
+        store: &mut Xenstore<'_, H>,
+    ) -> Result<XenbusState, ConnectError> {
+        self.0.backend_state(store)
+    }
+
+    /// Lets `watch` fire when the state changes, and once now.
+    ///
+    /// # Errors
+    /// xenstore's; a domain has a limited number of watches.
+    pub fn watch<H: Hypervisor>(
+        &self,
+        store: &mut Xenstore<'_, H>,
+        watch: WatchToken,
+    ) -> Result<(), xenstore::Error> {
+        store.watch_also(&self.0.backend_state_path(), watch)
+    }
+
+    /// Takes that back.
+    ///
+    /// # Errors
+    /// xenstore's.
+    pub fn unwatch<H: Hypervisor>(
+        &self,
+        store: &mut Xenstore<'_, H>,
+        watch: WatchToken,
+    ) -> Result<(), xenstore::Error> {
+        store.unwatch_one(&self.0.backend_state_path(), watch)
+    }
+
+    /// Whether it is the kernel's block backend (`vbd`), to which the parameters of Linux's
+    /// `xen-blkback` may apply; another is QEMU's (`qdisk`) or another program's.
+    pub fn is_vbd(&self) -> bool {
+        self.0.kind() == "vbd"
+    }
 }
 
 /// A connected VBD.
@@ -117,8 +168,13 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
                 Ok(device)
             }
             Err(error) => {
-                device.close(hypervisor, grants, store, CLOSE_TIMEOUT_NS);
-                Err(error)
+                let left = device.close(hypervisor, grants, store, CLOSE_TIMEOUT_NS);
+                Err(match left.quarantined_pages {
+                    0 => error,
+                    quarantined_pages => {
+                        ConnectError::Kept { error: Box::new(error), quarantined_pages }
+                    }
+                })
             }
         }
     }
@@ -211,6 +267,11 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
         self.vdev
     }
 
+    /// The VBD's backend.
+    pub fn backend(&self) -> Backend {
+        Backend(self.paths.clone())
+    }
+
     /// Closes the VBD and takes everything back that the backend lets go.
     ///
     /// Requests in flight get no completion; what they touch stays out of use if the backend
@@ -240,9 +301,10 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
             .and(closed)
             .and_then(|()| paths.await_backend(hypervisor, store, XenbusState::Closed, timeout_ns));
         let timed_out = !matches!(closed, Ok(()) | Err(ConnectError::Gone(_)));
+        let xenstore_failed = matches!(closed, Err(ConnectError::Xenstore(..)));
         let resources = self.queues.into_iter().map(QueuePair::into_resources);
         let quarantined_pages = resources.map(|one| one.give_back(hypervisor, grants)).sum();
-        Disconnected { quarantined_pages, timed_out }
+        Disconnected { quarantined_pages, timed_out, xenstore_failed }
     }
 }
 

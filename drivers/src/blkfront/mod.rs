@@ -20,7 +20,7 @@ use xen_abi::blkif::{MAX_SEGMENTS, SECTOR_SIZE, SEGMENTS_PER_INDIRECT_PAGE};
 use crate::ring;
 
 pub use error::{Broken, ConnectError, IoError};
-pub use handshake::{Blkfront, Disconnected};
+pub use handshake::{Backend, Blkfront, Disconnected};
 pub use queue::{Completion, Counters, PagesKept, QueuePair};
 pub use slot::{Operation, Slot};
 pub use vdev::Vdev;
@@ -110,7 +110,11 @@ impl Setup {
             return Err(ConnectError::RingTooSmall { slots: self.slots, most: entries });
         }
         if self.queues > offer.queues_max {
-            return Err(ConnectError::TooFewQueues { queues: self.queues, most: offer.queues_max });
+            return Err(ConnectError::TooFewQueues {
+                queues: self.queues,
+                most: offer.queues_max,
+                is_vbd: offer.is_vbd,
+            });
         }
         Ok(())
     }
@@ -128,6 +132,8 @@ struct Offer {
     ring_order_max: u32,
     /// Queues, 1 to [`QUEUES_MAX`].
     queues_max: u32,
+    /// It is the kernel's block backend, not QEMU's or another program's.
+    is_vbd: bool,
 }
 
 /// What the backend says of the disk, checked.

@@ -33,7 +33,7 @@ pub(super) const STEP_TIMEOUT_NS: u64 = 20_000_000_000;
 const RE_READ_NS: u64 = 500_000_000;
 
 /// Where a VBD's two halves live in xenstore.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Paths {
     pub(super) frontend: String,
     backend: String,
@@ -72,11 +72,23 @@ impl Paths {
             .map_err(|error| ConnectError::Xenstore(path, error))
     }
 
-    fn backend_state<H: Hypervisor>(
+    /// The kind of the backend as the tool stack names it, such as `vbd` or `qdisk`.
+    pub(super) fn kind(&self) -> &str {
+        let below = self.backend.split_once("/backend/").map_or("", |(_, below)| below);
+        below.split('/').next().unwrap_or_default()
+    }
+
+    /// Where the backend's state is.
+    pub(super) fn backend_state_path(&self) -> String {
+        format!("{}/state", self.backend)
+    }
+
+    /// The backend's state; [`XenbusState::Unknown`] when its directory is gone.
+    pub(super) fn backend_state<H: Hypervisor>(
         &self,
         store: &mut Xenstore<'_, H>,
     ) -> Result<XenbusState, ConnectError> {
-        let path = format!("{}/state", self.backend);
+        let path = self.backend_state_path();
         match store.read(Transaction::NONE, &path) {
             // The backend's directory is all of its domain that we may read, as long as it stands.
             Err(error) if error.is_out_of_sight() => Ok(XenbusState::Unknown),
@@ -95,7 +107,7 @@ impl Paths {
         wanted: XenbusState,
         timeout_ns: u64,
     ) -> Result<(), ConnectError> {
-        let path = format!("{}/state", self.backend);
+        let path = self.backend_state_path();
         let failed = |error| ConnectError::Xenstore(path.clone(), error);
         let token = store.watch(&path).map_err(failed)?;
         let mut patience = Patience::new(hypervisor.now_ns(), timeout_ns);
@@ -110,6 +122,9 @@ impl Paths {
                 Verdict::Gone => break Err(ConnectError::Gone(state)),
                 Verdict::Wait => {}
             }
+            if let Some(why) = self.never_comes(store, state, wanted) {
+                break Err(why);
+            }
             if patience.is_over() {
                 break Err(ConnectError::Stuck { state, wanted });
             }
@@ -122,6 +137,28 @@ impl Paths {
         // A watch that stays costs a flag, and must not hide how the wait ended.
         let _ = store.unwatch(&path, token);
         arrived
+    }
+
+    /// Why a backend that has not begun never will, as far as its directory says.
+    fn never_comes<H: Hypervisor>(
+        &self,
+        store: &mut Xenstore<'_, H>,
+        state: XenbusState,
+        wanted: XenbusState,
+    ) -> Option<ConnectError> {
+        let has_begun = !matches!(state, XenbusState::Unknown | XenbusState::Initialising);
+        if has_begun || wanted != XenbusState::InitWait {
+            return None;
+        }
+        let mut node = |key| self.optional(store, key).ok().flatten();
+        if node("hotplug-status").is_some_and(|status| status == "error") {
+            let why = node("hotplug-error").unwrap_or_default();
+            return Some(ConnectError::Hotplug(why));
+        }
+        // Format, colon and path; or the path alone.
+        let holds_none = |params: String| params.rsplit(':').next() == Some("");
+        let is_cdrom = node("device-type").is_some_and(|kind| kind == "cdrom");
+        (is_cdrom && node("params").is_some_and(holds_none)).then_some(ConnectError::NoMedium)
     }
 
     pub(super) fn read_info<H: Hypervisor>(
@@ -181,6 +218,7 @@ impl Paths {
         Ok(Offer {
             ring_order_max: self.offered(store, "max-ring-page-order", (0, ring::ORDER_MAX))?,
             queues_max: self.offered(store, "multi-queue-max-queues", (1, QUEUES_MAX))?,
+            is_vbd: self.kind() == "vbd",
         })
     }
 

@@ -296,7 +296,9 @@ fn k9() {
                     assert!(queues <= most, "{offer:?}");
                     closes_and_opens(&xen, &mut guest, device);
                 }
-                Err(error) => assert_eq!(error, ConnectError::TooFewQueues { queues, most }),
+                Err(error) => {
+                    assert_eq!(error, ConnectError::TooFewQueues { queues, most, is_vbd: true })
+                }
             }
         }
     }

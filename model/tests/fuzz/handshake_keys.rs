@@ -175,5 +175,8 @@ fn name(error: &ConnectError) -> &'static str {
         ConnectError::OutOfPages { .. } => "out of pages",
         ConnectError::Grants(_) => "grants",
         ConnectError::EventChannel(_) => "event channel",
+        ConnectError::Hotplug(_) => "hotplug",
+        ConnectError::NoMedium => "no medium",
+        ConnectError::Kept { error, .. } => name(error),
     }
 }

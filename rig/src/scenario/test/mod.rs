@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod check;
+mod control;
 mod data;
 mod disks;
 mod files;
@@ -99,6 +100,7 @@ fn on_xen(rig: &Rig, name: &str, tally: &mut Tally) -> Result<()> {
     checks.extend(guest::checks());
     checks.extend(protection::checks());
     checks.extend(files::checks());
+    checks.extend(control::checks());
     checks.extend(bad_input::checks());
     checks.extend(tool::checks());
     checks.extend(output::checks());

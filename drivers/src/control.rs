@@ -1,0 +1,123 @@
+//! What the tool stack asks of the domain: the node `control/shutdown`
+//! (docs/misc/xenstore-paths.pandoc).
+//!
+//! A watch event means "read the node" and nothing else: it may be spurious, and the node may hold a
+//! request that this guest cannot follow. Whatever it holds is acknowledged by emptying it, so that
+//! nobody waits for an answer; only some of it ends the guest.
+
+use alloc::string::String;
+
+use xen_abi::sched::ShutdownReason;
+
+use crate::hypervisor::Hypervisor;
+use crate::xenstore::{Error, Transaction, WatchToken, Xenstore};
+
+const SHUTDOWN: &str = "control/shutdown";
+/// How long the first event of a new watch may take, in nanoseconds.
+const FIRST_EVENT_NS: u64 = 1_000_000_000;
+
+/// What was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// The guest is to end in this way.
+    End(ShutdownReason),
+    /// `xl save` or `xl migrate`: the guest is to suspend itself, which it cannot.
+    Suspend,
+    /// Something else.
+    Unknown(String),
+}
+
+impl Request {
+    /// The request that a value of the node stands for; an empty one is none.
+    fn parse(value: &str) -> Option<Self> {
+        Some(match value {
+            "" => return None,
+            "poweroff" | "halt" => Self::End(ShutdownReason::Poweroff),
+            "reboot" => Self::End(ShutdownReason::Reboot),
+            "suspend" => Self::Suspend,
+            _ => Self::Unknown(value.into()),
+        })
+    }
+}
+
+/// Listens to the tool stack.
+#[derive(Debug)]
+pub struct Control {
+    watch: WatchToken,
+    /// The last request, if the node could not be emptied: it stands there still.
+    left: Option<Request>,
+}
+
+impl Control {
+    /// Tells the tool stack what the guest understands, and listens from now on.
+    ///
+    /// # Errors
+    /// xenstore's.
+    pub fn new<H: Hypervisor>(hypervisor: &H, store: &mut Xenstore<'_, H>) -> Result<Self, Error> {
+        for feature in ["control/feature-poweroff", "control/feature-reboot"] {
+            // Some tool stacks don't let a guest write here, and then don't read it either.
+            match store.write(Transaction::NONE, feature, "1") {
+                Ok(()) | Err(Error::Refused(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let watch = store.watch(SHUTDOWN)?;
+        // Each watch fires once when it is set: better now than while something is measured.
+        store.wait_fired(watch, hypervisor.now_ns().saturating_add(FIRST_EVENT_NS))?;
+        Ok(Self { watch, left: None })
+    }
+
+    /// Returns the request that has come, if any. Reads memory only unless the watch has fired.
+    ///
+    /// # Errors
+    /// xenstore's.
+    pub fn poll<H: Hypervisor>(
+        &mut self,
+        store: &mut Xenstore<'_, H>,
+    ) -> Result<Option<Request>, Error> {
+        if store.take_fired(self.watch)? { self.read(store) } else { Ok(None) }
+    }
+
+    /// Reads the node, whether the watch has fired or not; acknowledges what it holds.
+    ///
+    /// # Errors
+    /// xenstore's.
+    pub fn read<H: Hypervisor>(
+        &mut self,
+        store: &mut Xenstore<'_, H>,
+    ) -> Result<Option<Request>, Error> {
+        let Some(request) = read_node(store, Transaction::NONE)? else {
+            self.left = None;
+            return Ok(None);
+        };
+        if self.left.as_ref() == Some(&request) {
+            return Ok(None);
+        }
+        // In a transaction, so that no request is emptied away that was not seen.
+        let taken = store.transaction(|store, transaction| {
+            let request = read_node(store, transaction)?;
+            if request.is_some() {
+                store.write(transaction, SHUTDOWN, "")?;
+            }
+            Ok(request)
+        });
+        match taken {
+            Err(Error::Refused(_)) => {
+                self.left = Some(request.clone());
+                Ok(Some(request))
+            }
+            taken => taken,
+        }
+    }
+}
+
+fn read_node<H: Hypervisor>(
+    store: &mut Xenstore<'_, H>,
+    transaction: Transaction,
+) -> Result<Option<Request>, Error> {
+    match store.read(transaction, SHUTDOWN) {
+        Ok(value) => Ok(Request::parse(&value)),
+        Err(error) if error.is_out_of_sight() => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,162 @@
+//! What a backend's nodes say before, during and after a disk is in use: that the tool stack wants
+//! it back, that it is gone, that it will never come.
+
+use bench::engine::{self, RunError, Verdict};
+use drivers::Hypervisor;
+use drivers::blkfront::{ConnectError, GrantMode};
+use model::guest::{engine_disk, setup};
+use model::{Disk, Guest, ModelXen};
+use xen_abi::xenbus::XenbusState;
+
+const XVDA: u32 = 51712;
+
+/// X8: `xl block-detach` writes this, and waits until the frontend has closed.
+#[test]
+fn x8_a_backend_that_is_to_close_is_seen_by_a_watch() {
+    for seed in 0..20 {
+        let xen = ModelXen::seeded(seed);
+        xen.attach(Disk::new(XVDA, 512));
+        xen.attach(Disk::new(XVDA + 16, 512));
+        let mut guest = Guest::boot(&xen);
+        let watch = guest.store.new_watch().unwrap();
+        let soon = |xen: &ModelXen| xen.now_ns() + 1_000_000_000;
+        let devices = [XVDA, XVDA + 16].map(|vdev| {
+            let device = guest.connect(vdev, &setup(GrantMode::Persistent)).unwrap();
+            device.backend().watch(&mut guest.store, watch).unwrap();
+            assert_eq!(guest.store.wait_fired(watch, soon(&xen)), Ok(true), "the first event");
+            device
+        });
+        // Nothing is sent while nothing happens.
+        let served = xen.world().store.requests;
+        assert_eq!(guest.store.wait_fired(watch, soon(&xen)), Ok(false));
+        assert_eq!(xen.world().store.requests, served);
+
+        let path = xen.world().disks[1].path().to_string();
+        xen.world().set(&format!("{path}/state"), "5");
+        assert_eq!(guest.store.wait_fired(watch, soon(&xen)), Ok(true));
+        let states = devices.each_ref().map(|device| device.backend().state(&mut guest.store));
+        assert_eq!(states, [Ok(XenbusState::Connected), Ok(XenbusState::Closing)]);
+        let start_ns = xen.now_ns();
+        for device in devices {
+            device.backend().unwatch(&mut guest.store, watch).unwrap();
+            let left = guest.disconnect(device);
+            assert_eq!((left.quarantined_pages, left.timed_out), (0, false));
+        }
+        assert!(xen.now_ns() - start_ns < 1_000_000_000);
+        assert_eq!(xen.world().store.guest_watches(), 0);
+    }
+}
+
+#[test]
+fn x10_a_backend_that_is_gone_is_told_from_a_silent_one() {
+    let xen = ModelXen::seeded(1);
+    xen.attach(Disk::new(XVDA, 512));
+    let mut guest = Guest::boot(&xen);
+    let mut device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
+    let backend = device.backend();
+    assert!(backend.is_vbd());
+    let jobs = "rw=randread bs=4k iodepth=8 runtime=100 time_based filename=xvda";
+    let jobs = bench::job::parse(jobs).unwrap();
+    let start_ns = xen.now_ns();
+    let outcome = {
+        let mut disks = [engine_disk("xvda", &mut device)];
+        engine::run(&xen, jobs, &mut disks, &mut |progress| match progress.elapsed_ns
+            < 2_000_000_000
+        {
+            true => Verdict::Continue,
+            false => Verdict::Abandon,
+        })
+    };
+    assert_eq!(outcome.error, Some(RunError::Abandoned));
+    assert_eq!(outcome.results[0].errors(), 8, "what was in flight is lost");
+    assert!(outcome.results[0].ios() > 0 && xen.now_ns() - start_ns < 4_000_000_000);
+    let path = xen.world().disks[0].path().to_string();
+    xen.world().set(&format!("{path}/state"), "6");
+    assert_eq!(backend.state(&mut guest.store), Ok(XenbusState::Closed));
+    xen.world().unset(&path);
+    assert_eq!(backend.state(&mut guest.store), Ok(XenbusState::Unknown));
+    guest.disconnect(device);
+}
+
+/// The error of a connect to a disk with these nodes whose backend stays Initialising, and how
+/// long it took.
+fn never_begins(keys: &[(&str, &str)]) -> (ConnectError, u64) {
+    let mut disk = Disk::new(XVDA, 512);
+    disk.keys.push(("state", Some("1".into())));
+    disk.states.push((XenbusState::Initialising, "1"));
+    let xen = ModelXen::seeded(1);
+    xen.attach(disk);
+    let path = xen.world().disks[0].path().to_string();
+    keys.iter().for_each(|(key, value)| xen.world().set(&format!("{path}/{key}"), value));
+    let mut guest = Guest::boot(&xen);
+    let start_ns = xen.now_ns();
+    let error = guest.connect(XVDA, &setup(GrantMode::Persistent)).map(drop).unwrap_err();
+    (error, xen.now_ns() - start_ns)
+}
+
+#[test]
+fn x10_a_backend_that_will_never_come_is_not_waited_for() {
+    let why = "losetup failed";
+    for (keys, error) in [
+        (&[("device-type", "cdrom"), ("params", "")][..], Some(ConnectError::NoMedium)),
+        (&[("device-type", "cdrom"), ("params", "empty:")], Some(ConnectError::NoMedium)),
+        (&[("device-type", "cdrom"), ("params", "aio:/a.iso")], None),
+        (&[("device-type", "cdrom")], None),
+        (&[("device-type", "disk"), ("params", "")], None),
+        (
+            &[("hotplug-status", "error"), ("hotplug-error", why)],
+            Some(ConnectError::Hotplug(why.into())),
+        ),
+        (&[("hotplug-status", "error")], Some(ConnectError::Hotplug(String::new()))),
+        (&[("hotplug-status", "connected"), ("hotplug-error", why)], None),
+    ] {
+        let (found, took_ns) = never_begins(keys);
+        match error {
+            Some(error) => {
+                assert_eq!(found, error);
+                assert!(took_ns < 1_000_000_000, "{keys:?}: {took_ns}");
+            }
+            None => assert!(matches!(found, ConnectError::Stuck { .. }), "{keys:?}: {found}"),
+        }
+    }
+}
+
+#[test]
+fn x10_advice_is_on_the_backend_that_there_is() {
+    let error = |is_vbd| ConnectError::TooFewQueues { queues: 4, most: 1, is_vbd }.to_string();
+    assert!(error(true).contains("xen-blkback"));
+    assert!(!error(false).contains("blkback") && error(false).contains("ringmark_queues=1"));
+}
+
+#[test]
+fn a7_pages_that_a_failed_connect_leaves_with_the_backend_are_told() {
+    let mut disk = Disk { clings: true, ..Disk::new(XVDA, 512) };
+    disk.keys.push(("sectors", Some("0".into())));
+    let xen = ModelXen::seeded(1);
+    xen.attach(disk);
+    let mut guest = Guest::boot(&xen);
+    let error = guest.connect(XVDA, &setup(GrantMode::Persistent)).map(drop).unwrap_err();
+    let ConnectError::Kept { error, quarantined_pages } = error else { panic!("{error}") };
+    assert!(matches!(*error, ConnectError::BadNode { .. }), "{error}");
+    assert_eq!(xen.world().xen.pages_out(), quarantined_pages as usize);
+}
+
+#[test]
+fn x10_a_xenstore_that_died_is_blamed_and_not_the_backend() {
+    let xen = ModelXen::seeded(1);
+    xen.attach(Disk::new(XVDA, 512));
+    let mut guest = Guest::boot(&xen);
+    let device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
+    xen.world().store.is_stopped = true;
+    let left = guest.disconnect(device);
+    assert!(left.timed_out && left.xenstore_failed);
+    // A backend that does not answer is no xenstore that failed.
+    let mut disk = Disk::new(XVDA, 512);
+    disk.states.extend([(XenbusState::Closing, "4"), (XenbusState::Closed, "4")]);
+    let xen = ModelXen::seeded(1);
+    xen.attach(disk);
+    let mut guest = Guest::boot(&xen);
+    let device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
+    let left = guest.disconnect(device);
+    assert!(left.timed_out && !left.xenstore_failed);
+}

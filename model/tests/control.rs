@@ -1,0 +1,128 @@
+//! R2: requests of the tool stack. A watch event is no request, and only some requests end a guest.
+
+use drivers::Hypervisor;
+use drivers::control::{Control, Request};
+use drivers::xenstore::{Transaction, Xenstore};
+use model::xenstored::Perms;
+use model::{GUEST, Guest, ModelXen};
+use xen_abi::DomId;
+use xen_abi::sched::ShutdownReason;
+
+const NODE: &str = "/local/domain/1/control/shutdown";
+
+/// Runs `test` with a guest that listens.
+fn listening(test: impl Fn(&ModelXen, &mut Xenstore<'_, ModelXen>, &mut Control)) {
+    for seed in 0..20 {
+        let xen = ModelXen::seeded(seed);
+        let mut guest = Guest::boot(&xen);
+        let mut control = Control::new(&xen, &mut guest.store).unwrap();
+        assert_eq!(control.read(&mut guest.store), Ok(None));
+        assert_eq!(control.poll(&mut guest.store), Ok(None), "the first event is none");
+        test(&xen, &mut guest.store, &mut control);
+        // However that ended, the guest listens.
+        assert_eq!(asked(&xen, &mut guest.store, &mut control, "halt"), [POWEROFF]);
+    }
+}
+
+const POWEROFF: Request = Request::End(ShutdownReason::Poweroff);
+
+/// What comes of this value within a second.
+fn asked(
+    xen: &ModelXen,
+    store: &mut Xenstore<'_, ModelXen>,
+    control: &mut Control,
+    value: &str,
+) -> Vec<Request> {
+    xen.world().set(NODE, value);
+    let mut requests = Vec::new();
+    for _ in 0..20 {
+        xen.pass_ns(50_000_000);
+        requests.extend(control.poll(store).unwrap());
+    }
+    requests
+}
+
+#[test]
+fn r2_each_request_is_what_it_says_and_is_acknowledged() {
+    for (value, request) in [
+        ("poweroff", POWEROFF),
+        ("reboot", Request::End(ShutdownReason::Reboot)),
+        ("suspend", Request::Suspend),
+        ("foo", Request::Unknown("foo".into())),
+        ("Poweroff", Request::Unknown("Poweroff".into())),
+        ("poweroff ", Request::Unknown("poweroff ".into())),
+    ] {
+        listening(|xen, store, control| {
+            for _ in 0..3 {
+                assert_eq!(asked(xen, store, control, value), vec![request.clone()]);
+                assert_eq!(xen.world().store.tree.text(NODE), "", "xl waits for that");
+            }
+        });
+    }
+}
+
+#[test]
+fn r2_an_event_alone_asks_for_nothing() {
+    listening(|xen, store, control| {
+        assert_eq!(asked(xen, store, control, ""), []);
+        xen.world().unset(NODE);
+        xen.pass_ns(50_000_000);
+        assert_eq!(control.poll(store), Ok(None));
+        xen.world().unset("/local/domain/1/control");
+        xen.pass_ns(50_000_000);
+        assert_eq!(control.poll(store), Ok(None));
+        assert_eq!(control.read(store), Ok(None));
+    });
+}
+
+#[test]
+fn r2_a_lost_event_is_made_up_for() {
+    listening(|xen, store, control| {
+        xen.world().store.wire.loses_events = true;
+        assert_eq!(asked(xen, store, control, "reboot"), []);
+        let request = Some(Request::End(ShutdownReason::Reboot));
+        assert_eq!(control.read(store), Ok(request));
+        xen.world().store.wire.loses_events = false;
+    });
+}
+
+/// Some tool stacks do not let a guest write there: a request is told once.
+#[test]
+fn r2_what_cannot_be_acknowledged_is_told_once() {
+    for seed in 0..20 {
+        let xen = ModelXen::seeded(seed);
+        let perms = Perms::readable_by(DomId(0), GUEST);
+        xen.world().store.tree.make("/local/domain/1/control", "", perms.clone());
+        xen.world().store.tree.make(NODE, "", perms);
+        let mut guest = Guest::boot(&xen);
+        let store = &mut guest.store;
+        let mut control = Control::new(&xen, store).unwrap();
+        for value in ["suspend", "suspend", "foo"] {
+            let times = usize::from(value != xen.world().store.tree.text(NODE));
+            assert_eq!(asked(&xen, store, &mut control, value).len(), times, "{value}");
+            assert_eq!(control.read(store), Ok(None));
+        }
+        assert_eq!(asked(&xen, store, &mut control, "poweroff"), [POWEROFF]);
+    }
+}
+
+/// Asked in the middle of a job, between two looks, while nothing is there: no request is sent.
+#[test]
+fn r2_a_look_at_nothing_sends_nothing() {
+    listening(|xen, store, control| {
+        let served = xen.world().store.requests;
+        let start_ns = xen.now_ns();
+        for _ in 0..100 {
+            assert_eq!(control.poll(store), Ok(None));
+        }
+        assert_eq!(xen.world().store.requests, served);
+        assert!(xen.now_ns() - start_ns < 1_000_000);
+    });
+    // Nor does a request get lost that comes while another is acknowledged.
+    let xen = ModelXen::seeded(1);
+    xen.world().store.contention = 12;
+    let mut guest = Guest::boot(&xen);
+    let mut control = Control::new(&xen, &mut guest.store).unwrap();
+    assert_eq!(asked(&xen, &mut guest.store, &mut control, "suspend"), [Request::Suspend]);
+    assert_eq!(guest.store.read(Transaction::NONE, "control/shutdown").unwrap(), "");
+}
