@@ -82,6 +82,8 @@ pub enum Failure {
     Files(String, String),
     /// The run ended early.
     Run(RunError),
+    /// A backend was given up, which was in this state then.
+    Silent(RunError, XenbusState),
     /// An I/O failed, or its data was wrong.
     Io(String),
     /// Somebody asked the guest to end.
@@ -128,6 +130,9 @@ impl fmt::Display for Failure {
             Self::Connect(disk, error) => write!(f, "{disk}: {error}"),
             Self::Files(disk, error) => write!(f, "{disk}: {error}"),
             Self::Run(error) => error.fmt(f),
+            Self::Silent(error, state) => {
+                write!(f, "{error}, in state {state}; is its driver still bound to the disk?")
+            }
             Self::Io(what) => f.write_str(what),
             Self::Stopped => f.write_str("stopped before the end, as asked"),
         }
@@ -490,7 +495,15 @@ impl<'a> Runner<'a> {
             return Err(gone);
         }
         if let Some(error) = outcome.error {
-            return Err(Failure::Run(error));
+            let (RunError::Stuck { disk, .. } | RunError::Overdue { disk, .. }) = &error else {
+                return Err(Failure::Run(error));
+            };
+            let watched = backends.iter().find(|watched| watched.name == *disk);
+            let state = watched.and_then(|watched| watched.backend.state(&mut self.store).ok());
+            return Err(match state {
+                Some(state) => Failure::Silent(error, state),
+                None => Failure::Run(error),
+            });
         }
         if let Some(what) = outcome.first_failure {
             return Err(Failure::Io(what));

@@ -10,7 +10,14 @@ use crate::guest::ConsoleLine;
 use crate::steps::Outcome;
 
 pub(super) fn checks() -> Vec<Check> {
-    vec![requests_refused(), paused(), detached_while_held(), detached_in_a_job(), unbound()]
+    vec![
+        requests_refused(),
+        paused(),
+        detached_while_held(),
+        detached_in_a_job(),
+        vanished(),
+        unbound(),
+    ]
 }
 
 /// Random reads of xvda for so long.
@@ -115,13 +122,30 @@ fn detached_in_a_job() -> Check {
 
 fn unbound() -> Check {
     let name = "control-unbind";
+    // Linux leaves the state as it is; without the driver nobody closes the disk when it ends.
     let command = format!(
         "guest_create {name}\nguest_until 'Jobs: *' 60\n\
-         echo vbd-$id-{XVDA} >/sys/bus/xen-backend/drivers/vbd/unbind\nguest_end 60"
+         echo vbd-$id-{XVDA} >/sys/bus/xen-backend/drivers/vbd/unbind\n\
+         guest_until 'ringmark-result-end*' 90\n\
+         xenstore-write /local/domain/0/backend/vbd/$id/{XVDA}/state 6\nguest_end 60"
     );
-    Check::new("control: blkback is unbound in a job", 180, command)
+    Check::new("control: blkback is unbound in a job", 240, command)
+        .with(guest(name, &[0], 'w', &reads(90)))
+        .judged("a backend that lost its driver is told with its state", move |outcome| {
+            let error = refused(outcome, name, &["xvda", "completed none", "state Connected"])?;
+            Ok(format!("\"{error}\""))
+        })
+}
+
+fn vanished() -> Check {
+    let name = "control-vanish";
+    let command = format!(
+        "guest_create {name}\nguest_until 'Jobs: *' 60\n\
+         xenstore-write /local/domain/0/backend/vbd/$id/{XVDA}/state 6\nguest_end 60"
+    );
+    Check::new("control: a backend closes in a job", 180, command)
         .with(guest(name, &[0], 'w', &reads(60)))
-        .judged("a backend that went away is told by its state", move |outcome| {
+        .judged("a backend that closed ends the job at once, and is told", move |outcome| {
             let error = refused(outcome, name, &["xvda", "backend went away", "Closed"])?;
             Ok(format!("\"{error}\""))
         })
