@@ -1,10 +1,12 @@
 //! The loop: keeps the I/Os of jobs in flight on their disks' queue pairs, and times each.
 //!
-//! One pass looks at every queue, completes what is there, puts the next I/O of the same job in its
-//! place, and then tells the backends, once each. The clock is read once in a pass that completes
-//! something (for each completion when data is checked); an I/O put in that pass starts then, so
-//! the wait for the rest of its batch counts into its latency. While all goes well nothing here
-//! allocates once the first I/Os are out.
+//! One pass looks at every queue, completes what that look found, puts the next I/O of the same job
+//! in its place, and then tells the backends, once each. The clock is read once for each queue with
+//! completions, after the look at it: what comes later waits for the next pass, so no latency is
+//! shorter than the backend's own. An I/O put in that pass starts with the same reading, which is
+//! before anybody can see it, so the wait for the rest of its batch counts into its latency; where
+//! it takes long to make the data of a write or to check that of a read, it is read again for each.
+//! While all goes well nothing here allocates once the first I/Os are out.
 
 mod data;
 mod kept;
@@ -100,7 +102,7 @@ pub fn run<H: Hypervisor>(
         groups: Vec::new(),
         ruled: true,
         wake_ns: NEVER,
-        checks_data: jobs.iter().any(|job| job.verify.is_some()),
+        takes_long: jobs.iter().any(data::takes_long),
         writes: 0,
         first_failure: None,
     };
@@ -135,8 +137,8 @@ struct Engine {
     ruled: bool,
     /// When a job is to be asked anew though nothing completes.
     wake_ns: u64,
-    /// Checking takes time, so the clock is read for each completion.
-    checks_data: bool,
+    /// The data of I/Os takes a time to make or to check that is no part of any latency.
+    takes_long: bool,
     /// Writes put, so that no two carry the same data.
     writes: u64,
     first_failure: Option<String>,
@@ -241,10 +243,10 @@ impl Engine {
                 self.end_ramp(number, disks);
             }
             self.running[number].note_begin(hypervisor, now_ns);
-            self.top_up(number, disks, now_ns);
+            self.top_up(hypervisor, number, disks, now_ns);
             if self.running[number].is_reading_back_due() {
                 self.running[number].begin_reading_back(now_ns);
-                self.top_up(number, disks, now_ns);
+                self.top_up(hypervisor, number, disks, now_ns);
             }
             let running = &mut self.running[number];
             running.settle();
@@ -261,7 +263,13 @@ impl Engine {
     }
 
     /// Puts what a job may put now.
-    fn top_up<H: Hypervisor>(&mut self, number: usize, disks: &mut [Disk<'_, '_, H>], now_ns: u64) {
+    fn top_up<H: Hypervisor>(
+        &mut self,
+        hypervisor: &H,
+        number: usize,
+        disks: &mut [Disk<'_, '_, H>],
+        now_ns: u64,
+    ) {
         for _ in 0..self.running[number].batch() {
             let flights = Flights { all: &self.owed, running: number as u32 };
             let Some(next) = self.running[number].next_ruled(now_ns, &flights) else { return };
@@ -272,7 +280,7 @@ impl Engine {
             {
                 checks.spoil(&mut disks[disk].queues[queue], &slot, next.place);
             }
-            self.put(number, next, Seat { disk, queue, slot }, disks, now_ns);
+            self.put(hypervisor, number, next, Seat { disk, queue, slot }, disks, now_ns);
         }
         self.running[number].go_on_at(now_ns);
     }
@@ -376,39 +384,42 @@ impl Engine {
         self.running.iter_mut().for_each(|running| running.stop(now_ns));
     }
 
-    /// Completes what is there on all queues; answers the time of it, if there was anything.
+    /// Completes what a look finds on each queue; answers the time of the last that found anything.
     #[inline]
     fn complete_all<H: Hypervisor>(
         &mut self,
         hypervisor: &H,
         disks: &mut [Disk<'_, '_, H>],
     ) -> Result<Option<u64>, RunError> {
-        let mut time_ns: Option<u64> = None;
+        let mut time_ns = None;
         for disk in 0..disks.len() {
             for queue in 0..disks[disk].queues.len() {
+                let Disk { name, queues, .. } = &mut disks[disk];
+                let found = queues[queue].look();
+                if !found.map_err(|broken| RunError::Broken((*name).into(), broken))? {
+                    continue;
+                }
+                let now_ns = hypervisor.now_ns();
+                time_ns = Some(now_ns);
+                self.owed[disk][queue].progress_ns = now_ns;
                 loop {
                     let Disk { name, queues, .. } = &mut disks[disk];
                     let broken = |broken| RunError::Broken((*name).into(), broken);
-                    let Some(Completion { slot, result }) = queues[queue].poll().map_err(broken)?
-                    else {
-                        break;
-                    };
-                    let now_ns = match time_ns {
-                        Some(now_ns) if !self.checks_data => now_ns,
-                        _ => hypervisor.now_ns(),
-                    };
-                    time_ns = Some(now_ns);
-                    self.owed[disk][queue].progress_ns = now_ns;
-                    self.complete(Seat { disk, queue, slot }, result, disks, now_ns);
+                    let taken = queues[queue].poll_seen().map_err(broken)?;
+                    let Some(Completion { slot, result }) = taken else { break };
+                    self.complete(hypervisor, Seat { disk, queue, slot }, result, disks, now_ns);
+                    hypervisor.has_completed();
                 }
             }
         }
-        Ok(time_ns)
+        // What ends with its time is not to go on because others took theirs.
+        Ok(if self.takes_long { time_ns.map(|_| hypervisor.now_ns()) } else { time_ns })
     }
 
     #[inline]
     fn complete<H: Hypervisor>(
         &mut self,
+        hypervisor: &H,
         seat: Seat,
         result: Result<(), IoError>,
         disks: &mut [Disk<'_, '_, H>],
@@ -436,7 +447,7 @@ impl Engine {
             Err(error) => self.fail(disks[disk].name, &io, error, now_ns),
         }
         if self.running[number].plain {
-            self.put_next(number, seat, disks, now_ns);
+            self.put_next(hypervisor, number, seat, disks, now_ns);
         } else {
             disks[disk].queues[queue].release(seat.slot);
         }
@@ -486,6 +497,7 @@ impl Engine {
     #[inline]
     fn put_next<H: Hypervisor>(
         &mut self,
+        hypervisor: &H,
         number: usize,
         seat: Seat,
         disks: &mut [Disk<'_, '_, H>],
@@ -505,12 +517,13 @@ impl Engine {
             let (queue, slot) = disks[disk].acquire();
             Seat { disk, queue, slot }
         };
-        self.put(number, next, seat, disks, now_ns);
+        self.put(hypervisor, number, next, seat, disks, now_ns);
     }
 
     #[inline(always)]
     fn put<H: Hypervisor>(
         &mut self,
+        hypervisor: &H,
         number: usize,
         next: Next,
         seat: Seat,
@@ -536,8 +549,9 @@ impl Engine {
             }
             self.writes += 1;
         }
+        let start_ns = if self.takes_long { hypervisor.now_ns() } else { now_ns };
         owed.ios[slot.index()] =
-            Some(InFlight { running: number as u32, operation, bytes, offset, start_ns: now_ns });
+            Some(InFlight { running: number as u32, operation, bytes, offset, start_ns });
         running.count_put();
         queue.submit(slot, operation, disk_offset / u64::from(SECTOR_SIZE), bytes);
     }

@@ -23,6 +23,11 @@ pub trait Hypervisor {
     /// the hypervisor does not tell (VCPUOP_get_runstate_info).
     fn stolen_ns(&self) -> Option<u64>;
 
+    /// Tells that the caller has dealt with a completed request. On Xen the time for that has
+    /// passed by itself; a simulator lets it pass here, and its backends run.
+    #[inline]
+    fn has_completed(&self) {}
+
     /// A zeroed page of the guest's own memory, or `None` when there is none left.
     fn alloc_page(&self) -> Option<Page>;
 

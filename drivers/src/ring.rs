@@ -250,17 +250,29 @@ impl<'a, P: Processor> FrontRing<'a, P> {
         if self.rsp_cons == self.rsp_prod_seen && !self.look()? {
             return Ok(None);
         }
+        Ok(self.take_seen())
+    }
+
+    /// As [`take`](Self::take), of the responses that the last [`look`](Self::look) found.
+    #[inline(always)]
+    pub fn take_seen(&mut self) -> Option<Response> {
+        if self.rsp_cons == self.rsp_prod_seen {
+            return None;
+        }
         let entry = self.entry(self.rsp_cons);
         // SAFETY: both words are inside the entry. Volatile: one copy, and all checks are made on
         // the copy.
         let words = unsafe { [entry.read_volatile(), entry.add(1).read_volatile()] };
         self.rsp_cons = self.rsp_cons.wrapping_add(1);
-        Ok(Some(Response::from_words(words)))
+        Some(Response::from_words(words))
     }
 
     /// Looks at `rsp_prod` anew; answers whether there is a response.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
     #[inline]
-    fn look(&mut self) -> Result<bool, Overrun> {
+    pub fn look(&mut self) -> Result<bool, Overrun> {
         if self.closed {
             return Ok(false);
         }
@@ -375,6 +387,20 @@ mod tests {
         assert!(ring.take().unwrap().is_some());
         assert!(!ring.arm());
         assert_eq!(ring.header().rsp_event.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn what_comes_after_a_look_waits_for_the_next() {
+        let (mut ring, mut back) = (FrontRing::new(leaked_run(1)), Back(0));
+        (0..3).for_each(|id| ring.put(&request(id)));
+        ring.publish();
+        assert_eq!((ring.look(), ring.take_seen().is_none()), (Ok(false), true));
+        back.answer(&ring);
+        assert_eq!(ring.look(), Ok(true));
+        back.answer(&ring);
+        assert_eq!(ring.take_seen().map(|response| response.id), Some(0));
+        assert!(ring.take_seen().is_none());
+        assert_eq!(ring.take().unwrap().unwrap().id, 1);
     }
 
     #[test]

@@ -118,6 +118,14 @@ impl Hypervisor for ModelXen {
         world.xen.stolen_ns
     }
 
+    fn has_completed(&self) {
+        let mut world = self.world();
+        if world.xen.completion_ns != 0 {
+            let until_ns = world.xen.agenda.now_ns() + world.xen.completion_ns;
+            world.run(until_ns, false);
+        }
+    }
+
     fn alloc_page(&self) -> Option<Page> {
         let mut world = self.enter();
         if world.xen.fails() { None } else { world.xen.alloc_page() }

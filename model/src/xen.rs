@@ -75,6 +75,11 @@ pub struct Xen {
     pub calls: u64,
     /// How long the guest's processor was taken away, in nanoseconds; `None` if nobody is to know.
     pub stolen_ns: Option<u64>,
+    /// The guest's processor takes so long to deal with a completed request.
+    pub completion_ns: u64,
+    /// Peers run at once whenever they can, and events arrive at once: nothing but the guest and
+    /// the disks takes time.
+    pub prompt: bool,
     free_pages: Vec<usize>,
     owned: Vec<bool>,
     trace: u64,
@@ -98,6 +103,8 @@ impl Xen {
             totals: Totals::default(),
             fail_call: None,
             call_ns: 0,
+            completion_ns: 0,
+            prompt: false,
             grant_frames: 0,
             pauses: Vec::new(),
             calls: 0,
@@ -124,7 +131,7 @@ impl Xen {
     /// Sends the guest an event, which arrives soon. Now and then a second one follows, because a
     /// spurious event is always allowed.
     pub fn notify(&mut self, port: Port) {
-        if self.rng.u32(0..32) == 0 {
+        if !self.prompt && self.rng.u32(0..32) == 0 {
             self.events.deliver(port);
         }
         let at_ns = self.agenda.now_ns() + self.delay_ns() / 4;
@@ -140,6 +147,9 @@ impl Xen {
     /// Some time between two things in different domains: mostly short, now and then long enough
     /// for anything else to come between.
     pub fn delay_ns(&mut self) -> u64 {
+        if self.prompt {
+            return 0;
+        }
         match self.rng.u32(0..32) {
             0 => self.rng.u64(100_000..2_000_000),
             1..8 => self.rng.u64(5_000..100_000),

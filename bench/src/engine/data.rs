@@ -12,6 +12,11 @@ use crate::job::{Buffers, Job, JobError, Region};
 use crate::verify::header::{HEADER_BYTES, digest};
 use crate::verify::{Field, Header, Method, Mismatch, VerifyPattern, Written};
 
+/// Whether a job's I/Os take long to be made or checked, apart from what the disk does.
+pub(super) fn takes_long(job: &Job) -> bool {
+    job.verify.is_some() || job.rw.writes() && job.buffers != Buffers::Stamped
+}
+
 /// Fills all free slots with noise, each with its own; [`fill`] does the rest for each write.
 pub(super) fn fill_all<H: Hypervisor>(queue: &mut QueuePair<'_, H>, bytes: u32) {
     let slots: Vec<Slot> = core::iter::from_fn(|| queue.acquire()).collect();

@@ -271,6 +271,33 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
         }
     }
 
+    /// Looks whether requests have completed; reads shared memory only. What it finds is what
+    /// [`poll_seen`](Self::poll_seen) takes, however long that takes: so none of them completed
+    /// after a clock that is read in between.
+    ///
+    /// # Errors
+    /// As [`poll`](Self::poll).
+    #[inline]
+    pub fn look(&mut self) -> Result<bool, Broken> {
+        let found = self.ring.look().map_err(|overrun| self.fail(Broken::Overrun(overrun)))?;
+        if !found && self.broken.is_some() {
+            return self.answer_broken().map(|()| false);
+        }
+        Ok(found)
+    }
+
+    /// The next of the completed requests that the last [`look`](Self::look) found.
+    ///
+    /// # Errors
+    /// As [`poll`](Self::poll).
+    #[inline]
+    pub fn poll_seen(&mut self) -> Result<Option<Completion>, Broken> {
+        match self.ring.take_seen() {
+            Some(response) => self.complete(response).map(Some).map_err(|broken| self.fail(broken)),
+            None => Ok(None),
+        }
+    }
+
     #[inline(always)]
     fn complete(&mut self, response: Response) -> Result<Completion, Broken> {
         let foreign = Broken::ForeignId(response.id);

@@ -1,5 +1,6 @@
 //! The data path of blkback: requests in, data moved, responses out.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use drivers::hypervisor::Access;
@@ -9,11 +10,12 @@ use xen_abi::blkif::{
     OP_WRITE, RSP_EOPNOTSUPP, RSP_ERROR, RSP_OKAY, SECTOR_SIZE, SECTORS_PER_PAGE,
     SEGMENTS_PER_INDIRECT_PAGE, Segment,
 };
-use xen_abi::{DomId, PAGE_SIZE, Port};
+use xen_abi::{DomId, Gfn, PAGE_SIZE, Port};
 
 use super::cache::{Cache, Mapped};
 use super::request::{Kind, Request, indirect_pages};
 use super::ring::{BackRing, RawResponse, response};
+use super::service::Servers;
 use super::{Disk, Stats};
 use crate::grants::Handle;
 use crate::xen::Xen;
@@ -24,6 +26,7 @@ const SECTOR: usize = SECTOR_SIZE as usize;
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) request: Request,
+    pub(super) seen_ns: u64,
     due_ns: u64,
     pub(super) pages: SmallVec<[Option<Mapped>; MAX_SEGMENTS]>,
     /// What the response will say.
@@ -68,6 +71,8 @@ pub(super) struct Link {
 pub(super) struct Medium<'a> {
     pub(super) disk: &'a Disk,
     pub(super) data: &'a mut [u8],
+    pub(super) sectors: &'a mut BTreeMap<u64, [u8; SECTOR]>,
+    pub(super) servers: &'a mut Servers,
     pub(super) stats: &'a mut Stats,
     pub(super) loot: &'a mut Vec<u8>,
 }
@@ -83,7 +88,11 @@ impl Link {
         if self.ring.is_overtaken() {
             return false;
         }
-        let count = if waiting == 0 { 0 } else { xen.rng.u32(1..=waiting) };
+        let count = match waiting {
+            0 => 0,
+            all if xen.prompt => all,
+            most => xen.rng.u32(1..=most),
+        };
         for _ in 0..count {
             let request = self.ring.take();
             xen.note(b'r', request.id, request.sector_number);
@@ -97,12 +106,22 @@ impl Link {
     }
 
     fn begin(&mut self, xen: &mut Xen, medium: &mut Medium<'_>, mut request: Request) -> Job {
-        let service_ns = medium.disk.service_ns.clone();
-        let due_ns = xen.agenda.now_ns() + xen.rng.u64(service_ns);
+        let seen_ns = xen.agenda.now_ns();
+        let due_ns = match &medium.disk.service {
+            Some(service) => medium.servers.take(service, seen_ns, &mut xen.rng),
+            None => seen_ns + xen.rng.u64(medium.disk.service_ns.clone()),
+        };
         let parsed = self.read_segments(xen, medium, &mut request);
         let status = parsed.map_or(RSP_ERROR, |()| medium.check(xen, &request));
-        let pages = SmallVec::new();
-        let mut job = Job { request, due_ns, pages, status, answered: false, copying: false };
+        let mut job = Job {
+            request,
+            seen_ns,
+            due_ns,
+            pages: SmallVec::new(),
+            status,
+            answered: false,
+            copying: false,
+        };
         if job.status != RSP_OKAY {
             medium.stats.rejected += 1;
         } else if !medium.disk.grant_copy {
@@ -284,7 +303,14 @@ impl Medium<'_> {
                 self.stats.discards += 1;
                 let secure = matches!(request.kind, Kind::Discard { flag: DISCARD_SECURE, .. });
                 self.stats.secure_discards += u64::from(secure);
-                self.data[job.range()].fill(0);
+                if self.disk.sparse {
+                    let first = request.sector_number;
+                    for sector in first..first + request.sectors() {
+                        self.sectors.remove(&sector);
+                    }
+                } else {
+                    self.data[job.range()].fill(0);
+                }
             }
             _ => self.stats.flushes += 1,
         }
@@ -294,6 +320,11 @@ impl Medium<'_> {
             let gfn = Cache::gfn(xen, page);
             let start = usize::from(segment.first_sect) * SECTOR;
             let end = (usize::from(segment.last_sect) + 1) * SECTOR;
+            if self.disk.sparse {
+                self.transfer_sparse(xen, request, gfn, start..end, at);
+                at += end - start;
+                continue;
+            }
             let bytes = &mut self.data[at..at + end - start];
             if request.operation == OP_READ {
                 xen.memory.write(gfn, start, bytes);
@@ -301,6 +332,27 @@ impl Medium<'_> {
                 xen.memory.read(gfn, start, bytes);
             }
             at += end - start;
+        }
+    }
+
+    /// Moves what is in this part of a page, to or from the byte `at` of a disk that is sparse.
+    fn transfer_sparse(
+        &mut self,
+        xen: &Xen,
+        request: &Request,
+        gfn: Gfn,
+        part: Range<usize>,
+        at: usize,
+    ) {
+        for (sector, start) in (at / SECTOR..).zip(part.step_by(SECTOR)) {
+            let sector = sector as u64;
+            if request.operation == OP_READ {
+                let bytes = self.sectors.get(&sector).copied().unwrap_or([0; SECTOR]);
+                xen.memory.write(gfn, start, &bytes);
+            } else {
+                let bytes = self.sectors.entry(sector).or_insert([0; SECTOR]);
+                xen.memory.read(gfn, start, bytes);
+            }
         }
     }
 

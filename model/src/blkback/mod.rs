@@ -10,7 +10,9 @@ mod lies;
 mod link;
 pub mod request;
 pub mod ring;
+pub mod service;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use drivers::ring::ORDER_MAX;
@@ -24,6 +26,7 @@ use crate::xenstored::{Perms, Xenstored};
 
 use io::{DOM0, Link, Medium};
 pub use lies::{Lie, Mischief};
+use service::{Served, Servers, Service};
 
 /// Persistent grants that are kept for a ring (`max_pgrants`).
 const PERSISTENT_MAX: usize = 1056;
@@ -61,8 +64,14 @@ pub struct Disk {
     /// Data moves by grant copy, as in QEMU and tapdisk: a page is pinned only while it is copied,
     /// which is over before the response.
     pub grant_copy: bool,
-    /// Time that a request takes, in nanoseconds.
+    /// Time that a request takes, in nanoseconds, however many there are.
     pub service_ns: Range<u64>,
+    /// Says how long requests take, instead.
+    pub service: Option<Service>,
+    /// Times of requests are kept, for [`Blkback::served`].
+    pub traced: bool,
+    /// Only what was written is kept, by sector and for [`Blkback::sectors`]; all else is zeroes.
+    pub sparse: bool,
     /// The domain that the backend runs in.
     pub backend: DomId,
     /// Nodes of the backend with another value, or withheld.
@@ -102,6 +111,9 @@ impl Disk {
             persistent_max: PERSISTENT_MAX,
             grant_copy: false,
             service_ns: 20_000..200_000,
+            service: None,
+            traced: false,
+            sparse: false,
             backend: DOM0,
             keys: Vec::new(),
             states: Vec::new(),
@@ -148,6 +160,11 @@ pub struct Blkback {
     pub mischief: Mischief,
     /// What [`Lie::Snoop`] found.
     pub loot: Vec<u8>,
+    /// The requests that it answered and told no lie of, in that order, if the disk is traced.
+    pub served: Vec<Served>,
+    /// What is on a disk that is sparse.
+    pub sectors: BTreeMap<u64, [u8; SECTOR_SIZE as usize]>,
+    servers: Servers,
     state: XenbusState,
     frontend: String,
     frontend_state: String,
@@ -178,7 +195,13 @@ impl Blkback {
         store.tree.make(&backend, "", Perms::readable_by(disk.backend, GUEST));
         let mut this = Self {
             index,
-            data: vec![0; disk.sectors as usize * SECTOR_SIZE as usize],
+            data: vec![
+                0;
+                if disk.sparse { 0 } else { disk.sectors as usize * SECTOR_SIZE as usize }
+            ],
+            served: Vec::new(),
+            sectors: BTreeMap::new(),
+            servers: Servers::default(),
             disk,
             stats: Stats::default(),
             mischief: Mischief::none(),
@@ -352,6 +375,8 @@ impl Blkback {
         let mut medium = Medium {
             disk: &self.disk,
             data: &mut self.data,
+            sectors: &mut self.sectors,
+            servers: &mut self.servers,
             stats: &mut self.stats,
             loot: &mut self.loot,
         };
@@ -362,7 +387,14 @@ impl Blkback {
                 continue;
             }
             match self.mischief.choose(xen, &job) {
-                None => self.links[number].conclude(xen, &mut medium, job),
+                None => {
+                    if self.disk.traced {
+                        let answered_ns = xen.agenda.now_ns();
+                        let seen_ns = job.seen_ns;
+                        self.served.push(Served { ring: number, seen_ns, answered_ns });
+                    }
+                    self.links[number].conclude(xen, &mut medium, job);
+                }
                 Some(lie) => lie.tell(&mut self.links, number, xen, &mut medium, job),
             }
         }

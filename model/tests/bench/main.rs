@@ -52,18 +52,48 @@ fn run_jobs(
     let names: Vec<String> = (0..count).map(|n| Vdev(XVDA + 16 * n).to_string()).collect();
     let mut devices: Vec<Device<'_>> =
         (0..count).map(|n| guest.connect(XVDA + 16 * n, &setup).unwrap()).collect();
+    let done_before = done(xen);
     let mut disks: Vec<engine::Disk<'_, '_, ModelXen>> =
         names.iter().zip(&mut devices).map(|(name, device)| engine_disk(name, device)).collect();
     let outcome = engine::run(xen, jobs, &mut disks, &mut |progress| {
         tick(progress);
         Verdict::Continue
     });
+    hold(&outcome, done(xen).map(|done| done - done_before.unwrap_or(0)));
     for device in devices {
         let is_broken = outcome.error.is_some();
         assert!(is_broken || device.queues[0].outstanding() == 0);
         guest.disconnect(device);
     }
     outcome
+}
+
+/// I/Os that the backends have done; `None` if one of them has lied.
+fn done(xen: &ModelXen) -> Option<u64> {
+    let world = xen.world();
+    let honest = world.disks.iter().all(|disk| disk.mischief.told == 0);
+    let stats = world.disks.iter().map(|disk| disk.stats);
+    honest.then(|| stats.map(|stats| stats.reads + stats.writes + stats.discards).sum())
+}
+
+/// Holds what is true of every run: all that was `done` counts, each I/O has one latency, and all
+/// latencies together are no more than the iodepth allows.
+fn hold(outcome: &Outcome, done: Option<u64>) {
+    let jobs = &outcome.results;
+    let is_partial = jobs.iter().any(|job| job.errors() != 0 || job.job.pace.ramp_ns != 0);
+    if outcome.error.is_some() || is_partial {
+        return;
+    }
+    if let Some(done) = done {
+        assert_eq!(jobs.iter().map(|job| job.ios()).sum::<u64>(), done);
+    }
+    for job in jobs {
+        let sides = [&job.read, &job.write, &job.trim, &job.flush];
+        assert!(sides.iter().all(|side| side.latency.moments().count() == side.ios));
+        let sum: u128 = sides.iter().map(|side| side.latency.moments().sum()).sum();
+        let most = u128::from(job.job.iodepth) * u128::from(job.runtime_ns);
+        assert!(sum <= most, "{}: {sum} of {most}", job.job.name);
+    }
 }
 
 fn one_disk(seed: u64) -> ModelXen {

@@ -8,7 +8,9 @@ use model::guest::{Device, engine_disk};
 use model::{Guest, ModelXen};
 
 mod ends;
+mod laws;
 mod ramp;
+mod windows;
 
 const MS: u64 = 1_000_000;
 const S: u64 = 1_000_000_000;
@@ -19,17 +21,24 @@ const SECTORS: u64 = 2048;
 /// `xvdb`; stops them `stop_ns` after their start if it says so.
 fn run(xen: &ModelXen, command_line: &str, stop_ns: Option<u64>) -> Outcome {
     let jobs = job::parse(command_line).expect(command_line);
-    let setup = Setup {
-        grants: jobs[0].grants,
-        queues: jobs[0].queues,
-        slots: jobs.iter().map(|job| job.iodepth).sum::<u32>().div_ceil(jobs[0].queues),
-        pages_per_slot: jobs.iter().map(|job| job.bs_bytes.div_ceil(4096) as usize).max().unwrap(),
+    let setup = |name: &String| {
+        let on_it = || jobs.iter().filter(|job| job.disks.contains(name));
+        let slots: u32 = on_it().map(|job| job.iodepth).sum();
+        Setup {
+            grants: jobs[0].grants,
+            queues: jobs[0].queues,
+            slots: slots.div_ceil(jobs[0].queues).max(1),
+            pages_per_slot: on_it().map(|job| job.bs_bytes.div_ceil(4096) as usize).max().unwrap(),
+        }
     };
     let mut guest = Guest::boot(xen);
     let vdevs: Vec<u32> = xen.world().disks.iter().map(|disk| disk.disk.vdev).collect();
     let names: Vec<String> = vdevs.iter().map(|&vdev| Vdev(vdev).to_string()).collect();
-    let mut devices: Vec<Device<'_>> =
-        vdevs.iter().map(|&vdev| guest.connect(vdev, &setup).expect("a disk")).collect();
+    let mut devices: Vec<Device<'_>> = vdevs
+        .iter()
+        .zip(&names)
+        .map(|(&vdev, name)| guest.connect(vdev, &setup(name)).expect("a disk"))
+        .collect();
     let mut disks: Vec<_> =
         names.iter().zip(&mut devices).map(|(name, device)| engine_disk(name, device)).collect();
     let outcome = engine::run(xen, jobs, &mut disks, &mut |progress| {
