@@ -40,7 +40,7 @@ fn no_directory() -> Check {
         "rm -f {log}\n{}\necho status=$?\n[ -e {log} ]\necho unmade=$?",
         tool("run", "--output /no/such/dir/x.json")
     );
-    Check::new("output in no directory", 120, step(JOB, &command)).judged(
+    Check::new("in and out: output in no directory", 120, step(JOB, &command)).judged(
         "the tool: an output that cannot be written is refused before a domain is made",
         |outcome| {
             ended(outcome, 1)?;
@@ -58,7 +58,7 @@ fn full_file_system() -> Check {
          echo files=$(ls -A /tmp/full)\numount /tmp/full",
         tool("run", "--output-format json --output /tmp/full/x.json")
     );
-    Check::new("output on a full file system", 120, step(JOB, &command)).judged(
+    Check::new("in and out: output on a full file system", 120, step(JOB, &command)).judged(
         "the tool: a result that its file has no room for is printed, and no half file left",
         |outcome| {
             ended(outcome, 1)?;
@@ -81,7 +81,7 @@ fn unread_console() -> Check {
         "guest_create unread\nguest_until 'Jobs: *' 60\nkill -STOP $(pidof xenconsoled)\n\
          guest_end {LIMIT_S}\necho status=$?\nkill -CONT $(pidof xenconsoled)"
     );
-    Check::new("a console that nobody reads", 2 * LIMIT_S + 60, command)
+    Check::new("in and out: a console that nobody reads", 2 * LIMIT_S + 60, command)
         .with(guest("unread", &[0], 'r', extra))
         .judged("a console that nobody reads costs one wait", |outcome| {
             let status = number(outcome, "status")?;
@@ -96,7 +96,7 @@ fn unread_console() -> Check {
 }
 
 fn loaders_words() -> Check {
-    Check::new("words of loaders", 120, "guest loaders 60")
+    Check::new("in and out: words of loaders", 120, "guest loaders 60")
         .with(guest("loaders", &[0], 'r', &format!("{LOADERS} {LINE}")))
         .judged("words that loaders add for Linux are left out", |outcome| {
             let result = good_result(outcome, "loaders")?;
@@ -107,7 +107,7 @@ fn loaders_words() -> Check {
 }
 
 fn typo_behind_loaders_words() -> Check {
-    Check::new("a typo behind words of loaders", 120, "guest typo 60")
+    Check::new("in and out: a typo behind words of loaders", 120, "guest typo 60")
         .with(guest("typo", &[0], 'r', &format!("{LOADERS} {LINE} --iodpeth=4")))
         .judged("a typo behind them is an error", |outcome| {
             refused(outcome, "typo", &["iodpeth", "iodepth"])
@@ -115,15 +115,13 @@ fn typo_behind_loaders_words() -> Check {
 }
 
 fn destroyed_by_others() -> Check {
-    Check::new("a domain that others destroy", 180, begun("xl destroy ringmark")).judged(
-        "the tool: a domain that others destroy is not called left behind",
-        |outcome| {
+    Check::new("in and out: a domain that others destroy", 180, begun("xl destroy ringmark"))
+        .judged("the tool: a domain that others destroy is not called left behind", |outcome| {
             ended(outcome, 1)?;
             let left = outcome.lines.iter().find(|line| line.contains("left behind"));
             ensure!(left.is_none(), "{left:?}");
             told(outcome, "the guest was destroyed by somebody else without a result")
-        },
-    )
+        })
 }
 
 /// The smallest guest, with so many processors.
@@ -132,7 +130,7 @@ fn vcpus(count: u32) -> Check {
         "{} >/tmp/out\necho status=$?\necho result=$(tr -d '\\n' </tmp/out)",
         tool("run", &format!("--memory 16 --vcpus {count} --output-format json"))
     );
-    Check::new(format!("16 MiB, vcpus={count}"), 120, step(JOB, &command)).judged(
+    Check::new(format!("in and out: 16 MiB, vcpus={count}"), 120, step(JOB, &command)).judged(
         format!("the tool: a guest of 16 MiB has room for vcpus={count}"),
         |outcome| {
             ended(outcome, 0)?;
