@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::check::{Check, good_result, guest};
 use crate::archive::Archive;
@@ -37,7 +37,7 @@ fn fill_command(layout: Layout) -> String {
 
 pub(super) fn checks() -> Vec<Check> {
     let sums = LAYOUTS.into_iter().map(sums);
-    sums.chain([one_file(), no_volume(), job_on_a_file()]).collect()
+    sums.chain([one_file(), doubtful_volume(), no_volume(), job_on_a_file()]).collect()
 }
 
 /// `mode=sum` over the whole tree, and the same by Linux.
@@ -103,6 +103,26 @@ fn one_file() -> Check {
             let told = lines.iter().any(|line| line.text == volume::HELLO);
             ensure!(told, "there is no line `{}`", volume::HELLO);
             Ok(volume::HELLO.to_owned())
+        })
+}
+
+/// A volume of the whole disk, over which somebody wrote an MBR: a slice of FreeBSD, 16 sectors from
+/// sector 2,048 on, with nothing in it.
+fn doubtful_volume() -> Check {
+    let table = r"\x00\x00\x00\x00\xa5\x00\x00\x00\x00\x08\x00\x00\x10\x00\x00\x00";
+    let command = format!(
+        "{}\nprintf '{table}' | dd of=/dev/ram{RAMDISK} bs=1 seek=446 conv=notrunc 2>/dev/null\n\
+         printf '\\x55\\xaa' | dd of=/dev/ram{RAMDISK} bs=1 seek=510 conv=notrunc 2>/dev/null\n\
+         sync\nguest doubtful 60",
+        fill_command(Layout::UFS1)
+    );
+    Check::new("a volume older than the partition table", 120, command)
+        .with(guest("doubtful", &[RAMDISK], 'r', "mode=cat filename=xvda:/many/hello"))
+        .judged("a volume older than the partition table is told of", |outcome| {
+            good_result(outcome, "doubtful")?;
+            let lines = ConsoleLine::of(outcome, "doubtful");
+            let told = lines.iter().find(|line| line.text.contains("may be stale"));
+            Ok(told.context("it does not say so")?.text.to_owned())
         })
 }
 
