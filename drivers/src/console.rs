@@ -62,15 +62,10 @@ impl<'a, H: Hypervisor> Console<'a, H> {
     pub fn write(&mut self, text: &str) {
         let patience = &mut self.patience();
         for piece in text.split_inclusive('\n') {
-            match piece.strip_suffix('\n') {
-                Some(line) => {
-                    self.write_piece(line.as_bytes(), patience);
-                    self.in_line |= !line.is_empty();
-                    self.write_piece(b"\r\n", patience);
-                }
-                None => self.write_piece(piece.as_bytes(), patience),
-            }
-            self.in_line = !piece.ends_with('\n');
+            let line = piece.strip_suffix('\n');
+            let end: &[u8] = if line.is_some() { b"\r\n" } else { b"" };
+            self.write_parts([line.unwrap_or(piece).as_bytes(), end], patience);
+            self.in_line = line.is_none();
         }
         if text.contains('\n') {
             self.flush();
@@ -100,7 +95,7 @@ impl<'a, H: Hypervisor> Console<'a, H> {
         let patience = &mut self.patience();
         // Bytes have no lines to be kept whole.
         self.in_line = false;
-        self.write_piece(bytes, patience);
+        self.write_parts([bytes, b""], patience);
         self.flush();
     }
 
@@ -131,12 +126,14 @@ impl<'a, H: Hypervisor> Console<'a, H> {
         Patience::new(self.hypervisor.now_ns(), PATIENCE_NS)
     }
 
-    /// Writes a piece of text, or drops it.
-    fn write_piece(&mut self, bytes: &[u8], patience: &mut Patience) {
-        match bytes {
-            [] => {}
-            _ if self.goes_on() => self.write_bytes(bytes, patience),
-            _ => self.lose(bytes),
+    /// Writes the parts of a line, or drops them.
+    fn write_parts(&mut self, parts: [&[u8]; 2], patience: &mut Patience) {
+        self.goes_on();
+        for part in parts.into_iter().filter(|part| !part.is_empty()) {
+            match self.stuck {
+                true => self.lose(part),
+                false => self.write_bytes(part, patience),
+            }
         }
     }
 

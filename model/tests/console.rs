@@ -221,10 +221,43 @@ fn a_trickle_is_not_waited_for() {
     let mut console = Console::new(&xen, port, page);
     xen.world().console.stopped = true;
     console.write(&"z".repeat(page.output.len() + 1));
-    let start_ns = xen.now_ns();
+    let (start_ns, prod) = (xen.now_ns(), page.out_prod.load(std::sync::atomic::Ordering::SeqCst));
     for _ in 0..100 {
         page.out_cons.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         console.write("a line\n");
     }
     assert!(xen.now_ns() - start_ns < 100_000_000);
+    assert_eq!(page.out_prod.load(std::sync::atomic::Ordering::SeqCst), prod, "nor filled");
+}
+
+/// A text that fits what the reader took, but not beside the line that tells of the gap.
+#[test]
+fn who_does_not_wait_leaves_room_for_the_gap() {
+    let xen = ModelXen::seeded(1);
+    let (port, page) = xen.console_channel();
+    let mut console = Console::new(&xen, port, page);
+    xen.world().console.stopped = true;
+    console.write(&format!("{}\n", "z".repeat(page.output.len())));
+    page.out_cons.fetch_add(150, std::sync::atomic::Ordering::SeqCst);
+    let start_ns = xen.now_ns();
+    assert!(!console.try_write(&"x".repeat(140)));
+    assert!(xen.now_ns() - start_ns < 1_000_000, "nobody waited");
+    assert!(console.try_write(&"x".repeat(20)));
+}
+
+#[test]
+fn each_gap_is_told_for_itself() {
+    let xen = ModelXen::seeded(1);
+    let (port, page) = xen.console_channel();
+    let mut console = Console::new(&xen, port, page);
+    for lost in [5, 9] {
+        xen.world().console.stopped = true;
+        console.write(&"z".repeat(page.output.len() + lost));
+        xen.world().console.stopped = false;
+        console.flush();
+        xen.pass_ns(1_000_000_000);
+        console.drain();
+        let shown = String::from_utf8(std::mem::take(&mut xen.world().console.shown)).unwrap();
+        assert!(shown.contains(&format!("ringmark: {lost} bytes")), "{lost}");
+    }
 }
