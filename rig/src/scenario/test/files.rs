@@ -106,8 +106,8 @@ fn one_file() -> Check {
         })
 }
 
-/// A volume of the whole disk, over which somebody wrote an MBR: a slice of FreeBSD, 16 sectors from
-/// sector 2,048 on, with nothing in it.
+/// A volume of the whole disk, over which somebody wrote an MBR: a slice of FreeBSD, 16 sectors
+/// from sector 2,048 on, with nothing in it.
 fn doubtful_volume() -> Check {
     let table = r"\x00\x00\x00\x00\xa5\x00\x00\x00\x00\x08\x00\x00\x10\x00\x00\x00";
     let command = format!(
