@@ -45,12 +45,16 @@ unsafe extern "C" {
     fn cpu_halt_window();
 }
 
-/// What a vCPU has of its own.
+/// What a vCPU has of its own, besides its stacks.
 struct Vcpu {
-    exception_stack: Stack<{ 4 * PAGE_SIZE }>,
-    double_fault_stack: Stack<{ 4 * PAGE_SIZE }>,
     tss: TaskStateSegment,
     gdt: GlobalDescriptorTable,
+}
+
+/// A vCPU's stacks. Apart from [`Vcpu`], for they are zeros, which take no room in the file.
+struct VcpuStacks {
+    exception: Stack<{ 4 * PAGE_SIZE }>,
+    double_fault: Stack<{ 4 * PAGE_SIZE }>,
 }
 
 /// All stacks; a static, because a fault has to tell whether it is an overflow of one.
@@ -60,21 +64,19 @@ static TSS: AtomicPtr<TaskStateSegment> = AtomicPtr::new(core::ptr::null_mut());
 
 /// Loads the descriptor tables and takes the guard pages away. Once, on the boot vCPU.
 pub fn init() {
-    static VCPU: Mutex<Vcpu> = Mutex::new(Vcpu {
-        exception_stack: Stack::new(),
-        double_fault_stack: Stack::new(),
-        tss: TaskStateSegment::new(),
-        gdt: GlobalDescriptorTable::new(),
-    });
+    static VCPU: Mutex<Vcpu> =
+        Mutex::new(Vcpu { tss: TaskStateSegment::new(), gdt: GlobalDescriptorTable::new() });
+    static VCPU_STACKS: Mutex<VcpuStacks> =
+        Mutex::new(VcpuStacks { exception: Stack::new(), double_fault: Stack::new() });
     static IDT: Mutex<InterruptDescriptorTable> = Mutex::new(InterruptDescriptorTable::new());
 
     // Leaked locks: from here on the processor alone uses what is behind them.
-    let Vcpu { exception_stack, double_fault_stack, tss, gdt } =
-        spin::MutexGuard::leak(VCPU.lock());
+    let Vcpu { tss, gdt } = spin::MutexGuard::leak(VCPU.lock());
+    let stacks = spin::MutexGuard::leak(VCPU_STACKS.lock());
     let idt = spin::MutexGuard::leak(IDT.lock());
 
-    let exception_stack = exception_stack.install("exception");
-    let double_fault_stack = double_fault_stack.install("double fault");
+    let exception_stack = stacks.exception.install("exception");
+    let double_fault_stack = stacks.double_fault.install("double fault");
     let top = |stack: &Place| VirtAddr::new(stack.top as u64);
     tss.interrupt_stack_table[usize::from(EXCEPTION_STACK)] = top(&exception_stack);
     tss.interrupt_stack_table[usize::from(DOUBLE_FAULT_STACK)] = top(&double_fault_stack);
