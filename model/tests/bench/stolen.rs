@@ -95,6 +95,10 @@ fn a_pause_in_any_call_is_told() {
 fn a_job_that_has_ended_does_not_count_what_is_stolen_from_others() {
     let line = "filename=xvda rw=randread iodepth=4 time_based --name=short --runtime=2 \
                 --name=long --runtime=9 --name=slow --runtime=2 --rate_iops=50";
+    // Without the last one nobody is looked after but for an end.
+    let plain = line.split_once(" --name=slow").expect("three jobs").0;
+    let results = paused(plain, 3_000_000_000);
+    assert_eq!([0, 1].map(|job| stolen_ns(&results[job])), [0, PAUSE_NS]);
     let results = paused(line, 3_000_000_000);
     assert_eq!([0, 1, 2].map(|job| stolen_ns(&results[job])), [0, PAUSE_NS, 0]);
     let sum = JobResult::sum(&results).expect("three");
