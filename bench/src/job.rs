@@ -134,9 +134,10 @@ pub struct Job {
 /// the same [`Pattern`](crate::Pattern), run again.
 ///
 /// With [`Method::Crc32c`] a job that writes knows which of its writes a block had last, at 4 bytes
-/// of memory for each block. It puts no I/O to a block that has one in flight but takes the next
-/// instead, checks what it reads of its own writes at once, and reads back each block once. A job
-/// that only reads takes the block of any writer, fio's too.
+/// of memory for each block or up to 48 for each I/O, whichever is less. It puts no I/O to a block
+/// that has one in flight but takes the next instead, checks what it reads of its own writes at
+/// once, and reads back each block once. A job that only reads takes the block of any writer, fio's
+/// too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verify {
     /// `verify=`, with `verify_pattern=` or `verify_interval=`.

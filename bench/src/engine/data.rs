@@ -135,15 +135,21 @@ impl Checks {
         })
     }
 
-    /// From now on tells which write each block of a region of `job` had last, if the job is to
-    /// know.
+    /// From now on tells which write each block of a region of `job`, in which there are `ios` I/Os
+    /// at most, had last, if the job is to know.
     ///
     /// # Errors
     /// If there is no memory for that.
-    pub(super) fn track(&mut self, job: &Job, disk: usize, region: Region) -> Result<(), JobError> {
+    pub(super) fn track(
+        &mut self,
+        job: &Job,
+        disk: usize,
+        region: Region,
+        ios: u64,
+    ) -> Result<(), JobError> {
         let reads_own = job.rw.writes() && job.rw.reads() || job.reads_back();
         if reads_own && self.needs_blocks_apart() {
-            let table = Written::new(region, self.block_bytes);
+            let table = Written::new(region, self.block_bytes, ios);
             let no_memory = || JobError::NoMemory { job: job.name.clone() };
             self.written[disk] = Some(table.ok_or_else(no_memory)?);
         }

@@ -140,7 +140,7 @@ impl Running {
         let Some(checks) = &mut self.checks else { return Ok(()) };
         let mut lanes = self.lanes.iter();
         lanes
-            .try_for_each(|lane| checks.track(&self.result.job, lane.disk, lane.region))
+            .try_for_each(|lane| checks.track(&self.result.job, lane.disk, lane.region, lane.left))
             .map_err(RunError::Job)
     }
 

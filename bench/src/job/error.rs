@@ -211,8 +211,9 @@ impl fmt::Display for JobError {
             ),
             Self::NoMemory { job } => write!(
                 f,
-                "job {job}: no memory for verify=crc32c, which takes 4 bytes for each block; \
-                 lower size, raise bs or give the guest more memory"
+                "job {job}: no memory for verify=crc32c, which takes 4 bytes for each block, or up \
+                 to 48 for each I/O; lower size, io_size or number_ios, raise bs or give the guest \
+                 more memory"
             ),
             Self::NoBlock { bs_bytes, disk } => write!(
                 f,

@@ -8,6 +8,7 @@ use model::guest::{Device, engine_disk};
 use model::{Guest, ModelXen};
 
 mod ends;
+mod large;
 mod laws;
 mod ramp;
 mod windows;
