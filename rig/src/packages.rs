@@ -56,17 +56,11 @@ impl Packages {
     /// # Errors
     /// When it is not among them.
     pub(crate) fn version(&self, name: &str) -> Result<&str> {
-        let version = |line: &'_ str| -> Option<(usize, usize)> {
+        let found = self.manifest.lines().find_map(|line| {
             let version = line.strip_prefix(name)?.strip_prefix('_')?.split('_').next()?;
             // An epoch before it, with its colon escaped, and Debian's revision behind it.
-            let upstream = version.split_once("%3a").map_or(version, |(_, rest)| rest);
-            let upstream = upstream.rsplit_once('-').map_or(upstream, |(upstream, _)| upstream);
-            let start = line.find(upstream)?;
-            Some((start, start + upstream.len()))
-        };
-        let found = self.manifest.lines().find_map(|line| {
-            let (start, end) = version(line)?;
-            line.get(start..end)
+            let version = version.split_once("%3a").map_or(version, |(_, rest)| rest);
+            Some(version.rsplit_once('-').map_or(version, |(upstream, _)| upstream))
         });
         found.with_context(|| format!("there is no package {name}"))
     }
