@@ -19,6 +19,8 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::ops::{Deref, DerefMut};
+use core::slice;
 
 use xen_abi::blkif::SECTOR_SIZE;
 use xen_abi::xenbus::XenbusState;
@@ -93,11 +95,38 @@ impl Backend {
     }
 }
 
+/// The queue pairs of a VBD: to be used where they are, so that closing the VBD gets all of them.
+#[derive(Debug)]
+pub struct Queues<'a, H>(Vec<QueuePair<'a, H>>);
+
+impl<'a, H> Deref for Queues<'a, H> {
+    type Target = [QueuePair<'a, H>];
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<H> DerefMut for Queues<'_, H> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+impl<'q, 'a, H> IntoIterator for &'q mut Queues<'a, H> {
+    type Item = &'q mut QueuePair<'a, H>;
+    type IntoIter = slice::IterMut<'q, QueuePair<'a, H>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter_mut()
+    }
+}
+
 /// A connected VBD.
 #[derive(Debug)]
 pub struct Blkfront<'a, H> {
     /// The data path: as many as [`Setup::queues`], each for one loop.
-    pub queues: Vec<QueuePair<'a, H>>,
+    pub queues: Queues<'a, H>,
     vdev: Vdev,
     info: DiskInfo,
     paths: Paths,
@@ -189,7 +218,7 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
     ) -> Self {
         let backend = paths.backend_id;
         let queue = |resources| QueuePair::new(hypervisor, resources, backend, setup.grants);
-        let queues = resources.into_iter().map(queue).collect();
+        let queues = Queues(resources.into_iter().map(queue).collect());
         let info = DiskInfo {
             sectors: 0,
             logical_sector_bytes: SECTOR_SIZE,
@@ -302,7 +331,7 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
             .and_then(|()| paths.await_backend(hypervisor, store, XenbusState::Closed, timeout_ns));
         let timed_out = !matches!(closed, Ok(()) | Err(ConnectError::Gone(_)));
         let xenstore_failed = matches!(closed, Err(ConnectError::Xenstore(..)));
-        let resources = self.queues.into_iter().map(QueuePair::into_resources);
+        let resources = self.queues.0.into_iter().map(QueuePair::into_resources);
         let quarantined_pages = resources.map(|one| one.give_back(hypervisor, grants)).sum();
         Disconnected { quarantined_pages, timed_out, xenstore_failed }
     }

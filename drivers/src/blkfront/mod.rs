@@ -20,7 +20,7 @@ use xen_abi::blkif::{MAX_SEGMENTS, SECTOR_SIZE, SEGMENTS_PER_INDIRECT_PAGE};
 use crate::ring;
 
 pub use error::{Broken, ConnectError, IoError};
-pub use handshake::{Backend, Blkfront, Disconnected};
+pub use handshake::{Backend, Blkfront, Disconnected, Queues};
 pub use queue::{Completion, Counters, PagesKept, QueuePair};
 pub use slot::{Operation, Slot};
 pub use vdev::Vdev;
