@@ -375,6 +375,10 @@ mod tests {
         let iops = samples.iops();
         assert_eq!((iops.count, iops.min, iops.max), (3, 1_000, 1_000));
         assert!(iops.mean == 1_000.0 && iops.stddev() == 0.0);
+        // Four in the last two milliseconds are no 2,000 a second.
+        (0..4).for_each(|_| samples.record(1_002 * MS, 4_096));
+        samples.finish(1_002 * MS);
+        assert_eq!(samples.iops().max, 1_000);
         let mut alone = Samples::default();
         steady(&mut alone, 1..=10, 1);
         alone.finish(20 * MS);

@@ -113,3 +113,22 @@ fn what_a_slow_disk_leaves_out_is_found_later() {
     assert!(taken > 0 && matches!(error, Some(RunError::Overdue { .. })), "{error:?}");
     assert!(took_ns < 300 * S, "{took_ns}");
 }
+
+#[test]
+fn a_job_all_of_whose_ios_are_lost_took_until_it_was_given_up() {
+    let xen = one_disk(6);
+    xen.world().disks[0].mischief = Mischief::of(Lie::Silent, 16);
+    let outcome = run(&xen, "rw=read bs=4k iodepth=8 number_ios=3 filename=xvda", 1);
+    let job = &outcome.results[0];
+    assert_eq!((job.ios(), job.errors()), (0, 3));
+    assert!(job.read.runtime_ns >= REQUEST_TIMEOUT_NS, "{}", job.read.runtime_ns);
+}
+
+#[test]
+fn a_ring_that_overran_ends_the_run_at_once() {
+    let xen = one_disk(7);
+    xen.world().disks[0].mischief = Mischief::of(Lie::ProdAhead(200), 16);
+    let outcome = run(&xen, "rw=read bs=4k iodepth=8 filename=xvda", 1);
+    assert!(matches!(outcome.error, Some(RunError::Broken(..))), "{:?}", outcome.error);
+    assert!(outcome.results[0].runtime_ns < S, "{}", outcome.results[0].runtime_ns);
+}
