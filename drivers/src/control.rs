@@ -10,7 +10,7 @@ use alloc::string::String;
 use xen_abi::sched::ShutdownReason;
 
 use crate::hypervisor::Hypervisor;
-use crate::xenstore::{Error, Transaction, WatchToken, Xenstore};
+use crate::xenstore::{Due, Error, Transaction, WatchToken, Xenstore};
 
 const SHUTDOWN: &str = "control/shutdown";
 /// How long the first event of a new watch may take, in nanoseconds.
@@ -44,7 +44,9 @@ impl Request {
 #[derive(Debug)]
 pub struct Control {
     watch: WatchToken,
-    /// The last request, if the node could not be emptied: it stands there still.
+    /// A look at the node.
+    look: Due,
+    /// The last request, if the node was not seen to be emptied: it may stand there still.
     left: Option<Request>,
 }
 
@@ -64,10 +66,11 @@ impl Control {
         let watch = store.watch(SHUTDOWN)?;
         // Each watch fires once when it is set: better now than while something is measured.
         store.wait_fired(watch, hypervisor.now_ns().saturating_add(FIRST_EVENT_NS))?;
-        Ok(Self { watch, left: None })
+        Ok(Self { watch, look: Due::default(), left: None })
     }
 
-    /// Returns the request that has come, if any. Reads memory only unless the watch has fired.
+    /// Returns the request that has come, if any. Reads memory only unless the watch has fired, or
+    /// the read after that failed: then it is tried again, though not at each call.
     ///
     /// # Errors
     /// xenstore's.
@@ -75,7 +78,7 @@ impl Control {
         &mut self,
         store: &mut Xenstore<'_, H>,
     ) -> Result<Option<Request>, Error> {
-        if store.take_fired(self.watch)? { self.read(store) } else { Ok(None) }
+        if self.look.is_due(store, self.watch)? { self.read(store) } else { Ok(None) }
     }
 
     /// Reads the node, whether the watch has fired or not; acknowledges what it holds.
@@ -86,28 +89,24 @@ impl Control {
         &mut self,
         store: &mut Xenstore<'_, H>,
     ) -> Result<Option<Request>, Error> {
-        let Some(request) = read_node(store, Transaction::NONE)? else {
-            self.left = None;
-            return Ok(None);
-        };
-        if self.left.as_ref() == Some(&request) {
+        let found = read_node(store, Transaction::NONE);
+        self.look.note(store, found.is_ok());
+        let mut found = found?;
+        if found.is_none() || found == self.left {
+            self.left = found;
             return Ok(None);
         }
         // In a transaction, so that no request is emptied away that was not seen.
         let taken = store.transaction(|store, transaction| {
-            let request = read_node(store, transaction)?;
-            if request.is_some() {
+            found = read_node(store, transaction)?;
+            if found.is_some() {
                 store.write(transaction, SHUTDOWN, "")?;
             }
-            Ok(request)
+            Ok(())
         });
-        match taken {
-            Err(Error::Refused(_)) => {
-                self.left = Some(request.clone());
-                Ok(Some(request))
-            }
-            taken => taken,
-        }
+        // One that fails may still empty the node: the request is known from here alone.
+        self.left = if taken.is_err() { found.clone() } else { None };
+        Ok(found)
     }
 }
 
@@ -118,6 +117,8 @@ fn read_node<H: Hypervisor>(
     match store.read(transaction, SHUTDOWN) {
         Ok(value) => Ok(Request::parse(&value)),
         Err(error) if error.is_out_of_sight() => Ok(None),
+        // What is no text is no word of the tool stack's.
+        Err(Error::Malformed(_)) => Ok(Some(Request::Unknown("\u{fffd}".into()))),
         Err(error) => Err(error),
     }
 }

@@ -20,12 +20,14 @@ use crate::byte_ring::{Overrun, Reader, Writer};
 use crate::hypervisor::Hypervisor;
 use crate::patience::Patience;
 
+mod due;
 mod exchange;
 mod listing;
 mod text;
 
 use exchange::{Incoming, is_connecting, transaction_number};
 
+pub use due::Due;
 pub use text::TextError;
 
 /// How long one request may take, or all of [`in_time`](Xenstore::in_time), in nanoseconds.

@@ -348,7 +348,10 @@ impl<'a> Runner<'a> {
             }
             let look_again_ns = self.xen.now_ns().saturating_add(LOOK_AGAIN_NS);
             self.store.wait_fired(self.backends, look_again_ns)?;
-            self.control.read(&mut self.store)?;
+            // A read that failed may succeed the next time.
+            if let Err(error @ xenstore::Error::Broken(_)) = self.control.read(&mut self.store) {
+                return Err(error);
+            }
         }
         Ok(())
     }

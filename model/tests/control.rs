@@ -2,11 +2,12 @@
 
 use drivers::Hypervisor;
 use drivers::control::{Control, Request};
-use drivers::xenstore::{Transaction, Xenstore};
+use drivers::xenstore::{Error, Transaction, Xenstore};
 use model::xenstored::Perms;
 use model::{GUEST, Guest, ModelXen};
 use xen_abi::DomId;
 use xen_abi::sched::ShutdownReason;
+use xen_abi::xenstore::MessageType;
 
 const NODE: &str = "/local/domain/1/control/shutdown";
 
@@ -119,10 +120,69 @@ fn r2_a_look_at_nothing_sends_nothing() {
         assert!(xen.now_ns() - start_ns < 1_000_000);
     });
     // Nor does a request get lost that comes while another is acknowledged.
-    let xen = ModelXen::seeded(1);
+    let xen = ModelXen::seeded(2);
     xen.world().store.contention = 12;
     let mut guest = Guest::boot(&xen);
     let mut control = Control::new(&xen, &mut guest.store).unwrap();
     assert_eq!(asked(&xen, &mut guest.store, &mut control, "suspend"), [Request::Suspend]);
     assert_eq!(guest.store.read(Transaction::NONE, "control/shutdown").unwrap(), "");
+}
+
+/// Lets no reply of this type come.
+fn withhold(xen: &ModelXen, kind: MessageType) {
+    xen.world().store.forger =
+        Some(Box::new(
+            move |header, body| {
+                if header.kind == kind as u32 { Vec::new() } else { vec![(header, body)] }
+            },
+        ));
+}
+
+#[test]
+fn r2_a_request_whose_read_timed_out_is_read_again_though_not_at_each_look() {
+    listening(|xen, store, control| {
+        withhold(xen, MessageType::Read);
+        xen.world().set(NODE, "reboot");
+        xen.pass_ns(50_000_000);
+        assert_eq!(control.poll(store), Err(Error::Timeout));
+        let served = xen.world().store.requests;
+        for _ in 0..90 {
+            xen.pass_ns(100_000_000);
+            assert_eq!(control.poll(store), Ok(None));
+        }
+        assert_eq!(xen.world().store.requests, served);
+        xen.pass_ns(1_000_000_000);
+        assert_eq!(control.poll(store), Err(Error::Timeout), "the next");
+        xen.world().store.forger = None;
+        xen.pass_ns(10_000_000_000);
+        assert_eq!(control.poll(store), Ok(Some(Request::End(ShutdownReason::Reboot))));
+        assert_eq!(xen.world().store.tree.text(NODE), "");
+    });
+}
+
+#[test]
+fn r2_a_request_is_known_whether_or_not_its_acknowledgement_came_about() {
+    let kinds = [MessageType::TransactionStart, MessageType::Write, MessageType::TransactionEnd];
+    for kind in kinds {
+        listening(|xen, store, control| {
+            let reboot = Request::End(ShutdownReason::Reboot);
+            withhold(xen, kind);
+            assert_eq!(asked(xen, store, control, "reboot"), [reboot], "{kind:?}");
+            let is_emptied = xen.world().store.tree.text(NODE).is_empty();
+            assert!(!is_emptied || kind == MessageType::TransactionEnd, "{kind:?}");
+            xen.world().store.forger = None;
+            assert_eq!(control.read(store), Ok(None), "{kind:?}: once");
+        });
+    }
+}
+
+#[test]
+fn r2_a_value_that_is_no_text_is_a_word_that_nobody_knows() {
+    let unknown = Request::Unknown("\u{fffd}".into());
+    listening(|xen, store, control| {
+        xen.world().set(NODE, "");
+        xen.world().store.tree.write(DomId(0), NODE, b"\xff").unwrap();
+        assert_eq!(control.read(store), Ok(Some(unknown.clone())));
+        assert_eq!(xen.world().store.tree.text(NODE), "", "xl waits for that");
+    });
 }
