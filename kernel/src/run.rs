@@ -223,9 +223,11 @@ impl<'a> Runner<'a> {
         let mut jobs = options.jobs().map_err(Failure::Options)?;
         let vdevs = handshake::list(&mut self.store)?;
         let names: Vec<String> = vdevs.iter().map(Vdev::to_string).collect();
-        if let Some(name) = names.iter().find(|name| names.iter().filter(|n| n == name).count() > 1)
-        {
-            return Err(Failure::TwoDisks { name: name.clone() });
+        // There may be thousands.
+        let mut sorted: Vec<&String> = names.iter().collect();
+        sorted.sort_unstable();
+        if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(Failure::TwoDisks { name: pair[0].clone() });
         }
         if jobs.is_empty() || jobs.iter().any(|job| job.disks.is_empty()) {
             let writable = self.writable(&vdevs)?;
@@ -243,7 +245,7 @@ impl<'a> Runner<'a> {
             return Err(Failure::Memory { jobs: jobs.len(), need_kib, heap_kib, logs });
         }
         if let Some(missing) =
-            jobs.iter().flat_map(|job| &job.disks).find(|name| !names.contains(name))
+            jobs.iter().flat_map(|job| &job.disks).find(|name| sorted.binary_search(name).is_err())
         {
             return Err(Failure::NoDisk { name: missing.clone(), found: names });
         }
@@ -264,7 +266,6 @@ impl<'a> Runner<'a> {
     /// The disks that are measured unless some are named: those that may be written, for one that
     /// is read-only is no ordinary disk.
     fn writable(&mut self, vdevs: &[Vdev]) -> Result<Vec<String>, Failure> {
-        // There may be thousands.
         let names = self.store.in_time(|store| {
             let mut names = Vec::new();
             for &vdev in vdevs {

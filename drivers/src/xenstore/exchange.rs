@@ -141,14 +141,16 @@ impl<H: Hypervisor> Xenstore<'_, H> {
         self.flush(patience)?;
         self.last_req_id = self.last_req_id.wrapping_add(1);
         let len: usize = parts.iter().map(|part| part.len()).sum();
-        let (kind, req_id) = (kind as u32, self.last_req_id);
-        let header = Header { kind, req_id, tx_id: transaction.0, len: len as u32 };
+        let req_id = self.last_req_id;
+        let header = Header { kind: kind as u32, req_id, tx_id: transaction.0, len: len as u32 };
         self.unsent.extend(header.to_bytes());
         parts.iter().for_each(|part| self.unsent.extend_from_slice(part));
         let whole = self.unsent.len();
         let sent = self.flush(patience);
         if sent.is_err() && self.unsent.len() == whole {
             self.unsent.clear();
+        } else if sent.is_err() {
+            self.note_lost(kind, req_id);
         }
         sent.map(|()| req_id)
     }

@@ -8,8 +8,8 @@ use xen_abi::xenstore::MessageType;
 use super::{Error, Transaction, Xenstore};
 use crate::hypervisor::Hypervisor;
 
-/// The longest list, in bytes; each name ends with a NUL.
-const LIST_MAX: usize = 256 << 10;
+/// The longest list, in bytes, enough for thousands of disks; each name ends with a NUL.
+const LIST_MAX: usize = 32 << 10;
 /// How often a list is begun anew because it changed meanwhile.
 const LIST_TRIES: u32 = 16;
 
@@ -19,7 +19,7 @@ impl<H: Hypervisor> Xenstore<'_, H> {
     /// # Errors
     /// [`Error::Refused`] with `ENOENT` when there is no such node, with `E2BIG` when the names
     /// need more than 4,096 bytes and the server does not send them in parts, with `EAGAIN` when
-    /// they changed again and again.
+    /// they changed again and again; [`Error::Malformed`] when they need more than 32 KiB.
     pub fn directory(
         &mut self,
         transaction: Transaction,
@@ -67,14 +67,17 @@ impl<H: Hypervisor> Xenstore<'_, H> {
                 continue;
             }
             generation = Some(of.to_vec());
+            if names.len() + part.len() > LIST_MAX {
+                return Err(Error::Malformed("a list of names is longer than 32 KiB"));
+            }
             names.extend_from_slice(part);
             // The list ends with an empty name.
             if part == b"\0" || part.ends_with(b"\0\0") {
                 names.pop();
                 return Ok(names);
             }
-            if !part.ends_with(b"\0") || names.len() > LIST_MAX {
-                return Err(Error::Malformed("a list of names has no end"));
+            if !part.ends_with(b"\0") {
+                return Err(Error::Malformed("a list of names breaks off"));
             }
         }
     }
