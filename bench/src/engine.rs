@@ -111,11 +111,11 @@ pub fn run<H: Hypervisor>(
         .and_then(|()| engine.run(hypervisor, disks, observe))
         .inspect_err(|_| engine.abandon(hypervisor.now_ns()))
         .err();
+    engine.running.iter_mut().for_each(|running| running.theft.end(hypervisor));
     if error.is_none() {
         let nothing_measured = engine.running.iter().find_map(Running::nothing_measured);
         engine.first_failure = engine.first_failure.or(nothing_measured);
     }
-    engine.running.iter_mut().for_each(|running| running.theft.end(hypervisor));
     let used = engine.used(disks);
     let kept = kept::count(disks);
     engine.end_groups();

@@ -31,6 +31,7 @@ pub use collect::emit;
 pub use distribution::Distribution;
 pub use json::{json, json_plus};
 pub use logs::{LogFile, LogsError, log_names, take_logs};
+pub(crate) use marks::STOLEN_PERCENT_MAX;
 pub use normal::normal;
 pub use pairs::Pairs;
 pub use report::{Extra, Flushes, Job as JobReport, JobLog, Latency, Report, Run, Side};
@@ -112,6 +113,16 @@ impl JobResult {
             counters: None,
             job,
         }
+    }
+
+    /// Begins anew, but keeps the counts of errors.
+    pub fn forget_figures(&mut self) {
+        let errors = |side: &DirectionResult| side.errors;
+        let [read, write] = [&self.read, &self.write].map(errors);
+        let [trim, flush] = [&self.trim, &self.flush].map(errors);
+        *self = Self { together: self.together.take(), ..Self::new(self.job.clone()) };
+        (self.read.errors, self.write.errors) = (read, write);
+        (self.trim.errors, self.flush.errors) = (trim, flush);
     }
 
     /// Counts an I/O that succeeded.

@@ -113,7 +113,8 @@ impl<'a, H: Hypervisor> GrantTable<'a, H> {
     }
 
     /// A number for a queue whose pages are shared by entries of this table. It is not given again
-    /// before 65,535 others were, so that what belongs to a queue is not taken for another's.
+    /// before 65,535 others were, so that what belongs to a queue is not taken for another's of
+    /// this table. A domain has one table; those of a second would get the same numbers.
     pub(crate) fn number_queue(&mut self) -> u16 {
         self.queues = self.queues.wrapping_add(1);
         self.queues
@@ -141,11 +142,14 @@ impl Grant<'_> {
     /// the entry is revoked.
     ///
     /// # Panics
-    /// When the frame number needs more than the 32 bits of a version 1 entry.
+    /// When it is permitted already: a store over the marks of a mapping would hide it from
+    /// [`revoke`](Self::revoke). When the frame number needs more than the 32 bits of a version 1
+    /// entry.
     #[inline]
     pub(crate) fn permit(&mut self, grantee: DomId, gfn: Gfn, access: Access) {
         let frame = u32::try_from(gfn.0).expect("frames of a small guest fit 32 bits");
         let read_only = if access == Access::ReadOnly { GTF_READONLY } else { 0 };
+        assert!(self.entry.flags.load(Ordering::Relaxed) == 0, "permitted already");
         self.entry.domid.store(grantee.0, Ordering::Relaxed);
         self.entry.frame.store(frame, Ordering::Relaxed);
         // Release: Xen sees the frame and the domain before the permission.

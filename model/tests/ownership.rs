@@ -86,6 +86,17 @@ fn r3_a_page_is_free_only_after_its_revoke() {
     assert_eq!(xen.world().xen.pages_out(), 1);
 }
 
+/// A second permission would wipe the marks of a mapping, and the page would come back mapped.
+#[test]
+fn r3_a_page_is_permitted_once() {
+    let xen = ModelXen::seeded(1);
+    let mut table = GrantTable::new(&xen);
+    let mut shared = SharedPage::new(xen.alloc_page().unwrap(), table.reserve().unwrap());
+    shared.permit(DomId(0), Access::ReadWrite);
+    let again = AssertUnwindSafe(|| shared.permit(DomId(0), Access::ReadWrite));
+    assert!(catch_unwind(again).is_err());
+}
+
 /// Breaks the device's first queue by an answer that was not asked for.
 fn break_queue(xen: &ModelXen, device: &mut Device<'_>) -> Broken {
     let queue = &mut device.queues[0];

@@ -1,9 +1,13 @@
 //! What a job does before anything is measured (`ramp_time=`).
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::rules::NEVER;
-use crate::result::Counters;
+use crate::job::Job;
+use crate::result::{Counters, STOLEN_PERCENT_MAX, Stolen};
+use crate::size::Time;
 
 /// The ramp of a job.
 #[derive(Debug, Default)]
@@ -46,5 +50,29 @@ impl Ramp {
     pub(super) fn used(&self, disk: usize) -> Counters {
         let used = if let Self::Over(used) = self { used.get(disk) } else { None };
         used.copied().unwrap_or_default()
+    }
+
+    /// Says why nothing was measured of a job of this ramp, if so; `is_empty` if no I/O after it
+    /// ended. A pause can take all of the time that would have been measured.
+    pub(super) fn nothing_measured(
+        &self,
+        Job { name, pace, .. }: &Job,
+        is_empty: bool,
+        stolen: Option<Stolen>,
+    ) -> Option<String> {
+        let ramp = Time { ns: pace.ramp_ns };
+        let why = match self {
+            Self::Until(_) | Self::Outlasted => format!("ended within ramp_time={ramp}"),
+            Self::Over(_) if is_empty => format!("no I/O was put after ramp_time={ramp}"),
+            Self::Over(_) | Self::Absent => return None,
+        };
+        let advice = match self {
+            _ if stolen.is_some_and(|stolen| stolen.percent() > STOLEN_PERCENT_MAX) => {
+                "the vCPU was kept from running meanwhile: run the job again"
+            }
+            Self::Over(_) => "raise runtime= or size=, or lower ramp_time=",
+            _ => "raise size= or lower ramp_time=",
+        };
+        Some(format!("job {name}: {why}, so that nothing was measured; {advice}"))
     }
 }

@@ -1,6 +1,5 @@
 //! A job under way: which I/O comes next, and what came of those before.
 
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -18,7 +17,6 @@ use super::{Disk, RunError};
 use crate::job::Job;
 use crate::pattern::{Direction, Pattern};
 use crate::result::{Counters, DirectionResult, Done, JobResult, Together};
-use crate::size::Time;
 
 /// I/Os that a read-back passes over at once because others did for the same block. A long job's
 /// are billions, and in between the loop must see what completes and whether it is to stop.
@@ -42,6 +40,8 @@ pub(super) struct Running {
     rules: Rules,
     span: Span,
     ramp: Ramp,
+    /// Errors until the ramp's end.
+    ramp_errors: u64,
     pub(super) theft: Theft,
     /// How long the reads took that came before those of the read-back.
     read_before_ns: u64,
@@ -123,6 +123,7 @@ impl Running {
             completed: 0,
             span: Span::new(0, 0),
             ramp: Ramp::Absent,
+            ramp_errors: 0,
             theft: Theft::default(),
             read_before_ns: 0,
             group: None,
@@ -464,10 +465,11 @@ impl Running {
         now_ns > self.ramp.end_ns()
     }
 
-    /// Forgets what was measured until the end of the ramp, of which the disks used `used`.
+    /// Forgets what was measured until the end of the ramp, of which the disks used `used`; errors
+    /// are told all the same.
     pub(super) fn end_ramp(&mut self, used: Vec<Counters>) {
-        let job = self.result.job.clone();
-        self.result = JobResult::new(job);
+        self.result.forget_figures();
+        self.ramp_errors = self.result.errors();
         self.span.begin_measured(self.ramp.end_ns());
         self.rules.start_anew();
         (self.ramp, self.sleeps) = (Ramp::Over(used), 0);
@@ -542,27 +544,16 @@ impl Running {
 
     /// Why a job that came to its end has nothing to show, if so.
     pub(super) fn nothing_measured(&self) -> Option<String> {
-        let Job { name, pace, .. } = &self.result.job;
-        let ramp = Time { ns: pace.ramp_ns };
-        match self.ramp {
-            _ if self.span.is_stopped() => None,
-            Ramp::Until(_) | Ramp::Outlasted => Some(format!(
-                "job {name}: ended within ramp_time={ramp}, so that nothing was measured; raise \
-                 size= or lower ramp_time="
-            )),
-            Ramp::Over(_) if self.is_empty() => Some(format!(
-                "job {name}: no I/O was put after ramp_time={ramp}, so that nothing was measured; \
-                 raise runtime= or size=, or lower ramp_time="
-            )),
-            Ramp::Over(_) | Ramp::Absent => None,
-        }
+        let (job, stolen) = (&self.result.job, self.theft.stolen());
+        let is_stopped = self.span.is_stopped();
+        if is_stopped { None } else { self.ramp.nothing_measured(job, self.is_empty(), stolen) }
     }
 
     /// Whether no I/O of those that were put since the ramp has ended.
     fn is_empty(&self) -> bool {
         let JobResult { read, write, trim, .. } = &self.result;
         let timed = [read, write, trim].map(|side| side.latency.moments().count());
-        timed.iter().sum::<u64>() + self.result.errors() == 0
+        timed.iter().sum::<u64>() == 0 && self.result.errors() == self.ramp_errors
     }
 
     /// The result, with what its disks counted unless other jobs used them too, and the pages that
@@ -576,12 +567,7 @@ impl Running {
     ) -> JobResult {
         let is_unmeasured = matches!(self.ramp, Ramp::Over(_)) && self.is_empty();
         if self.ramp.is_all() || is_unmeasured {
-            let JobResult { job, read, write, trim, flush, together, .. } = self.result;
-            self.result = JobResult { together, ..JobResult::new(job) };
-            self.result.read.errors = read.errors;
-            self.result.write.errors = write.errors;
-            self.result.trim.errors = trim.errors;
-            self.result.flush.errors = flush.errors;
+            self.result.forget_figures();
         } else if !self.lanes.iter().any(|lane| shared[lane.disk]) {
             let disks = self.lanes.iter().map(|lane| used[lane.disk] - self.ramp.used(lane.disk));
             let sum = disks.fold(Counters::default(), |sum, disk| sum + disk);

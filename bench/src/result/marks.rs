@@ -9,7 +9,7 @@ use super::report::Extra;
 use crate::size::NS_PER_SECOND;
 
 /// A job of whose time more was stolen is marked, in per cent.
-const STOLEN_PERCENT_MAX: f64 = 1.0;
+pub(crate) const STOLEN_PERCENT_MAX: f64 = 1.0;
 
 /// What is to be marked.
 #[derive(Clone, Copy, Debug, Default)]

@@ -244,7 +244,7 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
     #[inline]
     pub fn kick(&mut self) -> Result<(), Broken> {
         if !self.ring.has_unpublished() {
-            return self.answer_broken();
+            return if self.broken.is_none() { Ok(()) } else { self.answer_broken() };
         }
         if self.ring.publish() {
             self.counters.notifications += 1;

@@ -144,6 +144,25 @@ fn what_goes_wrong_within_a_ramp_is_told_all_the_same() {
 }
 
 #[test]
+fn what_went_wrong_before_the_end_of_a_ramp_is_told_after_it() {
+    let xen = one_disk(14);
+    xen.world().disks[0].mischief = Mischief::of(Lie::Status(-1), 4);
+    let line = "rw=randread bs=4k ramp_time=2 runtime=1 time_based continue_on_error=io \
+                rate_iops=100 filename=xvda";
+    let mut told = 0;
+    let outcome = run_and_see(&xen, line, 1, &mut |progress| {
+        if progress.elapsed_ns > 500 * MS {
+            let mischief = &mut xen.world().disks[0].mischief;
+            told = told.max(mischief.told);
+            *mischief = Mischief::of(Lie::Status(-1), 0);
+        }
+    });
+    let read = &outcome.results[0].read;
+    assert_eq!(read.errors, told);
+    assert!(read.errors > 10 && read.ios == 100, "{} errors, {} reads", read.errors, read.ios);
+}
+
+#[test]
 fn a_stop_is_heard_while_a_job_waits_to_start() {
     let xen = one_disk(12);
     let mut ticks = 0;
