@@ -32,6 +32,13 @@ impl Patience {
         self.looked_ns = now_ns;
     }
 
+    /// Takes time that is spent without the peer from what is left; returns what there was of it.
+    pub fn take(&mut self, ns: u64) -> u64 {
+        let taken_ns = ns.min(self.left_ns);
+        self.left_ns -= taken_ns;
+        taken_ns
+    }
+
     /// Goes on from here: what passed since the last look was not the peer's, as when it was only
     /// now told that there is something to do.
     pub fn resume(&mut self, now_ns: u64) {
@@ -90,6 +97,16 @@ mod tests {
         patience.resume(600 * SECOND);
         patience.count(600 * SECOND + 1);
         assert_eq!(patience.left_ns, SECOND - 1);
+    }
+
+    #[test]
+    fn no_more_is_taken_than_there_is() {
+        let mut patience = Patience::new(0, SECOND);
+        assert_eq!(patience.take(SECOND - 1), SECOND - 1);
+        assert!(!patience.is_over());
+        assert_eq!(patience.take(SECOND), 1);
+        assert!(patience.is_over());
+        assert_eq!(patience.take(SECOND), 0);
     }
 
     #[test]

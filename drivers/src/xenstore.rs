@@ -154,8 +154,9 @@ impl<'a, H: Hypervisor> Xenstore<'a, H> {
         }
     }
 
-    /// Does `work`, whose requests together may take as long as one: for what asks as often as
-    /// xenstore's content wants it to. Those that come too late end with [`Error::Timeout`].
+    /// Does `work`, whose requests, and the waits between the tries of a transaction, may take as
+    /// long together as one request: for what asks as often as xenstore's content wants it to.
+    /// Those that come too late end with [`Error::Timeout`].
     pub fn in_time<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
         let is_outermost = self.budget.is_none();
         let now_ns = self.hypervisor.now_ns();
@@ -236,7 +237,9 @@ impl<'a, H: Hypervisor> Xenstore<'a, H> {
                 (Ok(_), Err(Error::Refused(errno)))
                     if errno == "EAGAIN" && attempt < TRANSACTION_TRIES =>
                 {
-                    let until_ns = self.hypervisor.now_ns().saturating_add(back_off_ns);
+                    let budget = self.budget.as_mut();
+                    let pause_ns = budget.map_or(back_off_ns, |budget| budget.take(back_off_ns));
+                    let until_ns = self.hypervisor.now_ns().saturating_add(pause_ns);
                     while self.hypervisor.now_ns() < until_ns {
                         self.hypervisor.prepare_wait();
                         self.hypervisor.wait(until_ns);

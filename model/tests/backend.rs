@@ -1,12 +1,17 @@
 //! What a backend's nodes say before, during and after a disk is in use: that the tool stack wants
 //! it back, that it is gone, that it will never come.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use bench::engine::{self, RunError, Verdict};
 use drivers::Hypervisor;
 use drivers::blkfront::{ConnectError, GrantMode};
+use drivers::xenstore::Error;
 use model::guest::{engine_disk, setup};
 use model::{Disk, Guest, ModelXen};
 use xen_abi::xenbus::XenbusState;
+use xen_abi::xenstore::MessageType;
 
 const XVDA: u32 = 51712;
 
@@ -119,6 +124,44 @@ fn x10_a_backend_that_will_never_come_is_not_waited_for() {
             None => assert!(matches!(found, ConnectError::Stuck { .. }), "{keys:?}: {found}"),
         }
     }
+}
+
+/// Each look at such a backend asks for more than its state: of a server that answers that alone,
+/// no look waits longer than for one reply.
+#[test]
+fn x10_a_look_at_a_backend_is_over_in_the_time_of_one_request() {
+    let mut disk = Disk::new(XVDA, 512);
+    disk.keys.push(("state", Some("1".into())));
+    disk.states.push((XenbusState::Initialising, "1"));
+    let xen = ModelXen::seeded(1);
+    xen.attach(disk);
+    let mut guest = Guest::boot(&xen);
+    let looks = Rc::new(Cell::new(0));
+    let counted = looks.clone();
+    xen.world().store.forger = Some(Box::new(move |header, body| {
+        counted.set(counted.get() + u64::from(body == b"1"));
+        // Nothing else of the backend is there.
+        if header.kind == MessageType::Error as u32 { Vec::new() } else { vec![(header, body)] }
+    }));
+    let start_ns = xen.now_ns();
+    let error = guest.connect(XVDA, &setup(GrantMode::Persistent)).map(drop).unwrap_err();
+    assert!(matches!(error, ConnectError::Stuck { .. }), "{error}");
+    let took_s = (xen.now_ns() - start_ns) / 1_000_000_000;
+    assert!(took_s <= looks.get() * 11, "{took_s} s, {} looks", looks.get());
+}
+
+#[test]
+fn x10_conflicts_without_end_hold_a_connect_up_for_the_time_of_one_request() {
+    let xen = ModelXen::seeded(1);
+    xen.attach(Disk::new(XVDA, 512));
+    xen.world().store.contention = 16;
+    let mut guest = Guest::boot(&xen);
+    let start_ns = xen.now_ns();
+    let error = guest.connect(XVDA, &setup(GrantMode::Persistent)).map(drop).unwrap_err();
+    assert!(matches!(error, ConnectError::Xenstore(_, Error::Timeout)), "{error}");
+    let took_s = (xen.now_ns() - start_ns) / 1_000_000_000;
+    // The close may take a little.
+    assert!((9..17).contains(&took_s), "{took_s}");
 }
 
 #[test]

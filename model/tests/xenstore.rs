@@ -1,7 +1,7 @@
 //! The xenstore client against xenstored: all operations, transactions, watches, long replies.
 
 use drivers::Hypervisor;
-use drivers::xenstore::{Error, TextError, Transaction};
+use drivers::xenstore::{Error, TextError, Transaction, Xenstore};
 use model::agenda::Actor;
 use model::xenstored::Perms;
 use model::{GUEST, Guest, ModelXen};
@@ -294,6 +294,21 @@ fn endless_conflicts_end() {
     let waited_ns = xen.now_ns() - start_ns;
     assert!((30..40).contains(&(waited_ns / 1_000_000_000)), "{waited_ns}: 1, 2, 4, ... ms");
     assert_eq!(guest.store.read(NONE, "data/x"), Err(refused("ENOENT")));
+}
+
+#[test]
+fn endless_conflicts_end_in_the_time_of_one_request() {
+    let xen = ModelXen::seeded(1);
+    xen.world().store.contention = 16;
+    let mut guest = Guest::boot(&xen);
+    let start_ns = xen.now_ns();
+    let write = |store: &mut Xenstore<'_, ModelXen>, inside| store.write(inside, "data/x", "1");
+    let result = guest.store.in_time(|store| store.transaction(write));
+    assert_eq!(result, Err(Error::Timeout));
+    let waited_ns = xen.now_ns() - start_ns;
+    assert!((9..11).contains(&(waited_ns / 1_000_000_000)), "{waited_ns}");
+    assert_eq!(guest.store.read(NONE, "data/x"), Err(refused("ENOENT")));
+    assert_eq!(xen.world().store.open_transactions(), 0);
 }
 
 #[test]

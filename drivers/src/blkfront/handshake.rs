@@ -241,18 +241,19 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
     ) -> Result<DiskInfo, ConnectError> {
         let paths = &self.paths;
         let keys = self.keys(setup);
+        let publish = |store: &mut Xenstore<'_, H>, transaction| {
+            for name in store.directory(transaction, &paths.frontend)? {
+                if places_rings(&name) {
+                    store.rm(transaction, &format!("{}/{name}", paths.frontend))?;
+                }
+            }
+            for (key, value) in &keys {
+                store.write(transaction, &format!("{}/{key}", paths.frontend), value)?;
+            }
+            Ok(())
+        };
         store
-            .transaction(|store, transaction| {
-                for name in store.directory(transaction, &paths.frontend)? {
-                    if places_rings(&name) {
-                        store.rm(transaction, &format!("{}/{name}", paths.frontend))?;
-                    }
-                }
-                for (key, value) in &keys {
-                    store.write(transaction, &format!("{}/{key}", paths.frontend), value)?;
-                }
-                Ok(())
-            })
+            .in_time(|store| store.transaction(publish))
             .map_err(|error| ConnectError::Xenstore(paths.frontend.clone(), error))?;
         paths.set_state(store, XenbusState::Initialised)?;
         paths.await_backend(hypervisor, store, XenbusState::Connected, STEP_TIMEOUT_NS)?;

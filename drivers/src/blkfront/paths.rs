@@ -113,18 +113,11 @@ impl Paths {
         let mut patience = Patience::new(hypervisor.now_ns(), timeout_ns);
         let arrived = loop {
             patience.count(hypervisor.now_ns());
-            let state = match self.backend_state(store) {
-                Ok(state) => state,
+            let state = match store.in_time(|store| self.look(store, wanted)) {
+                Ok(None) => break Ok(()),
+                Ok(Some(state)) => state,
                 Err(error) => break Err(error),
             };
-            match judge(state, wanted) {
-                Verdict::Arrived => break Ok(()),
-                Verdict::Gone => break Err(ConnectError::Gone(state)),
-                Verdict::Wait => {}
-            }
-            if let Some(why) = self.never_comes(store, state, wanted) {
-                break Err(why);
-            }
             if patience.is_over() {
                 break Err(ConnectError::Stuck { state, wanted });
             }
@@ -137,6 +130,20 @@ impl Paths {
         // A watch that stays costs a flag, and must not hide how the wait ended.
         let _ = store.unwatch(&path, token);
         arrived
+    }
+
+    /// The backend's state, if it is to be waited for further; `None` once it has arrived.
+    fn look<H: Hypervisor>(
+        &self,
+        store: &mut Xenstore<'_, H>,
+        wanted: XenbusState,
+    ) -> Result<Option<XenbusState>, ConnectError> {
+        let state = self.backend_state(store)?;
+        match judge(state, wanted) {
+            Verdict::Arrived => Ok(None),
+            Verdict::Gone => Err(ConnectError::Gone(state)),
+            Verdict::Wait => self.never_comes(store, state, wanted).map_or(Ok(Some(state)), Err),
+        }
     }
 
     /// Why a backend that has not begun never will, as far as its directory says.

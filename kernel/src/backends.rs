@@ -1,0 +1,97 @@
+//! The backends of the disks that jobs use: whether one is gone, or the tool stack wants one back.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use drivers::blkfront::{Backend, ConnectError};
+use drivers::xenstore::{Due, WatchToken, Xenstore};
+use xen_abi::xenbus::XenbusState;
+
+use crate::console;
+use crate::run::Failure;
+use crate::xen::Xen;
+
+/// The backends, and when to look at their states.
+#[derive(Debug)]
+pub struct Backends {
+    all: Vec<Watched>,
+    look: Due,
+}
+
+/// A backend whose disk a job uses.
+#[derive(Debug)]
+struct Watched {
+    name: String,
+    backend: Backend,
+    /// What is still to be said of it.
+    notice: Option<String>,
+    /// The tool stack wants the disk back, which was noticed.
+    is_wanted: bool,
+}
+
+impl Backends {
+    /// Those of disks with these names. Nothing has been looked at yet.
+    pub fn new(disks: impl Iterator<Item = (String, Backend)>) -> Self {
+        let watched = |(name, backend)| Watched { name, backend, notice: None, is_wanted: false };
+        Self { all: disks.map(watched).collect(), look: Due::default() }
+    }
+
+    /// Looks at the states if `watch` has fired, or the look after that failed; the failure, if a
+    /// backend is gone. Reads memory only otherwise.
+    pub fn look_if_due(
+        &mut self,
+        store: &mut Xenstore<'_, Xen>,
+        watch: WatchToken,
+    ) -> Option<Failure> {
+        let is_due = self.look.is_due(store, watch).unwrap_or(false);
+        if is_due { self.look(store) } else { None }
+    }
+
+    /// Looks at all states in the time of one request; the failure, if a backend is gone.
+    pub fn look(&mut self, store: &mut Xenstore<'_, Xen>) -> Option<Failure> {
+        let (mut gone, mut seen) = (None, true);
+        store.in_time(|store| {
+            for watched in &mut self.all {
+                match watched.look(store) {
+                    Ok(failure) => gone = gone.take().or(failure),
+                    Err(_) => seen = false,
+                }
+            }
+        });
+        self.look.note(store, seen);
+        gone
+    }
+
+    /// Says what has been noticed, as far as that takes no wait.
+    pub fn say(&mut self) {
+        for watched in &mut self.all {
+            watched.notice.take_if(|notice| console::try_print(notice));
+        }
+    }
+
+    /// The state of this disk's backend, if it can be read.
+    pub fn state(&self, disk: &str, store: &mut Xenstore<'_, Xen>) -> Option<XenbusState> {
+        self.all.iter().find(|watched| watched.name == disk)?.backend.state(store).ok()
+    }
+}
+
+impl Watched {
+    fn look(&mut self, store: &mut Xenstore<'_, Xen>) -> Result<Option<Failure>, ConnectError> {
+        Ok(match self.backend.state(store)? {
+            state @ (XenbusState::Closed | XenbusState::Unknown) => {
+                Some(Failure::BackendGone(self.name.clone(), state))
+            }
+            XenbusState::Closing if !self.is_wanted => {
+                self.is_wanted = true;
+                self.notice = Some(format!(
+                    "ringmark: {}: xl block-detach waits for this disk, but a job uses it: it is \
+                     given up when the job ends",
+                    self.name
+                ));
+                None
+            }
+            _ => None,
+        })
+    }
+}
