@@ -6,6 +6,7 @@
 
 extern crate alloc;
 
+mod backends;
 mod console;
 mod control;
 mod cpu;

@@ -4,7 +4,6 @@
 //! connected anew for each stage, because how pages are granted is agreed on at connect.
 
 use alloc::borrow::ToOwned;
-use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -15,7 +14,7 @@ use bench::file_map::FileMap;
 use bench::reader::BlockReader;
 use bench::{Job, JobError, JobResult};
 use drivers::Hypervisor;
-use drivers::blkfront::{Backend, Blkfront, ConnectError, Setup, Vdev, handshake};
+use drivers::blkfront::{Blkfront, ConnectError, Setup, Vdev, handshake};
 use drivers::grant::GrantTable;
 use drivers::ring;
 use drivers::xenstore::{self, WatchToken, Xenstore};
@@ -23,6 +22,7 @@ use xen_abi::PAGE_SIZE;
 use xen_abi::sched::ShutdownReason;
 use xen_abi::xenbus::XenbusState;
 
+use crate::backends::Backends;
 use crate::control::Control;
 use crate::options::Options;
 use crate::say;
@@ -334,13 +334,12 @@ impl<'a> Runner<'a> {
     fn hold(&mut self, connected: &mut Vec<Connected<'a>>) -> Result<(), xenstore::Error> {
         while !self.control.is_asked(&mut self.store) {
             // A watch is a hint, and keys make none fire: so all is looked at anyhow.
-            let mut wanted = None;
-            for (place, disk) in connected.iter().enumerate() {
-                let state = disk.device.backend().state(&mut self.store);
-                if state.is_ok_and(|state| state != XenbusState::Connected) {
-                    wanted = Some(place);
-                }
-            }
+            let wanted = self.store.in_time(|store| {
+                connected.iter().position(|disk| {
+                    let state = disk.device.backend().state(store);
+                    state.is_ok_and(|state| state != XenbusState::Connected)
+                })
+            });
             if let Some(place) = wanted {
                 let disk = connected.remove(place);
                 say!("ringmark: {}: given up, as the backend's side asked", disk.name);
@@ -455,7 +454,12 @@ impl<'a> Runner<'a> {
         jobs: &[Job],
         connected: &mut [Connected<'a>],
     ) -> Result<(), Failure> {
-        let mut backends: Vec<Watched> = connected.iter().map(Watched::new).collect();
+        // Waiting for the first event of one disk's watch takes the events of those before it.
+        let backend = |disk: &Connected<'_>| (disk.name.clone(), disk.device.backend());
+        let mut backends = Backends::new(connected.iter().map(backend));
+        if let Some(gone) = backends.look(&mut self.store) {
+            return Err(gone);
+        }
         let mut gone = None;
         let mut disks: Vec<Disk<'_, 'a, Xen>> = connected
             .iter_mut()
@@ -481,13 +485,13 @@ impl<'a> Runner<'a> {
             {
                 before = *progress;
             }
-            stopped |= control.is_asked(store);
-            // Memory only, unless a state has changed.
-            if store.take_fired(watch).unwrap_or(false) {
-                gone = backends.iter_mut().find_map(|backend| backend.look(store));
-            }
+            // Memory only, unless a request has come or a state has changed.
+            store.in_time(|store| {
+                stopped |= control.is_asked(store);
+                gone = backends.look_if_due(store, watch);
+            });
             // What has not found room on the console.
-            backends.iter_mut().for_each(Watched::say);
+            backends.say();
             if gone.is_some() {
                 return Verdict::Abandon;
             }
@@ -502,9 +506,7 @@ impl<'a> Runner<'a> {
             let (RunError::Stuck { disk, .. } | RunError::Overdue { disk, .. }) = &error else {
                 return Err(Failure::Run(error));
             };
-            let watched = backends.iter().find(|watched| watched.name == *disk);
-            let state = watched.and_then(|watched| watched.backend.state(&mut self.store).ok());
-            return Err(match state {
+            return Err(match backends.state(disk, &mut self.store) {
                 Some(state) => Failure::Silent(error, state),
                 None => Failure::Run(error),
             });
@@ -513,47 +515,6 @@ impl<'a> Runner<'a> {
             return Err(Failure::Io(what));
         }
         if stopped { Err(Failure::Stopped) } else { Ok(()) }
-    }
-}
-
-/// A backend whose disk a job uses.
-struct Watched {
-    name: String,
-    backend: Backend,
-    /// What is still to be said of it.
-    notice: Option<String>,
-    /// The tool stack wants the disk back, which was noticed.
-    is_wanted: bool,
-}
-
-impl Watched {
-    fn new(disk: &Connected<'_>) -> Self {
-        let backend = disk.device.backend();
-        Self { name: disk.name.clone(), backend, notice: None, is_wanted: false }
-    }
-
-    /// Looks at the state; the failure, if the backend is gone.
-    fn look(&mut self, store: &mut Xenstore<'_, Xen>) -> Option<Failure> {
-        match self.backend.state(store) {
-            Ok(state @ (XenbusState::Closed | XenbusState::Unknown)) => {
-                Some(Failure::BackendGone(self.name.clone(), state))
-            }
-            Ok(XenbusState::Closing) if !self.is_wanted => {
-                self.is_wanted = true;
-                self.notice = Some(format!(
-                    "ringmark: {}: xl block-detach waits for this disk, but a job uses it: it is \
-                     given up when the job ends",
-                    self.name
-                ));
-                None
-            }
-            _ => None,
-        }
-    }
-
-    /// Says it, unless that takes a wait.
-    fn say(&mut self) {
-        self.notice.take_if(|notice| console::try_print(notice));
     }
 }
 
