@@ -1,7 +1,7 @@
 //! The 123 classes of faults, each by its number, with the outcome that it must have.
 //!
 //! `cargo test -p model --test faults` prints one line for each class: passed, failed, or ignored
-//! with the issue that it waits for. A class without a line fails the first test.
+//! with what it waits for. A class without a line fails the first test.
 //!
 //! Letters: B ring and responses, G grants, events and pages, K keys and states, X xenstored,
 //! C console, P boot information, F FFS images.
@@ -53,8 +53,8 @@ const fn class(number: u32, fault: &'static str, must: Must, test: fn()) -> Clas
     Class { number, fault, must, shown: Shown::By(test) }
 }
 
-const fn waits(number: u32, fault: &'static str, must: Must, issue: &'static str) -> Class {
-    Class { number, fault, must, shown: Shown::WaitsFor(issue) }
+const fn waits(number: u32, fault: &'static str, must: Must, what: &'static str) -> Class {
+    Class { number, fault, must, shown: Shown::WaitsFor(what) }
 }
 
 /// Letter, how many classes it has, and those that are here.
@@ -93,8 +93,8 @@ fn main() {
                     test();
                     Ok(())
                 }),
-                Shown::WaitsFor(issue) => Trial::test(name, || Err("not here yet".into()))
-                    .with_kind(format!("waits for {issue}"))
+                Shown::WaitsFor(what) => Trial::test(name, || Err("not here yet".into()))
+                    .with_kind(format!("waits for {what}"))
                     .with_ignored_flag(true),
             });
         }
