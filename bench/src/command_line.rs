@@ -52,7 +52,8 @@ options, in extra=\"...\" of the guest's configuration:
   hypercall=direct|page        how the guest calls Xen (direct)
   mode=ls|cat|sum              show names, bytes or SHA-256 of filename=xvda:/path on an FFS
   hold                         stay connected after the report, until xl shutdown
-  selftest                     test the machine, not the disks";
+  selftest                     test the machine, not the disks
+                               (=overflow, =nested-fault crash it)";
 
 impl CommandLine {
     /// Takes the guest's own words out of the command line that it was booted with, and leaves out

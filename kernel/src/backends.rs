@@ -85,8 +85,8 @@ impl Watched {
             XenbusState::Closing if !self.is_wanted => {
                 self.is_wanted = true;
                 self.notice = Some(format!(
-                    "ringmark: {}: xl block-detach waits for this disk, but a job uses it: it is \
-                     given up when the job ends",
+                    "ringmark: {}: xl block-detach asks for this disk, but a job uses it; the \
+                     disk is given up when the job ends (xl shutdown ends it early)",
                     self.name
                 ));
                 None

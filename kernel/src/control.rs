@@ -78,8 +78,8 @@ impl Control {
             Some(Request::Unknown(word)) => {
                 let word: String = word.chars().take(32).collect();
                 self.notice = Some(format!(
-                    "ringmark: control/shutdown says {word:?}, which this guest does not know; it \
-                     goes on"
+                    "ringmark: control/shutdown says {word:?}, which this guest does not know (it \
+                     knows poweroff, halt and reboot); it goes on"
                 ));
             }
         }

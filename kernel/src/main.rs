@@ -205,7 +205,7 @@ fn greet(xen: &Xen, layout: &Layout<'_>) {
     if let Some(end) = layout.populated_end {
         say!(
             "only the first {} MiB of memory are used: maxmem= is above memory=, and Xen gives no \
-             more than that; set both to what the job needs",
+             more than that; set memory= to what the job needs and leave maxmem= out",
             end >> 20
         );
     }

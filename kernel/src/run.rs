@@ -125,7 +125,8 @@ impl fmt::Display for Failure {
             ),
             Self::BackendGone(disk, state) => write!(
                 f,
-                "{disk}: its backend went away (state {state}); what was in flight is lost"
+                "{disk}: its backend went away (state {state}); what was in flight is lost; see the \
+                 log of the backend's domain"
             ),
             Self::Connect(disk, error) => write!(f, "{disk}: {error}"),
             Self::Files(disk, error) => write!(f, "{disk}: {error}"),
@@ -342,7 +343,7 @@ impl<'a> Runner<'a> {
             });
             if let Some(place) = wanted {
                 let disk = connected.remove(place);
-                say!("ringmark: {}: given up, as the backend's side asked", disk.name);
+                say!("ringmark: {}: given up, because its backend is closing", disk.name);
                 self.disconnect(disk);
                 continue;
             }
