@@ -245,6 +245,9 @@ impl<'a, H: Hypervisor> Xenstore<'a, H> {
                         self.hypervisor.wait(until_ns);
                     }
                     back_off_ns *= 2;
+                    if self.budget.is_some_and(|budget| budget.is_over()) {
+                        return Err(Error::Refused(errno));
+                    }
                 }
                 (Ok(_), Err(error)) | (Err(error), _) => return Err(error),
             }

@@ -14,6 +14,7 @@ pub(super) fn checks() -> Vec<Check> {
         requests_refused(),
         paused(),
         detached_while_held(),
+        nonsense_while_held(),
         detached_in_a_job(),
         vanished(),
         unbound(),
@@ -96,6 +97,26 @@ fn detached_while_held() -> Check {
             ensure!(number(outcome, "detach")? == 0, "xl block-detach failed");
             let left = value(outcome, "left")?;
             ensure!(left == (XVDA + 16).to_string(), "backends left: {left}");
+            powered_off(outcome, name)?;
+            Ok(format!("\"{line}\""))
+        })
+}
+
+fn nonsense_while_held() -> Check {
+    let name = "control-nonsense-hold";
+    let extra = "hold --name=job --rw=randread --size=1m --filename=/dev/xvda";
+    let command = format!(
+        "guest_create {name}\nguest_until '*holding the disks*' 60\n\
+         xenstore-write /local/domain/$id/control/shutdown \"$(printf '\\377')\"\n\
+         guest_until '*does not know*' 10\nsleep 2\nxl shutdown {name}\necho shutdown=$?\n\
+         guest_end 60"
+    );
+    Check::new("control: a request that is no text while a guest holds its disks", 180, command)
+        .with(guest(name, &[0], 'w', extra))
+        .judged("a guest holds its disks on after a request that is no text", move |outcome| {
+            good_result(outcome, name)?;
+            let line = says(outcome, name, &["control/shutdown", "does not know", "goes on"])?;
+            ensure!(number(outcome, "shutdown")? == 0, "the guest was gone before xl shutdown");
             powered_off(outcome, name)?;
             Ok(format!("\"{line}\""))
         })
