@@ -63,7 +63,8 @@ fn data_is_right_on_all_queues_and_nothing_is_left_behind() {
             let (reads, writes) = counted
                 .fold((0, 0), |(reads, writes), one| (reads + one.reads, writes + one.writes));
             assert_eq!((after.reads - before.reads, after.writes - before.writes), (reads, writes));
-            assert!(device.queues.iter().all(|queue| queue.counters().reads > 100), "{setup:?}");
+            // An eighth of 1,000 requests on average, and never so far from it by chance.
+            assert!(device.queues.iter().all(|queue| queue.counters().reads > 60), "{setup:?}");
 
             assert_eq!(guest.disconnect(device), Disconnected::default());
             let world = xen.world();
