@@ -47,6 +47,7 @@ impl Page {
     ///
     /// # Panics
     /// When they do not fit into the page.
+    #[inline(always)]
     pub fn write(&mut self, offset: usize, bytes: &[u8]) {
         assert!(offset <= PAGE_SIZE && bytes.len() <= PAGE_SIZE - offset);
         // SAFETY: the range is inside the page (asserted), which is valid for writes (`new`);

@@ -98,6 +98,7 @@ impl<'a> SharedPage<'a> {
     ///
     /// # Panics
     /// As [`Page::write`].
+    #[inline(always)]
     pub fn write(&mut self, offset: usize, bytes: &[u8]) {
         self.page.write(offset, bytes);
     }

@@ -59,9 +59,11 @@ fn stamp<H: Hypervisor>(
     bytes: u32,
 ) {
     for start in (0..bytes as usize).step_by(SECTOR_SIZE as usize) {
-        let place = (offset + start as u64).to_le_bytes();
-        queue.write_data(slot, start, &place);
-        queue.write_data(slot, start + place.len(), &number.to_le_bytes());
+        // One write of both words, for each one checks the slot anew.
+        let mut stamp = [0; 16];
+        stamp[..8].copy_from_slice(&(offset + start as u64).to_le_bytes());
+        stamp[8..].copy_from_slice(&number.to_le_bytes());
+        queue.write_data(slot, start, &stamp);
     }
 }
 

@@ -376,6 +376,7 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
     ///
     /// # Panics
     /// When they do not fit, or cross a page, or the slot is another queue's.
+    #[inline(always)]
     pub fn write_data(&mut self, slot: &Slot, offset: usize, bytes: &[u8]) {
         let index = self.index(slot);
         self.slots[index].write(offset, bytes);

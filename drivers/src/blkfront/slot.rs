@@ -353,6 +353,7 @@ impl<'a> SlotState<'a> {
     }
 
     /// Copies into the caller's side of the data, within one page.
+    #[inline(always)]
     pub(super) fn write(&mut self, offset: usize, bytes: &[u8]) {
         assert!(!self.is_in_flight());
         let index = offset / PAGE_SIZE;
