@@ -16,7 +16,7 @@ pub(super) fn checks() -> Vec<Check> {
                  --rate_iops=20 --runtime=3";
     // dom0's clock goes on while the guest is paused.
     let command = format!(
-        "guest_create {NAME}\nguest_until '*first I/O completed*' 60\nnap 2\n\
+        "guest_create {NAME}\nguest_until 'Jobs: *' 60\nnap 2\n\
          xl pause {NAME}\nnow\nfrom=${{up%.*}}${{up#*.}}\nnap 5\nnow\nto=${{up%.*}}${{up#*.}}\n\
          xl unpause {NAME}\necho paused_ms=$(((to - from) * 10))\nguest_end 90"
     );
