@@ -55,7 +55,7 @@ fn data_is_right_on_all_queues_and_nothing_is_left_behind() {
 
             let before = xen.world().disks[0].stats;
             let mut work = Workload::new(round as u64, shadow, 512, 4096, 8);
-            work.run(&xen, &mut device, 1000, iodepth as usize).unwrap();
+            work.run(&xen, &mut device, 2000, iodepth as usize).unwrap();
             shadow = work.shadow;
             assert!(xen.world().disks[0].data == shadow, "{setup:?}");
             let after = xen.world().disks[0].stats;
@@ -63,8 +63,8 @@ fn data_is_right_on_all_queues_and_nothing_is_left_behind() {
             let (reads, writes) = counted
                 .fold((0, 0), |(reads, writes), one| (reads + one.reads, writes + one.writes));
             assert_eq!((after.reads - before.reads, after.writes - before.writes), (reads, writes));
-            // An eighth of 1,000 requests on average, and never so far from it by chance.
-            assert!(device.queues.iter().all(|queue| queue.counters().reads > 60), "{setup:?}");
+            // 250 on average where there are most queues: chance alone does not make it so few.
+            assert!(device.queues.iter().all(|queue| queue.counters().reads > 100), "{setup:?}");
 
             assert_eq!(guest.disconnect(device), Disconnected::default());
             let world = xen.world();
