@@ -12,7 +12,7 @@ use uart_16550::{Config, Uart16550, backend::PioBackend};
 use x86_64::instructions::port::Port;
 use xen_abi::console::Interface;
 
-use crate::hypercall::Gate;
+use crate::hypercall::HypercallEntry;
 use crate::xen::Xen;
 use crate::{cpu, xen};
 
@@ -48,7 +48,7 @@ pub fn use_serial() {
 /// Xen's console with nothing but hypercalls, which is enough to say why there is no more. What
 /// finds no room in the ring is dropped; all goes to the debug port too.
 struct Early {
-    gate: Gate,
+    entry: HypercallEntry,
     port: xen_abi::Port,
     output: Writer<'static>,
 }
@@ -61,7 +61,7 @@ impl Early {
 
     fn flush(&self) {
         // A closed port or a gone daemon shows as a ring that does not drain.
-        let _ = xen::send(self.gate, self.port);
+        let _ = xen::send(self.entry, self.port);
     }
 
     /// Waits, within bounds, until all text has been taken.
@@ -69,15 +69,15 @@ impl Early {
         self.flush();
         let start = cpu::tsc();
         while !self.output.is_empty() && cpu::tsc().wrapping_sub(start) < EARLY_PATIENCE_TICKS {
-            xen::give_way(self.gate);
+            xen::give_way(self.entry);
         }
     }
 }
 
 /// Sends text to Xen's console by hypercalls alone from now on.
-pub fn use_early(gate: Gate, port: xen_abi::Port, page: &'static Interface) {
+pub fn use_early(entry: HypercallEntry, port: xen_abi::Port, page: &'static Interface) {
     let output = Writer::new(&page.output, &page.out_prod, &page.out_cons);
-    *SINK.lock() = Sink::Early(Early { gate, port, output });
+    *SINK.lock() = Sink::Early(Early { entry, port, output });
 }
 
 /// Sends text to Xen's console from now on.

@@ -35,11 +35,16 @@ cpu_exception:
         pushq   %r14
         pushq   %r15
         cld
-        movq    %rsp, %rdi              # struct Frame
+        movq    %rsp, %rdi              # struct TrapFrame
         movq    %rsp, %rbx
         andq    $-16, %rsp
-        call    cpu_exception_raised
+        call    cpu_expected_exception
+        testb   %al, %al
+        jnz     1f
+        movq    %rbx, %rdi
+        call    cpu_fatal_exception     # does not return
         # Back to cpu_attempt_ended. The vector registers have changed: its caller expects no less.
+1:
         movq    %rbx, %rsp
         popq    %r15
         popq    %r14

@@ -1,4 +1,5 @@
-//! Exceptions: all are fatal, but for the one that the self-test provokes and expects.
+//! Exceptions: what the processor pushes for one, and the one that the self-test provokes and
+//! expects. All others are fatal (`cpu_fatal_exception`).
 
 use core::fmt;
 use core::ops::Range;
@@ -7,18 +8,18 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use spin::Mutex;
 use x86_64::registers::control::Cr2;
 
+use crate::cpu;
 use crate::stack::Place;
-use crate::{cpu, lifecycle};
 
 /// Vector of the double fault.
 pub const DOUBLE_FAULT: u64 = 8;
 /// Vector of the page fault.
 pub const PAGE_FAULT: u64 = 14;
 
-/// What cpu.s pushes, from the lowest address on.
+/// Registers of the interrupted code, as cpu.s pushes them, from the lowest address on.
 #[repr(C)]
 #[derive(Debug)]
-struct Frame {
+pub struct TrapFrame {
     /// r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax.
     registers: [u64; 15],
     vector: u64,
@@ -65,21 +66,23 @@ pub unsafe fn is_raised(expected: Expected, code: usize, argument: usize) -> boo
     EXPECTED.lock().take().is_none() && !is_returned
 }
 
-/// Called by the stubs; returns to `frame`.
+/// Lets the attempt end if this is the expected exception: cpu.s returns to `frame`, which then
+/// leads behind the attempt. Returns false if it is another, and cpu.s goes on with
+/// `cpu_fatal_exception`.
 #[unsafe(no_mangle)]
-extern "C" fn cpu_exception_raised(frame: &mut Frame) {
-    if take_expected(frame) {
+extern "C" fn cpu_expected_exception(frame: &mut TrapFrame) -> bool {
+    let is_expected = take_expected(frame);
+    if is_expected {
         // SAFETY: cpu.s has the symbols; the word was written before the exception was raised.
         let (rip, rsp) = unsafe { (&raw const cpu_attempt_ended, &cpu_attempt_rsp) };
         frame.rip = rip.addr() as u64;
         frame.rsp = rsp.load(Ordering::Relaxed);
-    } else {
-        lifecycle::crash(format_args!("{frame}"))
     }
+    is_expected
 }
 
 /// Whether this is the exception that is expected; from then on none is.
-fn take_expected(frame: &Frame) -> bool {
+fn take_expected(frame: &TrapFrame) -> bool {
     let address = Cr2::read_raw() as usize;
     let is_it = |expected: &mut Expected| {
         expected.vector == frame.vector
@@ -89,7 +92,7 @@ fn take_expected(frame: &Frame) -> bool {
     EXPECTED.try_lock().is_some_and(|mut expected| expected.take_if(is_it).is_some())
 }
 
-impl Frame {
+impl TrapFrame {
     fn name(&self) -> &'static str {
         match self.vector {
             0 => "divide error",
@@ -113,7 +116,7 @@ impl Frame {
     }
 }
 
-impl fmt::Display for Frame {
+impl fmt::Display for TrapFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(stack) = self.overflown() {
             write!(f, "stack overflow of {stack}: ")?;

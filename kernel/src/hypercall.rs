@@ -27,9 +27,9 @@ unsafe extern "C" {
     static hypercall_page: u8;
 }
 
-/// The way into Xen. Who has one may count on it that Xen is there.
+/// The way into Xen. Whoever has one can rely on Xen being there.
 #[derive(Clone, Copy, Debug)]
-pub struct Gate(Way);
+pub struct HypercallEntry(Way);
 
 /// How the guest enters Xen.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +42,7 @@ enum Way {
     Page(usize),
 }
 
-impl Gate {
+impl HypercallEntry {
     /// Chooses how to enter Xen. Unless the hypercall page is asked for, Xen is not made to write
     /// one, because of XSA-466.
     ///
@@ -123,7 +123,7 @@ impl Gate {
     }
 }
 
-impl fmt::Display for Gate {
+impl fmt::Display for HypercallEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             Way::Vmcall => "vmcall",

@@ -9,7 +9,7 @@ use bootloader_api::info::MemoryRegion;
 use xen_abi::start_info::MemmapEntry;
 use xen_abi::{Errno, Gfn, PAGE_SIZE};
 
-use crate::hypercall::Gate;
+use crate::hypercall::HypercallEntry;
 use crate::xen;
 
 const PAGE: u64 = PAGE_SIZE as u64;
@@ -61,12 +61,12 @@ impl<'a> Layout<'a> {
     ///
     /// # Errors
     /// [`LayoutError`].
-    pub fn find(boot_info: &'a BootInfo, gate: Gate) -> Result<Self, LayoutError> {
+    pub fn find(boot_info: &'a BootInfo, entry: HypercallEntry) -> Result<Self, LayoutError> {
         let told = &boot::loaded().map_err(LayoutError::Boot)?.memory_map;
         let mut entries = [MemmapEntry::default(); ENTRIES_MAX];
         let (regions, map) = if told.is_empty() {
             // start_info version 0 has no map.
-            let count = xen::memory_map(gate, &mut entries).map_err(LayoutError::NoMap)?;
+            let count = xen::memory_map(entry, &mut entries).map_err(LayoutError::NoMap)?;
             let map = &entries[..count];
             (&*boot::regions_from(map), map)
         } else {
@@ -77,7 +77,7 @@ impl<'a> Layout<'a> {
         }
         let hole = memory_map::hole(map, xen::SPECIAL_PAGES * PAGE).ok_or(LayoutError::NoHole)?;
         // Where Xen does not tell, all that the map calls RAM has to be believed in.
-        let given = xen::reservation_pages(gate).ok();
+        let given = xen::reservation_pages(entry).ok();
         let populated_end = given.and_then(|pages| memory_map::populated_end(map, pages));
         Ok(Self { regions, special: Gfn(hole / PAGE), populated_end, image: image(boot_info) })
     }

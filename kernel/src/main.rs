@@ -14,11 +14,11 @@ mod exception;
 mod files;
 mod hypercall;
 mod layout;
-mod lifecycle;
 mod memory;
 mod options;
 mod run;
 mod selftest;
+mod shutdown;
 mod stack;
 mod xen;
 
@@ -38,7 +38,7 @@ use drivers::xenstore::Xenstore;
 use xen_abi::sched::ShutdownReason;
 use xen_abi::{Port, hvm};
 
-use hypercall::Gate;
+use hypercall::HypercallEntry;
 use layout::Layout;
 use options::Options;
 use run::Runner;
@@ -59,36 +59,36 @@ fn main(boot_info: &'static mut BootInfo) -> ! {
 fn under_xen(boot_info: &BootInfo, leaves: u32) -> ! {
     let use_page = command_line::wants_hypercall_page(command_line_bytes());
     // SAFETY: these are Xen's leaves (`cpuid::xen_leaves`).
-    let gate = unsafe { Gate::open(leaves, use_page) };
-    lifecycle::use_gate(gate);
+    let entry = unsafe { HypercallEntry::open(leaves, use_page) };
+    shutdown::use_entry(entry);
 
     // A console before all else, so that whatever fails from here on is said there.
-    let layout = Layout::find(boot_info, gate);
+    let layout = Layout::find(boot_info, entry);
     let console = match &layout {
         // SAFETY: nothing else is used once there is a layout.
-        Ok(layout) => unsafe { console_at(gate, layout.ours()) },
+        Ok(layout) => unsafe { console_at(entry, layout.ours()) },
         // SAFETY: without a layout nothing but the image is used.
-        Err(_) => unsafe { console_at(gate, [layout::image(boot_info)]) },
+        Err(_) => unsafe { console_at(entry, [layout::image(boot_info)]) },
     };
     match console {
-        Ok((port, page)) => console::use_early(gate, port, page),
+        Ok((port, page)) => console::use_early(entry, port, page),
         Err(_) => console::use_serial(),
     }
     let layout = match layout {
         Ok(layout) => layout,
-        Err(why) => lifecycle::crash(format_args!("{why}")),
+        Err(why) => shutdown::crash(format_args!("{why}")),
     };
     let end = layout.populated_end.unwrap_or(MAPPED_END);
     // SAFETY: the regions below the end are RAM that Xen has given and that neither the loader nor
     // the image occupies, mapped one to one by the boot code; this is the only call.
     let pages = match unsafe { memory::init(layout.regions, end) } {
         Ok(pages) => pages,
-        Err(little) => lifecycle::crash(format_args!("{little}")),
+        Err(little) => shutdown::crash(format_args!("{little}")),
     };
     // SAFETY: the layout has a hole for it, below 4 GiB, which the boot code maps one to one.
-    let xen = match unsafe { Xen::new(gate, layout.special, pages) } {
+    let xen = match unsafe { Xen::new(entry, layout.special, pages) } {
         Ok(xen) => &*Box::leak(Box::new(xen)),
-        Err(errno) => lifecycle::crash(format_args!("cannot set up event channels: {errno}")),
+        Err(errno) => shutdown::crash(format_args!("cannot set up event channels: {errno}")),
     };
     if let Ok((port, page)) = console {
         console::use_xen(Console::new(xen, port, page));
@@ -101,7 +101,7 @@ fn under_xen(boot_info: &BootInfo, leaves: u32) -> ! {
     };
     if line.help {
         say!("{}\n{}", command_line::HELP, bench::job::help());
-        lifecycle::end(ShutdownReason::Poweroff);
+        shutdown::end(ShutdownReason::Poweroff);
     }
     if let Some(kind) = line.selftest {
         selftest::run(kind, boot_info, |test| test.xen(xen));
@@ -117,7 +117,7 @@ fn under_xen(boot_info: &BootInfo, leaves: u32) -> ! {
         Err(why) => fail(why),
     };
     match Runner::new(xen, store) {
-        Ok(mut runner) => lifecycle::end(runner.run(&options)),
+        Ok(mut runner) => shutdown::end(runner.run(&options)),
         Err(error) => fail(error),
     }
 }
@@ -126,19 +126,19 @@ fn under_xen(boot_info: &BootInfo, leaves: u32) -> ! {
 fn without_xen(boot_info: &BootInfo) -> ! {
     console::use_serial();
     if let Err(why) = boot::loaded() {
-        lifecycle::crash(format_args!("{why}"));
+        shutdown::crash(format_args!("{why}"));
     }
     // SAFETY: as in `under_xen`, which never returns; without Xen all RAM is there.
     let mut pages = match unsafe { memory::init(&boot_info.memory_regions, MAPPED_END) } {
         Ok(pages) => pages,
-        Err(little) => lifecycle::crash(format_args!("{little}")),
+        Err(little) => shutdown::crash(format_args!("{little}")),
     };
     match CommandLine::booted(&String::from_utf8_lossy(command_line_bytes())) {
         Ok(CommandLine { selftest: Some(kind), .. }) => selftest::run(kind, boot_info, |test| {
             test.pc();
             test.pages(&mut pages);
         }),
-        _ => lifecycle::crash(format_args!(
+        _ => shutdown::crash(format_args!(
             "no Xen found; boot this kernel with xl create, or add selftest to its command line"
         )),
     }
@@ -154,10 +154,10 @@ fn command_line_bytes() -> &'static [u8] {
 /// # Safety
 /// `ours` is all memory that the guest uses itself, now and later.
 unsafe fn console_at(
-    gate: Gate,
+    entry: HypercallEntry,
     ours: impl IntoIterator<Item = Range>,
 ) -> Result<(Port, &'static xen_abi::console::Interface), Absent> {
-    let param = |index| xen::param(gate, index);
+    let param = |index| xen::param(entry, index);
     let (page, port) = (param(hvm::PARAM_CONSOLE_PFN), param(hvm::PARAM_CONSOLE_EVTCHN));
     let (address, port) = special_page::place(page, port, ours)?;
     let page = ptr::with_exposed_provenance(address);
@@ -167,7 +167,7 @@ unsafe fn console_at(
 }
 
 fn connect_xenstore<'a>(xen: &'a Xen, layout: &Layout<'_>) -> Result<Xenstore<'a, Xen>, Absent> {
-    let param = |index| xen::param(xen.gate(), index);
+    let param = |index| xen::param(xen.entry(), index);
     let (page, port) = (param(hvm::PARAM_STORE_PFN), param(hvm::PARAM_STORE_EVTCHN));
     let (address, port) = special_page::place(page, port, layout.ours())?;
     let page = ptr::with_exposed_provenance::<xen_abi::xenstore::Interface>(address);
@@ -197,7 +197,7 @@ fn greet(xen: &Xen, layout: &Layout<'_>) {
         "ringmark {} on Xen {major}.{minor}: {} MiB free, hypercalls by {}",
         env!("CARGO_PKG_VERSION"),
         xen.pages_available() >> 8,
-        xen.gate()
+        xen.entry()
     );
     if !boot::has_nx() {
         say!("ringmark: no NX (is it masked by cpuid=?): memory that is not text can be executed");
@@ -215,5 +215,5 @@ fn greet(xen: &Xen, layout: &Layout<'_>) {
 fn fail(why: impl core::fmt::Display) -> ! {
     say!("ringmark: error: {why}");
     bench::result::emit(&[], Some(&why), &mut |line| say!("{line}"));
-    lifecycle::end(ShutdownReason::Poweroff)
+    shutdown::end(ShutdownReason::Poweroff)
 }

@@ -17,7 +17,7 @@ use xen_abi::{DomId, PAGE_SIZE};
 use crate::memory::PageSource;
 use crate::say;
 use crate::xen::Xen;
-use crate::{cpu, lifecycle};
+use crate::{cpu, shutdown};
 
 /// Counts and prints checks.
 #[derive(Debug, Default)]
@@ -37,7 +37,7 @@ pub fn run(kind: Kind, boot_info: &BootInfo, others: impl FnOnce(&mut Selftest))
     test.machine(boot_info);
     others(&mut test);
     let passed = test.finish();
-    lifecycle::end(if passed { ShutdownReason::Poweroff } else { ShutdownReason::Crash })
+    shutdown::end(if passed { ShutdownReason::Poweroff } else { ShutdownReason::Crash })
 }
 
 impl Selftest {
@@ -109,7 +109,7 @@ impl Selftest {
     pub fn xen(&mut self, xen: &Xen) {
         self.check("Xen tells its version", xen.version().is_ok());
         let page = "the hypercall page is written if it is used, and only then";
-        self.check(page, xen.gate().has_written_page() == xen.gate().uses_page());
+        self.check(page, xen.entry().has_written_page() == xen.entry().uses_page());
         let start_ns = xen.now_ns();
         xen.prepare_wait();
         xen.wait(start_ns + 20_000_000);

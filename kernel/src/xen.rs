@@ -23,7 +23,7 @@ use xen_abi::vcpu::{self, RunstateInfo, SetSingleshotTimer};
 use xen_abi::{DomId, Errno, Gfn, PAGE_SIZE, Port, hypercall};
 
 use crate::cpu;
-use crate::hypercall::Gate;
+use crate::hypercall::HypercallEntry;
 use crate::memory::PageSource;
 
 /// Pages of address space kept for the shared page and the grant table.
@@ -37,7 +37,7 @@ const BOOT_VCPU: u32 = 0;
 /// Xen, with this guest's side of what is shared with it.
 #[derive(Debug)]
 pub struct Xen {
-    gate: Gate,
+    entry: HypercallEntry,
     shared: &'static SharedInfo,
     /// Where the grant table's pages go, one after the other.
     grant_table: Gfn,
@@ -55,14 +55,14 @@ pub struct Xen {
 ///
 /// # Errors
 /// Xen's.
-pub fn memory_map(gate: Gate, entries: &mut [MemmapEntry]) -> Result<usize, Errno> {
+pub fn memory_map(entry: HypercallEntry, entries: &mut [MemmapEntry]) -> Result<usize, Errno> {
     let mut raw = [0_u8; ENTRIES_MAX * WIRE_ENTRY_SIZE];
     let room = entries.len().min(ENTRIES_MAX);
     let mut argument =
         MemoryMap { nr_entries: room as u32, buffer: ptr::from_mut(&mut raw) as u64 };
     let at = ptr::from_mut(&mut argument) as u64;
     // SAFETY: the structure is the operation's, and its buffer has room for what it says.
-    unsafe { gate.call2(hypercall::MEMORY_OP, memory::MEMORY_MAP, at)? };
+    unsafe { entry.call2(hypercall::MEMORY_OP, memory::MEMORY_MAP, at)? };
     Ok(decode(&raw, argument.nr_entries, entries))
 }
 
@@ -71,21 +71,21 @@ pub fn memory_map(gate: Gate, entries: &mut [MemmapEntry]) -> Result<usize, Errn
 ///
 /// # Errors
 /// Xen's.
-pub fn reservation_pages(gate: Gate) -> Result<u64, Errno> {
+pub fn reservation_pages(entry: HypercallEntry) -> Result<u64, Errno> {
     let mut argument = MemoryDomain { domid: DomId::SELF.0 };
     let at = ptr::from_mut(&mut argument) as u64;
     // SAFETY: the structure is the operation's, which only reads it.
-    unsafe { gate.call2(hypercall::MEMORY_OP, memory::CURRENT_RESERVATION, at) }
+    unsafe { entry.call2(hypercall::MEMORY_OP, memory::CURRENT_RESERVATION, at) }
 }
 
 /// A parameter of this domain (HVMOP_get_param).
 ///
 /// # Errors
 /// Xen's.
-pub fn param(gate: Gate, index: u32) -> Result<u64, Errno> {
+pub fn param(entry: HypercallEntry, index: u32) -> Result<u64, Errno> {
     let mut argument = HvmParam { domid: DomId::SELF.0, pad: 0, index, value: 0 };
     // SAFETY: the structure is the operation's.
-    unsafe { operate(gate, hypercall::HVM_OP, hvm::GET_PARAM, &mut argument)? };
+    unsafe { operate(entry, hypercall::HVM_OP, hvm::GET_PARAM, &mut argument)? };
     Ok(argument.value)
 }
 
@@ -94,16 +94,16 @@ pub fn param(gate: Gate, index: u32) -> Result<u64, Errno> {
 /// # Errors
 /// Xen's.
 #[inline]
-pub fn send(gate: Gate, port: Port) -> Result<(), Errno> {
+pub fn send(entry: HypercallEntry, port: Port) -> Result<(), Errno> {
     let mut argument = PortArgument { port: port.0 };
     // SAFETY: the structure is the operation's.
-    unsafe { operate(gate, hypercall::EVENT_CHANNEL_OP, event_channel::SEND, &mut argument) }
+    unsafe { operate(entry, hypercall::EVENT_CHANNEL_OP, event_channel::SEND, &mut argument) }
 }
 
 /// Lets other domains run (SCHEDOP_yield).
-pub fn give_way(gate: Gate) {
+pub fn give_way(entry: HypercallEntry) {
     // SAFETY: this operation takes no argument and changes nothing.
-    let _ = unsafe { gate.call2(hypercall::SCHED_OP, sched::YIELD, 0) };
+    let _ = unsafe { entry.call2(hypercall::SCHED_OP, sched::YIELD, 0) };
 }
 
 /// A hypercall whose only argument is a structure.
@@ -112,14 +112,14 @@ pub fn give_way(gate: Gate) {
 /// `argument` has the operation's type, and the operation changes no other memory.
 #[inline]
 unsafe fn operate<T>(
-    gate: Gate,
+    entry: HypercallEntry,
     number: u64,
     operation: u64,
     argument: &mut T,
 ) -> Result<(), Errno> {
     let argument = ptr::from_mut(argument) as u64;
     // SAFETY: the caller's promise.
-    unsafe { gate.call2(number, operation, argument).map(drop) }
+    unsafe { entry.call2(number, operation, argument).map(drop) }
 }
 
 impl Xen {
@@ -131,18 +131,22 @@ impl Xen {
     /// # Safety
     /// `special` is the first of [`SPECIAL_PAGES`] frames that are mapped one to one and hold
     /// nothing: no memory of ours, and nothing of another `Xen`.
-    pub unsafe fn new(gate: Gate, special: Gfn, pages: PageSource) -> Result<Self, Errno> {
+    pub unsafe fn new(
+        entry: HypercallEntry,
+        special: Gfn,
+        pages: PageSource,
+    ) -> Result<Self, Errno> {
         // First, for it also tells Xen that this guest is 64-bit, and so the shared page's layout
         // (hvm_latch_shinfo_size). No event is due yet, and interrupts are off.
-        set_upcall_vector(gate)?;
+        set_upcall_vector(entry)?;
         // SAFETY: the frame is the first of those that hold nothing (the caller's promise).
-        unsafe { add_to_physmap(gate, memory::SPACE_SHARED_INFO, 0, special)? };
+        unsafe { add_to_physmap(entry, memory::SPACE_SHARED_INFO, 0, special)? };
         let shared = ptr::with_exposed_provenance::<SharedInfo>(special.0 as usize * PAGE_SIZE);
         // SAFETY: Xen's shared page is there now, until the domain is saved (a restored one would
         // have to put it there again before it looks at a clock); all its fields are atomics.
         let shared = unsafe { &*shared };
         let xen = Self {
-            gate,
+            entry,
             shared,
             grant_table: Gfn(special.0 + 1),
             grant_frames: Mutex::new(0),
@@ -168,13 +172,13 @@ impl Xen {
     pub fn version(&self) -> Result<(u64, u64), Errno> {
         // SAFETY: this operation takes no argument and changes nothing.
         let version =
-            unsafe { self.gate.call2(hypercall::XEN_VERSION, hypercall::XENVER_VERSION, 0)? };
+            unsafe { self.entry.call2(hypercall::XEN_VERSION, hypercall::XENVER_VERSION, 0)? };
         Ok((version >> 16, version & 0xffff))
     }
 
     /// How this guest enters Xen.
-    pub fn gate(&self) -> Gate {
-        self.gate
+    pub fn entry(&self) -> HypercallEntry {
+        self.entry
     }
 
     /// Pages that are free.
@@ -187,7 +191,7 @@ impl Xen {
         // SAFETY: the structure is the operation's.
         unsafe {
             operate(
-                self.gate,
+                self.entry,
                 hypercall::EVENT_CHANNEL_OP,
                 event_channel::BIND_VIRQ,
                 &mut argument,
@@ -211,7 +215,7 @@ impl Xen {
         let at = ptr::from_mut(&mut argument) as u64;
         let args = [vcpu::SET_SINGLESHOT_TIMER, u64::from(BOOT_VCPU), at];
         // SAFETY: the structure is the operation's.
-        let armed = unsafe { self.gate.call3(hypercall::VCPU_OP, args) };
+        let armed = unsafe { self.entry.call3(hypercall::VCPU_OP, args) };
         if armed.is_ok() {
             self.timer_ns.store(deadline_ns, Ordering::Relaxed);
         }
@@ -220,31 +224,36 @@ impl Xen {
 }
 
 /// Ends the domain; returns only if Xen refuses.
-pub fn shut_down(gate: Gate, reason: ShutdownReason) {
+pub fn shut_down(entry: HypercallEntry, reason: ShutdownReason) {
     let mut argument = sched::Shutdown { reason: reason as u32 };
     let at = ptr::from_mut(&mut argument) as u64;
     // SAFETY: the structure is the operation's.
-    let _ = unsafe { gate.call2(hypercall::SCHED_OP, sched::SHUTDOWN, at) };
+    let _ = unsafe { entry.call2(hypercall::SCHED_OP, sched::SHUTDOWN, at) };
 }
 
-fn set_upcall_vector(gate: Gate) -> Result<(), Errno> {
+fn set_upcall_vector(entry: HypercallEntry) -> Result<(), Errno> {
     let value = hvm::callback_vector(cpu::UPCALL_VECTOR);
     let index = hvm::PARAM_CALLBACK_IRQ;
     let mut argument = HvmParam { domid: DomId::SELF.0, pad: 0, index, value };
     // SAFETY: the structure is the operation's; there is a handler for the vector.
-    unsafe { operate(gate, hypercall::HVM_OP, hvm::SET_PARAM, &mut argument) }
+    unsafe { operate(entry, hypercall::HVM_OP, hvm::SET_PARAM, &mut argument) }
 }
 
 /// Puts a page of Xen's at `gfn`, in place of what was there.
 ///
 /// # Safety
 /// No memory of ours was there.
-unsafe fn add_to_physmap(gate: Gate, space: u32, index: u64, gfn: Gfn) -> Result<(), Errno> {
+unsafe fn add_to_physmap(
+    entry: HypercallEntry,
+    space: u32,
+    index: u64,
+    gfn: Gfn,
+) -> Result<(), Errno> {
     let mut argument = AddToPhysmap { domid: DomId::SELF.0, size: 0, space, index, gfn: gfn.0 };
     let at = ptr::from_mut(&mut argument) as u64;
     // SAFETY: the structure is the operation's; no memory that Rust uses changes (the caller's
     // promise).
-    unsafe { gate.call2(hypercall::MEMORY_OP, memory::ADD_TO_PHYSMAP, at).map(drop) }
+    unsafe { entry.call2(hypercall::MEMORY_OP, memory::ADD_TO_PHYSMAP, at).map(drop) }
 }
 
 impl Hypervisor for Xen {
@@ -263,7 +272,7 @@ impl Hypervisor for Xen {
         let at = ptr::from_mut(&mut info) as u64;
         let args = [vcpu::GET_RUNSTATE_INFO, u64::from(BOOT_VCPU), at];
         // SAFETY: the structure is what the operation answers with.
-        unsafe { self.gate.call3(hypercall::VCPU_OP, args) }.ok()?;
+        unsafe { self.entry.call3(hypercall::VCPU_OP, args) }.ok()?;
         let [runnable_ns, offline_ns] =
             [vcpu::RUNSTATE_RUNNABLE, vcpu::RUNSTATE_OFFLINE].map(|state| info.time_ns[state]);
         Some(runnable_ns.wrapping_add(offline_ns))
@@ -291,7 +300,7 @@ impl Hypervisor for Xen {
         // SAFETY: one of the frames behind the shared page that hold nothing (`new`) but what an
         // earlier call put there, which is the same.
         let put =
-            unsafe { add_to_physmap(self.gate, memory::SPACE_GRANT_TABLE, index.into(), gfn) };
+            unsafe { add_to_physmap(self.entry, memory::SPACE_GRANT_TABLE, index.into(), gfn) };
         put.map_err(NoFrame::Xen)?;
         *handed_out += 1;
         let entries = ptr::with_exposed_provenance::<TablePage>(gfn.0 as usize * PAGE_SIZE);
@@ -306,7 +315,7 @@ impl Hypervisor for Xen {
         // SAFETY: the structure is the operation's.
         unsafe {
             operate(
-                self.gate,
+                self.entry,
                 hypercall::EVENT_CHANNEL_OP,
                 event_channel::ALLOC_UNBOUND,
                 &mut argument,
@@ -317,14 +326,14 @@ impl Hypervisor for Xen {
 
     #[inline]
     fn evtchn_send(&self, port: Port) -> Result<(), Errno> {
-        send(self.gate, port)
+        send(self.entry, port)
     }
 
     fn evtchn_close(&self, port: Port) -> Result<(), Errno> {
         let mut argument = PortArgument { port: port.0 };
         // SAFETY: the structure is the operation's.
         unsafe {
-            operate(self.gate, hypercall::EVENT_CHANNEL_OP, event_channel::CLOSE, &mut argument)
+            operate(self.entry, hypercall::EVENT_CHANNEL_OP, event_channel::CLOSE, &mut argument)
         }
     }
 

@@ -5,17 +5,17 @@ use core::hint::black_box;
 
 use x86_64::instructions::interrupts::int3;
 
-use crate::lifecycle;
+use crate::shutdown;
 
 /// Runs out of stack.
 pub fn overflow() -> ! {
     let depth = recurse(0);
-    lifecycle::crash(format_args!("the stack is endless: {depth} calls"))
+    shutdown::crash(format_args!("the stack is endless: {depth} calls"))
 }
 
 /// Crashes for a reason that can't be told without a fault.
 pub fn nested_fault() -> ! {
-    lifecycle::crash(format_args!("a reason that faults: {}", Faulting))
+    shutdown::crash(format_args!("a reason that faults: {}", Faulting))
 }
 
 #[inline(never)]

@@ -1,4 +1,4 @@
-//! How the guest ends: as asked, or by a crash that says why.
+//! The end of the guest: as asked, or by a crash that says why.
 
 use core::fmt;
 use core::panic::PanicInfo;
@@ -8,18 +8,19 @@ use spin::Once;
 use x86_64::instructions::port::Port;
 use xen_abi::sched::ShutdownReason;
 
-use crate::hypercall::Gate;
+use crate::exception::TrapFrame;
+use crate::hypercall::HypercallEntry;
 use crate::{console, cpu, say, xen};
 
 /// QEMU's isa-debug-exit device ends QEMU with status 2 * value + 1.
 const DEBUG_EXIT_PORT: u16 = 0xf4;
 
-/// How to reach Xen; a static, because a panic has to end the domain from anywhere.
-static GATE: Once<Gate> = Once::new();
+/// The way into Xen; a static, because a panic has to end the domain from anywhere.
+static ENTRY: Once<HypercallEntry> = Once::new();
 
-/// From now on the domain can be ended by a hypercall.
-pub fn use_gate(gate: Gate) {
-    GATE.call_once(|| gate);
+/// Ends the domain by hypercalls from now on.
+pub fn use_entry(entry: HypercallEntry) {
+    ENTRY.call_once(|| entry);
 }
 
 /// Ends the guest: the domain shuts down for this reason; without Xen, QEMU exits with 33 for
@@ -31,8 +32,8 @@ pub fn end(reason: ShutdownReason) -> ! {
 
 /// Ends the guest at once: what the console still holds is lost.
 pub fn stop(reason: ShutdownReason) -> ! {
-    match GATE.get() {
-        Some(&gate) => xen::shut_down(gate, reason),
+    match ENTRY.get() {
+        Some(&entry) => xen::shut_down(entry, reason),
         None => {
             let value = if reason == ShutdownReason::Poweroff { 0x10_u32 } else { 0x11 };
             // SAFETY: the port is QEMU's exit device or nothing.
@@ -42,8 +43,9 @@ pub fn stop(reason: ShutdownReason) -> ! {
     cpu::halt_forever()
 }
 
-/// Says why, and ends the guest as crashed. Telling may crash again: then that is told, the next
-/// time nothing is, and at last nothing is tried, so that it comes to an end.
+/// Prints why, and ends the guest as crashed. Printing may crash again: the second crash is printed
+/// too, the third ends the guest silently, and any further one only halts, so that it comes to an
+/// end.
 pub fn crash(why: fmt::Arguments<'_>) -> ! {
     static CRASHES: AtomicU32 = AtomicU32::new(0);
     match CRASHES.fetch_add(1, Ordering::Relaxed) {
@@ -56,6 +58,12 @@ pub fn crash(why: fmt::Arguments<'_>) -> ! {
         2 => stop(ShutdownReason::Crash),
         _ => cpu::halt_forever(),
     }
+}
+
+/// Ends the guest for an exception that nobody expects; called by cpu.s.
+#[unsafe(no_mangle)]
+extern "C" fn cpu_fatal_exception(frame: &TrapFrame) -> ! {
+    crash(format_args!("{frame}"))
 }
 
 #[panic_handler]
