@@ -23,10 +23,14 @@ pub enum Absent {
 impl fmt::Display for Absent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(errno) => write!(f, "Xen does not tell where it is: {errno}"),
-            Self::Gfn(gfn) => write!(f, "there is no page {gfn:#x}"),
-            Self::Port(port) => write!(f, "there is no port {port}"),
-            Self::Ours(address) => write!(f, "its page, {address:#x}, is our own memory"),
+            Self::Refused(errno) => write!(f, "Xen does not say where it is: {errno}"),
+            Self::Gfn(gfn) => write!(f, "Xen puts it at page {gfn:#x}, which does not exist"),
+            Self::Port(port) => {
+                write!(f, "Xen gives it event channel port {port}, which does not exist")
+            }
+            Self::Ours(address) => {
+                write!(f, "Xen puts it at {address:#x}, which is the guest's own memory")
+            }
         }
     }
 }

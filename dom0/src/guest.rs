@@ -140,7 +140,9 @@ impl Guest {
         xl::run("xl", &arguments).map_err(advised)?;
         match xl::domid(name) {
             Ok(Some(id)) => Ok(Self { id, name: name.clone() }),
-            Ok(None) => bail!("domain {name} went as it came; see /var/log/xen"),
+            Ok(None) => {
+                bail!("domain {name} vanished right after it was created; see /var/log/xen")
+            }
             Err(error) => Err(error.context(left(name))),
         }
     }

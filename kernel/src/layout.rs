@@ -31,7 +31,7 @@ pub struct Layout<'a> {
 pub enum LayoutError {
     /// The loader's information can't be used.
     Boot(BootError),
-    /// Neither the loader nor Xen tells a memory map.
+    /// Neither the loader nor Xen gave a memory map.
     NoMap(Errno),
     /// The memory map has more entries than there is room for.
     MapTooLong,
@@ -43,14 +43,16 @@ impl fmt::Display for LayoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Boot(error) => error.fmt(f),
-            Self::NoMap(errno) => write!(f, "neither the loader nor Xen has a memory map: {errno}"),
+            Self::NoMap(errno) => {
+                write!(f, "neither the loader nor Xen gave a memory map: {errno}")
+            }
             Self::MapTooLong => write!(
                 f,
-                "the memory map has more than {} entries: what the rest says is not known",
+                "the memory map has more than {} entries, and the rest could not be read",
                 ENTRIES_MAX - 1
             ),
             Self::NoHole => {
-                f.write_str("the memory map leaves no room below 4 GiB for Xen's pages")
+                f.write_str("the memory map leaves no room below 4 GiB for pages shared with Xen")
             }
         }
     }

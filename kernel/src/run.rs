@@ -119,14 +119,14 @@ impl fmt::Display for Failure {
             }
             Self::Memory { jobs, need_kib, heap_kib, logs } => write!(
                 f,
-                "the results of {jobs} jobs need a heap of {need_kib} KiB, there are {heap_kib}; \
+                "the results of {jobs} jobs need {need_kib} KiB of heap, and this guest has {heap_kib} KiB; \
                  raise memory= or {}",
                 if *logs { "log_avg_msec=" } else { "name fewer disks with filename=" }
             ),
             Self::BackendGone(disk, state) => write!(
                 f,
-                "{disk}: its backend went away (state {state}); what was in flight is lost; see the \
-                 log of the backend's domain"
+                "{disk}: its backend went away (state {state}); the requests in flight are lost; see \
+                 the log of the backend's domain"
             ),
             Self::Connect(disk, error) => write!(f, "{disk}: {error}"),
             Self::Files(disk, error) => write!(f, "{disk}: {error}"),
@@ -290,7 +290,10 @@ impl<'a> Runner<'a> {
         }
         for job in jobs {
             if let Some(engine) = job.ioengine {
-                say!("{}: ioengine={engine} runs on the ring, as all do", job.name);
+                say!(
+                    "{}: ioengine={engine} is accepted; every job drives the ring directly",
+                    job.name
+                );
             }
         }
         let run = &mut |runner: &mut Self, disks: &mut [Connected<'a>]| {
@@ -343,7 +346,7 @@ impl<'a> Runner<'a> {
             });
             if let Some(place) = wanted {
                 let disk = connected.remove(place);
-                say!("ringmark: {}: given up, because its backend is closing", disk.name);
+                say!("ringmark: {}: disconnected, because its backend is closing", disk.name);
                 self.disconnect(disk);
                 continue;
             }
@@ -362,14 +365,12 @@ impl<'a> Runner<'a> {
         let _ = device.backend().unwatch(&mut self.store, self.backends);
         let left = device.disconnect(self.xen, &mut self.grants, &mut self.store);
         if left.xenstore_failed {
-            say!(
-                "ringmark: {name}: xenstore failed, so that the backend could not be asked to close"
-            );
+            say!("ringmark: {name}: xenstore failed, so the backend could not be asked to close");
         } else if left.timed_out {
-            say!("ringmark: {name}: backend did not answer the close in time");
+            say!("ringmark: {name}: the backend did not close in time");
         }
         if left.quarantined_pages != 0 {
-            say!("ringmark: {name}: backend kept {} pages mapped", left.quarantined_pages);
+            say!("ringmark: {name}: the backend kept {} pages mapped", left.quarantined_pages);
         }
     }
 
