@@ -7,7 +7,9 @@
 use bootloader_api::info::{MemoryRegion, MemoryRegionKind};
 use heapless::Vec;
 use xen_abi::PAGE_SIZE;
+use xen_abi::memory::E820Entry;
 use xen_abi::start_info::{MEMMAP_RAM, MemmapEntry};
+use zerocopy::transmute;
 
 /// Room for entries; a real map has about ten. A map that fills it may have been cut off: of such a
 /// map nothing is used ([`is_whole`]).
@@ -74,26 +76,18 @@ pub fn is_readable(range: Range, image: Range) -> bool {
     range.start != 0 && range.end <= MAPPED_END && !range.touches(image)
 }
 
-/// Bytes of an entry of the map that XENMEM_memory_map fills in (`e820entry`).
-pub const WIRE_ENTRY_SIZE: usize = 20;
+/// Size of an entry of the map that XENMEM_memory_map fills in, in bytes.
+pub const WIRE_ENTRY_SIZE: usize = size_of::<E820Entry>();
 
-/// The first `count` entries of a map as XENMEM_memory_map fills it in, or as many as `raw` and
-/// `entries` have room for; answers how many.
+/// Decodes the first `count` entries of a map as XENMEM_memory_map fills it in, or as many as `raw`
+/// and `entries` have room for; returns how many.
 pub fn decode(raw: &[u8], count: u32, entries: &mut [MemmapEntry]) -> usize {
     let whole = raw.as_chunks::<WIRE_ENTRY_SIZE>().0;
     let count = whole.len().min(entries.len()).min(count as usize);
     for (entry, bytes) in entries.iter_mut().zip(whole).take(count) {
-        let [addr_low, addr_high, size_low, size_high, kind] = core::array::from_fn(|word| {
-            let bytes: [u8; 4] = core::array::from_fn(|byte| bytes[4 * word + byte]);
-            u32::from_le_bytes(bytes)
-        });
-        let wide = |low, high| u64::from(high) << 32 | u64::from(low);
-        *entry = MemmapEntry {
-            addr: wide(addr_low, addr_high),
-            size: wide(size_low, size_high),
-            kind,
-            reserved: 0,
-        };
+        let E820Entry { addr, size, kind } = transmute!(*bytes);
+        let (addr, size, kind) = (addr.get(), size.get(), kind.get());
+        *entry = MemmapEntry { addr, size, kind, reserved: 0 };
     }
     count
 }

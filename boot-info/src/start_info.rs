@@ -6,6 +6,7 @@ use core::fmt;
 
 use heapless::Vec;
 use xen_abi::start_info::{MAGIC, MemmapEntry, Module, SIZE_V0, StartInfo};
+use zerocopy::{FromBytes, IntoBytes};
 
 use crate::memory_map::ENTRIES_MAX;
 
@@ -84,32 +85,20 @@ impl Loaded {
         let start_info = read_start_info(memory, address)?;
         let command_line = read_command_line(memory, start_info.cmdline_paddr)?;
         let StartInfo { modlist_paddr, nr_modules, memmap_paddr, memmap_entries, .. } = start_info;
-        let modules = read_table(memory, modlist_paddr, nr_modules, module)?;
-        let memory_map = read_table(memory, memmap_paddr, memmap_entries, memmap_entry)?;
+        let modules = read_table(memory, modlist_paddr, nr_modules)?;
+        let memory_map = read_table(memory, memmap_paddr, memmap_entries)?;
         Ok(Self { start_info, command_line, modules, memory_map })
     }
 }
 
 fn read_start_info(memory: &impl PhysicalMemory, address: u64) -> Result<StartInfo, BootError> {
-    let fixed: [u8; SIZE_V0] = read_at(memory, address, 0)?;
-    let magic = word32(&fixed, 0);
-    if magic != MAGIC {
-        return Err(BootError::Magic(magic));
+    let mut info = StartInfo::default();
+    read_bytes(memory, address, 0, &mut info.as_mut_bytes()[..SIZE_V0])?;
+    if info.magic != MAGIC {
+        return Err(BootError::Magic(info.magic));
     }
-    let mut info = StartInfo {
-        magic,
-        version: word32(&fixed, 4),
-        flags: word32(&fixed, 8),
-        nr_modules: word32(&fixed, 12),
-        modlist_paddr: word64(&fixed, 16),
-        cmdline_paddr: word64(&fixed, 24),
-        rsdp_paddr: word64(&fixed, 32),
-        ..StartInfo::default()
-    };
     if info.version >= 1 {
-        let map: [u8; 16] = read_at(memory, address, SIZE_V0 as u64)?;
-        info.memmap_paddr = word64(&map, 0);
-        info.memmap_entries = word32(&map, 8);
+        read_bytes(memory, address, SIZE_V0, &mut info.as_mut_bytes()[SIZE_V0..])?;
     }
     Ok(info)
 }
@@ -123,67 +112,47 @@ fn read_command_line(
     if address == 0 {
         return Ok(line);
     }
-    for offset in 0..=COMMAND_LINE_MAX as u64 {
-        let [byte] = read_at(memory, address, offset)?;
-        match byte {
+    for offset in 0..=COMMAND_LINE_MAX {
+        match read_at(memory, address, offset)? {
             0 => return Ok(line),
-            _ => line.push(byte).map_err(|_| BootError::CommandLineTooLong)?,
+            byte => line.push(byte).map_err(|_| BootError::CommandLineTooLong)?,
         }
     }
     Err(BootError::CommandLineTooLong)
 }
 
-fn module(bytes: &[u8; 32]) -> Module {
-    Module {
-        paddr: word64(bytes, 0),
-        size: word64(bytes, 8),
-        cmdline_paddr: word64(bytes, 16),
-        reserved: 0,
-    }
-}
-
-fn memmap_entry(bytes: &[u8; 24]) -> MemmapEntry {
-    MemmapEntry {
-        addr: word64(bytes, 0),
-        size: word64(bytes, 8),
-        kind: word32(bytes, 16),
-        reserved: 0,
-    }
-}
-
-/// The entries of a table, `N` bytes each, as many as there is room for. Address 0 is no table.
-fn read_table<T, const N: usize, const MAX: usize>(
+/// Reads the entries of a table, as many as there is room for. Address 0 is no table.
+fn read_table<T: FromBytes + IntoBytes, const MAX: usize>(
     memory: &impl PhysicalMemory,
     address: u64,
     count: u32,
-    decode: impl Fn(&[u8; N]) -> T,
 ) -> Result<Vec<T, MAX>, Unreadable> {
     let mut table = Vec::new();
     if address != 0 {
         for index in 0..MAX.min(count as usize) {
-            let _ = table.push(decode(&read_at(memory, address, (index * N) as u64)?));
+            let _ = table.push(read_at(memory, address, index * size_of::<T>())?);
         }
     }
     Ok(table)
 }
 
-fn read_at<const N: usize>(
+fn read_at<T: FromBytes + IntoBytes>(
     memory: &impl PhysicalMemory,
     address: u64,
-    offset: u64,
-) -> Result<[u8; N], Unreadable> {
-    let mut bytes = [0; N];
-    memory.read(address.checked_add(offset).ok_or(Unreadable(address))?, &mut bytes)?;
-    Ok(bytes)
+    offset: usize,
+) -> Result<T, Unreadable> {
+    let mut value = T::new_zeroed();
+    read_bytes(memory, address, offset, value.as_mut_bytes())?;
+    Ok(value)
 }
 
-/// The little-endian word at an offset that the structure's fixed size allows.
-fn word32(bytes: &[u8], offset: usize) -> u32 {
-    bytes[offset..offset + 4].iter().rev().fold(0, |word, &byte| word << 8 | u32::from(byte))
-}
-
-fn word64(bytes: &[u8], offset: usize) -> u64 {
-    u64::from(word32(bytes, offset + 4)) << 32 | u64::from(word32(bytes, offset))
+fn read_bytes(
+    memory: &impl PhysicalMemory,
+    address: u64,
+    offset: usize,
+    bytes: &mut [u8],
+) -> Result<(), Unreadable> {
+    memory.read(address.checked_add(offset as u64).ok_or(Unreadable(address))?, bytes)
 }
 
 #[cfg(test)]

@@ -7,13 +7,12 @@
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem::{offset_of, size_of};
-use core::ops::Range;
-use core::ptr::NonNull;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use xen_abi::PAGE_SIZE;
 use xen_abi::blkif::{DiscardRequest, IndirectRequest, Request, Response};
 use xen_abi::ring::SringHeader;
+use zerocopy::{transmute, transmute_ref};
 
 use crate::processor::{Cpu, Processor};
 use crate::shared::SharedRun;
@@ -32,7 +31,6 @@ pub const fn entries(order: u32) -> u32 {
 }
 
 const _: () = assert!(ENTRIES == 32 && ENTRIES_MAX == 512);
-const _: () = assert!(size_of::<Response>() <= size_of::<Request>());
 
 /// The backend claims more responses than there are requests to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,8 +72,20 @@ pub struct FrontRing<'a, P = Cpu> {
     processor: PhantomData<P>,
 }
 
+/// An entry as 64-bit words, which both sides reach at any time.
+type Entry = [AtomicU64; size_of::<Request>() / size_of::<u64>()];
+/// The words of an indirect request.
+type IndirectWords = [u64; size_of::<IndirectRequest>() / size_of::<u64>()];
+/// The words of a discard.
+type DiscardWords = [u64; size_of::<DiscardRequest>() / size_of::<u64>()];
+
 /// Words of a request before its segments.
 const FIXED_WORDS: usize = offset_of!(Request, seg) / size_of::<u64>();
+/// Words of the longest request.
+const ENTRY_WORDS: usize = size_of::<Entry>() / size_of::<u64>();
+
+const _: () = assert!(size_of::<IndirectWords>() <= size_of::<Entry>());
+const _: () = assert!(size_of::<DiscardWords>() <= size_of::<Entry>());
 
 impl<'a> FrontRing<'a> {
     /// Makes an empty ring in these pages (SHARED_RING_INIT).
@@ -148,13 +158,13 @@ impl<'a, P: Processor> FrontRing<'a, P> {
         unsafe { self.pages.start().cast::<SringHeader>().as_ref() }
     }
 
-    /// Start of the entry for a free-running index.
+    /// Returns the entry for a free-running index.
     #[inline(always)]
-    fn entry(&self, index: u32) -> NonNull<u64> {
-        let offset = size_of::<SringHeader>() + (index & self.mask) as usize * size_of::<Request>();
+    fn entry(&self, index: u32) -> &Entry {
+        let offset = size_of::<SringHeader>() + (index & self.mask) as usize * size_of::<Entry>();
         // SAFETY: the mask is below the number of entries that fit into the pages behind the header
-        // (`entries`), and 8 divides the offset.
-        unsafe { self.pages.start().add(offset).cast() }
+        // (`entries`), 8 divides the offset, and all words are atomics, as in `header`.
+        unsafe { self.pages.start().add(offset).cast::<Entry>().as_ref() }
     }
 
     /// Puts a request, unpublished (RING_GET_REQUEST and the filling of it).
@@ -166,55 +176,33 @@ impl<'a, P: Processor> FrontRing<'a, P> {
     /// When the request claims more segments than it has.
     #[inline(always)]
     pub fn put(&mut self, request: &Request) {
-        // SAFETY: the fixed words are in the request.
-        unsafe { self.copy(request, 0..FIXED_WORDS) };
+        let words: &[u64; ENTRY_WORDS] = transmute_ref!(request);
         match request.nr_segments {
             // Most requests, without the steps of a loop.
-            // SAFETY: there is a first segment.
-            1 => unsafe { self.copy(request, FIXED_WORDS..FIXED_WORDS + 1) },
-            count => {
-                let used = &request.seg[..usize::from(count)];
-                // SAFETY: so many segments are there.
-                unsafe { self.copy(request, FIXED_WORDS..FIXED_WORDS + used.len()) };
-            }
+            1 => self.put_words(&words[..FIXED_WORDS + 1]),
+            count => self.put_words(&words[..FIXED_WORDS + usize::from(count)]),
         }
-        self.advance();
     }
 
     /// As [`put`](Self::put), for a request whose segments are elsewhere.
     pub fn put_indirect(&mut self, request: &IndirectRequest) {
-        // SAFETY: these are all its words.
-        unsafe { self.copy(request, 0..size_of::<IndirectRequest>() / 8) };
-        self.advance();
+        let words: &IndirectWords = transmute_ref!(request);
+        self.put_words(words);
     }
 
     /// As [`put`](Self::put), for a discard.
     pub fn put_discard(&mut self, request: &DiscardRequest) {
-        // SAFETY: these are all its words.
-        unsafe { self.copy(request, 0..size_of::<DiscardRequest>() / 8) };
-        self.advance();
+        let words: &DiscardWords = transmute_ref!(request);
+        self.put_words(words);
     }
 
-    /// Copies words of a private request into the entry that is next.
-    ///
-    /// # Safety
-    /// `T` is one of the request types of `blkif`, none of which has padding that is not a field,
-    /// and the words are within it.
+    /// Copies the first words of a request, no more than an entry has, into the next entry.
     #[inline(always)]
-    unsafe fn copy<T>(&self, request: &T, words: Range<usize>) {
-        const { assert!(align_of::<T>() == 8 && size_of::<T>() <= size_of::<Request>()) };
-        let from = core::ptr::from_ref(request).cast::<u64>();
-        let to = self.entry(self.req_prod_pvt);
-        for word in words {
-            // SAFETY: within the request (the caller's promise), which is no longer than an entry.
-            // Volatile, because the backend reads at any time.
-            unsafe { to.add(word).write_volatile(from.add(word).read()) }
-        }
-    }
-
-    #[inline(always)]
-    fn advance(&mut self) {
+    fn put_words(&mut self, words: &[u64]) {
         debug_assert!(self.outstanding() <= self.mask);
+        for (to, &word) in self.entry(self.req_prod_pvt).iter().zip(words) {
+            to.store(word, Ordering::Relaxed);
+        }
         self.req_prod_pvt = self.req_prod_pvt.wrapping_add(1);
     }
 
@@ -259,12 +247,11 @@ impl<'a, P: Processor> FrontRing<'a, P> {
         if self.rsp_cons == self.rsp_prod_seen {
             return None;
         }
-        let entry = self.entry(self.rsp_cons);
-        // SAFETY: both words are inside the entry. Volatile: one copy, and all checks are made on
-        // the copy.
-        let words = unsafe { [entry.read_volatile(), entry.add(1).read_volatile()] };
+        // One load of each word, and all checks are made on the copy.
+        let [id, rest, ..] = self.entry(self.rsp_cons);
+        let words = [id, rest].map(|word| word.load(Ordering::Relaxed));
         self.rsp_cons = self.rsp_cons.wrapping_add(1);
-        Some(Response::from_words(words))
+        Some(transmute!(words))
     }
 
     /// Looks at `rsp_prod` anew; answers whether there is a response.
@@ -312,6 +299,7 @@ impl<'a, P: Processor> FrontRing<'a, P> {
 mod tests {
     use super::*;
     use crate::shared::tests::leaked_run;
+    use core::ptr;
     use xen_abi::blkif::{MAX_SEGMENTS, OP_READ, RSP_OKAY, Segment};
 
     fn request(id: u64) -> Request {
@@ -324,12 +312,12 @@ mod tests {
 
     impl Back {
         fn answer(&mut self, ring: &FrontRing<'_>) {
-            let entry = ring.entry(self.0);
-            // SAFETY: the entry is inside the ring's page; the id is its second word.
-            let id = unsafe { entry.add(1).read_volatile() };
-            let response = Response::new(id, OP_READ, RSP_OKAY);
-            // SAFETY: as above, for the whole entry.
-            unsafe { entry.cast::<Response>().write_volatile(response) };
+            let [first, second, ..] = ring.entry(self.0);
+            // The id is a request's second word, and a response's first.
+            let id = second.load(Ordering::Relaxed);
+            let [id, rest]: [u64; 2] = transmute!(Response::new(id, OP_READ, RSP_OKAY));
+            first.store(id, Ordering::Relaxed);
+            second.store(rest, Ordering::Relaxed);
             self.0 = self.0.wrapping_add(1);
             ring.header().rsp_prod.store(self.0, Ordering::Release);
         }
@@ -441,10 +429,10 @@ mod tests {
         for order in 0..=ORDER_MAX {
             let ring = FrontRing::new(leaked_run(1 << order));
             let start = ring.pages.start().as_ptr().addr();
-            let offsets = (0..entries(order)).map(|n| ring.entry(n).as_ptr().addr() - start);
+            let offsets = (0..entries(order)).map(|n| ptr::from_ref(ring.entry(n)).addr() - start);
             let expected = (0..entries(order) as usize).map(|n| 64 + 112 * n);
             assert!(offsets.eq(expected));
-            assert_eq!(ring.entry(entries(order)), ring.entry(0));
+            assert!(ptr::eq(ring.entry(entries(order)), ring.entry(0)));
             assert!(64 + 112 * entries(order) as usize <= PAGE_SIZE << order);
             assert!(64 + 112 * 2 * entries(order) as usize > PAGE_SIZE << order);
         }

@@ -2,6 +2,8 @@
 
 use core::mem::{offset_of, size_of};
 
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
 /// Unit of every sector number and count in the protocol, in bytes.
 pub const SECTOR_SIZE: u32 = 512;
 /// Sectors in a page.
@@ -43,7 +45,7 @@ pub const VDISK_READONLY: u32 = 4;
 
 /// One page, or a part of it, of a request's data (`blkif_request_segment`).
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes)]
 pub struct Segment {
     /// Grant of the page.
     pub gref: u32,
@@ -55,31 +57,9 @@ pub struct Segment {
     pub pad: u16,
 }
 
-impl Segment {
-    /// As it lies in the page of an indirect request.
-    pub const fn to_bytes(self) -> [u8; size_of::<Self>()] {
-        let word = self.gref as u64
-            | (self.first_sect as u64) << 32
-            | (self.last_sect as u64) << 40
-            | (self.pad as u64) << 48;
-        word.to_le_bytes()
-    }
-
-    /// The segment that lies there.
-    pub const fn from_bytes(bytes: [u8; size_of::<Self>()]) -> Self {
-        let word = u64::from_le_bytes(bytes);
-        Self {
-            gref: word as u32,
-            first_sect: (word >> 32) as u8,
-            last_sect: (word >> 40) as u8,
-            pad: (word >> 48) as u16,
-        }
-    }
-}
-
 /// A direct request (`blkif_request`).
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Immutable, IntoBytes)]
 pub struct Request {
     /// `OP_*`.
     pub operation: u8,
@@ -99,7 +79,7 @@ pub struct Request {
 
 /// A read or write with its segments in other pages (`blkif_request_indirect`).
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Immutable, IntoBytes)]
 pub struct IndirectRequest {
     /// [`OP_INDIRECT`].
     pub operation: u8,
@@ -125,7 +105,7 @@ pub struct IndirectRequest {
 
 /// A request to give sectors up (`blkif_request_discard`).
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Immutable, IntoBytes)]
 pub struct DiscardRequest {
     /// [`OP_DISCARD`].
     pub operation: u8,
@@ -145,7 +125,7 @@ pub struct DiscardRequest {
 
 /// A response (`blkif_response`).
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes)]
 pub struct Response {
     /// The request's.
     pub id: u64,
@@ -161,18 +141,6 @@ impl Response {
     /// A response, as a backend writes it.
     pub const fn new(id: u64, operation: u8, status: i16) -> Self {
         Self { id, operation, pad0: 0, status, pad1: 0 }
-    }
-
-    /// The response that lies in two words of a ring, x86's way round.
-    #[inline]
-    pub const fn from_words([id, rest]: [u64; 2]) -> Self {
-        Self {
-            id,
-            operation: rest as u8,
-            pad0: (rest >> 8) as u8,
-            status: (rest >> 16) as i16,
-            pad1: (rest >> 32) as u32,
-        }
     }
 }
 

@@ -2,6 +2,9 @@
 
 use core::mem::{offset_of, size_of};
 
+use zerocopy::FromBytes;
+use zerocopy::little_endian::{U32, U64};
+
 /// `XENMEM_current_reservation`: answers the pages of a domain.
 pub const CURRENT_RESERVATION: u64 = 3;
 /// `XENMEM_add_to_physmap`: put one of Xen's pages into the guest-physical map.
@@ -44,8 +47,20 @@ pub struct MemoryDomain {
 pub struct MemoryMap {
     /// In: room for so many entries. Out: entries written.
     pub nr_entries: u32,
-    /// Guest address of an array of 20-byte e820 entries.
+    /// Guest address of an array of [`E820Entry`].
     pub buffer: u64,
+}
+
+/// A range of guest-physical addresses, as [`MEMORY_MAP`] writes it (`e820entry`, packed).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes)]
+pub struct E820Entry {
+    /// First address.
+    pub addr: U64,
+    /// Bytes.
+    pub size: U64,
+    /// An e820 type, as in [`MemmapEntry`](crate::start_info::MemmapEntry).
+    pub kind: U32,
 }
 
 const _: () = {
@@ -55,4 +70,5 @@ const _: () = {
     assert!(size_of::<MemoryDomain>() == 2);
     assert!(size_of::<MemoryMap>() == 16);
     assert!(offset_of!(MemoryMap, buffer) == 8);
+    assert!(size_of::<E820Entry>() == 20 && align_of::<E820Entry>() == 1);
 };

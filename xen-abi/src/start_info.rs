@@ -2,6 +2,8 @@
 
 use core::mem::{offset_of, size_of};
 
+use zerocopy::{FromBytes, IntoBytes};
+
 /// `XEN_HVM_START_MAGIC_VALUE`.
 pub const MAGIC: u32 = 0x336e_c578;
 
@@ -13,7 +15,7 @@ pub const SIZE_V0: usize = 40;
 
 /// Guest-physical addresses and counts (`hvm_start_info`).
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct StartInfo {
     /// [`MAGIC`].
     pub magic: u32,
@@ -33,13 +35,13 @@ pub struct StartInfo {
     pub memmap_paddr: u64,
     /// Entries of the memory map.
     pub memmap_entries: u32,
-    /// 0.
+    /// Not used; 0 by the specification.
     pub reserved: u32,
 }
 
 /// A file that was loaded with the kernel (`hvm_modlist_entry`).
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct Module {
     /// Its address.
     pub paddr: u64,
@@ -47,7 +49,7 @@ pub struct Module {
     pub size: u64,
     /// Address of its command line; 0 if none.
     pub cmdline_paddr: u64,
-    /// 0.
+    /// Not used; 0 by the specification.
     pub reserved: u64,
 }
 
@@ -56,7 +58,7 @@ pub const MEMMAP_RAM: u32 = 1;
 
 /// A range of guest-physical addresses (`hvm_memmap_table_entry`).
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct MemmapEntry {
     /// First address.
     pub addr: u64,
@@ -64,7 +66,7 @@ pub struct MemmapEntry {
     pub size: u64,
     /// An e820 type; [`MEMMAP_RAM`] is RAM.
     pub kind: u32,
-    /// 0.
+    /// Not used; 0 by the specification.
     pub reserved: u32,
 }
 

@@ -3,6 +3,8 @@
 use core::mem::{offset_of, size_of};
 use core::sync::atomic::{AtomicU8, AtomicU32};
 
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
 /// Bytes in each ring (`XENSTORE_RING_SIZE`).
 pub const RING_SIZE: usize = 1024;
 /// Most bytes after a header (`XENSTORE_PAYLOAD_MAX`).
@@ -70,7 +72,7 @@ pub enum MessageType {
 
 /// What comes before each payload (`xsd_sockmsg`).
 #[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes)]
 pub struct Header {
     /// A [`MessageType`].
     pub kind: u32,
@@ -85,24 +87,6 @@ pub struct Header {
 impl Header {
     /// Its bytes on the wire.
     pub const SIZE: usize = size_of::<Self>();
-
-    /// From the wire; fields are in the machine's order, little endian on x86.
-    pub fn from_bytes(bytes: &[u8; Self::SIZE]) -> Self {
-        let [a, b, c, d] = bytes.as_chunks::<4>().0 else { unreachable!() };
-        let word = |chunk: &[u8; 4]| u32::from_le_bytes(*chunk);
-        Self { kind: word(a), req_id: word(b), tx_id: word(c), len: word(d) }
-    }
-
-    /// To the wire.
-    pub fn to_bytes(self) -> [u8; Self::SIZE] {
-        let mut bytes = [0; Self::SIZE];
-        for (chunk, word) in
-            bytes.chunks_exact_mut(4).zip([self.kind, self.req_id, self.tx_id, self.len])
-        {
-            chunk.copy_from_slice(&word.to_le_bytes());
-        }
-        bytes
-    }
 }
 
 const _: () = {
@@ -121,8 +105,8 @@ mod tests {
     #[test]
     fn a_header_survives_the_wire() {
         let header = Header { kind: 2, req_id: 0x0102_0304, tx_id: 7, len: 4096 };
-        let bytes = header.to_bytes();
+        let bytes = header.as_bytes();
         assert_eq!(bytes[4..8], [4, 3, 2, 1]);
-        assert_eq!(Header::from_bytes(&bytes), header);
+        assert_eq!(Header::read_from_bytes(bytes), Ok(header));
     }
 }

@@ -7,6 +7,7 @@ use xen_abi::blkif::{
     Request, SECTOR_SIZE, SECTORS_PER_PAGE, Segment,
 };
 use xen_abi::{DomId, PAGE_SIZE};
+use zerocopy::IntoBytes;
 
 use super::Vdev;
 use crate::grant::StillMapped;
@@ -128,7 +129,7 @@ impl<'a> SlotState<'a> {
         }
         if let Some(indirect) = &mut indirect {
             for (index, page) in pages.iter().enumerate() {
-                indirect.write(index * size_of::<Segment>(), &whole(page).to_bytes());
+                indirect.write(index * size_of::<Segment>(), whole(page).as_bytes());
             }
         }
         let request = Request {
@@ -210,7 +211,7 @@ impl<'a> SlotState<'a> {
         let page = self.indirect.as_mut().expect("a slot with more pages than segments");
         for (index, last_sect) in [(self.indirect_last, LAST_SECT), (segments - 1, last_sect)] {
             let segment = Segment { last_sect, ..whole(&self.pages[index]) };
-            page.write(index * size_of::<Segment>(), &segment.to_bytes());
+            page.write(index * size_of::<Segment>(), segment.as_bytes());
         }
         self.indirect_last = segments - 1;
         let mut indirect_grefs = [0; MAX_INDIRECT_PAGES];

@@ -6,6 +6,7 @@ use core::sync::atomic::Ordering;
 use xen_abi::xenstore::{
     ABS_PATH_MAX, FEATURE_ERROR, Header, Interface, MessageType, PAYLOAD_MAX, RECONNECT,
 };
+use zerocopy::IntoBytes;
 
 use super::{Error, LOST_STARTS_MAX, REQUEST_TIMEOUT_NS, Transaction, WatchToken, Xenstore};
 use crate::byte_ring::{Reader, Writer};
@@ -18,7 +19,7 @@ const MESSAGES_MAX: u32 = 64;
 /// A message on its way in.
 #[derive(Debug, Default)]
 pub(super) struct Incoming {
-    header: [u8; Header::SIZE],
+    header: Header,
     header_len: usize,
     body: Vec<u8>,
 }
@@ -143,7 +144,7 @@ impl<H: Hypervisor> Xenstore<'_, H> {
         let len: usize = parts.iter().map(|part| part.len()).sum();
         let req_id = self.last_req_id;
         let header = Header { kind: kind as u32, req_id, tx_id: transaction.0, len: len as u32 };
-        self.unsent.extend(header.to_bytes());
+        self.unsent.extend_from_slice(header.as_bytes());
         parts.iter().for_each(|part| self.unsent.extend_from_slice(part));
         let whole = self.unsent.len();
         let sent = self.flush(patience);
@@ -299,12 +300,12 @@ impl Incoming {
     fn collect(&mut self, ring: &mut Reader<'_>) -> Result<Option<Header>, Error> {
         if self.header_len < Header::SIZE {
             self.body.clear();
-            self.header_len += ring.read(&mut self.header[self.header_len..])?;
+            self.header_len += ring.read(&mut self.header.as_mut_bytes()[self.header_len..])?;
             if self.header_len < Header::SIZE {
                 return Ok(None);
             }
         }
-        let header = Header::from_bytes(&self.header);
+        let header = self.header;
         let len = header.len as usize;
         if len > PAYLOAD_MAX {
             return Err(Error::Broken("a message is longer than 4096 bytes"));
@@ -341,7 +342,7 @@ mod tests {
 
     fn message(len: usize) -> Vec<u8> {
         let header = Header { kind: 2, req_id: 5, tx_id: 0, len: len as u32 };
-        let mut bytes = header.to_bytes().to_vec();
+        let mut bytes = header.as_bytes().to_vec();
         bytes.extend((0..len).map(|n| n as u8));
         bytes
     }
@@ -388,7 +389,7 @@ mod tests {
             let mut server = Writer::new(&shared.bytes, &shared.prod, &shared.cons);
             let mut client = Reader::new(&shared.bytes, &shared.prod, &shared.cons);
             let header = Header { kind: 2, req_id: 1, tx_id: 0, len };
-            server.write(&header.to_bytes()).unwrap();
+            server.write(header.as_bytes()).unwrap();
             let result = Incoming::default().collect(&mut client);
             assert!(matches!(result, Err(Error::Broken(_))), "{len}: {result:?}");
         }

@@ -11,6 +11,7 @@ use xen_abi::blkif::{
     SEGMENTS_PER_INDIRECT_PAGE, Segment,
 };
 use xen_abi::{DomId, Gfn, PAGE_SIZE, Port};
+use zerocopy::IntoBytes;
 
 use super::cache::{Cache, Mapped};
 use super::request::{Kind, Request, indirect_pages};
@@ -172,12 +173,11 @@ impl Link {
         let mut left = count;
         for &gref in &grefs[..indirect_pages(count)] {
             let page = self.cache.map(xen, medium.disk.backend, gref, Access::ReadOnly).ok()?;
-            let mut bytes = [0; PAGE_SIZE];
-            xen.memory.read(Cache::gfn(xen, &page), 0, &mut bytes);
+            let mut segments = [Segment::default(); SEGMENTS_PER_INDIRECT_PAGE];
+            xen.memory.read(Cache::gfn(xen, &page), 0, segments.as_mut_bytes());
             self.cache.release(xen, page);
-            let (segments, _) = bytes.as_chunks();
             let used = left.min(segments.len());
-            request.segments.extend(segments[..used].iter().map(|&raw| Segment::from_bytes(raw)));
+            request.segments.extend_from_slice(&segments[..used]);
             left -= used;
         }
         Some(())

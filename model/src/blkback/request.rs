@@ -5,6 +5,7 @@ use xen_abi::blkif::{
     self, MAX_INDIRECT_PAGES, MAX_SEGMENTS, OP_DISCARD, OP_INDIRECT, SEGMENTS_PER_INDIRECT_PAGE,
     Segment,
 };
+use zerocopy::FromBytes;
 
 /// Size of a request's entry in bytes.
 pub const ENTRY: usize = size_of::<blkif::Request>();
@@ -77,7 +78,7 @@ impl Request {
             OP_DISCARD => request.kind = Kind::Discard { flag: bytes[1], sectors: word(24) },
             _ => {
                 let segments = (0..MAX_SEGMENTS.min(bytes[1].into())).map(|n| 24 + 8 * n);
-                let segment = |at| Segment::from_bytes(std::array::from_fn(|n| bytes[at + n]));
+                let segment = |at| Segment::read_from_bytes(&bytes[at..at + 8]).expect("8 bytes");
                 request.segments.extend(segments.map(segment));
             }
         }

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 
 use xen_abi::xenstore::{Header, Interface, MessageType, PAYLOAD_MAX, RING_SIZE};
+use zerocopy::{FromBytes, IntoBytes};
 
 use crate::events::STORE_PORT;
 use crate::xen::Xen;
@@ -127,7 +128,7 @@ impl Wire {
     }
 
     fn header(&self) -> Option<Header> {
-        self.input.first_chunk::<{ Header::SIZE }>().map(Header::from_bytes)
+        Header::read_from_prefix(&self.input).ok().map(|(header, _)| header)
     }
 
     /// Bytes that the message on its way in still lacks, as far as is known.
@@ -174,7 +175,7 @@ impl Wire {
 
     /// Puts a whole message into the output, as it is.
     pub fn put(&mut self, header: &Header, body: &[u8]) {
-        self.output.extend(header.to_bytes());
+        self.output.extend(header.as_bytes());
         self.output.extend(body);
     }
 }

@@ -11,6 +11,7 @@ use model::xen::Config;
 use model::xenstored::wire::watch_event;
 use model::{Guest, ModelXen};
 use xen_abi::xenstore::{Header, MessageType};
+use zerocopy::transmute;
 
 use crate::draw::{bytes, number, several};
 
@@ -108,7 +109,7 @@ impl Forgery {
                 let events = std::iter::repeat_n(event, count.into());
                 events.chain([(header, body)]).collect()
             }
-            Self::Raw(header, rest) => vec![(Header::from_bytes(&header), rest)],
+            Self::Raw(header, rest) => vec![(transmute!(header), rest)],
         }
     }
 }
