@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
-use bench::result::{Report, Spread};
 use clap::Args;
+use results::{Report, Spread};
 use serde::{Deserialize, Serialize};
 
 use crate::figures::{Doubts, Figures};

@@ -2,7 +2,7 @@
 //! fio's own.
 
 use anyhow::{Result, bail, ensure};
-use bench::result::{Extra, JobReport, Report, Side};
+use results::{Extra, JobReport, Report, Side};
 
 use crate::result;
 
@@ -130,7 +130,7 @@ impl Figures {
 /// A report of one job that reads, for tests.
 #[cfg(test)]
 pub fn sample(job: &str, grants: Option<&str>, iops: f64) -> Report {
-    use bench::result::{Latency, Run};
+    use results::{Latency, Run};
 
     let lat = Latency { mean: 2000.0, count: 9, ..Latency::default() };
     let percentile = [("50.000000", 1500), ("99.000000", 4096)];
@@ -159,7 +159,7 @@ pub fn sample(job: &str, grants: Option<&str>, iops: f64) -> Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bench::result::Run;
+    use results::Run;
 
     #[test]
     fn sides_that_did_something_are_read() {

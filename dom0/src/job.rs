@@ -5,13 +5,9 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use guest_protocol::job_node::{JOB_FILE_BYTES_MAX, PIECE_BYTES_MAX};
 
 use crate::Usage;
-
-/// The longest job file that the guest takes, in bytes.
-const BYTES_MAX: usize = 64 << 10;
-/// The longest piece in a node of xenstore, in bytes: a quota that no domain but dom0 may pass.
-const PIECE_BYTES: usize = 2048;
 
 /// Reads a job file and puts options before it. As on fio's command line these are defaults, which
 /// the file may override.
@@ -22,9 +18,9 @@ pub fn read(path: &Path, options: &[String]) -> Result<String> {
     let mut text = defaults(options)?;
     let cannot = || Usage(format!("cannot read the job file {}", path.display()));
     let file = File::open(path).with_context(cannot)?;
-    file.take(BYTES_MAX as u64 + 1).read_to_string(&mut text).with_context(cannot)?;
-    if text.len() > BYTES_MAX {
-        let what = format!("{} has more than {BYTES_MAX} bytes", path.display());
+    file.take(JOB_FILE_BYTES_MAX as u64 + 1).read_to_string(&mut text).with_context(cannot)?;
+    if text.len() > JOB_FILE_BYTES_MAX {
+        let what = format!("{} has more than {JOB_FILE_BYTES_MAX} bytes", path.display());
         return Err(Usage(format!("{what}; the guest takes no longer job file")).into());
     }
     Ok(text)
@@ -54,7 +50,7 @@ pub fn pieces(text: &str) -> Vec<String> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
-        let (piece, after) = rest.split_at(rest.floor_char_boundary(PIECE_BYTES));
+        let (piece, after) = rest.split_at(rest.floor_char_boundary(PIECE_BYTES_MAX));
         pieces.push(escaped(piece));
         rest = after;
     }
@@ -93,7 +89,7 @@ mod tests {
         let pieces = pieces(&text);
         assert_eq!(pieces.len(), 3);
         let plain = |piece: &String| piece.replace("\\xc3\\xa4", "\u{e4}");
-        assert!(pieces.iter().all(|piece| plain(piece).len() <= PIECE_BYTES));
+        assert!(pieces.iter().all(|piece| plain(piece).len() <= PIECE_BYTES_MAX));
         assert_eq!(pieces.iter().map(plain).collect::<String>(), text);
     }
 

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use guest_protocol::job_node::JOB_NODE;
+
 use crate::console::{Console, Heard};
 use crate::guest::{Config, Guest};
 use crate::interrupt::{Interrupt, Wish};
@@ -14,7 +16,6 @@ use crate::status::{Eta, StatusLine, complain};
 use crate::xl::State;
 
 /// Where the guest looks for a job file, below its own path.
-const JOB_NODE: &str = "ringmark/job";
 /// After so long without a line `xl` is asked whether the guest still lives: one that speaks does.
 /// While it stays silent it is asked less and less often, because dom0's time is the backend's.
 const ASK_AFTER: Duration = Duration::from_secs(3);

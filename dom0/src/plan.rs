@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
-use bench::{CommandLine, Job, JobError, job, result};
+use fio_job::{Job, JobError};
+use guest_protocol::CommandLine;
 
 use crate::Usage;
 
@@ -26,7 +27,7 @@ impl Plan {
     /// [`Usage`]: the first thing that is wrong with it.
     pub fn of_file(path: &Path, text: &str) -> Result<Self> {
         let wrong = |error: JobError| Usage(format!("{}: {error}", path.display()));
-        Ok(Self { jobs: job::parse_file(text).map_err(wrong)? })
+        Ok(Self { jobs: fio_job::parse_file(text).map_err(wrong)? })
     }
 
     /// The jobs on the command line of a guest with so many disks. If there are none it reads from
@@ -36,7 +37,7 @@ impl Plan {
     /// [`Usage`]: the first thing that is wrong with it.
     pub fn of_line(line: &str, disk_count: usize) -> Result<Self> {
         let line = CommandLine::parse(line).map_err(|why| Usage(why.to_owned()))?;
-        let mut jobs = job::parse(&line.jobs).map_err(|error| Usage(error.to_string()))?;
+        let mut jobs = fio_job::parse(&line.jobs).map_err(|error| Usage(error.to_string()))?;
         if jobs.is_empty() {
             jobs = (0..disk_count).flat_map(|_| Job::defaults_for("xvda")).collect();
         }
@@ -50,7 +51,7 @@ impl Plan {
 
     /// The longest result, in bytes.
     pub fn result_bytes_max(&self) -> usize {
-        result::report_bytes_max(&self.jobs)
+        results::report_bytes_max(&self.jobs)
     }
 
     /// How long a guest may take for all of it: `None` if a job ends with its bytes and not by its

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, ensure};
-use bench::result::frame::Unframe;
-use bench::result::{self, LogFile, Report, log_names};
 use clap::ValueEnum;
+use guest_protocol::Deframer;
+use results::{LogFile, Report, log_names};
 
 use crate::date;
 use crate::life::{Meaning, Reader};
@@ -32,22 +32,22 @@ pub enum Format {
 /// Reads our guest's console.
 #[derive(Debug)]
 pub struct OurReader {
-    unframe: Unframe,
+    deframer: Deframer,
 }
 
 impl OurReader {
     /// Of a guest that does this.
     pub fn new(plan: &Plan) -> Self {
-        Self { unframe: Unframe::new(plan.result_bytes_max()) }
+        Self { deframer: Deframer::new(plan.result_bytes_max()) }
     }
 }
 
 impl Reader for OurReader {
     fn line(&mut self, line: &str) -> Result<Meaning> {
-        if line.starts_with(bench::status::PREFIX) {
+        if line.starts_with(guest_protocol::console::STATUS_PREFIX) {
             return Ok(Meaning::Status);
         }
-        Ok(match self.unframe.line(line)? {
+        Ok(match self.deframer.line(line)? {
             Some(text) => Meaning::Result(text),
             None if line.starts_with("ringmark-result") => Meaning::Part,
             None => Meaning::Words,
@@ -83,10 +83,10 @@ pub fn failure(report: &Report) -> Option<&str> {
 /// A report in these forms, one after the other.
 pub fn print(report: &Report, formats: &[Format]) -> String {
     let print = |format: &Format| match format {
-        Format::Normal => result::normal(report),
-        Format::Json => result::json(report),
-        Format::JsonPlus => result::json_plus(report),
-        Format::Terse => result::terse(report),
+        Format::Normal => results::normal(report),
+        Format::Json => results::json(report),
+        Format::JsonPlus => results::json_plus(report),
+        Format::Terse => results::terse(report),
     };
     let mut texts: Vec<String> = formats.iter().map(print).collect();
     texts.iter_mut().filter(|text| !text.ends_with('\n')).for_each(|text| text.push('\n'));

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use bench::result::take_logs;
 use clap::{Args, ValueEnum};
+use results::take_logs;
 
 use crate::Usage;
 use crate::guest::Config;

@@ -1,7 +1,7 @@
 //! Settings of xl.cfg(5) as the command line adds them (`--set`), read as far as needed to refuse
 //! those that would undo what the tool itself sets.
 
-use bench::CommandLine;
+use guest_protocol::CommandLine;
 
 /// Takes settings, but none that would keep the domain from being found or destroyed, or have it
 /// run other jobs than those that were read here.

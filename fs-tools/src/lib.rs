@@ -10,7 +10,6 @@
 extern crate alloc;
 
 mod line;
-mod quote;
 mod walk;
 
 use alloc::borrow::ToOwned;
@@ -19,7 +18,6 @@ use alloc::vec::Vec;
 use core::fmt::Display;
 
 use fs::{Inode, Kind, ReadBlocks, Volume};
-pub use quote::Quote;
 use sha2::{Digest, Sha256};
 use walk::{Name, Walk, join};
 

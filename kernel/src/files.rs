@@ -4,12 +4,13 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use bench::command_line::Look;
-use bench::file_map::FileMap;
-use bench::reader::{BlockReader, ReadError};
 use drivers::xenstore::Xenstore;
 use fs::{ReadBlocks, SCRATCH_BYTES, Volume};
-use fs_tools::{Quote, Tools};
+use fs_tools::Tools;
+use guest_protocol::console::OUR_LINES;
+use guest_protocol::{Inspect, Quote};
+use load::file_map::FileMap;
+use load::reader::{BlockReader, ReadError};
 
 use crate::control::Control;
 use crate::xen::Xen;
@@ -17,8 +18,6 @@ use crate::{console, memory, say};
 
 /// Files are read in pieces of so many bytes.
 const READ_BYTES: usize = 128 << 10;
-/// How the lines of a result begin, and those of an error.
-const OUR_LINES: &[u8] = b"ringmark";
 /// One part in so many of the heap is for names.
 const NAMES_SHARE: usize = 4;
 
@@ -79,7 +78,7 @@ pub fn look_up(source: Source<'_, '_>, path: &str) -> Result<FileMap, String> {
 ///
 /// # Errors
 /// One line on what is wrong.
-pub fn show(source: Source<'_, '_>, look: Look, path: &[u8]) -> Result<(), String> {
+pub fn show(source: Source<'_, '_>, inspect: Inspect, path: &[u8]) -> Result<(), String> {
     let mut tools = Tools {
         volume: mount(source)?,
         buffer: vec![0; READ_BYTES],
@@ -89,11 +88,11 @@ pub fn show(source: Source<'_, '_>, look: Look, path: &[u8]) -> Result<(), Strin
         print_escaped(bytes);
         all_was_taken()
     };
-    match look {
-        Look::List => tools.ls(path, true, printable),
-        Look::Sums => tools.sum(path, printable),
-        Look::Bytes => {
-            let mut quote = Quote::new(OUR_LINES);
+    match inspect {
+        Inspect::List => tools.ls(path, true, printable),
+        Inspect::Sums => tools.sum(path, printable),
+        Inspect::Bytes => {
+            let mut quote = Quote::new(OUR_LINES.as_bytes());
             let done = tools.cat(path, &mut |bytes| {
                 console::print_bytes(&quote.quote(bytes));
                 all_was_taken()

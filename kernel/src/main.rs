@@ -16,6 +16,7 @@ mod hypercall;
 mod layout;
 mod memory;
 mod options;
+mod report;
 mod run;
 mod selftest;
 mod shutdown;
@@ -28,13 +29,13 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ptr;
 
-use bench::command_line::{self, CommandLine};
 use boot_info::cpuid;
 use boot_info::memory_map::{MAPPED_END, Range};
 use boot_info::special_page::{self, Absent};
 use bootloader_api::{BootInfo, entry_point};
 use drivers::console::Console;
 use drivers::xenstore::Xenstore;
+use guest_protocol::command_line::{self, CommandLine};
 use xen_abi::sched::ShutdownReason;
 use xen_abi::{Port, hvm};
 
@@ -100,7 +101,7 @@ fn under_xen(boot_info: &BootInfo, leaves: u32) -> ! {
         Err(why) => fail(why),
     };
     if line.help {
-        say!("{}\n{}", command_line::HELP, bench::job::help());
+        say!("{}\n{}", command_line::HELP, fio_job::help());
         shutdown::end(ShutdownReason::Poweroff);
     }
     if let Some(kind) = line.selftest {
@@ -182,7 +183,8 @@ fn connect_xenstore<'a>(xen: &'a Xen, layout: &Layout<'_>) -> Result<Xenstore<'a
 /// `boot_info` is what the boot code gave.
 unsafe fn module(boot_info: &BootInfo) -> Option<Vec<u8>> {
     let start = boot_info.ramdisk_addr.into_option()?;
-    let len = boot_info.ramdisk_len.min(options::JOB_FILE_MAX as u64 + 1) as usize;
+    let len =
+        boot_info.ramdisk_len.min(guest_protocol::job_node::JOB_FILE_BYTES_MAX as u64 + 1) as usize;
     let mut bytes = vec![0; len];
     let from = ptr::with_exposed_provenance::<u8>(start as usize);
     // SAFETY: boot tells of a module only where all of it is mapped, and keeps it out of the memory
@@ -214,6 +216,6 @@ fn greet(xen: &Xen, layout: &Layout<'_>) {
 /// Ends the run before it began, with a result that says so.
 fn fail(why: impl core::fmt::Display) -> ! {
     say!("ringmark: error: {why}");
-    bench::result::emit(&[], Some(&why), &mut |line| say!("{line}"));
+    report::print(&[], Some(&why));
     shutdown::end(ShutdownReason::Poweroff)
 }

@@ -6,15 +6,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use bench::{CommandLine, Job, JobError};
 use drivers::xenstore::{TextError, Xenstore};
+use fio_job::{Job, JobError};
+use guest_protocol::CommandLine;
+use guest_protocol::job_node::{JOB_FILE_BYTES_MAX, JOB_NODE};
 
 use crate::xen::Xen;
-
-/// Longest job file, in bytes.
-pub const JOB_FILE_MAX: usize = 64 << 10;
-/// Where xenstore has the job file, below the domain's own path.
-const JOB_NODE: &str = "ringmark/job";
 
 /// What the guest is asked to do.
 #[derive(Debug)]
@@ -44,7 +41,7 @@ impl fmt::Display for DeliveryError {
             Self::Store(error) => error.fmt(f),
             Self::TooLong => write!(
                 f,
-                "the module beside the kernel is longer than {JOB_FILE_MAX} bytes; \
+                "the module beside the kernel is longer than {JOB_FILE_BYTES_MAX} bytes; \
                  give a job file in ramdisk= of the guest's configuration"
             ),
             Self::NotText => f.write_str(
@@ -70,7 +67,7 @@ impl Options {
         module: Option<Vec<u8>>,
         store: &mut Xenstore<'_, Xen>,
     ) -> Result<Self, DeliveryError> {
-        let stored = store.read_text(JOB_NODE, JOB_FILE_MAX).map_err(DeliveryError::Store)?;
+        let stored = store.read_text(JOB_NODE, JOB_FILE_BYTES_MAX).map_err(DeliveryError::Store)?;
         let module = module.map(text_of).transpose()?;
         let on_line = (!line.jobs.is_empty()).then_some("in extra=");
         let ways = [
@@ -91,14 +88,14 @@ impl Options {
     /// The first thing that is wrong with them.
     pub fn jobs(&self) -> Result<Vec<Job>, JobError> {
         match &self.file {
-            Some(file) => bench::job::parse_file(file),
-            None => bench::job::parse(&self.line.jobs),
+            Some(file) => fio_job::parse_file(file),
+            None => fio_job::parse(&self.line.jobs),
         }
     }
 }
 
 fn text_of(mut module: Vec<u8>) -> Result<String, DeliveryError> {
-    if module.len() > JOB_FILE_MAX {
+    if module.len() > JOB_FILE_BYTES_MAX {
         return Err(DeliveryError::TooLong);
     }
     if let Some(end) = module.iter().position(|&byte| byte == 0) {

@@ -4,21 +4,23 @@
 //! connected anew for each stage, because how pages are granted is agreed on at connect.
 
 use alloc::borrow::ToOwned;
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use bench::command_line::Look;
-use bench::engine::{self, Disk, Progress, RunError, Verdict};
-use bench::file_map::FileMap;
-use bench::reader::BlockReader;
-use bench::{Job, JobError, JobResult};
 use drivers::Hypervisor;
 use drivers::blkfront::{Blkfront, ConnectError, Setup, Vdev, handshake};
 use drivers::grant::GrantTable;
-use drivers::ring;
 use drivers::xenstore::{self, WatchToken, Xenstore};
-use xen_abi::PAGE_SIZE;
+use fio_job::{Job, JobError};
+use guest_protocol::Inspect;
+use guest_protocol::console::{FIRST_IO, STATUS_PREFIX};
+use load::engine::{self, Disk, Progress, RunError, Verdict};
+use load::file_map::FileMap;
+use load::plan::{Conflict, setup_for};
+use load::reader::BlockReader;
+use results::JobResult;
 use xen_abi::sched::ShutdownReason;
 use xen_abi::xenbus::XenbusState;
 
@@ -27,7 +29,7 @@ use crate::control::Control;
 use crate::options::Options;
 use crate::say;
 use crate::xen::Xen;
-use crate::{console, files, memory};
+use crate::{console, files, memory, report};
 
 /// How often a guest that holds its disks looks around, in nanoseconds.
 const LOOK_AGAIN_NS: u64 = 500_000_000;
@@ -52,12 +54,7 @@ pub enum Failure {
         found: Vec<String>,
     },
     /// Jobs that run together ask for different things of one disk.
-    Conflict {
-        /// The disk.
-        disk: String,
-        /// What differs.
-        what: &'static str,
-    },
+    Conflict(Conflict),
     /// Two VBDs have numbers that stand for one name.
     TwoDisks {
         /// The name.
@@ -111,9 +108,7 @@ impl fmt::Display for Failure {
                 "no writable disk to measure; to read a read-only one, name it: filename=/dev/{}",
                 found.join(":/dev/")
             ),
-            Self::Conflict { disk, what } => {
-                write!(f, "jobs that run together on {disk} {what}; separate them with stonewall")
-            }
+            Self::Conflict(conflict) => conflict.fmt(f),
             Self::TwoDisks { name } => {
                 write!(f, "two disks are called {name}; give them different names in the configuration")
             }
@@ -208,13 +203,13 @@ impl<'a> Runner<'a> {
     fn report(&mut self, failure: Option<&Failure>) {
         self.reported = true;
         if !self.results.is_empty() {
-            say!("{}", bench::result::table(&self.results));
+            say!("{}", results::table(&self.results));
         }
         if let Some(failure) = failure {
             say!("ringmark: error: {failure}");
         }
         let failure = failure.map(|failure| failure as &dyn fmt::Display);
-        bench::result::emit(&self.results, failure, &mut |line| say!("{line}"));
+        report::print(&self.results, failure);
         if failure.is_none() && console::has_lost() {
             say!("ringmark: error: {}", console::LOST);
         }
@@ -239,7 +234,7 @@ impl<'a> Runner<'a> {
                 job.disks.clone_from(&writable);
             }
         }
-        let (need, heap) = (bench::result::heap_bytes(&jobs), memory::heap_size());
+        let (need, heap) = (results::heap_bytes(&jobs), memory::heap_size());
         if need > heap {
             let (need_kib, heap_kib) = (need.div_ceil(1024), heap / 1024);
             let logs = jobs.iter().any(|job| job.reporting.has_log());
@@ -250,9 +245,9 @@ impl<'a> Runner<'a> {
         {
             return Err(Failure::NoDisk { name: missing.clone(), found: names });
         }
-        if let Some(look) = options.line.look {
+        if let Some(inspect) = options.line.inspect {
             let show = &mut |runner: &mut Self, disks: &mut [Connected<'a>]| {
-                runner.look_at_files(look, &jobs, disks)
+                runner.inspect_files(inspect, &jobs, disks)
             };
             return self.with_disks(&jobs, &vdevs, options.line.hold, show);
         }
@@ -286,7 +281,7 @@ impl<'a> Runner<'a> {
     fn run_stage(&mut self, jobs: &[Job], vdevs: &[Vdev], hold: bool) -> Result<(), Failure> {
         if jobs.iter().any(|job| job.poll != jobs[0].poll) {
             let what = "ask for different ringmark_poll_us";
-            return Err(Failure::Conflict { disk: "one vCPU".to_owned(), what });
+            return Err(Failure::Conflict(Conflict { disk: "one vCPU".to_owned(), what }));
         }
         for job in jobs {
             if let Some(engine) = job.ioengine {
@@ -302,7 +297,7 @@ impl<'a> Runner<'a> {
             let offers = disks
                 .iter()
                 .filter(|disk| disk.device.info().persistent && disk.device.backend().is_vbd());
-            for warning in offers.filter_map(|disk| bench::persistent::warning(jobs, &disk.name)) {
+            for warning in offers.filter_map(|disk| load::persistent::warning(jobs, &disk.name)) {
                 say!("ringmark: {warning}");
             }
             runner.run_connected(jobs, disks)
@@ -382,7 +377,7 @@ impl<'a> Runner<'a> {
     ) -> Result<(), Failure> {
         for &vdev in vdevs {
             let name = vdev.to_string();
-            let Some(setup) = setup_for(&name, jobs)? else { continue };
+            let Some(setup) = setup_for(&name, jobs).map_err(Failure::Conflict)? else { continue };
             let device =
                 Blkfront::connect(self.xen, &mut self.grants, &mut self.store, vdev, &setup)
                     .map_err(|error| Failure::Connect(name.clone(), error))?;
@@ -435,16 +430,16 @@ impl<'a> Runner<'a> {
     }
 
     /// Shows what each job names, instead of running it.
-    fn look_at_files(
+    fn inspect_files(
         &mut self,
-        look: Look,
+        inspect: Inspect,
         jobs: &[Job],
         disks: &mut [Connected<'a>],
     ) -> Result<(), Failure> {
         for job in jobs {
             for disk in disks.iter_mut().filter(|disk| job.disks.contains(&disk.name)) {
                 let path = job.file.as_deref().unwrap_or("/").as_bytes();
-                files::show(self.source(disk), look, path)
+                files::show(self.source(disk), inspect, path)
                     .map_err(|error| Failure::Files(disk.name.clone(), error))?;
             }
         }
@@ -480,10 +475,13 @@ impl<'a> Runner<'a> {
         let mut observe = |progress: &Progress| {
             let ios = progress.read.ios + progress.written.ios;
             if ios != 0 && !*first_io {
-                *first_io = console::try_print("ringmark: first I/O completed");
+                *first_io = console::try_print(FIRST_IO);
             }
             if progress.elapsed_ns >= engine::TICK_NS
-                && console::try_print(&bench::status::line(jobs, &before, progress))
+                && console::try_print(&format!(
+                    "{STATUS_PREFIX}{}",
+                    load::status::line(jobs, &before, progress)
+                ))
             {
                 before = *progress;
             }
@@ -518,32 +516,4 @@ impl<'a> Runner<'a> {
         }
         if stopped { Err(Failure::Stopped) } else { Ok(()) }
     }
-}
-
-/// What a disk must be set up for; `None` when no job uses it.
-fn setup_for(name: &str, jobs: &[Job]) -> Result<Option<Setup>, Failure> {
-    let conflict = |what| Failure::Conflict { disk: name.to_owned(), what };
-    let (mut setup, mut iodepth): (Option<Setup>, u32) = (None, 0);
-    for job in jobs.iter().filter(|job| job.disks.iter().any(|disk| disk == name)) {
-        let pages = (job.data_bytes() as usize).div_ceil(PAGE_SIZE);
-        let setup = setup.get_or_insert(Setup {
-            grants: job.grants,
-            queues: job.queues,
-            slots: 0,
-            pages_per_slot: 1,
-        });
-        if setup.grants != job.grants {
-            return Err(conflict("ask for different grants"));
-        }
-        if setup.queues != job.queues {
-            return Err(conflict("ask for different ringmark_queues"));
-        }
-        iodepth += job.iodepth;
-        setup.slots = iodepth.div_ceil(setup.queues);
-        if setup.slots > ring::ENTRIES_MAX {
-            return Err(conflict("have iodepths that add up to more than 512 for each queue"));
-        }
-        setup.pages_per_slot = setup.pages_per_slot.max(pages);
-    }
-    Ok(setup)
 }

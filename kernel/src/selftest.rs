@@ -6,11 +6,11 @@ mod protection;
 use alloc::format;
 use alloc::vec::Vec;
 
-use bench::command_line::Selftest as Kind;
 use bootloader_api::BootInfo;
 use drivers::grant::GrantTable;
 use drivers::hypervisor::{Access, Hypervisor};
 use drivers::shared::SharedPage;
+use guest_protocol::command_line::Selftest as Kind;
 use xen_abi::sched::ShutdownReason;
 use xen_abi::{DomId, PAGE_SIZE};
 

@@ -6,11 +6,10 @@
 //!     rw=randread bs=4k iodepth=32 number_ios=20000 filename=xvda
 //! callgrind_annotate /tmp/engine.out
 //! ```
-//! What stands there beside `bench::` and `drivers::` is theirs; the rest is the model's.
+//! What stands there beside `load::` and `drivers::` is theirs; the rest is the model's.
 
-use bench::engine::{self, Verdict};
-use bench::job;
-use drivers::blkfront::Setup;
+use load::engine::{self, Verdict};
+use load::plan::setup_for;
 use model::guest::engine_disk;
 use model::{Disk, Guest, ModelXen};
 
@@ -18,16 +17,15 @@ const XVDA: u32 = 51712;
 
 fn main() {
     let line = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
-    let jobs = job::parse(&line).expect("jobs");
+    let jobs = fio_job::parse(&line).expect("jobs");
     let xen = ModelXen::seeded(1);
     xen.attach(Disk { deaf: Some(1 << 30), service_ns: 1000..2000, ..Disk::new(XVDA, 8192) });
     let mut guest = Guest::boot(&xen);
-    let slots = jobs.iter().map(|job| job.iodepth).sum();
-    let setup = Setup { grants: jobs[0].grants, queues: 1, slots, pages_per_slot: 1 };
+    let setup = setup_for("xvda", &jobs).expect("one job").expect("on this disk");
     let mut device = guest.connect(XVDA, &setup).expect("a disk");
     let mut disks = [engine_disk("xvda", &mut device)];
     let outcome = engine::run(&xen, jobs, &mut disks, &mut |_| Verdict::Continue);
     assert!(outcome.error.is_none(), "{:?}", outcome.error);
-    println!("{} I/Os", outcome.results.iter().map(bench::JobResult::ios).sum::<u64>());
+    println!("{} I/Os", outcome.results.iter().map(results::JobResult::ios).sum::<u64>());
     guest.disconnect(device);
 }

@@ -1,6 +1,5 @@
 //! A small guest: the drivers at rest, and a device with one way to wait.
 
-use bench::engine;
 use drivers::blkfront::{
     Blkfront, Broken, Completion, ConnectError, Disconnected, GrantMode, Operation, Setup, Slot,
     Vdev,
@@ -9,6 +8,7 @@ use drivers::grant::GrantTable;
 use drivers::hypervisor::Hypervisor;
 use drivers::shared::SharedRun;
 use drivers::xenstore::Xenstore;
+use load::engine;
 
 use crate::hypervisor::ModelXen;
 

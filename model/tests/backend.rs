@@ -4,10 +4,10 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use bench::engine::{self, RunError, Verdict};
 use drivers::Hypervisor;
 use drivers::blkfront::{ConnectError, GrantMode};
 use drivers::xenstore::Error;
+use load::engine::{self, RunError, Verdict};
 use model::guest::{engine_disk, setup};
 use model::{Disk, Guest, ModelXen};
 use xen_abi::xenbus::XenbusState;
@@ -61,7 +61,7 @@ fn x10_a_backend_that_is_gone_is_told_from_a_silent_one() {
     let backend = device.backend();
     assert!(backend.is_vbd());
     let jobs = "rw=randread bs=4k iodepth=8 runtime=100 time_based filename=xvda";
-    let jobs = bench::job::parse(jobs).unwrap();
+    let jobs = fio_job::parse(jobs).unwrap();
     let start_ns = xen.now_ns();
     let outcome = {
         let mut disks = [engine_disk("xvda", &mut device)];

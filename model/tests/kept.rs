@@ -1,12 +1,12 @@
 //! Which pages a backend keeps mapped, as the guest counts it: by the marks of its own grant table,
 //! after a job, held against what the backend has.
 
-use bench::engine::{self, Outcome, Verdict};
-use bench::job;
-use bench::result::JobResult;
-use drivers::blkfront::{GrantMode, Operation, PagesKept, Setup};
+use drivers::blkfront::{self, GrantMode, Operation, Setup, Vdev};
+use load::engine::{self, Outcome, Verdict};
+use load::plan::setup_for;
 use model::guest::{Device, engine_disk, perform, setup};
 use model::{Config, Disk, Guest, ModelXen};
+use results::{JobResult, PagesKept};
 
 const XVDA: u32 = 51712;
 const SECTORS: u64 = 16384;
@@ -31,15 +31,8 @@ fn counted(seed: u64, disk: Disk, line: &str) -> (JobResult, usize) {
 }
 
 fn connect<'a>(guest: &mut Guest<'a>, vdev: u32, line: &str) -> Device<'a> {
-    let jobs = job::parse(line).unwrap();
-    let iodepth: u32 = jobs.iter().map(|job| job.iodepth).sum();
-    let pages = jobs.iter().map(|job| job.bs_bytes.div_ceil(4096) as usize).max();
-    let setup = Setup {
-        grants: jobs[0].grants,
-        queues: jobs[0].queues,
-        slots: iodepth.div_ceil(jobs[0].queues),
-        pages_per_slot: pages.unwrap(),
-    };
+    let jobs = fio_job::parse(line).unwrap();
+    let setup = setup_for(&Vdev(vdev).to_string(), &jobs).unwrap().unwrap();
     guest.connect(vdev, &setup).unwrap()
 }
 
@@ -47,7 +40,7 @@ fn run(xen: &ModelXen, devices: &mut [&mut Device<'_>], line: &str) -> Outcome {
     let names: Vec<String> = devices.iter().map(|device| device.vdev().to_string()).collect();
     let disks = names.iter().zip(devices).map(|(name, device)| engine_disk(name, device));
     let mut disks: Vec<_> = disks.collect();
-    engine::run(xen, job::parse(line).unwrap(), &mut disks, &mut |_| Verdict::Continue)
+    engine::run(xen, fio_job::parse(line).unwrap(), &mut disks, &mut |_| Verdict::Continue)
 }
 
 #[test]
@@ -182,7 +175,7 @@ fn nothing_is_counted_before_a_request_or_while_one_is_in_flight() {
     xen.attach(keeps(1056));
     let mut guest = Guest::boot(&xen);
     let mut device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
-    assert_eq!(device.queues[0].pages_kept(), Some(PagesKept::default()));
+    assert_eq!(device.queues[0].pages_kept(), Some(blkfront::PagesKept::default()));
     let mut slot = device.queues[0].acquire().unwrap();
     for round in 0..3 {
         device.queues[0].submit(slot, Operation::Read, 0, 4096);
@@ -192,12 +185,16 @@ fn nothing_is_counted_before_a_request_or_while_one_is_in_flight() {
         device.queues[0].begin_window();
         device.queues[0].kick().unwrap();
         let done = model::guest::await_completion(&xen, &mut device).unwrap().unwrap();
-        let one = Some(PagesKept { used: 1, kept: 1 });
+        let one = Some(blkfront::PagesKept { used: 1, kept: 1 });
         assert_eq!(device.queues[0].pages_kept(), one, "round {round}");
         device.queues[0].begin_window();
         assert_eq!(device.queues[0].pages_kept(), one, "round {round}");
         device.queues[0].begin_window();
-        assert_eq!(device.queues[0].pages_kept(), Some(PagesKept::default()), "round {round}");
+        assert_eq!(
+            device.queues[0].pages_kept(),
+            Some(blkfront::PagesKept::default()),
+            "round {round}"
+        );
         slot = done.slot;
     }
     device.queues[0].release(slot);

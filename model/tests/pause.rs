@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use bench::engine::{self, Verdict};
-use bench::reader::BlockReader;
 use drivers::Hypervisor;
 use drivers::blkfront::{GrantMode, Setup};
 use drivers::console::Console;
 use drivers::xenstore::Transaction;
 use fs::ReadBlocks;
+use load::engine::{self, Verdict};
+use load::reader::BlockReader;
 use model::blkback::{Lie, Mischief};
 use model::guest::engine_disk;
 use model::{Disk, Guest, ModelXen};
@@ -56,7 +56,7 @@ fn work<'a>(
     wrote.map_err(|e| format!("write: {e}"))?;
     let mut device = guest.connect(XVDA, &SETUP).map_err(|e| format!("connect: {e}"))?;
     for line in JOBS {
-        let jobs = bench::job::parse(line).unwrap();
+        let jobs = fio_job::parse(line).unwrap();
         let mut disks = [engine_disk("xvda", &mut device)];
         let outcome = engine::run(xen, jobs, &mut disks, &mut |_| Verdict::Continue);
         outcome.error.map_or(Ok(()), |e| Err(format!("{line}: {e}")))?;
@@ -124,7 +124,7 @@ fn r5_a_dead_peer_is_given_up_in_spite_of_pauses() {
     xen.world().disks[0].mischief = Mischief::of(Lie::Silent, 16);
     let calls = xen.world().xen.calls;
     xen.world().xen.pauses = (1..100).map(|n| (calls + n * 50, 5 * SECOND)).collect();
-    let jobs = bench::job::parse(JOBS[0]).unwrap();
+    let jobs = fio_job::parse(JOBS[0]).unwrap();
     let outcome = {
         let mut disks = [engine_disk("xvda", &mut device)];
         engine::run(&xen, jobs, &mut disks, &mut |_| Verdict::Continue)

@@ -1,9 +1,9 @@
 //! Disks with several queues: the handshake's forms, data on all of them, and the load generator.
 
-use bench::engine::{self, Outcome, RunError, Verdict};
 use drivers::Hypervisor;
 use drivers::blkfront::{ConnectError, Disconnected, GrantMode, Setup};
 use drivers::ring::ENTRIES;
+use load::engine::{self, Outcome, RunError, Verdict};
 use model::guest::{Device, engine_disk};
 use model::{Disk, Guest, ModelXen, Workload};
 
@@ -24,7 +24,7 @@ fn machine(seed: u64) -> ModelXen {
 
 /// Runs jobs on the devices, which are xvda, xvdb and so on.
 fn run(xen: &ModelXen, devices: &mut [Device<'_>], options: &str) -> Outcome {
-    let jobs = bench::job::parse(options).unwrap();
+    let jobs = fio_job::parse(options).unwrap();
     let mut disks: Vec<engine::Disk<'_, '_, ModelXen>> = ["xvda", "xvdb"]
         .iter()
         .zip(devices)

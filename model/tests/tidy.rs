@@ -4,20 +4,37 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Whom each crate may depend on; nobody may be missing.
-const ORDER: [(&str, &[&str]); 14] = [
+const ORDER: [(&str, &[&str]); 17] = [
     ("xen-abi", &[]),
     ("newfs", &[]),
     ("fs", &["fs-tools", "newfs"]),
     ("fs-tools", &["fs"]),
     ("fs-bench", &["fs", "newfs"]),
     ("drivers", &["xen-abi"]),
-    ("bench", &["drivers", "fs", "xen-abi"]),
+    ("guest-protocol", &["fio-job"]),
+    ("fio-job", &["xen-abi"]),
+    ("results", &["fio-job"]),
+    ("load", &["results", "fio-job", "drivers", "fs", "xen-abi"]),
     ("boot-info", &["xen-abi"]),
     ("boot", &["boot-info", "xen-abi"]),
-    ("kernel", &["boot", "boot-info", "drivers", "fs", "fs-tools", "bench", "xen-abi"]),
-    ("model", &["drivers", "bench", "boot-info", "fs", "newfs", "xen-abi"]),
-    ("dom0", &["bench"]),
-    ("rig", &["bench"]),
+    (
+        "kernel",
+        &[
+            "load",
+            "results",
+            "fio-job",
+            "guest-protocol",
+            "boot",
+            "boot-info",
+            "drivers",
+            "fs",
+            "fs-tools",
+            "xen-abi",
+        ],
+    ),
+    ("model", &["load", "results", "fio-job", "drivers", "boot-info", "fs", "newfs", "xen-abi"]),
+    ("dom0", &["results", "fio-job", "guest-protocol"]),
+    ("rig", &["results", "guest-protocol"]),
     ("qemu-count", &[]),
 ];
 

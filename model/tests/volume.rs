@@ -6,13 +6,12 @@ use std::fs as host;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bench::engine::{self, Outcome, REQUEST_TIMEOUT_NS, Verdict};
-use bench::file_map::{FileMap, LookUpError};
-use bench::job;
-use bench::reader::{BlockReader, ReadError};
 use drivers::blkfront::{GrantMode, Setup};
 use drivers::hypervisor::Hypervisor;
 use fs::{Image, ReadBlocks, SCRATCH_BYTES, Volume};
+use load::engine::{self, Outcome, REQUEST_TIMEOUT_NS, Verdict};
+use load::file_map::{FileMap, LookUpError};
+use load::reader::{BlockReader, ReadError};
 use model::guest::{Device, engine_disk};
 use model::{Disk, Guest, ModelXen};
 
@@ -80,7 +79,7 @@ fn mount<D: ReadBlocks<Error: Debug>>(disk: D) -> Volume<D, Vec<u8>> {
 /// Runs a job that may be on the file that was looked up.
 fn run(xen: &ModelXen, device: &mut Device<'_>, file: &FileMap, line: &str) -> Outcome {
     let disk = engine::Disk { files: std::slice::from_ref(file), ..engine_disk("xvda", device) };
-    engine::run(xen, job::parse(line).unwrap(), &mut [disk], &mut |_| Verdict::Continue)
+    engine::run(xen, fio_job::parse(line).unwrap(), &mut [disk], &mut |_| Verdict::Continue)
 }
 
 #[test]
@@ -284,6 +283,6 @@ fn what_a_file_cannot_do_is_refused() {
         let error = run(&xen, &mut device, &map, line).error.expect(line).to_string();
         assert!(error.contains(part), "{line}: {error}");
     }
-    assert!(job::parse("filename=xvda:/dir/big rw=write").is_err());
+    assert!(fio_job::parse("filename=xvda:/dir/big rw=write").is_err());
     guest.disconnect(device);
 }

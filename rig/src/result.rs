@@ -1,8 +1,8 @@
 //! A guest's result, fio's JSON: ours in a frame over many lines of its console
-//! (`bench::result::frame`), the Linux guest's in one line `peer-result: {..}`.
+//! (`results::frame`), the Linux guest's in one line `peer-result: {..}`.
 
 use anyhow::{Context, Result};
-use bench::result::frame::Unframe;
+use guest_protocol::Deframer;
 use serde_json::Value;
 
 use crate::guest::ConsoleLine;
@@ -25,13 +25,13 @@ impl GuestResult {
     /// # Errors
     /// When there is none, or the console spoiled it.
     pub(crate) fn ours(outcome: &Outcome, name: &str) -> Result<Self> {
-        let mut unframe = Unframe::default();
+        let mut deframer = Deframer::default();
         let lines = ConsoleLine::of(outcome, name);
-        let found = lines.iter().find_map(|line| unframe.line(line.text).transpose());
+        let found = lines.iter().find_map(|line| deframer.line(line.text).transpose());
         let text = match found {
             Some(text) => text.with_context(|| format!("guest {name}"))?,
             None => {
-                unframe.finish().with_context(|| format!("guest {name}"))?;
+                deframer.finish().with_context(|| format!("guest {name}"))?;
                 anyhow::bail!("guest {name} printed no result");
             }
         };
@@ -103,7 +103,7 @@ impl GuestResult {
 pub(crate) fn framed(name: &str, json: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut print = |line: std::fmt::Arguments<'_>| lines.push(format!("[{name} 2.0] {line}\r"));
-    let mut frame = bench::result::frame::Frame::begin(&mut print);
+    let mut frame = guest_protocol::frame::ResultFramer::begin(&mut print);
     frame.text(json);
     frame.end();
     lines

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use bench::result::Report;
+use results::Report;
 
 use crate::compare::{Saved, Who};
 use crate::figures::{Doubts, Figures};
 use crate::printable;
-use bench::result::Spread;
+use results::Spread;
 
 /// All that was measured.
 #[derive(Debug, Default)]
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
     use crate::compare::Run;
     use crate::figures::sample;
-    use bench::result::json_plus;
+    use results::json_plus;
 
     #[test]
     fn runs_of_one_job_are_put_together() {

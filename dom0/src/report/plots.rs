@@ -237,7 +237,7 @@ fn by_iodepth(series: &[Series]) -> Option<Figure> {
     })
 }
 
-fn median(spread: Option<bench::result::Spread>) -> Option<f64> {
+fn median(spread: Option<results::Spread>) -> Option<f64> {
     spread.map(|spread| spread.median)
 }
 

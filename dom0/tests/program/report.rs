@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use bench::result::{Extra, Latency, Report, json_plus};
+use results::{Extra, Latency, Report, json_plus};
 
 use crate::stack::{Stack, report};
 

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::process::Command;
 use std::time::Duration;
 
-use bench::result::{Extra, JobLog, Log, Report, Sample};
+use results::{Extra, JobLog, Log, Report, Sample};
 
 use crate::stack::{Stack, emit, emit_text, one_line, report};
 

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use bench::result::frame::Frame;
-use bench::result::{JobReport, Latency, Report, Run, Side};
+use guest_protocol::frame::ResultFramer;
+use results::{JobReport, Latency, Report, Run, Side};
 
 /// `xl`.
 const XL: &str = r#"
@@ -148,7 +148,7 @@ pub fn emit_text(text: &str) -> String {
     let mut print = |line: std::fmt::Arguments<'_>| {
         script.push_str(&format!("printf '%s\\n' '{line}'\n"));
     };
-    let mut frame = Frame::begin(&mut print);
+    let mut frame = ResultFramer::begin(&mut print);
     frame.text(text);
     frame.end();
     script

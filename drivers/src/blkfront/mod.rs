@@ -46,7 +46,7 @@ impl GrantMode {
         !matches!(self, Self::PerRequest)
     }
 
-    /// As it is spelled in options and results.
+    /// Returns its name in the field: `persistent`, `persistent-copy`, `per-request`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Persistent => "persistent",

@@ -1,9 +1,9 @@
 //! B1 to B26: a backend that breaks the ring, answers wrongly, or not at all.
 
-use bench::engine::{REQUEST_TIMEOUT_NS, RunError};
 use drivers::Hypervisor;
 use drivers::blkfront::{Broken, GrantMode, IoError, Operation};
 use drivers::ring::{ENTRIES, FrontRing};
+use load::engine::{REQUEST_TIMEOUT_NS, RunError};
 use model::blkback::Lie;
 use model::guest::{free_run, perform, shared_run};
 use model::{Failure, Guest, Workload};

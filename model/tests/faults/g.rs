@@ -88,7 +88,7 @@ fn g2() {
         let outcome = run_job(xen, &mut device, options);
         assert_eq!((outcome.error, outcome.results[0].ios()), (None, 10));
         // The first lost event costs the time limit, each other one a tick.
-        let bound_ns = bench::engine::REQUEST_TIMEOUT_NS + 10 * bench::engine::TICK_NS;
+        let bound_ns = load::engine::REQUEST_TIMEOUT_NS + 10 * load::engine::TICK_NS;
         assert!(xen.now_ns() - start_ns < bound_ns);
     });
 }

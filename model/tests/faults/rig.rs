@@ -1,10 +1,10 @@
 //! What the classes share: a guest with one disk, and the ways in which a fault may end.
 
-use bench::engine::{self, Outcome, Verdict};
 use boot_info::memory_map::Range;
 use boot_info::special_page::{self, Absent};
 use drivers::Hypervisor;
 use drivers::blkfront::{Broken, GrantMode, Setup};
+use load::engine::{self, Outcome, Verdict};
 use model::blkback::{Lie, Mischief};
 use model::guest::{Device, engine_disk};
 use model::{Disk, Failure, Guest, ModelXen, Workload};
@@ -120,7 +120,7 @@ pub fn closes_and_opens<'a>(xen: &'a ModelXen, guest: &mut Guest<'a>, device: De
 
 /// Runs a job of the load generator on a device.
 pub fn run_job(xen: &ModelXen, device: &mut Device<'_>, options: &str) -> Outcome {
-    let jobs = bench::job::parse(options).unwrap();
+    let jobs = fio_job::parse(options).unwrap();
     let mut disks = [engine_disk("xvda", device)];
     engine::run(xen, jobs, &mut disks, &mut |_| Verdict::Continue)
 }

@@ -1,7 +1,7 @@
 //! Target: command lines and job files, as any text and as options that nearly go together.
 
 use arbitrary::{Result, Unstructured};
-use bench::job::{Job, JobError, parse, parse_file};
+use fio_job::{Job, JobError, parse, parse_file};
 
 use crate::draw::{bytes, number, seldom, several};
 

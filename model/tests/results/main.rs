@@ -3,13 +3,12 @@
 
 mod readers;
 
-use bench::engine::{self, Verdict};
-use bench::job;
-use bench::result::frame::Unframe;
-use bench::result::{JobReport, LogFile, Report, emit, take_logs};
 use drivers::blkfront::{Setup, Vdev};
+use load::engine::{self, Verdict};
+use load::plan::setup_for;
 use model::guest::{Device, engine_disk};
 use model::{Disk, Guest, ModelXen};
+use results::{JobReport, LogFile, Report, emit, take_logs};
 
 const XVDA: u32 = 51712;
 
@@ -22,9 +21,10 @@ fn report(command_line: &str, service_ns: &[u64]) -> Report {
         disk.service_ns = ns..ns + 1;
         xen.attach(disk);
     }
-    let jobs = job::parse(command_line).unwrap();
+    let jobs = fio_job::parse(command_line).unwrap();
     let slots = jobs.iter().map(|job| job.iodepth).sum();
-    let setup = Setup { grants: jobs[0].grants, queues: 1, slots, pages_per_slot: 2 };
+    let first = setup_for(&jobs[0].disks[0], &jobs[..1]).unwrap().unwrap();
+    let setup = Setup { slots, pages_per_slot: 2, ..first };
     let mut guest = Guest::boot(&xen);
     let mut devices: Vec<Device<'_>> =
         vdevs.iter().map(|&vdev| guest.connect(vdev, &setup).unwrap()).collect();
@@ -37,11 +37,9 @@ fn report(command_line: &str, service_ns: &[u64]) -> Report {
         assert!(outcome.error.is_none() && outcome.first_failure.is_none(), "{outcome:?}");
         results.extend(outcome.results);
     }
-    let (mut unframe, mut text) = (Unframe::default(), None);
-    emit(&results, None, &mut |line| {
-        text = unframe.line(&line.to_string()).unwrap().or(text.take())
-    });
-    Report::from_json(&text.unwrap()).unwrap()
+    let mut text = String::new();
+    emit(&results, None, &mut |part| text.push_str(part));
+    Report::from_json(&text).unwrap()
 }
 
 #[test]
@@ -103,7 +101,7 @@ fn logs_tell_what_was_done_by_and_by() {
     let line = "rw=randrw bs=4k iodepth=4 runtime=2 time_based filename=xvda log_avg_msec=100 \
                 write_bw_log write_iops_log=i write_lat_log=l name=first";
     let mut report = report(line, &[1_000_000]);
-    let files = take_logs(&mut report, &job::parse(line).unwrap()).unwrap();
+    let files = take_logs(&mut report, &fio_job::parse(line).unwrap()).unwrap();
     let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
     assert_eq!(names, ["first_bw.1.log", "i_iops.1.log", "l_lat.1.log", "l_clat.1.log"]);
     assert_eq!(files[2].text, files[3].text);

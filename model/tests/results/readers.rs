@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use bench::result::{json, json_plus, take_logs};
+use results::{json, json_plus, take_logs};
 
 /// Runs one of Debian's Python programs and gives what it prints.
 fn python(arguments: &[&str], directory: &Path) -> String {
@@ -48,7 +48,7 @@ fn fios_plotter_reads_our_logs() {
     let mut report = super::report(line, &[1_000_000]);
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plots");
     fs::create_dir_all(&directory).unwrap();
-    for file in take_logs(&mut report, &bench::job::parse(line).unwrap()).unwrap() {
+    for file in take_logs(&mut report, &fio_job::parse(line).unwrap()).unwrap() {
         fs::write(directory.join(file.name), file.text).unwrap();
     }
     let seen = python(&["/usr/bin/fio2gnuplot", "-b", "-d", "."], &directory);

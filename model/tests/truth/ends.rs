@@ -1,8 +1,8 @@
 //! When a job's time ends, on which all its rates depend.
 
-use bench::result::JobResult;
 use model::blkback::{Lie, Mischief};
 use model::{Disk, ModelXen};
+use results::JobResult;
 
 use crate::{MS, S, SECTORS, XVDA, run};
 

@@ -1,6 +1,6 @@
 //! Checked data on a disk that is far larger than any memory.
 
-use bench::engine::Outcome;
+use load::engine::Outcome;
 use model::blkback::{Lie, Mischief};
 use model::{Disk, ModelXen};
 

@@ -1,9 +1,9 @@
 //! What holds of every run: no latency is below the backend's own, nothing is counted that was not
 //! done, and no more is in flight than the iodepth (Little's law).
 
-use bench::result::JobResult;
 use model::blkback::service::{Law, Served, Service, Stalls};
 use model::{Config, Disk, ModelXen};
+use results::JobResult;
 
 use crate::{MS, S, SECTORS, XVDA, run};
 

@@ -1,9 +1,9 @@
 //! Whether the figures are true: against what is asked for, what theory says, and what the backend
 //! saw of each request.
 
-use bench::engine::{self, Outcome, Verdict};
-use bench::job;
-use drivers::blkfront::{Setup, Vdev};
+use drivers::blkfront::Vdev;
+use load::engine::{self, Outcome, Verdict};
+use load::plan::setup_for;
 use model::guest::{Device, engine_disk};
 use model::{Guest, ModelXen};
 
@@ -21,17 +21,8 @@ const SECTORS: u64 = 2048;
 /// Runs the jobs of a command line on all disks of a machine, which are to be called `xvda`,
 /// `xvdb`; stops them `stop_ns` after their start if it says so.
 fn run(xen: &ModelXen, command_line: &str, stop_ns: Option<u64>) -> Outcome {
-    let jobs = job::parse(command_line).expect(command_line);
-    let setup = |name: &String| {
-        let on_it = || jobs.iter().filter(|job| job.disks.contains(name));
-        let slots: u32 = on_it().map(|job| job.iodepth).sum();
-        Setup {
-            grants: jobs[0].grants,
-            queues: jobs[0].queues,
-            slots: slots.div_ceil(jobs[0].queues).max(1),
-            pages_per_slot: on_it().map(|job| job.bs_bytes.div_ceil(4096) as usize).max().unwrap(),
-        }
-    };
+    let jobs = fio_job::parse(command_line).expect(command_line);
+    let setup = |name: &String| setup_for(name, &jobs).expect("one setup").expect("a job");
     let mut guest = Guest::boot(xen);
     let vdevs: Vec<u32> = xen.world().disks.iter().map(|disk| disk.disk.vdev).collect();
     let names: Vec<String> = vdevs.iter().map(|&vdev| Vdev(vdev).to_string()).collect();

@@ -1,7 +1,7 @@
 //! What a ramp adds to the figures: nothing.
 
-use bench::result::JobResult;
 use model::{Disk, ModelXen};
+use results::JobResult;
 
 use crate::{MS, S, SECTORS, XVDA, run};
 

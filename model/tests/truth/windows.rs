@@ -1,8 +1,8 @@
 //! What is told of the course of a job: means over windows, of a disk that stalls, and of groups.
 
-use bench::result::JobResult;
 use model::blkback::service::{Law, Service, Stalls};
 use model::{Disk, ModelXen};
+use results::JobResult;
 
 use crate::{MS, S, SECTORS, XVDA, run};
 

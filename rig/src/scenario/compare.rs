@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use bench::result::Spread;
+use results::Spread;
 use serde_json::{Value, json};
 
 use crate::guest::{ConsoleLine, Guest};

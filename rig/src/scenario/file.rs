@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use bench::result::Spread;
+use results::Spread;
 use serde_json::json;
 
 use crate::guest::Guest;

@@ -1,7 +1,7 @@
 //! Pages that blkback keeps mapped: the guest's count against blkback's own.
 
 use anyhow::{Context, Result, ensure};
-use bench::result::Report;
+use results::Report;
 
 use super::check::{Check, good_result, guest, value};
 use crate::guest::ConsoleLine;

@@ -1,7 +1,7 @@
 //! Time that Xen keeps the guest's vCPU from running.
 
 use anyhow::{Context, Result, ensure};
-use bench::result::{Extra, Report};
+use results::{Extra, Report};
 
 use super::check::{Check, good_result, guest, number};
 use crate::guest::ConsoleLine;

@@ -1,0 +1,248 @@
+//! A job on its way: options that mean something only next to others, and whether they go together.
+
+use crate::blocks::Blocks;
+use crate::buffers::Buffers;
+use crate::error::JobError;
+use crate::job::Job;
+use crate::keyword::VerifyWord;
+use crate::limits::{NUMJOBS_MAX, RANDSEED};
+use crate::number::Amount;
+use crate::pace::{Batch, Pace, Rate, Think};
+use crate::random_distribution::Distribution;
+use crate::verify::Method;
+use crate::verify::Verify;
+use crate::verify_pattern::VerifyPattern;
+use alloc::vec::Vec;
+
+/// A job of which more options may come, in any order.
+#[derive(Clone)]
+pub(crate) struct JobBuilder {
+    pub(crate) job: Job,
+    pub(crate) numjobs: u32,
+    pub(crate) offset_increment: Amount,
+    /// Of a job that trims; `None` if there are several.
+    pub(crate) trim_bytes: Option<u32>,
+    pub(crate) rate: Option<Rate>,
+    pub(crate) rate_iops: Option<Rate>,
+    pub(crate) think_ns: u64,
+    pub(crate) think_blocks: u64,
+    pub(crate) batch_submit: Option<u32>,
+    pub(crate) batch_min: Option<u32>,
+    pub(crate) batch_max: Option<u32>,
+    pub(crate) zero_buffers: bool,
+    pub(crate) refill_buffers: bool,
+    pub(crate) compress_percent: u8,
+    pub(crate) randseed: Option<u64>,
+    pub(crate) new_seed: bool,
+    pub(crate) verify: Option<VerifyWord>,
+    pub(crate) verify_pattern: Option<VerifyPattern>,
+    pub(crate) verify_interval: Option<u32>,
+    pub(crate) verify_fatal: bool,
+    pub(crate) no_verify_after_write: bool,
+}
+
+impl Default for JobBuilder {
+    fn default() -> Self {
+        Self {
+            job: Job::default(),
+            numjobs: 1,
+            offset_increment: Amount::Bytes(0),
+            trim_bytes: Some(Job::default().bs_bytes),
+            rate: None,
+            rate_iops: None,
+            think_ns: 0,
+            think_blocks: 1,
+            batch_submit: None,
+            batch_min: None,
+            batch_max: None,
+            zero_buffers: false,
+            refill_buffers: false,
+            compress_percent: 0,
+            randseed: None,
+            new_seed: false,
+            verify: None,
+            verify_pattern: None,
+            verify_interval: None,
+            verify_fatal: false,
+            no_verify_after_write: false,
+        }
+    }
+}
+
+impl JobBuilder {
+    pub(crate) fn set_blocks(&mut self, Blocks { max_bytes, mix, trim_bytes }: Blocks) {
+        (self.job.bs_bytes, self.job.bs_mix) = (max_bytes, mix);
+        self.trim_bytes = trim_bytes;
+    }
+
+    /// Adds the job, `numjobs` times, to `jobs`, if its options go together.
+    pub(crate) fn finish(mut self, jobs: &mut Vec<Job>) -> Result<(), JobError> {
+        if let Some(bytes) = self.trim_bytes.filter(|_| self.job.rw.trims()) {
+            (self.job.bs_bytes, self.job.bs_mix) = (bytes, None);
+        }
+        if let Some(fix) = self.conflict() {
+            return Err(JobError::Conflict { job: self.job.name, fix });
+        }
+        let (pace, buffers, verify) = (self.pace(), self.buffers(), self.verify());
+        let mixed = self.job.rw.reads() && self.job.rw.writes();
+        let is_random = self.job.rw.is_random();
+        let job = Job {
+            // What a job does not use it does not carry.
+            rwmixread: if mixed { self.job.rwmixread } else { Job::default().rwmixread },
+            distribution: Some(self.job.distribution).filter(|_| is_random).unwrap_or_default(),
+            randseed: self.randseed.or((!self.new_seed).then_some(RANDSEED)),
+            pace,
+            buffers,
+            verify,
+            reporting: self.job.reporting.named_by(&self.job.name),
+            ..self.job
+        };
+        if self.numjobs as usize > NUMJOBS_MAX.saturating_sub(jobs.len()) {
+            return Err(JobError::TooManyJobs { job: job.name });
+        }
+        for number in 0..self.numjobs {
+            let offset = job.offset.and_steps(self.offset_increment, number).ok_or_else(|| {
+                let fix = "offset_increment= leads too far, or is per cent where offset= is bytes";
+                JobError::Conflict { job: job.name.clone(), fix }
+            })?;
+            // They start together.
+            let stonewall = job.stonewall && number == 0;
+            jobs.push(Job { offset, stonewall, ..job.clone() });
+        }
+        Ok(())
+    }
+
+    fn pace(&self) -> Pace {
+        let think = Think { time_ns: self.think_ns, blocks: self.think_blocks };
+        let job = &self.job;
+        Pace {
+            rate: self.rate.or(self.rate_iops).filter(Rate::limits),
+            think: Some(think).filter(|think| think.time_ns != 0),
+            flush_after: job.pace.flush_after.filter(|_| job.rw.writes()),
+            batch: self.batch().filter(|batch| *batch != Batch { min: 1, max: job.iodepth }),
+            ..job.pace.clone()
+        }
+    }
+
+    fn batch(&self) -> Option<Batch> {
+        let iodepth = self.job.iodepth;
+        // fio's 0 is the iodepth for submissions, and not to wait for completions.
+        let submit = self.batch_submit.map_or(1, |n| if n == 0 { iodepth } else { n });
+        let min = submit.max(self.batch_min.unwrap_or(1)).clamp(1, iodepth);
+        let max = self.batch_max.filter(|max| *max != 0).unwrap_or(iodepth).min(iodepth);
+        (min <= max).then_some(Batch { min, max })
+    }
+
+    fn buffers(&self) -> Buffers {
+        let refilled = Buffers::Refilled { zeros_percent: self.compress_percent };
+        match VerifyPattern::parse("0x00") {
+            _ if !self.job.rw.writes() || self.verify.is_some() => Buffers::Stamped,
+            Ok(zeros) if self.zero_buffers => Buffers::Pattern(zeros),
+            _ if self.refill_buffers || self.compress_percent != 0 => refilled,
+            _ => self.job.buffers.clone(),
+        }
+    }
+
+    fn verify(&self) -> Option<Verify> {
+        let (after_write, fatal) = (!self.no_verify_after_write, self.verify_fatal);
+        self.method().map(|method| Verify { method, after_write, fatal })
+    }
+
+    fn method(&self) -> Option<Method> {
+        match self.verify? {
+            VerifyWord::Pattern => self.verify_pattern.clone().map(Method::Pattern),
+            VerifyWord::Crc32c => {
+                let interval_bytes = self.verify_interval.unwrap_or(self.job.bs_bytes);
+                Some(Method::Crc32c { interval_bytes })
+            }
+        }
+    }
+
+    /// What does not go together, and the way out.
+    fn conflict(&self) -> Option<&'static str> {
+        let Self { job, verify, verify_pattern, verify_interval, .. } = self;
+        let is_mapped =
+            job.rw.is_random() && job.distribution == Distribution::Random && !job.norandommap;
+        let has_buffers = [
+            job.buffers != Buffers::Stamped,
+            self.zero_buffers,
+            self.refill_buffers || self.compress_percent != 0,
+        ];
+        let rules = [
+            (
+                is_mapped && job.bs_mix.is_some(),
+                "random blocks of several sizes are drawn independently; add norandommap",
+            ),
+            (
+                verify.is_some() && job.bs_mix.is_some(),
+                "verify= needs blocks of one size; use one bs=",
+            ),
+            (
+                job.ioengine.is_some_and(|engine| engine.is_synchronous()) && job.iodepth != 1,
+                "ioengine=sync and psync have one I/O in flight; use iodepth=1 or ioengine=libaio",
+            ),
+            (
+                job.time_based && job.runtime_ns.is_none(),
+                "time_based needs runtime=, for example runtime=10",
+            ),
+            (
+                job.rw.changes() && job.disks.is_empty(),
+                "a job that writes names its disks; add for example filename=/dev/xvda",
+            ),
+            (
+                job.rw.trims() && (job.file.is_some() || job.bs_mix.is_some()),
+                "trims go to a disk, in blocks of one size; name no file, and use one bs=",
+            ),
+            (
+                job.rw.trims() && (self.rate.is_some() || self.rate_iops.is_some()),
+                "trims have no rate; leave rate= and rate_iops= out",
+            ),
+            (
+                job.rw.trims() && verify.is_some(),
+                "verify= checks data, and trims have none; leave it out",
+            ),
+            (
+                job.file.is_some() && job.bs_mix.is_some(),
+                "blocks of several sizes could cross the pieces of a file; use one bs=",
+            ),
+            (
+                job.rw.writes() && job.file.is_some() && !job.allow_file_overwrite,
+                "writing into a file destroys what it has; say so by allow_file_overwrite=1",
+            ),
+            (
+                self.rate.is_some() && self.rate_iops.is_some(),
+                "rate= and rate_iops= limit the same; leave one out",
+            ),
+            (
+                self.batch().is_none(),
+                "iodepth_batch_complete_max= is less than what is waited for; raise it",
+            ),
+            (
+                has_buffers.iter().filter(|given| **given).count() > 1,
+                "buffer_pattern=, zero_buffers and refill_buffers exclude each other",
+            ),
+            (
+                verify.is_some() && has_buffers.contains(&true),
+                "verify= says what is written; leave the buffer options out",
+            ),
+            (
+                *verify == Some(VerifyWord::Pattern) && verify_pattern.is_none(),
+                "verify=pattern needs verify_pattern=, for example verify_pattern=%o",
+            ),
+            (
+                *verify != Some(VerifyWord::Pattern) && verify_pattern.is_some(),
+                "verify_pattern= needs verify=pattern",
+            ),
+            (
+                *verify != Some(VerifyWord::Crc32c) && verify_interval.is_some(),
+                "verify_interval= needs verify=crc32c",
+            ),
+            (
+                verify_interval.is_some_and(|interval| !job.bs_bytes.is_multiple_of(interval)),
+                "verify_interval= must divide bs=; leave it out for one header a block",
+            ),
+        ];
+        let rule = rules.into_iter().find_map(|(broken, fix)| broken.then_some(fix));
+        rule.or_else(|| job.reporting.conflict(job.runtime_ns))
+    }
+}

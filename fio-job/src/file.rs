@@ -1,0 +1,130 @@
+//! From a job file to jobs: fio's INI form.
+//!
+//! ```text
+//! ; what follows a ; or a # is a comment
+//! [global]
+//! bs=4k                    defaults for the jobs below
+//! [reads]
+//! rw=randread              a job; an option alone on its line is a flag that is on
+//! ```
+//!
+//! A `[global]` counts for the jobs behind it only, and there may be several. Blanks around a line,
+//! a name and a value do not count; those within do. `include` is refused: a guest has no files.
+
+use crate::error::JobError;
+use crate::job::Job;
+use crate::parse::Reader;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// Reads the jobs of a job file; options and values are those of [`parse`](super::parse()).
+///
+/// # Errors
+/// The first thing that is wrong, with its line; a file without a job, too.
+pub fn parse_file(text: &str) -> Result<Vec<Job>, JobError> {
+    let mut reader = Reader::default();
+    for (index, line) in text.lines().enumerate() {
+        let in_line = |cause| match cause {
+            // It names its job, which began further up.
+            JobError::Conflict { .. } | JobError::TooManyJobs { .. } => cause,
+            cause => JobError::Line { number: index + 1, cause: Box::new(cause) },
+        };
+        let code = line.split([';', '#']).next().unwrap_or_default().trim();
+        read_line(&mut reader, code).map_err(in_line)?;
+    }
+    let jobs = reader.finish()?;
+    if jobs.is_empty() { Err(JobError::NoJob) } else { Ok(jobs) }
+}
+
+fn read_line(reader: &mut Reader, line: &str) -> Result<(), JobError> {
+    if line.is_empty() {
+        return Ok(());
+    }
+    if let Some(section) = line.strip_prefix('[') {
+        let name = section.strip_suffix(']').ok_or(JobError::OpenSection)?;
+        return reader.start(name.trim());
+    }
+    if line.split_ascii_whitespace().next() == Some("include") {
+        return Err(JobError::Include);
+    }
+    let (option, value) = match line.split_once('=') {
+        Some((option, value)) => (option.trim_end(), Some(value.trim_start())),
+        None => (line, None),
+    };
+    if !reader.has_section() {
+        return Err(JobError::NoSection);
+    }
+    reader.set(option, value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::parse;
+    use alloc::string::{String, ToString};
+    use proptest::prelude::*;
+
+    /// The same jobs as those of a command line.
+    #[track_caller]
+    fn same(file: &str, command_line: &str) {
+        let jobs = parse_file(file).unwrap_or_else(|error| panic!("{error}\n{file}"));
+        assert_eq!(Ok(jobs), parse(command_line), "{file}");
+    }
+
+    #[test]
+    fn sections_are_jobs_and_globals_count_from_their_place_on() {
+        same(
+            "[global]\nbs=8k\nfilename=/dev/xvda\n[a]\nrw=randread\n\n[global]\niodepth=4\n[b]\nbs=4k",
+            "bs=8k filename=xvda --name=a --rw=randread --name=global --iodepth=4 --name=b --bs=4k",
+        );
+    }
+
+    #[test]
+    fn comments_and_blanks_do_not_count() {
+        same(
+            "# über\r\n; x\r\n\t[a] ; y\r\n  bs = 8k # z\r\n\truntime=5;time_based\r\ntime_based\r\n",
+            "name=a bs=8k runtime=5 time_based",
+        );
+    }
+
+    #[test]
+    fn an_option_name_names_the_job_anew() {
+        same("[a]\nname=b", "name=b");
+        same("[two words]", "name=\"two words\"");
+    }
+
+    #[test]
+    fn errors_name_the_line() {
+        for (file, message) in [
+            ("bs=4k", "line 1: an option before the first section; begin with [global] or [job1]"),
+            ("\n[a\n", "line 2: a section is not closed; write for example [job1]"),
+            ("[a]\n\niodpeth=4", "line 3: unknown option \"iodpeth\"; did you mean iodepth?"),
+            ("[a]\n--bs=4k", "line 2: unknown option \"--bs\"; see help for those supported"),
+            ("[a]\nbs", "line 2: bs needs a value; write bs=..."),
+            ("[]\nbs=4k", "line 1: name needs a value; write name=..."),
+            ("[a]\ninclude b.fio", "line 2: a job file cannot include another; put its lines here"),
+            ("[a]\nname=\u{1b}", "line 2: '\\u{1b}' is not allowed; use printable ASCII only"),
+            ("[a\u{7f}]", "line 1: '\\u{7f}' is not allowed; use printable ASCII only"),
+            ("[a]\nverify_pattern=\"b\n", "line 2: a \" is not closed; add one"),
+            ("", "the job file has no job; add a section, for example [job1]"),
+            ("[global]\nbs=4k", "the job file has no job; add a section, for example [job1]"),
+            ("[a]\ntime_based", "job a: time_based needs runtime=, for example runtime=10"),
+            (
+                "[a]\n[b]\nrw=write\n[c]\n",
+                "job b: a job that writes names its disks; \
+              add for example filename=/dev/xvda",
+            ),
+        ] {
+            let error = parse_file(file).expect_err(file).to_string();
+            assert_eq!(error, message, "{file}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "(?s).*", lines in "([\\[\\]a-z=;#\" \t\r\n0-9]{0,40})") {
+            let _ = (parse_file(&text), parse_file(&lines));
+            let _ = parse_file(&(String::from("[a]\n") + &lines));
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The options that are one of a few words.
+
+use core::fmt;
+
+/// fio's `rw=`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rw {
+    /// Sequential reads.
+    Read,
+    /// Sequential writes.
+    Write,
+    /// Sequential reads and writes mixed.
+    ReadWrite,
+    /// Random reads.
+    RandRead,
+    /// Random writes.
+    RandWrite,
+    /// Random reads and writes mixed.
+    RandRw,
+    /// Sequential discards.
+    Trim,
+    /// Random discards.
+    RandTrim,
+}
+
+impl Rw {
+    /// Words of `rw=`, each with what it means.
+    pub const NAMES: [(&str, Self); 9] = [
+        ("read", Self::Read),
+        ("write", Self::Write),
+        ("rw", Self::ReadWrite),
+        ("readwrite", Self::ReadWrite),
+        ("randread", Self::RandRead),
+        ("randwrite", Self::RandWrite),
+        ("randrw", Self::RandRw),
+        ("trim", Self::Trim),
+        ("randtrim", Self::RandTrim),
+    ];
+
+    /// Whether some I/Os are reads.
+    pub fn reads(self) -> bool {
+        matches!(self, Self::Read | Self::RandRead | Self::ReadWrite | Self::RandRw)
+    }
+
+    /// Whether some I/Os are writes.
+    pub fn writes(self) -> bool {
+        matches!(self, Self::Write | Self::RandWrite | Self::ReadWrite | Self::RandRw)
+    }
+
+    /// Whether all I/Os are discards.
+    pub fn trims(self) -> bool {
+        matches!(self, Self::Trim | Self::RandTrim)
+    }
+
+    /// Whether the disk is another afterwards.
+    pub fn changes(self) -> bool {
+        self.writes() || self.trims()
+    }
+
+    /// Whether blocks are visited in random order.
+    pub fn is_random(self) -> bool {
+        matches!(self, Self::RandRead | Self::RandWrite | Self::RandRw | Self::RandTrim)
+    }
+}
+
+impl fmt::Display for Rw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::ReadWrite => "rw",
+            Self::RandRead => "randread",
+            Self::RandWrite => "randwrite",
+            Self::RandRw => "randrw",
+            Self::Trim => "trim",
+            Self::RandTrim => "randtrim",
+        })
+    }
+}
+
+/// fio's `ioengine=`. There is one way to the disk here, the ring, so all of them mean that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IoEngine {
+    /// `libaio`.
+    Libaio,
+    /// `io_uring`.
+    IoUring,
+    /// `sync`: one I/O in flight.
+    Sync,
+    /// `psync`: one I/O in flight.
+    Psync,
+}
+
+impl IoEngine {
+    pub(crate) const NAMES: [(&str, Self); 4] = [
+        ("libaio", Self::Libaio),
+        ("io_uring", Self::IoUring),
+        ("sync", Self::Sync),
+        ("psync", Self::Psync),
+    ];
+
+    /// Whether it has one I/O in flight only.
+    pub fn is_synchronous(self) -> bool {
+        matches!(self, Self::Sync | Self::Psync)
+    }
+}
+
+impl fmt::Display for IoEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Libaio => "libaio",
+            Self::IoUring => "io_uring",
+            Self::Sync => "sync",
+            Self::Psync => "psync",
+        })
+    }
+}
+
+/// fio's `continue_on_error=`: which failures are counted only. Others end the job, and make the
+/// run fail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OnError {
+    /// Reads that fail.
+    pub read: bool,
+    /// Writes and flushes that fail.
+    pub write: bool,
+    /// Data that is wrong. That ends a job with `verify_fatal=1` only.
+    pub verify: bool,
+}
+
+impl OnError {
+    const fn new(read: bool, write: bool, verify: bool) -> Self {
+        Self { read, write, verify }
+    }
+
+    pub(crate) const NAMES: [(&str, Self); 8] = [
+        ("none", Self::new(false, false, false)),
+        ("read", Self::new(true, false, false)),
+        ("write", Self::new(false, true, false)),
+        ("verify", Self::new(false, false, true)),
+        ("io", Self::new(true, true, false)),
+        ("all", Self::new(true, true, true)),
+        ("0", Self::new(false, false, false)),
+        ("1", Self::new(true, true, true)),
+    ];
+}
+
+impl fmt::Display for OnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = Self::NAMES.iter().find(|(_, on)| on == self);
+        f.write_str(known.map_or("none", |(name, _)| name))
+    }
+}
+
+/// A `verify=` that means something only next to other options.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum VerifyWord {
+    Pattern,
+    Crc32c,
+}
+
+/// How long the loop polls shared memory before it sleeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Poll {
+    /// As long as has paid off so far.
+    Auto,
+    /// Microseconds, at most a second; 0 sleeps at once.
+    Us(u32),
+}
+
+impl fmt::Display for Poll {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Us(us) => us.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Jobs as fio has them: options, values, units, defaults, and what may go together.
+//!
+//! [`parse()`] reads jobs from a command line, [`parse_file`] from a job file; [`Job::resolve`]
+//! fits one to a disk, and [`Job::options`] prints it again. A job that was read holds only values
+//! that the load generator can run. Nothing here runs a job, and all of it may allocate.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod blocks;
+mod buffers;
+mod builder;
+mod direction;
+mod error;
+mod file;
+mod grant_mode;
+mod job;
+mod keyword;
+mod limits;
+pub mod number;
+mod options;
+mod pace;
+mod parse;
+mod print;
+mod random_distribution;
+mod region;
+mod reporting;
+mod value;
+mod verify;
+mod verify_pattern;
+
+pub use blocks::{BlockMix, Share};
+pub use buffers::Buffers;
+pub use direction::Direction;
+pub use error::JobError;
+pub use file::parse_file;
+pub use grant_mode::GrantMode;
+pub use job::Job;
+pub use keyword::{IoEngine, OnError, Poll, Rw};
+pub use limits::{
+    BS_BYTES_MAX, IODEPTH_MAX, LOG_SAMPLES_MAX, NUMJOBS_MAX, QUEUES_MAX, RANDSEED, RUNTIME_NS_MAX,
+    SECTOR_BYTES,
+};
+pub use options::help;
+pub use pace::{Batch, Pace, Rate, Think};
+pub use parse::parse;
+pub use random_distribution::{Distribution, Zone};
+pub use region::Region;
+pub use reporting::{PERCENTILES, Percentile, Reporting};
+pub use verify::{Method, Verify};
+pub use verify_pattern::{Difference, PatternError, VerifyPattern};

@@ -1,0 +1,380 @@
+//! fio's numbers: byte counts, times and percentages, read strictly and printed back.
+//!
+//! Units follow fio with its default `kb_base=1024`: `k`, `m`, `g`, `t`, `p` (and `kb` .. `pb`)
+//! are powers of 1024, and `kib` .. `pib` are, for old job files' sake, powers of 1000. Case does
+//! not matter. A bare `ki` is refused: fio's manual and fio's parser disagree about it.
+
+use core::fmt;
+
+/// Nanoseconds in a second.
+pub const NS_PER_SECOND: u64 = 1_000_000_000;
+
+/// Why a number cannot be read. The text itself is in the error that wraps this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NumberError {
+    /// There are no digits in front.
+    NoDigits,
+    /// The unit of a byte count is none that fio knows.
+    ByteUnit,
+    /// The unit of a time is none that fio knows.
+    TimeUnit,
+    /// The value does not fit 64 bits (bytes, or nanoseconds).
+    TooBig,
+    /// A percentage over 100.
+    Percent,
+    /// No number such as 99.9.
+    NoDecimal,
+    /// More than six digits behind the point.
+    TooFine,
+}
+
+impl fmt::Display for NumberError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoDigits => "not a whole number",
+            Self::ByteUnit => {
+                "unknown unit; use k, m, g, t or p (1024), or as in fio kib .. pib (1000)"
+            }
+            Self::TimeUnit => "unknown unit; use us, ms, s, m, h or d (none means seconds)",
+            Self::TooBig => "too big for 64 bits",
+            Self::Percent => "over 100 %; use 0% to 100%",
+            Self::NoDecimal => "not a number; use for example 99.9",
+            Self::TooFine => "over six digits behind the point; round it",
+        })
+    }
+}
+
+impl core::error::Error for NumberError {}
+
+/// A place or a length on a disk: fio takes either bytes or a share of the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    /// So many bytes.
+    Bytes(u64),
+    /// So many hundredths of the disk, 0 to 100.
+    Percent(u8),
+}
+
+impl Amount {
+    /// Reads `4k`, `1g`, `50%`.
+    pub fn parse(text: &str) -> Result<Self, NumberError> {
+        let Some(percent) = text.strip_suffix('%') else {
+            return parse_bytes(text).map(Self::Bytes);
+        };
+        match parse_plain(percent)? {
+            (value @ 0..=100, "") => Ok(Self::Percent(value as u8)),
+            (_, "") => Err(NumberError::Percent),
+            _ => Err(NumberError::NoDigits),
+        }
+    }
+}
+
+impl Amount {
+    /// This and so many steps more. Bytes and per cent go together only if one of them is nothing.
+    pub fn and_steps(self, step: Self, count: u32) -> Option<Self> {
+        let by_count = |step: u64| step.checked_mul(u64::from(count));
+        match (self, step) {
+            (_, Self::Bytes(0) | Self::Percent(0)) => Some(self),
+            (Self::Bytes(start), Self::Bytes(step)) => {
+                start.checked_add(by_count(step)?).map(Self::Bytes)
+            }
+            (Self::Bytes(0), Self::Percent(_)) => Self::Percent(0).and_steps(step, count),
+            (Self::Percent(start), Self::Percent(step)) => {
+                let percent = u64::from(start).checked_add(by_count(step.into())?)?;
+                u8::try_from(percent).ok().filter(|&percent| percent <= 100).map(Self::Percent)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Bytes(bytes) => Bytes(bytes).fmt(f),
+            Self::Percent(percent) => write!(f, "{percent}%"),
+        }
+    }
+}
+
+/// A number with up to six digits behind the point, such as `99.9` or `0.2`, kept exactly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Decimal {
+    /// So many millionths.
+    pub millionths: u64,
+}
+
+impl Decimal {
+    /// The millionths of 1.
+    pub const ONE: u64 = 1_000_000;
+
+    /// Reads `99.9`, `0.2` or `50`.
+    pub fn parse(text: &str) -> Result<Self, NumberError> {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if whole.is_empty() || !is_number(whole) || !is_number(fraction) {
+            return Err(NumberError::NoDecimal);
+        }
+        let whole: u64 = whole.parse().map_err(|_| NumberError::TooBig)?;
+        if fraction.len() > 6 {
+            return Err(NumberError::TooFine);
+        }
+        let fraction = fraction.bytes().chain(core::iter::repeat(b'0')).take(6);
+        let fraction = fraction.fold(0, |value, digit| value * 10 + u64::from(digit - b'0'));
+        let millionths = whole.checked_mul(Self::ONE).and_then(|whole| whole.checked_add(fraction));
+        millionths.map(|millionths| Self { millionths }).ok_or(NumberError::TooBig)
+    }
+
+    /// As a float.
+    pub fn to_f64(self) -> f64 {
+        self.millionths as f64 / Self::ONE as f64
+    }
+}
+
+impl fmt::Display for Decimal {
+    /// Without zeros at the end.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.millionths / Self::ONE)?;
+        let (mut fraction, mut digits) = (self.millionths % Self::ONE, 6);
+        if fraction == 0 {
+            return Ok(());
+        }
+        while fraction.is_multiple_of(10) {
+            (fraction, digits) = (fraction / 10, digits - 1);
+        }
+        write!(f, ".{fraction:0digits$}")
+    }
+}
+
+/// `percent` hundredths of `whole`, rounded down. No overflow for `percent` up to 100.
+pub fn percent_of(whole: u64, percent: u8) -> u64 {
+    let share = u128::from(whole) * u128::from(percent) / 100;
+    u64::try_from(share).unwrap_or(whole)
+}
+
+/// Prints a byte count exactly, with the largest unit that divides it: 4096 is `4k`.
+#[derive(Clone, Copy, Debug)]
+pub struct Bytes(pub u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut count = self.0;
+        let mut units = ["", "k", "m", "g", "t", "p"].into_iter();
+        let mut unit = units.next().unwrap_or_default();
+        while count != 0 && count.is_multiple_of(1024) {
+            let Some(next) = units.next() else { break };
+            count /= 1024;
+            unit = next;
+        }
+        write!(f, "{count}{unit}")
+    }
+}
+
+/// Prints a time exactly, in fio's spelling: whole seconds bare, else `ms` or `us`, rounded down.
+#[derive(Clone, Copy, Debug)]
+pub struct Time {
+    /// The time in nanoseconds.
+    pub ns: u64,
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.ns {
+            ns if ns.is_multiple_of(NS_PER_SECOND) => write!(f, "{}", ns / NS_PER_SECOND),
+            ns if ns.is_multiple_of(1_000_000) => write!(f, "{}ms", ns / 1_000_000),
+            ns => write!(f, "{}us", ns / 1_000),
+        }
+    }
+}
+
+/// Reads a byte count: fio's integer with a suffix. `0x` begins a hexadecimal number without unit.
+pub fn parse_bytes(text: &str) -> Result<u64, NumberError> {
+    let (value, unit) = parse_plain(text)?;
+    let (base, power) = match lower(unit, &mut [0; 3]).ok_or(NumberError::ByteUnit)? {
+        "" | "b" => (1, 0),
+        "k" | "kb" => (1024, 1),
+        "m" | "mb" => (1024, 2),
+        "g" | "gb" => (1024, 3),
+        "t" | "tb" => (1024, 4),
+        "p" | "pb" => (1024, 5),
+        "kib" => (1000, 1),
+        "mib" => (1000, 2),
+        "gib" => (1000, 3),
+        "tib" => (1000, 4),
+        "pib" => (1000, 5),
+        _ => return Err(NumberError::ByteUnit),
+    };
+    value.checked_mul(u64::pow(base, power)).ok_or(NumberError::TooBig)
+}
+
+/// Reads a time in nanoseconds: fio's time type, where a bare number is seconds.
+pub fn parse_time_ns(text: &str) -> Result<u64, NumberError> {
+    let (value, unit) = parse_plain(text)?;
+    let unit_ns = match lower(unit, &mut [0; 4]).ok_or(NumberError::TimeUnit)? {
+        "us" | "usec" => 1_000,
+        "ms" | "msec" => 1_000_000,
+        "" | "s" => NS_PER_SECOND,
+        "m" => 60 * NS_PER_SECOND,
+        "h" => 60 * 60 * NS_PER_SECOND,
+        "d" => 24 * 60 * 60 * NS_PER_SECOND,
+        _ => return Err(NumberError::TimeUnit),
+    };
+    value.checked_mul(unit_ns).ok_or(NumberError::TooBig)
+}
+
+/// The digits in front, and whatever follows them.
+fn parse_plain(text: &str) -> Result<(u64, &str), NumberError> {
+    let hex = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+    let (text, radix) = hex.map_or((text, 10), |digits| (digits, 16));
+    let end = text.find(|c: char| !c.is_digit(radix)).unwrap_or(text.len());
+    let (digits, rest) = text.split_at(end);
+    if digits.is_empty() {
+        return Err(NumberError::NoDigits);
+    }
+    let value = u64::from_str_radix(digits, radix).map_err(|_| NumberError::TooBig)?;
+    Ok((value, rest))
+}
+
+/// `text` in lower case, in the caller's buffer. `None` if it is longer than any unit.
+fn lower<'a>(text: &str, buffer: &'a mut [u8]) -> Option<&'a str> {
+    let buffer = buffer.get_mut(..text.len())?;
+    buffer.copy_from_slice(text.as_bytes());
+    buffer.make_ascii_lowercase();
+    core::str::from_utf8(buffer).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+    use proptest::prelude::*;
+
+    #[test]
+    fn bytes_as_fio_reads_them() {
+        for (text, bytes) in [
+            ("512", 512),
+            ("4k", 4096),
+            ("4K", 4096),
+            ("4kb", 4096),
+            ("4kB", 4096),
+            ("4096b", 4096),
+            ("4kib", 4000),
+            ("2MiB", 2_000_000),
+            ("3g", 3 << 30),
+            ("1t", 1 << 40),
+            ("1p", 1 << 50),
+            ("0x1000", 4096),
+        ] {
+            assert_eq!(parse_bytes(text), Ok(bytes), "{text}");
+        }
+        for (text, error) in [
+            ("", NumberError::NoDigits),
+            ("k", NumberError::NoDigits),
+            ("-1", NumberError::NoDigits),
+            ("4ki", NumberError::ByteUnit),
+            ("4.5k", NumberError::ByteUnit),
+            ("4k ", NumberError::ByteUnit),
+            ("4kbytes", NumberError::ByteUnit),
+            ("99999999999999999999", NumberError::TooBig),
+            ("16384p", NumberError::TooBig),
+        ] {
+            assert_eq!(parse_bytes(text), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_as_fio_reads_them() {
+        for (text, ns) in [
+            ("10", 10_000_000_000),
+            ("10s", 10_000_000_000),
+            ("500ms", 500_000_000),
+            ("500MSEC", 500_000_000),
+            ("100us", 100_000),
+            ("2m", 120_000_000_000),
+            ("1h", 3_600_000_000_000),
+            ("1d", 86_400_000_000_000),
+        ] {
+            assert_eq!(parse_time_ns(text), Ok(ns), "{text}");
+        }
+        for (text, error) in [
+            ("", NumberError::NoDigits),
+            ("0.5", NumberError::TimeUnit),
+            ("1ns", NumberError::TimeUnit),
+            ("300000d", NumberError::TooBig),
+        ] {
+            assert_eq!(parse_time_ns(text), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn amounts() {
+        assert_eq!(Amount::parse("50%"), Ok(Amount::Percent(50)));
+        assert_eq!(Amount::parse("1m"), Ok(Amount::Bytes(1 << 20)));
+        assert_eq!(Amount::parse("101%"), Err(NumberError::Percent));
+        assert_eq!(Amount::parse("%"), Err(NumberError::NoDigits));
+        assert_eq!(Amount::parse("1k%"), Err(NumberError::NoDigits));
+        assert_eq!(percent_of(u64::MAX, 100), u64::MAX);
+        assert_eq!(percent_of(1001, 50), 500);
+    }
+
+    #[test]
+    fn decimals() {
+        for (text, millionths, again) in [
+            ("1", 1_000_000, "1"),
+            ("1.20", 1_200_000, "1.2"),
+            ("0.000001", 1, "0.000001"),
+            ("99.95", 99_950_000, "99.95"),
+            ("0.", 0, "0"),
+        ] {
+            let decimal = Decimal::parse(text).expect(text);
+            assert_eq!((decimal.millionths, decimal.to_string().as_str()), (millionths, again));
+        }
+        for (text, error) in [
+            ("", NumberError::NoDecimal),
+            (".5", NumberError::NoDecimal),
+            ("-1", NumberError::NoDecimal),
+            ("1.2.3", NumberError::NoDecimal),
+            ("0.0000001", NumberError::TooFine),
+            ("18446744073709.551616", NumberError::TooBig),
+            ("99999999999999999999", NumberError::TooBig),
+        ] {
+            assert_eq!(Decimal::parse(text), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn steps() {
+        let (bytes, percent) = (Amount::Bytes, Amount::Percent);
+        assert_eq!(bytes(5).and_steps(bytes(10), 3), Some(bytes(35)));
+        assert_eq!(bytes(0).and_steps(percent(30), 3), Some(percent(90)));
+        assert_eq!(percent(20).and_steps(bytes(0), 9), Some(percent(20)));
+        assert_eq!(percent(20).and_steps(percent(30), 3), None);
+        assert_eq!(bytes(1).and_steps(percent(1), 1), None);
+        assert_eq!(bytes(1).and_steps(bytes(u64::MAX), 1), None);
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_print_exactly(bytes: u64) {
+            prop_assert_eq!(parse_bytes(&Bytes(bytes).to_string()), Ok(bytes));
+        }
+
+        #[test]
+        fn decimals_print_exactly(millionths: u64) {
+            let decimal = Decimal { millionths };
+            prop_assert_eq!(Decimal::parse(&decimal.to_string()), Ok(decimal));
+        }
+
+        #[test]
+        fn times_print_exactly(us in 0..u64::MAX / 1_000) {
+            let ns = us * 1_000;
+            prop_assert_eq!(parse_time_ns(&Time { ns }.to_string()), Ok(ns));
+        }
+
+        #[test]
+        fn no_text_panics(text in ".*") {
+            let _ = (parse_bytes(&text), parse_time_ns(&text), Amount::parse(&text));
+            let _ = Decimal::parse(&text);
+        }
+    }
+}

@@ -1,0 +1,379 @@
+//! From a command line to jobs: fio's command line form, in one string.
+//!
+//! `--option=value` and `option=value` are the same. `name=` starts a job; what comes before the
+//! first one, or after `name=global`, are defaults for the jobs that follow. Options without any
+//! `name=` make one job. `;` reads as in a shell: what follows is another run of fio, which shares
+//! no defaults with the one before and starts when that is done. So
+//!
+//! ```text
+//! bs=4k --name=a --rw=read --name=b --rw=randread    two jobs, together
+//! rw=read bs=4k; rw=randread bs=4k                   two jobs, one after the other
+//! ```
+
+use crate::builder::JobBuilder;
+use crate::error::JobError;
+use crate::job::Job;
+use crate::options;
+use crate::value::Value;
+use alloc::format;
+use alloc::vec::Vec;
+
+/// Reads the jobs on `command_line`, which holds fio options only. No options make no jobs.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn parse(command_line: &str) -> Result<Vec<Job>, JobError> {
+    check_text(command_line)?;
+    let mut jobs = Vec::new();
+    for run in split_unquoted(command_line, |c| c == ';') {
+        jobs = parse_run(run, jobs)?;
+    }
+    Ok(jobs)
+}
+
+/// Adds the jobs of one run of fio.
+fn parse_run(run: &str, jobs: Vec<Job>) -> Result<Vec<Job>, JobError> {
+    let first = jobs.len();
+    let mut reader = Reader { jobs, ..Reader::default() };
+    for word in split_unquoted(run, |c| c.is_ascii_whitespace()) {
+        match split_option(word) {
+            ("name", value) => reader.start(Value::new("name", value).name()?.as_str())?,
+            (option, value) => reader.set(option, value)?,
+        }
+    }
+    let mut jobs = reader.finish()?;
+    if first > 0
+        && let Some(job) = jobs.get_mut(first)
+    {
+        job.stonewall = true;
+    }
+    Ok(jobs)
+}
+
+/// Puts jobs together from names and options, as they come.
+#[derive(Default)]
+pub(crate) struct Reader {
+    jobs: Vec<Job>,
+    /// What the next job begins with.
+    defaults: JobBuilder,
+    /// The job that options go to; the defaults without one.
+    current: Option<JobBuilder>,
+    has_section: bool,
+    has_options: bool,
+}
+
+impl Reader {
+    /// Ends the job before; what follows goes to the job `name`, or to the defaults if that is
+    /// `global`.
+    pub(crate) fn start(&mut self, name: &str) -> Result<(), JobError> {
+        check_text(name)?;
+        self.has_section = true;
+        self.end_current()?;
+        if name != "global" {
+            let mut draft = self.defaults.clone();
+            draft.job.name = Value::new("name", Some(name)).name()?;
+            self.current = Some(draft);
+        }
+        Ok(())
+    }
+
+    /// Whether there was a name yet.
+    pub(crate) fn has_section(&self) -> bool {
+        self.has_section
+    }
+
+    /// Does what an option says.
+    pub(crate) fn set(&mut self, option: &str, value: Option<&str>) -> Result<(), JobError> {
+        check_text(option).and_then(|()| value.map_or(Ok(()), check_text))?;
+        self.has_options = true;
+        options::set(self.current.as_mut().unwrap_or(&mut self.defaults), option, value)
+    }
+
+    /// All jobs; options without a name are one.
+    pub(crate) fn finish(mut self) -> Result<Vec<Job>, JobError> {
+        if self.has_options && !self.has_section {
+            let mut draft = self.defaults.clone();
+            draft.job.name = format!("job{}", self.jobs.len() + 1);
+            self.current = Some(draft);
+        }
+        self.end_current()?;
+        Ok(self.jobs)
+    }
+
+    fn end_current(&mut self) -> Result<(), JobError> {
+        self.current.take().map_or(Ok(()), |draft| draft.finish(&mut self.jobs))
+    }
+}
+
+/// Refuses what is not printable ASCII on one line, for values come back in messages of one line,
+/// and a `"` that is not closed.
+fn check_text(text: &str) -> Result<(), JobError> {
+    let printable = |c: char| c.is_ascii_graphic() || c == ' ';
+    if let Some(character) = text.chars().find(|&c| !printable(c)) {
+        return Err(JobError::Character(character));
+    }
+    if text.matches('"').count().is_multiple_of(2) { Ok(()) } else { Err(JobError::OpenQuote) }
+}
+
+/// `--bs=4k` and `bs=4k` are `bs` and `4k`.
+fn split_option(word: &str) -> (&str, Option<&str>) {
+    let word = word.strip_prefix("--").unwrap_or(word);
+    match word.split_once('=') {
+        Some((option, value)) => (option, Some(value)),
+        None => (word, None),
+    }
+}
+
+/// The non-empty pieces of `text` between separators, of which those within `"` do not count.
+fn split_unquoted(text: &str, separates: fn(char) -> bool) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    text.split(move |c| {
+        quoted ^= c == '"';
+        !quoted && separates(c)
+    })
+    .filter(|piece| !piece.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grant_mode::GrantMode;
+    use crate::keyword::{IoEngine, Poll, Rw};
+    use crate::limits::RANDSEED;
+    use crate::number::Amount;
+    use crate::verify::Method;
+    use crate::verify::Verify;
+    use crate::verify_pattern::VerifyPattern;
+    use alloc::borrow::ToOwned;
+    use alloc::string::{String, ToString};
+    use alloc::vec;
+    use proptest::prelude::*;
+
+    fn error(command_line: &str) -> String {
+        parse(command_line).expect_err(command_line).to_string()
+    }
+
+    fn one(command_line: &str) -> Job {
+        let mut jobs = parse(command_line).expect(command_line);
+        assert_eq!(jobs.len(), 1, "{command_line}");
+        jobs.remove(0)
+    }
+
+    #[test]
+    fn a_guests_usual_line() {
+        let line = "rw=randread bs=4k iodepth=32 runtime=10 filename=/dev/xvda grants=per-request";
+        let expected = Job {
+            rw: Rw::RandRead,
+            iodepth: 32,
+            runtime_ns: Some(10_000_000_000),
+            disks: vec!["xvda".to_owned()],
+            grants: GrantMode::PerRequest,
+            ..Job::default()
+        };
+        assert_eq!(one(line), expected);
+        assert_eq!(one(&line.replace("bs=", "--blocksize=")), expected);
+    }
+
+    #[test]
+    fn names_start_jobs_and_take_the_defaults_before_them() {
+        let jobs = parse("bs=8k --name=a --bs=4k --name=b name=global bs=1k name=c").expect("jobs");
+        let sizes: Vec<_> = jobs.iter().map(|job| (job.name.as_str(), job.bs_bytes)).collect();
+        assert_eq!(sizes, [("a", 4096), ("b", 8192), ("c", 1024)]);
+        assert!(jobs.iter().all(|job| !job.stonewall));
+    }
+
+    #[test]
+    fn semicolons_separate_runs() {
+        let jobs = parse("rw=randread bs=8k; rw=read ;; --name=x --name=y;").expect("jobs");
+        let summary: Vec<_> =
+            jobs.iter().map(|job| (job.name.as_str(), job.bs_bytes, job.stonewall)).collect();
+        let expected =
+            [("job1", 8192, false), ("job2", 4096, true), ("x", 4096, true), ("y", 4096, false)];
+        assert_eq!(summary, expected);
+        assert_eq!(parse(" ; "), Ok(vec![]));
+        assert_eq!(parse(""), Ok(vec![]));
+    }
+
+    #[test]
+    fn values() {
+        assert_eq!(one("rw=randrw rwmixwrite=30 filename=xvda").rwmixread, 70);
+        assert_eq!(one("offset=10%").offset, Amount::Percent(10));
+        assert_eq!(one("randrepeat=0").randseed, None);
+        assert_eq!(one("randrepeat=0 randseed=5").randseed, Some(5));
+        assert_eq!(one("randrepeat=1").randseed, Some(RANDSEED));
+        assert_eq!(one("ringmark_poll_us=0").poll, Poll::Us(0));
+        assert_eq!(one("filename=/dev/xvda:xvdb").disks, ["xvda", "xvdb"]);
+        let file = one("filename=/dev/xvda:/a:b/c");
+        assert_eq!((file.disks, file.file), (vec!["xvda".to_owned()], Some("/a:b/c".to_owned())));
+        assert_eq!(one("filename=xvda:/dev/xvdb").disks, ["xvda", "xvdb"]);
+        assert!(one("rw=write filename=xvda:/a allow_file_overwrite").allow_file_overwrite);
+        assert_eq!(one("iodepth=1 ioengine=psync direct=1 group_reporting norandommap").iodepth, 1);
+        assert_eq!(one("bs=8k,8k,16k").bs_mix, None);
+        for (line, bssplit) in [
+            ("bs=4k,8k", "4k,8k"),
+            ("bs=,8k,", "4k,8k"),
+            ("bs=8k,", "8k,4k"),
+            ("bssplit=4k/50:1k:2k:512/0", "4k/50:1k/25:2k/25"),
+            ("bssplit=4k:1k:2k", "4k/34:1k/33:2k/33"),
+        ] {
+            assert_eq!(one(line).bs_mix.map(|mix| mix.to_string()).as_deref(), Some(bssplit));
+        }
+        assert_eq!(one("ioengine=io_uring").ioengine, Some(IoEngine::IoUring));
+        assert_eq!(one("name=\"a b\" nice=10 description=\"of no effect\"").name, "a b");
+        assert_eq!((one("loops=3").loops, one("number_ios=2k").number_ios), (3, Some(2048)));
+        assert_eq!(one("bs=1m").bs_bytes, 1 << 20);
+        let verify = one("rw=write filename=xvda verify_pattern=\"a b;c\" verify=pattern").verify;
+        let verify = verify.expect("a check");
+        assert!(verify.after_write && !verify.fatal);
+        let pattern = VerifyPattern::parse("\"a b;c\"").expect("a pattern");
+        assert_eq!(verify.method, Method::Pattern(pattern));
+        for (interval, interval_bytes) in [("", 16_384), (" verify_interval=4k", 4096)] {
+            let line = format!("bs=16k verify=crc32c verify_fatal=1 do_verify=0{interval}");
+            let method = Method::Crc32c { interval_bytes };
+            assert_eq!(one(&line).verify, Some(Verify { method, after_write: false, fatal: true }));
+        }
+    }
+
+    #[test]
+    fn numjobs_are_jobs_that_start_together() {
+        let jobs = parse("name=a stonewall numjobs=3 offset=1m offset_increment=64k name=b");
+        let jobs = jobs.expect("jobs");
+        let summary: Vec<_> = jobs
+            .iter()
+            .map(|job| (job.name.as_str(), job.offset.to_string(), job.stonewall))
+            .collect();
+        let expected = [("a", "1m", true), ("a", "1088k", false), ("a", "1152k", false)];
+        let expected = expected.map(|(name, offset, wall)| (name, offset.to_owned(), wall));
+        assert_eq!(summary[..3], expected);
+        assert_eq!(summary[3], ("b", "0".to_owned(), false));
+        let jobs = parse("numjobs=2 offset_increment=25%").expect("jobs");
+        assert_eq!(jobs[1].offset, Amount::Percent(25));
+    }
+
+    #[test]
+    fn errors_name_the_option_the_value_and_the_fix() {
+        for (line, message) in [
+            ("iodpeth=4", "unknown option \"iodpeth\"; did you mean iodepth?"),
+            ("frobnicate=4", "unknown option \"frobnicate\"; see help for those supported"),
+            ("=4", "unknown option \"\"; see help for those supported"),
+            ("end_fsync=1", "fio option end_fsync is not supported; leave it out"),
+            ("bs", "bs needs a value; write bs=..."),
+            ("name=", "name needs a value; write name=..."),
+            (
+                "blocksize=1000",
+                "blocksize=1000: not a multiple of the 512-byte sector; use for example 4k",
+            ),
+            ("bs=0", "bs=0: an empty block; use for example 4k"),
+            ("bs=1025k", "bs=1025k: a request holds 256 pages; use at most 1m"),
+            ("bs=4k,1000", "bs=1000: not a multiple of the 512-byte sector; use for example 4k"),
+            ("bs=4k,8k,1k,2k", "bs=4k,8k,1k,2k: at most three sizes, for reads, writes and trims"),
+            (
+                "bssplit=4k/30:8k/60",
+                "bssplit=4k/30:8k/60: the shares of each list add up to 100, as in 4k/30:8k/70",
+            ),
+            (
+                "rw=randread bs=4k,8k",
+                "job job1: random blocks of several sizes are drawn independently; add norandommap",
+            ),
+            (
+                "random_distribution=zipf:1",
+                "random_distribution=zipf:1: use for example zipf:1.2; over 0 and not 1",
+            ),
+            ("iodepth=0", "iodepth=0: nothing in flight; use 1 to 512"),
+            ("iodepth=513", "iodepth=513: the largest ring has 512 slots; use 1 to 512"),
+            (
+                "iodepth=4294967297",
+                "iodepth=4294967297: the largest ring has 512 slots; use 1 to 512",
+            ),
+            ("iodepth=x", "iodepth=x: not a whole number"),
+            ("numjobs=0", "numjobs=0: no job at all; use 1 to 512"),
+            ("numjobs=513", "numjobs=513: too many; use 1 to 512"),
+            ("name=a numjobs=512 name=b", "job b: over 512 jobs; lower numjobs"),
+            ("loops=0", "loops=0: nothing to do; use 1 or more"),
+            ("rwmixread=101", "rwmixread=101: over 100 %; use 0 to 100"),
+            (
+                "runtime=0",
+                "runtime=0: no time at all; leave it out to run until all bytes are done",
+            ),
+            ("runtime=31d", "runtime=31d: too long; use at most 30d"),
+            (
+                "runtime=1.5",
+                "runtime=1.5: unknown unit; use us, ms, s, m, h or d (none means seconds)",
+            ),
+            (
+                "rw=scan",
+                "rw=scan: use read, write, trim, rw, randread, randwrite, randtrim or randrw",
+            ),
+            ("size=0", "size=0: nothing to do; leave the option out for all there is"),
+            ("offset=101%", "offset=101%: over 100 %; use 0% to 100%"),
+            (
+                "filename=/tmp/x",
+                "filename=/tmp/x: not a disk; use for example /dev/xvda or xvda:xvdb",
+            ),
+            (
+                "filename=xvda:/dev/xvda",
+                "filename=xvda:/dev/xvda: a disk is named twice; name each once",
+            ),
+            ("direct=0", "direct=0: there is no page cache to go through; use direct=1"),
+            ("stonewall=yes", "stonewall=yes: use 0 or 1"),
+            ("verify=md5", "verify=md5: use crc32c or pattern"),
+            ("verify=crc32c verify_pattern=%o", "job job1: verify_pattern= needs verify=pattern"),
+            (
+                "verify=pattern verify_pattern=%o verify_interval=512",
+                "job job1: verify_interval= needs verify=crc32c",
+            ),
+            (
+                "bs=4k verify=crc32c verify_interval=3k",
+                "job job1: verify_interval= must divide bs=; leave it out for one header a block",
+            ),
+            (
+                "verify=crc32c verify_interval=80",
+                "verify_interval=80: not a multiple of the 512-byte sector; use for example 4k",
+            ),
+            ("verify_pattern=%x", "verify_pattern=%x: the only format is %o, the block's offset"),
+            ("grants=none", "grants=none: use persistent, persistent-copy or per-request"),
+            (
+                "ringmark_poll_us=2000000",
+                "ringmark_poll_us=2000000: over a second; use auto or 0 to 1000000",
+            ),
+            (
+                "name=w rw=randwrite",
+                "job w: a job that writes names its disks; add for example filename=/dev/xvda",
+            ),
+            ("time_based", "job job1: time_based needs runtime=, for example runtime=10"),
+            (
+                "numjobs=3 offset=0x7fffffffffffffff offset_increment=0x7fffffffffffffff",
+                "job job1: offset_increment= leads too far, or is per cent where offset= is bytes",
+            ),
+            (
+                "iodepth=2 ioengine=sync",
+                "job job1: ioengine=sync and psync have one I/O in flight; \
+                 use iodepth=1 or ioengine=libaio",
+            ),
+            (
+                "verify=pattern",
+                "job job1: verify=pattern needs verify_pattern=, for example verify_pattern=%o",
+            ),
+            ("verify_pattern=1", "job job1: verify_pattern= needs verify=pattern"),
+            ("verify_pattern=\"a", "a \" is not closed; add one"),
+            ("name=\u{1b}[2J", "'\\u{1b}' is not allowed; use printable ASCII only"),
+        ] {
+            assert_eq!(error(line), message);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_panics(line in ".*") {
+            let _ = parse(&line);
+        }
+
+        #[test]
+        fn no_value_panics(option in "[a-z_]{2,14}", value in "[ -~]{0,24}") {
+            let _ = parse(&format!("{option}={value}"));
+            for name in ["bs", "size", "offset", "runtime", "filename", "verify_pattern", "rw"] {
+                let _ = parse(&format!("{name}={value}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! From a job back to options, for results and repeats.
+
+use crate::blocks::BlockMix;
+use crate::direction::Direction;
+use crate::job::Job;
+use crate::keyword::OnError;
+use crate::number::{Amount, Bytes, Time};
+use crate::random_distribution::Distribution;
+use crate::verify::Method;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+
+impl Job {
+    /// The size of the I/Os of one direction, or the least and the greatest.
+    pub fn block_sizes(&self, direction: Direction) -> String {
+        let bytes = |bytes: u32| Bytes(bytes.into());
+        let range = |mix: &BlockMix| {
+            let sizes = || mix.of(direction).iter().map(|share| share.bytes);
+            (sizes().min().unwrap_or(self.bs_bytes), sizes().max().unwrap_or(self.bs_bytes))
+        };
+        match self.bs_mix.as_ref().map_or((self.bs_bytes, self.bs_bytes), range) {
+            (least, greatest) if least == greatest => bytes(least).to_string(),
+            (least, greatest) => format!("{}-{}", bytes(least), bytes(greatest)),
+        }
+    }
+
+    /// The options that make this job, spelled as fio's, for the result and for a repeat.
+    pub fn options(&self) -> Vec<(&'static str, String)> {
+        let flag = || "1".to_owned();
+        let mut options = vec![("rw", self.rw.to_string())];
+        if self.rw.reads() && self.rw.writes() {
+            options.push(("rwmixread", self.rwmixread.to_string()));
+        }
+        options.push(match &self.bs_mix {
+            Some(mix) => (if mix.is_split() { "bssplit" } else { "bs" }, mix.to_string()),
+            None => ("bs", Bytes(self.bs_bytes.into()).to_string()),
+        });
+        options.push(("iodepth", self.iodepth.to_string()));
+        options.extend(self.runtime_ns.map(|ns| ("runtime", Time { ns }.to_string())));
+        options.extend(self.time_based.then(|| ("time_based", flag())));
+        if self.offset != Amount::Bytes(0) {
+            options.push(("offset", self.offset.to_string()));
+        }
+        options.extend(self.size.map(|size| ("size", size.to_string())));
+        options.extend(self.io_size.map(|size| ("io_size", size.to_string())));
+        if self.loops != 1 {
+            options.push(("loops", self.loops.to_string()));
+        }
+        options.extend(self.number_ios.map(|ios| ("number_ios", ios.to_string())));
+        if !self.disks.is_empty() {
+            let paths: Vec<String> = self
+                .disks
+                .iter()
+                .map(|disk| format!("/dev/{disk}"))
+                .chain(self.file.clone())
+                .collect();
+            options.push(("filename", paths.join(":")));
+        }
+        options.extend(self.allow_file_overwrite.then(|| ("allow_file_overwrite", flag())));
+        options.extend(self.stonewall.then(|| ("stonewall", flag())));
+        options.push(match self.randseed {
+            Some(seed) => ("randseed", seed.to_string()),
+            None => ("randrepeat", "0".to_owned()),
+        });
+        options.extend(self.norandommap.then(|| ("norandommap", flag())));
+        if self.distribution != Distribution::Random {
+            options.push(("random_distribution", self.distribution.to_string()));
+        }
+        options.extend(self.ioengine.map(|engine| ("ioengine", engine.to_string())));
+        options.extend(self.pace.options());
+        options.extend(self.buffers.option());
+        if self.on_error != OnError::default() {
+            options.push(("continue_on_error", self.on_error.to_string()));
+        }
+        options.extend(self.exitall_on_error.then(|| ("exitall_on_error", flag())));
+        if let Some(verify) = &self.verify {
+            match &verify.method {
+                Method::Pattern(pattern) => {
+                    options.push(("verify", "pattern".to_owned()));
+                    options.push(("verify_pattern", pattern.to_string()));
+                }
+                Method::Crc32c { interval_bytes } => {
+                    let interval = Bytes((*interval_bytes).into()).to_string();
+                    options.push(("verify", "crc32c".to_owned()));
+                    options.push(("verify_interval", interval));
+                }
+            }
+            options.push(("do_verify", u8::from(verify.after_write).to_string()));
+            options.extend(verify.fatal.then(|| ("verify_fatal", flag())));
+        }
+        options.extend(self.reporting.options());
+        options.push(("grants", self.grants.to_string()));
+        options.push(("ringmark_poll_us", self.poll.to_string()));
+        options.push(("ringmark_queues", self.queues.to_string()));
+        options
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::parse;
+
+    fn spell(options: &[(&'static str, String)]) -> String {
+        options.iter().map(|(name, value)| format!("--{name}={value} ")).collect()
+    }
+
+    #[test]
+    fn a_direction_has_a_size_or_a_range_of_them() {
+        for (line, read, write) in [
+            ("bs=16k", "16k", "16k"),
+            ("bs=4k,8k", "4k", "8k"),
+            ("bssplit=4k/50:8k/50,1m/40:512/60", "4k-8k", "512-1m"),
+        ] {
+            let job = &parse(line).expect(line)[0];
+            let sizes = [Direction::Read, Direction::Write].map(|side| job.block_sizes(side));
+            assert_eq!(sizes, [read, write], "{line}");
+        }
+    }
+
+    #[test]
+    fn options_make_the_same_job_again() {
+        for line in [
+            "name=a",
+            "name=a rw=randrw rwmixread=70 bs=512 iodepth=7 runtime=1500ms time_based offset=1m \
+             size=50% io_size=3m loops=2 number_ios=77 ioengine=libaio filename=xvda:xvdb \
+             stonewall randseed=9 grants=per-request ringmark_poll_us=20 \
+             ringmark_queues=4",
+            "name=a rw=randrw bssplit=4k/30:8k/70,512/100 norandommap filename=xvda",
+            "name=a rw=rw filename=xvda rate=1m,500k thinktime=5 thinktime_blocks=2 fsync=32 \
+             startdelay=5 ramp_time=500ms buffer_pattern=0xab continue_on_error=io \
+             exitall_on_error iodepth=8 iodepth_batch=4 iodepth_batch_complete_max=6",
+            "name=a rw=write filename=xvda rate_iops=,7 refill_buffers continue_on_error=read",
+            "name=a rw=write filename=xvda buffer_compress_percentage=50 thinktime=5s",
+            "name=a rw=write filename=xvda zero_buffers continue_on_error=all",
+            "name=a rw=read bs=4k,8k random_distribution=zoned:60/10:40/90",
+            "name=a rw=randread random_distribution=zipf:1.25",
+            "name=a rw=write filename=xvda randrepeat=0 verify=pattern \
+             verify_pattern=0xff%o\"a; b\"-12 do_verify=0 grants=persistent-copy",
+            "name=a rw=randwrite bs=16k filename=xvda verify=crc32c verify_interval=4k \
+             verify_fatal=1",
+        ] {
+            let jobs = parse(line).expect(line);
+            let job = jobs.first().expect("a job");
+            let again = format!("name={} {}", job.name, spell(&job.options()));
+            assert_eq!(parse(&again), Ok(vec![job.clone()]), "{again}");
+        }
+    }
+
+    #[test]
+    fn the_default_plan_is_a_job_that_only_reads() {
+        for job in Job::defaults_for("xvdb") {
+            assert!(!job.rw.writes());
+            assert_eq!(parse(&format!("name=xvdb {}", spell(&job.options()))), Ok(vec![job]));
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Fitting a job to a disk: which part of it, and how much to transfer.
+
+use crate::error::JobError;
+use crate::job::Job;
+use crate::number::{Amount, Bytes, percent_of};
+use alloc::borrow::ToOwned;
+use alloc::string::{String, ToString};
+
+/// A job's part of one disk, in whole blocks. Where a job has several sizes of them, the block is
+/// what divides them all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// The first byte, a multiple of the disk's sector.
+    pub offset_bytes: u64,
+    /// The length: at least one block of the largest size, and a multiple of the block.
+    pub size_bytes: u64,
+    /// What to transfer on this disk, both directions together, a multiple of the block; `None` is
+    /// no limit (`time_based`).
+    pub io_bytes: Option<u64>,
+}
+
+impl Job {
+    /// The part of `disk` that the job works on. `disk_bytes` is the disk's length, `sector_bytes`
+    /// its logical sector.
+    ///
+    /// # Errors
+    /// If the block or the offset is no whole number of sectors, or the region is not on the disk.
+    pub fn resolve(
+        &self,
+        disk: &str,
+        disk_bytes: u64,
+        sector_bytes: u32,
+    ) -> Result<Region, JobError> {
+        let aligned = |bytes: u64| bytes.is_multiple_of(u64::from(sector_bytes.max(1)));
+        let misaligned = |option, value: String| JobError::NotSectors {
+            option,
+            value,
+            disk: disk.to_owned(),
+            sector_bytes,
+        };
+        let largest = u64::from(self.bs_bytes);
+        let bs = self.bs_mix.as_ref().map_or(largest, |mix| mix.unit_bytes().into());
+        if !aligned(bs) {
+            return Err(misaligned("bs", Bytes(bs).to_string()));
+        }
+
+        let offset_bytes = match self.offset {
+            Amount::Bytes(bytes) => bytes,
+            Amount::Percent(percent) => floor(percent_of(disk_bytes, percent), bs),
+        };
+        if !aligned(offset_bytes) {
+            return Err(misaligned("offset", self.offset.to_string()));
+        }
+        let room_bytes = disk_bytes.saturating_sub(offset_bytes);
+        let beyond_end = |option, amount: Amount| JobError::BeyondEnd {
+            option,
+            value: amount.to_string(),
+            disk: disk.to_owned(),
+            disk_bytes,
+            room_bytes,
+        };
+        if room_bytes == 0 {
+            return Err(beyond_end("offset", self.offset));
+        }
+
+        let size_bytes = match self.size {
+            None => room_bytes,
+            // As in fio: a share of the whole disk, as far as there is room.
+            Some(Amount::Percent(percent)) => percent_of(disk_bytes, percent).min(room_bytes),
+            Some(Amount::Bytes(bytes)) => self.share(bytes),
+        };
+        if let Some(size) = self.size
+            && size_bytes > room_bytes
+        {
+            return Err(beyond_end("size", size));
+        }
+        let size_bytes = floor(size_bytes, bs);
+        if size_bytes < largest {
+            return Err(JobError::NoBlock { bs_bytes: self.bs_bytes, disk: disk.to_owned() });
+        }
+
+        let io_bytes = match self.io_size {
+            None => size_bytes,
+            Some(Amount::Percent(percent)) => percent_of(disk_bytes, percent),
+            Some(Amount::Bytes(bytes)) => self.share(bytes),
+        };
+        // The last I/O is a whole block, and there is at least one.
+        let most = floor(u64::MAX, bs);
+        let loop_bytes = io_bytes.max(1).checked_next_multiple_of(bs).unwrap_or(most);
+        let io_bytes = loop_bytes.checked_mul(self.loops).unwrap_or(most);
+        // Each loop begins with the region, which holds any block all the same.
+        let in_order = self.loops > 1 && !self.rw.is_random();
+        let size_bytes =
+            if in_order { size_bytes.min(loop_bytes.max(largest)) } else { size_bytes };
+        Ok(Region { offset_bytes, size_bytes, io_bytes: (!self.time_based).then_some(io_bytes) })
+    }
+
+    /// One disk's part of a number of bytes: fio shares `size=` out equally over a job's files.
+    fn share(&self, bytes: u64) -> u64 {
+        bytes / self.disks.len().max(1) as u64
+    }
+}
+
+/// The largest multiple of `unit` up to `bytes`. `unit` is not 0.
+fn floor(bytes: u64, unit: u64) -> u64 {
+    bytes - bytes % unit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::parse;
+    use alloc::format;
+    use proptest::prelude::*;
+
+    const MIB: u64 = 1 << 20;
+
+    fn resolve(options: &str, disk_bytes: u64) -> Result<Region, String> {
+        let jobs = parse(options).map_err(|error| error.to_string())?;
+        let job = jobs.first().ok_or("no job")?;
+        job.resolve("xvda", disk_bytes, 512).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn regions_as_fio_lays_them_out() {
+        for (options, offset_bytes, size_bytes, io_bytes) in [
+            ("bs=4k", 0, 8 * MIB, Some(8 * MIB)),
+            ("offset=1m", MIB, 7 * MIB, Some(7 * MIB)),
+            ("offset=1m size=2m", MIB, 2 * MIB, Some(2 * MIB)),
+            ("size=25%", 0, 2 * MIB, Some(2 * MIB)),
+            ("offset=50% size=100%", 4 * MIB, 4 * MIB, Some(4 * MIB)),
+            ("size=2m io_size=20m", 0, 2 * MIB, Some(20 * MIB)),
+            ("size=2m io_size=50%", 0, 2 * MIB, Some(4 * MIB)),
+            ("size=2m runtime=1", 0, 2 * MIB, Some(2 * MIB)),
+            ("size=2m runtime=1 time_based", 0, 2 * MIB, None),
+            ("size=10000 io_size=5000", 0, 8192, Some(8192)),
+            ("size=2m loops=3", 0, 2 * MIB, Some(6 * MIB)),
+            ("size=2m io_size=1m loops=3", 0, MIB, Some(3 * MIB)),
+            ("size=2m io_size=1m loops=3 rw=randread", 0, 2 * MIB, Some(3 * MIB)),
+            ("bssplit=4k/50:64k/50 io_size=4k loops=2", 0, 65536, Some(8192)),
+            ("bssplit=4k/50:64k/50 size=64k io_size=4k loops=2", 0, 65536, Some(8192)),
+            ("bs=4k,64k io_size=68k loops=2 rw=rw filename=xvda", 0, 69632, Some(139_264)),
+            ("size=2m io_size=20m loops=0xffffffffffff", 0, 2 * MIB, Some(u64::MAX - 4095)),
+            ("size=2m io_size=1m filename=xvda:xvdb", 0, MIB, Some(MIB / 2)),
+            ("offset=512", 512, 8 * MIB - 4096, Some(8 * MIB - 4096)),
+            ("io_size=0xffffffffffffffff", 0, 8 * MIB, Some(u64::MAX - 4095)),
+        ] {
+            let expected = Ok(Region { offset_bytes, size_bytes, io_bytes });
+            assert_eq!(resolve(options, 8 * MIB), expected, "{options}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_on_the_disk() {
+        for (options, error) in [
+            ("offset=2g", "offset=2g is beyond the end of xvda (1073741824 bytes)"),
+            ("offset=1g", "offset=1g is beyond the end of xvda (1073741824 bytes)"),
+            ("offset=100%", "offset=100% is beyond the end of xvda (1073741824 bytes)"),
+            (
+                "offset=512m size=1g",
+                "size=1g is beyond the end of xvda (1073741824 bytes); \
+                 at most 536870912 bytes fit there",
+            ),
+            (
+                "size=2k",
+                "the job has no room for one block of 4096 bytes on xvda; \
+                 raise size or lower offset or bs",
+            ),
+            ("offset=100", "offset=100: not a multiple of 512, the sector size of xvda"),
+        ] {
+            assert_eq!(resolve(options, 1 << 30), Err(error.to_owned()), "{options}");
+        }
+    }
+
+    #[test]
+    fn large_sectors() {
+        let job = Job { bs_bytes: 512, ..Job::default() };
+        assert_eq!(
+            job.resolve("xvda", MIB, 4096).map_err(|error| error.to_string()),
+            Err("bs=512: not a multiple of 4096, the sector size of xvda".to_owned())
+        );
+        assert!(Job::default().resolve("xvda", MIB, 4096).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn a_region_is_on_the_disk(
+            disk_bytes: u64,
+            offset: u64,
+            size: u64,
+            blocks in 1..=88_u32,
+            percent in any::<bool>(),
+        ) {
+            let unit = |value: u64| {
+                if percent { format!("{}%", value % 101) } else { format!("{}", value & !511) }
+            };
+            let options =
+                format!("bs={} offset={} size={}", blocks * 512, unit(offset), unit(size));
+            if let Ok(region) = resolve(&options, disk_bytes) {
+                let bs = u64::from(blocks) * 512;
+                let end = region.offset_bytes.checked_add(region.size_bytes);
+                prop_assert!(end.is_some_and(|end| end <= disk_bytes));
+                prop_assert!(region.size_bytes >= bs && region.size_bytes % bs == 0);
+                prop_assert!(region.offset_bytes % 512 == 0);
+                prop_assert!(region.io_bytes.is_some_and(|bytes| bytes >= bs && bytes % bs == 0));
+            }
+        }
+    }
+}

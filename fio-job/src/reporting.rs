@@ -1,0 +1,219 @@
+//! What is told of a job, and how: fio's percentiles, groups and logs.
+
+use crate::error::JobError;
+use crate::limits::LOG_SAMPLES_MAX;
+use crate::value::Value;
+use alloc::borrow::ToOwned;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+/// fio's default `percentile_list`.
+pub const PERCENTILES: [f64; 17] = [
+    1.0, 5.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.95,
+    99.99,
+];
+/// The most entries of a `percentile_list=` (fio's `FIO_IO_U_LIST_MAX_LEN`).
+const PERCENTILES_MAX: usize = 20;
+
+/// What is told of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reporting {
+    /// `group_reporting`: added up with the job before it, if they run together.
+    pub with_group: bool,
+    /// `clat_percentiles=`.
+    pub clat_percentiles: bool,
+    /// `lat_percentiles=`.
+    pub lat_percentiles: bool,
+    /// `percentile_list=`, ascending.
+    pub percentiles: Vec<Percentile>,
+    /// `log_avg_msec=`: milliseconds of a log's window; 0 where no log is kept.
+    pub log_avg_ms: u32,
+    /// `write_bw_log=`, `write_iops_log=` and `write_lat_log=`: what the files' names begin with.
+    pub logs: [Option<String>; 3],
+}
+
+impl Default for Reporting {
+    fn default() -> Self {
+        let percentiles = PERCENTILES.iter().map(|percent| (percent * 1e6 + 0.5) as u32);
+        Self {
+            with_group: false,
+            clat_percentiles: true,
+            lat_percentiles: false,
+            percentiles: percentiles.map(|millionths| Percentile { millionths }).collect(),
+            log_avg_ms: 0,
+            logs: [const { None }; 3],
+        }
+    }
+}
+
+impl Reporting {
+    /// fio's options for [`logs`](Self::logs).
+    pub const LOGS: [&str; 3] = ["write_bw_log", "write_iops_log", "write_lat_log"];
+
+    /// Whether a log is kept.
+    pub fn has_log(&self) -> bool {
+        self.log_avg_ms > 0 && self.logs.iter().any(Option::is_some)
+    }
+
+    /// What does not go together, and the way out.
+    pub(crate) fn conflict(&self, runtime_ns: Option<u64>) -> Option<&'static str> {
+        let wanted = self.logs.iter().any(Option::is_some);
+        let window_ns = u64::from(self.log_avg_ms) * 1_000_000;
+        let samples = runtime_ns.and_then(|ns| ns.checked_div(window_ns)).unwrap_or(0);
+        match () {
+            () if wanted && self.log_avg_ms == 0 => {
+                Some("a log of each I/O does not fit a guest; add for example log_avg_msec=500")
+            }
+            () if wanted && samples > LOG_SAMPLES_MAX => {
+                Some("a log has at most 8192 samples; raise log_avg_msec=")
+            }
+            () => None,
+        }
+    }
+
+    /// A log without a name of its own goes by the job's.
+    pub(crate) fn named_by(mut self, job: &str) -> Self {
+        for prefix in self.logs.iter_mut().flatten().filter(|prefix| prefix.is_empty()) {
+            *prefix = job.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
+        }
+        self
+    }
+
+    /// The options that make this, where they are not the default.
+    pub(crate) fn options(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let default = Self::default();
+        let flags = [
+            ("group_reporting", self.with_group, default.with_group),
+            ("clat_percentiles", self.clat_percentiles, default.clat_percentiles),
+            ("lat_percentiles", self.lat_percentiles, default.lat_percentiles),
+        ];
+        let flags = flags.into_iter().filter(|(_, on, default)| on != default);
+        let flags = flags.map(|(name, on, _)| (name, u8::from(on).to_string()));
+        let list = (self.percentiles != default.percentiles).then(|| {
+            let list: Vec<String> = self.percentiles.iter().map(Percentile::to_string).collect();
+            ("percentile_list", list.join(":"))
+        });
+        let window = (self.log_avg_ms > 0).then(|| ("log_avg_msec", self.log_avg_ms.to_string()));
+        let logs = Self::LOGS.into_iter().zip(&self.logs);
+        let logs = logs.filter_map(|(name, prefix)| Some((name, prefix.clone()?)));
+        flags.chain(list).chain(window).chain(logs)
+    }
+}
+
+/// A percentile: over 0 and at most 100 per cent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Percentile {
+    millionths: u32,
+}
+
+impl Percentile {
+    /// Reads `99.99`: at most six decimals.
+    fn parse(text: &str) -> Option<Self> {
+        let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+        let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_number(whole) || !is_number(decimals) || decimals.len() > 6 {
+            return None;
+        }
+        let millionths: u32 = alloc::format!("{whole}{decimals:0<6}").parse().ok()?;
+        (1..=100_000_000).contains(&millionths).then_some(Self { millionths })
+    }
+
+    /// Per cent: the nearest number, as of strtod(3).
+    pub fn percent(self) -> f64 {
+        f64::from(self.millionths) / 1e6
+    }
+}
+
+impl fmt::Display for Percentile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.percent().fmt(f)
+    }
+}
+
+/// What may stand in a file's name.
+fn is_plain(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.')
+}
+
+impl Value<'_> {
+    pub(crate) fn percentiles(self) -> Result<Vec<Percentile>, JobError> {
+        let list: Option<Vec<_>> = self.text()?.split(':').map(Percentile::parse).collect();
+        let list = list.filter(|list| list.len() <= PERCENTILES_MAX);
+        let fix = "use at most 20, each over 0 and up to 100, for example 50:99.9";
+        let mut list = list.ok_or_else(|| self.wrong(fix))?;
+        list.sort_unstable();
+        Ok(list)
+    }
+
+    pub(crate) fn log_window_ms(self) -> Result<u32, JobError> {
+        u32::try_from(self.count()?).map_err(|_| self.wrong("too long; use for example 500"))
+    }
+
+    /// What a log's name begins with; empty for the job's name.
+    pub(crate) fn log_prefix(self) -> Result<String, JobError> {
+        if self.is_alone() {
+            return Ok(String::new());
+        }
+        let text = self.text()?;
+        let is_name = text.chars().all(is_plain) && !text.starts_with('.');
+        let fix = "not a plain file name; use letters, digits, - and _";
+        is_name.then(|| text.to_owned()).ok_or_else(|| self.wrong(fix))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::Job;
+    use crate::parse::parse;
+    use alloc::format;
+
+    fn one(line: &str) -> Job {
+        parse(line).expect(line).pop().expect("a job")
+    }
+
+    #[test]
+    fn the_default_list_is_fios() {
+        let percents = Reporting::default().percentiles;
+        assert!(percents.iter().map(|percentile| percentile.percent()).eq(PERCENTILES));
+    }
+
+    #[test]
+    fn percentiles_are_sorted_numbers() {
+        let list = one("percentile_list=99.999:.5:50:100:1.").reporting.percentiles;
+        let percents: Vec<f64> = list.iter().map(|percentile| percentile.percent()).collect();
+        assert_eq!(percents, [0.5, 1.0, 50.0, 99.999, 100.0]);
+        for wrong in ["0", "100.1", "50:", "x", "1e1", "-1", "1.2345678", &"1:".repeat(21)] {
+            let error = parse(&format!("percentile_list={wrong}")).expect_err(wrong).to_string();
+            assert!(error.starts_with("percentile_list="), "{error}");
+        }
+    }
+
+    #[test]
+    fn logs_need_a_window_and_have_a_name() {
+        let job = one("name=my.job write_bw_log write_lat_log=l-1 log_avg_msec=100 runtime=60");
+        let [bw, iops, lat] = &job.reporting.logs;
+        assert_eq!((bw.as_deref(), iops, lat.as_deref()), (Some("my.job"), &None, Some("l-1")));
+        assert!(job.reporting.has_log());
+        for (wrong, part) in [
+            ("write_iops_log=a", "add for example log_avg_msec=500"),
+            ("write_iops_log=a log_avg_msec=1 runtime=60", "raise log_avg_msec="),
+            ("write_iops_log=../a log_avg_msec=1", "not a plain file name"),
+            ("write_iops_log=a/b log_avg_msec=1", "not a plain file name"),
+        ] {
+            let error = parse(wrong).expect_err(wrong).to_string();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn options_make_the_same_again() {
+        let line = "name=a group_reporting clat_percentiles=0 lat_percentiles=1 \
+                    percentile_list=12.5:99.99999 log_avg_msec=250 write_iops_log write_lat_log=x";
+        let job = one(line);
+        let spelled: String =
+            job.options().iter().map(|(name, value)| format!("--{name}={value} ")).collect();
+        assert_eq!(one(&format!("name=a {spelled}")), job);
+    }
+}

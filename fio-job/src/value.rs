@@ -1,0 +1,264 @@
+//! What stands after an option's `=`, read in the ways that options need.
+
+use crate::error::JobError;
+use crate::grant_mode::GrantMode;
+use crate::keyword::{IoEngine, OnError, VerifyWord};
+use crate::keyword::{Poll, Rw};
+use crate::limits::{
+    BS_BYTES_MAX, IODEPTH_MAX, NUMJOBS_MAX, QUEUES_MAX, RUNTIME_NS_MAX, SECTOR_BYTES,
+};
+use crate::number::{self, Amount, NumberError};
+use crate::verify_pattern::VerifyPattern;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// An option's value, if it has one, and the name that errors give it.
+#[derive(Clone, Copy)]
+pub(crate) struct Value<'a> {
+    option: &'static str,
+    text: Option<&'a str>,
+}
+
+impl<'a> Value<'a> {
+    pub(crate) fn new(option: &'static str, text: Option<&'a str>) -> Self {
+        Self { option, text }
+    }
+
+    /// A part of this value, as a value of the same option.
+    pub(crate) fn part(self, text: &'a str) -> Self {
+        Self { text: Some(text), ..self }
+    }
+
+    /// A name, which may stand in quotes.
+    pub(crate) fn name(self) -> Result<String, JobError> {
+        let text = self.text()?;
+        let inner = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+        match inner {
+            "" => Err(JobError::NoValue(self.option)),
+            _ if inner.contains('"') => Err(self.wrong("a name has no quotes within")),
+            _ => Ok(inner.to_owned()),
+        }
+    }
+
+    /// There is no `=`.
+    pub(crate) fn is_alone(self) -> bool {
+        self.text.is_none()
+    }
+
+    pub(crate) fn text(self) -> Result<&'a str, JobError> {
+        self.text.filter(|text| !text.is_empty()).ok_or(JobError::NoValue(self.option))
+    }
+
+    pub(crate) fn wrong(self, fix: &'static str) -> JobError {
+        let value = self.text.unwrap_or_default().to_owned();
+        JobError::Value { option: self.option, value, fix }
+    }
+
+    fn number<T>(self, read: fn(&str) -> Result<T, NumberError>) -> Result<T, JobError> {
+        let text = self.text()?;
+        read(text).map_err(|cause| JobError::Number {
+            option: self.option,
+            value: text.to_owned(),
+            cause,
+        })
+    }
+
+    /// fio's integers take the units of bytes, all of them.
+    pub(crate) fn count(self) -> Result<u64, JobError> {
+        self.number(number::parse_bytes)
+    }
+
+    pub(crate) fn positive(self) -> Result<u64, JobError> {
+        match self.count()? {
+            0 => Err(self.wrong("nothing to do; use 1 or more")),
+            count => Ok(count),
+        }
+    }
+
+    pub(crate) fn numjobs(self) -> Result<u32, JobError> {
+        match self.count()? {
+            0 => Err(self.wrong("no job at all; use 1 to 512")),
+            count => u32::try_from(count)
+                .ok()
+                .filter(|count| *count as usize <= NUMJOBS_MAX)
+                .ok_or_else(|| self.wrong("too many; use 1 to 512")),
+        }
+    }
+
+    pub(crate) fn amount(self) -> Result<Amount, JobError> {
+        self.number(Amount::parse)
+    }
+
+    /// An amount that is not nothing.
+    pub(crate) fn length(self) -> Result<Amount, JobError> {
+        match self.amount()? {
+            Amount::Bytes(0) | Amount::Percent(0) => {
+                Err(self.wrong("nothing to do; leave the option out for all there is"))
+            }
+            amount => Ok(amount),
+        }
+    }
+
+    /// fio's boolean; an option alone is on.
+    pub(crate) fn flag(self) -> Result<bool, JobError> {
+        match self.text {
+            None | Some("1") => Ok(true),
+            Some("0") => Ok(false),
+            Some(_) => Err(self.wrong("use 0 or 1")),
+        }
+    }
+
+    pub(crate) fn must_be(self, right: &str, fix: &'static str) -> Result<(), JobError> {
+        if self.text()? == right { Ok(()) } else { Err(self.wrong(fix)) }
+    }
+
+    fn one_of<T: Copy>(self, choices: &[(&str, T)], fix: &'static str) -> Result<T, JobError> {
+        let text = self.text()?;
+        let choice = choices.iter().find(|(name, _)| *name == text);
+        choice.map(|(_, choice)| *choice).ok_or_else(|| self.wrong(fix))
+    }
+
+    pub(crate) fn rw(self) -> Result<Rw, JobError> {
+        self.one_of(
+            &Rw::NAMES,
+            "use read, write, trim, rw, randread, randwrite, randtrim or randrw",
+        )
+    }
+
+    pub(crate) fn engine(self) -> Result<IoEngine, JobError> {
+        self.one_of(&IoEngine::NAMES, "use libaio, io_uring, sync or psync, or leave it out")
+    }
+
+    pub(crate) fn verify(self) -> Result<Option<VerifyWord>, JobError> {
+        let words = [
+            ("pattern", Some(VerifyWord::Pattern)),
+            ("crc32c", Some(VerifyWord::Crc32c)),
+            ("0", None),
+        ];
+        self.one_of(&words, "use crc32c or pattern")
+    }
+
+    pub(crate) fn pattern(self) -> Result<VerifyPattern, JobError> {
+        let text = self.text()?;
+        VerifyPattern::parse(text).map_err(|cause| JobError::Pattern {
+            option: self.option,
+            value: text.to_owned(),
+            cause,
+        })
+    }
+
+    pub(crate) fn grants(self) -> Result<GrantMode, JobError> {
+        let text = self.text()?;
+        GrantMode::ALL
+            .into_iter()
+            .find(|mode| mode.name() == text)
+            .ok_or_else(|| self.wrong("use persistent, persistent-copy or per-request"))
+    }
+
+    pub(crate) fn percent(self) -> Result<u8, JobError> {
+        match self.count()? {
+            percent @ 0..=100 => Ok(percent as u8),
+            _ => Err(self.wrong("over 100 %; use 0 to 100")),
+        }
+    }
+
+    pub(crate) fn block_bytes(self) -> Result<u32, JobError> {
+        match self.number(number::parse_bytes)? {
+            0 => Err(self.wrong("an empty block; use for example 4k")),
+            bytes if !bytes.is_multiple_of(SECTOR_BYTES.into()) => {
+                Err(self.wrong("not a multiple of the 512-byte sector; use for example 4k"))
+            }
+            bytes => u32::try_from(bytes)
+                .ok()
+                .filter(|bytes| *bytes <= BS_BYTES_MAX)
+                .ok_or_else(|| self.wrong("a request holds 256 pages; use at most 1m")),
+        }
+    }
+
+    pub(crate) fn iodepth(self) -> Result<u32, JobError> {
+        match self.count()? {
+            0 => Err(self.wrong("nothing in flight; use 1 to 512")),
+            depth => u32::try_from(depth)
+                .ok()
+                .filter(|depth| *depth <= IODEPTH_MAX)
+                .ok_or_else(|| self.wrong("the largest ring has 512 slots; use 1 to 512")),
+        }
+    }
+
+    pub(crate) fn runtime_ns(self) -> Result<u64, JobError> {
+        match self.number(number::parse_time_ns)? {
+            0 => Err(self.wrong("no time at all; leave it out to run until all bytes are done")),
+            ns if ns > RUNTIME_NS_MAX => Err(self.wrong("too long; use at most 30d")),
+            ns => Ok(ns),
+        }
+    }
+
+    /// A time of up to 30 days; `bare_is_us` where fio takes a bare number for microseconds.
+    pub(crate) fn delay_ns(self, bare_is_us: bool) -> Result<u64, JobError> {
+        let is_bare = self.text()?.bytes().all(|byte| byte.is_ascii_digit());
+        let ns = match is_bare && bare_is_us {
+            true => self.count()?.checked_mul(1_000),
+            false => Some(self.number(number::parse_time_ns)?),
+        };
+        ns.filter(|ns| *ns <= RUNTIME_NS_MAX).ok_or_else(|| self.wrong("too long; use at most 30d"))
+    }
+
+    /// An I/O count that 0 turns off, or an iodepth.
+    pub(crate) fn batch(self) -> Result<u32, JobError> {
+        let depth = u32::try_from(self.count()?).ok().filter(|depth| *depth <= IODEPTH_MAX);
+        depth.ok_or_else(|| self.wrong("over the greatest iodepth; use that or less"))
+    }
+
+    pub(crate) fn on_error(self) -> Result<OnError, JobError> {
+        self.one_of(&OnError::NAMES, "use none, read, write, io, verify or all")
+    }
+
+    pub(crate) fn poll(self) -> Result<Poll, JobError> {
+        if self.text()? == "auto" {
+            return Ok(Poll::Auto);
+        }
+        match self.count()? {
+            us @ 0..=1_000_000 => Ok(Poll::Us(us as u32)),
+            _ => Err(self.wrong("over a second; use auto or 0 to 1000000")),
+        }
+    }
+
+    pub(crate) fn queues(self) -> Result<u32, JobError> {
+        const _: () = assert!(QUEUES_MAX == 32);
+        let queues = u32::try_from(self.count()?).ok();
+        queues
+            .filter(|queues| (1..=QUEUES_MAX).contains(queues))
+            .ok_or_else(|| self.wrong("a disk has at least one queue; use 1 to 32"))
+    }
+
+    /// Disks, or one disk and the path of a file on it: what begins with `/` and is no `/dev/`.
+    pub(crate) fn filename(self) -> Result<(Vec<String>, Option<String>), JobError> {
+        let text = self.text()?;
+        let (disks, file) = match text.split_once(":/") {
+            Some((disks, path)) if !path.starts_with("dev/") => (disks, Some(format!("/{path}"))),
+            _ => (text, None),
+        };
+        let disks = self.disks(disks)?;
+        if file.is_some() && disks.len() > 1 {
+            return Err(self.wrong("several disks and a file; give each file a job of its own"));
+        }
+        Ok((disks, file))
+    }
+
+    fn disks(self, text: &str) -> Result<Vec<String>, JobError> {
+        let mut disks = Vec::new();
+        for path in text.split(':') {
+            let disk = path.strip_prefix("/dev/").unwrap_or(path);
+            if disk.is_empty() || !disk.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                return Err(self.wrong("not a disk; use for example /dev/xvda or xvda:xvdb"));
+            }
+            if disks.iter().any(|known| known == disk) {
+                return Err(self.wrong("a disk is named twice; name each once"));
+            }
+            disks.push(disk.to_owned());
+        }
+        Ok(disks)
+    }
+}

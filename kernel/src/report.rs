@@ -1,0 +1,16 @@
+//! The result on its way to dom0.
+
+use core::fmt;
+
+use guest_protocol::ResultFramer;
+use results::JobResult;
+
+use crate::say;
+
+/// Prints what jobs did and what ended the run early, if anything, for a program to read.
+pub fn print(results: &[JobResult], failure: Option<&dyn fmt::Display>) {
+    let mut print = |line: fmt::Arguments<'_>| say!("{line}");
+    let mut framer = ResultFramer::begin(&mut print);
+    results::emit(results, failure, &mut |part| framer.text(part));
+    framer.end();
+}

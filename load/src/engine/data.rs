@@ -1,0 +1,340 @@
+//! What is in a slot's pages: filled before a write, checked after a read.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use drivers::blkfront::{QueuePair, Slot};
+use drivers::hypervisor::Hypervisor;
+use xen_abi::PAGE_SIZE;
+use xen_abi::blkif::SECTOR_SIZE;
+
+use crate::verify::header::{HEADER_BYTES, digest};
+use crate::verify::{Field, Header, Mismatch, Written};
+use fio_job::{Buffers, Job, JobError, Method, Region, VerifyPattern};
+
+/// Whether a job's I/Os take long to be made or checked, apart from what the disk does.
+pub(super) fn takes_long(job: &Job) -> bool {
+    job.verify.is_some() || job.rw.writes() && job.buffers != Buffers::Stamped
+}
+
+/// Fills all free slots with noise, each with its own; [`fill`] does the rest for each write.
+pub(super) fn fill_all<H: Hypervisor>(queue: &mut QueuePair<'_, H>, bytes: u32) {
+    let slots: Vec<Slot> = core::iter::from_fn(|| queue.acquire()).collect();
+    for slot in slots {
+        let mut noise = Noise(slot.index() as u64);
+        for offset in (0..bytes as usize).step_by(8) {
+            queue.write_data(&slot, offset, &noise.next_word());
+        }
+        queue.release(slot);
+    }
+}
+
+/// Fills a slot for a write that nobody checks, the run's write number `number`.
+#[inline]
+pub(super) fn fill<H: Hypervisor>(
+    buffers: &Buffers,
+    queue: &mut QueuePair<'_, H>,
+    slot: &Slot,
+    offset: u64,
+    number: u64,
+    bytes: u32,
+) {
+    match buffers {
+        Buffers::Stamped => stamp(queue, slot, offset, number, bytes),
+        Buffers::Pattern(pattern) => fill_pattern(pattern, queue, slot, offset, bytes),
+        Buffers::Refilled { zeros_percent } => {
+            refill(*zeros_percent, queue, slot, offset ^ number.rotate_left(32), bytes);
+        }
+    }
+}
+
+/// Makes every sector of a write unlike all others, so that no backend saves work on equal data
+/// (fio's `scramble_buffers`, which is on by default).
+#[inline]
+fn stamp<H: Hypervisor>(
+    queue: &mut QueuePair<'_, H>,
+    slot: &Slot,
+    offset: u64,
+    number: u64,
+    bytes: u32,
+) {
+    for start in (0..bytes as usize).step_by(SECTOR_SIZE as usize) {
+        // One write of both words, for each one checks the slot anew.
+        let mut stamp = [0; 16];
+        stamp[..8].copy_from_slice(&(offset + start as u64).to_le_bytes());
+        stamp[8..].copy_from_slice(&number.to_le_bytes());
+        queue.write_data(slot, start, &stamp);
+    }
+}
+
+/// Fills a slot with noise that ends in so many per cent of zeros, sector by sector (fio's
+/// `buffer_compress_chunk` is 512 by default).
+#[cold]
+fn refill<H: Hypervisor>(
+    zeros_percent: u8,
+    queue: &mut QueuePair<'_, H>,
+    slot: &Slot,
+    seed: u64,
+    bytes: u32,
+) {
+    let mut noise = Noise(seed);
+    let mut sector = [0; SECTOR_SIZE as usize];
+    let noise_bytes = sector.len() * usize::from(100 - zeros_percent) / 100;
+    for start in (0..bytes as usize).step_by(sector.len()) {
+        noise.fill(&mut sector[..noise_bytes]);
+        queue.write_data(slot, start, &sector);
+    }
+}
+
+/// A linear congruential generator (Knuth's MMIX).
+struct Noise(u64);
+
+impl Noise {
+    fn next_word(&mut self) -> [u8; 8] {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0.to_le_bytes()
+    }
+
+    fn fill(&mut self, out: &mut [u8]) {
+        for part in out.chunks_mut(8) {
+            part.copy_from_slice(&self.next_word()[..part.len()]);
+        }
+    }
+}
+
+/// The block of an I/O.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    /// The disk's number in the run.
+    pub(super) disk: usize,
+    /// From the start of the disk, or of the job's file there, in bytes.
+    pub(super) offset: u64,
+}
+
+/// How a job fills what it writes and checks what it reads (`verify=`).
+pub(super) struct Checks {
+    method: Method,
+    block_bytes: u32,
+    /// When the run began.
+    run_ns: u64,
+    /// From 1.
+    job: u16,
+    /// By disk; `None` where the job is not, or where it will not read what it writes.
+    written: Vec<Option<Written>>,
+}
+
+impl Checks {
+    /// Those of `job`, number `number` of the run that began at `run_ns` on so many disks; `None`
+    /// if it verifies nothing.
+    pub(super) fn new(job: &Job, number: usize, run_ns: u64, disks: usize) -> Option<Self> {
+        Some(Self {
+            method: job.verify.as_ref()?.method.clone(),
+            block_bytes: job.bs_bytes,
+            run_ns,
+            job: (number as u16).wrapping_add(1),
+            written: (0..disks).map(|_| None).collect(),
+        })
+    }
+
+    /// From now on tells which write each block of a region of `job`, in which there are `ios` I/Os
+    /// at most, had last, if the job is to know.
+    ///
+    /// # Errors
+    /// If there is no memory for that.
+    pub(super) fn track(
+        &mut self,
+        job: &Job,
+        disk: usize,
+        region: Region,
+        ios: u64,
+    ) -> Result<(), JobError> {
+        let reads_own = job.rw.writes() && job.rw.reads() || job.reads_back();
+        if reads_own && self.needs_blocks_apart() {
+            let table = Written::new(region, self.block_bytes, ios);
+            let no_memory = || JobError::NoMemory { job: job.name.clone() };
+            self.written[disk] = Some(table.ok_or_else(no_memory)?);
+        }
+        Ok(())
+    }
+
+    /// Whether no I/O may go to a block that has one in flight: what its data should be is known
+    /// only for one at a time.
+    pub(super) fn needs_blocks_apart(&self) -> bool {
+        matches!(self.method, Method::Crc32c { .. })
+    }
+
+    /// Whether what was written at `place` is to be read back now: with `crc32c` each block once.
+    pub(super) fn claim(&mut self, place: Place) -> bool {
+        match &mut self.written[place.disk] {
+            Some(written) => written.claim(place.offset),
+            None => true,
+        }
+    }
+
+    /// Fills a slot for the write at `place`, the run's write number `count`.
+    pub(super) fn fill<H: Hypervisor>(
+        &mut self,
+        queue: &mut QueuePair<'_, H>,
+        slot: &Slot,
+        place: Place,
+        count: u64,
+    ) {
+        let interval_bytes = match &self.method {
+            Method::Pattern(pattern) => {
+                return fill_pattern(pattern, queue, slot, place.offset, self.block_bytes);
+            }
+            Method::Crc32c { interval_bytes } => *interval_bytes,
+        };
+        let write = Written::name(count);
+        if let Some(written) = &mut self.written[place.disk] {
+            written.set(place.offset, write);
+        }
+        for header in self.headers(place.offset, interval_bytes, write) {
+            fill_behind(header, place.offset, queue, slot);
+        }
+    }
+
+    /// Makes the pages of a slot unlike the block at `place`, before that is read: they may hold it
+    /// from an earlier I/O, and a backend that does nothing would be right. No sector of a block
+    /// begins with this noise, but for one in 2^64; and all of a sector is checked.
+    pub(super) fn spoil<H: Hypervisor>(
+        &self,
+        queue: &mut QueuePair<'_, H>,
+        slot: &Slot,
+        place: Place,
+    ) {
+        queue.spoil(slot, self.block_bytes, Noise(!(self.run_ns ^ place.offset)).next_word());
+    }
+
+    /// Checks what was read at `place`. In a job that writes, what it has not written itself may
+    /// be anything.
+    pub(super) fn check<H: Hypervisor>(
+        &self,
+        queue: &QueuePair<'_, H>,
+        slot: &Slot,
+        place: Place,
+    ) -> Result<(), Mismatch> {
+        let interval_bytes = match &self.method {
+            Method::Pattern(pattern) => {
+                return check_pattern(pattern, queue, slot, place.offset, self.block_bytes);
+            }
+            Method::Crc32c { interval_bytes } => *interval_bytes,
+        };
+        let write = match &self.written[place.disk] {
+            Some(written) => match written.get(place.offset) {
+                None => return Ok(()),
+                write => write,
+            },
+            None => None,
+        };
+        self.headers(place.offset, interval_bytes, write.unwrap_or_default())
+            .try_for_each(|header| check_behind(header, write.is_some(), place.offset, queue, slot))
+    }
+
+    /// The headers of the block at `offset`.
+    fn headers(
+        &self,
+        offset: u64,
+        interval_bytes: u32,
+        write: u32,
+    ) -> impl Iterator<Item = Header> + use<> {
+        let (run_ns, job) = (self.run_ns, self.job);
+        (0..self.block_bytes).step_by(interval_bytes as usize).map(move |start| Header {
+            interval_bytes,
+            offset_bytes: offset + u64::from(start),
+            run_ns,
+            job,
+            write,
+        })
+    }
+}
+
+/// The parts of `range`, none of which crosses a page.
+fn parts(range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let end_of =
+        move |start: usize| (start / PAGE_SIZE + 1).saturating_mul(PAGE_SIZE).min(range.end);
+    let first = range.start..end_of(range.start);
+    core::iter::successors(Some(first), move |part| Some(part.end..end_of(part.end)))
+        .take_while(|part| !part.is_empty())
+}
+
+/// Where in the slot of the block at `block_offset` a header stands, and the data behind it.
+fn layout(header: &Header, block_offset: u64) -> (usize, Range<usize>) {
+    let start = (header.offset_bytes - block_offset) as usize;
+    (start, start + HEADER_BYTES..start + header.interval_bytes as usize)
+}
+
+/// Writes a header into a slot, and noise behind it that no other write has.
+fn fill_behind<H: Hypervisor>(
+    header: Header,
+    block_offset: u64,
+    queue: &mut QueuePair<'_, H>,
+    slot: &Slot,
+) {
+    let (start, data) = layout(&header, block_offset);
+    let mut noise = Noise(header.run_ns ^ header.offset_bytes ^ u64::from(header.write) << 32);
+    let mut digest = digest();
+    let mut page = [0; PAGE_SIZE];
+    for part in parts(data) {
+        let bytes = &mut page[..part.len()];
+        noise.fill(bytes);
+        digest.update(bytes);
+        queue.write_data(slot, part.start, bytes);
+    }
+    queue.write_data(slot, start, &header.to_bytes(digest.finalize()));
+}
+
+/// Checks a header in a slot and the data behind it.
+fn check_behind<H: Hypervisor>(
+    header: Header,
+    knows_writer: bool,
+    block_offset: u64,
+    queue: &QueuePair<'_, H>,
+    slot: &Slot,
+) -> Result<(), Mismatch> {
+    let (start, data) = layout(&header, block_offset);
+    let mut found = [0; HEADER_BYTES];
+    queue.read_data(slot, start, &mut found);
+    let expected = header.check(&found, knows_writer)?;
+    let mut digest = digest();
+    let mut page = [0; PAGE_SIZE];
+    for part in parts(data) {
+        let bytes = &mut page[..part.len()];
+        queue.read_data(slot, part.start, bytes);
+        digest.update(bytes);
+    }
+    header.same(Field::DataChecksum, digest.finalize().into(), expected.into())
+}
+
+/// Fills a slot with the pattern of the block at `offset`.
+fn fill_pattern<H: Hypervisor>(
+    pattern: &VerifyPattern,
+    queue: &mut QueuePair<'_, H>,
+    slot: &Slot,
+    offset: u64,
+    bytes: u32,
+) {
+    let mut page = [0; PAGE_SIZE];
+    for part in parts(0..bytes as usize) {
+        let bytes = &mut page[..part.len()];
+        pattern.fill(offset, part.start, bytes);
+        queue.write_data(slot, part.start, bytes);
+    }
+}
+
+/// Compares what was read with the pattern of the block at `offset`.
+fn check_pattern<H: Hypervisor>(
+    pattern: &VerifyPattern,
+    queue: &QueuePair<'_, H>,
+    slot: &Slot,
+    offset: u64,
+    bytes: u32,
+) -> Result<(), Mismatch> {
+    let mut page = [0; PAGE_SIZE];
+    parts(0..bytes as usize).try_for_each(|part| {
+        let bytes = &mut page[..part.len()];
+        queue.read_data(slot, part.start, bytes);
+        pattern.check(offset, part.start, bytes).map_err(Mismatch::from)
+    })
+}

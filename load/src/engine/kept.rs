@@ -1,0 +1,52 @@
+//! Which pages backends keep mapped: windows of use while jobs run, and the count at their end.
+
+use alloc::vec::Vec;
+
+use drivers::hypervisor::Hypervisor;
+use results::PagesKept;
+
+use super::Disk;
+
+/// How long a window of use is, in nanoseconds. Two of them, and what may pass between two looks at
+/// the clock, are less than the 60 s after which Linux's backend unmaps a page that nobody used
+/// (its `persistent_grant_unused_seconds`).
+const WINDOW_NS: u64 = 20_000_000_000;
+
+/// The windows of all queues of a run.
+pub(super) struct Windows {
+    next_ns: u64,
+}
+
+impl Windows {
+    /// The first window; what was read before the run, to find files, is forgotten.
+    pub(super) fn begin<H: Hypervisor>(disks: &mut [Disk<'_, '_, H>], now_ns: u64) -> Self {
+        begin_window(disks);
+        begin_window(disks);
+        Self { next_ns: now_ns.saturating_add(WINDOW_NS) }
+    }
+
+    /// Begins the next window if it is time.
+    pub(super) fn tick<H: Hypervisor>(&mut self, disks: &mut [Disk<'_, '_, H>], now_ns: u64) {
+        if now_ns < self.next_ns {
+            return;
+        }
+        begin_window(disks);
+        self.next_ns = now_ns.saturating_add(WINDOW_NS);
+    }
+}
+
+fn begin_window<H: Hypervisor>(disks: &mut [Disk<'_, '_, H>]) {
+    let queues = disks.iter_mut().flat_map(|disk| disk.queues.iter_mut());
+    queues.for_each(|queue| queue.begin_window());
+}
+
+/// What the backend of each disk keeps mapped, over its queues; `None` where that can't be counted.
+pub(super) fn count<H: Hypervisor>(disks: &[Disk<'_, '_, H>]) -> Vec<Option<PagesKept>> {
+    let of_disk = |disk: &Disk<'_, '_, H>| {
+        disk.queues.iter().try_fold(PagesKept::default(), |sum, queue| {
+            let one = queue.pages_kept()?;
+            Some(PagesKept { used: sum.used + one.used, kept: sum.kept + one.kept })
+        })
+    };
+    disks.iter().map(of_disk).collect()
+}

@@ -1,0 +1,170 @@
+//! A job's part on one disk: its pattern, how much of it is left, and the I/O that comes next.
+
+use alloc::vec::Vec;
+
+use drivers::blkfront::Operation;
+
+use super::data::Place;
+use crate::file_map::{FileMap, Lookup};
+use crate::pattern::{Io, Pattern};
+use fio_job::Direction;
+use fio_job::{Job, Region};
+
+/// A job's part on one disk, or in a file there.
+pub(super) struct Lane {
+    pub(super) disk: usize,
+    pub(super) region: Region,
+    file: Option<Lookup>,
+    /// As it was at the start, to read back what was written.
+    from_start: Pattern,
+    pattern: Pattern,
+    /// The direction of the next I/O, where it is known.
+    direction: Option<Direction>,
+    /// I/Os yet to be put.
+    pub(super) left: u64,
+    /// Bytes yet to be put, where I/Os are of several sizes; otherwise they never end.
+    bytes_left: u64,
+    /// I/Os taken from the pattern, put or passed over.
+    drawn: u64,
+}
+
+impl Lane {
+    pub(super) fn new(
+        disk: usize,
+        file: Option<&FileMap>,
+        job: &Job,
+        region: Region,
+        pattern: Pattern,
+    ) -> Self {
+        let bs_bytes = u64::from(job.bs_bytes);
+        let bytes = region.io_bytes.unwrap_or(u64::MAX);
+        let (left, bytes_left) = match job.bs_mix {
+            Some(_) => (u64::MAX, bytes),
+            None => (region.io_bytes.map_or(u64::MAX, |bytes| bytes / bs_bytes), u64::MAX),
+        };
+        Self {
+            disk,
+            region,
+            file: file.map(Lookup::new),
+            from_start: pattern.clone(),
+            pattern,
+            direction: None,
+            left,
+            bytes_left,
+            drawn: 0,
+        }
+    }
+
+    /// Whether nothing is left.
+    pub(super) fn is_done(&self) -> bool {
+        self.left == 0
+    }
+
+    /// What is left, in bytes; `None` if it never ends.
+    pub(super) fn bytes_to_go(&self, bs_bytes: u32) -> Option<u64> {
+        // What never ends is counted down, too.
+        let ends = |count: u64| (count <= u64::MAX / 2).then_some(count);
+        let ios = ends(self.left).map(|ios| ios.saturating_mul(bs_bytes.into()));
+        match (ios, ends(self.bytes_left)) {
+            (Some(0), _) => Some(0),
+            (_, Some(bytes)) => Some(bytes),
+            (ios, None) => ios,
+        }
+    }
+
+    /// The next I/O of a job with nothing but its pattern to mind.
+    #[inline]
+    pub(super) fn next_plain(&mut self) -> Option<Io> {
+        self.left = self.left.checked_sub(1)?;
+        Some(self.pattern.next_io())
+    }
+
+    /// Where on the disk the job's byte at `offset` is.
+    #[inline]
+    pub(super) fn disk_offset(&mut self, offset: u64) -> u64 {
+        self.file.as_mut().map_or(offset, |file| file.disk_offset(offset))
+    }
+
+    /// The direction of the next I/O.
+    pub(super) fn next_direction(&mut self) -> Direction {
+        *self.direction.get_or_insert_with(|| self.pattern.next_direction())
+    }
+
+    /// The next I/O goes in this direction.
+    pub(super) fn turn_to(&mut self, direction: Direction) {
+        self.direction = Some(direction);
+    }
+
+    /// The next I/O, unless nothing is left.
+    pub(super) fn next_io(&mut self) -> Option<Io> {
+        self.left = self.left.checked_sub(1)?;
+        let direction = self.next_direction();
+        self.direction = None;
+        let io = self.pattern.next_in(direction);
+        self.drawn += 1;
+        self.bytes_left = self.bytes_left.saturating_sub(io.bytes.into());
+        if self.bytes_left == 0 {
+            self.left = 0;
+        }
+        Some(io)
+    }
+
+    /// The last I/O was passed over, and so is not done.
+    pub(super) fn pass_over(&mut self) {
+        self.left += 1;
+    }
+
+    /// Begins anew, for as many I/Os as were taken.
+    pub(super) fn go_back(&mut self) {
+        self.pattern = self.from_start.clone();
+        self.direction = None;
+        (self.left, self.drawn) = (self.drawn, 0);
+    }
+}
+
+/// An I/O to put.
+#[derive(Clone, Copy)]
+pub(super) struct Next {
+    pub(super) place: Place,
+    /// Where on the disk it goes, in bytes.
+    pub(super) disk_offset: u64,
+    pub(super) operation: Operation,
+    pub(super) bytes: u32,
+}
+
+impl Next {
+    #[inline]
+    pub(super) fn new(lane: &mut Lane, io: Io) -> Self {
+        let operation = match io.direction {
+            Direction::Read => Operation::Read,
+            Direction::Write => Operation::Write,
+            Direction::Trim => Operation::Discard,
+        };
+        let place = Place { disk: lane.disk, offset: io.offset };
+        Self { place, disk_offset: lane.disk_offset(io.offset), operation, bytes: io.bytes }
+    }
+}
+
+/// What an operation is counted as; a flush is none of these.
+#[inline]
+pub(super) fn direction_of(operation: Operation) -> Option<Direction> {
+    match operation {
+        Operation::Read => Some(Direction::Read),
+        Operation::Write => Some(Direction::Write),
+        Operation::Discard => Some(Direction::Trim),
+        _ => None,
+    }
+}
+
+/// Cuts what lanes have left to `ios` in all, as if they were taken in turn.
+pub(super) fn share_out(ios: u64, lanes: &mut [Lane]) {
+    let mut open: Vec<&mut Lane> = lanes.iter_mut().collect();
+    // What those that end early leave goes to the others.
+    open.sort_by_key(|lane| lane.left);
+    let (mut ios_left, lanes_count) = (ios, open.len());
+    for (index, lane) in open.iter_mut().enumerate() {
+        let lanes_left = (lanes_count - index) as u64;
+        lane.left = lane.left.min(ios_left.div_ceil(lanes_left));
+        ios_left -= lane.left;
+    }
+}

@@ -1,0 +1,206 @@
+//! What holds a job's next I/O back: rates, pauses, batches, and flushes that come before it.
+//!
+//! Only jobs that ask for such things come here; the others pay nothing for it.
+
+use fio_job::Direction;
+use fio_job::number::NS_PER_SECOND;
+use fio_job::{Pace, Rate, Think};
+
+/// A time that never comes, in nanoseconds.
+pub(super) const NEVER: u64 = u64::MAX;
+
+/// How far a job is with its [`Pace`].
+#[derive(Debug)]
+pub(super) struct Rules {
+    rate: Option<Rate>,
+    /// What counts for the rate: I/Os or bytes put, by direction.
+    put: [u64; 3],
+    think: Option<Think>,
+    /// I/Os since the last pause.
+    thought_over: u64,
+    /// When the pause that has begun ends.
+    pause_end_ns: Option<u64>,
+    flush_after: Option<u64>,
+    /// Writes since the last flush.
+    unflushed: u64,
+    batch_min: u32,
+    batch_max: u32,
+}
+
+/// What comes next, as far as the job's past decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// An I/O.
+    Io,
+    /// A flush.
+    Flush,
+    /// Nothing, until an I/O of the job completes.
+    Completion,
+    /// Nothing until then, in nanoseconds.
+    Until(u64),
+}
+
+impl Rules {
+    /// Those of a job with this iodepth.
+    pub(super) fn new(pace: &Pace, iodepth: u32) -> Self {
+        let (batch_min, batch_max) =
+            pace.batch.map_or((1, iodepth), |batch| (batch.min, batch.max));
+        Self {
+            rate: pace.rate,
+            put: [0; 3],
+            think: pace.think,
+            thought_over: 0,
+            pause_end_ns: None,
+            flush_after: pace.flush_after,
+            unflushed: 0,
+            batch_min,
+            batch_max,
+        }
+    }
+
+    /// How many I/Os may be put now that there is room for so many; `idle` if none are in flight.
+    pub(super) fn batch(&self, room: u32, idle: bool) -> u32 {
+        if room >= self.batch_min || idle { room.min(self.batch_max) } else { 0 }
+    }
+
+    /// What comes next.
+    pub(super) fn turn(&mut self, now_ns: u64, outstanding: u32) -> Turn {
+        if self.flush_after.is_some_and(|writes| self.unflushed >= writes) {
+            self.unflushed = 0;
+            return Turn::Flush;
+        }
+        let Some(think) = self.think.filter(|think| self.thought_over >= think.blocks) else {
+            return Turn::Io;
+        };
+        if outstanding != 0 {
+            return Turn::Completion;
+        }
+        let end_ns = *self.pause_end_ns.get_or_insert(now_ns.saturating_add(think.time_ns));
+        if now_ns < end_ns {
+            return Turn::Until(end_ns);
+        }
+        (self.thought_over, self.pause_end_ns) = (0, None);
+        Turn::Io
+    }
+
+    /// The direction of an I/O that should go in direction `drawn`. Where the rate holds that back,
+    /// a mixed job may go the other way instead, as in fio.
+    ///
+    /// # Errors
+    /// When to ask again, if the rate forbids any I/O now.
+    pub(super) fn direction(
+        &self,
+        drawn: Direction,
+        may_switch: bool,
+        start_ns: u64,
+        now_ns: u64,
+    ) -> Result<Direction, u64> {
+        let due_ns = |direction| self.due_ns(direction, start_ns);
+        let other = match drawn {
+            Direction::Read => Direction::Write,
+            Direction::Write => Direction::Read,
+            Direction::Trim => Direction::Trim,
+        };
+        if due_ns(drawn) <= now_ns {
+            Ok(drawn)
+        } else if !may_switch {
+            Err(due_ns(drawn))
+        } else if due_ns(other) <= now_ns {
+            Ok(other)
+        } else {
+            Err(due_ns(drawn).min(due_ns(other)))
+        }
+    }
+
+    /// When the next I/O of a direction is due, by what was put since the start.
+    fn due_ns(&self, direction: Direction, start_ns: u64) -> u64 {
+        let Some(limit) = self.rate.and_then(|rate| rate.of(direction)) else { return 0 };
+        let put = u128::from(self.put[direction as usize]);
+        let after_ns = put * u128::from(NS_PER_SECOND) / u128::from(limit);
+        start_ns.saturating_add(u64::try_from(after_ns).unwrap_or(NEVER))
+    }
+
+    /// The time that rates count from begins anew.
+    pub(super) fn start_anew(&mut self) {
+        self.put = [0; 3];
+    }
+
+    /// An I/O was put.
+    pub(super) fn count(&mut self, direction: Direction, bytes: u32) {
+        let in_ios = self.rate.is_none_or(|rate| rate.in_ios);
+        self.put[direction as usize] += if in_ios { 1 } else { u64::from(bytes) };
+        self.thought_over += 1;
+        self.unflushed += u64::from(direction == Direction::Write);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fio_job::parse;
+
+    fn rules(options: &str) -> Rules {
+        let line = std::format!("rw=rw filename=xvda iodepth=8 {options}");
+        Rules::new(&parse(&line).expect(&line)[0].pace, 8)
+    }
+
+    #[test]
+    fn a_rate_spreads_ios_and_catches_up() {
+        let mut rules = rules("rate=4k");
+        let at = |rules: &Rules, now_ns| rules.direction(Direction::Read, false, 100, now_ns);
+        assert_eq!(at(&rules, 100), Ok(Direction::Read));
+        rules.count(Direction::Read, 8192);
+        assert_eq!(at(&rules, 200), Err(100 + 2 * NS_PER_SECOND));
+        let late_ns = 100 + 10 * NS_PER_SECOND;
+        for _ in 0..4 {
+            assert_eq!(at(&rules, late_ns), Ok(Direction::Read));
+            rules.count(Direction::Read, 8192);
+        }
+        assert_eq!(at(&rules, late_ns - 1), Err(late_ns));
+        rules.start_anew();
+        assert_eq!(at(&rules, 100), Ok(Direction::Read));
+    }
+
+    #[test]
+    fn a_mixed_job_goes_the_way_that_is_due() {
+        let mut rules = rules("rate_iops=1,10");
+        rules.count(Direction::Read, 512);
+        let at = |rules: &Rules, switch| rules.direction(Direction::Read, switch, 0, 50);
+        assert_eq!(at(&rules, true), Ok(Direction::Write));
+        assert_eq!(at(&rules, false), Err(NS_PER_SECOND));
+        rules.count(Direction::Write, 512);
+        assert_eq!(at(&rules, true), Err(NS_PER_SECOND / 10));
+        let only_writes = super::tests::rules("rate_iops=,10");
+        assert_eq!(at(&only_writes, false), Ok(Direction::Read));
+    }
+
+    #[test]
+    fn a_pause_begins_when_all_is_done() {
+        let mut rules = rules("thinktime=5 thinktime_blocks=2");
+        for _ in 0..2 {
+            assert_eq!(rules.turn(0, 0), Turn::Io);
+            rules.count(Direction::Write, 512);
+        }
+        assert_eq!(rules.turn(10, 2), Turn::Completion);
+        assert_eq!(rules.turn(1_000, 0), Turn::Until(6_000));
+        assert_eq!(rules.turn(5_999, 0), Turn::Until(6_000));
+        assert_eq!(rules.turn(6_000, 0), Turn::Io);
+    }
+
+    #[test]
+    fn writes_are_flushed_and_reads_do_not_count() {
+        let mut rules = rules("fsync=2");
+        for direction in [Direction::Write, Direction::Read, Direction::Write] {
+            assert_eq!(rules.turn(0, 3), Turn::Io);
+            rules.count(direction, 512);
+        }
+        assert_eq!([(); 2].map(|()| rules.turn(0, 3)), [Turn::Flush, Turn::Io]);
+    }
+
+    #[test]
+    fn batches_wait_for_room_unless_nothing_is_in_flight() {
+        let rules = rules("iodepth_batch=4 iodepth_batch_complete_max=6");
+        assert_eq!([3, 4, 8].map(|room| rules.batch(room, false)), [0, 4, 6]);
+        assert_eq!(rules.batch(2, true), 2);
+    }
+}

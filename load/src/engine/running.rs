@@ -1,0 +1,585 @@
+//! A job under way: which I/O comes next, and what came of those before.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use drivers::blkfront::Operation;
+use drivers::hypervisor::Hypervisor;
+use results::PagesKept;
+
+use super::data::{Checks, Place};
+use super::lane::{Lane, Next, direction_of, share_out};
+use super::owed::{Flights, InFlight};
+use super::ramp::Ramp;
+use super::rules::{NEVER, Rules, Turn};
+use super::span::Span;
+use super::stolen::Theft;
+use super::{Disk, RunError};
+use crate::pattern::Pattern;
+use fio_job::Direction;
+use fio_job::Job;
+use results::{Counters, DirectionResult, Done, JobResult, Together};
+
+/// I/Os that a read-back passes over at once because others did for the same block. A long job's
+/// are billions, and in between the loop must see what completes and whether it is to stop.
+const READ_BACK_LOOKS: u32 = 1000;
+
+/// A job that is under way.
+pub(super) struct Running {
+    pub(super) result: JobResult,
+    /// Each I/O is put as one completes, without asking any rule.
+    pub(super) plain: bool,
+    lanes: Vec<Lane>,
+    next_lane: usize,
+    /// Where the last I/O went, and so a flush goes.
+    last_disk: usize,
+    pub(super) outstanding: u32,
+    /// I/Os put and completed in this pass of the loop.
+    put: u32,
+    completed: u32,
+    pub(super) checks: Option<Checks>,
+    phase: Phase,
+    rules: Rules,
+    span: Span,
+    ramp: Ramp,
+    /// Errors until the ramp's end.
+    ramp_errors: u64,
+    pub(super) theft: Theft,
+    /// How long the reads took that came before those of the read-back.
+    read_before_ns: u64,
+    /// The group of jobs that is reported together with it, if there are others in it.
+    pub(super) group: Option<usize>,
+    /// When to ask again, though nothing completes.
+    pub(super) wake_ns: u64,
+    sleeps: u64,
+}
+
+/// Which of the I/Os that come next are put, and how.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// All, as they come.
+    Free,
+    /// Those to blocks that have none of the job's in flight, so that each block's data is known
+    /// (fio's `serialize_overlap`, but the next block is taken instead of waiting for this one).
+    Apart,
+    /// The writes once more, as reads.
+    ReadBack,
+}
+
+impl Running {
+    /// The job that is number `number` of the run that begins at `run_ns`.
+    pub(super) fn new<H: Hypervisor>(
+        job: Job,
+        number: usize,
+        run_ns: u64,
+        disks: &[Disk<'_, '_, H>],
+    ) -> Result<Self, RunError> {
+        // Jobs that run together visit different blocks; the first of each stage the same.
+        let seed = job.randseed.unwrap_or(run_ns).wrapping_add(number as u64);
+        let mut lanes = Vec::new();
+        for (disk_number, disk) in disks.iter().enumerate() {
+            if !job.disks.iter().any(|name| name == disk.name) {
+                continue;
+            }
+            if job.rw.changes() && disk.info.read_only {
+                return Err(RunError::ReadOnly { job: job.name, disk: disk.name.into() });
+            }
+            if job.pace.flush_after.is_some() && !disk.info.flush {
+                return Err(RunError::NoFlush { job: job.name, disk: disk.name.into() });
+            }
+            if job.rw.trims() && disk.info.discard.is_none() {
+                return Err(RunError::NoDiscard { job: job.name, disk: disk.name.into() });
+            }
+            let most_bytes = disk.info.request_bytes_max;
+            if job.data_bytes() > most_bytes {
+                let (bs_bytes, disk) = (job.bs_bytes, disk.name.into());
+                return Err(RunError::BlockTooLarge { job: job.name, bs_bytes, disk, most_bytes });
+            }
+            let sector_bytes = disk.info.logical_sector_bytes;
+            let file = disk.file(&job).map_err(RunError::Job)?;
+            let size_bytes = file.map_or(disk.info.bytes(), |file| file.size_bytes);
+            let name = file.map_or(disk.name, |file| &file.path);
+            let region = job.resolve(name, size_bytes, sector_bytes).map_err(RunError::Job)?;
+            if let Some(file) = file {
+                file.check(&job, region, sector_bytes).map_err(RunError::Job)?;
+            }
+            let pattern = Pattern::new(&job, region, seed);
+            lanes.push(Lane::new(disk_number, file, &job, region, pattern));
+        }
+        if let Some(ios) = job.number_ios {
+            share_out(ios, &mut lanes);
+        }
+        let checks = Checks::new(&job, number, run_ns, disks.len());
+        let apart = job.rw.writes() && checks.as_ref().is_some_and(Checks::needs_blocks_apart);
+        Ok(Self {
+            plain: false,
+            phase: if apart { Phase::Apart } else { Phase::Free },
+            rules: Rules::new(&job.pace, job.iodepth),
+            checks,
+            result: JobResult::new(job),
+            lanes,
+            next_lane: 0,
+            last_disk: 0,
+            outstanding: 0,
+            put: 0,
+            completed: 0,
+            span: Span::new(0, 0),
+            ramp: Ramp::Absent,
+            ramp_errors: 0,
+            theft: Theft::default(),
+            read_before_ns: 0,
+            group: None,
+            wake_ns: NEVER,
+            sleeps: 0,
+        })
+    }
+
+    /// Makes the tables that its checks need. They may take all memory but a little, so everything
+    /// else of all jobs is there before.
+    ///
+    /// # Errors
+    /// If there is no memory for them.
+    pub(super) fn make_tables(&mut self) -> Result<(), RunError> {
+        let Some(checks) = &mut self.checks else { return Ok(()) };
+        let mut lanes = self.lanes.iter();
+        lanes
+            .try_for_each(|lane| checks.track(&self.result.job, lane.disk, lane.region, lane.left))
+            .map_err(RunError::Job)
+    }
+
+    /// Its time runs from now on, or from the end of its delay.
+    pub(super) fn begin(&mut self, now_ns: u64, theft: Theft) {
+        self.theft = theft;
+        let (pace, runtime_ns) = (&self.result.job.pace, self.result.job.runtime_ns);
+        let start_ns = now_ns.saturating_add(pace.start_delay_ns);
+        let measured_ns = start_ns.saturating_add(pace.ramp_ns);
+        self.ramp = Ramp::new(start_ns, pace.ramp_ns);
+        let end_ns = runtime_ns.map_or(NEVER, |runtime| measured_ns.saturating_add(runtime));
+        self.span = Span::new(start_ns, end_ns);
+    }
+
+    /// How long the job will have taken since `from_ns`, as far as that can be told: by its time,
+    /// or by how far it has come.
+    pub(super) fn expected_ns(&self, from_ns: u64, now_ns: u64) -> Option<u64> {
+        let job = &self.result.job;
+        let end_ns = self.span.end_ns();
+        let by_time_ns = (end_ns != NEVER).then(|| end_ns.saturating_sub(from_ns));
+        if job.time_based {
+            return by_time_ns;
+        }
+        let done = (self.result.read.bytes + self.result.write.bytes) as f64;
+        let to_go = self.lanes.iter().map(|lane| Some(lane.bytes_to_go(job.bs_bytes)? as f64));
+        let Some(to_go) = to_go.sum::<Option<f64>>().filter(|_| done > 0.0) else {
+            return by_time_ns;
+        };
+        // All writes are still to be read back.
+        let twice = job.reads_back() && self.phase != Phase::ReadBack;
+        let parts = if twice { 2.0 } else { 1.0 };
+        let so_far_ns = now_ns.saturating_sub(from_ns) as f64;
+        let by_bytes_ns = (so_far_ns * (done + to_go) * parts / done) as u64;
+        Some(by_time_ns.map_or(by_bytes_ns, |by_time_ns| by_bytes_ns.min(by_time_ns)))
+    }
+
+    /// Whether it is reported together with the job before it.
+    pub(super) fn is_with_group(&self) -> bool {
+        self.result.job.reporting.with_group
+    }
+
+    pub(super) fn uses(&self, disk: usize) -> bool {
+        self.lanes.iter().any(|lane| lane.disk == disk)
+    }
+
+    pub(super) fn writes_to(&self, disk: usize) -> bool {
+        self.result.job.rw.writes() && self.uses(disk)
+    }
+
+    /// An I/O is in flight now.
+    #[inline]
+    pub(super) fn count_put(&mut self) {
+        self.outstanding += 1;
+        self.put += 1;
+        self.result.classes.put(self.outstanding);
+    }
+
+    /// An I/O is no more in flight.
+    #[inline]
+    pub(super) fn count_completed(&mut self, now_ns: u64) {
+        self.outstanding -= 1;
+        self.completed += 1;
+        self.span.note_end(now_ns);
+    }
+
+    /// The backends are told of what was put.
+    #[inline]
+    pub(super) fn end_pass(&mut self) {
+        if self.put > 0 {
+            self.result.classes.submitted(self.put);
+        }
+        if self.completed > 0 {
+            self.result.classes.completed(self.completed);
+        }
+        (self.put, self.completed) = (0, 0);
+    }
+
+    /// Nothing is in flight and nothing will be.
+    pub(super) fn is_done(&self) -> bool {
+        self.outstanding == 0 && self.wake_ns == NEVER
+    }
+
+    /// Notes that it is measured from now on or from a moment ago, once.
+    pub(super) fn note_begin(&mut self, hypervisor: &impl Hypervisor, now_ns: u64) {
+        let begin_ns = self.span.begin_ns();
+        if !self.ramp.is_all() && now_ns >= begin_ns {
+            self.theft.begin(hypervisor, begin_ns, now_ns);
+        }
+    }
+
+    /// Notes what was stolen from it, if it is done.
+    pub(super) fn note_end(&mut self, hypervisor: &impl Hypervisor) {
+        if self.is_done() {
+            self.theft.end(hypervisor);
+        }
+    }
+
+    /// An I/O has succeeded.
+    #[inline]
+    pub(super) fn count(&mut self, io: &InFlight, now_ns: u64) {
+        let Some(direction) = direction_of(io.operation) else {
+            return self.count_flush(io, now_ns);
+        };
+        let done = Done {
+            direction,
+            bytes: io.bytes,
+            latency_ns: now_ns - io.start_ns,
+            elapsed_ns: self.span.elapsed_ns(now_ns),
+        };
+        if self.span.counts(now_ns) && self.span.times(io.start_ns) {
+            self.result.count(&done);
+        } else {
+            self.count_at_edge(io, &done, now_ns);
+        }
+    }
+
+    /// Counts an I/O that was in flight when what is measured began or ended.
+    #[cold]
+    fn count_at_edge(&mut self, io: &InFlight, done: &Done, now_ns: u64) {
+        if self.span.counts(now_ns) {
+            self.result.count_done(done);
+        }
+        if self.span.times(io.start_ns) {
+            self.result.count_latency(done);
+        }
+    }
+
+    /// Counts an I/O among those of all jobs of its group.
+    pub(super) fn count_together(&self, io: &InFlight, now_ns: u64, all: &mut Together) {
+        let counts = !self.ramp.is_all() && self.span.counts(now_ns);
+        if let Some(direction) = direction_of(io.operation).filter(|_| counts) {
+            all.record(direction, self.span.clock_ns(), now_ns, io.bytes.into());
+        }
+    }
+
+    /// A direction of all jobs of its group took until its own end, at least.
+    pub(super) fn end_together(&self, direction: Direction) -> u64 {
+        let own = self.result.direction(direction);
+        let end_ns = self.span.clock_ns().saturating_add(own.runtime_ns);
+        if own.runtime_ns == 0 { 0 } else { end_ns }
+    }
+
+    #[cold]
+    fn count_flush(&mut self, io: &InFlight, now_ns: u64) {
+        let figures = &mut self.result.flush;
+        figures.ios += u64::from(self.span.counts(now_ns));
+        if self.span.times(io.start_ns) {
+            figures.latency.record(now_ns - io.start_ns);
+        }
+    }
+
+    #[inline]
+    fn figures(&mut self, operation: Operation) -> &mut DirectionResult {
+        match operation {
+            Operation::Read => &mut self.result.read,
+            Operation::Write => &mut self.result.write,
+            Operation::Discard => &mut self.result.trim,
+            _ => &mut self.result.flush,
+        }
+    }
+
+    /// An I/O has failed at `now_ns`; whether the job ends because of it.
+    pub(super) fn count_failure(&mut self, operation: Operation, now_ns: u64) -> bool {
+        self.figures(operation).errors += 1;
+        let on_error = self.result.job.on_error;
+        let goes_on = if operation == Operation::Read { on_error.read } else { on_error.write };
+        if !goes_on {
+            self.stop(now_ns);
+        }
+        !goes_on
+    }
+
+    /// The run ends at `now_ns` and this I/O is still in flight: it has failed.
+    pub(super) fn count_lost(&mut self, io: &InFlight, now_ns: u64) {
+        self.figures(io.operation).errors += 1;
+        self.span.note_end(now_ns);
+    }
+
+    /// A read brought the wrong data at `now_ns`; whether the job ends because of it.
+    pub(super) fn count_mismatch(&mut self, now_ns: u64) -> bool {
+        self.result.read.errors += 1;
+        let fatal = self.result.job.verify.as_ref().is_some_and(|verify| verify.fatal);
+        if fatal {
+            self.stop(now_ns);
+        }
+        fatal
+    }
+
+    /// The vCPU sleeps; that is one of this job's sleeps if it waits for something.
+    pub(super) fn count_sleep(&mut self) {
+        self.sleeps += u64::from(self.outstanding != 0);
+    }
+
+    /// The next I/O of a [plain](Self::plain) job, on its disks in turn, as fio takes its files.
+    #[inline]
+    pub(super) fn next_plain(&mut self, now_ns: u64) -> Option<Next> {
+        if self.span.is_over(now_ns) {
+            return None;
+        }
+        for _ in 0..self.lanes.len() {
+            let number = self.next_lane;
+            self.advance_lane();
+            let lane = &mut self.lanes[number];
+            if let Some(io) = lane.next_plain() {
+                return Some(Next::new(lane, io));
+            }
+        }
+        None
+    }
+
+    /// How many I/Os may be put now, as far as room and batches decide.
+    pub(super) fn batch(&mut self) -> u32 {
+        self.wake_ns = self.ramp.end_ns();
+        let room = self.result.job.iodepth.saturating_sub(self.outstanding);
+        self.rules.batch(room, self.outstanding == 0)
+    }
+
+    /// All of a batch was put: asks again at once if there is room for another.
+    pub(super) fn go_on_at(&mut self, now_ns: u64) {
+        let wake_ns = self.wake_ns;
+        self.wake_ns = if self.batch() == 0 { wake_ns } else { now_ns };
+    }
+
+    /// The next I/O of any job, if one may be put now. Otherwise [`wake_ns`](Self::wake_ns) says
+    /// when to ask again, unless a completion or nothing at all is to be waited for.
+    pub(super) fn next_ruled(&mut self, now_ns: u64, flights: &Flights<'_>) -> Option<Next> {
+        self.wake_ns = self.ramp.end_ns();
+        if self.span.is_over(now_ns) || self.is_out_of_ios() {
+            self.wake_ns = NEVER;
+            return None;
+        }
+        let start_ns = self.span.start_ns();
+        if now_ns < start_ns {
+            self.wake_ns = start_ns;
+            return None;
+        }
+        if self.phase == Phase::ReadBack {
+            return self.next_read_back(now_ns);
+        }
+        match self.rules.turn(now_ns, self.outstanding) {
+            Turn::Io => {}
+            Turn::Flush => {
+                let place = Place { disk: self.last_disk, offset: 0 };
+                return Some(Next { place, disk_offset: 0, operation: Operation::Flush, bytes: 0 });
+            }
+            Turn::Completion => return None,
+            Turn::Until(wake_ns) => return self.wait_until(wake_ns),
+        }
+        // Those that are read back must be the pattern's.
+        let Job { rw, iodepth, .. } = self.result.job;
+        let may_switch = rw.reads() && rw.writes() && self.checks.is_none();
+        for _ in 0..self.lanes.len() {
+            let number = self.next_lane;
+            let lane = &mut self.lanes[number];
+            // Where blocks are drawn at random the free ones may never come, so the search has an
+            // end. What it does not find is asked for again when an I/O completes, and one is in
+            // flight: with none, the first block would have been free.
+            for _ in 0..=iodepth {
+                if lane.is_done() {
+                    break;
+                }
+                let drawn = lane.next_direction();
+                match self.rules.direction(drawn, may_switch, start_ns, now_ns) {
+                    Ok(direction) => lane.turn_to(direction),
+                    Err(due_ns) => return self.wait_until(due_ns),
+                }
+                let Some(io) = lane.next_io() else { break };
+                let is_free = || flights.on(lane.disk).all(|other| other.offset != io.offset);
+                if self.phase == Phase::Free || is_free() {
+                    self.rules.count(io.direction, io.bytes);
+                    self.last_disk = lane.disk;
+                    let next = Next::new(lane, io);
+                    self.advance_lane();
+                    return Some(next);
+                }
+                lane.pass_over();
+            }
+            self.advance_lane();
+        }
+        None
+    }
+
+    #[inline]
+    fn advance_lane(&mut self) {
+        let next = self.next_lane + 1;
+        self.next_lane = if next == self.lanes.len() { 0 } else { next };
+    }
+
+    fn wait_until(&mut self, wake_ns: u64) -> Option<Next> {
+        // A runtime that ends before ends the job, and a ramp's end is not to be missed.
+        self.wake_ns = wake_ns.min(self.span.end_ns()).min(self.ramp.end_ns());
+        None
+    }
+
+    fn next_read_back(&mut self, now_ns: u64) -> Option<Next> {
+        let mut looks = 0..READ_BACK_LOOKS;
+        for lane in &mut self.lanes {
+            while let Some(io) = lane.next_io() {
+                let place = Place { disk: lane.disk, offset: io.offset };
+                let checks = self.checks.as_mut();
+                if io.direction == Direction::Write && checks.is_some_and(|c| c.claim(place)) {
+                    let next = Next::new(lane, io);
+                    return Some(Next { operation: Operation::Read, ..next });
+                }
+                if looks.next().is_none() {
+                    self.wake_ns = now_ns;
+                    return None;
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether the ramp ended, by `now_ns` or before; then [`end_ramp`](Self::end_ramp) is due.
+    pub(super) fn is_ramp_over(&self, now_ns: u64) -> bool {
+        now_ns >= self.ramp.end_ns()
+    }
+
+    /// Whether an I/O that was done at `now_ns` was so after the ramp, whose end is still due.
+    pub(super) fn has_left_ramp(&self, now_ns: u64) -> bool {
+        now_ns > self.ramp.end_ns()
+    }
+
+    /// Forgets what was measured until the end of the ramp, of which the disks used `used`; errors
+    /// are told all the same.
+    pub(super) fn end_ramp(&mut self, used: Vec<Counters>) {
+        self.result.forget_figures();
+        self.ramp_errors = self.result.errors();
+        self.span.begin_measured(self.ramp.end_ns());
+        self.rules.start_anew();
+        (self.ramp, self.sleeps) = (Ramp::Over(used), 0);
+    }
+
+    /// Takes the job to the loop's short way, if it may go there from now on.
+    pub(super) fn settle(&mut self) {
+        let job = &self.result.job;
+        let pace = &job.pace;
+        let ruled = pace.rate.is_some()
+            || pace.think.is_some()
+            || pace.flush_after.is_some()
+            || pace.batch.is_some()
+            || job.bs_mix.is_some();
+        let waits = self.wake_ns != NEVER || self.ramp.end_ns() != NEVER;
+        let checks = job.rw.reads() && self.read_checks().is_some();
+        self.plain = self.phase == Phase::Free && !job.reads_back() && !checks && !ruled && !waits;
+    }
+
+    /// Whether all writes are done and are to be read back.
+    pub(super) fn is_reading_back_due(&self) -> bool {
+        self.is_done()
+            && self.phase != Phase::ReadBack
+            && !self.span.is_stopped()
+            && self.result.job.reads_back()
+    }
+
+    /// Goes through the same I/Os again, to read what was written.
+    pub(super) fn begin_reading_back(&mut self, now_ns: u64) {
+        self.end_phase();
+        self.phase = Phase::ReadBack;
+        self.ramp.outlast();
+        self.read_before_ns = self.result.read.runtime_ns;
+        let behind_ns = self.span.go_on(now_ns, self.read_before_ns);
+        self.result.read.samples.begin(behind_ns);
+        self.lanes.iter_mut().for_each(Lane::go_back);
+    }
+
+    /// Whether nothing is left to put.
+    fn is_out_of_ios(&self) -> bool {
+        self.lanes.iter().all(Lane::is_done)
+    }
+
+    /// All I/Os of its phase have ended: tells how long each direction took. Those that are mixed
+    /// took the same time, as in fio.
+    pub(super) fn end_phase(&mut self) {
+        let (job_ns, phase_ns) = self.span.took_ns(self.is_out_of_ios());
+        let reads_ns = self.read_before_ns + phase_ns;
+        let JobResult { read, write, trim, flush, runtime_ns, .. } = &mut self.result;
+        *runtime_ns = job_ns;
+        let mut sides = [(read, reads_ns), (write, phase_ns), (trim, phase_ns), (flush, phase_ns)];
+        // What is read back was written before.
+        let going_on = if self.phase == Phase::ReadBack { 1 } else { sides.len() };
+        for (side, ns) in &mut sides[..going_on] {
+            if side.ios + side.errors != 0 {
+                side.runtime_ns = *ns;
+            }
+        }
+    }
+
+    /// Puts no more I/Os, from `now_ns` on.
+    pub(super) fn stop(&mut self, now_ns: u64) {
+        self.span.stop(now_ns, self.is_out_of_ios());
+        self.wake_ns = NEVER;
+    }
+
+    /// How a read at this point is checked, if it is.
+    pub(super) fn read_checks(&self) -> Option<&Checks> {
+        let checked = self.phase != Phase::Free || !self.result.job.rw.writes();
+        self.checks.as_ref().filter(|_| checked)
+    }
+
+    /// Why a job that came to its end has nothing to show, if so.
+    pub(super) fn nothing_measured(&self) -> Option<String> {
+        let (job, stolen) = (&self.result.job, self.theft.stolen());
+        let is_stopped = self.span.is_stopped();
+        if is_stopped { None } else { self.ramp.nothing_measured(job, self.is_empty(), stolen) }
+    }
+
+    /// Whether no I/O of those that were put since the ramp has ended.
+    fn is_empty(&self) -> bool {
+        let JobResult { read, write, trim, .. } = &self.result;
+        let timed = [read, write, trim].map(|side| side.latency.moments().count());
+        timed.iter().sum::<u64>() == 0 && self.result.errors() == self.ramp_errors
+    }
+
+    /// The result, with what its disks counted unless other jobs used them too, and the pages that
+    /// their backends keep mapped if all could be counted. What a ramp did stays unmeasured when
+    /// the job ends first, unlike in fio; but errors are told.
+    pub(super) fn into_result(
+        mut self,
+        used: &[Counters],
+        shared: &[bool],
+        kept: &[Option<PagesKept>],
+    ) -> JobResult {
+        let is_unmeasured = matches!(self.ramp, Ramp::Over(_)) && self.is_empty();
+        if self.ramp.is_all() || is_unmeasured {
+            self.result.forget_figures();
+        } else if !self.lanes.iter().any(|lane| shared[lane.disk]) {
+            let disks = self.lanes.iter().map(|lane| used[lane.disk] - self.ramp.used(lane.disk));
+            let sum = disks.fold(Counters::default(), |sum, disk| sum + disk);
+            self.result.counters = Some(Counters { sleeps: self.sleeps, ..sum });
+        }
+        let JobResult { read, write, trim, .. } = &mut self.result;
+        [read, write, trim].into_iter().for_each(|side| side.samples.finish(side.runtime_ns));
+        let pages = self.lanes.iter().map(|lane| Some((lane.disk, kept[lane.disk]?)));
+        self.result.stolen = self.theft.stolen();
+        self.result.pages = pages.collect::<Option<_>>().unwrap_or_default();
+        self.result
+    }
+}

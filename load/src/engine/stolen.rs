@@ -1,0 +1,59 @@
+//! How long the vCPU was kept from running while a job was measured.
+//!
+//! The hypervisor is asked when the jobs of a run begin, and twice for each, when what is measured
+//! begins and when it has ended; never in between.
+
+use drivers::hypervisor::Hypervisor;
+
+use results::Stolen;
+
+/// What is known of a job.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Theft {
+    /// Nothing is measured yet. So much was stolen when the run began, if the hypervisor tells.
+    Before(Option<u64>),
+    /// It is measured since then; until then so much was stolen.
+    Since(u64, Option<u64>),
+    /// It has ended.
+    Known(Option<Stolen>),
+}
+
+impl Default for Theft {
+    /// Of a run that has not begun.
+    fn default() -> Self {
+        Self::Before(None)
+    }
+}
+
+impl Theft {
+    /// A run begins.
+    pub(super) fn new(hypervisor: &impl Hypervisor) -> Self {
+        Self::Before(hypervisor.stolen_ns())
+    }
+
+    /// The job is measured from `begin_ns` on, as is seen at `now_ns`; only the first time counts.
+    /// What was stolen in between belongs to it: a pause may be why it is seen late.
+    pub(super) fn begin(&mut self, hypervisor: &impl Hypervisor, begin_ns: u64, now_ns: u64) {
+        let Self::Before(first_ns) = *self else { return };
+        let late_ns = now_ns.saturating_sub(begin_ns);
+        let before_ns = hypervisor.stolen_ns().zip(first_ns).map(|(stolen_ns, first_ns)| {
+            stolen_ns - stolen_ns.saturating_sub(first_ns).min(late_ns)
+        });
+        *self = Self::Since(begin_ns, before_ns);
+    }
+
+    /// The job has ended, now or before; only the first time counts.
+    pub(super) fn end(&mut self, hypervisor: &impl Hypervisor) {
+        let Self::Since(begin_ns, before_ns) = *self else { return };
+        // The clock first at the beginning and last at the end: what is stolen is within.
+        let stolen_ns = hypervisor.stolen_ns().zip(before_ns);
+        let of_ns = hypervisor.now_ns().saturating_sub(begin_ns);
+        let stolen = stolen_ns.map(|(now_ns, before_ns)| now_ns.saturating_sub(before_ns));
+        *self = Self::Known(stolen.map(|ns| Stolen { ns, of_ns }));
+    }
+
+    /// What was stolen from a job that was measured and has ended.
+    pub(super) fn stolen(self) -> Option<Stolen> {
+        if let Self::Known(stolen) = self { stolen } else { None }
+    }
+}

@@ -1,0 +1,321 @@
+//! Where a file's bytes are on its disk, found out once, so that I/O on the file goes straight to
+//! the ring: one look-up for each I/O, no copy, no cache.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use fs::{ReadBlocks, Volume};
+
+use fio_job::{Job, JobError, Region};
+
+/// The most pieces of a file that are kept: 1.5 MiB of memory.
+pub const PIECES_MAX: usize = 1 << 16;
+/// How often a hole may go on where the volume gave up following it, in the whole file. Below a
+/// hole there are no indirect blocks, so that none goes on; in a hostile volume there may be
+/// millions, each of which is looked at.
+const HOLES_MAX: usize = 256;
+
+/// Why a file can't be looked up.
+#[derive(Debug)]
+pub enum LookUpError<E> {
+    /// What the file system says.
+    Fs(fs::Error<E>),
+    /// More than [`PIECES_MAX`] pieces.
+    TooManyPieces,
+    /// A hole, here at this byte of the file, has more indirect blocks than any that was made by
+    /// leaving blocks out.
+    Hole(u64),
+}
+
+impl<E: fmt::Display> fmt::Display for LookUpError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fs(error) => error.fmt(f),
+            Self::TooManyPieces => write!(f, "the file lies in more than {PIECES_MAX} pieces"),
+            Self::Hole(offset) => write!(
+                f,
+                "the file's hole at byte {offset} has indirect blocks without end; \
+                 check the volume with fsck"
+            ),
+        }
+    }
+}
+
+/// A piece of a file that lies on the disk in one piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Of its first byte, in the file.
+    pub file_offset: u64,
+    /// Of its first byte, on the disk.
+    pub disk_offset: u64,
+    /// Its length in bytes, above 0.
+    pub len_bytes: u64,
+}
+
+impl Extent {
+    fn file_end(&self) -> u64 {
+        self.file_offset.saturating_add(self.len_bytes)
+    }
+}
+
+/// A file as jobs see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileMap {
+    /// Its path on the disk's file system.
+    pub path: String,
+    /// Its length in bytes.
+    pub size_bytes: u64,
+    /// Whether its blocks are also the live volume's, so that no job may write there.
+    snapshot: bool,
+    /// In the order of the file, apart from each other; what is between two is a hole.
+    extents: Vec<Extent>,
+}
+
+impl FileMap {
+    /// A file of `size_bytes` without any bytes yet: a hole.
+    pub fn new(path: String, size_bytes: u64) -> Self {
+        Self { path, size_bytes, snapshot: false, extents: Vec::new() }
+    }
+
+    /// Looks a file up.
+    ///
+    /// # Errors
+    /// [`LookUpError`].
+    pub fn look_up<D: ReadBlocks, B: AsMut<[u8]>>(
+        volume: &mut Volume<D, B>,
+        path: &str,
+    ) -> Result<Self, LookUpError<D::Error>> {
+        let inode = volume.lookup(path.as_bytes()).map_err(LookUpError::Fs)?;
+        let mut map = Self::new(path.to_owned(), inode.size_bytes);
+        map.snapshot = inode.is_snapshot();
+        let (mut file_offset, mut in_hole, mut holes) = (0, false, 0);
+        while let Some(found) = volume.next_extent(&inode, file_offset).map_err(LookUpError::Fs)? {
+            if let Some(disk_offset) = found.disk_offset {
+                let extent = Extent { file_offset, disk_offset, len_bytes: found.len };
+                if map.push(extent) > PIECES_MAX {
+                    return Err(LookUpError::TooManyPieces);
+                }
+            } else if in_hole {
+                holes += 1;
+                if holes > HOLES_MAX {
+                    return Err(LookUpError::Hole(file_offset));
+                }
+            }
+            in_hole = found.disk_offset.is_none();
+            file_offset += found.len;
+        }
+        Ok(map)
+    }
+
+    /// Adds a piece behind those that are there; one that goes on where the last ends, in the file
+    /// and on the disk, makes it longer. Answers how many pieces there are.
+    ///
+    /// # Panics
+    /// When it is not behind them, which is a bug of the caller.
+    pub fn push(&mut self, extent: Extent) -> usize {
+        match self.extents.last_mut() {
+            Some(last)
+                if last.file_end() == extent.file_offset
+                    && last.disk_offset.checked_add(last.len_bytes) == Some(extent.disk_offset) =>
+            {
+                last.len_bytes += extent.len_bytes;
+            }
+            last => {
+                assert!(last.is_none_or(|last| last.file_end() <= extent.file_offset));
+                self.extents.push(extent);
+            }
+        }
+        self.extents.len()
+    }
+
+    /// Whether each block of `job` in `region` is one piece of the disk, of whole sectors, and may
+    /// be written if the job does that.
+    ///
+    /// # Errors
+    /// [`JobError::Snapshot`], [`JobError::Hole`] and [`JobError::Broken`].
+    pub(crate) fn check(
+        &self,
+        job: &Job,
+        region: Region,
+        sector_bytes: u32,
+    ) -> Result<(), JobError> {
+        let file = || self.path.clone();
+        if self.snapshot && job.rw.changes() {
+            return Err(JobError::Snapshot { file: file() });
+        }
+        let bs = u64::from(job.bs_bytes);
+        let region_end = region.offset_bytes + region.size_bytes;
+        let is_sectors = |bytes: u64| bytes.is_multiple_of(u64::from(sector_bytes.max(1)));
+        let mut covered = region.offset_bytes;
+        let mut wrong_at = None;
+        // The largest power of two that divides every break's distance from the region's start.
+        let mut unit = 1 << 63;
+        for extent in &self.extents {
+            if extent.file_end() <= covered || extent.file_offset >= region_end {
+                continue;
+            }
+            if extent.file_offset > covered {
+                break;
+            }
+            let shift = covered - extent.file_offset;
+            let into_region = covered - region.offset_bytes;
+            if !into_region.is_multiple_of(bs) || !is_sectors(extent.disk_offset + shift) {
+                wrong_at.get_or_insert(covered);
+            }
+            unit = unit.min(lowest_bit(into_region)).min(lowest_bit(extent.disk_offset + shift));
+            covered = extent.file_end();
+        }
+        if covered < region_end {
+            return Err(JobError::Hole { file: file(), offset: covered });
+        }
+        match wrong_at {
+            None => Ok(()),
+            Some(offset) => Err(JobError::Broken {
+                file: file(),
+                offset,
+                bs_bytes: job.bs_bytes,
+                fits_bytes: if is_sectors(unit) { unit } else { 0 },
+            }),
+        }
+    }
+}
+
+/// The largest power of two that divides `value`.
+fn lowest_bit(value: u64) -> u64 {
+    1_u64.checked_shl(value.trailing_zeros()).unwrap_or(1 << 63)
+}
+
+/// Finds places of a file on the disk.
+#[derive(Clone, Debug)]
+pub(crate) struct Lookup {
+    extents: Vec<Extent>,
+    /// The piece of the last answer: the next is often there too.
+    last: usize,
+}
+
+impl Lookup {
+    pub(crate) fn new(map: &FileMap) -> Self {
+        Self { extents: map.extents.clone(), last: 0 }
+    }
+
+    /// Where on the disk the file's byte at `offset` is, which [`FileMap::check`] has found there.
+    #[inline]
+    pub(crate) fn disk_offset(&mut self, offset: u64) -> u64 {
+        let at = |extent: &Extent| offset.wrapping_sub(extent.file_offset);
+        if at(&self.extents[self.last]) >= self.extents[self.last].len_bytes {
+            self.last = self.extents.partition_point(|extent| extent.file_offset <= offset) - 1;
+        }
+        let extent = &self.extents[self.last];
+        extent.disk_offset + at(extent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+    use fio_job::Rw;
+    use proptest::prelude::*;
+
+    /// 8 KiB at 1 MiB, then 4 KiB at 2 MiB, then, after a hole of 4 KiB, 16 KiB at 64 KiB.
+    fn file() -> FileMap {
+        let mut map = FileMap::new("/f".into(), 32 << 10);
+        let mut push = |file_offset, disk_offset, len_bytes| {
+            map.push(Extent { file_offset, disk_offset, len_bytes })
+        };
+        assert_eq!(push(0, 1 << 20, 4096), 1);
+        assert_eq!(push(4096, (1 << 20) + 4096, 4096), 1, "one goes on where the other ends");
+        assert_eq!(push(8192, 2 << 20, 4096), 2);
+        assert_eq!(push(16 << 10, 64 << 10, 16 << 10), 3);
+        map
+    }
+
+    fn check(bs_bytes: u32, offset_bytes: u64, size_bytes: u64) -> Result<(), String> {
+        let job = Job { bs_bytes, ..Job::default() };
+        let region = Region { offset_bytes, size_bytes, io_bytes: None };
+        file().check(&job, region, 512).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn places_are_found() {
+        let mut lookup = Lookup::new(&file());
+        for (offset, disk_offset) in [
+            (0, 1 << 20),
+            (8191, (1 << 20) + 8191),
+            (8192, 2 << 20),
+            (20 << 10, 68 << 10),
+            (4096, (1 << 20) + 4096),
+            (16 << 10, 64 << 10),
+        ] {
+            assert_eq!(lookup.disk_offset(offset), disk_offset, "{offset}");
+        }
+    }
+
+    #[test]
+    fn blocks_are_whole() {
+        assert_eq!(check(4096, 0, 12 << 10), Ok(()));
+        assert_eq!(check(8192, 0, 8192), Ok(()));
+        assert_eq!(check(16 << 10, 16 << 10, 16 << 10), Ok(()));
+        assert_eq!(
+            check(12 << 10, 0, 12 << 10),
+            Err("/f lies in several pieces, and a block of 12k would cross from one to the next \
+                 at byte 8192; use bs=8k or less"
+                .into())
+        );
+        assert_eq!(
+            check(4096, 0, 32 << 10),
+            Err("/f has a hole at byte 12288; choose another part by offset= and size=".into())
+        );
+        assert!(check(4096, 0, 13 << 10).is_err());
+    }
+
+    #[test]
+    fn nobody_writes_on_a_snapshot() {
+        let mut map = file();
+        map.snapshot = true;
+        let region = Region { offset_bytes: 0, size_bytes: 8192, io_bytes: None };
+        for rw in [Rw::Read, Rw::RandRead] {
+            assert_eq!(map.check(&Job { rw, ..Job::default() }, region, 512), Ok(()));
+        }
+        for rw in [Rw::Write, Rw::RandWrite, Rw::ReadWrite, Rw::RandRw, Rw::Trim, Rw::RandTrim] {
+            let refused = Err(JobError::Snapshot { file: "/f".into() });
+            assert_eq!(map.check(&Job { rw, ..Job::default() }, region, 512), refused, "{rw}");
+        }
+    }
+
+    #[test]
+    fn blocks_begin_with_a_sector() {
+        let mut map = FileMap::new("/f".into(), 16 << 10);
+        map.push(Extent { file_offset: 0, disk_offset: (1 << 20) + 512, len_bytes: 16 << 10 });
+        let job = Job { bs_bytes: 4096, ..Job::default() };
+        let region = Region { offset_bytes: 0, size_bytes: 16 << 10, io_bytes: None };
+        assert!(map.check(&job, region, 512).is_ok());
+        let broken =
+            JobError::Broken { file: "/f".into(), offset: 0, bs_bytes: 4096, fits_bytes: 0 };
+        assert_eq!(map.check(&job, region, 4096), Err(broken));
+    }
+
+    proptest! {
+        #[test]
+        fn every_place_is_its_own(lens in prop::collection::vec((1..9_u64, any::<bool>()), 1..40)) {
+            let mut map = FileMap::new("/f".into(), u64::MAX);
+            let (mut file_offset, mut disk_offset) = (0, 1 << 40);
+            let mut expected = Vec::new();
+            for (blocks, gap) in lens {
+                if gap {
+                    disk_offset -= 1 << 20;
+                }
+                map.push(Extent { file_offset, disk_offset, len_bytes: blocks * 512 });
+                expected.extend((0..blocks).map(|block| disk_offset + block * 512));
+                file_offset += blocks * 512;
+                disk_offset += blocks * 512;
+            }
+            let mut lookup = Lookup::new(&map);
+            for (block, &place) in expected.iter().enumerate().rev() {
+                prop_assert_eq!(lookup.disk_offset(block as u64 * 512), place);
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Whether a backend can be expected to keep the pages of jobs mapped: said before they run. What
+//! it did keep is counted after them ([`JobResult::pages_kept`](results::JobResult::pages_kept)).
+
+use alloc::format;
+use alloc::string::String;
+
+use xen_abi::PAGE_SIZE;
+use xen_abi::blkif::MAX_SEGMENTS;
+
+use fio_job::Job;
+
+/// Pages of a queue that Linux's backend keeps mapped unless its `max_persistent_grants` says
+/// otherwise. It tells no frontend.
+const LINUX_KEEPS: u64 = 1056;
+
+/// A warning to the user of a disk whose backend offers to keep pages mapped, if jobs that run
+/// together and let their pages stay granted use more on it than Linux's keeps.
+pub fn warning(jobs: &[Job], disk: &str) -> Option<String> {
+    let here = || jobs.iter().filter(|job| job.disks.iter().any(|name| name == disk));
+    let queues = here().map(|job| u64::from(job.queues)).max()?;
+    let pages = here().map(pages_in_flight).sum::<u64>().div_ceil(queues);
+    if pages <= LINUX_KEEPS || here().any(|job| !job.grants.is_persistent()) {
+        return None;
+    }
+    let queue = if queues > 1 { " of each queue" } else { "" };
+    Some(format!(
+        "{disk}: iodepth and bs use {pages} pages{queue}, of which Linux's backend keeps \
+         {LINUX_KEEPS} mapped unless max_persistent_grants of xen-blkback says otherwise; it maps \
+         the others for each request"
+    ))
+}
+
+/// Pages that are granted to a backend while all that a job may have in flight is.
+fn pages_in_flight(job: &Job) -> u64 {
+    if !job.rw.reads() && !job.rw.writes() {
+        return 0;
+    }
+    let data = u64::from(job.bs_bytes).div_ceil(PAGE_SIZE as u64);
+    // More segments than fit into a request stand in a page of their own.
+    let segments = u64::from(data > MAX_SEGMENTS as u64);
+    u64::from(job.iodepth) * (data + segments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fio_job::parse;
+
+    #[test]
+    fn only_jobs_that_use_too_many_pages_are_warned_of() {
+        for (line, pages) in [
+            ("bs=4k iodepth=512", None),
+            ("bs=128k iodepth=32", None),
+            ("bs=128k iodepth=64", Some("2112 pages,")),
+            ("bs=128k iodepth=64 ringmark_queues=2", None),
+            ("bs=128k iodepth=65 ringmark_queues=2", Some("1073 pages of each queue,")),
+            ("bs=1m iodepth=4", None),
+            ("bs=1m iodepth=5", Some("1285 pages,")),
+            ("bs=44k iodepth=96", None),
+            ("bs=44k iodepth=97", Some("1067 pages,")),
+            ("bs=128k iodepth=64 grants=persistent-copy", Some("2112 pages,")),
+            ("bs=128k iodepth=64 grants=per-request", None),
+            ("bs=128k iodepth=64 rw=randtrim", None),
+            ("bs=128k iodepth=32 numjobs=2", Some("2112 pages,")),
+            ("bssplit=4k/50:128k/50 norandommap rw=randread iodepth=64", Some("2112 pages,")),
+        ] {
+            let jobs = parse(&format!("{line} filename=xvda:xvdb")).expect(line);
+            let warning = warning(&jobs, "xvda");
+            assert_eq!(warning.is_some(), pages.is_some(), "{line}: {warning:?}");
+            let told = warning.unwrap_or_default();
+            assert!(told.contains(pages.unwrap_or_default()), "{line}: {told}");
+        }
+        let jobs = parse("bs=1m iodepth=9 filename=xvda").expect("a line");
+        assert_eq!(warning(&jobs, "xvdb"), None);
+    }
+
+    #[test]
+    fn the_jobs_of_no_options_are_within_what_is_kept() {
+        let jobs = Job::defaults_for("xvda");
+        assert_eq!(jobs.iter().find_map(|job| warning(core::slice::from_ref(job), "xvda")), None);
+    }
+}

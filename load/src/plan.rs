@@ -1,0 +1,124 @@
+//! From jobs that run together to what their disks must be set up for.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use core::fmt;
+
+use drivers::blkfront::{self, Setup};
+use drivers::ring;
+use fio_job::{GrantMode, Job};
+use xen_abi::PAGE_SIZE;
+
+// Limits of jobs are those of the frontend.
+const _: () = assert!(fio_job::IODEPTH_MAX == ring::ENTRIES_MAX);
+const _: () = assert!(fio_job::QUEUES_MAX == blkfront::QUEUES_MAX);
+const _: () = assert!(fio_job::BS_BYTES_MAX as usize == blkfront::PAGES_PER_SLOT_MAX * PAGE_SIZE);
+
+/// Jobs that run together but ask for different things of one disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// The disk's name, such as `xvda`.
+    pub disk: String,
+    /// What differs, as the end of a sentence about the jobs.
+    pub what: &'static str,
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { disk, what } = self;
+        write!(f, "jobs that run together on {disk} {what}; separate them with stonewall")
+    }
+}
+
+impl core::error::Error for Conflict {}
+
+/// Returns what the disk must be set up for; `None` if no job uses it.
+///
+/// # Errors
+/// Jobs that differ in what a disk can only be set up for once.
+pub fn setup_for(disk: &str, jobs: &[Job]) -> Result<Option<Setup>, Conflict> {
+    let conflict = |what| Conflict { disk: disk.to_owned(), what };
+    let (mut setup, mut iodepth): (Option<Setup>, u32) = (None, 0);
+    for job in jobs.iter().filter(|job| job.disks.iter().any(|name| name == disk)) {
+        let pages = (job.data_bytes() as usize).div_ceil(PAGE_SIZE);
+        let grants = frontends(job.grants);
+        let setup =
+            setup.get_or_insert(Setup { grants, queues: job.queues, slots: 0, pages_per_slot: 1 });
+        if setup.grants != grants {
+            return Err(conflict("ask for different grants"));
+        }
+        if setup.queues != job.queues {
+            return Err(conflict("ask for different ringmark_queues"));
+        }
+        iodepth += job.iodepth;
+        setup.slots = iodepth.div_ceil(setup.queues);
+        if setup.slots > ring::ENTRIES_MAX {
+            return Err(conflict("have iodepths that add up to more than 512 for each queue"));
+        }
+        setup.pages_per_slot = setup.pages_per_slot.max(pages);
+    }
+    Ok(setup)
+}
+
+/// Returns the frontend's word for a job's.
+fn frontends(mode: GrantMode) -> blkfront::GrantMode {
+    match mode {
+        GrantMode::Persistent => blkfront::GrantMode::Persistent,
+        GrantMode::PersistentCopy => blkfront::GrantMode::PersistentCopy,
+        GrantMode::PerRequest => blkfront::GrantMode::PerRequest,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fio_job::parse;
+
+    fn setup(line: &str) -> Result<Option<Setup>, &'static str> {
+        let jobs = parse(line).expect(line);
+        setup_for("xvda", &jobs).map_err(|conflict| conflict.what)
+    }
+
+    #[test]
+    fn a_disk_has_room_for_all_its_jobs() {
+        let grants = blkfront::GrantMode::Persistent;
+        let expected = |queues, slots, pages_per_slot| {
+            Ok(Some(Setup { grants, queues, slots, pages_per_slot }))
+        };
+        assert_eq!(setup("bs=4k iodepth=32 filename=xvda"), expected(1, 32, 1));
+        assert_eq!(setup("bs=6k iodepth=8 filename=xvdb:xvda"), expected(1, 8, 2));
+        let two = "--name=a --filename=xvda --iodepth=3 --bs=512 \
+                   --name=b --filename=xvda --iodepth=4 --bs=128k";
+        assert_eq!(setup(two), expected(1, 7, 32));
+        assert_eq!(setup("iodepth=33 ringmark_queues=2 filename=xvda"), expected(2, 17, 1));
+        // A trim has no data.
+        assert_eq!(setup("rw=trim bs=1m filename=xvda"), expected(1, 1, 1));
+        assert_eq!(setup("filename=xvdb"), Ok(None));
+        for (word, mode) in [
+            ("per-request", blkfront::GrantMode::PerRequest),
+            ("persistent-copy", blkfront::GrantMode::PersistentCopy),
+        ] {
+            let setup = setup(&alloc::format!("grants={word} filename=xvda")).unwrap();
+            assert_eq!(setup.map(|setup| setup.grants), Some(mode));
+        }
+    }
+
+    #[test]
+    fn jobs_that_run_together_agree() {
+        for (options, what) in [
+            (["grants=persistent", "grants=per-request"], Some("grants")),
+            (["ringmark_queues=1", "ringmark_queues=2"], Some("ringmark_queues")),
+            (["iodepth=512", "iodepth=1"], Some("512 for each queue")),
+            (["iodepth=511", "iodepth=1"], None),
+            (["iodepth=512 ringmark_queues=2", "iodepth=512 ringmark_queues=2"], None),
+        ] {
+            let words = |options: &str| options.replace(' ', " --");
+            let [one, two] = options.map(words);
+            let line = alloc::format!("--filename=xvda --name=a --{one} --name=b --{two}");
+            match (setup(&line), what) {
+                (Err(found), Some(what)) => assert!(found.ends_with(what), "{line}: {found}"),
+                (found, what) => assert!(found.is_ok() && what.is_none(), "{line}: {found:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The header of `verify=crc32c`: fio 3's `verify_header` (fio's verify.h) and behind it the
+//! checksum of the data, so that fio checks what ringmark wrote and the other way round.
+//!
+//! | bytes | fio's name | here |
+//! |---|---|---|
+//! | 0..2 | `magic` | 0xacca |
+//! | 2..4 | `verify_type` | 5, crc32c |
+//! | 4..8 | `len` | from this header to the next, in bytes |
+//! | 8..16 | `rand_seed` | the number of the write in its run |
+//! | 16..24 | `offset` | the header's place, in bytes from the start of the disk |
+//! | 24..32 | `time_sec`, `time_nsec` | when the run began, by the guest's clock |
+//! | 32..34 | `thread` | the number of the job in its run, from 1 |
+//! | 34..36 | `numberio` | the low half of the write's number |
+//! | 36..40 | `crc32` | CRC32C of the bytes before it |
+//! | 40..44 | `vhdr_crc32` | CRC32C of the bytes from 44 to the next header |
+//!
+//! All are least byte first. fio's CRC32C starts with all ones and is not inverted at the end.
+
+use core::fmt;
+
+use crc::{Algorithm, CRC_32_ISCSI, Crc, Digest, Table};
+
+use super::Mismatch;
+use fio_job::number::NS_PER_SECOND;
+
+/// Bytes of a header with the checksum of its data.
+pub const HEADER_BYTES: usize = 44;
+
+const MAGIC: u16 = 0xacca;
+const TYPE_CRC32C: u16 = 5;
+
+static ALGORITHM: Algorithm<u32> = Algorithm { xorout: 0, ..CRC_32_ISCSI };
+/// Sixteen tables of 1 KiB, for sixteen bytes at a time.
+static CRC32C: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&ALGORITHM);
+
+/// A checksum under way, over the data of a block.
+pub fn digest() -> Digest<'static, u32, Table<16>> {
+    CRC32C.digest()
+}
+
+/// What a header says, but for the checksums.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// From this header to the next, in bytes.
+    pub interval_bytes: u32,
+    /// The header's place, from the start of the disk.
+    pub offset_bytes: u64,
+    /// When the run began; with the number of the write no two writes are the same.
+    pub run_ns: u64,
+    /// The number of the job in its run, from 1.
+    pub job: u16,
+    /// The number of the write in its run.
+    pub write: u32,
+}
+
+/// Where a block differs from what it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// No header, or another program's.
+    Magic,
+    /// The header of another `verify=`.
+    Type,
+    /// The header was changed.
+    HeaderChecksum,
+    /// Written with another `bs=` or `verify_interval=`.
+    Length,
+    /// Another place's block: misdirected.
+    Offset,
+    /// Another run's block: the write was lost, or the read is stale.
+    Run,
+    /// An earlier write's block, or another disk's: lost, stale or misdirected.
+    Write,
+    /// The data was changed, or is of several writes: corrupted or torn.
+    DataChecksum,
+}
+
+impl Field {
+    /// Whether it is bits rather than a number.
+    pub(super) fn is_bits(self) -> bool {
+        matches!(self, Self::Magic | Self::HeaderChecksum | Self::DataChecksum)
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Magic => "magic",
+            Self::Type => "verify type",
+            Self::HeaderChecksum => "header checksum",
+            Self::Length => "length",
+            Self::Offset => "offset",
+            Self::Run => "start of the run in ns",
+            Self::Write => "number of the write",
+            Self::DataChecksum => "data checksum",
+        })
+    }
+}
+
+impl Header {
+    /// The header as it stands on the disk, with the checksum of its data.
+    pub fn to_bytes(self, data_checksum: u32) -> [u8; HEADER_BYTES] {
+        let mut bytes = [0; HEADER_BYTES];
+        let mut rest = bytes.as_mut_slice();
+        let mut put = |field: &[u8]| {
+            if let Some(place) = rest.split_off_mut(..field.len()) {
+                place.copy_from_slice(field);
+            }
+        };
+        put(&MAGIC.to_le_bytes());
+        put(&TYPE_CRC32C.to_le_bytes());
+        put(&self.interval_bytes.to_le_bytes());
+        put(&u64::from(self.write).to_le_bytes());
+        put(&self.offset_bytes.to_le_bytes());
+        put(&((self.run_ns / NS_PER_SECOND) as u32).to_le_bytes());
+        put(&((self.run_ns % NS_PER_SECOND) as u32).to_le_bytes());
+        put(&self.job.to_le_bytes());
+        put(&(self.write as u16).to_le_bytes());
+        let checksum = CRC32C.checksum(&bytes[..36]);
+        bytes[36..40].copy_from_slice(&checksum.to_le_bytes());
+        bytes[40..].copy_from_slice(&data_checksum.to_le_bytes());
+        bytes
+    }
+
+    /// Checks the header that came from the place of this one; answers the checksum that it has for
+    /// its data. `run_ns` and `write` count only if the writer is known.
+    ///
+    /// # Errors
+    /// The first thing that differs. The checksum of the header comes before what it protects.
+    pub fn check(&self, found: &[u8; HEADER_BYTES], knows_writer: bool) -> Result<u32, Mismatch> {
+        let read = |start: usize, length: usize| {
+            let bytes = found.iter().skip(start).take(length).rev();
+            bytes.fold(0, |value: u64, &byte| value << 8 | u64::from(byte))
+        };
+        let run_ns = read(24, 4) * NS_PER_SECOND + read(28, 4);
+        let checksum = CRC32C.checksum(&found[..36]).into();
+        self.same(Field::Magic, MAGIC.into(), read(0, 2))?;
+        self.same(Field::HeaderChecksum, checksum, read(36, 4))?;
+        self.same(Field::Type, TYPE_CRC32C.into(), read(2, 2))?;
+        self.same(Field::Length, self.interval_bytes.into(), read(4, 4))?;
+        self.same(Field::Offset, self.offset_bytes, read(16, 8))?;
+        if knows_writer {
+            self.same(Field::Run, self.run_ns, run_ns)?;
+            self.same(Field::Write, self.write.into(), read(8, 8))?;
+        }
+        Ok(read(40, 4) as u32)
+    }
+
+    /// Compares one thing about the block at this header.
+    ///
+    /// # Errors
+    /// If `found` is not what was `expected`.
+    pub fn same(&self, field: Field, expected: u64, found: u64) -> Result<(), Mismatch> {
+        let offset_bytes = self.offset_bytes;
+        let differs = Mismatch::Block { offset_bytes, field, expected, found };
+        if expected == found { Ok(()) } else { Err(differs) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A header that fio 3.33 wrote: bs=4k verify_interval=512, second block, second header.
+    const FIO: [u8; HEADER_BYTES] = [
+        0xca, 0xac, 0x05, 0x00, 0x00, 0x02, 0x00, 0x00, 0x2e, 0x56, 0xdb, 0xf6, 0x8c, 0x0a, 0xbb,
+        0x88, 0x00, 0x12, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xcb, 0x13,
+        0x0f, 0x07, 0x01, 0x00, 0x01, 0x00, 0x93, 0x7f, 0x57, 0x4a, 0x97, 0xae, 0x40, 0xc1,
+    ];
+    const HERE: Header =
+        Header { interval_bytes: 512, offset_bytes: 0x1200, run_ns: 0, job: 1, write: 0 };
+
+    fn wrong(found: &[u8; HEADER_BYTES], header: Header) -> Option<Field> {
+        match header.check(found, true) {
+            Err(Mismatch::Block { field, .. }) => Some(field),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn the_checksum_is_the_castagnoli_one_without_its_last_step() {
+        assert_eq!(CRC32C.checksum(b"123456789"), !0xe306_9283);
+    }
+
+    #[test]
+    fn fios_header_is_understood() {
+        assert_eq!(HERE.check(&FIO, false), Ok(0xc140_ae97));
+        // Its writer is not this run.
+        assert_eq!(wrong(&FIO, HERE), Some(Field::Run));
+    }
+
+    #[test]
+    fn every_bit_counts() {
+        for bit in 0..HEADER_BYTES * 8 {
+            let mut found = FIO;
+            found[bit / 8] ^= 1 << (bit % 8);
+            assert_ne!(HERE.check(&found, false), Ok(0xc140_ae97), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn another_blocks_header_is_named_for_what_it_is() {
+        let header = Header { run_ns: 5_000_000_007, write: 70_000, ..HERE };
+        let found = header.to_bytes(1);
+        assert_eq!(header.check(&found, true), Ok(1));
+        assert_eq!(wrong(&[0; HEADER_BYTES], header), Some(Field::Magic));
+        let mut md5 = found;
+        md5[2] = 1;
+        let checksum = CRC32C.checksum(&md5[..36]);
+        md5[36..40].copy_from_slice(&checksum.to_le_bytes());
+        assert_eq!(wrong(&md5, header), Some(Field::Type));
+        for (other, field) in [
+            (Header { interval_bytes: 4096, ..header }, Field::Length),
+            (Header { offset_bytes: 0, ..header }, Field::Offset),
+            (Header { run_ns: 5_000_000_008, ..header }, Field::Run),
+            (Header { write: 70_000 - 65_536, ..header }, Field::Write),
+        ] {
+            assert_eq!(wrong(&found, other), Some(field));
+        }
+    }
+}

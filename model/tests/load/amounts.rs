@@ -1,0 +1,32 @@
+//! How much a job does: clones, loops and counted I/Os.
+
+use model::{Disk, ModelXen};
+
+use crate::{SECTORS, XVDA, ok, one_disk, run, run_jobs};
+
+#[test]
+fn number_ios_counts_over_all_disks() {
+    for (number_ios, reads) in [(1, [1, 0]), (7, [4, 3]), (100, [16, 84]), (999, [16, 256])] {
+        let xen = ModelXen::seeded(15);
+        xen.attach(Disk::new(XVDA, 16 * 8));
+        xen.attach(Disk::new(XVDA + 16, SECTORS));
+        let line = format!("rw=read bs=4k iodepth=4 number_ios={number_ios} filename=xvda:xvdb");
+        ok(&run(&xen, &line, 2));
+        let world = xen.world();
+        let counts = [world.disks[0].stats.reads, world.disks[1].stats.reads];
+        assert_eq!(counts, reads, "{number_ios}");
+    }
+}
+
+#[test]
+fn loops_and_clones_do_it_all_again() {
+    let xen = one_disk(16);
+    let file = "[global]\nfilename=/dev/xvda\nrw=write\nsize=256k\noffset_increment=256k\n\
+                [a] ; four of them\nnumjobs=4\nloops=3\nbs=4k\niodepth=2\n";
+    let outcome = run_jobs(&xen, fio_job::parse_file(file).unwrap(), 1, &mut |_| {});
+    ok(&outcome);
+    assert_eq!(outcome.results.len(), 4);
+    assert!(outcome.results.iter().all(|job| job.write.ios == 3 * 64));
+    // Together they have written the whole disk.
+    assert!(xen.world().disks[0].data.chunks_exact(512).all(|sector| sector != [0; 512]));
+}

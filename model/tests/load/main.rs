@@ -1,0 +1,103 @@
+//! The load generator against blkback.
+
+use drivers::blkfront::Vdev;
+use fio_job::Job;
+use load::engine::{self, Outcome, Progress, Verdict};
+use load::plan::setup_for;
+use model::guest::{Device, engine_disk};
+use model::{Disk, Guest, ModelXen};
+
+mod amounts;
+mod basics;
+mod order;
+mod pace;
+mod stolen;
+mod stuck;
+
+const GRANTS: [&str; 3] = ["persistent", "persistent-copy", "per-request"];
+const XVDA: u32 = 51712;
+const SECTORS: u64 = 2048;
+
+/// Runs the jobs of a command line on freshly connected disks, `count` of them.
+fn run(xen: &ModelXen, command_line: &str, count: u32) -> Outcome {
+    run_and_see(xen, command_line, count, &mut |_| {})
+}
+
+/// As [`run`], and calls `tick` about once in a second of simulated time.
+fn run_and_see(
+    xen: &ModelXen,
+    command_line: &str,
+    count: u32,
+    tick: &mut dyn FnMut(&Progress),
+) -> Outcome {
+    run_jobs(xen, fio_job::parse(command_line).unwrap(), count, tick)
+}
+
+fn run_jobs(
+    xen: &ModelXen,
+    jobs: Vec<Job>,
+    count: u32,
+    tick: &mut dyn FnMut(&Progress),
+) -> Outcome {
+    let mut guest = Guest::boot(xen);
+    let names: Vec<String> = (0..count).map(|n| Vdev(XVDA + 16 * n).to_string()).collect();
+    let mut devices: Vec<Device<'_>> = (0..count)
+        .zip(&names)
+        .map(|(n, name)| {
+            guest.connect(XVDA + 16 * n, &setup_for(name, &jobs).unwrap().unwrap()).unwrap()
+        })
+        .collect();
+    let done_before = done(xen);
+    let mut disks: Vec<engine::Disk<'_, '_, ModelXen>> =
+        names.iter().zip(&mut devices).map(|(name, device)| engine_disk(name, device)).collect();
+    let outcome = engine::run(xen, jobs, &mut disks, &mut |progress| {
+        tick(progress);
+        Verdict::Continue
+    });
+    hold(&outcome, done(xen).map(|done| done - done_before.unwrap_or(0)));
+    for device in devices {
+        let is_broken = outcome.error.is_some();
+        assert!(is_broken || device.queues[0].outstanding() == 0);
+        guest.disconnect(device);
+    }
+    outcome
+}
+
+/// I/Os that the backends have done; `None` if one of them has lied.
+fn done(xen: &ModelXen) -> Option<u64> {
+    let world = xen.world();
+    let honest = world.disks.iter().all(|disk| disk.mischief.told == 0);
+    let stats = world.disks.iter().map(|disk| disk.stats);
+    honest.then(|| stats.map(|stats| stats.reads + stats.writes + stats.discards).sum())
+}
+
+/// Holds what is true of every run: all that was `done` counts, each I/O has one latency, and all
+/// latencies together are no more than the iodepth allows.
+fn hold(outcome: &Outcome, done: Option<u64>) {
+    let jobs = &outcome.results;
+    let is_partial = jobs.iter().any(|job| job.errors() != 0 || job.job.pace.ramp_ns != 0);
+    if outcome.error.is_some() || is_partial {
+        return;
+    }
+    if let Some(done) = done {
+        assert_eq!(jobs.iter().map(|job| job.ios()).sum::<u64>(), done);
+    }
+    for job in jobs {
+        let sides = [&job.read, &job.write, &job.trim, &job.flush];
+        assert!(sides.iter().all(|side| side.latency.moments().count() == side.ios));
+        let sum: u128 = sides.iter().map(|side| side.latency.moments().sum()).sum();
+        let most = u128::from(job.job.iodepth) * u128::from(job.runtime_ns);
+        assert!(sum <= most, "{}: {sum} of {most}", job.job.name);
+    }
+}
+
+fn one_disk(seed: u64) -> ModelXen {
+    let xen = ModelXen::seeded(seed);
+    xen.attach(Disk::new(XVDA, SECTORS));
+    xen
+}
+
+fn ok(outcome: &Outcome) {
+    assert!(outcome.error.is_none(), "{:?}", outcome.error);
+    assert!(outcome.first_failure.is_none(), "{:?}", outcome.first_failure);
+}

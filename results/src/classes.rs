@@ -1,0 +1,179 @@
+//! How I/Os spread over fio's classes of iodepth, batch size and latency (stat.h, io_u.c).
+
+use alloc::vec::Vec;
+
+/// Names of the classes of iodepth: from this many I/Os in flight on.
+pub(super) const DEPTH_KEYS: [&str; 7] = ["1", "2", "4", "8", "16", "32", ">=64"];
+/// Names of the classes of batches: up to so many I/Os.
+pub(super) const BATCH_KEYS: [&str; 7] = ["0", "4", "8", "16", "32", "64", ">=64"];
+/// Names of the classes of latencies, in ns, us and ms: less than so many. The last is ms only.
+pub(super) const LATENCY_KEYS: [&str; 12] =
+    ["2", "4", "10", "20", "50", "100", "250", "500", "750", "1000", "2000", ">=2000"];
+
+/// Classes of latencies in one unit; of milliseconds there are two more.
+const UNIT: usize = 10;
+
+/// Where a class of latencies ends and the next begins, in nanoseconds.
+const EDGES_NS: [u64; 3 * UNIT + 1] = {
+    let edges = [2, 4, 10, 20, 50, 100, 250, 500, 750, 1000];
+    let units = [1, 1_000, 1_000_000];
+    let mut all = [2_000_000_000; 3 * UNIT + 1];
+    let mut index = 0;
+    while index < 3 * UNIT {
+        all[index] = edges[index % UNIT] * units[index / UNIT];
+        index += 1;
+    }
+    all
+};
+
+/// Counts of all three.
+#[derive(Clone, Debug, Default)]
+pub struct Classes {
+    depths: [u64; 7],
+    submitted: [u64; 7],
+    completed: [u64; 7],
+    latencies: [u64; EDGES_NS.len() + 1],
+}
+
+impl Classes {
+    /// Counts an I/O that was put as one of `depth` in flight.
+    #[inline]
+    pub fn put(&mut self, depth: u32) {
+        let class = depth.max(1).ilog2().min(6);
+        self.depths[class as usize] += 1;
+    }
+
+    /// Counts a notice to the backends, of so many I/Os.
+    #[inline]
+    pub fn submitted(&mut self, ios: u32) {
+        self.submitted[batch_class(ios)] += 1;
+    }
+
+    /// Counts a look at the rings that found so many I/Os completed.
+    #[inline]
+    pub fn completed(&mut self, ios: u32) {
+        self.completed[batch_class(ios)] += 1;
+    }
+
+    /// Counts an I/O that took so long.
+    #[inline]
+    pub fn latency(&mut self, ns: u64) {
+        self.latencies[EDGES_NS.partition_point(|&edge| edge <= ns)] += 1;
+    }
+
+    /// Counts all that `other` counts, too.
+    pub fn merge(&mut self, other: &Self) {
+        fn add<const N: usize>(counts: &mut [u64; N], others: &[u64; N]) {
+            counts.iter_mut().zip(others).for_each(|(count, other)| *count += other);
+        }
+        add(&mut self.depths, &other.depths);
+        add(&mut self.submitted, &other.submitted);
+        add(&mut self.completed, &other.completed);
+        add(&mut self.latencies, &other.latencies);
+    }
+
+    /// Per cent of the I/Os for each of [`DEPTH_KEYS`].
+    pub(super) fn depths(&self) -> Vec<f64> {
+        percents(&self.depths, self.depths.iter().sum(), 0.1)
+    }
+
+    /// Per cent of the notices for each of [`BATCH_KEYS`].
+    pub(super) fn submits(&self) -> Vec<f64> {
+        percents(&self.submitted, self.submitted.iter().sum(), 0.1)
+    }
+
+    /// Per cent of the looks that found something for each of [`BATCH_KEYS`].
+    pub(super) fn completes(&self) -> Vec<f64> {
+        percents(&self.completed, self.completed.iter().sum(), 0.1)
+    }
+
+    /// Per cent of the I/Os for each of [`LATENCY_KEYS`], for ns, us and ms.
+    pub(super) fn latencies(&self) -> [Vec<f64>; 3] {
+        let total = self.latencies.iter().sum();
+        let (ns, rest) = self.latencies.split_at(UNIT);
+        let (us, ms) = rest.split_at(UNIT);
+        [ns, us, ms].map(|counts| percents(counts, total, 0.01))
+    }
+}
+
+fn batch_class(ios: u32) -> usize {
+    match ios {
+        0 => 0,
+        1..=4 => 1,
+        5..=8 => 2,
+        9..=16 => 3,
+        17..=32 => 4,
+        33..=64 => 5,
+        _ => 6,
+    }
+}
+
+/// As fio has it: what is there at all has at least `least` per cent.
+#[inline(never)]
+fn percents(counts: &[u64], total: u64, least: f64) -> Vec<f64> {
+    let percent = |&count: &u64| match count {
+        0 => 0.0,
+        count => (count as f64 / total as f64 * 100.0).max(least),
+    };
+    counts.iter().map(percent).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_fios() {
+        let mut seen = Classes::default();
+        for depth in [1, 2, 3, 4, 7, 8, 15, 16, 31, 32, 63, 64, 1_000] {
+            seen.put(depth);
+        }
+        assert_eq!(seen.depths, [1, 2, 2, 2, 2, 2, 2]);
+        for ios in [0, 1, 4, 5, 8, 9, 16, 17, 32, 33, 64, 65] {
+            seen.submitted(ios);
+            seen.completed(ios);
+        }
+        assert_eq!(seen.submitted, [1, 2, 2, 2, 2, 2, 1]);
+        assert_eq!(seen.completed, seen.submitted);
+    }
+
+    #[test]
+    fn latencies_fall_below_their_class() {
+        for (ns, unit, key) in [
+            (0, 0, "2"),
+            (1, 0, "2"),
+            (2, 0, "4"),
+            (249, 0, "250"),
+            (250, 0, "500"),
+            (999, 0, "1000"),
+            (1_000, 1, "2"),
+            (1_999, 1, "2"),
+            (2_000, 1, "4"),
+            (999_999, 1, "1000"),
+            (1_000_000, 2, "2"),
+            (1_000_000_000, 2, "2000"),
+            (1_999_999_999, 2, "2000"),
+            (2_000_000_000, 2, ">=2000"),
+            (u64::MAX, 2, ">=2000"),
+        ] {
+            let mut seen = Classes::default();
+            seen.latency(ns);
+            let expected = LATENCY_KEYS.map(|other| if other == key { 100.0 } else { 0.0 });
+            let found = seen.latencies();
+            assert_eq!(found[unit], expected[..found[unit].len()], "{ns}");
+            assert_eq!(found.iter().flatten().sum::<f64>(), 100.0, "{ns}");
+        }
+    }
+
+    #[test]
+    fn little_is_not_nothing() {
+        let mut seen = Classes::default();
+        (0..100_000).for_each(|_| seen.put(32));
+        seen.put(1);
+        assert_eq!(seen.depths()[..2], [0.1, 0.0]);
+        let mut twice = seen.clone();
+        twice.merge(&seen);
+        assert_eq!(twice.depths(), seen.depths());
+        assert_eq!(Classes::default().depths(), [0.0; 7]);
+    }
+}

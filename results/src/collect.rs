@@ -1,0 +1,380 @@
+//! From what jobs did to fio's figures, and out over the console.
+//!
+//! None of it is hot: what is used more than once is not inlined, for a small image.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use serde::Serialize;
+
+use fio_job::{OnError, Percentile, Reporting};
+
+use crate::classes::{BATCH_KEYS, DEPTH_KEYS, LATENCY_KEYS};
+use crate::group::{Group, Part};
+use crate::histogram::Histogram;
+use crate::pairs::Pairs;
+use crate::record::{DirectionResult, JobResult};
+use crate::report::{Extra, Flushes, Job, JobLog, Latency, Report, Run, Side};
+
+/// fio's `error` of a job with failed I/Os.
+const EIO: i32 = 5;
+/// fio's `eta` of a job that has ended.
+const NO_ETA: u64 = i32::MAX as u64;
+
+/// Gives `take` the report of a run, part by part, to be read back by [`Report::from_json`]. No
+/// part has a line break. `failure` is what ended the run, if it did not end well; `results` are
+/// those of the jobs done so far. Failed I/Os make the run a failure, too, but for
+/// `continue_on_error=`.
+///
+/// Only one job's text is in memory at a time.
+pub fn emit(results: &[JobResult], failure: Option<&dyn fmt::Display>, take: &mut dyn FnMut(&str)) {
+    let report = json(&report(failure_of(results, failure)));
+    // Nothing before the jobs can hold these letters: in a string each `"` has a `\` before it.
+    let jobs_at = report.find(JOBS).map_or(report.len(), |at| at + JOBS.len());
+    let (head, tail) = report.split_at(jobs_at);
+    take(head);
+    let mut comma = "";
+    for (group, groupid) in results.chunk_by(|_, next| !next.job.stonewall).zip(0..) {
+        let sums = || group.chunk_by(|_, next| next.job.reporting.with_group);
+        let read = sums().map(|sum| part(sum, |result| &result.read)).collect();
+        let write = sums().map(|sum| part(sum, |result| &result.write)).collect();
+        let trim = sums().map(|sum| part(sum, |result| &result.trim)).collect();
+        for members in sums() {
+            let Some(sum) = JobResult::sum(members) else { continue };
+            let logged = members.iter().filter(|result| result.job.reporting.has_log());
+            let mut job = job(&sum, groupid, [&read, &write, &trim]);
+            if let Some(extra) = &mut job.ringmark {
+                extra.logs = logged.map(log).collect();
+            }
+            take(comma);
+            take(&json(&job));
+            comma = ",";
+        }
+    }
+    take(tail);
+}
+
+/// What stands before the jobs of a report without spaces.
+const JOBS: &str = "\"jobs\":[";
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("text keys and plain numbers make JSON")
+}
+
+/// A report without jobs.
+fn report(error: Option<String>) -> Report {
+    Report {
+        version: concat!("ringmark-", env!("CARGO_PKG_VERSION")).to_owned(),
+        ringmark: Some(Run { ok: error.is_none(), error }),
+        ..Report::default()
+    }
+}
+
+fn failure_of(results: &[JobResult], failure: Option<&dyn fmt::Display>) -> Option<String> {
+    failure.map(|failure| failure.to_string()).or_else(|| {
+        let fails = |result: &&JobResult| result.errors() > 0 && !goes_on(result);
+        let failed = results.iter().find(fails)?;
+        Some(format!("job {}: {} I/Os failed", failed.job.name, failed.errors()))
+    })
+}
+
+/// `continue_on_error=` takes failures for figures.
+fn goes_on(result: &JobResult) -> bool {
+    result.job.on_error != OnError::default()
+}
+
+fn log(result: &JobResult) -> JobLog {
+    JobLog { read: result.read.samples.log().clone(), write: result.write.samples.log().clone() }
+}
+
+/// What jobs that are added up did in one direction.
+fn part(members: &[JobResult], side: fn(&JobResult) -> &DirectionResult) -> Part {
+    members.iter().map(side).fold(Part::default(), |sum, side| Part {
+        runtime: sum.runtime.max(milliseconds(side.runtime_ns)),
+        io_bytes: sum.io_bytes + side.bytes,
+    })
+}
+
+#[inline(never)]
+fn job(sum: &JobResult, groupid: u64, [read, write, trim]: [&Group; 3]) -> Job {
+    let (spread, reporting) = (&sum.classes, &sum.job.reporting);
+    let [latency_ns, latency_us, latency_ms] = spread.latencies().map(|p| keyed(&LATENCY_KEYS, p));
+    let job_runtime = milliseconds(sum.runtime_ns);
+    let error = if sum.errors() > 0 { EIO } else { 0 };
+    let pages = sum.pages_kept();
+    Job {
+        jobname: sum.job.name.clone(),
+        groupid,
+        error,
+        eta: NO_ETA,
+        elapsed: job_runtime.div_ceil(1_000),
+        options: sum.job.options().into_iter().map(|(key, v)| (key.to_owned(), v)).collect(),
+        read: side(&sum.read, read, reporting),
+        write: side(&sum.write, write, reporting),
+        trim: side(&sum.trim, trim, reporting),
+        sync: Flushes {
+            total_ios: sum.flush.ios,
+            lat_ns: latency(
+                &sum.flush.latency,
+                &reporting.percentiles,
+                reporting.clat_percentiles || reporting.lat_percentiles,
+            ),
+        },
+        job_runtime,
+        iodepth_level: keyed(&DEPTH_KEYS, spread.depths()),
+        iodepth_submit: keyed(&BATCH_KEYS, spread.submits()),
+        iodepth_complete: keyed(&BATCH_KEYS, spread.completes()),
+        latency_ns,
+        latency_us,
+        latency_ms,
+        total_err: goes_on(sum).then_some(sum.errors()),
+        first_error: goes_on(sum).then_some(error),
+        latency_depth: sum.job.iodepth.into(),
+        latency_percentile: 100.0,
+        ringmark: Some(Extra {
+            members: sum.members,
+            grants: sum.job.grants.to_string(),
+            backend_persistent: pages.is_some_and(|one| one.used != 0 && one.kept == one.used),
+            pages_used: pages.map(|pages| pages.used.into()),
+            backend_pages_kept: pages.map(|pages| pages.kept.into()),
+            stolen_ns: sum.stolen.map(|stolen| stolen.ns),
+            stolen_percent: sum.stolen.map(|stolen| stolen.percent()),
+            disks: sum.job.disks.clone(),
+            errors: sum.errors(),
+            counters: sum.counters,
+            logs: Vec::new(),
+        }),
+        ..Job::default()
+    }
+}
+
+#[inline(never)]
+fn side(result: &DirectionResult, group: &Group, reporting: &Reporting) -> Side {
+    let part = Part { runtime: milliseconds(result.runtime_ns), io_bytes: result.bytes };
+    let bw_bytes = part.bw_bytes();
+    let (bw, iops) = (result.samples.bw(), result.samples.iops());
+    Side {
+        io_bytes: result.bytes,
+        io_kbytes: result.bytes / 1024,
+        bw_bytes,
+        bw: bw_bytes / 1024,
+        iops: match part.runtime {
+            0 => 0.0,
+            runtime => 1_000.0 * result.ios as f64 / runtime as f64,
+        },
+        runtime: part.runtime,
+        total_ios: result.ios,
+        clat_ns: latency(&result.latency, &reporting.percentiles, reporting.clat_percentiles),
+        lat_ns: latency(&result.latency, &reporting.percentiles, reporting.lat_percentiles),
+        bw_min: bw.min,
+        bw_max: bw.max,
+        bw_agg: if bw.count == 0 { 0.0 } else { group.percent(bw.mean) },
+        bw_mean: bw.mean,
+        bw_dev: bw.stddev(),
+        bw_samples: bw.count,
+        iops_min: iops.min,
+        iops_max: iops.max,
+        iops_mean: iops.mean,
+        iops_stddev: iops.stddev(),
+        iops_samples: iops.count,
+        ..Side::default()
+    }
+}
+
+#[inline(never)]
+fn latency(histogram: &Histogram, percentiles: &[Percentile], wanted: bool) -> Latency {
+    let moments = histogram.moments();
+    let mut latency = Latency {
+        min: moments.min(),
+        max: moments.max(),
+        mean: moments.mean(),
+        stddev: moments.stddev(),
+        count: moments.count(),
+        ..Latency::default()
+    };
+    if wanted && latency.count > 0 {
+        let percents = percentiles.iter().map(|percentile| percentile.percent());
+        let figure = |percent| (format!("{percent:.6}"), histogram.percentile_ns(percent));
+        latency.percentile = percents.map(figure).collect();
+        latency.bins = histogram.bins().collect();
+    }
+    latency
+}
+
+/// Names for figures in their order.
+#[inline(never)]
+fn keyed(keys: &[&str], figures: Vec<f64>) -> Pairs<String, f64> {
+    keys.iter().map(|&key| key.to_owned()).zip(figures).collect()
+}
+
+/// As fio counts runtimes: begun milliseconds are whole ones.
+fn milliseconds(ns: u64) -> u64 {
+    ns.div_ceil(1_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::counters::Counters;
+    use crate::record::sample;
+
+    /// What arrives.
+    fn read_back(results: &[JobResult], failure: Option<&dyn fmt::Display>) -> Report {
+        let mut text = String::new();
+        emit(results, failure, &mut |part| text.push_str(part));
+        assert!(!text.contains('\n'), "{text}");
+        Report::from_json(&text).expect("a report")
+    }
+
+    #[test]
+    fn figures_and_units_are_fios() {
+        let report = read_back(&[sample()], None);
+        assert_eq!(report.ringmark, Some(Run { ok: true, error: None }));
+        let [job] = &report.jobs[..] else { panic!("one job") };
+        assert_eq!((job.jobname.as_str(), job.error, job.groupid), ("mix", 0, 0));
+        assert_eq!(job.options.value("filename").map(String::as_str), Some("/dev/xvda"));
+        assert_eq!((job.job_runtime, job.elapsed), (2_000, 2));
+        let read = &job.read;
+        assert_eq!((read.io_bytes, read.io_kbytes), (3_000 * 4096, 12_000));
+        assert_eq!((read.bw_bytes, read.bw), (1_500 * 4096, 6_000));
+        assert_eq!((read.iops, read.runtime, read.total_ios), (1_500.0, 2_000, 3_000));
+        assert_eq!((read.iops_samples, read.iops_min, read.bw_min), (4, 1_500, 6_000));
+        assert_eq!((read.bw_agg, job.write.bw_agg), (100.0, 100.0));
+        let clat = &read.clat_ns;
+        assert_eq!((clat.min, clat.max, clat.mean, clat.count), (20_000, 22_999, 21_499.5, 3_000));
+        assert_eq!((read.lat_ns.count, read.slat_ns.count), (3_000, 0));
+        assert_eq!(clat.percentile.len(), 17);
+        assert!(clat.percentile.value("99.950000").is_some_and(|&ns| ns > 22_000));
+        assert_eq!(clat.bins.iter().map(|(_, count)| count).sum::<u64>(), 3_000);
+        assert_eq!(job.iodepth_level.value("32"), Some(&100.0));
+        assert_eq!(job.latency_us.value("50"), Some(&100.0));
+        let extra = job.ringmark.as_ref().expect("our own");
+        assert_eq!(extra.grants, "persistent");
+        assert_eq!((extra.members, &extra.disks[..]), (1, &["xvda".to_owned()][..]));
+        let counters = Counters { requests: 4_000, notifications: 125, ..Counters::default() };
+        assert_eq!(extra.counters, Some(counters));
+    }
+
+    #[test]
+    fn no_ios_have_no_percentiles() {
+        let job = &read_back(&[JobResult::new(sample().job)], None).jobs[0];
+        assert_eq!((job.read.iops, job.read.clat_ns.count), (0.0, 0));
+        assert!(job.read.clat_ns.percentile.is_empty());
+        assert_eq!(job.ringmark.as_ref().and_then(|extra| extra.counters), None);
+    }
+
+    #[test]
+    fn failures_are_told_with_the_jobs_done() {
+        // The letters before the jobs may stand anywhere else.
+        let why = "xvdb: not \"jobs\":[ there\n";
+        let report = read_back(&[sample()], Some(&why));
+        assert_eq!(report.ringmark, Some(Run { ok: false, error: Some(why.to_owned()) }));
+        assert_eq!(report.jobs.len(), 1);
+        let mut result = sample();
+        result.write.errors = 3;
+        let report = read_back(&[sample(), result], None);
+        let error = Some("job mix: 3 I/Os failed".to_owned());
+        assert_eq!(report.ringmark, Some(Run { ok: false, error }));
+        assert_eq!([report.jobs[0].error, report.jobs[1].error], [0, EIO]);
+        assert_eq!(read_back(&[], Some(&"no disk")).jobs, []);
+    }
+
+    #[test]
+    fn failures_that_a_job_goes_on_from_are_figures() {
+        let mut result = sample();
+        result.job.on_error.read = true;
+        result.read.errors = 3;
+        let report = read_back(&[result], None);
+        assert_eq!(report.ringmark, Some(Run { ok: true, error: None }));
+        let job = &report.jobs[0];
+        assert_eq!((job.error, job.total_err, job.first_error), (EIO, Some(3), Some(EIO)));
+    }
+
+    /// All numbers as great as they can be, but for those that are not 64 bits wide.
+    fn exaggerate(value: &mut serde_json::Value) {
+        use serde_json::Value;
+        match value {
+            Value::Object(fields) => fields
+                .iter_mut()
+                .filter(|(name, _)| !name.ends_with("error"))
+                .for_each(|(_, field)| exaggerate(field)),
+            Value::Array(values) => values.iter_mut().for_each(exaggerate),
+            Value::Number(number) if number.is_u64() => *value = u64::MAX.into(),
+            Value::Number(_) => *value = 1e300.into(),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn no_figure_is_too_absurd_to_be_printed() {
+        let mut logged = sample();
+        logged.job = fio_job::parse("write_bw_log=x log_avg_msec=9").expect("a line").remove(0);
+        let jobs = [logged.job.clone(), sample().job];
+        let mut report = read_back(&[logged, sample()], Some(&"why"));
+        report.jobs[0].sync.lat_ns = report.jobs[0].read.clat_ns.clone();
+        let mut value = serde_json::to_value(&report).expect("JSON");
+        exaggerate(&mut value);
+        let mut absurd: Report = serde_json::from_value(value).expect("a report");
+        assert_eq!(absurd.jobs[1].read.bw_bytes, u64::MAX);
+        use crate::{json, json_plus, normal, take_logs, terse};
+        for text in [normal(&absurd), terse(&absurd), json(&absurd), json_plus(&absurd)] {
+            assert!(text.contains("mix"));
+        }
+        assert_eq!(take_logs(&mut absurd, &jobs).map(|files| files.len()), Ok(1));
+    }
+
+    #[test]
+    fn the_longest_report_is_no_longer_than_expected() {
+        let line = "rw=randrw fsync=1 filename=xvda lat_percentiles=1 write_bw_log=x \
+                    log_avg_msec=100 percentile_list=1:2:3:4:5:6:7:8:9:10:11:12:13:14:15:16:17:18";
+        let jobs = fio_job::parse(line).expect(line);
+        let mut result = JobResult::new(jobs[0].clone());
+        let JobResult { read, write, flush, .. } = &mut result;
+        for side in [read, write, flush] {
+            // Each bin, and each as full as a month makes one.
+            (0..35).flat_map(|power| (64..128).map(move |step| step << power)).for_each(|ns| {
+                side.latency.record(ns / 64);
+            });
+            (0..40).for_each(|_| side.latency.merge(&side.latency.clone()));
+            (1..=9_000).for_each(|n| {
+                side.samples.record(n * 100_000_000, 1 << 40);
+                side.samples.record_latency(1 << 33);
+            });
+        }
+        let mut bytes = 0;
+        emit(&[result], None, &mut |part| bytes += part.len());
+        let most = crate::room::report_bytes_max(&jobs);
+        assert!((most / 4..most).contains(&bytes), "{bytes} {most}");
+    }
+
+    #[test]
+    fn a_stonewall_begins_a_group() {
+        let mut last = sample();
+        last.job.stonewall = true;
+        let report = read_back(&[sample(), sample(), last], None);
+        let groups: Vec<u64> = report.jobs.iter().map(|job| job.groupid).collect();
+        assert_eq!(groups, [0, 0, 1]);
+        assert_eq!([0, 1, 2].map(|job| report.jobs[job].read.bw_agg as u32), [50, 50, 100]);
+    }
+
+    #[test]
+    fn a_sum_is_what_the_jobs_did_together() {
+        let mut members = [sample(), sample()];
+        let mut together = crate::samples::Together::default();
+        let read = fio_job::Direction::Read;
+        (1..=6_000).for_each(|io| together.record(read, 0, io * 333_333, 4096));
+        together.finish(read, 2_000_000_000);
+        members[0].together = Some(together.into());
+        let group = [part(&members, |r| &r.read), part(&members, |r| &r.write)];
+        let group = group.map(|part| Group::from_iter([part]));
+        let sum = JobResult::sum(&members).expect("two");
+        let job = job(&sum, 0, [&group[0], &group[1], &Group::default()]);
+        assert_eq!((job.read.iops, job.read.runtime, job.job_runtime), (3_000.0, 2_000, 4_000));
+        assert_eq!((job.read.iops_min, job.read.iops_max), (3_000, 3_000));
+        assert_eq!((job.read.iops_samples, job.read.clat_ns.count), (4, 6_000));
+        assert_eq!(job.ringmark.map(|extra| extra.members), Some(2));
+        assert!(JobResult::sum(&[]).is_none());
+    }
+}

@@ -1,0 +1,50 @@
+//! Results: what jobs did, added up while they run, and told as fio tells it.
+//!
+//! A guest adds up a [`JobResult`] for each job, shows a [`table()`] of them on its console, and
+//! [`emit`]s a [`Report`], which has all that fio tells. Whoever collects it reads the report
+//! ([`Report::from_json`]) and prints it in fio's forms. Nothing but [`JobResult::count`] and what
+//! it calls is hot.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod classes;
+mod collect;
+mod counters;
+mod group;
+mod histogram;
+mod json;
+mod logs;
+mod marks;
+mod normal;
+mod number;
+mod pairs;
+mod record;
+mod report;
+mod room;
+mod samples;
+mod spread;
+mod stolen;
+mod table;
+mod terse;
+
+pub use classes::Classes;
+pub use collect::emit;
+pub use counters::Counters;
+pub use histogram::{Histogram, Moments};
+pub use json::{json, json_plus};
+pub use logs::{LogFile, LogsError, log_names, take_logs};
+pub use marks::STOLEN_PERCENT_MAX;
+pub use normal::normal;
+pub use pairs::Pairs;
+pub use record::{DirectionResult, Done, JobResult, PagesKept};
+pub use report::{Extra, Flushes, Job as JobReport, JobLog, Latency, Report, Run, Side};
+pub use room::{heap_bytes, report_bytes_max};
+pub use samples::{Log, Rates, Sample, Samples, Together};
+pub use spread::Spread;
+pub use stolen::Stolen;
+pub use table::table;
+pub use terse::terse;

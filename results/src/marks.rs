@@ -1,0 +1,109 @@
+//! Marks: what to know of a job's figures before they are believed or compared.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::record::JobResult;
+use crate::report::Extra;
+use fio_job::number::NS_PER_SECOND;
+
+/// A job of whose time more was stolen is marked, in per cent.
+pub const STOLEN_PERCENT_MAX: f64 = 1.0;
+
+/// What is to be marked.
+#[derive(Clone, Copy, Debug, Default)]
+struct Facts {
+    /// Pages that the backends keep mapped, of those that the I/Os used.
+    pages: Option<(u64, u64)>,
+    /// Nanoseconds, and per cent.
+    stolen: Option<(u64, f64)>,
+}
+
+impl Facts {
+    fn marks(self) -> Vec<String> {
+        self.of_pages().into_iter().chain(self.of_time()).collect()
+    }
+
+    fn of_pages(self) -> Option<String> {
+        let (kept, used) = self.pages.filter(|(kept, used)| kept < used)?;
+        Some(if kept == 0 {
+            "the backend keeps nothing mapped between requests; xen-blkback does if its \
+             feature_persistent and max_persistent_grants allow it"
+                .into()
+        } else {
+            format!(
+                "the backend keeps {kept} of {used} pages mapped and maps the others for each \
+                 request; lower iodepth or bs, or raise max_persistent_grants of xen-blkback"
+            )
+        })
+    }
+
+    fn of_time(self) -> Option<String> {
+        let (ns, percent) = self.stolen.filter(|&(_, percent)| percent > STOLEN_PERCENT_MAX)?;
+        Some(format!(
+            "{percent:.1} % of its time ({:.2} s) was stolen from the vCPU; give the guest a \
+             processor of its own (cpus=) and do not pause it",
+            ns as f64 / NS_PER_SECOND as f64
+        ))
+    }
+}
+
+impl JobResult {
+    /// What is wrong with taking its figures for those of its `grants=`, a line for each; none if
+    /// all is well.
+    pub fn marks(&self) -> Vec<String> {
+        let pages = self.pages_kept();
+        let facts = Facts {
+            pages: pages.map(|pages| (pages.kept.into(), pages.used.into())),
+            stolen: self.stolen.map(|stolen| (stolen.ns, stolen.percent())),
+        };
+        facts.marks()
+    }
+}
+
+impl Extra {
+    /// As [`JobResult::marks`].
+    pub fn marks(&self) -> Vec<String> {
+        let facts = Facts {
+            pages: self.backend_pages_kept.zip(self.pages_used),
+            stolen: self.stolen_ns.zip(self.stolen_percent),
+        };
+        facts.marks()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_that_are_mapped_anew_are_marked() {
+        let marks = |kept, used| {
+            let (backend_pages_kept, pages_used) = (Some(kept), Some(used));
+            Extra { backend_pages_kept, pages_used, ..Extra::default() }.marks()
+        };
+        assert_eq!(marks(2112, 2112), [""; 0]);
+        assert_eq!(marks(0, 0), [""; 0]);
+        assert_eq!(marks(u64::MAX, 1), [""; 0]);
+        assert!(marks(0, 32)[0].starts_with("the backend keeps nothing mapped between requests;"));
+        let some = marks(1006, 2112);
+        assert!(some[0].starts_with("the backend keeps 1006 of 2112 pages mapped"), "{some:?}");
+        assert!(some[0].contains("max_persistent_grants") && some.len() == 1, "{some:?}");
+        assert_eq!(Extra::default().marks(), [""; 0]);
+    }
+
+    #[test]
+    fn more_than_one_per_cent_of_stolen_time_is_marked() {
+        let marks = |ns, of_ns| {
+            let mut result = crate::record::sample();
+            result.stolen = Some(crate::stolen::Stolen { ns, of_ns });
+            result.marks()
+        };
+        assert_eq!(marks(0, 0), [""; 0]);
+        assert_eq!(marks(100, 10_000), [""; 0]);
+        assert_eq!(marks(101, 10_000).len(), 1);
+        let third = marks(5_000_000_000, 15_000_000_000);
+        assert!(third[0].starts_with("33.3 % of its time (5.00 s) was stolen"), "{third:?}");
+    }
+}

@@ -1,0 +1,273 @@
+//! Results for people: two tables of at most 120 columns, plain ASCII.
+
+use crate::counters::Counters;
+use crate::record::{DirectionResult, JobResult};
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::iter;
+use fio_job::Direction;
+
+/// Stands behind the figures of a job that has marks, and before each mark.
+const MARK: &str = "*";
+/// What a job's name is cut to, so that the widest figures fit.
+const NAME_WIDTH: usize = 14;
+
+/// The speed of each job and direction, and below it what the I/Os cost. Ends with a line break.
+pub fn table(jobs: &[JobResult]) -> String {
+    let speed_header = [
+        "job", "grants", "rw", "bs", "iodepth", "IOPS", "BW", "mean", "p50", "p95", "p99", "p99.9",
+        "max", "errors",
+    ];
+    let speed_rows = jobs.iter().flat_map(|job| {
+        let sides = [
+            (Direction::Read, &job.read),
+            (Direction::Write, &job.write),
+            (Direction::Trim, &job.trim),
+        ];
+        sides.into_iter().filter_map(|(direction, side)| speed_row(job, direction, side))
+    });
+    let cost_header = [
+        "job",
+        "grants",
+        "I/Os",
+        "requests",
+        "notifications",
+        "events",
+        "grants made",
+        "copies",
+        "sleeps",
+        "pages kept",
+        "stolen",
+    ];
+    let mut text = aligned(3, speed_header, speed_rows);
+    for result in jobs {
+        for mark in result.marks() {
+            let (name, grants) = (short_name(result), result.job.grants);
+            text.push_str(&format!("{MARK} {name} {grants}: {mark}\n"));
+        }
+    }
+    text.push_str(
+        "\nper 1,000 I/Os; then pages kept mapped of those used, and time stolen from the vCPU:\n",
+    );
+    text.push_str(&aligned(2, cost_header, jobs.iter().map(cost_row)));
+    text
+}
+
+/// One direction of a job, if the job has it or did something in it.
+fn speed_row(
+    result: &JobResult,
+    direction: Direction,
+    side: &DirectionResult,
+) -> Option<[String; 14]> {
+    let rw = result.job.rw;
+    let (has, letter) = match direction {
+        Direction::Read => (rw.reads(), 'r'),
+        Direction::Write => (rw.writes(), 'w'),
+        Direction::Trim => (rw.trims(), 't'),
+    };
+    let kind = match (has, rw.reads() && rw.writes()) {
+        (true, true) => format!("{rw}/{letter}"),
+        (true, false) => rw.to_string(),
+        (false, _) if side.ios + side.errors == 0 => return None,
+        (false, _) => "verify".to_owned(),
+    };
+    let latency = side.latency.moments();
+    let time = |ns: f64| {
+        if latency.count() == 0 { "-".to_owned() } else { short_time(ns) }
+    };
+    let percentile = |percent| time(side.latency.percentile_ns(percent) as f64);
+    Some([
+        short_name(result),
+        result.job.grants.to_string(),
+        kind,
+        result.job.block_sizes(direction),
+        result.job.iodepth.to_string(),
+        short_count(side.iops()) + if result.marks().is_empty() { "" } else { MARK },
+        short_bandwidth(side.bytes_per_second()),
+        time(latency.mean()),
+        percentile(50.0),
+        percentile(95.0),
+        percentile(99.0),
+        percentile(99.9),
+        time(latency.max() as f64),
+        short_count(side.errors as f64),
+    ])
+}
+
+/// What a job's I/Os cost, for each thousand of them.
+fn cost_row(result: &JobResult) -> [String; 11] {
+    let ios = result.ios();
+    let counters = result.counters;
+    let pages = result.pages_kept().filter(|pages| pages.used != 0);
+    let pages = pages.map(|pages| format!("{} of {}", pages.kept, pages.used));
+    let stolen = result.stolen.map(|stolen| format!("{:.2}%", stolen.percent()));
+    let per_thousand = |count: fn(&Counters) -> u64| match &counters {
+        Some(counters) if ios != 0 => {
+            format!("{:.2}", count(counters) as f64 * 1_000.0 / ios as f64)
+        }
+        _ => "-".to_owned(),
+    };
+    [
+        short_name(result),
+        result.job.grants.to_string(),
+        ios.to_string(),
+        per_thousand(|counters| counters.requests),
+        per_thousand(|counters| counters.notifications),
+        per_thousand(|counters| counters.events),
+        per_thousand(|counters| counters.grants_made),
+        per_thousand(|counters| counters.copies_made),
+        per_thousand(|counters| counters.sleeps),
+        pages.unwrap_or_else(|| "-".to_owned()),
+        stolen.unwrap_or_else(|| "-".to_owned()),
+    ]
+}
+
+fn short_name(result: &JobResult) -> String {
+    result.job.name.chars().take(NAME_WIDTH).collect()
+}
+
+/// `947`, `12.3k`.
+fn short_count(count: f64) -> String {
+    short(count, 1_000.0, &["", "k", "M", "G"])
+}
+
+/// `48.1MiB/s`.
+fn short_bandwidth(bytes_per_second: f64) -> String {
+    short(bytes_per_second, 1_024.0, &["B/s", "KiB/s", "MiB/s", "GiB/s", "TiB/s"])
+}
+
+/// `25.6us`.
+fn short_time(ns: f64) -> String {
+    short(ns, 1_000.0, &["ns", "us", "ms", "s"])
+}
+
+/// Three significant digits and the largest unit that leaves a digit before the point. What is
+/// whole in the first unit has no decimals.
+fn short(value: f64, base: f64, units: &[&str]) -> String {
+    let whole = value as u64 as f64 == value;
+    let last = units.len().saturating_sub(1);
+    let (mut value, mut power) = (value, 0);
+    while power < last && value >= base - 0.5 {
+        value /= base;
+        power += 1;
+    }
+    let decimals = match value {
+        _ if whole && power == 0 => 0,
+        v if v < 9.995 => 2,
+        v if v < 99.95 => 1,
+        _ => 0,
+    };
+    format!("{value:.decimals$}{}", units.get(power).unwrap_or(&""))
+}
+
+/// Lines of columns, the first `left` of them flush left.
+fn aligned<const N: usize>(
+    left: usize,
+    header: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+) -> String {
+    let rows: Vec<[String; N]> = iter::once(header.map(str::to_owned)).chain(rows).collect();
+    let mut widths = [0; N];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.len().max(*width);
+        }
+    }
+    let line = |row: &[String; N]| {
+        let cells: Vec<String> =
+            row.iter()
+                .zip(widths)
+                .enumerate()
+                .map(|(column, (cell, width))| {
+                    if column < left {
+                        format!("{cell:<width$}")
+                    } else {
+                        format!("{cell:>width$}")
+                    }
+                })
+                .collect();
+        cells.join(" ") + "\n"
+    };
+    rows.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::sample;
+    use fio_job::{BS_BYTES_MAX, GrantMode};
+
+    #[test]
+    fn three_digits() {
+        for (value, text) in [
+            (0.0, "0"),
+            (947.0, "947"),
+            (947.3, "947"),
+            (31.25, "31.2"),
+            (0.02, "0.02"),
+            (999.6, "1.00k"),
+            (12_345.0, "12.3k"),
+            (999_600.0, "1.00M"),
+        ] {
+            assert_eq!(short_count(value), text);
+        }
+        assert_eq!(short_time(999.0), "999ns");
+        assert_eq!(short_time(25_600.0), "25.6us");
+        assert_eq!(short_time(1_020_000.0), "1.02ms");
+        assert_eq!(short_bandwidth(1023.0 * 1024.0), "1023KiB/s");
+        assert_eq!(short_bandwidth(48.1 * 1024.0 * 1024.0), "48.1MiB/s");
+    }
+
+    #[test]
+    fn figures_stand_under_their_headings() {
+        let text = table(&[sample()]);
+        let expected = "\
+job grants     rw       bs iodepth  IOPS        BW   mean    p50    p95    p99  p99.9    max errors
+mix persistent randrw/r 4k      32 1.50k 5.86MiB/s 21.5us 21.4us 22.9us 22.9us 22.9us 23.0us      0
+mix persistent randrw/w 4k      32   500 1.95MiB/s 20.5us 20.6us 20.9us 20.9us 21.1us 21.0us      0
+
+per 1,000 I/Os; then pages kept mapped of those used, and time stolen from the vCPU:
+job grants     I/Os requests notifications events grants made copies sleeps pages kept stolen
+mix persistent 4000  1000.00         31.25   0.00        0.00   0.00   0.00   32 of 32  0.05%
+";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn the_widest_figures_fit() {
+        let mut result = sample();
+        result.job.name = "a-name-that-goes-on-and-on".to_owned();
+        result.job.grants = GrantMode::PersistentCopy;
+        result.job.rw = fio_job::Rw::RandWrite;
+        result.job.bs_bytes = BS_BYTES_MAX - 512;
+        result.write.bytes = 1023 << 31;
+        result.write.ios = 12_345_678;
+        result.write.errors = 123_456;
+        result.write.latency.record(1_020_000);
+        result.counters =
+            Some(Counters { grants_made: 11 * result.write.ios, ..Counters::default() });
+        let widest = table(&[result]).lines().map(str::len).max();
+        assert!(widest <= Some(128), "{widest:?}");
+    }
+
+    #[test]
+    fn a_row_whose_pages_are_mapped_anew_is_marked() {
+        let mut result = sample();
+        assert!(!table(&[result.clone()]).contains('*'));
+        result.pages[0].1.kept = 8;
+        let text = table(&[result.clone()]);
+        assert!(text.contains("\n* mix persistent: the backend keeps 8 of 32 pages"), "{text}");
+        assert!(text.contains(" 1.50k* ") && text.contains(" 8 of 32  0.05%\n"), "{text}");
+        result.pages.clear();
+        assert!(!table(&[result]).contains('*'));
+    }
+
+    #[test]
+    fn what_did_not_happen_has_no_latency() {
+        let job = sample().job;
+        let text = table(&[JobResult::new(job)]);
+        assert!(text.contains("mix persistent randrw/r 4k      32    0 0B/s    -"), "{text}");
+    }
+}
