@@ -6,7 +6,7 @@
 //! ```text
 //! drivers/src/ring.rs
 //! -p drivers --lib
-//! -p model --test faults -- B
+//! -p model --test faults -- ring
 //!
 //! NAME: what it breaks
 //! - text, one or more lines, that occurs in the source exactly once

@@ -13,17 +13,17 @@ use xen_abi::start_info::{MAGIC, MEMMAP_RAM, MemmapEntry};
 use crate::{Class, Must, class};
 
 pub const CLASSES: [Class; 11] = [
-    class(1, "start_info at an absurd address", Must::Fail, p1),
-    class(2, "wrong magic, absurd version", Must::Fail, p2),
-    class(3, "absurd module list", Must::Fail, p3),
-    class(4, "absurd command line", Must::Fail, p4),
-    class(5, "absurd memory map", Must::Ignore, p5),
-    class(6, "no RAM, or not enough", Must::Fail, p6),
-    class(7, "RAM that holds the image, modules or special pages", Must::Ignore, p7),
-    class(8, "absurd RSDP", Must::Ignore, p8),
-    class(9, "CPUID leaves moved or missing", Must::Fail, p9),
-    class(10, "memory map and HVM parameter calls fail", Must::Fail, p10),
-    class(11, "range for Xen's pages already occupied", Must::Ignore, p11),
+    class(1, "start_info at an absurd address", Must::Fail, absurd_address),
+    class(2, "wrong magic, absurd version", Must::Fail, wrong_magic),
+    class(3, "absurd module list", Must::Fail, absurd_modules),
+    class(4, "absurd command line", Must::Fail, absurd_command_line),
+    class(5, "absurd memory map", Must::Ignore, absurd_memory_map),
+    class(6, "no RAM, or not enough", Must::Fail, too_little_ram),
+    class(7, "RAM that holds the image, modules or special pages", Must::Ignore, occupied_ram),
+    class(8, "absurd RSDP", Must::Ignore, absurd_rsdp),
+    class(9, "CPUID leaves moved or missing", Must::Fail, cpuid_leaves),
+    class(10, "memory map and HVM parameter calls fail", Must::Fail, failing_calls),
+    class(11, "range for Xen's pages already occupied", Must::Ignore, occupied_range),
 ];
 
 const KIB: u64 = 1 << 10;
@@ -96,7 +96,7 @@ fn usable(entries: &[MemmapEntry], reserved: &[Range]) -> Vec<(u64, u64)> {
     found.iter().map(|region| (region.start, region.end)).collect()
 }
 
-fn p1() {
+fn absurd_address() {
     let outside = [0, 8, 4095, 64 * KIB, 64 * KIB - 39, u64::from(u32::MAX) - 7, u64::MAX];
     for address in outside {
         let error = Loaded::read(&ram(), address).unwrap_err();
@@ -111,7 +111,7 @@ fn p1() {
     assert!(Loaded::read(&shifted, 0x6001).is_ok(), "alignment is not needed");
 }
 
-fn p2() {
+fn wrong_magic() {
     for magic in [0, 1, MAGIC ^ 1, MAGIC.swap_bytes(), u32::MAX] {
         let ram = ram().bytes(INFO, &magic.to_le_bytes());
         assert_eq!(load(&ram).unwrap_err(), BootError::Magic(magic));
@@ -122,7 +122,7 @@ fn p2() {
     }
 }
 
-fn p3() {
+fn absurd_modules() {
     let count = |count: u32| ram().bytes(INFO + 12, &count.to_le_bytes());
     for (modules, read) in [(0, 0), (1, 1), (1000, MODULES_MAX), (u32::MAX, MODULES_MAX)] {
         assert_eq!(load(&count(modules)).unwrap().modules.len(), read);
@@ -140,7 +140,7 @@ fn p3() {
     }
 }
 
-fn p4() {
+fn absurd_command_line() {
     let line = |address: u64, bytes: &[u8]| {
         let ram = ram().words(INFO + 24, &[address]).bytes(0x6000, bytes);
         load(&ram).map(|loaded| loaded.command_line.to_vec())
@@ -161,7 +161,7 @@ fn p4() {
     assert_eq!(load(&open).unwrap_err(), BootError::Unreadable(64 * KIB));
 }
 
-fn p5() {
+fn absurd_memory_map() {
     for (entries, read) in [(0, 0), (2, 2), (1000, ENTRIES_MAX), (u32::MAX, ENTRIES_MAX)] {
         let ram = ram().bytes(INFO + 48, &u32::to_le_bytes(entries));
         assert_eq!(load(&ram).unwrap().memory_map.len(), read);
@@ -190,7 +190,7 @@ fn p5() {
     }
 }
 
-fn p6() {
+fn too_little_ram() {
     let image = Range { start: MIB, end: 2 * MIB };
     assert_eq!(usable(&[], &[image]), []);
     assert_eq!(usable(&[entry(0, 4096, 1)], &[image]), []);
@@ -200,7 +200,7 @@ fn p6() {
     assert_eq!(huge, [(4096, MIB), (2 * MIB, MAPPED_END)]);
 }
 
-fn p7() {
+fn occupied_ram() {
     let image = Range { start: MIB, end: 2 * MIB };
     let module = Range { start: 4 * MIB + 100, end: 5 * MIB - 100 };
     let special = entry(15 * MIB, 4096, 2);
@@ -216,7 +216,7 @@ fn p7() {
     assert_eq!(found, expected);
 }
 
-fn p8() {
+fn absurd_rsdp() {
     // ACPI is not used: the address is never followed.
     for rsdp in [0, 1, 64 * KIB, u64::MAX] {
         let loaded = load(&ram().words(INFO + 32, &[rsdp])).unwrap();
@@ -224,7 +224,7 @@ fn p8() {
     }
 }
 
-fn p9() {
+fn cpuid_leaves() {
     use xen_abi::hypercall::{CPUID_END, CPUID_FIRST, CPUID_SIGNATURE, CPUID_STEP};
     let [ebx, ecx, edx] = CPUID_SIGNATURE;
     let xen = |eax| CpuidResult { eax, ebx, ecx, edx };
@@ -244,7 +244,7 @@ fn p9() {
     }
 }
 
-fn p10() {
+fn failing_calls() {
     // The parameters' refusals are C7's and X21's; this is what the map's call may answer.
     let mut raw = vec![0; 3 * WIRE_ENTRY_SIZE + 7];
     raw[..20].copy_from_slice(&[0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0, 0, 0, 1, 0, 0, 0]);
@@ -258,7 +258,7 @@ fn p10() {
     assert_eq!(usable(&entries[3..], &[]), []);
 }
 
-fn p11() {
+fn occupied_range() {
     let size = 4 * MIB;
     let ram = entry(0, 16 * MIB, 1);
     // Every candidate is taken by something, up to the last.

@@ -46,7 +46,7 @@ fn read_around(volume: &mut Mounted<'_>, path: &str, format: &Format) -> Result<
     Ok(())
 }
 
-pub fn f8() {
+pub fn inode_fields() {
     for made in volumes() {
         let number = made.inodes[&b"/file"[..]];
         for (mode, word) in [(0, "di_mode 0"), (0o030_644, "di_mode"), (0o160_644, "di_mode")] {
@@ -87,7 +87,7 @@ pub fn f8() {
     }
 }
 
-pub fn f9() {
+pub fn pointer_widths() {
     let [ufs1, ufs2] = both();
     // All that belongs to extended attributes may be anything.
     for (field, value) in [(dinode2::EXTSIZE, u64::MAX), (dinode2::EXTB, 1 << 60)] {
@@ -111,7 +111,7 @@ pub fn f9() {
     with(&made.bytes, |volume| assert_eq!(read(volume, "/small").unwrap(), noise(700)));
 }
 
-pub fn f10() {
+pub fn last_block() {
     for version in [1, 2] {
         let format = Format::new(version, 8192, 1024);
         for len in [1, 511, 512, 1023, 1024, 1025, 8191, 8192, 8193, 12 * 8192 + 1] {
@@ -139,7 +139,7 @@ pub fn f10() {
     }
 }
 
-pub fn f11() {
+pub fn holes() {
     for made in volumes() {
         let block = made.format.block_bytes;
         // Holes instead of blocks, of an indirect block, and of the whole tree.
@@ -166,7 +166,7 @@ pub fn f11() {
     }
 }
 
-pub fn f12() {
+pub fn indirect_blocks() {
     for made in volumes() {
         let at = made.inode_of("/deep");
         let (single, triple) = (made.get(at, made.pointer(12)), made.get(at, made.pointer(14)));
@@ -236,7 +236,7 @@ fn listed(made: &Made, changes: &[(usize, &[u8])]) -> Result<Vec<Vec<u8>>, Failu
     })
 }
 
-pub fn f13() {
+pub fn directory_entries() {
     for made in both() {
         // `.` and `..` take 12 bytes each; then comes `file`, of 16, and `small`, of 16.
         let good = listed(&made, &[]).unwrap();
@@ -281,7 +281,7 @@ pub fn f13() {
     }
 }
 
-pub fn f14() {
+pub fn directory_size() {
     for made in volumes() {
         let path = "/directory/names";
         let list =
@@ -312,7 +312,7 @@ fn relink(made: &mut Made, path: &str, name: &[u8], number: u32) {
     made.put((at + place - 8) as u64, inode, number.into());
 }
 
-pub fn f15() {
+pub fn directory_circles() {
     for made in both() {
         let number = |path: &str| made.inodes[path.as_bytes()];
         // The child is its parent's parent; a directory in two places; `..` that leads elsewhere.
@@ -353,7 +353,7 @@ fn chain(links: usize) -> Made {
     Made::new(format, &Node::Directory(entries))
 }
 
-pub fn f16() {
+pub fn symbolic_links() {
     with(&chain(LINKS_MAX).bytes, |volume| assert_eq!(read(volume, "/l0").unwrap(), b"x"));
     let error = with(&chain(LINKS_MAX + 1).bytes, |volume| volume.lookup(b"/l0").unwrap_err());
     assert_eq!(error, Error::TooManyLinks);

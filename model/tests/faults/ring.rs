@@ -12,32 +12,37 @@ use crate::rig::*;
 use crate::{Class, Must, class};
 
 pub const CLASSES: [Class; 26] = [
-    class(1, "id of a slot that does not exist", Must::Error, b1),
-    class(2, "id of a slot that is free", Must::Error, b2),
-    class(3, "a request answered twice, or with an older request's id", Must::Error, b3),
-    class(4, "id with a valid slot and other high bits", Must::Error, b4),
-    class(5, "wrong operation", Must::Error, b5),
-    class(6, "unknown status", Must::Fail, b6),
-    class(7, "EOPNOTSUPP for what was offered", Must::Fail, b7),
-    class(8, "a flush that failed", Must::Fail, b8),
-    class(9, "rsp_prod ahead by more than the ring", Must::Error, b9),
-    class(10, "rsp_prod ahead of what is outstanding", Must::Error, b10),
-    class(11, "rsp_prod goes backwards", Must::Error, b11),
-    class(12, "rsp_prod changes all the time", Must::Error, b12),
-    class(13, "torn or random response", Must::Error, b13),
-    class(14, "indices wrap at 2^32", Must::Ignore, b14),
-    class(15, "our own indices and entries overwritten", Must::Ignore, b15),
-    class(16, "events asked for too late, or never sent", Must::Wait, b16),
-    class(17, "any order, partial batches, one response per event", Must::Ignore, b17),
-    class(18, "responses while nothing is outstanding", Must::Error, b18),
-    class(19, "response before the data", Must::Verify, b19),
-    class(20, "no answer, to one request or to all", Must::Wait, b20),
-    class(21, "answer after the close and the next connect", Must::Ignore, b21),
-    class(22, "success with nothing done, or done elsewhere", Must::Verify, b22),
-    class(23, "one bit or the last sector corrupted", Must::Verify, b23),
-    class(24, "only the first segments transferred", Must::Verify, b24),
-    class(25, "padding of the response filled", Must::Ignore, b25),
-    class(26, "extreme latency and reordering", Must::Ignore, b26),
+    class(1, "id of a slot that does not exist", Must::Error, no_such_slot),
+    class(2, "id of a slot that is free", Must::Error, free_slot),
+    class(
+        3,
+        "a request answered twice, or with an older request's id",
+        Must::Error,
+        answered_twice,
+    ),
+    class(4, "id with a valid slot and other high bits", Must::Error, high_bits_of_an_id),
+    class(5, "wrong operation", Must::Error, wrong_operation),
+    class(6, "unknown status", Must::Fail, unknown_status),
+    class(7, "EOPNOTSUPP for what was offered", Must::Fail, unsupported_after_an_offer),
+    class(8, "a flush that failed", Must::Fail, failed_flush),
+    class(9, "rsp_prod ahead by more than the ring", Must::Error, ahead_by_more_than_the_ring),
+    class(10, "rsp_prod ahead of what is outstanding", Must::Error, ahead_of_what_is_outstanding),
+    class(11, "rsp_prod goes backwards", Must::Error, backwards),
+    class(12, "rsp_prod changes all the time", Must::Error, restless_index),
+    class(13, "torn or random response", Must::Error, torn_response),
+    class(14, "indices wrap at 2^32", Must::Ignore, wrapping_indices),
+    class(15, "our own indices and entries overwritten", Must::Ignore, overwritten_indices),
+    class(16, "events asked for too late, or never sent", Must::Wait, missing_events),
+    class(17, "any order, partial batches, one response per event", Must::Ignore, any_order),
+    class(18, "responses while nothing is outstanding", Must::Error, unsolicited_responses),
+    class(19, "response before the data", Must::Verify, response_before_the_data),
+    class(20, "no answer, to one request or to all", Must::Wait, no_response),
+    class(21, "answer after the close and the next connect", Must::Ignore, late_response),
+    class(22, "success with nothing done, or done elsewhere", Must::Verify, success_without_effect),
+    class(23, "one bit or the last sector corrupted", Must::Verify, corrupted_data),
+    class(24, "only the first segments transferred", Must::Verify, partial_transfer),
+    class(25, "padding of the response filled", Must::Ignore, filled_padding),
+    class(26, "extreme latency and reordering", Must::Ignore, extreme_latency),
 ];
 
 fn foreign_id(broken: &Broken) -> bool {
@@ -52,11 +57,11 @@ fn any(_: &Broken) -> bool {
     true
 }
 
-fn b1() {
+fn no_such_slot() {
     breaks_the_device(&[Lie::NoSuchSlot], foreign_id);
 }
 
-fn b2() {
+fn free_slot() {
     breaks_the_device(&[Lie::FreeSlot], foreign_id);
     // Nor is it for another queue to answer, though its slots have the same numbers.
     for (seed, mode) in SEEDS.flat_map(|seed| GrantMode::ALL.map(|mode| (seed, mode))) {
@@ -75,23 +80,23 @@ fn b2() {
     }
 }
 
-fn b3() {
+fn answered_twice() {
     breaks_the_device(&[Lie::StaleId], foreign_id);
     // A second answer is one too many, or one with an id that is not in flight any more.
     breaks_the_device(&[Lie::Twice], |broken| overrun(broken) || foreign_id(broken));
 }
 
-fn b4() {
+fn high_bits_of_an_id() {
     let bits: Vec<Lie> = (16..64).step_by(11).map(Lie::HighBit).collect();
     breaks_the_device(&bits, foreign_id);
 }
 
-fn b5() {
+fn wrong_operation() {
     let operations = [0, 1, 2, 3, 4, 5, 6, 255].map(Lie::Operation);
     breaks_the_device(&operations, |broken| matches!(broken, Broken::ForeignOperation { .. }));
 }
 
-fn b6() {
+fn unknown_status() {
     for status in [1, 2, 127, -1, -3, -4, i16::MAX, i16::MIN] {
         with_device(disk(), &GrantMode::ALL, |xen, guest, mut device, mut work| {
             lie(xen, Lie::Status(status), 2);
@@ -104,7 +109,7 @@ fn b6() {
     }
 }
 
-fn b7() {
+fn unsupported_after_an_offer() {
     for (the_lie, only_flush) in [(Lie::Status(-2), false), (Lie::FlushStatus(-2), true)] {
         with_device(disk(), &GrantMode::ALL, |xen, guest, mut device, mut work| {
             lie(xen, the_lie, 8);
@@ -120,7 +125,7 @@ fn b7() {
     }
 }
 
-fn b8() {
+fn failed_flush() {
     with_device(disk(), &GrantMode::ALL, |xen, _, mut device, _| {
         lie(xen, Lie::FlushStatus(-1), 16);
         let slot = device.queues[0].acquire().unwrap();
@@ -129,18 +134,18 @@ fn b8() {
     });
 }
 
-fn b9() {
+fn ahead_by_more_than_the_ring() {
     let by = [ENTRIES, ENTRIES + 1, 1000, 1 << 31];
     breaks_the_device(&by.map(Lie::ProdAhead), overrun);
 }
 
-fn b10() {
+fn ahead_of_what_is_outstanding() {
     // Where enough is outstanding, what lies in the ring as a response is none.
     let by = [9, 16, 20, 31];
     breaks_the_device(&by.map(Lie::ProdAhead), |broken| overrun(broken) || foreign_id(broken));
 }
 
-fn b11() {
+fn backwards() {
     let by = [u32::MAX, u32::MAX - 1, u32::MAX - 31, u32::MAX - 1000];
     // A small step back may hide the last response, which is then one that never comes.
     for &by in &by {
@@ -157,15 +162,15 @@ fn b11() {
     }
 }
 
-fn b12() {
+fn restless_index() {
     breaks_the_device(&[Lie::RestlessProd], overrun);
 }
 
-fn b13() {
+fn torn_response() {
     breaks_the_device(&[Lie::Noise], any);
 }
 
-fn b14() {
+fn wrapping_indices() {
     for start in [u32::MAX, u32::MAX - 1, u32::MAX - 31, u32::MAX - 32, 0xffff_fff0, 0x7fff_fff0] {
         let xen = model::ModelXen::seeded(1);
         let mut ring = FrontRing::starting_at(shared_run(&xen, 1), start);
@@ -199,7 +204,7 @@ fn b14() {
     }
 }
 
-fn b15() {
+fn overwritten_indices() {
     with_device(disk(), &GrantMode::ALL, |xen, guest, mut device, mut work| {
         lie(xen, Lie::Scribble, 8);
         work.run(xen, &mut device, 300, 8).unwrap();
@@ -210,7 +215,7 @@ fn b15() {
     });
 }
 
-fn b16() {
+fn missing_events() {
     // A backend that is never told looks by itself.
     for late in [1, 100, 1 << 31, u32::MAX] {
         let mut deaf = disk();
@@ -233,7 +238,7 @@ fn b16() {
     });
 }
 
-fn b17() {
+fn any_order() {
     // What the honest backend does anyway, here on a slow disk with all slots in flight.
     let mut slow = disk();
     slow.service_ns = 1_000..5_000_000;
@@ -244,7 +249,7 @@ fn b17() {
     });
 }
 
-fn b18() {
+fn unsolicited_responses() {
     with_device(disk(), &GrantMode::ALL, |xen, guest, mut device, mut work| {
         lie(xen, Lie::Unasked, 16);
         let failed = work.run(xen, &mut device, 100, 1).unwrap_err();
@@ -292,7 +297,7 @@ fn verify_finds(the_lie: Lie, modes: &[GrantMode], jobs: &[&str]) {
     });
 }
 
-fn b19() {
+fn response_before_the_data() {
     verify_finds(Lie::Early, &GrantMode::ALL[..2], &["rw=read"]);
     // Where nothing may stay mapped, the page gives it away.
     with_device(disk(), &[GrantMode::PerRequest], |xen, guest, mut device, mut work| {
@@ -304,7 +309,7 @@ fn b19() {
     });
 }
 
-fn b20() {
+fn no_response() {
     for chance in [1, 16] {
         with_device(disk(), &GrantMode::ALL, |xen, guest, mut device, _| {
             lie(xen, Lie::Silent, chance);
@@ -328,7 +333,7 @@ fn b20() {
     }
 }
 
-fn b21() {
+fn late_response() {
     // The old ring's late answers meet the next connection of the same device.
     let mut slow = disk();
     slow.service_ns = 1_000_000..50_000_000;
@@ -342,21 +347,21 @@ fn b21() {
     });
 }
 
-fn b22() {
+fn success_without_effect() {
     verify_finds(Lie::Lost, &GrantMode::ALL, &["rw=read", "rw=write"]);
     verify_finds(Lie::Misdirected, &GrantMode::ALL, &["rw=read", "rw=write"]);
 }
 
-fn b23() {
+fn corrupted_data() {
     verify_finds(Lie::BitFlip, &GrantMode::ALL, &["rw=read", "rw=write"]);
     verify_finds(Lie::LastSector, &GrantMode::ALL, &["rw=read", "rw=write"]);
 }
 
-fn b24() {
+fn partial_transfer() {
     verify_finds(Lie::Partial, &GrantMode::ALL, &["rw=read", "rw=write"]);
 }
 
-fn b25() {
+fn filled_padding() {
     with_device(disk(), &GrantMode::ALL, |xen, guest, mut device, work| {
         lie(xen, Lie::Padding, 16);
         works_on(xen, &mut device, work);
@@ -364,7 +369,7 @@ fn b25() {
     });
 }
 
-fn b26() {
+fn extreme_latency() {
     let mut slow = disk();
     slow.service_ns = 1_000_000..2_000_000_000;
     for seed in SEEDS {

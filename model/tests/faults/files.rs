@@ -4,7 +4,7 @@
 //! walks all that is left. A walk asserts what must hold always: no panic, no read outside the
 //! disk, and a number of reads that the volume's size bounds.
 
-mod files;
+mod inodes;
 mod superblock;
 mod volume;
 
@@ -17,28 +17,43 @@ use crate::{Class, Must, class};
 use newfs::{Contents, Format, Image as Made, Node, UFS1_AT};
 
 pub const CLASSES: [Class; 22] = [
-    class(1, "no magic number, a swapped one, or two", Must::Fail, superblock::f1),
-    class(2, "an alternate superblock found first", Must::Ignore, superblock::f2),
-    class(3, "every superblock field at its extremes", Must::Fail, superblock::f3),
-    class(4, "ratio of fragments to blocks", Must::Fail, superblock::f4),
-    class(5, "file system larger than the disk", Must::Fail, superblock::f5),
-    class(6, "inode number out of range", Must::Fail, volume::f6),
-    class(7, "cylinder group that is none", Must::Fail, volume::f7),
-    class(8, "inode with absurd mode, size or pointers", Must::Fail, files::f8),
-    class(9, "32-bit and 64-bit pointers, extended attributes", Must::Ignore, files::f9),
-    class(10, "last block and its fragments", Must::Fail, files::f10),
-    class(11, "holes in files, directories and indirect blocks", Must::Fail, files::f11),
-    class(12, "indirect blocks that point in circles", Must::Fail, files::f12),
-    class(13, "malformed directory entries", Must::Fail, files::f13),
-    class(14, "directory size not of whole blocks, or huge", Must::Fail, files::f14),
-    class(15, "directories in circles", Must::Wait, files::f15),
-    class(16, "symbolic links: loops, limits, lengths", Must::Fail, files::f16),
-    class(17, "dirty file system, journals, unknown flags", Must::Ignore, superblock::f17),
-    class(18, "big-endian image, old inode format", Must::Ignore, superblock::f18),
-    class(19, "wrong check hash", Must::Fail, superblock::f19),
-    class(20, "data that changes between two reads", Must::Ignore, volume::f20),
-    class(21, "I/O error at every block", Must::Fail, volume::f21),
-    class(22, "partition table in front", Must::Fail, volume::f22),
+    class(1, "no magic number, a swapped one, or two", Must::Fail, superblock::magic_number),
+    class(2, "an alternate superblock found first", Must::Ignore, superblock::alternate_superblock),
+    class(3, "every superblock field at its extremes", Must::Fail, superblock::superblock_fields),
+    class(4, "ratio of fragments to blocks", Must::Fail, superblock::fragments_in_a_block),
+    class(5, "file system larger than the disk", Must::Fail, superblock::larger_than_the_disk),
+    class(6, "inode number out of range", Must::Fail, volume::inode_numbers),
+    class(7, "cylinder group that is none", Must::Fail, volume::cylinder_groups),
+    class(8, "inode with absurd mode, size or pointers", Must::Fail, inodes::inode_fields),
+    class(
+        9,
+        "32-bit and 64-bit pointers, extended attributes",
+        Must::Ignore,
+        inodes::pointer_widths,
+    ),
+    class(10, "last block and its fragments", Must::Fail, inodes::last_block),
+    class(11, "holes in files, directories and indirect blocks", Must::Fail, inodes::holes),
+    class(12, "indirect blocks that point in circles", Must::Fail, inodes::indirect_blocks),
+    class(13, "malformed directory entries", Must::Fail, inodes::directory_entries),
+    class(14, "directory size not of whole blocks, or huge", Must::Fail, inodes::directory_size),
+    class(15, "directories in circles", Must::Wait, inodes::directory_circles),
+    class(16, "symbolic links: loops, limits, lengths", Must::Fail, inodes::symbolic_links),
+    class(
+        17,
+        "dirty file system, journals, unknown flags",
+        Must::Ignore,
+        superblock::dirty_and_flags,
+    ),
+    class(
+        18,
+        "big-endian image, old inode format",
+        Must::Ignore,
+        superblock::byte_order_and_old_inodes,
+    ),
+    class(19, "wrong check hash", Must::Fail, superblock::check_hashes),
+    class(20, "data that changes between two reads", Must::Ignore, volume::changing_data),
+    class(21, "I/O error at every block", Must::Fail, volume::read_errors),
+    class(22, "partition table in front", Must::Fail, volume::partition_tables),
 ];
 
 /// What a disk can do to its reader.

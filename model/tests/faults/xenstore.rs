@@ -17,25 +17,25 @@ use crate::rig::*;
 use crate::{Class, Must, class, waits};
 
 pub const CLASSES: [Class; 21] = [
-    class(1, "length beyond 4096 or near 2^32", Must::Error, x1),
-    class(2, "rsp_prod absurd", Must::Error, x2),
-    class(3, "our own indices overwritten", Must::Ignore, x3),
-    class(4, "replies with unknown or finished req_id", Must::Ignore, x4),
-    class(5, "reply of wrong type or transaction", Must::Fail, x5),
-    class(6, "malformed errno", Must::Fail, x6),
-    class(7, "one byte at a time, events between", Must::Ignore, x7),
-    class(8, "reply longer than the ring", Must::Ignore, x8),
-    class(9, "malformed watch events", Must::Ignore, x9),
-    class(10, "flood of watch events", Must::Ignore, x10),
-    class(11, "watch events lost", Must::Wait, x11),
-    class(12, "malformed lists of names", Must::Fail, x12),
-    class(13, "EAGAIN without end", Must::Wait, x13),
-    class(14, "malformed transaction number", Must::Fail, x14),
-    class(15, "each errno at each request", Must::Fail, x15),
-    class(16, "no answer, or after the time limit", Must::Wait, x16),
-    class(17, "reconnection that never ends", Must::Wait, x17),
-    class(18, "error field set", Must::Error, x18),
-    class(19, "feature bits change", Must::Ignore, x19),
+    class(1, "length beyond 4096 or near 2^32", Must::Error, absurd_length),
+    class(2, "rsp_prod absurd", Must::Error, absurd_rsp_prod),
+    class(3, "our own indices overwritten", Must::Ignore, overwritten_indices),
+    class(4, "replies with unknown or finished req_id", Must::Ignore, unknown_req_id),
+    class(5, "reply of wrong type or transaction", Must::Fail, wrong_type_or_transaction),
+    class(6, "malformed errno", Must::Fail, malformed_errno),
+    class(7, "one byte at a time, events between", Must::Ignore, one_byte_at_a_time),
+    class(8, "reply longer than the ring", Must::Ignore, longer_than_the_ring),
+    class(9, "malformed watch events", Must::Ignore, malformed_watch_events),
+    class(10, "flood of watch events", Must::Ignore, flood_of_watch_events),
+    class(11, "watch events lost", Must::Wait, lost_watch_events),
+    class(12, "malformed lists of names", Must::Fail, malformed_lists),
+    class(13, "EAGAIN without end", Must::Wait, conflicts_without_end),
+    class(14, "malformed transaction number", Must::Fail, malformed_transaction_number),
+    class(15, "each errno at each request", Must::Fail, errno_at_each_request),
+    class(16, "no answer, or after the time limit", Must::Wait, no_reply),
+    class(17, "reconnection that never ends", Must::Wait, reconnection_without_end),
+    class(18, "error field set", Must::Error, error_field),
+    class(19, "feature bits change", Must::Ignore, feature_bits),
     waits(20, "suspend in the middle of a message", Must::Wait, "suspend and resume"),
     class(21, "store page or port absent", Must::Fail, refuses_absent_pages),
 ];
@@ -75,7 +75,7 @@ fn works_on(store: &mut Xenstore<'_, ModelXen>) {
     assert_eq!(store.read(NONE, "data/x").unwrap(), "still here");
 }
 
-fn x1() {
+fn absurd_length() {
     for len in [4097, 5000, 1 << 16, 1 << 31, u32::MAX - 16, u32::MAX - 15, u32::MAX] {
         with_store(|xen, store| {
             forge(xen, move |header, body| vec![(Header { len, ..header }, body)]);
@@ -90,7 +90,7 @@ fn x1() {
     }
 }
 
-fn x2() {
+fn absurd_rsp_prod() {
     for ahead in [1025, 2000, 1 << 31, u32::MAX, u32::MAX - 100] {
         with_store(|xen, store| {
             forge(xen, |_, _| Vec::new());
@@ -116,7 +116,7 @@ fn x2() {
     });
 }
 
-fn x3() {
+fn overwritten_indices() {
     with_store(|xen, store| {
         for round in 0..50u32 {
             {
@@ -129,7 +129,7 @@ fn x3() {
     });
 }
 
-fn x4() {
+fn unknown_req_id() {
     with_store(|xen, store| {
         forge(xen, |header, body| {
             let stray = |req_id| (Header { req_id, ..header }, body.clone());
@@ -145,7 +145,7 @@ fn x4() {
     });
 }
 
-fn x5() {
+fn wrong_type_or_transaction() {
     let kinds = [0, 1, 3, 11, 14, 17, 22, 255, 65535, u32::MAX];
     for kind in kinds {
         with_store(|xen, store| {
@@ -164,7 +164,7 @@ fn x5() {
     });
 }
 
-fn x6() {
+fn malformed_errno() {
     let kind = MessageType::Error as u32;
     let long = [b'E'; 4096];
     for body in [&b""[..], b"\0", b"EWHATEVER\0", b"ENOENT", b"EAGAIN\0junk\0", &long, b"\xff\0"] {
@@ -181,7 +181,7 @@ fn x6() {
     }
 }
 
-fn x7() {
+fn one_byte_at_a_time() {
     with_store(|xen, store| {
         xen.world().store.wire.piece_max = 1;
         let token = store.watch("data").unwrap();
@@ -194,7 +194,7 @@ fn x7() {
     });
 }
 
-fn x8() {
+fn longer_than_the_ring() {
     with_store(|xen, store| {
         for len in [1000, 1008, 1009, 1024, 2048, 4095, 4096] {
             let value = "v".repeat(len);
@@ -206,7 +206,7 @@ fn x8() {
     });
 }
 
-fn x9() {
+fn malformed_watch_events() {
     let kind = MessageType::WatchEvent as u32;
     with_store(|xen, store| {
         let token = store.watch("data").unwrap();
@@ -248,7 +248,7 @@ fn x9() {
     });
 }
 
-fn x10() {
+fn flood_of_watch_events() {
     with_store(|xen, store| {
         let token = store.watch("data").unwrap();
         forge(xen, |header, body| {
@@ -282,7 +282,7 @@ fn a_flood_costs_the_time_limit(message: impl Fn(Header) -> Message + Copy + 'st
     });
 }
 
-fn x11() {
+fn lost_watch_events() {
     for seed in SEEDS {
         let xen = machine(seed, disk());
         xen.world().store.wire.loses_events = true;
@@ -294,7 +294,7 @@ fn x11() {
     }
 }
 
-fn x12() {
+fn malformed_lists() {
     let many: Vec<u8> = b"n\0".repeat(2048);
     let huge = vec![b'n'; 4096];
     for (body, expected) in [
@@ -329,7 +329,7 @@ fn x12() {
     be_honest(&xen);
 }
 
-fn x13() {
+fn conflicts_without_end() {
     let xen = machine(1, disk());
     xen.world().store.contention = 16;
     let mut guest = Guest::boot(&xen);
@@ -341,7 +341,7 @@ fn x13() {
     assert_eq!(xen.world().xen.pages_out(), 0);
 }
 
-fn x14() {
+fn malformed_transaction_number() {
     for number in ["", "x", "-1", "0", "4294967296", "1.5", "99999999999999999999", " 1"] {
         with_store(|xen, store| {
             forge(xen, replaced(format!("{number}\0")));
@@ -359,7 +359,7 @@ fn x14() {
 }
 
 /// The first request is refused, then the second, and so on, until a life passes untouched.
-fn x15() {
+fn errno_at_each_request() {
     let errnos = ["EACCES", "EAGAIN", "E2BIG", "EBUSY", "EEXIST", "EINVAL", "EIO", "EISCONN"];
     for errno in errnos.into_iter().chain(["ENOENT", "ENOMEM", "ENOSPC", "EQUOTA"]) {
         for victim in 0.. {
@@ -398,7 +398,7 @@ fn x15() {
     }
 }
 
-fn x16() {
+fn no_reply() {
     with_store(|xen, store| {
         // Never.
         forge(xen, |_, _| Vec::new());
@@ -455,7 +455,7 @@ fn x16() {
     works_on(&mut guest.store);
 }
 
-fn x17() {
+fn reconnection_without_end() {
     // Nothing is put on a ring that is not connected.
     let xen = ModelXen::seeded(1);
     let page = xen.store_channel().1;
@@ -483,7 +483,7 @@ fn x17() {
     }
 }
 
-fn x18() {
+fn error_field() {
     for error in [1, 2, 3, 77, u32::MAX] {
         let xen = ModelXen::seeded(1);
         let page = xen.store_channel().1;
@@ -514,7 +514,7 @@ fn x18() {
     });
 }
 
-fn x19() {
+fn feature_bits() {
     with_store(|xen, store| {
         for round in 0..20 {
             let features = if round % 2 == 0 { u32::MAX } else { 0 };

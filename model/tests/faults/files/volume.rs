@@ -11,7 +11,7 @@ use newfs::Image as Made;
 use newfs::fields::{Field, cg, sb};
 use newfs::tables;
 
-pub fn f6() {
+pub fn inode_numbers() {
     for made in volumes() {
         with(&made.bytes, |volume| {
             let count = volume.info().inode_count;
@@ -44,7 +44,7 @@ pub fn f6() {
     }
 }
 
-pub fn f7() {
+pub fn cylinder_groups() {
     for format in [formats()[3], formats()[4], formats()[5]] {
         let made = good(format);
         let right = |field: Field| made.get(made.group_at(0), field);
@@ -85,7 +85,7 @@ fn walk_with(made: &Made, fault: Fault) -> (Seen, Vec<Error<Broken>>, usize) {
     (seen, errors, reads.get())
 }
 
-pub fn f20() {
+pub fn changing_data() {
     for made in volumes() {
         let (whole, errors, reads) = walk_with(&made, Fault::None);
         assert!(errors.is_empty() && reads > 10);
@@ -105,7 +105,7 @@ pub fn f20() {
     }
 }
 
-pub fn f21() {
+pub fn read_errors() {
     for made in volumes() {
         let (whole, _, reads) = walk_with(&made, Fault::None);
         for at in 0..reads {
@@ -141,9 +141,9 @@ fn search(disk: &[u8]) -> Result<usize, String> {
     }
 }
 
-pub fn f22() {
+pub fn partition_tables() {
     for made in both() {
-        f22_in_front_of(&made.bytes);
+        behind_tables(&made.bytes);
     }
     // Nothing but a table, and nothing but its end.
     let mut empty = vec![0; 4096];
@@ -152,7 +152,7 @@ pub fn f22() {
     assert!(search(&empty[..512]).is_err());
 }
 
-fn f22_in_front_of(volume: &[u8]) {
+fn behind_tables(volume: &[u8]) {
     let sectors = volume.len().div_ceil(512);
     for disk in [tables::mbr(volume), tables::gpt(volume), tables::mbr_logical(volume)] {
         assert!(search(&disk).is_ok());
@@ -185,11 +185,11 @@ fn f22_in_front_of(volume: &[u8]) {
     let found = partitions(fs::Image(&disk), vec![0; SCRATCH_BYTES]).unwrap();
     assert!(found.len() <= PARTITIONS_MAX);
     assert!(search(&disk).unwrap_err().contains("not FFS"));
-    f22_gpt(volume);
-    f22_label(volume);
+    behind_gpt(volume);
+    behind_disklabel(volume);
 }
 
-fn f22_gpt(volume: &[u8]) {
+fn behind_gpt(volume: &[u8]) {
     let disk = tables::gpt(volume);
     for (at, value, field) in [
         (512 + 8, 1_u32, "HeaderCRC32"),
@@ -223,7 +223,7 @@ fn f22_gpt(volume: &[u8]) {
     assert!(search(&disk).unwrap_err().contains("NumberOfPartitionEntries 4294967295"));
 }
 
-fn f22_label(volume: &[u8]) {
+fn behind_disklabel(volume: &[u8]) {
     let disk = tables::slice(volume, tables::FREEBSD);
     assert!(search(&disk).is_ok());
     let label = (tables::SLICE_SECTOR + 1) * 512;

@@ -19,21 +19,26 @@ use crate::rig::*;
 use crate::{Class, Must, class};
 
 pub const CLASSES: [Class; 15] = [
-    class(1, "event storms on every channel", Must::Ignore, g1),
-    class(2, "events lost although responses exist", Must::Wait, g2),
-    class(3, "spurious events on ports that are closed", Must::Ignore, g3),
-    class(4, "events during the way down", Must::Ignore, g4),
-    class(5, "page still mapped when its response comes", Must::Error, g5),
-    class(6, "pages mapped for ever at close", Must::Wait, g6),
-    class(7, "page mapped between a look and the revoke", Must::Error, g7),
-    class(8, "backend writes to the page of a write", Must::Ignore, g8),
-    class(9, "backend changes the page of a completed read", Must::Ignore, g9),
-    class(10, "bytes beyond the request's own in its page", Must::Ignore, g10),
-    class(11, "old memory in unused entries and tails", Must::Ignore, g11),
-    class(12, "grant table exhausted", Must::Fail, g12),
-    class(13, "every hypercall and page fails once", Must::Fail, g13),
-    class(14, "reserved references handed out", Must::Ignore, g14),
-    class(15, "backend-id missing or absurd", Must::Fail, g15),
+    class(1, "event storms on every channel", Must::Ignore, event_storms),
+    class(2, "events lost although responses exist", Must::Wait, lost_events),
+    class(3, "spurious events on ports that are closed", Must::Ignore, spurious_events),
+    class(4, "events during the way down", Must::Ignore, events_on_the_way_down),
+    class(5, "page still mapped when its response comes", Must::Error, page_still_mapped),
+    class(6, "pages mapped for ever at close", Must::Wait, mapped_for_ever),
+    class(7, "page mapped between a look and the revoke", Must::Error, mapped_before_the_revoke),
+    class(8, "backend writes to the page of a write", Must::Ignore, writes_to_the_page_of_a_write),
+    class(
+        9,
+        "backend changes the page of a completed read",
+        Must::Ignore,
+        changes_after_the_response,
+    ),
+    class(10, "bytes beyond the request's own in its page", Must::Ignore, bytes_beyond_the_request),
+    class(11, "old memory in unused entries and tails", Must::Ignore, old_memory),
+    class(12, "grant table exhausted", Must::Fail, exhausted_table),
+    class(13, "every hypercall and page fails once", Must::Fail, every_call_fails_once),
+    class(14, "reserved references handed out", Must::Ignore, reserved_references),
+    class(15, "backend-id missing or absurd", Must::Fail, absurd_backend_id),
 ];
 
 /// The first device's port: the lowest after the tool stack's two.
@@ -43,7 +48,7 @@ fn frontend() -> String {
     format!("/local/domain/1/device/vbd/{XVDA}")
 }
 
-fn g1() {
+fn event_storms() {
     let time_of = |xen: &ModelXen, work: &mut dyn FnMut()| {
         let start_ns = xen.now_ns();
         work();
@@ -79,7 +84,7 @@ fn g1() {
     });
 }
 
-fn g2() {
+fn lost_events() {
     let mut mute = disk();
     mute.mute = true;
     with_device(mute, &GrantMode::ALL, |xen, _, mut device, _| {
@@ -93,7 +98,7 @@ fn g2() {
     });
 }
 
-fn g3() {
+fn spurious_events() {
     with_device(disk(), &GrantMode::ALL, |xen, guest, mut device, work| {
         for port in 0..4096 {
             xen.world().xen.events.raise(Port(port));
@@ -104,7 +109,7 @@ fn g3() {
     });
 }
 
-fn g4() {
+fn events_on_the_way_down() {
     with_device(disk(), &GrantMode::ALL, |xen, guest, mut device, _| {
         for sector in 0..16 {
             let slot = device.queues[0].acquire().unwrap();
@@ -116,7 +121,7 @@ fn g4() {
     });
 }
 
-fn g5() {
+fn page_still_mapped() {
     with_device(disk(), &[GrantMode::PerRequest], |xen, guest, mut device, mut work| {
         lie(xen, Lie::KeepMapped, 2);
         let failed = work.run(xen, &mut device, 1000, 8).unwrap_err();
@@ -172,7 +177,7 @@ fn g5() {
     });
 }
 
-fn g6() {
+fn mapped_for_ever() {
     with_device(disk(), &GrantMode::ALL, |xen, guest, device, _| {
         xen.world().disks[0].disk.clings = true;
         let left = guest.disconnect(device);
@@ -187,7 +192,7 @@ fn g6() {
     });
 }
 
-fn g7() {
+fn mapped_before_the_revoke() {
     let xen = ModelXen::seeded(1);
     let mut table = GrantTable::new(&xen);
     let mut shared = SharedPage::new(xen.alloc_page().unwrap(), table.reserve().unwrap());
@@ -245,7 +250,7 @@ fn g7() {
     xen.free_page(page);
 }
 
-fn g8() {
+fn writes_to_the_page_of_a_write() {
     with_device(disk(), &GrantMode::ALL, |xen, guest, mut device, work| {
         lie(xen, Lie::SpoilWrite, 16);
         works_on(xen, &mut device, work);
@@ -293,7 +298,7 @@ fn grants_for_reading(xen: &ModelXen) -> usize {
     flags.filter(|flags| flags & GTF_READONLY != 0).count()
 }
 
-fn g9() {
+fn changes_after_the_response() {
     with_device(disk(), &GrantMode::ALL, |xen, guest, mut device, _| {
         let slot = device.queues[0].acquire().unwrap();
         let done = perform(xen, &mut device, slot, Operation::Read, 8, 4096).unwrap().unwrap();
@@ -318,7 +323,7 @@ fn g9() {
     });
 }
 
-fn g10() {
+fn bytes_beyond_the_request() {
     const CANARY: u8 = 0xc5;
     with_device(disk(), &GrantMode::ALL, |xen, guest, mut device, _| {
         let queue: &mut QueuePair<'_, ModelXen> = &mut device.queues[0];
@@ -375,7 +380,7 @@ fn g10() {
     }
 }
 
-fn g11() {
+fn old_memory() {
     for mode in GrantMode::ALL {
         let xen = machine(1, disk());
         // Pages that held something before.
@@ -433,7 +438,7 @@ fn g11() {
     free_run(&xen, ring.into_run());
 }
 
-fn g12() {
+fn exhausted_table() {
     let xen = ModelXen::new(Config { seed: 1, pages: 1024, grant_frames: 1 });
     for n in 0..16 {
         xen.attach(model::Disk::new(XVDA + 16 * n, 64));
@@ -473,7 +478,7 @@ fn g12() {
 }
 
 /// The first call fails, then the second, and so on, until a run passes untouched.
-fn g13() {
+fn every_call_fails_once() {
     for setup in GrantMode::ALL.into_iter().flat_map(|mode| [setup(mode), queues(mode)]) {
         let mut failures = 0;
         for call in 0.. {
@@ -501,7 +506,7 @@ fn g13() {
     }
 }
 
-fn g14() {
+fn reserved_references() {
     let xen = ModelXen::seeded(1);
     let mut table = GrantTable::new(&xen);
     let mut seen = std::collections::BTreeSet::new();
@@ -514,7 +519,7 @@ fn g14() {
     assert_eq!(seen.len(), 8 * 512 - 8);
 }
 
-fn g15() {
+fn absurd_backend_id() {
     let bad = ["", "x", "-1", "1", "2", "32752", "32753", "65535", "65536", "4294967296", " 0"];
     for value in bad.map(Some).into_iter().chain([None]) {
         let xen = machine(1, disk());

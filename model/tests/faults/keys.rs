@@ -13,27 +13,32 @@ use crate::rig::*;
 use crate::{Class, Must, class};
 
 pub const CLASSES: [Class; 21] = [
-    class(1, "a key is missing", Must::Fail, k1),
-    class(2, "a key is no plain decimal number", Must::Fail, k2),
-    class(3, "absurd sectors", Must::Fail, k3),
-    class(4, "absurd sector-size", Must::Fail, k4),
-    class(5, "absurd physical-sector-size", Must::Ignore, k5),
-    class(6, "absurd info, or info and mode disagree", Must::Ignore, k6),
-    class(7, "sectors in another unit", Must::Ignore, k7),
-    class(8, "absurd max-ring-page-order", Must::Ignore, k8),
-    class(9, "absurd multi-queue-max-queues", Must::Ignore, k9),
-    class(10, "absurd feature-max-indirect-segments", Must::Ignore, k10),
-    class(11, "feature-persistent absurd, toggled, or taken back", Must::Ignore, k11),
-    class(12, "absurd discard keys", Must::Ignore, k12),
-    class(13, "keys change, capacity grows or shrinks", Must::Fail, k13),
-    class(14, "any state at any time", Must::Wait, k14),
-    class(15, "states are skipped", Must::Ignore, k15),
-    class(16, "Closing at any time", Must::Wait, k16),
-    class(17, "Closed without Closing, directories vanish", Must::Wait, k17),
-    class(18, "Connected again and again", Must::Ignore, k18),
-    class(19, "connect and disconnect a thousand times", Must::Ignore, k19),
-    class(20, "absurd backend path", Must::Fail, k20),
-    class(21, "absurd or duplicate device numbers", Must::Ignore, k21),
+    class(1, "a key is missing", Must::Fail, missing_key),
+    class(2, "a key is no plain decimal number", Must::Fail, not_a_decimal_number),
+    class(3, "absurd sectors", Must::Fail, absurd_sectors),
+    class(4, "absurd sector-size", Must::Fail, absurd_sector_size),
+    class(5, "absurd physical-sector-size", Must::Ignore, absurd_physical_sector_size),
+    class(6, "absurd info, or info and mode disagree", Must::Ignore, absurd_info),
+    class(7, "sectors in another unit", Must::Ignore, other_unit_of_sectors),
+    class(8, "absurd max-ring-page-order", Must::Ignore, ring_order),
+    class(9, "absurd multi-queue-max-queues", Must::Ignore, queue_limit),
+    class(10, "absurd feature-max-indirect-segments", Must::Ignore, indirect_segments),
+    class(
+        11,
+        "feature-persistent absurd, toggled, or taken back",
+        Must::Ignore,
+        persistent_feature,
+    ),
+    class(12, "absurd discard keys", Must::Ignore, discard_keys),
+    class(13, "keys change, capacity grows or shrinks", Must::Fail, changing_keys),
+    class(14, "any state at any time", Must::Wait, any_state_at_any_time),
+    class(15, "states are skipped", Must::Ignore, skipped_states),
+    class(16, "Closing at any time", Must::Wait, closing_at_any_time),
+    class(17, "Closed without Closing, directories vanish", Must::Wait, closed_without_closing),
+    class(18, "Connected again and again", Must::Ignore, connected_again),
+    class(19, "connect and disconnect a thousand times", Must::Ignore, a_thousand_connects),
+    class(20, "absurd backend path", Must::Fail, absurd_backend_path),
+    class(21, "absurd or duplicate device numbers", Must::Ignore, absurd_device_numbers),
 ];
 
 const NOT_NUMBERS: [&str; 12] =
@@ -81,7 +86,7 @@ fn frontend(key: &str) -> String {
     format!("/local/domain/1/device/vbd/{XVDA}/{key}")
 }
 
-fn k1() {
+fn missing_key() {
     for key in ["sectors", "info"] {
         let error = refused(with_key(key, None));
         assert!(
@@ -122,7 +127,7 @@ fn k1() {
         .unwrap();
 }
 
-fn k2() {
+fn not_a_decimal_number() {
     let long = "9".repeat(400);
     for key in ["sectors", "sector-size", "info", "state"] {
         for value in NOT_NUMBERS.into_iter().chain([&*long, "5\0", "\0"]) {
@@ -149,7 +154,7 @@ fn k2() {
     assert!(matches!(refused_on(&xen), ConnectError::Xenstore(..)));
 }
 
-fn k3() {
+fn absurd_sectors() {
     for sectors in ["0", "36028797018963968", "18446744073709551615", "18446744073709551616"] {
         let error = refused(with_key("sectors", Some(sectors)));
         assert!(is_bad_node(&error), "{sectors}: {error}");
@@ -167,7 +172,7 @@ fn k3() {
     }
 }
 
-fn k4() {
+fn absurd_sector_size() {
     let bad = ["0", "1", "3", "256", "511", "513", "1000", "8192", "1048576", "4294967296"];
     for size in bad.into_iter().chain(["4294967808", "18446744073709551615"]) {
         let error = refused(with_key("sector-size", Some(size)));
@@ -184,13 +189,13 @@ fn k4() {
     }
 }
 
-fn k5() {
+fn absurd_physical_sector_size() {
     for size in ["0", "1", "256", "513", "18446744073709551615", "x", ""] {
         accepted(with_key("physical-sector-size", Some(size)));
     }
 }
 
-fn k6() {
+fn absurd_info() {
     for info in ["4294967296", "18446744073709551615"] {
         assert!(is_bad_node(&refused(with_key("info", Some(info)))));
     }
@@ -231,7 +236,7 @@ fn k6() {
     }
 }
 
-fn k7() {
+fn other_unit_of_sectors() {
     // A backend that counts in its own sectors shows an eighth of its disk: less, never more.
     let mut dialect = with_key("sectors", Some("64"));
     dialect.sector_bytes = 4096;
@@ -244,7 +249,7 @@ fn k7() {
     guest.disconnect(device);
 }
 
-fn k8() {
+fn ring_order() {
     for (order, most) in [
         ("0", 32),
         ("1", 64),
@@ -273,7 +278,7 @@ fn k8() {
     }
 }
 
-fn k9() {
+fn queue_limit() {
     for (offer, most) in [
         ("0", 1),
         ("1", 1),
@@ -304,7 +309,7 @@ fn k9() {
     }
 }
 
-fn k10() {
+fn indirect_segments() {
     for (segments, pages) in [
         ("0", 11),
         ("1", 11),
@@ -325,7 +330,7 @@ fn k10() {
     }
 }
 
-fn k11() {
+fn persistent_feature() {
     accepted(with_key("feature-persistent", Some("2")));
     let xen = machine(1, disk());
     let mut guest = Guest::boot(&xen);
@@ -344,7 +349,7 @@ fn k11() {
     }
 }
 
-fn k12() {
+fn discard_keys() {
     // The disk has 262,144 bytes.
     for (key, value, offered) in [
         ("discard-granularity", Some("512"), true),
@@ -377,7 +382,7 @@ fn k12() {
     }
 }
 
-fn k13() {
+fn changing_keys() {
     with_device(disk(), &GrantMode::ALL, |xen, guest, mut device, _| {
         let path = xen.world().disks[0].path().to_string();
         for (sectors, limit) in [(2 * SECTORS, SECTORS), (SECTORS / 2, SECTORS / 2)] {
@@ -422,7 +427,7 @@ fn one_life(xen: &ModelXen) -> Result<(), String> {
 
 const FRONTEND_STATES: [XenbusState; 5] = [Initialising, Initialised, Connected, Closing, Closed];
 
-fn k14() {
+fn any_state_at_any_time() {
     for when in FRONTEND_STATES {
         for says in ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "99", "x", ""] {
             let mut disk = disk();
@@ -435,7 +440,7 @@ fn k14() {
     }
 }
 
-fn k15() {
+fn skipped_states() {
     // InitWait omitted, Initialised instead.
     let mut disk = disk();
     disk.states.push((Initialising, "3"));
@@ -465,7 +470,7 @@ fn in_flight(happens: impl Fn(&ModelXen, &str)) {
     });
 }
 
-fn k16() {
+fn closing_at_any_time() {
     for when in FRONTEND_STATES {
         let mut disk = disk();
         disk.states.push((when, "5"));
@@ -479,7 +484,7 @@ fn k16() {
     in_flight(|xen, path| xen.world().set(&format!("{path}/state"), "5"));
 }
 
-fn k17() {
+fn closed_without_closing() {
     for when in FRONTEND_STATES {
         let mut disk = disk();
         disk.states.push((when, "6"));
@@ -508,7 +513,7 @@ fn k17() {
     assert!(matches!(refused_on(&xen), ConnectError::Xenstore(..)));
 }
 
-fn k18() {
+fn connected_again() {
     with_device(disk(), &GrantMode::ALL, |xen, guest, mut device, mut work| {
         let path = format!("{}/state", xen.world().disks[0].path());
         for _ in 0..20 {
@@ -519,7 +524,7 @@ fn k18() {
     });
 }
 
-fn k19() {
+fn a_thousand_connects() {
     let xen = machine(1, disk());
     let mut guest = Guest::boot(&xen);
     let few = Setup { grants: GrantMode::Persistent, queues: 1, slots: 2, pages_per_slot: 1 };
@@ -546,7 +551,7 @@ fn workload_of_pages(xen: &ModelXen, device: &mut Device<'_>, round: u64) {
     device.queues[0].release(done.slot);
 }
 
-fn k20() {
+fn absurd_backend_path() {
     let long = format!("/local/domain/0/backend/{}", "v".repeat(3100));
     for path in [
         "",
@@ -574,7 +579,7 @@ fn k20() {
     }
 }
 
-fn k21() {
+fn absurd_device_numbers() {
     let xen = machine(1, disk());
     for name in ["051712", "0", "4294967295", "4294967296", "99999999999999999999", "-1", "x"] {
         xen.world().set(&format!("/local/domain/1/device/vbd/{name}/state"), "1");

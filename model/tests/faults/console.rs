@@ -11,12 +11,12 @@ use crate::rig::{SEEDS, refuses_absent_pages};
 use crate::{Class, Must, class};
 
 pub const CLASSES: [Class; 7] = [
-    class(1, "out_cons absurd", Must::Ignore, c1),
-    class(2, "in_prod absurd", Must::Ignore, c2),
-    class(3, "the console never drains", Must::Wait, c3),
-    class(4, "indices change, our own are overwritten", Must::Ignore, c4),
-    class(5, "flood of input, any bytes", Must::Ignore, c5),
-    class(6, "event storm on the console's port", Must::Ignore, c6),
+    class(1, "out_cons absurd", Must::Ignore, absurd_out_cons),
+    class(2, "in_prod absurd", Must::Ignore, absurd_in_prod),
+    class(3, "the console never drains", Must::Wait, undrained_console),
+    class(4, "indices change, our own are overwritten", Must::Ignore, changing_indices),
+    class(5, "flood of input, any bytes", Must::Ignore, flood_of_input),
+    class(6, "event storm on the console's port", Must::Ignore, event_storm),
     class(7, "console page absent", Must::Fail, refuses_absent_pages),
 ];
 
@@ -29,7 +29,7 @@ fn with_console(test: impl for<'a> Fn(&'a ModelXen, &mut Console<'a, ModelXen>))
     }
 }
 
-fn c1() {
+fn absurd_out_cons() {
     for ahead in [1, 100, 1 << 31, u32::MAX - 2048, u32::MAX - 4000] {
         with_console(|xen, console| {
             let page = xen.console_channel().1;
@@ -51,7 +51,7 @@ fn c1() {
     }
 }
 
-fn c2() {
+fn absurd_in_prod() {
     for ahead in [1025, 5000, 1 << 31, u32::MAX] {
         with_console(|xen, console| {
             let page = xen.console_channel().1;
@@ -70,7 +70,7 @@ fn c2() {
     }
 }
 
-fn c3() {
+fn undrained_console() {
     with_console(|xen, console| {
         xen.world().console.stopped = true;
         let start_ns = xen.now_ns();
@@ -82,7 +82,7 @@ fn c3() {
     });
 }
 
-fn c4() {
+fn changing_indices() {
     with_console(|xen, console| {
         let page = xen.console_channel().1;
         for round in 0..200u32 {
@@ -112,7 +112,7 @@ fn c4() {
     });
 }
 
-fn c5() {
+fn flood_of_input() {
     with_console(|xen, console| {
         let flood: Vec<u8> = (0..100_000u32).map(|n| n as u8).collect();
         {
@@ -134,7 +134,7 @@ fn c5() {
     });
 }
 
-fn c6() {
+fn event_storm() {
     let (calm_ns, storm_ns) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
     with_console(|xen, console| {
         for (storm, total_ns) in [(false, &calm_ns), (true, &storm_ns)] {

@@ -10,7 +10,7 @@ use newfs::{Format, UFS1_AT, UFS2_AT};
 
 const NOT_FFS: &str = "not FFS";
 
-pub fn f1() {
+pub fn magic_number() {
     assert!(refusal(&[0; 1 << 20]).starts_with(NOT_FFS));
     assert!(refusal(&[]).starts_with(NOT_FFS));
     assert!(refusal(&[0xff; 8192 + 100]).starts_with(NOT_FFS));
@@ -39,7 +39,7 @@ pub fn f1() {
     with(&newer.bytes, |volume| assert_eq!(volume.info().version, Version::Ffs2));
 }
 
-pub fn f2() {
+pub fn alternate_superblock() {
     // With blocks of 64 KiB, UFS1's first copy of its superblock is where UFS2 has its own.
     for old in [false, true] {
         let mut made = good(Format { old, ..Format::new(1, 65536, 8192) });
@@ -105,7 +105,7 @@ const RANGED: [&str; 11] = [
     "SBSIZE",
 ];
 
-pub fn f3() {
+pub fn superblock_fields() {
     for format in [formats()[0], formats()[1], formats()[3], formats()[4]] {
         let mut made = good(format);
         let whole = with(&made.bytes, |volume| walk(volume).0);
@@ -136,7 +136,7 @@ pub fn f3() {
     }
 }
 
-pub fn f4() {
+pub fn fragments_in_a_block() {
     for version in [1, 2] {
         for frags in [1, 2, 4, 8] {
             let made = good(Format::new(version, 8192, 8192 / frags));
@@ -175,7 +175,7 @@ pub fn f4() {
     }
 }
 
-pub fn f5() {
+pub fn larger_than_the_disk() {
     for made in both() {
         // The disk ends within a file's data: what is before that can be read.
         let place = made.block_of("/file", 1) as usize;
@@ -222,7 +222,7 @@ pub fn f5() {
     }
 }
 
-pub fn f17() {
+pub fn dirty_and_flags() {
     for made in both() {
         let set = |changes: &[(Field, u64)]| {
             let mut made = made.clone();
@@ -249,7 +249,7 @@ pub fn f17() {
     }
 }
 
-pub fn f18() {
+pub fn byte_order_and_old_inodes() {
     for format in formats() {
         let made = good(format);
         let big_endian = with(&made.bytes, |volume| {
@@ -270,7 +270,7 @@ pub fn f18() {
     assert!(refusal(&made.bytes).contains("Apple"));
 }
 
-pub fn f19() {
+pub fn check_hashes() {
     let hashed = good(formats()[5]);
     with(&hashed.bytes, |volume| assert!(walk(volume).1.is_empty()));
     let mut made = hashed.clone();
