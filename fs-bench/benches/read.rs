@@ -5,7 +5,7 @@
 //! cache. Ours and rufs read 1 MiB at a time and drop it, `grub-fstest` writes what it reads to
 //! /dev/null; the time that it takes for an empty file is subtracted.
 
-#[path = "../../fs/examples/ffs/disk.rs"]
+#[path = "../../fs-tools/examples/ffs/disk.rs"]
 mod disk;
 
 use std::cell::RefCell;

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 const ORDER: [(&str, &[&str]); 17] = [
     ("xen-abi", &[]),
     ("newfs", &[]),
-    ("fs", &["fs-tools", "newfs"]),
-    ("fs-tools", &["fs"]),
+    ("fs", &["newfs"]),
+    ("fs-tools", &["fs", "newfs"]),
     ("fs-bench", &["fs", "newfs"]),
     ("drivers", &["xen-abi"]),
     ("guest-protocol", &["fio-job"]),

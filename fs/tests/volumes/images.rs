@@ -5,10 +5,11 @@
 //! holes, and all levels of indirect blocks at all block sizes, are in `sparse.rs`.
 
 use crate::listing::{assert_same, mount, of_host, of_volume};
-use crate::source::{Makefs, Scratch, plant};
+use newfs::sample::plant;
+use newfs::{Makefs, Scratch};
 
 fn all_combinations(block_bytes: usize) {
-    let scratch = Scratch::new(&format!("images-{block_bytes}"));
+    let scratch = Scratch::new(env!("CARGO_TARGET_TMPDIR"), &format!("images-{block_bytes}"));
     let (source, image) = (scratch.0.join("source"), scratch.0.join("image"));
     std::fs::create_dir(&source).unwrap();
     plant(&source, block_bytes);

@@ -1,13 +1,10 @@
 //! Whole volumes, of makefs(8) and of the tests' own writer, against what they were made of and
 //! against other readers. `cargo test -p fs images` runs the tests of one module.
 
-mod example;
 mod images;
 mod listing;
 mod partitions;
 mod readers;
 mod snapshots;
-mod source;
 mod sparse;
 mod stale;
-mod walk;

@@ -6,7 +6,8 @@ use newfs::tables::{self, FREEBSD, LABEL_SECTORS, NETBSD, SLICE_SECTOR};
 use newfs::{Format, Image, Node};
 
 use crate::listing::{assert_same, mount, of_node, of_volume};
-use crate::source::{Makefs, Scratch, noise, run};
+use newfs::sample::noise;
+use newfs::{Makefs, Scratch, run};
 
 fn tree() -> Node {
     Node::directory([
@@ -57,7 +58,7 @@ fn every_table() {
 /// Tables by another hand: sfdisk's.
 #[test]
 fn tables_of_sfdisk() {
-    let scratch = Scratch::new("sfdisk");
+    let scratch = Scratch::new(env!("CARGO_TARGET_TMPDIR"), "sfdisk");
     let (source, image) = (scratch.0.join("source"), scratch.0.join("image"));
     std::fs::create_dir(&source).unwrap();
     std::fs::write(source.join("file"), noise(1, 50_000)).unwrap();

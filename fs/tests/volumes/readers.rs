@@ -25,7 +25,8 @@ use std::process::Command;
 use md5::{Digest, Md5};
 use newfs::{Contents, Format, Image, Node};
 
-use crate::source::{Makefs, Scratch, across_levels, noise, plant, run};
+use newfs::sample::{across_levels, noise, plant};
+use newfs::{Makefs, Scratch, run};
 
 /// Largest sparse file that The Sleuth Kit reads in good time.
 const TSK_BYTES_MAX: u64 = 5 << 20;
@@ -148,7 +149,7 @@ fn assert_grub(image: &Path, source: &Path, reads: Grub) {
 }
 
 fn volumes_of_makefs(block_bytes: usize) {
-    let scratch = Scratch::new(&format!("readers-{block_bytes}"));
+    let scratch = Scratch::new(env!("CARGO_TARGET_TMPDIR"), &format!("readers-{block_bytes}"));
     let (source, image) = (scratch.0.join("source"), scratch.0.join("image"));
     fs::create_dir(&source).unwrap();
     plant(&source, block_bytes);
@@ -273,14 +274,14 @@ fn all(mut act: impl FnMut(Format)) {
 
 #[test]
 fn volumes_of_our_own() {
-    let scratch = Scratch::new("readers-own");
+    let scratch = Scratch::new(env!("CARGO_TARGET_TMPDIR"), "readers-own");
     all(|format| small_volume(format, &scratch.0));
 }
 
 /// Files of up to many TiB: GRUB reads around each border between levels of indirect blocks.
 #[test]
 fn every_level_by_grub() {
-    let scratch = Scratch::new("readers-levels");
+    let scratch = Scratch::new(env!("CARGO_TARGET_TMPDIR"), "readers-levels");
     let image = scratch.0.join("image");
     all(|format| {
         if grub_reads(format.version, format.big_endian) != Grub::All {

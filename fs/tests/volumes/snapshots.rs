@@ -6,7 +6,7 @@ use newfs::fields::{dinode1, dinode2};
 use newfs::{Contents, Format, Image, Node};
 
 use crate::listing::mount;
-use crate::source::noise;
+use newfs::sample::noise;
 
 const SNAPSHOT: u64 = 0x0020_0000;
 const INVALID: u64 = 0x0080_0000;

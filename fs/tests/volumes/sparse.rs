@@ -8,7 +8,8 @@ use newfs::fields::{Field, sb};
 use newfs::{Contents, Format, Image, Node, UFS1_AT, UFS2_AT};
 
 use crate::listing::{InMemory, assert_same, mount, of_host, of_node, of_volume};
-use crate::source::{Makefs, Scratch, across_levels, noise};
+use newfs::sample::{across_levels, noise};
+use newfs::{Makefs, Scratch};
 
 fn tree(format: &Format) -> Node {
     let tail = format.frag_bytes as usize + 3;
@@ -151,7 +152,10 @@ fn a_file_of_a_gib_byte_by_byte() {
 fn a_volume_of_makefs_with_its_superblock_at_65536() {
     for (block_bytes, frag_bytes) in [(4096, 512), (4096, 4096), (8192, 1024), (8192, 4096)] {
         for big_endian in [false, true] {
-            let scratch = Scratch::new(&format!("moved-{block_bytes}-{frag_bytes}-{big_endian}"));
+            let scratch = Scratch::new(
+                env!("CARGO_TARGET_TMPDIR"),
+                &format!("moved-{block_bytes}-{frag_bytes}-{big_endian}"),
+            );
             let source = scratch.0.join("source");
             std::fs::create_dir(&source).unwrap();
             let files = [0, 1, 2].map(|seed| (source.join(seed.to_string()), noise(seed, 150_000)));

@@ -1,13 +1,12 @@
-//! The memory that a walk through a tree takes stays within what its caller sets.
+//! Memory of a walk through a tree: no more than its caller sets.
 
 use fs::{Image, SCRATCH_BYTES, Volume};
 use fs_tools::Tools;
-
-use crate::source::{Makefs, Scratch};
+use newfs::{Makefs, Scratch};
 
 #[test]
 fn directories_that_were_met_take_memory() {
-    let scratch = Scratch::new("walk");
+    let scratch = Scratch::new(env!("CARGO_TARGET_TMPDIR"), "walk");
     let (source, image) = (scratch.0.join("source"), scratch.0.join("image"));
     // Few names at a time, and many directories in all.
     for number in 0..512 {

@@ -1,56 +1,26 @@
-//! A tree of files that exercises what FFS can do, the same each time; and the volumes that
-//! makefs(8) makes of it.
+//! A tree of files that exercises what FFS can do, the same each time.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use newfs::{Contents, Format};
+use crate::Format;
+use crate::tree::Contents;
 
-/// Names in the large directory, and how many files they are links to.
+/// Count of names in the large directory, and of the files that they are links to.
 const MANY: usize = 10_000;
 const MANY_FILES: usize = 100;
 
-/// A directory in the tests' own place, gone when dropped.
-pub struct Scratch(pub PathBuf);
-
-impl Scratch {
-    pub fn new(name: &str) -> Self {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let path = path.join(format!("{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Runs a program and answers its standard output.
-pub fn run(program: &str, package: &str, arguments: &[&std::ffi::OsStr]) -> Vec<u8> {
-    let output = Command::new(program).args(arguments).output();
-    let output =
-        output.unwrap_or_else(|error| panic!("{program}: {error}; run: apt-get install {package}"));
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{program} {arguments:?}: {}, {stderr}", output.status);
-    output.stdout
-}
-
-/// Bytes that differ from seed to seed.
+/// Returns bytes that differ from seed to seed.
 pub fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];
     fastrand::Rng::with_seed(seed).fill(&mut bytes);
     bytes
 }
 
-/// A file with a block before and behind each border between levels, the last level included.
+/// Returns a file with a block before and behind each border between levels, the last level included.
 pub fn across_levels(format: &Format, levels: u32) -> Contents {
     let block = format.block_bytes;
     let mut numbers = vec![0, 3];
@@ -72,6 +42,9 @@ pub fn across_levels(format: &Format, levels: u32) -> Contents {
 /// the last direct block and, where that takes a few MiB only, around the first double indirect
 /// one; `holes` files with long zeros; `many` 10,000 names; `links` symlinks; `names` odd names;
 /// `modes` permissions; `deep` directories in directories.
+///
+/// # Panics
+/// When the host refuses a file.
 pub fn plant(root: &Path, block_bytes: usize) {
     let mut seed = 0;
     let mut file = |path: &str, len: usize| {
@@ -155,7 +128,7 @@ fn plant_names(directory: &Path) {
     }
 }
 
-/// A time of its own for each file and directory.
+/// Gives each file and directory a time of its own.
 fn set_times(path: &Path, count: &mut u64) {
     let kind = fs::symlink_metadata(path).unwrap().file_type();
     if kind.is_symlink() {
@@ -169,44 +142,4 @@ fn set_times(path: &Path, count: &mut u64) {
     *count += 1;
     let time = UNIX_EPOCH + Duration::from_secs(1_000_000_000 + *count);
     File::open(path).unwrap().set_modified(time).unwrap();
-}
-
-/// What makefs is asked for.
-#[derive(Clone, Copy, Debug)]
-pub struct Makefs {
-    pub version: u8,
-    pub big_endian: bool,
-    pub block_bytes: usize,
-    pub frag_bytes: usize,
-}
-
-impl Makefs {
-    /// All combinations for a block size.
-    pub fn all(block_bytes: usize) -> impl Iterator<Item = Self> {
-        [1, 2].into_iter().flat_map(move |version| {
-            [false, true].into_iter().flat_map(move |big_endian| {
-                [1, 2, 4, 8].map(move |frags| Self {
-                    version,
-                    big_endian,
-                    block_bytes,
-                    frag_bytes: block_bytes / frags,
-                })
-            })
-        })
-    }
-
-    /// Makes a volume of the tree at `source`, and reads it.
-    pub fn make(&self, source: &Path, image: &Path) -> Vec<u8> {
-        let order = if self.big_endian { "be" } else { "le" };
-        let options = format!(
-            "version={},bsize={},fsize={}",
-            self.version, self.block_bytes, self.frag_bytes
-        );
-        // makefs takes fewer blocks into account than tails of fragments need in the end.
-        let arguments = ["-t", "ffs", "-B", order, "-b", "20%", "-M", "1m", "-o", &options];
-        let arguments = arguments.map(std::ffi::OsStr::new);
-        let paths = [image.as_os_str(), source.as_os_str()];
-        run("makefs", "makefs", &[&arguments[..], &paths].concat());
-        fs::read(image).unwrap()
-    }
 }

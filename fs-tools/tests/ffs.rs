@@ -1,5 +1,5 @@
-//! The example `ffs`, as one uses it: its sums are those of sha256sum, its files those of the tree,
-//! and what goes wrong is one line.
+//! The example `ffs`, run as a program: its sums are those of sha256sum, its files those of the
+//! tree, its errors one line each.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -7,13 +7,18 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::source::{Makefs, Scratch, plant, run};
+use newfs::sample::plant;
+use newfs::{Makefs, Scratch, run};
 
 /// Cargo builds it beside the tests, unless one test alone is asked for.
 fn example() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let path = test.ancestors().nth(2).unwrap().join("examples/ffs");
-    assert!(path.exists(), "{} is not there; run: cargo build -p fs --examples", path.display());
+    assert!(
+        path.exists(),
+        "{} is not there; run: cargo build -p fs-tools --examples",
+        path.display()
+    );
     path
 }
 
@@ -23,7 +28,7 @@ fn ffs(act: &str, image: &Path, path: &[&str]) -> Output {
 
 #[test]
 fn names_are_escaped_as_ls_does() {
-    let scratch = Scratch::new("names");
+    let scratch = Scratch::new(env!("CARGO_TARGET_TMPDIR"), "names");
     let (source, image) = (scratch.0.join("source"), scratch.0.join("image"));
     let odd = source.join("od\nd");
     std::fs::create_dir_all(&odd).unwrap();
@@ -65,7 +70,7 @@ fn names_are_escaped_as_ls_does() {
 
 #[test]
 fn sums_files_and_errors() {
-    let scratch = Scratch::new("example");
+    let scratch = Scratch::new(env!("CARGO_TARGET_TMPDIR"), "example");
     let (source, image) = (scratch.0.join("source"), scratch.0.join("image"));
     std::fs::create_dir(&source).unwrap();
     plant(&source, 8192);
