@@ -1,15 +1,16 @@
-//! Where the fields of FFS's structures are: FreeBSD's sys/ufs/ffs/fs.h and sys/ufs/ufs/dinode.h.
+//! Offsets and widths of the fields of FFS's structures: FreeBSD's sys/ufs/ffs/fs.h and
+//! sys/ufs/ufs/dinode.h.
 //!
 //! Each module ends with `ALL`, so that a test can go through every field by name.
 
 /// An integer at a byte offset in its structure.
 #[derive(Clone, Copy, Debug)]
 pub struct Field {
-    /// In capitals, without `fs_` and its kin.
+    /// Name in capitals, without `fs_` and its kin.
     pub name: &'static str,
-    /// Where it begins in its structure.
+    /// Offset in its structure in bytes.
     pub at: usize,
-    /// 1, 2, 4 or 8 bytes.
+    /// Width in bytes: 1, 2, 4 or 8.
     pub width: usize,
 }
 
@@ -17,7 +18,7 @@ macro_rules! fields {
     ($($name:ident: $at:literal, $width:literal;)*) => {
         $(#[doc = concat!("`", stringify!($name), "`")]
         pub const $name: Field = Field { name: stringify!($name), at: $at, width: $width };)*
-        /// All of them.
+        /// All fields of the structure.
         pub const ALL: &[Field] = &[$($name),*];
     };
 }
@@ -26,9 +27,9 @@ macro_rules! fields {
 pub mod sb {
     use super::Field;
 
-    /// Of the structure.
+    /// Size of the structure in bytes.
     pub const BYTES: usize = 1376;
-    /// 32 bytes of text.
+    /// Name of the volume: 32 bytes of text, of which this field has the first 8.
     pub const VOLNAME: Field = Field { name: "VOLNAME", at: 680, width: 8 };
 
     fields! {

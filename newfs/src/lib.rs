@@ -1,6 +1,7 @@
 //! Writes FFS volumes into memory, laid out as newfs(8) lays them out: what makefs(8) can't make
 //! (holes, old inodes, check hashes, a UFS2 superblock at 65536), and small volumes of which every
-//! byte is known, to be corrupted. Has volumes of makefs(8) as well, and a tree of files to put in them.
+//! byte is known, to be corrupted. Has volumes of makefs(8) as well, and a tree of files to put in
+//! them.
 //!
 //! Facts from FreeBSD's sys/ufs/ffs/fs.h, sys/ufs/ufs/{dinode,dir}.h and what its superblock check
 //! demands. Shares nothing with the crate `fs`, so that a misunderstanding isn't shared either; the
@@ -9,14 +10,17 @@
 #![forbid(unsafe_code)]
 
 pub mod fields;
+mod format;
 mod host;
+mod image;
 mod makefs;
 pub mod sample;
 pub mod tables;
 mod tree;
-mod volume;
+mod writer;
 
+pub use format::{Format, UFS1_AT, UFS2_AT};
 pub use host::{Scratch, run};
+pub use image::{Image, check_hash};
 pub use makefs::Makefs;
 pub use tree::{Contents, Node};
-pub use volume::{Format, Image, UFS1_AT, UFS2_AT, check_hash};

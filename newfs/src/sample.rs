@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::Format;
+use crate::format::Format;
 use crate::tree::Contents;
 
 /// Count of names in the large directory, and of the files that they are links to.
@@ -20,7 +20,8 @@ pub fn noise(seed: u64, len: usize) -> Vec<u8> {
     bytes
 }
 
-/// Returns a file with a block before and behind each border between levels, the last level included.
+/// Returns a file with a block before and behind each border between levels, the last level
+/// included.
 pub fn across_levels(format: &Format, levels: u32) -> Contents {
     let block = format.block_bytes;
     let mut numbers = vec![0, 3];

@@ -7,17 +7,17 @@
 const SECTOR: usize = 512;
 /// FreeBSD's type of an MBR's partition.
 pub const FREEBSD: u8 = 0xa5;
-/// NetBSD's.
+/// NetBSD's type of an MBR's partition.
 pub const NETBSD: u8 = 0xa9;
-/// OpenBSD's.
+/// OpenBSD's type of an MBR's partition.
 pub const OPENBSD: u8 = 0xa6;
 const EXTENDED: u8 = 0x05;
-/// What protects a GPT.
+/// Type of the MBR entry that protects a GPT.
 pub const PROTECTIVE: u8 = 0xee;
 
-/// Where FreeBSD's fdisk puts the first slice; not a multiple of 4096 bytes.
+/// Sector where FreeBSD's fdisk puts the first slice; not a multiple of 4096 bytes.
 pub const SLICE_SECTOR: usize = 63;
-/// Where a label's `a` begins in its slice.
+/// Sector of a label's `a` in its slice.
 pub const LABEL_SECTORS: usize = 16;
 
 fn put(disk: &mut [u8], at: usize, bytes: &[u8]) {
@@ -33,7 +33,7 @@ pub fn mbr_entry(disk: &mut [u8], at: usize, n: usize, kind: u8, start: usize, s
     put(disk, at + 510, &[0x55, 0xaa]);
 }
 
-/// A disk with the volume from `sector` on, and nothing before it.
+/// Returns a disk with the volume from `sector` on, and nothing before it.
 fn shifted(volume: &[u8], sector: usize) -> Vec<u8> {
     let mut disk = vec![0; sector * SECTOR];
     disk.extend(volume);
@@ -41,7 +41,8 @@ fn shifted(volume: &[u8], sector: usize) -> Vec<u8> {
     disk
 }
 
-/// The volume in the second primary partition; the first is a small one of another system.
+/// Returns a disk with the volume in the second primary partition; the first is a small one of
+/// another system.
 pub fn mbr(volume: &[u8]) -> Vec<u8> {
     let mut disk = shifted(volume, 2048);
     let sectors = disk.len() / SECTOR - 2048;
@@ -50,7 +51,7 @@ pub fn mbr(volume: &[u8]) -> Vec<u8> {
     disk
 }
 
-/// The volume in the second logical partition.
+/// Returns a disk with the volume in the second logical partition.
 pub fn mbr_logical(volume: &[u8]) -> Vec<u8> {
     let mut disk = shifted(volume, 300);
     let sectors = disk.len() / SECTOR - 300;
@@ -91,14 +92,15 @@ pub fn label(disk: &mut [u8], start: usize, base: usize, volume: usize, big_endi
     put(disk, at + 136, &sum);
 }
 
-/// A label on the disk itself, as NetBSD and OpenBSD have it.
+/// Returns a disk with a label of its own, as NetBSD and OpenBSD have it.
 pub fn disklabel(volume: &[u8], big_endian: bool) -> Vec<u8> {
     let mut disk = shifted(volume, LABEL_SECTORS);
     label(&mut disk, 0, 0, LABEL_SECTORS, big_endian);
     disk
 }
 
-/// A label in an MBR's slice. Its offsets count from the slice in FreeBSD, from the disk in NetBSD.
+/// Returns a disk with a label in an MBR's slice. Its offsets count from the slice in FreeBSD, from
+/// the disk in NetBSD.
 pub fn slice(volume: &[u8], kind: u8) -> Vec<u8> {
     let start = SLICE_SECTOR;
     let mut disk = shifted(volume, start + LABEL_SECTORS);
@@ -109,7 +111,7 @@ pub fn slice(volume: &[u8], kind: u8) -> Vec<u8> {
     disk
 }
 
-/// The volume in the second entry of a GPT.
+/// Returns a disk with the volume in the second entry of a GPT.
 pub fn gpt(volume: &[u8]) -> Vec<u8> {
     let first = 64;
     let mut disk = shifted(volume, first);
@@ -125,7 +127,7 @@ pub fn gpt(volume: &[u8]) -> Vec<u8> {
     disk
 }
 
-/// Writes the header for a table of so many entries, with the checksums that belong to it.
+/// Writes the header for a table of `entries` entries, with the checksums of both.
 pub fn gpt_seal(disk: &mut [u8], entries: u32) {
     let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
     let table = crc.checksum(&disk[2 * SECTOR..][..128 * entries as usize]);

@@ -1,11 +1,11 @@
-//! What a volume is to hold.
+//! The tree of files that a volume is made of.
 
 /// A file's bytes: pieces that begin at multiples of the block size; all else is a hole.
 #[derive(Clone, Debug, Default)]
 pub struct Contents {
-    /// In bytes, holes included.
+    /// Size in bytes, holes included.
     pub size: u64,
-    /// Where each begins, and its bytes.
+    /// Offset in bytes and bytes of each piece.
     pub pieces: Vec<(u64, Vec<u8>)>,
 }
 
@@ -24,30 +24,30 @@ impl Contents {
     }
 }
 
-/// What a volume holds.
+/// A node of the tree.
 #[derive(Clone, Debug)]
 pub enum Node {
-    /// Names and what they stand for.
+    /// A directory: names and their nodes.
     Directory(Vec<(Vec<u8>, Node)>),
     /// A regular file.
     File(Contents),
-    /// Where it leads.
+    /// A symlink: its target.
     Symlink(Vec<u8>),
 }
 
 impl Node {
-    /// A file without holes.
+    /// Returns a file without holes.
     pub fn file(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         Self::File(Contents { size: bytes.len() as u64, pieces: vec![(0, bytes)] })
     }
 
-    /// A symlink.
+    /// Returns a symlink.
     pub fn symlink(target: &str) -> Self {
         Self::Symlink(target.into())
     }
 
-    /// A directory.
+    /// Returns a directory.
     pub fn directory<const N: usize>(entries: [(&str, Node); N]) -> Self {
         Self::Directory(entries.into_iter().map(|(name, node)| (name.into(), node)).collect())
     }

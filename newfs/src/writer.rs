@@ -1,19 +1,11 @@
-//! The volume: superblock, groups, inodes and blocks, laid out as newfs(8) does.
-
-use std::collections::BTreeMap;
+//! Writes a tree into a volume: blocks, inodes, directories, then groups and superblock.
 
 use crate::fields::{Field, cg, dinode1, dinode2, sb};
+use crate::format::{DIRECT, SUPERBLOCK_BYTES};
+use crate::image::Image;
 use crate::tree::{Contents, Node};
 
-/// Where a UFS2 superblock stands, in bytes.
-pub const UFS2_AT: u64 = 65536;
-/// Where a UFS1 superblock stands, in bytes.
-pub const UFS1_AT: u64 = 8192;
-
-const SUPERBLOCK_BYTES: u64 = 8192;
 const SECTOR_BYTES: u64 = 512;
-const DIRECT: u64 = 12;
-const INDIRECT: u64 = 3;
 const ROOT: u32 = 2;
 /// No entry of a directory crosses a multiple of this.
 const CHUNK_BYTES: usize = 512;
@@ -22,246 +14,24 @@ const DIRECTORY: u16 = 0o040_000;
 const REGULAR: u16 = 0o100_000;
 const SYMLINK: u16 = 0o120_000;
 
-/// How a volume is laid out.
-#[derive(Clone, Copy, Debug)]
-pub struct Format {
-    /// 1 or 2.
-    pub version: u8,
-    /// The byte order of the machine that it is made for.
-    pub big_endian: bool,
-    /// 4096 to 65536, a power of two.
-    pub block_bytes: u64,
-    /// A block, or its half, quarter or eighth.
-    pub frag_bytes: u64,
-    /// Where the superblock stands, in bytes.
-    pub superblock_at: u64,
-    /// Rounded up to whole blocks of inodes.
-    pub inodes_per_group: u64,
-    /// How many blocks a group has for files.
-    pub data_blocks_per_group: u64,
-    /// UFS1 as 4.2BSD wrote it: 16-bit owners, entries without a type, no 64-bit fields.
-    pub old: bool,
-    /// UFS1 groups that begin their metadata at different places.
-    pub staggered: bool,
-    /// UFS2 with CRC-32C in superblock, groups and inodes.
-    pub hashed: bool,
-}
-
-impl Format {
-    /// Little-endian and plain, with groups of 16 blocks.
-    pub fn new(version: u8, block_bytes: u64, frag_bytes: u64) -> Self {
-        Self {
-            version,
-            big_endian: false,
-            block_bytes,
-            frag_bytes,
-            superblock_at: if version == 1 { UFS1_AT } else { UFS2_AT },
-            inodes_per_group: 1,
-            data_blocks_per_group: 16,
-            old: false,
-            staggered: false,
-            hashed: false,
-        }
-    }
-
-    /// Of a block pointer.
-    pub fn pointer_bytes(&self) -> u64 {
-        if self.version == 1 { 4 } else { 8 }
-    }
-
-    /// Of an inode.
-    pub fn inode_bytes(&self) -> u64 {
-        if self.version == 1 { 128 } else { 256 }
-    }
-
-    /// In an indirect block.
-    pub fn pointers_per_block(&self) -> u64 {
-        self.block_bytes / self.pointer_bytes()
-    }
-
-    /// The first block behind `level` levels of indirect blocks; 0 are the direct ones.
-    pub fn first_block(&self, level: u32) -> u64 {
-        (1..=level).fold(0, |sum, n| sum + if n == 1 { DIRECT } else { self.span(n - 1) })
-    }
-
-    fn span(&self, level: u32) -> u64 {
-        self.pointers_per_block().pow(level)
-    }
-
-    fn frag(&self) -> u64 {
-        self.block_bytes / self.frag_bytes
-    }
-
-    fn sblkno(&self) -> u64 {
-        let frags = (self.superblock_at + SUPERBLOCK_BYTES).div_ceil(self.frag_bytes);
-        frags.next_multiple_of(self.frag())
-    }
-
-    fn cblkno(&self) -> u64 {
-        let frags = SUPERBLOCK_BYTES.div_ceil(self.frag_bytes);
-        self.sblkno() + frags.next_multiple_of(self.frag())
-    }
-
-    fn iblkno(&self) -> u64 {
-        self.cblkno() + self.frag()
-    }
-
-    fn dblkno(&self) -> u64 {
-        self.iblkno() + self.ipg() * self.inode_bytes() / self.frag_bytes
-    }
-
-    fn ipg(&self) -> u64 {
-        self.inodes_per_group.next_multiple_of(self.block_bytes / self.inode_bytes())
-    }
-
-    fn fpg(&self) -> u64 {
-        let stagger = if self.staggered { 4 } else { 0 };
-        self.dblkno() + (self.data_blocks_per_group + stagger) * self.frag()
-    }
-
-    /// Fragment where the metadata of a group are counted from.
-    fn group_start(&self, group: u64) -> u64 {
-        let stagger = if self.staggered { (group & 3) * self.frag() } else { 0 };
-        group * self.fpg() + stagger
-    }
-
-    fn cg_bytes(&self) -> u64 {
-        let bytes = 176 + 4 + 6 + self.ipg().div_ceil(8) + self.fpg().div_ceil(8) + 4;
-        bytes.next_multiple_of(self.frag_bytes)
-    }
-
-    fn max_symlink_inline(&self) -> u64 {
-        if self.old { 0 } else { (DIRECT + INDIRECT) * self.pointer_bytes() }
-    }
-}
-
-/// A volume, and where its parts are.
-#[derive(Clone, Debug)]
-pub struct Image {
-    /// All of it.
-    pub bytes: Vec<u8>,
-    /// How it is laid out.
-    pub format: Format,
-    /// Inode numbers by path.
-    pub inodes: BTreeMap<Vec<u8>, u32>,
-}
-
-impl Image {
-    /// A volume that holds what is below `root`, a directory, and no more.
-    pub fn new(format: Format, root: &Node) -> Self {
-        let image = Self { bytes: Vec::new(), format, inodes: BTreeMap::new() };
-        let first = format.dblkno() + format.frag();
-        let mut writer = Writer { image, next: first, next_inode: ROOT, directories: 0 };
-        writer.node(b"/".to_vec(), root, ROOT);
-        writer.finish()
-    }
-
-    /// The field of the structure at byte `at`.
-    pub fn get(&self, at: u64, field: Field) -> u64 {
-        let bytes = &self.bytes[at as usize + field.at..][..field.width];
-        let fold = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
-        match self.format.big_endian {
-            true => bytes.iter().fold(0, fold),
-            false => bytes.iter().rev().fold(0, fold),
-        }
-    }
-
-    /// Writes the low bytes of `value` into the field of the structure at byte `at`.
-    pub fn put(&mut self, at: u64, field: Field, value: u64) {
-        let bytes = &mut self.bytes[at as usize + field.at..][..field.width];
-        match self.format.big_endian {
-            true => bytes.copy_from_slice(&value.to_be_bytes()[8 - field.width..]),
-            false => bytes.copy_from_slice(&value.to_le_bytes()[..field.width]),
-        }
-    }
-
-    /// A field of the superblock.
-    pub fn superblock(&self, field: Field) -> u64 {
-        self.get(self.format.superblock_at, field)
-    }
-
-    /// Writes a field of the superblock.
-    pub fn put_superblock(&mut self, field: Field, value: u64) {
-        self.put(self.format.superblock_at, field, value);
-    }
-
-    /// Byte offset of an inode.
-    pub fn inode_at(&self, number: u32) -> u64 {
-        let (group, index) =
-            (u64::from(number) / self.format.ipg(), u64::from(number) % self.format.ipg());
-        let start = self.format.group_start(group) + self.format.iblkno();
-        start * self.format.frag_bytes + index * self.format.inode_bytes()
-    }
-
-    /// Byte offset of the inode of a path that was written.
-    pub fn inode_of(&self, path: &str) -> u64 {
-        self.inode_at(self.inodes[path.as_bytes()])
-    }
-
-    /// Byte offset of a group's descriptor.
-    pub fn group_at(&self, group: u64) -> u64 {
-        (self.format.group_start(group) + self.format.cblkno()) * self.format.frag_bytes
-    }
-
-    /// How many groups it has.
-    pub fn groups(&self) -> u64 {
-        self.bytes.len() as u64 / self.format.frag_bytes / self.format.fpg()
-    }
-
-    /// One of an inode's 15 block pointers, the indirect ones last.
-    pub fn pointer(&self, n: usize) -> Field {
-        match self.format.version {
-            1 => Field { at: dinode1::DB.at + 4 * n, ..dinode1::DB },
-            _ => Field { at: dinode2::DB.at + 8 * n, ..dinode2::DB },
-        }
-    }
-
-    /// Byte offset of a direct block of a path that was written.
-    pub fn block_of(&self, path: &str, n: usize) -> u64 {
-        self.get(self.inode_of(path), self.pointer(n)) * self.format.frag_bytes
-    }
-
-    /// What has a check hash: byte offset, where in it, and its length.
-    pub fn hashes(&self) -> impl Iterator<Item = (u64, Field, u64)> {
-        let format = self.format;
-        let inodes = (0..(format.ipg() * self.groups()) as u32).map(|number| self.inode_at(number));
-        let used = inodes.filter(|at| self.get(*at, dinode2::MODE) != 0);
-        let used = used.map(move |at| (at, dinode2::CKHASH, format.inode_bytes()));
-        let groups = (0..self.groups()).map(|group| self.group_at(group));
-        let groups = groups.map(move |at| (at, cg::CKHASH, format.cg_bytes()));
-        let superblock = (format.superblock_at, sb::CKHASH, self.superblock(sb::SBSIZE));
-        used.chain(groups).chain([superblock])
-    }
-
-    /// Makes the check hashes right again.
-    pub fn seal(&mut self) {
-        if !self.format.hashed {
-            return;
-        }
-        for (at, field, len) in self.hashes().collect::<Vec<_>>() {
-            self.put(at, field, 0);
-            let hash = check_hash(&self.bytes[at as usize..(at + len) as usize]);
-            self.put(at, field, u64::from(hash));
-        }
-    }
-}
-
-/// CRC-32C as FreeBSD takes it: over zeros in the hash's place, and not inverted at the end.
-pub fn check_hash(bytes: &[u8]) -> u32 {
-    const CRC32C: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI);
-    !CRC32C.checksum(bytes)
+/// Writes the tree below `root` into `image`, which is empty, and returns it.
+pub(crate) fn write(image: Image, root: &Node) -> Image {
+    let first = image.format.dblkno() + image.format.frag();
+    let mut writer = Writer { image, next: first, next_inode: ROOT, directories: 0 };
+    writer.node(b"/".to_vec(), root, ROOT);
+    writer.finish()
 }
 
 struct Writer {
     image: Image,
-    /// Next free fragment.
+    /// The next free fragment.
     next: u64,
     next_inode: u32,
     directories: u64,
 }
 
 impl Writer {
-    /// Whole fragments, in one block and one group; the byte offset of the first.
+    /// Takes whole fragments in one block and one group; returns the byte offset of the first.
     fn allocate(&mut self, frags: u64) -> u64 {
         let format = self.image.format;
         let frag = format.frag();
@@ -344,7 +114,7 @@ impl Writer {
         chunks.concat()
     }
 
-    /// The last entry of a chunk takes what is left of it.
+    /// Gives the last entry of a chunk what is left of it.
     fn stretch(chunk: &mut Vec<u8>, last: usize, int: &impl Fn(u32, usize) -> Vec<u8>) {
         chunk.resize(CHUNK_BYTES, 0);
         chunk[last + 4..last + 6].copy_from_slice(&int((CHUNK_BYTES - last) as u32, 2));
@@ -413,7 +183,7 @@ impl Writer {
     }
 
     /// Makes block `number` of the inode at `at` point to `place`, with the indirect blocks that
-    /// it takes; answers how many sectors those have.
+    /// it takes; returns the number of sectors that those have.
     fn point(&mut self, at: u64, number: u64, place: u64) -> u64 {
         let format = self.image.format;
         let level = (1..=4).take_while(|&level| number >= format.first_block(level)).count() as u32;
@@ -457,7 +227,7 @@ impl Writer {
         self.image
     }
 
-    /// A group's descriptor: which inodes are taken, and which fragments are free.
+    /// Writes a group's descriptor: which inodes are taken, and which fragments are free.
     fn group(&mut self, group: u64) {
         let format = self.image.format;
         let at = self.image.group_at(group);
