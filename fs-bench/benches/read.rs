@@ -54,7 +54,7 @@ fn grub(image: &Path, path: &str) {
     assert!(status.success(), "grub-fstest cat {path}: {status}");
 }
 
-/// The image, gone when dropped.
+/// File of the image, removed when dropped.
 struct Made(PathBuf);
 
 impl Made {
@@ -75,7 +75,7 @@ impl Drop for Made {
     }
 }
 
-/// Times an act with criterion; answers the median of one act's time.
+/// Times an act with criterion; returns the median time of one.
 fn time(criterion: &mut Criterion, name: &str, act: impl Fn()) -> Duration {
     let times = RefCell::new(Vec::new());
     criterion.bench_function(name, |bencher| {

@@ -1,7 +1,7 @@
 //! `ls`, `cat` and `sum` for an FFS volume: the same in the guest and on a host.
 //!
 //! Output is that of `ls -lb`, `cat` and `sha256sum`, piece by piece to a function of the caller's.
-//! What is wrong is one line that begins with the path it is about. Names are kept while a
+//! An error is one line that begins with the path that it is about. Names are kept while a
 //! directory is listed or a tree is walked, in an amount of memory that the caller sets, because
 //! the volume may be hostile and a guest's heap is small.
 #![no_std]
@@ -21,19 +21,19 @@ use fs::{Inode, Kind, ReadBlocks, Volume};
 use sha2::{Digest, Sha256};
 use walk::{Name, Walk, join};
 
-/// What a command came to; the error is one line.
+/// Outcome of a command; the error is one line.
 pub type Result<T> = core::result::Result<T, String>;
 
 /// Takes output; a failure ends the command.
 pub type Output<'o> = &'o mut dyn FnMut(&[u8]) -> Result<()>;
 
-/// A volume, and what the commands need besides it.
+/// Commands on a volume, with the memory that they need.
 pub struct Tools<D, B> {
-    /// What they look into.
+    /// Volume to read.
     pub volume: Volume<D, B>,
-    /// Files are read in pieces of this size.
+    /// Buffer for the pieces in which files are read.
     pub buffer: Vec<u8>,
-    /// The most memory for names, in bytes.
+    /// Most memory for names, in bytes.
     pub names_bytes_max: usize,
 }
 
@@ -47,7 +47,7 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Tools<D, B> {
     /// it, too.
     ///
     /// # Errors
-    /// What is wrong with the path or the volume, or too many names.
+    /// Errors of the path or the volume, or too many names.
     pub fn ls(&mut self, path: &[u8], recursive: bool, output: Output<'_>) -> Result<()> {
         let inode = self.lookup(path)?;
         if inode.kind != Kind::Directory {
@@ -73,20 +73,20 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Tools<D, B> {
         Ok(())
     }
 
-    /// Gives a file's bytes.
+    /// Outputs a file's bytes.
     ///
     /// # Errors
-    /// What is wrong with the path or the volume; a directory is no file.
+    /// Errors of the path or the volume; `path` is not a regular file.
     pub fn cat(&mut self, path: &[u8], output: Output<'_>) -> Result<()> {
         let inode = self.lookup(path)?;
         self.read_all(path, &inode, output)
     }
 
-    /// SHA-256 of a file, or of all regular files below a directory, by their paths from there on,
-    /// sorted bytewise.
+    /// Outputs the SHA-256 of a file, or of all regular files below a directory, with their paths
+    /// from there on, sorted bytewise.
     ///
     /// # Errors
-    /// What is wrong with the path or the volume, or too many names.
+    /// Errors of the path or the volume, or too many names.
     pub fn sum(&mut self, path: &[u8], output: Output<'_>) -> Result<()> {
         let inode = self.lookup(path)?;
         if inode.kind != Kind::Directory {
@@ -146,7 +146,7 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Tools<D, B> {
         output(&line::list(inode, name, target.as_deref()))
     }
 
-    /// Where a symlink leads.
+    /// Returns the target of a symlink.
     fn target(&mut self, path: &[u8], inode: &Inode) -> Result<Vec<u8>> {
         let mut buffer = [0; fs::PATH_BYTES_MAX];
         let len = self.volume.readlink(inode, &mut buffer).map_err(at(path))?;

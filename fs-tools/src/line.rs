@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use fs::{Inode, Kind};
 
-/// A line of `ls -lb`, without a time.
+/// Returns a line of `ls -lb`, without a time.
 pub(crate) fn list(inode: &Inode, name: &[u8], target: Option<&[u8]>) -> Vec<u8> {
     let Inode { links, uid, gid, size_bytes, .. } = inode;
     let mode = mode_text(inode);
@@ -20,7 +20,7 @@ pub(crate) fn list(inode: &Inode, name: &[u8], target: Option<&[u8]>) -> Vec<u8>
     line
 }
 
-/// A name as `ls -b` shows it: one word of a line, whatever is in it.
+/// Returns a name as `ls -b` shows it: one word of a line, whatever is in it.
 pub(crate) fn escaped(name: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(name.len());
     for chunk in name.utf8_chunks() {
@@ -52,7 +52,7 @@ fn octal(text: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
-/// `drwxr-xr-x` and its kin.
+/// Returns type and permissions such as `drwxr-xr-x`.
 fn mode_text(inode: &Inode) -> String {
     let kind = match inode.kind {
         Kind::Fifo => 'p',
@@ -79,8 +79,8 @@ fn mode_text(inode: &Inode) -> String {
     text
 }
 
-/// A line of `sha256sum`: a name with a backslash or a line's end in it is escaped, and a backslash
-/// goes before the line.
+/// Returns a line of `sha256sum`: a name with a backslash or a line's end in it is escaped, and a
+/// backslash goes before the line.
 pub(crate) fn sum(hash: &[u8], path: &[u8]) -> Vec<u8> {
     let mut line = Vec::new();
     if path.iter().any(|byte| b"\\\n\r".contains(byte)) {

@@ -10,12 +10,12 @@ use fs::{DirCursor, Error, Inode, Kind, ReadBlocks, Volume};
 
 use crate::{Result, at};
 
-/// What a name takes besides its bytes, generously.
+/// Memory of a name besides its bytes, generously estimated.
 const OVERHEAD_BYTES: usize = 64;
-/// What the number of a directory that was met takes, in a tree whose nodes are half full.
+/// Memory of the number of a directory that was met, in a tree whose nodes are half full.
 const MET_BYTES: usize = 16;
 
-/// A name, or a path, and what it stands for.
+/// Name or path, with its inode.
 pub(crate) struct Name {
     pub(crate) bytes: Box<[u8]>,
     pub(crate) inode: u32,
@@ -28,7 +28,7 @@ impl Name {
     }
 }
 
-/// Some names, in memory that they have taken from a common budget.
+/// Names, in memory taken from a common budget.
 pub(crate) struct Names {
     names: Vec<Name>,
     budget_bytes: Rc<Cell<usize>>,
@@ -45,7 +45,7 @@ impl Names {
         Ok(())
     }
 
-    /// Takes memory for what is called `name`.
+    /// Takes memory for `name` from the budget.
     fn take(&self, bytes: usize, name: &[u8]) -> Result<()> {
         let left = self.budget_bytes.get().checked_sub(bytes).ok_or_else(|| {
             at(name)("too many names for the memory; name a directory further down")
@@ -60,7 +60,7 @@ impl Names {
         Some(name)
     }
 
-    /// Bytewise.
+    /// Sorts them bytewise.
     pub(crate) fn sort(&mut self) {
         self.names.sort_unstable_by(|left, right| left.bytes.cmp(&right.bytes));
     }
@@ -81,27 +81,27 @@ pub(crate) fn join(path: &[u8], name: &[u8]) -> Vec<u8> {
     [path, separator, name].concat()
 }
 
-/// Walks all directories below one, and that one first. A directory that is met twice ends it, so
-/// a loop cannot hang.
+/// Walk through a directory and all below it. A directory that is met twice ends it, so a loop
+/// can't hang.
 pub(crate) struct Walk {
     pending: Names,
     met: BTreeSet<u32>,
 }
 
 impl Walk {
-    /// From `directory` on, which is called `path`.
+    /// Begins with `directory`, whose path is `path`.
     pub(crate) fn new(path: &[u8], directory: &Inode, names_bytes_max: usize) -> Result<Self> {
         let mut pending = Names::new(&Rc::new(Cell::new(names_bytes_max)));
         pending.push(Name { bytes: path.into(), inode: directory.number, kind: directory.kind })?;
         Ok(Self { pending, met: BTreeSet::new() })
     }
 
-    /// No names, in the walk's memory.
+    /// Returns an empty list in the walk's memory.
     pub(crate) fn names(&self) -> Names {
         Names::new(&self.pending.budget_bytes)
     }
 
-    /// The next directory's path and what is in it, without `.` and `..`, sorted bytewise.
+    /// Returns the next directory's path and its names, without `.` and `..`, sorted bytewise.
     pub(crate) fn next<D: ReadBlocks, B: AsMut<[u8]>>(
         &mut self,
         volume: &mut Volume<D, B>,
@@ -125,7 +125,7 @@ impl Walk {
             }
         }
         names.sort();
-        // The first is to be the next.
+        // In reverse, so that the first is the next.
         for name in names.iter().rev().filter(|name| name.kind == Kind::Directory) {
             let bytes = join(&path, &name.bytes).into();
             self.pending.push(Name { bytes, ..*name })?;

@@ -1,4 +1,4 @@
-//! Directories: lists of names in blocks of 512 bytes, each of which stands for itself.
+//! Directories: lists of names in blocks of 512 bytes, each independent of the others.
 
 use crate::endian::Endian;
 use crate::error::{Corrupt, Error, Place};
@@ -6,20 +6,20 @@ use crate::inode::DIRBLKSIZ;
 use crate::store::Slot;
 use crate::{Inode, Kind, ReadBlocks, Volume};
 
-/// Before the name: `d_ino`, `d_reclen`, `d_type`, `d_namlen`.
+/// Size of what precedes the name: `d_ino`, `d_reclen`, `d_type`, `d_namlen`.
 const HEADER_BYTES: usize = 8;
 const NAME_BYTES_MAX: usize = 255;
-/// What `.` takes; `..` follows, for both are made together.
+/// Size of the entry `.`; `..` follows it, since both are made together.
 const DOT_BYTES: u16 = 12;
 /// `DT_WHT`: a name that hides one of a lower layer; such an entry has no inode.
 const DT_WHT: u8 = 14;
 
-/// A directory's name for an inode.
+/// Entry of a directory: a name for an inode.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
-    /// The inode's number, inside the volume.
+    /// Number of the inode, inside the volume.
     pub inode: u32,
-    /// The inode's kind, where the directory tells it.
+    /// Kind of the inode, if the directory has it.
     pub kind: Option<Kind>,
     place: Place,
     len: u8,
@@ -27,13 +27,13 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The name: 1 to 255 bytes, neither NUL nor `/` among them.
+    /// Returns the name: 1 to 255 bytes, neither NUL nor `/` among them.
     pub fn name(&self) -> &[u8] {
         &self.name[..self.len.into()]
     }
 }
 
-/// A place in a directory, to go on from.
+/// Place in a directory to go on from.
 #[derive(Clone, Copy, Debug)]
 pub struct DirCursor {
     directory: Inode,
@@ -41,7 +41,7 @@ pub struct DirCursor {
 }
 
 impl DirCursor {
-    /// The beginning of a directory.
+    /// Returns the beginning of a directory.
     ///
     /// # Errors
     /// [`Error::NotADirectory`].
@@ -54,10 +54,10 @@ impl DirCursor {
 }
 
 impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
-    /// The next entry, `.` and `..` included, or `None` at the end.
+    /// Returns the next entry, `.` and `..` included, or `None` at the end.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] for an entry that cannot be, with its offset; what the disk said.
+    /// [`Error::Corrupt`] for an impossible entry, with its offset; errors of the disk.
     pub fn next_entry(&mut self, cursor: &mut DirCursor) -> Result<Option<Entry>, Error<D::Error>> {
         let directory = cursor.directory;
         while cursor.offset < directory.size_bytes {
@@ -78,7 +78,7 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
         Ok(None)
     }
 
-    /// The inode of an entry, which must be of the kind that the entry tells.
+    /// Returns the inode of an entry, which must be of the entry's kind.
     ///
     /// # Errors
     /// As [`inode`](Self::inode).
@@ -91,7 +91,7 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
         Ok(inode)
     }
 
-    /// The entry of this name.
+    /// Returns the entry of this name.
     pub(crate) fn find(
         &mut self,
         directory: &Inode,
@@ -106,7 +106,7 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
         Err(Error::NotFound)
     }
 
-    /// From `offset` to the end of its 512 bytes.
+    /// Returns the bytes from `offset` to the end of its 512 bytes.
     fn directory_bytes(
         &mut self,
         directory: &Inode,
@@ -129,7 +129,7 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
     }
 }
 
-/// A directory begins with `.` and `..`, by which a walker can tell that it goes downwards.
+/// Checks that a directory begins with `.` and `..`, by which a walk can tell that it goes down.
 fn check_dots(
     place: Place,
     raw: &RawEntry<'_>,
@@ -145,7 +145,7 @@ fn check_dots(
     place.check(right, "d_ino", raw.inode, "the parent's, named ..")
 }
 
-/// A checked entry, free or not, in the bytes of its directory.
+/// Checked entry, free or not, in the bytes of its directory.
 struct RawEntry<'a> {
     inode: u32,
     reclen: u16,

@@ -1,7 +1,7 @@
 //! Byte order, and structures of fixed size read field by field. FFS is written in the byte order
 //! of the machine that made it; a field outside its structure does not compile.
 
-/// The byte order of a volume's metadata.
+/// Byte order of a volume's metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endian {
     /// Least significant byte first: x86, arm, riscv, alpha.
@@ -33,7 +33,7 @@ impl Endian {
     }
 }
 
-/// A structure of `N` bytes, copied from nowhere: the caller keeps the bytes.
+/// Structure of `N` bytes, borrowed from the caller.
 #[derive(Clone, Copy)]
 pub(crate) struct Fields<'a, const N: usize> {
     bytes: &'a [u8; N],

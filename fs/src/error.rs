@@ -1,34 +1,34 @@
-//! What can be wrong with a request, a disk or a volume. An error about a volume names the
-//! structure, the field and the value.
+//! Errors of a request, a disk or a volume. An error about a volume names the structure, the field
+//! and the value.
 
 use core::fmt;
 
-/// Why a request failed. `E` is the disk's own error.
+/// Reason why a request failed. `E` is the disk's own error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error<E> {
-    /// The disk did not deliver.
+    /// A read of the disk failed.
     Read {
-        /// Where on the disk, in bytes.
+        /// Offset on the disk in bytes.
         offset_bytes: u64,
-        /// How much was asked for.
+        /// Length of the read in bytes.
         len_bytes: usize,
-        /// What the disk said.
+        /// Error of the disk.
         error: E,
     },
-    /// The disk said that the work is to end ([`is_stopped`](crate::ReadBlocks::is_stopped)).
+    /// The disk asked for the request to end ([`is_stopped`](crate::ReadBlocks::is_stopped)).
     Stopped,
-    /// A structure asked for bytes outside the disk or partition.
+    /// A structure refers to bytes outside the disk or partition.
     Outside {
-        /// Where in the partition, in bytes.
+        /// Offset in the partition in bytes.
         offset_bytes: u64,
-        /// How much was asked for.
+        /// Length of the read in bytes.
         len_bytes: usize,
-        /// The partition's size.
+        /// Size of the partition in bytes.
         size_bytes: u64,
     },
     /// The scratch memory is smaller than [`SCRATCH_BYTES`](crate::SCRATCH_BYTES).
     Scratch {
-        /// Its size.
+        /// Size of the scratch memory in bytes.
         len_bytes: usize,
     },
     /// No superblock at any of the four places, and none behind a partition table.
@@ -44,34 +44,34 @@ pub enum Error<E> {
     TooManyLinks,
     /// A name is not in its directory.
     NotFound,
-    /// A path leads through an inode that is no directory, or a directory was needed.
+    /// A path leads through an inode that is not a directory, or a directory was needed.
     NotADirectory,
-    /// Only the contents of regular files can be read.
+    /// The inode is not a regular file, and only those have contents to read.
     NotAFile,
-    /// Only symlinks have a target.
+    /// The inode is not a symlink, and only those have a target.
     NotALink,
     /// The file is a snapshot that is marked as invalid (`SF_SNAPINVAL`): the volume was changed
     /// without it.
     InvalidSnapshot,
 }
 
-/// A value in a structure that cannot be right.
+/// Impossible value in a structure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Corrupt {
-    /// The structure.
+    /// Structure that has it.
     pub place: Place,
-    /// The field, by the name that the BSDs' headers give it.
+    /// Name of the field in the BSDs' headers.
     pub field: &'static str,
-    /// Its value.
+    /// Value of the field.
     pub value: i128,
-    /// What it must be.
+    /// Description of the values that are allowed.
     pub must: &'static str,
 }
 
-/// A structure on the disk.
+/// Structure on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// The master boot record; the entry's number counts from 1, logical partitions from 5.
+    /// An entry of the master boot record: its number from 1, logical partitions from 5.
     Mbr(u32),
     /// The GPT's header (0) or an entry, from 1.
     Gpt(u32),
@@ -115,7 +115,8 @@ impl<E> From<Corrupt> for Error<E> {
 }
 
 impl Place {
-    /// `Ok` when `holds`; else this place's field has a value that is not what it must be.
+    /// Returns `Ok` if `holds`, else the error that this place's field has a value that is not
+    /// `must`.
     pub(crate) fn check(
         self,
         holds: bool,
@@ -161,7 +162,7 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
             Error::Read { offset_bytes, len_bytes, error } => {
                 write!(f, "reading {len_bytes} bytes at {offset_bytes} of the disk: {error}")
             }
-            Error::Stopped => write!(f, "stopped before the end, as asked"),
+            Error::Stopped => write!(f, "stopped before the end, as requested"),
             Error::Outside { offset_bytes, len_bytes, size_bytes } => {
                 write!(f, "{len_bytes} bytes at {offset_bytes} lie outside the volume's ")?;
                 write!(f, "{size_bytes} bytes; is the disk or image cut short?")

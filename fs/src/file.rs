@@ -1,4 +1,4 @@
-//! The bytes of files and the targets of symlinks. Whole sectors go from the disk to the caller's
+//! Contents of files and targets of symlinks. Whole sectors go from the disk to the caller's
 //! buffer, as many at once as lie together; only the edges pass through the scratch memory.
 
 use crate::error::Error;
@@ -8,13 +8,13 @@ use crate::{Inode, Kind, ReadBlocks, Volume};
 const SECTOR_BYTES: u64 = 512;
 
 impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
-    /// Reads from `offset` of a regular file and says how much: `buffer`'s length, or less at the
-    /// file's end. Beyond what it says, the buffer is left alone. Holes read as zeros, and so does
-    /// what a snapshot did not need to keep.
+    /// Reads from `offset` of a regular file; returns the number of bytes: `buffer`'s length, or
+    /// less at the file's end. The rest of the buffer is left alone. Holes read as zeros, and so
+    /// does what a snapshot did not need to keep.
     ///
     /// # Errors
     /// [`Error::NotAFile`]; [`Error::InvalidSnapshot`]; [`Error::Corrupt`] for a pointer that leads
-    /// out of the data areas; what the disk said.
+    /// out of the data areas; errors of the disk.
     pub fn read_at(
         &mut self,
         inode: &Inode,
@@ -92,7 +92,7 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
             self.store.read(at + within, &mut piece[..sectors])?;
             return Ok(sectors);
         }
-        // An edge: what there is of it in this sector comes from the cached block.
+        // An edge: its part in this sector comes from the cached block.
         let to_sector = (SECTOR_BYTES - within % SECTOR_BYTES) as usize;
         let len = piece.len().min(to_sector);
         let fragments = self.superblock.fragments_of(inode, block);

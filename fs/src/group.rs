@@ -1,5 +1,5 @@
-//! Cylinder groups, of which reading needs one thing: how many of a group's inodes FFSv2 has
-//! initialized. What lies behind is whatever the disk held before.
+//! Cylinder groups, of which reading needs one number: the inodes of a group that FFSv2 has
+//! initialized. Behind them is whatever the disk held before.
 
 use crate::endian::Fields;
 use crate::error::{Error, Place};
@@ -23,7 +23,7 @@ const CKHASH: usize = 132;
 
 const REMEMBERED: usize = 64;
 
-/// The groups that were checked last, each with its number of initialized inodes.
+/// Groups that were checked last, each with its number of initialized inodes.
 pub(crate) struct Groups([Option<(u32, u32)>; REMEMBERED]);
 
 impl Default for Groups {
@@ -33,7 +33,8 @@ impl Default for Groups {
 }
 
 impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
-    /// How many inodes of a group may be read. `group` is below the number of groups.
+    /// Returns the number of a group's inodes that may be read. `group` is below the number of
+    /// groups.
     pub(crate) fn initialized_inodes(&mut self, group: u32) -> Result<u32, Error<D::Error>> {
         let superblock = &self.superblock;
         let hashed = superblock.hashed & CK_CYLGRP != 0;

@@ -5,7 +5,7 @@ use crc::{Algorithm, CRC_32_ISCSI, Crc};
 
 static CRC32C: Crc<u32> = Crc::<u32>::new(&Algorithm { xorout: 0, ..CRC_32_ISCSI });
 
-/// The hash of `bytes`, whose own hash is kept in the four bytes at `at`.
+/// Returns the hash of `bytes`, whose own hash is kept in the four bytes at `at`.
 pub(crate) fn check_hash(bytes: &[u8], at: usize) -> u32 {
     let (before, rest) = bytes.split_at(at.min(bytes.len()));
     let mut digest = CRC32C.digest();

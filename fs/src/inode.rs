@@ -9,18 +9,18 @@ use crate::{ReadBlocks, Version, Volume};
 
 const INODE1_BYTES: usize = 128;
 const INODE2_BYTES: usize = 256;
-/// Where the check-hash of `struct ufs2_dinode` is in it.
+/// Offset of the check-hash in `struct ufs2_dinode`.
 const CKHASH2: usize = 244;
 /// `MAXDIRSIZE`: offsets in directories have 31 bits.
 const DIRECTORY_BYTES_MAX: u64 = 0x7fff_ffff;
 /// `DIRBLKSIZ`: no entry of a directory crosses a multiple of this.
 pub(crate) const DIRBLKSIZ: u64 = 512;
 
-/// In `di_flags` (`sys/stat.h` of FreeBSD and NetBSD; the second is NetBSD's alone).
+/// Flags in `di_flags` (`sys/stat.h` of FreeBSD and NetBSD; the second is NetBSD's alone).
 const SF_SNAPSHOT: u32 = 0x0020_0000;
 const SF_SNAPINVAL: u32 = 0x0080_0000;
 
-/// What an inode is, by the numbers of a directory entry's `d_type`.
+/// Kind of an inode, with the numbers of a directory entry's `d_type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A named pipe.
@@ -40,7 +40,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// From `d_type`, which is also the top of an inode's mode.
+    /// Returns the kind of a `d_type`, which is also the top of an inode's mode.
     pub(crate) fn from_type(code: u8) -> Option<Kind> {
         Some(match code {
             1 => Kind::Fifo,
@@ -55,41 +55,41 @@ impl Kind {
     }
 }
 
-/// A file's inode. Its fields have been checked when it was read; its block pointers are checked
-/// when they are used.
+/// Inode of a file. Its fields were checked when it was read; its block pointers are checked when
+/// they are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Inode {
-    /// Its number.
+    /// Number of the inode.
     pub number: u32,
-    /// What it is, from `mode`.
+    /// Kind of the inode, from `mode`.
     pub kind: Kind,
     /// Type and permissions, as `st_mode`.
     pub mode: u16,
-    /// How many names it has.
+    /// Number of names that it has.
     pub links: u16,
-    /// The owner.
+    /// Owner.
     pub uid: u32,
-    /// The group.
+    /// Group.
     pub gid: u32,
-    /// The length of its contents.
+    /// Length of its contents in bytes.
     pub size_bytes: u64,
-    /// The disk space it takes, in units of 512 bytes.
+    /// Disk space that it takes, in units of 512 bytes.
     pub blocks: u64,
-    /// When its contents last changed, in seconds since 1970.
+    /// Time of the last change of its contents, in seconds since 1970.
     pub mtime_s: i64,
-    /// The nanoseconds to add to `mtime_s`.
+    /// Nanoseconds to add to `mtime_s`.
     pub mtime_ns: u32,
-    /// `di_flags`: what `chflags` sets, and that it is a snapshot. None in 4.2BSD's inodes.
+    /// `di_flags`: those that `chflags` sets, and that it is a snapshot; 0 in 4.2BSD's inodes.
     pub flags: u32,
     /// Twelve direct and three indirect pointers, or a short symlink's target.
     pub(crate) area: [u8; 120],
 }
 
 impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
-    /// The inode of this number, which is in use.
+    /// Returns the inode of this number, which must be in use.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] when the number is none of the volume's, or the inode is free or bad.
+    /// [`Error::Corrupt`] when the volume has no such number, or the inode is free or bad.
     pub fn inode(&mut self, number: u32) -> Result<Inode, Error<D::Error>> {
         let place = Place::Inode(number);
         let inodes = 2..self.superblock.info.inode_count;
@@ -127,7 +127,7 @@ fn kind_of(number: u32, mode: u16) -> Result<Kind, Corrupt> {
     Kind::from_type((mode >> 12) as u8).ok_or(not_allocated(number, mode))
 }
 
-/// `struct ufs1_dinode`.
+/// Decodes `struct ufs1_dinode`.
 fn decode1(
     number: u32,
     superblock: &Superblock,
@@ -158,7 +158,7 @@ fn decode1(
     })
 }
 
-/// `struct ufs2_dinode`.
+/// Decodes `struct ufs2_dinode`.
 fn decode2(
     number: u32,
     superblock: &Superblock,
@@ -188,7 +188,7 @@ fn decode2(
     })
 }
 
-/// What must hold for any inode that has a name.
+/// Checks what must hold for any inode that has a name.
 fn check(inode: &Inode, superblock: &Superblock) -> Result<(), Corrupt> {
     let place = Place::Inode(inode.number);
     let links = inode.links.cast_signed();
@@ -216,25 +216,25 @@ fn check(inode: &Inode, superblock: &Superblock) -> Result<(), Corrupt> {
 }
 
 impl Inode {
-    /// Whether it is the volume's contents at an earlier time (`SF_SNAPSHOT`). Blocks that have not
-    /// changed since then are those of the live volume, which this file has in common with it.
+    /// Returns whether it is the volume's contents at an earlier time (`SF_SNAPSHOT`). Blocks that
+    /// have not changed since are those of the live volume, which this file shares.
     pub fn is_snapshot(&self) -> bool {
         self.kind == Kind::File && self.flags & SF_SNAPSHOT != 0
     }
 
-    /// Whether its contents can be told: not those of a snapshot that NetBSD gave up, because the
-    /// volume was changed without it.
+    /// Returns whether its contents are known: not those of a snapshot that NetBSD gave up because
+    /// the volume was changed without it.
     pub(crate) fn has_contents(&self) -> bool {
         !self.is_snapshot() || self.flags & SF_SNAPINVAL == 0
     }
 
-    /// The pointer of this index, from 0: twelve direct ones, then one for each level.
+    /// Returns the pointer of this index, from 0: twelve direct ones, then one for each level.
     pub(crate) fn pointer(&self, index: usize, version: Version, endian: Endian) -> i64 {
         pointer(&self.area, index, version, endian)
     }
 }
 
-/// A block pointer out of an inode or an indirect block, 0 (a hole) where there is none.
+/// Returns a block pointer out of an inode or an indirect block, 0 (a hole) where there is none.
 pub(crate) fn pointer(table: &[u8], index: usize, version: Version, endian: Endian) -> i64 {
     match version {
         Version::Ffs1 => {

@@ -50,19 +50,22 @@ pub use volume::{Doubt, Info, ROOT, Version, Volume};
 
 /// A disk to read from.
 pub trait ReadBlocks {
-    /// Why a read failed.
+    /// Error of a read.
     type Error: core::fmt::Display + core::fmt::Debug;
 
-    /// The disk's size, a multiple of 512.
+    /// Returns the disk's size in bytes, a multiple of 512.
     fn size_bytes(&self) -> u64;
 
     /// Fills `buffer` from `offset_bytes`; both it and the length are multiples of 512, and the
     /// range is inside the size.
+    ///
+    /// # Errors
+    /// The disk's own.
     fn read(&mut self, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), Self::Error>;
 
-    /// Whether what is under way is to end now, with [`Error::Stopped`]. Asked before each look at
-    /// a block and each piece of a hole, for a hostile volume can make a request take hours without
-    /// a read.
+    /// Returns whether the request under way is to end now, with [`Error::Stopped`]. Called before
+    /// each access to a block and each piece of a hole: a hostile volume can make a request take
+    /// hours without a read.
     fn is_stopped(&mut self) -> bool {
         false
     }
@@ -84,14 +87,14 @@ impl<D: ReadBlocks + ?Sized> ReadBlocks for &mut D {
     }
 }
 
-/// A disk in memory. A part of a sector at its end is left out.
+/// A disk in memory. An incomplete sector at its end is left out.
 #[derive(Clone, Copy, Debug)]
 pub struct Image<'a>(pub &'a [u8]);
 
 /// A read past the end of an [`Image`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PastEnd {
-    /// The image's size.
+    /// Size of the image in bytes.
     pub size_bytes: usize,
 }
 

@@ -1,5 +1,5 @@
-//! The block map: which blocks of the disk hold which bytes of a file. Three levels of indirect
-//! blocks at most, by construction, so a loop among them cannot hang; each request looks at no more
+//! Block map: which blocks of the disk hold which bytes of a file. There are at most three levels
+//! of indirect blocks, by construction, so a loop among them can't hang; each request reads no more
 //! pointers than its size calls for.
 
 use crate::error::{Corrupt, Error, Place};
@@ -10,7 +10,7 @@ use crate::{Inode, Kind, ReadBlocks, Volume};
 
 /// Direct pointers in an inode.
 const DIRECT: u64 = 12;
-/// How many runs [`Volume::next_extent`] merges at most: it ends soon whatever the map says.
+/// Most runs that [`Volume::next_extent`] merges: it ends soon whatever the map says.
 const MERGE_MAX: usize = 64;
 /// Pointers to a file's block in a snapshot that are no addresses (`sys/ufs/ffs/fs.h`): the block
 /// was free when the snapshot was taken, or belongs to another snapshot. Both read as zeros. They
@@ -18,14 +18,14 @@ const MERGE_MAX: usize = 64;
 const BLK_NOCOPY: i64 = 1;
 const BLK_SNAP: i64 = 2;
 
-/// A range of a file that lies in one piece.
+/// Range of a file that lies in one piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
-    /// Where in the file, in bytes.
+    /// Offset in the file in bytes.
     pub file_offset: u64,
-    /// How long, in bytes; it ends with the file at the latest.
+    /// Length in bytes; it ends with the file at the latest.
     pub len: u64,
-    /// Where on the whole disk, in bytes: a multiple of 512 if the offset in the file is one.
+    /// Offset on the whole disk in bytes: a multiple of 512 if the offset in the file is one.
     /// `None` for a hole, which reads as zeros.
     pub disk_offset: Option<u64>,
 }
@@ -33,17 +33,17 @@ pub struct Extent {
 /// Blocks of a file that follow each other on the disk, or in a hole.
 #[derive(Clone, Copy)]
 pub(crate) struct Run {
-    /// The first block's address in fragments.
+    /// Address of the first block in fragments; `None` for a hole.
     pub(crate) address: Option<u64>,
-    /// How many blocks, at least 1.
+    /// Number of blocks, at least 1.
     pub(crate) blocks: u64,
 }
 
 impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
-    /// The extent that begins at `file_offset`, or `None` at the file's end. It reaches as far as
-    /// neighbours on the disk can be told with a bounded amount of work: an extent that ends early
-    /// is followed by its continuation. A snapshot has extents in common with the live volume:
-    /// nobody may write there.
+    /// Returns the extent that begins at `file_offset`, or `None` at the file's end. It reaches as
+    /// far as neighbours on the disk can be found with a bounded amount of work: an extent that
+    /// ends early is followed by its continuation. A snapshot shares extents with the live volume:
+    /// they must not be written.
     ///
     /// # Errors
     /// [`Error::NotAFile`]; [`Error::InvalidSnapshot`]; [`Error::Corrupt`] for a pointer that leads
@@ -86,7 +86,7 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
         Ok(Some(Extent { file_offset, len, disk_offset }))
     }
 
-    /// The run that begins with `block`, of at most `max` blocks. Both are inside the file.
+    /// Returns the run that begins with `block`, of at most `max` blocks. Both are inside the file.
     pub(crate) fn run(
         &mut self,
         inode: &Inode,
@@ -143,8 +143,8 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
     }
 }
 
-/// The address that the pointer to `block` of a file stands for, unchecked; `None` where the file
-/// reads as zeros.
+/// Returns the address that the pointer to `block` of a file stands for, unchecked; `None` where
+/// the file reads as zeros.
 fn target(superblock: &Superblock, inode: &Inode, block: u64, pointer: i64) -> Option<i64> {
     match (inode.is_snapshot(), pointer) {
         (false, 0) | (true, BLK_NOCOPY | BLK_SNAP) => None,
@@ -153,7 +153,7 @@ fn target(superblock: &Superblock, inode: &Inode, block: u64, pointer: i64) -> O
     }
 }
 
-/// The run that the pointers to `block` and those after it begin with.
+/// Returns the run at the start of `pointers`, which are those to `block` and the blocks after it.
 fn merge(
     superblock: &Superblock,
     inode: &Inode,
@@ -188,8 +188,8 @@ fn merge(
 }
 
 impl Superblock {
-    /// The address of a snapshot's block that has not changed: that of the volume's block of the
-    /// same number, whatever it belongs to. It must lie inside the volume.
+    /// Returns the address of a snapshot's block that has not changed: that of the volume's block
+    /// of the same number, whatever it belongs to. It must lie inside the volume.
     fn check_live(&self, inode: &Inode, block: u64) -> Result<u64, Corrupt> {
         let address = block * self.fragments;
         let inside = address + self.fragments <= self.end;
@@ -198,12 +198,13 @@ impl Superblock {
         Ok(address)
     }
 
-    /// Where a fragment is in the volume, in bytes.
+    /// Returns the offset of a fragment in the volume in bytes.
     pub(crate) fn bytes_at(&self, address: u64) -> u64 {
         address * u64::from(self.info.fragment_bytes)
     }
 
-    /// How many fragments a block of a file has: all, but for the last block of a small file.
+    /// Returns the number of fragments that a block of a file has: all, except in the last block of
+    /// a small file.
     pub(crate) fn fragments_of(&self, inode: &Inode, block: u64) -> u64 {
         if block >= DIRECT {
             return self.fragments;

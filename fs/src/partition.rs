@@ -1,5 +1,5 @@
-//! Partition tables, in so far as an FFS may lie behind them. All are read in bounded work; a
-//! partition that does not fit on the disk is told of when it is opened.
+//! Partition tables that an FFS may lie behind. All are read in bounded work; a partition that does
+//! not fit on the disk is reported when it is opened.
 
 mod disklabel;
 mod gpt;
@@ -11,15 +11,15 @@ use crate::superblock::Superblock;
 use crate::{Corrupt, ReadBlocks};
 use mbr::BootRecord;
 
-/// How many partitions are looked at; what lies behind them in a table is not.
+/// Most partitions that are read of a disk; later entries of a table are ignored.
 pub const PARTITIONS_MAX: usize = 64;
 
-/// The partitions of a disk in the order in which they are tried, none of them empty. That is the
-/// order of their tables, but for a BSD slice whose label has all of its FFS partitions behind the
+/// Partitions of a disk in the order in which they are tried, none of them empty. That is the order
+/// of their tables, except for a BSD slice whose label has all of its FFS partitions behind the
 /// slice's beginning: they come before it.
 pub type Partitions = heapless::Vec<Partition, PARTITIONS_MAX>;
 
-/// A kind of partition table.
+/// Kind of a partition table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Table {
     /// A master boot record, with logical partitions.
@@ -30,21 +30,21 @@ pub enum Table {
     Disklabel,
 }
 
-/// A partition as its table has it; it may reach beyond the disk.
+/// Partition as its table has it; it may reach beyond the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Partition {
-    /// The table that it is in.
+    /// Kind of its table.
     pub table: Table,
-    /// Its number, from 1. Logical partitions begin with 5; a disklabel's `a` is 1.
+    /// Number, from 1. Logical partitions begin with 5; a disklabel's `a` is 1.
     pub number: u32,
-    /// Where it begins on the disk.
+    /// Offset on the disk in bytes.
     pub start_bytes: u64,
-    /// How large it is.
+    /// Size in bytes.
     pub size_bytes: u64,
 }
 
 impl Partition {
-    /// Whether `inner` lies within this one, but does not begin with it.
+    /// Returns whether `inner` lies within this one, but does not begin with it.
     pub(crate) fn holds(&self, inner: &Partition) -> bool {
         let end =
             |partition: &Partition| partition.start_bytes.saturating_add(partition.size_bytes);
@@ -71,11 +71,11 @@ impl Partition {
     }
 }
 
-/// The partitions of a disk: those of a GPT or of an MBR, and of BSD disklabels. `scratch` is at
-/// least [`SCRATCH_BYTES`](crate::SCRATCH_BYTES).
+/// Returns the partitions of a disk: those of a GPT or of an MBR, and of BSD disklabels. `scratch`
+/// is at least [`SCRATCH_BYTES`](crate::SCRATCH_BYTES).
 ///
 /// # Errors
-/// [`Error::Corrupt`] for a table that contradicts itself; what the disk said.
+/// [`Error::Corrupt`] for a table that contradicts itself; errors of the disk.
 pub fn partitions<D: ReadBlocks, B: AsMut<[u8]>>(
     disk: D,
     scratch: B,
@@ -83,17 +83,17 @@ pub fn partitions<D: ReadBlocks, B: AsMut<[u8]>>(
     Ok(search(&mut Store::new(disk, scratch)?)?.partitions)
 }
 
-/// What the tables of a disk tell.
+/// Contents of the tables of a disk.
 #[derive(Default)]
 pub(crate) struct Tables {
     pub(crate) partitions: Partitions,
-    /// Whether a valid table leaves the disk's beginning to itself. Then a superblock of the whole
-    /// disk is what an older volume left behind: a table is written over it without a trace.
+    /// Whether a valid table leaves the disk's beginning unused. Then a superblock of the whole
+    /// disk is a leftover of an older volume: writing a table over it leaves no trace.
     pub(crate) take_the_disk: bool,
 }
 
-/// The tables, by a store whose window is the whole disk. What makes a GPT count is the entry for
-/// it in the MBR; without any MBR it is still looked for, but proves nothing.
+/// Reads the tables of a store whose window is the whole disk. A GPT counts if the MBR has an entry
+/// for it; without any MBR it is still searched for, but proves nothing.
 pub(crate) fn search<D: ReadBlocks, B: AsMut<[u8]>>(
     store: &mut Store<D, B>,
 ) -> Result<Tables, Error<D::Error>> {
@@ -114,7 +114,7 @@ pub(crate) fn search<D: ReadBlocks, B: AsMut<[u8]>>(
     Ok(tables)
 }
 
-/// Whether there are partitions, and all begin behind `start_bytes`.
+/// Returns whether there are partitions, and all begin behind `start_bytes`.
 fn all_behind(partitions: &Partitions, start_bytes: u64) -> bool {
     let behind = |partition: &Partition| partition.start_bytes > start_bytes;
     !partitions.is_empty() && partitions.iter().all(behind)
@@ -133,7 +133,7 @@ fn add(
     let size_bytes = size.checked_mul(sector_bytes);
     place.check(size_bytes.is_some(), "size", size, "a number of sectors")?;
     if let (Some(start_bytes), Some(size_bytes @ 1..)) = (start_bytes, size_bytes) {
-        // One too many is not looked at.
+        // One too many is ignored.
         let _ = found.push(Partition { table, number, start_bytes, size_bytes });
     }
     Ok(())

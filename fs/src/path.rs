@@ -3,24 +3,25 @@
 use crate::error::Error;
 use crate::{Inode, Kind, ReadBlocks, Volume};
 
-/// How many symlinks a path may lead through.
+/// Most symlinks that a path may lead through.
 pub const LINKS_MAX: usize = 40;
-/// How long a path may be, in bytes, together with the symlinks that it leads through (the BSDs'
+/// Most bytes of a path, together with the symlinks that it leads through (the BSDs'
 /// `MAXPATHLEN`).
 pub const PATH_BYTES_MAX: usize = 1024;
 
 impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
-    /// The inode that an absolute path names, all symlinks followed.
+    /// Returns the inode that an absolute path names, all symlinks followed.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::NotADirectory`], [`Error::NotAbsolute`],
     /// [`Error::PathTooLong`], [`Error::TooManyLinks`]; [`Error::Corrupt`] for what is wrong on the
-    /// way; what the disk said.
+    /// way; errors of the disk.
     pub fn lookup(&mut self, path: &[u8]) -> Result<Inode, Error<D::Error>> {
         self.resolve(path, true)
     }
 
-    /// As [`lookup`](Self::lookup), but a symlink at the path's end is what is meant.
+    /// Returns the inode of a path as [`lookup`](Self::lookup) does, but does not follow a symlink
+    /// at its end.
     ///
     /// # Errors
     /// As [`lookup`](Self::lookup).
@@ -69,7 +70,7 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
     }
 }
 
-/// What is left of a path, at the end of its memory, so that a symlink's target fits before it.
+/// Rest of a path, at the end of its memory, so that a symlink's target fits before it.
 struct Pending {
     bytes: [u8; PATH_BYTES_MAX],
     start: usize,
@@ -98,13 +99,13 @@ impl Pending {
         self.start += self.left().iter().take_while(|byte| **byte == b'/').count();
     }
 
-    /// The first name that is left.
+    /// Returns the first name that is left.
     fn name(&mut self) -> Option<&[u8]> {
         self.skip_slashes();
         self.left().split(|byte| *byte == b'/').next().filter(|name| !name.is_empty())
     }
 
-    /// Takes the first name away, and says whether nothing at all is left behind it.
+    /// Removes the first name; returns whether nothing at all is left behind it.
     fn skip_name(&mut self) -> bool {
         self.start += self.left().iter().take_while(|byte| **byte != b'/').count();
         self.slashed = !self.left().is_empty();

@@ -1,17 +1,17 @@
-//! The disk behind a window (a partition), and the scratch memory as one cached block for each
-//! purpose. Nothing is read outside the window, whatever the volume says.
+//! Disk behind a window (a partition), and the scratch memory as one cached block for each purpose.
+//! Nothing is read outside the window, whatever the volume says.
 
 use crate::{Error, ReadBlocks};
 
-/// The largest block of FFS.
+/// Size of the largest block of FFS.
 pub(crate) const BLOCK_BYTES_MAX: usize = 65536;
 const SLOTS: usize = 5;
 
-/// The scratch memory that a volume needs: a block of inodes, an indirect block of each of the
-/// three levels, and a block of a directory or of a file's edge.
+/// Size of the scratch memory that a volume needs, in bytes: a block of inodes, an indirect block
+/// of each of the three levels, and a block of a directory or of a file's edge.
 pub const SCRATCH_BYTES: usize = SLOTS * BLOCK_BYTES_MAX;
 
-/// What a block is cached for. A purpose has one block, so the purposes do not evict each other.
+/// Purpose of a cached block. Each has one block, so they do not evict each other.
 #[derive(Clone, Copy)]
 pub(crate) enum Slot {
     /// Superblocks, cylinder groups, inodes.
@@ -29,12 +29,12 @@ pub(crate) struct Store<D, B> {
     scratch: B,
     start_bytes: u64,
     size_bytes: u64,
-    /// Offset and length of what each slot holds.
+    /// Offset and length in bytes of what each slot holds.
     held: [Option<(u64, usize)>; SLOTS],
 }
 
 impl<D: ReadBlocks, B: AsMut<[u8]>> Store<D, B> {
-    /// A window on the whole disk.
+    /// Makes a window on the whole disk.
     pub(crate) fn new(disk: D, mut scratch: B) -> Result<Self, Error<D::Error>> {
         let len_bytes = scratch.as_mut().len();
         if len_bytes < SCRATCH_BYTES {
@@ -74,7 +74,7 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Store<D, B> {
         read_disk(&mut self.disk, at, buffer)
     }
 
-    /// A block of at most [`BLOCK_BYTES_MAX`], from the cache if it is there.
+    /// Returns a block of at most [`BLOCK_BYTES_MAX`], from the cache if it is there.
     pub(crate) fn block(
         &mut self,
         slot: Slot,
@@ -98,12 +98,12 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Store<D, B> {
         Ok(block)
     }
 
-    /// An error when the disk wants the work to end.
+    /// Fails when the disk wants the request to end.
     pub(crate) fn go_on(&mut self) -> Result<(), Error<D::Error>> {
         if self.disk.is_stopped() { Err(Error::Stopped) } else { Ok(()) }
     }
 
-    /// Where on the disk a range of the window is.
+    /// Returns the offset on the disk of a range of the window.
     fn disk_offset(&self, offset_bytes: u64, len_bytes: usize) -> Result<u64, Error<D::Error>> {
         let end = offset_bytes.checked_add(len_bytes as u64);
         let inside = end.is_some_and(|end| end <= self.size_bytes);

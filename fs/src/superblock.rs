@@ -1,6 +1,5 @@
-//! The superblock: found at one of four places, checked whole, and kept as the few numbers that
-//! reading needs. What is in a [`Superblock`] has been checked; nothing reads the disk's copy
-//! again.
+//! Superblock: found at one of four places, checked whole, and kept as the few numbers that reading
+//! needs. The values in a [`Superblock`] have been checked; nothing reads the disk's copy again.
 
 mod check;
 mod layout;
@@ -12,23 +11,23 @@ use crate::store::{Slot, Store};
 use crate::{Info, ReadBlocks, Version};
 use layout::{CKHASH, MAGIC, Raw, SUPERBLOCK_BYTES, VOLNAME};
 
-/// The places, in the order in which the BSDs try them.
+/// Offsets of a superblock in bytes, in the order in which the BSDs try them.
 const PLACES: [u64; 4] = [65536, 8192, 0, 262_144];
-/// How much is read at a place (`SBLOCKSIZE`); the check-hash covers up to this.
+/// Size of the read at a place (`SBLOCKSIZE`) in bytes; the check-hash covers up to this.
 const READ_BYTES: usize = 8192;
 
 const FS_UFS1_MAGIC: u32 = 0x0001_1954;
 const FS_UFS2_MAGIC: u32 = 0x1954_0119;
 /// NetBSD's UFS2 with extended attributes; the layout is the same.
 const FS_UFS2EA_MAGIC: u32 = 0x1901_2038;
-/// What FreeBSD's newfs writes while it is at work.
+/// Magic number that FreeBSD's newfs writes while it is at work.
 const FS_BAD_MAGIC: u32 = 0x1996_0408;
 
-/// The label of Apple's UFS: its offset in bytes, and `LABL`.
+/// Label of Apple's UFS: its offset in bytes, and `LABL`.
 const APPLE_LABEL: u64 = 7168;
 const APPLE_LABEL_MAGIC: u32 = 0x4c41_424c;
 
-/// In `fs_old_flags`: the flags, size and place are in their new fields.
+/// Flag in `fs_old_flags`: the flags, size and place are in their new fields.
 const FS_FLAGS_UPDATED: u8 = 0x80;
 const FS_UNCLEAN: u32 = 0x1;
 const FS_NEEDSFSCK: u32 = 0x4;
@@ -38,14 +37,14 @@ const CK_SUPERBLOCK: u32 = 0x1;
 pub(crate) const CK_CYLGRP: u32 = 0x2;
 pub(crate) const CK_INODE: u32 = 0x4;
 
-/// A checked superblock. Addresses and sizes without a unit are in fragments.
+/// Checked superblock. Addresses and sizes without a unit are in fragments.
 #[derive(Clone, Debug)]
 pub(crate) struct Superblock {
     pub(crate) info: Info,
     /// Fragments in a block: 1, 2, 4 or 8.
     pub(crate) fragments: u64,
     pub(crate) block_shift: u32,
-    /// The volume's end: by `fs_size`, or earlier by the disk's size.
+    /// End of the volume: by `fs_size`, or earlier by the disk's size.
     pub(crate) end: u64,
     pub(crate) group_size: u64,
     pub(crate) group_inodes: u32,
@@ -57,7 +56,7 @@ pub(crate) struct Superblock {
     pub(crate) group_bytes: usize,
     old_cgoffset: u64,
     old_cgmask: u32,
-    /// The summary of the groups.
+    /// Place of the groups' summary.
     csaddr: u64,
     cs_end: u64,
     pub(crate) inodes_per_block: u32,
@@ -72,8 +71,8 @@ pub(crate) struct Superblock {
 }
 
 impl Superblock {
-    /// Searches the window. An alternate superblock is passed over; a broken one is told of when no
-    /// place has a good one.
+    /// Searches the window. An alternate superblock is passed over; a broken one is reported
+    /// when no place has a good one.
     pub(crate) fn find<D: ReadBlocks, B: AsMut<[u8]>>(
         store: &mut Store<D, B>,
     ) -> Result<Superblock, Error<D::Error>> {
@@ -98,7 +97,7 @@ impl Superblock {
         Err(broken.map_or(Error::NotFfs, Error::Corrupt))
     }
 
-    /// The first fragment of a group from which its structures are counted (`cgstart`).
+    /// Returns the fragment that a group's structures are counted from (`cgstart`).
     pub(crate) fn group_start(&self, group: u32) -> u64 {
         let base = u64::from(group) * self.group_size;
         match self.info.version {
@@ -125,7 +124,7 @@ impl Superblock {
         Ok(address)
     }
 
-    /// Whether a fragment inside the volume belongs to the volume's own structures.
+    /// Returns whether a fragment inside the volume belongs to the volume's own structures.
     fn is_metadata(&self, address: u64) -> bool {
         // The volume ends inside its last group, so the number fits.
         let group = (address / self.group_size) as u32;
@@ -136,7 +135,7 @@ impl Superblock {
     }
 }
 
-/// Apple's UFS1 has directories of another kind; it can be told by its label alone.
+/// Refuses Apple's UFS1, which has directories of another kind and is known by its label alone.
 fn refuse_apple<D: ReadBlocks, B: AsMut<[u8]>>(
     store: &mut Store<D, B>,
     superblock: &Superblock,
@@ -151,7 +150,8 @@ fn refuse_apple<D: ReadBlocks, B: AsMut<[u8]>>(
     Ok(place.check(magic != APPLE_LABEL_MAGIC, "ul_magic", magic, must)?)
 }
 
-/// The superblock in `bytes`, which were read at `at`; `None` when there is none to use here.
+/// Returns the superblock in `bytes`, which were read at `at`; `None` when there is none to use
+/// here.
 fn decode(at: u64, bytes: &[u8]) -> Result<Option<Superblock>, Corrupt> {
     let place = Place::Superblock(at);
     let Some(header) = bytes.first_chunk::<SUPERBLOCK_BYTES>() else { return Ok(None) };

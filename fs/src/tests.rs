@@ -1,4 +1,4 @@
-//! The crate against volumes that are made by hand, of both versions and byte orders.
+//! Tests of the crate on volumes that are made by hand, of both versions and byte orders.
 
 mod faults;
 mod files;
@@ -16,7 +16,7 @@ fn mount(maker: &Maker) -> Result<TestVolume<'_>, Error<PastEnd>> {
 
 type Names = Vec<(Vec<u8>, Inode)>;
 
-/// The names in a directory, with what they lead to.
+/// Returns the names in a directory with their inodes.
 fn names<D: ReadBlocks>(
     volume: &mut Volume<D, Vec<u8>>,
     directory: &Inode,

@@ -1,4 +1,4 @@
-//! A mounted volume: what all of its parts share.
+//! Mounted volume: what all of its parts share.
 
 use crate::endian::Endian;
 use crate::error::{Corrupt, Error, Place};
@@ -9,10 +9,10 @@ use crate::superblock::Superblock;
 use crate::{Inode, Kind, ReadBlocks};
 use core::fmt;
 
-/// The inode number of the root directory.
+/// Inode number of the root directory.
 pub const ROOT: u32 = 2;
 
-/// The two formats.
+/// Format of a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
     /// FFSv1, UFS1: 32-bit block pointers, inodes of 128 bytes.
@@ -37,56 +37,56 @@ impl Version {
     }
 }
 
-/// What the superblock tells of a volume.
+/// Description of a volume by its superblock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Info {
-    /// FFSv1 or FFSv2.
+    /// Format: FFSv1 or FFSv2.
     pub version: Version,
-    /// The byte order of the machine that it was made for.
+    /// Byte order of the machine that it was made for.
     pub endian: Endian,
-    /// 4096 to 65536.
+    /// Block size in bytes, 4096 to 65536.
     pub block_bytes: u32,
-    /// A block's 1/1, 1/2, 1/4 or 1/8; the last block of a small file is as many of these as
-    /// needed.
+    /// Fragment size in bytes: a block's 1/1, 1/2, 1/4 or 1/8. The last block of a small file has
+    /// as many fragments as it needs.
     pub fragment_bytes: u32,
-    /// The volume's size by its superblock.
+    /// Size of the volume in bytes, by its superblock.
     pub size_bytes: u64,
-    /// Where the superblock was found in the partition.
+    /// Offset of the superblock in the partition in bytes.
     pub superblock_offset_bytes: u64,
-    /// Where the volume's partition begins on the disk.
+    /// Offset of the partition on the disk in bytes.
     pub partition_start_bytes: u64,
-    /// The partition's size. What of the volume lies beyond it cannot be read.
+    /// Size of the partition in bytes. A part of the volume beyond it can't be read.
     pub partition_size_bytes: u64,
-    /// Cylinder groups.
+    /// Number of cylinder groups.
     pub group_count: u32,
-    /// Inodes, used or not; their numbers are below this.
+    /// Number of inodes, used or not; their numbers are below this.
     pub inode_count: u32,
-    /// A warning: the volume was not unmounted, or needs fsck, or its journal was not replayed.
+    /// Whether the volume was not unmounted, needs fsck, or has a journal to replay: a warning.
     pub dirty: bool,
-    /// A warning: there was a choice between volumes.
+    /// Doubt whether this is the volume that is meant: a warning.
     pub doubt: Option<Doubt>,
     /// `fs_flags`.
     pub flags: u32,
-    /// `fs_id`: when the volume was made, and a random number.
+    /// `fs_id`: the time when the volume was made, and a random number.
     pub id: [u32; 2],
     /// `fs_volname`, padded with zeros; empty for UFS1 volumes older than that field.
     pub name: [u8; 32],
 }
 
-/// Why the volume that was mounted may not be the one that is meant.
+/// Reason why the mounted volume may not be the one that is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doubt {
-    /// A partition's volume was taken, and one passed over that begins in front of it, with the
-    /// whole disk or with the slice: a partition table or label was written over that.
+    /// A partition's volume was taken, and another was passed over that begins in front of it, with
+    /// the whole disk or with the slice: a partition table or label was written over that.
     PassedOver {
-        /// Where the volume begins that was passed over, in bytes on the disk.
+        /// Start of the volume that was passed over, in bytes on the disk.
         start_bytes: u64,
-        /// Where the one begins that was taken.
+        /// Start of the volume that was taken, in bytes on the disk.
         taken_bytes: u64,
     },
-    /// The whole disk's volume was taken, and one passed over that lies within it.
+    /// The whole disk's volume was taken, and another was passed over that lies within it.
     InnerVolume {
-        /// Where that begins, in bytes on the disk.
+        /// Start of the volume that was passed over, in bytes on the disk.
         start_bytes: u64,
     },
     /// The whole disk's volume was taken, although there is a partition table, because no partition
@@ -102,12 +102,12 @@ impl fmt::Display for Doubt {
             Doubt::PassedOver { start_bytes, taken_bytes } => write!(
                 f,
                 "reading the file system of the partition at byte {taken_bytes}; another one at \
-                 byte {start_bytes}, in front of it, is taken for stale"
+                 byte {start_bytes}, in front of it, is assumed to be stale"
             ),
             Doubt::InnerVolume { start_bytes } => write!(
                 f,
                 "reading the file system of the whole disk; another one in the partition at byte \
-                 {start_bytes} is passed over"
+                 {start_bytes} is ignored"
             ),
             Doubt::NoPartition => write!(
                 f,
@@ -123,7 +123,7 @@ impl fmt::Display for Doubt {
     }
 }
 
-/// A volume that can be read. `D` is the disk, `B` the scratch memory.
+/// Mounted volume, for reading. `D` is the disk, `B` the scratch memory.
 pub struct Volume<D, B> {
     pub(crate) store: Store<D, B>,
     pub(crate) superblock: Superblock,
@@ -131,14 +131,14 @@ pub struct Volume<D, B> {
 }
 
 impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
-    /// Mounts the volume of the first partition that has one, where a valid table leaves the disk's
-    /// beginning to itself; else that of the whole disk, and if there is none, that of the first
-    /// partition that has one. [`Info::doubt`] tells when there was a choice. `scratch` is at least
+    /// Mounts the volume of the first partition that has one, if a valid table leaves the disk's
+    /// beginning unused; else that of the whole disk, and if there is none, that of the first
+    /// partition that has one. [`Info::doubt`] reports a choice. `scratch` is at least
     /// [`SCRATCH_BYTES`](crate::SCRATCH_BYTES).
     ///
     /// # Errors
-    /// [`Error::NotFfs`] when no superblock was found; what was wrong with the first broken one
-    /// when none was good; what the disk said.
+    /// [`Error::NotFfs`] when no superblock was found; the error of the first broken one when none
+    /// was good; errors of the disk.
     pub fn mount(disk: D, scratch: B) -> Result<Self, Error<D::Error>> {
         let mut store = Store::new(disk, scratch)?;
         let disk_bytes = store.size_bytes();
@@ -215,12 +215,12 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
         Ok(volume)
     }
 
-    /// What the superblock tells.
+    /// Returns the description of the volume by its superblock.
     pub fn info(&self) -> &Info {
         &self.superblock.info
     }
 
-    /// The root directory.
+    /// Returns the root directory.
     ///
     /// # Errors
     /// As [`inode`](Self::inode).
@@ -229,7 +229,7 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
     }
 }
 
-/// What was found, or why nothing was; an error when the disk could not be read.
+/// Separates errors of the disk from a volume that is missing or broken.
 fn unless_unreadable<T, E>(found: Result<T, Error<E>>) -> Result<Result<T, Error<E>>, Error<E>> {
     match found {
         Err(error @ (Error::Read { .. } | Error::Stopped)) => Err(error),
@@ -237,7 +237,7 @@ fn unless_unreadable<T, E>(found: Result<T, Error<E>>) -> Result<Result<T, Error
     }
 }
 
-/// Where the volume begins of which `partition` is a part, if a table has one there.
+/// Returns the start of the volume that `partition` is a part of, if a table has one there.
 fn outer_volume<D: ReadBlocks, B: AsMut<[u8]>>(
     store: &mut Store<D, B>,
     partitions: &Partitions,
@@ -252,8 +252,8 @@ fn outer_volume<D: ReadBlocks, B: AsMut<[u8]>>(
     Ok(None)
 }
 
-/// Where a partition begins that lies within the whole disk's volume of `size_bytes` and has a
-/// volume of its own.
+/// Returns the start of a partition that lies within the whole disk's volume of `size_bytes` and
+/// has a volume of its own.
 fn inner_volume<D: ReadBlocks, B: AsMut<[u8]>>(
     store: &mut Store<D, B>,
     partitions: &Partitions,

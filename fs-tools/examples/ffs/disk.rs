@@ -1,4 +1,4 @@
-//! A file or a block device of the host as a disk.
+//! File or block device of the host as a disk.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
@@ -7,17 +7,17 @@ use std::path::Path;
 
 use fs::ReadBlocks;
 
-/// What was opened, and how much of it is whole sectors.
+/// Open file, and the size of its whole sectors.
 pub struct Disk {
     file: File,
     size_bytes: u64,
 }
 
 impl Disk {
-    /// Opens it for reading.
+    /// Opens a file or device for reading.
     pub fn open(path: &Path) -> io::Result<Disk> {
         let mut file = File::open(path)?;
-        // A block device has no length, but an end.
+        // A block device has no length in its metadata, but an end to seek to.
         let size_bytes = file.seek(SeekFrom::End(0))? & !511;
         Ok(Disk { file, size_bytes })
     }

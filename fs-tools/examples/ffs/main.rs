@@ -1,5 +1,5 @@
-//! Looks into FFS images and disks: `ffs ls|cat|sum|info IMAGE [PATH]`. Output is that of `ls -lb`,
-//! `cat` and `sha256sum`; what is wrong is told in one line.
+//! Reads FFS images and disks: `ffs ls|cat|sum|info IMAGE [PATH]`. Output is that of `ls -lb`,
+//! `cat` and `sha256sum`; an error is one line.
 
 mod disk;
 
@@ -15,7 +15,7 @@ use fs::SCRATCH_BYTES;
 use fs_tools::{Result, Tools};
 
 #[derive(Parser)]
-#[command(about = "Looks into FFS (UFS1, UFS2) images and disks")]
+#[command(about = "Reads FFS (UFS1, UFS2) images and disks")]
 struct Arguments {
     #[command(subcommand)]
     act: Act,
@@ -25,7 +25,7 @@ struct Arguments {
 enum Act {
     /// List a directory like ls -lb
     Ls {
-        /// With all directories below it
+        /// List all directories below it, too
         #[arg(short = 'R')]
         recursive: bool,
         image: PathBuf,
@@ -40,7 +40,7 @@ enum Act {
         #[arg(default_value = "/")]
         path: OsString,
     },
-    /// What the superblock tells
+    /// Show the superblock
     Info { image: PathBuf },
 }
 
@@ -87,7 +87,7 @@ fn mount(image: &Path) -> Result<Volume> {
         eprintln!("ffs: warning: {} was not unmounted or needs fsck", image.display());
     }
     if info.size_bytes > info.partition_size_bytes {
-        eprintln!("ffs: warning: {} is shorter than its volume", image.display());
+        eprintln!("ffs: warning: {} is smaller than the file system on it", image.display());
     }
     Ok(volume)
 }

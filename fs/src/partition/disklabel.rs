@@ -8,20 +8,20 @@ use crate::store::{Slot, Store};
 
 const SEARCHED_BYTES: u64 = 8192;
 const DISKMAGIC: u32 = 0x8256_4557;
-/// `struct disklabel` up to its partitions, and a partition.
+/// Sizes of `struct disklabel` up to its partitions, and of a partition.
 const HEADER_BYTES: usize = 148;
 const ENTRY_BYTES: usize = 16;
-/// The whole slice or disk: `c`.
+/// Index of partition `c`: the whole slice or disk.
 const RAW_PARTITION: usize = 2;
 /// `p_fstype` of an FFS.
 const FS_BSDFFS: u8 = 7;
 
-/// What the partitions' offsets count from.
+/// Origin of the partitions' offsets.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Base {
     /// The disk: NetBSD, OpenBSD, and labels that are not in a slice.
     Disk,
-    /// The place of partition `c`, which is the slice: FreeBSD.
+    /// Start of partition `c`, which is the slice: FreeBSD.
     Slice,
 }
 
@@ -32,7 +32,7 @@ pub(super) fn read<D: ReadBlocks, B: AsMut<[u8]>>(
     base: Base,
     found: &mut Partitions,
 ) -> Result<(), Error<D::Error>> {
-    // A slice that begins beyond the disk has no label; opening it tells why.
+    // A slice that begins beyond the disk has no label; opening it reports why.
     let len = store.size_bytes().saturating_sub(slice_bytes).min(SEARCHED_BYTES);
     if len == 0 {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The GUID partition table: the primary one, with both of its checksums.
+//! GUID partition table: the primary one, with both of its checksums.
 
 use super::{Partitions, Table, add};
 use crate::ReadBlocks;
@@ -9,15 +9,15 @@ use crc::{CRC_32_ISO_HDLC, Crc};
 
 static CRC32: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
-/// The header follows the first sector, whatever a sector is.
+/// Sector sizes to try: the header follows the first sector.
 const SECTOR_BYTES: [u64; 2] = [512, 4096];
 const HEADER_BYTES: usize = 92;
 const HEADER_CRC: usize = 16;
 const ENTRY_BYTES: usize = 128;
-/// A usual table takes 16 KiB.
+/// Most bytes of a table; the usual one takes 16 KiB.
 const TABLE_BYTES_MAX: u64 = 1 << 20;
 
-/// Adds the partitions, and says whether there is a GPT at all.
+/// Adds the partitions; returns whether there is a GPT at all.
 pub(super) fn read<D: ReadBlocks, B: AsMut<[u8]>>(
     store: &mut Store<D, B>,
     found: &mut Partitions,
@@ -56,7 +56,7 @@ pub(super) fn read<D: ReadBlocks, B: AsMut<[u8]>>(
 }
 
 struct EntryTable {
-    /// In sectors.
+    /// First sector of the table.
     start: u64,
     count: u32,
     entry_bytes: u32,

@@ -1,4 +1,4 @@
-//! The master boot record, its chain of logical partitions, and the disklabels in its slices.
+//! Master boot record, its chain of logical partitions, and the disklabels in its slices.
 
 use super::disklabel::{self, Base};
 use super::{Partitions, Table, add, all_behind};
@@ -12,10 +12,10 @@ const EXTENDED: [u8; 3] = [0x05, 0x0f, 0x85];
 const FREEBSD: u8 = 0xa5;
 const OPENBSD: u8 = 0xa6;
 const NETBSD: u8 = 0xa9;
-/// What a GPT's protective entry says.
+/// Kind of a GPT's protective entry.
 const GPT: u8 = 0xee;
 
-/// One of the four entries; start and size in sectors.
+/// Entry of a boot record; start and size in sectors.
 #[derive(Clone, Copy)]
 struct Entry {
     status: u8,
@@ -30,11 +30,11 @@ impl Entry {
     }
 }
 
-/// The four entries of a disk's first sector.
+/// Boot record: the four entries of a disk's first sector.
 pub(super) struct BootRecord([Entry; 4]);
 
 impl BootRecord {
-    /// Reads it, if there is one.
+    /// Reads the boot record, if there is one.
     pub(super) fn read<D: ReadBlocks, B: AsMut<[u8]>>(
         store: &mut Store<D, B>,
     ) -> Result<Option<Self>, Error<D::Error>> {
@@ -42,17 +42,18 @@ impl BootRecord {
             return Ok(None);
         }
         let Some(entries) = entries(store, 0)? else { return Ok(None) };
-        // Boot code that is no MBR ends with the same two bytes.
+        // Boot code without an MBR ends with the same two bytes.
         let boot = entries.iter().all(|entry| entry.status & 0x7f == 0);
         Ok((boot && entries.iter().any(Entry::is_used)).then_some(Self(entries)))
     }
 
-    /// Whether it is there to protect a GPT.
+    /// Returns whether it is there to protect a GPT.
     pub(super) fn is_protective(&self) -> bool {
         self.0.iter().any(|entry| entry.is_used() && entry.kind == GPT)
     }
 
-    /// Whether it has slices, and none begins with the disk, as the one of a dedicated disk does.
+    /// Returns whether it has slices, and none begins with the disk, as that of a dedicated disk
+    /// does.
     pub(super) fn spares_the_beginning(&self) -> bool {
         let mut slices = self.0.iter().filter(|entry| entry.is_used() && entry.kind != GPT);
         slices.next().is_some_and(|first| first.start > 0) && slices.all(|slice| slice.start > 0)
@@ -80,7 +81,7 @@ impl BootRecord {
             let slice = |found: &mut Partitions| {
                 add(found, Place::Mbr(number), (Table::Mbr, number), sectors, SECTOR_BYTES)
             };
-            // What the label leaves to itself has at most an older volume's superblock.
+            // The slice's beginning, unused by the label, has at most an older volume's superblock.
             let label_first = all_behind(&labelled, start_bytes);
             if !label_first {
                 slice(found)?;
@@ -124,7 +125,7 @@ fn read_logical<D: ReadBlocks, B: AsMut<[u8]>>(
     Ok(())
 }
 
-/// The four entries of a boot record, if it ends like one. `at_bytes` is on the disk.
+/// Returns the four entries of a boot record, if it ends like one. `at_bytes` is on the disk.
 fn entries<D: ReadBlocks, B: AsMut<[u8]>>(
     store: &mut Store<D, B>,
     at_bytes: u64,

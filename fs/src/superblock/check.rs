@@ -1,5 +1,5 @@
-//! The checks of FreeBSD's `validate_sblock`, except for what only its allocator uses; warnings
-//! there are no errors here. Wider in four places: the superblock may be at any of the four
+//! Checks of FreeBSD's `validate_sblock`, except for what only its allocator uses; its warnings
+//! are not errors here. Wider in four places: the superblock may be at any of the four
 //! places that are searched (makefs), or have been moved there (makefs, for Linux), volumes may be
 //! tiny (makefs), and UFS1 volumes older than `FS_FLAGS_UPDATED` have the geometry of their time.
 
@@ -15,12 +15,12 @@ const GROUP_BYTES: i64 = 168;
 const CSUM_BYTES: i64 = 16;
 /// `FS_MAXCONTIG`: by how much `fs_maxbsize` may exceed `fs_bsize`.
 const MAXCONTIG: i64 = 16;
-/// makefs lays UFS2 out for a superblock here. One that was moved to 65536 afterwards, for kernels
+/// Offset that makefs lays UFS2 out for. One that was moved to 65536 afterwards, for kernels
 /// that look nowhere else, keeps that layout.
 const MOVED_FROM_BYTES: i64 = 8192;
 const FS_42INODEFMT: i32 = -1;
 const FS_44INODEFMT: i32 = 2;
-/// Flags that no kernel has given a meaning yet.
+/// Flags that have no meaning in any kernel yet.
 const FS_UNKNOWN_FLAGS: u32 = 0xff00_0000;
 
 const DIRECT: u64 = 12;
@@ -86,7 +86,7 @@ pub(super) fn check(
     })
 }
 
-/// Blocks, fragments and the superblock's own size.
+/// Checks blocks, fragments and the superblock's own size.
 fn check_sizes(at: Place, raw: &Raw) -> Result<(), Corrupt> {
     let block = raw.bsize > 0 && raw.bsize.cast_unsigned().is_power_of_two();
     let block = block && (4096..=65536).contains(&raw.bsize);
@@ -102,7 +102,7 @@ fn check_sizes(at: Place, raw: &Raw) -> Result<(), Corrupt> {
     at.check(enough, "fs_sbsize", sbsize, "a multiple of 512 from 1376 to 8192")
 }
 
-/// What can be computed from the sizes.
+/// Checks what can be computed from the sizes.
 fn check_shifts(at: Place, updated: bool, raw: &Raw) -> Result<(), Corrupt> {
     let (block, fragment) = (i64::from(raw.bsize), i64::from(raw.fsize));
     at.check(i64::from(raw.bmask) == -block, "fs_bmask", raw.bmask, "-fs_bsize")?;
@@ -124,7 +124,7 @@ fn check_shifts(at: Place, updated: bool, raw: &Raw) -> Result<(), Corrupt> {
     Ok(())
 }
 
-/// What differs between UFS1 and UFS2.
+/// Checks what differs between UFS1 and UFS2.
 fn check_version(at: Place, version: Version, updated: bool, raw: &Raw) -> Result<(), Corrupt> {
     let pointers =
         raw.nindir.cast_unsigned() == raw.bsize.cast_unsigned() / version.pointer_bytes();
@@ -159,7 +159,7 @@ fn check_version(at: Place, version: Version, updated: bool, raw: &Raw) -> Resul
     Ok(())
 }
 
-/// Cylinder groups: how many, how large, and what is counted over them.
+/// Checks number and size of the cylinder groups, and the counts over them.
 fn check_groups(at: Place, updated: bool, raw: &Raw) -> Result<(), Corrupt> {
     let (frag, fpg) = (i64::from(raw.frag), i64::from(raw.fpg));
     at.check(fpg >= 3 * frag, "fs_fpg", fpg, "at least three blocks")?;
@@ -184,7 +184,7 @@ fn check_groups(at: Place, updated: bool, raw: &Raw) -> Result<(), Corrupt> {
     at.check(needed <= i64::from(raw.bsize), "CGSIZE", needed, "within fs_bsize")
 }
 
-/// Where the structures of a group are.
+/// Checks the places of a group's structures.
 fn check_layout(at: Place, at_bytes: u64, raw: &Raw) -> Result<(), Corrupt> {
     let (frag, fsize) = (i64::from(raw.frag), i64::from(raw.fsize));
     let blocks = |bytes: i64| ((bytes + fsize - 1) / fsize + frag - 1) / frag * frag;
@@ -211,7 +211,8 @@ fn check_layout(at: Place, at_bytes: u64, raw: &Raw) -> Result<(), Corrupt> {
     at.check(right, "fs_cgsize", cgsize, "a multiple of fs_fsize up to fs_bsize")
 }
 
-/// The volume's size, and where the groups' summary is; both in fragments.
+/// Checks the volume's extent; returns its size and the place of the groups' summary, both in
+/// fragments.
 fn check_extent(at: Place, updated: bool, raw: &Raw) -> Result<(u64, u64), Corrupt> {
     let (size, csaddr) = match updated {
         true => (raw.size, raw.csaddr),
@@ -228,7 +229,8 @@ fn check_extent(at: Place, updated: bool, raw: &Raw) -> Result<(u64, u64), Corru
         cssize,
         "16 bytes for each group, rounded up",
     )?;
-    // Whether the first group is left out of the division matters not: the data begins at dblkno.
+    // It does not matter whether the division leaves out the first group: the data begins at
+    // dblkno.
     let right = csaddr >= 0 && csaddr % fpg >= i64::from(raw.dblkno);
     at.check(right, "fs_csaddr", csaddr, "in a data area")?;
     let right = csaddr % fpg + summary <= fpg && summary <= size && csaddr <= size - summary;

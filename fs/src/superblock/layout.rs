@@ -73,9 +73,9 @@ layout! {
     old_nrpos: i32 @ 1360,
 }
 
-/// Where the check-hash of `struct fs` is in it.
+/// Offset of the check-hash in `struct fs`.
 pub(super) const CKHASH: usize = 1304;
-/// Where the magic number is.
+/// Offset of the magic number.
 pub(super) const MAGIC: usize = 1372;
-/// Where the volume's name is, 32 bytes.
+/// Offset of the volume's name, 32 bytes.
 pub(super) const VOLNAME: usize = 680;

@@ -1,4 +1,4 @@
-//! What must be refused, in a line that names structure, field and value.
+//! Volumes that must be refused, in a line that names structure, field and value.
 
 use super::maker::{self, BIG, DIRECTORY, Maker, SHORT_LINK, SMALL_FILE, SUPERBLOCK};
 use super::{VARIANTS, look_at_all, mount};
@@ -6,7 +6,7 @@ use crate::store::Store;
 use crate::superblock::Superblock;
 use crate::{Endian, Error, Image, PastEnd, ReadBlocks, SCRATCH_BYTES, Version, Volume};
 
-/// What looking at everything says after a change.
+/// Returns the error of reading everything after a change.
 fn said(version: Version, endian: Endian, change: impl Fn(&mut Maker)) -> String {
     let mut maker = Maker::new(version, endian);
     change(&mut maker);
@@ -199,7 +199,7 @@ fn pointers_lead_into_data_areas_only() {
     refused_deep(line, |maker| maker.set_pointer(SMALL_FILE, 0, 64));
 }
 
-/// As `refused`, for what lies below `/dir`.
+/// Checks as `refused` does, for files below `/dir`.
 fn refused_deep(expected: &str, change: impl Fn(&mut Maker)) {
     for (version, endian) in VARIANTS {
         let mut maker = Maker::new(version, endian);
@@ -395,7 +395,7 @@ fn each_read_may_fail() {
     }
 }
 
-/// A disk that wants the work to end when it is asked for the nth time.
+/// Disk that asks for the request to end at its nth call.
 struct Stopping<'a> {
     image: Image<'a>,
     asked: usize,

@@ -1,4 +1,4 @@
-//! What must be read.
+//! Files that must be read.
 
 use super::maker::{self, BIG, GROUP, Maker, SMALL_FILE, SUPERBLOCK};
 use super::{VARIANTS, mount, names};
@@ -8,7 +8,7 @@ fn variants() -> impl Iterator<Item = Maker> {
     VARIANTS.into_iter().map(|(version, endian)| Maker::new(version, endian))
 }
 
-/// What the big file has at `offset`.
+/// Returns the content of the big file at `offset`.
 fn big_content(blocks: &[(u64, u64)], offset: u64) -> u8 {
     let found = blocks.iter().find(|(block, _)| *block == offset / 4096);
     found.map_or(0, |(_, address)| maker::content(*address, (offset % 4096) as usize))
@@ -73,7 +73,7 @@ fn free_entries_and_whiteouts_are_passed_over() {
 fn directories_of_4_2bsd_have_no_types() {
     for endian in [Endian::Little, Endian::Big] {
         let mut maker = Maker::new(Version::Ffs1, endian);
-        // Before FS_FLAGS_UPDATED, sizes are in the old fields and the place is not told.
+        // Before FS_FLAGS_UPDATED, sizes are in the old fields and the place is not recorded.
         maker.bytes[SUPERBLOCK + 211] = 0;
         for (at, value) in [(36, 2 * GROUP as i64), (152, 64), (192, 2), (200, 3), (180, 16)] {
             maker.put32(SUPERBLOCK + at, value);

@@ -10,7 +10,7 @@ pub(super) const VARIANTS: [(Version, Endian); 4] = [
     (Version::Ffs2, Endian::Big),
 ];
 
-/// Where the superblock is, in bytes.
+/// Offset of the superblock in bytes.
 pub(super) const SUPERBLOCK: usize = 8192;
 const FRAGMENT: usize = 512;
 const BLOCK: usize = 4096;
@@ -24,7 +24,7 @@ pub(super) const DIR: usize = 66;
 const SMALL: usize = 67;
 const LONG: usize = 69;
 
-/// The inodes.
+/// Numbers of the inodes.
 pub(super) const BIG: u32 = 3;
 pub(super) const SMALL_FILE: u32 = 4;
 pub(super) const DIRECTORY: u32 = 5;
@@ -32,7 +32,7 @@ pub(super) const SHORT_LINK: u32 = 6;
 pub(super) const LONG_LINK: u32 = 7;
 pub(super) const LOOP_LINK: u32 = 8;
 
-/// The target of the long symlink: 600 bytes that lead to the small file.
+/// Target of the long symlink: 600 bytes that lead to the small file.
 pub(super) fn long_target() -> Vec<u8> {
     let mut target = b"/dir/".to_vec();
     target.extend(b"./".repeat(295));
@@ -40,7 +40,7 @@ pub(super) fn long_target() -> Vec<u8> {
     target
 }
 
-/// The blocks of the big file that are no holes, with their addresses.
+/// Blocks of the big file that are not holes, with their addresses.
 pub(super) fn blocks(version: Version) -> Vec<(u64, u64)> {
     let n = u64::from(4096 / version.pointer_bytes());
     let direct = [(0, 72), (1, 80), (3, 88), (11, 96)];
@@ -49,7 +49,7 @@ pub(super) fn blocks(version: Version) -> Vec<(u64, u64)> {
     [&direct[..], &indirect, &[triple]].concat()
 }
 
-/// The indirect blocks: where each is, and which entry leads where.
+/// Indirect blocks: address of each, and the targets of its entries.
 fn tables(version: Version) -> Vec<(usize, usize, i64)> {
     let n = 4096 / version.pointer_bytes() as usize;
     let single = [(104, 0, 112), (104, 1, 120), (104, n - 1, 128)];
@@ -63,7 +63,7 @@ pub(super) fn big_bytes(version: Version) -> u64 {
     last * BLOCK as u64 + 100
 }
 
-/// What is in a data block: bytes that tell its address.
+/// Returns the content of a data block: bytes that show its address.
 pub(super) fn content(address: u64, offset: usize) -> u8 {
     (address as usize * 7 + offset / 3 + offset) as u8
 }
@@ -121,7 +121,7 @@ impl Maker {
         }
     }
 
-    /// Where an inode is, in bytes.
+    /// Returns the offset of an inode in bytes.
     pub(super) fn inode_at(&self, number: u32) -> usize {
         IBLKNO * FRAGMENT + number as usize * self.version.inode_bytes() as usize
     }
@@ -260,7 +260,7 @@ impl Maker {
         self.directory(DIR, &dir);
     }
 
-    /// An inode of one link, whose owner is 1000 and 100.
+    /// Writes an inode of one link, whose owner is 1000 and 100.
     fn inode(&mut self, number: u32, mode: u16, size: i64, sectors: i64) {
         let at = self.inode_at(number);
         self.put16(at, mode);

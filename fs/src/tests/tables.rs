@@ -10,7 +10,7 @@ use crc::{CRC_32_ISO_HDLC, Crc};
 const START: usize = 80;
 const DISK: usize = START + 1024;
 
-/// A disk with the volume at `START`, and nothing else.
+/// Returns a disk with the volume at `START`, and nothing else.
 fn disk() -> Vec<u8> {
     let mut disk = vec![0; START * 512];
     disk.extend(Maker::new(Version::Ffs2, Endian::Big).bytes);
@@ -76,7 +76,7 @@ fn gpt(disk: &mut [u8], entries: &[(u64, u64)]) {
     put(disk, at + 16, &header.to_le_bytes());
 }
 
-/// Where the volume was found, in sectors.
+/// Returns the start of the volume that was found, in sectors.
 fn found(disk: &[u8]) -> Result<usize, Error<PastEnd>> {
     let volume = Volume::mount(Image(disk), vec![0; SCRATCH_BYTES])?;
     Ok(volume.info().partition_start_bytes as usize / 512)

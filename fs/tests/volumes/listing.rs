@@ -1,5 +1,5 @@
-//! What is in a tree, in a form that can be compared: from the host, from a volume through our
-//! reader, and from what `newfs` was given.
+//! Content of a tree, in a form that can be compared: from the host, from a volume through our
+//! reader, and from the input of `newfs`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,20 +12,20 @@ use sha2::{Digest, Sha256};
 
 use newfs::Node;
 
-/// Files above this are looked at in places, by the test that made them.
+/// Size in bytes above which files are read in places only, by the test that made them.
 const WHOLE_BYTES_MAX: u64 = 32 << 20;
 
-/// One name in a tree.
+/// Name in a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
-    /// As `st_mode`.
+    /// Type and permissions, as `st_mode`.
     pub mode: u32,
     pub links: u64,
     pub uid: u32,
     pub gid: u32,
-    /// 0 for a directory: file systems differ.
+    /// Size in bytes; 0 for a directory, since file systems differ.
     pub size: u64,
-    /// Absent where the tree's maker doesn't set it.
+    /// Time of the last change, in seconds since 1970; `None` if the tree's maker doesn't set it.
     pub mtime: Option<i64>,
     /// A file's SHA-256, or a symlink's target.
     pub contents: Vec<u8>,
@@ -50,7 +50,7 @@ pub fn assert_same(what: &str, found: &Listing, expected: &Listing) {
     }
 }
 
-/// The tree of the host's directory. Symlinks have a time of no meaning here.
+/// Returns the tree of a directory of the host. The times of symlinks have no meaning here.
 pub fn of_host(root: &Path) -> Listing {
     fn walk(root: &Path, path: Vec<u8>, listing: &mut Listing) {
         let place = root.join(std::ffi::OsStr::from_bytes(&path));
@@ -82,7 +82,7 @@ pub fn of_host(root: &Path) -> Listing {
     listing
 }
 
-/// What `newfs` writes for `root`.
+/// Returns the tree that `newfs` writes for `root`.
 pub fn of_node(root: &Node) -> Listing {
     fn walk(path: Vec<u8>, node: &Node, number: &mut u32, listing: &mut Listing) {
         let own = *number;
@@ -134,7 +134,7 @@ pub fn mount(disk: &[u8]) -> InMemory<'_> {
     Volume::mount(Image(disk), vec![0; ::fs::SCRATCH_BYTES]).unwrap_or_else(|e| panic!("{e}"))
 }
 
-/// The names in a directory, with their inodes.
+/// Returns the names in a directory, with their inodes.
 pub fn entries(volume: &mut InMemory<'_>, directory: &Inode) -> Vec<(Vec<u8>, Inode)> {
     let mut cursor = DirCursor::new::<()>(directory).unwrap();
     let mut found = Vec::new();
@@ -145,8 +145,8 @@ pub fn entries(volume: &mut InMemory<'_>, directory: &Inode) -> Vec<(Vec<u8>, In
     found
 }
 
-/// The tree of a volume, by our reader. Every file of up to 32 MiB is read in one go, in pieces of
-/// odd length, and by its extents, which must come to the same.
+/// Returns the tree of a volume, by our reader. Every file of up to 32 MiB is read in one go, in
+/// pieces of odd length, and by its extents, which must come to the same.
 pub fn of_volume(volume: &mut InMemory<'_>, disk: &[u8]) -> Listing {
     let mut listing = Listing::new();
     let root = volume.root().unwrap();

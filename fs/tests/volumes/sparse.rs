@@ -2,7 +2,7 @@
 //! up to many TiB, UFS2 superblocks where real BSDs have them, check hashes, staggered groups, and
 //! inodes and directories of 4.2BSD.
 //!
-//! `newfs` writes them; that it writes them right is for other readers to say (`readers.rs`).
+//! `newfs` writes them; other readers check that it writes them right (`readers.rs`).
 
 use newfs::fields::{Field, sb};
 use newfs::{Contents, Format, Image, Node, UFS1_AT, UFS2_AT};
@@ -32,7 +32,7 @@ fn tree(format: &Format) -> Node {
     ])
 }
 
-/// Every piece is where it belongs, what is around it is zeros, and the extents tell no other tale.
+/// Checks that every piece is where it belongs with zeros around it, by reads and by extents.
 fn check_pieces(volume: &mut InMemory<'_>, disk: &[u8], path: &str, contents: &Contents) {
     let inode = volume.lookup(path.as_bytes()).unwrap();
     assert_eq!(inode.size_bytes, contents.size);
@@ -75,7 +75,7 @@ fn check(format: Format) {
     }
 }
 
-/// Every block size and byte order, with these numbers of fragments in a block.
+/// Checks every block size and byte order, with these numbers of fragments in a block.
 fn all<const N: usize>(version: u8, frags: [u64; N], change: impl Fn(&mut Format)) {
     for block_bytes in [4096, 8192, 16384, 32768, 65536] {
         for frags in frags {
