@@ -5,9 +5,9 @@
 //! whole lines are shown again, behind one that tells how much is missing. Who measures does not
 //! wait at all ([`try_write`](Console::try_write)).
 
+use protocols::byte_ring::{Reader, Writer};
 use xen_abi::{Port, console::Interface};
 
-use crate::byte_ring::{Reader, Writer};
 use crate::hypervisor::Hypervisor;
 use crate::patience::Patience;
 

@@ -7,12 +7,9 @@
 
 use alloc::vec::Vec;
 use core::fmt;
-use core::sync::atomic::Ordering;
 
-use xen_abi::grant_table::{
-    ENTRIES_PER_PAGE, EntryV1, GTF_PERMIT_ACCESS, GTF_READING, GTF_READONLY, GTF_WRITING,
-    RESERVED_ENTRIES, TablePage,
-};
+use protocols::grant::{Entry, StillMapped};
+use xen_abi::grant_table::{ENTRIES_PER_PAGE, EntryV1, RESERVED_ENTRIES, TablePage};
 use xen_abi::{DomId, Gfn, GrantRef};
 
 use crate::hypervisor::{Access, Hypervisor, NoFrame};
@@ -39,10 +36,6 @@ impl fmt::Display for TableFull {
         }
     }
 }
-
-/// The grantee has the page mapped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StillMapped;
 
 /// A page of the domain's grant table, owned: whoever has it may share memory by its entries.
 ///
@@ -135,7 +128,7 @@ impl Grant<'_> {
 
     /// Whether Xen marks the entry as mapped now.
     pub(crate) fn is_mapped(&self) -> bool {
-        self.entry.flags.load(Ordering::Relaxed) & (GTF_READING | GTF_WRITING) != 0
+        Entry::from(self.entry).is_mapped()
     }
 
     /// Lets `grantee` map `gfn`. The caller owns that page, and keeps it beside this entry until
@@ -148,12 +141,7 @@ impl Grant<'_> {
     #[inline]
     pub(crate) fn permit(&mut self, grantee: DomId, gfn: Gfn, access: Access) {
         let frame = u32::try_from(gfn.0).expect("frames of a small guest fit 32 bits");
-        let read_only = if access == Access::ReadOnly { GTF_READONLY } else { 0 };
-        assert!(self.entry.flags.load(Ordering::Relaxed) == 0, "permitted already");
-        self.entry.domid.store(grantee.0, Ordering::Relaxed);
-        self.entry.frame.store(frame, Ordering::Relaxed);
-        // Release: Xen sees the frame and the domain before the permission.
-        self.entry.flags.store(GTF_PERMIT_ACCESS | read_only, Ordering::Release);
+        Entry::from(self.entry).permit(grantee, frame, access == Access::ReadOnly);
     }
 
     /// Ends the permission, in one step, so that no mapping can slip in between (XSA-396).
@@ -163,17 +151,7 @@ impl Grant<'_> {
     /// used for anything else.
     #[inline]
     pub(crate) fn revoke(&mut self) -> Result<(), StillMapped> {
-        for flags in [GTF_PERMIT_ACCESS, GTF_PERMIT_ACCESS | GTF_READONLY, 0] {
-            if self
-                .entry
-                .flags
-                .compare_exchange(flags, 0, Ordering::SeqCst, Ordering::Relaxed)
-                .is_ok()
-            {
-                return Ok(());
-            }
-        }
-        Err(StillMapped)
+        Entry::from(self.entry).revoke()
     }
 }
 

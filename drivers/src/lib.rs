@@ -5,14 +5,15 @@
 //!   [`Hypervisor`], so the same drivers run in the guest and against a model on a host.
 //! - [`page`]: memory that the other side may change at any moment; [`grant`]: entries of the
 //!   grant table; [`shared`]: the two together, which is what can be shared.
-//! - [`processor`]: how words in it are reached; [`ring`], [`byte_ring`]: queues in such memory.
-//!   Only `page` and `ring` hold `unsafe` code; `grant` says what the one that makes its pages has
-//!   to promise.
-//! - [`clock`]: system time out of a TSC value; [`patience`]: how long a peer is waited for.
+//! - [`ring`]: requests and responses in such memory. Only `page` and `ring` hold `unsafe` code;
+//!   `grant` says what the one that makes its pages has to promise.
+//! - [`patience`]: how long a peer is waited for.
 //! - [`console`], [`xenstore`]: the two byte streams that every guest has; [`control`]: what the
 //!   tool stack asks by the latter.
 //! - [`blkfront`]: the block device: [`blkfront::handshake`] agrees with the backend on
 //!   everything, [`blkfront::queue`] moves the blocks.
+//!
+//! The lock-free steps between the two sides, and what decides on events, are in `protocols`.
 //!
 //! Rules: a driver has one owner and no globals; nothing allocates after a device is connected;
 //! what the other side says is copied once and checked before use, and a lie becomes an error
@@ -23,8 +24,6 @@
 extern crate alloc;
 
 pub mod blkfront;
-pub mod byte_ring;
-pub mod clock;
 pub mod console;
 pub mod control;
 #[allow(unsafe_code, reason = "where a page of the grant table gets its one owner")]
@@ -33,7 +32,6 @@ pub mod hypervisor;
 #[allow(unsafe_code, reason = "the one place that touches shared data pages")]
 pub mod page;
 pub mod patience;
-pub mod processor;
 #[allow(unsafe_code, reason = "the one place that touches a shared request ring")]
 pub mod ring;
 pub mod shared;

@@ -1,20 +1,18 @@
 //! The block ring, seen from the frontend (io/ring.h, io/blkif.h).
 //!
-//! Its pages are shared with the backend, which may write any of it at any time. So our own indices
-//! are private and never read back, a response is copied out once, and `rsp_prod` is read once for
-//! each look and may not run ahead of the requests that are outstanding.
+//! Its pages are shared with the backend, which may write any of it at any time. So a request is
+//! copied in from private memory, and a response is copied out once. The indices, and who has to be
+//! woken, are [`Front`]'s.
 
-use core::fmt;
-use core::marker::PhantomData;
 use core::mem::{offset_of, size_of};
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use protocols::ring::{Front, Overrun};
 use xen_abi::PAGE_SIZE;
 use xen_abi::blkif::{DiscardRequest, IndirectRequest, Request, Response};
 use xen_abi::ring::SringHeader;
 use zerocopy::{transmute, transmute_ref};
 
-use crate::processor::{Cpu, Processor};
 use crate::shared::SharedRun;
 
 /// The largest ring, as an order: 16 pages (`XENBUS_MAX_RING_GRANT_ORDER`).
@@ -32,44 +30,13 @@ pub const fn entries(order: u32) -> u32 {
 
 const _: () = assert!(ENTRIES == 32 && ENTRIES_MAX == 512);
 
-/// The backend claims more responses than there are requests to answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Overrun {
-    /// What `rsp_prod` said.
-    pub rsp_prod: u32,
-    /// Responses taken so far, modulo 2^32.
-    pub rsp_cons: u32,
-    /// Requests that await a response.
-    pub outstanding: u32,
-}
-
-impl fmt::Display for Overrun {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "rsp_prod {} is beyond the {} outstanding requests after {}",
-            self.rsp_prod, self.outstanding, self.rsp_cons
-        )
-    }
-}
-
 /// A request ring.
 #[derive(Debug)]
-pub struct FrontRing<'a, P = Cpu> {
+pub struct FrontRing<'a> {
     pages: SharedRun<'a>,
     /// Entries, a power of two, less 1.
     mask: u32,
-    /// Requests put so far.
-    req_prod_pvt: u32,
-    /// Requests published so far.
-    published: u32,
-    /// Responses taken so far.
-    rsp_cons: u32,
-    /// `rsp_prod` at the last look, already checked.
-    rsp_prod_seen: u32,
-    /// Nothing is taken or shown any more.
-    closed: bool,
-    processor: PhantomData<P>,
+    front: Front,
 }
 
 /// An entry as 64-bit words, which both sides reach at any time.
@@ -100,62 +67,32 @@ impl<'a> FrontRing<'a> {
     ///
     /// # Panics
     /// As [`new`](Self::new).
-    pub fn starting_at(pages: SharedRun<'a>, index: u32) -> Self {
-        Self::on_processor(pages, index)
-    }
-}
-
-impl<'a, P: Processor> FrontRing<'a, P> {
-    /// As [`starting_at`](FrontRing::starting_at), on another processor than this.
-    ///
-    /// # Panics
-    /// As [`new`](FrontRing::new).
-    pub fn on_processor(mut pages: SharedRun<'a>, index: u32) -> Self {
+    pub fn starting_at(mut pages: SharedRun<'a>, index: u32) -> Self {
         pages.zero();
         let order = pages.count().ilog2();
         assert!(order <= ORDER_MAX && pages.count().is_power_of_two());
-        let ring = Self {
-            pages,
-            mask: entries(order) - 1,
-            req_prod_pvt: index,
-            published: index,
-            rsp_cons: index,
-            rsp_prod_seen: index,
-            closed: false,
-            processor: PhantomData,
-        };
-        let header = ring.header();
-        header.req_prod.store(index, Ordering::Relaxed);
-        header.rsp_prod.store(index, Ordering::Relaxed);
-        header.req_event.store(index.wrapping_add(1), Ordering::Relaxed);
-        header.rsp_event.store(index.wrapping_add(1), Ordering::Release);
-        ring
+        let front = Front::init(&header(&pages).into(), index);
+        Self { pages, mask: entries(order) - 1, front }
     }
 
-    /// The ring's pages.
+    /// Returns the ring's pages.
     pub fn pages(&self) -> &SharedRun<'a> {
         &self.pages
     }
 
-    /// Ends the use of the ring.
+    /// Ends the use of the ring; returns its pages.
     pub fn into_run(self) -> SharedRun<'a> {
         self.pages
     }
 
-    /// Requests put and not yet answered.
+    /// Returns how many requests were put and not yet answered.
     pub fn outstanding(&self) -> u32 {
-        self.req_prod_pvt.wrapping_sub(self.rsp_cons)
+        self.front.outstanding()
     }
 
-    /// Responses taken so far, modulo 2^32.
+    /// Returns how many responses were taken so far, modulo 2^32.
     pub fn taken(&self) -> u32 {
-        self.rsp_cons
-    }
-
-    fn header(&self) -> &SringHeader {
-        // SAFETY: the pages are aligned, live as long as `self`, and begin with the header, all of
-        // whose fields are atomics: a reference to it stays sound whatever the backend writes.
-        unsafe { self.pages.start().cast::<SringHeader>().as_ref() }
+        self.front.taken()
     }
 
     /// Returns the entry for a free-running index.
@@ -163,7 +100,7 @@ impl<'a, P: Processor> FrontRing<'a, P> {
     fn entry(&self, index: u32) -> &Entry {
         let offset = size_of::<SringHeader>() + (index & self.mask) as usize * size_of::<Entry>();
         // SAFETY: the mask is below the number of entries that fit into the pages behind the header
-        // (`entries`), 8 divides the offset, and all words are atomics, as in `header`.
+        // (`entries`), 8 divides the offset, and all words are atomics, as in [`header`].
         unsafe { self.pages.start().add(offset).cast::<Entry>().as_ref() }
     }
 
@@ -200,42 +137,31 @@ impl<'a, P: Processor> FrontRing<'a, P> {
     #[inline(always)]
     fn put_words(&mut self, words: &[u64]) {
         debug_assert!(self.outstanding() <= self.mask);
-        for (to, &word) in self.entry(self.req_prod_pvt).iter().zip(words) {
+        for (to, &word) in self.entry(self.front.next_request()).iter().zip(words) {
             to.store(word, Ordering::Relaxed);
         }
-        self.req_prod_pvt = self.req_prod_pvt.wrapping_add(1);
+        self.front.put();
     }
 
-    /// Whether requests were put that are not published yet; never so in a ring that is closed.
+    /// As [`Front::has_unpublished`].
     #[inline(always)]
     pub fn has_unpublished(&self) -> bool {
-        self.published != self.req_prod_pvt
+        self.front.has_unpublished()
     }
 
-    /// Shows all requests that were put, and says whether the backend wants an event for them
-    /// (RING_PUSH_REQUESTS_AND_CHECK_NOTIFY).
+    /// As [`Front::publish`].
     #[inline]
     pub fn publish(&mut self) -> bool {
-        let (old, new) = (self.published, self.req_prod_pvt);
-        if !self.has_unpublished() {
-            return false;
-        }
-        P::store(&self.header().req_prod, new, Ordering::Release);
-        // The backend stores req_event and then re-reads req_prod; we store req_prod and then read
-        // req_event. Without this fence both could miss the other's store, and both would sleep.
-        P::fence();
-        self.published = new;
-        let req_event = P::load(&self.header().req_event, Ordering::Relaxed);
-        new.wrapping_sub(req_event) < new.wrapping_sub(old)
+        self.front.publish(&header(&self.pages).into())
     }
 
-    /// The next response, copied out (RING_COPY_RESPONSE); `None` when there is none.
+    /// Returns the next response, copied out (RING_COPY_RESPONSE); `None` when there is none.
     ///
     /// # Errors
     /// [`Overrun`], when `rsp_prod` claims more than was asked for. The ring is then unusable.
     #[inline(always)]
     pub fn take(&mut self) -> Result<Option<Response>, Overrun> {
-        if self.rsp_cons == self.rsp_prod_seen && !self.look()? {
+        if !self.front.has_seen() && !self.look()? {
             return Ok(None);
         }
         Ok(self.take_seen())
@@ -244,55 +170,38 @@ impl<'a, P: Processor> FrontRing<'a, P> {
     /// As [`take`](Self::take), of the responses that the last [`look`](Self::look) found.
     #[inline(always)]
     pub fn take_seen(&mut self) -> Option<Response> {
-        if self.rsp_cons == self.rsp_prod_seen {
-            return None;
-        }
+        let index = self.front.take_seen()?;
         // One load of each word, and all checks are made on the copy.
-        let [id, rest, ..] = self.entry(self.rsp_cons);
+        let [id, rest, ..] = self.entry(index);
         let words = [id, rest].map(|word| word.load(Ordering::Relaxed));
-        self.rsp_cons = self.rsp_cons.wrapping_add(1);
         Some(transmute!(words))
     }
 
-    /// Looks at `rsp_prod` anew; answers whether there is a response.
+    /// As [`Front::look`].
     ///
     /// # Errors
     /// As [`take`](Self::take).
     #[inline]
     pub fn look(&mut self) -> Result<bool, Overrun> {
-        if self.closed {
-            return Ok(false);
-        }
-        let rsp_prod = P::load(&self.header().rsp_prod, Ordering::Acquire);
-        let outstanding = self.published.wrapping_sub(self.rsp_cons);
-        if rsp_prod.wrapping_sub(self.rsp_cons) > outstanding {
-            return Err(Overrun { rsp_prod, rsp_cons: self.rsp_cons, outstanding });
-        }
-        self.rsp_prod_seen = rsp_prod;
-        Ok(rsp_prod != self.rsp_cons)
+        self.front.look(&header(&self.pages).into())
     }
 
-    /// Takes nothing any more, not even what was seen already, and shows nothing any more, not even
-    /// what was put already.
+    /// As [`Front::close`].
     pub fn close(&mut self) {
-        self.closed = true;
-        self.rsp_prod_seen = self.rsp_cons;
-        self.req_prod_pvt = self.published;
+        self.front.close();
     }
 
-    /// Asks for an event at the next response, and says whether one is there already, in which case
-    /// the caller must not sleep (RING_FINAL_CHECK_FOR_RESPONSES). There is nothing to sleep for in
-    /// a ring that is closed.
+    /// As [`Front::arm`].
     pub fn arm(&mut self) -> bool {
-        if self.closed {
-            return true;
-        }
-        let rsp_event = self.rsp_cons.wrapping_add(1);
-        P::store(&self.header().rsp_event, rsp_event, Ordering::Relaxed);
-        // The mirror of the fence in `publish`: our rsp_event before our look at rsp_prod.
-        P::fence();
-        P::load(&self.header().rsp_prod, Ordering::Relaxed) != self.rsp_cons
+        self.front.arm(&header(&self.pages).into())
     }
+}
+
+#[inline(always)]
+fn header<'a>(pages: &'a SharedRun<'_>) -> &'a SringHeader {
+    // SAFETY: the pages are aligned, live as long as the borrow, and begin with the header, all of
+    // whose fields are atomics: a reference to it stays sound whatever the backend writes.
+    unsafe { pages.start().cast::<SringHeader>().as_ref() }
 }
 
 #[cfg(test)]
@@ -319,7 +228,7 @@ mod tests {
             first.store(id, Ordering::Relaxed);
             second.store(rest, Ordering::Relaxed);
             self.0 = self.0.wrapping_add(1);
-            ring.header().rsp_prod.store(self.0, Ordering::Release);
+            header(&ring.pages).rsp_prod.store(self.0, Ordering::Release);
         }
     }
 
@@ -331,7 +240,7 @@ mod tests {
     }
 
     fn cross_the_wrap(mut ring: FrontRing<'_>) {
-        let mut back = Back(ring.rsp_cons);
+        let mut back = Back(ring.taken());
         for batch in 0..20u64 {
             for n in 0..7 {
                 ring.put(&request(batch * 7 + n));
@@ -344,7 +253,7 @@ mod tests {
             assert!(ring.take().unwrap().is_none());
             assert_eq!(ring.outstanding(), 0);
         }
-        assert!(ring.rsp_cons < 200, "the indices have wrapped");
+        assert!(ring.taken() < 200, "the indices have wrapped");
     }
 
     #[test]
@@ -356,7 +265,7 @@ mod tests {
             assert!(ring.publish(), "req_event is one ahead of an empty ring");
             ring.put(&request(1));
             assert!(!ring.publish(), "the backend has not asked again");
-            ring.header().req_event.store(start.wrapping_add(4), Ordering::Relaxed);
+            header(&ring.pages).req_event.store(start.wrapping_add(4), Ordering::Relaxed);
             ring.put(&request(2));
             assert!(!ring.publish());
             ring.put(&request(3));
@@ -374,7 +283,7 @@ mod tests {
         assert!(ring.arm());
         assert!(ring.take().unwrap().is_some());
         assert!(!ring.arm());
-        assert_eq!(ring.header().rsp_event.load(Ordering::Relaxed), 2);
+        assert_eq!(header(&ring.pages).rsp_event.load(Ordering::Relaxed), 2);
     }
 
     #[test]
@@ -398,7 +307,7 @@ mod tests {
             ring.put(&request(1));
             ring.put(&request(2));
             ring.publish();
-            ring.header().rsp_prod.store(lie, Ordering::Release);
+            header(&ring.pages).rsp_prod.store(lie, Ordering::Release);
             let overrun = Overrun { rsp_prod: lie, rsp_cons: 0, outstanding: 2 };
             assert_eq!(ring.take().unwrap_err(), overrun);
         }
@@ -418,10 +327,10 @@ mod tests {
         ring.close();
         back.answer(&ring);
         assert!(ring.take().unwrap().is_none());
-        let rsp_event = ring.header().rsp_event.load(Ordering::Relaxed);
+        let rsp_event = header(&ring.pages).rsp_event.load(Ordering::Relaxed);
         assert!(!ring.has_unpublished() && !ring.publish() && ring.arm());
-        assert_eq!(ring.header().req_prod.load(Ordering::Relaxed), 3);
-        assert_eq!(ring.header().rsp_event.load(Ordering::Relaxed), rsp_event);
+        assert_eq!(header(&ring.pages).req_prod.load(Ordering::Relaxed), 3);
+        assert_eq!(header(&ring.pages).rsp_event.load(Ordering::Relaxed), rsp_event);
     }
 
     #[test]
@@ -442,7 +351,7 @@ mod tests {
     fn unpublished_requests_cannot_be_answered() {
         let mut ring = FrontRing::new(leaked_run(1));
         ring.put(&request(1));
-        ring.header().rsp_prod.store(1, Ordering::Release);
+        header(&ring.pages).rsp_prod.store(1, Ordering::Release);
         assert!(ring.take().is_err());
     }
 

@@ -8,9 +8,10 @@
 use alloc::vec::Vec;
 use core::ptr::NonNull;
 
+use protocols::grant::StillMapped;
 use xen_abi::{DomId, Gfn, GrantRef};
 
-use crate::grant::{Grant, StillMapped};
+use crate::grant::Grant;
 use crate::hypervisor::Access;
 use crate::page::{Page, PageRun};
 

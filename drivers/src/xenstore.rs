@@ -13,10 +13,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use protocols::byte_ring::{Overrun, Reader, Writer};
 use xen_abi::Port;
 use xen_abi::xenstore::{Header, Interface, MessageType, PAYLOAD_MAX};
 
-use crate::byte_ring::{Overrun, Reader, Writer};
 use crate::hypervisor::Hypervisor;
 use crate::patience::Patience;
 

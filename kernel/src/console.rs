@@ -5,8 +5,8 @@
 use alloc::format;
 use core::fmt::{self, Write};
 
-use drivers::byte_ring::Writer;
 use drivers::console::Console;
+use protocols::byte_ring::Writer;
 use spin::Mutex;
 use uart_16550::{Config, Uart16550, backend::PioBackend};
 use x86_64::instructions::port::Port;

@@ -7,10 +7,10 @@ use core::ptr;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use boot_info::memory_map::{ENTRIES_MAX, WIRE_ENTRY_SIZE, decode};
-use drivers::clock::system_time_ns;
 use drivers::grant::GrantFrame;
 use drivers::hypervisor::{Hypervisor, NoFrame};
 use drivers::{Page, PageRun};
+use protocols::clock::TimeLine;
 use spin::Mutex;
 use xen_abi::event_channel::{self, AllocUnbound, BindVirq, PortArgument};
 use xen_abi::grant_table::TablePage;
@@ -259,7 +259,7 @@ unsafe fn add_to_physmap(
 impl Hypervisor for Xen {
     #[inline]
     fn now_ns(&self) -> u64 {
-        let now_ns = system_time_ns(&self.vcpu().time, cpu::tsc);
+        let now_ns = TimeLine::from(&self.vcpu().time).system_time_ns(cpu::tsc);
         let last_ns = self.last_ns.load(Ordering::Relaxed);
         if now_ns > last_ns {
             self.last_ns.store(now_ns, Ordering::Relaxed);

@@ -4,13 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Whom each crate may depend on; nobody may be missing.
-const ORDER: [(&str, &[&str]); 17] = [
+const ORDER: [(&str, &[&str]); 18] = [
     ("xen-abi", &[]),
     ("newfs", &[]),
     ("fs", &["newfs"]),
     ("fs-tools", &["fs", "newfs"]),
     ("fs-bench", &["fs", "newfs"]),
-    ("drivers", &["xen-abi"]),
+    ("protocols", &["xen-abi"]),
+    ("drivers", &["protocols", "xen-abi"]),
     ("guest-protocol", &["fio-job"]),
     ("fio-job", &["xen-abi"]),
     ("results", &["fio-job"]),
@@ -27,12 +28,26 @@ const ORDER: [(&str, &[&str]); 17] = [
             "boot",
             "boot-info",
             "drivers",
+            "protocols",
             "fs",
             "fs-tools",
             "xen-abi",
         ],
     ),
-    ("model", &["load", "results", "fio-job", "drivers", "boot-info", "fs", "newfs", "xen-abi"]),
+    (
+        "model",
+        &[
+            "load",
+            "results",
+            "fio-job",
+            "drivers",
+            "protocols",
+            "boot-info",
+            "fs",
+            "newfs",
+            "xen-abi",
+        ],
+    ),
     ("dom0", &["results", "fio-job", "guest-protocol"]),
     ("rig", &["results", "guest-protocol"]),
     ("qemu-count", &[]),

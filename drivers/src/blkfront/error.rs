@@ -4,12 +4,12 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
+use protocols::ring::Overrun;
 use xen_abi::xenbus::XenbusState;
 use xen_abi::{Errno, PAGE_SIZE};
 
 use super::paths::STEP_TIMEOUT_NS;
 use crate::grant::TableFull;
-use crate::ring::Overrun;
 use crate::xenstore;
 
 /// Why a VBD could not be brought up.

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use protocols::grant::StillMapped;
 use xen_abi::blkif::{
     self, DISCARD_SECURE, DiscardRequest, IndirectRequest, MAX_INDIRECT_PAGES, MAX_SEGMENTS,
     Request, SECTOR_SIZE, SECTORS_PER_PAGE, Segment,
@@ -10,7 +11,6 @@ use xen_abi::{DomId, PAGE_SIZE};
 use zerocopy::IntoBytes;
 
 use super::Vdev;
-use crate::grant::StillMapped;
 use crate::hypervisor::Access;
 use crate::page::Page;
 use crate::ring::FrontRing;

@@ -3,13 +3,13 @@
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
+use protocols::byte_ring::{Reader, Writer};
 use xen_abi::xenstore::{
     ABS_PATH_MAX, FEATURE_ERROR, Header, Interface, MessageType, PAYLOAD_MAX, RECONNECT,
 };
 use zerocopy::IntoBytes;
 
 use super::{Error, LOST_STARTS_MAX, REQUEST_TIMEOUT_NS, Transaction, WatchToken, Xenstore};
-use crate::byte_ring::{Reader, Writer};
 use crate::hypervisor::Hypervisor;
 use crate::patience::Patience;
 
@@ -350,8 +350,8 @@ mod tests {
     #[test]
     fn a_reply_longer_than_the_ring_is_collected_in_pieces() {
         let shared = ring();
-        let mut server = Writer::new(&shared.bytes, &shared.prod, &shared.cons);
-        let mut client = Reader::new(&shared.bytes, &shared.prod, &shared.cons);
+        let mut server: Writer<'_> = Writer::new(&shared.bytes, &shared.prod, &shared.cons);
+        let mut client: Reader<'_> = Reader::new(&shared.bytes, &shared.prod, &shared.cons);
         let mut incoming = Incoming::default();
         for len in [0, 1, 1008, 1009, 4096] {
             let sent = message(len);
@@ -371,8 +371,8 @@ mod tests {
     #[test]
     fn one_byte_at_a_time_is_enough() {
         let shared = ring();
-        let mut server = Writer::new(&shared.bytes, &shared.prod, &shared.cons);
-        let mut client = Reader::new(&shared.bytes, &shared.prod, &shared.cons);
+        let mut server: Writer<'_> = Writer::new(&shared.bytes, &shared.prod, &shared.cons);
+        let mut client: Reader<'_> = Reader::new(&shared.bytes, &shared.prod, &shared.cons);
         let mut incoming = Incoming::default();
         let sent = message(3);
         for (place, byte) in sent.iter().enumerate() {
@@ -386,8 +386,8 @@ mod tests {
     fn a_length_beyond_the_limit_breaks_the_stream() {
         for len in [4097, u32::MAX - 15, u32::MAX] {
             let shared = ring();
-            let mut server = Writer::new(&shared.bytes, &shared.prod, &shared.cons);
-            let mut client = Reader::new(&shared.bytes, &shared.prod, &shared.cons);
+            let mut server: Writer<'_> = Writer::new(&shared.bytes, &shared.prod, &shared.cons);
+            let mut client: Reader<'_> = Reader::new(&shared.bytes, &shared.prod, &shared.cons);
             let header = Header { kind: 2, req_id: 1, tx_id: 0, len };
             server.write(header.as_bytes()).unwrap();
             let result = Incoming::default().collect(&mut client);

@@ -4,10 +4,9 @@
 //! for each look and must not claim more than the ring holds.
 
 use core::fmt;
-use core::marker::PhantomData;
-use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use core::sync::atomic::Ordering;
 
-use crate::processor::{Cpu, Processor};
+use crate::{Atomic, Atomics, Native};
 
 /// The other side's index makes no sense; the stream can't be used any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,30 +31,25 @@ fn filled(prod: u32, cons: u32, size: usize) -> Result<usize, Overrun> {
 
 /// Our end of a ring that we fill.
 #[derive(Debug)]
-pub struct Writer<'a, P = Cpu> {
-    bytes: &'a [AtomicU8],
-    prod_shared: &'a AtomicU32,
-    cons_shared: &'a AtomicU32,
+pub struct Writer<'a, A: Atomics = Native> {
+    bytes: &'a [A::U8],
+    prod_shared: &'a A::U32,
+    cons_shared: &'a A::U32,
     prod: u32,
-    processor: PhantomData<P>,
 }
 
-impl<'a> Writer<'a> {
-    /// Goes on where the ring stands. `bytes.len()` must be a power of two.
-    pub fn new(bytes: &'a [AtomicU8], prod: &'a AtomicU32, cons: &'a AtomicU32) -> Self {
-        Self::on_processor(bytes, prod, cons)
-    }
-}
-
-impl<'a, P: Processor> Writer<'a, P> {
-    /// As [`new`](Writer::new), on another processor than this.
-    pub fn on_processor(bytes: &'a [AtomicU8], prod: &'a AtomicU32, cons: &'a AtomicU32) -> Self {
+impl<'a, A: Atomics> Writer<'a, A> {
+    /// Goes on where the ring stands.
+    ///
+    /// # Panics
+    /// When `bytes.len()` is not a power of two.
+    pub fn new(bytes: &'a [A::U8], prod: &'a A::U32, cons: &'a A::U32) -> Self {
         assert!(bytes.len().is_power_of_two());
-        let start = P::load(prod, Ordering::Relaxed);
-        Self { bytes, prod_shared: prod, cons_shared: cons, prod: start, processor: PhantomData }
+        let start = prod.load(Ordering::Relaxed);
+        Self { bytes, prod_shared: prod, cons_shared: cons, prod: start }
     }
 
-    /// Writes as much of `bytes` as there is room for; answers how much that was, perhaps 0.
+    /// Writes as much of `bytes` as there is room for; returns how much that was, perhaps 0.
     ///
     /// # Errors
     /// [`Overrun`], when the consumer's index is ahead of ours or too far behind.
@@ -66,24 +60,24 @@ impl<'a, P: Processor> Writer<'a, P> {
             self.bytes[place].store(byte, Ordering::Relaxed);
             self.prod = self.prod.wrapping_add(1);
         }
-        P::store(self.prod_shared, self.prod, Ordering::Release);
+        self.prod_shared.store(self.prod, Ordering::Release);
         // Before the event that tells of it, and before any look at what the consumer does.
-        P::fence();
+        A::fence(Ordering::SeqCst);
         Ok(count)
     }
 
-    /// Bytes that there is room for now.
+    /// Returns how many bytes there is room for now.
     ///
     /// # Errors
     /// As [`write`](Self::write).
     pub fn room(&self) -> Result<usize, Overrun> {
-        let cons = P::load(self.cons_shared, Ordering::Acquire);
+        let cons = self.cons_shared.load(Ordering::Acquire);
         Ok(self.bytes.len() - filled(self.prod, cons, self.bytes.len())?)
     }
 
     /// Whether all that was written has been taken; an absurd index counts as taken.
     pub fn is_empty(&self) -> bool {
-        let cons = P::load(self.cons_shared, Ordering::Acquire);
+        let cons = self.cons_shared.load(Ordering::Acquire);
         !matches!(filled(self.prod, cons, self.bytes.len()), Ok(1..))
     }
 
@@ -96,44 +90,32 @@ impl<'a, P: Processor> Writer<'a, P> {
 
 /// Our end of a ring that we empty.
 #[derive(Debug)]
-pub struct Reader<'a, P = Cpu> {
-    bytes: &'a [AtomicU8],
-    prod_shared: &'a AtomicU32,
-    cons_shared: &'a AtomicU32,
+pub struct Reader<'a, A: Atomics = Native> {
+    bytes: &'a [A::U8],
+    prod_shared: &'a A::U32,
+    cons_shared: &'a A::U32,
     cons: u32,
     /// A full ring got room since this was last asked for.
     made_room: bool,
-    processor: PhantomData<P>,
 }
 
-impl<'a> Reader<'a> {
-    /// Goes on where the ring stands. `bytes.len()` must be a power of two.
-    pub fn new(bytes: &'a [AtomicU8], prod: &'a AtomicU32, cons: &'a AtomicU32) -> Self {
-        Self::on_processor(bytes, prod, cons)
-    }
-}
-
-impl<'a, P: Processor> Reader<'a, P> {
-    /// As [`new`](Reader::new), on another processor than this.
-    pub fn on_processor(bytes: &'a [AtomicU8], prod: &'a AtomicU32, cons: &'a AtomicU32) -> Self {
+impl<'a, A: Atomics> Reader<'a, A> {
+    /// Goes on where the ring stands.
+    ///
+    /// # Panics
+    /// When `bytes.len()` is not a power of two.
+    pub fn new(bytes: &'a [A::U8], prod: &'a A::U32, cons: &'a A::U32) -> Self {
         assert!(bytes.len().is_power_of_two());
-        let start = P::load(cons, Ordering::Relaxed);
-        Self {
-            bytes,
-            prod_shared: prod,
-            cons_shared: cons,
-            cons: start,
-            made_room: false,
-            processor: PhantomData,
-        }
+        let start = cons.load(Ordering::Relaxed);
+        Self { bytes, prod_shared: prod, cons_shared: cons, cons: start, made_room: false }
     }
 
-    /// Takes what is there, at most `bytes.len()`; answers how much that was, perhaps 0.
+    /// Takes what is there, at most `bytes.len()`; returns how much that was, perhaps 0.
     ///
     /// # Errors
     /// [`Overrun`], when the producer claims more than the ring holds.
     pub fn read(&mut self, bytes: &mut [u8]) -> Result<usize, Overrun> {
-        let prod = P::load(self.prod_shared, Ordering::Acquire);
+        let prod = self.prod_shared.load(Ordering::Acquire);
         let start = self.cons;
         let count = filled(prod, start, self.bytes.len())?.min(bytes.len());
         for byte in &mut bytes[..count] {
@@ -142,11 +124,11 @@ impl<'a, P: Processor> Reader<'a, P> {
             self.cons = self.cons.wrapping_add(1);
         }
         if count != 0 {
-            P::store(self.cons_shared, self.cons, Ordering::Release);
+            self.cons_shared.store(self.cons, Ordering::Release);
             // The producer looks at our index, finds the ring full, and sleeps; we must see that it
             // was full, even if it filled up only while we were reading.
-            P::fence();
-            let prod = P::load(self.prod_shared, Ordering::Relaxed);
+            A::fence(Ordering::SeqCst);
+            let prod = self.prod_shared.load(Ordering::Relaxed);
             self.made_room |= prod.wrapping_sub(start) as usize >= self.bytes.len();
         }
         Ok(count)
@@ -161,14 +143,15 @@ impl<'a, P: Processor> Reader<'a, P> {
     /// Whether there is nothing to read now; an absurd index counts as something, so that `read`
     /// gets to report it.
     pub fn is_empty(&self) -> bool {
-        P::load(self.prod_shared, Ordering::Acquire) == self.cons
+        self.prod_shared.load(Ordering::Acquire) == self.cons
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec::Vec;
+    use core::sync::atomic::{AtomicU8, AtomicU32};
+    use std::vec::Vec;
 
     struct Shared {
         bytes: [AtomicU8; 16],
@@ -183,8 +166,8 @@ mod tests {
     #[test]
     fn a_stream_passes_in_pieces_across_the_wrap() {
         let shared = shared(u32::MAX - 20);
-        let mut writer = Writer::new(&shared.bytes, &shared.prod, &shared.cons);
-        let mut reader = Reader::new(&shared.bytes, &shared.prod, &shared.cons);
+        let mut writer = Writer::<Native>::new(&shared.bytes, &shared.prod, &shared.cons);
+        let mut reader = Reader::<Native>::new(&shared.bytes, &shared.prod, &shared.cons);
         let sent: Vec<u8> = (0..200).collect();
         let (mut rest, mut got) = (&sent[..], Vec::new());
         while got.len() < sent.len() {
@@ -200,8 +183,8 @@ mod tests {
     #[test]
     fn a_producer_that_found_the_ring_full_is_told() {
         let shared = shared(7);
-        let mut writer = Writer::new(&shared.bytes, &shared.prod, &shared.cons);
-        let mut reader = Reader::new(&shared.bytes, &shared.prod, &shared.cons);
+        let mut writer = Writer::<Native>::new(&shared.bytes, &shared.prod, &shared.cons);
+        let mut reader = Reader::<Native>::new(&shared.bytes, &shared.prod, &shared.cons);
         writer.write(&[1; 15]).unwrap();
         assert!(!writer.is_full() && !writer.is_empty());
         reader.read(&mut [0; 4]).unwrap();
@@ -216,8 +199,8 @@ mod tests {
     #[test]
     fn absurd_indices_are_errors() {
         let shared = shared(100);
-        let mut writer = Writer::new(&shared.bytes, &shared.prod, &shared.cons);
-        let mut reader = Reader::new(&shared.bytes, &shared.prod, &shared.cons);
+        let mut writer = Writer::<Native>::new(&shared.bytes, &shared.prod, &shared.cons);
+        let mut reader = Reader::<Native>::new(&shared.bytes, &shared.prod, &shared.cons);
         for lie in [101, 83, 0, u32::MAX] {
             shared.cons.store(lie, Ordering::Relaxed);
             assert_eq!(writer.write(b"x"), Err(Overrun { prod: 100, cons: lie }));
@@ -232,7 +215,7 @@ mod tests {
     #[test]
     fn our_own_index_is_never_read_back() {
         let shared = shared(0);
-        let mut writer = Writer::new(&shared.bytes, &shared.prod, &shared.cons);
+        let mut writer = Writer::<Native>::new(&shared.bytes, &shared.prod, &shared.cons);
         assert_eq!(writer.write(b"abc"), Ok(3));
         shared.prod.store(77, Ordering::Relaxed);
         assert_eq!(writer.write(b"d"), Ok(1));

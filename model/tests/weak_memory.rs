@@ -1,0 +1,406 @@
+//! The lock-free steps of `protocols` by Rust's memory model: loom runs them against the other side
+//! in every order, and lets each load return every value that the model allows.
+//!
+//! `lost_wakeup.rs` tries the same on a processor that delays stores. Here loads may be late too,
+//! so a missing `Acquire` or `Release` shows. Each is taken out once, to prove that. loom never
+//! lets a load return what is stored later, so a `Release` that only follows loads is checked in
+//! `lost_wakeup.rs`, by the order asked for. loom also compares a store with the last access to
+//! its word alone: the side that stores must not load that word just before, or runs are left out.
+
+use std::fmt::Debug;
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use loom::sync::Arc;
+use loom::sync::atomic::{self as words, fence};
+use loom::thread;
+use protocols::byte_ring::{Reader, Writer};
+use protocols::clock::TimeLine;
+use protocols::grant::Entry;
+use protocols::ring::{Front, Shared};
+use protocols::{Atomic, Atomics};
+use xen_abi::DomId;
+use xen_abi::grant_table::{GTF_PERMIT_ACCESS, GTF_READING, GTF_WRITING};
+
+/// Orders of the steps, as they ask for them or weaker.
+trait Rules: Debug + 'static {
+    const LOADS: bool = true;
+    const STORES: bool = true;
+    const CHANGES: bool = true;
+    const FENCES: bool = true;
+}
+
+#[derive(Debug)]
+struct AsAsked;
+#[derive(Debug)]
+struct LoadsRelaxed;
+#[derive(Debug)]
+struct StoresRelaxed;
+#[derive(Debug)]
+struct ChangesRelaxed;
+#[derive(Debug)]
+struct NoFences;
+
+impl Rules for AsAsked {}
+
+impl Rules for LoadsRelaxed {
+    const LOADS: bool = false;
+}
+
+impl Rules for StoresRelaxed {
+    const STORES: bool = false;
+}
+
+impl Rules for ChangesRelaxed {
+    const CHANGES: bool = false;
+}
+
+impl Rules for NoFences {
+    const FENCES: bool = false;
+}
+
+fn kept(order: Ordering, keep: bool) -> Ordering {
+    if keep { order } else { Ordering::Relaxed }
+}
+
+/// A word of loom's.
+#[derive(Debug)]
+struct Word<W, R>(W, PhantomData<R>);
+
+/// loom's words under some rules.
+#[derive(Debug)]
+struct Loom<R>(PhantomData<R>);
+
+impl<R: Rules> Atomics for Loom<R> {
+    type U8 = Word<words::AtomicU8, R>;
+    type I8 = Word<words::AtomicI8, R>;
+    type U16 = Word<words::AtomicU16, R>;
+    type U32 = Word<words::AtomicU32, R>;
+    type U64 = Word<words::AtomicU64, R>;
+
+    fn fence(order: Ordering) {
+        if R::FENCES {
+            fence(order);
+        }
+    }
+}
+
+macro_rules! word {
+    ($($word:ty: $value:ty),*) => {$(
+        impl<R: Rules> Word<$word, R> {
+            fn new(value: $value) -> Self {
+                Self(<$word>::new(value), PhantomData)
+            }
+        }
+
+        impl<R: Rules> Atomic<$value> for Word<$word, R> {
+            fn load(&self, order: Ordering) -> $value {
+                self.0.load(kept(order, R::LOADS))
+            }
+
+            fn store(&self, value: $value, order: Ordering) {
+                self.0.store(value, kept(order, R::STORES));
+            }
+
+            fn swap(&self, value: $value, order: Ordering) -> $value {
+                self.0.swap(value, kept(order, R::CHANGES))
+            }
+
+            fn fetch_and(&self, mask: $value, order: Ordering) -> $value {
+                self.0.fetch_and(mask, kept(order, R::CHANGES))
+            }
+
+            fn compare_exchange(
+                &self,
+                current: $value,
+                new: $value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$value, $value> {
+                let [success, failure] = [success, failure].map(|order| kept(order, R::CHANGES));
+                self.0.compare_exchange(current, new, success, failure)
+            }
+        }
+    )*};
+}
+
+word!(
+    words::AtomicU8: u8,
+    words::AtomicI8: i8,
+    words::AtomicU16: u16,
+    words::AtomicU32: u32,
+    words::AtomicU64: u64
+);
+
+/// What a run may show, beside that all is well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    /// Both sides sleep.
+    Lost,
+    /// What was read is older than the word that handed it over, or not of one time.
+    Stale,
+}
+
+/// Tries `run` in all ways; returns the ways in which it is lost, or stale.
+fn explore(run: impl Fn() -> Option<Fault> + Send + Sync + 'static) -> [usize; 2] {
+    let counts = std::sync::Arc::new([const { AtomicUsize::new(0) }; 3]);
+    let found = std::sync::Arc::clone(&counts);
+    loom::model(move || {
+        let place = match run() {
+            Some(Fault::Lost) => 0,
+            Some(Fault::Stale) => 1,
+            None => 2,
+        };
+        found[place].fetch_add(1, Ordering::Relaxed);
+    });
+    let [lost, stale, well] = counts.each_ref().map(|count| count.load(Ordering::Relaxed));
+    assert!(well > 0, "some ways go well");
+    [lost, stale]
+}
+
+/// The shared words of a ring, with one word of one entry.
+struct Ring<R: Rules> {
+    req_prod: Word<words::AtomicU32, R>,
+    req_event: Word<words::AtomicU32, R>,
+    rsp_prod: Word<words::AtomicU32, R>,
+    rsp_event: Word<words::AtomicU32, R>,
+    entry: words::AtomicU64,
+}
+
+/// An index that is not reached.
+const FAR: u32 = 1 << 30;
+
+impl<R: Rules> Ring<R> {
+    /// An empty ring, with no side asking for an event, and one request that was put.
+    fn new() -> (Arc<Self>, Front) {
+        let word = || Word::<words::AtomicU32, R>::new(0);
+        let ring = Arc::new(Self {
+            req_prod: word(),
+            req_event: word(),
+            rsp_prod: word(),
+            rsp_event: word(),
+            entry: words::AtomicU64::new(0),
+        });
+        let mut front = Front::init(&ring.shared(), 0);
+        ring.req_event.store(FAR, Ordering::SeqCst);
+        ring.rsp_event.store(FAR, Ordering::SeqCst);
+        front.put();
+        (ring, front)
+    }
+
+    fn shared(&self) -> Shared<'_, Loom<R>> {
+        let Self { req_prod, req_event, rsp_prod, rsp_event, .. } = self;
+        Shared { req_prod, req_event, rsp_prod, rsp_event }
+    }
+}
+
+/// The backend asks for an event with the next request, and looks whether it is there already.
+fn publish<R: Rules>() -> Option<Fault> {
+    let (ring, mut front) = Ring::<R>::new();
+    let shared = Arc::clone(&ring);
+    let backend = thread::spawn(move || {
+        shared.req_event.0.store(1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        let sees = shared.req_prod.0.load(Ordering::Acquire) == 1;
+        sees.then(|| shared.entry.load(Ordering::Relaxed))
+    });
+    ring.entry.store(7, Ordering::Relaxed);
+    let notified = front.publish(&ring.shared());
+    match backend.join().unwrap() {
+        None => (!notified).then_some(Fault::Lost),
+        Some(entry) => (entry != 7).then_some(Fault::Stale),
+    }
+}
+
+/// The backend answers, and looks whether an event is asked for.
+fn arm<R: Rules>() -> Option<Fault> {
+    let (ring, mut front) = Ring::<R>::new();
+    front.publish(&ring.shared());
+    let shared = Arc::clone(&ring);
+    let backend = thread::spawn(move || {
+        shared.entry.store(7, Ordering::Relaxed);
+        shared.rsp_prod.0.store(1, Ordering::Release);
+        fence(Ordering::SeqCst);
+        shared.rsp_event.0.load(Ordering::Relaxed) == 1
+    });
+    // A look before, as each loop has it, that a later one must not be content with.
+    let mut found = front.look(&ring.shared()).unwrap();
+    let sleeps = !found && !front.arm(&ring.shared());
+    if !sleeps && !found {
+        found = front.look(&ring.shared()).unwrap();
+    }
+    let entry = found.then(|| ring.entry.load(Ordering::Relaxed));
+    let notified = backend.join().unwrap();
+    match entry {
+        Some(entry) => (entry != 7).then_some(Fault::Stale),
+        None => (sleeps && !notified).then_some(Fault::Lost),
+    }
+}
+
+const BYTES: usize = 4;
+
+struct Bytes<R: Rules> {
+    bytes: [Word<words::AtomicU8, R>; BYTES],
+    prod: Word<words::AtomicU32, R>,
+    cons: Word<words::AtomicU32, R>,
+}
+
+impl<R: Rules> Bytes<R> {
+    fn new(prod: u32) -> Arc<Self> {
+        let bytes = std::array::from_fn(|_| Word::<words::AtomicU8, R>::new(0));
+        Arc::new(Self {
+            bytes,
+            prod: Word::<words::AtomicU32, R>::new(prod),
+            cons: Word::<words::AtomicU32, R>::new(0),
+        })
+    }
+
+    fn writer(&self) -> Writer<'_, Loom<R>> {
+        Writer::new(&self.bytes, &self.prod, &self.cons)
+    }
+
+    fn reader(&self) -> Reader<'_, Loom<R>> {
+        Reader::new(&self.bytes, &self.prod, &self.cons)
+    }
+}
+
+/// The producer fills the ring and sleeps if there is no room; the consumer makes some.
+fn fill<R: Rules>() -> Option<Fault> {
+    let ring = Bytes::<R>::new(1);
+    let shared = Arc::clone(&ring);
+    let consumer = thread::spawn(move || {
+        let mut reader = shared.reader();
+        reader.read(&mut [0]).unwrap();
+        reader.take_made_room()
+    });
+    let mut writer = ring.writer();
+    writer.write(&[7; BYTES - 1]).unwrap();
+    let sleeps = writer.is_full();
+    let notified = consumer.join().unwrap();
+    (sleeps && !notified).then_some(Fault::Lost)
+}
+
+/// The consumer takes what the producer writes meanwhile.
+fn pass<R: Rules>() -> Option<Fault> {
+    let ring = Bytes::<R>::new(0);
+    let shared = Arc::clone(&ring);
+    let consumer = thread::spawn(move || {
+        let mut bytes = [0; 2];
+        let count = shared.reader().read(&mut bytes).unwrap();
+        bytes[..count] == [7, 8][..count]
+    });
+    ring.writer().write(&[7, 8]).unwrap();
+    (!consumer.join().unwrap()).then_some(Fault::Stale)
+}
+
+struct Line<R: Rules> {
+    version: Word<words::AtomicU32, R>,
+    tsc_timestamp: Word<words::AtomicU64, R>,
+    system_time: Word<words::AtomicU64, R>,
+    tsc_to_system_mul: Word<words::AtomicU32, R>,
+    tsc_shift: Word<words::AtomicI8, R>,
+}
+
+/// Xen moves a line of 1 GHz by 1,000 ticks; before and after it tells the same time.
+fn time<R: Rules>() -> Option<Fault> {
+    let line = Arc::new(Line::<R> {
+        version: Word::<words::AtomicU32, R>::new(2),
+        tsc_timestamp: Word::<words::AtomicU64, R>::new(0),
+        system_time: Word::<words::AtomicU64, R>::new(0),
+        tsc_to_system_mul: Word::<words::AtomicU32, R>::new(1 << 31),
+        tsc_shift: Word::<words::AtomicI8, R>::new(1),
+    });
+    let shared = Arc::clone(&line);
+    let xen = thread::spawn(move || {
+        shared.version.0.store(3, Ordering::Relaxed);
+        fence(Ordering::Release);
+        shared.tsc_timestamp.0.store(1_000, Ordering::Relaxed);
+        shared.system_time.0.store(1_000, Ordering::Relaxed);
+        shared.version.0.store(4, Ordering::Release);
+    });
+    let Line { version, tsc_timestamp, system_time, tsc_to_system_mul, tsc_shift } = &*line;
+    let line: TimeLine<'_, Loom<R>> =
+        TimeLine { version, tsc_timestamp, system_time, tsc_to_system_mul, tsc_shift };
+    let now_ns = line.try_system_time_ns(|| 1_500);
+    xen.join().unwrap();
+    now_ns.is_some_and(|now_ns| now_ns != 1_500).then_some(Fault::Stale)
+}
+
+struct Grant<R: Rules> {
+    flags: Word<words::AtomicU16, R>,
+    domid: Word<words::AtomicU16, R>,
+    frame: Word<words::AtomicU32, R>,
+    page: words::AtomicU64,
+}
+
+const MAPPED: u16 = GTF_READING | GTF_WRITING;
+
+/// The grantee maps the page if it may, writes it, and unmaps it; we revoke, and read the page if
+/// nobody has it any more.
+fn grant<R: Rules>() -> Option<Fault> {
+    let grant = Arc::new(Grant::<R> {
+        flags: Word::<words::AtomicU16, R>::new(0),
+        domid: Word::<words::AtomicU16, R>::new(0),
+        frame: Word::<words::AtomicU32, R>::new(0),
+        page: words::AtomicU64::new(0),
+    });
+    let shared = Arc::clone(&grant);
+    let grantee = thread::spawn(move || {
+        let (from, to) = (GTF_PERMIT_ACCESS, GTF_PERMIT_ACCESS | MAPPED);
+        shared.flags.0.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).ok()?;
+        let domid = shared.domid.0.load(Ordering::Relaxed);
+        let frame = shared.frame.0.load(Ordering::Relaxed);
+        shared.page.store(7, Ordering::Relaxed);
+        shared.flags.0.fetch_and(!MAPPED, Ordering::Release);
+        Some((domid, frame))
+    });
+    let Grant { flags, domid, frame, .. } = &*grant;
+    let entry: Entry<'_, Loom<R>> = Entry { flags, domid, frame };
+    entry.permit(DomId(3), 5, false);
+    let page = entry.revoke().ok().map(|()| grant.page.load(Ordering::Relaxed));
+    let mapped = grantee.join().unwrap();
+    let stale = mapped.is_some_and(|what| what != (3, 5))
+        || page.is_some_and(|page| page != if mapped.is_some() { 7 } else { 0 });
+    stale.then_some(Fault::Stale)
+}
+
+#[test]
+fn nothing_is_lost_and_nothing_is_stale() {
+    for (step, found) in [
+        ("publish", explore(publish::<AsAsked>)),
+        ("arm", explore(arm::<AsAsked>)),
+        ("fill", explore(fill::<AsAsked>)),
+        ("pass", explore(pass::<AsAsked>)),
+        ("time", explore(time::<AsAsked>)),
+        ("grant", explore(grant::<AsAsked>)),
+    ] {
+        assert_eq!(found, [0, 0], "{step}");
+    }
+}
+
+#[test]
+fn without_a_fence_a_wake_up_is_lost_and_time_is_torn() {
+    for (step, [lost, stale]) in [
+        ("publish", explore(publish::<NoFences>)),
+        ("arm", explore(arm::<NoFences>)),
+        ("fill", explore(fill::<NoFences>)),
+    ] {
+        assert!(lost > 0 && stale == 0, "{step}: {lost}, {stale}");
+    }
+    assert_ne!(explore(time::<NoFences>), [0, 0]);
+}
+
+#[test]
+fn a_weaker_order_shows_what_is_old() {
+    for (step, [lost, stale]) in [
+        ("publish, req_prod not released", explore(publish::<StoresRelaxed>)),
+        ("arm, rsp_prod not acquired", explore(arm::<LoadsRelaxed>)),
+        ("pass, prod not released", explore(pass::<StoresRelaxed>)),
+        ("pass, prod not acquired", explore(pass::<LoadsRelaxed>)),
+        ("time, version not acquired", explore(time::<LoadsRelaxed>)),
+        ("grant, permission not released", explore(grant::<StoresRelaxed>)),
+        ("grant, revoke relaxed", explore(grant::<ChangesRelaxed>)),
+    ] {
+        assert!(lost == 0 && stale > 0, "{step}: {lost}, {stale}");
+    }
+}
