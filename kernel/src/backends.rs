@@ -9,7 +9,7 @@ use drivers::xenstore::{Due, WatchToken, Xenstore};
 use xen_abi::xenbus::XenbusState;
 
 use crate::console;
-use crate::run::Failure;
+use crate::failure::Failure;
 use crate::xen::Xen;
 
 /// The backends, and when to look at their states.

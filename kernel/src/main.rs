@@ -11,6 +11,7 @@ mod console;
 mod control;
 mod cpu;
 mod exception;
+mod failure;
 mod files;
 mod hypercall;
 mod layout;
