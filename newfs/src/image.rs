@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::fields::{Field, cg, dinode1, dinode2, sb};
 use crate::format::Format;
-use crate::tree::Node;
-use crate::writer;
 
 /// A volume, and where its parts are.
 #[derive(Clone, Debug)]
@@ -19,11 +17,6 @@ pub struct Image {
 }
 
 impl Image {
-    /// Makes a volume of the tree below `root`, a directory.
-    pub fn new(format: Format, root: &Node) -> Self {
-        writer::write(Self { bytes: Vec::new(), format, inodes: BTreeMap::new() }, root)
-    }
-
     /// Returns the field of the structure at byte `at`.
     pub fn get(&self, at: u64, field: Field) -> u64 {
         let bytes = &self.bytes[at as usize + field.at..][..field.width];

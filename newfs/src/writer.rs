@@ -1,7 +1,9 @@
 //! Writes a tree into a volume: blocks, inodes, directories, then groups and superblock.
 
+use std::collections::BTreeMap;
+
 use crate::fields::{Field, cg, dinode1, dinode2, sb};
-use crate::format::{DIRECT, SUPERBLOCK_BYTES};
+use crate::format::{DIRECT, Format, SUPERBLOCK_BYTES};
 use crate::image::Image;
 use crate::tree::{Contents, Node};
 
@@ -14,12 +16,15 @@ const DIRECTORY: u16 = 0o040_000;
 const REGULAR: u16 = 0o100_000;
 const SYMLINK: u16 = 0o120_000;
 
-/// Writes the tree below `root` into `image`, which is empty, and returns it.
-pub(crate) fn write(image: Image, root: &Node) -> Image {
-    let first = image.format.dblkno() + image.format.frag();
-    let mut writer = Writer { image, next: first, next_inode: ROOT, directories: 0 };
-    writer.node(b"/".to_vec(), root, ROOT);
-    writer.finish()
+impl Image {
+    /// Makes a volume of the tree below `root`, a directory.
+    pub fn new(format: Format, root: &Node) -> Self {
+        let image = Self { bytes: Vec::new(), format, inodes: BTreeMap::new() };
+        let first = format.dblkno() + format.frag();
+        let mut writer = Writer { image, next: first, next_inode: ROOT, directories: 0 };
+        writer.node(b"/".to_vec(), root, ROOT);
+        writer.finish()
+    }
 }
 
 struct Writer {
