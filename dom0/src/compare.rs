@@ -9,16 +9,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::figures::{Doubts, Figures};
 use crate::guest::Config;
-use crate::interrupt::Interrupt;
 use crate::job;
-use crate::life::{Life, Reader};
 use crate::output::Output;
 use crate::peer::{self, Initramfs, PeerReader};
 use crate::plan::Plan;
 use crate::printable;
 use crate::result::{self, OurReader};
 use crate::run::GuestOptions;
-use crate::status::complain;
+use crate::session::{Reader, Session};
+use crate::signals::SignalListener;
+use crate::status::eprint_line;
 
 /// Compare ringmark with fio in a Linux guest: the same job on the same disks, by turns
 #[derive(Args, Debug)]
@@ -50,17 +50,17 @@ pub struct Compare {
     options: Vec<String>,
 }
 
-/// One of the two.
+/// A system under comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Who {
-    /// Our guest.
+pub enum System {
+    /// The ringmark guest.
     Ringmark,
-    /// The Linux guest.
+    /// The Linux guest with fio.
     Linux,
 }
 
-impl Who {
+impl System {
     fn name(self) -> &'static str {
         match self {
             Self::Ringmark => "ringmark",
@@ -69,18 +69,19 @@ impl Who {
     }
 }
 
-/// What `--save` saves.
+/// Contents of the `--save` file.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Saved {
-    /// All runs, in their order.
+    /// All runs, in the order in which they ran.
     pub runs: Vec<Run>,
 }
 
-/// A result of one of the two.
+/// A run on one of the systems.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Run {
-    /// Whose it is.
-    pub who: Who,
+    /// System that ran it.
+    #[serde(rename = "who")]
+    pub system: System,
     /// fio's report.
     pub result: Report,
 }
@@ -94,9 +95,9 @@ impl Compare {
         let text = job::read(&self.job, &self.options)?;
         let plan = Plan::of_file(&self.job, &text)?;
         let peer_job = peer::job(&text, self.guest.disk_count());
-        // Before there is a guest: who cannot have the result need not measure.
+        // Before the guest is created: without a place for the result there is no need to measure.
         let output = self.save.as_deref().map(|path| Output::open(Some(path))).transpose()?;
-        let interrupt = Interrupt::listen()?;
+        let signals = SignalListener::new()?;
         let initramfs = Initramfs::new(&self.peer_initramfs, &peer_job)?;
         let ours = self.guest.config(String::new())?;
         let peer = Config {
@@ -107,21 +108,21 @@ impl Compare {
         };
         let mut saved = Saved { runs: Vec::new() };
         for turn in 0..self.runs {
-            // Who is first may find a quieter host.
-            let order = [Who::Ringmark, Who::Linux];
-            for who in if turn % 2 == 0 { order } else { [Who::Linux, Who::Ringmark] } {
-                let (config, job, reader): (_, _, &mut dyn Reader) = match who {
-                    Who::Ringmark => (&ours, Some(&*text), &mut OurReader::new(&plan)),
-                    Who::Linux => (&peer, None, &mut PeerReader),
+            // The first of the two may find a quieter host.
+            let order = [System::Ringmark, System::Linux];
+            for system in if turn % 2 == 0 { order } else { [System::Linux, System::Ringmark] } {
+                let (config, job, reader): (_, _, &mut dyn Reader) = match system {
+                    System::Ringmark => (&ours, Some(&*text), &mut OurReader::new(&plan)),
+                    System::Linux => (&peer, None, &mut PeerReader),
                 };
-                let life = Life { config, job, limit: self.guest.time_limit(&plan) };
-                let of_whom = || format!("{}, run {} of {}", who.name(), turn + 1, self.runs);
-                let read = |text: &str| read(who, text);
+                let session = Session { config, job, limit: self.guest.time_limit(&plan) };
+                let of_which = || format!("{}, run {} of {}", system.name(), turn + 1, self.runs);
+                let read = |text: &str| read(system, text);
                 let result =
-                    life.live(reader, &interrupt, self.guest.eta, read).with_context(of_whom)?;
-                let summary = summary(&Figures::of(&result).with_context(of_whom)?);
-                complain(&format!("{}: {summary}", of_whom()));
-                saved.runs.push(Run { who, result });
+                    session.run(reader, &signals, self.guest.eta, read).with_context(of_which)?;
+                let summary = summary(&Figures::of(&result).with_context(of_which)?);
+                eprint_line(&format!("{}: {summary}", of_which()));
+                saved.runs.push(Run { system, result });
             }
         }
         let printed = table(&saved.runs).and_then(|text| Output::open(None)?.write(&text));
@@ -132,8 +133,8 @@ impl Compare {
 }
 
 /// Reads a result, which must be good.
-fn read(who: Who, text: &str) -> Result<Report> {
-    if who == Who::Linux {
+fn read(system: System, text: &str) -> Result<Report> {
+    if system == System::Linux {
         let report = printable::check(text).and_then(|()| Report::from_json(text));
         return report.context("fio's result can't be read");
     }
@@ -162,10 +163,10 @@ const FIGURES: [(&str, Figure); 4] = [
 
 /// The figures of both for each job and direction.
 fn table(runs: &[Run]) -> Result<String> {
-    let read = |run: &Run| Ok((run.who, Figures::of(&run.result)?));
-    let runs: Vec<(Who, Vec<Figures>)> = runs.iter().map(read).collect::<Result<_>>()?;
-    let (first_who, first) = runs.first().context("no runs")?;
-    for (who, all) in &runs {
+    let read = |run: &Run| Ok((run.system, Figures::of(&run.result)?));
+    let runs: Vec<(System, Vec<Figures>)> = runs.iter().map(read).collect::<Result<_>>()?;
+    let (first_system, first) = runs.first().context("no runs")?;
+    for (system, all) in &runs {
         let same = |(one, other): (&Figures, &Figures)| {
             one.job == other.job && one.direction == other.direction
         };
@@ -173,26 +174,26 @@ fn table(runs: &[Run]) -> Result<String> {
             all.len() == first.len() && all.iter().zip(first).all(same),
             "the results have different jobs: {} of {}, {} of {}",
             summary(first),
-            first_who.name(),
+            first_system.name(),
             summary(all),
-            who.name()
+            system.name()
         );
     }
     let mut text = row(["median (least .. greatest)", "ringmark", "Linux, fio", "ratio"]);
     let mut marks = String::new();
     for (index, Figures { job, direction, .. }) in first.iter().enumerate() {
-        let ours = runs.iter().filter(|(who, _)| *who == Who::Ringmark);
+        let ours = runs.iter().filter(|(system, _)| *system == System::Ringmark);
         let doubts = Doubts::about(ours.filter_map(|(_, all)| all.get(index))).marks();
         let mark = if doubts.is_empty() { "" } else { " *" };
         text.push_str(&format!("{job}, {direction}{mark}\n"));
         marks.extend(doubts.iter().map(|doubt| format!("* {job}, {direction}: {doubt}\n")));
         for (name, figure) in FIGURES {
-            let of = |whose: Who| {
-                let all = runs.iter().filter(|(who, _)| *who == whose);
+            let of = |wanted: System| {
+                let all = runs.iter().filter(|(system, _)| *system == wanted);
                 let all = all.filter_map(|(_, all)| all.get(index).and_then(figure));
                 Spread::of(all)
             };
-            let (ours, theirs) = (of(Who::Ringmark), of(Who::Linux));
+            let (ours, theirs) = (of(System::Ringmark), of(System::Linux));
             let shown = |spread: Option<Spread>| spread.map_or("-".into(), |s| s.to_string());
             let ratio = ours.zip(theirs).map(|(ours, theirs)| ours.median / theirs.median);
             let ratio = ratio.map_or("-".into(), |ratio| format!("{ratio:.2}"));
@@ -211,19 +212,22 @@ mod tests {
     use super::*;
     use crate::figures::sample;
 
-    fn run(who: Who, job: &str, iops: f64) -> Run {
-        Run { who, result: sample(job, (who == Who::Ringmark).then_some("persistent"), iops) }
+    fn run(system: System, job: &str, iops: f64) -> Run {
+        Run {
+            system,
+            result: sample(job, (system == System::Ringmark).then_some("persistent"), iops),
+        }
     }
 
     #[test]
     fn medians_and_their_ratio_are_told() {
         let runs = [
-            run(Who::Ringmark, "a", 3000.0),
-            run(Who::Linux, "a", 1000.0),
-            run(Who::Linux, "a", 1200.0),
-            run(Who::Ringmark, "a", 1000.0),
-            run(Who::Ringmark, "a", 2200.0),
-            run(Who::Linux, "a", 1100.0),
+            run(System::Ringmark, "a", 3000.0),
+            run(System::Linux, "a", 1000.0),
+            run(System::Linux, "a", 1200.0),
+            run(System::Ringmark, "a", 1000.0),
+            run(System::Ringmark, "a", 2200.0),
+            run(System::Linux, "a", 1100.0),
         ];
         let expected = "\
 median (least .. greatest)                        ringmark                     Linux, fio    ratio
@@ -238,11 +242,11 @@ a, read
 
     #[test]
     fn a_row_that_is_not_of_its_grant_mode_is_marked() {
-        let mut ours = run(Who::Ringmark, "a", 3000.0);
+        let mut ours = run(System::Ringmark, "a", 3000.0);
         if let Some(extra) = &mut ours.result.jobs[0].ringmark {
             (extra.backend_pages_kept, extra.pages_used) = (Some(1006), Some(2112));
         }
-        let runs = [ours, run(Who::Linux, "a", 1000.0), run(Who::Ringmark, "a", 3100.0)];
+        let runs = [ours, run(System::Linux, "a", 1000.0), run(System::Ringmark, "a", 3100.0)];
         let text = table(&runs).unwrap();
         assert!(text.contains("\na, read *\n"), "{text}");
         assert!(text.contains("\n* a, read: the backend keeps 1006 of 2112 pages"), "{text}");
@@ -250,16 +254,18 @@ a, read
 
     #[test]
     fn results_of_different_jobs_are_not_compared() {
-        let error = table(&[run(Who::Ringmark, "a", 1.0), run(Who::Linux, "b", 1.0)]).unwrap_err();
+        let error =
+            table(&[run(System::Ringmark, "a", 1.0), run(System::Linux, "b", 1.0)]).unwrap_err();
         assert!(error.to_string().contains("different jobs"), "{error}");
     }
 
     #[test]
     fn what_is_saved_can_be_read() {
-        let saved = Saved { runs: vec![run(Who::Ringmark, "a", 1.0), run(Who::Linux, "a", 2.0)] };
+        let saved =
+            Saved { runs: vec![run(System::Ringmark, "a", 1.0), run(System::Linux, "a", 2.0)] };
         let text = serde_json::to_string(&saved).unwrap();
         let again: Saved = serde_json::from_str(&text).unwrap();
-        assert_eq!(again.runs[1].who, Who::Linux);
+        assert_eq!(again.runs[1].system, System::Linux);
         assert_eq!(again.runs[0].result, saved.runs[0].result);
     }
 }

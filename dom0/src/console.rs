@@ -1,8 +1,8 @@
-//! A guest's console: the terminal that xenconsoled has made for it.
+//! A guest's console: the terminal that xenconsoled makes for it.
 //!
-//! It is opened as `xl console` does, but directly: `xl console` wants a terminal of its own and
-//! ends with it, and xenconsoled's log of guests is off by default. A domain that waits to be let
-//! go has said nothing yet, so nothing is missed. What comes is bounded, and taken for text only.
+//! It is opened as `xl console` does, but directly: `xl console` needs a terminal of its own and
+//! ends with it, and xenconsoled's log of guests is off by default. A paused domain has printed
+//! nothing yet, so nothing is missed. Output is bounded, and its control characters are removed.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -16,12 +16,11 @@ use anyhow::{Context, Result};
 use nix::fcntl::OFlag;
 use nix::sys::termios::{self, SetArg};
 
-/// The longest line, in bytes; the rest of a longer one is dropped. A Linux guest's result is one
-/// line.
+/// Longest line, in bytes; the rest of a longer one is dropped. A Linux guest's result is one line.
 const LINE_BYTES_MAX: usize = 1 << 20;
-/// Lines that wait to be read; more than so many wait in xenconsoled.
+/// Lines buffered here; more wait in xenconsoled.
 const LINES_MAX: usize = 16;
-/// What ends a job when it is typed.
+/// Ctrl-C, as a terminal sends it.
 const CTRL_C: u8 = 3;
 
 /// An open console.
@@ -31,28 +30,28 @@ pub struct Console {
     lines: Receiver<String>,
 }
 
-/// What came of waiting for a line.
+/// Outcome of a wait for a line.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum Received {
     /// A line, without its end and without control characters.
     Line(String),
-    /// Nothing in that time.
-    Nothing,
-    /// Nothing more will come.
-    End,
+    /// No line in that time.
+    Timeout,
+    /// The console is closed; no more lines will come.
+    Closed,
 }
 
 impl Console {
     /// Opens the terminal at this path.
     ///
     /// # Errors
-    /// When it can't be opened.
+    /// A path that can't be opened.
     pub fn open(path: &Path) -> Result<Self> {
         let cannot = || format!("cannot open the guest's console {}", path.display());
         let mut options = OpenOptions::new();
         options.read(true).write(true).custom_flags(OFlag::O_NOCTTY.bits());
         let terminal = options.open(path).with_context(cannot)?;
-        // Without this the terminal would send back to the guest what that says.
+        // Without this the terminal would echo the guest's output back to it.
         if let Ok(mut attributes) = termios::tcgetattr(&terminal) {
             termios::cfmakeraw(&mut attributes);
             termios::tcsetattr(&terminal, SetArg::TCSANOW, &attributes).with_context(cannot)?;
@@ -64,24 +63,24 @@ impl Console {
     }
 
     /// Waits for the next line.
-    pub fn hear(&self, timeout: Duration) -> Heard {
+    pub fn recv(&self, timeout: Duration) -> Received {
         match self.lines.recv_timeout(timeout) {
-            Ok(line) => Heard::Line(line),
-            Err(RecvTimeoutError::Timeout) => Heard::Nothing,
-            Err(RecvTimeoutError::Disconnected) => Heard::End,
+            Ok(line) => Received::Line(line),
+            Err(RecvTimeoutError::Timeout) => Received::Timeout,
+            Err(RecvTimeoutError::Disconnected) => Received::Closed,
         }
     }
 
     /// Asks the guest to end its job early and report.
     ///
     /// # Errors
-    /// The terminal's.
+    /// A terminal that can't be written.
     pub fn interrupt(&mut self) -> Result<()> {
         self.terminal.write_all(&[CTRL_C]).context("cannot write to the guest's console")
     }
 }
 
-/// Sends on the lines of a console until it ends, or nobody listens.
+/// Sends the lines of a console until it closes or the receiver is gone.
 fn listen(mut console: impl Read, lines: &SyncSender<String>) {
     let mut bytes = [0; 4096];
     let mut splitter = Splitter::default();
@@ -95,14 +94,14 @@ fn listen(mut console: impl Read, lines: &SyncSender<String>) {
     }
 }
 
-/// Makes lines of bytes.
+/// Splits a stream of bytes into lines.
 #[derive(Default)]
 struct Splitter {
     held: Vec<u8>,
 }
 
 impl Splitter {
-    /// The lines that these bytes complete.
+    /// Returns the lines that these bytes complete.
     fn split(&mut self, bytes: &[u8]) -> Vec<String> {
         let mut lines = Vec::new();
         for &byte in bytes {
@@ -125,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_put_together() {
+    fn lines_are_split_at_newlines() {
         let mut splitter = Splitter::default();
         assert_eq!(splitter.split(b"one\r\ntw"), ["one"]);
         assert_eq!(splitter.split(b"o\n\nthree"), ["two", ""]);
@@ -146,7 +145,7 @@ mod tests {
         let terminal = File::open("/dev/null").unwrap();
         thread::spawn(move || listen(&b"last\ncut"[..], &sender));
         let console = Console { terminal, lines };
-        assert_eq!(console.hear(Duration::from_secs(9)), Heard::Line("last".into()));
-        assert_eq!(console.hear(Duration::from_secs(9)), Heard::End);
+        assert_eq!(console.recv(Duration::from_secs(9)), Received::Line("last".into()));
+        assert_eq!(console.recv(Duration::from_secs(9)), Received::Closed);
     }
 }

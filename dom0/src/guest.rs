@@ -152,7 +152,7 @@ impl Guest {
     ///
     /// # Errors
     /// xenstore's.
-    pub fn give(&self, node: &str, length_bytes: usize, pieces: &[String]) -> Result<()> {
+    pub fn write_pieces(&self, node: &str, length_bytes: usize, pieces: &[String]) -> Result<()> {
         let path = format!("/local/domain/{}/{node}", self.id);
         let mut words = vec!["--".to_owned(), path.clone(), length_bytes.to_string()];
         for (number, piece) in pieces.iter().enumerate() {

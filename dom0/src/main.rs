@@ -1,10 +1,11 @@
 //! `ringmark` for dom0: makes guests with `xl`, gives them jobs, collects what they measured.
 //!
-//! `cli` reads the command line, and `setting` what of it is for `xl`; `run` says what is to be
-//! done; `life` is a guest's way from its making to its result, on `guest` (the domain), `console`
-//! (what it says) and `xl` (the tool stack's programs); `job` is what goes in, `result` what comes
-//! out, `output` where it goes, and `plan` how much that may be. A guest is taken for hostile: what
-//! it says is bounded, checked text. No domain outlives this program.
+//! `cli` reads the command line, `setting` the settings in it that are for `xl`. `run` and
+//! `compare` start a `session` for each guest: create it, start its job, wait for the result,
+//! destroy it. A session stands on `guest` (the domain), `console` (its output), `signals` (ours)
+//! and `xl` (the tool stack's programs). `job` is the input, `plan` bounds the result's size and time, `result`
+//! parses and prints it, `output` writes it. Guests are not trusted: their output is bounded and
+//! checked. No domain outlives this program.
 
 mod cli;
 mod compare;
@@ -12,9 +13,7 @@ mod console;
 mod date;
 mod figures;
 mod guest;
-mod interrupt;
 mod job;
-mod life;
 mod output;
 mod peer;
 mod plan;
@@ -22,7 +21,9 @@ mod printable;
 mod report;
 mod result;
 mod run;
+mod session;
 mod setting;
+mod signals;
 mod status;
 mod xl;
 
@@ -31,7 +32,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// What was asked for can't be understood; exit code 2, as for what clap refuses.
+/// A command line or job file that is wrong; exit code 2, as for clap's own errors.
 #[derive(Debug)]
 struct Usage(String);
 
@@ -47,7 +48,7 @@ fn main() -> ExitCode {
     match cli::Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            status::complain(&format!("ringmark: error: {error:#}"));
+            status::eprint_line(&format!("ringmark: error: {error:#}"));
             ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
         }
     }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::status::complain;
+use crate::status::eprint_line;
 
 /// Symlinks that may lead to a file that is not there yet, one after the other.
 const LINKS_MAX: usize = 40;
@@ -62,7 +62,7 @@ impl Output {
             return Err(error);
         }
         if let Err(second) = io::stdout().write_all(text.as_bytes()) {
-            complain(&format!("ringmark: {error:#}"));
+            eprint_line(&format!("ringmark: {error:#}"));
             return Err(second).context("nor can it be printed");
         }
         Err(error.context("its contents are on standard output instead"))

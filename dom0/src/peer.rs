@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use cpio::{NewcBuilder, write_cpio};
 
-use crate::life::{Meaning, Reader};
+use crate::session::{Line, Reader};
 
 /// What begins the line with the result.
 const MARK: &str = "peer-result: ";
@@ -94,14 +94,14 @@ fn append(base: &mut impl io::Read, job: &str, to: &mut impl Write) -> io::Resul
 pub struct PeerReader;
 
 impl Reader for PeerReader {
-    fn line(&mut self, line: &str) -> Result<Meaning> {
+    fn line(&mut self, line: &str) -> Result<Line> {
         Ok(match line.strip_prefix(MARK) {
-            Some(json) => Meaning::Result(json.to_owned()),
-            None => Meaning::Words,
+            Some(json) => Line::Result(json.to_owned()),
+            None => Line::Other,
         })
     }
 
-    fn is_lively(&self) -> bool {
+    fn reports_progress(&self) -> bool {
         false
     }
 }

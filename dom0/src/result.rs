@@ -9,11 +9,11 @@ use guest_protocol::Deframer;
 use results::{LogFile, Report, log_names};
 
 use crate::date;
-use crate::life::{Meaning, Reader};
 use crate::output::Output;
 use crate::plan::Plan;
 use crate::printable;
-use crate::status::complain;
+use crate::session::{Line, Reader};
+use crate::status::eprint_line;
 
 /// How a result is printed (fio's `--output-format`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -43,18 +43,18 @@ impl OurReader {
 }
 
 impl Reader for OurReader {
-    fn line(&mut self, line: &str) -> Result<Meaning> {
+    fn line(&mut self, line: &str) -> Result<Line> {
         if line.starts_with(guest_protocol::console::STATUS_PREFIX) {
-            return Ok(Meaning::Status);
+            return Ok(Line::Status);
         }
         Ok(match self.deframer.line(line)? {
-            Some(text) => Meaning::Result(text),
-            None if line.starts_with("ringmark-result") => Meaning::Part,
-            None => Meaning::Words,
+            Some(text) => Line::Result(text),
+            None if line.starts_with("ringmark-result") => Line::ResultPart,
+            None => Line::Other,
         })
     }
 
-    fn is_lively(&self) -> bool {
+    fn reports_progress(&self) -> bool {
         true
     }
 }
@@ -121,7 +121,7 @@ impl LogOutputs {
             if log.dropped != 0 {
                 let what =
                     format!("{}: the guest had no room for {} samples", log.name, log.dropped);
-                complain(&format!("ringmark: {what}; raise log_avg_msec= or --memory"));
+                eprint_line(&format!("ringmark: {what}; raise log_avg_msec= or --memory"));
             }
         }
         done
@@ -132,7 +132,7 @@ impl LogOutputs {
 pub fn first_error(first: Result<()>, second: Result<()>) -> Result<()> {
     match (first, second) {
         (Err(first), Err(second)) => {
-            complain(&format!("ringmark: {second:#}"));
+            eprint_line(&format!("ringmark: {second:#}"));
             Err(first)
         }
         (first, second) => first.and(second),

@@ -9,13 +9,13 @@ use results::take_logs;
 
 use crate::Usage;
 use crate::guest::Config;
-use crate::interrupt::Interrupt;
 use crate::job;
-use crate::life::Life;
 use crate::output::Output;
 use crate::plan::Plan;
 use crate::result::{self, Format, LogOutputs, OurReader, first_error};
+use crate::session::Session;
 use crate::setting;
+use crate::signals::SignalListener;
 use crate::status::Eta;
 
 /// How the job gets to the guest.
@@ -131,12 +131,12 @@ impl Run {
         // Before there is a guest: who cannot have the result need not measure.
         let output = Output::open(self.output.as_deref())?;
         let logs = LogOutputs::open(&plan)?;
-        let interrupt = Interrupt::listen()?;
+        let signals = SignalListener::new()?;
         let mut reader = OurReader::new(&plan);
         let tell = |text: &str| self.tell(text, &plan, output, logs);
         let limit = self.guest.time_limit(&plan);
-        let life = Life { config: &config, job: job.as_deref(), limit };
-        life.live(&mut reader, &interrupt, self.guest.eta, tell)
+        let session = Session { config: &config, job: job.as_deref(), limit };
+        session.run(&mut reader, &signals, self.guest.eta, tell)
     }
 
     /// Tells what the guest sent.

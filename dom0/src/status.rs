@@ -1,22 +1,22 @@
-//! What people see on standard error while a guest works. Nothing here fails: who looks away (a
-//! closed pipe) must not leave a domain behind.
+//! Progress on standard error while a guest works. Errors of writing are ignored: a closed pipe
+//! must not leave a domain behind.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 
-/// How often a status line is printed where lines stay.
+/// Time between status lines where output is not a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
-/// Whether to show how far the job is (fio's `--eta`).
+/// Whether progress is shown (fio's `--eta`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Eta {
-    /// On a terminal in one line, elsewhere a line every few seconds.
+    /// On a terminal one line that is updated, elsewhere a line every five seconds.
     Auto,
-    /// A line every few seconds.
+    /// A line every five seconds.
     Always,
-    /// Not at all.
+    /// Never.
     Never,
 }
 
@@ -24,46 +24,46 @@ pub enum Eta {
 #[derive(Debug)]
 pub struct StatusLine {
     eta: Eta,
-    /// One line is written over and over.
+    /// Whether one line is overwritten again and again.
     in_place: bool,
-    /// That line has something on it.
+    /// Whether that line is not empty.
     dirty: bool,
     printed: Option<Instant>,
 }
 
 impl StatusLine {
-    /// An empty one.
+    /// Creates an empty line.
     pub fn new(eta: Eta) -> Self {
         let in_place = eta == Eta::Auto && io::stderr().is_terminal();
         Self { eta, in_place, dirty: false, printed: None }
     }
 
-    /// Shows it, if it is time to.
+    /// Shows it, if one is due.
     pub fn show(&mut self, line: &str) {
         if self.eta == Eta::Never {
             return;
         }
         if self.in_place {
             self.dirty = true;
-            // What is wider than the terminal is cut by it: wrapping is off for this line.
+            // Wrapping is off for this line, so the terminal cuts off what is too wide.
             write(&format!("\r\x1b[?7l{line}\x1b[K\x1b[?7h"));
         } else if self.printed.is_none_or(|printed| printed.elapsed() >= LINE_EVERY) {
             self.printed = Some(Instant::now());
-            complain(line);
+            eprint_line(line);
         }
     }
 
-    /// Makes room for other text.
+    /// Clears the line, if it was written in place.
     pub fn clear(&mut self) {
         if std::mem::take(&mut self.dirty) {
             write("\r\x1b[K");
         }
     }
 
-    /// Prints a line that stays.
-    pub fn say(&mut self, line: &str) {
+    /// Prints a line that is not overwritten.
+    pub fn print_line(&mut self, line: &str) {
         self.clear();
-        complain(line);
+        eprint_line(line);
     }
 }
 
@@ -74,7 +74,7 @@ impl Drop for StatusLine {
 }
 
 /// Prints a line on standard error.
-pub fn complain(line: &str) {
+pub fn eprint_line(line: &str) {
     write(&format!("{line}\n"));
 }
 

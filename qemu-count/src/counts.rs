@@ -55,7 +55,7 @@ impl Block {
 impl Counts {
     /// The block is about to be executed; `in_guest` is the state between calls.
     pub(crate) fn execute(&self, block: Block, in_guest: &AtomicBool) {
-        let whose = match (block.is_xen, in_guest.load(Ordering::Relaxed)) {
+        let counter = match (block.is_xen, in_guest.load(Ordering::Relaxed)) {
             (true, _) => {
                 in_guest.store(block.enters_guest, Ordering::Relaxed);
                 &self.xen
@@ -63,7 +63,7 @@ impl Counts {
             (false, true) => &self.guest,
             (false, false) => &self.dom0,
         };
-        whose.fetch_add(u64::from(block.instructions), Ordering::Relaxed);
+        counter.fetch_add(u64::from(block.instructions), Ordering::Relaxed);
         self.entries.fetch_add(u64::from(block.enters_guest), Ordering::Relaxed);
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use results::Report;
 
-use crate::compare::{Saved, Who};
+use crate::compare::{Saved, System};
 use crate::figures::{Doubts, Figures};
 use crate::printable;
 use results::Spread;
@@ -20,11 +20,11 @@ pub struct Data {
     pub logs: Vec<Log>,
 }
 
-/// What somebody measured with a job in one direction.
+/// Runs of one job in one direction on one system.
 #[derive(Debug)]
 pub struct Series {
-    /// Who: `ringmark, persistent`; `Linux, fio-3.33`.
-    pub who: String,
+    /// Name of the system and its version or grant mode: `ringmark, persistent`; `Linux, fio-3.33`.
+    pub system: String,
     /// The first run.
     pub first: Figures,
     /// The runs after it.
@@ -66,8 +66,8 @@ impl Series {
         if self.doubts().marks().is_empty() { "" } else { " *" }
     }
 
-    fn is_of(&self, who: &str, figures: &Figures) -> bool {
-        self.who == who
+    fn is_of(&self, system: &str, figures: &Figures) -> bool {
+        self.system == system
             && self.first.job == figures.job
             && self.first.direction == figures.direction
             && self.first.iodepth == figures.iodepth
@@ -94,23 +94,23 @@ impl Data {
         };
         printable::check(text)?;
         if let Ok(saved) = serde_json::from_str::<Saved>(text) {
-            return saved.runs.iter().try_for_each(|run| self.add_report(run.who, &run.result));
+            return saved.runs.iter().try_for_each(|run| self.add_report(run.system, &run.result));
         }
         let report = Report::from_json(text).context("neither a result nor a comparison")?;
-        self.add_report(Who::Ringmark, &report)
+        self.add_report(System::Ringmark, &report)
     }
 
-    /// Adds a report; `who` tells the Linux guest from any other that runs fio.
-    fn add_report(&mut self, who: Who, report: &Report) -> Result<()> {
+    /// Adds a report; `system` tells the Linux guest from any other system that runs fio.
+    fn add_report(&mut self, system: System, report: &Report) -> Result<()> {
         for figures in Figures::of(report)? {
-            let who = match (figures.grants.as_str(), who) {
-                ("", Who::Linux) => format!("Linux, {}", report.version),
-                ("", Who::Ringmark) => report.version.clone(),
+            let system = match (figures.grants.as_str(), system) {
+                ("", System::Linux) => format!("Linux, {}", report.version),
+                ("", System::Ringmark) => report.version.clone(),
                 (grants, _) => format!("ringmark, {grants}"),
             };
-            match self.series.iter_mut().find(|series| series.is_of(&who, &figures)) {
+            match self.series.iter_mut().find(|series| series.is_of(&system, &figures)) {
                 Some(series) => series.others.push(figures),
-                None => self.series.push(Series { who, first: figures, others: Vec::new() }),
+                None => self.series.push(Series { system, first: figures, others: Vec::new() }),
             }
         }
         Ok(())
@@ -160,8 +160,8 @@ mod tests {
         let fio = format!("note: of fio\n{}", json_plus(&sample("a", None, 5.0)));
         data.add_text("x", &fio).unwrap();
         let runs = vec![
-            Run { who: Who::Ringmark, result: ours(20.0) },
-            Run { who: Who::Linux, result: sample("a", None, 7.0) },
+            Run { system: System::Ringmark, result: ours(20.0) },
+            Run { system: System::Linux, result: sample("a", None, 7.0) },
         ];
         data.add_text("x", &serde_json::to_string(&Saved { runs }).unwrap()).unwrap();
         let found: Vec<_> = data
@@ -169,12 +169,12 @@ mod tests {
             .iter()
             .map(|series| {
                 let spread = series.spread(|figures| Some(figures.iops)).unwrap();
-                (series.who.as_str(), series.what(), spread.median)
+                (series.system.as_str(), series.what(), spread.median)
             })
             .collect();
         let expected =
             [("ringmark, persistent", 15.0), ("fio-3.33", 5.0), ("Linux, fio-3.33", 7.0)];
-        assert_eq!(found, expected.map(|(who, median)| (who, "a, read".to_owned(), median)));
+        assert_eq!(found, expected.map(|(system, median)| (system, "a, read".to_owned(), median)));
     }
 
     #[test]

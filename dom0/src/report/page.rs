@@ -68,16 +68,16 @@ fn table(data: &Data) -> String {
         let median = |figure: fn(&crate::figures::Figures) -> f64| {
             series.spread(|run| Some(figure(run))).map_or(0.0, |spread| spread.median)
         };
-        let (what, who) = (escape(&series.what()), escape(&series.who));
+        let (what, system) = (escape(&series.what()), escape(&series.system));
         let doubts = series.doubts();
         let doubted = doubts.marks();
-        let doubted = doubted.iter().map(|mark| format!("<p>* {what}, {who}: {mark}</p>\n"));
+        let doubted = doubted.iter().map(|mark| format!("<p>* {what}, {system}: {mark}</p>\n"));
         marks.extend(doubted);
         let kept = doubts.kept.map(|(kept, used)| format!("{kept} of {used}"));
         let stolen = doubts.stolen.map(|(_, percent)| format!("{percent:.2}%"));
         let cells = [
             what,
-            who,
+            system,
             series.runs().count().to_string(),
             count(median(|run| run.iops)) + series.star(),
             format!("{:.1}", median(|run| run.bytes_per_second) / f64::from(1 << 20)),

@@ -26,35 +26,35 @@ const NAME_MAX: usize = 48;
 
 /// All plots that the data has something for.
 pub fn all(data: &Data) -> Vec<Figure> {
-    let people = people(&data.series);
+    let systems = systems(&data.series);
     let mut figures = Vec::new();
-    figures.extend(bars(&data.series, &people));
+    figures.extend(bars(&data.series, &systems));
     figures.extend(by_iodepth(&data.series));
-    figures.extend(distributions(&data.series, &people));
+    figures.extend(distributions(&data.series, &systems));
     figures.extend(over_time(&data.logs));
     figures
 }
 
-/// Who measured, each once; the place is the colour.
-fn people(series: &[Series]) -> Vec<&str> {
-    let mut people: Vec<&str> = Vec::new();
+/// Returns each system once; its index is its colour.
+fn systems(series: &[Series]) -> Vec<&str> {
+    let mut systems: Vec<&str> = Vec::new();
     for series in series {
-        if !people.contains(&series.who.as_str()) {
-            people.push(&series.who);
+        if !systems.contains(&series.system.as_str()) {
+            systems.push(&series.system);
         }
     }
-    people
+    systems
 }
 
-fn color_of(people: &[&str], who: &str) -> String {
-    color(people.iter().position(|name| *name == who).unwrap_or_default())
+fn color_of(systems: &[&str], system: &str) -> String {
+    color(systems.iter().position(|name| *name == system).unwrap_or_default())
 }
 
-/// The names of those whose series these are, with their colours.
-fn legend<'a>(people: &[&str], series: impl Iterator<Item = &'a Series>) -> Vec<(String, String)> {
+/// Returns the systems of these series, with their colours.
+fn legend<'a>(systems: &[&str], series: impl Iterator<Item = &'a Series>) -> Vec<(String, String)> {
     let mut legend: Vec<(String, String)> = Vec::new();
     for series in series {
-        let entry = (color_of(people, &series.who), series.who.clone());
+        let entry = (color_of(systems, &series.system), series.system.clone());
         if !legend.contains(&entry) {
             legend.push(entry);
         }
@@ -75,8 +75,9 @@ fn grouped(series: &[Series]) -> Vec<(String, Vec<&Series>)> {
     groups
 }
 
-/// IOPS, a bar for each who ran a job: the median, and a line from the least to the greatest.
-fn bars(series: &[Series], people: &[&str]) -> Option<Figure> {
+/// Returns a plot of IOPS: a bar for the median on each system, a line from the least to the
+/// greatest.
+fn bars(series: &[Series], systems: &[&str]) -> Option<Figure> {
     const BAR: f64 = 15.0;
     const STEP: f64 = 19.0;
     const NAME: f64 = 18.0;
@@ -93,10 +94,10 @@ fn bars(series: &[Series], people: &[&str]) -> Option<Figure> {
         y += NAME;
         for series in group {
             let Some(spread) = iops(series) else { continue };
-            let class = color_of(people, &series.who);
+            let class = color_of(systems, &series.system);
             let [least, median, greatest] =
                 [spread.least, spread.median, spread.greatest].map(long);
-            let title = format!("{}: {spread} IOPS", series.who);
+            let title = format!("{}: {spread} IOPS", series.system);
             svg.bar(&class, [0.0, y], [median.max(1.0), BAR], &title);
             let middle = y + BAR / 2.0;
             let mut value = count(spread.median);
@@ -115,19 +116,19 @@ fn bars(series: &[Series], people: &[&str]) -> Option<Figure> {
         note: "Median of the runs; with several, the least and the greatest. What a * means stands \
                below the table.",
         svg: svg.finish("IOPS of each job"),
-        legend: legend(people, series.iter()),
+        legend: legend(systems, series.iter()),
     })
 }
 
 /// How latencies are distributed, a plot for each job and direction.
-fn distributions(series: &[Series], people: &[&str]) -> Vec<Figure> {
+fn distributions(series: &[Series], systems: &[&str]) -> Vec<Figure> {
     grouped(series)
         .into_iter()
-        .filter_map(|(what, group)| distribution(&what, &group, people))
+        .filter_map(|(what, group)| distribution(&what, &group, systems))
         .collect()
 }
 
-fn distribution(what: &str, group: &[&Series], people: &[&str]) -> Option<Figure> {
+fn distribution(what: &str, group: &[&Series], systems: &[&str]) -> Option<Figure> {
     let curves: Vec<(&Series, Vec<(f64, f64)>)> = group
         .iter()
         .map(|series| (*series, shares(series)))
@@ -148,13 +149,13 @@ fn distribution(what: &str, group: &[&Series], people: &[&str]) -> Option<Figure
             [across.place(ns), upwards.place(1.0 / (1.0 - share.min(TAIL)))]
         };
         let points: Vec<[f64; 2]> = curve.iter().map(place).collect();
-        svg.curve(&color_of(people, &series.who), &points, &series.who);
+        svg.curve(&color_of(systems, &series.system), &points, &series.system);
     }
     Some(Figure {
         title: format!("Latency, {what}"),
         note: "So many per cent of the I/Os took no longer.",
         svg: svg.finish(&format!("Distribution of latencies, {what}")),
-        legend: legend(people, curves.iter().map(|(series, _)| *series)),
+        legend: legend(systems, curves.iter().map(|(series, _)| *series)),
     })
 }
 
@@ -186,7 +187,7 @@ type LatencyOf = fn(&Series) -> Option<f64>;
 fn by_iodepth(series: &[Series]) -> Option<Figure> {
     let mut lines: Vec<(String, Vec<&Series>)> = Vec::new();
     for series in series {
-        let name = format!("{}, {}", series.who, series.first.kind);
+        let name = format!("{}, {}", series.system, series.first.kind);
         match lines.iter_mut().find(|(of, _)| *of == name) {
             Some((_, line)) => line.push(series),
             None => lines.push((name, vec![series])),

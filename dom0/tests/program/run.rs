@@ -284,7 +284,8 @@ fn a_guest_that_ends_without_a_result_is_quoted_and_destroyed() {
     stack.write("state", "----c-");
     let (code, _, stderr) = stack.run(&["run", "job.fio"]);
     assert_eq!(code, Some(1));
-    let expected = "ringmark: error: the guest has crashed without a result; it said last:\n  \
+    let expected = "ringmark: error: the guest has crashed without a result; last lines of \
+                    its console:\n  \
                     | ringmark: not enough memory\n";
     assert_eq!(stderr, expected);
     assert!(!stack.has_domain());
@@ -298,8 +299,8 @@ fn a_guest_that_only_talks_is_given_up() {
     );
     let (code, stdout, stderr) = stack.run(&["run", "job.fio", "--timeout=2", "--eta=never"]);
     assert_eq!((code, stdout.as_str()), (Some(1), ""));
-    let expected = "ringmark: error: the guest was not done after 2 s; --timeout=SECONDS gives it \
-                    longer; it said last:\n  | on and on\n";
+    let expected = "ringmark: error: the guest was not done after 2 s; --timeout=SECONDS sets \
+                    another limit; last lines of its console:\n  | on and on\n";
     assert!(stderr.starts_with(expected), "{stderr}");
     assert!(!stack.has_domain());
 }
@@ -369,8 +370,8 @@ fn a_guest_that_somebody_else_destroys_is_not_left_behind() {
     let destroyed = "echo begun; rm \"$(dirname \"$0\")/domain\"";
     let stack = Stack::new("a_guest_that_somebody_else_destroys_is_not_left_behind", destroyed);
     let (code, stdout, stderr) = stack.run(&["run", "job.fio"]);
-    let expected = "ringmark: error: the guest was destroyed by somebody else without a result; \
-                    it said last:\n  | begun\n";
+    let expected = "ringmark: error: the guest was destroyed by another program without a \
+                    result; last lines of its console:\n  | begun\n";
     assert_eq!((code, stdout.as_str(), stderr.as_str()), (Some(1), "", expected));
     // With its result there is nothing to complain of.
     let stack = Stack::new(

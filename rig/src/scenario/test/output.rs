@@ -120,7 +120,7 @@ fn destroyed_by_others() -> Check {
             ended(outcome, 1)?;
             let left = outcome.lines.iter().find(|line| line.contains("left behind"));
             ensure!(left.is_none(), "{left:?}");
-            told(outcome, "the guest was destroyed by somebody else without a result")
+            told(outcome, "the guest was destroyed by another program without a result")
         })
 }
 

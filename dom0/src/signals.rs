@@ -1,4 +1,4 @@
-//! The wish to end early: Ctrl-C, and the signals of those who end programs.
+//! Requests to end early: Ctrl-C, SIGTERM, SIGHUP and SIGQUIT.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -8,27 +8,27 @@ use anyhow::{Context, Result};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-/// How soon the run is to end.
+/// A request to end the run early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Wish {
-    /// When it is done.
-    GoOn,
-    /// Soon, with what there is: the first Ctrl-C, as in fio.
+pub enum Interrupt {
+    /// Not requested.
+    None,
+    /// End soon and report what was measured: the first Ctrl-C, as in fio.
     Report,
-    /// Now.
+    /// End now.
     Stop,
 }
 
-/// Listens for signals as long as the program runs.
+/// Counts signals for as long as the program runs.
 #[derive(Clone, Debug)]
-pub struct Interrupt(Arc<AtomicU8>);
+pub struct SignalListener(Arc<AtomicU8>);
 
-impl Interrupt {
-    /// Begins to listen: from here on no such signal ends the program.
+impl SignalListener {
+    /// Starts to listen: from here on none of these signals ends the program.
     ///
     /// # Errors
-    /// The kernel's.
-    pub fn listen() -> Result<Self> {
+    /// Handlers that cannot be installed.
+    pub fn new() -> Result<Self> {
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT])
             .context("cannot listen for signals")?;
         let asked = Arc::new(AtomicU8::new(0));
@@ -42,12 +42,12 @@ impl Interrupt {
         Ok(Self(asked))
     }
 
-    /// What is wished for.
-    pub fn wish(&self) -> Wish {
+    /// Returns the most urgent request so far.
+    pub fn interrupt(&self) -> Interrupt {
         match self.0.load(Ordering::Relaxed) {
-            0 => Wish::GoOn,
-            1 => Wish::Report,
-            _ => Wish::Stop,
+            0 => Interrupt::None,
+            1 => Interrupt::Report,
+            _ => Interrupt::Stop,
         }
     }
 }
