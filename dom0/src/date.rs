@@ -1,47 +1,17 @@
-//! The date as ctime(3) writes it, which fio puts into its results; UTC.
+//! Dates as ctime(3) writes them, which fio puts into its results; UTC.
 
-const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-const MONTHS: [(&str, u64); 12] = [
-    ("Jan", 31),
-    ("Feb", 28),
-    ("Mar", 31),
-    ("Apr", 30),
-    ("May", 31),
-    ("Jun", 30),
-    ("Jul", 31),
-    ("Aug", 31),
-    ("Sep", 30),
-    ("Oct", 31),
-    ("Nov", 30),
-    ("Dec", 31),
-];
+use std::time::SystemTime;
 
-/// The date of so many seconds since 1970: `Sun Nov 22 03:20:00 2026`.
-pub fn ctime(seconds: u64) -> String {
-    let days = seconds / 86_400;
-    let weekday = WEEKDAYS[(days % 7) as usize];
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    // 400 years have 146,097 days, always.
-    let (mut year, mut day) = (1970 + days / 146_097 * 400, days % 146_097);
-    while day >= 365 + leap_days(year) {
-        day -= 365 + leap_days(year);
-        year += 1;
-    }
-    let mut name = "";
-    for (month, days) in MONTHS {
-        name = month;
-        let days = if month == "Feb" { days + leap_days(year) } else { days };
-        if day < days {
-            break;
-        }
-        day -= days;
-    }
-    format!("{weekday} {name} {:>2} {hour:02}:{minute:02}:{second:02} {year}", day + 1)
+use jiff::Timestamp;
+
+/// Returns the time, or 1970 if the clock is set to a year that has no date.
+pub fn now() -> Timestamp {
+    Timestamp::try_from(SystemTime::now()).unwrap_or_default()
 }
 
-fn leap_days(year: u64) -> u64 {
-    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    u64::from(leap)
+/// Returns a date such as `Sun Nov 22 03:20:00 2026`.
+pub fn ctime(time: Timestamp) -> String {
+    time.strftime("%a %b %e %H:%M:%S %Y").to_string()
 }
 
 #[cfg(test)]
@@ -58,7 +28,7 @@ mod tests {
             (1_798_675_199, "Wed Dec 30 23:59:59 2026"),
             (4_107_542_400, "Mon Mar  1 00:00:00 2100"),
         ] {
-            assert_eq!(ctime(seconds), expected);
+            assert_eq!(ctime(Timestamp::from_second(seconds).unwrap()), expected);
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Our guest's result: read from its console, printed in the forms of fio.
 
 use std::path::Path;
-use std::time::SystemTime;
 
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
@@ -67,10 +66,10 @@ pub fn read(text: &str) -> Result<Report> {
     let report = printable::check(text).and_then(|()| Report::from_json(text));
     let mut report = report.context("the guest's result can't be read")?;
     ensure!(report.ringmark.is_some(), "the guest's result does not say whether all went well");
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    report.timestamp = Some(now.as_secs());
-    report.timestamp_ms = u64::try_from(now.as_millis()).ok();
-    report.time = Some(date::ctime(now.as_secs()));
+    let now = date::now();
+    report.timestamp = u64::try_from(now.as_second()).ok();
+    report.timestamp_ms = u64::try_from(now.as_millisecond()).ok();
+    report.time = Some(date::ctime(now));
     Ok(report)
 }
 

@@ -10,7 +10,6 @@ mod plots;
 mod svg;
 
 use std::path::PathBuf;
-use std::time::SystemTime;
 
 use anyhow::{Result, ensure};
 use clap::Args;
@@ -42,8 +41,7 @@ impl PlotReport {
         self.files.iter().try_for_each(|file| data.add(file))?;
         let figures = plots::all(&data);
         ensure!(!figures.is_empty(), "there is nothing to plot in these files");
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let made = format!("Made {} UTC.", date::ctime(now.as_secs()));
+        let made = format!("Made {} UTC.", date::ctime(date::now()));
         output.write(&page::page(&data, &figures, &made))
     }
 }
