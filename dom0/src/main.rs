@@ -3,9 +3,9 @@
 //! `cli` reads the command line, `setting` the settings in it that are for `xl`. `run` and
 //! `compare` start a `session` for each guest: create it, start its job, wait for the result,
 //! destroy it. A session stands on `guest` (the domain), `console` (its output), `signals` (ours)
-//! and `xl` (the tool stack's programs). `job` is the input, `plan` bounds the result's size and time, `result`
-//! parses and prints it, `output` writes it. Guests are not trusted: their output is bounded and
-//! checked. No domain outlives this program.
+//! and `xl` (the tool stack's programs). `job` is the input, `plan` bounds the result's size and
+//! time, `result` parses and prints it, `output` writes it. Guests are not trusted: their output is
+//! bounded and checked. No domain outlives this program.
 
 mod cli;
 mod compare;

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
+use dom0::fio::{self, LogFile, log_names};
 use guest_protocol::Deframer;
-use results::{LogFile, Report, log_names};
+use results::Report;
 
 use crate::date;
 use crate::output::Output;
@@ -82,10 +83,10 @@ pub fn failure(report: &Report) -> Option<&str> {
 /// A report in these forms, one after the other.
 pub fn print(report: &Report, formats: &[Format]) -> String {
     let print = |format: &Format| match format {
-        Format::Normal => results::normal(report),
-        Format::Json => results::json(report),
-        Format::JsonPlus => results::json_plus(report),
-        Format::Terse => results::terse(report),
+        Format::Normal => fio::normal(report),
+        Format::Json => fio::json(report),
+        Format::JsonPlus => fio::json_plus(report),
+        Format::Terse => fio::terse(report),
     };
     let mut texts: Vec<String> = formats.iter().map(print).collect();
     texts.iter_mut().filter(|text| !text.ends_with('\n')).for_each(|text| text.push('\n'));

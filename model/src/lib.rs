@@ -31,6 +31,7 @@ pub mod guest;
 pub mod hypervisor;
 #[allow(unsafe_code, reason = "the one place that touches simulated guest memory")]
 pub mod memory;
+mod report;
 pub mod soak;
 pub mod workload;
 pub mod world;
@@ -40,5 +41,6 @@ pub mod xenstored;
 pub use blkback::Disk;
 pub use guest::Guest;
 pub use hypervisor::ModelXen;
+pub use report::report;
 pub use workload::{Failure, Workload};
 pub use xen::{Config, GRANT_FRAMES_ROOM, GUEST};

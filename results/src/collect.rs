@@ -292,39 +292,6 @@ mod tests {
         assert_eq!((job.error, job.total_err, job.first_error), (EIO, Some(3), Some(EIO)));
     }
 
-    /// All numbers as great as they can be, but for those that are not 64 bits wide.
-    fn exaggerate(value: &mut serde_json::Value) {
-        use serde_json::Value;
-        match value {
-            Value::Object(fields) => fields
-                .iter_mut()
-                .filter(|(name, _)| !name.ends_with("error"))
-                .for_each(|(_, field)| exaggerate(field)),
-            Value::Array(values) => values.iter_mut().for_each(exaggerate),
-            Value::Number(number) if number.is_u64() => *value = u64::MAX.into(),
-            Value::Number(_) => *value = 1e300.into(),
-            _ => {}
-        }
-    }
-
-    #[test]
-    fn no_figure_is_too_absurd_to_be_printed() {
-        let mut logged = sample();
-        logged.job = fio_job::parse("write_bw_log=x log_avg_msec=9").expect("a line").remove(0);
-        let jobs = [logged.job.clone(), sample().job];
-        let mut report = read_back(&[logged, sample()], Some(&"why"));
-        report.jobs[0].sync.lat_ns = report.jobs[0].read.clat_ns.clone();
-        let mut value = serde_json::to_value(&report).expect("JSON");
-        exaggerate(&mut value);
-        let mut absurd: Report = serde_json::from_value(value).expect("a report");
-        assert_eq!(absurd.jobs[1].read.bw_bytes, u64::MAX);
-        use crate::{json, json_plus, normal, take_logs, terse};
-        for text in [normal(&absurd), terse(&absurd), json(&absurd), json_plus(&absurd)] {
-            assert!(text.contains("mix"));
-        }
-        assert_eq!(take_logs(&mut absurd, &jobs).map(|files| files.len()), Ok(1));
-    }
-
     #[test]
     fn the_longest_report_is_no_longer_than_expected() {
         let line = "rw=randrw fsync=1 filename=xvda lat_percentiles=1 write_bw_log=x \

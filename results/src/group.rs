@@ -4,16 +4,16 @@ use crate::report::Side;
 
 /// What one job, or some that are reported together, did in one direction.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Part {
+pub struct Part {
     /// Milliseconds; 0 where nothing was done.
-    pub(super) runtime: u64,
+    pub runtime: u64,
     /// What was moved.
-    pub(super) io_bytes: u64,
+    pub io_bytes: u64,
 }
 
 impl Part {
     /// Bytes a second, by fio's arithmetic.
-    pub(super) fn bw_bytes(&self) -> u64 {
+    pub fn bw_bytes(&self) -> u64 {
         per_second(self.io_bytes, self.runtime)
     }
 }
@@ -26,13 +26,13 @@ impl From<&Side> for Part {
 
 /// One direction of a group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Group {
+pub struct Group {
     /// The shortest and the longest run, in milliseconds; 0 where nothing was done.
-    pub(super) runtime: (u64, u64),
+    pub runtime: (u64, u64),
     /// The slowest and the fastest part, in bytes a second.
-    pub(super) bw_bytes: (u64, u64),
+    pub bw_bytes: (u64, u64),
     /// Bytes of all.
-    pub(super) io_bytes: u64,
+    pub io_bytes: u64,
 }
 
 impl FromIterator<Part> for Group {
@@ -56,13 +56,13 @@ impl Group {
     }
 
     /// Bytes a second of all together.
-    pub(super) fn bw_together(&self) -> u64 {
+    pub fn bw_together(&self) -> u64 {
         per_second(self.io_bytes, self.runtime.1)
     }
 
     /// A job's mean of KiB a second in per cent of the group's, as in fio's `bw_agg`. There fio
     /// drops the mean's fraction.
-    pub(super) fn percent(&self, mean: f64) -> f64 {
+    pub fn percent(&self, mean: f64) -> f64 {
         match self.bw_together() {
             0..=1024 => 100.0,
             together => ((mean as u64) as f64 * 100.0 / (together as f64 / 1024.0)).min(100.0),

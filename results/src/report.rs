@@ -245,6 +245,16 @@ pub struct JobLog {
     pub write: Log,
 }
 
+impl Report {
+    /// Reads a report, ours or fio's, in `json` or `json+` form.
+    ///
+    /// # Errors
+    /// The first error of syntax or type in the text, and its place.
+    pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+}
+
 fn is_empty<K, V>(pairs: &Pairs<K, V>) -> bool {
     pairs.is_empty()
 }

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use results::{Extra, Latency, Report, json_plus};
+use dom0::fio::json_plus;
+use results::{Extra, Latency, Report};
 
 use crate::stack::{Stack, report};
 

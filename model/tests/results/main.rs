@@ -1,46 +1,7 @@
-//! Reports of whole runs on the model: figures of a known spread of latencies, and the tools that
-//! people use on fio's files.
+//! Reports of whole runs on the model: figures of a known spread of latencies, logs, groups.
 
-mod readers;
-
-use drivers::blkfront::{Setup, Vdev};
-use load::engine::{self, Verdict};
-use load::plan::setup_for;
-use model::guest::{Device, engine_disk};
-use model::{Disk, Guest, ModelXen};
-use results::{JobReport, LogFile, Report, emit, take_logs};
-
-const XVDA: u32 = 51712;
-
-/// The report of a command line's jobs, as it arrives, on disks with these times for each I/O.
-fn report(command_line: &str, service_ns: &[u64]) -> Report {
-    let xen = ModelXen::seeded(5);
-    let vdevs: Vec<u32> = (0..).map(|n| XVDA + 16 * n).take(service_ns.len()).collect();
-    for (&vdev, &ns) in vdevs.iter().zip(service_ns) {
-        let mut disk = Disk::new(vdev, 2048);
-        disk.service_ns = ns..ns + 1;
-        xen.attach(disk);
-    }
-    let jobs = fio_job::parse(command_line).unwrap();
-    let slots = jobs.iter().map(|job| job.iodepth).sum();
-    let first = setup_for(&jobs[0].disks[0], &jobs[..1]).unwrap().unwrap();
-    let setup = Setup { slots, pages_per_slot: 2, ..first };
-    let mut guest = Guest::boot(&xen);
-    let mut devices: Vec<Device<'_>> =
-        vdevs.iter().map(|&vdev| guest.connect(vdev, &setup).unwrap()).collect();
-    let names: Vec<String> = vdevs.iter().map(|&vdev| Vdev(vdev).to_string()).collect();
-    let mut results = Vec::new();
-    for stage in jobs.chunk_by(|_, next| !next.stonewall) {
-        let devices = names.iter().zip(&mut devices);
-        let mut disks: Vec<_> = devices.map(|(name, device)| engine_disk(name, device)).collect();
-        let outcome = engine::run(&xen, stage.to_vec(), &mut disks, &mut |_| Verdict::Continue);
-        assert!(outcome.error.is_none() && outcome.first_failure.is_none(), "{outcome:?}");
-        results.extend(outcome.results);
-    }
-    let mut text = String::new();
-    emit(&results, None, &mut |part| text.push_str(part));
-    Report::from_json(&text).unwrap()
-}
+use model::report;
+use results::{JobReport, Log};
 
 #[test]
 fn percentiles_of_a_known_spread() {
@@ -100,41 +61,27 @@ fn depths_and_batches_are_those_of_the_job() {
 fn logs_tell_what_was_done_by_and_by() {
     let line = "rw=randrw bs=4k iodepth=4 runtime=2 time_based filename=xvda log_avg_msec=100 \
                 write_bw_log write_iops_log=i write_lat_log=l name=first";
-    let mut report = report(line, &[1_000_000]);
-    let files = take_logs(&mut report, &fio_job::parse(line).unwrap()).unwrap();
-    let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
-    assert_eq!(names, ["first_bw.1.log", "i_iops.1.log", "l_lat.1.log", "l_clat.1.log"]);
-    assert_eq!(files[2].text, files[3].text);
+    let report = report(line, &[1_000_000]);
     let job = &report.jobs[0];
-    // By file and direction: times and values.
-    let samples = |file: &LogFile, direction: u64| -> Vec<(u64, u64)> {
-        let fields = |line: &str| -> Vec<u64> {
-            line.split(", ").map(|field| field.parse().unwrap()).collect()
-        };
-        let lines = file.text.lines().map(fields).filter(|fields| fields[2] == direction);
-        lines.map(|fields| (fields[0], fields[1])).collect()
-    };
-    for (direction, side) in [(0, &job.read), (1, &job.write)] {
-        let iops = samples(&files[1], direction);
-        assert_eq!(iops.len() as u64, side.iops_samples);
+    let [logs] = &job.ringmark.as_ref().unwrap().logs[..] else { panic!("one job's logs") };
+    for (Log { samples, dropped }, side) in [(&logs.read, &job.read), (&logs.write, &job.write)] {
+        assert_eq!((samples.len() as u64, *dropped), (side.iops_samples, 0));
         // The last is the rest, until the last I/O.
-        assert_eq!(iops.len(), 21);
+        assert_eq!(samples.len(), 21);
         let mut before = 0;
         let mut ios = 0.0;
-        for (end_ms, rate) in iops {
+        for sample in samples {
+            let end_ms = sample.end_ms;
             assert!(end_ms - before == 100 || end_ms > 2_000, "{before} {end_ms}");
-            ios += rate as f64 * (end_ms - before) as f64 / 1e3;
+            ios += sample.iops as f64 * (end_ms - before) as f64 / 1e3;
             before = end_ms;
+            assert!(sample.bw.abs_diff(sample.iops * 4) <= 4, "{sample:?}");
         }
         let expected = side.iops * before as f64 / 1e3;
         assert!((ios / expected - 1.0).abs() < 0.03, "{ios} {expected}");
-        for (bw, iops) in
-            samples(&files[0], direction).into_iter().zip(samples(&files[1], direction))
-        {
-            assert!(bw.1.abs_diff(iops.1 * 4) <= 4, "{bw:?} {iops:?}");
-        }
-        let latencies = samples(&files[2], direction);
-        let mean = latencies.iter().map(|&(_, ns)| ns as f64).sum::<f64>() / latencies.len() as f64;
+        let latencies: Vec<f64> =
+            samples.iter().map(|s| s.latency_ns as f64).filter(|&ns| ns > 0.0).collect();
+        let mean = latencies.iter().sum::<f64>() / latencies.len() as f64;
         assert!((mean / side.clat_ns.mean - 1.0).abs() < 0.1, "{mean} {}", side.clat_ns.mean);
     }
 }

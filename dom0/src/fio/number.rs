@@ -1,14 +1,11 @@
 //! Numbers for people, as fio writes them (lib/num2str.c).
 
-use alloc::format;
-use alloc::string::{String, ToString};
-
 /// The letters of the powers of 1000; of 1024 with an `i`.
 const POWERS: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
 const BINARY_POWERS: [&str; 7] = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
 
 /// `1234567` as `1.2M` of at most `width` digits and point: `thousand` is 1000, or 1024.
-pub(super) fn short(number: u64, width: usize, thousand: u64, unit: &str) -> String {
+pub fn short(number: u64, width: usize, thousand: u64, unit: &str) -> String {
     let powers = if thousand == 1024 { BINARY_POWERS } else { POWERS };
     let mut powers = powers.into_iter();
     let (mut whole, mut rest) = (number, None);
@@ -31,7 +28,7 @@ pub(super) fn short(number: u64, width: usize, thousand: u64, unit: &str) -> Str
 }
 
 /// With fio's default of four digits, in powers of 1024 and of 1000: `8000MiB/s (8389MB/s)`.
-pub(super) fn both(number: u64, unit: &str) -> String {
+pub fn both(number: u64, unit: &str) -> String {
     format!("{} ({})", short(number, 4, 1024, unit), short(number, 4, 1000, unit))
 }
 

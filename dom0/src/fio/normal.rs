@@ -1,15 +1,11 @@
 //! A report for people, as fio's normal output has it from the first job's figures on (stat.c).
 
-use alloc::collections::BTreeSet;
-use alloc::format;
-use alloc::string::String;
-use alloc::vec::Vec;
-use core::fmt::{self, Write};
+use std::collections::BTreeSet;
+use std::fmt::{self, Write};
 
-use crate::group::Group;
-use crate::number::{both, short};
-use crate::pairs::Pairs;
-use crate::report::{Extra, Job, Latency, Report, Side};
+use results::{Extra, Group, JobReport as Job, Latency, Pairs, Report, Side};
+
+use super::number::{both, short};
 
 /// The jobs, and what each group did.
 pub fn normal(report: &Report) -> String {

@@ -1,15 +1,11 @@
 //! A report's logs as fio's files: `write_bw_log`, `write_iops_log`, `write_lat_log` with
 //! `log_avg_msec` (fio's manual, "Log File Formats").
 
-use alloc::format;
-use alloc::string::String;
-use alloc::vec::Vec;
-use core::fmt::{self, Write};
-use core::mem;
+use std::fmt::{self, Write};
+use std::mem;
 
-use crate::report::{JobLog, Report};
-use crate::samples::Sample;
 use fio_job::Job;
+use results::{JobLog, Report, Sample};
 
 /// One of fio's log files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +58,7 @@ impl fmt::Display for LogsError {
     }
 }
 
-impl core::error::Error for LogsError {}
+impl std::error::Error for LogsError {}
 
 /// Takes the logs out of a report of these jobs, or of the first of them; they become the files
 /// that the jobs ask for. Only the samples are the report's. As in fio jobs are numbered from 1,
@@ -131,10 +127,8 @@ fn lines(log: &JobLog, value: Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Extra, JobReport, Log};
-    use alloc::string::ToString;
-    use alloc::vec;
     use fio_job::parse_file;
+    use results::{Extra, JobReport, Log};
 
     /// What a group of so many jobs sends.
     fn group(members: u64, logs: Vec<JobLog>) -> JobReport {

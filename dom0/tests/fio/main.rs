@@ -1,12 +1,13 @@
 //! fio itself as the oracle: what a real fio prints of a run in one form, our types read and print
 //! in all others as it does. Needs fio 3.33 (Debian 12).
 
+mod absurd;
 mod text;
 
 use std::process::Command;
 
-use results::Histogram;
-use results::{Extra, JobReport, Latency, Report};
+use dom0::fio;
+use results::{Extra, Histogram, JobReport, Latency, Report};
 
 /// Runs of fio that show each part of its output.
 const RUNS: [&str; 8] = [
@@ -30,7 +31,7 @@ struct Printed {
     normal: String,
 }
 
-fn fio(arguments: &str, format: &str) -> Printed {
+fn run_fio(arguments: &str, format: &str) -> Printed {
     let output = Command::new("fio")
         .args(arguments.split_whitespace())
         .args([&format!("--output-format={format}"), "--disk_util=0"])
@@ -59,32 +60,32 @@ fn latencies(job: &JobReport) -> Vec<&Latency> {
 #[test]
 fn what_fio_prints_of_a_run_we_print_of_its_json() {
     for arguments in RUNS {
-        let theirs = fio(arguments, "json+,terse,normal");
+        let theirs = run_fio(arguments, "json+,terse,normal");
         let mut report = Report::from_json(&theirs.json).expect(arguments);
-        assert_eq!(results::json_plus(&report), theirs.json, "{arguments}");
+        assert_eq!(fio::json_plus(&report), theirs.json, "{arguments}");
         if let Some((_, numjobs)) = arguments.split_once("--numjobs=") {
             // fio's JSON does not tell how many jobs a group has.
             let members = numjobs[..1].parse().expect("a digit");
             report.jobs[0].ringmark = Some(Extra { members, ..Extra::default() });
         }
-        text::assert_alike(&results::terse(&report), &theirs.terse);
+        text::assert_alike(&fio::terse(&report), &theirs.terse);
         // A guest has no processes, and fio takes the time once more.
         let until_pid = |line: &str| line.split(": pid=").next().unwrap_or_default().to_owned();
         let plain = |text: &str| text.lines().map(until_pid).collect::<Vec<_>>().join("\n");
-        text::assert_alike(&plain(&results::normal(&report)), &plain(&theirs.normal));
+        text::assert_alike(&plain(&fio::normal(&report)), &plain(&theirs.normal));
     }
 }
 
 #[test]
 fn json_is_json_plus_without_bins() {
     for arguments in [RUNS[0], RUNS[3], RUNS[6]] {
-        let theirs = fio(arguments, "normal,json").json;
+        let theirs = run_fio(arguments, "normal,json").json;
         let report = Report::from_json(&theirs).expect(arguments);
-        assert_eq!(results::json(&report), theirs);
-        assert_eq!(results::json_plus(&report), theirs);
+        assert_eq!(fio::json(&report), theirs);
+        assert_eq!(fio::json_plus(&report), theirs);
     }
-    let report = Report::from_json(&fio(RUNS[0], "normal,json+").json).expect("JSON");
-    let plain = Report::from_json(&results::json(&report)).expect("JSON");
+    let report = Report::from_json(&run_fio(RUNS[0], "normal,json+").json).expect("JSON");
+    let plain = Report::from_json(&fio::json(&report)).expect("JSON");
     let bins = |report: &Report| -> usize {
         report.jobs.iter().flat_map(latencies).map(|latency| latency.bins.len()).sum()
     };
@@ -95,7 +96,7 @@ fn json_is_json_plus_without_bins() {
 fn percentiles_of_fios_samples_are_fios() {
     let (mut histograms, mut percentiles) = (0, 0);
     for arguments in RUNS {
-        let report = Report::from_json(&fio(arguments, "normal,json+").json).expect(arguments);
+        let report = Report::from_json(&run_fio(arguments, "normal,json+").json).expect(arguments);
         for latency in report.jobs.iter().flat_map(latencies).filter(|l| !l.bins.is_empty()) {
             let mut histogram = Histogram::new();
             for &(middle, count) in latency.bins.iter() {

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use results::{json, json_plus, take_logs};
+use dom0::fio::{LogFile, json, json_plus, take_logs};
+use model::report;
 
 /// Runs one of Debian's Python programs and gives what it prints.
 fn python(arguments: &[&str], directory: &Path) -> String {
@@ -22,7 +23,7 @@ fn python(arguments: &[&str], directory: &Path) -> String {
 fn tools_for_fios_files_read_ours() {
     let line = "bs=4k iodepth=4 filename=xvda io_size=2m --name=mixed --rw=randrw \
                 --name=reads --rw=read --stonewall";
-    let mut report = super::report(line, &[50_000]);
+    let mut report = report(line, &[50_000]);
     report.timestamp_ms = Some(1_700_000_000_123);
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readers");
     fs::create_dir_all(&directory).unwrap();
@@ -32,7 +33,7 @@ fn tools_for_fios_files_read_ours() {
     python(&[converter, "plus.json", "clat.csv"], &directory);
     let validated = python(&[converter, "plus.json", "clat.csv", "--validate"], &directory);
     assert_eq!(validated.matches("validated").count(), 2, "{validated}");
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/results/frames.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fio_readers/frames.py");
     let seen = python(&[script], &directory);
     let expected = report.jobs.iter().map(|job| {
         let ios = [job.read.total_ios, job.write.total_ios].map(|ios| ios.to_string());
@@ -45,7 +46,7 @@ fn tools_for_fios_files_read_ours() {
 fn fios_plotter_reads_our_logs() {
     let line = "rw=randread bs=4k iodepth=2 runtime=1 time_based filename=xvda log_avg_msec=50 \
                 write_bw_log name=one --name=two --bs=8k";
-    let mut report = super::report(line, &[1_000_000]);
+    let mut report = report(line, &[1_000_000]);
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plots");
     fs::create_dir_all(&directory).unwrap();
     for file in take_logs(&mut report, &fio_job::parse(line).unwrap()).unwrap() {
@@ -64,4 +65,33 @@ fn fios_plotter_reads_our_logs() {
     assert_eq!(means.len(), 2);
     // To it a last window of some ms is worth as much as any other.
     assert!(means.iter().zip(&ours).all(|(a, b)| (a / b - 1.0).abs() < 0.05), "{means:?} {ours:?}");
+}
+
+#[test]
+fn files_have_a_line_for_each_sample() {
+    let line = "rw=randrw bs=4k iodepth=4 runtime=2 time_based filename=xvda log_avg_msec=100 \
+                write_bw_log write_iops_log=i write_lat_log=l name=first";
+    let mut report = report(line, &[1_000_000]);
+    let logs = report.jobs[0].ringmark.as_ref().unwrap().logs[0].clone();
+    let files = take_logs(&mut report, &fio_job::parse(line).unwrap()).unwrap();
+    let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(names, ["first_bw.1.log", "i_iops.1.log", "l_lat.1.log", "l_clat.1.log"]);
+    assert_eq!(files[2].text, files[3].text);
+    // By file and direction: times and values.
+    let samples = |file: &LogFile, direction: u64| -> Vec<(u64, u64)> {
+        let fields = |line: &str| -> Vec<u64> {
+            line.split(", ").map(|field| field.parse().unwrap()).collect()
+        };
+        let lines = file.text.lines().map(fields).filter(|fields| fields[2] == direction);
+        lines.map(|fields| (fields[0], fields[1])).collect()
+    };
+    for (direction, log) in [(0, &logs.read), (1, &logs.write)] {
+        let expected = log.samples.iter();
+        assert!(samples(&files[0], direction).into_iter().eq(expected.map(|s| (s.end_ms, s.bw))));
+        let expected = log.samples.iter();
+        assert!(samples(&files[1], direction).into_iter().eq(expected.map(|s| (s.end_ms, s.iops))));
+        let expected = log.samples.iter().filter(|s| s.latency_ns != 0);
+        let expected = expected.map(|s| (s.end_ms, s.latency_ns));
+        assert!(samples(&files[2], direction).into_iter().eq(expected));
+    }
 }

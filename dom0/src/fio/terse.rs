@@ -1,11 +1,8 @@
 //! A report as fio's terse lines, version 3 (`--output-format=terse`, fio's manual "Terse output").
 
-use alloc::string::String;
-use core::fmt::{self, Write};
+use std::fmt::{self, Write};
 
-use crate::group::Group;
-use crate::pairs::Pairs;
-use crate::report::{Job, Latency, Report, Side};
+use results::{Group, JobReport as Job, Latency, Pairs, Report, Side};
 
 /// Fields that a line keeps for percentiles.
 const PERCENTILES_MAX: usize = 20;

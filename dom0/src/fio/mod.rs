@@ -1,0 +1,13 @@
+//! A [`Report`](results::Report) printed as fio prints it: `normal`, `terse`, `json` and `json+`,
+//! and its logs as fio's files.
+
+mod json;
+mod logs;
+mod normal;
+mod number;
+mod terse;
+
+pub use json::{json, json_plus};
+pub use logs::{LogFile, LogsError, log_names, take_logs};
+pub use normal::normal;
+pub use terse::terse;
