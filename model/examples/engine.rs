@@ -10,16 +10,16 @@
 
 use load::engine::{self, Verdict};
 use load::plan::setup_for;
+use model::fixture::{Machine, XVDA};
 use model::guest::engine_disk;
-use model::{Disk, Guest, ModelXen};
-
-const XVDA: u32 = 51712;
+use model::{Disk, Guest};
 
 fn main() {
     let line = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
     let jobs = fio_job::parse(&line).expect("jobs");
-    let xen = ModelXen::seeded(1);
-    xen.attach(Disk { deaf: Some(1 << 30), service_ns: 1000..2000, ..Disk::new(XVDA, 8192) });
+    let xen = Machine::seeded(1)
+        .disk(Disk { deaf: Some(1 << 30), service_ns: 1000..2000, ..Disk::new(XVDA, 8192) })
+        .build();
     let mut guest = Guest::boot(&xen);
     let setup = setup_for("xvda", &jobs).expect("one job").expect("on this disk");
     let mut device = guest.connect(XVDA, &setup).expect("a disk");

@@ -13,10 +13,10 @@ use std::error::Error;
 use std::process::{Command, ExitCode};
 
 use drivers::blkfront::{Broken, GrantMode, Operation, Setup};
+use model::fixture::{Machine, XVDA};
 use model::guest::Device;
 use model::{Disk, Guest, ModelXen};
 
-const XVDA: u32 = 51712;
 const BYTES: u32 = 4096;
 const SECTORS: u64 = 1024;
 const READS: u64 = 4096;
@@ -59,8 +59,9 @@ fn read(xen: &ModelXen, device: &mut Device<'_>, iodepth: u32, reads: u64) -> Re
 
 /// The program that is counted.
 fn work(mode: GrantMode, iodepth: u32) -> Result<(), Box<dyn Error>> {
-    let xen = ModelXen::seeded(1);
-    xen.attach(Disk { deaf: Some(1 << 30), service_ns: 1000..2000, ..Disk::new(XVDA, SECTORS) });
+    let xen = Machine::seeded(1)
+        .disk(Disk { deaf: Some(1 << 30), service_ns: 1000..2000, ..Disk::new(XVDA, SECTORS) })
+        .build();
     let mut guest = Guest::boot(&xen);
     let setup = Setup { grants: mode, queues: 1, slots: iodepth, pages_per_slot: 1 };
     let mut device = guest.connect(XVDA, &setup)?;

@@ -8,7 +8,7 @@
 //! From the bottom to the top: [`memory`], [`grants`], [`events`] and [`agenda`] are the machine;
 //! [`xen`] is the hypervisor; [`xenstored`], [`console`] and [`blkback`] are the peers; [`world`]
 //! steps them; [`hypervisor`] is the seam; [`guest`] is a small guest for tests, [`workload`] its
-//! checked I/O, and [`soak`] a whole life of it.
+//! checked I/O, and [`soak`] a whole life of it; [`fixture`] is what tests begin with.
 //!
 //! The model is strict: a guest that frees a page which somebody can still reach, writes to a page
 //! after it freed it, or sends what no backend may be sent, fails its test.
@@ -26,6 +26,7 @@ pub mod agenda;
 pub mod blkback;
 pub mod console;
 pub mod events;
+pub mod fixture;
 pub mod grants;
 pub mod guest;
 pub mod hypervisor;

@@ -16,6 +16,7 @@ use xen_abi::xenstore::Header;
 use xen_abi::{DomId, Port};
 
 use crate::blkback::{Disk, Lie, Mischief};
+use crate::fixture::vdev;
 use crate::guest::Guest;
 use crate::hypervisor::ModelXen;
 use crate::workload::{Failure, Workload};
@@ -30,8 +31,6 @@ const PAGES_MAX: usize = 512;
 const QUEUES_MAX: u32 = 4;
 /// Most slots of a queue: four pages of ring, which are found also where many are lost.
 const SLOTS_MAX: u32 = drivers::ring::entries(2);
-/// First disk's number.
-const XVDA: u32 = 51712;
 
 /// What was done and injected.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,7 +79,7 @@ pub fn run_seed(seed: u64, ios: u64) -> Result<Tally, String> {
     let xen = ModelXen::new(Config { seed, pages: 2048, grant_frames: 8 });
     let mut tally = Tally { seeds: 1, ..Tally::default() };
     for index in 0..DISKS {
-        xen.attach(draw_disk(&mut rng, XVDA + 16 * index as u32));
+        xen.attach(draw_disk(&mut rng, vdev(index as u32)));
     }
     surround(&xen, &mut rng, &mut tally);
     let mut guest = Guest::boot(&xen);
@@ -190,7 +189,7 @@ fn episode<'a>(
         pages_per_slot,
     };
     let mut device = guest
-        .connect(XVDA + 16 * index as u32, &setup)
+        .connect(vdev(index as u32), &setup)
         .map_err(|error| format!("an honest handshake failed: {error}"))?;
     tally.connects += 1;
 

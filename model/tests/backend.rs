@@ -8,24 +8,21 @@ use drivers::Hypervisor;
 use drivers::blkfront::{ConnectError, GrantMode};
 use drivers::xenstore::Error;
 use load::engine::{self, RunError, Verdict};
+use model::fixture::{Machine, XVDA, vdev};
 use model::guest::{engine_disk, setup};
 use model::{Disk, Guest, ModelXen};
 use xen_abi::xenbus::XenbusState;
 use xen_abi::xenstore::MessageType;
 
-const XVDA: u32 = 51712;
-
 /// X8: `xl block-detach` writes this, and waits until the frontend has closed.
 #[test]
 fn x8_a_backend_that_is_to_close_is_seen_by_a_watch() {
     for seed in 0..20 {
-        let xen = ModelXen::seeded(seed);
-        xen.attach(Disk::new(XVDA, 512));
-        xen.attach(Disk::new(XVDA + 16, 512));
+        let xen = Machine::seeded(seed).disks(2, 512).build();
         let mut guest = Guest::boot(&xen);
         let watch = guest.store.new_watch().unwrap();
         let soon = |xen: &ModelXen| xen.now_ns() + 1_000_000_000;
-        let devices = [XVDA, XVDA + 16].map(|vdev| {
+        let devices = [0, 1].map(vdev).map(|vdev| {
             let device = guest.connect(vdev, &setup(GrantMode::Persistent)).unwrap();
             device.backend().watch(&mut guest.store, watch).unwrap();
             assert_eq!(guest.store.wait_fired(watch, soon(&xen)), Ok(true), "the first event");
@@ -54,8 +51,7 @@ fn x8_a_backend_that_is_to_close_is_seen_by_a_watch() {
 
 #[test]
 fn x10_a_backend_that_is_gone_is_told_from_a_silent_one() {
-    let xen = ModelXen::seeded(1);
-    xen.attach(Disk::new(XVDA, 512));
+    let xen = Machine::seeded(1).disk(Disk::new(XVDA, 512)).build();
     let mut guest = Guest::boot(&xen);
     let mut device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
     let backend = device.backend();
@@ -89,8 +85,7 @@ fn never_begins(keys: &[(&str, &str)]) -> (ConnectError, u64) {
     let mut disk = Disk::new(XVDA, 512);
     disk.keys.push(("state", Some("1".into())));
     disk.states.push((XenbusState::Initialising, "1"));
-    let xen = ModelXen::seeded(1);
-    xen.attach(disk);
+    let xen = Machine::seeded(1).disk(disk).build();
     let path = xen.world().disks[0].path().to_string();
     keys.iter().for_each(|(key, value)| xen.world().set(&format!("{path}/{key}"), value));
     let mut guest = Guest::boot(&xen);
@@ -133,8 +128,7 @@ fn x10_a_look_at_a_backend_is_over_in_the_time_of_one_request() {
     let mut disk = Disk::new(XVDA, 512);
     disk.keys.push(("state", Some("1".into())));
     disk.states.push((XenbusState::Initialising, "1"));
-    let xen = ModelXen::seeded(1);
-    xen.attach(disk);
+    let xen = Machine::seeded(1).disk(disk).build();
     let mut guest = Guest::boot(&xen);
     let looks = Rc::new(Cell::new(0));
     let counted = looks.clone();
@@ -152,8 +146,7 @@ fn x10_a_look_at_a_backend_is_over_in_the_time_of_one_request() {
 
 #[test]
 fn x10_conflicts_without_end_hold_a_connect_up_for_the_time_of_one_request() {
-    let xen = ModelXen::seeded(1);
-    xen.attach(Disk::new(XVDA, 512));
+    let xen = Machine::seeded(1).disk(Disk::new(XVDA, 512)).build();
     xen.world().store.contention = 16;
     let mut guest = Guest::boot(&xen);
     let start_ns = xen.now_ns();
@@ -177,8 +170,7 @@ fn x10_advice_is_on_the_backend_that_there_is() {
 fn a7_pages_that_a_failed_connect_leaves_with_the_backend_are_told() {
     let mut disk = Disk { clings: true, ..Disk::new(XVDA, 512) };
     disk.keys.push(("sectors", Some("0".into())));
-    let xen = ModelXen::seeded(1);
-    xen.attach(disk);
+    let xen = Machine::seeded(1).disk(disk).build();
     let mut guest = Guest::boot(&xen);
     let error = guest.connect(XVDA, &setup(GrantMode::Persistent)).map(drop).unwrap_err();
     let ConnectError::Kept { error, quarantined_pages } = error else { panic!("{error}") };
@@ -188,8 +180,7 @@ fn a7_pages_that_a_failed_connect_leaves_with_the_backend_are_told() {
 
 #[test]
 fn x10_a_xenstore_that_died_is_blamed_and_not_the_backend() {
-    let xen = ModelXen::seeded(1);
-    xen.attach(Disk::new(XVDA, 512));
+    let xen = Machine::seeded(1).disk(Disk::new(XVDA, 512)).build();
     let mut guest = Guest::boot(&xen);
     let device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
     xen.world().store.is_stopped = true;
@@ -198,8 +189,7 @@ fn x10_a_xenstore_that_died_is_blamed_and_not_the_backend() {
     // A backend that does not answer is no xenstore that failed.
     let mut disk = Disk::new(XVDA, 512);
     disk.states.extend([(XenbusState::Closing, "4"), (XenbusState::Closed, "4")]);
-    let xen = ModelXen::seeded(1);
-    xen.attach(disk);
+    let xen = Machine::seeded(1).disk(disk).build();
     let mut guest = Guest::boot(&xen);
     let device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
     let left = guest.disconnect(device);

@@ -9,42 +9,23 @@ use drivers::hypervisor::Hypervisor;
 use drivers::ring::{ENTRIES, FrontRing};
 use drivers::xenstore::Transaction;
 use model::blkback::ring::BackRing;
+use model::fixture::{Machine, XVDA, assert_nothing_is_left, noise, vdev};
 use model::guest::{self, free_run, perform, setup, shared_run};
 use model::{Config, Disk, Guest, ModelXen, Workload};
 use xen_abi::DomId;
 use xen_abi::blkif::{MAX_SEGMENTS, Request, Segment};
 
-const XVDA: u32 = 51712;
-
-/// Bytes that are different everywhere.
-fn noise(len: u64, seed: u64) -> Vec<u8> {
-    let mut bytes = vec![0; len as usize];
-    fastrand::Rng::with_seed(seed).fill(&mut bytes);
-    bytes
-}
-
-/// Nothing of the guest's is left with anybody.
-fn assert_all_given_back(xen: &ModelXen) {
-    let world = xen.world();
-    assert_eq!(world.xen.pages_out(), 0, "pages");
-    assert_eq!(world.xen.grants.standing(), 0, "mappings");
-    assert_eq!(world.xen.events.open_ports(), 2, "ports");
-    assert_eq!(world.store.guest_watches(), 0, "watches");
-    assert_eq!(world.store.open_transactions(), 0, "transactions");
-}
-
 #[test]
 fn data_is_right_in_every_grant_mode_and_nothing_is_left_behind() {
     for seed in 0..40 {
         for mode in GrantMode::ALL {
-            let xen = ModelXen::seeded(seed);
             let mut disk = Disk::new(XVDA, 1024);
             disk.persistent = seed % 2 == 0;
             disk.backend = DomId(if seed % 3 == 0 { 0 } else { 7 });
             disk.persistent_max = if seed % 4 == 0 { 20 } else { 1056 };
-            let disk = xen.attach(disk);
+            let xen = Machine::seeded(seed).disk(disk).build();
             let content = noise(1024 * 512, seed);
-            xen.world().disks[disk].data.clone_from(&content);
+            xen.world().disks[0].data.clone_from(&content);
 
             let mut guest = Guest::boot(&xen);
             let setup = Setup {
@@ -63,7 +44,7 @@ fn data_is_right_in_every_grant_mode_and_nothing_is_left_behind() {
             let persistent = mode.is_persistent() && seed % 2 == 0;
             {
                 let world = xen.world();
-                let back = &world.disks[disk];
+                let back = &world.disks[0];
                 assert!(back.data == work.shadow, "the disk holds what was written");
                 assert_eq!(back.stats.reads, counters.reads);
                 assert_eq!(back.stats.writes, counters.writes);
@@ -82,7 +63,7 @@ fn data_is_right_in_every_grant_mode_and_nothing_is_left_behind() {
             assert_eq!(permitted, 1 + if mode.is_persistent() { granted_once } else { 0 });
             let down = guest.disconnect(device);
             assert_eq!((down.quarantined_pages, down.timed_out), (0, false));
-            assert_all_given_back(&xen);
+            assert_nothing_is_left(&xen);
         }
     }
 }
@@ -93,15 +74,17 @@ fn requests_of_many_pages() {
         [(256, 256), (256, 12), (32, 32), (32, 40), (11, 12), (0, 256)].into_iter().enumerate()
     {
         for mode in GrantMode::ALL {
-            let xen = ModelXen::new(Config { pages: 2200, ..Config::seeded(seed as u64) });
-            let disk = xen.attach(Disk {
-                indirect_max,
-                persistent: seed % 2 == 0,
-                persistent_max: if seed % 3 == 0 { 1056 } else { 40 },
-                ..Disk::new(XVDA, 4096)
-            });
+            let xen = Machine::seeded(seed as u64)
+                .pages(2200)
+                .disk(Disk {
+                    indirect_max,
+                    persistent: seed % 2 == 0,
+                    persistent_max: if seed % 3 == 0 { 1056 } else { 40 },
+                    ..Disk::new(XVDA, 4096)
+                })
+                .build();
             let content = noise(4096 * 512, seed as u64);
-            xen.world().disks[disk].data.clone_from(&content);
+            xen.world().disks[0].data.clone_from(&content);
             let mut guest = Guest::boot(&xen);
             let setup = Setup { grants: mode, queues: 1, slots: 4, pages_per_slot };
             let mut device = guest.connect(XVDA, &setup).unwrap();
@@ -115,24 +98,23 @@ fn requests_of_many_pages() {
                 assert_eq!(done.result, Ok(()));
                 device.queues[0].release(done.slot);
             }
-            let now = xen.world().disks[disk].data.clone();
+            let now = xen.world().disks[0].data.clone();
             assert!(now[4096..4096 + most as usize].iter().all(|&byte| byte == 0));
             let mut work = Workload::new(seed as u64, now, 512, most, 8);
             work.run(&xen, &mut device, 200, 4).unwrap();
-            assert!(xen.world().disks[disk].data == work.shadow);
-            assert_eq!(xen.world().disks[disk].stats.rejected, 0);
+            assert!(xen.world().disks[0].data == work.shadow);
+            assert_eq!(xen.world().disks[0].stats.rejected, 0);
             let granted_once = 4 * (pages_per_slot as u64 + 1);
             assert_eq!(device.queues[0].counters().grants == granted_once, mode.is_persistent());
             guest.disconnect(device);
-            assert_all_given_back(&xen);
+            assert_nothing_is_left(&xen);
         }
     }
 }
 
 #[test]
 fn looking_without_an_event_is_no_storm() {
-    let xen = ModelXen::seeded(15);
-    xen.attach(Disk::new(XVDA, 64));
+    let xen = Machine::seeded(15).disk(Disk::new(XVDA, 64)).build();
     let mut guest = Guest::boot(&xen);
     let mut device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
     for _ in 0..20 {
@@ -143,8 +125,7 @@ fn looking_without_an_event_is_no_storm() {
 
 #[test]
 fn rings_of_several_pages() {
-    let xen = ModelXen::seeded(13);
-    let disk = xen.attach(Disk::new(XVDA, 1024));
+    let xen = Machine::seeded(13).disk(Disk::new(XVDA, 1024)).build();
     let mut guest = Guest::boot(&xen);
     let mut shadow = vec![0; 1024 * 512];
     // Up and down, so that what one connect wrote is in the way of the next.
@@ -167,9 +148,9 @@ fn rings_of_several_pages() {
             let mut work = Workload::new(round as u64, shadow, 512, 512, 8);
             work.run(&xen, &mut device, 1500, slots as usize).unwrap();
             shadow = work.shadow;
-            assert!(xen.world().disks[disk].data == shadow);
+            assert!(xen.world().disks[0].data == shadow);
             guest.disconnect(device);
-            assert_all_given_back(&xen);
+            assert_nothing_is_left(&xen);
         }
     }
 }
@@ -177,8 +158,9 @@ fn rings_of_several_pages() {
 #[test]
 fn a_backend_with_smaller_rings_names_its_limit() {
     for (order_max, most) in [(0, 32), (1, 64), (3, 256)] {
-        let xen = ModelXen::seeded(14);
-        xen.attach(Disk { ring_order_max: order_max, ..Disk::new(XVDA, 64) });
+        let xen = Machine::seeded(14)
+            .disk(Disk { ring_order_max: order_max, ..Disk::new(XVDA, 64) })
+            .build();
         let mut guest = Guest::boot(&xen);
         let connect = |guest: &mut Guest<'_>, slots| {
             let setup =
@@ -190,16 +172,15 @@ fn a_backend_with_smaller_rings_names_its_limit() {
         assert_eq!(error, ConnectError::RingTooSmall { slots: most + 1, most });
         let advice = format!("use iodepth={most} or less for each of ringmark_queues");
         assert!(error.to_string().ends_with(&advice), "{error}");
-        assert_all_given_back(&xen);
+        assert_nothing_is_left(&xen);
         assert_eq!(connect(&mut guest, most), Ok(Disconnected::default()));
     }
 }
 
 #[test]
 fn discards_reach_the_disk_when_it_offers_them() {
-    let xen = ModelXen::seeded(12);
-    let disk = xen.attach(Disk::new(XVDA, 256));
-    xen.world().disks[disk].data.fill(7);
+    let xen = Machine::seeded(12).disk(Disk::new(XVDA, 256)).build();
+    xen.world().disks[0].data.fill(7);
     let mut guest = Guest::boot(&xen);
     let mut device = guest.connect(XVDA, &setup(GrantMode::PerRequest)).unwrap();
     let offered = Discard { granularity_bytes: 512, alignment_bytes: 0, secure: true };
@@ -212,16 +193,16 @@ fn discards_reach_the_disk_when_it_offers_them() {
         assert_eq!(done.result, Ok(()));
         device.queues[0].release(done.slot);
         let secure = u64::from(operation == Operation::SecureDiscard);
-        assert_eq!(xen.world().disks[disk].stats.secure_discards, secure);
+        assert_eq!(xen.world().disks[0].stats.secure_discards, secure);
     }
     let expected = |at: usize| if at / 512 % 128 == 127 { 7 } else { 0 };
-    assert!((0..256 * 512).all(|at| xen.world().disks[disk].data[at] == expected(at)));
+    assert!((0..256 * 512).all(|at| xen.world().disks[0].data[at] == expected(at)));
     let counters = device.queues[0].counters();
     assert_eq!((counters.discards, counters.grants), (2, 0));
     guest.disconnect(device);
 
     // A backend that does not offer it says so when it is asked all the same.
-    xen.world().disks[disk].disk.discard = false;
+    xen.world().disks[0].disk.discard = false;
     let mut device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
     assert_eq!(device.info().discard, None);
     let slot = device.queues[0].acquire().unwrap();
@@ -229,15 +210,14 @@ fn discards_reach_the_disk_when_it_offers_them() {
     assert_eq!(done.result, Err(IoError::NotSupported));
     device.queues[0].release(done.slot);
     guest.disconnect(device);
-    assert_all_given_back(&xen);
+    assert_nothing_is_left(&xen);
 }
 
 #[test]
 fn a_read_changes_its_own_bytes_and_no_others() {
     for mode in GrantMode::ALL {
-        let xen = ModelXen::seeded(15);
-        let disk = xen.attach(Disk::new(XVDA, 64));
-        xen.world().disks[disk].data.fill(1);
+        let xen = Machine::seeded(15).disk(Disk::new(XVDA, 64)).build();
+        xen.world().disks[0].data.fill(1);
         let mut guest = Guest::boot(&xen);
         let mut device = guest.connect(XVDA, &setup(mode)).unwrap();
         let slot = device.queues[0].acquire().unwrap();
@@ -248,32 +228,31 @@ fn a_read_changes_its_own_bytes_and_no_others() {
         assert_eq!((&now[..512], &now[512..]), (&[1; 512][..], &[2; 4096 - 512][..]), "{mode}");
         device.queues[0].release(done.slot);
         guest.disconnect(device);
-        assert_all_given_back(&xen);
+        assert_nothing_is_left(&xen);
     }
 }
 
 #[test]
 fn a_disk_can_be_connected_again_in_another_mode() {
-    let xen = ModelXen::seeded(3);
-    let disk = xen.attach(Disk::new(XVDA, 256));
+    let xen = Machine::seeded(3).disk(Disk::new(XVDA, 256)).build();
     let mut guest = Guest::boot(&xen);
     let mut shadow = vec![0; 256 * 512];
     for (round, mode) in GrantMode::ALL.into_iter().cycle().take(9).enumerate() {
         let mut device = guest.connect(XVDA, &setup(mode)).unwrap();
-        assert_eq!(xen.world().disks[disk].stats.connects, round as u64 + 1);
+        assert_eq!(xen.world().disks[0].stats.connects, round as u64 + 1);
         let mut work = Workload::new(round as u64, shadow, 512, 4096, 8);
         work.run(&xen, &mut device, 100, 16).unwrap();
         shadow = work.shadow;
         guest.disconnect(device);
-        assert_all_given_back(&xen);
+        assert_nothing_is_left(&xen);
     }
-    assert!(xen.world().disks[disk].data == shadow);
+    assert!(xen.world().disks[0].data == shadow);
 }
 
 #[test]
 fn eight_disks_at_once() {
     let xen = ModelXen::seeded(5);
-    let vdevs: Vec<u32> = (0..8).map(|n| XVDA + 16 * n).collect();
+    let vdevs: Vec<u32> = (0..8).map(vdev).collect();
     for &vdev in vdevs.iter().rev() {
         xen.attach(Disk::new(vdev, 256));
     }
@@ -300,15 +279,14 @@ fn eight_disks_at_once() {
         assert!(work.shadow == back.data);
     }
     drop(world);
-    assert_all_given_back(&xen);
+    assert_nothing_is_left(&xen);
 }
 
 #[test]
 fn a_read_only_disk_says_so_and_stays_as_it_is() {
-    let xen = ModelXen::seeded(6);
     let mut disk = Disk::new(XVDA, 64);
     (disk.read_only, disk.cdrom, disk.flush) = (true, true, false);
-    let disk = xen.attach(disk);
+    let xen = Machine::seeded(6).disk(disk).build();
     let mut guest = Guest::boot(&xen);
     let mut device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
     let info = *device.info();
@@ -327,55 +305,52 @@ fn a_read_only_disk_says_so_and_stays_as_it_is() {
         assert_eq!(done.result, Err(error));
         slot = done.slot;
     }
-    assert_eq!(xen.world().disks[disk].data, vec![0; 64 * 512]);
+    assert_eq!(xen.world().disks[0].data, vec![0; 64 * 512]);
     guest.disconnect(device);
-    assert_all_given_back(&xen);
+    assert_nothing_is_left(&xen);
 }
 
 #[test]
 fn large_logical_sectors() {
-    let xen = ModelXen::seeded(8);
     let mut disk = Disk::new(XVDA, 800);
     disk.sector_bytes = 4096;
-    let disk = xen.attach(disk);
+    let xen = Machine::seeded(8).disk(disk).build();
     let mut guest = Guest::boot(&xen);
     let mut device = guest.connect(XVDA, &setup(GrantMode::PerRequest)).unwrap();
     assert_eq!(device.info().logical_sector_bytes, 4096);
     assert_eq!(device.info().sectors, 800);
     let mut work = Workload::new(1, vec![0; 800 * 512], 4096, 4096, 8);
     work.run(&xen, &mut device, 200, 32).unwrap();
-    assert!(xen.world().disks[disk].data == work.shadow);
+    assert!(xen.world().disks[0].data == work.shadow);
 
     // The backend checks the alignment of each request.
     let slot = device.queues[0].acquire().unwrap();
     let done = perform(&xen, &mut device, slot, Operation::Read, 1, 512);
     assert_eq!(done.unwrap().unwrap().result, Err(IoError::Failed(-1)));
-    assert_eq!(xen.world().disks[disk].stats.rejected, 1);
+    assert_eq!(xen.world().disks[0].stats.rejected, 1);
     guest.disconnect(device);
 }
 
 #[test]
 fn idle_grants_are_unmapped_and_mapped_again_unannounced() {
-    let xen = ModelXen::seeded(9);
-    let disk = xen.attach(Disk::new(XVDA, 64));
+    let xen = Machine::seeded(9).disk(Disk::new(XVDA, 64)).build();
     let mut guest = Guest::boot(&xen);
     let mut device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
     let mut work = Workload::new(2, vec![0; 64 * 512], 512, 4096, 8);
     work.run(&xen, &mut device, 100, 4).unwrap();
-    assert!(xen.world().disks[disk].kept_grants() >= 4);
+    assert!(xen.world().disks[0].kept_grants() >= 4);
     xen.pass_ns(61_000_000_000);
     work.run(&xen, &mut device, 1, 1).unwrap();
-    assert_eq!(xen.world().disks[disk].kept_grants(), 1);
+    assert_eq!(xen.world().disks[0].kept_grants(), 1);
     work.run(&xen, &mut device, 100, 32).unwrap();
-    assert!(xen.world().disks[disk].kept_grants() > 1);
+    assert!(xen.world().disks[0].kept_grants() > 1);
     guest.disconnect(device);
-    assert_all_given_back(&xen);
+    assert_nothing_is_left(&xen);
 }
 
 #[test]
 fn an_event_that_cannot_be_sent_breaks_the_device() {
-    let xen = ModelXen::seeded(12);
-    xen.attach(Disk::new(XVDA, 64));
+    let xen = Machine::seeded(12).disk(Disk::new(XVDA, 64)).build();
     let mut guest = Guest::boot(&xen);
     let mut device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
     let slot = device.queues[0].acquire().unwrap();
@@ -389,10 +364,9 @@ fn an_event_that_cannot_be_sent_breaks_the_device() {
 
 /// Connects a disk of 128 sectors whose backend takes so many pages, and submits one request.
 fn submit(pages_max: usize, pages_per_slot: usize, operation: Operation, sector: u64, bytes: u32) {
-    let xen = ModelXen::seeded(11);
     let mut disk = Disk::new(XVDA, 128);
     disk.indirect_max = pages_max;
-    xen.attach(disk);
+    let xen = Machine::seeded(11).disk(disk).build();
     let mut guest = Guest::boot(&xen);
     let setup = Setup { grants: GrantMode::Persistent, queues: 1, slots: 1, pages_per_slot };
     let mut device = guest.connect(XVDA, &setup).unwrap();
@@ -425,8 +399,7 @@ fn a_request_that_must_not_be_is_never_put() {
 #[test]
 fn the_same_seed_is_the_same_run() {
     let run = |seed| {
-        let xen = ModelXen::seeded(seed);
-        xen.attach(Disk::new(XVDA, 256));
+        let xen = Machine::seeded(seed).disk(Disk::new(XVDA, 256)).build();
         let mut guest = Guest::boot(&xen);
         let mut device = guest.connect(XVDA, &setup(GrantMode::PersistentCopy)).unwrap();
         let mut work = Workload::new(seed, vec![0; 256 * 512], 512, 4096, 8);
@@ -452,7 +425,7 @@ fn without_resources_nothing_is_kept() {
         let mut guest = Guest::boot(&xen);
         let error = guest.connect(XVDA, &guest::setup(GrantMode::Persistent)).unwrap_err();
         println!("{error}");
-        assert_all_given_back(&xen);
+        assert_nothing_is_left(&xen);
         let state = guest.store.read(Transaction::NONE, "device/vbd/51712/state").unwrap();
         assert_eq!(state, "6", "the backend is told that nobody comes");
     }
@@ -460,8 +433,7 @@ fn without_resources_nothing_is_kept() {
 
 #[test]
 fn a_backend_sees_all_keys_or_none() {
-    let xen = ModelXen::seeded(16);
-    xen.attach(Disk::new(XVDA, 64));
+    let xen = Machine::seeded(16).disk(Disk::new(XVDA, 64)).build();
     xen.world().store.contention = 16;
     let mut guest = Guest::boot(&xen);
     let error = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap_err();
@@ -470,7 +442,7 @@ fn a_backend_sees_all_keys_or_none() {
         let node = format!("/local/domain/1/device/vbd/{XVDA}/{key}");
         assert_eq!(xen.world().store.tree.text(&node), "", "{key}");
     }
-    assert_all_given_back(&xen);
+    assert_nothing_is_left(&xen);
 }
 
 #[test]

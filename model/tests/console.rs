@@ -3,6 +3,7 @@
 use drivers::Hypervisor;
 use drivers::console::Console;
 use model::ModelXen;
+use model::fixture::open_console;
 
 #[test]
 fn all_text_arrives_in_order() {
@@ -10,8 +11,7 @@ fn all_text_arrives_in_order() {
         let xen = ModelXen::seeded(seed);
         // Now and then the daemon is done with all before the guest goes to sleep.
         xen.world().xen.call_ns = [0, 5_000_000][seed as usize % 2];
-        let (port, page) = xen.console_channel();
-        let mut console = Console::new(&xen, port, page);
+        let mut console = open_console(&xen);
         let mut expected = String::new();
         for line in 0..200 {
             let text = format!("line {line} {}\n", "x".repeat(line % 97));
@@ -32,8 +32,7 @@ fn all_text_arrives_in_order() {
 #[test]
 fn the_daemon_is_told_of_whole_lines() {
     let xen = ModelXen::seeded(1);
-    let (port, page) = xen.console_channel();
-    let mut console = Console::new(&xen, port, page);
+    let mut console = open_console(&xen);
     console.write("half");
     xen.pass_ns(1_000_000_000);
     assert_eq!(xen.world().console.shown, b"");
@@ -46,8 +45,8 @@ fn the_daemon_is_told_of_whole_lines() {
 fn all_keys_arrive_in_order() {
     for seed in 0..50 {
         let xen = ModelXen::seeded(seed);
-        let (port, page) = xen.console_channel();
-        let mut console = Console::new(&xen, port, page);
+        let mut console = open_console(&xen);
+        let port = xen.console_channel().0;
         let typed: Vec<u8> = (0..5000u32).map(|n| n as u8).collect();
         {
             let mut world = xen.world();
@@ -74,8 +73,8 @@ fn all_keys_arrive_in_order() {
 #[test]
 fn who_does_not_wait_gets_a_whole_text_shown_or_none() {
     let xen = ModelXen::seeded(1);
-    let (port, page) = xen.console_channel();
-    let mut console = Console::new(&xen, port, page);
+    let mut console = open_console(&xen);
+    let page = xen.console_channel().1;
     xen.world().console.stopped = true;
     let start_ns = xen.now_ns();
     let room = page.output.len();
@@ -99,8 +98,7 @@ fn who_does_not_wait_gets_a_whole_text_shown_or_none() {
 #[test]
 fn a_daemon_that_stops_costs_some_seconds_once() {
     let xen = ModelXen::seeded(1);
-    let (port, page) = xen.console_channel();
-    let mut console = Console::new(&xen, port, page);
+    let mut console = open_console(&xen);
     xen.world().console.stopped = true;
     // There is room, but nobody takes anything.
     console.write("short\n");
@@ -137,8 +135,7 @@ const LINES: [&[&str]; 4] = [&["a line\n"], &["a ", "line", "\n"], &["\n"], &["t
 fn a_stuck_reader_costs_one_patience_for_all_lines() {
     for pieces in LINES {
         let xen = ModelXen::seeded(1);
-        let (port, page) = xen.console_channel();
-        let mut console = Console::new(&xen, port, page);
+        let mut console = open_console(&xen);
         xen.world().console.stopped = true;
         let start_ns = xen.now_ns();
         for _ in 0..3000 {
@@ -158,8 +155,7 @@ fn a_stuck_reader_costs_one_patience_for_all_lines() {
 fn what_a_reader_missed_is_told_when_it_comes_back() {
     for seed in 0..40 {
         let xen = ModelXen::seeded(seed);
-        let (port, page) = xen.console_channel();
-        let mut console = Console::new(&xen, port, page);
+        let mut console = open_console(&xen);
         let line = |n: u32| format!("line {n} {}\n", "x".repeat(seed as usize));
         let write = |console: &mut Console<'_, ModelXen>, n: u32| {
             let text = line(n);
@@ -195,8 +191,8 @@ fn what_a_reader_missed_is_told_when_it_comes_back() {
 #[test]
 fn a_reader_that_comes_back_for_the_end_hears_of_the_gap() {
     let xen = ModelXen::seeded(1);
-    let (port, page) = xen.console_channel();
-    let mut console = Console::new(&xen, port, page);
+    let mut console = open_console(&xen);
+    let page = xen.console_channel().1;
     xen.world().console.stopped = true;
     console.write(&"z".repeat(page.output.len() + 7));
     assert!(!console.try_write("no room\n"));
@@ -217,8 +213,8 @@ fn a_reader_that_comes_back_for_the_end_hears_of_the_gap() {
 #[test]
 fn a_trickle_is_not_waited_for() {
     let xen = ModelXen::seeded(1);
-    let (port, page) = xen.console_channel();
-    let mut console = Console::new(&xen, port, page);
+    let mut console = open_console(&xen);
+    let page = xen.console_channel().1;
     xen.world().console.stopped = true;
     console.write(&"z".repeat(page.output.len() + 1));
     let (start_ns, prod) = (xen.now_ns(), page.out_prod.load(std::sync::atomic::Ordering::SeqCst));
@@ -234,8 +230,8 @@ fn a_trickle_is_not_waited_for() {
 #[test]
 fn who_does_not_wait_leaves_room_for_the_gap() {
     let xen = ModelXen::seeded(1);
-    let (port, page) = xen.console_channel();
-    let mut console = Console::new(&xen, port, page);
+    let mut console = open_console(&xen);
+    let page = xen.console_channel().1;
     xen.world().console.stopped = true;
     console.write(&format!("{}\n", "z".repeat(page.output.len())));
     page.out_cons.fetch_add(150, std::sync::atomic::Ordering::SeqCst);
@@ -248,8 +244,8 @@ fn who_does_not_wait_leaves_room_for_the_gap() {
 #[test]
 fn each_gap_is_told_for_itself() {
     let xen = ModelXen::seeded(1);
-    let (port, page) = xen.console_channel();
-    let mut console = Console::new(&xen, port, page);
+    let mut console = open_console(&xen);
+    let page = xen.console_channel().1;
     for lost in [5, 9] {
         xen.world().console.stopped = true;
         console.write(&"z".repeat(page.output.len() + lost));

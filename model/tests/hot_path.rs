@@ -3,10 +3,10 @@
 
 use drivers::blkfront::{Counters, GrantMode, Operation, Setup};
 use drivers::hypervisor::Hypervisor;
+use model::fixture::{Machine, XVDA};
 use model::guest::Device;
 use model::{Disk, Guest, ModelXen};
 
-const XVDA: u32 = 51712;
 const READS: u64 = 1000;
 
 /// Keeps `depth` reads in flight until all are done.
@@ -37,8 +37,7 @@ fn read_all(xen: &ModelXen, device: &mut Device<'_>, depth: u64) {
 
 /// Counters of the reads alone, and how often anything was allocated meanwhile.
 fn measure(mode: GrantMode, depth: u32) -> (Counters, u64) {
-    let xen = ModelXen::seeded(1);
-    xen.attach(Disk::new(XVDA, 512));
+    let xen = Machine::seeded(1).disk(Disk::new(XVDA, 512)).build();
     let mut guest = Guest::boot(&xen);
     let setup = Setup { grants: mode, queues: 1, slots: depth, pages_per_slot: 1 };
     let mut device = guest.connect(XVDA, &setup).unwrap();

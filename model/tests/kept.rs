@@ -1,14 +1,14 @@
 //! Which pages a backend keeps mapped, as the guest counts it: by the marks of its own grant table,
 //! after a job, held against what the backend has.
 
-use drivers::blkfront::{self, GrantMode, Operation, Setup, Vdev};
-use load::engine::{self, Outcome, Verdict};
-use load::plan::setup_for;
-use model::guest::{Device, engine_disk, perform, setup};
-use model::{Config, Disk, Guest, ModelXen};
+use std::slice::from_mut;
+
+use drivers::blkfront::{self, GrantMode, Operation, Setup};
+use model::fixture::{Machine, XVDA, connect, run_line, vdev};
+use model::guest::{perform, setup};
+use model::{Disk, Guest};
 use results::{JobResult, PagesKept};
 
-const XVDA: u32 = 51712;
 const SECTORS: u64 = 16384;
 
 /// A backend that keeps at most so many pages of a ring.
@@ -18,29 +18,15 @@ fn keeps(persistent_max: usize) -> Disk {
 
 /// What the guest counts, and what the backend has, after `line` on this disk.
 fn counted(seed: u64, disk: Disk, line: &str) -> (JobResult, usize) {
-    let xen = ModelXen::new(Config { pages: 5000, grant_frames: 16, ..Config::seeded(seed) });
-    xen.attach(disk);
+    let xen = Machine::seeded(seed).pages(5000).grant_frames(16).disk(disk).build();
     let mut guest = Guest::boot(&xen);
-    let mut device = connect(&mut guest, XVDA, line);
-    let outcome = run(&xen, &mut [&mut device], line);
+    let mut device = connect(&mut guest, XVDA, &fio_job::parse(line).unwrap());
+    let outcome = run_line(&xen, from_mut(&mut device), line);
     assert_eq!((&outcome.error, &outcome.first_failure), (&None, &None));
     let kept = xen.world().disks[0].kept_grants();
     guest.disconnect(device);
     let result = JobResult::sum(&outcome.results).expect("a job");
     (result, kept)
-}
-
-fn connect<'a>(guest: &mut Guest<'a>, vdev: u32, line: &str) -> Device<'a> {
-    let jobs = fio_job::parse(line).unwrap();
-    let setup = setup_for(&Vdev(vdev).to_string(), &jobs).unwrap().unwrap();
-    guest.connect(vdev, &setup).unwrap()
-}
-
-fn run(xen: &ModelXen, devices: &mut [&mut Device<'_>], line: &str) -> Outcome {
-    let names: Vec<String> = devices.iter().map(|device| device.vdev().to_string()).collect();
-    let disks = names.iter().zip(devices).map(|(name, device)| engine_disk(name, device));
-    let mut disks: Vec<_> = disks.collect();
-    engine::run(xen, fio_job::parse(line).unwrap(), &mut disks, &mut |_| Verdict::Continue)
 }
 
 #[test]
@@ -120,15 +106,16 @@ fn only_pages_that_requests_used_are_counted() {
 
 #[test]
 fn disks_and_queues_add_up_and_jobs_of_one_disk_do_not() {
-    let xen = ModelXen::seeded(34);
-    xen.attach(keeps(3));
-    xen.attach(Disk { persistent_max: 100, ..Disk::new(XVDA + 16, SECTORS) });
+    let xen = Machine::seeded(34)
+        .disk(keeps(3))
+        .disk(Disk { persistent_max: 100, ..Disk::new(vdev(1), SECTORS) })
+        .build();
     let mut guest = Guest::boot(&xen);
     let line = "rw=randread bs=4k iodepth=8 io_size=4m ringmark_queues=2 group_reporting \
                 --name=a --filename=xvda --name=b --filename=xvda --name=c --filename=xvda:xvdb";
-    let mut devices = [XVDA, XVDA + 16].map(|vdev| connect(&mut guest, vdev, line));
-    let [a, b] = &mut devices;
-    let outcome = run(&xen, &mut [a, b], line);
+    let jobs = fio_job::parse(line).unwrap();
+    let mut devices = [0, 1].map(|index| connect(&mut guest, vdev(index), &jobs));
+    let outcome = run_line(&xen, &mut devices, line);
     assert_eq!((&outcome.error, &outcome.first_failure), (&None, &None));
     let kept = |disk: usize| xen.world().disks[disk].kept_grants() as u32;
     // Three of a ring, of which there are two; what is in flight on each disk is up to the jobs.
@@ -143,13 +130,12 @@ fn disks_and_queues_add_up_and_jobs_of_one_disk_do_not() {
 
 #[test]
 fn what_was_read_before_the_job_is_not_the_jobs() {
-    let xen = ModelXen::seeded(38);
-    xen.attach(keeps(1056));
+    let xen = Machine::seeded(38).disk(keeps(1056)).build();
     let mut guest = Guest::boot(&xen);
     let line = |iodepth| format!("filename=xvda rw=read bs=4k iodepth={iodepth} size=1m");
-    let mut device = connect(&mut guest, XVDA, &line(20));
+    let mut device = connect(&mut guest, XVDA, &fio_job::parse(&line(20)).unwrap());
     for iodepth in [20, 3] {
-        let outcome = run(&xen, &mut [&mut device], &line(iodepth));
+        let outcome = run_line(&xen, from_mut(&mut device), &line(iodepth));
         let all = Some(PagesKept { used: iodepth, kept: iodepth });
         assert_eq!(outcome.results[0].pages_kept(), all);
     }
@@ -171,8 +157,7 @@ fn pages_that_are_idle_for_long_are_not_missed() {
 
 #[test]
 fn nothing_is_counted_before_a_request_or_while_one_is_in_flight() {
-    let xen = ModelXen::seeded(36);
-    xen.attach(keeps(1056));
+    let xen = Machine::seeded(36).disk(keeps(1056)).build();
     let mut guest = Guest::boot(&xen);
     let mut device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
     assert_eq!(device.queues[0].pages_kept(), Some(blkfront::PagesKept::default()));
@@ -204,8 +189,7 @@ fn nothing_is_counted_before_a_request_or_while_one_is_in_flight() {
 /// Old data behind the end of a write is wiped, whichever window it is of (XSA-403).
 #[test]
 fn a_new_window_forgets_no_old_data() {
-    let xen = ModelXen::seeded(37);
-    xen.attach(keeps(1056));
+    let xen = Machine::seeded(37).disk(keeps(1056)).build();
     xen.world().disks[0].data.fill(0xaa);
     let mut guest = Guest::boot(&xen);
     let setup = Setup { slots: 1, ..setup(GrantMode::Persistent) };

@@ -13,19 +13,15 @@ use drivers::grant::{GrantTable, TableFull};
 use drivers::hypervisor::{Access, NoFrame};
 use drivers::shared::SharedPage;
 use model::blkback::{Lie, Mischief};
+use model::fixture::{Machine, XVDA, vdev};
 use model::grants::MapError;
 use model::guest::{Device, setup};
-use model::{Config, Disk, GRANT_FRAMES_ROOM, Guest, ModelXen};
+use model::{GRANT_FRAMES_ROOM, Guest, ModelXen};
 use xen_abi::grant_table::GTF_PERMIT_ACCESS;
 use xen_abi::{DomId, Errno};
 
-const XVDA: u32 = 51712;
-
 fn machine() -> ModelXen {
-    let xen = ModelXen::seeded(1);
-    xen.attach(Disk::new(XVDA, 512));
-    xen.attach(Disk::new(XVDA + 16, 512));
-    xen
+    Machine::seeded(1).disks(2, 512).build()
 }
 
 #[test]
@@ -49,7 +45,7 @@ fn a6_a_full_table_names_whose_limit_it_is() {
         (room + 1, NoFrame::Room, "use fewer disks, or lower iodepth or bs"),
     ] {
         let frames = xens.min(room);
-        let xen = ModelXen::new(Config { grant_frames: xens as usize, ..Config::seeded(1) });
+        let xen = Machine::seeded(1).grant_frames(xens as usize).build();
         let mut table = GrantTable::new(&xen);
         let full = loop {
             if let Err(full) = table.reserve() {
@@ -210,7 +206,7 @@ fn r7_a_slot_of_another_queue_is_refused() {
             slot
         });
         let mut device = guest.connect(XVDA, &queues).unwrap();
-        let mut other = guest.connect(XVDA + 16, &queues).unwrap();
+        let mut other = guest.connect(vdev(1), &queues).unwrap();
         let [one, two] = &mut device.queues[..] else { unreachable!() };
         // Of the device's other queue, of another device's, of a device that is gone.
         refused(one.acquire().unwrap(), two);

@@ -2,6 +2,7 @@
 //! dead: not its backend, not xenstored, not the console. What they did meanwhile is there to see.
 
 use std::collections::BTreeMap;
+use std::slice::from_mut;
 
 use drivers::Hypervisor;
 use drivers::blkfront::{GrantMode, Setup};
@@ -11,10 +12,10 @@ use fs::ReadBlocks;
 use load::engine::{self, Verdict};
 use load::reader::BlockReader;
 use model::blkback::{Lie, Mischief};
+use model::fixture::{Machine, XVDA, open_console, run_line};
 use model::guest::engine_disk;
 use model::{Disk, Guest, ModelXen};
 
-const XVDA: u32 = 51712;
 const SECOND: u64 = 1_000_000_000;
 const SETUP: Setup =
     Setup { grants: GrantMode::Persistent, queues: 1, slots: 32, pages_per_slot: 1 };
@@ -30,12 +31,11 @@ const JOBS: [&str; 4] = [
 /// A whole life, from the first line on the console to the last, and how many calls it took.
 /// `pauses` are calls and lengths in nanoseconds.
 fn life(seed: u64, pauses: Vec<(u64, u64)>) -> (u64, Result<(), String>) {
-    let xen = ModelXen::seeded(seed);
-    xen.attach(Disk::new(XVDA, 1024));
+    let xen = Machine::seeded(seed).disk(Disk::new(XVDA, 1024)).build();
     xen.world().store.contention = 0;
     xen.world().xen.pauses = pauses;
-    let (port, page) = xen.console_channel();
-    let mut console = Console::new(&xen, port, page);
+    let mut console = open_console(&xen);
+    let (_port, _page) = xen.console_channel();
     let mut guest = Guest::boot(&xen);
     let done = work(&xen, &mut guest, &mut console);
     console.drain();
@@ -56,9 +56,7 @@ fn work<'a>(
     wrote.map_err(|e| format!("write: {e}"))?;
     let mut device = guest.connect(XVDA, &SETUP).map_err(|e| format!("connect: {e}"))?;
     for line in JOBS {
-        let jobs = fio_job::parse(line).unwrap();
-        let mut disks = [engine_disk("xvda", &mut device)];
-        let outcome = engine::run(xen, jobs, &mut disks, &mut |_| Verdict::Continue);
+        let outcome = run_line(xen, from_mut(&mut device), line);
         outcome.error.map_or(Ok(()), |e| Err(format!("{line}: {e}")))?;
         outcome.first_failure.map_or(Ok(()), |e| Err(format!("{line}: {e}")))?;
     }
@@ -117,8 +115,7 @@ fn r5_pauses_do_not_add_up() {
 /// A guest that is paused again and again still gives up who never answers.
 #[test]
 fn r5_a_dead_peer_is_given_up_in_spite_of_pauses() {
-    let xen = ModelXen::seeded(6);
-    xen.attach(Disk::new(XVDA, 1024));
+    let xen = Machine::seeded(6).disk(Disk::new(XVDA, 1024)).build();
     let mut guest = Guest::boot(&xen);
     let mut device = guest.connect(XVDA, &SETUP).unwrap();
     xen.world().disks[0].mischief = Mischief::of(Lie::Silent, 16);

@@ -3,11 +3,10 @@
 use drivers::Hypervisor;
 use drivers::blkfront::{ConnectError, Disconnected, GrantMode, Setup};
 use drivers::ring::ENTRIES;
-use load::engine::{self, Outcome, RunError, Verdict};
-use model::guest::{Device, engine_disk};
+use load::engine::{self, RunError};
+use model::fixture::{Machine, XVDA, assert_nothing_is_left, run_line, vdev};
 use model::{Disk, Guest, ModelXen, Workload};
 
-const XVDA: u32 = 51712;
 const SECTORS: u64 = 1024;
 
 /// So many queues for so many requests in all, one page each.
@@ -17,20 +16,7 @@ fn setup(grants: GrantMode, queues: u32, iodepth: u32) -> Setup {
 
 /// A machine with one disk.
 fn machine(seed: u64) -> ModelXen {
-    let xen = ModelXen::seeded(seed);
-    xen.attach(Disk::new(XVDA, SECTORS));
-    xen
-}
-
-/// Runs jobs on the devices, which are xvda, xvdb and so on.
-fn run(xen: &ModelXen, devices: &mut [Device<'_>], options: &str) -> Outcome {
-    let jobs = fio_job::parse(options).unwrap();
-    let mut disks: Vec<engine::Disk<'_, '_, ModelXen>> = ["xvda", "xvdb"]
-        .iter()
-        .zip(devices)
-        .map(|(name, device)| engine_disk(name, device))
-        .collect();
-    engine::run(xen, jobs, &mut disks, &mut |_| Verdict::Continue)
+    Machine::seeded(seed).disks(1, SECTORS).build()
 }
 
 #[test]
@@ -67,10 +53,7 @@ fn data_is_right_on_all_queues_and_nothing_is_left_behind() {
             assert!(device.queues.iter().all(|queue| queue.counters().reads > 100), "{setup:?}");
 
             assert_eq!(guest.disconnect(device), Disconnected::default());
-            let world = xen.world();
-            assert_eq!(world.xen.pages_out(), 0);
-            assert_eq!(world.xen.grants.standing(), 0);
-            assert_eq!(world.xen.events.open_ports(), 2);
+            assert_nothing_is_left(&xen);
         }
     }
 }
@@ -78,8 +61,8 @@ fn data_is_right_on_all_queues_and_nothing_is_left_behind() {
 #[test]
 fn a_backend_with_fewer_queues_names_its_limit() {
     for most in [1, 2, 4] {
-        let xen = ModelXen::seeded(22);
-        xen.attach(Disk { queues_max: most, ..Disk::new(XVDA, SECTORS) });
+        let xen =
+            Machine::seeded(22).disk(Disk { queues_max: most, ..Disk::new(XVDA, SECTORS) }).build();
         let mut guest = Guest::boot(&xen);
         let mut connect = |queues| -> Result<Disconnected, ConnectError> {
             let device = guest.connect(XVDA, &setup(GrantMode::Persistent, queues, 8))?;
@@ -107,14 +90,13 @@ fn out_of_memory_tells_what_all_queues_need() {
 
 #[test]
 fn a_job_goes_to_the_queue_with_the_fewest_in_flight() {
-    let xen = machine(24);
-    xen.attach(Disk::new(XVDA + 16, SECTORS));
+    let xen = Machine::seeded(24).disks(2, SECTORS).build();
     let mut guest = Guest::boot(&xen);
     let setup = setup(GrantMode::Persistent, 3, 12);
-    let mut devices = [XVDA, XVDA + 16].map(|vdev| guest.connect(vdev, &setup).unwrap());
+    let mut devices = [0, 1].map(vdev).map(|vdev| guest.connect(vdev, &setup).unwrap());
     let line = "filename=xvda:xvdb rw=randrw bs=4k iodepth=12 io_size=12000k norandommap \
                 ringmark_queues=3";
-    let outcome = run(&xen, &mut devices, line);
+    let outcome = run_line(&xen, &mut devices, line);
     assert_eq!((&outcome.error, &outcome.first_failure), (&None, &None));
     assert_eq!(outcome.results[0].counters.unwrap().requests, 3000);
     let shares: Vec<u64> = devices
@@ -128,14 +110,14 @@ fn a_job_goes_to_the_queue_with_the_fewest_in_flight() {
 
 #[test]
 fn a_result_tells_whether_all_backends_keep_pages_mapped() {
-    let xen = machine(27);
-    xen.attach(Disk { persistent: false, ..Disk::new(XVDA + 16, SECTORS) });
+    let forgetful = Disk { persistent: false, ..Disk::new(vdev(1), SECTORS) };
+    let xen = Machine::seeded(27).disks(1, SECTORS).disk(forgetful).build();
     let mut guest = Guest::boot(&xen);
     let setup = setup(GrantMode::Persistent, 2, 8);
-    let mut devices = [XVDA, XVDA + 16].map(|vdev| guest.connect(vdev, &setup).unwrap());
+    let mut devices = [0, 1].map(vdev).map(|vdev| guest.connect(vdev, &setup).unwrap());
     let line = "rw=read bs=4k iodepth=2 ringmark_queues=2 --name=a --filename=xvda \
                 --name=b --filename=xvdb --name=c --filename=xvda:xvdb";
-    let outcome = run(&xen, &mut devices, line);
+    let outcome = run_line(&xen, &mut devices, line);
     assert_eq!((&outcome.error, &outcome.first_failure), (&None, &None));
     let kept: Vec<bool> = outcome.results.iter().map(|one| one.marks().is_empty()).collect();
     assert_eq!(kept, [true, false, false]);
@@ -147,7 +129,7 @@ fn what_is_written_is_noise_on_every_queue() {
     let mut guest = Guest::boot(&xen);
     let mut devices = [guest.connect(XVDA, &setup(GrantMode::Persistent, 3, 6)).unwrap()];
     let line = "filename=xvda rw=write bs=4k iodepth=6 ringmark_queues=3";
-    let outcome = run(&xen, &mut devices, line);
+    let outcome = run_line(&xen, &mut devices, line);
     assert_eq!((&outcome.error, &outcome.first_failure), (&None, &None));
     let data = xen.world().disks[0].data.clone();
     // Behind what is put anew into each sector there is noise, which has few zeros.
@@ -164,7 +146,7 @@ fn checked_data_is_right_whichever_queue_brings_it() {
     let mut devices = [guest.connect(XVDA, &setup(GrantMode::PersistentCopy, 4, 16)).unwrap()];
     let line = "filename=xvda rw=randrw bs=4k iodepth=16 io_size=2m verify=crc32c \
                 verify_fatal=1 ringmark_queues=4";
-    let outcome = run(&xen, &mut devices, line);
+    let outcome = run_line(&xen, &mut devices, line);
     assert_eq!((&outcome.error, &outcome.first_failure), (&None, &None));
     assert_eq!(outcome.results[0].errors(), 0);
     let writes: u64 = devices[0].queues.iter().map(|queue| queue.counters().writes).sum();
@@ -182,7 +164,7 @@ fn a_dead_queue_is_found_beside_live_ones() {
     let line = "filename=xvda rw=randread bs=4k iodepth=6 runtime=40 time_based \
                 ringmark_poll_us=0 ringmark_queues=3";
     let start_ns = xen.now_ns();
-    let outcome = run(&xen, &mut devices, line);
+    let outcome = run_line(&xen, &mut devices, line);
     assert_eq!(outcome.error, Some(RunError::Stuck { disk: "xvda".into(), outstanding: 2 }));
     let waited_ns = xen.now_ns() - start_ns;
     let limits_ns = engine::REQUEST_TIMEOUT_NS..engine::REQUEST_TIMEOUT_NS + 3 * engine::TICK_NS;

@@ -12,18 +12,12 @@ use fs::{Image, ReadBlocks, SCRATCH_BYTES, Volume};
 use load::engine::{self, Outcome, REQUEST_TIMEOUT_NS, Verdict};
 use load::file_map::{FileMap, LookUpError};
 use load::reader::{BlockReader, ReadError};
+use model::fixture::{Machine, XVDA, noise};
 use model::guest::{Device, engine_disk};
 use model::{Disk, Guest, ModelXen};
 
-const XVDA: u32 = 51712;
 const SETUP: Setup =
     Setup { grants: GrantMode::Persistent, queues: 1, slots: 8, pages_per_slot: 11 };
-
-/// Bytes that differ everywhere.
-fn noise(len: usize, seed: u64) -> Vec<u8> {
-    let mut rng = fastrand::Rng::with_seed(seed);
-    std::iter::repeat_with(|| rng.u8(..)).take(len).collect()
-}
 
 /// A directory that goes with its owner.
 struct Scratch(PathBuf);
@@ -52,9 +46,8 @@ fn image(name: &str, big: &[u8]) -> Vec<u8> {
 }
 
 fn plugged(image: &[u8], seed: u64) -> (ModelXen, Disk) {
-    let xen = ModelXen::seeded(seed);
     let disk = Disk::new(XVDA, image.len().div_ceil(512) as u64);
-    xen.attach(disk.clone());
+    let xen = Machine::seeded(seed).disk(disk.clone()).build();
     xen.world().disks[0].data[..image.len()].copy_from_slice(image);
     (xen, disk)
 }
@@ -107,8 +100,7 @@ fn what_is_read_is_the_image() {
 #[test]
 fn no_request_is_larger_than_the_backend_takes() {
     let image = noise(1 << 20, 10);
-    let xen = ModelXen::seeded(11);
-    xen.attach(Disk { indirect_max: 0, ..Disk::new(XVDA, 2048) });
+    let xen = Machine::seeded(11).disk(Disk { indirect_max: 0, ..Disk::new(XVDA, 2048) }).build();
     xen.world().disks[0].data[..image.len()].copy_from_slice(&image);
     let mut guest = Guest::boot(&xen);
     let setup = Setup { pages_per_slot: 16, ..SETUP };

@@ -9,9 +9,10 @@ use drivers::hypervisor::{Access, Hypervisor};
 use drivers::ring::FrontRing;
 use drivers::shared::SharedPage;
 use model::blkback::Lie;
+use model::fixture::{Machine, XVDA, vdev};
 use model::grants::MapError;
 use model::guest::{Device, await_completion, free_run, perform, shared_run};
-use model::{Config, Failure, Guest, ModelXen};
+use model::{Failure, Guest, ModelXen};
 use xen_abi::grant_table::{GTF_PERMIT_ACCESS, GTF_READING, GTF_READONLY};
 use xen_abi::{DomId, Port};
 
@@ -439,14 +440,11 @@ fn old_memory() {
 }
 
 fn exhausted_table() {
-    let xen = ModelXen::new(Config { seed: 1, pages: 1024, grant_frames: 1 });
-    for n in 0..16 {
-        xen.attach(model::Disk::new(XVDA + 16 * n, 64));
-    }
+    let xen = Machine::seeded(1).grant_frames(1).disks(16, 64).build();
     let mut guest = Guest::boot(&xen);
     let mut devices = Vec::new();
     let error = loop {
-        let vdev = XVDA + 16 * devices.len() as u32;
+        let vdev = vdev(devices.len() as u32);
         match guest.connect(vdev, &setup(GrantMode::Persistent)) {
             Ok(device) => devices.push(device),
             Err(error) => break error,
@@ -455,7 +453,7 @@ fn exhausted_table() {
     assert!(matches!(error, ConnectError::Grants(full) if full.frames == 1), "{error}");
     assert_eq!(devices.len(), (512 - 8) / 65);
     // The one that failed closed its half, and gave back what it had reserved.
-    let vdev = XVDA + 16 * devices.len() as u32;
+    let vdev = vdev(devices.len() as u32);
     let state = format!("/local/domain/1/device/vbd/{vdev}/state");
     assert_eq!(xen.world().store.tree.text(&state), "6");
     let rest: Vec<_> = std::iter::from_fn(|| guest.grants.reserve().ok()).collect();

@@ -5,6 +5,7 @@ use drivers::blkfront::{
     ConnectError, GrantMode, IoError, Operation, QUEUES_MAX, Setup, Vdev, handshake,
 };
 use drivers::xenstore::Transaction;
+use model::fixture::XVDA;
 use model::guest::{Device, perform};
 use model::{Disk, Failure, Guest, ModelXen};
 use xen_abi::xenbus::XenbusState::{self, Closed, Closing, Connected, Initialised, Initialising};

@@ -4,13 +4,13 @@ use boot_info::memory_map::Range;
 use boot_info::special_page::{self, Absent};
 use drivers::Hypervisor;
 use drivers::blkfront::{Broken, GrantMode, Setup};
-use load::engine::{self, Outcome, Verdict};
+use load::engine::Outcome;
 use model::blkback::{Lie, Mischief};
-use model::guest::{Device, engine_disk};
+use model::fixture::{Machine, XVDA, run_line};
+use model::guest::Device;
 use model::{Disk, Failure, Guest, ModelXen, Workload};
 use xen_abi::{Errno, Port};
 
-pub const XVDA: u32 = 51712;
 pub const SECTORS: u64 = 512;
 
 /// Seeds that each class is tried with.
@@ -38,8 +38,7 @@ pub fn workload(xen: &ModelXen, seed: u64) -> Workload {
 
 /// A machine with one disk, its content made from the seed.
 pub fn machine(seed: u64, disk: Disk) -> ModelXen {
-    let xen = ModelXen::seeded(seed);
-    xen.attach(disk);
+    let xen = Machine::seeded(seed).disk(disk).build();
     fastrand::Rng::with_seed(seed).fill(&mut xen.world().disks[0].data);
     xen
 }
@@ -120,9 +119,7 @@ pub fn closes_and_opens<'a>(xen: &'a ModelXen, guest: &mut Guest<'a>, device: De
 
 /// Runs a job of the load generator on a device.
 pub fn run_job(xen: &ModelXen, device: &mut Device<'_>, options: &str) -> Outcome {
-    let jobs = fio_job::parse(options).unwrap();
-    let mut disks = [engine_disk("xvda", device)];
-    engine::run(xen, jobs, &mut disks, &mut |_| Verdict::Continue)
+    run_line(xen, std::slice::from_mut(device), options)
 }
 
 /// What Xen may answer for the parameters of a page that the tool stack made; only the first pair

@@ -5,6 +5,7 @@ use drivers::blkfront::{Broken, GrantMode, IoError, Operation};
 use drivers::ring::{ENTRIES, FrontRing};
 use load::engine::{REQUEST_TIMEOUT_NS, RunError};
 use model::blkback::Lie;
+use model::fixture::XVDA;
 use model::guest::{free_run, perform, shared_run};
 use model::{Failure, Guest, Workload};
 

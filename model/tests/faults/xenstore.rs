@@ -8,6 +8,7 @@ use drivers::Hypervisor;
 use drivers::blkfront::{ConnectError, GrantMode};
 use drivers::xenstore::{Error, Transaction, Xenstore};
 use model::agenda::Actor;
+use model::fixture::XVDA;
 use model::xenstored::Forger;
 use model::xenstored::wire::watch_event;
 use model::{Guest, ModelXen};

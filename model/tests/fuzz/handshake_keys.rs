@@ -3,14 +3,13 @@
 use arbitrary::{Result, Unstructured};
 use drivers::Hypervisor;
 use drivers::blkfront::{ConnectError, DiskInfo, GrantMode, Operation, Setup};
+use model::fixture::{Machine, XVDA};
 use model::guest::perform;
-use model::xen::Config;
-use model::{Disk, Guest, ModelXen};
+use model::{Disk, Guest};
 use xen_abi::xenbus::XenbusState;
 
 use crate::draw::{bytes, number, seldom, several};
 
-const XVDA: u32 = 51712;
 const SECTORS: u64 = 64;
 /// No handshake takes longer: three steps of 20 s, and the way back.
 const CONNECT_MAX_NS: u64 = 90_000_000_000;
@@ -102,10 +101,8 @@ pub fn target(data: &[u8]) -> &'static str {
     let Ok(case) = case(&mut Unstructured::new(data)) else {
         return "too short";
     };
-    let xen = ModelXen::new(Config { pages: 32, grant_frames: 1, ..Config::seeded(1) });
-    let mut disk = Disk::new(XVDA, SECTORS);
-    (disk.keys, disk.states) = (case.keys, case.states);
-    xen.attach(disk);
+    let disk = Disk { keys: case.keys, states: case.states, ..Disk::new(XVDA, SECTORS) };
+    let xen = Machine::seeded(1).pages(32).grant_frames(1).disk(disk).build();
     for (key, value) in case.frontend {
         let path = format!("/local/domain/1/device/vbd/{XVDA}/{key}");
         match value {

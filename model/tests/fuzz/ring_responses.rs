@@ -10,17 +10,16 @@ use arbitrary::{Result, Unstructured};
 use drivers::blkfront::{Broken, Completion, Disconnected, GrantMode, IoError, Operation, Setup};
 use drivers::hypervisor::Access;
 use drivers::ring::ENTRIES;
+use model::fixture::{Machine, XVDA};
 use model::grants::Handle;
 use model::guest::Device;
 use model::memory::Memory;
-use model::xen::Config;
 use model::{Disk, Guest, ModelXen};
 use xen_abi::blkif::{OP_DISCARD, OP_FLUSH_DISKCACHE, OP_READ, OP_WRITE, RSP_EOPNOTSUPP, RSP_OKAY};
 use xen_abi::{DomId, Gfn};
 
 use crate::draw::{number, seldom, several};
 
-const XVDA: u32 = 51712;
 const SECTORS: u64 = 64;
 const SLOTS: u32 = 8;
 /// Of the ring's page (io/ring.h): indices, the first entry, and the size of an entry.
@@ -279,8 +278,7 @@ pub fn target(data: &[u8]) -> &'static str {
     let Ok((mode, steps)) = case else {
         return "too short";
     };
-    let xen = ModelXen::new(Config { pages: 32, grant_frames: 1, ..Config::seeded(1) });
-    xen.attach(Disk::new(XVDA, SECTORS));
+    let xen = Machine::seeded(1).pages(32).grant_frames(1).disk(Disk::new(XVDA, SECTORS)).build();
     let mut guest = Guest::boot(&xen);
     let setup = Setup { grants: mode, queues: 1, slots: SLOTS, pages_per_slot: 1 };
     let mut device = guest.connect(XVDA, &setup).expect("an honest handshake");

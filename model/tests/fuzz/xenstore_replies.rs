@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use arbitrary::{Result, Unstructured};
 use drivers::Hypervisor;
 use drivers::xenstore::{Error, Transaction, WatchToken, Xenstore};
-use model::xen::Config;
+use model::fixture::Machine;
 use model::xenstored::wire::watch_event;
 use model::{Guest, ModelXen};
 use xen_abi::xenstore::{Header, MessageType};
@@ -166,7 +166,7 @@ pub fn target(data: &[u8]) -> &'static str {
     let Ok((acts, forgeries)) = case else {
         return "too short";
     };
-    let xen = ModelXen::new(Config { pages: 4, grant_frames: 1, ..Config::seeded(1) });
+    let xen = Machine::seeded(1).pages(4).grant_frames(1).build();
     let mut guest = Guest::boot(&xen);
     let lies_about_indices = forgeries.iter().any(|f| matches!(f, Forgery::Indices(..)));
     corrupt(&xen, forgeries);

@@ -1,15 +1,16 @@
 //! How much a job does: clones, loops and counted I/Os.
 
-use model::{Disk, ModelXen};
+use model::Disk;
 
-use crate::{SECTORS, XVDA, ok, one_disk, run, run_jobs};
+use crate::{Machine, SECTORS, XVDA, ok, one_disk, run, run_jobs, vdev};
 
 #[test]
 fn number_ios_counts_over_all_disks() {
     for (number_ios, reads) in [(1, [1, 0]), (7, [4, 3]), (100, [16, 84]), (999, [16, 256])] {
-        let xen = ModelXen::seeded(15);
-        xen.attach(Disk::new(XVDA, 16 * 8));
-        xen.attach(Disk::new(XVDA + 16, SECTORS));
+        let xen = Machine::seeded(15)
+            .disk(Disk::new(XVDA, 16 * 8))
+            .disk(Disk::new(vdev(1), SECTORS))
+            .build();
         let line = format!("rw=read bs=4k iodepth=4 number_ios={number_ios} filename=xvda:xvdb");
         ok(&run(&xen, &line, 2));
         let world = xen.world();

@@ -1,15 +1,18 @@
 //! Every I/O of a job is done once, where it should be, and what is wrong is found.
 
+use std::slice::from_mut;
+
 use drivers::Hypervisor;
-use drivers::blkfront::{DiskInfo, Setup};
+use drivers::blkfront::DiskInfo;
 use fio_job::{Job, JobError};
 use load::engine::{self, Outcome, RunError, Verdict};
 use model::blkback::{Lie, Mischief};
+use model::fixture::{self, run_line};
 use model::guest::engine_disk;
-use model::{Config, Disk, Guest, ModelXen};
+use model::{Disk, Guest, ModelXen};
 use results::JobResult;
 
-use crate::{GRANTS, SECTORS, XVDA, ok, one_disk, run, run_and_see};
+use crate::{GRANTS, Machine, SECTORS, XVDA, connect, ok, one_disk, run, run_and_see, vdev};
 
 #[test]
 fn deep_queues_keep_all_their_ios_in_flight() {
@@ -35,8 +38,10 @@ fn large_blocks_are_one_request_each_up_to_the_backends_limit() {
         (0, "45k", false),
     ] {
         for grants in GRANTS {
-            let xen = ModelXen::new(Config { pages: 1200, ..Config::seeded(5) });
-            xen.attach(Disk { indirect_max, ..Disk::new(XVDA, 4096) });
+            let xen = Machine::seeded(5)
+                .pages(1200)
+                .disk(Disk { indirect_max, ..Disk::new(XVDA, 4096) })
+                .build();
             let line =
                 format!("rw=write filename=xvda bs={bs} iodepth=2 grants={grants} verify=crc32c");
             let outcome = run(&xen, &line, 1);
@@ -128,28 +133,18 @@ fn no_two_sectors_are_written_with_equal_data() {
 
 #[test]
 fn one_dead_disk_is_found_beside_a_live_one() {
-    let xen = ModelXen::seeded(12);
     let mut live = Disk::new(XVDA, SECTORS);
     live.service_ns = 9_000_000..11_000_000;
-    xen.attach(live);
-    let mut dead = Disk::new(XVDA + 16, SECTORS);
+    let mut dead = Disk::new(vdev(1), SECTORS);
     dead.service_ns = u64::MAX / 4..u64::MAX / 2;
-    xen.attach(dead);
+    let xen = Machine::seeded(12).disk(live).disk(dead).build();
     let mut guest = Guest::boot(&xen);
-    let setup = Setup {
-        grants: drivers::blkfront::GrantMode::Persistent,
-        queues: 1,
-        slots: 2,
-        pages_per_slot: 1,
-    };
-    let mut devices = [XVDA, XVDA + 16].map(|vdev| guest.connect(vdev, &setup).unwrap());
-    let [a, b] = &mut devices;
-    let mut disks = [("xvda", a), ("xvdb", b)].map(|(name, device)| engine_disk(name, device));
     let line = "bs=4k iodepth=2 rw=randread runtime=40 time_based ringmark_poll_us=0 \
                 --name=a --filename=xvda --name=b --filename=xvdb";
     let jobs = fio_job::parse(line).unwrap();
+    let mut devices = [0, 1].map(|index| connect(&mut guest, vdev(index), &jobs));
     let start_ns = xen.now_ns();
-    let outcome = engine::run(&xen, jobs, &mut disks, &mut |_| Verdict::Continue);
+    let outcome = run_line(&xen, &mut devices, line);
     let dead = RunError::Stuck { disk: "xvdb".into(), outstanding: 2 };
     assert_eq!(outcome.error, Some(dead));
     let waited_ns = xen.now_ns() - start_ns;
@@ -159,13 +154,11 @@ fn one_dead_disk_is_found_beside_a_live_one() {
 
 #[test]
 fn a_disk_that_owes_nothing_is_not_stuck() {
-    let xen = ModelXen::seeded(14);
+    let disk = |index, ns| Disk { service_ns: ns..ns + 1, ..Disk::new(vdev(index), SECTORS) };
     // While the slow ones have their turn, the other has nothing to do for 40 s.
-    for (n, service_ns) in [20_000_000_000, 20_000_000_000, 1_500_000_000].into_iter().enumerate() {
-        let mut disk = Disk::new(XVDA + 16 * n as u32, SECTORS);
-        disk.service_ns = service_ns..service_ns + 1;
-        xen.attach(disk);
-    }
+    let slow = [disk(0, 20_000_000_000), disk(1, 20_000_000_000)].into_iter();
+    let machine = slow.fold(Machine::seeded(14), Machine::disk);
+    let xen = machine.disk(disk(2, 1_500_000_000)).build();
     let line = "rw=read bs=4k io_size=36k ringmark_poll_us=0 filename=xvda:xvdb:xvdc";
     ok(&run(&xen, line, 3));
 }
@@ -240,10 +233,7 @@ fn one_wrong_byte_is_one_error() {
 
 #[test]
 fn a_job_on_many_disks_takes_them_in_turn() {
-    let xen = ModelXen::seeded(6);
-    for n in 0..4 {
-        xen.attach(Disk::new(XVDA + 16 * n, SECTORS));
-    }
+    let xen = Machine::seeded(6).disks(4, SECTORS).build();
     let line = "rw=read bs=4k iodepth=6 size=1m filename=xvda:xvdb:xvdc:xvdd";
     let outcome = run(&xen, line, 4);
     ok(&outcome);
@@ -255,9 +245,7 @@ fn a_job_on_many_disks_takes_them_in_turn() {
 
 #[test]
 fn jobs_run_together_and_each_has_its_own_figures() {
-    let xen = ModelXen::seeded(7);
-    xen.attach(Disk::new(XVDA, SECTORS));
-    xen.attach(Disk::new(XVDA + 16, SECTORS));
+    let xen = Machine::seeded(7).disks(2, SECTORS).build();
     let line = "bs=4k --name=a --rw=read --iodepth=3 --filename=xvda \
                 --name=b --rw=randwrite --iodepth=5 --io_size=64k --filename=xvdb \
                 --name=c --rw=randread --iodepth=8 --io_size=128k --filename=xvda";
@@ -275,10 +263,8 @@ fn jobs_run_together_and_each_has_its_own_figures() {
 
 #[test]
 fn a_read_only_disk_is_not_written() {
-    let xen = ModelXen::seeded(8);
-    let mut disk = Disk::new(XVDA, SECTORS);
-    disk.read_only = true;
-    xen.attach(disk);
+    let disk = Disk { read_only: true, ..Disk::new(XVDA, SECTORS) };
+    let xen = Machine::seeded(8).disk(disk).build();
     let outcome = run(&xen, "rw=randrw bs=4k filename=xvda", 1);
     assert!(matches!(outcome.error, Some(RunError::ReadOnly { .. })), "{:?}", outcome.error);
     assert_eq!(xen.world().disks[0].stats.writes, 0);
@@ -296,18 +282,12 @@ fn a_job_beyond_the_disk_puts_nothing() {
 fn the_tables_of_checksums_take_what_memory_the_jobs_leave() {
     let xen = one_disk(19);
     let mut guest = Guest::boot(&xen);
-    let setup = Setup {
-        grants: drivers::blkfront::GrantMode::Persistent,
-        queues: 1,
-        slots: 2,
-        pages_per_slot: 1,
-    };
-    let mut device = guest.connect(XVDA, &setup).unwrap();
+    let line = "bs=4k filename=xvda --name=a --rw=write --verify=crc32c --name=b --rw=read";
+    let jobs = fio_job::parse(line).unwrap();
+    let mut device = connect(&mut guest, XVDA, &jobs);
     // No machine has memory for all the blocks of this disk.
     let info = DiskInfo { sectors: 1 << 53, ..*device.info() };
     let mut disks = [engine::Disk { info, ..engine_disk("xvda", &mut device) }];
-    let line = "bs=4k filename=xvda --name=a --rw=write --verify=crc32c --name=b --rw=read";
-    let jobs = fio_job::parse(line).unwrap();
     let outcome = engine::run(&xen, jobs, &mut disks, &mut |_| Verdict::Continue);
     let no_memory = JobError::NoMemory { job: "a".into() };
     assert_eq!(outcome.error, Some(RunError::Job(no_memory)));
@@ -318,18 +298,11 @@ fn the_tables_of_checksums_take_what_memory_the_jobs_leave() {
 fn a_stop_ends_a_run_without_losing_what_is_in_flight() {
     let xen = one_disk(10);
     let mut guest = Guest::boot(&xen);
-    let setup = Setup {
-        grants: drivers::blkfront::GrantMode::Persistent,
-        queues: 1,
-        slots: 32,
-        pages_per_slot: 1,
-    };
-    let mut device = guest.connect(XVDA, &setup).unwrap();
-    let mut disks = [engine_disk("xvda", &mut device)];
     let jobs: Vec<Job> =
         fio_job::parse("rw=randread bs=4k iodepth=32 runtime=1h time_based filename=xvda").unwrap();
+    let mut device = connect(&mut guest, XVDA, &jobs);
     let mut ticks = 0;
-    let outcome = engine::run(&xen, jobs, &mut disks, &mut |_| {
+    let outcome = fixture::run_jobs(&xen, from_mut(&mut device), jobs, &mut |_| {
         ticks += 1;
         if ticks < 3 { Verdict::Continue } else { Verdict::Stop }
     });
@@ -341,11 +314,8 @@ fn a_stop_ends_a_run_without_losing_what_is_in_flight() {
 #[test]
 fn checksums_find_nothing_wrong_with_an_honest_backend() {
     for seed in 0..72 {
-        let xen = ModelXen::seeded(seed);
         let count = 1 + seed as u32 % 3;
-        for n in 0..count {
-            xen.attach(Disk::new(XVDA + 16 * n, SECTORS));
-        }
+        let xen = Machine::seeded(seed).disks(count, SECTORS).build();
         let rw = ["write", "randwrite", "rw", "randrw"][seed as usize % 4];
         let bs = ["512", "4k", "4k verify_interval=512", "44k", "6k", "12k verify_interval=6k"]
             [seed as usize / 4 % 6];
@@ -459,11 +429,8 @@ fn lose_two_seconds(xen: &ModelXen, line: &str) -> (Outcome, usize) {
 }
 
 fn slow_disk(seed: u64) -> ModelXen {
-    let xen = ModelXen::seeded(seed);
-    let mut disk = Disk::new(XVDA, SECTORS);
-    disk.service_ns = 9_000_000..11_000_000;
-    xen.attach(disk);
-    xen
+    let service_ns = 9_000_000..11_000_000;
+    Machine::seeded(seed).disk(Disk { service_ns, ..Disk::new(XVDA, SECTORS) }).build()
 }
 
 #[test]
@@ -531,9 +498,7 @@ fn blocks_of_another_size_or_of_nobody_are_named() {
 fn no_block_has_two_ios_in_flight_and_all_are_done() {
     // Two blocks on each disk, 32 I/Os wanted.
     for (seed, rw) in ["write", "randwrite", "rw", "randrw"].iter().enumerate() {
-        let xen = ModelXen::seeded(seed as u64);
-        xen.attach(Disk::new(XVDA, SECTORS));
-        xen.attach(Disk::new(XVDA + 16, SECTORS));
+        let xen = Machine::seeded(seed as u64).disks(2, SECTORS).build();
         let line = format!(
             "rw={rw} bs=4k iodepth=32 size=16k io_size=1m verify=crc32c filename=xvda:xvdb"
         );

@@ -1,11 +1,10 @@
 //! The load generator against blkback.
 
-use drivers::blkfront::Vdev;
 use fio_job::Job;
-use load::engine::{self, Outcome, Progress, Verdict};
-use load::plan::setup_for;
-use model::guest::{Device, engine_disk};
-use model::{Disk, Guest, ModelXen};
+use load::engine::{Outcome, Progress, Verdict};
+use model::fixture::{self, Machine, XVDA, connect, vdev};
+use model::guest::Device;
+use model::{Guest, ModelXen};
 
 mod amounts;
 mod basics;
@@ -15,7 +14,6 @@ mod stolen;
 mod stuck;
 
 const GRANTS: [&str; 3] = ["persistent", "persistent-copy", "per-request"];
-const XVDA: u32 = 51712;
 const SECTORS: u64 = 2048;
 
 /// Runs the jobs of a command line on freshly connected disks, `count` of them.
@@ -40,17 +38,10 @@ fn run_jobs(
     tick: &mut dyn FnMut(&Progress),
 ) -> Outcome {
     let mut guest = Guest::boot(xen);
-    let names: Vec<String> = (0..count).map(|n| Vdev(XVDA + 16 * n).to_string()).collect();
-    let mut devices: Vec<Device<'_>> = (0..count)
-        .zip(&names)
-        .map(|(n, name)| {
-            guest.connect(XVDA + 16 * n, &setup_for(name, &jobs).unwrap().unwrap()).unwrap()
-        })
-        .collect();
+    let mut devices: Vec<Device<'_>> =
+        (0..count).map(|index| connect(&mut guest, vdev(index), &jobs)).collect();
     let done_before = done(xen);
-    let mut disks: Vec<engine::Disk<'_, '_, ModelXen>> =
-        names.iter().zip(&mut devices).map(|(name, device)| engine_disk(name, device)).collect();
-    let outcome = engine::run(xen, jobs, &mut disks, &mut |progress| {
+    let outcome = fixture::run_jobs(xen, &mut devices, jobs, &mut |progress| {
         tick(progress);
         Verdict::Continue
     });
@@ -92,9 +83,7 @@ fn hold(outcome: &Outcome, done: Option<u64>) {
 }
 
 fn one_disk(seed: u64) -> ModelXen {
-    let xen = ModelXen::seeded(seed);
-    xen.attach(Disk::new(XVDA, SECTORS));
-    xen
+    Machine::seeded(seed).disks(1, SECTORS).build()
 }
 
 fn ok(outcome: &Outcome) {

@@ -3,7 +3,7 @@
 use load::engine::RunError;
 use model::{Disk, ModelXen};
 
-use crate::{SECTORS, XVDA, ok, one_disk, run};
+use crate::{Machine, SECTORS, XVDA, ok, one_disk, run};
 
 /// The number of the write that each block had last, from the stamp in its first sector.
 fn numbers(xen: &ModelXen, bs: usize) -> Vec<u64> {
@@ -128,8 +128,8 @@ fn discards_give_up_each_block_once() {
 #[test]
 fn a_discard_may_be_larger_than_any_data() {
     for (bs, ios) in [("64k", 64), ("1m", 4)] {
-        let xen = ModelXen::seeded(6);
-        xen.attach(Disk { indirect_max: 0, ..Disk::new(XVDA, 8192) });
+        let xen =
+            Machine::seeded(6).disk(Disk { indirect_max: 0, ..Disk::new(XVDA, 8192) }).build();
         xen.world().disks[0].data.fill(0x77);
         let outcome = run(&xen, &format!("rw=trim bs={bs} iodepth=2 filename=xvda"), 1);
         ok(&outcome);
@@ -144,8 +144,7 @@ fn a_discard_may_be_larger_than_any_data() {
 
 #[test]
 fn a_disk_that_cannot_discard_is_left_alone() {
-    let xen = ModelXen::seeded(6);
-    xen.attach(Disk { discard: false, ..Disk::new(XVDA, SECTORS) });
+    let xen = Machine::seeded(6).disk(Disk { discard: false, ..Disk::new(XVDA, SECTORS) }).build();
     let outcome = run(&xen, "rw=trim filename=xvda", 1);
     assert!(matches!(outcome.error, Some(RunError::NoDiscard { .. })), "{:?}", outcome.error);
 }
@@ -163,8 +162,7 @@ fn buffers_hold_what_they_were_asked_to() {
             sector[..128].iter().any(|&byte| byte != 0) && sector[128..].iter().all(|&b| b == 0)
         }),
     ] {
-        let xen = ModelXen::seeded(4);
-        xen.attach(Disk::new(XVDA, SECTORS));
+        let xen = Machine::seeded(4).disk(Disk::new(XVDA, SECTORS)).build();
         xen.world().disks[0].data.fill(0x77);
         ok(&run(&xen, &format!("rw=write bs=8k iodepth=4 filename=xvda {options}"), 1));
         let data = xen.world().disks[0].data.clone();

@@ -6,7 +6,7 @@ use model::blkback::{Lie, Mischief};
 use model::{Disk, ModelXen};
 use xen_abi::Port;
 
-use crate::{SECTORS, XVDA, ok, one_disk, run, run_and_see};
+use crate::{Machine, SECTORS, XVDA, ok, one_disk, run, run_and_see, vdev};
 
 const MS: u64 = 1_000_000;
 
@@ -117,8 +117,9 @@ fn a_job_that_ends_within_its_ramp_has_no_figures() {
 
 #[test]
 fn a_read_back_that_outlasts_the_ramp_is_not_the_job() {
-    let xen = ModelXen::seeded(18);
-    xen.attach(Disk { service_ns: 9 * MS..10 * MS, ..Disk::new(XVDA, SECTORS) });
+    let xen = Machine::seeded(18)
+        .disk(Disk { service_ns: 9 * MS..10 * MS, ..Disk::new(XVDA, SECTORS) })
+        .build();
     // Writes and reads take a second each.
     let line = "rw=write bs=4k size=400k ramp_time=1500ms verify=crc32c filename=xvda";
     let outcome = run(&xen, line, 1);
@@ -174,10 +175,8 @@ fn a_stop_is_heard_while_a_job_waits_to_start() {
 
 #[test]
 fn a_sleep_counts_for_those_who_wait() {
-    let xen = ModelXen::seeded(16);
-    for vdev in [XVDA, XVDA + 16] {
-        xen.attach(Disk { service_ns: 9 * MS..10 * MS, ..Disk::new(vdev, SECTORS) });
-    }
+    let disk = |index| Disk { service_ns: 9 * MS..10 * MS, ..Disk::new(vdev(index), SECTORS) };
+    let xen = Machine::seeded(16).disk(disk(0)).disk(disk(1)).build();
     let line = "bs=4k rw=read ringmark_poll_us=0 --name=a --filename=xvda --number_ios=2 \
                 --name=b --filename=xvdb --number_ios=50";
     let outcome = run(&xen, line, 2);
@@ -189,8 +188,9 @@ fn a_sleep_counts_for_those_who_wait() {
 
 #[test]
 fn a_storm_of_events_is_slept_through_for_no_longer_than_it_is_quiet() {
-    let xen = ModelXen::seeded(17);
-    xen.attach(Disk { service_ns: 9 * MS..10 * MS, ..Disk::new(XVDA, SECTORS) });
+    let xen = Machine::seeded(17)
+        .disk(Disk { service_ns: 9 * MS..10 * MS, ..Disk::new(XVDA, SECTORS) })
+        .build();
     // The only disk's port, after the tool stack's two.
     xen.world().xen.storm(Port(3), 400);
     let line = "rw=read bs=4k number_ios=20 ringmark_poll_us=0 filename=xvda";
@@ -228,8 +228,7 @@ fn writes_are_flushed_as_often_as_asked() {
 
 #[test]
 fn a_disk_without_a_cache_is_not_flushed() {
-    let xen = ModelXen::seeded(7);
-    xen.attach(Disk { flush: false, ..Disk::new(XVDA, SECTORS) });
+    let xen = Machine::seeded(7).disk(Disk { flush: false, ..Disk::new(XVDA, SECTORS) }).build();
     let outcome = run(&xen, "rw=write fsync=1 filename=xvda", 1);
     assert!(matches!(outcome.error, Some(RunError::NoFlush { .. })), "{:?}", outcome.error);
 }
@@ -293,9 +292,7 @@ fn a_job_goes_on_after_the_failures_that_it_may_have() {
 #[test]
 fn a_failure_ends_the_others_if_it_may() {
     for exitall in [0, 1] {
-        let xen = ModelXen::seeded(11);
-        xen.attach(Disk::new(XVDA, SECTORS));
-        xen.attach(Disk::new(XVDA + 16, SECTORS));
+        let xen = Machine::seeded(11).disks(2, SECTORS).build();
         xen.world().disks[1].mischief = Mischief::of(Lie::Status(-1), 16);
         let line = format!(
             "bs=4k --name=a --filename=xvda --name=b --filename=xvdb --exitall_on_error={exitall}"

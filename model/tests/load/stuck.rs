@@ -1,10 +1,10 @@
 //! Backends that do not answer, wholly or in part, and what is said of the run then.
 
 use load::engine::{REQUEST_TIMEOUT_NS, RunError, TICK_NS};
+use model::Disk;
 use model::blkback::{Lie, Mischief};
-use model::{Disk, ModelXen};
 
-use crate::{SECTORS, XVDA, ok, one_disk, run, run_and_see};
+use crate::{Machine, SECTORS, XVDA, ok, one_disk, run, run_and_see};
 
 const S: u64 = 1_000_000_000;
 
@@ -37,8 +37,9 @@ fn what_is_owed_when_a_run_ends_has_failed_and_took_until_then() {
 fn writes_that_ended_before_keep_their_time_when_the_read_back_is_stuck() {
     let line = "rw=write bs=4k iodepth=8 verify=crc32c filename=xvda";
     let [honest, stuck] = [false, true].map(|swallows| {
-        let xen = ModelXen::seeded(2);
-        xen.attach(Disk { service_ns: S / 4..S / 2, ..Disk::new(XVDA, SECTORS) });
+        let xen = Machine::seeded(2)
+            .disk(Disk { service_ns: S / 4..S / 2, ..Disk::new(XVDA, SECTORS) })
+            .build();
         let outcome = run_and_see(&xen, line, 1, &mut |progress| {
             if swallows && progress.read.ios > 0 {
                 xen.world().disks[0].mischief = Mischief::of(Lie::Silent, 16);
@@ -55,9 +56,7 @@ fn writes_that_ended_before_keep_their_time_when_the_read_back_is_stuck() {
 
 #[test]
 fn jobs_with_nothing_in_flight_are_as_they_were() {
-    let xen = ModelXen::seeded(3);
-    xen.attach(Disk::new(XVDA, SECTORS));
-    xen.attach(Disk::new(XVDA + 16, SECTORS));
+    let xen = Machine::seeded(3).disks(2, SECTORS).build();
     xen.world().disks[1].mischief = Mischief::of(Lie::Silent, 16);
     let line = "bs=4k rw=read --name=a --filename=xvda --name=b --filename=xvdb --iodepth=3";
     let outcome = run(&xen, line, 2);
@@ -70,8 +69,7 @@ fn jobs_with_nothing_in_flight_are_as_they_were() {
 /// Runs a job whose backend takes some of its first requests and never answers them; all others
 /// it answers within these times. Answers how that ended, how many it took, and after how long.
 fn swallow_some(service_ns: std::ops::Range<u64>) -> (Option<RunError>, u64, u64) {
-    let xen = ModelXen::seeded(4);
-    xen.attach(Disk { service_ns, ..Disk::new(XVDA, SECTORS) });
+    let xen = Machine::seeded(4).disk(Disk { service_ns, ..Disk::new(XVDA, SECTORS) }).build();
     xen.world().disks[0].mischief = Mischief::of(Lie::Silent, 12);
     let line = "rw=randread bs=4k iodepth=32 runtime=10m time_based filename=xvda";
     let mut taken = 0;
@@ -97,9 +95,9 @@ fn a_backend_that_leaves_requests_out_is_found_though_it_goes_on() {
 
 #[test]
 fn a_slow_disk_may_keep_a_request_for_longer_than_the_limit() {
-    let xen = ModelXen::seeded(5);
     // In any order, as if by an elevator.
-    xen.attach(Disk { service_ns: S..70 * S, ..Disk::new(XVDA, SECTORS) });
+    let disk = Disk { service_ns: S..70 * S, ..Disk::new(XVDA, SECTORS) };
+    let xen = Machine::seeded(5).disk(disk).build();
     let line = "rw=randread bs=4k iodepth=32 runtime=10m time_based filename=xvda";
     let outcome = run(&xen, line, 1);
     ok(&outcome);

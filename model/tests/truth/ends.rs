@@ -1,15 +1,14 @@
 //! When a job's time ends, on which all its rates depend.
 
+use model::Disk;
 use model::blkback::{Lie, Mischief};
-use model::{Disk, ModelXen};
 use results::JobResult;
 
-use crate::{MS, S, SECTORS, XVDA, run};
+use crate::{MS, Machine, S, SECTORS, XVDA, run};
 
 /// Runs a job that ends well on a disk that takes these times.
 fn job(service_ns: std::ops::Range<u64>, options: &str, stop_ns: Option<u64>) -> JobResult {
-    let xen = ModelXen::seeded(1);
-    xen.attach(Disk { service_ns, ..Disk::new(XVDA, SECTORS) });
+    let xen = Machine::seeded(1).disk(Disk { service_ns, ..Disk::new(XVDA, SECTORS) }).build();
     let outcome = run(&xen, &format!("bs=4k filename=xvda {options}"), stop_ns);
     assert!(outcome.error.is_none() && outcome.first_failure.is_none(), "{outcome:?}");
     outcome.results.into_iter().next().expect("a job")
@@ -50,10 +49,7 @@ fn a_job_that_its_time_ends_takes_all_of_it() {
 
 #[test]
 fn several_disks_share_the_time() {
-    let xen = ModelXen::seeded(2);
-    for n in [0, 16] {
-        xen.attach(Disk::new(XVDA + n, SECTORS));
-    }
+    let xen = Machine::seeded(2).disks(2, SECTORS).build();
     let line = "rw=read bs=4k rate_iops=3 runtime=3 time_based filename=xvda:xvdb";
     let outcome = run(&xen, line, None);
     near(outcome.results[0].read.iops(), 3.0, line);
@@ -109,10 +105,7 @@ fn a_job_that_is_stopped_takes_until_then() {
 
 #[test]
 fn a_job_that_ended_before_the_stop_keeps_its_end() {
-    let xen = ModelXen::seeded(3);
-    for n in [0, 16] {
-        xen.attach(Disk::new(XVDA + n, SECTORS));
-    }
+    let xen = Machine::seeded(3).disks(2, SECTORS).build();
     let line = "rw=read bs=4k rate_iops=1 time_based --name=a --filename=xvda --runtime=2500ms \
                 --name=b --filename=xvdb --runtime=60";
     let outcome = run(&xen, line, Some(5 * S));
@@ -123,8 +116,9 @@ fn a_job_that_ended_before_the_stop_keeps_its_end() {
 
 #[test]
 fn a_job_that_fails_takes_until_its_last_completion() {
-    let xen = ModelXen::seeded(4);
-    xen.attach(Disk { service_ns: MS..MS + 1, ..Disk::new(XVDA, SECTORS) });
+    let xen = Machine::seeded(4)
+        .disk(Disk { service_ns: MS..MS + 1, ..Disk::new(XVDA, SECTORS) })
+        .build();
     xen.world().disks[0].mischief = Mischief::of(Lie::Status(-1), 16);
     let outcome = run(&xen, "rw=read bs=4k runtime=60 time_based filename=xvda", None);
     let job = &outcome.results[0];
@@ -134,8 +128,7 @@ fn a_job_that_fails_takes_until_its_last_completion() {
 
 #[test]
 fn jobs_of_a_group_share_the_time() {
-    let xen = ModelXen::seeded(5);
-    xen.attach(Disk::new(XVDA, SECTORS));
+    let xen = Machine::seeded(5).disk(Disk::new(XVDA, SECTORS)).build();
     let line = "rw=read bs=4k rate_iops=1 runtime=4 time_based numjobs=3 group_reporting \
                 filename=xvda";
     let outcome = run(&xen, line, None);

@@ -1,15 +1,15 @@
 //! Checked data on a disk that is far larger than any memory.
 
 use load::engine::Outcome;
+use model::Disk;
 use model::blkback::{Lie, Mischief};
-use model::{Disk, ModelXen};
 
-use crate::{XVDA, run};
+use crate::{Machine, XVDA, run};
 
 /// Runs a job on a disk of 3 TiB, and answers the most heap in use at once.
 fn checked(options: &str, lie: Option<Lie>) -> (Outcome, u64) {
-    let xen = ModelXen::seeded(1);
-    xen.attach(Disk { sparse: true, ..Disk::new(XVDA, (3 << 40) / 512) });
+    let xen =
+        Machine::seeded(1).disk(Disk { sparse: true, ..Disk::new(XVDA, (3 << 40) / 512) }).build();
     if let Some(lie) = lie {
         xen.world().disks[0].mischief = Mischief::of(lie, 4);
     }

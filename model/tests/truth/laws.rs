@@ -5,7 +5,7 @@ use model::blkback::service::{Law, Served, Service, Stalls};
 use model::{Config, Disk, ModelXen};
 use results::JobResult;
 
-use crate::{MS, S, SECTORS, XVDA, run};
+use crate::{MS, Machine, S, SECTORS, XVDA, run, vdev};
 
 const US: u64 = 1_000;
 
@@ -32,7 +32,7 @@ fn hold(plan: &Plan) -> Vec<(JobResult, Vec<Served>)> {
     let mut line = format!("bs=4k iodepth={} ringmark_queues={}", plan.iodepth, plan.queues);
     for number in 0..plan.disks {
         let (service, traced) = (Some(plan.service.clone()), true);
-        xen.attach(Disk { service, traced, ..Disk::new(XVDA + 16 * number, SECTORS) });
+        xen.attach(Disk { service, traced, ..Disk::new(vdev(number), SECTORS) });
         let name = char::from(b'a' + number as u8);
         line += &format!(" --name={name} --filename=xvd{name} {}", plan.options);
     }
@@ -156,8 +156,8 @@ fn a_disk_that_never_takes_less_is_never_quicker() {
 
 #[test]
 fn a_quiet_disk_beside_a_busy_one_is_not_quicker() {
-    let xen = ModelXen::new(Config { pages: 1800, grant_frames: 32, ..Config::seeded(3) });
-    for (vdev, law) in [(XVDA, Law::Fixed(5 * US)), (XVDA + 16, Law::Fixed(300 * US))] {
+    let xen = Machine::seeded(3).pages(1800).grant_frames(32).build();
+    for (vdev, law) in [(XVDA, Law::Fixed(5 * US)), (vdev(1), Law::Fixed(300 * US))] {
         let service = Some(Service::unbounded(law));
         xen.attach(Disk { service, traced: true, ..Disk::new(vdev, SECTORS) });
     }

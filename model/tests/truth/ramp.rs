@@ -1,14 +1,15 @@
 //! What a ramp adds to the figures: nothing.
 
-use model::{Disk, ModelXen};
+use model::Disk;
 use results::JobResult;
 
-use crate::{MS, S, SECTORS, XVDA, run};
+use crate::{MS, Machine, S, SECTORS, XVDA, run};
 
 /// Runs one job on a disk that takes this time for each request.
 fn job(seed: u64, service_ns: u64, options: &str) -> JobResult {
-    let xen = ModelXen::seeded(seed);
-    xen.attach(Disk { service_ns: service_ns..service_ns + 1, ..Disk::new(XVDA, SECTORS) });
+    let xen = Machine::seeded(seed)
+        .disk(Disk { service_ns: service_ns..service_ns + 1, ..Disk::new(XVDA, SECTORS) })
+        .build();
     let outcome = run(&xen, &format!("bs=4k filename=xvda {options}"), None);
     assert!(outcome.error.is_none() && outcome.first_failure.is_none(), "{outcome:?}");
     outcome.results.into_iter().next().expect("a job")
@@ -82,8 +83,9 @@ fn all_figures_begin_with_the_end_of_the_ramp() {
 
 #[test]
 fn a_group_leaves_out_what_the_ramps_did() {
-    let xen = ModelXen::seeded(3);
-    xen.attach(Disk { service_ns: 5 * MS..5 * MS + 1, ..Disk::new(XVDA, SECTORS) });
+    let xen = Machine::seeded(3)
+        .disk(Disk { service_ns: 5 * MS..5 * MS + 1, ..Disk::new(XVDA, SECTORS) })
+        .build();
     let line = "rw=randread bs=4k iodepth=4 numjobs=3 ramp_time=700ms runtime=1 time_based \
                 group_reporting filename=xvda";
     let outcome = run(&xen, line, None);
@@ -98,8 +100,9 @@ fn a_group_leaves_out_what_the_ramps_did() {
 
 #[test]
 fn a_job_that_is_stopped_after_its_ramp_takes_until_then() {
-    let xen = ModelXen::seeded(4);
-    xen.attach(Disk { service_ns: MS..MS + 1, ..Disk::new(XVDA, SECTORS) });
+    let xen = Machine::seeded(4)
+        .disk(Disk { service_ns: MS..MS + 1, ..Disk::new(XVDA, SECTORS) })
+        .build();
     let line = "rw=read bs=4k iodepth=4 ramp_time=1500ms runtime=60 time_based filename=xvda";
     let outcome = run(&xen, line, Some(3 * S));
     let took_ns = outcome.results[0].read.runtime_ns;

@@ -4,13 +4,12 @@ use model::blkback::service::{Law, Service, Stalls};
 use model::{Disk, ModelXen};
 use results::JobResult;
 
-use crate::{MS, S, SECTORS, XVDA, run};
+use crate::{MS, Machine, S, SECTORS, XVDA, run};
 
 /// A machine whose disk takes 0.2 ms, one at a time but for its stalls.
 fn machine(stalls: Option<Stalls>) -> ModelXen {
-    let xen = ModelXen::seeded(1);
     let service = Some(Service { stalls, ..Service::new(1, Law::Fixed(MS / 5)) });
-    xen.attach(Disk { service, ..Disk::new(XVDA, SECTORS) });
+    let xen = Machine::seeded(1).disk(Disk { service, ..Disk::new(XVDA, SECTORS) }).build();
     xen.world().xen.prompt = true;
     xen
 }

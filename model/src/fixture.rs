@@ -1,0 +1,127 @@
+//! What tests, the soak and the examples begin with: a machine with its disks, the devices that a
+//! guest has connected, and jobs on them.
+
+use drivers::console::Console;
+use fio_job::Job;
+use load::engine::{self, Outcome, Progress, Verdict};
+use load::plan::setup_for;
+
+use crate::blkback::Disk;
+use crate::guest::{Device, Guest, engine_disk};
+use crate::hypervisor::ModelXen;
+use crate::xen::Config;
+
+/// Device number of the first disk, `xvda`.
+pub const XVDA: u32 = 51712;
+
+/// Returns the device number of the disk with this index: `xvda`, `xvdb`, and so on.
+pub const fn vdev(index: u32) -> u32 {
+    XVDA + 16 * index
+}
+
+/// A machine that is still to be built.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    config: Config,
+    disks: Vec<Disk>,
+}
+
+impl Machine {
+    /// Begins with the usual machine, which has no disk.
+    pub fn seeded(seed: u64) -> Self {
+        Self { config: Config::seeded(seed), disks: Vec::new() }
+    }
+
+    /// Sets how many pages the guest can allocate.
+    #[must_use]
+    pub fn pages(mut self, pages: usize) -> Self {
+        self.config.pages = pages;
+        self
+    }
+
+    /// Sets how many pages Xen lets the grant table grow to.
+    #[must_use]
+    pub fn grant_frames(mut self, grant_frames: usize) -> Self {
+        self.config.grant_frames = grant_frames;
+        self
+    }
+
+    /// Adds a disk.
+    #[must_use]
+    pub fn disk(mut self, disk: Disk) -> Self {
+        self.disks.push(disk);
+        self
+    }
+
+    /// Adds `count` plain disks of `sectors` sectors each, from `xvda` on.
+    #[must_use]
+    pub fn disks(self, count: u32, sectors: u64) -> Self {
+        (0..count).fold(self, |machine, index| machine.disk(Disk::new(vdev(index), sectors)))
+    }
+
+    /// Builds it, with the disks in the order in which they were added.
+    pub fn build(self) -> ModelXen {
+        let xen = ModelXen::new(self.config);
+        for disk in self.disks {
+            xen.attach(disk);
+        }
+        xen
+    }
+}
+
+/// Returns bytes that differ everywhere, made from the seed.
+pub fn noise(len: usize, seed: u64) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    fastrand::Rng::with_seed(seed).fill(&mut bytes);
+    bytes
+}
+
+/// Opens the guest's console.
+pub fn open_console(xen: &ModelXen) -> Console<'_, ModelXen> {
+    let (port, page) = xen.console_channel();
+    Console::new(xen, port, page)
+}
+
+/// Connects a disk as the jobs need it.
+///
+/// # Panics
+/// If no job names it, if the jobs need different things of it, or if the connect fails.
+pub fn connect<'a>(guest: &mut Guest<'a>, vdev: u32, jobs: &[Job]) -> Device<'a> {
+    let name = drivers::blkfront::Vdev(vdev).to_string();
+    let setup = setup_for(&name, jobs).expect("jobs that agree").expect("a job on the disk");
+    guest.connect(vdev, &setup).expect("a disk")
+}
+
+/// Runs jobs on devices, each under its own name, until all have ended or `tick` ends them.
+pub fn run_jobs(
+    xen: &ModelXen,
+    devices: &mut [Device<'_>],
+    jobs: Vec<Job>,
+    tick: &mut dyn FnMut(&Progress) -> Verdict,
+) -> Outcome {
+    let names: Vec<String> = devices.iter().map(|device| device.vdev().to_string()).collect();
+    let named = names.iter().zip(devices);
+    let mut disks: Vec<_> = named.map(|(name, device)| engine_disk(name, device)).collect();
+    engine::run(xen, jobs, &mut disks, &mut |progress| tick(progress))
+}
+
+/// Runs the jobs of a command line on devices until they have ended.
+///
+/// # Panics
+/// If the command line is refused.
+pub fn run_line(xen: &ModelXen, devices: &mut [Device<'_>], line: &str) -> Outcome {
+    run_jobs(xen, devices, fio_job::parse(line).expect(line), &mut |_| Verdict::Continue)
+}
+
+/// Checks that nobody has anything of the guest's, and that the guest holds no page.
+///
+/// # Panics
+/// If something is left.
+pub fn assert_nothing_is_left(xen: &ModelXen) {
+    let world = xen.world();
+    assert_eq!(world.xen.pages_out(), 0, "pages");
+    assert_eq!(world.xen.grants.standing(), 0, "mappings");
+    assert_eq!(world.xen.events.open_ports(), 2, "ports");
+    assert_eq!(world.store.guest_watches(), 0, "watches");
+    assert_eq!(world.store.open_transactions(), 0, "transactions");
+}
