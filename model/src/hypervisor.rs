@@ -36,7 +36,7 @@ impl ModelXen {
         Self::new(Config::seeded(seed))
     }
 
-    /// Plugs a disk in; answers its index among [`World::disks`].
+    /// Plugs a disk in; returns its index among [`World::disks`].
     pub fn attach(&self, disk: Disk) -> usize {
         self.world().attach(disk)
     }

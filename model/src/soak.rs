@@ -164,7 +164,7 @@ fn with_noise(header: Header, body: Vec<u8>) -> Vec<(Header, Vec<u8>)> {
     messages
 }
 
-/// One life of one disk, after `quarantined` pages were lost; answers how many more are.
+/// One life of one disk, after `quarantined` pages were lost; returns how many more are.
 fn episode<'a>(
     xen: &'a ModelXen,
     guest: &mut Guest<'a>,

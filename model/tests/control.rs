@@ -27,7 +27,7 @@ fn listening(test: impl Fn(&ModelXen, &mut Xenstore<'_, ModelXen>, &mut Control)
 
 const POWEROFF: Request = Request::End(ShutdownReason::Poweroff);
 
-/// What comes of this value within a second.
+/// Returns the requests that this value brings within a second.
 fn asked(
     xen: &ModelXen,
     store: &mut Xenstore<'_, ModelXen>,

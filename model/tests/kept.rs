@@ -11,12 +11,12 @@ use results::{JobResult, PagesKept};
 
 const SECTORS: u64 = 16384;
 
-/// A backend that keeps at most so many pages of a ring.
+/// Disk whose backend keeps at most `persistent_max` pages of a ring mapped.
 fn keeps(persistent_max: usize) -> Disk {
     Disk { persistent_max, ..Disk::new(XVDA, SECTORS) }
 }
 
-/// What the guest counts, and what the backend has, after `line` on this disk.
+/// Returns what the guest counts and how many pages the backend keeps, after `line` on this disk.
 fn counted(seed: u64, disk: Disk, line: &str) -> (JobResult, usize) {
     let xen = Machine::seeded(seed).pages(5000).grant_frames(16).disk(disk).build();
     let mut guest = Guest::boot(&xen);

@@ -173,7 +173,7 @@ fn r4_what_was_put_before_the_break_is_not_published_after_it() {
     guest.disconnect(device);
 }
 
-/// What a caller may do with a slot on a queue.
+/// Everything that a caller may do with a slot on a queue.
 const USES: [fn(&mut QueuePair<'_, ModelXen>, Slot); 5] = [
     |queue, slot| queue.release(slot),
     |queue, slot| queue.submit(slot, Operation::Read, 0, 512),

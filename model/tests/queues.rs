@@ -9,7 +9,7 @@ use model::{Disk, Guest, ModelXen, Workload};
 
 const SECTORS: u64 = 1024;
 
-/// So many queues for so many requests in all, one page each.
+/// Setup of `queues` queues for `iodepth` requests in all, one page each.
 fn setup(grants: GrantMode, queues: u32, iodepth: u32) -> Setup {
     Setup { grants, queues, slots: iodepth.div_ceil(queues), pages_per_slot: 1 }
 }

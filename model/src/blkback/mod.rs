@@ -339,7 +339,7 @@ impl Blkback {
         self.switch(store, XenbusState::Closing);
     }
 
-    /// Lets everything of the frontend's go; answers whether nothing is in flight any more.
+    /// Lets everything of the frontend's go; returns whether nothing is in flight any more.
     fn disconnect(&mut self, xen: &mut Xen) -> bool {
         if self.links.iter().any(|link| !link.jobs.is_empty() || !link.stuck.is_empty()) {
             return false;

@@ -125,7 +125,7 @@ impl BackRing {
         new.wrapping_sub(self.load(RSP_EVENT)) < new.wrapping_sub(old)
     }
 
-    /// Asks for an event with the next request; answers whether one is there already
+    /// Asks for an event with the next request; returns whether one is there already
     /// (RING_FINAL_CHECK_FOR_REQUESTS).
     pub fn final_check(&mut self) -> bool {
         self.store(REQ_EVENT, self.req_cons.wrapping_add(1));

@@ -105,7 +105,7 @@ impl Stalls {
 pub(super) struct Servers(Vec<u64>);
 
 impl Servers {
-    /// Takes a request on; answers when it is done.
+    /// Takes a request on; returns when it is done.
     pub(super) fn take(&mut self, service: &Service, now_ns: u64, rng: &mut fastrand::Rng) -> u64 {
         let work_ns = service.draw_ns(rng);
         self.0.retain(|&free_ns| free_ns > now_ns);

@@ -43,7 +43,7 @@ impl Row {
     }
 }
 
-/// Prints tables, and each mutant whose fate is not the one that it must have; answers whether
+/// Prints tables, and each mutant whose fate is not the one that it must have; returns whether
 /// there is none of those.
 pub(super) fn print(mutants: &[Mutant], fates: &[Fate]) -> bool {
     let (mut files, mut all) = (BTreeMap::<&str, Row>::new(), Row::default());

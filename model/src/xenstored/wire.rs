@@ -93,7 +93,7 @@ impl Wire {
         }
     }
 
-    /// Takes bytes from the ring; answers a message when one is whole.
+    /// Takes bytes from the ring; returns a message when it is complete.
     pub(super) fn receive(&mut self, xen: &mut Xen) -> Option<(Header, Vec<u8>)> {
         if !self.output.is_empty() {
             return None;

@@ -77,7 +77,7 @@ fn entry(addr: u64, size: u64, kind: u32) -> MemmapEntry {
     MemmapEntry { addr, size, kind, reserved: 0 }
 }
 
-/// The usable regions, with what must hold of any answer checked.
+/// Returns the usable regions, after it has checked what must hold for any map.
 fn usable(entries: &[MemmapEntry], reserved: &[Range]) -> Vec<(u64, u64)> {
     let found = memory_map::usable(entries, reserved);
     assert!(found.len() <= REGIONS_MAX);

@@ -56,7 +56,7 @@ pub const CLASSES: [Class; 22] = [
     class(22, "partition table in front", Must::Fail, volume::partition_tables),
 ];
 
-/// What a disk can do to its reader.
+/// Fault of a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     None,
@@ -105,7 +105,7 @@ impl ReadBlocks for Disk<'_> {
 type Failure = Error<Broken>;
 type Mounted<'a> = Volume<Disk<'a>, Vec<u8>>;
 
-/// What is wrong with a disk, in words.
+/// Returns why a disk is refused, in words.
 fn refusal(bytes: &[u8]) -> String {
     let reads = Cell::new(0);
     match mount(bytes, &reads) {
@@ -132,7 +132,7 @@ fn with<T>(bytes: &[u8], act: impl FnOnce(&mut Mounted<'_>) -> T) -> T {
     act(&mut volume)
 }
 
-/// What an act comes to on a disk: the error in words.
+/// Returns the error of an act on a disk, in words.
 fn failure<T>(bytes: &[u8], act: impl FnOnce(&mut Mounted<'_>) -> Result<T, Failure>) -> String {
     match with(bytes, act) {
         Ok(_) => panic!("no failure"),
@@ -149,7 +149,7 @@ fn read(volume: &mut Mounted<'_>, path: &str) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// What a walk saw: inode numbers and the sums of bytes behind them.
+/// Inodes that a walk saw, with the sums of their bytes.
 type Seen = BTreeMap<u32, u64>;
 
 fn sum(bytes: &[u8]) -> u64 {
@@ -159,7 +159,7 @@ fn sum(bytes: &[u8]) -> u64 {
     words.chain(rest).fold(bytes.len() as u64, |sum, word| sum.rotate_left(5) ^ word)
 }
 
-/// Looks at everything that can be reached; the first error of each inode ends that inode only.
+/// Reads everything that can be reached; the first error of each inode ends that inode only.
 fn walk(volume: &mut Mounted<'_>) -> (Seen, Vec<Failure>) {
     let (mut seen, mut met, mut errors) = (Seen::new(), BTreeSet::new(), Vec::new());
     let mut pending: Vec<Inode> = volume.root().map_err(|e| errors.push(e)).into_iter().collect();

@@ -18,7 +18,7 @@ mod xenstore;
 
 use libtest_mimic::{Arguments, Trial};
 
-/// What a fault must come to.
+/// Outcome that a fault must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Must {
     /// The device ends with an error, every waiter gets it, nothing panics, what the backend can
@@ -34,7 +34,7 @@ enum Must {
     Verify,
 }
 
-/// How a class is shown.
+/// Test of a class, or the reason why there is none.
 #[derive(Clone, Copy)]
 enum Shown {
     By(fn()),

@@ -13,7 +13,7 @@ use xen_abi::{Errno, Port};
 
 pub const SECTORS: u64 = 512;
 
-/// Seeds that each class is tried with.
+/// Seeds with which each class is tried.
 pub const SEEDS: std::ops::Range<u64> = 0..5;
 
 /// A plain disk.
@@ -122,8 +122,8 @@ pub fn run_job(xen: &ModelXen, device: &mut Device<'_>, options: &str) -> Outcom
     run_line(xen, std::slice::from_mut(device), options)
 }
 
-/// What Xen may answer for the parameters of a page that the tool stack made; only the first pair
-/// is one that can be used.
+/// Tries everything that Xen may return for the parameters of a page that the tool stack made; only
+/// the first pair can be used.
 pub fn refuses_absent_pages() {
     let ours = [Range { start: 0x10_0000, end: 0x20_0000 }, Range { start: 4096, end: 8192 }];
     let place = |gfn, port| special_page::place(gfn, port, ours);

@@ -21,7 +21,7 @@ use std::path::Path;
 
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 
-/// Eats any bytes; answers what they came to.
+/// Takes any bytes; returns the name of the outcome.
 type Target = fn(&[u8]) -> &'static str;
 
 /// Cases and seed of a run that names none: quick, and the same each time.

@@ -10,7 +10,7 @@ use crate::{Machine, SECTORS, XVDA, ok, one_disk, run, run_and_see, vdev};
 
 const MS: u64 = 1_000_000;
 
-/// Runs one job, which ends well, and answers its outcome and how long it took.
+/// Runs one job, which ends well. Returns its outcome and how long it took, in nanoseconds.
 fn timed(xen: &ModelXen, line: &str) -> (Outcome, u64) {
     let start_ns = xen.now_ns();
     let outcome = run(xen, line, 1);

@@ -1,4 +1,4 @@
-//! Backends that do not answer, wholly or in part, and what is said of the run then.
+//! Backends that do not answer, wholly or in part, and what is said about the run then.
 
 use load::engine::{REQUEST_TIMEOUT_NS, RunError, TICK_NS};
 use model::Disk;
@@ -67,7 +67,7 @@ fn jobs_with_nothing_in_flight_are_as_they_were() {
 }
 
 /// Runs a job whose backend takes some of its first requests and never answers them; all others
-/// it answers within these times. Answers how that ended, how many it took, and after how long.
+/// it answers within these times. Returns how that ended, how many it took, and after how long.
 fn swallow_some(service_ns: std::ops::Range<u64>) -> (Option<RunError>, u64, u64) {
     let xen = Machine::seeded(4).disk(Disk { service_ns, ..Disk::new(XVDA, SECTORS) }).build();
     xen.world().disks[0].mischief = Mischief::of(Lie::Silent, 12);

@@ -6,7 +6,7 @@ use model::blkback::{Lie, Mischief};
 
 use crate::{Machine, XVDA, run};
 
-/// Runs a job on a disk of 3 TiB, and answers the most heap in use at once.
+/// Runs a job on a disk of 3 TiB; returns the most heap that was in use at once, in bytes.
 fn checked(options: &str, lie: Option<Lie>) -> (Outcome, u64) {
     let xen =
         Machine::seeded(1).disk(Disk { sparse: true, ..Disk::new(XVDA, (3 << 40) / 512) }).build();

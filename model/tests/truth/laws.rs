@@ -23,7 +23,7 @@ struct Plan {
     options: &'static str,
 }
 
-/// Runs the plan, holds every property, and answers the results with what the backends saw.
+/// Runs the plan and checks every property; returns the results with what the backends saw.
 fn hold(plan: &Plan) -> Vec<(JobResult, Vec<Served>)> {
     // The pages of a ring lie together, which needs room.
     let pages = (plan.disks * (plan.iodepth + plan.queues * 20) * 3 + 64) as usize;

@@ -30,7 +30,7 @@ fn change(made: &Made, path: &str, field: Field, value: u64) -> Made {
     made
 }
 
-/// What reading the file comes to after a change of its inode.
+/// Returns the error of a read of the file after a change of its inode.
 fn changed(made: &Made, path: &str, field: Field, value: u64) -> String {
     failure(&change(made, path, field, value).bytes, |volume| read(volume, path))
 }
@@ -219,7 +219,7 @@ pub fn indirect_blocks() {
     }
 }
 
-/// The root directory with changes at byte offsets, and what listing it comes to.
+/// Lists the root directory after changes at byte offsets.
 fn listed(made: &Made, changes: &[(usize, &[u8])]) -> Result<Vec<Vec<u8>>, Failure> {
     let mut made = made.clone();
     let at = made.block_of("/", 0) as usize;
@@ -340,7 +340,7 @@ pub fn directory_circles() {
     }
 }
 
-/// `l0` -> `l1` -> ... -> `target`, so many links.
+/// Makes a chain of links: `l0` -> `l1` -> ... -> `target`.
 fn chain(links: usize) -> Made {
     let name = |n: usize| format!("l{n}").into_bytes();
     let link = |n: usize| match n + 1 == links {
