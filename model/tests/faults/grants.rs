@@ -214,11 +214,14 @@ fn mapped_before_the_revoke() {
         assert_eq!(again, Err(MapError::BadGref));
     }
     // One step, not a look and then a step.
-    let source = include_str!("../../../drivers/src/grant.rs");
-    let (_, rest) = source.split_once("fn revoke(").unwrap();
-    let body = rest.split_once("\n    }\n").unwrap().0;
-    assert!(body.contains(".compare_exchange("));
-    assert!(!body.contains(".load(") && !body.contains(".store(") && !body.contains(".swap("));
+    let step = include_str!("../../../protocols/src/grant.rs");
+    let caller = include_str!("../../../drivers/src/grant.rs");
+    for (source, calls) in [(step, ".compare_exchange("), (caller, ".revoke()")] {
+        let (_, rest) = source.split_once("fn revoke(").unwrap();
+        let body = rest.split_once("\n    }\n").unwrap().0;
+        assert!(body.contains(calls));
+        assert!([".load(", ".store(", ".swap("].iter().all(|other| !body.contains(other)));
+    }
     // Against a processor that maps at any moment, as Xen does: by compare-and-swap.
     let memory = std::rc::Rc::clone(&xen.world().xen.memory);
     let entry = memory.grant_entry(gref).unwrap();
