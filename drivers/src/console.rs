@@ -8,8 +8,8 @@
 use protocols::byte_ring::{Reader, Writer};
 use xen_abi::{Port, console::Interface};
 
-use crate::hypervisor::Hypervisor;
 use crate::patience::Patience;
+use crate::vcpu::Vcpu;
 
 /// How long one text may wait for room, in nanoseconds.
 const PATIENCE_NS: u64 = 2_000_000_000;
@@ -21,8 +21,8 @@ const DIGITS_MAX: usize = 20;
 
 /// The frontend of the console.
 #[derive(Debug)]
-pub struct Console<'a, H> {
-    hypervisor: &'a H,
+pub struct Console<'a, V> {
+    vcpu: &'a V,
     port: Port,
     output: Writer<'a>,
     input: Reader<'a>,
@@ -38,14 +38,14 @@ pub struct Console<'a, H> {
     shown_in_line: bool,
 }
 
-impl<'a, H: Hypervisor> Console<'a, H> {
+impl<'a, V: Vcpu> Console<'a, V> {
     /// Takes over the page and the port that the tool stack made. To be done once: there is one of
     /// them, and two clients would take each other's bytes.
-    pub fn new(hypervisor: &'a H, port: Port, page: &'a Interface) -> Self {
+    pub fn new(vcpu: &'a V, port: Port, page: &'a Interface) -> Self {
         let output = Writer::new(&page.output, &page.out_prod, &page.out_cons);
         let input = Reader::new(&page.input, &page.in_prod, &page.in_cons);
         Self {
-            hypervisor,
+            vcpu,
             port,
             output,
             input,
@@ -102,7 +102,7 @@ impl<'a, H: Hypervisor> Console<'a, H> {
     /// Tells the other side that there is text.
     pub fn flush(&mut self) {
         // A closed port or a gone daemon shows as a ring that does not drain.
-        let _ = self.hypervisor.evtchn_send(self.port);
+        let _ = self.vcpu.send(self.port);
     }
 
     /// Waits until all text was taken, but no longer than the patience.
@@ -113,17 +113,17 @@ impl<'a, H: Hypervisor> Console<'a, H> {
         self.flush();
         let mut patience = self.patience();
         while !self.stuck && !self.output.is_empty() && !patience.is_over() {
-            self.hypervisor.prepare_wait();
-            self.hypervisor.take_event(self.port);
+            self.vcpu.prepare_wait();
+            self.vcpu.take_event(self.port);
             if !self.output.is_empty() {
-                self.hypervisor.wait(patience.look_again_ns());
+                self.vcpu.wait(patience.look_again_ns());
             }
-            patience.count(self.hypervisor.now_ns());
+            patience.count(self.vcpu.now_ns());
         }
     }
 
     fn patience(&self) -> Patience {
-        Patience::new(self.hypervisor.now_ns(), PATIENCE_NS)
+        Patience::new(self.vcpu.now_ns(), PATIENCE_NS)
     }
 
     /// Writes the parts of a line, or drops them.
@@ -182,13 +182,13 @@ impl<'a, H: Hypervisor> Console<'a, H> {
                 return self.give_up(bytes);
             }
             self.flush();
-            self.hypervisor.prepare_wait();
-            self.hypervisor.take_event(self.port);
+            self.vcpu.prepare_wait();
+            self.vcpu.take_event(self.port);
             if self.output.is_full() {
-                self.hypervisor.wait(patience.look_again_ns());
+                self.vcpu.wait(patience.look_again_ns());
             }
             // Before the look: what is taken while the processor is away makes room.
-            patience.count(self.hypervisor.now_ns());
+            patience.count(self.vcpu.now_ns());
         }
     }
 
@@ -208,7 +208,7 @@ impl<'a, H: Hypervisor> Console<'a, H> {
         match self.input.read(keys) {
             Ok(0) | Err(_) => 0,
             Ok(count) => {
-                let _ = self.hypervisor.evtchn_send(self.port);
+                let _ = self.vcpu.send(self.port);
                 count
             }
         }

@@ -9,7 +9,7 @@ use alloc::string::String;
 
 use xen_abi::sched::ShutdownReason;
 
-use crate::hypervisor::Hypervisor;
+use crate::vcpu::Vcpu;
 use crate::xenstore::{Due, Error, Transaction, WatchToken, Xenstore};
 
 const SHUTDOWN: &str = "control/shutdown";
@@ -55,7 +55,7 @@ impl Control {
     ///
     /// # Errors
     /// xenstore's.
-    pub fn new<H: Hypervisor>(hypervisor: &H, store: &mut Xenstore<'_, H>) -> Result<Self, Error> {
+    pub fn new<V: Vcpu>(store: &mut Xenstore<'_, V>) -> Result<Self, Error> {
         for feature in ["control/feature-poweroff", "control/feature-reboot"] {
             // Some tool stacks don't let a guest write here, and then don't read it either.
             match store.write(Transaction::NONE, feature, "1") {
@@ -65,7 +65,7 @@ impl Control {
         }
         let watch = store.watch(SHUTDOWN)?;
         // Each watch fires once when it is set: better now than while something is measured.
-        store.wait_fired(watch, hypervisor.now_ns().saturating_add(FIRST_EVENT_NS))?;
+        store.wait_fired(watch, store.vcpu().now_ns().saturating_add(FIRST_EVENT_NS))?;
         Ok(Self { watch, look: Due::default(), left: None })
     }
 
@@ -74,10 +74,7 @@ impl Control {
     ///
     /// # Errors
     /// xenstore's.
-    pub fn poll<H: Hypervisor>(
-        &mut self,
-        store: &mut Xenstore<'_, H>,
-    ) -> Result<Option<Request>, Error> {
+    pub fn poll<V: Vcpu>(&mut self, store: &mut Xenstore<'_, V>) -> Result<Option<Request>, Error> {
         if self.look.is_due(store, self.watch)? { self.read(store) } else { Ok(None) }
     }
 
@@ -85,10 +82,7 @@ impl Control {
     ///
     /// # Errors
     /// xenstore's.
-    pub fn read<H: Hypervisor>(
-        &mut self,
-        store: &mut Xenstore<'_, H>,
-    ) -> Result<Option<Request>, Error> {
+    pub fn read<V: Vcpu>(&mut self, store: &mut Xenstore<'_, V>) -> Result<Option<Request>, Error> {
         let found = read_node(store, Transaction::NONE);
         self.look.note(store, found.is_ok());
         let mut found = found?;
@@ -110,8 +104,8 @@ impl Control {
     }
 }
 
-fn read_node<H: Hypervisor>(
-    store: &mut Xenstore<'_, H>,
+fn read_node<V: Vcpu>(
+    store: &mut Xenstore<'_, V>,
     transaction: Transaction,
 ) -> Result<Option<Request>, Error> {
     match store.read(transaction, SHUTDOWN) {

@@ -9,10 +9,11 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use protocols::grant::{Entry, StillMapped};
-use xen_abi::grant_table::{ENTRIES_PER_PAGE, EntryV1, RESERVED_ENTRIES, TablePage};
+use xen_abi::grant_table::{ENTRIES_PER_PAGE, EntryV1, RESERVED_ENTRIES};
 use xen_abi::{DomId, Gfn, GrantRef};
 
-use crate::hypervisor::{Access, Hypervisor, NoFrame};
+use crate::grant_frame::GrantFrame;
+use crate::hypervisor::{Hypervisor, NoFrame};
 
 /// No entry could be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,24 +38,13 @@ impl fmt::Display for TableFull {
     }
 }
 
-/// A page of the domain's grant table, owned: whoever has it may share memory by its entries.
-///
-/// Each page exists once as a value, so an entry has one owner, however many [`GrantTable`]s
-/// there are.
-#[derive(Debug)]
-pub struct GrantFrame<'a> {
-    index: u32,
-    entries: &'a TablePage,
-}
-
-impl<'a> GrantFrame<'a> {
-    /// Takes ownership of page `index` of the domain's grant table.
-    ///
-    /// # Safety
-    /// `entries` is that page, and no other `GrantFrame` of it was ever made.
-    pub unsafe fn new(index: u32, entries: &'a TablePage) -> Self {
-        Self { index, entries }
-    }
+/// Who may touch a granted page, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// The grantee may read and write.
+    ReadWrite,
+    /// The grantee may only read.
+    ReadOnly,
 }
 
 /// Entries of the domain's grant table, to be had one by one.

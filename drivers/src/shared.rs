@@ -11,8 +11,7 @@ use core::ptr::NonNull;
 use protocols::grant::StillMapped;
 use xen_abi::{DomId, Gfn, GrantRef};
 
-use crate::grant::Grant;
-use crate::hypervisor::Access;
+use crate::grant::{Access, Grant};
 use crate::page::{Page, PageRun};
 
 /// A page with its entry of the grant table.
@@ -21,7 +20,7 @@ use crate::page::{Page, PageRun};
 /// ```compile_fail,E0624
 /// # fn safe(mut table: drivers::grant::GrantTable<'_, impl drivers::Hypervisor>) {
 /// let mut grant = table.reserve().unwrap();
-/// grant.permit(xen_abi::DomId(0), xen_abi::Gfn(0x123), drivers::hypervisor::Access::ReadWrite);
+/// grant.permit(xen_abi::DomId(0), xen_abi::Gfn(0x123), drivers::grant::Access::ReadWrite);
 /// # }
 /// ```
 /// A page that may be granted can't be freed:

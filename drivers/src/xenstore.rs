@@ -17,8 +17,8 @@ use protocols::byte_ring::{Overrun, Reader, Writer};
 use xen_abi::Port;
 use xen_abi::xenstore::{Header, Interface, MessageType, PAYLOAD_MAX};
 
-use crate::hypervisor::Hypervisor;
 use crate::patience::Patience;
+use crate::vcpu::Vcpu;
 
 mod due;
 mod exchange;
@@ -108,8 +108,8 @@ pub struct WatchToken(u8);
 
 /// The client.
 #[derive(Debug)]
-pub struct Xenstore<'a, H> {
-    hypervisor: &'a H,
+pub struct Xenstore<'a, V> {
+    vcpu: &'a V,
     port: Port,
     requests: Writer<'a>,
     replies: Reader<'a>,
@@ -131,12 +131,12 @@ pub struct Xenstore<'a, H> {
     budget: Option<Patience>,
 }
 
-impl<'a, H: Hypervisor> Xenstore<'a, H> {
+impl<'a, V: Vcpu> Xenstore<'a, V> {
     /// Takes over the page and the port that the tool stack made. To be done once: there is one of
     /// them, and two clients would take each other's bytes.
-    pub fn new(hypervisor: &'a H, port: Port, page: &'a Interface) -> Self {
+    pub fn new(vcpu: &'a V, port: Port, page: &'a Interface) -> Self {
         Self {
-            hypervisor,
+            vcpu,
             port,
             page,
             connecting: is_connecting(page),
@@ -154,12 +154,17 @@ impl<'a, H: Hypervisor> Xenstore<'a, H> {
         }
     }
 
+    /// The vCPU that it waits on.
+    pub fn vcpu(&self) -> &'a V {
+        self.vcpu
+    }
+
     /// Does `work`, whose requests, and the waits between the tries of a transaction, may take as
     /// long together as one request: for what asks as often as xenstore's content wants it to.
     /// Those that come too late end with [`Error::Timeout`].
     pub fn in_time<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
         let is_outermost = self.budget.is_none();
-        let now_ns = self.hypervisor.now_ns();
+        let now_ns = self.vcpu.now_ns();
         self.budget.get_or_insert(Patience::new(now_ns, REQUEST_TIMEOUT_NS));
         let done = work(self);
         if is_outermost {
@@ -239,10 +244,10 @@ impl<'a, H: Hypervisor> Xenstore<'a, H> {
                 {
                     let budget = self.budget.as_mut();
                     let pause_ns = budget.map_or(back_off_ns, |budget| budget.take(back_off_ns));
-                    let until_ns = self.hypervisor.now_ns().saturating_add(pause_ns);
-                    while self.hypervisor.now_ns() < until_ns {
-                        self.hypervisor.prepare_wait();
-                        self.hypervisor.wait(until_ns);
+                    let until_ns = self.vcpu.now_ns().saturating_add(pause_ns);
+                    while self.vcpu.now_ns() < until_ns {
+                        self.vcpu.prepare_wait();
+                        self.vcpu.wait(until_ns);
                     }
                     back_off_ns *= 2;
                     if self.budget.is_some_and(|budget| budget.is_over()) {
@@ -334,7 +339,7 @@ impl<'a, H: Hypervisor> Xenstore<'a, H> {
     pub fn wait_fired(&mut self, token: WatchToken, deadline_ns: u64) -> Result<bool, Error> {
         loop {
             // The clock first: what comes in while the processor is away is seen.
-            let now_ns = self.hypervisor.now_ns();
+            let now_ns = self.vcpu.now_ns();
             if self.take_fired(token)? {
                 return Ok(true);
             }

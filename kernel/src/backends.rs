@@ -10,7 +10,7 @@ use xen_abi::xenbus::XenbusState;
 
 use crate::console;
 use crate::failure::Failure;
-use crate::xen::Xen;
+use crate::vcpu::Vcpu;
 
 /// The backends, and when to look at their states.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Backends {
     /// backend is gone. Reads memory only otherwise.
     pub fn look_if_due(
         &mut self,
-        store: &mut Xenstore<'_, Xen>,
+        store: &mut Xenstore<'_, Vcpu>,
         watch: WatchToken,
     ) -> Option<Failure> {
         let is_due = self.look.is_due(store, watch).unwrap_or(false);
@@ -49,7 +49,7 @@ impl Backends {
     }
 
     /// Looks at all states in the time of one request; the failure, if a backend is gone.
-    pub fn look(&mut self, store: &mut Xenstore<'_, Xen>) -> Option<Failure> {
+    pub fn look(&mut self, store: &mut Xenstore<'_, Vcpu>) -> Option<Failure> {
         let (mut gone, mut seen) = (None, true);
         store.in_time(|store| {
             for watched in &mut self.all {
@@ -71,13 +71,13 @@ impl Backends {
     }
 
     /// The state of this disk's backend, if it can be read.
-    pub fn state(&self, disk: &str, store: &mut Xenstore<'_, Xen>) -> Option<XenbusState> {
+    pub fn state(&self, disk: &str, store: &mut Xenstore<'_, Vcpu>) -> Option<XenbusState> {
         self.all.iter().find(|watched| watched.name == disk)?.backend.state(store).ok()
     }
 }
 
 impl Watched {
-    fn look(&mut self, store: &mut Xenstore<'_, Xen>) -> Result<Option<Failure>, ConnectError> {
+    fn look(&mut self, store: &mut Xenstore<'_, Vcpu>) -> Result<Option<Failure>, ConnectError> {
         Ok(match self.backend.state(store)? {
             state @ (XenbusState::Closed | XenbusState::Unknown) => {
                 Some(Failure::BackendGone(self.name.clone(), state))

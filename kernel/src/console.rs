@@ -13,7 +13,7 @@ use x86_64::instructions::port::Port;
 use xen_abi::console::Interface;
 
 use crate::hypercall::HypercallEntry;
-use crate::xen::Xen;
+use crate::vcpu::Vcpu;
 use crate::{cpu, xen};
 
 const DEBUG_PORT: u16 = 0xe9;
@@ -33,8 +33,11 @@ enum Sink {
     Nowhere,
     Serial(Uart16550<PioBackend>),
     Early(Early),
-    Xen(Console<'static, Xen>),
+    Xen(Console<'static, Vcpu>),
 }
+
+// SAFETY: only the boot vCPU reaches `SINK`, and the console waits on that one.
+unsafe impl Send for Sink {}
 
 /// Sends text to the first serial port from now on, if there is one.
 pub fn use_serial() {
@@ -81,7 +84,7 @@ pub fn use_early(entry: HypercallEntry, port: xen_abi::Port, page: &'static Inte
 }
 
 /// Sends text to Xen's console from now on.
-pub fn use_xen(console: Console<'static, Xen>) {
+pub fn use_xen(console: Console<'static, Vcpu>) {
     *SINK.lock() = Sink::Xen(console);
 }
 

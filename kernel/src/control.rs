@@ -8,7 +8,7 @@ use drivers::xenstore::{self, Xenstore};
 use xen_abi::sched::ShutdownReason;
 
 use crate::console;
-use crate::xen::Xen;
+use crate::vcpu::Vcpu;
 
 const CTRL_C: u8 = 3;
 
@@ -27,8 +27,8 @@ impl Control {
     ///
     /// # Errors
     /// xenstore's.
-    pub fn new(xen: &Xen, store: &mut Xenstore<'_, Xen>) -> Result<Self, xenstore::Error> {
-        let requests = drivers::control::Control::new(xen, store)?;
+    pub fn new(store: &mut Xenstore<'_, Vcpu>) -> Result<Self, xenstore::Error> {
+        let requests = drivers::control::Control::new(store)?;
         let mut control = Self { requests, reason: None, notice: None };
         control.read(store)?;
         Ok(control)
@@ -36,7 +36,7 @@ impl Control {
 
     /// Whether the guest is to end. Looks at memory only unless a request has come, so that it can
     /// be called while others are being timed; [`reason`](Self::reason) tells how.
-    pub fn is_asked(&mut self, store: &mut Xenstore<'_, Xen>) -> bool {
+    pub fn is_asked(&mut self, store: &mut Xenstore<'_, Vcpu>) -> bool {
         let mut keys = [0; 64];
         let count = console::read(&mut keys);
         if keys[..count].contains(&CTRL_C) {
@@ -52,14 +52,14 @@ impl Control {
     ///
     /// # Errors
     /// xenstore's.
-    pub fn read(&mut self, store: &mut Xenstore<'_, Xen>) -> Result<(), xenstore::Error> {
+    pub fn read(&mut self, store: &mut Xenstore<'_, Vcpu>) -> Result<(), xenstore::Error> {
         let request = self.requests.read(store)?;
         self.heed(request);
         Ok(())
     }
 
     /// How the guest is to end, as far as anybody asked: by powering off, if not.
-    pub fn reason(&mut self, store: &mut Xenstore<'_, Xen>) -> ShutdownReason {
+    pub fn reason(&mut self, store: &mut Xenstore<'_, Vcpu>) -> ShutdownReason {
         self.is_asked(store);
         self.reason.unwrap_or(ShutdownReason::Poweroff)
     }

@@ -45,13 +45,13 @@ unsafe extern "C" {
     fn cpu_halt_window();
 }
 
-/// What a vCPU has of its own, besides its stacks.
-struct Vcpu {
+/// A vCPU's descriptor table and task state.
+struct Tables {
     tss: TaskStateSegment,
     gdt: GlobalDescriptorTable,
 }
 
-/// A vCPU's stacks. Apart from [`Vcpu`], for they are zeros, which take no room in the file.
+/// A vCPU's stacks. Apart from [`Tables`], for they are zeros, which take no room in the file.
 struct VcpuStacks {
     exception: Stack<{ 4 * PAGE_SIZE }>,
     double_fault: Stack<{ 4 * PAGE_SIZE }>,
@@ -64,14 +64,14 @@ static TSS: AtomicPtr<TaskStateSegment> = AtomicPtr::new(core::ptr::null_mut());
 
 /// Loads the descriptor tables and takes the guard pages away. Once, on the boot vCPU.
 pub fn init() {
-    static VCPU: Mutex<Vcpu> =
-        Mutex::new(Vcpu { tss: TaskStateSegment::new(), gdt: GlobalDescriptorTable::new() });
+    static TABLES: Mutex<Tables> =
+        Mutex::new(Tables { tss: TaskStateSegment::new(), gdt: GlobalDescriptorTable::new() });
     static VCPU_STACKS: Mutex<VcpuStacks> =
         Mutex::new(VcpuStacks { exception: Stack::new(), double_fault: Stack::new() });
     static IDT: Mutex<InterruptDescriptorTable> = Mutex::new(InterruptDescriptorTable::new());
 
     // Leaked locks: from here on the processor alone uses what is behind them.
-    let Vcpu { tss, gdt } = spin::MutexGuard::leak(VCPU.lock());
+    let Tables { tss, gdt } = spin::MutexGuard::leak(TABLES.lock());
     let stacks = spin::MutexGuard::leak(VCPU_STACKS.lock());
     let idt = spin::MutexGuard::leak(IDT.lock());
 

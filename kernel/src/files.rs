@@ -13,7 +13,7 @@ use load::file_map::FileMap;
 use load::reader::{BlockReader, ReadError};
 
 use crate::control::Control;
-use crate::xen::Xen;
+use crate::vcpu::Vcpu;
 use crate::{console, memory, say};
 
 /// Files are read in pieces of so many bytes.
@@ -27,11 +27,11 @@ pub struct Source<'q, 'a> {
     /// Its name.
     pub name: &'q str,
     /// Its blocks.
-    pub reader: BlockReader<'q, 'a, Xen>,
+    pub reader: BlockReader<'q, 'a, Vcpu>,
     /// Who may ask.
     pub control: &'q mut Control,
     /// What they ask by.
-    pub store: &'q mut Xenstore<'a, Xen>,
+    pub store: &'q mut Xenstore<'a, Vcpu>,
 }
 
 impl ReadBlocks for Source<'_, '_> {

@@ -22,6 +22,7 @@ mod run;
 mod selftest;
 mod shutdown;
 mod stack;
+mod vcpu;
 mod xen;
 
 use alloc::boxed::Box;
@@ -44,6 +45,7 @@ use hypercall::HypercallEntry;
 use layout::Layout;
 use options::Options;
 use run::Runner;
+use vcpu::Vcpu;
 use xen::Xen;
 
 entry_point!(main);
@@ -92,8 +94,12 @@ fn under_xen(boot_info: &BootInfo, leaves: u32) -> ! {
         Ok(xen) => &*Box::leak(Box::new(xen)),
         Err(errno) => shutdown::crash(format_args!("cannot set up event channels: {errno}")),
     };
+    let vcpu = match Vcpu::boot(xen) {
+        Ok(vcpu) => &*Box::leak(Box::new(vcpu)),
+        Err(errno) => shutdown::crash(format_args!("cannot set up the timer: {errno}")),
+    };
     if let Ok((port, page)) = console {
-        console::use_xen(Console::new(xen, port, page));
+        console::use_xen(Console::new(vcpu, port, page));
     }
     greet(xen, &layout);
 
@@ -106,9 +112,9 @@ fn under_xen(boot_info: &BootInfo, leaves: u32) -> ! {
         shutdown::end(ShutdownReason::Poweroff);
     }
     if let Some(kind) = line.selftest {
-        selftest::run(kind, boot_info, |test| test.xen(xen));
+        selftest::run(kind, boot_info, |test| test.xen(xen, vcpu));
     }
-    let mut store = match connect_xenstore(xen, &layout) {
+    let mut store = match connect_xenstore(xen, vcpu, &layout) {
         Ok(store) => store,
         Err(absent) => fail(format_args!("no disk can be found without xenstore: {absent}")),
     };
@@ -118,7 +124,7 @@ fn under_xen(boot_info: &BootInfo, leaves: u32) -> ! {
         Ok(options) => options,
         Err(why) => fail(why),
     };
-    match Runner::new(xen, store) {
+    match Runner::new(xen, vcpu, store) {
         Ok(mut runner) => shutdown::end(runner.run(&options)),
         Err(error) => fail(error),
     }
@@ -168,13 +174,17 @@ unsafe fn console_at(
     Ok((port, unsafe { &*page }))
 }
 
-fn connect_xenstore<'a>(xen: &'a Xen, layout: &Layout<'_>) -> Result<Xenstore<'a, Xen>, Absent> {
+fn connect_xenstore<'a>(
+    xen: &Xen,
+    vcpu: &'a Vcpu,
+    layout: &Layout<'_>,
+) -> Result<Xenstore<'a, Vcpu>, Absent> {
     let param = |index| xen::param(xen.entry(), index);
     let (page, port) = (param(hvm::PARAM_STORE_PFN), param(hvm::PARAM_STORE_EVTCHN));
     let (address, port) = special_page::place(page, port, layout.ours())?;
     let page = ptr::with_exposed_provenance::<xen_abi::xenstore::Interface>(address);
     // SAFETY: as for the console's page.
-    Ok(Xenstore::new(xen, port, unsafe { &*page }))
+    Ok(Xenstore::new(vcpu, port, unsafe { &*page }))
 }
 
 /// The beginning of the file that was loaded beside the kernel (`ramdisk=`), if there is one: all

@@ -11,7 +11,7 @@ use fio_job::{Job, JobError};
 use guest_protocol::CommandLine;
 use guest_protocol::job_node::{JOB_FILE_BYTES_MAX, JOB_NODE};
 
-use crate::xen::Xen;
+use crate::vcpu::Vcpu;
 
 /// What the guest is asked to do.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl Options {
     pub fn collect(
         line: CommandLine,
         module: Option<Vec<u8>>,
-        store: &mut Xenstore<'_, Xen>,
+        store: &mut Xenstore<'_, Vcpu>,
     ) -> Result<Self, DeliveryError> {
         let stored = store.read_text(JOB_NODE, JOB_FILE_BYTES_MAX).map_err(DeliveryError::Store)?;
         let module = module.map(text_of).transpose()?;

@@ -9,7 +9,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use drivers::Hypervisor;
+use drivers::Vcpu as _;
 use drivers::blkfront::{Blkfront, Setup, Vdev, handshake};
 use drivers::grant::GrantTable;
 use drivers::xenstore::{self, WatchToken, Xenstore};
@@ -29,6 +29,7 @@ use crate::control::Control;
 use crate::failure::Failure;
 use crate::options::Options;
 use crate::say;
+use crate::vcpu::Vcpu;
 use crate::xen::Xen;
 use crate::{console, files, memory, report};
 
@@ -39,8 +40,9 @@ const LOOK_AGAIN_NS: u64 = 500_000_000;
 #[derive(Debug)]
 pub struct Runner<'a> {
     xen: &'a Xen,
+    vcpu: &'a Vcpu,
     grants: GrantTable<'a, Xen>,
-    store: Xenstore<'a, Xen>,
+    store: Xenstore<'a, Vcpu>,
     control: Control,
     /// Fires when a backend of a connected disk changes its state.
     backends: WatchToken,
@@ -55,7 +57,7 @@ pub struct Runner<'a> {
 struct Connected<'a> {
     name: String,
     setup: Setup,
-    device: Blkfront<'a, Xen>,
+    device: Blkfront<'a>,
     /// Those that jobs name.
     files: Vec<FileMap>,
 }
@@ -68,12 +70,17 @@ impl<'a> Runner<'a> {
     ///
     /// # Errors
     /// xenstore's.
-    pub fn new(xen: &'a Xen, mut store: Xenstore<'a, Xen>) -> Result<Self, xenstore::Error> {
-        let control = Control::new(xen, &mut store)?;
+    pub fn new(
+        xen: &'a Xen,
+        vcpu: &'a Vcpu,
+        mut store: Xenstore<'a, Vcpu>,
+    ) -> Result<Self, xenstore::Error> {
+        let control = Control::new(&mut store)?;
         let backends = store.new_watch()?;
         let grants = GrantTable::new(xen);
         Ok(Self {
             xen,
+            vcpu,
             grants,
             store,
             control,
@@ -239,7 +246,7 @@ impl<'a> Runner<'a> {
                 self.disconnect(disk);
                 continue;
             }
-            let look_again_ns = self.xen.now_ns().saturating_add(LOOK_AGAIN_NS);
+            let look_again_ns = self.vcpu.now_ns().saturating_add(LOOK_AGAIN_NS);
             self.store.wait_fired(self.backends, look_again_ns)?;
             // A read that failed may succeed the next time.
             if let Err(error @ xenstore::Error::Broken(_)) = self.control.read(&mut self.store) {
@@ -278,7 +285,7 @@ impl<'a> Runner<'a> {
             // Where there are more disks than watches, some go unwatched. The first event is waited
             // for: it is not to come while something is measured.
             if device.backend().watch(&mut self.store, self.backends).is_ok() {
-                let soon_ns = self.xen.now_ns().saturating_add(LOOK_AGAIN_NS);
+                let soon_ns = self.vcpu.now_ns().saturating_add(LOOK_AGAIN_NS);
                 self.store.wait_fired(self.backends, soon_ns)?;
             }
             let info = device.info();
@@ -319,7 +326,7 @@ impl<'a> Runner<'a> {
     fn source<'q>(&'q mut self, disk: &'q mut Connected<'a>) -> files::Source<'q, 'a> {
         let Connected { name, setup, device, .. } = disk;
         let info = *device.info();
-        let reader = BlockReader::new(self.xen, &mut device.queues[0], &info, setup);
+        let reader = BlockReader::new(self.vcpu, &mut device.queues[0], &info, setup);
         files::Source { name, reader, control: &mut self.control, store: &mut self.store }
     }
 
@@ -352,7 +359,7 @@ impl<'a> Runner<'a> {
             return Err(gone);
         }
         let mut gone = None;
-        let mut disks: Vec<Disk<'_, 'a, Xen>> = connected
+        let mut disks: Vec<Disk<'_, 'a>> = connected
             .iter_mut()
             .map(|Connected { name, device, files, .. }| Disk {
                 name,
@@ -391,7 +398,7 @@ impl<'a> Runner<'a> {
             }
             if stopped { Verdict::Stop } else { Verdict::Continue }
         };
-        let outcome = engine::run(self.xen, jobs.to_vec(), &mut disks, &mut observe);
+        let outcome = engine::run(self.vcpu, jobs.to_vec(), &mut disks, &mut observe);
         self.results.extend(outcome.results);
         if let Some(gone) = gone {
             return Err(gone);

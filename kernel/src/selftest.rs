@@ -7,15 +7,17 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use bootloader_api::BootInfo;
+use drivers::grant::Access;
 use drivers::grant::GrantTable;
-use drivers::hypervisor::{Access, Hypervisor};
 use drivers::shared::SharedPage;
+use drivers::{Hypervisor, Vcpu as _};
 use guest_protocol::command_line::Selftest as Kind;
 use xen_abi::sched::ShutdownReason;
 use xen_abi::{DomId, PAGE_SIZE};
 
 use crate::memory::PageSource;
 use crate::say;
+use crate::vcpu::Vcpu;
 use crate::xen::Xen;
 use crate::{cpu, shutdown};
 
@@ -106,18 +108,18 @@ impl Selftest {
     }
 
     /// What Xen must do.
-    pub fn xen(&mut self, xen: &Xen) {
+    pub fn xen(&mut self, xen: &Xen, vcpu: &Vcpu) {
         self.check("Xen tells its version", xen.version().is_ok());
         let page = "the hypercall page is written if it is used, and only then";
         self.check(page, xen.entry().has_written_page() == xen.entry().uses_page());
-        let start_ns = xen.now_ns();
-        xen.prepare_wait();
-        xen.wait(start_ns + 20_000_000);
-        let mut slept_ns = xen.now_ns() - start_ns;
+        let start_ns = vcpu.now_ns();
+        vcpu.prepare_wait();
+        vcpu.wait(start_ns + 20_000_000);
+        let mut slept_ns = vcpu.now_ns() - start_ns;
         while slept_ns < 20_000_000 {
-            xen.prepare_wait();
-            xen.wait(start_ns + 20_000_000);
-            slept_ns = xen.now_ns() - start_ns;
+            vcpu.prepare_wait();
+            vcpu.wait(start_ns + 20_000_000);
+            slept_ns = vcpu.now_ns() - start_ns;
         }
         self.check("a sleep of 20 ms ends by the timer", slept_ns < 10_000_000_000);
 
@@ -126,7 +128,7 @@ impl Selftest {
         let port = xen.evtchn_alloc_unbound(DomId(0));
         self.check("an event channel can be made", port.is_ok());
         if let Ok(port) = port {
-            self.check("no event is pending on it", !xen.take_event(port));
+            self.check("no event is pending on it", !vcpu.take_event(port));
             self.check("it closes once", xen.evtchn_close(port).is_ok());
             self.check("and not twice", xen.evtchn_close(port).is_err());
         }

@@ -1,23 +1,22 @@
-//! Xen as this guest sees it: hypercalls, the shared page, event channels, time, memory.
+//! Xen as this guest sees it: hypercalls, the shared page, event channels, memory.
 //!
-//! The guest's implementation of [`Hypervisor`]. Everything is reached through `&Xen`; what two
-//! callers could change at once is an atomic or behind a lock.
+//! The guest's implementation of [`Hypervisor`]. Everything is reached through `&Xen`, by whichever
+//! vCPU; what two callers could change at once is behind a lock. What a vCPU has of its own is
+//! [`Vcpu`](crate::vcpu::Vcpu)'s.
 
 use core::ptr;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use boot_info::memory_map::{ENTRIES_MAX, WIRE_ENTRY_SIZE, decode};
-use drivers::grant::GrantFrame;
-use drivers::hypervisor::{Hypervisor, NoFrame};
-use drivers::{Page, PageRun};
-use protocols::clock::TimeLine;
+use drivers::grant_frame::GrantFrame;
+use drivers::hypervisor::NoFrame;
+use drivers::{Hypervisor, Page, PageRun};
 use spin::Mutex;
 use xen_abi::event_channel::{self, AllocUnbound, BindVirq, PortArgument};
 use xen_abi::grant_table::TablePage;
 use xen_abi::hvm::{self, HvmParam};
 use xen_abi::memory::{self, AddToPhysmap, MemoryDomain, MemoryMap};
 use xen_abi::sched::{self, ShutdownReason};
-use xen_abi::shared_info::{SharedInfo, VcpuInfo};
+use xen_abi::shared_info::SharedInfo;
 use xen_abi::start_info::MemmapEntry;
 use xen_abi::vcpu::{self, RunstateInfo, SetSingleshotTimer};
 use xen_abi::{DomId, Errno, Gfn, PAGE_SIZE, Port, hypercall};
@@ -28,11 +27,6 @@ use crate::memory::PageSource;
 
 /// Pages of address space kept for the shared page and the grant table.
 pub const SPECIAL_PAGES: u64 = 256;
-/// The longest sleep, in nanoseconds: a lost event costs at most this delay.
-const SLEEP_MAX_NS: u64 = 100_000_000;
-
-/// The only vCPU so far.
-const BOOT_VCPU: u32 = 0;
 
 /// Xen, with this guest's side of what is shared with it.
 #[derive(Debug)]
@@ -44,11 +38,6 @@ pub struct Xen {
     /// Pages of it that were handed out.
     grant_frames: Mutex<u32>,
     pages: Mutex<PageSource>,
-    /// The highest time handed out; of no meaning in a restored domain, whose clock may be behind.
-    last_ns: AtomicU64,
-    timer_port: AtomicU32,
-    /// When the armed timer fires; [`u64::MAX`] when none is armed. A restored domain has none.
-    timer_ns: AtomicU64,
 }
 
 /// The memory map that the tool stack set (XENMEM_memory_map), for a loader that gave none.
@@ -100,6 +89,44 @@ pub fn send(entry: HypercallEntry, port: Port) -> Result<(), Errno> {
     unsafe { operate(entry, hypercall::EVENT_CHANNEL_OP, event_channel::SEND, &mut argument) }
 }
 
+/// A new port for a virtual interrupt of a vCPU (EVTCHNOP_bind_virq).
+///
+/// # Errors
+/// Xen's.
+pub fn bind_virq(entry: HypercallEntry, virq: u32, vcpu: u32) -> Result<Port, Errno> {
+    let mut argument = BindVirq { virq, vcpu, port: 0 };
+    // SAFETY: the structure is the operation's.
+    unsafe {
+        operate(entry, hypercall::EVENT_CHANNEL_OP, event_channel::BIND_VIRQ, &mut argument)?;
+    }
+    Ok(Port(argument.port))
+}
+
+/// Sets a vCPU's timer, which fires once (VCPUOP_set_singleshot_timer).
+///
+/// # Errors
+/// Xen's.
+pub fn set_timer(entry: HypercallEntry, vcpu: u32, timeout_abs_ns: u64) -> Result<(), Errno> {
+    let mut argument = SetSingleshotTimer { timeout_abs_ns, flags: 0 };
+    let at = ptr::from_mut(&mut argument) as u64;
+    let args = [vcpu::SET_SINGLESHOT_TIMER, u64::from(vcpu), at];
+    // SAFETY: the structure is the operation's.
+    unsafe { entry.call3(hypercall::VCPU_OP, args).map(drop) }
+}
+
+/// Returns the states that a vCPU was in, and for how long (VCPUOP_get_runstate_info).
+///
+/// # Errors
+/// Xen's.
+pub fn runstate(entry: HypercallEntry, vcpu: u32) -> Result<RunstateInfo, Errno> {
+    let mut info = RunstateInfo::default();
+    let at = ptr::from_mut(&mut info) as u64;
+    let args = [vcpu::GET_RUNSTATE_INFO, u64::from(vcpu), at];
+    // SAFETY: the structure is what the operation answers with.
+    unsafe { entry.call3(hypercall::VCPU_OP, args)? };
+    Ok(info)
+}
+
 /// Lets other domains run (SCHEDOP_yield).
 pub fn give_way(entry: HypercallEntry) {
     // SAFETY: this operation takes no argument and changes nothing.
@@ -123,7 +150,7 @@ unsafe fn operate<T>(
 }
 
 impl Xen {
-    /// Maps the shared page, sets the upcall up and takes over the pages.
+    /// Maps the shared page, sets the upcall's vector and takes over the pages.
     ///
     /// # Errors
     /// Xen's.
@@ -145,24 +172,18 @@ impl Xen {
         // SAFETY: Xen's shared page is there now, until the domain is saved (a restored one would
         // have to put it there again before it looks at a clock); all its fields are atomics.
         let shared = unsafe { &*shared };
-        let xen = Self {
+        Ok(Self {
             entry,
             shared,
             grant_table: Gfn(special.0 + 1),
             grant_frames: Mutex::new(0),
             pages: Mutex::new(pages),
-            last_ns: AtomicU64::new(0),
-            timer_port: AtomicU32::new(0),
-            timer_ns: AtomicU64::new(u64::MAX),
-        };
-        cpu::set_upcall_flag(&xen.vcpu().evtchn_upcall_pending);
-        let timer = xen.bind_virq(event_channel::VIRQ_TIMER)?;
-        xen.timer_port.store(timer.0, Ordering::Relaxed);
-        Ok(xen)
+        })
     }
 
-    fn vcpu(&self) -> &'static VcpuInfo {
-        &self.shared.vcpu_info[BOOT_VCPU as usize]
+    /// The page that Xen shares with all vCPUs.
+    pub fn shared(&self) -> &'static SharedInfo {
+        self.shared
     }
 
     /// Xen's version, as major and minor.
@@ -184,42 +205,6 @@ impl Xen {
     /// Pages that are free.
     pub fn pages_available(&self) -> u64 {
         self.pages.lock().available()
-    }
-
-    fn bind_virq(&self, virq: u32) -> Result<Port, Errno> {
-        let mut argument = BindVirq { virq, vcpu: BOOT_VCPU, port: 0 };
-        // SAFETY: the structure is the operation's.
-        unsafe {
-            operate(
-                self.entry,
-                hypercall::EVENT_CHANNEL_OP,
-                event_channel::BIND_VIRQ,
-                &mut argument,
-            )?;
-        }
-        Ok(Port(argument.port))
-    }
-
-    /// The pending bit of a port: its word, and the bit in it.
-    fn pending(&self, port: Port) -> Option<(&AtomicU64, u64)> {
-        let word = self.shared.evtchn_pending.get(port.0 as usize / 64)?;
-        Some((word, 1 << (port.0 % 64)))
-    }
-
-    /// Sees to it that the timer fires no later than at `deadline_ns`; answers whether it will.
-    fn arm_timer(&self, deadline_ns: u64) -> bool {
-        if self.timer_ns.load(Ordering::Relaxed) <= deadline_ns {
-            return true;
-        }
-        let mut argument = SetSingleshotTimer { timeout_abs_ns: deadline_ns, flags: 0 };
-        let at = ptr::from_mut(&mut argument) as u64;
-        let args = [vcpu::SET_SINGLESHOT_TIMER, u64::from(BOOT_VCPU), at];
-        // SAFETY: the structure is the operation's.
-        let armed = unsafe { self.entry.call3(hypercall::VCPU_OP, args) };
-        if armed.is_ok() {
-            self.timer_ns.store(deadline_ns, Ordering::Relaxed);
-        }
-        armed.is_ok()
     }
 }
 
@@ -257,27 +242,6 @@ unsafe fn add_to_physmap(
 }
 
 impl Hypervisor for Xen {
-    #[inline]
-    fn now_ns(&self) -> u64 {
-        let now_ns = TimeLine::from(&self.vcpu().time).system_time_ns(cpu::tsc);
-        let last_ns = self.last_ns.load(Ordering::Relaxed);
-        if now_ns > last_ns {
-            self.last_ns.store(now_ns, Ordering::Relaxed);
-        }
-        now_ns.max(last_ns)
-    }
-
-    fn stolen_ns(&self) -> Option<u64> {
-        let mut info = RunstateInfo::default();
-        let at = ptr::from_mut(&mut info) as u64;
-        let args = [vcpu::GET_RUNSTATE_INFO, u64::from(BOOT_VCPU), at];
-        // SAFETY: the structure is what the operation answers with.
-        unsafe { self.entry.call3(hypercall::VCPU_OP, args) }.ok()?;
-        let [runnable_ns, offline_ns] =
-            [vcpu::RUNSTATE_RUNNABLE, vcpu::RUNSTATE_OFFLINE].map(|state| info.time_ns[state]);
-        Some(runnable_ns.wrapping_add(offline_ns))
-    }
-
     fn alloc_page(&self) -> Option<Page> {
         self.pages.lock().take()
     }
@@ -324,44 +288,11 @@ impl Hypervisor for Xen {
         Ok(Port(argument.port))
     }
 
-    #[inline]
-    fn evtchn_send(&self, port: Port) -> Result<(), Errno> {
-        send(self.entry, port)
-    }
-
     fn evtchn_close(&self, port: Port) -> Result<(), Errno> {
         let mut argument = PortArgument { port: port.0 };
         // SAFETY: the structure is the operation's.
         unsafe {
             operate(self.entry, hypercall::EVENT_CHANNEL_OP, event_channel::CLOSE, &mut argument)
-        }
-    }
-
-    #[inline]
-    fn take_event(&self, port: Port) -> bool {
-        self.pending(port)
-            .is_some_and(|(word, bit)| word.fetch_and(!bit, Ordering::SeqCst) & bit != 0)
-    }
-
-    fn prepare_wait(&self) {
-        // From the top down: Xen sets a lower level first, and goes on to the next only if the bit
-        // was clear (event_2l.c). Stale bits at any level would lose the next event.
-        let vcpu = self.vcpu();
-        vcpu.evtchn_upcall_pending.store(0, Ordering::SeqCst);
-        vcpu.evtchn_pending_sel.swap(0, Ordering::SeqCst);
-        if self.take_event(Port(self.timer_port.load(Ordering::Relaxed))) {
-            self.timer_ns.store(u64::MAX, Ordering::Relaxed);
-        }
-    }
-
-    fn wait(&self, deadline_ns: u64) {
-        let now_ns = self.now_ns();
-        if now_ns >= deadline_ns {
-            return;
-        }
-        // Without a timer behind it a sleep might never end: then look again instead.
-        if self.arm_timer(deadline_ns.min(now_ns.saturating_add(SLEEP_MAX_NS))) {
-            cpu::halt_window();
         }
     }
 }

@@ -24,8 +24,8 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use drivers::Vcpu;
 use drivers::blkfront::{Completion, DiskInfo, IoError, Operation, QueuePair, Slot};
-use drivers::hypervisor::Hypervisor;
 use xen_abi::blkif::SECTOR_SIZE;
 
 use crate::file_map::FileMap;
@@ -51,19 +51,19 @@ pub const TICK_NS: u64 = 1_000_000_000;
 
 /// A connected disk that jobs may name.
 #[derive(Debug)]
-pub struct Disk<'d, 'a, H> {
+pub struct Disk<'d, 'a> {
     /// As in `filename=`.
     pub name: &'d str,
     /// What the backend said of it.
     pub info: DiskInfo,
     /// Its data path, with nothing in flight and, over all queues, a free slot for each I/O of each
     /// of its jobs. An I/O goes to the queue that has the fewest in flight.
-    pub queues: &'d mut [QueuePair<'a, H>],
+    pub queues: &'d mut [QueuePair<'a>],
     /// The files on it that jobs name.
     pub files: &'d [FileMap],
 }
 
-impl<H: Hypervisor> Disk<'_, '_, H> {
+impl Disk<'_, '_> {
     /// A slot of the queue with the fewest requests in flight, and that queue's number.
     ///
     /// # Panics
@@ -88,10 +88,10 @@ impl<H: Hypervisor> Disk<'_, '_, H> {
 /// then about once a second. The time that `observe` takes is part of the measurement.
 ///
 /// The disks are polled as the first job says.
-pub fn run<H: Hypervisor>(
-    hypervisor: &H,
+pub fn run<V: Vcpu>(
+    vcpu: &V,
     jobs: Vec<Job>,
-    disks: &mut [Disk<'_, '_, H>],
+    disks: &mut [Disk<'_, '_>],
     observe: &mut impl FnMut(&Progress) -> Verdict,
 ) -> Outcome {
     let before: Vec<Counters> = disks.iter().map(counters).collect();
@@ -107,11 +107,11 @@ pub fn run<H: Hypervisor>(
         first_failure: None,
     };
     let error = engine
-        .start(hypervisor, jobs, disks)
-        .and_then(|()| engine.run(hypervisor, disks, observe))
-        .inspect_err(|_| engine.abandon(hypervisor.now_ns()))
+        .start(vcpu, jobs, disks)
+        .and_then(|()| engine.run(vcpu, disks, observe))
+        .inspect_err(|_| engine.abandon(vcpu.now_ns()))
         .err();
-    engine.running.iter_mut().for_each(|running| running.theft.end(hypervisor));
+    engine.running.iter_mut().for_each(|running| running.theft.end(vcpu));
     if error.is_none() {
         let nothing_measured = engine.running.iter().find_map(Running::nothing_measured);
         engine.first_failure = engine.first_failure.or(nothing_measured);
@@ -160,13 +160,13 @@ struct Seat {
 
 impl Engine {
     /// Fits the jobs to the disks and puts their first I/Os.
-    fn start<H: Hypervisor>(
+    fn start<V: Vcpu>(
         &mut self,
-        hypervisor: &H,
+        vcpu: &V,
         jobs: Vec<Job>,
-        disks: &mut [Disk<'_, '_, H>],
+        disks: &mut [Disk<'_, '_>],
     ) -> Result<(), RunError> {
-        let run_ns = hypervisor.now_ns();
+        let run_ns = vcpu.now_ns();
         for (number, job) in jobs.into_iter().enumerate() {
             self.running.push(Running::new(job, number, run_ns, disks)?);
         }
@@ -179,13 +179,13 @@ impl Engine {
             }
         }
         // All of the above takes time that is no I/O's.
-        let now_ns = hypervisor.now_ns();
+        let now_ns = vcpu.now_ns();
         self.owed.iter_mut().flatten().for_each(|owed| owed.progress_ns = now_ns);
-        let theft = Theft::new(hypervisor);
+        let theft = Theft::new(vcpu);
         self.running.iter_mut().for_each(|running| running.begin(now_ns, theft));
-        self.attend(hypervisor, disks, now_ns);
+        self.attend(vcpu, disks, now_ns);
         self.running.iter_mut().for_each(Running::end_pass);
-        kick_all(disks)
+        kick_all(vcpu, disks)
     }
 
     /// Finds the jobs that are reported together.
@@ -215,7 +215,7 @@ impl Engine {
     }
 
     /// What the disks counted since the run began.
-    fn used<H: Hypervisor>(&self, disks: &[Disk<'_, '_, H>]) -> Vec<Counters> {
+    fn used(&self, disks: &[Disk<'_, '_>]) -> Vec<Counters> {
         let now = disks.iter().map(counters);
         now.zip(&self.before).map(|(now, before)| now - *before).collect()
     }
@@ -227,47 +227,42 @@ impl Engine {
     /// Looks after the jobs that are not plain: puts what may be put, ends ramps, and begins to
     /// read back. Notes which of all jobs have ended.
     #[cold]
-    fn attend<H: Hypervisor>(
-        &mut self,
-        hypervisor: &H,
-        disks: &mut [Disk<'_, '_, H>],
-        now_ns: u64,
-    ) {
+    fn attend<V: Vcpu>(&mut self, vcpu: &V, disks: &mut [Disk<'_, '_>], now_ns: u64) {
         (self.ruled, self.wake_ns) = (false, NEVER);
         for number in 0..self.running.len() {
             if self.running[number].plain {
-                self.running[number].note_end(hypervisor);
+                self.running[number].note_end(vcpu);
                 continue;
             }
             if self.running[number].is_ramp_over(now_ns) {
                 self.end_ramp(number, disks);
             }
-            self.running[number].note_begin(hypervisor, now_ns);
-            self.top_up(hypervisor, number, disks, now_ns);
+            self.running[number].note_begin(vcpu, now_ns);
+            self.top_up(vcpu, number, disks, now_ns);
             if self.running[number].is_reading_back_due() {
                 self.running[number].begin_reading_back(now_ns);
-                self.top_up(hypervisor, number, disks, now_ns);
+                self.top_up(vcpu, number, disks, now_ns);
             }
             let running = &mut self.running[number];
             running.settle();
-            running.note_end(hypervisor);
+            running.note_end(vcpu);
             self.ruled |= !running.plain;
             self.wake_ns = self.wake_ns.min(running.wake_ns);
         }
     }
 
     #[cold]
-    fn end_ramp<H: Hypervisor>(&mut self, number: usize, disks: &[Disk<'_, '_, H>]) {
+    fn end_ramp(&mut self, number: usize, disks: &[Disk<'_, '_>]) {
         let used = self.used(disks);
         self.running[number].end_ramp(used);
     }
 
     /// Puts what a job may put now.
-    fn top_up<H: Hypervisor>(
+    fn top_up<V: Vcpu>(
         &mut self,
-        hypervisor: &H,
+        vcpu: &V,
         number: usize,
-        disks: &mut [Disk<'_, '_, H>],
+        disks: &mut [Disk<'_, '_>],
         now_ns: u64,
     ) {
         for _ in 0..self.running[number].batch() {
@@ -280,33 +275,33 @@ impl Engine {
             {
                 checks.spoil(&mut disks[disk].queues[queue], &slot, next.place);
             }
-            self.put(hypervisor, number, next, Seat { disk, queue, slot }, disks, now_ns);
+            self.put(vcpu, number, next, Seat { disk, queue, slot }, disks, now_ns);
         }
         self.running[number].go_on_at(now_ns);
     }
 
-    fn run<H: Hypervisor>(
+    fn run<V: Vcpu>(
         &mut self,
-        hypervisor: &H,
-        disks: &mut [Disk<'_, '_, H>],
+        vcpu: &V,
+        disks: &mut [Disk<'_, '_>],
         observe: &mut impl FnMut(&Progress) -> Verdict,
     ) -> Result<(), RunError> {
-        let start_ns = hypervisor.now_ns();
+        let start_ns = vcpu.now_ns();
         let poll = self.running.first().map_or(Poll::Auto, |first| first.result.job.poll);
         let mut waiter = Waiter::new(poll);
         let mut windows = Windows::begin(disks, start_ns);
         let mut tick_ns = start_ns.saturating_add(TICK_NS);
         let mut begun = false;
         while self.running.iter().any(|running| !running.is_done()) {
-            let completed_ns = self.complete_all(hypervisor, disks)?;
+            let completed_ns = self.complete_all(vcpu, disks)?;
             if let Some(now_ns) = completed_ns {
                 if self.ruled {
-                    self.attend(hypervisor, disks, now_ns);
+                    self.attend(vcpu, disks, now_ns);
                 }
                 self.running.iter_mut().for_each(Running::end_pass);
             }
-            kick_all(disks)?;
-            let now_ns = completed_ns.unwrap_or_else(|| hypervisor.now_ns());
+            kick_all(vcpu, disks)?;
+            let now_ns = completed_ns.unwrap_or_else(|| vcpu.now_ns());
             let begins = completed_ns.is_some() && !begun;
             if begins || now_ns >= tick_ns {
                 begun |= begins;
@@ -326,24 +321,24 @@ impl Engine {
                 continue;
             }
             if now_ns >= self.wake_ns {
-                self.attend(hypervisor, disks, now_ns);
+                self.attend(vcpu, disks, now_ns);
                 self.running.iter_mut().for_each(Running::end_pass);
                 continue;
             }
             match waiter.idle(now_ns) {
                 Step::Poll => core::hint::spin_loop(),
                 Step::Sleep => {
-                    hypervisor.prepare_wait();
+                    vcpu.prepare_wait();
                     // All of them, also behind one that has work: each must be armed anew.
                     let mut until_ns = Some(tick_ns);
                     for queue in disks.iter_mut().flat_map(|disk| disk.queues.iter_mut()) {
-                        let armed = queue.arm();
+                        let armed = queue.arm(vcpu);
                         until_ns = until_ns.zip(armed).map(|(until, one)| until.min(one));
                     }
                     if let Some(until_ns) = until_ns {
                         self.running.iter_mut().for_each(Running::count_sleep);
                         let latest_ns = until_ns.min(now_ns.saturating_add(TICK_NS));
-                        hypervisor.wait(latest_ns.min(self.wake_ns));
+                        vcpu.wait(latest_ns.min(self.wake_ns));
                     }
                 }
             }
@@ -352,11 +347,7 @@ impl Engine {
     }
 
     /// Fails when a disk owes requests on a queue that it does not answer.
-    fn give_up_the_stuck<H: Hypervisor>(
-        &mut self,
-        disks: &[Disk<'_, '_, H>],
-        now_ns: u64,
-    ) -> Result<(), RunError> {
+    fn give_up_the_stuck(&mut self, disks: &[Disk<'_, '_>], now_ns: u64) -> Result<(), RunError> {
         for (Disk { name, queues, .. }, owed) in disks.iter().zip(&mut self.owed) {
             for (queue, owed) in queues.iter().zip(owed) {
                 let disk = || (*name).into();
@@ -386,10 +377,10 @@ impl Engine {
 
     /// Completes what a look finds on each queue; answers the time of the last that found anything.
     #[inline]
-    fn complete_all<H: Hypervisor>(
+    fn complete_all<V: Vcpu>(
         &mut self,
-        hypervisor: &H,
-        disks: &mut [Disk<'_, '_, H>],
+        vcpu: &V,
+        disks: &mut [Disk<'_, '_>],
     ) -> Result<Option<u64>, RunError> {
         let mut time_ns = None;
         for disk in 0..disks.len() {
@@ -399,7 +390,7 @@ impl Engine {
                 if !found.map_err(|broken| RunError::Broken((*name).into(), broken))? {
                     continue;
                 }
-                let now_ns = hypervisor.now_ns();
+                let now_ns = vcpu.now_ns();
                 time_ns = Some(now_ns);
                 self.owed[disk][queue].progress_ns = now_ns;
                 loop {
@@ -407,22 +398,22 @@ impl Engine {
                     let broken = |broken| RunError::Broken((*name).into(), broken);
                     let taken = queues[queue].poll_seen().map_err(broken)?;
                     let Some(Completion { slot, result }) = taken else { break };
-                    self.complete(hypervisor, Seat { disk, queue, slot }, result, disks, now_ns);
-                    hypervisor.has_completed();
+                    self.complete(vcpu, Seat { disk, queue, slot }, result, disks, now_ns);
+                    vcpu.has_completed();
                 }
             }
         }
         // What ends with its time is not to go on because others took theirs.
-        Ok(if self.takes_long { time_ns.map(|_| hypervisor.now_ns()) } else { time_ns })
+        Ok(if self.takes_long { time_ns.map(|_| vcpu.now_ns()) } else { time_ns })
     }
 
     #[inline]
-    fn complete<H: Hypervisor>(
+    fn complete<V: Vcpu>(
         &mut self,
-        hypervisor: &H,
+        vcpu: &V,
         seat: Seat,
         result: Result<(), IoError>,
-        disks: &mut [Disk<'_, '_, H>],
+        disks: &mut [Disk<'_, '_>],
         now_ns: u64,
     ) {
         let Seat { disk, queue, slot } = &seat;
@@ -447,20 +438,14 @@ impl Engine {
             Err(error) => self.fail(disks[disk].name, &io, error, now_ns),
         }
         if self.running[number].plain {
-            self.put_next(hypervisor, number, seat, disks, now_ns);
+            self.put_next(vcpu, number, seat, disks, now_ns);
         } else {
             disks[disk].queues[queue].release(seat.slot);
         }
     }
 
     /// Checks what a read brought, if its job does so; a plain one does not.
-    fn check<H: Hypervisor>(
-        &mut self,
-        seat: &Seat,
-        io: &InFlight,
-        disks: &[Disk<'_, '_, H>],
-        now_ns: u64,
-    ) {
+    fn check(&mut self, seat: &Seat, io: &InFlight, disks: &[Disk<'_, '_>], now_ns: u64) {
         let number = io.running as usize;
         let running = &mut self.running[number];
         let Some(checks) = running.read_checks() else { return };
@@ -495,12 +480,12 @@ impl Engine {
 
     /// Puts a plain job's next I/O, if it has one, where one just ended if that is its disk.
     #[inline]
-    fn put_next<H: Hypervisor>(
+    fn put_next<V: Vcpu>(
         &mut self,
-        hypervisor: &H,
+        vcpu: &V,
         number: usize,
         seat: Seat,
-        disks: &mut [Disk<'_, '_, H>],
+        disks: &mut [Disk<'_, '_>],
         now_ns: u64,
     ) {
         let Some(next) = self.running[number].next_plain(now_ns) else {
@@ -517,17 +502,17 @@ impl Engine {
             let (queue, slot) = disks[disk].acquire();
             Seat { disk, queue, slot }
         };
-        self.put(hypervisor, number, next, seat, disks, now_ns);
+        self.put(vcpu, number, next, seat, disks, now_ns);
     }
 
     #[inline(always)]
-    fn put<H: Hypervisor>(
+    fn put<V: Vcpu>(
         &mut self,
-        hypervisor: &H,
+        vcpu: &V,
         number: usize,
         next: Next,
         seat: Seat,
-        disks: &mut [Disk<'_, '_, H>],
+        disks: &mut [Disk<'_, '_>],
         now_ns: u64,
     ) {
         let Next { place, disk_offset, operation, bytes } = next;
@@ -549,7 +534,7 @@ impl Engine {
             }
             self.writes += 1;
         }
-        let start_ns = if self.takes_long { hypervisor.now_ns() } else { now_ns };
+        let start_ns = if self.takes_long { vcpu.now_ns() } else { now_ns };
         owed.ios[slot.index()] =
             Some(InFlight { running: number as u32, operation, bytes, offset, start_ns });
         running.count_put();
@@ -575,17 +560,17 @@ fn moved<'r>(sides: impl Iterator<Item = &'r DirectionResult> + Clone) -> Moved 
     }
 }
 
-fn kick_all<H: Hypervisor>(disks: &mut [Disk<'_, '_, H>]) -> Result<(), RunError> {
+fn kick_all(vcpu: &impl Vcpu, disks: &mut [Disk<'_, '_>]) -> Result<(), RunError> {
     for Disk { name, queues, .. } in disks {
         for queue in queues.iter_mut() {
-            queue.kick().map_err(|broken| RunError::Broken((*name).into(), broken))?;
+            queue.kick(vcpu).map_err(|broken| RunError::Broken((*name).into(), broken))?;
         }
     }
     Ok(())
 }
 
 /// The counters of a disk's queues, as results name them.
-fn counters<H: Hypervisor>(disk: &Disk<'_, '_, H>) -> Counters {
+fn counters(disk: &Disk<'_, '_>) -> Counters {
     let counted = disk.queues.iter().map(QueuePair::counters).map(|counters| Counters {
         requests: requests(&counters),
         notifications: counters.notifications,

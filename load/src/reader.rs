@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use drivers::Hypervisor;
+use drivers::Vcpu;
 use drivers::blkfront::{Broken, DiskInfo, IoError, Operation, QueuePair, Setup};
 use drivers::patience::Patience;
 use xen_abi::PAGE_SIZE;
@@ -43,9 +43,9 @@ impl core::error::Error for ReadError {}
 
 /// Reads a disk through its queue pair, which has nothing else to do meanwhile.
 #[derive(Debug)]
-pub struct BlockReader<'q, 'a, H> {
-    hypervisor: &'q H,
-    queue: &'q mut QueuePair<'a, H>,
+pub struct BlockReader<'q, 'a, V> {
+    vcpu: &'q V,
+    queue: &'q mut QueuePair<'a>,
     size_bytes: u64,
     /// Reads start and end at multiples of this.
     sector_bytes: u64,
@@ -66,20 +66,15 @@ struct Piece {
     skip: usize,
 }
 
-impl<'q, 'a, H: Hypervisor> BlockReader<'q, 'a, H> {
+impl<'q, 'a, V: Vcpu> BlockReader<'q, 'a, V> {
     /// A reader over a connected disk; `setup` is what it was connected with.
-    pub fn new(
-        hypervisor: &'q H,
-        queue: &'q mut QueuePair<'a, H>,
-        info: &DiskInfo,
-        setup: &Setup,
-    ) -> Self {
+    pub fn new(vcpu: &'q V, queue: &'q mut QueuePair<'a>, info: &DiskInfo, setup: &Setup) -> Self {
         let sector_bytes = u64::from(info.logical_sector_bytes);
         // A slot may have more than its backend takes, and that is 44 KiB at least.
         let slot_bytes = (setup.pages_per_slot * PAGE_SIZE) as u64;
         let request_bytes = slot_bytes.min(info.request_bytes_max.into());
         Self {
-            hypervisor,
+            vcpu,
             queue,
             size_bytes: info.bytes() / sector_bytes * sector_bytes,
             sector_bytes,
@@ -130,7 +125,7 @@ impl<'q, 'a, H: Hypervisor> BlockReader<'q, 'a, H> {
 
     /// Time that the backend has for the next completion.
     fn patience(&self) -> Patience {
-        Patience::new(self.hypervisor.now_ns(), REQUEST_TIMEOUT_NS)
+        Patience::new(self.vcpu.now_ns(), REQUEST_TIMEOUT_NS)
     }
 
     /// Waits until something completes, after a look that found nothing.
@@ -138,9 +133,9 @@ impl<'q, 'a, H: Hypervisor> BlockReader<'q, 'a, H> {
         if patience.is_over() {
             return Err(ReadError::Stuck(self.queue.outstanding()));
         }
-        self.hypervisor.prepare_wait();
-        if let Some(until_ns) = self.queue.arm() {
-            self.hypervisor.wait(patience.look_again_ns().min(until_ns));
+        self.vcpu.prepare_wait();
+        if let Some(until_ns) = self.queue.arm(self.vcpu) {
+            self.vcpu.wait(patience.look_again_ns().min(until_ns));
         }
         Ok(())
     }
@@ -149,7 +144,7 @@ impl<'q, 'a, H: Hypervisor> BlockReader<'q, 'a, H> {
     fn drain(&mut self, buffer: &mut [u8]) -> Result<(), ReadError> {
         let mut patience = self.patience();
         while self.queue.outstanding() != 0 {
-            patience.count(self.hypervisor.now_ns());
+            patience.count(self.vcpu.now_ns());
             match self.take(0, buffer) {
                 Ok(false) => self.wait(&patience)?,
                 Ok(true) | Err(ReadError::Io(..)) => {}
@@ -169,8 +164,8 @@ impl<'q, 'a, H: Hypervisor> BlockReader<'q, 'a, H> {
                     len => put += len,
                 }
             }
-            self.queue.kick().map_err(ReadError::Broken)?;
-            patience.count(self.hypervisor.now_ns());
+            self.queue.kick(self.vcpu).map_err(ReadError::Broken)?;
+            patience.count(self.vcpu.now_ns());
             if self.take(offset, buffer)? {
                 patience = self.patience();
             } else {
@@ -181,7 +176,7 @@ impl<'q, 'a, H: Hypervisor> BlockReader<'q, 'a, H> {
     }
 }
 
-impl<H: Hypervisor> fs::ReadBlocks for BlockReader<'_, '_, H> {
+impl<V: Vcpu> fs::ReadBlocks for BlockReader<'_, '_, V> {
     type Error = ReadError;
 
     fn size_bytes(&self) -> u64 {

@@ -12,7 +12,7 @@
 use std::error::Error;
 use std::process::{Command, ExitCode};
 
-use drivers::blkfront::{Broken, GrantMode, Operation, Setup};
+use drivers::blkfront::{Broken, GrantMode, Operation, QueuePair, Setup};
 use model::fixture::{Machine, XVDA};
 use model::guest::Device;
 use model::{Disk, Guest, ModelXen};
@@ -24,21 +24,26 @@ const IODEPTHS: [u32; 2] = [1, 32];
 
 /// Puts `count` reads on the ring and publishes them. Counted.
 #[inline(never)]
-fn put_batch(device: &mut Device<'_>, first: u64, count: u32) -> Result<(), Broken> {
+fn put_batch(
+    vcpu: &ModelXen,
+    queue: &mut QueuePair<'_>,
+    first: u64,
+    count: u32,
+) -> Result<(), Broken> {
     for number in first..first + u64::from(count) {
-        let Some(slot) = device.queues[0].acquire() else { break };
-        device.queues[0].submit(slot, Operation::Read, number * 8 % SECTORS, BYTES);
+        let Some(slot) = queue.acquire() else { break };
+        queue.submit(slot, Operation::Read, number * 8 % SECTORS, BYTES);
     }
-    device.queues[0].kick()
+    queue.kick(vcpu)
 }
 
 /// Takes completions until there are no more; answers how many reads went well. Counted.
 #[inline(never)]
-fn take_batch(device: &mut Device<'_>) -> Result<u32, Broken> {
+fn take_batch(queue: &mut QueuePair<'_>) -> Result<u32, Broken> {
     let mut done = 0;
-    while let Some(completion) = device.queues[0].poll()? {
+    while let Some(completion) = queue.poll()? {
         done += u32::from(completion.result.is_ok());
-        device.queues[0].release(completion.slot);
+        queue.release(completion.slot);
     }
     Ok(done)
 }
@@ -47,12 +52,12 @@ fn take_batch(device: &mut Device<'_>) -> Result<u32, Broken> {
 fn read(xen: &ModelXen, device: &mut Device<'_>, iodepth: u32, reads: u64) -> Result<(), Broken> {
     let mut answered = xen.world().disks[0].stats.reads;
     for first in (0..reads).step_by(iodepth as usize) {
-        put_batch(device, first, iodepth)?;
+        put_batch(xen, &mut device.queues[0], first, iodepth)?;
         answered += u64::from(iodepth);
         while xen.world().disks[0].stats.reads < answered {
             xen.pass_ns(20_000);
         }
-        assert_eq!(take_batch(device)?, iodepth, "each batch ends whole");
+        assert_eq!(take_batch(&mut device.queues[0])?, iodepth, "each batch ends whole");
     }
     Ok(())
 }

@@ -5,7 +5,7 @@
 
 use std::sync::atomic::Ordering;
 
-use drivers::hypervisor::Access;
+use drivers::grant::Access;
 use xen_abi::grant_table::{
     ENTRIES_PER_PAGE, GTF_PERMIT_ACCESS, GTF_READING, GTF_READONLY, GTF_WRITING,
 };

@@ -5,9 +5,9 @@ use drivers::blkfront::{
     Vdev,
 };
 use drivers::grant::GrantTable;
-use drivers::hypervisor::Hypervisor;
 use drivers::shared::SharedRun;
 use drivers::xenstore::Xenstore;
+use drivers::{Hypervisor, Vcpu};
 use load::engine;
 
 use crate::hypervisor::ModelXen;
@@ -25,13 +25,10 @@ pub struct Guest<'a> {
 }
 
 /// A device of the guest.
-pub type Device<'a> = Blkfront<'a, ModelXen>;
+pub type Device<'a> = Blkfront<'a>;
 
 /// A device without files, as the load generator takes it.
-pub fn engine_disk<'d, 'a>(
-    name: &'d str,
-    device: &'d mut Device<'a>,
-) -> engine::Disk<'d, 'a, ModelXen> {
+pub fn engine_disk<'d, 'a>(name: &'d str, device: &'d mut Device<'a>) -> engine::Disk<'d, 'a> {
     engine::Disk { name, info: *device.info(), queues: &mut device.queues, files: &[] }
 }
 
@@ -98,7 +95,7 @@ pub fn await_any(
         // All of them, also behind one that has work: each must be armed anew.
         let mut until_ns = Some(deadline_ns);
         for queue in &mut device.queues {
-            let armed = queue.arm();
+            let armed = queue.arm(xen);
             until_ns = until_ns.zip(armed).map(|(until, one)| until.min(one));
         }
         if let Some(until_ns) = until_ns {
@@ -131,6 +128,6 @@ pub fn perform(
     bytes: u32,
 ) -> Result<Option<Completion>, Broken> {
     device.queues[0].submit(slot, operation, sector, bytes);
-    device.queues[0].kick()?;
+    device.queues[0].kick(xen)?;
     await_completion(xen, device)
 }

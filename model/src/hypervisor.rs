@@ -1,4 +1,4 @@
-//! The seam: [`Hypervisor`] as the simulator implements it.
+//! The seam: [`Hypervisor`] and [`Vcpu`] as the simulator implements them.
 //!
 //! Each call takes a little time, in which other domains may run, so every call is a place where
 //! the peer can come between two steps of a driver.
@@ -7,9 +7,9 @@ use std::cell::{RefCell, RefMut};
 use std::fmt;
 use std::rc::Rc;
 
-use drivers::grant::GrantFrame;
-use drivers::hypervisor::{Hypervisor, NoFrame};
-use drivers::page::{Page, PageRun};
+use drivers::grant_frame::GrantFrame;
+use drivers::hypervisor::NoFrame;
+use drivers::{Hypervisor, Page, PageRun, Vcpu};
 use xen_abi::{DomId, Errno, Port, console, xenstore};
 
 use crate::blkback::Disk;
@@ -107,25 +107,6 @@ impl Drop for ModelXen {
 }
 
 impl Hypervisor for ModelXen {
-    fn now_ns(&self) -> u64 {
-        self.enter().xen.agenda.now_ns()
-    }
-
-    fn stolen_ns(&self) -> Option<u64> {
-        // It takes no time, so that asking changes nothing else of a run.
-        let mut world = self.world();
-        world.xen.totals.stolen_calls += 1;
-        world.xen.stolen_ns
-    }
-
-    fn has_completed(&self) {
-        let mut world = self.world();
-        if world.xen.completion_ns != 0 {
-            let until_ns = world.xen.agenda.now_ns() + world.xen.completion_ns;
-            world.run(until_ns, false);
-        }
-    }
-
     fn alloc_page(&self) -> Option<Page> {
         let mut world = self.enter();
         if world.xen.fails() { None } else { world.xen.alloc_page() }
@@ -165,7 +146,37 @@ impl Hypervisor for ModelXen {
         world.xen.events.alloc_unbound(remote)
     }
 
-    fn evtchn_send(&self, port: Port) -> Result<(), Errno> {
+    fn evtchn_close(&self, port: Port) -> Result<(), Errno> {
+        let mut world = self.enter();
+        if world.xen.fails() {
+            return Err(Errno::EINVAL);
+        }
+        world.xen.events.close(port)
+    }
+}
+
+/// The guest has one vCPU.
+impl Vcpu for ModelXen {
+    fn now_ns(&self) -> u64 {
+        self.enter().xen.agenda.now_ns()
+    }
+
+    fn stolen_ns(&self) -> Option<u64> {
+        // It takes no time, so that asking changes nothing else of a run.
+        let mut world = self.world();
+        world.xen.totals.stolen_calls += 1;
+        world.xen.stolen_ns
+    }
+
+    fn has_completed(&self) {
+        let mut world = self.world();
+        if world.xen.completion_ns != 0 {
+            let until_ns = world.xen.agenda.now_ns() + world.xen.completion_ns;
+            world.run(until_ns, false);
+        }
+    }
+
+    fn send(&self, port: Port) -> Result<(), Errno> {
         let mut world = self.enter();
         if world.xen.fails() {
             return Err(Errno::EINVAL);
@@ -178,14 +189,6 @@ impl Hypervisor for ModelXen {
         let until_ns = world.xen.agenda.now_ns() + world.xen.call_ns;
         world.run(until_ns, false);
         Ok(())
-    }
-
-    fn evtchn_close(&self, port: Port) -> Result<(), Errno> {
-        let mut world = self.enter();
-        if world.xen.fails() {
-            return Err(Errno::EINVAL);
-        }
-        world.xen.events.close(port)
     }
 
     fn take_event(&self, port: Port) -> bool {

@@ -1,6 +1,7 @@
 //! Xen, xenstored, the console's daemon and blkback as one deterministic simulator.
 //!
-//! The drivers run unchanged on [`ModelXen`], which implements their seam, [`drivers::Hypervisor`].
+//! The drivers run unchanged on [`ModelXen`], which implements their seam, [`drivers::Hypervisor`]
+//! and [`drivers::Vcpu`].
 //! There is one thread. Other domains run whenever the guest enters the hypervisor or sleeps; who
 //! runs next, how far it gets and how long its messages take is drawn from the seed. The same seed
 //! gives the same run, byte for byte, and time is simulated.

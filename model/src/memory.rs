@@ -9,7 +9,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32};
 
 use drivers::PageRun;
-use drivers::grant::GrantFrame;
+use drivers::grant_frame::GrantFrame;
 use xen_abi::grant_table::{ENTRIES_PER_PAGE, EntryV1, TablePage};
 use xen_abi::{Gfn, PAGE_SIZE, console, xenstore};
 

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use drivers::Hypervisor;
+use drivers::Vcpu;
 use drivers::blkfront::{Broken, GrantMode, PAGES_PER_SLOT_MAX, Setup};
 use drivers::ring::ENTRIES;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! Random I/O that is checked against what the disk should hold.
 
-use drivers::Hypervisor;
+use drivers::Vcpu;
 use drivers::blkfront::{Broken, Completion, IoError, Operation, QueuePair, Slot};
 use xen_abi::PAGE_SIZE;
 use xen_abi::blkif::SECTOR_SIZE;
@@ -86,7 +86,11 @@ impl Workload {
                     started += 1;
                 }
             }
-            device.queues.iter_mut().try_for_each(QueuePair::kick).map_err(Failure::Broken)?;
+            device
+                .queues
+                .iter_mut()
+                .try_for_each(|queue| queue.kick(xen))
+                .map_err(Failure::Broken)?;
             let first = await_any(xen, device).map_err(Failure::Broken)?;
             let (queue, completion) = first.ok_or(Failure::Stalled)?;
             self.end(device, queue, completion)?;
@@ -179,12 +183,7 @@ impl Workload {
     }
 
     /// The first sector of a read that is not as it should be.
-    fn mismatch(
-        &self,
-        queue: &QueuePair<'_, ModelXen>,
-        slot: &Slot,
-        flight: &Flight,
-    ) -> Option<u64> {
+    fn mismatch(&self, queue: &QueuePair<'_>, slot: &Slot, flight: &Flight) -> Option<u64> {
         let mut got = [0; SECTOR];
         (0..flight.bytes as usize / SECTOR).find_map(|index| {
             queue.read_data(slot, index * SECTOR, &mut got);

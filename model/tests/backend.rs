@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use drivers::Hypervisor;
+use drivers::Vcpu;
 use drivers::blkfront::{ConnectError, GrantMode};
 use drivers::xenstore::Error;
 use load::engine::{self, RunError, Verdict};

@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
+use drivers::Vcpu;
 use drivers::blkfront::{
     Broken, ConnectError, Discard, Disconnected, GrantMode, IoError, Operation, Setup, handshake,
 };
-use drivers::hypervisor::Hypervisor;
 use drivers::ring::{ENTRIES, FrontRing};
 use drivers::xenstore::Transaction;
 use model::blkback::ring::BackRing;
@@ -119,7 +119,7 @@ fn looking_without_an_event_is_no_storm() {
     let mut device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
     for _ in 0..20 {
         xen.prepare_wait();
-        assert_eq!(device.queues[0].arm(), Some(u64::MAX), "it may sleep as long as it likes");
+        assert_eq!(device.queues[0].arm(&xen), Some(u64::MAX), "it may sleep as long as it likes");
     }
 }
 
@@ -357,7 +357,7 @@ fn an_event_that_cannot_be_sent_breaks_the_device() {
     device.queues[0].submit(slot, Operation::Read, 0, 512);
     let calls = xen.world().xen.totals.fallible_calls;
     xen.world().xen.fail_call = Some(calls);
-    assert!(matches!(device.queues[0].kick(), Err(Broken::EventChannel(_))));
+    assert!(matches!(device.queues[0].kick(&xen), Err(Broken::EventChannel(_))));
     assert!(matches!(device.queues[0].poll(), Err(Broken::EventChannel(_))));
     guest.disconnect(device);
 }

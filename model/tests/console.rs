@@ -1,6 +1,6 @@
 //! The console against its daemon: text out, keys in, and nobody held up for ever.
 
-use drivers::Hypervisor;
+use drivers::Vcpu;
 use drivers::console::Console;
 use model::ModelXen;
 use model::fixture::open_console;

@@ -1,6 +1,6 @@
 //! R2: requests of the tool stack. A watch event is no request, and only some requests end a guest.
 
-use drivers::Hypervisor;
+use drivers::Vcpu;
 use drivers::control::{Control, Request};
 use drivers::xenstore::{Error, Transaction, Xenstore};
 use model::xenstored::Perms;
@@ -16,7 +16,7 @@ fn listening(test: impl Fn(&ModelXen, &mut Xenstore<'_, ModelXen>, &mut Control)
     for seed in 0..20 {
         let xen = ModelXen::seeded(seed);
         let mut guest = Guest::boot(&xen);
-        let mut control = Control::new(&xen, &mut guest.store).unwrap();
+        let mut control = Control::new(&mut guest.store).unwrap();
         assert_eq!(control.read(&mut guest.store), Ok(None));
         assert_eq!(control.poll(&mut guest.store), Ok(None), "the first event is none");
         test(&xen, &mut guest.store, &mut control);
@@ -97,7 +97,7 @@ fn r2_what_cannot_be_acknowledged_is_told_once() {
         xen.world().store.tree.make(NODE, "", perms);
         let mut guest = Guest::boot(&xen);
         let store = &mut guest.store;
-        let mut control = Control::new(&xen, store).unwrap();
+        let mut control = Control::new(store).unwrap();
         for value in ["suspend", "suspend", "foo"] {
             let times = usize::from(value != xen.world().store.tree.text(NODE));
             assert_eq!(asked(&xen, store, &mut control, value).len(), times, "{value}");
@@ -123,7 +123,7 @@ fn r2_a_look_at_nothing_sends_nothing() {
     let xen = ModelXen::seeded(2);
     xen.world().store.contention = 12;
     let mut guest = Guest::boot(&xen);
-    let mut control = Control::new(&xen, &mut guest.store).unwrap();
+    let mut control = Control::new(&mut guest.store).unwrap();
     assert_eq!(asked(&xen, &mut guest.store, &mut control, "suspend"), [Request::Suspend]);
     assert_eq!(guest.store.read(Transaction::NONE, "control/shutdown").unwrap(), "");
 }

@@ -1,8 +1,8 @@
 //! What 1,000 reads of 4 KiB cost, counted, for one seed: the figures are exact, and change only
 //! when somebody changes what the drivers do.
 
+use drivers::Vcpu;
 use drivers::blkfront::{Counters, GrantMode, Operation, Setup};
-use drivers::hypervisor::Hypervisor;
 use model::fixture::{Machine, XVDA};
 use model::guest::Device;
 use model::{Disk, Guest, ModelXen};
@@ -18,7 +18,7 @@ fn read_all(xen: &ModelXen, device: &mut Device<'_>, depth: u64) {
             device.queues[0].submit(slot, Operation::Read, started % 64 * 8, 4096);
             started += 1;
         }
-        device.queues[0].kick().expect("an honest backend");
+        device.queues[0].kick(xen).expect("an honest backend");
         let mut progress = false;
         while let Some(completion) = device.queues[0].poll().expect("an honest backend") {
             assert_eq!(completion.result, Ok(()));
@@ -28,7 +28,7 @@ fn read_all(xen: &ModelXen, device: &mut Device<'_>, depth: u64) {
         }
         if !progress {
             xen.prepare_wait();
-            if let Some(until_ns) = device.queues[0].arm() {
+            if let Some(until_ns) = device.queues[0].arm(xen) {
                 xen.wait(until_ns.min(xen.now_ns() + 1_000_000_000));
             }
         }

@@ -168,7 +168,7 @@ fn nothing_is_counted_before_a_request_or_while_one_is_in_flight() {
         // What is in flight when a window begins belongs to it.
         device.queues[0].begin_window();
         device.queues[0].begin_window();
-        device.queues[0].kick().unwrap();
+        device.queues[0].kick(&xen).unwrap();
         let done = model::guest::await_completion(&xen, &mut device).unwrap().unwrap();
         let one = Some(blkfront::PagesKept { used: 1, kept: 1 });
         assert_eq!(device.queues[0].pages_kept(), one, "round {round}");

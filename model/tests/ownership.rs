@@ -9,8 +9,9 @@ use std::sync::atomic::Ordering;
 
 use drivers::Hypervisor;
 use drivers::blkfront::{Broken, Counters, GrantMode, Operation, QueuePair, Setup, Slot};
+use drivers::grant::Access;
 use drivers::grant::{GrantTable, TableFull};
-use drivers::hypervisor::{Access, NoFrame};
+use drivers::hypervisor::NoFrame;
 use drivers::shared::SharedPage;
 use model::blkback::{Lie, Mischief};
 use model::fixture::{Machine, XVDA, vdev};
@@ -99,7 +100,7 @@ fn break_queue(xen: &ModelXen, device: &mut Device<'_>) -> Broken {
     let slot = queue.acquire().unwrap();
     queue.submit(slot, Operation::Read, 0, 512);
     xen.world().disks[0].mischief = Mischief::of(Lie::NoSuchSlot, 16);
-    queue.kick().unwrap();
+    queue.kick(xen).unwrap();
     let broken = loop {
         xen.pass_ns(1_000_000);
         if let Err(broken) = queue.poll() {
@@ -136,8 +137,8 @@ fn r4_a_broken_queue_publishes_nothing() {
             let slot = queue.acquire().unwrap();
             queue.write_data(&slot, 0, &[0xee; 512]);
             queue.submit(slot, operation, 7, if operation == Operation::Flush { 0 } else { 512 });
-            assert_eq!(queue.arm(), None, "poll has something to say");
-            assert_eq!(queue.kick(), Err(broken));
+            assert_eq!(queue.arm(&xen), None, "poll has something to say");
+            assert_eq!(queue.kick(&xen), Err(broken));
             assert_eq!(queue.poll().unwrap_err(), broken);
         }
         xen.pass_ns(100_000_000);
@@ -157,7 +158,7 @@ fn r4_what_was_put_before_the_break_is_not_published_after_it() {
     let [first, second] = [(), ()].map(|()| queue.acquire().unwrap());
     queue.submit(first, Operation::Read, 0, 512);
     xen.world().disks[0].mischief = Mischief::of(Lie::NoSuchSlot, 16);
-    queue.kick().unwrap();
+    queue.kick(&xen).unwrap();
     queue.submit(second, Operation::Write, 7, 512);
     let (req_prod, ..) = shown(&xen);
     let broken = loop {
@@ -166,7 +167,7 @@ fn r4_what_was_put_before_the_break_is_not_published_after_it() {
             break broken;
         }
     };
-    assert_eq!(queue.kick(), Err(broken));
+    assert_eq!(queue.kick(&xen), Err(broken));
     assert_eq!(shown(&xen).0, req_prod);
     xen.pass_ns(100_000_000);
     assert_eq!(xen.world().disks[0].stats.writes, 0);
@@ -174,7 +175,7 @@ fn r4_what_was_put_before_the_break_is_not_published_after_it() {
 }
 
 /// Everything that a caller may do with a slot on a queue.
-const USES: [fn(&mut QueuePair<'_, ModelXen>, Slot); 5] = [
+const USES: [fn(&mut QueuePair<'_>, Slot); 5] = [
     |queue, slot| queue.release(slot),
     |queue, slot| queue.submit(slot, Operation::Read, 0, 512),
     |queue, slot| queue.write_data(&slot, 0, &[1]),
@@ -183,7 +184,7 @@ const USES: [fn(&mut QueuePair<'_, ModelXen>, Slot); 5] = [
 ];
 
 /// Each slot that is free, by its number; none may be there twice.
-fn free_slots(queue: &mut QueuePair<'_, ModelXen>) -> usize {
+fn free_slots(queue: &mut QueuePair<'_>) -> usize {
     let mut seen = BTreeSet::new();
     while let Some(slot) = queue.acquire() {
         assert!(seen.insert(slot.index()), "a token exists twice");

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::slice::from_mut;
 
-use drivers::Hypervisor;
+use drivers::Vcpu;
 use drivers::blkfront::{GrantMode, Setup};
 use drivers::console::Console;
 use drivers::xenstore::Transaction;

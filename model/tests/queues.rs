@@ -1,6 +1,6 @@
 //! Disks with several queues: the handshake's forms, data on all of them, and the load generator.
 
-use drivers::Hypervisor;
+use drivers::Vcpu;
 use drivers::blkfront::{ConnectError, Disconnected, GrantMode, Setup};
 use drivers::ring::ENTRIES;
 use load::engine::{self, RunError};

@@ -6,8 +6,8 @@ use std::fs as host;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use drivers::Vcpu;
 use drivers::blkfront::{GrantMode, Setup};
-use drivers::hypervisor::Hypervisor;
 use fs::{Image, ReadBlocks, SCRATCH_BYTES, Volume};
 use load::engine::{self, Outcome, REQUEST_TIMEOUT_NS, Verdict};
 use load::file_map::{FileMap, LookUpError};

@@ -1,6 +1,6 @@
 //! The xenstore client against xenstored: all operations, transactions, watches, long replies.
 
-use drivers::Hypervisor;
+use drivers::Vcpu;
 use drivers::xenstore::{Error, TextError, Transaction, Xenstore};
 use model::agenda::Actor;
 use model::xenstored::Perms;

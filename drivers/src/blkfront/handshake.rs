@@ -31,6 +31,7 @@ use super::resources::Resources;
 use super::{ConnectError, DiskInfo, Setup, Vdev};
 use crate::grant::GrantTable;
 use crate::hypervisor::Hypervisor;
+use crate::vcpu::Vcpu;
 use crate::xenstore::{self, Transaction, WatchToken, Xenstore};
 
 /// How long a backend with which no connection came about may take to close, in nanoseconds.
@@ -57,10 +58,7 @@ impl Backend {
     ///
     /// # Errors
     /// xenstore's, or a value that is no state.
-    pub fn state<H: Hypervisor>(
-        &self,
-        store: &mut Xenstore<'_, H>,
-    ) -> Result<XenbusState, ConnectError> {
+    pub fn state<V: Vcpu>(&self, store: &mut Xenstore<'_, V>) -> Result<XenbusState, ConnectError> {
         self.0.backend_state(store)
     }
 
@@ -68,9 +66,9 @@ impl Backend {
     ///
     /// # Errors
     /// xenstore's; a domain has a limited number of watches.
-    pub fn watch<H: Hypervisor>(
+    pub fn watch<V: Vcpu>(
         &self,
-        store: &mut Xenstore<'_, H>,
+        store: &mut Xenstore<'_, V>,
         watch: WatchToken,
     ) -> Result<(), xenstore::Error> {
         store.watch_also(&self.0.backend_state_path(), watch)
@@ -80,9 +78,9 @@ impl Backend {
     ///
     /// # Errors
     /// xenstore's.
-    pub fn unwatch<H: Hypervisor>(
+    pub fn unwatch<V: Vcpu>(
         &self,
-        store: &mut Xenstore<'_, H>,
+        store: &mut Xenstore<'_, V>,
         watch: WatchToken,
     ) -> Result<(), xenstore::Error> {
         store.unwatch_one(&self.0.backend_state_path(), watch)
@@ -97,25 +95,25 @@ impl Backend {
 
 /// The queue pairs of a VBD: to be used where they are, so that closing the VBD gets all of them.
 #[derive(Debug)]
-pub struct Queues<'a, H>(Vec<QueuePair<'a, H>>);
+pub struct Queues<'a>(Vec<QueuePair<'a>>);
 
-impl<'a, H> Deref for Queues<'a, H> {
-    type Target = [QueuePair<'a, H>];
+impl<'a> Deref for Queues<'a> {
+    type Target = [QueuePair<'a>];
 
     fn deref(&self) -> &Self::Target {
         &self.0
     }
 }
 
-impl<H> DerefMut for Queues<'_, H> {
+impl DerefMut for Queues<'_> {
     fn deref_mut(&mut self) -> &mut Self::Target {
         &mut self.0
     }
 }
 
-impl<'q, 'a, H> IntoIterator for &'q mut Queues<'a, H> {
-    type Item = &'q mut QueuePair<'a, H>;
-    type IntoIter = slice::IterMut<'q, QueuePair<'a, H>>;
+impl<'q, 'a> IntoIterator for &'q mut Queues<'a> {
+    type Item = &'q mut QueuePair<'a>;
+    type IntoIter = slice::IterMut<'q, QueuePair<'a>>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.iter_mut()
@@ -124,9 +122,9 @@ impl<'q, 'a, H> IntoIterator for &'q mut Queues<'a, H> {
 
 /// A connected VBD.
 #[derive(Debug)]
-pub struct Blkfront<'a, H> {
+pub struct Blkfront<'a> {
     /// The data path: as many as [`Setup::queues`], each for one loop.
-    pub queues: Queues<'a, H>,
+    pub queues: Queues<'a>,
     vdev: Vdev,
     info: DiskInfo,
     paths: Paths,
@@ -136,7 +134,7 @@ pub struct Blkfront<'a, H> {
 ///
 /// # Errors
 /// xenstore's; no VBD at all is an empty list.
-pub fn list<H: Hypervisor>(store: &mut Xenstore<'_, H>) -> Result<Vec<Vdev>, xenstore::Error> {
+pub fn list<V: Vcpu>(store: &mut Xenstore<'_, V>) -> Result<Vec<Vdev>, xenstore::Error> {
     let names = match store.directory(Transaction::NONE, "device/vbd") {
         Err(error) if error.is_not_found() => return Ok(Vec::new()),
         names => names?,
@@ -152,11 +150,11 @@ pub fn list<H: Hypervisor>(store: &mut Xenstore<'_, H>) -> Result<Vec<Vdev>, xen
 ///
 /// # Errors
 /// xenstore's; a VBD that says nothing of it is not writable.
-pub fn is_writable<H: Hypervisor>(
-    store: &mut Xenstore<'_, H>,
+pub fn is_writable<V: Vcpu>(
+    store: &mut Xenstore<'_, V>,
     vdev: Vdev,
 ) -> Result<bool, xenstore::Error> {
-    let read = |store: &mut Xenstore<'_, H>, path: &str| match store.read(Transaction::NONE, path) {
+    let read = |store: &mut Xenstore<'_, V>, path: &str| match store.read(Transaction::NONE, path) {
         Err(error) if error.is_out_of_sight() => Ok(String::new()),
         value => value,
     };
@@ -164,33 +162,33 @@ pub fn is_writable<H: Hypervisor>(
     Ok(read(store, &format!("{backend}/mode"))?.starts_with('w'))
 }
 
-impl<'a, H: Hypervisor> Blkfront<'a, H> {
+impl<'a> Blkfront<'a> {
     /// Brings a VBD up. A VBD that was closed before can be connected again.
     ///
     /// # Errors
     /// [`ConnectError`]; what was set up is undone first.
-    pub fn connect(
+    pub fn connect<H: Hypervisor, V: Vcpu>(
         hypervisor: &'a H,
         grants: &mut GrantTable<'a, H>,
-        store: &mut Xenstore<'_, H>,
+        store: &mut Xenstore<'_, V>,
         vdev: Vdev,
         setup: &Setup,
     ) -> Result<Self, ConnectError> {
         let paths = Paths::read(store, vdev)?;
         paths.set_state(store, XenbusState::Initialising)?;
         let ready = paths
-            .await_backend(hypervisor, store, XenbusState::InitWait, STEP_TIMEOUT_NS)
+            .await_backend(store, XenbusState::InitWait, STEP_TIMEOUT_NS)
             .and_then(|()| setup.check(&paths.read_offer(store)?))
             .and_then(|()| Resources::take_all(hypervisor, grants, setup, vdev, paths.backend_id));
         let mut device = match ready {
-            Ok(resources) => Self::build(hypervisor, vdev, setup, paths, resources),
+            Ok(resources) => Self::build(vdev, setup, paths, resources),
             Err(error) => {
                 // Nothing of ours was shown yet; the first error is the one to tell.
                 let _ = paths.set_state(store, XenbusState::Closed);
                 return Err(error);
             }
         };
-        match device.negotiate(hypervisor, store, setup) {
+        match device.negotiate(store, setup) {
             Ok(info) => {
                 device.info = info;
                 device.queues.iter_mut().for_each(|queue| queue.open(&info));
@@ -209,15 +207,9 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
     }
 
     /// Makes queue pairs out of what was taken; nothing here can fail.
-    fn build(
-        hypervisor: &'a H,
-        vdev: Vdev,
-        setup: &Setup,
-        paths: Paths,
-        resources: Vec<Resources<'a>>,
-    ) -> Self {
+    fn build(vdev: Vdev, setup: &Setup, paths: Paths, resources: Vec<Resources<'a>>) -> Self {
         let backend = paths.backend_id;
-        let queue = |resources| QueuePair::new(hypervisor, resources, backend, setup.grants);
+        let queue = |resources| QueuePair::new(resources, backend, setup.grants);
         let queues = Queues(resources.into_iter().map(queue).collect());
         let info = DiskInfo {
             sectors: 0,
@@ -233,15 +225,14 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
     }
 
     /// Publishes the rings and learns about the disk.
-    fn negotiate(
+    fn negotiate<V: Vcpu>(
         &mut self,
-        hypervisor: &H,
-        store: &mut Xenstore<'_, H>,
+        store: &mut Xenstore<'_, V>,
         setup: &Setup,
     ) -> Result<DiskInfo, ConnectError> {
         let paths = &self.paths;
         let keys = self.keys(setup);
-        let publish = |store: &mut Xenstore<'_, H>, transaction| {
+        let publish = |store: &mut Xenstore<'_, V>, transaction| {
             for name in store.directory(transaction, &paths.frontend)? {
                 if places_rings(&name) {
                     store.rm(transaction, &format!("{}/{name}", paths.frontend))?;
@@ -256,7 +247,7 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
             .in_time(|store| store.transaction(publish))
             .map_err(|error| ConnectError::Xenstore(paths.frontend.clone(), error))?;
         paths.set_state(store, XenbusState::Initialised)?;
-        paths.await_backend(hypervisor, store, XenbusState::Connected, STEP_TIMEOUT_NS)?;
+        paths.await_backend(store, XenbusState::Connected, STEP_TIMEOUT_NS)?;
         let info = paths.read_info(store)?;
         paths.set_state(store, XenbusState::Connected)?;
         Ok(info)
@@ -306,30 +297,30 @@ impl<'a, H: Hypervisor> Blkfront<'a, H> {
     ///
     /// Requests in flight get no completion; what they touch stays out of use if the backend
     /// still has it mapped.
-    pub fn disconnect(
+    pub fn disconnect<H: Hypervisor, V: Vcpu>(
         self,
         hypervisor: &'a H,
         grants: &mut GrantTable<'a, H>,
-        store: &mut Xenstore<'_, H>,
+        store: &mut Xenstore<'_, V>,
     ) -> Disconnected {
         self.close(hypervisor, grants, store, STEP_TIMEOUT_NS)
     }
 
-    fn close(
+    fn close<H: Hypervisor, V: Vcpu>(
         self,
         hypervisor: &'a H,
         grants: &mut GrantTable<'a, H>,
-        store: &mut Xenstore<'_, H>,
+        store: &mut Xenstore<'_, V>,
         timeout_ns: u64,
     ) -> Disconnected {
         let paths = &self.paths;
-        let closed = paths.set_state(store, XenbusState::Closing).and_then(|()| {
-            paths.await_backend(hypervisor, store, XenbusState::Closing, timeout_ns)
-        });
+        let closed = paths
+            .set_state(store, XenbusState::Closing)
+            .and_then(|()| paths.await_backend(store, XenbusState::Closing, timeout_ns));
         let closed = paths
             .set_state(store, XenbusState::Closed)
             .and(closed)
-            .and_then(|()| paths.await_backend(hypervisor, store, XenbusState::Closed, timeout_ns));
+            .and_then(|()| paths.await_backend(store, XenbusState::Closed, timeout_ns));
         let timed_out = !matches!(closed, Ok(()) | Err(ConnectError::Gone(_)));
         let xenstore_failed = matches!(closed, Err(ConnectError::Xenstore(..)));
         let resources = self.queues.0.into_iter().map(QueuePair::into_resources);

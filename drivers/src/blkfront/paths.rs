@@ -22,9 +22,9 @@ use xen_abi::xenbus::XenbusState;
 use xen_abi::{DomId, PAGE_SIZE};
 
 use super::{ConnectError, Discard, DiskInfo, Offer, PAGES_PER_SLOT_MAX, QUEUES_MAX, Vdev};
-use crate::hypervisor::Hypervisor;
 use crate::patience::Patience;
 use crate::ring;
+use crate::vcpu::Vcpu;
 use crate::xenstore::{Transaction, Xenstore};
 
 /// How long the backend may take for each step, in nanoseconds.
@@ -41,8 +41,8 @@ pub(super) struct Paths {
 }
 
 impl Paths {
-    pub(super) fn read<H: Hypervisor>(
-        store: &mut Xenstore<'_, H>,
+    pub(super) fn read<V: Vcpu>(
+        store: &mut Xenstore<'_, V>,
         vdev: Vdev,
     ) -> Result<Self, ConnectError> {
         let frontend = format!("device/vbd/{}", vdev.0);
@@ -61,9 +61,9 @@ impl Paths {
         Ok(Self { frontend, backend, backend_id })
     }
 
-    pub(super) fn set_state<H: Hypervisor>(
+    pub(super) fn set_state<V: Vcpu>(
         &self,
-        store: &mut Xenstore<'_, H>,
+        store: &mut Xenstore<'_, V>,
         state: XenbusState,
     ) -> Result<(), ConnectError> {
         let path = format!("{}/state", self.frontend);
@@ -84,9 +84,9 @@ impl Paths {
     }
 
     /// The backend's state; [`XenbusState::Unknown`] when its directory is gone.
-    pub(super) fn backend_state<H: Hypervisor>(
+    pub(super) fn backend_state<V: Vcpu>(
         &self,
-        store: &mut Xenstore<'_, H>,
+        store: &mut Xenstore<'_, V>,
     ) -> Result<XenbusState, ConnectError> {
         let path = self.backend_state_path();
         match store.read(Transaction::NONE, &path) {
@@ -100,19 +100,19 @@ impl Paths {
     }
 
     /// Waits until the backend is in `wanted`, or beyond it on the same way up or down.
-    pub(super) fn await_backend<H: Hypervisor>(
+    pub(super) fn await_backend<V: Vcpu>(
         &self,
-        hypervisor: &H,
-        store: &mut Xenstore<'_, H>,
+        store: &mut Xenstore<'_, V>,
         wanted: XenbusState,
         timeout_ns: u64,
     ) -> Result<(), ConnectError> {
         let path = self.backend_state_path();
         let failed = |error| ConnectError::Xenstore(path.clone(), error);
+        let vcpu = store.vcpu();
         let token = store.watch(&path).map_err(failed)?;
-        let mut patience = Patience::new(hypervisor.now_ns(), timeout_ns);
+        let mut patience = Patience::new(vcpu.now_ns(), timeout_ns);
         let arrived = loop {
-            patience.count(hypervisor.now_ns());
+            patience.count(vcpu.now_ns());
             let state = match store.in_time(|store| self.look(store, wanted)) {
                 Ok(None) => break Ok(()),
                 Ok(Some(state)) => state,
@@ -121,7 +121,7 @@ impl Paths {
             if patience.is_over() {
                 break Err(ConnectError::Stuck { state, wanted });
             }
-            let look_again_ns = hypervisor.now_ns().saturating_add(RE_READ_NS);
+            let look_again_ns = vcpu.now_ns().saturating_add(RE_READ_NS);
             let look_again_ns = patience.look_again_ns().min(look_again_ns);
             if let Err(error) = store.wait_fired(token, look_again_ns) {
                 break Err(failed(error));
@@ -133,9 +133,9 @@ impl Paths {
     }
 
     /// The backend's state, if it is to be waited for further; `None` once it has arrived.
-    fn look<H: Hypervisor>(
+    fn look<V: Vcpu>(
         &self,
-        store: &mut Xenstore<'_, H>,
+        store: &mut Xenstore<'_, V>,
         wanted: XenbusState,
     ) -> Result<Option<XenbusState>, ConnectError> {
         let state = self.backend_state(store)?;
@@ -147,9 +147,9 @@ impl Paths {
     }
 
     /// Why a backend that has not begun never will, as far as its directory says.
-    fn never_comes<H: Hypervisor>(
+    fn never_comes<V: Vcpu>(
         &self,
-        store: &mut Xenstore<'_, H>,
+        store: &mut Xenstore<'_, V>,
         state: XenbusState,
         wanted: XenbusState,
     ) -> Option<ConnectError> {
@@ -168,9 +168,9 @@ impl Paths {
         (is_cdrom && node("params").is_some_and(holds_none)).then_some(ConnectError::NoMedium)
     }
 
-    pub(super) fn read_info<H: Hypervisor>(
+    pub(super) fn read_info<V: Vcpu>(
         &self,
-        store: &mut Xenstore<'_, H>,
+        store: &mut Xenstore<'_, V>,
     ) -> Result<DiskInfo, ConnectError> {
         let path = |key: &str| format!("{}/{key}", self.backend);
         let (value, number) = self.required(store, "sectors")?;
@@ -194,7 +194,7 @@ impl Paths {
         let mode = self.optional(store, "mode")?;
         // The stricter of the two wins.
         let writable = info & VDISK_READONLY == 0 && mode.is_none_or(|mode| mode.starts_with('w'));
-        let feature = |store: &mut Xenstore<'_, H>, key| {
+        let feature = |store: &mut Xenstore<'_, V>, key| {
             Ok(self.optional(store, key)?.is_some_and(|value| value == "1"))
         };
         let segments_max = self.offered(
@@ -218,9 +218,9 @@ impl Paths {
     }
 
     /// The rings that the backend can serve, as it stands once it is in InitWait.
-    pub(super) fn read_offer<H: Hypervisor>(
+    pub(super) fn read_offer<V: Vcpu>(
         &self,
-        store: &mut Xenstore<'_, H>,
+        store: &mut Xenstore<'_, V>,
     ) -> Result<Offer, ConnectError> {
         Ok(Offer {
             ring_order_max: self.offered(store, "max-ring-page-order", (0, ring::ORDER_MAX))?,
@@ -231,9 +231,9 @@ impl Paths {
 
     /// How much of something the backend has: at least what every backend has, at most what we can
     /// use. What is no number is no offer.
-    fn offered<H: Hypervisor>(
+    fn offered<V: Vcpu>(
         &self,
-        store: &mut Xenstore<'_, H>,
+        store: &mut Xenstore<'_, V>,
         key: &str,
         (least, most): (u32, u32),
     ) -> Result<u32, ConnectError> {
@@ -243,9 +243,9 @@ impl Paths {
     }
 
     /// How to discard, when the disk can; an absurd unit is no offer.
-    fn read_discard<H: Hypervisor>(
+    fn read_discard<V: Vcpu>(
         &self,
-        store: &mut Xenstore<'_, H>,
+        store: &mut Xenstore<'_, V>,
         sectors: u64,
         logical_sector_bytes: u32,
     ) -> Result<Option<Discard>, ConnectError> {
@@ -269,9 +269,9 @@ impl Paths {
     }
 
     /// A node of the backend that has to be there, and its value as a number.
-    fn required<H: Hypervisor>(
+    fn required<V: Vcpu>(
         &self,
-        store: &mut Xenstore<'_, H>,
+        store: &mut Xenstore<'_, V>,
         key: &str,
     ) -> Result<(String, Option<u64>), ConnectError> {
         let value = read(store, &format!("{}/{key}", self.backend))?;
@@ -279,9 +279,9 @@ impl Paths {
         Ok((value, number))
     }
 
-    fn optional<H: Hypervisor>(
+    fn optional<V: Vcpu>(
         &self,
-        store: &mut Xenstore<'_, H>,
+        store: &mut Xenstore<'_, V>,
         key: &str,
     ) -> Result<Option<String>, ConnectError> {
         let path = format!("{}/{key}", self.backend);
@@ -316,7 +316,7 @@ fn judge(state: XenbusState, wanted: XenbusState) -> Verdict {
     }
 }
 
-fn read<H: Hypervisor>(store: &mut Xenstore<'_, H>, path: &str) -> Result<String, ConnectError> {
+fn read<V: Vcpu>(store: &mut Xenstore<'_, V>, path: &str) -> Result<String, ConnectError> {
     store
         .read(Transaction::NONE, path)
         .map_err(|error| ConnectError::Xenstore(path.to_string(), error))

@@ -1,5 +1,8 @@
 //! The data path: a queue pair, owned by one loop.
 //!
+//! It holds nothing of a vCPU, so the loop that has it may run on any; the two steps that need one
+//! ([`kick`](QueuePair::kick), [`arm`](QueuePair::arm)) are lent it.
+//!
 //! Slot = request id = pages = grants = entry of arrays that are made at connect. A [`Slot`] is a
 //! token that can't be copied and is of use to its own queue alone: submitting consumes it and its
 //! completion returns it, so nobody touches pages that the backend may be using, and the ring can't
@@ -18,8 +21,9 @@ use super::resources::Resources;
 use super::slot::{Operation, Slot, SlotState};
 use super::storm::Storm;
 use super::{Broken, DiskInfo, GrantMode, IoError};
-use crate::hypervisor::{Access, Hypervisor};
+use crate::grant::Access;
 use crate::ring::FrontRing;
+use crate::vcpu::Vcpu;
 
 /// The end of a request.
 #[derive(Debug)]
@@ -62,8 +66,7 @@ pub struct PagesKept {
 
 /// A ring of a VBD with its slots.
 #[derive(Debug)]
-pub struct QueuePair<'a, H> {
-    hypervisor: &'a H,
+pub struct QueuePair<'a> {
     ring: FrontRing<'a>,
     port: Port,
     /// What the number of the queue adds to its slots.
@@ -82,15 +85,16 @@ pub struct QueuePair<'a, H> {
     broken: Option<Broken>,
 }
 
-impl<'a, H: Hypervisor> QueuePair<'a, H> {
+// A queue pair may be handed to another vCPU.
+const _: () = {
+    const fn is_send<T: Send>() {}
+    is_send::<QueuePair<'static>>();
+};
+
+impl<'a> QueuePair<'a> {
     /// A queue pair that the backend is to be told of: it may reach the ring from now on, and in
     /// the persistent modes all pages of the slots.
-    pub(super) fn new(
-        hypervisor: &'a H,
-        resources: Resources<'a>,
-        backend: DomId,
-        grants: GrantMode,
-    ) -> Self {
+    pub(super) fn new(resources: Resources<'a>, backend: DomId, grants: GrantMode) -> Self {
         let Resources { mut ring, mut slots, port, base } = resources;
         ring.permit(backend, Access::ReadWrite);
         let ring = FrontRing::new(ring);
@@ -100,7 +104,6 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
         }
         let free = (0..slots.len() as u16).rev().map(|slot| Slot::new(base, slot)).collect();
         Self {
-            hypervisor,
             ring,
             port,
             base,
@@ -150,6 +153,7 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
     }
 
     /// Requests in flight, or put and not yet published.
+    #[inline]
     pub fn outstanding(&self) -> u32 {
         self.ring.outstanding()
     }
@@ -160,6 +164,7 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
     }
 
     /// A free slot; `None` while all are in flight or handed out.
+    #[inline]
     pub fn acquire(&mut self) -> Option<Slot> {
         self.free.pop()
     }
@@ -242,15 +247,13 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
     /// # Errors
     /// [`Broken`], when the event can't be sent, or the device was broken before.
     #[inline]
-    pub fn kick(&mut self) -> Result<(), Broken> {
+    pub fn kick(&mut self, vcpu: &impl Vcpu) -> Result<(), Broken> {
         if !self.ring.has_unpublished() {
             return if self.broken.is_none() { Ok(()) } else { self.answer_broken() };
         }
         if self.ring.publish() {
             self.counters.notifications += 1;
-            self.hypervisor
-                .evtchn_send(self.port)
-                .map_err(|errno| self.fail(Broken::EventChannel(errno)))?;
+            vcpu.send(self.port).map_err(|errno| self.fail(Broken::EventChannel(errno)))?;
         }
         Ok(())
     }
@@ -351,17 +354,17 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
 
     /// Asks for an event at the next completion, and says until when one may sleep, in nanoseconds
     /// of system time: [`u64::MAX`] unless the backend storms. `None`: there is work already, and
-    /// the caller must not sleep. Second step of [`Hypervisor`]'s way of waiting.
-    pub fn arm(&mut self) -> Option<u64> {
+    /// the caller must not sleep. Second step of [`Vcpu`]'s way of waiting.
+    pub fn arm(&mut self, vcpu: &impl Vcpu) -> Option<u64> {
         let progress = self.ring.taken() != self.taken_when_armed;
         if progress {
             self.taken_when_armed = self.ring.taken();
             self.storm.calm();
         }
-        let now_ns = || self.hypervisor.now_ns();
+        let now_ns = || vcpu.now_ns();
         let mut until_ns = self.storm.quiet_until_ns(now_ns);
         // In the quiet the event is left pending, which keeps the backend from raising another.
-        let event = until_ns.is_none() && self.hypervisor.take_event(self.port);
+        let event = until_ns.is_none() && vcpu.take_event(self.port);
         self.counters.events += u64::from(event);
         if self.ring.arm() {
             return None;
@@ -403,18 +406,21 @@ impl<'a, H: Hypervisor> QueuePair<'a, H> {
 
     /// Returns why the device is broken, if it is.
     #[cold]
+    #[inline]
     fn answer_broken(&self) -> Result<(), Broken> {
         self.broken.map_or(Ok(()), Err)
     }
 
     /// Puts no read or write of so many bytes.
     #[cold]
+    #[inline]
     fn refuse(&self, bytes: u32) {
         assert!(self.broken.is_some(), "{bytes} bytes are more than {}", self.bytes_max);
     }
 
     /// Nothing completes any more, and nothing is shown to the backend.
     #[cold]
+    #[inline]
     fn fail(&mut self, broken: Broken) -> Broken {
         self.ring.close();
         self.bytes_max = 0;

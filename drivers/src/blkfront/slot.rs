@@ -11,7 +11,7 @@ use xen_abi::{DomId, PAGE_SIZE};
 use zerocopy::IntoBytes;
 
 use super::Vdev;
-use crate::hypervisor::Access;
+use crate::grant::Access;
 use crate::page::Page;
 use crate::ring::FrontRing;
 use crate::shared::SharedPage;

@@ -10,8 +10,8 @@ use xen_abi::xenstore::{
 use zerocopy::IntoBytes;
 
 use super::{Error, LOST_STARTS_MAX, REQUEST_TIMEOUT_NS, Transaction, WatchToken, Xenstore};
-use crate::hypervisor::Hypervisor;
 use crate::patience::Patience;
+use crate::vcpu::Vcpu;
 
 /// Messages taken in a row before the time is looked at again: a whole ring of the shortest.
 const MESSAGES_MAX: u32 = 64;
@@ -24,7 +24,7 @@ pub(super) struct Incoming {
     body: Vec<u8>,
 }
 
-impl<H: Hypervisor> Xenstore<'_, H> {
+impl<V: Vcpu> Xenstore<'_, V> {
     /// Sends one message and waits for its reply's payload.
     pub(super) fn request(
         &mut self,
@@ -32,7 +32,7 @@ impl<H: Hypervisor> Xenstore<'_, H> {
         transaction: Transaction,
         parts: &[&[u8]],
     ) -> Result<Vec<u8>, Error> {
-        let now_ns = self.hypervisor.now_ns();
+        let now_ns = self.vcpu.now_ns();
         let mut patience = self.budget.unwrap_or(Patience::new(now_ns, REQUEST_TIMEOUT_NS));
         if patience.is_over() {
             return Err(Error::Timeout);
@@ -60,7 +60,7 @@ impl<H: Hypervisor> Xenstore<'_, H> {
         let req_id = self.send(kind, transaction, parts, patience)?;
         loop {
             // The clock first: a reply that comes while the processor is away is seen.
-            patience.count(self.hypervisor.now_ns());
+            patience.count(self.vcpu.now_ns());
             if let Some(reply) = self.receive(Some(req_id))? {
                 let body = self.incoming.body.clone();
                 if reply.kind == MessageType::Error as u32 {
@@ -88,12 +88,12 @@ impl<H: Hypervisor> Xenstore<'_, H> {
             if patience.is_over() {
                 return Err(Error::Timeout);
             }
-            self.hypervisor.prepare_wait();
-            self.hypervisor.take_event(self.port);
+            self.vcpu.prepare_wait();
+            self.vcpu.take_event(self.port);
             if self.is_connecting() {
-                self.hypervisor.wait(patience.look_again_ns());
+                self.vcpu.wait(patience.look_again_ns());
             }
-            patience.count(self.hypervisor.now_ns());
+            patience.count(self.vcpu.now_ns());
         }
         if self.connecting {
             self.connecting = false;
@@ -159,33 +159,33 @@ impl<H: Hypervisor> Xenstore<'_, H> {
     /// Puts on the ring what is kept, all of it.
     fn flush(&mut self, patience: &mut Patience) -> Result<(), Error> {
         while !self.unsent.is_empty() {
-            patience.count(self.hypervisor.now_ns());
+            patience.count(self.vcpu.now_ns());
             let count = self.requests.write(&self.unsent).inspect_err(|_| self.give_up())?;
             self.unsent.drain(..count);
-            let _ = self.hypervisor.evtchn_send(self.port);
+            let _ = self.vcpu.send(self.port);
             if self.unsent.is_empty() {
                 // Until now the server did not know.
-                patience.resume(self.hypervisor.now_ns());
+                patience.resume(self.vcpu.now_ns());
                 break;
             }
             if patience.is_over() {
                 return Err(Error::Timeout);
             }
             self.check_error()?;
-            self.hypervisor.prepare_wait();
-            self.hypervisor.take_event(self.port);
+            self.vcpu.prepare_wait();
+            self.vcpu.take_event(self.port);
             if self.requests.is_full() {
-                self.hypervisor.wait(patience.look_again_ns());
+                self.vcpu.wait(patience.look_again_ns());
             }
         }
         Ok(())
     }
 
     pub(super) fn sleep(&mut self, deadline_ns: u64) {
-        self.hypervisor.prepare_wait();
-        self.hypervisor.take_event(self.port);
+        self.vcpu.prepare_wait();
+        self.vcpu.take_event(self.port);
         if self.replies.is_empty() {
-            self.hypervisor.wait(deadline_ns);
+            self.vcpu.wait(deadline_ns);
         }
     }
 
@@ -253,7 +253,7 @@ impl<H: Hypervisor> Xenstore<'_, H> {
         match &message {
             Err(Error::Broken(what)) => self.broken = Some(what),
             // The server may be waiting for the room that was made.
-            _ if self.replies.take_made_room() => drop(self.hypervisor.evtchn_send(self.port)),
+            _ if self.replies.take_made_room() => drop(self.vcpu.send(self.port)),
             _ => {}
         }
         message

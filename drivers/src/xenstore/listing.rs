@@ -6,14 +6,14 @@ use alloc::vec::Vec;
 use xen_abi::xenstore::MessageType;
 
 use super::{Error, Transaction, Xenstore};
-use crate::hypervisor::Hypervisor;
+use crate::vcpu::Vcpu;
 
 /// The longest list, in bytes, enough for thousands of disks; each name ends with a NUL.
 const LIST_MAX: usize = 32 << 10;
 /// How often a list is begun anew because it changed meanwhile.
 const LIST_TRIES: u32 = 16;
 
-impl<H: Hypervisor> Xenstore<'_, H> {
+impl<V: Vcpu> Xenstore<'_, V> {
     /// Returns the names of a node's children.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use alloc::string::String;
 use core::fmt;
 
 use super::{Error, Transaction, Xenstore};
-use crate::hypervisor::Hypervisor;
+use crate::vcpu::Vcpu;
 
 /// Why a text can't be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl From<Error> for TextError {
     }
 }
 
-impl<H: Hypervisor> Xenstore<'_, H> {
+impl<V: Vcpu> Xenstore<'_, V> {
     /// The text at `path`, of at most `bytes_max` bytes; `None` when there is no such node. All of
     /// it may take as long as one request, in however many pieces it is.
     ///

@@ -4,7 +4,6 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use drivers::blkfront::{QueuePair, Slot};
-use drivers::hypervisor::Hypervisor;
 use xen_abi::PAGE_SIZE;
 use xen_abi::blkif::SECTOR_SIZE;
 
@@ -18,7 +17,7 @@ pub(super) fn takes_long(job: &Job) -> bool {
 }
 
 /// Fills all free slots with noise, each with its own; [`fill`] does the rest for each write.
-pub(super) fn fill_all<H: Hypervisor>(queue: &mut QueuePair<'_, H>, bytes: u32) {
+pub(super) fn fill_all(queue: &mut QueuePair<'_>, bytes: u32) {
     let slots: Vec<Slot> = core::iter::from_fn(|| queue.acquire()).collect();
     for slot in slots {
         let mut noise = Noise(slot.index() as u64);
@@ -31,9 +30,9 @@ pub(super) fn fill_all<H: Hypervisor>(queue: &mut QueuePair<'_, H>, bytes: u32) 
 
 /// Fills a slot for a write that nobody checks, the run's write number `number`.
 #[inline]
-pub(super) fn fill<H: Hypervisor>(
+pub(super) fn fill(
     buffers: &Buffers,
-    queue: &mut QueuePair<'_, H>,
+    queue: &mut QueuePair<'_>,
     slot: &Slot,
     offset: u64,
     number: u64,
@@ -51,13 +50,7 @@ pub(super) fn fill<H: Hypervisor>(
 /// Makes every sector of a write unlike all others, so that no backend saves work on equal data
 /// (fio's `scramble_buffers`, which is on by default).
 #[inline]
-fn stamp<H: Hypervisor>(
-    queue: &mut QueuePair<'_, H>,
-    slot: &Slot,
-    offset: u64,
-    number: u64,
-    bytes: u32,
-) {
+fn stamp(queue: &mut QueuePair<'_>, slot: &Slot, offset: u64, number: u64, bytes: u32) {
     for start in (0..bytes as usize).step_by(SECTOR_SIZE as usize) {
         // One write of both words, for each one checks the slot anew.
         let mut stamp = [0; 16];
@@ -70,13 +63,7 @@ fn stamp<H: Hypervisor>(
 /// Fills a slot with noise that ends in so many per cent of zeros, sector by sector (fio's
 /// `buffer_compress_chunk` is 512 by default).
 #[cold]
-fn refill<H: Hypervisor>(
-    zeros_percent: u8,
-    queue: &mut QueuePair<'_, H>,
-    slot: &Slot,
-    seed: u64,
-    bytes: u32,
-) {
+fn refill(zeros_percent: u8, queue: &mut QueuePair<'_>, slot: &Slot, seed: u64, bytes: u32) {
     let mut noise = Noise(seed);
     let mut sector = [0; SECTOR_SIZE as usize];
     let noise_bytes = sector.len() * usize::from(100 - zeros_percent) / 100;
@@ -173,9 +160,9 @@ impl Checks {
     }
 
     /// Fills a slot for the write at `place`, the run's write number `count`.
-    pub(super) fn fill<H: Hypervisor>(
+    pub(super) fn fill(
         &mut self,
-        queue: &mut QueuePair<'_, H>,
+        queue: &mut QueuePair<'_>,
         slot: &Slot,
         place: Place,
         count: u64,
@@ -198,20 +185,15 @@ impl Checks {
     /// Makes the pages of a slot unlike the block at `place`, before that is read: they may hold it
     /// from an earlier I/O, and a backend that does nothing would be right. No sector of a block
     /// begins with this noise, but for one in 2^64; and all of a sector is checked.
-    pub(super) fn spoil<H: Hypervisor>(
-        &self,
-        queue: &mut QueuePair<'_, H>,
-        slot: &Slot,
-        place: Place,
-    ) {
+    pub(super) fn spoil(&self, queue: &mut QueuePair<'_>, slot: &Slot, place: Place) {
         queue.spoil(slot, self.block_bytes, Noise(!(self.run_ns ^ place.offset)).next_word());
     }
 
     /// Checks what was read at `place`. In a job that writes, what it has not written itself may
     /// be anything.
-    pub(super) fn check<H: Hypervisor>(
+    pub(super) fn check(
         &self,
-        queue: &QueuePair<'_, H>,
+        queue: &QueuePair<'_>,
         slot: &Slot,
         place: Place,
     ) -> Result<(), Mismatch> {
@@ -266,12 +248,7 @@ fn layout(header: &Header, block_offset: u64) -> (usize, Range<usize>) {
 }
 
 /// Writes a header into a slot, and noise behind it that no other write has.
-fn fill_behind<H: Hypervisor>(
-    header: Header,
-    block_offset: u64,
-    queue: &mut QueuePair<'_, H>,
-    slot: &Slot,
-) {
+fn fill_behind(header: Header, block_offset: u64, queue: &mut QueuePair<'_>, slot: &Slot) {
     let (start, data) = layout(&header, block_offset);
     let mut noise = Noise(header.run_ns ^ header.offset_bytes ^ u64::from(header.write) << 32);
     let mut digest = digest();
@@ -286,11 +263,11 @@ fn fill_behind<H: Hypervisor>(
 }
 
 /// Checks a header in a slot and the data behind it.
-fn check_behind<H: Hypervisor>(
+fn check_behind(
     header: Header,
     knows_writer: bool,
     block_offset: u64,
-    queue: &QueuePair<'_, H>,
+    queue: &QueuePair<'_>,
     slot: &Slot,
 ) -> Result<(), Mismatch> {
     let (start, data) = layout(&header, block_offset);
@@ -308,9 +285,9 @@ fn check_behind<H: Hypervisor>(
 }
 
 /// Fills a slot with the pattern of the block at `offset`.
-fn fill_pattern<H: Hypervisor>(
+fn fill_pattern(
     pattern: &VerifyPattern,
-    queue: &mut QueuePair<'_, H>,
+    queue: &mut QueuePair<'_>,
     slot: &Slot,
     offset: u64,
     bytes: u32,
@@ -324,9 +301,9 @@ fn fill_pattern<H: Hypervisor>(
 }
 
 /// Compares what was read with the pattern of the block at `offset`.
-fn check_pattern<H: Hypervisor>(
+fn check_pattern(
     pattern: &VerifyPattern,
-    queue: &QueuePair<'_, H>,
+    queue: &QueuePair<'_>,
     slot: &Slot,
     offset: u64,
     bytes: u32,

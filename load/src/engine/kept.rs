@@ -2,7 +2,6 @@
 
 use alloc::vec::Vec;
 
-use drivers::hypervisor::Hypervisor;
 use results::PagesKept;
 
 use super::Disk;
@@ -19,14 +18,14 @@ pub(super) struct Windows {
 
 impl Windows {
     /// The first window; what was read before the run, to find files, is forgotten.
-    pub(super) fn begin<H: Hypervisor>(disks: &mut [Disk<'_, '_, H>], now_ns: u64) -> Self {
+    pub(super) fn begin(disks: &mut [Disk<'_, '_>], now_ns: u64) -> Self {
         begin_window(disks);
         begin_window(disks);
         Self { next_ns: now_ns.saturating_add(WINDOW_NS) }
     }
 
     /// Begins the next window if it is time.
-    pub(super) fn tick<H: Hypervisor>(&mut self, disks: &mut [Disk<'_, '_, H>], now_ns: u64) {
+    pub(super) fn tick(&mut self, disks: &mut [Disk<'_, '_>], now_ns: u64) {
         if now_ns < self.next_ns {
             return;
         }
@@ -35,14 +34,14 @@ impl Windows {
     }
 }
 
-fn begin_window<H: Hypervisor>(disks: &mut [Disk<'_, '_, H>]) {
+fn begin_window(disks: &mut [Disk<'_, '_>]) {
     let queues = disks.iter_mut().flat_map(|disk| disk.queues.iter_mut());
     queues.for_each(|queue| queue.begin_window());
 }
 
 /// What the backend of each disk keeps mapped, over its queues; `None` where that can't be counted.
-pub(super) fn count<H: Hypervisor>(disks: &[Disk<'_, '_, H>]) -> Vec<Option<PagesKept>> {
-    let of_disk = |disk: &Disk<'_, '_, H>| {
+pub(super) fn count(disks: &[Disk<'_, '_>]) -> Vec<Option<PagesKept>> {
+    let of_disk = |disk: &Disk<'_, '_>| {
         disk.queues.iter().try_fold(PagesKept::default(), |sum, queue| {
             let one = queue.pages_kept()?;
             Some(PagesKept { used: sum.used + one.used, kept: sum.kept + one.kept })

@@ -4,7 +4,6 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use drivers::blkfront::{Counters, Operation, QueuePair};
-use drivers::hypervisor::Hypervisor;
 
 use super::rules::NEVER;
 use super::{REQUEST_TIMEOUT_NS, TICK_NS};
@@ -70,7 +69,7 @@ pub(super) enum Late {
 }
 
 impl Owed {
-    pub(super) fn new<H: Hypervisor>(queue: &QueuePair<'_, H>) -> Self {
+    pub(super) fn new(queue: &QueuePair<'_>) -> Self {
         Self {
             ios: vec![None; queue.slots()],
             progress_ns: 0,
@@ -95,11 +94,7 @@ impl Owed {
     /// are completed. A flush is as slow as what it commits, and a discard as what it frees; those
     /// count only when nothing moves.
     #[cold]
-    pub(super) fn late<H: Hypervisor>(
-        &mut self,
-        queue: &QueuePair<'_, H>,
-        now_ns: u64,
-    ) -> Option<Late> {
+    pub(super) fn late(&mut self, queue: &QueuePair<'_>, now_ns: u64) -> Option<Late> {
         let looked_ns = core::mem::replace(&mut self.looked_ns, now_ns);
         let outstanding = queue.outstanding();
         let silent_ns = self.silent.look(self.progress_ns, looked_ns, now_ns);

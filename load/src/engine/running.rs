@@ -3,8 +3,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use drivers::Vcpu;
 use drivers::blkfront::Operation;
-use drivers::hypervisor::Hypervisor;
 use results::PagesKept;
 
 use super::data::{Checks, Place};
@@ -68,11 +68,11 @@ enum Phase {
 
 impl Running {
     /// The job that is number `number` of the run that begins at `run_ns`.
-    pub(super) fn new<H: Hypervisor>(
+    pub(super) fn new(
         job: Job,
         number: usize,
         run_ns: u64,
-        disks: &[Disk<'_, '_, H>],
+        disks: &[Disk<'_, '_>],
     ) -> Result<Self, RunError> {
         // Jobs that run together visit different blocks; the first of each stage the same.
         let seed = job.randseed.unwrap_or(run_ns).wrapping_add(number as u64);
@@ -227,17 +227,17 @@ impl Running {
     }
 
     /// Notes that it is measured from now on or from a moment ago, once.
-    pub(super) fn note_begin(&mut self, hypervisor: &impl Hypervisor, now_ns: u64) {
+    pub(super) fn note_begin(&mut self, vcpu: &impl Vcpu, now_ns: u64) {
         let begin_ns = self.span.begin_ns();
         if !self.ramp.is_all() && now_ns >= begin_ns {
-            self.theft.begin(hypervisor, begin_ns, now_ns);
+            self.theft.begin(vcpu, begin_ns, now_ns);
         }
     }
 
     /// Notes what was stolen from it, if it is done.
-    pub(super) fn note_end(&mut self, hypervisor: &impl Hypervisor) {
+    pub(super) fn note_end(&mut self, vcpu: &impl Vcpu) {
         if self.is_done() {
-            self.theft.end(hypervisor);
+            self.theft.end(vcpu);
         }
     }
 

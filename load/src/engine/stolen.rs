@@ -3,7 +3,7 @@
 //! The hypervisor is asked when the jobs of a run begin, and twice for each, when what is measured
 //! begins and when it has ended; never in between.
 
-use drivers::hypervisor::Hypervisor;
+use drivers::Vcpu;
 
 use results::Stolen;
 
@@ -27,27 +27,27 @@ impl Default for Theft {
 
 impl Theft {
     /// A run begins.
-    pub(super) fn new(hypervisor: &impl Hypervisor) -> Self {
-        Self::Before(hypervisor.stolen_ns())
+    pub(super) fn new(vcpu: &impl Vcpu) -> Self {
+        Self::Before(vcpu.stolen_ns())
     }
 
     /// The job is measured from `begin_ns` on, as is seen at `now_ns`; only the first time counts.
     /// What was stolen in between belongs to it: a pause may be why it is seen late.
-    pub(super) fn begin(&mut self, hypervisor: &impl Hypervisor, begin_ns: u64, now_ns: u64) {
+    pub(super) fn begin(&mut self, vcpu: &impl Vcpu, begin_ns: u64, now_ns: u64) {
         let Self::Before(first_ns) = *self else { return };
         let late_ns = now_ns.saturating_sub(begin_ns);
-        let before_ns = hypervisor.stolen_ns().zip(first_ns).map(|(stolen_ns, first_ns)| {
+        let before_ns = vcpu.stolen_ns().zip(first_ns).map(|(stolen_ns, first_ns)| {
             stolen_ns - stolen_ns.saturating_sub(first_ns).min(late_ns)
         });
         *self = Self::Since(begin_ns, before_ns);
     }
 
     /// The job has ended, now or before; only the first time counts.
-    pub(super) fn end(&mut self, hypervisor: &impl Hypervisor) {
+    pub(super) fn end(&mut self, vcpu: &impl Vcpu) {
         let Self::Since(begin_ns, before_ns) = *self else { return };
         // The clock first at the beginning and last at the end: what is stolen is within.
-        let stolen_ns = hypervisor.stolen_ns().zip(before_ns);
-        let of_ns = hypervisor.now_ns().saturating_sub(begin_ns);
+        let stolen_ns = vcpu.stolen_ns().zip(before_ns);
+        let of_ns = vcpu.now_ns().saturating_sub(begin_ns);
         let stolen = stolen_ns.map(|(now_ns, before_ns)| now_ns.saturating_sub(before_ns));
         *self = Self::Known(stolen.map(|ns| Stolen { ns, of_ns }));
     }

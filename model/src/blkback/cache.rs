@@ -1,6 +1,6 @@
 //! The persistent grants of one ring: mapped once, kept, looked up by reference.
 
-use drivers::hypervisor::Access;
+use drivers::grant::Access;
 use xen_abi::{DomId, Gfn};
 
 use crate::grants::{Handle, MapError};

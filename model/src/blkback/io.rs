@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use drivers::hypervisor::Access;
+use drivers::grant::Access;
 use smallvec::SmallVec;
 use xen_abi::blkif::{
     DISCARD_SECURE, MAX_INDIRECT_PAGES, MAX_SEGMENTS, OP_DISCARD, OP_FLUSH_DISKCACHE, OP_READ,

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use drivers::hypervisor::Access;
+use drivers::grant::Access;
 use xen_abi::Port;
 
 use super::Blkback;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use drivers::Hypervisor;
+use drivers::Vcpu;
 use drivers::console::Console;
 use model::ModelXen;
 use xen_abi::{Port, console::OUT_SIZE};

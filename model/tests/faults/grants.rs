@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use drivers::blkfront::{Broken, ConnectError, GrantMode, Operation, QueuePair, Setup};
+use drivers::grant::Access;
 use drivers::grant::GrantTable;
-use drivers::hypervisor::{Access, Hypervisor};
 use drivers::ring::FrontRing;
 use drivers::shared::SharedPage;
+use drivers::{Hypervisor, Vcpu};
 use model::blkback::Lie;
 use model::fixture::{Machine, XVDA, vdev};
 use model::grants::MapError;
@@ -116,7 +117,7 @@ fn events_on_the_way_down() {
             let slot = device.queues[0].acquire().unwrap();
             device.queues[0].submit(slot, Operation::Read, sector, 4096);
         }
-        device.queues[0].kick().unwrap();
+        device.queues[0].kick(xen).unwrap();
         xen.world().xen.storm(DEVICE, 1_000);
         closes_and_opens(xen, guest, device);
     });
@@ -139,7 +140,7 @@ fn page_still_mapped() {
         let idle = pinned();
         let slot = device.queues[0].acquire().unwrap();
         device.queues[0].submit(slot, Operation::Read, 0, 8192);
-        device.queues[0].kick().unwrap();
+        device.queues[0].kick(xen).unwrap();
         let mut most = 0;
         let done = loop {
             xen.pass_ns(100);
@@ -156,7 +157,7 @@ fn page_still_mapped() {
             let slot = device.queues[0].acquire().unwrap();
             device.queues[0].submit(slot, Operation::Read, sector, 4096);
         }
-        device.queues[0].kick().unwrap();
+        device.queues[0].kick(xen).unwrap();
         closes_and_opens(xen, guest, device);
         assert_eq!(xen.world().xen.pages_out(), 0);
     });
@@ -273,7 +274,7 @@ fn writes_to_the_page_of_a_write() {
         // Where each request has its own grant, that of a write is for reading only.
         device.queues[0].submit(done.slot, Operation::Write, 8, 4096);
         assert_eq!(grants_for_reading(xen) == 1, counters.grants != 64);
-        device.queues[0].kick().unwrap();
+        device.queues[0].kick(xen).unwrap();
         be_honest(xen);
         closes_and_opens(xen, guest, device);
     });
@@ -286,7 +287,7 @@ fn writes_to_the_page_of_a_write() {
         let slot = device.queues[0].acquire().unwrap();
         device.queues[0].submit(slot, operation, 0, 12 * 4096);
         assert_eq!(grants_for_reading(&xen), for_reading, "{operation:?}");
-        device.queues[0].kick().unwrap();
+        device.queues[0].kick(&xen).unwrap();
         let done = await_completion(&xen, &mut device).unwrap().unwrap();
         assert_eq!((done.result, grants_for_reading(&xen)), (Ok(()), 0));
         device.queues[0].release(done.slot);
@@ -330,7 +331,7 @@ fn changes_after_the_response() {
 fn bytes_beyond_the_request() {
     const CANARY: u8 = 0xc5;
     with_device(disk(), &GrantMode::ALL, |xen, guest, mut device, _| {
-        let queue: &mut QueuePair<'_, ModelXen> = &mut device.queues[0];
+        let queue: &mut QueuePair<'_> = &mut device.queues[0];
         let slot = queue.acquire().unwrap();
         queue.write_data(&slot, 0, &[CANARY; 4096]);
         queue.write_data(&slot, 4096, &[CANARY; 4096]);

@@ -1,6 +1,6 @@
 //! K1 to K21: absurd keys, absurd states.
 
-use drivers::Hypervisor;
+use drivers::Vcpu;
 use drivers::blkfront::{
     ConnectError, GrantMode, IoError, Operation, QUEUES_MAX, Setup, Vdev, handshake,
 };
@@ -456,7 +456,7 @@ fn in_flight(happens: impl Fn(&ModelXen, &str)) {
             let slot = device.queues[0].acquire().unwrap();
             device.queues[0].submit(slot, Operation::Write, sector * 8, 4096);
         }
-        device.queues[0].kick().unwrap();
+        device.queues[0].kick(xen).unwrap();
         let path = xen.world().disks[0].path().to_string();
         happens(xen, &path);
         let start_ns = xen.now_ns();

@@ -2,7 +2,7 @@
 
 use boot_info::memory_map::Range;
 use boot_info::special_page::{self, Absent};
-use drivers::Hypervisor;
+use drivers::Vcpu;
 use drivers::blkfront::{Broken, GrantMode, Setup};
 use load::engine::Outcome;
 use model::blkback::{Lie, Mischief};

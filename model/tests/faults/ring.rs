@@ -1,6 +1,6 @@
 //! B1 to B26: a backend that breaks the ring, answers wrongly, or not at all.
 
-use drivers::Hypervisor;
+use drivers::Vcpu;
 use drivers::blkfront::{Broken, GrantMode, IoError, Operation};
 use drivers::ring::{ENTRIES, FrontRing};
 use load::engine::{REQUEST_TIMEOUT_NS, RunError};
@@ -343,7 +343,7 @@ fn late_response() {
             let slot = device.queues[0].acquire().unwrap();
             device.queues[0].submit(slot, Operation::Read, sector * 8, 4096);
         }
-        device.queues[0].kick().unwrap();
+        device.queues[0].kick(xen).unwrap();
         closes_and_opens(xen, guest, device);
     });
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
-use drivers::Hypervisor;
+use drivers::Vcpu;
 use drivers::blkfront::{ConnectError, GrantMode};
 use drivers::xenstore::{Error, Transaction, Xenstore};
 use model::agenda::Actor;

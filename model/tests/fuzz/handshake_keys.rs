@@ -1,7 +1,7 @@
 //! Target: the nodes that a backend and the tool stack write, with any text in them.
 
 use arbitrary::{Result, Unstructured};
-use drivers::Hypervisor;
+use drivers::Vcpu;
 use drivers::blkfront::{ConnectError, DiskInfo, GrantMode, Operation, Setup};
 use model::fixture::{Machine, XVDA};
 use model::guest::perform;

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use arbitrary::{Result, Unstructured};
 use drivers::blkfront::{Broken, Completion, Disconnected, GrantMode, IoError, Operation, Setup};
-use drivers::hypervisor::Access;
+use drivers::grant::Access;
 use drivers::ring::ENTRIES;
 use model::fixture::{Machine, XVDA};
 use model::grants::Handle;
@@ -289,7 +289,7 @@ pub fn target(data: &[u8]) -> &'static str {
         match step {
             Step::Submit(operation) => backend.submit(&mut device, operation),
             Step::Kick => {
-                device.queues[0].kick().expect("the port is open");
+                device.queues[0].kick(&xen).expect("the port is open");
                 backend.published = backend.submitted;
             }
             Step::Map(n) => backend.map(&xen, n),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use arbitrary::{Result, Unstructured};
-use drivers::Hypervisor;
+use drivers::Vcpu;
 use drivers::xenstore::{Error, Transaction, WatchToken, Xenstore};
 use model::fixture::Machine;
 use model::xenstored::wire::watch_event;

@@ -2,7 +2,7 @@
 
 use std::slice::from_mut;
 
-use drivers::Hypervisor;
+use drivers::Vcpu;
 use drivers::blkfront::DiskInfo;
 use fio_job::{Job, JobError};
 use load::engine::{self, Outcome, RunError, Verdict};

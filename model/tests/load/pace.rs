@@ -1,6 +1,6 @@
 //! When a job's I/Os are put: delays, rates, pauses, batches, flushes; and what a failure ends.
 
-use drivers::hypervisor::Hypervisor;
+use drivers::Vcpu;
 use load::engine::{Outcome, RunError};
 use model::blkback::{Lie, Mischief};
 use model::{Disk, ModelXen};
