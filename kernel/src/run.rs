@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use drivers::Vcpu as _;
-use drivers::blkfront::{Blkfront, Setup, Vdev, handshake};
+use drivers::blkfront::{Blkfront, QueuePair, Setup, Vdev, handshake};
 use drivers::grant::GrantTable;
 use drivers::xenstore::{self, WatchToken, Xenstore};
 use fio_job::Job;
@@ -58,6 +58,7 @@ struct Connected<'a> {
     name: String,
     setup: Setup,
     device: Blkfront<'a>,
+    queues: Vec<QueuePair<'a>>,
     /// Those that jobs name.
     files: Vec<FileMap>,
 }
@@ -257,9 +258,9 @@ impl<'a> Runner<'a> {
     }
 
     fn disconnect(&mut self, disk: Connected<'a>) {
-        let Connected { name, device, .. } = disk;
+        let Connected { name, device, queues, .. } = disk;
         let _ = device.backend().unwatch(&mut self.store, self.backends);
-        let left = device.disconnect(self.xen, &mut self.grants, &mut self.store);
+        let left = device.disconnect(queues, self.xen, &mut self.grants, &mut self.store);
         if left.xenstore_failed {
             say!("ringmark: {name}: xenstore failed, so the backend could not be asked to close");
         } else if left.timed_out {
@@ -279,7 +280,7 @@ impl<'a> Runner<'a> {
         for &vdev in vdevs {
             let name = vdev.to_string();
             let Some(setup) = setup_for(&name, jobs).map_err(Failure::Conflict)? else { continue };
-            let device =
+            let mut device =
                 Blkfront::connect(self.xen, &mut self.grants, &mut self.store, vdev, &setup)
                     .map_err(|error| Failure::Connect(name.clone(), error))?;
             // Where there are more disks than watches, some go unwatched. The first event is waited
@@ -301,7 +302,8 @@ impl<'a> Runner<'a> {
                     (false, _) => "",
                 },
             );
-            connected.push(Connected { name, setup, device, files: Vec::new() });
+            let queues = device.take_queues();
+            connected.push(Connected { name, setup, device, queues, files: Vec::new() });
         }
         Ok(())
     }
@@ -324,9 +326,9 @@ impl<'a> Runner<'a> {
 
     /// The disk as what a file system is read from.
     fn source<'q>(&'q mut self, disk: &'q mut Connected<'a>) -> files::Source<'q, 'a> {
-        let Connected { name, setup, device, .. } = disk;
+        let Connected { name, setup, device, queues, .. } = disk;
         let info = *device.info();
-        let reader = BlockReader::new(self.vcpu, &mut device.queues[0], &info, setup);
+        let reader = BlockReader::new(self.vcpu, &mut queues[0], &info, setup);
         files::Source { name, reader, control: &mut self.control, store: &mut self.store }
     }
 
@@ -361,10 +363,10 @@ impl<'a> Runner<'a> {
         let mut gone = None;
         let mut disks: Vec<Disk<'_, 'a>> = connected
             .iter_mut()
-            .map(|Connected { name, device, files, .. }| Disk {
+            .map(|Connected { name, device, queues, files, .. }| Disk {
                 name,
                 info: *device.info(),
-                queues: &mut device.queues,
+                queues,
                 files,
             })
             .collect();

@@ -1,8 +1,10 @@
 //! A small guest: the drivers at rest, and a device with one way to wait.
 
+use std::ops::Deref;
+
 use drivers::blkfront::{
-    Blkfront, Broken, Completion, ConnectError, Disconnected, GrantMode, Operation, Setup, Slot,
-    Vdev,
+    Blkfront, Broken, Completion, ConnectError, Disconnected, GrantMode, Operation, QueuePair,
+    Setup, Slot, Vdev,
 };
 use drivers::grant::GrantTable;
 use drivers::shared::SharedRun;
@@ -24,8 +26,22 @@ pub struct Guest<'a> {
     pub store: Xenstore<'a, ModelXen>,
 }
 
-/// A device of the guest.
-pub type Device<'a> = Blkfront<'a>;
+/// A device of the guest, with the queues that it lends.
+#[derive(Debug)]
+pub struct Device<'a> {
+    /// Its control path.
+    pub front: Blkfront<'a>,
+    /// Its data path.
+    pub queues: Vec<QueuePair<'a>>,
+}
+
+impl<'a> Deref for Device<'a> {
+    type Target = Blkfront<'a>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.front
+    }
+}
 
 /// A device without files, as the load generator takes it.
 pub fn engine_disk<'d, 'a>(name: &'d str, device: &'d mut Device<'a>) -> engine::Disk<'d, 'a> {
@@ -63,12 +79,16 @@ impl<'a> Guest<'a> {
     /// # Errors
     /// The driver's.
     pub fn connect(&mut self, vdev: u32, setup: &Setup) -> Result<Device<'a>, ConnectError> {
-        Blkfront::connect(self.xen, &mut self.grants, &mut self.store, Vdev(vdev), setup)
+        let (grants, store) = (&mut self.grants, &mut self.store);
+        let mut front = Blkfront::connect(self.xen, grants, store, Vdev(vdev), setup)?;
+        let queues = front.take_queues();
+        Ok(Device { front, queues })
     }
 
     /// Closes a VBD.
     pub fn disconnect(&mut self, device: Device<'a>) -> Disconnected {
-        device.disconnect(self.xen, &mut self.grants, &mut self.store)
+        let Device { front, queues } = device;
+        front.disconnect(queues, self.xen, &mut self.grants, &mut self.store)
     }
 }
 

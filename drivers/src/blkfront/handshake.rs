@@ -19,8 +19,7 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::ops::{Deref, DerefMut};
-use core::slice;
+use core::mem;
 
 use xen_abi::blkif::SECTOR_SIZE;
 use xen_abi::xenbus::XenbusState;
@@ -38,10 +37,13 @@ use crate::xenstore::{self, Transaction, WatchToken, Xenstore};
 const CLOSE_TIMEOUT_NS: u64 = 2_000_000_000;
 
 /// What a VBD left behind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Disconnected {
     /// Pages that the backend did not let go; they are never used again.
     pub quarantined_pages: u32,
+    /// Numbers, from 0 on, of the queues that were not brought back. Their pages, grants and ports
+    /// are never used again either, and are not counted.
+    pub missing_queues: Vec<usize>,
     /// The backend did not answer the close within the time limit, or could not be asked.
     pub timed_out: bool,
     /// It was xenstore that failed: what the backend did is not known.
@@ -93,38 +95,13 @@ impl Backend {
     }
 }
 
-/// The queue pairs of a VBD: to be used where they are, so that closing the VBD gets all of them.
-#[derive(Debug)]
-pub struct Queues<'a>(Vec<QueuePair<'a>>);
-
-impl<'a> Deref for Queues<'a> {
-    type Target = [QueuePair<'a>];
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
-
-impl DerefMut for Queues<'_> {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.0
-    }
-}
-
-impl<'q, 'a> IntoIterator for &'q mut Queues<'a> {
-    type Item = &'q mut QueuePair<'a>;
-    type IntoIter = slice::IterMut<'q, QueuePair<'a>>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.iter_mut()
-    }
-}
-
-/// A connected VBD.
+/// A connected VBD: its control path, which lends the data path out.
 #[derive(Debug)]
 pub struct Blkfront<'a> {
-    /// The data path: as many as [`Setup::queues`], each for one loop.
-    pub queues: Queues<'a>,
+    /// Queue pairs that are here: all, before [`take_queues`](Self::take_queues), and then none.
+    queues: Vec<QueuePair<'a>>,
+    /// Queue pairs that there are, by what only each has, in order.
+    bases: Vec<u32>,
     vdev: Vdev,
     info: DiskInfo,
     paths: Paths,
@@ -210,7 +187,8 @@ impl<'a> Blkfront<'a> {
     fn build(vdev: Vdev, setup: &Setup, paths: Paths, resources: Vec<Resources<'a>>) -> Self {
         let backend = paths.backend_id;
         let queue = |resources| QueuePair::new(resources, backend, setup.grants);
-        let queues = Queues(resources.into_iter().map(queue).collect());
+        let queues: Vec<QueuePair<'a>> = resources.into_iter().map(queue).collect();
+        let bases = queues.iter().map(QueuePair::base).collect();
         let info = DiskInfo {
             sectors: 0,
             logical_sector_bytes: SECTOR_SIZE,
@@ -221,7 +199,7 @@ impl<'a> Blkfront<'a> {
             request_bytes_max: 0,
             discard: None,
         };
-        Self { queues, vdev, info, paths }
+        Self { queues, bases, vdev, info, paths }
     }
 
     /// Publishes the rings and learns about the disk.
@@ -293,16 +271,31 @@ impl<'a> Blkfront<'a> {
         Backend(self.paths.clone())
     }
 
-    /// Closes the VBD and takes everything back that the backend lets go.
+    /// Hands out the data path: as many queue pairs as [`Setup::queues`], each for one loop, on
+    /// whichever vCPU. [`disconnect`](Self::disconnect) wants them back.
+    pub fn take_queues(&mut self) -> Vec<QueuePair<'a>> {
+        mem::take(&mut self.queues)
+    }
+
+    /// Closes the VBD and takes everything back that the backend lets go, of the queue pairs that
+    /// are brought back. Those that are not are named, and what they have is never used again.
     ///
     /// Requests in flight get no completion; what they touch stays out of use if the backend
     /// still has it mapped.
+    ///
+    /// # Panics
+    /// When a queue pair is another VBD's, which is a bug of the caller.
     pub fn disconnect<H: Hypervisor, V: Vcpu>(
-        self,
+        mut self,
+        queues: Vec<QueuePair<'a>>,
         hypervisor: &'a H,
         grants: &mut GrantTable<'a, H>,
         store: &mut Xenstore<'_, V>,
     ) -> Disconnected {
+        for queue in &queues {
+            assert!(self.bases.contains(&queue.base()), "a queue of another VBD");
+        }
+        self.queues.extend(queues);
         self.close(hypervisor, grants, store, STEP_TIMEOUT_NS)
     }
 
@@ -323,9 +316,12 @@ impl<'a> Blkfront<'a> {
             .and_then(|()| paths.await_backend(store, XenbusState::Closed, timeout_ns));
         let timed_out = !matches!(closed, Ok(()) | Err(ConnectError::Gone(_)));
         let xenstore_failed = matches!(closed, Err(ConnectError::Xenstore(..)));
-        let resources = self.queues.0.into_iter().map(QueuePair::into_resources);
+        let is_here = |base| self.queues.iter().any(|queue| queue.base() == base);
+        let queues = self.bases.iter().enumerate().filter(|(_, base)| !is_here(**base));
+        let missing_queues = queues.map(|(number, _)| number).collect();
+        let resources = self.queues.into_iter().map(QueuePair::into_resources);
         let quarantined_pages = resources.map(|one| one.give_back(hypervisor, grants)).sum();
-        Disconnected { quarantined_pages, timed_out, xenstore_failed }
+        Disconnected { quarantined_pages, missing_queues, timed_out, xenstore_failed }
     }
 }
 

@@ -1,8 +1,9 @@
 //! The block frontend (io/blkif.h).
 //!
 //! [`Blkfront::connect`] makes [`QueuePair`]s out of a VBD that the tool stack announced in
-//! xenstore; [`Blkfront::disconnect`] gives everything back. Between the two, only the queue pairs
-//! are used, each by itself: they share nothing.
+//! xenstore, and [`Blkfront::take_queues`] hands them out; [`Blkfront::disconnect`] wants them
+//! back, and gives everything back. Between the two, only the queue pairs are used, each by itself:
+//! they share nothing.
 
 mod error;
 pub mod handshake;
@@ -20,7 +21,7 @@ use xen_abi::blkif::{MAX_SEGMENTS, SECTOR_SIZE, SEGMENTS_PER_INDIRECT_PAGE};
 use crate::ring;
 
 pub use error::{Broken, ConnectError, IoError};
-pub use handshake::{Backend, Blkfront, Disconnected, Queues};
+pub use handshake::{Backend, Blkfront, Disconnected};
 pub use queue::{Completion, Counters, PagesKept, QueuePair};
 pub use slot::{Operation, Slot};
 pub use vdev::Vdev;

@@ -127,6 +127,11 @@ impl<'a> QueuePair<'a> {
         self.bytes_max = info.request_bytes_max.min((pages * PAGE_SIZE) as u32);
     }
 
+    /// What its slots have and those of no other queue.
+    pub(super) fn base(&self) -> u32 {
+        self.base
+    }
+
     pub(super) fn port(&self) -> Port {
         self.port
     }

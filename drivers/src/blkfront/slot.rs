@@ -52,10 +52,16 @@ impl Operation {
     }
 }
 
-/// The right to have one request in flight on the queue that it came from: numbers of queue and
-/// slot, as they stand in the lower half of the request's id.
+/// The right to have one request in flight on the queue that it came from. Both numbers stand in
+/// the lower half of the request's id.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Slot(u32);
+#[repr(C, align(4))]
+pub struct Slot {
+    /// Number among the queue's slots.
+    number: u16,
+    /// Number of the queue, which no other has, of whatever VBD.
+    queue: u16,
+}
 
 /// What the number of a queue adds to its slots.
 pub(super) const fn slot_base(queue: u16) -> u32 {
@@ -65,25 +71,31 @@ pub(super) const fn slot_base(queue: u16) -> u32 {
 impl Slot {
     /// Slot `number` of the queue with this base.
     pub(super) fn new(base: u32, number: u16) -> Self {
-        Self(base | u32::from(number))
+        Self::of_id((base | u32::from(number)).into())
     }
 
     /// The slot of a request, out of its id.
     #[inline(always)]
     pub(super) fn of_id(id: u64) -> Self {
-        Self(id as u32)
+        Self { number: id as u16, queue: (id >> 16) as u16 }
     }
 
     /// Number among the queue's slots, from 0 on, to keep things of one's own beside it.
     pub fn index(&self) -> usize {
-        usize::from(self.0 as u16)
+        usize::from(self.number)
     }
 
     /// Number among the slots of the queue with this base; beyond them, if the slot is another
     /// queue's.
     #[inline(always)]
     pub(super) fn index_from(&self, base: u32) -> usize {
-        (self.0 ^ base) as usize
+        (self.id_low() ^ base) as usize
+    }
+
+    /// The lower half of its requests' ids.
+    #[inline(always)]
+    fn id_low(&self) -> u32 {
+        u32::from(self.queue) << 16 | u32::from(self.number)
     }
 }
 
@@ -143,7 +155,7 @@ impl<'a> SlotState<'a> {
         };
         Self {
             request,
-            last_id: slot.0.into(),
+            last_id: slot.id_low().into(),
             bytes: 0,
             used_bytes: 0,
             used_before_bytes: 0,
