@@ -113,11 +113,8 @@ impl<'a, V: Vcpu> Console<'a, V> {
         self.flush();
         let mut patience = self.patience();
         while !self.stuck && !self.output.is_empty() && !patience.is_over() {
-            self.vcpu.prepare_wait();
-            self.vcpu.take_event(self.port);
-            if !self.output.is_empty() {
-                self.vcpu.wait(patience.look_again_ns());
-            }
+            let is_taken = || self.output.is_empty();
+            self.vcpu.wait_unless(self.port, patience.look_again_ns(), is_taken);
             patience.count(self.vcpu.now_ns());
         }
     }
@@ -182,11 +179,8 @@ impl<'a, V: Vcpu> Console<'a, V> {
                 return self.give_up(bytes);
             }
             self.flush();
-            self.vcpu.prepare_wait();
-            self.vcpu.take_event(self.port);
-            if self.output.is_full() {
-                self.vcpu.wait(patience.look_again_ns());
-            }
+            let has_room = || !self.output.is_full();
+            self.vcpu.wait_unless(self.port, patience.look_again_ns(), has_room);
             // Before the look: what is taken while the processor is away makes room.
             patience.count(self.vcpu.now_ns());
         }

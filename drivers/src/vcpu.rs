@@ -12,6 +12,8 @@ use xen_abi::{Errno, Port};
 /// The order is fixed: [`prepare_wait`](Self::prepare_wait), then [`take_event`](Self::take_event)
 /// for each port of interest, then arm and look at the shared rings, and only when they have no
 /// work [`wait`](Self::wait). An event that comes after its `take_event` ends the `wait` at once.
+/// Whoever has a single port and no ring to arm does all of it by
+/// [`wait_unless`](Self::wait_unless).
 pub trait Vcpu {
     /// System time in nanoseconds; never goes backwards.
     fn now_ns(&self) -> u64;
@@ -40,4 +42,14 @@ pub trait Vcpu {
 
     /// Sleeps until an event comes or `deadline_ns` has passed; may return early.
     fn wait(&self, deadline_ns: u64);
+
+    /// All of that for one port: sleeps until an event comes there or `deadline_ns` has passed,
+    /// unless `has_work` finds something that came before; may return early.
+    fn wait_unless(&self, port: Port, deadline_ns: u64, has_work: impl FnOnce() -> bool) {
+        self.prepare_wait();
+        self.take_event(port);
+        if !has_work() {
+            self.wait(deadline_ns);
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Disks with several queues: the handshake's forms, data on all of them, and the load generator.
 
 use drivers::Vcpu;
-use drivers::blkfront::{ConnectError, Disconnected, GrantMode, Setup};
+use drivers::blkfront::{Blkfront, ConnectError, Disconnected, GrantMode, Setup, Vdev};
 use drivers::ring::ENTRIES;
 use load::engine::{self, RunError};
 use model::fixture::{Machine, XVDA, assert_nothing_is_left, run_line, vdev};
@@ -56,6 +56,60 @@ fn data_is_right_on_all_queues_and_nothing_is_left_behind() {
             assert_nothing_is_left(&xen);
         }
     }
+}
+
+#[test]
+fn a_queue_that_is_not_brought_back_is_named_and_nothing_of_it_is_used_again() {
+    for (round, keep) in [(0, true), (1, false)] {
+        let xen = machine(25 + round);
+        let mut guest = Guest::boot(&xen);
+        let setup = setup(GrantMode::Persistent, 3, 6);
+        let device = guest.connect(XVDA, &setup).unwrap();
+        let of_one = xen.world().xen.pages_out() / 3;
+        let mut kept = None;
+        let Device { front, mut queues } = device;
+        let missing = queues.remove(1);
+        if keep {
+            kept = Some(missing);
+        } else {
+            drop(missing);
+        }
+        // In any order.
+        queues.reverse();
+        let left = guest.disconnect(Device { front, queues });
+        assert_eq!(left, Disconnected { missing_queues: vec![1], ..Disconnected::default() });
+        for _ in 0..2 {
+            assert_eq!(xen.world().xen.pages_out(), of_one);
+            assert_eq!(xen.world().xen.events.open_ports(), 3);
+            let device = guest.connect(XVDA, &setup).unwrap();
+            assert_eq!(guest.disconnect(device), Disconnected::default());
+        }
+        assert_eq!(kept.is_some(), keep);
+    }
+}
+
+#[test]
+fn queues_that_are_not_taken_go_back_with_their_disk() {
+    let xen = machine(27);
+    let Guest { grants, store, .. } = &mut Guest::boot(&xen);
+    let setup = setup(GrantMode::PerRequest, 2, 4);
+    let front = Blkfront::connect(&xen, grants, store, Vdev(XVDA), &setup).unwrap();
+    let left = front.disconnect(Vec::new(), &xen, grants, store);
+    assert_eq!(left, Disconnected::default());
+    assert_eq!(xen.world().xen.pages_out(), 0);
+}
+
+#[test]
+#[should_panic = "a queue of another VBD"]
+fn a_queue_goes_back_to_its_own_disk_only() {
+    let xen = machine(28);
+    xen.attach(Disk::new(XVDA + 16, SECTORS));
+    let mut guest = Guest::boot(&xen);
+    let setup = setup(GrantMode::Persistent, 1, 1);
+    let mut one = guest.connect(XVDA, &setup).unwrap();
+    let mut other = guest.connect(XVDA + 16, &setup).unwrap();
+    std::mem::swap(&mut one.queues, &mut other.queues);
+    guest.disconnect(one);
 }
 
 #[test]

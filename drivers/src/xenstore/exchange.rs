@@ -88,11 +88,8 @@ impl<V: Vcpu> Xenstore<'_, V> {
             if patience.is_over() {
                 return Err(Error::Timeout);
             }
-            self.vcpu.prepare_wait();
-            self.vcpu.take_event(self.port);
-            if self.is_connecting() {
-                self.vcpu.wait(patience.look_again_ns());
-            }
+            let is_connected = || !self.is_connecting();
+            self.vcpu.wait_unless(self.port, patience.look_again_ns(), is_connected);
             patience.count(self.vcpu.now_ns());
         }
         if self.connecting {
@@ -172,21 +169,14 @@ impl<V: Vcpu> Xenstore<'_, V> {
                 return Err(Error::Timeout);
             }
             self.check_error()?;
-            self.vcpu.prepare_wait();
-            self.vcpu.take_event(self.port);
-            if self.requests.is_full() {
-                self.vcpu.wait(patience.look_again_ns());
-            }
+            let has_room = || !self.requests.is_full();
+            self.vcpu.wait_unless(self.port, patience.look_again_ns(), has_room);
         }
         Ok(())
     }
 
     pub(super) fn sleep(&mut self, deadline_ns: u64) {
-        self.vcpu.prepare_wait();
-        self.vcpu.take_event(self.port);
-        if self.replies.is_empty() {
-            self.vcpu.wait(deadline_ns);
-        }
+        self.vcpu.wait_unless(self.port, deadline_ns, || !self.replies.is_empty());
     }
 
     fn give_up(&mut self) {
