@@ -7,7 +7,7 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::fmt;
+use core::{fmt, mem};
 
 use drivers::Vcpu as _;
 use drivers::blkfront::{Blkfront, QueuePair, Setup, Vdev, handshake};
@@ -16,7 +16,7 @@ use drivers::xenstore::{self, WatchToken, Xenstore};
 use fio_job::Job;
 use guest_protocol::Inspect;
 use guest_protocol::console::{FIRST_IO, STATUS_PREFIX};
-use load::engine::{self, Disk, Progress, RunError, Verdict};
+use load::engine::{self, Disk, Progress, RunError};
 use load::file_map::FileMap;
 use load::plan::{Conflict, setup_for};
 use load::reader::BlockReader;
@@ -361,13 +361,13 @@ impl<'a> Runner<'a> {
             return Err(gone);
         }
         let mut gone = None;
-        let mut disks: Vec<Disk<'_, 'a>> = connected
+        let disks: Vec<Disk<'a>> = connected
             .iter_mut()
             .map(|Connected { name, device, queues, files, .. }| Disk {
-                name,
+                name: name.clone(),
                 info: *device.info(),
-                queues,
-                files,
+                queues: mem::take(queues),
+                files: mem::take(files),
             })
             .collect();
         let mut stopped = false;
@@ -396,11 +396,12 @@ impl<'a> Runner<'a> {
             // What has not found room on the console.
             backends.say();
             if gone.is_some() {
-                return Verdict::Abandon;
+                return engine::Control::Abandon;
             }
-            if stopped { Verdict::Stop } else { Verdict::Continue }
+            if stopped { engine::Control::Stop } else { engine::Control::Continue }
         };
-        let outcome = engine::run(self.vcpu, jobs.to_vec(), &mut disks, &mut observe);
+        let (outcome, disks) = engine::run(self.vcpu, jobs.to_vec(), disks, &mut observe);
+        connected.iter_mut().zip(disks).for_each(|(disk, lent)| disk.queues = lent.queues);
         self.results.extend(outcome.results);
         if let Some(gone) = gone {
             return Err(gone);

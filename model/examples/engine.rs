@@ -8,10 +8,9 @@
 //! ```
 //! What stands there beside `load::` and `drivers::` is theirs; the rest is the model's.
 
-use load::engine::{self, Verdict};
+use load::engine::{self, Control};
 use load::plan::setup_for;
 use model::fixture::{Machine, XVDA};
-use model::guest::engine_disk;
 use model::{Disk, Guest};
 
 fn main() {
@@ -23,8 +22,8 @@ fn main() {
     let mut guest = Guest::boot(&xen);
     let setup = setup_for("xvda", &jobs).expect("one job").expect("on this disk");
     let mut device = guest.connect(XVDA, &setup).expect("a disk");
-    let mut disks = [engine_disk("xvda", &mut device)];
-    let outcome = engine::run(&xen, jobs, &mut disks, &mut |_| Verdict::Continue);
+    let (outcome, disks) = engine::run(&xen, jobs, vec![device.lend()], &mut |_| Control::Continue);
+    device.queues = disks.into_iter().flat_map(|disk| disk.queues).collect();
     assert!(outcome.error.is_none(), "{:?}", outcome.error);
     println!("{} I/Os", outcome.results.iter().map(results::JobResult::ios).sum::<u64>());
     guest.disconnect(device);

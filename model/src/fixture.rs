@@ -3,11 +3,11 @@
 
 use drivers::console::Console;
 use fio_job::Job;
-use load::engine::{self, Outcome, Progress, Verdict};
+use load::engine::{self, Control, Outcome, Progress};
 use load::plan::setup_for;
 
 use crate::blkback::Disk;
-use crate::guest::{Device, Guest, engine_disk};
+use crate::guest::{Device, Guest};
 use crate::hypervisor::ModelXen;
 use crate::xen::Config;
 
@@ -97,12 +97,12 @@ pub fn run_jobs(
     xen: &ModelXen,
     devices: &mut [Device<'_>],
     jobs: Vec<Job>,
-    tick: &mut dyn FnMut(&Progress) -> Verdict,
+    tick: &mut dyn FnMut(&Progress) -> Control,
 ) -> Outcome {
-    let names: Vec<String> = devices.iter().map(|device| device.vdev().to_string()).collect();
-    let named = names.iter().zip(devices);
-    let mut disks: Vec<_> = named.map(|(name, device)| engine_disk(name, device)).collect();
-    engine::run(xen, jobs, &mut disks, &mut |progress| tick(progress))
+    let disks = devices.iter_mut().map(Device::lend).collect();
+    let (outcome, disks) = engine::run(xen, jobs, disks, &mut |progress| tick(progress));
+    devices.iter_mut().zip(disks).for_each(|(device, disk)| device.queues = disk.queues);
+    outcome
 }
 
 /// Runs the jobs of a command line on devices until they have ended.
@@ -110,7 +110,7 @@ pub fn run_jobs(
 /// # Panics
 /// If the command line is refused.
 pub fn run_line(xen: &ModelXen, devices: &mut [Device<'_>], line: &str) -> Outcome {
-    run_jobs(xen, devices, fio_job::parse(line).expect(line), &mut |_| Verdict::Continue)
+    run_jobs(xen, devices, fio_job::parse(line).expect(line), &mut |_| Control::Continue)
 }
 
 /// Checks that nobody has anything of the guest's, and that the guest holds no page.

@@ -43,9 +43,16 @@ impl<'a> Deref for Device<'a> {
     }
 }
 
-/// A device without files, as the load generator takes it.
-pub fn engine_disk<'d, 'a>(name: &'d str, device: &'d mut Device<'a>) -> engine::Disk<'d, 'a> {
-    engine::Disk { name, info: *device.info(), queues: &mut device.queues, files: &[] }
+impl<'a> Device<'a> {
+    /// Lends it to the load generator, without files, by the name that its number stands for.
+    pub fn lend(&mut self) -> engine::Disk<'a> {
+        engine::Disk {
+            name: self.vdev().to_string(),
+            info: *self.info(),
+            queues: std::mem::take(&mut self.queues),
+            files: Vec::new(),
+        }
+    }
 }
 
 /// One queue with all slots, one page each.

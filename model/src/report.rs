@@ -1,7 +1,7 @@
 //! The report of a run on the model, for tests of what reads and prints reports.
 
 use drivers::blkfront::Setup;
-use load::engine::Verdict;
+use load::engine::Control;
 use load::plan::setup_for;
 use results::{Report, emit};
 
@@ -28,7 +28,7 @@ pub fn report(command_line: &str, service_ns: &[u64]) -> Report {
     let mut results = Vec::new();
     for stage in jobs.chunk_by(|_, next| !next.stonewall) {
         let jobs = stage.to_vec();
-        let outcome = run_jobs(&xen, &mut devices, jobs, &mut |_| Verdict::Continue);
+        let outcome = run_jobs(&xen, &mut devices, jobs, &mut |_| Control::Continue);
         assert!(outcome.error.is_none() && outcome.first_failure.is_none(), "{outcome:?}");
         results.extend(outcome.results);
     }

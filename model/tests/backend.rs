@@ -7,9 +7,9 @@ use std::rc::Rc;
 use drivers::Vcpu;
 use drivers::blkfront::{ConnectError, GrantMode};
 use drivers::xenstore::Error;
-use load::engine::{self, RunError, Verdict};
+use load::engine::{self, Control, RunError};
 use model::fixture::{Machine, XVDA, vdev};
-use model::guest::{engine_disk, setup};
+use model::guest::setup;
 use model::{Disk, Guest, ModelXen};
 use xen_abi::xenbus::XenbusState;
 use xen_abi::xenstore::MessageType;
@@ -60,13 +60,15 @@ fn x10_a_backend_that_is_gone_is_told_from_a_silent_one() {
     let jobs = fio_job::parse(jobs).unwrap();
     let start_ns = xen.now_ns();
     let outcome = {
-        let mut disks = [engine_disk("xvda", &mut device)];
-        engine::run(&xen, jobs, &mut disks, &mut |progress| match progress.elapsed_ns
-            < 2_000_000_000
-        {
-            true => Verdict::Continue,
-            false => Verdict::Abandon,
-        })
+        let (outcome, disks) =
+            engine::run(&xen, jobs, vec![device.lend()], &mut |progress| match progress.elapsed_ns
+                < 2_000_000_000
+            {
+                true => Control::Continue,
+                false => Control::Abandon,
+            });
+        device.queues = disks.into_iter().flat_map(|disk| disk.queues).collect();
+        outcome
     };
     assert_eq!(outcome.error, Some(RunError::Abandoned));
     assert_eq!(outcome.results[0].errors(), 8, "what was in flight is lost");

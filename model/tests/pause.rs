@@ -9,11 +9,10 @@ use drivers::blkfront::{GrantMode, Setup};
 use drivers::console::Console;
 use drivers::xenstore::Transaction;
 use fs::ReadBlocks;
-use load::engine::{self, Verdict};
+use load::engine::{self, Control};
 use load::reader::BlockReader;
 use model::blkback::{Lie, Mischief};
 use model::fixture::{Machine, XVDA, open_console, run_line};
-use model::guest::engine_disk;
 use model::{Disk, Guest, ModelXen};
 
 const SECOND: u64 = 1_000_000_000;
@@ -122,10 +121,7 @@ fn r5_a_dead_peer_is_given_up_in_spite_of_pauses() {
     let calls = xen.world().xen.calls;
     xen.world().xen.pauses = (1..100).map(|n| (calls + n * 50, 5 * SECOND)).collect();
     let jobs = fio_job::parse(JOBS[0]).unwrap();
-    let outcome = {
-        let mut disks = [engine_disk("xvda", &mut device)];
-        engine::run(&xen, jobs, &mut disks, &mut |_| Verdict::Continue)
-    };
+    let (outcome, _) = engine::run(&xen, jobs, vec![device.lend()], &mut |_| Control::Continue);
     assert!(matches!(outcome.error, Some(engine::RunError::Stuck { .. })), "{:?}", outcome.error);
     let start_ns = xen.now_ns();
     xen.world().store.is_stopped = true;

@@ -5,6 +5,7 @@ use drivers::blkfront::{Blkfront, ConnectError, Disconnected, GrantMode, Setup, 
 use drivers::ring::ENTRIES;
 use load::engine::{self, RunError};
 use model::fixture::{Machine, XVDA, assert_nothing_is_left, run_line, vdev};
+use model::guest::Device;
 use model::{Disk, Guest, ModelXen, Workload};
 
 const SECTORS: u64 = 1024;

@@ -9,11 +9,11 @@ use std::process::Command;
 use drivers::Vcpu;
 use drivers::blkfront::{GrantMode, Setup};
 use fs::{Image, ReadBlocks, SCRATCH_BYTES, Volume};
-use load::engine::{self, Outcome, REQUEST_TIMEOUT_NS, Verdict};
+use load::engine::{self, Control, Outcome, REQUEST_TIMEOUT_NS};
 use load::file_map::{FileMap, LookUpError};
 use load::reader::{BlockReader, ReadError};
 use model::fixture::{Machine, XVDA, noise};
-use model::guest::{Device, engine_disk};
+use model::guest::Device;
 use model::{Disk, Guest, ModelXen};
 
 const SETUP: Setup =
@@ -71,8 +71,11 @@ fn mount<D: ReadBlocks<Error: Debug>>(disk: D) -> Volume<D, Vec<u8>> {
 
 /// Runs a job that may be on the file that was looked up.
 fn run(xen: &ModelXen, device: &mut Device<'_>, file: &FileMap, line: &str) -> Outcome {
-    let disk = engine::Disk { files: std::slice::from_ref(file), ..engine_disk("xvda", device) };
-    engine::run(xen, fio_job::parse(line).unwrap(), &mut [disk], &mut |_| Verdict::Continue)
+    let disks = vec![engine::Disk { files: vec![file.clone()], ..device.lend() }];
+    let jobs = fio_job::parse(line).unwrap();
+    let (outcome, disks) = engine::run(xen, jobs, disks, &mut |_| Control::Continue);
+    device.queues = disks.into_iter().flat_map(|disk| disk.queues).collect();
+    outcome
 }
 
 #[test]

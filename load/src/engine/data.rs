@@ -100,6 +100,7 @@ pub(super) struct Place {
 }
 
 /// How a job fills what it writes and checks what it reads (`verify=`).
+#[derive(Debug)]
 pub(super) struct Checks {
     method: Method,
     block_bytes: u32,
@@ -185,7 +186,7 @@ impl Checks {
     /// Makes the pages of a slot unlike the block at `place`, before that is read: they may hold it
     /// from an earlier I/O, and a backend that does nothing would be right. No sector of a block
     /// begins with this noise, but for one in 2^64; and all of a sector is checked.
-    pub(super) fn spoil(&self, queue: &mut QueuePair<'_>, slot: &Slot, place: Place) {
+    pub(super) fn poison(&self, queue: &mut QueuePair<'_>, slot: &Slot, place: Place) {
         queue.spoil(slot, self.block_bytes, Noise(!(self.run_ns ^ place.offset)).next_word());
     }
 

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use results::PagesKept;
 
-use super::Disk;
+use super::disk::Disk;
 
 /// How long a window of use is, in nanoseconds. Two of them, and what may pass between two looks at
 /// the clock, are less than the 60 s after which Linux's backend unmaps a page that nobody used
@@ -12,20 +12,21 @@ use super::Disk;
 const WINDOW_NS: u64 = 20_000_000_000;
 
 /// The windows of all queues of a run.
+#[derive(Debug, Default)]
 pub(super) struct Windows {
     next_ns: u64,
 }
 
 impl Windows {
     /// The first window; what was read before the run, to find files, is forgotten.
-    pub(super) fn begin(disks: &mut [Disk<'_, '_>], now_ns: u64) -> Self {
+    pub(super) fn begin(disks: &mut [Disk<'_>], now_ns: u64) -> Self {
         begin_window(disks);
         begin_window(disks);
         Self { next_ns: now_ns.saturating_add(WINDOW_NS) }
     }
 
     /// Begins the next window if it is time.
-    pub(super) fn tick(&mut self, disks: &mut [Disk<'_, '_>], now_ns: u64) {
+    pub(super) fn tick(&mut self, disks: &mut [Disk<'_>], now_ns: u64) {
         if now_ns < self.next_ns {
             return;
         }
@@ -34,14 +35,14 @@ impl Windows {
     }
 }
 
-fn begin_window(disks: &mut [Disk<'_, '_>]) {
+fn begin_window(disks: &mut [Disk<'_>]) {
     let queues = disks.iter_mut().flat_map(|disk| disk.queues.iter_mut());
     queues.for_each(|queue| queue.begin_window());
 }
 
 /// What the backend of each disk keeps mapped, over its queues; `None` where that can't be counted.
-pub(super) fn count(disks: &[Disk<'_, '_>]) -> Vec<Option<PagesKept>> {
-    let of_disk = |disk: &Disk<'_, '_>| {
+pub(super) fn count(disks: &[Disk<'_>]) -> Vec<Option<PagesKept>> {
+    let of_disk = |disk: &Disk<'_>| {
         disk.queues.iter().try_fold(PagesKept::default(), |sum, queue| {
             let one = queue.pages_kept()?;
             Some(PagesKept { used: sum.used + one.used, kept: sum.kept + one.kept })

@@ -6,7 +6,7 @@ use core::fmt;
 
 use drivers::blkfront::Broken;
 
-use super::REQUEST_TIMEOUT_NS;
+use super::time::REQUEST_TIMEOUT_NS;
 use fio_job::JobError;
 use fio_job::number::{Bytes, NS_PER_SECOND};
 use results::JobResult;
@@ -67,7 +67,7 @@ pub enum RunError {
         /// Requests that it owes on that queue.
         outstanding: u32,
     },
-    /// The observer gave the run up ([`Verdict::Abandon`]).
+    /// The observer gave the run up ([`Control::Abandon`]).
     Abandoned,
 }
 
@@ -147,7 +147,7 @@ pub struct Moved {
 
 /// Whether to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Control {
     /// Go on.
     Continue,
     /// Put no more I/Os, and end when those in flight are done.

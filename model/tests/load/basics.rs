@@ -5,10 +5,9 @@ use std::slice::from_mut;
 use drivers::Vcpu;
 use drivers::blkfront::DiskInfo;
 use fio_job::{Job, JobError};
-use load::engine::{self, Outcome, RunError, Verdict};
+use load::engine::{self, Control, Outcome, RunError};
 use model::blkback::{Lie, Mischief};
 use model::fixture::{self, run_line};
-use model::guest::engine_disk;
 use model::{Disk, Guest, ModelXen};
 use results::JobResult;
 
@@ -287,8 +286,8 @@ fn the_tables_of_checksums_take_what_memory_the_jobs_leave() {
     let mut device = connect(&mut guest, XVDA, &jobs);
     // No machine has memory for all the blocks of this disk.
     let info = DiskInfo { sectors: 1 << 53, ..*device.info() };
-    let mut disks = [engine::Disk { info, ..engine_disk("xvda", &mut device) }];
-    let outcome = engine::run(&xen, jobs, &mut disks, &mut |_| Verdict::Continue);
+    let disks = vec![engine::Disk { info, ..device.lend() }];
+    let (outcome, _) = engine::run(&xen, jobs, disks, &mut |_| Control::Continue);
     let no_memory = JobError::NoMemory { job: "a".into() };
     assert_eq!(outcome.error, Some(RunError::Job(no_memory)));
     assert_eq!(outcome.results.len(), 2, "all had their memory before");
@@ -304,7 +303,7 @@ fn a_stop_ends_a_run_without_losing_what_is_in_flight() {
     let mut ticks = 0;
     let outcome = fixture::run_jobs(&xen, from_mut(&mut device), jobs, &mut |_| {
         ticks += 1;
-        if ticks < 3 { Verdict::Continue } else { Verdict::Stop }
+        if ticks < 3 { Control::Continue } else { Control::Stop }
     });
     ok(&outcome);
     assert_eq!(device.queues[0].outstanding(), 0);

@@ -1,7 +1,7 @@
 //! The load generator against blkback.
 
 use fio_job::Job;
-use load::engine::{Outcome, Progress, Verdict};
+use load::engine::{Control, Outcome, Progress};
 use model::fixture::{self, Machine, XVDA, connect, vdev};
 use model::guest::Device;
 use model::{Guest, ModelXen};
@@ -43,7 +43,7 @@ fn run_jobs(
     let done_before = done(xen);
     let outcome = fixture::run_jobs(xen, &mut devices, jobs, &mut |progress| {
         tick(progress);
-        Verdict::Continue
+        Control::Continue
     });
     hold(&outcome, done(xen).map(|done| done - done_before.unwrap_or(0)));
     for device in devices {

@@ -1,7 +1,7 @@
 //! Whether the figures are true: against what is asked for, what theory says, and what the backend
 //! saw of each request.
 
-use load::engine::{Outcome, Verdict};
+use load::engine::{Control, Outcome};
 use model::fixture::{Machine, XVDA, connect, run_jobs, vdev};
 use model::guest::Device;
 use model::{Guest, ModelXen};
@@ -26,7 +26,7 @@ fn run(xen: &ModelXen, command_line: &str, stop_ns: Option<u64>) -> Outcome {
         vdevs.iter().map(|&vdev| connect(&mut guest, vdev, &jobs)).collect();
     let outcome = run_jobs(xen, &mut devices, jobs, &mut |progress| {
         let is_late = stop_ns.is_some_and(|stop_ns| progress.elapsed_ns >= stop_ns);
-        if is_late { Verdict::Stop } else { Verdict::Continue }
+        if is_late { Control::Stop } else { Control::Continue }
     });
     for device in devices {
         guest.disconnect(device);

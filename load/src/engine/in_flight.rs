@@ -1,31 +1,32 @@
-//! What backends owe, by queue, and when one that owes is given up.
+//! Requests in flight, by queue and slot, and when a backend that does not complete them is given
+//! up.
 
 use alloc::vec;
 use alloc::vec::Vec;
 
 use drivers::blkfront::{Counters, Operation, QueuePair};
 
-use super::rules::NEVER;
-use super::{REQUEST_TIMEOUT_NS, TICK_NS};
+use super::time::{NEVER, REQUEST_TIMEOUT_NS, TICK_NS};
 
 /// How many times all of its queue's slots go past a request before it counts as left out.
-const ROUNDS_PAST: u64 = 4;
+const OVERTAKEN_MAX: u64 = 4;
 
 /// What the completion of an I/O needs to know.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct InFlight {
-    pub(super) running: u32,
+    pub(super) job_index: u32,
     pub(super) operation: Operation,
     pub(super) bytes: u32,
     pub(super) offset: u64,
     pub(super) start_ns: u64,
 }
 
-/// What a backend owes on one queue.
-pub(super) struct Owed {
+/// Requests in flight on one queue.
+#[derive(Debug)]
+pub(super) struct InFlightTable {
     /// By slot.
     pub(super) ios: Vec<Option<InFlight>>,
-    /// When it last completed something, or began to owe something.
+    /// When the backend last completed one, or the first was put.
     pub(super) progress_ns: u64,
     /// How long it was silent, as far as looks show.
     silent: Age,
@@ -42,7 +43,7 @@ pub(super) struct Owed {
 /// How long something lasts, by looks. A guest may lose its processor between any two of them, and
 /// what a backend did meanwhile shows only at the next pass: so no more than a tick counts between
 /// two looks, and what a look finds too old is given up at the one after it, with a pass between.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Age {
     since_ns: u64,
     ns: u64,
@@ -60,15 +61,15 @@ impl Age {
     }
 }
 
-/// What a backend does not answer.
-pub(super) enum Late {
+/// How a backend fails to complete requests.
+pub(super) enum Stall {
     /// Anything at all, for [`REQUEST_TIMEOUT_NS`].
     Silent,
     /// So many requests, for as long, while it completed others.
-    LeftOut(u32),
+    Starved(u32),
 }
 
-impl Owed {
+impl InFlightTable {
     pub(super) fn new(queue: &QueuePair<'_>) -> Self {
         Self {
             ios: vec![None; queue.slots()],
@@ -81,7 +82,7 @@ impl Owed {
         }
     }
 
-    pub(super) fn in_flight(&self) -> impl Iterator<Item = &InFlight> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &InFlight> {
         self.ios.iter().flatten()
     }
 
@@ -90,11 +91,11 @@ impl Owed {
     /// Age alone does not show that a request was left out: on a slow disk with a deep queue each
     /// may wait for longer than any limit. But then not many go past it: all others of the queue
     /// at most where they are served in order, and about twice as many where a disk's arm or an
-    /// elevator sorts them. So it takes both, the age and [`ROUNDS_PAST`], and that others still
+    /// elevator sorts them. So it takes both, the age and [`OVERTAKEN_MAX`], and that others still
     /// are completed. A flush is as slow as what it commits, and a discard as what it frees; those
     /// count only when nothing moves.
     #[cold]
-    pub(super) fn late(&mut self, queue: &QueuePair<'_>, now_ns: u64) -> Option<Late> {
+    pub(super) fn stall(&mut self, queue: &QueuePair<'_>, now_ns: u64) -> Option<Stall> {
         let looked_ns = core::mem::replace(&mut self.looked_ns, now_ns);
         let outstanding = queue.outstanding();
         let silent_ns = self.silent.look(self.progress_ns, looked_ns, now_ns);
@@ -108,7 +109,7 @@ impl Owed {
             }
         }
         if outstanding != 0 && silent_ns >= REQUEST_TIMEOUT_NS {
-            return Some(Late::Silent);
+            return Some(Stall::Silent);
         }
         let oldest_ns = oldest_ns?;
         let completed = requests(&queue.counters()) - u64::from(outstanding);
@@ -117,8 +118,8 @@ impl Owed {
         }
         let past = completed - self.completed_before;
         let goes_on = now_ns.saturating_sub(self.progress_ns) < TICK_NS;
-        let leaves_out = goes_on && past >= ROUNDS_PAST * self.ios.len() as u64;
-        (old != 0 && leaves_out).then_some(Late::LeftOut(old))
+        let leaves_out = goes_on && past >= OVERTAKEN_MAX * self.ios.len() as u64;
+        (old != 0 && leaves_out).then_some(Stall::Starved(old))
     }
 }
 
@@ -128,16 +129,16 @@ pub(super) fn requests(put: &Counters) -> u64 {
 }
 
 /// What a job has in flight.
-pub(super) struct Flights<'e> {
+pub(super) struct JobInFlight<'e> {
     /// That of all jobs, by disk and queue.
-    pub(super) all: &'e [Vec<Owed>],
+    pub(super) all: &'e [Vec<InFlightTable>],
     /// The job's number.
-    pub(super) running: u32,
+    pub(super) job_index: u32,
 }
 
-impl Flights<'_> {
+impl JobInFlight<'_> {
     pub(super) fn on(&self, disk: usize) -> impl Iterator<Item = &InFlight> {
-        let ios = self.all[disk].iter().flat_map(Owed::in_flight);
-        ios.filter(|io| io.running == self.running)
+        let ios = self.all[disk].iter().flat_map(InFlightTable::iter);
+        ios.filter(|io| io.job_index == self.job_index)
     }
 }

@@ -8,13 +8,15 @@ use drivers::blkfront::Operation;
 use results::PagesKept;
 
 use super::data::{Checks, Place};
-use super::lane::{Lane, Next, direction_of, share_out};
-use super::owed::{Flights, InFlight};
+use super::disk::Disk;
+use super::in_flight::{InFlight, JobInFlight};
+use super::outcome::RunError;
+use super::pacer::{Pacer, Turn};
 use super::ramp::Ramp;
-use super::rules::{NEVER, Rules, Turn};
-use super::span::Span;
 use super::stolen::Theft;
-use super::{Disk, RunError};
+use super::target::{Next, Target, direction_of, share_out};
+use super::time::NEVER;
+use super::timeline::{Timeline, Took};
 use crate::pattern::Pattern;
 use fio_job::Direction;
 use fio_job::Job;
@@ -25,12 +27,13 @@ use results::{Counters, DirectionResult, Done, JobResult, Together};
 const READ_BACK_LOOKS: u32 = 1000;
 
 /// A job that is under way.
-pub(super) struct Running {
+#[derive(Debug)]
+pub(super) struct ActiveJob {
     pub(super) result: JobResult,
     /// Each I/O is put as one completes, without asking any rule.
-    pub(super) plain: bool,
-    lanes: Vec<Lane>,
-    next_lane: usize,
+    pub(super) on_fast_path: bool,
+    targets: Vec<Target>,
+    next_target: usize,
     /// Where the last I/O went, and so a flush goes.
     last_disk: usize,
     pub(super) outstanding: u32,
@@ -39,14 +42,10 @@ pub(super) struct Running {
     completed: u32,
     pub(super) checks: Option<Checks>,
     phase: Phase,
-    rules: Rules,
-    span: Span,
-    ramp: Ramp,
+    pacer: Pacer,
+    timeline: Timeline,
     /// Errors until the ramp's end.
     ramp_errors: u64,
-    pub(super) theft: Theft,
-    /// How long the reads took that came before those of the read-back.
-    read_before_ns: u64,
     /// The group of jobs that is reported together with it, if there are others in it.
     pub(super) group: Option<usize>,
     /// When to ask again, though nothing completes.
@@ -55,7 +54,7 @@ pub(super) struct Running {
 }
 
 /// Which of the I/Os that come next are put, and how.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// All, as they come.
     Free,
@@ -66,68 +65,66 @@ enum Phase {
     ReadBack,
 }
 
-impl Running {
+impl ActiveJob {
     /// The job that is number `number` of the run that begins at `run_ns`.
     pub(super) fn new(
         job: Job,
         number: usize,
         run_ns: u64,
-        disks: &[Disk<'_, '_>],
+        disks: &[Disk<'_>],
     ) -> Result<Self, RunError> {
         // Jobs that run together visit different blocks; the first of each stage the same.
         let seed = job.randseed.unwrap_or(run_ns).wrapping_add(number as u64);
-        let mut lanes = Vec::new();
+        let mut targets = Vec::new();
         for (disk_number, disk) in disks.iter().enumerate() {
-            if !job.disks.iter().any(|name| name == disk.name) {
+            if !job.disks.contains(&disk.name) {
                 continue;
             }
             if job.rw.changes() && disk.info.read_only {
-                return Err(RunError::ReadOnly { job: job.name, disk: disk.name.into() });
+                return Err(RunError::ReadOnly { job: job.name, disk: disk.name.clone() });
             }
             if job.pace.flush_after.is_some() && !disk.info.flush {
-                return Err(RunError::NoFlush { job: job.name, disk: disk.name.into() });
+                return Err(RunError::NoFlush { job: job.name, disk: disk.name.clone() });
             }
             if job.rw.trims() && disk.info.discard.is_none() {
-                return Err(RunError::NoDiscard { job: job.name, disk: disk.name.into() });
+                return Err(RunError::NoDiscard { job: job.name, disk: disk.name.clone() });
             }
             let most_bytes = disk.info.request_bytes_max;
             if job.data_bytes() > most_bytes {
-                let (bs_bytes, disk) = (job.bs_bytes, disk.name.into());
+                let (bs_bytes, disk) = (job.bs_bytes, disk.name.clone());
                 return Err(RunError::BlockTooLarge { job: job.name, bs_bytes, disk, most_bytes });
             }
             let sector_bytes = disk.info.logical_sector_bytes;
             let file = disk.file(&job).map_err(RunError::Job)?;
             let size_bytes = file.map_or(disk.info.bytes(), |file| file.size_bytes);
-            let name = file.map_or(disk.name, |file| &file.path);
+            let name = file.map_or(&disk.name, |file| &file.path);
             let region = job.resolve(name, size_bytes, sector_bytes).map_err(RunError::Job)?;
             if let Some(file) = file {
                 file.check(&job, region, sector_bytes).map_err(RunError::Job)?;
             }
             let pattern = Pattern::new(&job, region, seed);
-            lanes.push(Lane::new(disk_number, file, &job, region, pattern));
+            targets.push(Target::new(disk_number, file, &job, region, pattern));
         }
         if let Some(ios) = job.number_ios {
-            share_out(ios, &mut lanes);
+            share_out(ios, &mut targets);
         }
         let checks = Checks::new(&job, number, run_ns, disks.len());
         let apart = job.rw.writes() && checks.as_ref().is_some_and(Checks::needs_blocks_apart);
+        let timeline = Timeline::new(&job, 0, Theft::default());
         Ok(Self {
-            plain: false,
+            on_fast_path: false,
             phase: if apart { Phase::Apart } else { Phase::Free },
-            rules: Rules::new(&job.pace, job.iodepth),
+            pacer: Pacer::new(&job.pace, job.iodepth),
             checks,
             result: JobResult::new(job),
-            lanes,
-            next_lane: 0,
+            targets,
+            next_target: 0,
             last_disk: 0,
             outstanding: 0,
             put: 0,
             completed: 0,
-            span: Span::new(0, 0),
-            ramp: Ramp::Absent,
+            timeline,
             ramp_errors: 0,
-            theft: Theft::default(),
-            read_before_ns: 0,
             group: None,
             wake_ns: NEVER,
             sleeps: 0,
@@ -141,34 +138,31 @@ impl Running {
     /// If there is no memory for them.
     pub(super) fn make_tables(&mut self) -> Result<(), RunError> {
         let Some(checks) = &mut self.checks else { return Ok(()) };
-        let mut lanes = self.lanes.iter();
-        lanes
-            .try_for_each(|lane| checks.track(&self.result.job, lane.disk, lane.region, lane.left))
+        let mut targets = self.targets.iter();
+        targets
+            .try_for_each(|target| {
+                checks.track(&self.result.job, target.disk, target.region, target.left)
+            })
             .map_err(RunError::Job)
     }
 
     /// Its time runs from now on, or from the end of its delay.
     pub(super) fn begin(&mut self, now_ns: u64, theft: Theft) {
-        self.theft = theft;
-        let (pace, runtime_ns) = (&self.result.job.pace, self.result.job.runtime_ns);
-        let start_ns = now_ns.saturating_add(pace.start_delay_ns);
-        let measured_ns = start_ns.saturating_add(pace.ramp_ns);
-        self.ramp = Ramp::new(start_ns, pace.ramp_ns);
-        let end_ns = runtime_ns.map_or(NEVER, |runtime| measured_ns.saturating_add(runtime));
-        self.span = Span::new(start_ns, end_ns);
+        self.timeline = Timeline::new(&self.result.job, now_ns, theft);
     }
 
     /// How long the job will have taken since `from_ns`, as far as that can be told: by its time,
     /// or by how far it has come.
     pub(super) fn expected_ns(&self, from_ns: u64, now_ns: u64) -> Option<u64> {
         let job = &self.result.job;
-        let end_ns = self.span.end_ns();
+        let end_ns = self.timeline.end_ns();
         let by_time_ns = (end_ns != NEVER).then(|| end_ns.saturating_sub(from_ns));
         if job.time_based {
             return by_time_ns;
         }
         let done = (self.result.read.bytes + self.result.write.bytes) as f64;
-        let to_go = self.lanes.iter().map(|lane| Some(lane.bytes_to_go(job.bs_bytes)? as f64));
+        let to_go =
+            self.targets.iter().map(|target| Some(target.bytes_to_go(job.bs_bytes)? as f64));
         let Some(to_go) = to_go.sum::<Option<f64>>().filter(|_| done > 0.0) else {
             return by_time_ns;
         };
@@ -186,7 +180,7 @@ impl Running {
     }
 
     pub(super) fn uses(&self, disk: usize) -> bool {
-        self.lanes.iter().any(|lane| lane.disk == disk)
+        self.targets.iter().any(|target| target.disk == disk)
     }
 
     pub(super) fn writes_to(&self, disk: usize) -> bool {
@@ -206,7 +200,7 @@ impl Running {
     pub(super) fn count_completed(&mut self, now_ns: u64) {
         self.outstanding -= 1;
         self.completed += 1;
-        self.span.note_end(now_ns);
+        self.timeline.note_end(now_ns);
     }
 
     /// The backends are told of what was put.
@@ -228,17 +222,19 @@ impl Running {
 
     /// Notes that it is measured from now on or from a moment ago, once.
     pub(super) fn note_begin(&mut self, vcpu: &impl Vcpu, now_ns: u64) {
-        let begin_ns = self.span.begin_ns();
-        if !self.ramp.is_all() && now_ns >= begin_ns {
-            self.theft.begin(vcpu, begin_ns, now_ns);
-        }
+        self.timeline.note_begin(vcpu, now_ns);
     }
 
     /// Notes what was stolen from it, if it is done.
     pub(super) fn note_end(&mut self, vcpu: &impl Vcpu) {
         if self.is_done() {
-            self.theft.end(vcpu);
+            self.end(vcpu);
         }
+    }
+
+    /// Notes what was stolen from it, which ends now or has ended.
+    pub(super) fn end(&mut self, vcpu: &impl Vcpu) {
+        self.timeline.end(vcpu);
     }
 
     /// An I/O has succeeded.
@@ -251,9 +247,9 @@ impl Running {
             direction,
             bytes: io.bytes,
             latency_ns: now_ns - io.start_ns,
-            elapsed_ns: self.span.elapsed_ns(now_ns),
+            elapsed_ns: self.timeline.elapsed_ns(now_ns),
         };
-        if self.span.counts(now_ns) && self.span.times(io.start_ns) {
+        if self.timeline.counts(now_ns) && self.timeline.times(io.start_ns) {
             self.result.count(&done);
         } else {
             self.count_at_edge(io, &done, now_ns);
@@ -263,34 +259,34 @@ impl Running {
     /// Counts an I/O that was in flight when what is measured began or ended.
     #[cold]
     fn count_at_edge(&mut self, io: &InFlight, done: &Done, now_ns: u64) {
-        if self.span.counts(now_ns) {
+        if self.timeline.counts(now_ns) {
             self.result.count_done(done);
         }
-        if self.span.times(io.start_ns) {
+        if self.timeline.times(io.start_ns) {
             self.result.count_latency(done);
         }
     }
 
     /// Counts an I/O among those of all jobs of its group.
     pub(super) fn count_together(&self, io: &InFlight, now_ns: u64, all: &mut Together) {
-        let counts = !self.ramp.is_all() && self.span.counts(now_ns);
+        let counts = !self.timeline.is_in_ramp() && self.timeline.counts(now_ns);
         if let Some(direction) = direction_of(io.operation).filter(|_| counts) {
-            all.record(direction, self.span.clock_ns(), now_ns, io.bytes.into());
+            all.record(direction, self.timeline.clock_ns(), now_ns, io.bytes.into());
         }
     }
 
     /// A direction of all jobs of its group took until its own end, at least.
     pub(super) fn end_together(&self, direction: Direction) -> u64 {
         let own = self.result.direction(direction);
-        let end_ns = self.span.clock_ns().saturating_add(own.runtime_ns);
+        let end_ns = self.timeline.clock_ns().saturating_add(own.runtime_ns);
         if own.runtime_ns == 0 { 0 } else { end_ns }
     }
 
     #[cold]
     fn count_flush(&mut self, io: &InFlight, now_ns: u64) {
         let figures = &mut self.result.flush;
-        figures.ios += u64::from(self.span.counts(now_ns));
-        if self.span.times(io.start_ns) {
+        figures.ios += u64::from(self.timeline.counts(now_ns));
+        if self.timeline.times(io.start_ns) {
             figures.latency.record(now_ns - io.start_ns);
         }
     }
@@ -319,7 +315,7 @@ impl Running {
     /// The run ends at `now_ns` and this I/O is still in flight: it has failed.
     pub(super) fn count_lost(&mut self, io: &InFlight, now_ns: u64) {
         self.figures(io.operation).errors += 1;
-        self.span.note_end(now_ns);
+        self.timeline.note_end(now_ns);
     }
 
     /// A read brought the wrong data at `now_ns`; whether the job ends because of it.
@@ -337,18 +333,18 @@ impl Running {
         self.sleeps += u64::from(self.outstanding != 0);
     }
 
-    /// The next I/O of a [plain](Self::plain) job, on its disks in turn, as fio takes its files.
+    /// The next I/O of a [on_fast_path](Self::on_fast_path) job, on its disks in turn, as fio takes its files.
     #[inline]
-    pub(super) fn next_plain(&mut self, now_ns: u64) -> Option<Next> {
-        if self.span.is_over(now_ns) {
+    pub(super) fn next_fast(&mut self, now_ns: u64) -> Option<Next> {
+        if self.timeline.is_over(now_ns) {
             return None;
         }
-        for _ in 0..self.lanes.len() {
-            let number = self.next_lane;
-            self.advance_lane();
-            let lane = &mut self.lanes[number];
-            if let Some(io) = lane.next_plain() {
-                return Some(Next::new(lane, io));
+        for _ in 0..self.targets.len() {
+            let number = self.next_target;
+            self.advance_target();
+            let target = &mut self.targets[number];
+            if let Some(io) = target.next_fast() {
+                return Some(Next::new(target, io));
             }
         }
         None
@@ -356,9 +352,9 @@ impl Running {
 
     /// How many I/Os may be put now, as far as room and batches decide.
     pub(super) fn batch(&mut self) -> u32 {
-        self.wake_ns = self.ramp.end_ns();
+        self.wake_ns = self.timeline.ramp_end_ns();
         let room = self.result.job.iodepth.saturating_sub(self.outstanding);
-        self.rules.batch(room, self.outstanding == 0)
+        self.pacer.batch(room, self.outstanding == 0)
     }
 
     /// All of a batch was put: asks again at once if there is room for another.
@@ -369,13 +365,13 @@ impl Running {
 
     /// The next I/O of any job, if one may be put now. Otherwise [`wake_ns`](Self::wake_ns) says
     /// when to ask again, unless a completion or nothing at all is to be waited for.
-    pub(super) fn next_ruled(&mut self, now_ns: u64, flights: &Flights<'_>) -> Option<Next> {
-        self.wake_ns = self.ramp.end_ns();
-        if self.span.is_over(now_ns) || self.is_out_of_ios() {
+    pub(super) fn next_paced(&mut self, now_ns: u64, in_flight: &JobInFlight<'_>) -> Option<Next> {
+        self.wake_ns = self.timeline.ramp_end_ns();
+        if self.timeline.is_over(now_ns) || self.is_out_of_ios() {
             self.wake_ns = NEVER;
             return None;
         }
-        let start_ns = self.span.start_ns();
+        let start_ns = self.timeline.start_ns();
         if now_ns < start_ns {
             self.wake_ns = start_ns;
             return None;
@@ -383,7 +379,7 @@ impl Running {
         if self.phase == Phase::ReadBack {
             return self.next_read_back(now_ns);
         }
-        match self.rules.turn(now_ns, self.outstanding) {
+        match self.pacer.turn(now_ns, self.outstanding) {
             Turn::Io => {}
             Turn::Flush => {
                 let place = Place { disk: self.last_disk, offset: 0 };
@@ -395,57 +391,57 @@ impl Running {
         // Those that are read back must be the pattern's.
         let Job { rw, iodepth, .. } = self.result.job;
         let may_switch = rw.reads() && rw.writes() && self.checks.is_none();
-        for _ in 0..self.lanes.len() {
-            let number = self.next_lane;
-            let lane = &mut self.lanes[number];
+        for _ in 0..self.targets.len() {
+            let number = self.next_target;
+            let target = &mut self.targets[number];
             // Where blocks are drawn at random the free ones may never come, so the search has an
             // end. What it does not find is asked for again when an I/O completes, and one is in
             // flight: with none, the first block would have been free.
             for _ in 0..=iodepth {
-                if lane.is_done() {
+                if target.is_done() {
                     break;
                 }
-                let drawn = lane.next_direction();
-                match self.rules.direction(drawn, may_switch, start_ns, now_ns) {
-                    Ok(direction) => lane.turn_to(direction),
+                let drawn = target.next_direction();
+                match self.pacer.direction(drawn, may_switch, start_ns, now_ns) {
+                    Ok(direction) => target.turn_to(direction),
                     Err(due_ns) => return self.wait_until(due_ns),
                 }
-                let Some(io) = lane.next_io() else { break };
-                let is_free = || flights.on(lane.disk).all(|other| other.offset != io.offset);
+                let Some(io) = target.next_io() else { break };
+                let is_free = || in_flight.on(target.disk).all(|other| other.offset != io.offset);
                 if self.phase == Phase::Free || is_free() {
-                    self.rules.count(io.direction, io.bytes);
-                    self.last_disk = lane.disk;
-                    let next = Next::new(lane, io);
-                    self.advance_lane();
+                    self.pacer.count(io.direction, io.bytes);
+                    self.last_disk = target.disk;
+                    let next = Next::new(target, io);
+                    self.advance_target();
                     return Some(next);
                 }
-                lane.pass_over();
+                target.pass_over();
             }
-            self.advance_lane();
+            self.advance_target();
         }
         None
     }
 
     #[inline]
-    fn advance_lane(&mut self) {
-        let next = self.next_lane + 1;
-        self.next_lane = if next == self.lanes.len() { 0 } else { next };
+    fn advance_target(&mut self) {
+        let next = self.next_target + 1;
+        self.next_target = if next == self.targets.len() { 0 } else { next };
     }
 
     fn wait_until(&mut self, wake_ns: u64) -> Option<Next> {
         // A runtime that ends before ends the job, and a ramp's end is not to be missed.
-        self.wake_ns = wake_ns.min(self.span.end_ns()).min(self.ramp.end_ns());
+        self.wake_ns = wake_ns.min(self.timeline.end_ns()).min(self.timeline.ramp_end_ns());
         None
     }
 
     fn next_read_back(&mut self, now_ns: u64) -> Option<Next> {
         let mut looks = 0..READ_BACK_LOOKS;
-        for lane in &mut self.lanes {
-            while let Some(io) = lane.next_io() {
-                let place = Place { disk: lane.disk, offset: io.offset };
+        for target in &mut self.targets {
+            while let Some(io) = target.next_io() {
+                let place = Place { disk: target.disk, offset: io.offset };
                 let checks = self.checks.as_mut();
                 if io.direction == Direction::Write && checks.is_some_and(|c| c.claim(place)) {
-                    let next = Next::new(lane, io);
+                    let next = Next::new(target, io);
                     return Some(Next { operation: Operation::Read, ..next });
                 }
                 if looks.next().is_none() {
@@ -459,12 +455,12 @@ impl Running {
 
     /// Whether the ramp ended, by `now_ns` or before; then [`end_ramp`](Self::end_ramp) is due.
     pub(super) fn is_ramp_over(&self, now_ns: u64) -> bool {
-        now_ns >= self.ramp.end_ns()
+        now_ns >= self.timeline.ramp_end_ns()
     }
 
     /// Whether an I/O that was done at `now_ns` was so after the ramp, whose end is still due.
     pub(super) fn has_left_ramp(&self, now_ns: u64) -> bool {
-        now_ns > self.ramp.end_ns()
+        now_ns > self.timeline.ramp_end_ns()
     }
 
     /// Forgets what was measured until the end of the ramp, of which the disks used `used`; errors
@@ -472,30 +468,31 @@ impl Running {
     pub(super) fn end_ramp(&mut self, used: Vec<Counters>) {
         self.result.forget_figures();
         self.ramp_errors = self.result.errors();
-        self.span.begin_measured(self.ramp.end_ns());
-        self.rules.start_anew();
-        (self.ramp, self.sleeps) = (Ramp::Over(used), 0);
+        self.timeline.end_ramp(used);
+        self.pacer.start_anew();
+        self.sleeps = 0;
     }
 
     /// Takes the job to the loop's short way, if it may go there from now on.
-    pub(super) fn settle(&mut self) {
+    pub(super) fn update_fast_path(&mut self) {
         let job = &self.result.job;
         let pace = &job.pace;
-        let ruled = pace.rate.is_some()
+        let any_paced = pace.rate.is_some()
             || pace.think.is_some()
             || pace.flush_after.is_some()
             || pace.batch.is_some()
             || job.bs_mix.is_some();
-        let waits = self.wake_ns != NEVER || self.ramp.end_ns() != NEVER;
+        let waits = self.wake_ns != NEVER || self.timeline.ramp_end_ns() != NEVER;
         let checks = job.rw.reads() && self.read_checks().is_some();
-        self.plain = self.phase == Phase::Free && !job.reads_back() && !checks && !ruled && !waits;
+        self.on_fast_path =
+            self.phase == Phase::Free && !job.reads_back() && !checks && !any_paced && !waits;
     }
 
     /// Whether all writes are done and are to be read back.
     pub(super) fn is_reading_back_due(&self) -> bool {
         self.is_done()
             && self.phase != Phase::ReadBack
-            && !self.span.is_stopped()
+            && !self.timeline.is_stopped()
             && self.result.job.reads_back()
     }
 
@@ -503,23 +500,20 @@ impl Running {
     pub(super) fn begin_reading_back(&mut self, now_ns: u64) {
         self.end_phase();
         self.phase = Phase::ReadBack;
-        self.ramp.outlast();
-        self.read_before_ns = self.result.read.runtime_ns;
-        let behind_ns = self.span.go_on(now_ns, self.read_before_ns);
+        let behind_ns = self.timeline.go_on(now_ns, self.result.read.runtime_ns);
         self.result.read.samples.begin(behind_ns);
-        self.lanes.iter_mut().for_each(Lane::go_back);
+        self.targets.iter_mut().for_each(Target::go_back);
     }
 
     /// Whether nothing is left to put.
     fn is_out_of_ios(&self) -> bool {
-        self.lanes.iter().all(Lane::is_done)
+        self.targets.iter().all(Target::is_done)
     }
 
     /// All I/Os of its phase have ended: tells how long each direction took. Those that are mixed
     /// took the same time, as in fio.
     pub(super) fn end_phase(&mut self) {
-        let (job_ns, phase_ns) = self.span.took_ns(self.is_out_of_ios());
-        let reads_ns = self.read_before_ns + phase_ns;
+        let Took { job_ns, phase_ns, reads_ns } = self.timeline.took_ns(self.is_out_of_ios());
         let JobResult { read, write, trim, flush, runtime_ns, .. } = &mut self.result;
         *runtime_ns = job_ns;
         let mut sides = [(read, reads_ns), (write, phase_ns), (trim, phase_ns), (flush, phase_ns)];
@@ -534,7 +528,7 @@ impl Running {
 
     /// Puts no more I/Os, from `now_ns` on.
     pub(super) fn stop(&mut self, now_ns: u64) {
-        self.span.stop(now_ns, self.is_out_of_ios());
+        self.timeline.stop(now_ns, self.is_out_of_ios());
         self.wake_ns = NEVER;
     }
 
@@ -546,9 +540,13 @@ impl Running {
 
     /// Why a job that came to its end has nothing to show, if so.
     pub(super) fn nothing_measured(&self) -> Option<String> {
-        let (job, stolen) = (&self.result.job, self.theft.stolen());
-        let is_stopped = self.span.is_stopped();
-        if is_stopped { None } else { self.ramp.nothing_measured(job, self.is_empty(), stolen) }
+        let (job, stolen) = (&self.result.job, self.timeline.stolen());
+        let is_stopped = self.timeline.is_stopped();
+        if is_stopped {
+            None
+        } else {
+            self.timeline.ramp().nothing_measured(job, self.is_empty(), stolen)
+        }
     }
 
     /// Whether no I/O of those that were put since the ramp has ended.
@@ -567,18 +565,21 @@ impl Running {
         shared: &[bool],
         kept: &[Option<PagesKept>],
     ) -> JobResult {
-        let is_unmeasured = matches!(self.ramp, Ramp::Over(_)) && self.is_empty();
-        if self.ramp.is_all() || is_unmeasured {
+        let is_unmeasured = matches!(self.timeline.ramp(), Ramp::Over(_)) && self.is_empty();
+        if self.timeline.is_in_ramp() || is_unmeasured {
             self.result.forget_figures();
-        } else if !self.lanes.iter().any(|lane| shared[lane.disk]) {
-            let disks = self.lanes.iter().map(|lane| used[lane.disk] - self.ramp.used(lane.disk));
+        } else if !self.targets.iter().any(|target| shared[target.disk]) {
+            let disks = self
+                .targets
+                .iter()
+                .map(|target| used[target.disk] - self.timeline.ramp().used(target.disk));
             let sum = disks.fold(Counters::default(), |sum, disk| sum + disk);
             self.result.counters = Some(Counters { sleeps: self.sleeps, ..sum });
         }
         let JobResult { read, write, trim, .. } = &mut self.result;
         [read, write, trim].into_iter().for_each(|side| side.samples.finish(side.runtime_ns));
-        let pages = self.lanes.iter().map(|lane| Some((lane.disk, kept[lane.disk]?)));
-        self.result.stolen = self.theft.stolen();
+        let pages = self.targets.iter().map(|target| Some((target.disk, kept[target.disk]?)));
+        self.result.stolen = self.timeline.stolen();
         self.result.pages = pages.collect::<Option<_>>().unwrap_or_default();
         self.result
     }

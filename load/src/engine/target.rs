@@ -11,7 +11,8 @@ use fio_job::Direction;
 use fio_job::{Job, Region};
 
 /// A job's part on one disk, or in a file there.
-pub(super) struct Lane {
+#[derive(Debug)]
+pub(super) struct Target {
     pub(super) disk: usize,
     pub(super) region: Region,
     file: Option<Lookup>,
@@ -28,7 +29,7 @@ pub(super) struct Lane {
     drawn: u64,
 }
 
-impl Lane {
+impl Target {
     pub(super) fn new(
         disk: usize,
         file: Option<&FileMap>,
@@ -74,7 +75,7 @@ impl Lane {
 
     /// The next I/O of a job with nothing but its pattern to mind.
     #[inline]
-    pub(super) fn next_plain(&mut self) -> Option<Io> {
+    pub(super) fn next_fast(&mut self) -> Option<Io> {
         self.left = self.left.checked_sub(1)?;
         Some(self.pattern.next_io())
     }
@@ -134,14 +135,14 @@ pub(super) struct Next {
 
 impl Next {
     #[inline]
-    pub(super) fn new(lane: &mut Lane, io: Io) -> Self {
+    pub(super) fn new(target: &mut Target, io: Io) -> Self {
         let operation = match io.direction {
             Direction::Read => Operation::Read,
             Direction::Write => Operation::Write,
             Direction::Trim => Operation::Discard,
         };
-        let place = Place { disk: lane.disk, offset: io.offset };
-        Self { place, disk_offset: lane.disk_offset(io.offset), operation, bytes: io.bytes }
+        let place = Place { disk: target.disk, offset: io.offset };
+        Self { place, disk_offset: target.disk_offset(io.offset), operation, bytes: io.bytes }
     }
 }
 
@@ -156,15 +157,15 @@ pub(super) fn direction_of(operation: Operation) -> Option<Direction> {
     }
 }
 
-/// Cuts what lanes have left to `ios` in all, as if they were taken in turn.
-pub(super) fn share_out(ios: u64, lanes: &mut [Lane]) {
-    let mut open: Vec<&mut Lane> = lanes.iter_mut().collect();
+/// Cuts what targets have left to `ios` in all, as if they were taken in turn.
+pub(super) fn share_out(ios: u64, targets: &mut [Target]) {
+    let mut open: Vec<&mut Target> = targets.iter_mut().collect();
     // What those that end early leave goes to the others.
-    open.sort_by_key(|lane| lane.left);
-    let (mut ios_left, lanes_count) = (ios, open.len());
-    for (index, lane) in open.iter_mut().enumerate() {
-        let lanes_left = (lanes_count - index) as u64;
-        lane.left = lane.left.min(ios_left.div_ceil(lanes_left));
-        ios_left -= lane.left;
+    open.sort_by_key(|target| target.left);
+    let (mut ios_left, targets_count) = (ios, open.len());
+    for (index, target) in open.iter_mut().enumerate() {
+        let targets_left = (targets_count - index) as u64;
+        target.left = target.left.min(ios_left.div_ceil(targets_left));
+        ios_left -= target.left;
     }
 }

@@ -6,12 +6,11 @@ use fio_job::Direction;
 use fio_job::number::NS_PER_SECOND;
 use fio_job::{Pace, Rate, Think};
 
-/// A time that never comes, in nanoseconds.
-pub(super) const NEVER: u64 = u64::MAX;
+use super::time::NEVER;
 
 /// How far a job is with its [`Pace`].
 #[derive(Debug)]
-pub(super) struct Rules {
+pub(super) struct Pacer {
     rate: Option<Rate>,
     /// What counts for the rate: I/Os or bytes put, by direction.
     put: [u64; 3],
@@ -40,7 +39,7 @@ pub(super) enum Turn {
     Until(u64),
 }
 
-impl Rules {
+impl Pacer {
     /// Those of a job with this iodepth.
     pub(super) fn new(pace: &Pace, iodepth: u32) -> Self {
         let (batch_min, batch_max) =
@@ -139,68 +138,68 @@ mod tests {
     use super::*;
     use fio_job::parse;
 
-    fn rules(options: &str) -> Rules {
+    fn pacer(options: &str) -> Pacer {
         let line = std::format!("rw=rw filename=xvda iodepth=8 {options}");
-        Rules::new(&parse(&line).expect(&line)[0].pace, 8)
+        Pacer::new(&parse(&line).expect(&line)[0].pace, 8)
     }
 
     #[test]
     fn a_rate_spreads_ios_and_catches_up() {
-        let mut rules = rules("rate=4k");
-        let at = |rules: &Rules, now_ns| rules.direction(Direction::Read, false, 100, now_ns);
-        assert_eq!(at(&rules, 100), Ok(Direction::Read));
-        rules.count(Direction::Read, 8192);
-        assert_eq!(at(&rules, 200), Err(100 + 2 * NS_PER_SECOND));
+        let mut pacer = pacer("rate=4k");
+        let at = |pacer: &Pacer, now_ns| pacer.direction(Direction::Read, false, 100, now_ns);
+        assert_eq!(at(&pacer, 100), Ok(Direction::Read));
+        pacer.count(Direction::Read, 8192);
+        assert_eq!(at(&pacer, 200), Err(100 + 2 * NS_PER_SECOND));
         let late_ns = 100 + 10 * NS_PER_SECOND;
         for _ in 0..4 {
-            assert_eq!(at(&rules, late_ns), Ok(Direction::Read));
-            rules.count(Direction::Read, 8192);
+            assert_eq!(at(&pacer, late_ns), Ok(Direction::Read));
+            pacer.count(Direction::Read, 8192);
         }
-        assert_eq!(at(&rules, late_ns - 1), Err(late_ns));
-        rules.start_anew();
-        assert_eq!(at(&rules, 100), Ok(Direction::Read));
+        assert_eq!(at(&pacer, late_ns - 1), Err(late_ns));
+        pacer.start_anew();
+        assert_eq!(at(&pacer, 100), Ok(Direction::Read));
     }
 
     #[test]
     fn a_mixed_job_goes_the_way_that_is_due() {
-        let mut rules = rules("rate_iops=1,10");
-        rules.count(Direction::Read, 512);
-        let at = |rules: &Rules, switch| rules.direction(Direction::Read, switch, 0, 50);
-        assert_eq!(at(&rules, true), Ok(Direction::Write));
-        assert_eq!(at(&rules, false), Err(NS_PER_SECOND));
-        rules.count(Direction::Write, 512);
-        assert_eq!(at(&rules, true), Err(NS_PER_SECOND / 10));
-        let only_writes = super::tests::rules("rate_iops=,10");
+        let mut pacer = pacer("rate_iops=1,10");
+        pacer.count(Direction::Read, 512);
+        let at = |pacer: &Pacer, switch| pacer.direction(Direction::Read, switch, 0, 50);
+        assert_eq!(at(&pacer, true), Ok(Direction::Write));
+        assert_eq!(at(&pacer, false), Err(NS_PER_SECOND));
+        pacer.count(Direction::Write, 512);
+        assert_eq!(at(&pacer, true), Err(NS_PER_SECOND / 10));
+        let only_writes = super::tests::pacer("rate_iops=,10");
         assert_eq!(at(&only_writes, false), Ok(Direction::Read));
     }
 
     #[test]
     fn a_pause_begins_when_all_is_done() {
-        let mut rules = rules("thinktime=5 thinktime_blocks=2");
+        let mut pacer = pacer("thinktime=5 thinktime_blocks=2");
         for _ in 0..2 {
-            assert_eq!(rules.turn(0, 0), Turn::Io);
-            rules.count(Direction::Write, 512);
+            assert_eq!(pacer.turn(0, 0), Turn::Io);
+            pacer.count(Direction::Write, 512);
         }
-        assert_eq!(rules.turn(10, 2), Turn::Completion);
-        assert_eq!(rules.turn(1_000, 0), Turn::Until(6_000));
-        assert_eq!(rules.turn(5_999, 0), Turn::Until(6_000));
-        assert_eq!(rules.turn(6_000, 0), Turn::Io);
+        assert_eq!(pacer.turn(10, 2), Turn::Completion);
+        assert_eq!(pacer.turn(1_000, 0), Turn::Until(6_000));
+        assert_eq!(pacer.turn(5_999, 0), Turn::Until(6_000));
+        assert_eq!(pacer.turn(6_000, 0), Turn::Io);
     }
 
     #[test]
     fn writes_are_flushed_and_reads_do_not_count() {
-        let mut rules = rules("fsync=2");
+        let mut pacer = pacer("fsync=2");
         for direction in [Direction::Write, Direction::Read, Direction::Write] {
-            assert_eq!(rules.turn(0, 3), Turn::Io);
-            rules.count(direction, 512);
+            assert_eq!(pacer.turn(0, 3), Turn::Io);
+            pacer.count(direction, 512);
         }
-        assert_eq!([(); 2].map(|()| rules.turn(0, 3)), [Turn::Flush, Turn::Io]);
+        assert_eq!([(); 2].map(|()| pacer.turn(0, 3)), [Turn::Flush, Turn::Io]);
     }
 
     #[test]
     fn batches_wait_for_room_unless_nothing_is_in_flight() {
-        let rules = rules("iodepth_batch=4 iodepth_batch_complete_max=6");
-        assert_eq!([3, 4, 8].map(|room| rules.batch(room, false)), [0, 4, 6]);
-        assert_eq!(rules.batch(2, true), 2);
+        let pacer = pacer("iodepth_batch=4 iodepth_batch_complete_max=6");
+        assert_eq!([3, 4, 8].map(|room| pacer.batch(room, false)), [0, 4, 6]);
+        assert_eq!(pacer.batch(2, true), 2);
     }
 }

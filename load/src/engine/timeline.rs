@@ -1,11 +1,20 @@
-//! When a job and the phases of its I/Os begin and end, on which its rates depend.
+//! The clocks of a job: when it, its ramp and the phases of its I/Os begin and end, on which its
+//! rates depend, and what was stolen meanwhile.
 
-use super::rules::NEVER;
+use alloc::vec::Vec;
+
+use drivers::Vcpu;
+use fio_job::Job;
+use results::{Counters, Stolen};
+
+use super::ramp::Ramp;
+use super::stolen::Theft;
+use super::time::NEVER;
 
 /// The time that a job is under way, in nanoseconds of system time. A job has one phase of its
 /// pattern's I/Os, and perhaps a second in which what it wrote is read back.
 #[derive(Debug)]
-pub(super) struct Span {
+pub(super) struct Timeline {
     /// When the measured part of the job began.
     begin_ns: u64,
     /// When the I/Os of its phase began.
@@ -22,11 +31,29 @@ pub(super) struct Span {
     timed_from_ns: u64,
     /// An I/O counts as done if it was so by then.
     counted_until_ns: u64,
+    /// How long the reads took that came before those of the read-back.
+    read_before_ns: u64,
+    ramp: Ramp,
+    theft: Theft,
 }
 
-impl Span {
-    /// From `start_ns` to the end of the job's time, or [`NEVER`].
-    pub(super) fn new(start_ns: u64, end_ns: u64) -> Self {
+/// How long parts of a job took, in nanoseconds.
+pub(super) struct Took {
+    /// All of it that was measured.
+    pub(super) job_ns: u64,
+    /// Its last phase.
+    pub(super) phase_ns: u64,
+    /// Its reads, over both phases.
+    pub(super) reads_ns: u64,
+}
+
+impl Timeline {
+    /// Returns that of a job whose run begins at `now_ns`: its time runs from then on, or from the
+    /// end of its delay.
+    pub(super) fn new(job: &Job, now_ns: u64, theft: Theft) -> Self {
+        let start_ns = now_ns.saturating_add(job.pace.start_delay_ns);
+        let measured_ns = start_ns.saturating_add(job.pace.ramp_ns);
+        let end_ns = job.runtime_ns.map_or(NEVER, |runtime| measured_ns.saturating_add(runtime));
         Self {
             begin_ns: start_ns,
             start_ns,
@@ -36,13 +63,54 @@ impl Span {
             stop_ns: None,
             timed_from_ns: 0,
             counted_until_ns: NEVER,
+            read_before_ns: 0,
+            ramp: Ramp::new(start_ns, job.pace.ramp_ns),
+            theft,
         }
+    }
+
+    /// Returns when the ramp ends; [`NEVER`] if there is none, or it is over.
+    pub(super) fn ramp_end_ns(&self) -> u64 {
+        self.ramp.end_ns()
+    }
+
+    /// Whether all that was done so far belongs to the ramp.
+    pub(super) fn is_in_ramp(&self) -> bool {
+        self.ramp.is_all()
+    }
+
+    /// Returns the ramp, with what it used of the disks once it is over.
+    pub(super) fn ramp(&self) -> &Ramp {
+        &self.ramp
+    }
+
+    /// Ends the ramp, in which the disks counted `used`.
+    pub(super) fn end_ramp(&mut self, used: Vec<Counters>) {
+        self.begin_measured(self.ramp.end_ns());
+        self.ramp = Ramp::Over(used);
+    }
+
+    /// Notes that the job is measured from now on or from a moment ago, once.
+    pub(super) fn note_begin(&mut self, vcpu: &impl Vcpu, now_ns: u64) {
+        if !self.ramp.is_all() && now_ns >= self.begin_ns {
+            self.theft.begin(vcpu, self.begin_ns, now_ns);
+        }
+    }
+
+    /// Notes that the job has ended, now or before.
+    pub(super) fn end(&mut self, vcpu: &impl Vcpu) {
+        self.theft.end(vcpu);
+    }
+
+    /// Returns what was stolen from a job that was measured and has ended.
+    pub(super) fn stolen(&self) -> Option<Stolen> {
+        self.theft.stolen()
     }
 
     /// What is measured begins here, with I/Os in flight. As many are in flight when the time is
     /// over: those at the start count as done and those at the end do not, so that neither makes
     /// the job faster or slower than it is. The latencies are of those that are put in between.
-    pub(super) fn begin_measured(&mut self, start_ns: u64) {
+    fn begin_measured(&mut self, start_ns: u64) {
         (self.begin_ns, self.start_ns, self.clock_ns) = (start_ns, start_ns, start_ns);
         self.timed_from_ns = start_ns;
         if !self.is_stopped() {
@@ -60,11 +128,6 @@ impl Span {
     #[inline]
     pub(super) fn times(&self, start_ns: u64) -> bool {
         start_ns >= self.timed_from_ns
-    }
-
-    /// When the measured part of the job began, or is to begin if it has no ramp.
-    pub(super) fn begin_ns(&self) -> u64 {
-        self.begin_ns
     }
 
     /// When the I/Os of its phase begin.
@@ -125,16 +188,23 @@ impl Span {
         end_ns.min(self.counted_until_ns)
     }
 
-    /// How long the job took, and its phase alone, once nothing is in flight.
-    pub(super) fn took_ns(&self, is_out_of_ios: bool) -> (u64, u64) {
+    /// Returns how long the job took, its phase, and its reads, once nothing is in flight.
+    pub(super) fn took_ns(&self, is_out_of_ios: bool) -> Took {
         let end_ns = self.phase_end_ns(is_out_of_ios);
-        (end_ns.saturating_sub(self.begin_ns), end_ns.saturating_sub(self.start_ns))
+        let phase_ns = end_ns.saturating_sub(self.start_ns);
+        Took {
+            job_ns: end_ns.saturating_sub(self.begin_ns),
+            phase_ns,
+            reads_ns: self.read_before_ns + phase_ns,
+        }
     }
 
     /// The second phase begins, without an end of its time. One direction goes on in it, which took
     /// `before_ns` so far; answers how long that is behind the job.
     pub(super) fn go_on(&mut self, now_ns: u64, before_ns: u64) -> u64 {
         (self.start_ns, self.end_ns, self.counted_until_ns) = (now_ns, NEVER, NEVER);
+        self.read_before_ns = before_ns;
+        self.ramp.outlast();
         self.clock_ns = now_ns.saturating_sub(before_ns);
         self.clock_ns.saturating_sub(self.begin_ns)
     }

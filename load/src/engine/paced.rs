@@ -1,0 +1,62 @@
+//! Jobs that are held back: by rates, pauses, batches, ramps, phases. The cold half of the engine.
+
+use drivers::Vcpu;
+use drivers::blkfront::Operation;
+
+use super::Engine;
+use super::in_flight::JobInFlight;
+use super::pass::Route;
+use super::time::NEVER;
+
+impl<V: Vcpu> Engine<'_, '_, V> {
+    /// Services the jobs that are not on the fast path: puts what may be put, ends ramps, and
+    /// begins to read back. Notes which of all jobs have ended.
+    #[cold]
+    pub(super) fn service_paced(&mut self, now_ns: u64) {
+        (self.any_paced, self.wake_ns) = (false, NEVER);
+        for index in 0..self.jobs.len() {
+            if self.jobs[index].on_fast_path {
+                self.jobs[index].note_end(self.vcpu);
+                continue;
+            }
+            if self.jobs[index].is_ramp_over(now_ns) {
+                self.end_ramp(index);
+            }
+            self.jobs[index].note_begin(self.vcpu, now_ns);
+            self.fill(index, now_ns);
+            if self.jobs[index].is_reading_back_due() {
+                self.jobs[index].begin_reading_back(now_ns);
+                self.fill(index, now_ns);
+            }
+            let job = &mut self.jobs[index];
+            job.update_fast_path();
+            job.note_end(self.vcpu);
+            self.any_paced |= !job.on_fast_path;
+            self.wake_ns = self.wake_ns.min(job.wake_ns);
+        }
+    }
+
+    /// Ends the ramp of a job.
+    #[cold]
+    pub(super) fn end_ramp(&mut self, index: usize) {
+        let used = self.used();
+        self.jobs[index].end_ramp(used);
+    }
+
+    /// Puts what a job may put now.
+    fn fill(&mut self, index: usize, now_ns: u64) {
+        for _ in 0..self.jobs[index].batch() {
+            let in_flight = JobInFlight { all: &self.in_flight, job_index: index as u32 };
+            let Some(next) = self.jobs[index].next_paced(now_ns, &in_flight) else { return };
+            let disk = next.place.disk;
+            let (queue, slot) = self.disks[disk].acquire();
+            if next.operation == Operation::Read
+                && let Some(checks) = self.jobs[index].read_checks()
+            {
+                checks.poison(&mut self.disks[disk].queues[queue], &slot, next.place);
+            }
+            self.put(index, next, Route { disk, queue, slot }, now_ns);
+        }
+        self.jobs[index].go_on_at(now_ns);
+    }
+}

@@ -1,0 +1,285 @@
+//! One pass of the loop: the hot half of the engine.
+//!
+//! A pass looks at every queue, completes what that look found, puts the next I/O of the same job
+//! in its place, and then tells the backends, once each. The clock is read once for each queue with
+//! completions, after the look at it: what comes later waits for the next pass, so no latency is
+//! shorter than the backend's own. An I/O put in that pass starts with the same reading, which is
+//! before anybody can see it, so the wait for the rest of its batch counts into its latency; where
+//! it takes long to make the data of a write or to check that of a read, it is read again for each.
+//! While all goes well nothing here allocates once the first I/Os are out.
+
+use alloc::format;
+
+use drivers::Vcpu;
+use drivers::blkfront::{Broken, Completion, IoError, Operation, Slot};
+use xen_abi::blkif::SECTOR_SIZE;
+
+use super::Engine;
+use super::active_job::ActiveJob;
+use super::data::{self, Place};
+use super::disk::Disk;
+use super::in_flight::InFlight;
+use super::outcome::{Control, Progress, RunError};
+use super::target::Next;
+use super::time::TICK_NS;
+use crate::wait::Step;
+
+/// What a pass came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// There is or may be more to do at once.
+    Again,
+    /// There is nothing to do until an event comes or until this time, in nanoseconds of system
+    /// time. All queues are armed, and the caller's next step is [`Vcpu::wait`].
+    SleepUntil(u64),
+    /// The jobs have ended.
+    Done,
+}
+
+/// Where an I/O is in flight, or may be.
+pub(super) struct Route {
+    pub(super) disk: usize,
+    pub(super) queue: usize,
+    pub(super) slot: Slot,
+}
+
+impl<V: Vcpu> Engine<'_, '_, V> {
+    /// Does one pass, and asks `observe` when the first I/O has completed and then about once a
+    /// second. The time that `observe` takes is part of the measurement.
+    #[inline]
+    pub fn pass(&mut self, observe: &mut impl FnMut(&Progress) -> Control) -> Pass {
+        if self.jobs.iter().all(ActiveJob::is_done) {
+            return Pass::Done;
+        }
+        let completed_ns = match self.complete_all() {
+            Ok(completed_ns) => completed_ns,
+            Err(error) => return self.abandon(error),
+        };
+        if let Some(now_ns) = completed_ns {
+            if self.any_paced {
+                self.service_paced(now_ns);
+            }
+            self.end_pass();
+        }
+        if let Err(error) = self.kick_all() {
+            return self.abandon(error);
+        }
+        let now_ns = completed_ns.unwrap_or_else(|| self.vcpu.now_ns());
+        let begins = completed_ns.is_some() && !self.begun;
+        if begins || now_ns >= self.tick_ns {
+            self.begun |= begins;
+            if let Err(error) = self.tick(now_ns, observe) {
+                return self.abandon(error);
+            }
+        }
+        if completed_ns.is_some() {
+            self.waiter.progress(now_ns);
+            return Pass::Again;
+        }
+        if now_ns >= self.wake_ns {
+            self.service_paced(now_ns);
+            self.end_pass();
+            return Pass::Again;
+        }
+        match self.waiter.idle(now_ns) {
+            Step::Poll => {
+                core::hint::spin_loop();
+                Pass::Again
+            }
+            Step::Sleep => self.prepare_sleep(now_ns),
+        }
+    }
+
+    /// What is due about once a second.
+    #[cold]
+    fn tick(
+        &mut self,
+        now_ns: u64,
+        observe: &mut impl FnMut(&Progress) -> Control,
+    ) -> Result<(), RunError> {
+        self.tick_ns = now_ns.saturating_add(TICK_NS);
+        self.give_up_the_stuck(now_ns)?;
+        self.windows.tick(&mut self.disks, now_ns);
+        match observe(&self.progress(now_ns)) {
+            Control::Continue => {}
+            Control::Stop => self.stop_all(now_ns),
+            Control::Abandon => return Err(RunError::Abandoned),
+        }
+        Ok(())
+    }
+
+    /// Arms all queues; there may be work in one of them after all.
+    fn prepare_sleep(&mut self, now_ns: u64) -> Pass {
+        self.vcpu.prepare_wait();
+        // All of them, also behind one that has work: each must be armed anew.
+        let mut until_ns = Some(self.tick_ns);
+        for queue in self.disks.iter_mut().flat_map(|disk| disk.queues.iter_mut()) {
+            let armed = queue.arm(self.vcpu);
+            until_ns = until_ns.zip(armed).map(|(until, one)| until.min(one));
+        }
+        let Some(until_ns) = until_ns else { return Pass::Again };
+        self.jobs.iter_mut().for_each(ActiveJob::count_sleep);
+        let latest_ns = until_ns.min(now_ns.saturating_add(TICK_NS));
+        Pass::SleepUntil(latest_ns.min(self.wake_ns))
+    }
+
+    /// Completes what a look finds on each queue; returns the time of the last that found anything.
+    #[inline]
+    fn complete_all(&mut self) -> Result<Option<u64>, RunError> {
+        let mut time_ns = None;
+        for disk in 0..self.disks.len() {
+            for queue in 0..self.disks[disk].queues.len() {
+                let found = self.disks[disk].queues[queue].look();
+                if !found.map_err(|broken| self.broken(disk, broken))? {
+                    continue;
+                }
+                let now_ns = self.vcpu.now_ns();
+                time_ns = Some(now_ns);
+                self.in_flight[disk][queue].progress_ns = now_ns;
+                loop {
+                    let taken = self.disks[disk].queues[queue].poll_seen();
+                    let taken = taken.map_err(|broken| self.broken(disk, broken))?;
+                    let Some(Completion { slot, result }) = taken else { break };
+                    self.complete(Route { disk, queue, slot }, result, now_ns);
+                    self.vcpu.has_completed();
+                }
+            }
+        }
+        // What ends with its time is not to go on because others took theirs.
+        Ok(if self.takes_long { time_ns.map(|_| self.vcpu.now_ns()) } else { time_ns })
+    }
+
+    #[inline]
+    fn complete(&mut self, route: Route, result: Result<(), IoError>, now_ns: u64) {
+        let table = &mut self.in_flight[route.disk][route.queue];
+        let io = table.ios[route.slot.index()].take().expect("the queue checked the id");
+        let index = io.job_index as usize;
+        if !self.jobs[index].on_fast_path && self.jobs[index].has_left_ramp(now_ns) {
+            self.end_ramp(index);
+        }
+        let job = &mut self.jobs[index];
+        job.count_completed(now_ns);
+        match result {
+            Ok(()) => {
+                job.count(&io, now_ns);
+                if let Some(group) = job.group {
+                    job.count_together(&io, now_ns, &mut self.groups[group].all);
+                }
+                if !job.on_fast_path && io.operation == Operation::Read {
+                    self.check(&route, &io, now_ns);
+                }
+            }
+            Err(error) => self.fail(route.disk, &io, error, now_ns),
+        }
+        if self.jobs[index].on_fast_path {
+            self.put_next(index, route, now_ns);
+        } else {
+            self.disks[route.disk].queues[route.queue].release(route.slot);
+        }
+    }
+
+    /// Checks what a read brought, if its job does so; one on the fast path does not.
+    fn check(&mut self, route: &Route, io: &InFlight, now_ns: u64) {
+        let index = io.job_index as usize;
+        let job = &mut self.jobs[index];
+        let Some(checks) = job.read_checks() else { return };
+        let disk = &self.disks[route.disk];
+        let place = Place { disk: route.disk, offset: io.offset };
+        if let Err(wrong) = checks.check(&disk.queues[route.queue], &route.slot, place) {
+            let ends = job.count_mismatch(now_ns);
+            if ends || !job.result.job.on_error.verify {
+                self.first_failure.get_or_insert_with(|| format!("{}: {wrong}", disk.name));
+            }
+            self.end_all_if(ends, index, now_ns);
+        }
+    }
+
+    #[cold]
+    fn fail(&mut self, disk: usize, io: &InFlight, error: IoError, now_ns: u64) {
+        let index = io.job_index as usize;
+        let ends = self.jobs[index].count_failure(io.operation, now_ns);
+        if ends {
+            let disk = &self.disks[disk].name;
+            let failure = || format!("{disk}: {:?} at byte {}: {error}", io.operation, io.offset);
+            self.first_failure.get_or_insert_with(failure);
+        }
+        self.end_all_if(ends, index, now_ns);
+    }
+
+    /// Ends all jobs if a job ended by a failure and that is to end all (`exitall_on_error`).
+    fn end_all_if(&mut self, ends: bool, index: usize, now_ns: u64) {
+        if ends && self.jobs[index].result.job.exitall_on_error {
+            self.stop_all(now_ns);
+        }
+    }
+
+    /// Puts the next I/O of a job on the fast path, if it has one, where one just ended if that is
+    /// its disk.
+    #[inline]
+    fn put_next(&mut self, index: usize, route: Route, now_ns: u64) {
+        let Some(next) = self.jobs[index].next_fast(now_ns) else {
+            // It ends with this I/O or one of those in flight, which is to be noted.
+            self.any_paced = true;
+            self.disks[route.disk].queues[route.queue].release(route.slot);
+            return;
+        };
+        let route = if route.disk == next.place.disk {
+            route
+        } else {
+            self.disks[route.disk].queues[route.queue].release(route.slot);
+            let disk = next.place.disk;
+            let (queue, slot) = self.disks[disk].acquire();
+            Route { disk, queue, slot }
+        };
+        self.put(index, next, route, now_ns);
+    }
+
+    /// Puts an I/O on its queue; the backend sees it at the end of the pass.
+    #[inline(always)]
+    pub(super) fn put(&mut self, index: usize, next: Next, route: Route, now_ns: u64) {
+        let Next { place, disk_offset, operation, bytes } = next;
+        let offset = place.offset;
+        let job = &mut self.jobs[index];
+        let Route { disk, queue, slot } = route;
+        let table = &mut self.in_flight[disk][queue];
+        let queue = &mut self.disks[disk].queues[queue];
+        if queue.outstanding() == 0 {
+            table.progress_ns = now_ns;
+        }
+        if operation == Operation::Write {
+            match &mut job.checks {
+                Some(checks) => checks.fill(queue, &slot, place, self.writes),
+                None => {
+                    let buffers = &job.result.job.buffers;
+                    data::fill(buffers, queue, &slot, offset, self.writes, bytes);
+                }
+            }
+            self.writes += 1;
+        }
+        let start_ns = if self.takes_long { self.vcpu.now_ns() } else { now_ns };
+        let job_index = index as u32;
+        let io = InFlight { job_index, operation, bytes, offset, start_ns };
+        table.ios[slot.index()] = Some(io);
+        job.count_put();
+        queue.submit(slot, operation, disk_offset / u64::from(SECTOR_SIZE), bytes);
+    }
+
+    /// Shows the backends what was put.
+    pub(super) fn kick_all(&mut self) -> Result<(), RunError> {
+        for Disk { name, queues, .. } in &mut self.disks {
+            for queue in queues {
+                queue.kick(self.vcpu).map_err(|broken| RunError::Broken(name.clone(), broken))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn end_pass(&mut self) {
+        self.jobs.iter_mut().for_each(ActiveJob::end_pass);
+    }
+
+    #[cold]
+    fn broken(&self, disk: usize, broken: Broken) -> RunError {
+        RunError::Broken(self.disks[disk].name.clone(), broken)
+    }
+}
