@@ -333,7 +333,8 @@ impl ActiveJob {
         self.sleeps += u64::from(self.outstanding != 0);
     }
 
-    /// The next I/O of a [on_fast_path](Self::on_fast_path) job, on its disks in turn, as fio takes its files.
+    /// Returns the next I/O of a job on the [fast path](Self::on_fast_path), on its disks in turn,
+    /// as fio takes its files.
     #[inline]
     pub(super) fn next_fast(&mut self, now_ns: u64) -> Option<Next> {
         if self.timeline.is_over(now_ns) {
