@@ -16,11 +16,12 @@ use loom::sync::atomic::{self as words, fence};
 use loom::thread;
 use protocols::byte_ring::{Reader, Writer};
 use protocols::clock::TimeLine;
+use protocols::events::Events;
 use protocols::grant::Entry;
 use protocols::ring::{Front, Shared};
 use protocols::{Atomic, Atomics};
-use xen_abi::DomId;
 use xen_abi::grant_table::{GTF_PERMIT_ACCESS, GTF_READING, GTF_WRITING};
+use xen_abi::{DomId, Port};
 
 /// Orders of the steps, as they ask for them or weaker.
 trait Rules: Debug + 'static {
@@ -364,6 +365,63 @@ fn grant<R: Rules>() -> Option<Fault> {
     stale.then_some(Fault::Stale)
 }
 
+type Asked<W> = Word<W, AsAsked>;
+
+struct Channels {
+    upcall_pending: Asked<words::AtomicU8>,
+    pending_sel: Asked<words::AtomicU64>,
+    pending: [Asked<words::AtomicU64>; 1],
+}
+
+impl Channels {
+    /// Raises an event as Xen does.
+    fn send(&self, port: u32) {
+        let raised = self.pending[0].0.fetch_or(1 << port, Ordering::AcqRel) & 1 << port == 0
+            && self.pending_sel.0.fetch_or(1, Ordering::AcqRel) == 0;
+        if raised {
+            self.upcall_pending.0.swap(1, Ordering::AcqRel);
+        }
+    }
+}
+
+const OURS: Port = Port(1);
+
+/// Events come to two ports, of which we wait for the second; `clear` returns whether one came. The
+/// upper levels may still be set from an event that was taken. Lost if we sleep and no upcall is
+/// due, or if the upcall finds nothing.
+fn wait(stale: bool, clear: fn(&Events<'_, Loom<AsAsked>>) -> bool) -> Option<Fault> {
+    let channels = Arc::new(Channels {
+        upcall_pending: Asked::<words::AtomicU8>::new(stale.into()),
+        pending_sel: Asked::<words::AtomicU64>::new(stale.into()),
+        pending: [Asked::<words::AtomicU64>::new(0)],
+    });
+    let shared = Arc::clone(&channels);
+    let xen = thread::spawn(move || [0, OURS.0].map(|port| shared.send(port)));
+    let Channels { upcall_pending, pending_sel, pending } = &*channels;
+    let events = Events { upcall_pending, pending_sel, pending };
+    let sleeps = !clear(&events);
+    xen.join().unwrap();
+    let woken = || upcall_pending.0.load(Ordering::SeqCst) == 1 && events.take(OURS);
+    (sleeps && !woken()).then_some(Fault::Lost)
+}
+
+fn top_down(events: &Events<'_, Loom<AsAsked>>) -> bool {
+    events.prepare_wait();
+    events.take(OURS)
+}
+
+fn port_first(events: &Events<'_, Loom<AsAsked>>) -> bool {
+    let came = events.take(OURS);
+    events.prepare_wait();
+    came
+}
+
+fn selector_first(events: &Events<'_, Loom<AsAsked>>) -> bool {
+    events.pending_sel.swap(0, Ordering::SeqCst);
+    events.upcall_pending.store(0, Ordering::SeqCst);
+    events.take(OURS)
+}
+
 #[test]
 fn nothing_is_lost_and_nothing_is_stale() {
     for (step, found) in [
@@ -373,6 +431,8 @@ fn nothing_is_lost_and_nothing_is_stale() {
         ("pass", explore(pass::<AsAsked>)),
         ("time", explore(time::<AsAsked>)),
         ("grant", explore(grant::<AsAsked>)),
+        ("wait", explore(|| wait(false, top_down))),
+        ("wait, upper levels set", explore(|| wait(true, top_down))),
     ] {
         assert_eq!(found, [0, 0], "{step}");
     }
@@ -388,6 +448,14 @@ fn without_a_fence_a_wake_up_is_lost_and_time_is_torn() {
         assert!(lost > 0 && stale == 0, "{step}: {lost}, {stale}");
     }
     assert_ne!(explore(time::<NoFences>), [0, 0]);
+}
+
+#[test]
+fn in_any_other_order_an_event_is_lost() {
+    for clear in [port_first, selector_first] {
+        let [lost, stale] = explore(move || wait(true, clear));
+        assert!(lost > 0 && stale == 0, "{lost}, {stale}");
+    }
 }
 
 #[test]

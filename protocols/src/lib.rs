@@ -7,6 +7,8 @@
 //! - [`ring`]: publish, look, arm, of the frontend's half of a request ring.
 //! - [`byte_ring`]: the byte queues of the console and of xenstore.
 //! - [`clock`]: system time out of a TSC value and a line that Xen rewrites.
+//! - [`events`]: the order in which a waiter clears event channels; [`timer`]: the timer behind a
+//!   sleep.
 //! - [`grant`]: permit and revoke of a grant entry.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -17,7 +19,9 @@ extern crate std;
 pub mod atomics;
 pub mod byte_ring;
 pub mod clock;
+pub mod events;
 pub mod grant;
 pub mod ring;
+pub mod timer;
 
 pub use atomics::{Atomic, Atomics, Native};
