@@ -33,12 +33,12 @@ impl Page {
         Self { start, gfn }
     }
 
-    /// Its frame number.
+    /// Returns its frame number.
     pub fn gfn(&self) -> Gfn {
         self.gfn
     }
 
-    /// Its first byte, for the allocator that takes it back and for [`crate::ring`].
+    /// Returns its first byte, for the allocator that takes it back and for [`crate::ring`].
     pub fn start(&self) -> NonNull<u8> {
         self.start
     }
@@ -91,7 +91,7 @@ impl Page {
     }
 }
 
-/// Pages that lie one behind the other, in our memory and by their frame numbers; owned.
+/// Neighbouring pages, in our memory and by their frame numbers; owned.
 #[derive(Debug)]
 pub struct PageRun {
     start: NonNull<u8>,
@@ -106,30 +106,30 @@ impl PageRun {
     /// Takes ownership of `count` pages.
     ///
     /// # Safety
-    /// What [`Page::new`] asks for, for all of them: they are valid from `start` on as one piece,
-    /// and other domains see them at `first` and the frames that follow it.
+    /// All that [`Page::new`] asks for, for each of them: they are valid from `start` on as one
+    /// piece, and other domains see them at `first` and the frames that follow it.
     pub unsafe fn new(start: NonNull<u8>, first: Gfn, count: usize) -> Self {
         debug_assert!(start.as_ptr().addr().is_multiple_of(PAGE_SIZE));
         Self { start, first, count }
     }
 
-    /// How many pages there are.
+    /// Returns the number of pages.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// Their first byte, for [`crate::ring`].
+    /// Returns their first byte, for [`crate::ring`].
     pub fn start(&self) -> NonNull<u8> {
         self.start
     }
 
-    /// Their frame numbers, in order.
+    /// Returns their frame numbers, in order.
     pub fn gfns(&self) -> impl Iterator<Item = Gfn> + use<> {
         let first = self.first.0;
         (0..self.count as u64).map(move |index| Gfn(first + index))
     }
 
-    /// Takes the run apart.
+    /// Takes the run apart into its pages, in order.
     pub fn into_pages(self) -> impl Iterator<Item = Page> {
         self.gfns().enumerate().map(move |(index, gfn)| {
             // SAFETY: each page is inside the run, and the run ends here.
@@ -162,7 +162,7 @@ pub(crate) mod tests {
         unsafe { Page::new(NonNull::from(memory).cast(), Gfn(1)) }
     }
 
-    /// As [`leaked`], so many pages in one piece.
+    /// As [`leaked`], `count` pages in one piece.
     pub(crate) fn leaked_run(count: usize) -> PageRun {
         let memory: Vec<Memory> = (0..count).map(|_| Memory([0; PAGE_SIZE])).collect();
         let start = NonNull::from(memory.leak()).cast();

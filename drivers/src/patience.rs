@@ -1,26 +1,27 @@
-//! How long a peer is waited for, in time that this guest ran.
+//! Time limit for a peer, counted in time that this guest ran.
 //!
 //! A guest can lose its processor at any instruction and for any time: `xl pause`, a debugger, a
-//! host with too many guests. What its peer did meanwhile shows at the next look, so whoever waits
-//! reads the clock first, then looks, and gives up only when that look found nothing. And of the
-//! time between two looks no more counts than a sleep may take: a pause at any place, or several of
-//! them, cannot be taken for the peer's silence.
+//! host with too many guests. The next look shows what its peer did meanwhile, so a waiter reads
+//! the clock first, then looks, and gives up only when that look found nothing. The time between
+//! two looks counts for no more than a sleep may take, so a pause at any place, or several of them,
+//! cannot be taken for the peer's silence.
 
 /// Looks that a peer gets at least before it is given up.
 const LOOKS_MIN: u64 = 16;
 
-/// What is left of the time that a peer has.
+/// Rest of the time that a peer has.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
+    /// Rest of its time, in nanoseconds.
     left_ns: u64,
-    /// The most that counts between two looks, and so the longest sleep.
+    /// Most that counts between two looks, and so the longest sleep, in nanoseconds.
     step_ns: u64,
-    /// The clock at the last look.
+    /// System time of the last look, in nanoseconds.
     looked_ns: u64,
 }
 
 impl Patience {
-    /// A wait of `limit_ns` that begins now.
+    /// Begins a wait of `limit_ns` at `now_ns`.
     pub fn new(now_ns: u64, limit_ns: u64) -> Self {
         Self { left_ns: limit_ns, step_ns: limit_ns / LOOKS_MIN + 1, looked_ns: now_ns }
     }
@@ -32,15 +33,15 @@ impl Patience {
         self.looked_ns = now_ns;
     }
 
-    /// Takes time that is spent without the peer from what is left; returns what there was of it.
+    /// Takes off up to `ns` that are spent without the peer; returns how much was left to take.
     pub fn take(&mut self, ns: u64) -> u64 {
         let taken_ns = ns.min(self.left_ns);
         self.left_ns -= taken_ns;
         taken_ns
     }
 
-    /// Goes on from here: what passed since the last look was not the peer's, as when it was only
-    /// now told that there is something to do.
+    /// Leaves out the time since the last look: the peer learns only now that it has something to
+    /// do.
     pub fn resume(&mut self, now_ns: u64) {
         self.looked_ns = now_ns;
     }
@@ -50,7 +51,8 @@ impl Patience {
         self.left_ns == 0
     }
 
-    /// When to look again, at the latest: the end of a sleep that counts in full.
+    /// Returns the system time of the next look, at the latest: the end of a sleep that counts in
+    /// full.
     pub fn look_again_ns(&self) -> u64 {
         self.looked_ns.saturating_add(self.left_ns.min(self.step_ns))
     }

@@ -1,8 +1,8 @@
-//! How shared words are reached: by the processor's atomics, or by those of a checker.
+//! Access to shared words: by the processor's atomics, or by those of a checker.
 //!
-//! Between two sides order is all, so a test puts words of its own in place of [`Native`]'s: words
-//! that delay stores as long as a processor may, or whose loads return any value that Rust's
-//! memory model allows.
+//! The order of accesses decides everything between two sides, so a test puts words of its own in
+//! place of [`Native`]'s: words that delay stores as long as a processor may, or whose loads return
+//! any value that Rust's memory model allows.
 
 use core::fmt::Debug;
 use core::sync::atomic::{AtomicI8, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
@@ -24,7 +24,7 @@ pub trait Atomic<T>: Debug {
     /// Stores `new` if the word holds `current`, in one step.
     ///
     /// # Errors
-    /// What the word holds instead.
+    /// The value that the word holds instead.
     fn compare_exchange(
         &self,
         current: T,

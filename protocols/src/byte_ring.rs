@@ -23,13 +23,13 @@ impl fmt::Display for Overrun {
     }
 }
 
-/// Bytes between two free-running indices, if they fit a ring of `size` bytes.
+/// Returns the bytes between two free-running indices, if they fit a ring of `size` bytes.
 fn filled(prod: u32, cons: u32, size: usize) -> Result<usize, Overrun> {
     let filled = prod.wrapping_sub(cons) as usize;
     if filled <= size { Ok(filled) } else { Err(Overrun { prod, cons }) }
 }
 
-/// Our end of a ring that we fill.
+/// Producer's end of a byte ring.
 #[derive(Debug)]
 pub struct Writer<'a, A: Atomics = Native> {
     bytes: &'a [A::U8],
@@ -39,7 +39,7 @@ pub struct Writer<'a, A: Atomics = Native> {
 }
 
 impl<'a, A: Atomics> Writer<'a, A> {
-    /// Goes on where the ring stands.
+    /// Continues at the ring's current indices.
     ///
     /// # Panics
     /// When `bytes.len()` is not a power of two.
@@ -88,7 +88,7 @@ impl<'a, A: Atomics> Writer<'a, A> {
     }
 }
 
-/// Our end of a ring that we empty.
+/// Consumer's end of a byte ring.
 #[derive(Debug)]
 pub struct Reader<'a, A: Atomics = Native> {
     bytes: &'a [A::U8],
@@ -100,7 +100,7 @@ pub struct Reader<'a, A: Atomics = Native> {
 }
 
 impl<'a, A: Atomics> Reader<'a, A> {
-    /// Goes on where the ring stands.
+    /// Continues at the ring's current indices.
     ///
     /// # Panics
     /// When `bytes.len()` is not a power of two.
@@ -135,7 +135,7 @@ impl<'a, A: Atomics> Reader<'a, A> {
     }
 
     /// Whether the producer may have found the ring full before reads that were made since the last
-    /// call, and so waits to be told.
+    /// call, and so waits for an event.
     pub fn take_made_room(&mut self) -> bool {
         core::mem::take(&mut self.made_room)
     }

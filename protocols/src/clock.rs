@@ -9,7 +9,7 @@ use crate::{Atomic, Atomics, Native};
 /// The words of a vCPU's time line.
 #[derive(Debug)]
 pub struct TimeLine<'a, A: Atomics = Native> {
-    /// Odd while Xen writes; changes with each update.
+    /// Version of the line: odd while Xen writes, another after each update.
     pub version: &'a A::U32,
     /// TSC when `system_time` was taken.
     pub tsc_timestamp: &'a A::U64,
@@ -66,7 +66,7 @@ impl<A: Atomics> TimeLine<'_, A> {
 
 /// Returns the ticks from one TSC value to another; 0 when the second is behind.
 ///
-/// A guest's counter starts near 0, and the line may tell of a time before that start: then its
+/// A guest's counter starts near 0, and the line may stand for a time before that start: then its
 /// stamp stands just below 2^64.
 #[inline]
 fn elapsed(from: u64, to: u64) -> u64 {

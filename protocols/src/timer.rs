@@ -8,7 +8,7 @@ use core::cell::Cell;
 /// Longest sleep, in nanoseconds: a lost event costs at most this delay.
 pub const SLEEP_MAX_NS: u64 = 100_000_000;
 
-/// What is known of a vCPU's one-shot timer; only that vCPU uses it.
+/// State of a vCPU's one-shot timer; only that vCPU uses it.
 #[derive(Debug)]
 pub struct Timer {
     /// System time at which it fires; [`u64::MAX`] while it is not armed.

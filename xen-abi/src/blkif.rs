@@ -12,7 +12,7 @@ pub const SECTORS_PER_PAGE: u32 = crate::PAGE_SIZE as u32 / SECTOR_SIZE;
 pub const MAX_SEGMENTS: usize = 11;
 /// Segments in a page of an indirect request.
 pub const SEGMENTS_PER_INDIRECT_PAGE: usize = crate::PAGE_SIZE / size_of::<Segment>();
-/// Most such pages in an indirect request (`BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST`).
+/// Most pages of segments in an indirect request (`BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST`).
 pub const MAX_INDIRECT_PAGES: usize = 8;
 
 /// `BLKIF_OP_READ`.
@@ -53,7 +53,7 @@ pub struct Segment {
     pub first_sect: u8,
     /// Last sector of the page that is transferred, inclusive, 0 to 7.
     pub last_sect: u8,
-    /// Not used; 0, so that no memory leaks through it.
+    /// Padding; 0, so that no memory leaks through it.
     pub pad: u16,
 }
 
@@ -67,13 +67,13 @@ pub struct Request {
     pub nr_segments: u8,
     /// The `virtual-device` number.
     pub handle: u16,
-    /// Not used; 0.
+    /// Padding; 0.
     pub pad: u32,
     /// Echoed in the response.
     pub id: u64,
     /// First sector on the disk, in units of [`SECTOR_SIZE`].
     pub sector_number: u64,
-    /// The pages.
+    /// Pages of the data.
     pub seg: [Segment; MAX_SEGMENTS],
 }
 
@@ -87,7 +87,7 @@ pub struct IndirectRequest {
     pub indirect_op: u8,
     /// Segments in use.
     pub nr_segments: u16,
-    /// Not used; 0.
+    /// Padding; 0.
     pub pad0: u32,
     /// Echoed in the response.
     pub id: u64,
@@ -95,11 +95,11 @@ pub struct IndirectRequest {
     pub sector_number: u64,
     /// The `virtual-device` number.
     pub handle: u16,
-    /// Not used; 0.
+    /// Padding; 0.
     pub pad1: u16,
     /// Grants of pages full of [`Segment`]s.
     pub indirect_grefs: [u32; MAX_INDIRECT_PAGES],
-    /// Not used; 0.
+    /// Padding; 0.
     pub pad2: u32,
 }
 
@@ -113,13 +113,13 @@ pub struct DiscardRequest {
     pub flag: u8,
     /// The `virtual-device` number.
     pub handle: u16,
-    /// Not used; 0.
+    /// Padding; 0.
     pub pad: u32,
     /// Echoed in the response.
     pub id: u64,
     /// First sector on the disk, in units of [`SECTOR_SIZE`].
     pub sector_number: u64,
-    /// How many, in units of [`SECTOR_SIZE`].
+    /// Sectors to give up, in units of [`SECTOR_SIZE`].
     pub nr_sectors: u64,
 }
 
@@ -127,9 +127,9 @@ pub struct DiscardRequest {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes)]
 pub struct Response {
-    /// The request's.
+    /// `id` of the request.
     pub id: u64,
-    /// The request's.
+    /// `operation` of the request.
     pub operation: u8,
     pad0: u8,
     /// `RSP_*`.
@@ -138,7 +138,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// A response, as a backend writes it.
+    /// Makes a response as a backend writes it.
     pub const fn new(id: u64, operation: u8, status: i16) -> Self {
         Self { id, operation, pad0: 0, status, pad1: 0 }
     }

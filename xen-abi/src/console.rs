@@ -8,19 +8,19 @@ pub const IN_SIZE: usize = 1024;
 /// Bytes in the ring from the guest.
 pub const OUT_SIZE: usize = 2048;
 
-/// The page (`xencons_interface`). Indices run freely, modulo 2^32.
+/// Layout of the page (`xencons_interface`). Indices run freely, modulo 2^32.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Interface {
-    /// Typed on the console.
+    /// Ring towards the guest: what is typed on the console.
     pub input: [AtomicU8; IN_SIZE],
-    /// To be shown.
+    /// Ring from the guest: what the console is to show.
     pub output: [AtomicU8; OUT_SIZE],
     /// Bytes of `input` that the guest has taken.
     pub in_cons: AtomicU32,
-    /// Bytes of `input` that were put.
+    /// Bytes of `input` that the console has put.
     pub in_prod: AtomicU32,
-    /// Bytes of `output` that were taken.
+    /// Bytes of `output` that the console has taken.
     pub out_cons: AtomicU32,
     /// Bytes of `output` that the guest has put.
     pub out_prod: AtomicU32,

@@ -21,11 +21,11 @@ pub const PORTS_2L: u32 = 4096;
 #[repr(C)]
 #[derive(Debug)]
 pub struct AllocUnbound {
-    /// Whose port.
+    /// Domain that gets the port.
     pub dom: u16,
-    /// Who may bind to it.
+    /// Domain that may bind to it.
     pub remote_dom: u16,
-    /// Out: the new port.
+    /// Out: new port.
     pub port: u32,
 }
 
@@ -33,9 +33,9 @@ pub struct AllocUnbound {
 #[repr(C)]
 #[derive(Debug)]
 pub struct BindVirq {
-    /// Which virtual interrupt.
+    /// Virtual interrupt, `VIRQ_*`.
     pub virq: u32,
-    /// For which vCPU.
+    /// vCPU that it is for.
     pub vcpu: u32,
     /// Out: the port.
     pub port: u32,
@@ -45,7 +45,7 @@ pub struct BindVirq {
 #[repr(C)]
 #[derive(Debug)]
 pub struct PortArgument {
-    /// A local port.
+    /// Local port.
     pub port: u32,
 }
 

@@ -3,18 +3,18 @@
 use core::mem::{offset_of, size_of};
 use core::sync::atomic::{AtomicU16, AtomicU32};
 
-/// The tool stack's references: 0 the console, 1 xenstore (`GNTTAB_NR_RESERVED_ENTRIES`).
+/// References of the tool stack: 0 the console, 1 xenstore (`GNTTAB_NR_RESERVED_ENTRIES`).
 pub const RESERVED_ENTRIES: u32 = 8;
 /// Entries in one page of the table.
 pub const ENTRIES_PER_PAGE: u32 = 512;
 
-/// The entry grants access to a frame (`GTF_permit_access`).
+/// Flag: the entry grants access to a frame (`GTF_permit_access`).
 pub const GTF_PERMIT_ACCESS: u16 = 1;
-/// The grantee may only read (`GTF_readonly`).
+/// Flag: the grantee may only read (`GTF_readonly`).
 pub const GTF_READONLY: u16 = 1 << 2;
-/// The grantee has it mapped for reading (`GTF_reading`).
+/// Flag: the grantee has it mapped for reading (`GTF_reading`).
 pub const GTF_READING: u16 = 1 << 3;
-/// The grantee has it mapped for writing (`GTF_writing`).
+/// Flag: the grantee has it mapped for writing (`GTF_writing`).
 pub const GTF_WRITING: u16 = 1 << 4;
 
 /// One entry (`grant_entry_v1`).

@@ -18,7 +18,7 @@ pub const PARAM_CONSOLE_PFN: u32 = 17;
 /// Event channel of the console (`HVM_PARAM_CONSOLE_EVTCHN`).
 pub const PARAM_CONSOLE_EVTCHN: u32 = 18;
 
-/// A value for [`PARAM_CALLBACK_IRQ`]: each vCPU gets the vector directly, with no APIC
+/// Returns the value for [`PARAM_CALLBACK_IRQ`]: each vCPU gets the vector directly, with no APIC
 /// acknowledge (`HVM_PARAM_CALLBACK_TYPE_VECTOR`).
 pub const fn callback_vector(vector: u8) -> u64 {
     (2 << 56) | vector as u64
@@ -28,13 +28,13 @@ pub const fn callback_vector(vector: u8) -> u64 {
 #[repr(C)]
 #[derive(Debug)]
 pub struct HvmParam {
-    /// Whose parameter.
+    /// Domain that has the parameter.
     pub domid: u16,
-    /// Not used; 0.
+    /// Padding; 0.
     pub pad: u16,
     /// `PARAM_*`.
     pub index: u32,
-    /// In or out.
+    /// Value, in or out.
     pub value: u64,
 }
 

@@ -13,7 +13,7 @@ pub const EVENT_CHANNEL_OP: u64 = 32;
 /// `__HYPERVISOR_hvm_op`.
 pub const HVM_OP: u64 = 34;
 
-/// `XENVER_version`: answers major << 16 | minor.
+/// `XENVER_version`: returns major << 16 | minor.
 pub const XENVER_VERSION: u64 = 0;
 
 /// The first CPUID leaf at which Xen's leaves may start.

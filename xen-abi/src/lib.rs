@@ -58,7 +58,7 @@ pub struct GrantRef(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gfn(pub u64);
 
-/// What a failed hypercall answers, as a positive number (errno.h).
+/// Error of a failed hypercall, as a positive number (errno.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Errno(pub u16);
 
@@ -76,7 +76,7 @@ impl Errno {
     /// Unknown hypercall or sub-operation.
     pub const ENOSYS: Self = Self(38);
 
-    /// The header's name, where this crate knows it.
+    /// Returns the header's name, where this crate knows it.
     pub const fn name(self) -> Option<&'static str> {
         Some(match self.0 {
             1 => "EPERM",

@@ -5,7 +5,7 @@ use core::mem::{offset_of, size_of};
 use zerocopy::FromBytes;
 use zerocopy::little_endian::{U32, U64};
 
-/// `XENMEM_current_reservation`: answers the pages of a domain.
+/// `XENMEM_current_reservation`: returns the pages of a domain.
 pub const CURRENT_RESERVATION: u64 = 3;
 /// `XENMEM_add_to_physmap`: put one of Xen's pages into the guest-physical map.
 pub const ADD_TO_PHYSMAP: u64 = 7;
@@ -21,15 +21,15 @@ pub const SPACE_GRANT_TABLE: u32 = 1;
 #[repr(C)]
 #[derive(Debug)]
 pub struct AddToPhysmap {
-    /// Whose map.
+    /// Domain that has the map.
     pub domid: u16,
-    /// Only for ranges; 0.
+    /// Length of a range; 0 outside of ranges.
     pub size: u16,
     /// `SPACE_*`.
     pub space: u32,
-    /// Which page of the space.
+    /// Number of the page in the space.
     pub index: u64,
-    /// The guest frame at which it appears.
+    /// Guest frame at which it appears.
     pub gfn: u64,
 }
 
@@ -37,7 +37,7 @@ pub struct AddToPhysmap {
 #[repr(C)]
 #[derive(Debug)]
 pub struct MemoryDomain {
-    /// Whose pages.
+    /// Domain that has the pages.
     pub domid: u16,
 }
 
@@ -45,7 +45,7 @@ pub struct MemoryDomain {
 #[repr(C)]
 #[derive(Debug)]
 pub struct MemoryMap {
-    /// In: room for so many entries. Out: entries written.
+    /// In: entries that there is room for. Out: entries written.
     pub nr_entries: u32,
     /// Guest address of an array of [`E820Entry`].
     pub buffer: u64,
@@ -57,7 +57,7 @@ pub struct MemoryMap {
 pub struct E820Entry {
     /// First address.
     pub addr: U64,
-    /// Bytes.
+    /// Size in bytes.
     pub size: U64,
     /// An e820 type, as in [`MemmapEntry`](crate::start_info::MemmapEntry).
     pub kind: U32,

@@ -7,7 +7,7 @@ pub const YIELD: u64 = 0;
 /// `SCHEDOP_shutdown`.
 pub const SHUTDOWN: u64 = 2;
 
-/// Why a domain shuts down (`SHUTDOWN_*`).
+/// Reason for which a domain shuts down (`SHUTDOWN_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum ShutdownReason {

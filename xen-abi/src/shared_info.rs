@@ -6,11 +6,11 @@ use core::sync::atomic::{AtomicI8, AtomicU8, AtomicU32, AtomicU64};
 /// vCPUs that have their [`VcpuInfo`] in [`SharedInfo`] (`XEN_LEGACY_MAX_VCPUS`).
 pub const LEGACY_MAX_VCPUS: usize = 32;
 
-/// What turns a TSC value into Xen's system time (`vcpu_time_info`).
+/// Line that turns a TSC value into Xen's system time (`vcpu_time_info`).
 #[repr(C)]
 #[derive(Debug, Default)]
 pub struct VcpuTimeInfo {
-    /// Odd while Xen writes; changes with each update.
+    /// Version of the line: odd while Xen writes, another after each update.
     pub version: AtomicU32,
     pad0: AtomicU32,
     /// TSC when `system_time` was taken.
@@ -26,19 +26,19 @@ pub struct VcpuTimeInfo {
     pad1: [AtomicU8; 2],
 }
 
-/// What Xen and one vCPU share (`vcpu_info`).
+/// Words that Xen and one vCPU share (`vcpu_info`).
 #[repr(C)]
 #[derive(Debug)]
 pub struct VcpuInfo {
-    /// Non-zero: an upcall is due.
+    /// Non-zero while an upcall is due.
     pub evtchn_upcall_pending: AtomicU8,
-    /// Not used by HVM guests.
+    /// Mask of upcalls; not used by HVM guests.
     pub evtchn_upcall_mask: AtomicU8,
     pad0: [AtomicU8; 6],
-    /// Which words of [`SharedInfo::evtchn_pending`] have news.
+    /// Bit for each word of [`SharedInfo::evtchn_pending`] that has news.
     pub evtchn_pending_sel: AtomicU64,
     arch: [AtomicU64; 2],
-    /// The clock.
+    /// Clock.
     pub time: VcpuTimeInfo,
 }
 
@@ -46,19 +46,19 @@ pub struct VcpuInfo {
 #[repr(C)]
 #[derive(Debug)]
 pub struct SharedInfo {
-    /// One for each of the first vCPUs.
+    /// Words of each of the first vCPUs.
     pub vcpu_info: [VcpuInfo; LEGACY_MAX_VCPUS],
-    /// A bit for each port: an event came.
+    /// Bit for each port that an event came to.
     pub evtchn_pending: [AtomicU64; 64],
-    /// A bit for each port: no upcall, please.
+    /// Bit for each port that raises no upcall.
     pub evtchn_mask: [AtomicU64; 64],
-    /// Odd while Xen writes the wall clock.
+    /// Version of the wall clock: odd while Xen writes it.
     pub wc_version: AtomicU32,
     /// Wall clock at system time 0, in seconds since 1970, low word.
     pub wc_sec: AtomicU32,
-    /// Its nanoseconds.
+    /// Nanoseconds of the wall clock.
     pub wc_nsec: AtomicU32,
-    /// Its seconds' high word.
+    /// Seconds of the wall clock, high word.
     pub wc_sec_hi: AtomicU32,
     arch: [AtomicU64; 6],
 }

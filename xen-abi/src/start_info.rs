@@ -1,4 +1,4 @@
-//! What a PVH guest is handed at its entry (arch-x86/hvm/start_info.h, elfnote.h).
+//! Structures that a PVH guest is handed at its entry (arch-x86/hvm/start_info.h, elfnote.h).
 
 use core::mem::{offset_of, size_of};
 
@@ -35,7 +35,7 @@ pub struct StartInfo {
     pub memmap_paddr: u64,
     /// Entries of the memory map.
     pub memmap_entries: u32,
-    /// Not used; 0 by the specification.
+    /// Padding; 0 by the specification, and not looked at.
     pub reserved: u32,
 }
 
@@ -43,13 +43,13 @@ pub struct StartInfo {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct Module {
-    /// Its address.
+    /// Address of its first byte.
     pub paddr: u64,
-    /// Its size in bytes.
+    /// Size in bytes.
     pub size: u64,
     /// Address of its command line; 0 if none.
     pub cmdline_paddr: u64,
-    /// Not used; 0 by the specification.
+    /// Padding; 0 by the specification, and not looked at.
     pub reserved: u64,
 }
 
@@ -62,11 +62,11 @@ pub const MEMMAP_RAM: u32 = 1;
 pub struct MemmapEntry {
     /// First address.
     pub addr: u64,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
     /// An e820 type; [`MEMMAP_RAM`] is RAM.
     pub kind: u32,
-    /// Not used; 0 by the specification.
+    /// Padding; 0 by the specification, and not looked at.
     pub reserved: u32,
 }
 

@@ -5,19 +5,19 @@ use core::mem::{offset_of, size_of};
 /// `VCPUOP_get_runstate_info`: how long a vCPU has been in which state.
 pub const GET_RUNSTATE_INFO: u64 = 4;
 
-/// It wants to run, and no processor is free for it (`RUNSTATE_runnable`).
+/// State: it wants to run, and no processor is free for it (`RUNSTATE_runnable`).
 pub const RUNSTATE_RUNNABLE: usize = 1;
-/// It wants to run, and may not, as when its domain is paused (`RUNSTATE_offline`). One that sleeps
-/// when its domain is paused goes on being blocked, until an event wakes it.
+/// State: it wants to run, and may not, as when its domain is paused (`RUNSTATE_offline`). A vCPU
+/// that sleeps when its domain is paused stays blocked, until an event wakes it.
 pub const RUNSTATE_OFFLINE: usize = 3;
 
-/// Answer to [`GET_RUNSTATE_INFO`] (`vcpu_runstate_info`), of a guest in 64-bit mode.
+/// Result of [`GET_RUNSTATE_INFO`] (`vcpu_runstate_info`), of a guest in 64-bit mode.
 #[repr(C)]
 #[derive(Debug, Default)]
 pub struct RunstateInfo {
     /// `RUNSTATE_*`.
     pub state: i32,
-    /// When it came into that state, in nanoseconds of Xen's system time.
+    /// System time at which it came into that state, in nanoseconds.
     pub state_entry_time_ns: u64,
     /// Nanoseconds in each state, since it was created.
     pub time_ns: [u64; 4],
@@ -30,7 +30,7 @@ pub const SET_SINGLESHOT_TIMER: u64 = 8;
 #[repr(C)]
 #[derive(Debug)]
 pub struct SetSingleshotTimer {
-    /// When, in nanoseconds of Xen's system time; a time in the past fires at once.
+    /// System time at which it fires, in nanoseconds; one in the past fires at once.
     pub timeout_abs_ns: u64,
     /// 0, or 1 to get an error for a time in the past.
     pub flags: u32,

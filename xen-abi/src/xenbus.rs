@@ -26,7 +26,7 @@ pub enum XenbusState {
 }
 
 impl XenbusState {
-    /// The state with this number; `None` above 8.
+    /// Returns the state with this number; `None` above 8.
     pub const fn from_number(number: u64) -> Option<Self> {
         Some(match number {
             0 => Self::Unknown,

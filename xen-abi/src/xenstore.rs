@@ -16,13 +16,13 @@ pub const FEATURE_ERROR: u32 = 2;
 /// Value of `connection` while the ring is being connected (`XENSTORE_RECONNECT`).
 pub const RECONNECT: u32 = 1;
 
-/// The page (`xenstore_domain_interface`). Indices run freely, modulo 2^32.
+/// Layout of the page (`xenstore_domain_interface`). Indices run freely, modulo 2^32.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Interface {
-    /// Requests to xenstored.
+    /// Ring of requests to xenstored.
     pub req: [AtomicU8; RING_SIZE],
-    /// Replies and watch events.
+    /// Ring of replies and watch events.
     pub rsp: [AtomicU8; RING_SIZE],
     /// Bytes of `req` taken.
     pub req_cons: AtomicU32,
@@ -32,11 +32,11 @@ pub struct Interface {
     pub rsp_cons: AtomicU32,
     /// Bytes of `rsp` put.
     pub rsp_prod: AtomicU32,
-    /// What the server can do.
+    /// Features of the server, `FEATURE_*`.
     pub server_features: AtomicU32,
     /// 0 connected, [`RECONNECT`] while that is under way.
     pub connection: AtomicU32,
-    /// Why the server closed the ring; 0 if it did not. Valid with [`FEATURE_ERROR`].
+    /// Reason for which the server closed the ring; 0 if it did not. Valid with [`FEATURE_ERROR`].
     pub error: AtomicU32,
 }
 
@@ -46,11 +46,11 @@ pub struct Interface {
 pub enum MessageType {
     /// List a node's children.
     Directory = 1,
-    /// A node's value.
+    /// Read a node's value.
     Read = 2,
-    /// Be told of changes below a path.
+    /// Report changes at and below a path.
     Watch = 4,
-    /// No longer.
+    /// End a watch.
     Unwatch = 5,
     /// Open a transaction.
     TransactionStart = 6,
@@ -70,13 +70,13 @@ pub enum MessageType {
     DirectoryPart = 22,
 }
 
-/// What comes before each payload (`xsd_sockmsg`).
+/// Header before each payload (`xsd_sockmsg`).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes)]
 pub struct Header {
     /// A [`MessageType`].
     pub kind: u32,
-    /// The client's number for the request, echoed.
+    /// Number that the client gave the request, echoed.
     pub req_id: u32,
     /// Transaction, or 0.
     pub tx_id: u32,
@@ -85,7 +85,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// Its bytes on the wire.
+    /// Size on the wire, in bytes.
     pub const SIZE: usize = size_of::<Self>();
 }
 
