@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The front door: installs what is missing, builds, and hands over to the rig
-# (rig/), which has everything else. `./run.sh help` tells what it can do.
+# Entry point: installs missing packages, builds, and starts the rig (rig/), which
+# does everything else. `./run.sh help` lists the commands.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 
@@ -9,7 +9,7 @@ fail() {
     exit 1
 }
 
-# need PROGRAM PACKAGE..: notes the Debian packages of a program that is not there.
+# need PROGRAM PACKAGE..: adds a program's Debian packages to `missing` if it is not found.
 missing=()
 need() {
     command -v "$1" >/dev/null || missing+=("${@:2}")
@@ -27,21 +27,21 @@ install_missing() {
     if [ "${1-}" = test ]; then
         need fio fio
         /usr/bin/python3 -c 'import pandas' 2>/dev/null || missing+=(python3-pandas)
-        # What reads FFS volumes beside us.
+        # Other readers of FFS volumes, and a partitioning tool.
         need fls sleuthkit
         need grub-fstest grub-common
         need sfdisk fdisk
     fi
     [ ${#missing[@]} -gt 0 ] || return 0
     local install="apt-get update -qq && apt-get install -qq --no-install-recommends ${missing[*]}"
-    command -v apt-get >/dev/null || fail "missing: ${missing[*]} (Debian's names; this needs Debian 12)"
+    command -v apt-get >/dev/null || fail "missing: ${missing[*]} (package names of Debian 12, which this needs)"
     local as_root=()
     if [ "$(id -u)" -ne 0 ]; then
         sudo -n true 2>/dev/null || fail "missing: ${missing[*]}; run as root: $install"
         as_root=(sudo -n)
     fi
     echo "installing ${missing[*]}" >&2
-    # What apt says matters only when it fails.
+    # apt's output is shown only when it fails.
     local said
     said=$(mktemp)
     if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive sh -c "$install" >"$said" 2>&1 </dev/null; then
@@ -54,7 +54,7 @@ install_missing() {
 
 find_cargo() {
     command -v cargo >/dev/null || PATH="$HOME/.cargo/bin:$PATH"
-    command -v cargo >/dev/null || fail "cargo is not there: install stable Rust from https://rustup.rs"
+    command -v cargo >/dev/null || fail "cargo was not found: install stable Rust from https://rustup.rs"
 }
 
 case "${1-}" in

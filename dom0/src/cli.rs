@@ -9,8 +9,8 @@ use crate::run::Run;
 
 /// Benchmarks Xen block storage from inside a guest, with the jobs and results of fio.
 ///
-/// Runs in dom0, as root, where xl runs. Exit codes: 0 all is well, 1 the run failed, 2 it was not
-/// asked for in a way that can be understood.
+/// Runs in dom0, as root. Exit codes: 0 success, 1 the run failed, 2 the command line or the job
+/// file is wrong.
 #[derive(Debug, Parser)]
 #[command(name = "ringmark", version)]
 pub struct Cli {

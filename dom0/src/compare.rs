@@ -23,29 +23,29 @@ use crate::status::eprint_line;
 /// Compare ringmark with fio in a Linux guest: the same job on the same disks, by turns
 #[derive(Args, Debug)]
 pub struct Compare {
-    /// A job file as fio's; grants= and ringmark_..= in it are for ringmark only
+    /// Job file in fio's format; its grants= and ringmark_..= apply to ringmark only
     job: PathBuf,
     #[command(flatten)]
     guest: GuestOptions,
-    /// How often each of the two runs the job
+    /// Number of runs on each system
     #[arg(long, value_name = "COUNT", default_value_t = 3)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
     runs: u32,
     /// The Linux guest's kernel
     #[arg(long, value_name = "PATH")]
     peer_kernel: PathBuf,
-    /// Its initramfs: says something on its console, runs fio on /job.fio, and prints
-    /// `peer-result: {json}`
+    /// The Linux guest's initramfs: prints something on its console, runs fio on /job.fio, and
+    /// prints `peer-result: {json}`
     #[arg(long, value_name = "PATH")]
     peer_initramfs: PathBuf,
-    /// Its memory in MiB
+    /// Memory of the Linux guest, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 400)]
     #[arg(value_parser = clap::value_parser!(u32).range(64..=1 << 20))]
     peer_memory: u32,
     /// Save all results, for `ringmark report`
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
-    /// Options as on fio's command line: defaults of the job file
+    /// Options as on fio's command line: defaults for the job file
     #[arg(last = true, value_name = "OPTION=VALUE")]
     options: Vec<String>,
 }
@@ -127,7 +127,7 @@ impl Compare {
         }
         let printed = table(&saved.runs).and_then(|text| Output::open(None)?.write(&text));
         let Some(output) = output else { return printed };
-        let text = serde_json::to_string(&saved).context("cannot spell the results")?;
+        let text = serde_json::to_string(&saved).context("cannot write the results as JSON")?;
         result::first_error(printed, output.write_or_print(&(text + "\n")))
     }
 }
@@ -140,7 +140,7 @@ fn read(system: System, text: &str) -> Result<Report> {
     }
     let report = result::read(text)?;
     match result::failure(&report) {
-        Some(reason) => bail!("the guest says: {reason}"),
+        Some(reason) => bail!("the guest reports: {reason}"),
         None => Ok(report),
     }
 }

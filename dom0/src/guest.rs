@@ -80,7 +80,7 @@ fn whole_disk(disk: &str, name: &str) -> String {
 }
 
 fn quoted_path(path: &Path) -> Result<String> {
-    quoted(path.to_str().with_context(|| format!("{} is no UTF-8", path.display()))?)
+    quoted(path.to_str().with_context(|| format!("{} is not valid UTF-8", path.display()))?)
 }
 
 /// A string as xl reads it: within one of two kinds of quotation marks.
@@ -128,8 +128,8 @@ impl Guest {
         let name = &config.name;
         if let Some(id) = xl::domid(name)? {
             bail!(
-                "a domain {name} is there already (number {id}); \
-                 end it with `xl destroy {name}`, or give yours another name with --name"
+                "domain {name} already exists (id {id}); \
+                 end it with `xl destroy {name}`, or choose another name with --name"
             );
         }
         let settings = config.arguments()?;
@@ -176,7 +176,7 @@ impl Guest {
                 return Console::open(Path::new(path.trim()));
             }
             if start.elapsed() >= TERMINAL_TIMEOUT {
-                bail!("{node} names no terminal; is xenconsoled running?");
+                bail!("no terminal in {node} yet; is xenconsoled running?");
             }
             std::thread::sleep(Duration::from_millis(50));
         }

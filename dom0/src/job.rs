@@ -21,7 +21,7 @@ pub fn read(path: &Path, options: &[String]) -> Result<String> {
     file.take(JOB_FILE_BYTES_MAX as u64 + 1).read_to_string(&mut text).with_context(cannot)?;
     if text.len() > JOB_FILE_BYTES_MAX {
         let what = format!("{} has more than {JOB_FILE_BYTES_MAX} bytes", path.display());
-        return Err(Usage(format!("{what}; the guest takes no longer job file")).into());
+        return Err(Usage(format!("{what}, the most that the guest accepts")).into());
     }
     Ok(text)
 }

@@ -63,9 +63,9 @@ impl Output {
         }
         if let Err(second) = io::stdout().write_all(text.as_bytes()) {
             eprint_line(&format!("ringmark: {error:#}"));
-            return Err(second).context("nor can it be printed");
+            return Err(second).context("and it cannot be printed either");
         }
-        Err(error.context("its contents are on standard output instead"))
+        Err(error.context("its contents were printed to standard output instead"))
     }
 
     /// Writes the text. When that fails, nothing of it is left in a regular file.

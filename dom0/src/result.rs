@@ -18,14 +18,14 @@ use crate::status::eprint_line;
 /// How a result is printed (fio's `--output-format`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// Text for reading.
     Normal,
-    /// As JSON.
+    /// JSON.
     Json,
-    /// As JSON with a histogram of all latencies.
+    /// JSON with histograms of all latencies.
     #[value(name = "json+")]
     JsonPlus,
-    /// As fields with semicolons, version 3.
+    /// Fields separated by semicolons, version 3.
     Terse,
 }
 
@@ -66,7 +66,7 @@ impl Reader for OurReader {
 pub fn read(text: &str) -> Result<Report> {
     let report = printable::check(text).and_then(|()| Report::from_json(text));
     let mut report = report.context("the guest's result can't be read")?;
-    ensure!(report.ringmark.is_some(), "the guest's result does not say whether all went well");
+    ensure!(report.ringmark.is_some(), "the guest's result does not say whether the run succeeded");
     let now = date::now();
     report.timestamp = u64::try_from(now.as_second()).ok();
     report.timestamp_ms = u64::try_from(now.as_millisecond()).ok();
@@ -77,7 +77,7 @@ pub fn read(text: &str) -> Result<Report> {
 /// Why a run failed, if the report says that it did. Only ours tell of the run, fio's own do not.
 pub fn failure(report: &Report) -> Option<&str> {
     let failed = report.ringmark.as_ref().filter(|run| !run.ok)?;
-    Some(failed.error.as_deref().unwrap_or("it gives no reason"))
+    Some(failed.error.as_deref().unwrap_or("no reason given"))
 }
 
 /// A report in these forms, one after the other.

@@ -21,44 +21,44 @@ use crate::status::Eta;
 /// How the job gets to the guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Delivery {
-    /// By xenstore, before the guest runs.
+    /// Through xenstore, before the guest runs.
     Xenstore,
-    /// As a module beside the kernel (`ramdisk=`): the file as it is.
+    /// As a boot module (`ramdisk=`): the unchanged file.
     Module,
 }
 
 /// What makes a guest.
 #[derive(Args, Debug)]
 pub struct GuestOptions {
-    /// A disk to measure: phy:/dev/vg/lv, or all of xl's words: phy:/dev/vg/lv,xvda,r
+    /// Disk to measure: phy:/dev/vg/lv, or a full disk specification of xl: phy:/dev/vg/lv,xvda,r
     #[arg(long = "disk", value_name = "DISK", required = true)]
     disks: Vec<String>,
     /// The guest's kernel
     #[arg(long, value_name = "PATH", default_value = "/usr/local/lib/ringmark/ringmark")]
     kernel: PathBuf,
-    /// The domain's name
+    /// Name of the domain
     #[arg(long, default_value = "ringmark")]
     name: String,
-    /// Its memory in MiB
+    /// Memory of the guest, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 64)]
     #[arg(value_parser = clap::value_parser!(u32).range(16..=1 << 20))]
     memory: u32,
-    /// Its processors
+    /// Number of vCPUs
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=128))]
     vcpus: u32,
-    /// The host's processors that it may run on, as xl spells them
+    /// Host CPUs that the vCPUs may run on, in xl's syntax
     #[arg(long, value_name = "LIST")]
     cpus: Option<String>,
     /// One more setting of xl.cfg(5), for example tsc_mode="native"
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting::parse)]
     settings: Vec<String>,
-    /// Give it up after so many seconds. Without this: after twice the time of its jobs and ten
-    /// minutes, if runtime= tells their time
+    /// Longest time for the guest, in seconds. Default: twice the time of its jobs plus ten
+    /// minutes, if each has a runtime=
     #[arg(long, value_name = "SECONDS")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     timeout: Option<u32>,
-    /// Whether to show how far the job is
+    /// When to show progress
     #[arg(long, value_enum, default_value = "auto")]
     pub eta: Eta,
 }
@@ -103,20 +103,20 @@ impl GuestOptions {
 /// Run a job in a guest, and print its result as fio does
 #[derive(Args, Debug)]
 pub struct Run {
-    /// A job file as fio's; without one the options after -- make the jobs
+    /// Job file in fio's format; without one, the options after -- define the jobs
     job: Option<PathBuf>,
     #[command(flatten)]
     guest: GuestOptions,
-    /// How the job file gets to the guest
+    /// How the job file is passed to the guest
     #[arg(long, value_enum, default_value = "xenstore")]
     delivery: Delivery,
-    /// How the result is printed; several with commas
+    /// Output format; several are separated by commas
     #[arg(long, value_enum, value_delimiter = ',', default_value = "normal")]
     output_format: Vec<Format>,
-    /// Where to, if not to standard output
+    /// Output file, instead of standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Options as on fio's command line: defaults of the job file, or the jobs themselves
+    /// Options as on fio's command line: defaults for the job file, or the jobs themselves
     #[arg(last = true, value_name = "OPTION=VALUE")]
     options: Vec<String>,
 }
@@ -145,7 +145,7 @@ impl Run {
         let log_files = take_logs(&mut report, plan.jobs())?;
         let written = output.write_or_print(&result::print(&report, &self.output_format));
         let written = first_error(written, logs.write(&log_files));
-        let failed = result::failure(&report).map(|reason| anyhow!("the guest says: {reason}"));
+        let failed = result::failure(&report).map(|reason| anyhow!("the guest reports: {reason}"));
         first_error(written, failed.map_or(Ok(()), Err))
     }
 
@@ -170,7 +170,7 @@ impl Run {
                 Ok((Config { ramdisk: Some(path.clone()), ..config }, None, plan))
             }
             Delivery::Module => {
-                let why = "a module is the job file as it is: write the options into it";
+                let why = "--delivery=module passes the job file unchanged; write the options into the file";
                 Err(Usage(why.into()).into())
             }
         }

@@ -15,11 +15,13 @@ pub fn parse(text: &str) -> Result<String, &'static str> {
         match key {
             "name" => return Err("use --name"),
             "type" => return Err("the guest is PVH; leave it out"),
-            "ramdisk" => return Err("the tool gives the guest its job; name a job file instead"),
-            "root" | "cmdline" => return Err("it makes the guest's command line; use extra"),
+            "ramdisk" => {
+                return Err("the tool passes the job to the guest; name a job file instead");
+            }
+            "root" | "cmdline" => return Err("it sets the guest's command line; use extra"),
             "extra" => check_words(unquoted(value))?,
             _ if key.starts_with("on_") => {
-                return Err("the domain is destroyed when its result was read; leave it out");
+                return Err("the domain is destroyed once its result has been read; leave it out");
             }
             _ => {}
         }
@@ -69,7 +71,7 @@ fn check_words(line: &str) -> Result<(), &'static str> {
     if CommandLine::parse(line)?.jobs.is_empty() {
         return Ok(());
     }
-    Err("it has jobs; write them into a job file, or behind --")
+    Err("it contains jobs; write them into a job file, or after --")
 }
 
 #[cfg(test)]
@@ -110,12 +112,12 @@ mod tests {
             ("ramdisk=\"other.fio\"", "name a job file"),
             ("root=\"bs=4k\"", "use extra"),
             ("cmdline=\"hold\"", "use extra"),
-            ("extra=\"a ; b\"", "it has jobs"),
-            ("extra='hypercall=page --rw=write'", "it has jobs"),
-            ("extra=\"hold\"; extra+=\" bs=4k\"", "it has jobs"),
-            ("extra=\"hold\\x20\"", "it has jobs"),
-            ("extra=[\"bs=4k\",\n\"hold\"]", "it has jobs"),
-            ("extra=7", "it has jobs"),
+            ("extra=\"a ; b\"", "it contains jobs"),
+            ("extra='hypercall=page --rw=write'", "it contains jobs"),
+            ("extra=\"hold\"; extra+=\" bs=4k\"", "it contains jobs"),
+            ("extra=\"hold\\x20\"", "it contains jobs"),
+            ("extra=[\"bs=4k\",\n\"hold\"]", "it contains jobs"),
+            ("extra=7", "it contains jobs"),
             ("extra=\"mode=x\"", "mode= is none of"),
         ] {
             let error = parse(text).unwrap_err();

@@ -47,7 +47,7 @@ fn output(program: &str, arguments: &[&str]) -> Result<Output> {
     command.args(arguments).env("LC_ALL", "C").stdin(Stdio::null()).process_group(0);
     command.output().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => {
-            anyhow!("{program} is not there; run this in dom0, with Xen's tools on the path")
+            anyhow!("{program} was not found; run this in dom0, with Xen's tools on the path")
         }
         _ => anyhow!("cannot run {program}: {error}"),
     })
@@ -78,7 +78,7 @@ pub fn state(id: u32) -> Result<State> {
         return if is_absent { Ok(State::Gone) } else { Err(failure("xl", &arguments, &output)) };
     }
     let text = String::from_utf8_lossy(&output.stdout);
-    parse_state(&text, id).ok_or_else(|| anyhow!("xl list prints no line of domain {id}: {text}"))
+    parse_state(&text, id).ok_or_else(|| anyhow!("xl list has no line for domain {id}: {text}"))
 }
 
 /// Reads `NAME ID MEM VCPUS STATE TIME`, where `STATE` has a letter or `-` for each of running,

@@ -123,23 +123,23 @@ pub enum FrameError {
 
 impl fmt::Display for FrameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the console spoiled the result: ")?;
+        f.write_str("the result was damaged on the console: ")?;
         match self {
-            Self::Mark(line) => write!(f, "the line {line:?} makes no sense"),
+            Self::Mark(line) => write!(f, "malformed line {line:?}"),
             Self::Version(version) => write!(
                 f,
-                "it has format {version}, known is {VERSION}; use guest and tool of one version"
+                "its format is {version}, not {VERSION}; use guest and tool of the same version"
             ),
             Self::TooLong { bytes_max } => {
                 write!(f, "it has more than {bytes_max} bytes, too much for its jobs")
             }
             Self::Line { expected, found } => {
-                write!(f, "line {expected} is missing, in its place came {found:?}")
+                write!(f, "expected line {expected}, found {found:?}")
             }
-            Self::Cut { bytes } => write!(f, "it breaks off after {bytes} bytes"),
-            Self::Length { bytes, sent } => write!(f, "{bytes} bytes came, {sent} were sent"),
+            Self::Cut { bytes } => write!(f, "it ends early, after {bytes} bytes"),
+            Self::Length { bytes, sent } => write!(f, "{bytes} bytes received, {sent} sent"),
             Self::Checksum { found, sent } => {
-                write!(f, "its checksum is {found:08x}, of what was sent {sent:08x}")
+                write!(f, "its checksum is {found:08x}, not {sent:08x} as sent")
             }
         }
     }
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_that_make_no_sense_are_refused() {
+    fn malformed_marks_are_refused() {
         for words in ["", "x", "1 5", "-1", "99999999999"] {
             let found = read(&[format!("{BEGIN} {words}")]);
             assert!(matches!(found[..], [Err(FrameError::Mark(_))]), "{words}: {found:?}");
@@ -375,7 +375,7 @@ mod tests {
         }
         assert_eq!(read(&[format!("{BEGIN} 2")]), [Err(FrameError::Version(2))]);
         let text = FrameError::Version(2).to_string();
-        assert!(text.ends_with("it has format 2, known is 1; use guest and tool of one version"));
+        assert!(text.ends_with("its format is 2, not 1; use guest and tool of the same version"));
     }
 
     proptest! {

@@ -29,7 +29,7 @@ impl Baseline {
     /// When there is none.
     pub(crate) fn load() -> Result<Self> {
         let text = fs::read_to_string(PATH).with_context(|| format!("cannot read {PATH}"))?;
-        serde_json::from_str(&text).map(Self).with_context(|| format!("cannot understand {PATH}"))
+        serde_json::from_str(&text).map(Self).with_context(|| format!("cannot parse {PATH}"))
     }
 
     /// Makes it the one in the tree.

@@ -25,7 +25,7 @@ impl Cache {
         let root = from("RINGMARK_CACHE")
             .or_else(|| from("XDG_CACHE_HOME").map(|path| path.join("ringmark")))
             .or_else(|| from("HOME").map(|path| path.join(".cache/ringmark")))
-            .ok_or_else(|| anyhow!("no place for the cache: set RINGMARK_CACHE to a directory"))?;
+            .ok_or_else(|| anyhow!("no directory for the cache: set RINGMARK_CACHE to one"))?;
         fs::create_dir_all(&root).with_context(|| {
             format!("cannot make the cache {} (RINGMARK_CACHE moves it)", root.display())
         })?;

@@ -27,13 +27,13 @@ pub(crate) struct Cli {
 enum Command {
     /// Run the guest on a ramdisk and print its table (the default)
     Run {
-        /// Job options for the guest, spelled as fio does; without any: the three grant modes
+        /// Job options for the guest, as in fio; without any: a job in each of three grant modes
         #[arg(last = true, value_name = "OPTION=VALUE")]
         options: Vec<String>,
     },
     /// Run the guest's standard jobs: 4k, sequential and random, iodepth 1 and 32, each grant mode
     Bench {
-        /// Count instructions: exact and repeatable, but minutes for each virtual second
+        /// Count instructions: exact and repeatable, but takes minutes for each virtual second
         #[arg(long)]
         deterministic: bool,
         /// Seconds for each of the 24 jobs
@@ -42,31 +42,31 @@ enum Command {
     },
     /// Check everything: sources, the guest without Xen, and the guest on real Xen
     Test {
-        /// One part of it
+        /// Run this part only
         #[arg(long, value_name = "PART")]
         only: Option<Part>,
-        /// Of the checks on real Xen, those whose name contains this; nothing else is checked
+        /// Run only those checks on real Xen whose name contains this text
         #[arg(long, value_name = "TEXT", conflicts_with = "only")]
         check: Option<String>,
     },
-    /// Compare the guest with a Linux guest, on which fio runs by default and tuned
+    /// Compare the guest with a Linux guest that runs fio, by default and tuned
     Compare {
-        /// Count instructions: exact and repeatable, but minutes for each virtual second
+        /// Count instructions: exact and repeatable, but takes minutes for each virtual second
         #[arg(long)]
         deterministic: bool,
-        /// Measure one of the two only
+        /// Measure this guest only
         #[arg(long, value_name = "GUEST")]
         only: Option<Only>,
-        /// All workloads, not just random reads: each pattern, both depths, large blocks
+        /// Measure all workloads, not just random reads: each pattern, both depths, large blocks
         #[arg(long)]
         all: bool,
-        /// Reads of a file on an FFSv2 instead, as measured in 2012
+        /// Measure reads of a file on an FFSv2 instead
         #[arg(long, conflicts_with_all = ["all", "only", "save_baseline"])]
         file: bool,
-        /// Make our counted instructions the baseline that `test` holds later ones against
+        /// Save ringmark's instruction counts as the baseline that `test` compares with
         #[arg(long, requires = "deterministic")]
         save_baseline: bool,
-        /// How many times all take their turn; instruction counting needs but one
+        /// Number of rounds, in each of which every guest runs once
         #[arg(long, default_value_t = 5, conflicts_with = "deterministic", value_parser = clap::value_parser!(u32).range(1..=100))]
         pairs: u32,
         /// Seconds for each workload
@@ -75,7 +75,7 @@ enum Command {
     },
     /// Build the images into the cache
     Image {
-        /// Fetch the packages anew first
+        /// Fetch the packages again first
         #[arg(long)]
         refresh: bool,
     },

@@ -25,7 +25,7 @@ pub(crate) fn decompress(packed: Vec<u8>) -> Result<Vec<u8>> {
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot run {program}"))?;
-    let mut input = child.stdin.take().context("no pipe")?;
+    let mut input = child.stdin.take().context("its standard input is not a pipe")?;
     let feeder = std::thread::spawn(move || input.write_all(&packed));
     let output = child.wait_with_output()?;
     let fed = feeder.join().is_ok_and(|result| result.is_ok());

@@ -198,7 +198,7 @@ impl Run<'_> {
         self.allow(POWER_OFF);
         match self.next()? {
             Some(Report::Done) => {}
-            other => bail!("expected the end of the steps, not {other:?}"),
+            other => bail!("expected the end of all steps, found {other:?}"),
         }
         while self.next().context("powering off")?.is_some() {}
         self.machine.progress.stage("powered off");
@@ -212,7 +212,7 @@ impl Run<'_> {
                 Report::Ready => return Ok(()),
                 Report::Fail(text) => bail!("{text}"),
                 Report::Line(_) => {} // from before dom0 had the port to itself
-                other => bail!("{other:?} before dom0 was up"),
+                other => bail!("unexpected {other:?} before dom0 was up"),
             }
         }
     }
@@ -220,7 +220,7 @@ impl Run<'_> {
     fn step(&mut self, index: usize, watch: Watch) -> Result<()> {
         match self.report()? {
             Report::Begin => {}
-            other => bail!("expected its beginning, not {other:?}"),
+            other => bail!("expected the start of the step, found {other:?}"),
         }
         let mut lines = Vec::new();
         loop {
@@ -230,7 +230,7 @@ impl Run<'_> {
                     lines.push(line);
                 }
                 Report::End(status) => return watch(index, Seen::End(Outcome { lines, status })),
-                other => bail!("{other:?} in the middle of it"),
+                other => bail!("unexpected {other:?} during the step"),
             }
         }
     }

@@ -91,7 +91,7 @@ fn download(place: &Path, wanted: &Selection, progress: &Progress) -> Result<()>
     fs::create_dir(&archives)?;
     apt.run("apt-get", &archives, &names).context("apt-get could not fetch the packages")?;
 
-    progress.stage("unpacking them");
+    progress.stage("unpacking the packages");
     let root = place.join("root");
     let mut manifest = Vec::new();
     for file in fs::read_dir(&archives)? {

@@ -53,7 +53,7 @@ impl GuestResult {
 
     fn parse(name: &str, text: &str) -> Result<Self> {
         let json = serde_json::from_str(text)
-            .with_context(|| format!("guest {name}: its result is no JSON: {text}"))?;
+            .with_context(|| format!("guest {name}: its result is not JSON: {text}"))?;
         Ok(Self { json })
     }
 
@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(ours(failed.clone()).unwrap().verdict(), Err("no xvdz".to_owned()));
         assert!(ours(framed("a", r#"{"jobs": []}"#)).unwrap().verdict().is_err());
         assert!(ours(framed("a", "{")).is_err());
-        assert!(ours(failed[..2].to_vec()).is_err_and(|e| format!("{e:#}").contains("breaks off")));
+        assert!(ours(failed[..2].to_vec()).is_err_and(|e| format!("{e:#}").contains("ends early")));
         let peer = |text: &str| GuestResult::peer(&Outcome::printed([text]), "a");
         assert!(peer("[a 1.0] peer-result: {}\r").is_ok());
         assert!(peer("[a 1.0] peer-result: {").is_err());

@@ -38,7 +38,7 @@ impl Rig {
     /// # Errors
     /// When there is no place for a cache.
     pub(crate) fn open() -> Result<Self> {
-        let program = env::current_exe().context("cannot tell where the rig's program is")?;
+        let program = env::current_exe().context("cannot find the rig's own program")?;
         let build = program.parent().context("the rig's program is nowhere")?.to_owned();
         Ok(Self { cache: Cache::open()?, progress: Progress::new(), build })
     }

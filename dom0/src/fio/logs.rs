@@ -52,8 +52,8 @@ impl fmt::Display for LogsError {
         let Self { job, found, expected } = self;
         write!(
             f,
-            "{found} logs came of job {job}, {expected} were asked for; \
-             use guest and tool of one version"
+            "job {job} sent {found} logs, {expected} were requested; \
+             use guest and tool of the same version"
         )
     }
 }
@@ -195,6 +195,6 @@ mod tests {
         }
         let mut report = Report { jobs: vec![group(1, log(2))], ..Report::default() };
         let error = take_logs(&mut report, &jobs).expect_err("two").to_string();
-        assert!(error.starts_with("2 logs came of job a, 1 were asked for; "), "{error}");
+        assert!(error.starts_with("job a sent 2 logs, 1 were requested; "), "{error}");
     }
 }

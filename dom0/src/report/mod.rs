@@ -21,11 +21,11 @@ use load::Data;
 /// Plot results in one HTML file that needs no network
 #[derive(Args, Debug)]
 pub struct PlotReport {
-    /// Results in fio's JSON, ours or fio's (json+ has the finest latencies), what `compare
-    /// --save` saved, and IOPS logs of fio's form
+    /// Results in fio's JSON, from ringmark or fio (json+ has the most detailed latencies), files
+    /// saved by `compare --save`, and IOPS logs in fio's format
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// The page
+    /// HTML file to write
     #[arg(short, long, value_name = "FILE", default_value = "report.html")]
     output: PathBuf,
 }

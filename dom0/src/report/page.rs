@@ -47,7 +47,7 @@ fn table(data: &Data) -> String {
     }
     let heads = [
         "job",
-        "by",
+        "system",
         "runs",
         "IOPS",
         "MiB/s",
@@ -92,9 +92,9 @@ fn table(data: &Data) -> String {
         rows.push_str(&format!("<tr>{cells}</tr>\n"));
     }
     format!(
-        "<h2>Figures</h2>\n<p>Medians of the runs. The mean latency counts from submission, the rest is fio's completion latency. \
-         Of pages that the backend keeps mapped the least share of a run is shown, of time stolen \
-         from the vCPU the greatest.</p>\n\
+        "<h2>Figures</h2>\n<p>Medians of the runs. The mean latency is measured from submission, percentiles are of fio's \
+         completion latency. Pages kept mapped by the backend are those of the run that kept the smallest \
+         share, time stolen from the vCPU is that of the run that lost most.</p>\n\
          <div class=\"table\"><table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n\
          </table></div>\n{marks}"
     )

@@ -113,7 +113,7 @@ fn bars(series: &[Series], systems: &[&str]) -> Option<Figure> {
     }
     Some(Figure {
         title: "IOPS".to_owned(),
-        note: "Median of the runs; with several, the least and the greatest. What a * means stands \
+        note: "Median of the runs; with several runs, also minimum and maximum. A * is explained \
                below the table.",
         svg: svg.finish("IOPS of each job"),
         legend: legend(systems, series.iter()),
@@ -153,7 +153,7 @@ fn distribution(what: &str, group: &[&Series], systems: &[&str]) -> Option<Figur
     }
     Some(Figure {
         title: format!("Latency, {what}"),
-        note: "So many per cent of the I/Os took no longer.",
+        note: "Share of the I/Os that took no longer than this.",
         svg: svg.finish(&format!("Distribution of latencies, {what}")),
         legend: legend(systems, curves.iter().map(|(series, _)| *series)),
     })
@@ -232,7 +232,7 @@ fn by_iodepth(series: &[Series]) -> Option<Figure> {
     }
     Some(Figure {
         title: "Latency by iodepth".to_owned(),
-        note: "Mean, and what 99% of the I/Os did not exceed.",
+        note: "Mean, and 99th percentile.",
         svg: svg.finish("Latency by iodepth"),
         legend,
     })
@@ -258,7 +258,7 @@ fn over_time(logs: &[Log]) -> Option<Figure> {
     }
     Some(Figure {
         title: "IOPS over time".to_owned(),
-        note: "As the logs have it.",
+        note: "From the logs.",
         svg: svg.finish("IOPS over time"),
         legend: logs.iter().enumerate().map(|(n, log)| (color(n), log.name.clone())).collect(),
     })

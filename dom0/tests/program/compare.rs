@@ -107,7 +107,7 @@ fn a_failed_run_is_named() {
     let stack = Stack::new("a_failed_run_is_named", &emit(&report(1.0, Some("no xvdz"))));
     stack.write("peer.cpio", "an archive");
     let (code, _, stderr) = stack.run(&ARGUMENTS);
-    let expected = "ringmark: error: ringmark, run 1 of 3: the guest says: no xvdz\n";
+    let expected = "ringmark: error: ringmark, run 1 of 3: the guest reports: no xvdz\n";
     assert_eq!((code, stderr.as_str()), (Some(1), expected));
     assert!(!stack.has_domain());
 }

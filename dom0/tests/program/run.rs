@@ -105,7 +105,7 @@ const COMPARE: [&str; 4] =
 fn a_result_that_finds_no_room_is_printed() {
     let stack = Stack::new("a_result_that_finds_no_room_is_printed", &good());
     let (code, stdout, stderr) = stack.run(&["run", "job.fio", "--output=/dev/full"]);
-    let expected = "ringmark: error: its contents are on standard output instead: \
+    let expected = "ringmark: error: its contents were printed to standard output instead: \
                     cannot write /dev/full: No space left on device (os error 28)\n";
     assert_eq!((code, stderr.as_str()), (Some(1), expected));
     assert!(stdout.contains("read: IOPS=115k, BW="), "{stdout}");
@@ -201,8 +201,8 @@ fn logs_become_files() {
 fn a_guest_makes_no_files_of_its_own() {
     let stack = Stack::new("a_guest_makes_no_files_of_its_own", &logger());
     let (code, stdout, stderr) = stack.run(&["run", "job.fio"]);
-    let expected = "ringmark: error: 1 logs came of job job, 0 were asked for; \
-                    use guest and tool of one version\n";
+    let expected = "ringmark: error: job job sent 1 logs, 0 were requested; \
+                    use guest and tool of the same version\n";
     assert_eq!((code, stdout.as_str(), stderr.as_str()), (Some(1), "", expected));
     let files = fs::read_dir(&stack.0).unwrap().filter_map(Result::ok);
     let files: Vec<_> = files.map(|entry| entry.file_name().into_string().unwrap()).collect();
@@ -216,7 +216,9 @@ fn a_result_that_is_too_long_for_its_jobs_is_refused() {
     let stack = Stack::new("a_result_that_is_too_long_for_its_jobs_is_refused", &guest);
     let (code, stdout, stderr) = stack.run(&["run", "job.fio"]);
     assert_eq!((code, stdout.as_str()), (Some(1), ""));
-    assert!(stderr.contains("the console spoiled the result: it has more than 1048576 bytes"));
+    assert!(
+        stderr.contains("the result was damaged on the console: it has more than 1048576 bytes")
+    );
     assert!(!stack.has_domain());
 }
 
@@ -226,7 +228,7 @@ fn a_spoiled_result_is_none() {
     let stack = Stack::new("a_spoiled_result_is_none", &spoiled);
     let (code, stdout, stderr) = stack.run(&["run", "job.fio"]);
     assert_eq!((code, stdout.as_str()), (Some(1), ""));
-    assert!(stderr.contains("the console spoiled the result: its checksum"), "{stderr}");
+    assert!(stderr.contains("the result was damaged on the console: its checksum"), "{stderr}");
     assert!(!stack.has_domain());
 }
 
@@ -260,7 +262,7 @@ fn a_failed_run_is_a_failure_that_prints_its_figures() {
         &emit(&report(1.0, Some("no xvdz"))),
     );
     let (code, stdout, stderr) = stack.run(&["run", "job.fio"]);
-    assert_eq!((code, stderr.as_str()), (Some(1), "ringmark: error: the guest says: no xvdz\n"));
+    assert_eq!((code, stderr.as_str()), (Some(1), "ringmark: error: the guest reports: no xvdz\n"));
     assert!(stdout.contains("read: IOPS=1,"));
     assert!(!stack.has_domain());
 }
@@ -270,7 +272,7 @@ fn a_result_that_does_not_say_how_it_went_is_refused() {
     let silent = Report { ringmark: None, ..report(1.0, None) };
     let stack = Stack::new("a_result_that_does_not_say_how_it_went_is_refused", &emit(&silent));
     let (code, stdout, stderr) = stack.run(&["run", "job.fio"]);
-    let expected = "ringmark: error: the guest's result does not say whether all went well\n";
+    let expected = "ringmark: error: the guest's result does not say whether the run succeeded\n";
     assert_eq!((code, stdout.as_str(), stderr.as_str()), (Some(1), "", expected));
     assert!(!stack.has_domain());
 }
@@ -311,8 +313,8 @@ fn a_domain_of_that_name_is_left_alone() {
     stack.write("domain", "");
     let (code, _, stderr) = stack.run(&["run", "job.fio"]);
     assert_eq!(code, Some(1));
-    let expected = "ringmark: error: a domain ringmark is there already (number 7); end it with \
-                    `xl destroy ringmark`, or give yours another name with --name\n";
+    let expected = "ringmark: error: domain ringmark already exists (id 7); end it with \
+                    `xl destroy ringmark`, or choose another name with --name\n";
     assert_eq!(stderr, expected);
     assert!(stack.has_domain());
     assert!(!stack.calls().contains("create"));
@@ -360,7 +362,7 @@ fn a_guest_that_is_left_behind_is_a_failure() {
     );
     stack.write("keep", "");
     let (code, _, stderr) = stack.run(&["run", "job.fio"]);
-    let expected = format!("ringmark: {left}ringmark: error: the guest says: no xvdz\n");
+    let expected = format!("ringmark: {left}ringmark: error: the guest reports: no xvdz\n");
     assert_eq!((code, stderr), (Some(1), expected));
 }
 

@@ -128,7 +128,7 @@ impl StartUp {
         let runs = of_xl("Waiting for domain").context("xl does not wait for the guest")?;
         let lines = ConsoleLine::of(outcome, name);
         let first_io = lines.iter().find(|line| line.text.ends_with(FIRST_IO));
-        let first_io = first_io.context("no line tells of the first I/O")?;
+        let first_io = first_io.context("no line reports the first I/O")?;
         Ok(Self {
             xl_s: runs.uptime_s - create.uptime_s,
             first_io_s: first_io.uptime_s - create.uptime_s,

@@ -87,7 +87,7 @@ fn result(outcome: &Outcome, name: &str) -> Result<GuestResult> {
         format!("xl says:\n{}\n", lines.collect::<Vec<_>>().join("\n"))
     };
     let result = GuestResult::ours(outcome, name).with_context(from_xl)?;
-    result.verdict().map_err(|reason| anyhow!("the guest says: {reason}"))?;
+    result.verdict().map_err(|reason| anyhow!("the guest reports: {reason}"))?;
     ensure!(outcome.status == 0, "the guest did not end by itself; {}", from_xl());
     Ok(result)
 }

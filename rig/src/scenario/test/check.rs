@@ -120,7 +120,7 @@ pub(super) fn guest(name: &str, ramdisks: &[u32], mode: char, extra: &str) -> Gu
 pub(super) fn good_result(outcome: &Outcome, name: &str) -> Result<GuestResult> {
     let result = GuestResult::ours(outcome, name)?;
     if let Err(reason) = result.verdict() {
-        bail!("the guest says: {reason}");
+        bail!("the guest reports: {reason}");
     }
     powered_off(outcome, name)?;
     Ok(result)
@@ -160,7 +160,7 @@ fn shutdown_code<'a>(outcome: &'a Outcome, name: &str) -> Result<&'a str> {
 pub(super) fn value<'a>(outcome: &'a Outcome, key: &str) -> Result<&'a str> {
     let value = |line: &'a String| line.strip_prefix(key)?.strip_prefix('=');
     let found = outcome.lines.iter().find_map(value).map(str::trim);
-    found.filter(|text| !text.is_empty()).with_context(|| format!("the step told no {key}"))
+    found.filter(|text| !text.is_empty()).with_context(|| format!("the step printed no {key}"))
 }
 
 /// A [`value`] that is a number.

@@ -53,7 +53,7 @@ fn requests_refused() -> Check {
             says(outcome, name, &["control/shutdown", "foo", "goes on"])?;
             let refusal = says(outcome, name, &["xl save", "refused", "goes on"])?;
             ensure!(value(outcome, "node")? == "<>", "xl is left waiting for an answer");
-            ensure!(number(outcome, "save")? != 0, "xl calls the domain saved");
+            ensure!(number(outcome, "save")? != 0, "xl reports the domain as saved");
             let runtime_ms = result.job("job")?["read"]["runtime"].as_u64().unwrap_or(0);
             ensure!(runtime_ms >= 10_000, "the job ended after {runtime_ms} ms");
             powered_off(outcome, name)?;
@@ -71,12 +71,15 @@ fn paused() -> Check {
     );
     Check::new("control: xl pause in a job", 240, command)
         .with(guest(name, &[0], 'w', &reads(55)))
-        .judged("a guest that was paused for 12 s and for 35 s blames nobody", move |outcome| {
-            let result = good_result(outcome, name)?;
-            let ios = result.job("job")?["read"]["total_ios"].as_u64().unwrap_or(0);
-            ensure!(ios > 0, "no reads");
-            Ok(format!("{ios} reads"))
-        })
+        .judged(
+            "a guest that was paused for 12 s and for 35 s reports no timeout",
+            move |outcome| {
+                let result = good_result(outcome, name)?;
+                let ios = result.job("job")?["read"]["total_ios"].as_u64().unwrap_or(0);
+                ensure!(ios > 0, "no reads");
+                Ok(format!("{ios} reads"))
+            },
+        )
 }
 
 fn detached_while_held() -> Check {
@@ -133,7 +136,7 @@ fn detached_in_a_job() -> Check {
         .judged("a disk that a job uses is kept, and the console says so", move |outcome| {
             let result = good_result(outcome, name)?;
             let line = says(outcome, name, &["xvda", "xl block-detach", "when the job ends"])?;
-            ensure!(number(outcome, "detach")? != 0, "xl took the disk away from a job");
+            ensure!(number(outcome, "detach")? != 0, "xl detached the disk of a running job");
             let runtime_ms = result.job("job")?["read"]["runtime"].as_u64().unwrap_or(0);
             ensure!(runtime_ms >= 18_000, "the job ended after {runtime_ms} ms");
             powered_off(outcome, name)?;
@@ -152,7 +155,7 @@ fn unbound() -> Check {
     );
     Check::new("control: blkback is unbound in a job", 240, command)
         .with(guest(name, &[0], 'w', &reads(90)))
-        .judged("a backend that lost its driver is told with its state", move |outcome| {
+        .judged("a backend that lost its driver is reported with its state", move |outcome| {
             let error = refused(outcome, name, &["xvda", "completed none", "state Connected"])?;
             Ok(format!("\"{error}\""))
         })
@@ -166,7 +169,7 @@ fn vanished() -> Check {
     );
     Check::new("control: a backend closes in a job", 180, command)
         .with(guest(name, &[0], 'w', &reads(60)))
-        .judged("a backend that closed ends the job at once, and is told", move |outcome| {
+        .judged("a backend that closed ends the job at once, and is reported", move |outcome| {
             let error = refused(outcome, name, &["xvda", "backend went away", "Closed"])?;
             Ok(format!("\"{error}\""))
         })

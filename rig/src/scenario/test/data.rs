@@ -88,7 +88,7 @@ fn one_byte_flipped() -> Check {
         .with(guest("data-flipped", &[0], 'w', &extra))
         .judged("(c) one flipped byte is one error", |outcome| {
             let result = GuestResult::ours(outcome, "data-flipped")?;
-            ensure!(result.verdict().is_err(), "the guest says that all is well");
+            ensure!(result.verdict().is_err(), "the guest reports success");
             powered_off(outcome, "data-flipped")?;
             checked(outcome, "data-flipped", 1)
         })

@@ -118,7 +118,7 @@ fn doubtful_volume() -> Check {
     );
     Check::new("a volume older than the partition table", 120, command)
         .with(guest("doubtful", &[RAMDISK], 'r', "mode=cat filename=xvda:/many/hello"))
-        .judged("a volume older than the partition table is told of", |outcome| {
+        .judged("a volume older than the partition table is reported", |outcome| {
             good_result(outcome, "doubtful")?;
             let lines = ConsoleLine::of(outcome, "doubtful");
             let told = lines.iter().find(|line| line.text.contains("may be stale"));

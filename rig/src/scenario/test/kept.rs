@@ -53,7 +53,7 @@ fn judge(outcome: &Outcome, name: &str, limit: u64) -> Result<String> {
     // is 0.
     let told: Vec<u64> = value(outcome, "pg")?
         .split(' ')
-        .map(|number| number.parse().context("blkback's figure is no number"))
+        .map(|number| number.parse().context("blkback's figure is not a number"))
         .collect::<Result<_>>()?;
     let blkback = told.iter().rev().find(|&&pages| pages != 0).context("blkback kept nothing")?;
     ensure!(kept == *blkback, "the guest counts {kept} pages, blkback {blkback} of {told:?}");
@@ -65,14 +65,17 @@ fn judge(outcome: &Outcome, name: &str, limit: u64) -> Result<String> {
 
     let lines = ConsoleLine::of(outcome, name);
     let says = |text: &str| lines.iter().any(|line| line.text.contains(text));
-    ensure!(says("grants persistent (backend offers to keep pages mapped)"), "no offer is told");
+    ensure!(
+        says("grants persistent (backend offers to keep pages mapped)"),
+        "the backend's offer is not reported"
+    );
     let warning = "of which Linux's backend keeps 1056 mapped unless max_persistent_grants";
     ensure!(says(warning), "no warning before the job");
     let mark = format!("* large persistent: the backend keeps {kept} of {used} pages mapped");
     ensure!(says(&mark) != all_kept, "the table is marked wrongly");
     let anew_line = lines.iter().find(|line| line.text.contains("grants per-request"));
     let quiet = anew_line.is_some_and(|line| line.text.ends_with("grants per-request"));
-    ensure!(quiet && anew.pages_used.is_none(), "a job per request tells of pages kept");
+    ensure!(quiet && anew.pages_used.is_none(), "a job with per-request grants reports pages kept");
     Ok(format!("{kept} of {used}, as blkback counts; {:.0} IOPS", iops(&report)))
 }
 

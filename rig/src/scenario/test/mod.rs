@@ -76,7 +76,7 @@ fn cost(rig: &Rig) -> Result<String> {
     let differences = known.differences(&measured);
     ensure!(
         differences.is_empty(),
-        "{}; if there is a reason, tell it in the commit, with the baseline of \
+        "{}; if the change is intended, explain it in the commit, together with the baseline of \
          `./run.sh compare --deterministic --all --save-baseline`",
         differences.join("; ")
     );

@@ -83,14 +83,14 @@ fn unread_console() -> Check {
     );
     Check::new("in and out: a console that nobody reads", 2 * LIMIT_S + 60, command)
         .with(guest("unread", &[0], 'r', extra))
-        .judged("a console that nobody reads costs one wait", |outcome| {
+        .judged("an unread console costs one wait", |outcome| {
             let status = number(outcome, "status")?;
             ensure!(status == 0, "the guest was not done within {LIMIT_S} s: status {status}");
             let lines = ConsoleLine::of(outcome, "unread");
             let status = lines.iter().find(|line| line.text.starts_with("Jobs: "));
             let status = status.context("it showed no status line")?;
             let xl = ConsoleLine::of(outcome, "xl");
-            let end = xl.last().context("xl says nothing")?;
+            let end = xl.last().context("xl printed nothing")?;
             Ok(format!("over {:.0} s after its reader", end.uptime_s - status.uptime_s))
         })
 }

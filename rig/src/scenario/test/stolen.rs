@@ -22,7 +22,7 @@ pub(super) fn checks() -> Vec<Check> {
     );
     let check = Check::new("a guest that is paused in a job", 180, command)
         .with(guest(NAME, &[0], 'w', extra))
-        .judged("(X11) time stolen from the vCPU is told", judge);
+        .judged("(X11) time stolen from the vCPU is reported", judge);
     vec![check]
 }
 

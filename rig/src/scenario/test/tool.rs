@@ -75,7 +75,7 @@ fn wrong_job() -> Check {
         |outcome| {
             ended(outcome, 2)?;
             let told = outcome.lines.iter().find(|line| line.starts_with("ringmark: error: "));
-            let told = told.context("it tells no error")?;
+            let told = told.context("it reports no error")?;
             ensure!(told.contains("line 3") && told.contains("iodeph"), "{told}");
             Ok(told.clone())
         },
