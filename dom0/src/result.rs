@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
-use dom0::fio::{self, LogFile, log_names};
+use fio_output::{LogFile, log_names};
 use guest_protocol::Deframer;
 use results::Report;
 
@@ -83,10 +83,10 @@ pub fn failure(report: &Report) -> Option<&str> {
 /// A report in these forms, one after the other.
 pub fn print(report: &Report, formats: &[Format]) -> String {
     let print = |format: &Format| match format {
-        Format::Normal => fio::normal(report),
-        Format::Json => fio::json(report),
-        Format::JsonPlus => fio::json_plus(report),
-        Format::Terse => fio::terse(report),
+        Format::Normal => fio_output::normal(report),
+        Format::Json => fio_output::json(report),
+        Format::JsonPlus => fio_output::json_plus(report),
+        Format::Terse => fio_output::terse(report),
     };
     let mut texts: Vec<String> = formats.iter().map(print).collect();
     texts.iter_mut().filter(|text| !text.ends_with('\n')).for_each(|text| text.push('\n'));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use clap::{Args, ValueEnum};
-use dom0::fio::take_logs;
+use fio_output::take_logs;
 
 use crate::Usage;
 use crate::guest::Config;

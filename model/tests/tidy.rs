@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Whom each crate may depend on; nobody may be missing.
-const ORDER: [(&str, &[&str]); 18] = [
+const ORDER: [(&str, &[&str]); 19] = [
     ("xen-abi", &[]),
     ("newfs", &[]),
     ("fs", &["newfs"]),
@@ -48,13 +48,14 @@ const ORDER: [(&str, &[&str]); 18] = [
             "xen-abi",
         ],
     ),
-    ("dom0", &["results", "fio-job", "guest-protocol"]),
+    ("fio-output", &["results", "fio-job"]),
+    ("dom0", &["fio-output", "results", "fio-job", "guest-protocol"]),
     ("rig", &["results", "guest-protocol"]),
     ("qemu-count", &[]),
 ];
 
 /// Crates that tests of a crate may depend on besides: never linked into what it builds.
-const TESTS: [(&str, &str); 1] = [("dom0", "model")];
+const TESTS: [(&str, &str); 1] = [("fio-output", "model")];
 
 /// Files, and directories with all below them, that may hold `unsafe` code.
 const UNSAFE_HOMES: [&str; 17] = [

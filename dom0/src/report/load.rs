@@ -150,7 +150,7 @@ mod tests {
     use super::*;
     use crate::compare::Run;
     use crate::figures::sample;
-    use dom0::fio::json_plus;
+    use fio_output::json_plus;
 
     #[test]
     fn runs_of_one_job_are_put_together() {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use dom0::fio::json_plus;
+use fio_output::json_plus;
 use results::{Extra, Latency, Report};
 
 use crate::stack::{Stack, report};

@@ -1,5 +1,6 @@
 //! A [`Report`](results::Report) printed as fio prints it: `normal`, `terse`, `json` and `json+`,
-//! and its logs as fio's files.
+//! and its logs as fio's files. For hosts only: a guest prints none of them.
+#![forbid(unsafe_code)]
 
 mod json;
 mod logs;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use dom0::fio::{LogFile, json, json_plus, take_logs};
+use fio_output::{LogFile, json, json_plus, take_logs};
 use model::report;
 
 /// Runs one of Debian's Python programs and gives what it prints.

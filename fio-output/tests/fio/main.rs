@@ -6,7 +6,6 @@ mod text;
 
 use std::process::Command;
 
-use dom0::fio;
 use results::{Extra, Histogram, JobReport, Latency, Report};
 
 /// Runs of fio that show each part of its output.
@@ -62,17 +61,17 @@ fn what_fio_prints_of_a_run_we_print_of_its_json() {
     for arguments in RUNS {
         let theirs = run_fio(arguments, "json+,terse,normal");
         let mut report = Report::from_json(&theirs.json).expect(arguments);
-        assert_eq!(fio::json_plus(&report), theirs.json, "{arguments}");
+        assert_eq!(fio_output::json_plus(&report), theirs.json, "{arguments}");
         if let Some((_, numjobs)) = arguments.split_once("--numjobs=") {
             // fio's JSON does not tell how many jobs a group has.
             let members = numjobs[..1].parse().expect("a digit");
             report.jobs[0].ringmark = Some(Extra { members, ..Extra::default() });
         }
-        text::assert_alike(&fio::terse(&report), &theirs.terse);
+        text::assert_alike(&fio_output::terse(&report), &theirs.terse);
         // A guest has no processes, and fio takes the time once more.
         let until_pid = |line: &str| line.split(": pid=").next().unwrap_or_default().to_owned();
         let plain = |text: &str| text.lines().map(until_pid).collect::<Vec<_>>().join("\n");
-        text::assert_alike(&plain(&fio::normal(&report)), &plain(&theirs.normal));
+        text::assert_alike(&plain(&fio_output::normal(&report)), &plain(&theirs.normal));
     }
 }
 
@@ -81,11 +80,11 @@ fn json_is_json_plus_without_bins() {
     for arguments in [RUNS[0], RUNS[3], RUNS[6]] {
         let theirs = run_fio(arguments, "normal,json").json;
         let report = Report::from_json(&theirs).expect(arguments);
-        assert_eq!(fio::json(&report), theirs);
-        assert_eq!(fio::json_plus(&report), theirs);
+        assert_eq!(fio_output::json(&report), theirs);
+        assert_eq!(fio_output::json_plus(&report), theirs);
     }
     let report = Report::from_json(&run_fio(RUNS[0], "normal,json+").json).expect("JSON");
-    let plain = Report::from_json(&fio::json(&report)).expect("JSON");
+    let plain = Report::from_json(&fio_output::json(&report)).expect("JSON");
     let bins = |report: &Report| -> usize {
         report.jobs.iter().flat_map(latencies).map(|latency| latency.bins.len()).sum()
     };

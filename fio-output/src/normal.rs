@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 
 use results::{Extra, Group, JobReport as Job, Latency, Pairs, Report, Side};
 
-use super::number::{both, short};
+use crate::number::{both, short};
 
 /// The jobs, and what each group did.
 pub fn normal(report: &Report) -> String {

@@ -4,7 +4,7 @@
 use results::{Latency, Report};
 
 /// Returns a report as fio's `--output-format=json+`, with the logs that
-/// [`take_logs`](super::take_logs) has left.
+/// [`take_logs`](crate::take_logs) has left.
 pub fn json_plus(report: &Report) -> String {
     laid_out(&compact(report))
 }

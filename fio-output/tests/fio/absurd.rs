@@ -1,7 +1,7 @@
 //! A guest that lies about its figures: every form prints them, none fails.
 
-use dom0::fio::{json, json_plus, normal, take_logs, terse};
 use fio_job::{Direction, Job};
+use fio_output::{json, json_plus, normal, take_logs, terse};
 use results::{Counters, Done, JobResult, PagesKept, Report, Stolen, emit};
 use serde_json::Value;
 
