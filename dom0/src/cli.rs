@@ -26,10 +26,10 @@ enum Command {
 }
 
 impl Cli {
-    /// Does what was asked for.
+    /// Runs the command.
     ///
     /// # Errors
-    /// What stopped it.
+    /// Error of the command.
     pub fn run(self) -> Result<()> {
         match self.command {
             Command::Run(run) => run.run(),

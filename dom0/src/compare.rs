@@ -87,7 +87,7 @@ pub struct Run {
 }
 
 impl Compare {
-    /// Does it.
+    /// Runs the comparison and prints its table.
     ///
     /// # Errors
     /// When a guest or its job fails; when the results do not match.
@@ -153,7 +153,7 @@ fn summary(all: &[Figures]) -> String {
 /// A figure of a job.
 type Figure = fn(&Figures) -> Option<f64>;
 
-/// What the table tells of each job and direction.
+/// Rows of the table for each job and direction.
 const FIGURES: [(&str, Figure); 4] = [
     ("IOPS", |side| Some(side.iops)),
     ("bandwidth, MiB/s", |side| Some(side.bytes_per_second / f64::from(1 << 20))),

@@ -6,7 +6,7 @@ use results::{Extra, JobReport, Report, Side};
 
 use crate::result;
 
-/// What a job did in one direction.
+/// Figures of a job in one direction.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figures {
     /// `jobname`.
@@ -26,17 +26,17 @@ pub struct Figures {
     pub bins: Vec<(f64, u64)>,
     /// `iodepth=`, 1 unless the job has it.
     pub iodepth: u32,
-    /// What kind of I/O: `randread 4k`, as the job's options spell it.
+    /// Kind of I/O, as the job's options spell it: `randread 4k`.
     pub kind: String,
-    /// How pages were granted; empty in fio's own reports.
+    /// Grant mode; empty in fio's own reports.
     pub grants: String,
     /// Pages that the backends kept mapped, of those that the I/Os used, if that was counted.
     pub kept: Option<(u64, u64)>,
-    /// What was stolen of the vCPU's time, in nanoseconds and in per cent, if that is known.
+    /// Time stolen from the vCPU, in nanoseconds and in per cent, if it is known.
     pub stolen: Option<(u64, f64)>,
 }
 
-/// What speaks most against the figures of some runs of one job.
+/// Strongest reasons to doubt the figures of some runs of one job.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Doubts {
     /// The least share of pages kept.
@@ -46,7 +46,7 @@ pub struct Doubts {
 }
 
 impl Doubts {
-    /// Those about these runs.
+    /// Returns the reasons to doubt these runs.
     pub fn about<'a>(runs: impl Iterator<Item = &'a Figures> + Clone) -> Self {
         let share = |&(kept, used): &(u64, u64)| kept as f64 / used.max(1) as f64;
         let kept = runs.clone().filter_map(|run| run.kept).filter(|(_, used)| *used != 0);
@@ -58,7 +58,7 @@ impl Doubts {
         }
     }
 
-    /// What is to be said beside the figures, a line for each; none if all is well.
+    /// Returns the notes to print below the figures, one line each; empty if there are none.
     pub fn marks(&self) -> Vec<String> {
         let extra = Extra {
             backend_pages_kept: self.kept.map(|(kept, _)| kept),
@@ -72,7 +72,7 @@ impl Doubts {
 }
 
 impl Figures {
-    /// Those of each job's directions that did any I/O, in order.
+    /// Returns the figures of each job's directions that did any I/O, in order.
     ///
     /// # Errors
     /// When the run or a job failed, or none did any I/O.

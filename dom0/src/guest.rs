@@ -10,7 +10,7 @@ use crate::xl;
 
 /// Most disks: the letters of `xvda` to `xvdz`.
 const DISKS_MAX: usize = 26;
-/// How long xenconsoled may take to give a new domain its terminal.
+/// Longest time that xenconsoled may take to give a new domain its terminal.
 const TERMINAL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A PVH guest as `xl create` takes it (xl.cfg(5)).
@@ -20,11 +20,11 @@ pub struct Config {
     pub name: String,
     /// Its kernel.
     pub kernel: PathBuf,
-    /// What is loaded beside the kernel.
+    /// Boot module that is loaded beside the kernel.
     pub ramdisk: Option<PathBuf>,
     /// Its memory in MiB.
     pub memory_mib: u32,
-    /// How many processors it sees.
+    /// Number of vCPUs.
     pub vcpus: u32,
     /// The processors that it may run on, in xl's words.
     pub cpus: Option<String>,
@@ -120,7 +120,7 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// Makes the domain; it waits to be let go.
+    /// Creates the domain, paused.
     ///
     /// # Errors
     /// When there is one of that name already, or `xl` can't make it.
@@ -162,7 +162,7 @@ impl Guest {
         xl::run("xenstore-write", &words).map(drop)
     }
 
-    /// Opens its console.
+    /// Opens the console.
     ///
     /// # Errors
     /// When it gets none in time.
@@ -182,7 +182,7 @@ impl Guest {
         }
     }
 
-    /// Lets it go.
+    /// Unpauses the domain.
     ///
     /// # Errors
     /// xl's.
@@ -190,7 +190,7 @@ impl Guest {
         xl::run("xl", &["unpause", &self.id.to_string()]).map(drop)
     }
 
-    /// What has become of it.
+    /// Returns the state of the domain.
     ///
     /// # Errors
     /// xl's.
@@ -198,7 +198,7 @@ impl Guest {
         xl::state(self.id)
     }
 
-    /// Ends it, unless somebody else did.
+    /// Destroys the domain, unless it is gone already.
     ///
     /// # Errors
     /// xl's: the domain may still be there.

@@ -20,7 +20,7 @@ const LINKS_MAX: usize = 40;
 /// Names for a file beside another that are tried.
 const NAMES_MAX: u32 = 100;
 
-/// Where a text is to go.
+/// Destination of a text.
 #[derive(Debug)]
 pub struct Output {
     /// As it was named; standard output if it was not.
@@ -30,9 +30,9 @@ pub struct Output {
 
 #[derive(Debug)]
 enum Target {
-    /// What this program has open: standard output or standard error.
+    /// Standard output or standard error of this program.
     Open(File),
-    /// What is not replaced: no regular file, or one in a directory that takes no other.
+    /// A file that is not replaced: not a regular one, or in a directory that takes no new file.
     InPlace(File),
     Beside(Beside),
 }

@@ -16,9 +16,9 @@ use cpio::{NewcBuilder, write_cpio};
 
 use crate::session::{Line, Reader};
 
-/// What begins the line with the result.
+/// Prefix of the line with the result.
 const MARK: &str = "peer-result: ";
-/// Where the initramfs looks for its job.
+/// Path of the job in the initramfs.
 const JOB: &str = "job.fio";
 /// A file's mode in an archive, with its permissions.
 const REGULAR_FILE: u32 = 0o100_644;
@@ -51,7 +51,7 @@ impl Initramfs {
     /// Makes it in the directory for temporary files.
     ///
     /// # Errors
-    /// Those of the files.
+    /// Errors of the files.
     pub fn new(base: &Path, job: &str) -> Result<Self> {
         let name = format!("ringmark-peer-{}.cpio", std::process::id());
         let path = env::temp_dir().join(name);
@@ -69,7 +69,7 @@ impl Initramfs {
         Ok(made)
     }
 
-    /// Where it is.
+    /// Returns its path.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -66,7 +66,7 @@ impl Plan {
     }
 }
 
-/// What a job takes at most, from the start of those that it runs with, if it says so.
+/// Returns the longest time of a job, from the start of its stage, if it has a limit.
 fn time_ns(job: &Job) -> Option<u64> {
     let parts = [job.runtime_ns?, job.pace.start_delay_ns, job.pace.ramp_ns];
     (!job.reads_back()).then(|| parts.into_iter().fold(0, u64::saturating_add))

@@ -15,7 +15,7 @@ use crate::printable;
 use crate::session::{Line, Reader};
 use crate::status::eprint_line;
 
-/// How a result is printed (fio's `--output-format`).
+/// Form of a printed result (fio's `--output-format`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// Text for reading.
@@ -29,14 +29,14 @@ pub enum Format {
     Terse,
 }
 
-/// Reads our guest's console.
+/// Reader of a ringmark guest's console.
 #[derive(Debug)]
 pub struct OurReader {
     deframer: Deframer,
 }
 
 impl OurReader {
-    /// Of a guest that does this.
+    /// Creates a reader that bounds the result by the guest's plan.
     pub fn new(plan: &Plan) -> Self {
         Self { deframer: Deframer::new(plan.result_bytes_max()) }
     }

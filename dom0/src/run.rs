@@ -18,7 +18,7 @@ use crate::setting;
 use crate::signals::SignalListener;
 use crate::status::Eta;
 
-/// How the job gets to the guest.
+/// Way of the job to the guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Delivery {
     /// Through xenstore, before the guest runs.
@@ -27,7 +27,7 @@ pub enum Delivery {
     Module,
 }
 
-/// What makes a guest.
+/// Options of a guest.
 #[derive(Args, Debug)]
 pub struct GuestOptions {
     /// Disk to measure: phy:/dev/vg/lv, or a full disk specification of xl: phy:/dev/vg/lv,xvda,r
@@ -64,12 +64,12 @@ pub struct GuestOptions {
 }
 
 impl GuestOptions {
-    /// How many disks the guest has.
+    /// Returns the number of disks of the guest.
     pub fn disk_count(&self) -> usize {
         self.disks.len()
     }
 
-    /// How long a guest may take for this.
+    /// Returns the longest time for a guest with this plan.
     pub fn time_limit(&self, plan: &Plan) -> Option<Duration> {
         let asked = self.timeout.map(|seconds| Duration::from_secs(seconds.into()));
         asked.or_else(|| plan.time_limit())
@@ -122,7 +122,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// Does it.
+    /// Runs the job and prints its result.
     ///
     /// # Errors
     /// [`Usage`]; what kept the guest from a result; what the result says went wrong.

@@ -7,7 +7,7 @@ use guest_protocol::CommandLine;
 /// run other jobs than those that were read here.
 ///
 /// # Errors
-/// What to do instead.
+/// Advice what to do instead.
 pub fn parse(text: &str) -> Result<String, &'static str> {
     let mut count = 0;
     for (key, value) in assignments(text) {
@@ -60,7 +60,7 @@ fn outside_strings(wanted: char) -> impl FnMut(char) -> bool {
     }
 }
 
-/// What is in a string. Any other value stays as it is.
+/// Returns the contents of a string; any other value is returned as it is.
 fn unquoted(value: &str) -> &str {
     let within = |mark| value.strip_prefix(mark)?.strip_suffix(mark);
     within('"').or_else(|| within('\'')).unwrap_or(value)

@@ -63,7 +63,7 @@ pub fn domid(name: &str) -> Result<Option<u32>> {
     Ok(id.filter(|_| output.status.success()))
 }
 
-/// What has become of a domain.
+/// Returns the state of a domain.
 ///
 /// # Errors
 /// When `xl` can't be run, fails for another reason than that there is no such domain, or its list

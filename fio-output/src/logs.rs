@@ -10,7 +10,7 @@ use results::{JobLog, Report, Sample};
 /// One of fio's log files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogFile {
-    /// Such as `job_bw.1.log`: letters, digits, `-`, `_` and `.`, as the job asks for.
+    /// Name such as `job_bw.1.log`: letters, digits, `-`, `_` and `.`, as the job asks for.
     pub name: String,
     /// A line for each sample: milliseconds, value, direction, and zeros for the size of a block
     /// and the priority, which a mean has not.
@@ -19,9 +19,9 @@ pub struct LogFile {
     pub dropped: u64,
 }
 
-/// What of a sample a file holds, if anything.
+/// Function that returns the value of a sample for a file, if there is one.
 type Value = fn(&Sample) -> Option<u64>;
-/// What a log's files are called for, and what they hold.
+/// Part of a log file's name, and the value that the file holds.
 type Kind = (&'static str, Value);
 
 /// By [`Reporting::logs`](fio_job::Reporting::logs): KiB a second, I/Os a second, nanoseconds.
@@ -31,7 +31,7 @@ const KINDS: [&[Kind]; 3] = [
     &[("lat", latency_ns), ("clat", latency_ns)],
 ];
 
-/// Where nothing was done there is no latency.
+/// Returns the mean latency; a window without I/Os has none.
 fn latency_ns(sample: &Sample) -> Option<u64> {
     (sample.latency_ns != 0).then_some(sample.latency_ns)
 }
@@ -86,13 +86,13 @@ pub fn take_logs(report: &mut Report, jobs: &[Job]) -> Result<Vec<LogFile>, Logs
     Ok(files)
 }
 
-/// What the files are called that these jobs ask for, in the order of [`take_logs`].
+/// Returns the names of the files that these jobs ask for, in the order of [`take_logs`].
 pub fn log_names(jobs: &[Job]) -> Vec<String> {
     let names = jobs.iter().zip(1..).flat_map(|(job, number)| names_of_job(job, number));
     names.map(|(name, _)| name).collect()
 }
 
-/// The files that a job asks for, and what of a sample they hold.
+/// Returns the names of the files that a job asks for, and the value of a sample in each.
 fn names_of_job(job: &Job, number: usize) -> impl Iterator<Item = (String, Value)> {
     let wanted = job.reporting.logs.iter().zip(KINDS);
     let wanted = wanted.filter_map(|(prefix, kinds)| Some((prefix.as_ref()?, kinds)));
@@ -130,7 +130,7 @@ mod tests {
     use fio_job::parse_file;
     use results::{Extra, JobReport, Log};
 
-    /// What a group of so many jobs sends.
+    /// Returns the report of a group with this number of jobs.
     fn group(members: u64, logs: Vec<JobLog>) -> JobReport {
         let ringmark = Some(Extra { members, logs, ..Extra::default() });
         JobReport { jobname: "a".into(), ringmark, ..JobReport::default() }

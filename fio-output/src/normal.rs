@@ -7,7 +7,7 @@ use results::{Extra, Group, JobReport as Job, Latency, Pairs, Report, Side};
 
 use crate::number::{both, short};
 
-/// The jobs, and what each group did.
+/// Returns the jobs, and the totals of each group.
 pub fn normal(report: &Report) -> String {
     let mut text = String::from("\n");
     write_report(&mut text, report).expect("a String takes all");
@@ -97,7 +97,7 @@ fn write_job(text: &mut String, job: &Job, time: &str) -> fmt::Result {
     Ok(())
 }
 
-/// What fio does not know, of what bears on the figures.
+/// Writes what fio does not have and a reader of the figures must know.
 fn write_extra(text: &mut String, extra: &Extra) -> fmt::Result {
     let kept = extra.backend_pages_kept.zip(extra.pages_used);
     let kept = kept.map(|(kept, used)| format!("pages kept={kept}/{used}"));
@@ -240,7 +240,7 @@ fn write_group(text: &mut String, name: &str, group: &Group) -> fmt::Result {
     )
 }
 
-/// strerror(3), for what a job can have.
+/// Returns strerror(3)'s text for the errors that a job can have.
 fn name_of(errno: i32) -> &'static str {
     match errno {
         0 => "Success",

@@ -7,7 +7,7 @@ use results::{Group, JobReport as Job, Latency, Pairs, Report, Side};
 /// Fields that a line keeps for percentiles.
 const PERCENTILES_MAX: usize = 20;
 
-/// A line for each job.
+/// Returns a line for each job.
 pub fn terse(report: &Report) -> String {
     let mut text = String::new();
     for job in &report.jobs {
@@ -48,7 +48,7 @@ fn write_job(text: &mut String, report: &Report, job: &Job) -> fmt::Result {
     Ok(())
 }
 
-/// Those of the whole latency, if there are any.
+/// Returns the percentiles of the whole latency, if there are any, else of the completion.
 fn percentiles(side: &Side) -> &Pairs<String, u64> {
     let whole = &side.lat_ns.percentile;
     if whole.is_empty() { &side.clat_ns.percentile } else { whole }

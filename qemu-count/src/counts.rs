@@ -1,4 +1,4 @@
-//! Whose an instruction is.
+//! Attribution of instructions to Xen, dom0 and guests.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -25,7 +25,7 @@ pub struct Counts {
     pub entries: AtomicU64,
 }
 
-/// What is known of a block of code when it is translated.
+/// Facts about a block of code, known when it is translated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Block {
     instructions: u32,

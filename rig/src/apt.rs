@@ -16,7 +16,7 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// apt's programs with one set of sources.
 pub(crate) struct Apt {
-    /// What they read behind the host's configuration.
+    /// Configuration that they read after the host's.
     configuration: Option<PathBuf>,
 }
 
@@ -51,7 +51,7 @@ impl Apt {
     /// Runs one of apt's programs in a directory and gives its output.
     ///
     /// # Errors
-    /// What it complains of.
+    /// Failure of the program, with its error messages.
     pub(crate) fn run<S: AsRef<OsStr>>(
         &self,
         program: &str,

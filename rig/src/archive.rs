@@ -64,7 +64,7 @@ impl Archive {
     /// Writes the archive with its trailer.
     ///
     /// # Errors
-    /// Those of the writer.
+    /// Errors of the writer.
     pub(crate) fn write(self, output: &mut impl Write) -> Result<()> {
         let inputs = self.entries.into_iter().zip(1..).map(|((path, (mode, content)), ino)| {
             (NewcBuilder::new(&path).mode(mode).ino(ino), Cursor::new(content))

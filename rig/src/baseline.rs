@@ -41,7 +41,7 @@ impl Baseline {
         fs::write(Path::new(PATH), text + "\n").with_context(|| format!("cannot write {PATH}"))
     }
 
-    /// What of `measured` is beyond the tolerance, above or below, or not known here; a line each.
+    /// Returns a line for each figure of `measured` beyond the tolerance or without a baseline.
     pub(crate) fn differences(&self, measured: &Self) -> Vec<String> {
         let line = |(name, &figure): (&String, &f64)| {
             let Some(&known) = self.0.get(name) else {

@@ -36,7 +36,7 @@ impl Cache {
     /// The directory of entry `name`, filled by `build` if there is none yet.
     ///
     /// # Errors
-    /// Those of `build`, which leave no entry, and those of the file system.
+    /// Errors of `build`, which leave no entry, and of the file system.
     pub(crate) fn entry(
         &self,
         name: &str,
@@ -61,7 +61,7 @@ impl Cache {
     /// Removes every entry.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Errors of the file system.
     pub(crate) fn clear(&self) -> Result<()> {
         let _lock = self.lock()?;
         for entry in fs::read_dir(&self.root)? {

@@ -95,10 +95,10 @@ enum Only {
 }
 
 impl Cli {
-    /// Does what was asked for.
+    /// Runs the command.
     ///
     /// # Errors
-    /// What stopped it.
+    /// Error of the command.
     pub(crate) fn run(self) -> Result<ExitCode> {
         let rig = Rig::open()?;
         match self.command.unwrap_or(Command::Run { options: Vec::new() }) {

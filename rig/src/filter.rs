@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-/// What the formats' files begin with, and the programs for them.
+/// Magic bytes of each format, and the program that unpacks it.
 const PROGRAMS: [(&[u8], &str); 3] =
     [(b"\x1f\x8b", "gzip"), (b"\xfd7zXZ\0", "xz"), (b"\x28\xb5\x2f\xfd", "zstd")];
 

@@ -24,7 +24,7 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    /// Where dom0 has the configuration: `dom0/lib.sh` looks there.
+    /// Returns the path of the configuration in dom0, at which `dom0/lib.sh` looks.
     pub(crate) fn path(&self) -> String {
         format!("/guests/{}.cfg", self.name)
     }
@@ -80,7 +80,7 @@ impl<'a> ConsoleLine<'a> {
         Some(Self { name, uptime_s: uptime.parse().ok()?, text: text.trim_end() })
     }
 
-    /// Those of a guest (or of xl) among the lines of a step.
+    /// Returns the lines of a guest (or of xl) among the lines of a step.
     pub(crate) fn of(outcome: &'a Outcome, name: &str) -> Vec<Self> {
         let lines = outcome.lines.iter().filter_map(|line| Self::parse(line));
         lines.filter(|line| line.name == name).collect()

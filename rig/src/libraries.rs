@@ -10,7 +10,7 @@ use goblin::elf::Elf;
 
 use crate::archive::Archive;
 
-/// Where every library goes: the dynamic linker's first default directory.
+/// Directory of every library: the dynamic linker's first default.
 const DIRECTORY: &str = "/lib/x86_64-linux-gnu";
 const LINKER: &str = "/lib64/ld-linux-x86-64.so.2";
 

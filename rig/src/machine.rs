@@ -18,7 +18,7 @@ use crate::qemu::{self, Qemu};
 use crate::ramdisk::Ramdisks;
 use crate::steps::{self, Outcome, Report, Seen, Step};
 
-/// What the machine's time is made of.
+/// Source of the machine's time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Clock {
     /// The host's clock; two CPUs, one for dom0 and one for the guests.
@@ -29,7 +29,7 @@ pub(crate) enum Clock {
 }
 
 impl Clock {
-    /// How many times longer than by the wall clock a deadline must be.
+    /// Returns the factor by which a deadline must be longer than by the wall clock.
     fn patience(self) -> u32 {
         match self {
             Self::Wall => 1,
@@ -43,9 +43,9 @@ impl Clock {
     }
 }
 
-/// How long Xen and dom0 may take to start.
+/// Longest time for the start of Xen and dom0.
 const BOOT: Duration = Duration::from_secs(120);
-/// How long QEMU may take to end after dom0 has said that all is done.
+/// Longest time for the end of QEMU after dom0's last report.
 const POWER_OFF: Duration = Duration::from_secs(30);
 
 /// The features that QEMU 7.2 gets wrong under SVM are off: SMAP and SMEP checks kill a PV dom0,
@@ -64,15 +64,15 @@ pub(crate) type Watch<'a> = &'a mut dyn FnMut(usize, Seen) -> Result<()>;
 
 /// A machine that is ready to boot.
 pub(crate) struct Machine<'a> {
-    /// What to boot.
+    /// Image to boot.
     pub(crate) image: &'a Image,
     /// Its notion of time.
     pub(crate) clock: Clock,
     /// Its memory in MiB, for Xen, dom0 and all guests. The host gives it when it is touched.
     pub(crate) memory_mib: u32,
-    /// Where it leaves its files, the log among them.
+    /// Directory of its files, the log among them.
     pub(crate) directory: PathBuf,
-    /// What dom0 has to serve.
+    /// Ramdisks that dom0 serves.
     pub(crate) ramdisks: Ramdisks,
     /// The plugin that counts instructions, if they are to be counted.
     pub(crate) counter: Option<PathBuf>,
@@ -81,12 +81,12 @@ pub(crate) struct Machine<'a> {
 }
 
 impl Machine<'_> {
-    /// What Xen and dom0's kernel say.
+    /// Returns the path of the log of Xen and dom0's kernel.
     pub(crate) fn log(&self) -> PathBuf {
         self.directory.join("console.log")
     }
 
-    /// What the plugin has counted so far.
+    /// Returns the counts of the plugin so far.
     ///
     /// # Errors
     /// When there is no plugin, or it has not started yet.

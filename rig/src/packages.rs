@@ -15,7 +15,7 @@ use crate::progress::Progress;
 /// Depends on the newest kernel package, which has its version in its name.
 const KERNEL: &str = "linux-image-amd64";
 
-/// What an image takes files from, besides the kernel.
+/// Packages from which an image takes files, besides the kernel.
 pub(crate) struct Selection {
     /// The suite of Debian; none for that of the host's own sources.
     pub(crate) suite: Option<&'static str>,

@@ -1,4 +1,4 @@
-//! What the user sees. On stderr: a line for each stage, with the time since the program began.
+//! Progress for the user. On stderr: a line for each stage, with the time since the start.
 
 use std::time::Instant;
 

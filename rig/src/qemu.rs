@@ -67,7 +67,7 @@ impl Qemu {
         }
     }
 
-    /// How it ended, after its last line.
+    /// Returns its exit status, after its last line.
     ///
     /// # Errors
     /// When the system cannot tell.

@@ -1,9 +1,9 @@
 //! The disks that dom0 serves: ramdisks (brd), /dev/ram0 and on.
 
-/// How many, and of what kind.
+/// Number and kind of ramdisks.
 #[derive(Clone, Copy)]
 pub(crate) struct Ramdisks {
-    /// How many.
+    /// Number of ramdisks.
     pub(crate) count: u32,
     /// The size of each.
     pub(crate) mib: u32,
@@ -16,7 +16,7 @@ impl Ramdisks {
     /// The one that is measured.
     pub(crate) const MEASURED: Self = Self { count: 1, mib: 256, filled: true };
 
-    /// What dom0's init reads.
+    /// Returns the text that dom0's init reads.
     pub(crate) fn settings(self) -> String {
         let Self { count, mib, filled } = self;
         let fill = if filled { "yes" } else { "" };

@@ -8,12 +8,12 @@ use serde_json::Value;
 use crate::guest::ConsoleLine;
 use crate::steps::Outcome;
 
-/// What all lines of our guest's result begin with.
+/// Prefix of all lines of our guest's result.
 pub(crate) const OURS: &str = "ringmark-result";
-/// What the line with the Linux guest's result begins with.
+/// Prefix of the line with the Linux guest's result.
 pub(crate) const PEER: &str = "peer-result:";
 
-/// What a guest says it did.
+/// Result of a guest.
 pub(crate) struct GuestResult {
     /// The whole object.
     pub(crate) json: Value,
@@ -78,7 +78,7 @@ impl GuestResult {
             .with_context(|| format!("the result has no job {name}"))
     }
 
-    /// What was stolen of a job's time from our guest's vCPU, in per cent; 0 where it is not told.
+    /// Returns the share of a job's time stolen from our vCPU, in per cent; 0 if not reported.
     ///
     /// # Errors
     /// When there is no such job.

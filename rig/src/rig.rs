@@ -1,4 +1,4 @@
-//! What every scenario needs: the cache, the built guest, a directory for the run's files.
+//! Resources of every scenario: the cache, the built guest, a directory for the run's files.
 
 use std::env;
 use std::fs::{self, File, TryLockError};
@@ -16,15 +16,15 @@ use crate::machine::{Clock, Machine};
 use crate::progress::Progress;
 use crate::ramdisk::Ramdisks;
 
-/// Where dom0 has our guest's kernel.
+/// Path of our guest's kernel in dom0.
 pub(crate) const GUEST_KERNEL: &str = "/guests/ringmark";
 
-/// Where dom0 has its tool.
+/// Path of the tool in dom0.
 const TOOL: &str = "/usr/bin/ringmark";
 
 /// The rig's surroundings.
 pub(crate) struct Rig {
-    /// What is costly to make.
+    /// Cache of everything that is costly to make.
     pub(crate) cache: Cache,
     /// The voice.
     pub(crate) progress: Progress,

@@ -13,11 +13,11 @@ use crate::archive::Archive;
 
 /// One shell command for dom0.
 pub(crate) struct Step {
-    /// What it does, for people.
+    /// Description for the user.
     pub(crate) name: String,
     /// A script for busybox sh, with `dom0/lib.sh` at hand.
     pub(crate) command: String,
-    /// How long it may take by the host's clock before the run is given up.
+    /// Longest time, by the host's clock, before the run is aborted.
     pub(crate) deadline: Duration,
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn install(steps: &[Step], archive: &mut Archive) {
     }
 }
 
-/// What a step came to.
+/// Result of a step.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Outcome {
     /// Everything it printed, a line an entry.
@@ -57,7 +57,7 @@ impl Outcome {
     }
 }
 
-/// What can be seen of a step while it runs.
+/// Observer of a running step.
 pub(crate) enum Seen<'a> {
     /// A line that it printed.
     Line(&'a str),

@@ -12,11 +12,11 @@ use sha2::{Digest, Sha256};
 pub(crate) struct TreeFile {
     /// Its path from the tree's root, without a slash in front.
     pub(crate) path: String,
-    /// What is in it.
+    /// Contents.
     pub(crate) bytes: Vec<u8>,
 }
 
-/// How a volume is made.
+/// Parameters of a volume.
 #[derive(Clone, Copy)]
 pub(crate) struct Layout {
     /// For people, and for file names.
@@ -47,7 +47,7 @@ impl Layout {
 const FILLER: &str = ".filler";
 const FILLER_WORD: &[u8; 8] = b"ringmark";
 const FILLER_BYTES: usize = 128 << 10;
-/// Where the BSDs have an FFSv2's superblock (`SBLOCK_UFS2`), and makefs.
+/// Offset of an FFSv2's superblock with the BSDs (`SBLOCK_UFS2`) and makefs.
 const BSD_AT: usize = 65536;
 const MAKEFS_AT: usize = 8192;
 const SUPERBLOCK_BYTES: usize = 8192;
@@ -133,7 +133,7 @@ pub(crate) fn is_filler(line: &str) -> bool {
     line.ends_with(&format!("  ./{FILLER}"))
 }
 
-/// What is in `many/hello`.
+/// Contents of `many/hello`.
 pub(crate) const HELLO: &str = "hello from an FFS";
 
 /// Files of many sizes: none, tails of fragments, each level of indirect blocks up to the second,

@@ -1,4 +1,4 @@
-//! What the guests of a comparison are asked to do.
+//! Workloads of a comparison.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -6,7 +6,7 @@ use std::fmt::{self, Display, Formatter};
 /// those visited.
 const COMMON: &str = "--filename=/dev/xvda --direct=1 --norandommap --time_based";
 
-/// How fio goes about a workload, which says nothing of what is to be done.
+/// fio's settings for a workload, apart from the I/O that it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fio {
     /// By libaio, as in most job files.
@@ -91,7 +91,7 @@ impl Workload {
         text
     }
 
-    /// What makes fio's engine fast, in few words: all jobs must fit into a kernel's command line.
+    /// Returns options that make fio's engine fast, few: all jobs must fit a kernel's command line.
     fn tuning(self) -> String {
         let depth = self.iodepth;
         if depth == 1 {
@@ -116,7 +116,7 @@ impl Display for Workload {
 mod tests {
     use super::*;
 
-    /// What Linux's blkback keeps mapped for a ring at most (`max_persistent_grants`), in pages.
+    /// Most pages that Linux's blkback keeps mapped for a ring (`max_persistent_grants`).
     const BACKEND_KEEPS: u32 = 1056;
 
     #[test]

@@ -1,6 +1,6 @@
 //! Axes: from values to places, and where to write which value.
 
-/// How values are spread over an axis.
+/// Mapping of values to an axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Scale {
     /// Evenly, with a tick at each multiple of this.
@@ -39,7 +39,7 @@ impl Axis {
         Self { scale: Scale::Log, ends: [least, greatest], places }
     }
 
-    /// Where a value is; one beyond an end is at that end.
+    /// Returns the place of a value; one beyond an end is at that end.
     pub fn place(&self, value: f64) -> f64 {
         let [from, to] = self.ends.map(|end| self.spread(end));
         let part = (self.spread(value.clamp(self.ends[0], self.ends[1])) - from) / (to - from);

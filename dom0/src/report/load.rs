@@ -1,4 +1,4 @@
-//! What a report is made of: results of `run` and of fio, of `compare`, and fio's IOPS logs.
+//! Input of a report: results of `run`, of fio and of `compare`, and fio's IOPS logs.
 
 use std::fs;
 use std::path::Path;
@@ -41,7 +41,7 @@ pub struct Log {
 }
 
 impl Series {
-    /// What was measured: `JOB, read`.
+    /// Returns the job and the direction: `JOB, read`.
     pub fn what(&self) -> String {
         format!("{}, {}", self.first.job, self.first.direction)
     }
@@ -56,12 +56,12 @@ impl Series {
         Spread::of(self.runs().filter_map(figure))
     }
 
-    /// What speaks against its figures.
+    /// Returns the reasons to doubt its figures.
     pub fn doubts(&self) -> Doubts {
         Doubts::about(self.runs())
     }
 
-    /// What stands behind its figures if something speaks against them.
+    /// Returns the mark behind its figures, empty if there is no reason to doubt them.
     pub fn star(&self) -> &'static str {
         if self.doubts().marks().is_empty() { "" } else { " *" }
     }

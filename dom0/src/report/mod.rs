@@ -31,7 +31,7 @@ pub struct PlotReport {
 }
 
 impl PlotReport {
-    /// Does it.
+    /// Writes the report.
     ///
     /// # Errors
     /// When a file can't be read or written, or there is nothing to plot.

@@ -5,7 +5,7 @@ use super::load::Data;
 use super::plots::Figure;
 use super::svg::escape;
 
-/// What stands before the style sheet.
+/// HTML before the style sheet.
 const HEAD: &str = include_str!("head.html");
 /// The style sheet. The colours of the plots are a palette that people with any colour vision can
 /// tell apart (Okabe and Ito's), lighter or darker where the background asks for it.
@@ -93,8 +93,8 @@ fn table(data: &Data) -> String {
     }
     format!(
         "<h2>Figures</h2>\n<p>Medians of the runs. The mean latency is measured from submission, percentiles are of fio's \
-         completion latency. Pages kept mapped by the backend are those of the run that kept the smallest \
-         share, time stolen from the vCPU is that of the run that lost most.</p>\n\
+         completion latency. Pages kept mapped by the backend are those of the run that kept the \
+         smallest share, time stolen from the vCPU is that of the run that lost most.</p>\n\
          <div class=\"table\"><table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n\
          </table></div>\n{marks}"
     )

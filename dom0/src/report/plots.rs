@@ -9,7 +9,7 @@ use super::svg::{self, ACROSS, Anchor, AxisText, Svg, UPWARDS, WIDTH, color};
 pub struct Figure {
     /// Above it.
     pub title: String,
-    /// How it is to be read.
+    /// Explanation for the reader.
     pub note: &'static str,
     /// The plot, an `svg` element.
     pub svg: String,
@@ -120,7 +120,7 @@ fn bars(series: &[Series], systems: &[&str]) -> Option<Figure> {
     })
 }
 
-/// How latencies are distributed, a plot for each job and direction.
+/// Returns the distributions of latencies, a plot for each job and direction.
 fn distributions(series: &[Series], systems: &[&str]) -> Vec<Figure> {
     grouped(series)
         .into_iter()

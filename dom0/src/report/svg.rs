@@ -11,12 +11,12 @@ use super::axis::Axis;
 pub const WIDTH: f64 = 460.0;
 /// The height of a plot with axes.
 const HEIGHT: f64 = 290.0;
-/// Where the axes are: room for the values beside them.
+/// Place of the axes, which leaves room for the values beside them.
 const LEFT: f64 = 60.0;
 const RIGHT: f64 = WIDTH - 22.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = HEIGHT - 42.0;
-/// How many colours the style sheet has; more lines share them, told apart by their dashes.
+/// Number of colours in the style sheet; more lines share them and differ in their dashes.
 pub const COLORS: usize = 6;
 
 /// The horizontal ends of a plot with axes.
@@ -142,7 +142,7 @@ pub struct AxisText<'a> {
     pub axis: &'a Axis,
     /// Values and how they are spelled.
     pub ticks: Vec<(f64, String)>,
-    /// What the values are.
+    /// Name of the values.
     pub title: &'a str,
 }
 

@@ -81,7 +81,7 @@ pub(crate) fn compare(
     report(rig, &peer, sides, workloads, &samples)
 }
 
-/// What one guest came to.
+/// Result of one guest.
 struct Sample {
     /// By workload.
     figures: Vec<Figure>,
@@ -111,7 +111,7 @@ impl Display for Sample {
     }
 }
 
-/// How a guest came up, by dom0's clock.
+/// Start-up times of a guest, by dom0's clock.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct StartUp {
     /// From the start of `xl create` until xl has let the guest run.
@@ -203,7 +203,7 @@ const TIMES: [(&str, Time); 2] = [
     ("  of that, xl until it runs, s", |start_up| start_up.xl_s),
 ];
 
-/// What one side came to in one workload.
+/// Result of one side in one workload.
 struct Row {
     what: String,
     side: Side,
@@ -252,7 +252,7 @@ fn table(rows: &[Row]) -> String {
     text
 }
 
-/// What to say of our rows of whose time more than 1 % was stolen in one of the runs.
+/// Returns notes on our rows with a run in which more than 1 % of the time was stolen.
 fn stolen_lines(rows: impl Iterator<Item = (String, f64)>) -> String {
     let rows = rows.filter(|(_, percent)| *percent > 1.0);
     let line = |(what, percent)| {

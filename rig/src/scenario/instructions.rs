@@ -48,7 +48,7 @@ pub(crate) fn compare(
     Ok(ExitCode::SUCCESS)
 }
 
-/// What our guest costs in instructions for each I/O, by workload.
+/// Returns the instructions of our guest for each I/O, by workload.
 ///
 /// # Errors
 /// When the machine, a guest or a job fails.
@@ -208,7 +208,7 @@ fn report(rig: &Rig, peer: &PeerImage, costs: &[(Run, Cost)]) -> Result<()> {
     rig.save("compare-deterministic.json", &figures)
 }
 
-/// What `even` is: the ratio without what only the emulation makes Linux pay.
+/// Explanation of `even`: the ratio without the costs that only the emulation adds to Linux.
 ///
 /// QEMU's SVM does not tell how long the instruction is that exits, so for a hypercall or a halt
 /// Xen walks the guest's page tables to read it; a processor tells, and it is Linux that pays most.
@@ -219,7 +219,7 @@ const EVEN: &str = "even: the ratio if each exit of Linux's cost Xen as much as 
 /// (arch/x86/lib/memcpy_64.S), beyond those of dom0's `rep movsq`.
 const LINUX_COPIES: f64 = 12.0 / 32.0 - 1.0 / 8.0;
 
-/// What one side's guest costs in one workload.
+/// Cost of one side's guest in one workload.
 struct Row(Side, Workload, Cost);
 
 impl Row {
@@ -228,12 +228,12 @@ impl Row {
         best_of_linux(alike, |row| (row.0, row.2.figure.iops)).map(|best| &best.2)
     }
 
-    /// How many times the IOPS of the best of Linux in this workload it has.
+    /// Returns the ratio of its IOPS to those of the best Linux row in this workload.
     fn ratio(&self, all: &[Self]) -> Option<f64> {
         Some(self.2.figure.iops / self.best_of_linux(all)?.figure.iops)
     }
 
-    /// Of a row of ours, the ratio that [`EVEN`] tells of.
+    /// Returns the ratio that [`EVEN`] explains; only for our rows.
     fn even(&self, all: &[Self]) -> Option<f64> {
         let (ours, linux) = (&self.2, self.best_of_linux(all)?);
         let xen = ours.xen / ours.exits * linux.exits;

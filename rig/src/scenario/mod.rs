@@ -1,4 +1,4 @@
-//! What the rig can be asked to do, a file each.
+//! Commands of the rig, one file each.
 
 pub(crate) mod bench;
 pub(crate) mod compare;

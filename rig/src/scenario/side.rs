@@ -12,18 +12,18 @@ use crate::rig::{GUEST_KERNEL, Rig};
 use crate::steps::Outcome;
 use crate::workload::{Fio, Workload};
 
-/// Where dom0 has the Linux guest's kernel.
+/// Path of the Linux guest's kernel in dom0.
 pub(crate) const PEER_KERNEL: &str = "/guests/vmlinux";
-/// Where dom0 has its initramfs.
+/// Path of the Linux guest's initramfs in dom0.
 pub(crate) const PEER_INITRAMFS: &str = "/guests/peer.cpio";
 
-/// What Debian's fio needs: its libraries are some 80 MB.
+/// Memory that Debian's fio needs: its libraries are some 80 MB.
 pub(crate) const PEER_MEMORY_MIB: u32 = 400;
 pub(crate) const OUR_MEMORY_MIB: u32 = 16;
 
 /// The line by which the Linux guest tells that its disk and its kernel are tuned.
 const TUNED: &str = "peer: tuned";
-/// What Linux's blkfront says of a disk whose pages the backend keeps mapped.
+/// Words that Linux's blkfront prints for a disk whose pages the backend keeps mapped.
 const PERSISTENT: &str = "persistent grants: enabled";
 
 /// One of those that are compared.
@@ -50,7 +50,7 @@ impl Side {
         }
     }
 
-    /// What a table calls it in the rows of a workload.
+    /// Returns its name in the rows of a workload.
     pub(crate) fn label(self, workload: Workload) -> String {
         match self {
             Self::Ours => "ringmark".to_owned(),
@@ -59,7 +59,7 @@ impl Side {
         }
     }
 
-    /// What begins the lines that say that its job has begun and that it has ended.
+    /// Returns the prefixes of the lines that report the start and the end of its job.
     pub(crate) fn edges(self) -> [&'static str; 2] {
         match self {
             Self::Ours => ["ringmark: first I/O completed", OURS],
@@ -136,7 +136,7 @@ impl Side {
     }
 }
 
-/// What a guest came to in a workload.
+/// Result of a guest in a workload.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Figure {
     /// Completed each second.
@@ -155,7 +155,7 @@ pub(crate) fn best_of_linux<'a, T>(
     linux.max_by(|&one, &other| of(one).1.total_cmp(&of(other).1))
 }
 
-/// What the tables say of their rows.
+/// Returns the explanation of the tables' rows.
 pub(crate) fn legend(peer: &PeerImage) -> String {
     let PeerImage { linux_version, fio_version, .. } = peer;
     format!(

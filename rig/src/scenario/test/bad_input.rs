@@ -1,4 +1,4 @@
-//! What bad input gets: one line that names it, a failed result, a poweroff, and no write.
+//! Bad input: one line that names it, a failed result, a poweroff, and no write.
 
 use anyhow::{Result, ensure};
 

@@ -16,7 +16,7 @@ type Judge = Box<dyn Fn(&Outcome) -> Result<String>>;
 
 /// One step of the boot and what is to be true of its outcome.
 pub(super) struct Check {
-    /// What it is about.
+    /// Subject of the check.
     pub(super) name: String,
     /// The guests that the command creates.
     pub(super) guests: Vec<Guest>,
@@ -76,12 +76,12 @@ impl Check {
     }
 }
 
-/// How many checks passed and failed.
+/// Numbers of checks that passed and failed.
 #[derive(Default)]
 pub(crate) struct Tally {
-    /// Those that passed.
+    /// Number of checks that passed.
     pub(crate) passed: u32,
-    /// Those that failed.
+    /// Number of checks that failed.
     pub(crate) failed: u32,
 }
 
@@ -126,14 +126,14 @@ pub(super) fn good_result(outcome: &Outcome, name: &str) -> Result<GuestResult> 
     Ok(result)
 }
 
-/// That xl saw the guest shut down by itself, with `SHUTDOWN_poweroff` (0, sched.h).
+/// Checks that xl saw the guest shut down by itself, with `SHUTDOWN_poweroff` (0, sched.h).
 pub(super) fn powered_off(outcome: &Outcome, name: &str) -> Result<()> {
     let code = shutdown_code(outcome, name)?;
     ensure!(code == "0", "guest {name} shut down for reason {code}, not 0 (poweroff)");
     Ok(())
 }
 
-/// That the guest ended as crashed, `SHUTDOWN_crash` (3, sched.h), and said so with these words, in
+/// Checks that the guest ended as crashed, `SHUTDOWN_crash` (3, sched.h), with these words, in
 /// one line of its console. Gives the line.
 pub(super) fn crashed_saying(outcome: &Outcome, name: &str, words: &[&str]) -> Result<String> {
     let code = shutdown_code(outcome, name)?;
@@ -156,7 +156,7 @@ fn shutdown_code<'a>(outcome: &'a Outcome, name: &str) -> Result<&'a str> {
     Ok(reason.split_whitespace().next().unwrap_or_default())
 }
 
-/// What the step printed as `KEY=VALUE` on a line of its own.
+/// Returns the value that the step printed as `KEY=VALUE` on a line of its own.
 pub(super) fn value<'a>(outcome: &'a Outcome, key: &str) -> Result<&'a str> {
     let value = |line: &'a String| line.strip_prefix(key)?.strip_prefix('=');
     let found = outcome.lines.iter().find_map(value).map(str::trim);

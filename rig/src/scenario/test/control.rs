@@ -29,7 +29,7 @@ fn reads(seconds: u32) -> String {
     )
 }
 
-/// That the guest's console has a line with all these words; the line.
+/// Returns the line of the guest's console that has all these words.
 fn says<'a>(outcome: &'a Outcome, name: &str, words: &[&str]) -> Result<&'a str> {
     let lines = ConsoleLine::of(outcome, name);
     let found = lines.iter().find(|line| words.iter().all(|word| line.text.contains(word)));

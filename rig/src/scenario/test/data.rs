@@ -11,7 +11,7 @@ use crate::pattern;
 use crate::result::GuestResult;
 use crate::steps::Outcome;
 
-/// Where dom0 finds [`pattern()`].
+/// Path of [`pattern()`] in dom0.
 pub(super) const PATTERN_FILE: &str = "/rig/pattern";
 const PATTERN_MIB: u32 = 16;
 /// Blocks of the pattern.
@@ -94,7 +94,7 @@ fn one_byte_flipped() -> Check {
         })
 }
 
-/// That the job read all blocks and found so many wrong.
+/// Checks that the job read all blocks and found this number of wrong ones.
 fn checked(outcome: &Outcome, name: &str, wrong: u64) -> Result<String> {
     let result = GuestResult::ours(outcome, name)?;
     let job = result.job("check")?;

@@ -64,7 +64,7 @@ fn read_only_reads() -> Check {
         .judged("(e) a read-only disk can be read", |outcome| reads(outcome, "read-only-read"))
 }
 
-/// That the guest read the 1 MiB of its job in blocks of 4 KiB.
+/// Checks that the guest read the 1 MiB of its job in blocks of 4 KiB.
 pub(super) fn reads(outcome: &Outcome, name: &str) -> Result<String> {
     let result = good_result(outcome, name)?;
     let ios = result.job("job")?["read"]["total_ios"].as_u64();
@@ -72,7 +72,7 @@ pub(super) fn reads(outcome: &Outcome, name: &str) -> Result<String> {
     Ok(format!("{IOS_A_DISK} reads"))
 }
 
-/// That the guest refused its job: a failed result whose error has all these words and stands on
+/// Checks that the guest refused its job: the result's error has all these words and stands on
 /// the console too, in a line of its own; then it powered off. Gives the error.
 pub(super) fn refused(outcome: &Outcome, name: &str, words: &[&str]) -> Result<String> {
     let result = GuestResult::ours(outcome, name)?;
@@ -89,7 +89,7 @@ pub(super) fn refused(outcome: &Outcome, name: &str, words: &[&str]) -> Result<S
     Ok(error)
 }
 
-/// That the digests `before` and `after` are the same.
+/// Checks that the digests `before` and `after` are the same.
 pub(super) fn unchanged(outcome: &Outcome) -> Result<()> {
     let (before, after) = (value(outcome, "before")?, value(outcome, "after")?);
     ensure!(first_word(before).len() == 64, "no digest: {before}");

@@ -80,7 +80,7 @@ fn is_sum(line: &str) -> bool {
     line.split_once("  ./").is_some_and(|(sum, _)| sum.len() == 64)
 }
 
-/// That these are the sums of all files, but for the filler's.
+/// Checks that these are the sums of all files except the filler.
 fn same(mut found: Vec<&str>) -> Result<String> {
     found.retain(|line| !volume::is_filler(line));
     let expected = volume::sums(&volume::sample());

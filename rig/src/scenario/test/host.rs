@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use super::check::Tally;
 use crate::rig::Rig;
 
-/// What cargo is asked.
+/// Arguments of cargo.
 const CHECKS: [&[&str]; 5] = [
     &["fmt", "--all", "--check"],
     &["clippy", "--all-targets", "--", "-D", "warnings"],
@@ -45,7 +45,7 @@ fn cargo(arguments: &[&str]) -> Result<String> {
     Ok(summary(&text))
 }
 
-/// How much the soak did, or how many tests passed, if there were any.
+/// Returns the summary of the soak, or the number of tests that passed, if there were any.
 fn summary(text: &str) -> String {
     let soak = ["simulated I/Os", "violations"]
         .map(|what| text.lines().find(|line| line.starts_with(what)));

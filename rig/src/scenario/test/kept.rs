@@ -7,9 +7,9 @@ use super::check::{Check, good_result, guest, value};
 use crate::guest::ConsoleLine;
 use crate::steps::Outcome;
 
-/// Where blkback's parameters are.
+/// Directory of blkback's parameters.
 const PARAMETERS: &str = "/sys/module/xen_blkback/parameters";
-/// What blkback keeps of a queue unless it is told otherwise.
+/// Pages that blkback keeps for a queue by default.
 const USUAL: u32 = 1056;
 /// Pages of the large job: 64 requests of 32 pages, and one each for their segments.
 const LARGE: u64 = 64 * 33;
@@ -79,7 +79,7 @@ fn judge(outcome: &Outcome, name: &str, limit: u64) -> Result<String> {
     Ok(format!("{kept} of {used}, as blkback counts; {:.0} IOPS", iops(&report)))
 }
 
-/// Of the large job.
+/// Returns the IOPS of the large job.
 fn iops(report: &Report) -> f64 {
     report.jobs.iter().find(|job| job.jobname == "large").map_or(0.0, |job| job.read.iops)
 }

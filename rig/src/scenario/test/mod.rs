@@ -45,7 +45,7 @@ pub(crate) enum Part {
     Selftest,
     /// The checks on real Xen.
     Xen,
-    /// What an I/O costs in instructions, against the baseline.
+    /// Instructions for each I/O, against the baseline.
     Cost,
 }
 

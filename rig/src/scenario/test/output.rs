@@ -16,7 +16,7 @@ const JOB: &str = "[job]\nrw=randread\nio_size=4m\nfilename=/dev/xvda";
 const IOS: u64 = 1024;
 /// The same on a command line.
 const LINE: &str = "--name=job --rw=randread --io_size=4m --filename=/dev/xvda";
-/// What Qubes and GRUB put in front.
+/// Words that Qubes and GRUB put in front.
 const LOADERS: &str = "root=/dev/mapper/dmroot ro nomodeset console=hvc0 rd_NO_PLYMOUTH \
                        rd.plymouth.enable=0 plymouth.enable=0 clocksource=tsc xen_scrub_pages=0 \
                        selinux=0 BOOT_IMAGE=/boot/vmlinuz quiet splash --";

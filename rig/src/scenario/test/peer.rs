@@ -7,7 +7,7 @@ use crate::machine::Clock;
 use crate::scenario::side::Side;
 use crate::workload::Workload;
 
-/// How long the guest keeps its disk when it is done, at most.
+/// Longest time that the guest keeps its disk when it is done.
 const HOLD_S: u32 = 60;
 
 pub(super) fn checks() -> Vec<Check> {

@@ -1,4 +1,4 @@
-//! How a guest ends when memory protection stops it, and that it runs where there is less of it.
+//! The end of a guest that memory protection stops, and runs with less protection.
 
 use anyhow::{Context, Result};
 

@@ -16,7 +16,7 @@ pub(super) fn checks() -> Vec<Check> {
     vec![four(), up_and_down(), too_many()]
 }
 
-/// Lets blkback have four queues while `command` runs.
+/// Returns a command that gives blkback four queues while `command` runs.
 fn with_queues(command: &str) -> String {
     format!("echo {QUEUES} > {MAX_QUEUES}\n{command}\necho 1 > {MAX_QUEUES}")
 }

@@ -9,7 +9,7 @@ use crate::rig::GUEST_KERNEL;
 use crate::scenario::side::{PEER_INITRAMFS, PEER_KERNEL};
 use crate::steps::Outcome;
 
-/// Where a step writes its job file.
+/// Path at which a step writes its job file.
 const JOB: &str = "/tmp/job.fio";
 /// Reads of the jobs that end by themselves.
 const IOS: u64 = 1024;
@@ -155,7 +155,7 @@ fn compared() -> Check {
     )
 }
 
-/// That the tool ended with this status and left no domain.
+/// Checks that the tool ended with this status and left no domain.
 pub(super) fn ended(outcome: &Outcome, expected: u64) -> Result<()> {
     let status = number(outcome, "status")?;
     ensure!(status == expected, "the tool ended with status {status}, not {expected}");
@@ -164,7 +164,7 @@ pub(super) fn ended(outcome: &Outcome, expected: u64) -> Result<()> {
     Ok(())
 }
 
-/// What the tool printed or saved.
+/// Returns the text that the tool printed or saved.
 fn result(outcome: &Outcome) -> Result<Value> {
     serde_json::from_str(value(outcome, "result")?).context("the result is no JSON")
 }
@@ -174,7 +174,7 @@ pub(super) fn job(outcome: &Outcome) -> Result<Value> {
     Ok(result(outcome)?["jobs"][0].clone())
 }
 
-/// That a job of [`IOS`] reads went well; gives its options.
+/// Checks that a job of [`IOS`] reads succeeded, and returns its options.
 fn good_job(outcome: &Outcome) -> Result<Value> {
     ended(outcome, 0)?;
     let job = job(outcome)?;
