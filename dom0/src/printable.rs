@@ -1,5 +1,8 @@
 //! JSON that others wrote is printable: no string or key in it holds a control character, however
 //! it is spelled. What is printed of it moves no cursor and begins no line.
+//!
+//! A visitor, and not a walk of a `serde_json::Value`: that keeps the last of several members with
+//! one name, but a report's lists keep them all.
 
 use std::fmt;
 
@@ -86,6 +89,7 @@ mod tests {
                 format!("\"{character}\""),
                 format!("[0, {{\"a\": [\"b{character}\"]}}]"),
                 format!("{{\"a\": {{\"{character}b\": 1}}}}"),
+                format!("{{\"a\": \"{character}\", \"a\": 1}}"),
             ] {
                 let error = check(&json).unwrap_err().to_string();
                 assert!(error.starts_with("control character '"), "{json}: {error}");
