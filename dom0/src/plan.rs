@@ -57,11 +57,11 @@ impl Plan {
     /// How long a guest may take for all of it: `None` if a job ends with its bytes and not by its
     /// time (`runtime=`), or reads back what it wrote.
     pub fn time_limit(&self) -> Option<Duration> {
-        // Jobs that do not wait for the one before run together.
-        let stages = self.jobs.chunk_by(|_, next| !next.stonewall);
         let stage =
             |jobs: &[Job]| jobs.iter().map(time_ns).try_fold(0, |most, ns| Some(ns?.max(most)));
-        let all_ns = stages.map(stage).try_fold(0_u64, |sum, ns| Some(sum.saturating_add(ns?)))?;
+        let all_ns = fio_job::stages(&self.jobs)
+            .map(stage)
+            .try_fold(0_u64, |sum, ns| Some(sum.saturating_add(ns?)))?;
         Some(Duration::from_nanos(all_ns).saturating_mul(2).saturating_add(GRACE))
     }
 }

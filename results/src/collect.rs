@@ -36,7 +36,7 @@ pub fn emit(results: &[JobResult], failure: Option<&dyn fmt::Display>, take: &mu
     let (head, tail) = report.split_at(jobs_at);
     take(head);
     let mut comma = "";
-    for (group, groupid) in results.chunk_by(|_, next| !next.job.stonewall).zip(0..) {
+    for (group, groupid) in fio_job::stages(results).zip(0..) {
         let sums = || group.chunk_by(|_, next| next.job.reporting.with_group);
         let read = sums().map(|sum| part(sum, |result| &result.read)).collect();
         let write = sums().map(|sum| part(sum, |result| &result.write)).collect();

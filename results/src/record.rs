@@ -45,6 +45,13 @@ pub struct JobResult {
     pub counters: Option<Counters>,
 }
 
+/// A result divides into stages as its job does ([`fio_job::stages`]).
+impl AsRef<Job> for JobResult {
+    fn as_ref(&self) -> &Job {
+        &self.job
+    }
+}
+
 impl JobResult {
     /// Nothing done yet.
     pub fn new(job: Job) -> Self {
