@@ -17,7 +17,6 @@ extern crate std;
 pub mod engine;
 pub mod file_map;
 pub mod pattern;
-pub mod persistent;
 pub mod plan;
 pub mod reader;
 pub mod status;

@@ -13,9 +13,9 @@ use fio_job::Job;
 /// otherwise. It tells no frontend.
 const LINUX_KEEPS: u64 = 1056;
 
-/// A warning to the user of a disk whose backend offers to keep pages mapped, if jobs that run
-/// together and let their pages stay granted use more on it than Linux's keeps.
-pub fn warning(jobs: &[Job], disk: &str) -> Option<String> {
+/// Returns a warning to the user of a disk whose backend offers to keep pages mapped, if jobs that
+/// run together and let their pages stay granted use more on it than Linux's keeps.
+pub(super) fn warning(jobs: &[Job], disk: &str) -> Option<String> {
     let here = || jobs.iter().filter(|job| job.disks.iter().any(|name| name == disk));
     let queues = here().map(|job| u64::from(job.queues)).max()?;
     let pages = here().map(pages_in_flight).sum::<u64>().div_ceil(queues);

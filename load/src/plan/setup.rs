@@ -1,43 +1,25 @@
 //! From jobs that run together to what their disks must be set up for.
 
 use alloc::borrow::ToOwned;
-use alloc::string::String;
-use core::fmt;
 
 use drivers::blkfront::{self, Setup};
 use drivers::ring;
 use fio_job::{GrantMode, Job};
 use xen_abi::PAGE_SIZE;
 
+use super::refusal::Conflict;
+
 // Limits of jobs are those of the frontend.
 const _: () = assert!(fio_job::IODEPTH_MAX == ring::ENTRIES_MAX);
 const _: () = assert!(fio_job::QUEUES_MAX == blkfront::QUEUES_MAX);
 const _: () = assert!(fio_job::BS_BYTES_MAX as usize == blkfront::PAGES_PER_SLOT_MAX * PAGE_SIZE);
-
-/// Jobs that run together but ask for different things of one disk.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Conflict {
-    /// The disk's name, such as `xvda`.
-    pub disk: String,
-    /// What differs, as the end of a sentence about the jobs.
-    pub what: &'static str,
-}
-
-impl fmt::Display for Conflict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { disk, what } = self;
-        write!(f, "jobs that run together on {disk} {what}; separate them with stonewall")
-    }
-}
-
-impl core::error::Error for Conflict {}
 
 /// Returns what the disk must be set up for; `None` if no job uses it.
 ///
 /// # Errors
 /// Jobs that differ in what a disk can only be set up for once.
 pub fn setup_for(disk: &str, jobs: &[Job]) -> Result<Option<Setup>, Conflict> {
-    let conflict = |what| Conflict { disk: disk.to_owned(), what };
+    let conflict = |what| Conflict { on: disk.to_owned(), what };
     let (mut setup, mut iodepth): (Option<Setup>, u32) = (None, 0);
     for job in jobs.iter().filter(|job| job.disks.iter().any(|name| name == disk)) {
         let pages = (job.data_bytes() as usize).div_ceil(PAGE_SIZE);
@@ -90,6 +72,8 @@ mod tests {
         let two = "--name=a --filename=xvda --iodepth=3 --bs=512 \
                    --name=b --filename=xvda --iodepth=4 --bs=128k";
         assert_eq!(setup(two), expected(1, 7, 32));
+        let falling = two.replace("--bs=512", "--bs=64k").replace("--bs=128k", "--bs=4k");
+        assert_eq!(setup(&falling), expected(1, 7, 16));
         assert_eq!(setup("iodepth=33 ringmark_queues=2 filename=xvda"), expected(2, 17, 1));
         // A trim has no data.
         assert_eq!(setup("rw=trim bs=1m filename=xvda"), expected(1, 1, 1));

@@ -1,0 +1,153 @@
+//! One stage of a run: jobs that run together, and what their disks are connected with.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use drivers::blkfront::{Setup, Vdev};
+use fio_job::Job;
+
+use super::persistent;
+use super::refusal::{Conflict, Refusal};
+use super::setup::setup_for;
+
+/// Jobs that run together. Disks are connected anew for each stage, because how pages are granted
+/// is agreed on at connect.
+#[derive(Clone, Copy, Debug)]
+pub struct Stage<'p> {
+    /// The jobs, in their order.
+    pub jobs: &'p [Job],
+    /// The VBDs of the guest, whether a job uses them or not.
+    vdevs: &'p [Vdev],
+}
+
+/// A disk that jobs of a stage use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskPlan {
+    /// The VBD's number.
+    pub vdev: Vdev,
+    /// Its name, as in `filename=`.
+    pub name: String,
+    /// What it is connected with.
+    pub setup: Setup,
+    /// Warning to show if its backend is Linux's and offers to keep pages mapped.
+    pub persistent_warning: Option<String>,
+}
+
+impl<'p> Stage<'p> {
+    /// Returns the jobs as a stage, without a look at whether they can run together.
+    pub(super) fn of(jobs: &'p [Job], vdevs: &'p [Vdev]) -> Self {
+        Self { jobs, vdevs }
+    }
+
+    /// Returns the stage if the one loop that runs its jobs can do so.
+    ///
+    /// # Errors
+    /// Jobs that would have it poll for different times.
+    pub(super) fn checked(self) -> Result<Self, Refusal> {
+        let mut polls = self.jobs.windows(2).map(|pair| pair[0].poll == pair[1].poll);
+        if polls.all(|same| same) {
+            return Ok(self);
+        }
+        let what = "ask for different ringmark_poll_us";
+        Err(Conflict { on: "one vCPU".to_owned(), what }.into())
+    }
+
+    /// Returns what users are to know before the stage begins, a line each.
+    pub fn notices(&self) -> impl Iterator<Item = String> {
+        self.jobs.iter().filter_map(|job| {
+            let engine = job.ioengine?;
+            Some(format!(
+                "{}: ioengine={engine} is accepted; every job drives the ring directly",
+                job.name
+            ))
+        })
+    }
+
+    /// Returns the disks that the jobs use, in the order in which they are connected. Each is
+    /// planned when it is its turn: an earlier one that cannot be connected is reported first.
+    ///
+    /// # Errors
+    /// Jobs that differ in what this disk can only be set up for once.
+    pub fn disks(&self) -> impl Iterator<Item = Result<DiskPlan, Refusal>> {
+        self.vdevs.iter().filter_map(|&vdev| self.disk(vdev).map_err(Refusal::Conflict).transpose())
+    }
+
+    fn disk(&self, vdev: Vdev) -> Result<Option<DiskPlan>, Conflict> {
+        let name = vdev.to_string();
+        let Some(setup) = setup_for(&name, self.jobs)? else { return Ok(None) };
+        let persistent_warning = persistent::warning(self.jobs, &name);
+        Ok(Some(DiskPlan { vdev, name, setup, persistent_warning }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use fio_job::parse;
+
+    const XVDA: Vdev = Vdev(51712);
+    const XVDB: Vdev = Vdev(51728);
+
+    #[test]
+    fn one_loop_polls_in_one_way() {
+        let vdevs = [XVDA];
+        for (line, agree) in [
+            ("filename=xvda numjobs=3", true),
+            ("filename=xvda ringmark_poll_us=5 numjobs=2", true),
+            ("filename=xvda ringmark_poll_us=5 --name=a --name=b", true),
+            ("filename=xvda --name=a --name=b --name=c --ringmark_poll_us=5", false),
+            ("filename=xvda --name=a --ringmark_poll_us=5 --name=b", false),
+        ] {
+            let jobs = parse(line).expect(line);
+            let refused = Stage::of(&jobs, &vdevs).checked().err().map(|why| why.to_string());
+            let text = "jobs that run together on one vCPU ask for different ringmark_poll_us; \
+                        separate them with stonewall";
+            assert_eq!(refused.as_deref(), (!agree).then_some(text), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_ioengine_is_noticed_by_job() {
+        let line = "filename=xvda --name=a --ioengine=libaio --name=b --name=c --ioengine=psync";
+        let jobs = parse(line).expect(line);
+        let notices: Vec<String> = Stage::of(&jobs, &[XVDA]).notices().collect();
+        let rest = "is accepted; every job drives the ring directly";
+        let expected = [format!("a: ioengine=libaio {rest}"), format!("c: ioengine=psync {rest}")];
+        assert_eq!(notices, expected);
+    }
+
+    #[test]
+    fn disks_are_those_of_the_jobs_in_the_guests_order() {
+        let line = "filename=xvdb --name=a --iodepth=3 --name=b --filename=xvda --bs=128k \
+                    --iodepth=64";
+        let jobs = parse(line).expect(line);
+        let vdevs = [XVDA, XVDB, Vdev(51744)];
+        let stage = Stage::of(&jobs, &vdevs);
+        let disks: Result<Vec<DiskPlan>, Refusal> = stage.disks().collect();
+        let disks = disks.expect("no conflict");
+        let found: Vec<(Vdev, &str, u32, bool)> = disks
+            .iter()
+            .map(|disk| {
+                let warned = disk.persistent_warning.is_some();
+                (disk.vdev, disk.name.as_str(), disk.setup.slots, warned)
+            })
+            .collect();
+        assert_eq!(found, [(XVDA, "xvda", 64, true), (XVDB, "xvdb", 3, false)]);
+    }
+
+    #[test]
+    fn a_conflict_is_that_of_its_disk() {
+        let line = "--name=a --filename=xvda:xvdb --name=b --filename=xvdb --grants=per-request";
+        let jobs = parse(line).expect(line);
+        let vdevs = [XVDA, XVDB];
+        let stage = Stage::of(&jobs, &vdevs);
+        let disks: Vec<Result<DiskPlan, Refusal>> = stage.disks().collect();
+        let [Ok(first), Err(why)] = &disks[..] else { panic!("{disks:?}") };
+        assert_eq!(first.name, "xvda");
+        let text = "jobs that run together on xvdb ask for different grants; separate them with \
+                    stonewall";
+        assert_eq!(why.to_string(), text);
+    }
+}
