@@ -26,7 +26,7 @@ pub fn report(command_line: &str, service_ns: &[u64]) -> Report {
     let mut devices: Vec<Device<'_>> =
         disks.map(|(vdev, _)| guest.connect(vdev, &setup).unwrap()).collect();
     let mut results = Vec::new();
-    for stage in jobs.chunk_by(|_, next| !next.stonewall) {
+    for stage in fio_job::stages(&jobs) {
         let jobs = stage.to_vec();
         let outcome = run_jobs(&xen, &mut devices, jobs, &mut |_| Control::Continue);
         assert!(outcome.error.is_none() && outcome.first_failure.is_none(), "{outcome:?}");
