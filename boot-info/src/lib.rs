@@ -1,12 +1,15 @@
-//! What the loader and Xen tell a PVH guest at its start, copied and checked.
+//! The guest's machine as data: what the loader and Xen say at its start, copied and checked; the
+//! rights of each page; the report of an exception.
 //!
-//! Nothing here touches the machine: memory, CPUID and hypercalls are the caller's, so that every
-//! lie can be told to it on a host.
+//! Nothing here touches the machine: memory, CPUID, registers and hypercalls are the caller's, so
+//! that a test on a host can lie about every one of them.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
 pub mod cpuid;
+pub mod exception;
 pub mod memory_map;
 pub mod paging;
 pub mod special_page;
+pub mod stack;
 pub mod start_info;

@@ -11,13 +11,13 @@ mod console;
 mod control;
 mod cpu;
 mod disks;
-mod exception;
 mod failure;
 mod files;
 mod guest;
 mod hold;
 mod hypercall;
 mod layout;
+mod legacy;
 mod memory;
 mod options;
 mod report;
@@ -27,6 +27,7 @@ mod shutdown;
 mod stack;
 mod stage;
 mod vcpu;
+mod vcpu_tables;
 mod xen;
 
 use alloc::boxed::Box;
@@ -55,16 +56,16 @@ use xen::Xen;
 entry_point!(main);
 
 fn main(boot_info: &'static mut BootInfo) -> ! {
-    cpu::init();
-    cpu::mask_legacy_interrupts();
+    let mut tables = vcpu_tables::init();
+    legacy::mask_interrupts();
     match cpuid::xen_leaves(core::arch::x86_64::__cpuid) {
-        Some(leaves) => under_xen(boot_info, leaves),
-        None => without_xen(boot_info),
+        Some(leaves) => under_xen(boot_info, leaves, &mut tables),
+        None => without_xen(boot_info, &mut tables),
     }
 }
 
 /// The guest proper.
-fn under_xen(boot_info: &BootInfo, leaves: u32) -> ! {
+fn under_xen(boot_info: &BootInfo, leaves: u32, tables: &mut vcpu_tables::Loaded) -> ! {
     let use_page = command_line::wants_hypercall_page(command_line_bytes());
     // SAFETY: these are Xen's leaves (`cpuid::xen_leaves`).
     let entry = unsafe { HypercallEntry::open(leaves, use_page) };
@@ -116,7 +117,7 @@ fn under_xen(boot_info: &BootInfo, leaves: u32) -> ! {
         shutdown::end(ShutdownReason::Poweroff);
     }
     if let Some(kind) = line.selftest {
-        selftest::run(kind, boot_info, |test| test.xen(xen, vcpu));
+        selftest::run(kind, boot_info, tables, |test| test.xen(xen, vcpu));
     }
     let mut store = match connect_xenstore(xen, vcpu, &layout) {
         Ok(store) => store,
@@ -135,7 +136,7 @@ fn under_xen(boot_info: &BootInfo, leaves: u32) -> ! {
 }
 
 /// Without Xen there are no block devices; what can be done is the self-test.
-fn without_xen(boot_info: &BootInfo) -> ! {
+fn without_xen(boot_info: &BootInfo, tables: &mut vcpu_tables::Loaded) -> ! {
     console::use_serial();
     if let Err(why) = boot::loaded() {
         shutdown::crash(format_args!("{why}"));
@@ -146,10 +147,12 @@ fn without_xen(boot_info: &BootInfo) -> ! {
         Err(little) => shutdown::crash(format_args!("{little}")),
     };
     match CommandLine::booted(&String::from_utf8_lossy(command_line_bytes())) {
-        Ok(CommandLine { selftest: Some(kind), .. }) => selftest::run(kind, boot_info, |test| {
-            test.pc();
-            test.pages(&mut pages);
-        }),
+        Ok(CommandLine { selftest: Some(kind), .. }) => {
+            selftest::run(kind, boot_info, tables, |test| {
+                test.pc();
+                test.pages(&mut pages);
+            })
+        }
         _ => shutdown::crash(format_args!(
             "no Xen found; boot this kernel with xl create, or add selftest to its command line"
         )),

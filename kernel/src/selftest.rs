@@ -1,5 +1,6 @@
 //! `selftest`: the machine without any disk, with and without Xen.
 
+mod attempt;
 mod crash;
 mod protection;
 
@@ -19,7 +20,7 @@ use crate::memory::PageSource;
 use crate::say;
 use crate::vcpu::Vcpu;
 use crate::xen::Xen;
-use crate::{cpu, shutdown};
+use crate::{cpu, legacy, shutdown, vcpu_tables};
 
 /// Counts and prints checks.
 #[derive(Debug, Default)]
@@ -29,14 +30,19 @@ pub struct Selftest {
 }
 
 /// Runs the self-test and ends the guest; `others` has the checks that not every machine passes.
-pub fn run(kind: Kind, boot_info: &BootInfo, others: impl FnOnce(&mut Selftest)) -> ! {
+pub fn run(
+    kind: Kind,
+    boot_info: &BootInfo,
+    tables: &mut vcpu_tables::Loaded,
+    others: impl FnOnce(&mut Selftest),
+) -> ! {
     match kind {
         Kind::Checks => {}
         Kind::Overflow => crash::overflow(),
         Kind::NestedFault => crash::nested_fault(),
     }
     let mut test = Selftest::default();
-    test.machine(boot_info);
+    test.machine(boot_info, tables);
     others(&mut test);
     let passed = test.finish();
     shutdown::end(if passed { ShutdownReason::Poweroff } else { ShutdownReason::Crash })
@@ -55,7 +61,7 @@ impl Selftest {
     }
 
     /// What any machine must do.
-    fn machine(&mut self, boot_info: &BootInfo) {
+    fn machine(&mut self, boot_info: &BootInfo, tables: &mut vcpu_tables::Loaded) {
         let image_end = boot_info.kernel_addr + boot_info.kernel_len;
         let clear = boot_info
             .memory_regions
@@ -79,12 +85,12 @@ impl Selftest {
         self.check("overlapping copies, up and down", bytes[1..10] == [1, 2, 3, 4, 5, 6, 7, 8, 9]);
         let (first, second) = (cpu::tsc(), cpu::tsc());
         self.check("the time stamp counter moves on", second > first);
-        self.protection();
+        self.protection(tables);
     }
 
     /// What a PC must do that is not a guest of Xen's.
     pub fn pc(&mut self) {
-        self.check("a tick of the legacy timer is masked", cpu::meet_legacy_tick());
+        self.check("a tick of the legacy timer is masked", legacy::meet_tick());
     }
 
     /// The page source: fresh and returned pages come zeroed.

@@ -4,13 +4,14 @@ use core::fmt;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU32, Ordering};
 
+use boot_info::exception::{Report, TrapFrame};
 use spin::Once;
 use x86_64::instructions::port::Port;
+use x86_64::registers::control::Cr2;
 use xen_abi::sched::ShutdownReason;
 
-use crate::exception::TrapFrame;
 use crate::hypercall::HypercallEntry;
-use crate::{console, cpu, say, xen};
+use crate::{console, cpu, say, vcpu_tables, xen};
 
 /// QEMU's isa-debug-exit device ends QEMU with status 2 * value + 1.
 const DEBUG_EXIT_PORT: u16 = 0xf4;
@@ -60,10 +61,11 @@ pub fn crash(why: fmt::Arguments<'_>) -> ! {
     }
 }
 
-/// Ends the guest for an exception that nobody expects; called by cpu.s.
+/// Ends the guest for an exception that nobody expects; called by exception.s.
 #[unsafe(no_mangle)]
 extern "C" fn cpu_fatal_exception(frame: &TrapFrame) -> ! {
-    crash(format_args!("{frame}"))
+    let report = Report { frame, cr2: Cr2::read_raw(), stacks: vcpu_tables::stacks() };
+    crash(format_args!("{report}"))
 }
 
 #[panic_handler]

@@ -5,6 +5,8 @@ use core::hint::black_box;
 use core::ops::Range;
 use core::ptr;
 
+use boot_info::exception::{DOUBLE_FAULT, Expected, PAGE_FAULT};
+use boot_info::stack::Place;
 use drivers::Page;
 use spin::Mutex;
 use x86_64::structures::idt::PageFaultErrorCode;
@@ -12,9 +14,8 @@ use x86_64::structures::paging::PageTableFlags;
 use xen_abi::PAGE_SIZE;
 
 use super::Selftest;
-use crate::cpu;
-use crate::exception::{DOUBLE_FAULT, Expected, PAGE_FAULT, is_raised};
-use crate::stack::Place;
+use super::attempt::is_raised;
+use crate::vcpu_tables;
 
 /// The instruction `ret`: who can be executed returns at once.
 const RET: u8 = 0xc3;
@@ -41,7 +42,7 @@ static ZEROED: Mutex<u8> = Mutex::new(0);
 
 impl Selftest {
     /// Rights of the image, the heap and the stacks.
-    pub(super) fn protection(&mut self) {
+    pub(super) fn protection(&mut self, tables: &mut vcpu_tables::Loaded) {
         self.check("the processor can forbid execution (NX)", boot::has_nx());
         let text = (&raw const cpu_attempt_read).addr();
         self.check("text can't be written", is_write_forbidden(text));
@@ -56,14 +57,14 @@ impl Selftest {
         self.check("the heap can't be executed", is_execution_forbidden(&Box::new(black_box(RET))));
         self.check("the stack can't be executed", is_execution_forbidden(&black_box(RET)));
         self.check("page 0 can't be used", is_absent(0..PAGE_SIZE));
-        for stack in cpu::stacks() {
+        for stack in vcpu_tables::stacks() {
             self.guard(stack);
         }
-        let is_raised = cpu::without_exception_stack(|| {
-            let [_, exception, _] = cpu::stacks() else { return false };
+        let guard = tables.exception_stack().guard();
+        let is_raised = tables.without_exception_stack(|| {
             let code = (&raw const cpu_attempt_read).addr();
             // SAFETY: a read of page 0, which was just seen to fault.
-            unsafe { is_raised(double_fault(exception.guard()), code, 0) }
+            unsafe { is_raised(double_fault(guard), code, 0) }
         });
         self.check("without its stack an exception is a double fault, on another", is_raised);
         self.mappings();
@@ -104,7 +105,7 @@ impl Selftest {
         self.check("no page is both written and executed", clean);
         let absent = boot::mappings().filter(|page| !has(PageTableFlags::PRESENT)(page));
         let mut absent = absent.map(|page| page.page.start as usize);
-        let is_guard = |at| cpu::stacks().iter().any(|stack| stack.guard().start == at);
+        let is_guard = |at| vcpu_tables::stacks().iter().any(|stack| stack.guard().start == at);
         let known = absent.next() == Some(0) && absent.all(is_guard);
         self.check("all pages but page 0 and those below stacks are mapped", known);
     }
