@@ -63,7 +63,7 @@ extern "C" fn boot_main(start_info_address: u64) -> ! {
     LOADED.call_once(|| Loaded::read(&IdentityMapped, start_info_address));
     // SAFETY: all of page 0 that is of use has been copied; link.ld puts into text and constants
     // what is never written.
-    unsafe { paging::protect(core::arch::x86_64::__cpuid) };
+    unsafe { paging::protect(stack(), core::arch::x86_64::__cpuid) };
     static BOOT_INFO: Mutex<Option<BootInfo>> = Mutex::new(None);
     let memory_map = loaded().map_or(&[][..], |loaded| &loaded.memory_map);
     let mut info = BootInfo::new(regions_from(memory_map).into());

@@ -13,8 +13,6 @@ use x86_64::registers::model_specific::{Efer, EferFlags};
 use x86_64::structures::paging::PageTableFlags;
 use xen_abi::PAGE_SIZE;
 
-use crate::entry::stack;
-
 unsafe extern "C" {
     static image_start: u8;
     static text_end: u8;
@@ -38,11 +36,11 @@ fn large() -> &'static [AtomicU64] {
 }
 
 /// Gives every page the rights that it needs and no more, with write protection (CR0.WP) on since
-/// entry.s.
+/// entry.s. The page below `stack` is its guard.
 ///
 /// # Safety
 /// Page 0 is no longer needed. Text and constants, as linked, are never written.
-pub(crate) unsafe fn protect(cpuid: impl Fn(u32) -> CpuidResult) {
+pub(crate) unsafe fn protect(stack: Range, cpuid: impl Fn(u32) -> CpuidResult) {
     let has_nx = cpuid::has_nx(cpuid);
     if has_nx {
         // SAFETY: the processor has the bit; no entry has it set yet.
@@ -53,7 +51,7 @@ pub(crate) unsafe fn protect(cpuid: impl Fn(u32) -> CpuidResult) {
     let protection = Protection {
         text: Range { start: text, end: constants },
         constants: Range { start: constants, end: data },
-        guard: Range::sized(stack().start - PAGE_SIZE as u64, PAGE_SIZE as u64),
+        guard: Range::sized(stack.start - PAGE_SIZE as u64, PAGE_SIZE as u64),
         has_nx,
     };
     for (address, entry) in (0..).step_by(PAGE_SIZE).zip(small()) {
@@ -65,7 +63,7 @@ pub(crate) unsafe fn protect(cpuid: impl Fn(u32) -> CpuidResult) {
     tlb::flush_all();
 }
 
-/// Whether execution is forbidden where there is no text. Where not, the processor can't.
+/// Returns whether execution is forbidden where there is no text. If not, the processor can't.
 pub fn has_nx() -> bool {
     Efer::read().contains(EferFlags::NO_EXECUTE_ENABLE)
 }
