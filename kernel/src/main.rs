@@ -13,6 +13,7 @@ mod cpu;
 mod disks;
 mod failure;
 mod files;
+mod given;
 mod guest;
 mod hold;
 mod hypercall;
@@ -32,22 +33,18 @@ mod xen;
 
 use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::vec;
-use alloc::vec::Vec;
-use core::ptr;
 
 use boot_info::cpuid;
-use boot_info::memory_map::{MAPPED_END, Range};
-use boot_info::special_page::{self, Absent};
+use boot_info::layout::Layout;
+use boot_info::memory_map::MAPPED_END;
 use bootloader_api::{BootInfo, entry_point};
 use drivers::console::Console;
 use drivers::xenstore::Xenstore;
 use guest_protocol::command_line::{self, CommandLine};
 use xen_abi::sched::ShutdownReason;
-use xen_abi::{Port, hvm};
+use xen_abi::{Gfn, PAGE_SIZE};
 
 use hypercall::HypercallEntry;
-use layout::Layout;
 use options::Options;
 use run::Runner;
 use vcpu::Vcpu;
@@ -72,12 +69,12 @@ fn under_xen(boot_info: &BootInfo, leaves: u32, tables: &mut vcpu_tables::Loaded
     shutdown::use_entry(entry);
 
     // A console before all else, so that whatever fails from here on is said there.
-    let layout = Layout::find(boot_info, entry);
+    let layout = layout::find(boot_info, entry);
     let console = match &layout {
         // SAFETY: nothing else is used once there is a layout.
-        Ok(layout) => unsafe { console_at(entry, layout.ours()) },
+        Ok(layout) => unsafe { given::console(entry, layout.ours()) },
         // SAFETY: without a layout nothing but the image is used.
-        Err(_) => unsafe { console_at(entry, [layout::image(boot_info)]) },
+        Err(_) => unsafe { given::console(entry, [layout::image(boot_info)]) },
     };
     match console {
         Ok((port, page)) => console::use_early(entry, port, page),
@@ -94,8 +91,9 @@ fn under_xen(boot_info: &BootInfo, leaves: u32, tables: &mut vcpu_tables::Loaded
         Ok(pages) => pages,
         Err(little) => shutdown::crash(format_args!("{little}")),
     };
+    let special = Gfn(layout.special.start / PAGE_SIZE as u64);
     // SAFETY: the layout has a hole for it, below 4 GiB, which the boot code maps one to one.
-    let xen = match unsafe { Xen::new(entry, layout.special, pages) } {
+    let xen = match unsafe { Xen::new(entry, special, pages) } {
         Ok(xen) => &*Box::leak(Box::new(xen)),
         Err(errno) => shutdown::crash(format_args!("cannot set up event channels: {errno}")),
     };
@@ -119,12 +117,13 @@ fn under_xen(boot_info: &BootInfo, leaves: u32, tables: &mut vcpu_tables::Loaded
     if let Some(kind) = line.selftest {
         selftest::run(kind, boot_info, tables, |test| test.xen(xen, vcpu));
     }
-    let mut store = match connect_xenstore(xen, vcpu, &layout) {
-        Ok(store) => store,
+    // SAFETY: nothing else is used.
+    let mut store = match unsafe { given::xenstore(entry, layout.ours()) } {
+        Ok((port, page)) => Xenstore::new(vcpu, port, page),
         Err(absent) => fail(format_args!("no disk can be found without xenstore: {absent}")),
     };
     // SAFETY: it is what the boot code gave.
-    let module = unsafe { module(boot_info) };
+    let module = unsafe { given::module(boot_info) };
     let options = match Options::collect(line, module, &mut store) {
         Ok(options) => options,
         Err(why) => fail(why),
@@ -162,53 +161,6 @@ fn without_xen(boot_info: &BootInfo, tables: &mut vcpu_tables::Loaded) -> ! {
 /// The command line; empty if the loader gave none.
 fn command_line_bytes() -> &'static [u8] {
     boot::loaded().map_or(&[], |loaded| &loaded.command_line)
-}
-
-/// Port and page of the console.
-///
-/// # Safety
-/// `ours` is all memory that the guest uses itself, now and later.
-unsafe fn console_at(
-    entry: HypercallEntry,
-    ours: impl IntoIterator<Item = Range>,
-) -> Result<(Port, &'static xen_abi::console::Interface), Absent> {
-    let param = |index| xen::param(entry, index);
-    let (page, port) = (param(hvm::PARAM_CONSOLE_PFN), param(hvm::PARAM_CONSOLE_EVTCHN));
-    let (address, port) = special_page::place(page, port, ours)?;
-    let page = ptr::with_exposed_provenance(address);
-    // SAFETY: Xen says that the console's page is there; it is mapped and lies outside of our
-    // memory (`place` and the caller's promise); all its fields are atomics.
-    Ok((port, unsafe { &*page }))
-}
-
-fn connect_xenstore<'a>(
-    xen: &Xen,
-    vcpu: &'a Vcpu,
-    layout: &Layout<'_>,
-) -> Result<Xenstore<'a, Vcpu>, Absent> {
-    let param = |index| xen::param(xen.entry(), index);
-    let (page, port) = (param(hvm::PARAM_STORE_PFN), param(hvm::PARAM_STORE_EVTCHN));
-    let (address, port) = special_page::place(page, port, layout.ours())?;
-    let page = ptr::with_exposed_provenance::<xen_abi::xenstore::Interface>(address);
-    // SAFETY: as for the console's page.
-    Ok(Xenstore::new(vcpu, port, unsafe { &*page }))
-}
-
-/// The beginning of the file that was loaded beside the kernel (`ramdisk=`), if there is one: all
-/// of it, if it is no longer than a job file may be.
-///
-/// # Safety
-/// `boot_info` is what the boot code gave.
-unsafe fn module(boot_info: &BootInfo) -> Option<Vec<u8>> {
-    let start = boot_info.ramdisk_addr.into_option()?;
-    let len =
-        boot_info.ramdisk_len.min(guest_protocol::job_node::JOB_FILE_BYTES_MAX as u64 + 1) as usize;
-    let mut bytes = vec![0; len];
-    let from = ptr::with_exposed_provenance::<u8>(start as usize);
-    // SAFETY: boot tells of a module only where all of it is mapped, and keeps it out of the memory
-    // that the heap is made of; where there is no RAM behind it, the machine reads as ones.
-    unsafe { from.copy_to_nonoverlapping(bytes.as_mut_ptr(), len) };
-    Some(bytes)
 }
 
 fn greet(xen: &Xen, layout: &Layout<'_>) {
