@@ -119,7 +119,7 @@ impl HypercallEntry {
                 ),
             }
         }
-        check(rax)
+        Errno::check(rax)
     }
 }
 
@@ -130,13 +130,5 @@ impl fmt::Display for HypercallEntry {
             Way::Vmmcall => "vmmcall",
             Way::Page(_) => "the hypercall page",
         })
-    }
-}
-
-/// Xen answers -errno, at most 4095 below 0.
-fn check(rax: u64) -> Result<u64, Errno> {
-    match (rax as i64).checked_neg() {
-        Some(errno @ 1..=4095) => Err(Errno(errno as u16)),
-        _ => Ok(rax),
     }
 }

@@ -76,6 +76,17 @@ impl Errno {
     /// Unknown hypercall or sub-operation.
     pub const ENOSYS: Self = Self(38);
 
+    /// Returns what a hypercall returned in RAX, or its error: -errno, at most 4095 below 0.
+    ///
+    /// # Errors
+    /// Xen's.
+    pub const fn check(rax: u64) -> Result<u64, Self> {
+        match rax.wrapping_neg() {
+            errno @ 1..=4095 => Err(Self(errno as u16)),
+            _ => Ok(rax),
+        }
+    }
+
     /// Returns the header's name, where this crate knows it.
     pub const fn name(self) -> Option<&'static str> {
         Some(match self.0 {
@@ -110,3 +121,18 @@ impl fmt::Display for Errno {
 }
 
 impl core::error::Error for Errno {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_a_small_number_below_0() {
+        for value in [0, 1, 4095, 4 << 16 | 17, 1 << 63, u64::MAX - 4095, i64::MAX as u64] {
+            assert_eq!(Errno::check(value), Ok(value));
+        }
+        for errno in [1_u16, 22, 38, 4095] {
+            assert_eq!(Errno::check((-i64::from(errno)) as u64), Err(Errno(errno)));
+        }
+    }
+}
