@@ -10,6 +10,7 @@
 extern crate alloc;
 
 mod line;
+mod printable;
 mod walk;
 
 use alloc::borrow::ToOwned;
@@ -18,6 +19,7 @@ use alloc::vec::Vec;
 use core::fmt::Display;
 
 use fs::{Inode, Kind, ReadBlocks, Volume};
+pub use printable::Printable;
 use sha2::{Digest, Sha256};
 use walk::{Name, Walk, join};
 

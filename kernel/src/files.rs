@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use drivers::xenstore::Xenstore;
 use fs::{ReadBlocks, SCRATCH_BYTES, Volume};
-use fs_tools::Tools;
+use fs_tools::{Printable, Tools};
 use guest_protocol::console::OUR_LINES;
 use guest_protocol::{Inspect, Quote};
 use load::file_map::FileMap;
@@ -85,7 +85,8 @@ pub fn show(source: Source<'_, '_>, inspect: Inspect, path: &[u8]) -> Result<(),
         names_bytes_max: memory::heap_size() / NAMES_SHARE,
     };
     let printable = &mut |bytes: &[u8]| {
-        print_escaped(bytes);
+        // Names may be hostile.
+        console::print(format_args!("{}", Printable(bytes)));
         all_was_taken()
     };
     match inspect {
@@ -106,24 +107,4 @@ pub fn show(source: Source<'_, '_>, inspect: Inspect, path: &[u8]) -> Result<(),
 /// An error when the console lost something: what is shown is to be whole.
 fn all_was_taken() -> Result<(), String> {
     if console::has_lost() { Err(console::LOST.into()) } else { Ok(()) }
-}
-
-/// Shows names, which may be hostile: what could move a terminal's cursor is escaped.
-fn print_escaped(bytes: &[u8]) {
-    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
-        let (text, end) = match line.split_last() {
-            Some((b'\n', text)) => (text, "\n"),
-            _ => (line, ""),
-        };
-        for chunk in text.utf8_chunks() {
-            for character in chunk.valid().chars() {
-                match character.is_control() {
-                    true => console::print(format_args!("{}", character.escape_default())),
-                    false => console::print(format_args!("{character}")),
-                }
-            }
-            console::print(format_args!("{}", chunk.invalid().escape_ascii()));
-        }
-        console::print(format_args!("{end}"));
-    }
 }

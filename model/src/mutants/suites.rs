@@ -53,9 +53,8 @@ struct Target {
 }
 
 /// What to tell `cargo test` so that it builds all suites.
-pub(super) const ALL: &str =
-    "-p xen-abi -p boot-info -p protocols -p drivers -p fs-tools -p fio-job -p results \
-     -p load -p model --lib --test *";
+pub(super) const ALL: &str = "-p xen-abi -p boot-info -p protocols -p drivers -p fs-tools \
+     -p fio-job -p results -p load -p model --lib --test *";
 
 /// Builds suites of the tree; `which` is what `cargo test` is told.
 ///
