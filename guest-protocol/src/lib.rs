@@ -1,8 +1,8 @@
 //! The guest and dom0: every string that they say to each other.
 //!
-//! dom0 gives the guest a [`CommandLine`] and a job file ([`job_node`]). The guest prints lines
-//! that programs recognize ([`console`]), files whose lines are kept apart from its own
-//! ([`Quote`]), and its result in a frame ([`frame`]). Both ends of each are here, so that they
+//! dom0 gives the guest a [`CommandLine`] and a job file ([`job_node`], [`job_file`]). The guest
+//! prints lines that programs recognize ([`console`]), files whose lines are kept apart from its
+//! own ([`Quote`]), and its result in a frame ([`frame`]). Both ends of each are here, so that they
 //! change together.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -14,6 +14,7 @@ extern crate std;
 pub mod command_line;
 pub mod console;
 pub mod frame;
+pub mod job_file;
 pub mod job_node;
 mod quote;
 

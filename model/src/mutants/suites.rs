@@ -54,7 +54,7 @@ struct Target {
 
 /// What to tell `cargo test` so that it builds all suites.
 pub(super) const ALL: &str = "-p xen-abi -p boot-info -p protocols -p drivers -p fs-tools \
-     -p fio-job -p results -p load -p model --lib --test *";
+     -p guest-protocol -p fio-job -p results -p load -p model --lib --test *";
 
 /// Builds suites of the tree; `which` is what `cargo test` is told.
 ///
