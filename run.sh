@@ -64,5 +64,5 @@ esac
 find_cargo
 cargo build --release --quiet --package kernel --package rig --package qemu-count || fail "the build failed"
 # The tool for dom0 is static, so that any dom0 can run it.
-cargo rustc --release --quiet --package dom0 -- -C target-feature=+crt-static || fail "the build failed"
+cargo rustc --release --quiet --package dom0 --bin ringmark-dom0 -- -C target-feature=+crt-static || fail "the build failed"
 exec "${CARGO_TARGET_DIR:-target}/release/rig" "$@"

@@ -1,16 +1,16 @@
-//! What CPUID tells: where Xen's leaves are (arch-x86/cpuid.h), and whether there is NX.
+//! Facts from CPUID: where Xen's leaves are (arch-x86/cpuid.h), and whether there is NX.
 
 use core::arch::x86_64::CpuidResult;
 
 use xen_abi::hypercall::{CPUID_END, CPUID_FIRST, CPUID_SIGNATURE, CPUID_STEP};
 
-/// The leaf that tells the hypercall page's MSR, counted from the first: the last that we need.
+/// The leaf with the hypercall page's MSR, counted from the first: the last that we need.
 pub const HYPERCALL_LEAF: u32 = 2;
 
-/// The first of Xen's leaves; `None` when this is no Xen guest.
+/// Returns the first of Xen's leaves; `None` when this is no Xen guest.
 ///
 /// Another hypervisor's interface, such as Viridian's, may come first, so each place is tried; one
-/// with too few leaves is none.
+/// with too few leaves does not count.
 pub fn xen_leaves(cpuid: impl Fn(u32) -> CpuidResult) -> Option<u32> {
     (CPUID_FIRST..CPUID_END).step_by(CPUID_STEP as usize).find(|&base| {
         let CpuidResult { eax, ebx, ecx, edx } = cpuid(base);
@@ -18,7 +18,8 @@ pub fn xen_leaves(cpuid: impl Fn(u32) -> CpuidResult) -> Option<u32> {
     })
 }
 
-/// Whether the processor can forbid the execution of a page (AMD64 APM volume 3, Fn8000_0001_EDX).
+/// Returns whether the processor can forbid the execution of a page (AMD64 APM volume 3,
+/// Fn8000_0001_EDX).
 ///
 /// Every 64-bit processor that Xen runs on can, but a tool stack may mask it.
 pub fn has_nx(cpuid: impl Fn(u32) -> CpuidResult) -> bool {
@@ -37,12 +38,12 @@ mod tests {
             has_nx(|leaf| match leaf {
                 0x8000_0000 => CpuidResult { eax: last, ebx: 0, ecx: 0, edx: 0 },
                 0x8000_0001 => CpuidResult { eax: 0, ebx: 0, ecx: 0, edx },
-                _ => panic!("leaf {leaf:#x} was not asked for"),
+                _ => panic!("leaf {leaf:#x} is not needed"),
             })
         };
         assert!(nx(0x8000_0001, 1 << 20) && nx(0x8000_001f, u32::MAX));
         assert!(!nx(0x8000_0001, !(1 << 20)));
-        // A processor without the leaf answers with another's.
+        // A processor without the leaf returns another's.
         assert!(!nx(0x8000_0000, u32::MAX) && !nx(0, u32::MAX));
     }
 }

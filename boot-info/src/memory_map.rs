@@ -30,12 +30,12 @@ pub struct Range {
 }
 
 impl Range {
-    /// `size` bytes from `start`; the end stops at the highest address.
+    /// Returns `size` bytes from `start`; the end stops at the highest address.
     pub const fn sized(start: u64, size: u64) -> Self {
         Self { start, end: start.saturating_add(size) }
     }
 
-    /// Whether the two have an address in common.
+    /// Returns whether the two have an address in common.
     pub const fn touches(self, other: Self) -> bool {
         self.start < other.end && other.start < self.end
     }
@@ -44,7 +44,7 @@ impl Range {
         self.start >= self.end
     }
 
-    /// The parts of `self` below and above `other`.
+    /// Returns the parts of `self` below and above `other`.
     fn without(self, other: Self) -> [Self; 2] {
         if other.is_empty() {
             return [self, Self { start: 0, end: 0 }];
@@ -55,14 +55,14 @@ impl Range {
         ]
     }
 
-    /// The whole pages inside.
+    /// Returns the whole pages inside.
     fn whole_pages(self) -> Self {
         let page = PAGE_SIZE as u64;
         let start = self.start.checked_next_multiple_of(page).unwrap_or(u64::MAX);
         Self { start, end: self.end / page * page }
     }
 
-    /// The range grown to whole pages.
+    /// Returns the range grown to whole pages.
     fn covering_pages(self) -> Self {
         let page = PAGE_SIZE as u64;
         let end = self.end.checked_next_multiple_of(page).unwrap_or(u64::MAX);
@@ -70,8 +70,8 @@ impl Range {
     }
 }
 
-/// Whether a loader may have left something in `range`: mapped, not at address 0, and apart from
-/// our own image, of which a page is not mapped (the guard below the boot stack).
+/// Returns whether a loader may have left something in `range`: mapped, not at address 0, and apart
+/// from our own image, of which a page is not mapped (the guard below the boot stack).
 pub fn is_readable(range: Range, image: Range) -> bool {
     range.start != 0 && range.end <= MAPPED_END && !range.touches(image)
 }
@@ -92,14 +92,14 @@ pub fn decode(raw: &[u8], count: u32, entries: &mut [MemmapEntry]) -> usize {
     count
 }
 
-/// Whether no entry can have been left out for want of room. One that was might say that what an
-/// earlier entry calls RAM is in use.
+/// Returns whether no entry can have been left out for want of room. Such an entry might say that
+/// what an earlier one calls RAM is in use.
 pub const fn is_whole(entries: &[MemmapEntry]) -> bool {
     entries.len() < ENTRIES_MAX
 }
 
-/// The ranges of `entries` that are RAM and in nobody's use, in ascending order; none if the map is
-/// not [whole](is_whole).
+/// Returns the ranges of `entries` that are RAM and in nobody's use, in ascending order; none if
+/// the map is not [whole](is_whole).
 pub fn usable(entries: &[MemmapEntry], reserved: &[Range]) -> Vec<MemoryRegion, REGIONS_MAX> {
     let mut free: Vec<Range, REGIONS_MAX> = Vec::new();
     let entries = if is_whole(entries) { entries } else { &[] };
@@ -138,15 +138,15 @@ pub fn usable(entries: &[MemmapEntry], reserved: &[Range]) -> Vec<MemoryRegion, 
     free.iter().map(region).collect()
 }
 
-/// Pages of reserved ranges that are counted as given to the domain, at most.
+/// Most pages of reserved ranges that are counted as given to the domain.
 const SPECIAL_PAGES_MAX: u64 = 256;
 /// Xen gives memory on demand in large pages as long as it has some.
 const LARGE_PAGE: u64 = 2 << 20;
 
-/// The end of the memory that may be touched, when Xen has given the domain `reservation_pages`
-/// (XENMEM_current_reservation); none if that is all that the map calls RAM.
+/// Returns the end of the memory that may be touched, when Xen has given the domain
+/// `reservation_pages` (XENMEM_current_reservation); `None` if that is all that the map calls RAM.
 ///
-/// With `maxmem=` above `memory=` the map tells of `maxmem=`, but Xen gives no more pages than
+/// With `maxmem=` above `memory=` the map has `maxmem=`, but Xen gives no more pages than
 /// `memory=`, each when it is first touched, and a guest that touches one more is crashed.
 pub fn populated_end(entries: &[MemmapEntry], reservation_pages: u64) -> Option<u64> {
     let page = PAGE_SIZE as u64;
@@ -168,22 +168,23 @@ pub fn populated_end(entries: &[MemmapEntry], reservation_pages: u64) -> Option<
     Some(left.saturating_mul(page) / LARGE_PAGE * LARGE_PAGE)
 }
 
-/// Where [`hole`] looks, in this order. What lies between and above belongs to the tool stack and
-/// to interrupt controllers: ACPI tables at 0xfc000000, which is also where a large guest's low
-/// memory ends (libxl_dom.c, libxl_x86_acpi.c), the I/O APIC at 0xfec00000, the local APIC, special
-/// pages.
+/// Windows in which [`hole`] searches, in this order. The addresses between and above belong to the
+/// tool stack and to interrupt controllers: ACPI tables at 0xfc000000, which is also where a large
+/// guest's low memory ends (libxl_dom.c, libxl_x86_acpi.c), the I/O APIC at 0xfec00000, the local
+/// APIC, special pages.
 const WINDOWS: [Range; 2] =
     [Range { start: HOLE_ALIGN, end: 0xfc00_0000 }, Range { start: 0xfd00_0000, end: 0xfec0_0000 }];
-/// [`hole`] answers multiples of this, so that no large page of RAM is split by it.
+/// [`hole`] returns multiples of this, so that no large page of RAM is split by it.
 const HOLE_ALIGN: u64 = 2 << 20;
 
-/// `size` bytes below 4 GiB that no entry of the map, of whatever kind, touches: above all RAM, or
-/// above the ACPI tables if the RAM reaches up to them. None if the map is not [whole](is_whole).
+/// Returns the start of `size` bytes below 4 GiB that no entry of the map, of whatever kind,
+/// touches: above all RAM, or above the ACPI tables if the RAM reaches up to them. `None` if there
+/// is no such place, or the map is not [whole](is_whole).
 pub fn hole(entries: &[MemmapEntry], size: u64) -> Option<u64> {
     is_whole(entries).then(|| WINDOWS.iter().find_map(|&window| hole_in(window, entries, size)))?
 }
 
-/// The lowest such place in a window.
+/// Returns the lowest such place in a window.
 fn hole_in(window: Range, entries: &[MemmapEntry], size: u64) -> Option<u64> {
     let mut start = window.start;
     // Each turn moves up behind an entry, so there are no more turns than entries.
@@ -274,8 +275,9 @@ mod tests {
         assert_eq!(hole(&[ram], u64::MAX), None);
     }
 
-    /// What libxl tells a PVH guest (libxl_dom.c: low memory ends where the ACPI tables begin, the
-    /// rest is above 4 GiB; libxl_x86.c: domain_construct_memmap; libxl_x86_acpi.c).
+    /// Returns the map that libxl gives to a PVH guest (libxl_dom.c: low memory ends where the ACPI
+    /// tables begin, the rest is above 4 GiB; libxl_x86.c: domain_construct_memmap;
+    /// libxl_x86_acpi.c).
     fn map_by_libxl(mib: u64, acpi_pages: u64) -> std::vec::Vec<MemmapEntry> {
         const ACPI: u64 = 0xfc00_0000;
         let low = (mib * MIB).min(ACPI);

@@ -12,7 +12,7 @@ use crate::memory_map::Range;
 /// Bytes that an entry of a page directory maps.
 pub const LARGE_PAGE_SIZE: u64 = 2 << 20;
 
-/// What is protected, and how far the processor can.
+/// Parts of the image that are protected, and what the processor can do for them.
 #[derive(Clone, Copy, Debug)]
 pub struct Protection {
     /// The image's instructions, in whole pages.
@@ -26,7 +26,7 @@ pub struct Protection {
 }
 
 impl Protection {
-    /// The entry of a page table for the 4 KiB page at `address`.
+    /// Returns the entry of a page table for the 4 KiB page at `address`.
     pub fn page_entry(&self, address: u64) -> u64 {
         let page = Range::sized(address, PAGE_SIZE as u64);
         if address == 0 || page.touches(self.guard) {
@@ -42,7 +42,8 @@ impl Protection {
         address | flags.bits()
     }
 
-    /// The entry of a page directory for the 2 MiB at `address`, which hold no part of the image.
+    /// Returns the entry of a page directory for the 2 MiB at `address`, which hold no part of the
+    /// image.
     pub fn large_page_entry(&self, address: u64) -> u64 {
         self.page_entry(address) | PageTableFlags::HUGE_PAGE.bits()
     }

@@ -1,4 +1,4 @@
-//! Pages that the tool stack made for the guest and told of in two HVM parameters each: the
+//! Pages that the tool stack made for the guest, each of which two HVM parameters describe: the
 //! console's and xenstore's (hvm/params.h).
 
 use core::fmt;
@@ -10,7 +10,7 @@ use crate::memory_map::{MAPPED_END, Range};
 /// Why a special page can't be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Absent {
-    /// Xen did not tell.
+    /// Xen did not say.
     Refused(Errno),
     /// The page's number is 0 or beyond what is mapped one to one.
     Gfn(u64),
@@ -35,7 +35,7 @@ impl fmt::Display for Absent {
     }
 }
 
-/// Address and port of a special page, from what Xen answered for its two parameters; `ours` is
+/// Returns address and port of a special page, from the values of its two parameters; `ours` is
 /// all memory that the guest uses itself.
 ///
 /// # Errors

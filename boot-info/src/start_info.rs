@@ -63,12 +63,12 @@ impl fmt::Display for BootError {
     }
 }
 
-/// All that the loader told, copied.
+/// Everything that the loader passed, copied.
 #[derive(Debug)]
 pub struct Loaded {
     /// The structure itself; the memory map's fields are 0 in version 0.
     pub start_info: StartInfo,
-    /// The command line as it came, of any bytes but 0; empty if there is none.
+    /// The command line, unchanged: any bytes but 0; empty if there is none.
     pub command_line: Vec<u8, COMMAND_LINE_MAX>,
     /// Files loaded with the kernel.
     pub modules: Vec<Module, MODULES_MAX>,
@@ -103,7 +103,7 @@ fn read_start_info(memory: &impl PhysicalMemory, address: u64) -> Result<StartIn
     Ok(info)
 }
 
-/// The command line. Address 0 is none.
+/// Reads the command line. Address 0 means that there is none.
 fn read_command_line(
     memory: &impl PhysicalMemory,
     address: u64,

@@ -1,4 +1,4 @@
-//! The part that only makes sense in the guest: assembly, linker symbols, the call of the kernel.
+//! The entry of the guest: assembly, linker symbols, the call of the kernel.
 
 use core::arch::global_asm;
 use core::ptr::{self, addr_of};
@@ -23,18 +23,18 @@ unsafe extern "C" {
     static boot_stack_bottom: u8;
     static boot_stack_top: u8;
 
-    /// What `bootloader_api::entry_point!` exports.
+    /// The kernel, as `bootloader_api::entry_point!` exports it.
     #[expect(improper_ctypes, reason = "BootInfo is repr(C), but non_exhaustive")]
     fn _start(boot_info: &'static mut BootInfo) -> !;
 }
 
 static LOADED: Once<Result<Loaded, BootError>> = Once::new();
 
-/// What the loader told.
+/// Returns what the loader passed.
 ///
 /// # Errors
-/// Why it can't be used. The kernel, which has the means to say so, is called nevertheless, with no
-/// memory.
+/// The reason why it can't be used. The kernel, which has the means to say so, is called
+/// nevertheless, with no memory.
 pub fn loaded() -> Result<&'static Loaded, BootError> {
     let loaded = LOADED.get().expect("the boot code has run");
     loaded.as_ref().map_err(|&error| error)
@@ -82,7 +82,7 @@ extern "C" fn boot_main(start_info_address: u64) -> ! {
     unsafe { _start(info) }
 }
 
-/// What of the loader's information a kernel finds in its [`BootInfo`], besides memory.
+/// Fills in what a kernel finds of the loader's information in its [`BootInfo`], besides memory.
 fn describe(loaded: &Loaded, info: &mut BootInfo) {
     if loaded.start_info.rsdp_paddr != 0 {
         info.rsdp_addr = Optional::Some(loaded.start_info.rsdp_paddr);
@@ -97,7 +97,7 @@ fn describe(loaded: &Loaded, info: &mut BootInfo) {
     }
 }
 
-/// The usable regions of a memory map, less what the loader and the image occupy.
+/// Returns the usable regions of a memory map, less what the loader and the image occupy.
 ///
 /// For a kernel that gets the map elsewhere, because the loader gave none (start_info version 0).
 ///
@@ -112,15 +112,15 @@ pub fn regions_from(memory_map: &[MemmapEntry]) -> &'static mut [MemoryRegion] {
     regions.as_mut_slice()
 }
 
-/// What must not be handed out: the image and the modules. The rest of what the loader told was
-/// copied.
+/// Returns the ranges that must not be handed out: the image and the modules. All else that the
+/// loader passed was copied.
 fn reserved() -> Vec<Range, 32> {
     let modules = loaded().map_or(&[][..], |loaded| &loaded.modules);
     let modules = modules.iter().map(|module| Range::sized(module.paddr, module.size));
     core::iter::once(image()).chain(modules).take(32).collect()
 }
 
-/// The stack that the kernel is called on. The page below it is not mapped.
+/// Returns the stack that the kernel is called on. The page below it is not mapped.
 pub fn stack() -> Range {
     Range {
         start: addr_of!(boot_stack_bottom).addr() as u64,

@@ -36,7 +36,7 @@ boot_entry:
 
         # 2. The first 2 MiB in small pages, without the page below the stack, so that a stack overflow
         #    faults. What each page may be used for is set later (paging.rs), when all that the loader
-        #    told has been copied: QEMU's loader puts things into page 0.
+        #    passed has been copied: QEMU's loader puts things into page 0.
         movl    $boot_first_table + 3, boot_directories
         movl    $0x3, %eax
         xorl    %ecx, %ecx

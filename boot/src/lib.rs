@@ -1,7 +1,7 @@
 //! From a PVH loader (`xl`, or QEMU's `-kernel`) to an ordinary [`bootloader_api`] kernel.
 //!
 //! The entry code goes to long mode with the first 4 GiB mapped one to one; [`boot_info`] copies
-//! and checks what the loader told and says what memory is free; then the kernel's `entry_point!`
+//! and checks what the loader passed and says what memory is free; then the kernel's `entry_point!`
 //! function is called with a [`bootloader_api::BootInfo`]. What that has no place for, the command
 //! line and what is wrong with the loader's information, is in [`loaded`].
 //!

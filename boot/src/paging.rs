@@ -23,13 +23,14 @@ unsafe extern "C" {
     static boot_first_table: [AtomicU64; 512];
 }
 
-/// The entries of the small pages. They are atomics, for the processor notes in them what it uses.
+/// Returns the entries of the small pages. They are atomics, for the processor notes in them what
+/// it uses.
 fn small() -> &'static [AtomicU64] {
     // SAFETY: entry.s makes the table, and it lives for ever.
     unsafe { &boot_first_table }
 }
 
-/// The entries of the large pages, the first of which is a table of small ones instead.
+/// Returns the entries of the large pages, the first of which is a table of small ones instead.
 fn large() -> &'static [AtomicU64] {
     // SAFETY: as in `small`.
     unsafe { &boot_directories }
@@ -89,11 +90,11 @@ pub unsafe fn unmap(address: usize) {
 pub struct Mapping {
     /// Its addresses.
     pub page: Range,
-    /// What it may be used for; nothing if it is not present.
+    /// Its rights; none if it is not present.
     pub flags: PageTableFlags,
 }
 
-/// All pages of the first 4 GiB, small ones and large ones, in order.
+/// Returns all pages of the first 4 GiB, small ones and large ones, in order.
 pub fn mappings() -> impl Iterator<Item = Mapping> {
     let pages = |entries: &'static [AtomicU64], size: u64| {
         (0..).step_by(size as usize).zip(entries).map(move |(address, entry)| Mapping {

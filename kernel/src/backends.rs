@@ -24,21 +24,21 @@ pub struct Backends {
 struct Watched {
     name: String,
     backend: Backend,
-    /// What is still to be said of it.
+    /// Notice that has found no room on the console yet.
     notice: Option<String>,
-    /// The tool stack wants the disk back, which was noticed.
+    /// Whether the tool stack is known to want the disk back.
     is_wanted: bool,
 }
 
 impl Backends {
-    /// Those of disks with these names. Nothing has been looked at yet.
+    /// Keeps an eye on the backends of disks with these names. No state has been read yet.
     pub fn new(disks: impl Iterator<Item = (String, Backend)>) -> Self {
         let watched = |(name, backend)| Watched { name, backend, notice: None, is_wanted: false };
         Self { all: disks.map(watched).collect(), look: Due::default() }
     }
 
-    /// Looks at the states if `watch` has fired, or the look after that failed; the failure, if a
-    /// backend is gone. Reads memory only otherwise.
+    /// Reads the states if `watch` has fired, or if the read after that failed; returns the
+    /// failure, if a backend is gone. Reads memory only otherwise.
     pub fn look_if_due(
         &mut self,
         store: &mut Xenstore<'_, Vcpu>,
@@ -48,7 +48,7 @@ impl Backends {
         if is_due { self.look(store) } else { None }
     }
 
-    /// Looks at all states in the time of one request; the failure, if a backend is gone.
+    /// Reads all states in the time of one request; returns the failure, if a backend is gone.
     pub fn look(&mut self, store: &mut Xenstore<'_, Vcpu>) -> Option<Failure> {
         let (mut gone, mut seen) = (None, true);
         store.in_time(|store| {
@@ -63,14 +63,14 @@ impl Backends {
         gone
     }
 
-    /// Says what has been noticed, as far as that takes no wait.
+    /// Prints the notices for which the console has room now.
     pub fn say(&mut self) {
         for watched in &mut self.all {
             watched.notice.take_if(|notice| console::try_print(notice));
         }
     }
 
-    /// The state of this disk's backend, if it can be read.
+    /// Returns the state of this disk's backend, if it can be read.
     pub fn state(&self, disk: &str, store: &mut Xenstore<'_, Vcpu>) -> Option<XenbusState> {
         self.all.iter().find(|watched| watched.name == disk)?.backend.state(store).ok()
     }
@@ -86,7 +86,7 @@ impl Watched {
                 self.is_wanted = true;
                 self.notice = Some(format!(
                     "ringmark: {}: xl block-detach asks for this disk, but a job uses it; the \
-                     disk is given up when the job ends (xl shutdown ends it early)",
+                     disk is disconnected when the job ends (xl shutdown ends it early)",
                     self.name
                 ));
                 None

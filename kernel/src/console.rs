@@ -1,6 +1,5 @@
-//! Where text goes: the paravirtual console under Xen, the first serial port without it. Before
-//! Xen's clock and events are set up, or when that fails, text still reaches the console
-//! ([`Early`]).
+//! The console: the paravirtual one under Xen, the first serial port without it. Before Xen's clock
+//! and events are set up, or when that fails, text still reaches the console ([`Early`]).
 
 use alloc::format;
 use core::fmt::{self, Write};
@@ -17,9 +16,9 @@ use crate::vcpu::Vcpu;
 use crate::{cpu, xen};
 
 const DEBUG_PORT: u16 = 0xe9;
-/// What is said when [`has_lost`].
+/// The error to print when [`has_lost`].
 pub const LOST: &str = "the console lost output that nobody took in time; keep xl console attached";
-/// How long the end waits for an [`Early`] console to be read, in ticks of the time stamp counter:
+/// Longest wait for an [`Early`] console to be read at the end, in ticks of the time stamp counter:
 /// some seconds, whatever the processor.
 const EARLY_PATIENCE_TICKS: u64 = 1 << 33;
 /// Half of the console's ring.
@@ -105,7 +104,7 @@ pub fn print(text: fmt::Arguments<'_>) {
     }
 }
 
-/// Shows `line` and ends it, unless that takes a wait; answers whether it is shown.
+/// Shows `line` and ends it, unless that takes a wait; returns whether it is shown.
 pub fn try_print(line: &str) -> bool {
     match SINK.try_lock().as_deref_mut() {
         Some(Sink::Xen(console)) => console.try_write(&format!("{line}\n")),
@@ -114,7 +113,7 @@ pub fn try_print(line: &str) -> bool {
     }
 }
 
-/// Whether text or bytes were dropped that should have been shown, because nobody took them.
+/// Returns whether text or bytes were dropped because nobody took them in time.
 pub fn has_lost() -> bool {
     matches!(&*SINK.lock(), Sink::Xen(console) if console.has_lost())
 }
@@ -138,7 +137,7 @@ pub fn drain() {
     }
 }
 
-/// What was typed since the last call, at most `keys.len()` bytes; answers how many.
+/// Reads what was typed since the last call, at most `keys.len()` bytes; returns how many.
 pub fn read(keys: &mut [u8]) -> usize {
     match &mut *SINK.lock() {
         Sink::Xen(console) if console.has_input() => console.read(keys),

@@ -1,4 +1,4 @@
-//! What the outside may ask of a running guest: `xl shutdown`, and Ctrl-C on its console.
+//! Requests to end a running guest: `xl shutdown`, and Ctrl-C on its console.
 
 use alloc::format;
 use alloc::string::String;
@@ -16,9 +16,9 @@ const CTRL_C: u8 = 3;
 #[derive(Debug)]
 pub struct Control {
     requests: drivers::control::Control,
-    /// How the guest is to end, once that was asked for.
+    /// How the guest is to end, once somebody has asked for it.
     reason: Option<ShutdownReason>,
-    /// What is still to be said of a request that was refused.
+    /// Notice about a refused request that has found no room on the console yet.
     notice: Option<String>,
 }
 
@@ -34,8 +34,8 @@ impl Control {
         Ok(control)
     }
 
-    /// Whether the guest is to end. Looks at memory only unless a request has come, so that it can
-    /// be called while others are being timed; [`reason`](Self::reason) tells how.
+    /// Returns whether the guest is to end; [`reason`](Self::reason) says how. Reads memory only,
+    /// unless a request has come, so that it can be called while something is measured.
     pub fn is_asked(&mut self, store: &mut Xenstore<'_, Vcpu>) -> bool {
         let mut keys = [0; 64];
         let count = console::read(&mut keys);
@@ -44,27 +44,27 @@ impl Control {
         }
         // A xenstore that fails shows soon enough where it is needed.
         let request = self.requests.poll(store).unwrap_or_default();
-        self.heed(request);
+        self.accept(request);
         self.reason.is_some()
     }
 
-    /// Reads the request even if nothing told of one, as the last look before a wait is over.
+    /// Reads the request even if no watch has fired, as the last check before a wait is over.
     ///
     /// # Errors
     /// xenstore's.
     pub fn read(&mut self, store: &mut Xenstore<'_, Vcpu>) -> Result<(), xenstore::Error> {
         let request = self.requests.read(store)?;
-        self.heed(request);
+        self.accept(request);
         Ok(())
     }
 
-    /// How the guest is to end, as far as anybody asked: by powering off, if not.
+    /// Returns how the guest is to end: as requested, or by powering off if nobody asked.
     pub fn reason(&mut self, store: &mut Xenstore<'_, Vcpu>) -> ShutdownReason {
         self.is_asked(store);
         self.reason.unwrap_or(ShutdownReason::Poweroff)
     }
 
-    fn heed(&mut self, request: Option<Request>) {
+    fn accept(&mut self, request: Option<Request>) {
         match request {
             None => {}
             Some(Request::End(reason)) => drop(self.reason.get_or_insert(reason)),

@@ -16,9 +16,9 @@ use crate::control::Control;
 use crate::vcpu::Vcpu;
 use crate::{console, memory, say};
 
-/// Files are read in pieces of so many bytes.
+/// Size of the pieces in which files are read, in bytes.
 const READ_BYTES: usize = 128 << 10;
-/// One part in so many of the heap is for names.
+/// Share of the heap that is for names: one part in this number.
 const NAMES_SHARE: usize = 4;
 
 /// A disk that is read until somebody asks the guest to end.
@@ -28,9 +28,9 @@ pub struct Source<'q, 'a> {
     pub name: &'q str,
     /// Its blocks.
     pub reader: BlockReader<'q, 'a, Vcpu>,
-    /// Who may ask.
+    /// Requests to end.
     pub control: &'q mut Control,
-    /// What they ask by.
+    /// xenstore, by which they come.
     pub store: &'q mut Xenstore<'a, Vcpu>,
 }
 
@@ -65,7 +65,7 @@ fn mount<'q, 'a>(source: Source<'q, 'a>) -> Result<DiskVolume<'q, 'a>, String> {
     Ok(volume)
 }
 
-/// Where the file `path` is on the disk.
+/// Finds where the file `path` is on the disk.
 ///
 /// # Errors
 /// One line on what is wrong.
@@ -87,7 +87,7 @@ pub fn show(source: Source<'_, '_>, inspect: Inspect, path: &[u8]) -> Result<(),
     let printable = &mut |bytes: &[u8]| {
         // Names may be hostile.
         console::print(format_args!("{}", Printable(bytes)));
-        all_was_taken()
+        nothing_is_lost()
     };
     match inspect {
         Inspect::List => tools.ls(path, true, printable),
@@ -96,15 +96,15 @@ pub fn show(source: Source<'_, '_>, inspect: Inspect, path: &[u8]) -> Result<(),
             let mut quote = Quote::new(OUR_LINES.as_bytes());
             let done = tools.cat(path, &mut |bytes| {
                 console::print_bytes(&quote.quote(bytes));
-                all_was_taken()
+                nothing_is_lost()
             });
             console::print_bytes(&quote.end());
-            done.and_then(|()| all_was_taken())
+            done.and_then(|()| nothing_is_lost())
         }
     }
 }
 
-/// An error when the console lost something: what is shown is to be whole.
-fn all_was_taken() -> Result<(), String> {
+/// Fails when the console has lost output: what is shown must be complete.
+fn nothing_is_lost() -> Result<(), String> {
     if console::has_lost() { Err(console::LOST.into()) } else { Ok(()) }
 }

@@ -31,7 +31,7 @@ unsafe extern "C" {
 #[derive(Clone, Copy, Debug)]
 pub struct HypercallEntry(Way);
 
-/// How the guest enters Xen.
+/// Instruction, or page, by which the guest enters Xen.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     /// `vmcall`, on Intel's processors and their kin.
@@ -62,18 +62,18 @@ impl HypercallEntry {
         })
     }
 
-    /// Whether calls go through the hypercall page.
+    /// Returns whether calls go through the hypercall page.
     pub fn uses_page(self) -> bool {
         matches!(self.0, Way::Page(_))
     }
 
-    /// Whether Xen has written the hypercall page.
+    /// Returns whether Xen has written the hypercall page.
     pub fn has_written_page(self) -> bool {
         // SAFETY: the page is there for good; the compiler must not assume that nobody wrote it.
         unsafe { addr_of!(hypercall_page).read_volatile() != BREAKPOINT }
     }
 
-    /// A hypercall with two arguments.
+    /// Makes a hypercall with two arguments.
     ///
     /// # Errors
     /// Xen's.
@@ -88,7 +88,7 @@ impl HypercallEntry {
         unsafe { self.call3(number, [operation, argument, 0]) }
     }
 
-    /// A hypercall with three arguments.
+    /// Makes a hypercall with three arguments.
     ///
     /// # Errors
     /// Xen's.
@@ -99,7 +99,7 @@ impl HypercallEntry {
     pub unsafe fn call3(self, number: u64, args: [u64; 3]) -> Result<u64, Errno> {
         let [first, second, third] = args;
         let mut rax = number;
-        // SAFETY: the caller answers for the operation; registers that Xen may change are clobbers.
+        // SAFETY: the caller vouches for the operation; registers that Xen may change are clobbers.
         unsafe {
             match self.0 {
                 Way::Vmcall => asm!(

@@ -61,14 +61,14 @@ fn main(boot_info: &'static mut BootInfo) -> ! {
     }
 }
 
-/// The guest proper.
+/// Runs the guest proper.
 fn under_xen(boot_info: &BootInfo, leaves: u32, tables: &mut vcpu_tables::Loaded) -> ! {
     let use_page = command_line::wants_hypercall_page(command_line_bytes());
     // SAFETY: these are Xen's leaves (`cpuid::xen_leaves`).
     let entry = unsafe { HypercallEntry::open(leaves, use_page) };
     shutdown::use_entry(entry);
 
-    // A console before all else, so that whatever fails from here on is said there.
+    // A console first, so that whatever fails from here on is reported there.
     let layout = layout::find(boot_info, entry);
     let console = match &layout {
         // SAFETY: nothing else is used once there is a layout.
@@ -134,7 +134,7 @@ fn under_xen(boot_info: &BootInfo, leaves: u32, tables: &mut vcpu_tables::Loaded
     }
 }
 
-/// Without Xen there are no block devices; what can be done is the self-test.
+/// Runs the self-test: without Xen there are no block devices.
 fn without_xen(boot_info: &BootInfo, tables: &mut vcpu_tables::Loaded) -> ! {
     console::use_serial();
     if let Err(why) = boot::loaded() {
@@ -158,7 +158,7 @@ fn without_xen(boot_info: &BootInfo, tables: &mut vcpu_tables::Loaded) -> ! {
     }
 }
 
-/// The command line; empty if the loader gave none.
+/// Returns the command line; empty if the loader gave none.
 fn command_line_bytes() -> &'static [u8] {
     boot::loaded().map_or(&[], |loaded| &loaded.command_line)
 }
@@ -172,18 +172,18 @@ fn greet(xen: &Xen, layout: &Layout<'_>) {
         xen.entry()
     );
     if !boot::has_nx() {
-        say!("ringmark: no NX (is it masked by cpuid=?): memory that is not text can be executed");
+        say!("ringmark: no NX (is it masked by cpuid=?): memory that holds data can be executed");
     }
     if let Some(end) = layout.populated_end {
         say!(
             "only the first {} MiB of memory are used: maxmem= is above memory=, and Xen gives no \
-             more than that; set memory= to what the job needs and leave maxmem= out",
+             more than memory=; set memory= to what the job needs and leave maxmem= out",
             end >> 20
         );
     }
 }
 
-/// Ends the run before it began, with a result that says so.
+/// Ends the guest before anything was measured, with a result that says why.
 fn fail(why: impl core::fmt::Display) -> ! {
     say!("ringmark: error: {why}");
     report::print(&[], Some(&why));

@@ -54,13 +54,13 @@ impl Selftest {
         *(if passed { &mut self.passed } else { &mut self.failed }) += 1;
     }
 
-    /// Prints the sum; answers whether all passed.
+    /// Prints the totals; returns whether all passed.
     fn finish(self) -> bool {
         say!("{} passed, {} failed", self.passed, self.failed);
         self.failed == 0
     }
 
-    /// What any machine must do.
+    /// Checks what any machine must do.
     fn machine(&mut self, boot_info: &BootInfo, tables: &mut vcpu_tables::Loaded) {
         let image_end = boot_info.kernel_addr + boot_info.kernel_len;
         let clear = boot_info
@@ -77,7 +77,10 @@ impl Selftest {
         }
         self.check("floating point formats", format!("{:.3}", 1.0_f64 / 3.0) == "0.333");
         let numbers: Vec<u64> = (0..10_000).collect();
-        self.check("the heap keeps what it is given", numbers.iter().sum::<u64>() == 49_995_000);
+        self.check(
+            "the heap keeps what is written to it",
+            numbers.iter().sum::<u64>() == 49_995_000,
+        );
         let mut bytes = [0_u8; 100];
         bytes.iter_mut().zip(0..).for_each(|(byte, value)| *byte = value);
         bytes.copy_within(0..90, 10);
@@ -88,15 +91,15 @@ impl Selftest {
         self.protection(tables);
     }
 
-    /// What a PC must do that is not a guest of Xen's.
+    /// Checks what a PC must do that is not a guest of Xen's.
     pub fn pc(&mut self) {
         self.check("a tick of the legacy timer is masked", legacy::meet_tick());
     }
 
-    /// The page source: fresh and returned pages come zeroed.
+    /// Checks that fresh and returned pages come zeroed.
     pub fn pages(&mut self, pages: &mut PageSource) {
         let before = pages.available();
-        let Some(mut page) = pages.take() else { return self.check("a page can be had", false) };
+        let Some(mut page) = pages.take() else { return self.check("a page is available", false) };
         let frame = page.gfn();
         self.page(&mut page);
         page.write(100, &[0xa5; 200]);
@@ -113,9 +116,9 @@ impl Selftest {
         self.check("no page is lost", pages.available() == before);
     }
 
-    /// What Xen must do.
+    /// Checks what Xen must do.
     pub fn xen(&mut self, xen: &Xen, vcpu: &Vcpu) {
-        self.check("Xen tells its version", xen.version().is_ok());
+        self.check("Xen says its version", xen.version().is_ok());
         let page = "the hypercall page is written if it is used, and only then";
         self.check(page, xen.entry().has_written_page() == xen.entry().uses_page());
         let start_ns = vcpu.now_ns();
@@ -129,14 +132,14 @@ impl Selftest {
         }
         self.check("a sleep of 20 ms ends by the timer", slept_ns < 10_000_000_000);
 
-        // A port of our own to talk to ourselves is not to be had without a second domain, but an
-        // unbound one can be made, sent nothing, and closed once.
+        // Without a second domain there is no port to send to, but an unbound one can be allocated
+        // and closed once.
         let port = xen.evtchn_alloc_unbound(DomId(0));
-        self.check("an event channel can be made", port.is_ok());
+        self.check("an event channel can be allocated", port.is_ok());
         if let Ok(port) = port {
             self.check("no event is pending on it", !vcpu.take_event(port));
             self.check("it closes once", xen.evtchn_close(port).is_ok());
-            self.check("and not twice", xen.evtchn_close(port).is_err());
+            self.check("it does not close twice", xen.evtchn_close(port).is_err());
         }
 
         let mut table = GrantTable::new(xen);
@@ -153,7 +156,7 @@ impl Selftest {
                     xen.free_page(page);
                 }
             }
-            _ => self.check("a grant can be had", false),
+            _ => self.check("a grant is available", false),
         }
     }
 }

@@ -52,7 +52,7 @@ pub struct Loaded {
 }
 
 /// All stacks, of whichever vCPU; a static, because the handler of an exception, which the
-/// processor calls, has to tell whether it is an overflow of one.
+/// processor calls, has to report an overflow of one as such.
 static STACKS: Once<[Place; 3]> = Once::new();
 
 /// Loads the boot vCPU's tables, takes the guard pages away and sets the handlers. To be called

@@ -1,4 +1,4 @@
-//! Crashes on purpose: what is to be seen on the console is that, and how, the guest ended.
+//! Crashes on purpose: the console must show that the guest ended, and how.
 
 use core::fmt;
 use core::hint::black_box;
@@ -13,7 +13,7 @@ pub fn overflow() -> ! {
     shutdown::crash(format_args!("the stack is endless: {depth} calls"))
 }
 
-/// Crashes for a reason that can't be told without a fault.
+/// Crashes for a reason that can't be printed without a fault.
 pub fn nested_fault() -> ! {
     shutdown::crash(format_args!("a reason that faults: {}", Faulting))
 }

@@ -1,4 +1,4 @@
-//! What memory may be used for: each rule is shown by breaking it, which must fault.
+//! The rights of memory: each rule is checked by breaking it, which must fault.
 
 use alloc::boxed::Box;
 use core::hint::black_box;
@@ -17,10 +17,10 @@ use super::Selftest;
 use super::attempt::is_raised;
 use crate::vcpu_tables;
 
-/// The instruction `ret`: who can be executed returns at once.
+/// The instruction `ret`: memory that can be executed returns at once.
 const RET: u8 = 0xc3;
 
-// What the page fault's error code says.
+// Error codes of page faults.
 const READ_ABSENT: PageFaultErrorCode = PageFaultErrorCode::empty();
 const WRITE_ABSENT: PageFaultErrorCode = PageFaultErrorCode::CAUSED_BY_WRITE;
 const WRITE_FORBIDDEN: PageFaultErrorCode =
@@ -41,7 +41,7 @@ static DATA: Mutex<u8> = Mutex::new(RET);
 static ZEROED: Mutex<u8> = Mutex::new(0);
 
 impl Selftest {
-    /// Rights of the image, the heap and the stacks.
+    /// Checks the rights of the image, the heap and the stacks.
     pub(super) fn protection(&mut self, tables: &mut vcpu_tables::Loaded) {
         self.check("the processor can forbid execution (NX)", boot::has_nx());
         let text = (&raw const cpu_attempt_read).addr();
@@ -56,7 +56,7 @@ impl Selftest {
         self.check("zeroed data can't be executed", is_execution_forbidden(&ZEROED.lock()));
         self.check("the heap can't be executed", is_execution_forbidden(&Box::new(black_box(RET))));
         self.check("the stack can't be executed", is_execution_forbidden(&black_box(RET)));
-        self.check("page 0 can't be used", is_absent(0..PAGE_SIZE));
+        self.check("page 0 can't be accessed", is_absent(0..PAGE_SIZE));
         for stack in vcpu_tables::stacks() {
             self.guard(stack);
         }
@@ -66,11 +66,14 @@ impl Selftest {
             // SAFETY: a read of page 0, which was just seen to fault.
             unsafe { is_raised(double_fault(guard), code, 0) }
         });
-        self.check("without its stack an exception is a double fault, on another", is_raised);
+        self.check(
+            "without its stack an exception becomes a double fault, on another stack",
+            is_raised,
+        );
         self.mappings();
     }
 
-    /// A page that is to be shared can't be executed.
+    /// Checks that a page that is to be shared can't be executed.
     pub(super) fn page(&mut self, page: &mut Page) {
         page.write(0, &[RET]);
         // SAFETY: the page is ours and begins with `ret`.
@@ -78,10 +81,10 @@ impl Selftest {
         self.check("a page can't be executed", is_forbidden);
     }
 
-    /// The page below a stack faults, also when the stack really runs over.
+    /// Checks that the page below a stack faults, also when the stack really overflows.
     fn guard(&mut self, stack: &Place) {
         let is_guarded = is_absent(stack.guard());
-        self.check(&alloc::format!("the page below {stack} can't be used"), is_guarded);
+        self.check(&alloc::format!("the page below {stack} can't be accessed"), is_guarded);
         let here = 0_u8;
         let is_ours = (stack.bottom..stack.top).contains(&ptr::from_ref(&here).addr());
         let code = (&raw const cpu_attempt_overflow).addr();
@@ -93,7 +96,7 @@ impl Selftest {
         self.check(&alloc::format!("an overflow of {stack} faults"), is_guarded && overflows());
     }
 
-    /// The page tables as a whole.
+    /// Checks the page tables as a whole.
     fn mappings(&mut self) {
         let has = |flags: PageTableFlags| move |page: &boot::Mapping| page.flags.contains(flags);
         let is_executable = |page: &boot::Mapping| {
@@ -102,7 +105,7 @@ impl Selftest {
         let clean = boot::mappings()
             .filter(is_executable)
             .all(|page| !has(PageTableFlags::WRITABLE)(&page));
-        self.check("no page is both written and executed", clean);
+        self.check("no page is both writable and executable", clean);
         let absent = boot::mappings().filter(|page| !has(PageTableFlags::PRESENT)(page));
         let mut absent = absent.map(|page| page.page.start as usize);
         let is_guard = |at| vcpu_tables::stacks().iter().any(|stack| stack.guard().start == at);
@@ -119,7 +122,7 @@ fn double_fault(addresses: Range<usize>) -> Expected {
     Expected { vector: DOUBLE_FAULT, error_code: 0, addresses }
 }
 
-/// Whether neither end of a page that holds nothing can be read or written.
+/// Returns whether neither end of a page that holds nothing can be read or written.
 fn is_absent(page: Range<usize>) -> bool {
     let attempts =
         [(&raw const cpu_attempt_read, READ_ABSENT), (&raw const cpu_attempt_write, WRITE_ABSENT)];
