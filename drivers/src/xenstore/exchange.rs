@@ -9,20 +9,12 @@ use xen_abi::xenstore::{
 };
 use zerocopy::IntoBytes;
 
-use super::{Error, LOST_STARTS_MAX, REQUEST_TIMEOUT_NS, Transaction, WatchToken, Xenstore};
+use super::{Error, REQUEST_TIMEOUT_NS, Transaction, Xenstore};
 use crate::patience::Patience;
 use crate::vcpu::Vcpu;
 
 /// Messages taken in a row before the time is looked at again: a whole ring of the shortest.
 const MESSAGES_MAX: u32 = 64;
-
-/// A message on its way in.
-#[derive(Debug, Default)]
-pub(super) struct Incoming {
-    header: Header,
-    header_len: usize,
-    body: Vec<u8>,
-}
 
 impl<V: Vcpu> Xenstore<'_, V> {
     /// Sends one message and waits for its reply's payload.
@@ -73,7 +65,7 @@ impl<V: Vcpu> Xenstore<'_, V> {
                 return Ok(body);
             }
             if patience.is_over() {
-                self.note_lost(kind, req_id);
+                self.leftovers.note_lost(kind, req_id);
                 return Err(Error::Timeout);
             }
             self.check_error()?;
@@ -129,7 +121,7 @@ impl<V: Vcpu> Xenstore<'_, V> {
 
     /// Puts a message on the ring; returns its number. Of one that times out either nothing is out,
     /// or its rest is kept and goes before the next.
-    fn send(
+    pub(super) fn send(
         &mut self,
         kind: MessageType,
         transaction: Transaction,
@@ -148,7 +140,7 @@ impl<V: Vcpu> Xenstore<'_, V> {
         if sent.is_err() && self.unsent.len() == whole {
             self.unsent.clear();
         } else if sent.is_err() {
-            self.note_lost(kind, req_id);
+            self.leftovers.note_lost(kind, req_id);
         }
         sent.map(|()| req_id)
     }
@@ -183,42 +175,6 @@ impl<V: Vcpu> Xenstore<'_, V> {
         self.broken = Some("ring indices are absurd");
     }
 
-    /// Ends the transactions that nobody uses. Nobody waits for the replies, which are late ones.
-    fn end_orphans(&mut self, patience: &mut Patience) -> Result<(), Error> {
-        while let Some(&number) = self.orphans.last() {
-            self.send(MessageType::TransactionEnd, Transaction(number), &[b"F\0"], patience)?;
-            self.orphans.pop();
-        }
-        Ok(())
-    }
-
-    /// Remembers a transaction that is to be ended.
-    pub(super) fn abandon(&mut self, transaction: u32) {
-        self.orphans.truncate(LOST_STARTS_MAX - 1);
-        self.orphans.insert(0, transaction);
-    }
-
-    /// A request timed out: if it starts a transaction, that is to be ended when the reply comes.
-    fn note_lost(&mut self, kind: MessageType, req_id: u32) {
-        if kind == MessageType::TransactionStart {
-            self.lost_starts.truncate(LOST_STARTS_MAX - 1);
-            self.lost_starts.insert(0, req_id);
-        }
-    }
-
-    /// The reply to a request that timed out.
-    fn note_late(&mut self, reply: &Header) {
-        let lost = self.lost_starts.iter().position(|&req_id| req_id == reply.req_id);
-        if let Some(lost) = lost {
-            self.lost_starts.swap_remove(lost);
-            if reply.kind == MessageType::TransactionStart as u32
-                && let Some(number) = transaction_number(&self.incoming.body)
-            {
-                self.abandon(number);
-            }
-        }
-    }
-
     /// Takes what is there, up to the reply to `req_id`, whose payload is then in `incoming.body`.
     pub(super) fn receive(&mut self, req_id: Option<u32>) -> Result<Option<Header>, Error> {
         // Whoever floods the ring gets to make us look at the time.
@@ -228,11 +184,11 @@ impl<V: Vcpu> Xenstore<'_, V> {
             }
             let Some(header) = self.receive_any()? else { break };
             if header.kind == MessageType::WatchEvent as u32 {
-                self.note_watch_event();
+                self.watches.note_event(&self.incoming.body);
             } else if Some(header.req_id) == req_id {
                 return Ok(Some(header));
             } else {
-                self.note_late(&header);
+                self.leftovers.note_late(&header, &self.incoming.body);
             }
         }
         Ok(None)
@@ -248,140 +204,10 @@ impl<V: Vcpu> Xenstore<'_, V> {
         }
         message
     }
-
-    /// A watch event carries path NUL token NUL; only the token matters to us.
-    fn note_watch_event(&mut self) {
-        let mut strings = self.incoming.body.split(|&byte| byte == 0);
-        if let (Some(_path), Some(token), Some(_)) =
-            (strings.next(), strings.next(), strings.next())
-            && let Some(bit) = WatchToken::bit_of(token)
-        {
-            self.watches_fired |= bit & self.watches_set;
-        }
-    }
 }
 
 /// Whether no other field of the page may be looked at yet, the features among them: as it is in a
 /// guest that Xen made without a tool stack, until the server comes.
 pub(super) fn is_connecting(page: &Interface) -> bool {
     page.connection.load(Ordering::Acquire) == RECONNECT
-}
-
-/// The number in a reply that starts a transaction; 0 stands for none, so it is none.
-pub(super) fn transaction_number(reply: &[u8]) -> Option<u32> {
-    let text = str::from_utf8(reply).ok()?;
-    text.trim_end_matches('\0').parse().ok().filter(|&number| number != 0)
-}
-
-impl Incoming {
-    /// No message yet, and room for any.
-    pub(super) fn new() -> Self {
-        Self { body: Vec::with_capacity(PAYLOAD_MAX), ..Self::default() }
-    }
-
-    /// Begins with a new message.
-    fn forget(&mut self) {
-        self.header_len = 0;
-        self.body.clear();
-    }
-
-    /// Goes on collecting; answers the header once the whole message is there. The payload then
-    /// stays in `body` until the next call.
-    fn collect(&mut self, ring: &mut Reader<'_>) -> Result<Option<Header>, Error> {
-        if self.header_len < Header::SIZE {
-            self.body.clear();
-            self.header_len += ring.read(&mut self.header.as_mut_bytes()[self.header_len..])?;
-            if self.header_len < Header::SIZE {
-                return Ok(None);
-            }
-        }
-        let header = self.header;
-        let len = header.len as usize;
-        if len > PAYLOAD_MAX {
-            return Err(Error::Broken("a message is longer than 4096 bytes"));
-        }
-        while self.body.len() < len {
-            let mut piece = [0; 256];
-            let wanted = piece.len().min(len - self.body.len());
-            let count = ring.read(&mut piece[..wanted])?;
-            if count == 0 {
-                return Ok(None);
-            }
-            self.body.extend_from_slice(&piece[..count]);
-        }
-        self.header_len = 0;
-        Ok(Some(header))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use core::sync::atomic::{AtomicU8, AtomicU32};
-
-    struct Ring {
-        bytes: [AtomicU8; 1024],
-        prod: AtomicU32,
-        cons: AtomicU32,
-    }
-
-    fn ring() -> Ring {
-        let bytes = [const { AtomicU8::new(0) }; 1024];
-        Ring { bytes, prod: AtomicU32::new(u32::MAX - 500), cons: AtomicU32::new(u32::MAX - 500) }
-    }
-
-    fn message(len: usize) -> Vec<u8> {
-        let header = Header { kind: 2, req_id: 5, tx_id: 0, len: len as u32 };
-        let mut bytes = header.as_bytes().to_vec();
-        bytes.extend((0..len).map(|n| n as u8));
-        bytes
-    }
-
-    #[test]
-    fn a_reply_longer_than_the_ring_is_collected_in_pieces() {
-        let shared = ring();
-        let mut server: Writer<'_> = Writer::new(&shared.bytes, &shared.prod, &shared.cons);
-        let mut client: Reader<'_> = Reader::new(&shared.bytes, &shared.prod, &shared.cons);
-        let mut incoming = Incoming::default();
-        for len in [0, 1, 1008, 1009, 4096] {
-            let sent = message(len);
-            let mut rest = &sent[..];
-            let header = loop {
-                rest = &rest[server.write(rest).unwrap()..];
-                if let Some(header) = incoming.collect(&mut client).unwrap() {
-                    break header;
-                }
-            };
-            assert_eq!(header.len as usize, len);
-            assert_eq!(incoming.body, sent[16..]);
-            assert_eq!(incoming.collect(&mut client), Ok(None));
-        }
-    }
-
-    #[test]
-    fn one_byte_at_a_time_is_enough() {
-        let shared = ring();
-        let mut server: Writer<'_> = Writer::new(&shared.bytes, &shared.prod, &shared.cons);
-        let mut client: Reader<'_> = Reader::new(&shared.bytes, &shared.prod, &shared.cons);
-        let mut incoming = Incoming::default();
-        let sent = message(3);
-        for (place, byte) in sent.iter().enumerate() {
-            server.write(&[*byte]).unwrap();
-            let done = incoming.collect(&mut client).unwrap().is_some();
-            assert_eq!(done, place == sent.len() - 1);
-        }
-    }
-
-    #[test]
-    fn a_length_beyond_the_limit_breaks_the_stream() {
-        for len in [4097, u32::MAX - 15, u32::MAX] {
-            let shared = ring();
-            let mut server: Writer<'_> = Writer::new(&shared.bytes, &shared.prod, &shared.cons);
-            let mut client: Reader<'_> = Reader::new(&shared.bytes, &shared.prod, &shared.cons);
-            let header = Header { kind: 2, req_id: 1, tx_id: 0, len };
-            server.write(header.as_bytes()).unwrap();
-            let result = Incoming::default().collect(&mut client);
-            assert!(matches!(result, Err(Error::Broken(_))), "{len}: {result:?}");
-        }
-    }
 }
