@@ -44,8 +44,8 @@ impl Request {
 #[derive(Debug)]
 pub struct Control {
     watch: WatchToken,
-    /// A look at the node.
-    look: Due,
+    /// Time of the next read of the node.
+    due: Due,
     /// The last request, if the node was not seen to be emptied: it may stand there still.
     left: Option<Request>,
 }
@@ -66,7 +66,7 @@ impl Control {
         let watch = store.watch(SHUTDOWN)?;
         // Each watch fires once when it is set: better now than while something is measured.
         store.wait_fired(watch, store.vcpu().now_ns().saturating_add(FIRST_EVENT_NS))?;
-        Ok(Self { watch, look: Due::default(), left: None })
+        Ok(Self { watch, due: Due::default(), left: None })
     }
 
     /// Returns the request that has come, if any. Reads memory only unless the watch has fired, or
@@ -75,7 +75,7 @@ impl Control {
     /// # Errors
     /// xenstore's.
     pub fn poll<V: Vcpu>(&mut self, store: &mut Xenstore<'_, V>) -> Result<Option<Request>, Error> {
-        if self.look.is_due(store, self.watch)? { self.read(store) } else { Ok(None) }
+        if self.due.is_due(store, self.watch)? { self.read(store) } else { Ok(None) }
     }
 
     /// Reads the node, whether the watch has fired or not; acknowledges what it holds.
@@ -84,7 +84,7 @@ impl Control {
     /// xenstore's.
     pub fn read<V: Vcpu>(&mut self, store: &mut Xenstore<'_, V>) -> Result<Option<Request>, Error> {
         let found = read_node(store, Transaction::NONE);
-        self.look.note(store, found.is_ok());
+        self.due.note(store, found.is_ok());
         let mut found = found?;
         if found.is_none() || found == self.left {
             self.left = found;

@@ -179,7 +179,7 @@ const USES: [fn(&mut QueuePair<'_>, Slot); 5] = [
     |queue, slot| queue.release(slot),
     |queue, slot| queue.submit(slot, Operation::Read, 0, 512),
     |queue, slot| queue.write_data(&slot, 0, &[1]),
-    |queue, slot| queue.spoil(&slot, 512, [1; 8]),
+    |queue, slot| queue.poison(&slot, 512, [1; 8]),
     |queue, slot| queue.read_data(&slot, 0, &mut [1]),
 ];
 

@@ -151,12 +151,12 @@ pub enum Broken {
     Overrun(Overrun),
     /// A response with an id that is not in flight.
     ForeignId(u64),
-    /// A response to another operation than was asked for.
+    /// A response of another operation than its request.
     ForeignOperation {
-        /// What was asked for.
-        asked: u8,
-        /// What was answered.
-        answered: u8,
+        /// Operation of the request.
+        expected: u8,
+        /// Operation of the response.
+        found: u8,
     },
     /// A grant that the backend kept mapped although it must not.
     StillMapped,
@@ -169,8 +169,8 @@ impl fmt::Display for Broken {
         match self {
             Self::Overrun(overrun) => write!(f, "backend broke the ring: {overrun}"),
             Self::ForeignId(id) => write!(f, "backend answered id {id:#x}, which is not in flight"),
-            Self::ForeignOperation { asked, answered } => {
-                write!(f, "backend answered operation {answered} to operation {asked}")
+            Self::ForeignOperation { expected, found } => {
+                write!(f, "backend responded to operation {expected} with operation {found}")
             }
             Self::StillMapped => f.write_str("backend kept a page mapped after its request"),
             Self::EventChannel(errno) => write!(f, "event channel can't be used: {errno}"),

@@ -246,11 +246,11 @@ impl<'a> Blkfront<'a> {
             keys.push(("multi-queue-num-queues".to_string(), setup.queues.to_string()));
         }
         for (number, queue) in self.queues.iter().enumerate() {
-            let home = if setup.queues > 1 { format!("queue-{number}/") } else { String::new() };
-            keys.push((format!("{home}event-channel"), queue.port().0.to_string()));
+            let prefix = if setup.queues > 1 { format!("queue-{number}/") } else { String::new() };
+            keys.push((format!("{prefix}event-channel"), queue.port().0.to_string()));
             for (page, gref) in queue.ring_grefs().enumerate() {
                 let page = if order != 0 { page.to_string() } else { String::new() };
-                keys.push((format!("{home}ring-ref{page}"), gref.0.to_string()));
+                keys.push((format!("{prefix}ring-ref{page}"), gref.0.to_string()));
             }
         }
         keys

@@ -113,7 +113,7 @@ impl Paths {
         let mut patience = Patience::new(vcpu.now_ns(), timeout_ns);
         let arrived = loop {
             patience.count(vcpu.now_ns());
-            let state = match store.in_time(|store| self.look(store, wanted)) {
+            let state = match store.in_time(|store| self.check_backend(store, wanted)) {
                 Ok(None) => break Ok(()),
                 Ok(Some(state)) => state,
                 Err(error) => break Err(error),
@@ -121,9 +121,9 @@ impl Paths {
             if patience.is_over() {
                 break Err(ConnectError::Stuck { state, wanted });
             }
-            let look_again_ns = vcpu.now_ns().saturating_add(RE_READ_NS);
-            let look_again_ns = patience.look_again_ns().min(look_again_ns);
-            if let Err(error) = store.wait_fired(token, look_again_ns) {
+            let re_read_ns = vcpu.now_ns().saturating_add(RE_READ_NS);
+            let re_read_ns = patience.look_again_ns().min(re_read_ns);
+            if let Err(error) = store.wait_fired(token, re_read_ns) {
                 break Err(failed(error));
             }
         };
@@ -132,17 +132,17 @@ impl Paths {
         arrived
     }
 
-    /// The backend's state, if it is to be waited for further; `None` once it has arrived.
-    fn look<V: Vcpu>(
+    /// Returns the backend's state if the wait goes on, `None` once it has arrived.
+    fn check_backend<V: Vcpu>(
         &self,
         store: &mut Xenstore<'_, V>,
         wanted: XenbusState,
     ) -> Result<Option<XenbusState>, ConnectError> {
         let state = self.backend_state(store)?;
-        match judge(state, wanted) {
-            Verdict::Arrived => Ok(None),
-            Verdict::Gone => Err(ConnectError::Gone(state)),
-            Verdict::Wait => self.never_comes(store, state, wanted).map_or(Ok(Some(state)), Err),
+        match check(state, wanted) {
+            StateCheck::Arrived => Ok(None),
+            StateCheck::Gone => Err(ConnectError::Gone(state)),
+            StateCheck::Wait => self.never_comes(store, state, wanted).map_or(Ok(Some(state)), Err),
         }
     }
 
@@ -293,26 +293,30 @@ impl Paths {
     }
 }
 
-enum Verdict {
+/// Outcome of comparing the backend's state with the one that is waited for.
+enum StateCheck {
+    /// The backend is there, or beyond it.
     Arrived,
+    /// The backend may still come there.
     Wait,
+    /// The backend went away.
     Gone,
 }
 
-/// What to make of the backend's state while waiting for another one.
-fn judge(state: XenbusState, wanted: XenbusState) -> Verdict {
+/// Compares the backend's state with the one that is waited for.
+fn check(state: XenbusState, wanted: XenbusState) -> StateCheck {
     use XenbusState::{Closed, Closing, Connected, InitWait, Initialised, Unknown};
     match (wanted, state) {
-        _ if state == wanted => Verdict::Arrived,
+        _ if state == wanted => StateCheck::Arrived,
         // A backend may skip InitWait (blkif.h).
-        (InitWait, Initialised) => Verdict::Arrived,
+        (InitWait, Initialised) => StateCheck::Arrived,
         // On the way down, closed is further than closing, and gone is further than closed.
-        (Closing, Closed) => Verdict::Arrived,
-        (Closing | Closed, Unknown) => Verdict::Gone,
+        (Closing, Closed) => StateCheck::Arrived,
+        (Closing | Closed, Unknown) => StateCheck::Gone,
         // On the way up, going away is an answer too. When a VBD is connected again, the backend
         // still stands Closed until it has seen our Initialising.
-        (Connected, Closing | Closed | Unknown) => Verdict::Gone,
-        _ => Verdict::Wait,
+        (Connected, Closing | Closed | Unknown) => StateCheck::Gone,
+        _ => StateCheck::Wait,
     }
 }
 

@@ -314,15 +314,15 @@ impl<'a> QueuePair<'a> {
         if !state.has_id(response.id) {
             return Err(foreign);
         }
-        let asked = state.asked();
-        if response.operation != asked {
-            return Err(Broken::ForeignOperation { asked, answered: response.operation });
+        let expected = state.expected_op();
+        if response.operation != expected {
+            return Err(Broken::ForeignOperation { expected, found: response.operation });
         }
         state.end();
         match self.grants {
             GrantMode::Persistent => {}
             GrantMode::PersistentCopy => {
-                if asked == OP_READ {
+                if expected == OP_READ {
                     self.counters.copies += state.copy_in();
                 }
             }
@@ -395,9 +395,9 @@ impl<'a> QueuePair<'a> {
     ///
     /// # Panics
     /// When that is beyond the slot's pages, or the slot is another queue's.
-    pub fn spoil(&mut self, slot: &Slot, bytes: u32, word: [u8; 8]) {
+    pub fn poison(&mut self, slot: &Slot, bytes: u32, word: [u8; 8]) {
         let index = self.index(slot);
-        self.slots[index].spoil(bytes, word);
+        self.slots[index].poison(bytes, word);
     }
 
     /// Copies the slot's data from `offset` on, after a read.

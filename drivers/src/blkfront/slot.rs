@@ -177,9 +177,9 @@ impl<'a> SlotState<'a> {
         self.request.id == id
     }
 
-    /// The operation that the backend has to answer to.
+    /// Returns the operation that the response must have.
     #[inline(always)]
-    pub(super) fn asked(&self) -> u8 {
+    pub(super) fn expected_op(&self) -> u8 {
         self.request.operation
     }
 
@@ -377,8 +377,8 @@ impl<'a> SlotState<'a> {
         self.note_fill((offset + bytes.len()) as u32);
     }
 
-    /// Puts `word` at the start of each of the sectors on the backend's side of the data.
-    pub(super) fn spoil(&mut self, bytes: u32, word: [u8; 8]) {
+    /// Puts `word` at the start of each sector on the backend's side of the data.
+    pub(super) fn poison(&mut self, bytes: u32, word: [u8; 8]) {
         assert!(!self.is_in_flight());
         for offset in (0..bytes as usize).step_by(SECTOR_SIZE as usize) {
             self.pages[offset / PAGE_SIZE].write(offset % PAGE_SIZE, &word);

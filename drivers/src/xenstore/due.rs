@@ -1,20 +1,20 @@
-//! A look at what a watch tells of, that is not forgotten when it fails.
+//! A read of what a watch is about, tried again when it fails.
 
 use super::{Error, WatchToken, Xenstore};
 use crate::vcpu::Vcpu;
 
-/// How long after a look that failed the next is due, in nanoseconds: as long as it may take.
-const LOOK_AGAIN_NS: u64 = super::REQUEST_TIMEOUT_NS;
+/// Time from a read that failed to the next one, in nanoseconds: as long as one may take.
+const RETRY_NS: u64 = super::REQUEST_TIMEOUT_NS;
 
-/// Tells when to look at what a watch tells of: once it fired, and until a look succeeded.
+/// Time of the next read of what a watch is about: due once it fired, until a read succeeded.
 #[derive(Debug, Default)]
 pub struct Due {
-    /// When to look, in nanoseconds; `None` when nothing has changed since the last look.
+    /// Time of the next read in nanoseconds; `None` when nothing has changed since the last.
     at_ns: Option<u64>,
 }
 
 impl Due {
-    /// Whether to look now. Reads memory only.
+    /// Returns whether to read now. Reads memory only, not xenstore.
     ///
     /// # Errors
     /// [`Error::Broken`].
@@ -29,9 +29,9 @@ impl Due {
         Ok(self.at_ns.is_some_and(|at_ns| store.vcpu.now_ns() >= at_ns))
     }
 
-    /// Notes how a look ended: after one that failed another is due.
+    /// Notes how a read ended: after one that failed another is due.
     pub fn note<V: Vcpu>(&mut self, store: &Xenstore<'_, V>, succeeded: bool) {
-        let again_ns = || store.vcpu.now_ns().saturating_add(LOOK_AGAIN_NS);
+        let again_ns = || store.vcpu.now_ns().saturating_add(RETRY_NS);
         self.at_ns = (!succeeded).then(again_ns);
     }
 }

@@ -187,7 +187,7 @@ impl Checks {
     /// from an earlier I/O, and a backend that does nothing would be right. No sector of a block
     /// begins with this noise, but for one in 2^64; and all of a sector is checked.
     pub(super) fn poison(&self, queue: &mut QueuePair<'_>, slot: &Slot, place: Place) {
-        queue.spoil(slot, self.block_bytes, Noise(!(self.run_ns ^ place.offset)).next_word());
+        queue.poison(slot, self.block_bytes, Noise(!(self.run_ns ^ place.offset)).next_word());
     }
 
     /// Checks what was read at `place`. In a job that writes, what it has not written itself may
