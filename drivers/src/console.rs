@@ -1,9 +1,9 @@
 //! The paravirtual console (io/console.h): text out, keys in.
 //!
-//! Nobody may be held up for ever by a console that is not drained: a write waits for room, but
-//! only so long. Once one gave up, all text is dropped at once until the reader moves again; then
-//! whole lines are shown again, behind one that tells how much is missing. Who measures does not
-//! wait at all ([`try_write`](Console::try_write)).
+//! A console that is not drained must not hold the guest up for ever: a write waits for room, but
+//! for a limited time. Once one gave up, all text is dropped at once until the reader moves again;
+//! then whole lines are shown again, behind one that reports how much is missing. A measurement
+//! does not wait at all ([`try_write`](Console::try_write)).
 
 use protocols::byte_ring::{Reader, Writer};
 use xen_abi::{Port, console::Interface};
@@ -11,12 +11,12 @@ use xen_abi::{Port, console::Interface};
 use crate::patience::Patience;
 use crate::vcpu::Vcpu;
 
-/// How long one text may wait for room, in nanoseconds.
+/// Longest wait of one text for room, in nanoseconds.
 const PATIENCE_NS: u64 = 2_000_000_000;
-/// What a reader that was stuck must have taken, in bytes, before it is written to again: room for
-/// the line that tells of the gap.
+/// Room that a reader that was stuck must have made, in bytes, before it is written to again:
+/// enough for the line that reports the gap.
 const RESUME_BYTES: usize = 128;
-/// The most digits of a number of 64 bits.
+/// Most digits of a number of 64 bits.
 const DIGITS_MAX: usize = 20;
 
 /// The frontend of the console.
@@ -26,21 +26,22 @@ pub struct Console<'a, V> {
     port: Port,
     output: Writer<'a>,
     input: Reader<'a>,
-    /// A write ran out of patience, or the indices were absurd: drop all until the reader moves.
+    /// Whether a write ran out of patience, or the indices were absurd: all text is dropped until
+    /// the reader moves.
     stuck: bool,
-    /// A write dropped something.
+    /// Whether a write ever dropped something.
     lost: bool,
-    /// Bytes that were dropped and not told of.
+    /// Bytes that were dropped and not yet reported.
     untold_bytes: u64,
-    /// The text so far ends within a line, shown or not.
+    /// Whether the text so far ends within a line, shown or not.
     in_line: bool,
-    /// What is on the ring ends within a line.
+    /// Whether the text on the ring ends within a line.
     shown_in_line: bool,
 }
 
 impl<'a, V: Vcpu> Console<'a, V> {
-    /// Takes over the page and the port that the tool stack made. To be done once: there is one of
-    /// them, and two clients would take each other's bytes.
+    /// Takes over the page and the port that the tool stack made. May be called once: there is one
+    /// console, and two clients would take each other's bytes.
     pub fn new(vcpu: &'a V, port: Port, page: &'a Interface) -> Self {
         let output = Writer::new(&page.output, &page.out_prod, &page.out_cons);
         let input = Reader::new(&page.input, &page.in_prod, &page.in_cons);
@@ -58,7 +59,7 @@ impl<'a, V: Vcpu> Console<'a, V> {
     }
 
     /// Shows `text`; newlines become CR LF, as a terminal wants them. What finds no room within the
-    /// patience for one text is dropped. The other side is told of whole lines only.
+    /// patience for one text is dropped. The other side is notified of whole lines only.
     pub fn write(&mut self, text: &str) {
         let patience = &mut self.patience();
         for piece in text.split_inclusive('\n') {
@@ -73,7 +74,7 @@ impl<'a, V: Vcpu> Console<'a, V> {
     }
 
     /// Shows `text` as [`write`](Self::write) does if there is room for all of it now, and leaves
-    /// it out otherwise; answers whether it is shown. Never waits.
+    /// it out otherwise; returns whether it is shown. Never waits.
     pub fn try_write(&mut self, text: &str) -> bool {
         let bytes = text.len() + text.matches('\n').count();
         let told = if self.stuck { RESUME_BYTES } else { 0 };
@@ -85,7 +86,7 @@ impl<'a, V: Vcpu> Console<'a, V> {
         false
     }
 
-    /// Whether a write ever dropped something, which no other reader of the console can tell.
+    /// Returns whether a write ever dropped something, which a reader of the console may not see.
     pub fn has_lost(&self) -> bool {
         self.lost
     }
@@ -99,7 +100,7 @@ impl<'a, V: Vcpu> Console<'a, V> {
         self.flush();
     }
 
-    /// Tells the other side that there is text.
+    /// Notifies the other side that there is text.
     pub fn flush(&mut self) {
         // A closed port or a gone daemon shows as a ring that does not drain.
         let _ = self.vcpu.send(self.port);
@@ -107,7 +108,7 @@ impl<'a, V: Vcpu> Console<'a, V> {
 
     /// Waits until all text was taken, but no longer than the patience.
     pub fn drain(&mut self) {
-        // The text is over: if it ended in a gap, that is told.
+        // The text is over: if it ended in a gap, that is reported.
         self.in_line = false;
         self.goes_on();
         self.flush();
@@ -134,8 +135,8 @@ impl<'a, V: Vcpu> Console<'a, V> {
         }
     }
 
-    /// Whether text is written now: not while the reader is stuck, and after that not before the
-    /// next line begins, which comes behind one that tells of the gap.
+    /// Returns whether text is written now: not while the reader is stuck, and after that not
+    /// before the next line begins, which comes behind one that reports the gap.
     fn goes_on(&mut self) -> bool {
         let moves = || self.output.room().is_ok_and(|room| room >= RESUME_BYTES);
         if self.stuck && !self.in_line && moves() {
@@ -145,7 +146,7 @@ impl<'a, V: Vcpu> Console<'a, V> {
         !self.stuck
     }
 
-    /// Tells how much is missing here, in [`RESUME_BYTES`] at most.
+    /// Reports how much is missing here, in [`RESUME_BYTES`] at most.
     fn tell(&mut self) {
         let mut digits = [0; DIGITS_MAX];
         let mut first = digits.len();
@@ -197,7 +198,7 @@ impl<'a, V: Vcpu> Console<'a, V> {
         self.untold_bytes = self.untold_bytes.saturating_add(bytes.len() as u64);
     }
 
-    /// Takes what was typed, at most `keys.len()` bytes; answers how many.
+    /// Takes what was typed, at most `keys.len()` bytes; returns the number of bytes.
     pub fn read(&mut self, keys: &mut [u8]) -> usize {
         match self.input.read(keys) {
             Ok(0) | Err(_) => 0,
@@ -208,7 +209,7 @@ impl<'a, V: Vcpu> Console<'a, V> {
         }
     }
 
-    /// Whether something may have been typed; reads memory only.
+    /// Returns whether something may have been typed; reads memory only.
     pub fn has_input(&self) -> bool {
         !self.input.is_empty()
     }

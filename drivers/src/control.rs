@@ -1,9 +1,9 @@
-//! What the tool stack asks of the domain: the node `control/shutdown`
+//! Requests of the tool stack to the domain: the node `control/shutdown`
 //! (docs/misc/xenstore-paths.pandoc).
 //!
-//! A watch event means "read the node" and nothing else: it may be spurious, and the node may hold a
-//! request that this guest cannot follow. Whatever it holds is acknowledged by emptying it, so that
-//! nobody waits for an answer; only some of it ends the guest.
+//! A watch event means "read the node" and nothing else: it may be spurious, and the node may hold
+//! a request that this guest cannot follow. Whatever it holds is acknowledged by emptying it, so
+//! that the tool stack does not wait for a reply; only some requests end the guest.
 
 use alloc::string::String;
 
@@ -13,22 +13,22 @@ use crate::vcpu::Vcpu;
 use crate::xenstore::{Due, Error, Transaction, WatchToken, Xenstore};
 
 const SHUTDOWN: &str = "control/shutdown";
-/// How long the first event of a new watch may take, in nanoseconds.
+/// Longest wait for the first event of a new watch, in nanoseconds.
 const FIRST_EVENT_NS: u64 = 1_000_000_000;
 
-/// What was asked.
+/// A request of the tool stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// The guest is to end in this way.
+    /// Request to end in this way.
     End(ShutdownReason),
-    /// `xl save` or `xl migrate`: the guest is to suspend itself, which it cannot.
+    /// `xl save` or `xl migrate`: a request to suspend, which the guest can't.
     Suspend,
-    /// Something else.
+    /// Any other request.
     Unknown(String),
 }
 
 impl Request {
-    /// The request that a value of the node stands for; an empty one is none.
+    /// Returns the request that a value of the node stands for; `None` for an empty value.
     fn parse(value: &str) -> Option<Self> {
         Some(match value {
             "" => return None,
@@ -46,12 +46,12 @@ pub struct Control {
     watch: WatchToken,
     /// Time of the next read of the node.
     due: Due,
-    /// The last request, if the node was not seen to be emptied: it may stand there still.
+    /// Last request, if the node was not seen to be emptied: it may still be there.
     left: Option<Request>,
 }
 
 impl Control {
-    /// Tells the tool stack what the guest understands, and listens from now on.
+    /// Announces to the tool stack what the guest understands, and listens from now on.
     ///
     /// # Errors
     /// xenstore's.
@@ -111,7 +111,7 @@ fn read_node<V: Vcpu>(
     match store.read(transaction, SHUTDOWN) {
         Ok(value) => Ok(Request::parse(&value)),
         Err(error) if error.is_out_of_sight() => Ok(None),
-        // What is no text is no word of the tool stack's.
+        // A value that is not text is no request that the tool stack knows.
         Err(Error::Malformed(_)) => Ok(Some(Request::Unknown("\u{fffd}".into()))),
         Err(error) => Err(error),
     }

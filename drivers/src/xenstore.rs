@@ -1,9 +1,9 @@
-//! A client of xenstore (io/xs_wire.h, docs/misc/xenstore.txt, docs/misc/xenstore-ring.txt).
+//! Client of xenstore (io/xs_wire.h, docs/misc/xenstore.txt, docs/misc/xenstore-ring.txt).
 //!
 //! One request is in flight at a time, so no quota of outstanding requests is ever met. Replies
 //! are collected piece by piece, because they may be longer than the ring; watch events that come
 //! between are folded into one flag for each watch, so no flood of them takes memory. A watch is a
-//! hint: events may be dropped by the server, so whoever waits re-reads now and then.
+//! hint: events may be dropped by the server, so a waiter re-reads now and then.
 //!
 //! A request may time out and the stream stays whole: what is left of a message is sent before the
 //! next one, late replies are recognized by their number, and a transaction whose number came late
@@ -39,10 +39,10 @@ pub use text::TextError;
 pub use transactions::Transaction;
 pub use watches::WatchToken;
 
-/// How long one request may take, or all of [`in_time`](Xenstore::in_time), in nanoseconds.
+/// Longest time for one request, or for all of [`in_time`](Xenstore::in_time), in nanoseconds.
 const REQUEST_TIMEOUT_NS: u64 = 10_000_000_000;
 
-/// The client.
+/// Client of xenstore: at most one request in flight.
 #[derive(Debug)]
 pub struct Xenstore<'a, V> {
     vcpu: &'a V,
@@ -50,22 +50,22 @@ pub struct Xenstore<'a, V> {
     requests: Writer<'a>,
     replies: Reader<'a>,
     page: &'a Interface,
-    /// The ring was being connected at the last look: its indices may be others since.
+    /// Whether the ring was being connected when last checked: its indices may have changed since.
     connecting: bool,
     incoming: Incoming,
     last_req_id: u32,
-    /// The rest of a message of which a part is out: nothing else can follow that part.
+    /// Rest of a message that was sent in part: nothing else can follow that part.
     unsent: Vec<u8>,
     leftovers: Leftovers,
     watches: Watches,
     broken: Option<&'static str>,
-    /// What all requests together may still take, inside of [`in_time`](Self::in_time).
+    /// Time that all requests together have left, inside [`in_time`](Self::in_time).
     budget: Option<Patience>,
 }
 
 impl<'a, V: Vcpu> Xenstore<'a, V> {
-    /// Takes over the page and the port that the tool stack made. To be done once: there is one of
-    /// them, and two clients would take each other's bytes.
+    /// Takes over the page and the port that the tool stack made. May be called once: there is one
+    /// connection, and two clients would take each other's bytes.
     pub fn new(vcpu: &'a V, port: Port, page: &'a Interface) -> Self {
         Self {
             vcpu,
@@ -84,14 +84,14 @@ impl<'a, V: Vcpu> Xenstore<'a, V> {
         }
     }
 
-    /// The vCPU that it waits on.
+    /// Returns the vCPU that it waits on.
     pub fn vcpu(&self) -> &'a V {
         self.vcpu
     }
 
-    /// Does `work`, whose requests, and the waits between the tries of a transaction, may take as
-    /// long together as one request: for what asks as often as xenstore's content wants it to.
-    /// Those that come too late end with [`Error::Timeout`].
+    /// Runs `work`, whose requests, with the waits between the tries of a transaction, together
+    /// have the time of one request: for work whose number of requests xenstore's content decides.
+    /// Requests after that time fail with [`Error::Timeout`].
     pub fn in_time<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
         let is_outermost = self.budget.is_none();
         let now_ns = self.vcpu.now_ns();
@@ -103,11 +103,11 @@ impl<'a, V: Vcpu> Xenstore<'a, V> {
         done
     }
 
-    /// A node's value. Relative paths start at the domain's own directory.
+    /// Returns a node's value. Relative paths start at the domain's own directory.
     ///
     /// # Errors
-    /// [`Error::Refused`] with `ENOENT` when there is none; [`Error::Malformed`] when it is not
-    /// UTF-8 text.
+    /// [`Error::Refused`] with `ENOENT` when there is no such node; [`Error::Malformed`] when it is
+    /// not UTF-8 text.
     pub fn read(&mut self, transaction: Transaction, path: &str) -> Result<String, Error> {
         let value = self.request(MessageType::Read, transaction, &[path.as_bytes(), b"\0"])?;
         String::from_utf8(value).map_err(|_| Error::Malformed("value is not text"))
@@ -135,7 +135,7 @@ impl<'a, V: Vcpu> Xenstore<'a, V> {
         self.request(MessageType::Mkdir, transaction, &[path.as_bytes(), b"\0"]).map(drop)
     }
 
-    /// Removes a node and all below it; one that is not there is fine.
+    /// Removes a node and all below it; succeeds if there is no such node.
     ///
     /// # Errors
     /// [`Error`].

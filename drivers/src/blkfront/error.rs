@@ -1,4 +1,4 @@
-//! What can go wrong with a VBD: at connect, with one request, with all of them.
+//! Errors of a VBD: at connect, of one request, of the whole device.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -12,63 +12,63 @@ use super::paths::STEP_TIMEOUT_NS;
 use crate::grant::TableFull;
 use crate::xenstore;
 
-/// Why a VBD could not be brought up.
+/// Reason why a VBD could not be connected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConnectError {
     /// xenstore failed at this path.
     Xenstore(String, xenstore::Error),
-    /// A node holds what it can't.
+    /// A node has a value that is not allowed.
     BadNode {
-        /// Its path.
+        /// Path of the node.
         path: String,
-        /// Its value.
+        /// Value of the node.
         value: String,
-        /// What would be right.
+        /// Description of the values that are allowed.
         expected: &'static str,
     },
     /// The backend stayed in this state.
     Stuck {
-        /// What it was in.
+        /// State of the backend.
         state: XenbusState,
-        /// What was waited for.
+        /// State that was waited for.
         wanted: XenbusState,
     },
-    /// The backend went away.
+    /// The backend went away; its last state.
     Gone(XenbusState),
-    /// The backend domain could not set the disk up; what it said of that.
+    /// The backend domain could not set the disk up; its message, which may be empty.
     Hotplug(String),
-    /// A CD drive that is empty.
+    /// The CD drive is empty.
     NoMedium,
-    /// The backend's ring is too small for so many requests in flight.
+    /// The backend's largest ring is too small for the requests in flight.
     RingTooSmall {
-        /// Slots that were asked for.
+        /// Slots that the setup has.
         slots: u32,
         /// Entries that the backend's largest ring has.
         most: u32,
     },
     /// The backend has fewer queues.
     TooFewQueues {
-        /// Queues that were asked for.
+        /// Queues that the setup has.
         queues: u32,
         /// Queues that the backend has.
         most: u32,
-        /// The backend is the kernel's, whose parameter decides.
+        /// Whether the backend is the kernel's, whose parameter decides.
         is_vbd: bool,
     },
-    /// There are not so many pages left.
+    /// Too few pages are left.
     OutOfPages {
         /// Pages that the device needs.
         needed: usize,
     },
-    /// No grant left.
+    /// No grant is left.
     Grants(TableFull),
-    /// No event channel to be had.
+    /// Xen gave no event channel.
     EventChannel(Errno),
     /// An error after which the backend kept pages mapped; they are never used again.
     Kept {
-        /// The error.
+        /// Error of the connect.
         error: Box<Self>,
-        /// How many pages.
+        /// Number of pages.
         quarantined_pages: u32,
     },
 }
@@ -126,12 +126,12 @@ impl fmt::Display for ConnectError {
 
 impl core::error::Error for ConnectError {}
 
-/// Why one request failed; the device goes on.
+/// Reason why one request failed; the device goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IoError {
-    /// The backend does not do this operation.
+    /// The backend does not support this operation.
     NotSupported,
-    /// The backend failed; the status of its response.
+    /// The backend failed the request; the status of its response.
     Failed(i16),
 }
 
@@ -144,7 +144,7 @@ impl fmt::Display for IoError {
     }
 }
 
-/// Why the device can't be used any more.
+/// Reason why the device can't be used any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Broken {
     /// More responses than requests.
@@ -168,7 +168,9 @@ impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Overrun(overrun) => write!(f, "backend broke the ring: {overrun}"),
-            Self::ForeignId(id) => write!(f, "backend answered id {id:#x}, which is not in flight"),
+            Self::ForeignId(id) => {
+                write!(f, "backend responded to id {id:#x}, which is not in flight")
+            }
             Self::ForeignOperation { expected, found } => {
                 write!(f, "backend responded to operation {expected} with operation {found}")
             }

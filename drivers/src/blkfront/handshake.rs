@@ -7,13 +7,13 @@
 //! | `backend`, `backend-id` | tool stack | the other directory and its domain |
 //! | `protocol` | frontend | x86_64-abi |
 //! | `feature-persistent` | frontend | 1 in the persistent modes |
-//! | `ring-ref`, `event-channel` | frontend | the ring, if there is one, of one page |
+//! | `ring-ref`, `event-channel` | frontend | the ring, if there is a single one, of one page |
 //! | `ring-page-order`, `ring-ref0`, ... | frontend | instead of `ring-ref`, if it has more pages |
-//! | `multi-queue-num-queues` | frontend | how many rings there are, if more than one |
+//! | `multi-queue-num-queues` | frontend | number of rings, if more than one |
 //! | `queue-0/...` | frontend | then `event-channel` and `ring-ref`s of each are there |
 //! | `state` | frontend | Initialising, Initialised, Connected, Closing, Closed |
 //!
-//! What stands in the backend's directory is read in `paths`.
+//! The backend's directory is read in `paths`.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -33,30 +33,31 @@ use crate::hypervisor::Hypervisor;
 use crate::vcpu::Vcpu;
 use crate::xenstore::{self, Transaction, WatchToken, Xenstore};
 
-/// How long a backend with which no connection came about may take to close, in nanoseconds.
+/// Longest time for a backend to close after a connect that failed, in nanoseconds.
 const CLOSE_TIMEOUT_NS: u64 = 2_000_000_000;
 
-/// What a VBD left behind.
+/// Outcome of closing a VBD.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Disconnected {
     /// Pages that the backend did not let go; they are never used again.
     pub quarantined_pages: u32,
-    /// Numbers, from 0 on, of the queues that were not brought back. Their pages, grants and ports
-    /// are never used again either, and are not counted.
+    /// Numbers, from 0, of the queues that were not brought back. Their pages, grants and ports are
+    /// never used again either, and are not counted.
     pub missing_queues: Vec<usize>,
-    /// The backend did not answer the close within the time limit, or could not be asked.
+    /// Whether the backend did not close within the time limit, or could not be asked to.
     pub timed_out: bool,
-    /// It was xenstore that failed: what the backend did is not known.
+    /// Whether xenstore failed: what the backend did is not known.
     pub xenstore_failed: bool,
 }
 
-/// The backend of a VBD, to be asked for its state while the VBD is in use.
+/// The backend of a VBD, whose state can be read while the VBD is in use.
 #[derive(Clone, Debug)]
 pub struct Backend(Paths);
 
 impl Backend {
     /// Returns its state: [`XenbusState::Closing`] when the tool stack wants the VBD back,
-    /// [`XenbusState::Closed`] or [`XenbusState::Unknown`] when it will answer nothing any more.
+    /// [`XenbusState::Closed`] or [`XenbusState::Unknown`] when it will respond to nothing any
+    /// more.
     ///
     /// # Errors
     /// xenstore's, or a value that is no state.
@@ -76,7 +77,7 @@ impl Backend {
         store.watch_also(&self.0.backend_state_path(), watch)
     }
 
-    /// Takes that back.
+    /// Undoes [`watch`](Self::watch).
     ///
     /// # Errors
     /// xenstore's.
@@ -88,7 +89,7 @@ impl Backend {
         store.unwatch_one(&self.0.backend_state_path(), watch)
     }
 
-    /// Whether it is the kernel's block backend (`vbd`), to which the parameters of Linux's
+    /// Returns whether it is the kernel's block backend (`vbd`), to which the parameters of Linux's
     /// `xen-blkback` may apply; another is QEMU's (`qdisk`) or another program's.
     pub fn is_vbd(&self) -> bool {
         self.0.kind() == "vbd"
@@ -98,16 +99,16 @@ impl Backend {
 /// A connected VBD: its control path, which lends the data path out.
 #[derive(Debug)]
 pub struct Blkfront<'a> {
-    /// Queue pairs that are here: all, before [`take_queues`](Self::take_queues), and then none.
+    /// Queue pairs that are not lent: all until [`take_queues`](Self::take_queues), then none.
     queues: Vec<QueuePair<'a>>,
-    /// Queue pairs that there are, by what only each has, in order.
+    /// Bases of all queue pairs, in order.
     bases: Vec<u32>,
     vdev: Vdev,
     info: DiskInfo,
     paths: Paths,
 }
 
-/// The VBDs that the tool stack gave this domain, in the order of their numbers.
+/// Returns the VBDs that the tool stack gave this domain, in the order of their numbers.
 ///
 /// # Errors
 /// xenstore's; no VBD at all is an empty list.
@@ -123,10 +124,10 @@ pub fn list<V: Vcpu>(store: &mut Xenstore<'_, V>) -> Result<Vec<Vdev>, xenstore:
     Ok(vdevs)
 }
 
-/// Whether the tool stack attached a VBD for writing (`mode` in the backend's directory).
+/// Returns whether the tool stack attached a VBD for writing (`mode` in the backend's directory).
 ///
 /// # Errors
-/// xenstore's; a VBD that says nothing of it is not writable.
+/// xenstore's; a VBD without that node is not writable.
 pub fn is_writable<V: Vcpu>(
     store: &mut Xenstore<'_, V>,
     vdev: Vdev,
@@ -160,7 +161,7 @@ impl<'a> Blkfront<'a> {
         let mut device = match ready {
             Ok(resources) => Self::build(vdev, setup, paths, resources),
             Err(error) => {
-                // Nothing of ours was shown yet; the first error is the one to tell.
+                // Nothing of ours was shown yet; the first error is the one to report.
                 let _ = paths.set_state(store, XenbusState::Closed);
                 return Err(error);
             }
@@ -231,7 +232,7 @@ impl<'a> Blkfront<'a> {
         Ok(info)
     }
 
-    /// All that the backend needs to know, as nodes of the frontend's directory.
+    /// Returns all that the backend needs to know, as nodes of the frontend's directory.
     fn keys(&self, setup: &Setup) -> Vec<(String, String)> {
         let persistent = u8::from(setup.grants.is_persistent());
         let mut keys = Vec::from([
@@ -256,29 +257,29 @@ impl<'a> Blkfront<'a> {
         keys
     }
 
-    /// What the backend said of the disk.
+    /// Returns what the backend reported about the disk.
     pub fn info(&self) -> &DiskInfo {
         &self.info
     }
 
-    /// The VBD's number and name.
+    /// Returns the VBD's number and name.
     pub fn vdev(&self) -> Vdev {
         self.vdev
     }
 
-    /// The VBD's backend.
+    /// Returns the VBD's backend.
     pub fn backend(&self) -> Backend {
         Backend(self.paths.clone())
     }
 
-    /// Hands out the data path: as many queue pairs as [`Setup::queues`], each for one loop, on
-    /// whichever vCPU. [`disconnect`](Self::disconnect) wants them back.
+    /// Lends the queue pairs, as many as [`Setup::queues`], each for one loop on any vCPU.
+    /// [`disconnect`](Self::disconnect) takes them back.
     pub fn take_queues(&mut self) -> Vec<QueuePair<'a>> {
         mem::take(&mut self.queues)
     }
 
-    /// Closes the VBD and takes everything back that the backend lets go, of the queue pairs that
-    /// are brought back. Those that are not are named, and what they have is never used again.
+    /// Closes the VBD and takes back everything of `queues` that the backend lets go. Queue pairs
+    /// that are not among them are reported, and their resources are never used again.
     ///
     /// Requests in flight get no completion; what they touch stays out of use if the backend
     /// still has it mapped.
@@ -325,8 +326,8 @@ impl<'a> Blkfront<'a> {
     }
 }
 
-/// Whether a node of the frontend's says where rings are. There are several forms, which exclude
-/// each other, so what an earlier connect wrote goes first.
+/// Returns whether a node of the frontend's says where rings are. There are several forms, which
+/// exclude each other, so what an earlier connect wrote goes first.
 fn places_rings(name: &str) -> bool {
     name == "event-channel"
         || ["ring-", "queue-", "multi-queue-"].iter().any(|prefix| name.starts_with(prefix))

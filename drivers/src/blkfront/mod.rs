@@ -1,8 +1,8 @@
 //! The block frontend (io/blkif.h).
 //!
 //! [`Blkfront::connect`] makes [`QueuePair`]s out of a VBD that the tool stack announced in
-//! xenstore, and [`Blkfront::take_queues`] hands them out; [`Blkfront::disconnect`] wants them
-//! back, and gives everything back. Between the two, only the queue pairs are used, each by itself:
+//! xenstore, and [`Blkfront::take_queues`] lends them; [`Blkfront::disconnect`] takes them back
+//! and gives everything up. Between the two, only the queue pairs are used, each by itself:
 //! they share nothing.
 
 mod error;
@@ -26,7 +26,7 @@ pub use queue::{Completion, Counters, PagesKept, QueuePair};
 pub use slot::{Operation, Slot};
 pub use vdev::Vdev;
 
-/// How data pages are granted to the backend.
+/// Way in which data pages are granted to the backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GrantMode {
     /// Granted once at connect; the caller works in the granted pages. No grant, no copy.
@@ -39,10 +39,10 @@ pub enum GrantMode {
 }
 
 impl GrantMode {
-    /// All modes, in the order in which they are compared.
+    /// All modes in the order in which they are compared.
     pub const ALL: [Self; 3] = [Self::Persistent, Self::PersistentCopy, Self::PerRequest];
 
-    /// Whether pages stay granted between requests.
+    /// Returns whether pages stay granted between requests.
     pub const fn is_persistent(self) -> bool {
         !matches!(self, Self::PerRequest)
     }
@@ -72,24 +72,24 @@ const _: () = assert!(PAGES_PER_SLOT_MAX <= SEGMENTS_PER_INDIRECT_PAGE);
 /// in xenstore (1,000 nodes).
 pub const QUEUES_MAX: u32 = 32;
 
-/// What the frontend sets up for a VBD.
+/// Resources that the frontend sets up for a VBD.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setup {
-    /// How data pages are granted.
+    /// Way in which data pages are granted.
     pub grants: GrantMode,
     /// Queues, 1 to [`QUEUES_MAX`]. More than one not every backend has; Linux's has a thread for
-    /// each, and as many as its domain has vCPUs unless it is told otherwise.
+    /// each, and by default as many as its domain has vCPUs.
     pub queues: u32,
     /// Requests that can be in flight at once on each queue, 1 to [`ring::ENTRIES_MAX`]. More than
     /// [`ring::ENTRIES`] take a ring of several pages, which not every backend has.
     pub slots: u32,
-    /// Pages of each request, 1 to [`PAGES_PER_SLOT_MAX`]. Whether the backend takes so many is
-    /// known once it is connected ([`DiskInfo::request_bytes_max`]).
+    /// Pages of each request, 1 to [`PAGES_PER_SLOT_MAX`]. Whether the backend takes that
+    /// many is known once it is connected ([`DiskInfo::request_bytes_max`]).
     pub pages_per_slot: usize,
 }
 
 impl Setup {
-    /// Pages of each slot that only the caller sees.
+    /// Returns the number of pages of each slot that only the caller sees.
     const fn private_pages_per_slot(&self) -> usize {
         match self.grants {
             GrantMode::PersistentCopy => self.pages_per_slot,
@@ -97,14 +97,14 @@ impl Setup {
         }
     }
 
-    /// The smallest ring with an entry for each slot.
+    /// Returns the order of the smallest ring with an entry for each slot.
     fn ring_order(&self) -> u32 {
         (0..ring::ORDER_MAX)
             .find(|&order| self.slots <= ring::entries(order))
             .unwrap_or(ring::ORDER_MAX)
     }
 
-    /// Whether a backend with this offer can do it.
+    /// Checks that a backend with this offer can serve it.
     fn check(&self, offer: &Offer) -> Result<(), ConnectError> {
         let entries = ring::entries(offer.ring_order_max);
         if self.slots > entries {
@@ -120,57 +120,57 @@ impl Setup {
         Ok(())
     }
 
-    /// Pages of each slot for segments that do not fit into its request.
+    /// Returns the number of pages of each slot for segments that do not fit into its request.
     const fn indirect_pages_per_slot(&self) -> usize {
         (self.pages_per_slot > MAX_SEGMENTS) as usize
     }
 }
 
-/// What the backend says of the rings that it can serve, bounded by what we can use.
+/// Rings that the backend can serve, bounded by what we can use.
 #[derive(Clone, Copy, Debug)]
 struct Offer {
     /// Order of the largest ring, 0 to [`ring::ORDER_MAX`].
     ring_order_max: u32,
     /// Queues, 1 to [`QUEUES_MAX`].
     queues_max: u32,
-    /// It is the kernel's block backend, not QEMU's or another program's.
+    /// Whether it is the kernel's block backend, not QEMU's or another program's.
     is_vbd: bool,
 }
 
-/// What the backend says of the disk, checked.
+/// The disk as the backend describes it, checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DiskInfo {
     /// Capacity in units of 512 bytes.
     pub sectors: u64,
     /// Smallest unit of I/O in bytes: a power of two, 512 to 4096.
     pub logical_sector_bytes: u32,
-    /// Writes are refused, as on every CD-ROM.
+    /// Whether writes are refused, as on every CD-ROM.
     pub read_only: bool,
-    /// A CD-ROM.
+    /// Whether it is a CD-ROM.
     pub cdrom: bool,
-    /// Flushes are understood.
+    /// Whether flushes are supported.
     pub flush: bool,
-    /// The backend keeps grants mapped.
+    /// Whether the backend offers to keep grants mapped.
     pub persistent: bool,
-    /// Most bytes of a read or write: what the backend takes in one request.
+    /// Most bytes of a read or write that the backend takes in one request.
     pub request_bytes_max: u32,
-    /// How to discard, if discards are understood.
+    /// Parameters of discards, if they are supported.
     pub discard: Option<Discard>,
 }
 
-/// How a disk gives sectors up.
+/// Parameters of discards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Discard {
-    /// What is not a whole unit of so many bytes need not be given up.
+    /// Unit in bytes: less than a whole one need not be discarded.
     pub granularity_bytes: u32,
-    /// Where the first such unit begins, in bytes from the disk's start.
+    /// Start of the first such unit, in bytes from the disk's start.
     pub alignment_bytes: u32,
-    /// It can be made sure that nothing of the old data is found again.
+    /// Whether secure discards are supported, after which none of the old data is found.
     pub secure: bool,
 }
 
 impl DiskInfo {
-    /// Capacity in bytes.
+    /// Returns the capacity in bytes.
     pub const fn bytes(&self) -> u64 {
         self.sectors * SECTOR_SIZE as u64
     }

@@ -1,4 +1,5 @@
-//! A VBD's nodes in xenstore: the two halves' states, and what the backend says of its disk.
+//! Nodes of a VBD in xenstore: the states of the two halves, and the backend's description of its
+//! disk.
 //!
 //! In the backend's directory: `state`; the [`Offer`], valid once it is in InitWait; and the rest,
 //! valid once it is Connected.
@@ -27,12 +28,13 @@ use crate::ring;
 use crate::vcpu::Vcpu;
 use crate::xenstore::{Transaction, Xenstore};
 
-/// How long the backend may take for each step, in nanoseconds.
+/// Longest time for each step of the backend, in nanoseconds.
 pub(super) const STEP_TIMEOUT_NS: u64 = 20_000_000_000;
-/// Watches are hints: the backend's state is read again after so long, in nanoseconds.
+/// Time after which the backend's state is read again without an event, in nanoseconds: watches are
+/// hints.
 const RE_READ_NS: u64 = 500_000_000;
 
-/// Where a VBD's two halves live in xenstore.
+/// Directories of a VBD's two halves in xenstore.
 #[derive(Clone, Debug)]
 pub(super) struct Paths {
     pub(super) frontend: String,
@@ -72,18 +74,18 @@ impl Paths {
             .map_err(|error| ConnectError::Xenstore(path, error))
     }
 
-    /// The kind of the backend as the tool stack names it, such as `vbd` or `qdisk`.
+    /// Returns the kind of the backend as the tool stack names it, such as `vbd` or `qdisk`.
     pub(super) fn kind(&self) -> &str {
         let below = self.backend.split_once("/backend/").map_or("", |(_, below)| below);
         below.split('/').next().unwrap_or_default()
     }
 
-    /// Where the backend's state is.
+    /// Returns the path of the backend's state.
     pub(super) fn backend_state_path(&self) -> String {
         format!("{}/state", self.backend)
     }
 
-    /// The backend's state; [`XenbusState::Unknown`] when its directory is gone.
+    /// Returns the backend's state; [`XenbusState::Unknown`] when its directory is gone.
     pub(super) fn backend_state<V: Vcpu>(
         &self,
         store: &mut Xenstore<'_, V>,
@@ -127,7 +129,7 @@ impl Paths {
                 break Err(failed(error));
             }
         };
-        // A watch that stays costs a flag, and must not hide how the wait ended.
+        // A watch that stays costs a flag; its error must not hide how the wait ended.
         let _ = store.unwatch(&path, token);
         arrived
     }
@@ -146,7 +148,7 @@ impl Paths {
         }
     }
 
-    /// Why a backend that has not begun never will, as far as its directory says.
+    /// Returns why a backend that has not begun never will, if its directory says so.
     fn never_comes<V: Vcpu>(
         &self,
         store: &mut Xenstore<'_, V>,
@@ -217,7 +219,7 @@ impl Paths {
         })
     }
 
-    /// The rings that the backend can serve, as it stands once it is in InitWait.
+    /// Returns the rings that the backend can serve; valid once it is in InitWait.
     pub(super) fn read_offer<V: Vcpu>(
         &self,
         store: &mut Xenstore<'_, V>,
@@ -229,8 +231,8 @@ impl Paths {
         })
     }
 
-    /// How much of something the backend has: at least what every backend has, at most what we can
-    /// use. What is no number is no offer.
+    /// Returns how much of something the backend offers: at least what every backend has, at most
+    /// what we can use. A value that is not a number is no offer.
     fn offered<V: Vcpu>(
         &self,
         store: &mut Xenstore<'_, V>,
@@ -242,7 +244,7 @@ impl Paths {
         Ok(offered.clamp(least.into(), most.into()) as u32)
     }
 
-    /// How to discard, when the disk can; an absurd unit is no offer.
+    /// Returns the parameters of discards; `None` when they are absurd.
     fn read_discard<V: Vcpu>(
         &self,
         store: &mut Xenstore<'_, V>,
@@ -268,7 +270,7 @@ impl Paths {
         Ok(sane.then_some(Discard { granularity_bytes, alignment_bytes, secure }))
     }
 
-    /// A node of the backend that has to be there, and its value as a number.
+    /// Returns the value of a node that the backend must have, as text and as a number.
     fn required<V: Vcpu>(
         &self,
         store: &mut Xenstore<'_, V>,
@@ -313,7 +315,7 @@ fn check(state: XenbusState, wanted: XenbusState) -> StateCheck {
         // On the way down, closed is further than closing, and gone is further than closed.
         (Closing, Closed) => StateCheck::Arrived,
         (Closing | Closed, Unknown) => StateCheck::Gone,
-        // On the way up, going away is an answer too. When a VBD is connected again, the backend
+        // On the way up, going away ends the wait, too. When a VBD is connected again, the backend
         // still stands Closed until it has seen our Initialising.
         (Connected, Closing | Closed | Unknown) => StateCheck::Gone,
         _ => StateCheck::Wait,
@@ -330,7 +332,7 @@ fn bad(path: String, value: String, expected: &'static str) -> ConnectError {
     ConnectError::BadNode { path, value, expected }
 }
 
-/// A number as blkif.h wants it: decimal digits and nothing else.
+/// Returns the number in `text` as blkif.h wants it: decimal digits and nothing else.
 pub(super) fn decimal(text: &str) -> Option<u64> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }

@@ -25,16 +25,16 @@ use crate::grant::Access;
 use crate::ring::FrontRing;
 use crate::vcpu::Vcpu;
 
-/// The end of a request.
+/// A request that has ended.
 #[derive(Debug)]
 pub struct Completion {
-    /// Free again; a read's data can be had with it.
+    /// Slot of the request, free again; a read's data is read through it.
     pub slot: Slot,
-    /// How it went.
+    /// Outcome of the request.
     pub result: Result<(), IoError>,
 }
 
-/// What the queue pair did, since connect.
+/// Counts of what the queue pair did since connect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Read requests put on the ring.
@@ -58,9 +58,9 @@ pub struct Counters {
 /// Pages that stay granted between requests, counted while nothing was in flight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PagesKept {
-    /// Those that requests used of late; a backend has no reason to map any other.
+    /// Pages that requests used lately; a backend has no reason to map any other.
     pub used: u32,
-    /// Those among them that the backend had mapped although no request used them.
+    /// Pages among them that the backend had mapped although no request used them.
     pub kept: u32,
 }
 
@@ -69,12 +69,12 @@ pub struct PagesKept {
 pub struct QueuePair<'a> {
     ring: FrontRing<'a>,
     port: Port,
-    /// What the number of the queue adds to its slots.
+    /// Base of the numbers of its slots.
     base: u32,
     backend: DomId,
     grants: GrantMode,
     sectors: u64,
-    /// Of a read or write: what the backend takes, and the slots hold; 0 once it is broken.
+    /// Most bytes of a read or write: what the backend takes and the slots hold; 0 once broken.
     bytes_max: u32,
     slots: Vec<SlotState<'a>>,
     free: Vec<Slot>,
@@ -92,8 +92,8 @@ const _: () = {
 };
 
 impl<'a> QueuePair<'a> {
-    /// A queue pair that the backend is to be told of: it may reach the ring from now on, and in
-    /// the persistent modes all pages of the slots.
+    /// Makes a queue pair that is still to be announced to the backend, which may reach the ring
+    /// from now on, and in the persistent modes all pages of the slots.
     pub(super) fn new(resources: Resources<'a>, backend: DomId, grants: GrantMode) -> Self {
         let Resources { mut ring, mut slots, port, base } = resources;
         ring.permit(backend, Access::ReadWrite);
@@ -127,7 +127,7 @@ impl<'a> QueuePair<'a> {
         self.bytes_max = info.request_bytes_max.min((pages * PAGE_SIZE) as u32);
     }
 
-    /// What its slots have and those of no other queue.
+    /// Returns the base of the numbers of its slots, which no other queue has.
     pub(super) fn base(&self) -> u32 {
         self.base
     }
@@ -136,39 +136,39 @@ impl<'a> QueuePair<'a> {
         self.port
     }
 
-    /// What the backend needs to know the ring's pages by, in order.
+    /// Returns the grefs of the ring's pages, in order.
     pub(super) fn ring_grefs(&self) -> impl Iterator<Item = GrantRef> {
         self.ring.pages().grefs()
     }
 
-    /// What it was made of; the backend may still have all of it mapped.
+    /// Returns what it was made of; the backend may still have all of it mapped.
     pub(super) fn into_resources(self) -> Resources<'a> {
         let Self { ring, slots, port, base, .. } = self;
         Resources { ring: ring.into_run(), slots, port, base }
     }
 
-    /// What was done since connect.
+    /// Returns the counts since connect.
     pub fn counters(&self) -> Counters {
         self.counters
     }
 
-    /// Requests that can be in flight at once; slots are numbered below that.
+    /// Returns the number of slots: requests that can be in flight at once.
     pub fn slots(&self) -> usize {
         self.slots.len()
     }
 
-    /// Requests in flight, or put and not yet published.
+    /// Returns the number of requests in flight, or put and not yet published.
     #[inline]
     pub fn outstanding(&self) -> u32 {
         self.ring.outstanding()
     }
 
-    /// Why the device can't be used any more, if so.
+    /// Returns why the device can't be used any more, if so.
     pub fn broken(&self) -> Option<Broken> {
         self.broken
     }
 
-    /// A free slot; `None` while all are in flight or handed out.
+    /// Takes a free slot; `None` while all are in flight or handed out.
     #[inline]
     pub fn acquire(&mut self) -> Option<Slot> {
         self.free.pop()
@@ -184,7 +184,7 @@ impl<'a> QueuePair<'a> {
         self.free.push(slot);
     }
 
-    /// Place of a slot of this queue among its slots.
+    /// Returns the place of a slot of this queue among its slots.
     #[inline(always)]
     fn index(&self, slot: &Slot) -> usize {
         let index = slot.index_from(self.base);
@@ -254,7 +254,7 @@ impl<'a> QueuePair<'a> {
     #[inline]
     pub fn kick(&mut self, vcpu: &impl Vcpu) -> Result<(), Broken> {
         if !self.ring.has_unpublished() {
-            return if self.broken.is_none() { Ok(()) } else { self.answer_broken() };
+            return if self.broken.is_none() { Ok(()) } else { self.check_broken() };
         }
         if self.ring.publish() {
             self.counters.notifications += 1;
@@ -263,7 +263,7 @@ impl<'a> QueuePair<'a> {
         Ok(())
     }
 
-    /// The next completed request, if there is one; reads shared memory only.
+    /// Returns the next completed request, if there is one; reads shared memory only.
     ///
     /// # Errors
     /// [`Broken`]: the backend lied. No request will complete any more.
@@ -274,7 +274,7 @@ impl<'a> QueuePair<'a> {
                 self.complete(response).map(Some).map_err(|broken| self.fail(broken))
             }
             Ok(None) if self.broken.is_none() => Ok(None),
-            Ok(None) => self.answer_broken().map(|()| None),
+            Ok(None) => self.check_broken().map(|()| None),
             Err(overrun) => Err(self.fail(Broken::Overrun(overrun))),
         }
     }
@@ -289,12 +289,12 @@ impl<'a> QueuePair<'a> {
     pub fn look(&mut self) -> Result<bool, Broken> {
         let found = self.ring.look().map_err(|overrun| self.fail(Broken::Overrun(overrun)))?;
         if !found && self.broken.is_some() {
-            return self.answer_broken().map(|()| false);
+            return self.check_broken().map(|()| false);
         }
         Ok(found)
     }
 
-    /// The next of the completed requests that the last [`look`](Self::look) found.
+    /// Returns the next of the completed requests that the last [`look`](Self::look) found.
     ///
     /// # Errors
     /// As [`poll`](Self::poll).
@@ -350,16 +350,16 @@ impl<'a> QueuePair<'a> {
         Some(pages)
     }
 
-    /// Begins a window of use for [`pages_kept`](Self::pages_kept). What nobody used for two
-    /// windows is not counted: a backend may let go of what is idle, and no request is slower for
-    /// it.
+    /// Begins a window of use for [`pages_kept`](Self::pages_kept). A page that was not used for
+    /// two windows is not counted: a backend may let go of what is idle, and no request is slower
+    /// for it.
     pub fn begin_window(&mut self) {
         self.slots.iter_mut().for_each(SlotState::begin_window);
     }
 
-    /// Asks for an event at the next completion, and says until when one may sleep, in nanoseconds
-    /// of system time: [`u64::MAX`] unless the backend storms. `None`: there is work already, and
-    /// the caller must not sleep. Second step of [`Vcpu`]'s way of waiting.
+    /// Asks for an event at the next completion, and returns until when one may sleep, in
+    /// nanoseconds of system time: [`u64::MAX`] unless the backend storms. `None`: there is work
+    /// already, and the caller must not sleep. Second step of [`Vcpu`]'s way of waiting.
     pub fn arm(&mut self, vcpu: &impl Vcpu) -> Option<u64> {
         let progress = self.ring.taken() != self.taken_when_armed;
         if progress {
@@ -390,8 +390,8 @@ impl<'a> QueuePair<'a> {
         self.slots[index].write(offset, bytes);
     }
 
-    /// Puts `word` at the start of each sector of what a read of `bytes` is to bring, where the
-    /// backend will put it: a sector that it leaves out shows that afterwards.
+    /// Puts `word` at the start of each sector that a read of `bytes` will fill, where the backend
+    /// will put it: a sector that it leaves out then shows.
     ///
     /// # Panics
     /// When that is beyond the slot's pages, or the slot is another queue's.
@@ -409,21 +409,25 @@ impl<'a> QueuePair<'a> {
         self.slots[self.index(slot)].read(offset, bytes);
     }
 
-    /// Returns why the device is broken, if it is.
+    /// Fails if the device is broken.
     #[cold]
     #[inline]
-    fn answer_broken(&self) -> Result<(), Broken> {
+    fn check_broken(&self) -> Result<(), Broken> {
         self.broken.map_or(Ok(()), Err)
     }
 
-    /// Puts no read or write of so many bytes.
+    /// Refuses a read or write of `bytes`: on a broken device silently.
+    ///
+    /// # Panics
+    /// When the device is not broken, which is a bug of the caller.
     #[cold]
     #[inline]
     fn refuse(&self, bytes: u32) {
         assert!(self.broken.is_some(), "{bytes} bytes are more than {}", self.bytes_max);
     }
 
-    /// Nothing completes any more, and nothing is shown to the backend.
+    /// Ends the queue: nothing completes any more, and nothing is shown to the backend. Returns the
+    /// first reason.
     #[cold]
     #[inline]
     fn fail(&mut self, broken: Broken) -> Broken {

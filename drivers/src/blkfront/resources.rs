@@ -1,4 +1,4 @@
-//! What queue pairs are made of, before the backend sees it, and after.
+//! Resources of queue pairs, before the backend sees them, and after.
 
 use alloc::vec::Vec;
 
@@ -16,12 +16,12 @@ pub(super) struct Resources<'a> {
     pub(super) ring: SharedRun<'a>,
     pub(super) slots: Vec<SlotState<'a>>,
     pub(super) port: Port,
-    /// What the queue's number adds to its slots; no other queue has it, of whatever VBD.
+    /// Base of the numbers of its slots; no other queue of any VBD has it.
     pub(super) base: u32,
 }
 
 impl<'a> Resources<'a> {
-    /// Takes what all queues need, with nothing permitted yet, or, on failure, nothing.
+    /// Takes the resources of all queues, with nothing permitted yet, or, on failure, nothing.
     pub(super) fn take_all<H: Hypervisor>(
         hypervisor: &'a H,
         table: &mut GrantTable<'a, H>,
@@ -44,7 +44,7 @@ impl<'a> Resources<'a> {
         Ok(all)
     }
 
-    /// Takes what a queue needs, or, on failure, nothing.
+    /// Takes the resources of a queue, or, on failure, nothing.
     fn take<H: Hypervisor>(
         hypervisor: &'a H,
         table: &mut GrantTable<'a, H>,
@@ -86,8 +86,8 @@ impl<'a> Resources<'a> {
         }
     }
 
-    /// Gives all of it back that the backend lets go; answers how many pages it did not, which are
-    /// never used again.
+    /// Gives back all that the backend lets go; returns the number of pages that it did not, which
+    /// are never used again.
     pub(super) fn give_back<H: Hypervisor>(
         self,
         hypervisor: &H,

@@ -16,32 +16,32 @@ use crate::page::Page;
 use crate::ring::FrontRing;
 use crate::shared::SharedPage;
 
-/// For the part of a page that a request does not use.
+/// Source for the part of a page that a request does not use.
 static ZEROES: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
 /// An id that no request has: it names no slot.
 const NOT_IN_FLIGHT: u64 = u64::MAX;
-/// One in the upper half of an id.
+/// Step of the generation, which is the upper half of an id.
 const GENERATION: u64 = 1 << 32;
 /// The last sector of a page, as segments count them.
 const LAST_SECT: u8 = SECTORS_PER_PAGE as u8 - 1;
 
-/// What a request does.
+/// Operation of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// From the disk into the slot's pages.
+    /// Read from the disk into the slot's pages.
     Read,
-    /// From the slot's pages to the disk.
+    /// Write from the slot's pages to the disk.
     Write,
     /// Commit the backend's volatile cache.
     Flush,
-    /// Give sectors up; what they hold afterwards is open ([`super::Discard`]).
+    /// Discard sectors; their content afterwards is undefined ([`super::Discard`]).
     Discard,
-    /// As [`Discard`](Self::Discard), and nothing of the old data may be found again.
+    /// Discard sectors so that none of the old data can be found again.
     SecureDiscard,
 }
 
 impl Operation {
-    /// What the backend will answer to.
+    /// Returns the code that the response will have.
     const fn code(self) -> u8 {
         match self {
             Self::Read => blkif::OP_READ,
@@ -52,82 +52,82 @@ impl Operation {
     }
 }
 
-/// The right to have one request in flight on the queue that it came from. Both numbers stand in
-/// the lower half of the request's id.
+/// Right to have one request in flight on the queue that it came from. The lower half of the
+/// request's id has both numbers.
 #[derive(Debug, PartialEq, Eq)]
 #[repr(C, align(4))]
 pub struct Slot {
     /// Number among the queue's slots.
     number: u16,
-    /// Number of the queue, which no other has, of whatever VBD.
+    /// Number of the queue, unique among all VBDs' queues.
     queue: u16,
 }
 
-/// What the number of a queue adds to its slots.
+/// Returns the base of the numbers of a queue's slots.
 pub(super) const fn slot_base(queue: u16) -> u32 {
     (queue as u32) << 16
 }
 
 impl Slot {
-    /// Slot `number` of the queue with this base.
+    /// Makes slot `number` of the queue with this base.
     pub(super) fn new(base: u32, number: u16) -> Self {
         Self::of_id((base | u32::from(number)).into())
     }
 
-    /// The slot of a request, out of its id.
+    /// Returns the slot of a request by its id.
     #[inline(always)]
     pub(super) fn of_id(id: u64) -> Self {
         Self { number: id as u16, queue: (id >> 16) as u16 }
     }
 
-    /// Number among the queue's slots, from 0 on, to keep things of one's own beside it.
+    /// Returns its number among the queue's slots, from 0, as an index for data of the caller's.
     pub fn index(&self) -> usize {
         usize::from(self.number)
     }
 
-    /// Number among the slots of the queue with this base; beyond them, if the slot is another
-    /// queue's.
+    /// Returns its number among the slots of the queue with this base; beyond them, if the slot is
+    /// another queue's.
     #[inline(always)]
     pub(super) fn index_from(&self, base: u32) -> usize {
         (self.id_low() ^ base) as usize
     }
 
-    /// The lower half of its requests' ids.
+    /// Returns the lower half of its requests' ids.
     #[inline(always)]
     fn id_low(&self) -> u32 {
         u32::from(self.queue) << 16 | u32::from(self.number)
     }
 }
 
-/// All that belongs to one slot.
+/// State of one slot.
 #[derive(Debug)]
 pub(super) struct SlotState<'a> {
-    /// The shadow of the request, a direct one; its grefs never change. Its id is
+    /// Private copy of the request, a direct one; its grefs never change. Its id is
     /// [`NOT_IN_FLIGHT`] between two requests.
     request: Request,
-    /// Id of its last request: in the lower half its [`Slot`], so that an answer on another queue
-    /// is none; in the upper half a generation, so that a late one is none.
+    /// Id of its last request: in the lower half its [`Slot`], so that a response on another
+    /// queue does not match; in the upper half a generation, so that a late one does not.
     last_id: u64,
-    /// Of the data of the request; 0 for one that has none.
+    /// Bytes of the request's data; 0 for a request without data.
     bytes: u32,
     /// Bytes from the start of the pages that requests of this window used.
     used_bytes: u32,
-    /// The same of the window before.
+    /// Bytes from the start of the pages that requests of the window before used.
     used_before_bytes: u32,
-    /// Bytes from the start of the pages that may hold something, but for what this window's
-    /// requests brought.
+    /// Bytes from the start of the pages that may hold data, without that of this window's
+    /// requests.
     filled_bytes: u32,
     pub(super) pages: Vec<SharedPage<'a>>,
-    /// In [`super::GrantMode::PersistentCopy`], the caller's side of the data.
+    /// Caller's side of the data, in [`super::GrantMode::PersistentCopy`].
     pub(super) private: Vec<Page>,
-    /// The segments of `pages`, where those may be more than a direct request has.
+    /// Segments of `pages`, where those may be more than a direct request has.
     pub(super) indirect: Option<SharedPage<'a>>,
-    /// The segment in the indirect page that was last in its request, and may end early.
+    /// Index of the segment in the indirect page that was last in its request, and may end early.
     indirect_last: usize,
 }
 
 impl<'a> SlotState<'a> {
-    /// A slot over pages that nobody else has yet.
+    /// Makes a slot over pages that are not shared yet.
     pub(super) fn new(
         vdev: Vdev,
         slot: Slot,
@@ -171,7 +171,7 @@ impl<'a> SlotState<'a> {
         self.request.id != NOT_IN_FLIGHT
     }
 
-    /// Whether this is the id of the request in flight.
+    /// Returns whether this is the id of the request in flight.
     #[inline(always)]
     pub(super) fn has_id(&self, id: u64) -> bool {
         self.request.id == id
@@ -200,7 +200,7 @@ impl<'a> SlotState<'a> {
         self.request.id = NOT_IN_FLIGHT;
     }
 
-    /// Puts a read or write on the ring that has begun with so many bytes.
+    /// Puts a read or write of `bytes` that has begun on the ring.
     #[inline(always)]
     pub(super) fn put_data(&mut self, ring: &mut FrontRing, bytes: u32) {
         let segments = segments(bytes);
@@ -261,8 +261,8 @@ impl<'a> SlotState<'a> {
         });
     }
 
-    /// Permits what this request of so many bytes needs, and no more: the backend has no business
-    /// to write to the data of a write, nor to segments. Answers how many grants that took.
+    /// Permits what this request of `bytes` needs, and no more: the backend has no business to
+    /// write to the data of a write, nor to segments. Returns the number of grants that took.
     #[inline(always)]
     pub(super) fn permit(&mut self, backend: DomId, bytes: u32) -> u64 {
         let access = match self.request.operation {
@@ -290,7 +290,7 @@ impl<'a> SlotState<'a> {
         indirect.try_for_each(SharedPage::revoke)
     }
 
-    /// Permits all for good; answers how many grants that took.
+    /// Permits all pages for good; returns the number of grants that took.
     pub(super) fn permit_for_good(&mut self, backend: DomId) -> u64 {
         let mut count = 0;
         for page in self.pages.iter_mut().chain(&mut self.indirect) {
@@ -300,12 +300,12 @@ impl<'a> SlotState<'a> {
         count
     }
 
-    /// Copies the data of a write from the caller's pages to the backend's; answers how many.
+    /// Copies the data of a write from the caller's pages to the backend's; returns their number.
     pub(super) fn copy_out(&mut self) -> u64 {
         self.copy(|shared, private, bytes| shared.copy_from(private, bytes))
     }
 
-    /// Copies the data of a read from the backend's pages to the caller's; answers how many.
+    /// Copies the data of a read from the backend's pages to the caller's; returns their number.
     pub(super) fn copy_in(&mut self) -> u64 {
         self.copy(|shared, private, bytes| private.copy_from(shared.page(), bytes))
     }
@@ -322,7 +322,7 @@ impl<'a> SlotState<'a> {
         segments(self.bytes) as u64
     }
 
-    /// Takes out of the last page what is not part of a write: the backend sees whole pages
+    /// Zeroes the part of the last page that is not part of a write: the backend sees whole pages
     /// (XSA-403).
     #[inline]
     pub(super) fn wipe_behind(&mut self) {
@@ -338,7 +338,7 @@ impl<'a> SlotState<'a> {
         }
     }
 
-    /// A request uses the pages up to there.
+    /// Notes that a request uses the pages up to `bytes`.
     #[inline(always)]
     pub(super) fn note_use(&mut self, bytes: u32) {
         if bytes > self.used_bytes {
@@ -346,7 +346,7 @@ impl<'a> SlotState<'a> {
         }
     }
 
-    /// From now on the pages may hold something up to there, without a request.
+    /// Notes that the pages may hold data up to `bytes` without a request.
     fn note_fill(&mut self, bytes: u32) {
         self.filled_bytes = self.filled_bytes.max(bytes);
     }
@@ -358,7 +358,8 @@ impl<'a> SlotState<'a> {
         self.used_bytes = if self.is_in_flight() { self.bytes } else { 0 };
     }
 
-    /// Pages that requests of this window or the one before used, that of the segments included.
+    /// Returns the pages that requests of this window or the one before used, that of the segments
+    /// included.
     pub(super) fn used_pages(&self) -> impl Iterator<Item = &SharedPage<'a>> {
         let count = segments(self.used_bytes.max(self.used_before_bytes));
         let indirect = self.indirect.iter().filter(move |_| count > MAX_SEGMENTS);
@@ -395,13 +396,13 @@ impl<'a> SlotState<'a> {
     }
 }
 
-/// Pages of so much data.
+/// Returns the number of pages of `bytes` of data.
 #[inline(always)]
 fn segments(bytes: u32) -> usize {
     bytes.div_ceil(PAGE_SIZE as u32) as usize
 }
 
-/// The segment of a page of which all is transferred.
+/// Returns the segment of a page that is transferred whole.
 fn whole(page: &SharedPage<'_>) -> Segment {
     Segment { gref: page.gref().0, first_sect: 0, last_sect: LAST_SECT, pad: 0 }
 }

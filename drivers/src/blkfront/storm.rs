@@ -1,38 +1,38 @@
-//! Back-off from a backend that sends events without an end (XSA-391).
+//! Back-off from a backend that sends events without end (XSA-391).
 //!
 //! Events that bring no response are counted, and from the third in a row on they are left alone
 //! for a time that doubles with each. A port whose event is left pending raises no upcall, so
 //! meanwhile the backend can't wake us. A response that comes meanwhile is noticed late, by no
 //! more than what it took to come, or [`QUIET_MAX_NS`].
 
-/// Events in a row that may bring nothing: spurious ones are allowed.
+/// Events in a row without a response that are allowed: some are spurious.
 const FREE: u32 = 2;
-/// How long the first one too many is left alone, in nanoseconds.
+/// Time for which the first one too many is left alone, in nanoseconds.
 const QUIET_MIN_NS: u64 = 4_000;
-/// The longest that any is, in nanoseconds.
+/// Longest time for which any is left alone, in nanoseconds.
 const QUIET_MAX_NS: u64 = 1_000_000;
 
-/// How a port's events turned out lately.
+/// Recent events of a port.
 #[derive(Debug, Default)]
 pub(super) struct Storm {
-    /// Events in a row that brought nothing.
+    /// Events in a row without a response.
     in_vain: u32,
-    /// When the last of them is over.
+    /// End of the quiet after the last of them, in nanoseconds.
     quiet_until_ns: u64,
 }
 
 impl Storm {
-    /// Until when events are left alone, unless that is over.
+    /// Returns until when events are left alone, unless that is over.
     pub(super) fn quiet_until_ns(&self, now_ns: impl FnOnce() -> u64) -> Option<u64> {
         (self.in_vain > FREE && now_ns() < self.quiet_until_ns).then_some(self.quiet_until_ns)
     }
 
-    /// There was something to do.
+    /// Notes that there was something to do.
     pub(super) fn calm(&mut self) {
         self.in_vain = 0;
     }
 
-    /// An event came in vain; answers until when the next is left alone, if it is.
+    /// Notes an event in vain; returns until when the next is left alone, if it is.
     pub(super) fn in_vain(&mut self, now_ns: impl FnOnce() -> u64) -> Option<u64> {
         self.in_vain = self.in_vain.saturating_add(1);
         let doublings = self.in_vain.checked_sub(FREE + 1)?;

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// The number of a VBD, as in its `virtual-device` node and in each request's handle.
+/// Number of a VBD, as in its `virtual-device` node and in each request's handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Vdev(pub u32);
 
@@ -10,12 +10,12 @@ pub struct Vdev(pub u32);
 const EXTENDED: u32 = 1 << 28;
 
 impl Vdev {
-    /// The `handle` field of requests, which has 16 bits only.
+    /// Returns the `handle` field of requests, which has 16 bits only.
     pub const fn handle(self) -> u16 {
         self.0 as u16
     }
 
-    /// Prefix, disk, partition; `None` for a number of no known form.
+    /// Returns prefix, disk and partition; `None` for a number of no known form.
     fn parts(self) -> Option<(&'static str, u32, u32)> {
         if self.0 & EXTENDED != 0 {
             let rest = self.0 & (EXTENDED - 1);
@@ -33,7 +33,7 @@ impl Vdev {
 }
 
 impl fmt::Display for Vdev {
-    /// Such as `xvda`, `xvdb1`, `xvdaa`; a number of no known form stands as `vbd-N`.
+    /// Writes a name such as `xvda`, `xvdb1`, `xvdaa`; a number of no known form stands as `vbd-N`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((prefix, mut disk, partition)) = self.parts() else {
             return write!(f, "vbd-{}", self.0);

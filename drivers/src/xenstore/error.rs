@@ -7,29 +7,29 @@ use protocols::byte_ring::Overrun;
 
 use super::REQUEST_TIMEOUT_NS;
 
-/// Why a request failed.
+/// Reason why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// xenstored said no; the name of an errno, such as `ENOENT` or `EACCES`.
+    /// xenstored refused it; the name of an errno, such as `ENOENT` or `EACCES`.
     Refused(String),
     /// A path or value that the protocol can't carry.
     TooLong,
-    /// The reply does not fit the request.
+    /// A reply that does not fit the request.
     Malformed(&'static str),
-    /// No reply in time.
+    /// No reply within the time limit.
     Timeout,
-    /// The stream itself is broken; nothing will work any more.
+    /// The stream itself is broken, for good.
     Broken(&'static str),
 }
 
 impl Error {
-    /// Whether xenstored said that there is no such node.
+    /// Returns whether xenstored reported that there is no such node.
     pub fn is_not_found(&self) -> bool {
         self.is_refused("ENOENT")
     }
 
-    /// Whether there may be no such node: what is not there below a directory that this domain may
-    /// not read is refused with `EACCES`.
+    /// Returns whether there may be no such node: below a directory that this domain may not read,
+    /// a missing node is refused with `EACCES`.
     pub fn is_out_of_sight(&self) -> bool {
         self.is_not_found() || self.is_refused("EACCES")
     }

@@ -1,4 +1,4 @@
-//! One request and its reply on the ring (docs/misc/xenstore-ring.txt).
+//! Exchange of one request and its reply on the ring (docs/misc/xenstore-ring.txt).
 
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
@@ -13,7 +13,7 @@ use super::{Error, REQUEST_TIMEOUT_NS, Transaction, Xenstore};
 use crate::patience::Patience;
 use crate::vcpu::Vcpu;
 
-/// Messages taken in a row before the time is looked at again: a whole ring of the shortest.
+/// Messages taken in a row before the clock is read again: a whole ring of the shortest.
 const MESSAGES_MAX: u32 = 64;
 
 impl<V: Vcpu> Xenstore<'_, V> {
@@ -73,7 +73,7 @@ impl<V: Vcpu> Xenstore<'_, V> {
         }
     }
 
-    /// Waits until there is somebody at the other end of the ring; fails if it was given up there.
+    /// Waits until the server has connected the ring; fails if the server closed it.
     fn check_connection(&mut self, patience: &mut Patience) -> Result<(), Error> {
         self.connecting |= self.is_connecting();
         while self.is_connecting() {
@@ -104,7 +104,7 @@ impl<V: Vcpu> Xenstore<'_, V> {
         is_connecting(self.page)
     }
 
-    /// Fails for good when the server says that it serves this ring no more, or the stream broke.
+    /// Fails for good when the server reports that it closed this ring, or the stream broke.
     fn check_error(&mut self) -> Result<(), Error> {
         let features = self.page.server_features.load(Ordering::Acquire);
         if self.broken.is_none() && features & FEATURE_ERROR != 0 {
@@ -119,8 +119,8 @@ impl<V: Vcpu> Xenstore<'_, V> {
         self.broken.map_or(Ok(()), |what| Err(Error::Broken(what)))
     }
 
-    /// Puts a message on the ring; returns its number. Of one that times out either nothing is out,
-    /// or its rest is kept and goes before the next.
+    /// Puts a message on the ring; returns its number. Of a message that times out either nothing
+    /// was sent, or its rest is kept and goes before the next.
     pub(super) fn send(
         &mut self,
         kind: MessageType,
@@ -145,7 +145,7 @@ impl<V: Vcpu> Xenstore<'_, V> {
         sent.map(|()| req_id)
     }
 
-    /// Puts on the ring what is kept, all of it.
+    /// Puts all unsent bytes on the ring.
     fn flush(&mut self, patience: &mut Patience) -> Result<(), Error> {
         while !self.unsent.is_empty() {
             patience.count(self.vcpu.now_ns());
@@ -177,7 +177,7 @@ impl<V: Vcpu> Xenstore<'_, V> {
 
     /// Takes what is there, up to the reply to `req_id`, whose payload is then in `incoming.body`.
     pub(super) fn receive(&mut self, req_id: Option<u32>) -> Result<Option<Header>, Error> {
-        // Whoever floods the ring gets to make us look at the time.
+        // A server that floods the ring must not keep us from reading the clock.
         for _ in 0..MESSAGES_MAX {
             if let Some(what) = self.broken {
                 return Err(Error::Broken(what));
@@ -206,7 +206,7 @@ impl<V: Vcpu> Xenstore<'_, V> {
     }
 }
 
-/// Whether no other field of the page may be looked at yet, the features among them: as it is in a
+/// Returns whether no other field of the page may be read yet, the features included: so it is in a
 /// guest that Xen made without a tool stack, until the server comes.
 pub(super) fn is_connecting(page: &Interface) -> bool {
     page.connection.load(Ordering::Acquire) == RECONNECT

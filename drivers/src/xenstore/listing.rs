@@ -1,4 +1,4 @@
-//! The names of a node's children, in one reply or in parts.
+//! Names of a node's children, in one reply or in parts.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -8,9 +8,9 @@ use xen_abi::xenstore::MessageType;
 use super::{Error, Transaction, Xenstore};
 use crate::vcpu::Vcpu;
 
-/// The longest list, in bytes, enough for thousands of disks; each name ends with a NUL.
+/// Longest list in bytes, enough for thousands of disks; each name ends with a NUL.
 const LIST_MAX: usize = 32 << 10;
-/// How often a list is begun anew because it changed meanwhile.
+/// Number of times that a list is begun anew because it changed meanwhile.
 const LIST_TRIES: u32 = 16;
 
 impl<V: Vcpu> Xenstore<'_, V> {
@@ -36,7 +36,8 @@ impl<V: Vcpu> Xenstore<'_, V> {
         Ok(names.split_terminator('\0').map(String::from).collect())
     }
 
-    /// A part comes with the generation of the list, which is another once the list has changed.
+    /// Returns the list, put together from parts. Each comes with the list's generation, which
+    /// changes whenever the list does.
     fn directory_in_parts(
         &mut self,
         transaction: Transaction,

@@ -1,4 +1,4 @@
-//! Messages on the wire: a header, then a payload, collected from the ring piece by piece.
+//! Messages on the wire: a header and a payload, collected from the ring piece by piece.
 
 use alloc::vec::Vec;
 
@@ -8,7 +8,7 @@ use zerocopy::IntoBytes;
 
 use super::Error;
 
-/// A message on its way in.
+/// A message that is being received.
 #[derive(Debug, Default)]
 pub(super) struct Incoming {
     header: Header,
@@ -18,7 +18,7 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
-    /// No message yet, and room for any.
+    /// Returns an empty message with room for any payload.
     pub(super) fn new() -> Self {
         Self { body: Vec::with_capacity(PAYLOAD_MAX), ..Self::default() }
     }
@@ -29,8 +29,11 @@ impl Incoming {
         self.body.clear();
     }
 
-    /// Goes on collecting; answers the header once the whole message is there. The payload then
+    /// Collects what is there; returns the header once the whole message has come. The payload then
     /// stays in `body` until the next call.
+    ///
+    /// # Errors
+    /// [`Error::Broken`] when the ring's indices are absurd or the message is too long.
     pub(super) fn collect(&mut self, ring: &mut Reader<'_>) -> Result<Option<Header>, Error> {
         if self.header_len < Header::SIZE {
             self.body.clear();

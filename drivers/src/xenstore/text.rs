@@ -1,7 +1,7 @@
-//! A text that is longer than one node may be: the node has its length in bytes, in decimal, and
-//! its children `0`, `1`, .. have the text in pieces.
+//! Text that is longer than one node may be: the node has its length in bytes, in decimal, and its
+//! children `0`, `1`, .. have the text in pieces.
 //!
-//! Read without a transaction: whoever writes such a text does so before the domain runs.
+//! It is read without a transaction, since it is written before the domain runs.
 
 use alloc::format;
 use alloc::string::String;
@@ -10,27 +10,27 @@ use core::fmt;
 use super::{Error, Transaction, Xenstore};
 use crate::vcpu::Vcpu;
 
-/// Why a text can't be read.
+/// Reason why a text can't be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TextError {
-    /// xenstore's own reason.
+    /// A request to xenstore failed.
     Store(Error),
-    /// The node's value is no length, or too great a one.
+    /// The node's value is not a length, or too large.
     Length {
-        /// The node.
+        /// Path of the node.
         path: String,
-        /// Its value.
+        /// Value of the node.
         value: String,
-        /// The greatest length, in bytes.
+        /// Largest length that is allowed, in bytes.
         bytes_max: usize,
     },
     /// A piece is missing, empty, or more than is left of the length.
     Piece {
-        /// The piece's node.
+        /// Path of the piece's node.
         path: String,
-        /// Its length in bytes; `None` if there is none.
+        /// Length of the piece in bytes; `None` if it is missing.
         found_bytes: Option<usize>,
-        /// What was left of the text's length, in bytes.
+        /// Rest of the text's length, in bytes.
         left_bytes: usize,
     },
 }
@@ -44,12 +44,15 @@ impl fmt::Display for TextError {
                 write!(f, "{bytes_max} bytes; write the text's length there")
             }
             Self::Piece { path, found_bytes: None, left_bytes } => {
-                write!(f, "{path} is not there, but {left_bytes} bytes are to come; write it too")
+                write!(
+                    f,
+                    "{path} is missing, but {left_bytes} more bytes are expected; write it, too"
+                )
             }
             Self::Piece { path, found_bytes: Some(found_bytes), left_bytes } => write!(
                 f,
-                "{path} has {found_bytes} bytes where 1 to {left_bytes} are to come; \
-                 write the text's length and pieces anew"
+                "{path} has {found_bytes} bytes, expected 1 to {left_bytes}; \
+                 write the text's length and pieces again"
             ),
         }
     }
@@ -64,8 +67,8 @@ impl From<Error> for TextError {
 }
 
 impl<V: Vcpu> Xenstore<'_, V> {
-    /// The text at `path`, of at most `bytes_max` bytes; `None` when there is no such node. All of
-    /// it may take as long as one request, in however many pieces it is.
+    /// Returns the text at `path`, of at most `bytes_max` bytes; `None` when there is no such node.
+    /// All pieces together have the time of one request.
     ///
     /// # Errors
     /// [`TextError`].

@@ -8,23 +8,23 @@ use super::{Error, Xenstore};
 use crate::patience::Patience;
 use crate::vcpu::Vcpu;
 
-/// How often a transaction is tried again after a conflict.
+/// Number of tries of a transaction that meets conflicts.
 const TRANSACTION_TRIES: u32 = 16;
 /// Wait before the second try of a transaction, in nanoseconds; it doubles from there.
 const BACK_OFF_NS: u64 = 1_000_000;
 /// Transactions whose start timed out that are remembered; xenstored allows a domain 10.
 const LOST_STARTS_MAX: usize = 16;
 
-/// A transaction, or none.
+/// Number of a transaction; [`NONE`](Self::NONE) outside any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transaction(pub(super) u32);
 
 impl Transaction {
-    /// Outside of any transaction.
+    /// No transaction.
     pub const NONE: Self = Self(0);
 }
 
-/// Transactions that xenstored has open and nobody here uses, and those that may become such.
+/// Transactions that xenstored may hold open although nothing here uses them any more.
 #[derive(Debug)]
 pub(super) struct Leftovers {
     /// Numbers of the requests to start a transaction that timed out.
@@ -48,7 +48,8 @@ impl Leftovers {
         self.orphans.insert(0, transaction);
     }
 
-    /// A request timed out: if it starts a transaction, that is to be ended when the reply comes.
+    /// Notes that a request timed out: if it starts a transaction, that is ended when the reply
+    /// comes.
     pub(super) fn note_lost(&mut self, kind: MessageType, req_id: u32) {
         if kind == MessageType::TransactionStart {
             self.lost_starts.truncate(LOST_STARTS_MAX - 1);
@@ -56,7 +57,7 @@ impl Leftovers {
         }
     }
 
-    /// The reply to a request that timed out.
+    /// Notes the late reply to a request that timed out.
     pub(super) fn note_late(&mut self, reply: &Header, payload: &[u8]) {
         let lost = self.lost_starts.iter().position(|&req_id| req_id == reply.req_id);
         if let Some(lost) = lost {
@@ -71,11 +72,10 @@ impl Leftovers {
 }
 
 impl<V: Vcpu> Xenstore<'_, V> {
-    /// Runs `work` in a transaction, again from its start when somebody else interfered.
+    /// Runs `work` in a transaction, again from its start after a conflict.
     ///
     /// # Errors
-    /// That of `work`, whose changes are then dropped; `EAGAIN` when there was interference
-    /// 16 times in a row.
+    /// The error of `work`, whose changes are then dropped; `EAGAIN` after 16 conflicts in a row.
     pub fn transaction<T>(
         &mut self,
         mut work: impl FnMut(&mut Self, Transaction) -> Result<T, Error>,
@@ -115,7 +115,7 @@ impl<V: Vcpu> Xenstore<'_, V> {
         unreachable!("the loop ends at the last try");
     }
 
-    /// Ends the transactions that nobody uses. Nobody waits for the replies, which are late ones.
+    /// Ends the transactions that nothing uses. The replies are not waited for; they count as late.
     pub(super) fn end_orphans(&mut self, patience: &mut Patience) -> Result<(), Error> {
         while let Some(&number) = self.leftovers.orphans.last() {
             self.send(MessageType::TransactionEnd, Transaction(number), &[b"F\0"], patience)?;
@@ -125,7 +125,8 @@ impl<V: Vcpu> Xenstore<'_, V> {
     }
 }
 
-/// The number in a reply that starts a transaction; 0 stands for none, so it is none.
+/// Returns the number in a reply that starts a transaction; `None` for 0, which stands for no
+/// transaction.
 fn transaction_number(reply: &[u8]) -> Option<u32> {
     let text = str::from_utf8(reply).ok()?;
     text.trim_end_matches('\0').parse().ok().filter(|&number| number != 0)

@@ -5,12 +5,12 @@ use xen_abi::xenstore::MessageType;
 use super::{Error, Transaction, Xenstore};
 use crate::vcpu::Vcpu;
 
-/// A watch that was set; at most 32 at a time.
+/// Token of a watch; at most 32 at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WatchToken(u8);
 
 impl WatchToken {
-    /// Its name on the wire: one letter.
+    /// Returns its name on the wire: one letter.
     fn name(self) -> [u8; 1] {
         [b'A' + self.0]
     }
@@ -23,7 +23,7 @@ impl WatchToken {
     }
 }
 
-/// The watches of a client, one bit each.
+/// Watches of a client, one bit each.
 #[derive(Debug, Default)]
 pub(super) struct Watches {
     set: u32,
@@ -31,7 +31,7 @@ pub(super) struct Watches {
 }
 
 impl Watches {
-    /// A watch event carries path NUL token NUL; only the token matters to us.
+    /// Notes a watch event. Its payload is path NUL token NUL; only the token matters to us.
     pub(super) fn note_event(&mut self, payload: &[u8]) {
         let mut strings = payload.split(|&byte| byte == 0);
         if let (Some(_path), Some(token), Some(_)) =
@@ -44,7 +44,7 @@ impl Watches {
 }
 
 impl<V: Vcpu> Xenstore<'_, V> {
-    /// Asks to be told of changes at `path` and below. The first event comes at once.
+    /// Sets a watch on `path` and all below. The first event comes at once.
     ///
     /// # Errors
     /// [`Error`]; [`Error::TooLong`] when 32 watches are set already.
@@ -57,7 +57,7 @@ impl<V: Vcpu> Xenstore<'_, V> {
         added.map(|()| token)
     }
 
-    /// Makes a watch of no path yet.
+    /// Makes a watch without a path.
     ///
     /// # Errors
     /// [`Error::TooLong`] when 32 watches are set already.
@@ -84,7 +84,7 @@ impl<V: Vcpu> Xenstore<'_, V> {
         }
     }
 
-    /// Takes a watch of one path back.
+    /// Removes a watch that has one path.
     ///
     /// # Errors
     /// [`Error`].
@@ -94,7 +94,7 @@ impl<V: Vcpu> Xenstore<'_, V> {
         removed
     }
 
-    /// Takes one path of several from a watch.
+    /// Removes one path of several from a watch.
     ///
     /// # Errors
     /// [`Error`].
@@ -104,7 +104,7 @@ impl<V: Vcpu> Xenstore<'_, V> {
         self.request(MessageType::Unwatch, Transaction::NONE, &parts).map(drop)
     }
 
-    /// Whether the watch fired since the last time this was asked; reads memory only.
+    /// Returns whether the watch fired since the last call; reads memory only.
     ///
     /// # Errors
     /// [`Error::Broken`].
@@ -116,7 +116,7 @@ impl<V: Vcpu> Xenstore<'_, V> {
         Ok(fired)
     }
 
-    /// Sleeps until the watch fires or `deadline_ns` passes; answers whether it fired.
+    /// Sleeps until the watch fires or `deadline_ns` passes; returns whether it fired.
     ///
     /// # Errors
     /// [`Error::Broken`].
