@@ -9,22 +9,20 @@
 
 extern crate alloc;
 
+mod error;
 mod line;
 mod printable;
 mod walk;
 
 use alloc::borrow::ToOwned;
-use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt::Display;
 
+pub use error::Result;
+use error::at;
 use fs::{Inode, Kind, ReadBlocks, Volume};
 pub use printable::Printable;
 use sha2::{Digest, Sha256};
 use walk::{Name, Walk, join};
-
-/// Outcome of a command; the error is one line.
-pub type Result<T> = core::result::Result<T, String>;
 
 /// Takes output; a failure ends the command.
 pub type Output<'o> = &'o mut dyn FnMut(&[u8]) -> Result<()>;
@@ -37,11 +35,6 @@ pub struct Tools<D, B> {
     pub buffer: Vec<u8>,
     /// Most memory for names, in bytes.
     pub names_bytes_max: usize,
-}
-
-/// Names the path that an error is about.
-fn at<E: Display>(path: &[u8]) -> impl Fn(E) -> String {
-    move |error| alloc::format!("{}: {error}", path.escape_ascii())
 }
 
 impl<D: ReadBlocks, B: AsMut<[u8]>> Tools<D, B> {

@@ -8,7 +8,7 @@ use core::cell::Cell;
 
 use fs::{DirCursor, Error, Inode, Kind, ReadBlocks, Volume};
 
-use crate::{Result, at};
+use crate::error::{Result, at};
 
 /// Memory of a name besides its bytes, generously estimated.
 const OVERHEAD_BYTES: usize = 64;

@@ -7,6 +7,9 @@ use crate::store::Slot;
 use crate::superblock::{CK_INODE, Superblock};
 use crate::{ReadBlocks, Version, Volume};
 
+/// Inode number of the root directory.
+pub const ROOT: u32 = 2;
+
 const INODE1_BYTES: usize = 128;
 const INODE2_BYTES: usize = 256;
 /// Offset of the check-hash in `struct ufs2_dinode`.
@@ -86,6 +89,14 @@ pub struct Inode {
 }
 
 impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
+    /// Returns the root directory.
+    ///
+    /// # Errors
+    /// As [`inode`](Self::inode).
+    pub fn root(&mut self) -> Result<Inode, Error<D::Error>> {
+        self.inode(ROOT)
+    }
+
     /// Returns the inode of this number, which must be in use.
     ///
     /// # Errors
@@ -96,7 +107,7 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
         place.check(inodes.contains(&number), "ino", number, "an inode of this volume")?;
         let (group, index) =
             (number / self.superblock.group_inodes, number % self.superblock.group_inodes);
-        let initialized = self.initialized_inodes(group)?;
+        let initialized = self.groups.initialized(&mut self.store, &self.superblock, group)?;
         place.check(index < initialized, "ino", number, "an initialized inode")?;
 
         let superblock = &self.superblock;

@@ -28,8 +28,11 @@ mod error;
 mod file;
 mod group;
 mod hash;
+mod info;
 mod inode;
+mod limits;
 mod map;
+mod mount;
 mod partition;
 mod path;
 mod store;
@@ -41,12 +44,12 @@ mod volume;
 pub use dir::{DirCursor, Entry};
 pub use endian::Endian;
 pub use error::{Corrupt, Error, Place};
-pub use inode::{Inode, Kind};
+pub use info::{Doubt, Info, Version};
+pub use inode::{Inode, Kind, ROOT};
+pub use limits::{LINKS_MAX, PATH_BYTES_MAX, SCRATCH_BYTES};
 pub use map::Extent;
 pub use partition::{PARTITIONS_MAX, Partition, Partitions, Table, partitions};
-pub use path::{LINKS_MAX, PATH_BYTES_MAX};
-pub use store::SCRATCH_BYTES;
-pub use volume::{Doubt, Info, ROOT, Version, Volume};
+pub use volume::Volume;
 
 /// A disk to read from.
 pub trait ReadBlocks {

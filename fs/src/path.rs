@@ -1,13 +1,8 @@
 //! Path lookup, with symlinks followed, in a bounded number of steps.
 
 use crate::error::Error;
+use crate::limits::{LINKS_MAX, PATH_BYTES_MAX};
 use crate::{Inode, Kind, ReadBlocks, Volume};
-
-/// Most symlinks that a path may lead through.
-pub const LINKS_MAX: usize = 40;
-/// Most bytes of a path, together with the symlinks that it leads through (the BSDs'
-/// `MAXPATHLEN`).
-pub const PATH_BYTES_MAX: usize = 1024;
 
 impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
     /// Returns the inode that an absolute path names, all symlinks followed.

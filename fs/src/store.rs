@@ -1,15 +1,8 @@
 //! Disk behind a window (a partition), and the scratch memory as one cached block for each purpose.
 //! Nothing is read outside the window, whatever the volume says.
 
+use crate::limits::{BLOCK_BYTES_MAX, SCRATCH_BYTES, SLOTS};
 use crate::{Error, ReadBlocks};
-
-/// Size of the largest block of FFS.
-pub(crate) const BLOCK_BYTES_MAX: usize = 65536;
-const SLOTS: usize = 5;
-
-/// Size of the scratch memory that a volume needs, in bytes: a block of inodes, an indirect block
-/// of each of the three levels, and a block of a directory or of a file's edge.
-pub const SCRATCH_BYTES: usize = SLOTS * BLOCK_BYTES_MAX;
 
 /// Purpose of a cached block. Each has one block, so they do not evict each other.
 #[derive(Clone, Copy)]

@@ -3,36 +3,12 @@
 
 mod check;
 mod layout;
+mod search;
 
-use crate::endian::{Endian, Fields};
-use crate::error::{Corrupt, Error, Place};
-use crate::hash::check_hash;
-use crate::store::{Slot, Store};
-use crate::{Info, ReadBlocks, Version};
-use layout::{CKHASH, MAGIC, Raw, SUPERBLOCK_BYTES, VOLNAME};
+use crate::error::{Corrupt, Place};
+use crate::{Info, Version};
 
-/// Offsets of a superblock in bytes, in the order in which the BSDs try them.
-const PLACES: [u64; 4] = [65536, 8192, 0, 262_144];
-/// Size of the read at a place (`SBLOCKSIZE`) in bytes; the check-hash covers up to this.
-const READ_BYTES: usize = 8192;
-
-const FS_UFS1_MAGIC: u32 = 0x0001_1954;
-const FS_UFS2_MAGIC: u32 = 0x1954_0119;
-/// NetBSD's UFS2 with extended attributes; the layout is the same.
-const FS_UFS2EA_MAGIC: u32 = 0x1901_2038;
-/// Magic number that FreeBSD's newfs writes while it is at work.
-const FS_BAD_MAGIC: u32 = 0x1996_0408;
-
-/// Label of Apple's UFS: its offset in bytes, and `LABL`.
-const APPLE_LABEL: u64 = 7168;
-const APPLE_LABEL_MAGIC: u32 = 0x4c41_424c;
-
-/// Flag in `fs_old_flags`: the flags, size and place are in their new fields.
-const FS_FLAGS_UPDATED: u8 = 0x80;
-const FS_UNCLEAN: u32 = 0x1;
-const FS_NEEDSFSCK: u32 = 0x4;
-const FS_METACKHASH: u32 = 0x200;
-
+/// Bits of `fs_metackhash`: the structures that carry check-hashes.
 const CK_SUPERBLOCK: u32 = 0x1;
 pub(crate) const CK_CYLGRP: u32 = 0x2;
 pub(crate) const CK_INODE: u32 = 0x4;
@@ -71,32 +47,6 @@ pub(crate) struct Superblock {
 }
 
 impl Superblock {
-    /// Searches the window. An alternate superblock is passed over; a broken one is reported
-    /// when no place has a good one.
-    pub(crate) fn find<D: ReadBlocks, B: AsMut<[u8]>>(
-        store: &mut Store<D, B>,
-    ) -> Result<Superblock, Error<D::Error>> {
-        let (start_bytes, size_bytes) = (store.start_bytes(), store.size_bytes());
-        let mut broken = None;
-        for at in PLACES.into_iter().filter(|at| at + READ_BYTES as u64 <= size_bytes) {
-            let bytes = store.block(Slot::Inodes, at, READ_BYTES)?;
-            match decode(at, bytes) {
-                Ok(None) => {}
-                Ok(Some(mut superblock)) => {
-                    refuse_apple(store, &superblock)?;
-                    let info = &mut superblock.info;
-                    info.partition_start_bytes = start_bytes;
-                    info.partition_size_bytes = size_bytes;
-                    let end = size_bytes / u64::from(info.fragment_bytes);
-                    superblock.end = superblock.end.min(end);
-                    return Ok(superblock);
-                }
-                Err(corrupt) => broken = broken.or(Some(corrupt)),
-            }
-        }
-        Err(broken.map_or(Error::NotFfs, Error::Corrupt))
-    }
-
     /// Returns the fragment that a group's structures are counted from (`cgstart`).
     pub(crate) fn group_start(&self, group: u32) -> u64 {
         let base = u64::from(group) * self.group_size;
@@ -133,56 +83,4 @@ impl Superblock {
         (first..start + self.dblkno).contains(&address)
             || (self.csaddr..self.cs_end).contains(&address)
     }
-}
-
-/// Refuses Apple's UFS1, which has directories of another kind and is known by its label alone.
-fn refuse_apple<D: ReadBlocks, B: AsMut<[u8]>>(
-    store: &mut Store<D, B>,
-    superblock: &Superblock,
-) -> Result<(), Error<D::Error>> {
-    if superblock.info.version == Version::Ffs2 || superblock.info.endian == Endian::Little {
-        return Ok(());
-    }
-    let label = store.block(Slot::Inodes, APPLE_LABEL, 512)?;
-    let magic = label.first_chunk().map_or(0, |magic| u32::from_be_bytes(*magic));
-    let place = Place::Superblock(superblock.info.superblock_offset_bytes);
-    let must = "absent; Apple's UFS is not supported";
-    Ok(place.check(magic != APPLE_LABEL_MAGIC, "ul_magic", magic, must)?)
-}
-
-/// Returns the superblock in `bytes`, which were read at `at`; `None` when there is none to use
-/// here.
-fn decode(at: u64, bytes: &[u8]) -> Result<Option<Superblock>, Corrupt> {
-    let place = Place::Superblock(at);
-    let Some(header) = bytes.first_chunk::<SUPERBLOCK_BYTES>() else { return Ok(None) };
-    let mut found = None;
-    for endian in [Endian::Little, Endian::Big] {
-        let magic = Fields::new(header, endian).u32::<MAGIC>();
-        match magic {
-            FS_UFS1_MAGIC => found = Some((endian, Version::Ffs1)),
-            FS_UFS2_MAGIC | FS_UFS2EA_MAGIC => found = Some((endian, Version::Ffs2)),
-            FS_BAD_MAGIC => place.check(false, "fs_magic", magic, "that of a finished newfs")?,
-            _ => {}
-        }
-    }
-    let Some((endian, version)) = found else { return Ok(None) };
-    let fields = Fields::new(header, endian);
-    let raw = Raw::read(&fields);
-    let updated = version == Version::Ffs2 || raw.old_flags & FS_FLAGS_UPDATED != 0;
-    // Before there was fs_sblockloc, UFS1 lay at 8192; with 64 KiB blocks the superblock at 65536
-    // is the first alternate. NetBSD and FreeBSD pass over both kinds, too.
-    let here = if updated { raw.sblockloc == at.cast_signed() } else { at <= 8192 };
-    if !here {
-        return Ok(None);
-    }
-    let mut superblock = check::check(at, endian, version, updated, &raw)?;
-    if superblock.hashed & CK_SUPERBLOCK != 0 {
-        let hashed = bytes.get(..raw.sbsize as usize).unwrap_or(bytes);
-        let right = check_hash(hashed, CKHASH) == raw.ckhash;
-        place.check(right, "fs_ckhash", raw.ckhash, "the superblock's check-hash")?;
-    }
-    if updated {
-        superblock.info.name = fields.bytes::<VOLNAME, 32>();
-    }
-    Ok(Some(superblock))
 }

@@ -265,53 +265,11 @@ impl Writer {
 
     fn superblock(&mut self, groups: u64) {
         let format = self.image.format;
-        let (block, frag_bytes, fpg) = (format.block_bytes, format.frag_bytes, format.fpg());
-        let log = |value: u64| u64::from(value.ilog2());
-        let nspf = frag_bytes / SECTOR_BYTES;
-        let size = groups * fpg;
+        let (block, frag_bytes) = (format.block_bytes, format.frag_bytes);
+        let size = groups * format.fpg();
         let free_inodes = groups * format.ipg() - u64::from(self.next_inode);
         let largest = (1..=3).fold(block * DIRECT - 1, |sum, n| sum + block * format.span(n));
-        let mut fields = vec![
-            (sb::SBLKNO, format.sblkno()),
-            (sb::CBLKNO, format.cblkno()),
-            (sb::IBLKNO, format.iblkno()),
-            (sb::DBLKNO, format.dblkno()),
-            (sb::OLD_CGOFFSET, if format.staggered { format.frag() } else { 0 }),
-            (sb::OLD_CGMASK, if format.staggered { !3 } else { !0 }),
-            (sb::NCG, groups),
-            (sb::BSIZE, block),
-            (sb::FSIZE, frag_bytes),
-            (sb::FRAG, format.frag()),
-            (sb::MINFREE, 5),
-            (sb::OLD_RPS, 60),
-            (sb::BMASK, !(block - 1)),
-            (sb::FMASK, !(frag_bytes - 1)),
-            (sb::BSHIFT, log(block)),
-            (sb::FSHIFT, log(frag_bytes)),
-            (sb::MAXCONTIG, 1),
-            (sb::MAXBPG, format.pointers_per_block()),
-            (sb::FRAGSHIFT, log(format.frag())),
-            (sb::FSBTODB, log(nspf)),
-            (sb::SBSIZE, (sb::BYTES as u64).next_multiple_of(frag_bytes).min(SUPERBLOCK_BYTES)),
-            (sb::NINDIR, format.pointers_per_block()),
-            (sb::INOPB, block / format.inode_bytes()),
-            (sb::OLD_NSPF, nspf),
-            (sb::OLD_NPSECT, fpg * nspf),
-            (sb::OLD_INTERLEAVE, 1),
-            (sb::CSSIZE, (groups * 16).next_multiple_of(frag_bytes)),
-            (sb::CGSIZE, format.cg_bytes()),
-            (sb::OLD_NSECT, fpg * nspf),
-            (sb::OLD_SPC, fpg * nspf),
-            (sb::OLD_NCYL, groups),
-            (sb::OLD_CPG, 1),
-            (sb::IPG, format.ipg()),
-            (sb::FPG, fpg),
-            (sb::CLEAN, 1),
-            (sb::OLD_POSTBLFORMAT, 1),
-            (sb::OLD_NRPOS, 1),
-            (sb::OLD_INODEFMT, if format.old { !0 } else { 2 }),
-            (sb::MAGIC, if format.version == 1 { 0x01_1954 } else { 0x1954_0119 }),
-        ];
+        let mut fields = geometry(format, groups);
         if format.version == 1 {
             fields.extend([
                 (sb::OLD_TIME, 1_000_000_000),
@@ -344,4 +302,52 @@ impl Writer {
         let name = format.superblock_at as usize + sb::VOLNAME.at;
         self.image.bytes[name..name + 8].copy_from_slice(b"ringmark");
     }
+}
+
+/// Returns the superblock's fields that every format has.
+fn geometry(format: Format, groups: u64) -> Vec<(Field, u64)> {
+    let (block, frag_bytes, fpg) = (format.block_bytes, format.frag_bytes, format.fpg());
+    let log = |value: u64| u64::from(value.ilog2());
+    let nspf = frag_bytes / SECTOR_BYTES;
+    vec![
+        (sb::SBLKNO, format.sblkno()),
+        (sb::CBLKNO, format.cblkno()),
+        (sb::IBLKNO, format.iblkno()),
+        (sb::DBLKNO, format.dblkno()),
+        (sb::OLD_CGOFFSET, if format.staggered { format.frag() } else { 0 }),
+        (sb::OLD_CGMASK, if format.staggered { !3 } else { !0 }),
+        (sb::NCG, groups),
+        (sb::BSIZE, block),
+        (sb::FSIZE, frag_bytes),
+        (sb::FRAG, format.frag()),
+        (sb::MINFREE, 5),
+        (sb::OLD_RPS, 60),
+        (sb::BMASK, !(block - 1)),
+        (sb::FMASK, !(frag_bytes - 1)),
+        (sb::BSHIFT, log(block)),
+        (sb::FSHIFT, log(frag_bytes)),
+        (sb::MAXCONTIG, 1),
+        (sb::MAXBPG, format.pointers_per_block()),
+        (sb::FRAGSHIFT, log(format.frag())),
+        (sb::FSBTODB, log(nspf)),
+        (sb::SBSIZE, (sb::BYTES as u64).next_multiple_of(frag_bytes).min(SUPERBLOCK_BYTES)),
+        (sb::NINDIR, format.pointers_per_block()),
+        (sb::INOPB, block / format.inode_bytes()),
+        (sb::OLD_NSPF, nspf),
+        (sb::OLD_NPSECT, fpg * nspf),
+        (sb::OLD_INTERLEAVE, 1),
+        (sb::CSSIZE, (groups * 16).next_multiple_of(frag_bytes)),
+        (sb::CGSIZE, format.cg_bytes()),
+        (sb::OLD_NSECT, fpg * nspf),
+        (sb::OLD_SPC, fpg * nspf),
+        (sb::OLD_NCYL, groups),
+        (sb::OLD_CPG, 1),
+        (sb::IPG, format.ipg()),
+        (sb::FPG, fpg),
+        (sb::CLEAN, 1),
+        (sb::OLD_POSTBLFORMAT, 1),
+        (sb::OLD_NRPOS, 1),
+        (sb::OLD_INODEFMT, if format.old { !0 } else { 2 }),
+        (sb::MAGIC, if format.version == 1 { 0x01_1954 } else { 0x1954_0119 }),
+    ]
 }

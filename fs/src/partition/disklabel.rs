@@ -1,6 +1,6 @@
 //! BSD disklabels, of either byte order, anywhere in the first 8 KiB of a disk or slice.
 
-use super::{Partitions, Table, add};
+use super::table::{Partitions, Table, add};
 use crate::ReadBlocks;
 use crate::endian::{Endian, Fields};
 use crate::error::{Corrupt, Error, Place};

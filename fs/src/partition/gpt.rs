@@ -1,10 +1,11 @@
 //! GUID partition table: the primary one, with both of its checksums.
 
-use super::{Partitions, Table, add};
+use super::table::{Partitions, Table, add};
 use crate::ReadBlocks;
 use crate::endian::{Endian, Fields};
 use crate::error::{Error, Place};
-use crate::store::{BLOCK_BYTES_MAX, Slot, Store};
+use crate::limits::BLOCK_BYTES_MAX;
+use crate::store::{Slot, Store};
 use crc::{CRC_32_ISO_HDLC, Crc};
 
 static CRC32: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);

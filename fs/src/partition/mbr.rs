@@ -1,7 +1,7 @@
 //! Master boot record, its chain of logical partitions, and the disklabels in its slices.
 
 use super::disklabel::{self, Base};
-use super::{Partitions, Table, add, all_behind};
+use super::table::{Partitions, Table, add, all_behind};
 use crate::endian::{Endian, Fields};
 use crate::error::{Error, Place};
 use crate::store::{Slot, Store};

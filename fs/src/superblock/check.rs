@@ -3,8 +3,8 @@
 //! places that are searched (makefs), or have been moved there (makefs, for Linux), volumes may be
 //! tiny (makefs), and UFS1 volumes older than `FS_FLAGS_UPDATED` have the geometry of their time.
 
-use super::layout::{Raw, SUPERBLOCK_BYTES};
-use super::{FS_METACKHASH, FS_NEEDSFSCK, FS_UNCLEAN, READ_BYTES, Superblock};
+use super::Superblock;
+use super::layout::{READ_BYTES, Raw, SUPERBLOCK_BYTES};
 use crate::endian::Endian;
 use crate::error::{Corrupt, Place};
 use crate::{Info, Version};
@@ -20,6 +20,9 @@ const MAXCONTIG: i64 = 16;
 const MOVED_FROM_BYTES: i64 = 8192;
 const FS_42INODEFMT: i32 = -1;
 const FS_44INODEFMT: i32 = 2;
+const FS_UNCLEAN: u32 = 0x1;
+const FS_NEEDSFSCK: u32 = 0x4;
+const FS_METACKHASH: u32 = 0x200;
 /// Flags that have no meaning in any kernel yet.
 const FS_UNKNOWN_FLAGS: u32 = 0xff00_0000;
 

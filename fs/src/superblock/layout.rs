@@ -6,6 +6,9 @@ use crate::endian::Fields;
 /// `sizeof(struct fs)`.
 pub(crate) const SUPERBLOCK_BYTES: usize = 1376;
 
+/// Size of the read at a place (`SBLOCKSIZE`) in bytes; the check-hash covers up to this.
+pub(super) const READ_BYTES: usize = 8192;
+
 macro_rules! layout {
     ($($name:ident: $kind:ident @ $at:literal,)*) => {
         /// `struct fs` as it is on the disk, byte order apart; nothing in it is checked.

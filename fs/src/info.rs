@@ -1,0 +1,117 @@
+//! Description of a volume that was found.
+
+use core::fmt;
+
+use crate::endian::Endian;
+use crate::error::Corrupt;
+
+/// Format of a volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// FFSv1, UFS1: 32-bit block pointers, inodes of 128 bytes.
+    Ffs1,
+    /// FFSv2, UFS2: 64-bit block pointers, inodes of 256 bytes.
+    Ffs2,
+}
+
+impl Version {
+    pub(crate) fn pointer_bytes(self) -> u32 {
+        match self {
+            Version::Ffs1 => 4,
+            Version::Ffs2 => 8,
+        }
+    }
+
+    pub(crate) fn inode_bytes(self) -> u32 {
+        match self {
+            Version::Ffs1 => 128,
+            Version::Ffs2 => 256,
+        }
+    }
+}
+
+/// Description of a volume by its superblock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Info {
+    /// Format: FFSv1 or FFSv2.
+    pub version: Version,
+    /// Byte order of the machine that it was made for.
+    pub endian: Endian,
+    /// Block size in bytes, 4096 to 65536.
+    pub block_bytes: u32,
+    /// Fragment size in bytes: a block's 1/1, 1/2, 1/4 or 1/8. The last block of a small file has
+    /// as many fragments as it needs.
+    pub fragment_bytes: u32,
+    /// Size of the volume in bytes, by its superblock.
+    pub size_bytes: u64,
+    /// Offset of the superblock in the partition in bytes.
+    pub superblock_offset_bytes: u64,
+    /// Offset of the partition on the disk in bytes.
+    pub partition_start_bytes: u64,
+    /// Size of the partition in bytes. A part of the volume beyond it can't be read.
+    pub partition_size_bytes: u64,
+    /// Number of cylinder groups.
+    pub group_count: u32,
+    /// Number of inodes, used or not; their numbers are below this.
+    pub inode_count: u32,
+    /// Whether the volume was not unmounted, needs fsck, or has a journal to replay: a warning.
+    pub dirty: bool,
+    /// Doubt whether this is the volume that is meant: a warning.
+    pub doubt: Option<Doubt>,
+    /// `fs_flags`.
+    pub flags: u32,
+    /// `fs_id`: the time when the volume was made, and a random number.
+    pub id: [u32; 2],
+    /// `fs_volname`, padded with zeros; empty for UFS1 volumes older than that field.
+    pub name: [u8; 32],
+}
+
+/// Reason why the mounted volume may not be the one that is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// A partition's volume was taken, and another was passed over that begins in front of it, with
+    /// the whole disk or with the slice: a partition table or label was written over that.
+    PassedOver {
+        /// Start of the volume that was passed over, in bytes on the disk.
+        start_bytes: u64,
+        /// Start of the volume that was taken, in bytes on the disk.
+        taken_bytes: u64,
+    },
+    /// The whole disk's volume was taken, and another was passed over that lies within it.
+    InnerVolume {
+        /// Start of the volume that was passed over, in bytes on the disk.
+        start_bytes: u64,
+    },
+    /// The whole disk's volume was taken, although there is a partition table, because no partition
+    /// has a volume.
+    NoPartition,
+    /// The whole disk's volume was taken, although there is a partition table, which is broken.
+    BrokenTable(Corrupt),
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Doubt::PassedOver { start_bytes, taken_bytes } => write!(
+                f,
+                "reading the file system of the partition at byte {taken_bytes}; another one at \
+                 byte {start_bytes}, in front of it, is assumed to be stale"
+            ),
+            Doubt::InnerVolume { start_bytes } => write!(
+                f,
+                "reading the file system of the whole disk; another one in the partition at byte \
+                 {start_bytes} is ignored"
+            ),
+            Doubt::NoPartition => write!(
+                f,
+                "reading the file system of the whole disk, which may be stale: there is a \
+                 partition table, but no partition with an FFS"
+            ),
+            Doubt::BrokenTable(corrupt) => write!(
+                f,
+                "reading the file system of the whole disk, which may be stale: there is a \
+                 partition table, but it is broken: {corrupt}"
+            ),
+        }
+    }
+}
