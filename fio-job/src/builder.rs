@@ -158,17 +158,19 @@ impl JobBuilder {
         }
     }
 
-    /// What does not go together, and the way out.
+    /// Returns the way out of options that do not go together.
     fn conflict(&self) -> Option<&'static str> {
-        let Self { job, verify, verify_pattern, verify_interval, .. } = self;
+        let mut rules = self.access_rules().into_iter().chain(self.data_rules());
+        let rule = rules.find_map(|(broken, fix)| broken.then_some(fix));
+        rule.or_else(|| self.job.reporting.conflict(self.job.runtime_ns))
+    }
+
+    /// Returns whether each rule about where, when and how much is broken, and its way out.
+    fn access_rules(&self) -> [Rule; 12] {
+        let Self { job, verify, .. } = self;
         let is_mapped =
             job.rw.is_random() && job.distribution == Distribution::Random && !job.norandommap;
-        let has_buffers = [
-            job.buffers != Buffers::Stamped,
-            self.zero_buffers,
-            self.refill_buffers || self.compress_percent != 0,
-        ];
-        let rules = [
+        [
             (
                 is_mapped && job.bs_mix.is_some(),
                 "random blocks of several sizes are drawn independently; add norandommap",
@@ -217,6 +219,18 @@ impl JobBuilder {
                 self.batch().is_none(),
                 "iodepth_batch_complete_max= is less than what is waited for; raise it",
             ),
+        ]
+    }
+
+    /// Returns whether each rule about what the data is made of is broken, and its way out.
+    fn data_rules(&self) -> [Rule; 6] {
+        let Self { job, verify, verify_pattern, verify_interval, .. } = self;
+        let has_buffers = [
+            job.buffers != Buffers::Stamped,
+            self.zero_buffers,
+            self.refill_buffers || self.compress_percent != 0,
+        ];
+        [
             (
                 has_buffers.iter().filter(|given| **given).count() > 1,
                 "buffer_pattern=, zero_buffers and refill_buffers exclude each other",
@@ -241,8 +255,9 @@ impl JobBuilder {
                 verify_interval.is_some_and(|interval| !job.bs_bytes.is_multiple_of(interval)),
                 "verify_interval= must divide bs=; leave it out for one header a block",
             ),
-        ];
-        let rule = rules.into_iter().find_map(|(broken, fix)| broken.then_some(fix));
-        rule.or_else(|| job.reporting.conflict(job.runtime_ns))
+        ]
     }
 }
+
+/// Whether a rule is broken, and the way out.
+type Rule = (bool, &'static str);

@@ -186,29 +186,19 @@ impl fmt::Display for JobError {
                 "{file} has a hole at byte {offset}; choose another part by offset= and size="
             ),
             Self::Broken { file, offset, bs_bytes, fits_bytes } => {
-                let bs = Bytes((*bs_bytes).into());
-                write!(
-                    f,
-                    "{file} lies in several pieces, and a block of {bs} would cross from one to \
-                     the next at byte {offset}; "
-                )?;
-                match *fits_bytes {
-                    0 => f.write_str("no block does not: they begin within sectors of the disk"),
-                    fits => write!(f, "use bs={} or less", Bytes(fits)),
-                }
+                fmt_broken(f, file, *offset, *bs_bytes, *fits_bytes)
             }
             Self::NotSectors { option, value, disk, sector_bytes } => write!(
                 f,
                 "{option}={value}: not a multiple of {sector_bytes}, the sector size of {disk}"
             ),
-            Self::BeyondEnd { option, value, disk, disk_bytes, room_bytes: 0 } => {
-                write!(f, "{option}={value} is beyond the end of {disk} ({disk_bytes} bytes)")
+            Self::BeyondEnd { option, value, disk, disk_bytes, room_bytes } => {
+                write!(f, "{option}={value} is beyond the end of {disk} ({disk_bytes} bytes)")?;
+                match room_bytes {
+                    0 => Ok(()),
+                    room => write!(f, "; at most {room} bytes fit there"),
+                }
             }
-            Self::BeyondEnd { option, value, disk, disk_bytes, room_bytes } => write!(
-                f,
-                "{option}={value} is beyond the end of {disk} ({disk_bytes} bytes); \
-                 at most {room_bytes} bytes fit there"
-            ),
             Self::NoMemory { job } => write!(
                 f,
                 "job {job}: no memory for verify=crc32c, which takes 4 bytes for each block, or up \
@@ -221,6 +211,25 @@ impl fmt::Display for JobError {
                  raise size or lower offset or bs"
             ),
         }
+    }
+}
+
+fn fmt_broken(
+    f: &mut fmt::Formatter<'_>,
+    file: &str,
+    offset: u64,
+    bs_bytes: u32,
+    fits_bytes: u64,
+) -> fmt::Result {
+    let bs = Bytes(bs_bytes.into());
+    write!(
+        f,
+        "{file} lies in several pieces, and a block of {bs} would cross from one to the next at \
+         byte {offset}; "
+    )?;
+    match fits_bytes {
+        0 => f.write_str("no block does not: they begin within sectors of the disk"),
+        fits => write!(f, "use bs={} or less", Bytes(fits)),
     }
 }
 

@@ -250,115 +250,103 @@ mod tests {
         assert_eq!(jobs[1].offset, Amount::Percent(25));
     }
 
+    /// Wrong options, and what is said of them.
+    const ERRORS: &[(&str, &str)] = &[
+        ("iodpeth=4", "unknown option \"iodpeth\"; did you mean iodepth?"),
+        ("frobnicate=4", "unknown option \"frobnicate\"; see help for those supported"),
+        ("=4", "unknown option \"\"; see help for those supported"),
+        ("end_fsync=1", "fio option end_fsync is not supported; leave it out"),
+        ("bs", "bs needs a value; write bs=..."),
+        ("name=", "name needs a value; write name=..."),
+        (
+            "blocksize=1000",
+            "blocksize=1000: not a multiple of the 512-byte sector; use for example 4k",
+        ),
+        ("bs=0", "bs=0: an empty block; use for example 4k"),
+        ("bs=1025k", "bs=1025k: a request holds 256 pages; use at most 1m"),
+        ("bs=4k,1000", "bs=1000: not a multiple of the 512-byte sector; use for example 4k"),
+        ("bs=4k,8k,1k,2k", "bs=4k,8k,1k,2k: at most three sizes, for reads, writes and trims"),
+        (
+            "bssplit=4k/30:8k/60",
+            "bssplit=4k/30:8k/60: the shares of each list add up to 100, as in 4k/30:8k/70",
+        ),
+        (
+            "rw=randread bs=4k,8k",
+            "job job1: random blocks of several sizes are drawn independently; add norandommap",
+        ),
+        (
+            "random_distribution=zipf:1",
+            "random_distribution=zipf:1: use for example zipf:1.2; over 0 and not 1",
+        ),
+        ("iodepth=0", "iodepth=0: nothing in flight; use 1 to 512"),
+        ("iodepth=513", "iodepth=513: the largest ring has 512 slots; use 1 to 512"),
+        ("iodepth=4294967297", "iodepth=4294967297: the largest ring has 512 slots; use 1 to 512"),
+        ("iodepth=x", "iodepth=x: not a whole number"),
+        ("numjobs=0", "numjobs=0: no job at all; use 1 to 512"),
+        ("numjobs=513", "numjobs=513: too many; use 1 to 512"),
+        ("name=a numjobs=512 name=b", "job b: over 512 jobs; lower numjobs"),
+        ("loops=0", "loops=0: nothing to do; use 1 or more"),
+        ("rwmixread=101", "rwmixread=101: over 100 %; use 0 to 100"),
+        ("runtime=0", "runtime=0: no time at all; leave it out to run until all bytes are done"),
+        ("runtime=31d", "runtime=31d: too long; use at most 30d"),
+        ("runtime=1.5", "runtime=1.5: unknown unit; use us, ms, s, m, h or d (none means seconds)"),
+        ("rw=scan", "rw=scan: use read, write, trim, rw, randread, randwrite, randtrim or randrw"),
+        ("size=0", "size=0: nothing to do; leave the option out for all there is"),
+        ("offset=101%", "offset=101%: over 100 %; use 0% to 100%"),
+        ("filename=/tmp/x", "filename=/tmp/x: not a disk; use for example /dev/xvda or xvda:xvdb"),
+        (
+            "filename=xvda:/dev/xvda",
+            "filename=xvda:/dev/xvda: a disk is named twice; name each once",
+        ),
+        ("direct=0", "direct=0: there is no page cache to go through; use direct=1"),
+        ("stonewall=yes", "stonewall=yes: use 0 or 1"),
+        ("verify=md5", "verify=md5: use crc32c or pattern"),
+        ("verify=crc32c verify_pattern=%o", "job job1: verify_pattern= needs verify=pattern"),
+        (
+            "verify=pattern verify_pattern=%o verify_interval=512",
+            "job job1: verify_interval= needs verify=crc32c",
+        ),
+        (
+            "bs=4k verify=crc32c verify_interval=3k",
+            "job job1: verify_interval= must divide bs=; leave it out for one header a block",
+        ),
+        (
+            "verify=crc32c verify_interval=80",
+            "verify_interval=80: not a multiple of the 512-byte sector; use for example 4k",
+        ),
+        ("verify_pattern=%x", "verify_pattern=%x: the only format is %o, the block's offset"),
+        ("grants=none", "grants=none: use persistent, persistent-copy or per-request"),
+        (
+            "ringmark_poll_us=2000000",
+            "ringmark_poll_us=2000000: over a second; use auto or 0 to 1000000",
+        ),
+        (
+            "name=w rw=randwrite",
+            "job w: a job that writes names its disks; add for example filename=/dev/xvda",
+        ),
+        ("time_based", "job job1: time_based needs runtime=, for example runtime=10"),
+        (
+            "numjobs=3 offset=0x7fffffffffffffff offset_increment=0x7fffffffffffffff",
+            "job job1: offset_increment= leads too far, or is per cent where offset= is bytes",
+        ),
+        (
+            "iodepth=2 ioengine=sync",
+            "job job1: ioengine=sync and psync have one I/O in flight; \
+             use iodepth=1 or ioengine=libaio",
+        ),
+        (
+            "verify=pattern",
+            "job job1: verify=pattern needs verify_pattern=, for example verify_pattern=%o",
+        ),
+        ("verify_pattern=1", "job job1: verify_pattern= needs verify=pattern"),
+        ("verify_pattern=\"a", "a \" is not closed; add one"),
+        ("name=\u{1b}[2J", "'\\u{1b}' is not allowed; use printable ASCII only"),
+    ];
+
     #[test]
     fn errors_name_the_option_the_value_and_the_fix() {
-        for (line, message) in [
-            ("iodpeth=4", "unknown option \"iodpeth\"; did you mean iodepth?"),
-            ("frobnicate=4", "unknown option \"frobnicate\"; see help for those supported"),
-            ("=4", "unknown option \"\"; see help for those supported"),
-            ("end_fsync=1", "fio option end_fsync is not supported; leave it out"),
-            ("bs", "bs needs a value; write bs=..."),
-            ("name=", "name needs a value; write name=..."),
-            (
-                "blocksize=1000",
-                "blocksize=1000: not a multiple of the 512-byte sector; use for example 4k",
-            ),
-            ("bs=0", "bs=0: an empty block; use for example 4k"),
-            ("bs=1025k", "bs=1025k: a request holds 256 pages; use at most 1m"),
-            ("bs=4k,1000", "bs=1000: not a multiple of the 512-byte sector; use for example 4k"),
-            ("bs=4k,8k,1k,2k", "bs=4k,8k,1k,2k: at most three sizes, for reads, writes and trims"),
-            (
-                "bssplit=4k/30:8k/60",
-                "bssplit=4k/30:8k/60: the shares of each list add up to 100, as in 4k/30:8k/70",
-            ),
-            (
-                "rw=randread bs=4k,8k",
-                "job job1: random blocks of several sizes are drawn independently; add norandommap",
-            ),
-            (
-                "random_distribution=zipf:1",
-                "random_distribution=zipf:1: use for example zipf:1.2; over 0 and not 1",
-            ),
-            ("iodepth=0", "iodepth=0: nothing in flight; use 1 to 512"),
-            ("iodepth=513", "iodepth=513: the largest ring has 512 slots; use 1 to 512"),
-            (
-                "iodepth=4294967297",
-                "iodepth=4294967297: the largest ring has 512 slots; use 1 to 512",
-            ),
-            ("iodepth=x", "iodepth=x: not a whole number"),
-            ("numjobs=0", "numjobs=0: no job at all; use 1 to 512"),
-            ("numjobs=513", "numjobs=513: too many; use 1 to 512"),
-            ("name=a numjobs=512 name=b", "job b: over 512 jobs; lower numjobs"),
-            ("loops=0", "loops=0: nothing to do; use 1 or more"),
-            ("rwmixread=101", "rwmixread=101: over 100 %; use 0 to 100"),
-            (
-                "runtime=0",
-                "runtime=0: no time at all; leave it out to run until all bytes are done",
-            ),
-            ("runtime=31d", "runtime=31d: too long; use at most 30d"),
-            (
-                "runtime=1.5",
-                "runtime=1.5: unknown unit; use us, ms, s, m, h or d (none means seconds)",
-            ),
-            (
-                "rw=scan",
-                "rw=scan: use read, write, trim, rw, randread, randwrite, randtrim or randrw",
-            ),
-            ("size=0", "size=0: nothing to do; leave the option out for all there is"),
-            ("offset=101%", "offset=101%: over 100 %; use 0% to 100%"),
-            (
-                "filename=/tmp/x",
-                "filename=/tmp/x: not a disk; use for example /dev/xvda or xvda:xvdb",
-            ),
-            (
-                "filename=xvda:/dev/xvda",
-                "filename=xvda:/dev/xvda: a disk is named twice; name each once",
-            ),
-            ("direct=0", "direct=0: there is no page cache to go through; use direct=1"),
-            ("stonewall=yes", "stonewall=yes: use 0 or 1"),
-            ("verify=md5", "verify=md5: use crc32c or pattern"),
-            ("verify=crc32c verify_pattern=%o", "job job1: verify_pattern= needs verify=pattern"),
-            (
-                "verify=pattern verify_pattern=%o verify_interval=512",
-                "job job1: verify_interval= needs verify=crc32c",
-            ),
-            (
-                "bs=4k verify=crc32c verify_interval=3k",
-                "job job1: verify_interval= must divide bs=; leave it out for one header a block",
-            ),
-            (
-                "verify=crc32c verify_interval=80",
-                "verify_interval=80: not a multiple of the 512-byte sector; use for example 4k",
-            ),
-            ("verify_pattern=%x", "verify_pattern=%x: the only format is %o, the block's offset"),
-            ("grants=none", "grants=none: use persistent, persistent-copy or per-request"),
-            (
-                "ringmark_poll_us=2000000",
-                "ringmark_poll_us=2000000: over a second; use auto or 0 to 1000000",
-            ),
-            (
-                "name=w rw=randwrite",
-                "job w: a job that writes names its disks; add for example filename=/dev/xvda",
-            ),
-            ("time_based", "job job1: time_based needs runtime=, for example runtime=10"),
-            (
-                "numjobs=3 offset=0x7fffffffffffffff offset_increment=0x7fffffffffffffff",
-                "job job1: offset_increment= leads too far, or is per cent where offset= is bytes",
-            ),
-            (
-                "iodepth=2 ioengine=sync",
-                "job job1: ioengine=sync and psync have one I/O in flight; \
-                 use iodepth=1 or ioengine=libaio",
-            ),
-            (
-                "verify=pattern",
-                "job job1: verify=pattern needs verify_pattern=, for example verify_pattern=%o",
-            ),
-            ("verify_pattern=1", "job job1: verify_pattern= needs verify=pattern"),
-            ("verify_pattern=\"a", "a \" is not closed; add one"),
-            ("name=\u{1b}[2J", "'\\u{1b}' is not allowed; use printable ASCII only"),
-        ] {
-            assert_eq!(error(line), message);
+        for (line, message) in ERRORS {
+            assert_eq!(error(line), *message);
         }
     }
 

@@ -5,12 +5,14 @@
 //! again at the region's end, as in fio. A pattern never ends; the caller stops it by time or by
 //! bytes ([`Region::io_bytes`]).
 
+mod cursor;
 mod mixed;
 mod permutation;
 mod rng;
 mod skew;
 
 use alloc::boxed::Box;
+use cursor::Cursor;
 use fio_job::number::percent_of;
 use fio_job::{Direction, Job, Region};
 use mixed::Mixed;
@@ -132,24 +134,6 @@ impl Pattern {
             (Places::Mixed(mixed), _) => mixed.next(direction, &mut self.rng),
         };
         Io { direction, offset: self.region_offset + place, bytes }
-    }
-}
-
-/// A place that moves by one block and starts again at the end.
-#[derive(Clone, Debug)]
-struct Cursor {
-    next: u64,
-    step: u64,
-    end: u64,
-}
-
-impl Cursor {
-    #[inline]
-    fn advance(&mut self) -> u64 {
-        let place = self.next;
-        let after = place + self.step;
-        self.next = if after == self.end { 0 } else { after };
-        place
     }
 }
 

@@ -8,9 +8,11 @@ use protocols::ring::Overrun;
 use xen_abi::xenbus::XenbusState;
 use xen_abi::{Errno, PAGE_SIZE};
 
-use super::paths::STEP_TIMEOUT_NS;
 use crate::grant::TableFull;
 use crate::xenstore;
+
+/// Longest time for each step of the backend, in nanoseconds.
+pub(super) const STEP_TIMEOUT_NS: u64 = 20_000_000_000;
 
 /// Reason why a VBD could not be connected.
 #[derive(Clone, Debug, PartialEq, Eq)]

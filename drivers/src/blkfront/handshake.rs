@@ -24,7 +24,8 @@ use core::mem;
 use xen_abi::blkif::SECTOR_SIZE;
 use xen_abi::xenbus::XenbusState;
 
-use super::paths::{Paths, STEP_TIMEOUT_NS, decimal};
+use super::error::STEP_TIMEOUT_NS;
+use super::paths::{Paths, decimal};
 use super::queue::QueuePair;
 use super::resources::Resources;
 use super::{ConnectError, DiskInfo, Setup, Vdev};

@@ -28,8 +28,6 @@ use crate::ring;
 use crate::vcpu::Vcpu;
 use crate::xenstore::{Transaction, Xenstore};
 
-/// Longest time for each step of the backend, in nanoseconds.
-pub(super) const STEP_TIMEOUT_NS: u64 = 20_000_000_000;
 /// Time after which the backend's state is read again without an event, in nanoseconds: watches are
 /// hints.
 const RE_READ_NS: u64 = 500_000_000;

@@ -3,7 +3,7 @@
 //! An I/O starts at a multiple of its direction's smallest size, as in fio, and is of a size that
 //! is drawn; where that does not fit in front of the region's end, of the smallest.
 
-use super::Cursor;
+use super::cursor::Cursor;
 use super::rng::{Below, Xoshiro};
 use super::skew::Skew;
 use alloc::vec;

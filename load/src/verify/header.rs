@@ -16,11 +16,9 @@
 //!
 //! All are least byte first. fio's CRC32C starts with all ones and is not inverted at the end.
 
-use core::fmt;
-
 use crc::{Algorithm, CRC_32_ISCSI, Crc, Digest, Table};
 
-use super::Mismatch;
+use super::mismatch::{Field, Mismatch};
 use fio_job::number::NS_PER_SECOND;
 
 /// Bytes of a header with the checksum of its data.
@@ -51,49 +49,6 @@ pub struct Header {
     pub job: u16,
     /// The number of the write in its run.
     pub write: u32,
-}
-
-/// Where a block differs from what it should be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
-    /// No header, or another program's.
-    Magic,
-    /// The header of another `verify=`.
-    Type,
-    /// The header was changed.
-    HeaderChecksum,
-    /// Written with another `bs=` or `verify_interval=`.
-    Length,
-    /// Another place's block: misdirected.
-    Offset,
-    /// Another run's block: the write was lost, or the read is stale.
-    Run,
-    /// An earlier write's block, or another disk's: lost, stale or misdirected.
-    Write,
-    /// The data was changed, or is of several writes: corrupted or torn.
-    DataChecksum,
-}
-
-impl Field {
-    /// Whether it is bits rather than a number.
-    pub(super) fn is_bits(self) -> bool {
-        matches!(self, Self::Magic | Self::HeaderChecksum | Self::DataChecksum)
-    }
-}
-
-impl fmt::Display for Field {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Magic => "magic",
-            Self::Type => "verify type",
-            Self::HeaderChecksum => "header checksum",
-            Self::Length => "length",
-            Self::Offset => "offset",
-            Self::Run => "start of the run in ns",
-            Self::Write => "number of the write",
-            Self::DataChecksum => "data checksum",
-        })
-    }
 }
 
 impl Header {

@@ -1,0 +1,105 @@
+//! What was found wrong on a disk, and how it is told.
+
+use core::fmt;
+
+use fio_job::Difference;
+
+/// Where a block differs from what it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// No header, or another program's.
+    Magic,
+    /// The header of another `verify=`.
+    Type,
+    /// The header was changed.
+    HeaderChecksum,
+    /// Written with another `bs=` or `verify_interval=`.
+    Length,
+    /// Another place's block: misdirected.
+    Offset,
+    /// Another run's block: the write was lost, or the read is stale.
+    Run,
+    /// An earlier write's block, or another disk's: lost, stale or misdirected.
+    Write,
+    /// The data was changed, or is of several writes: corrupted or torn.
+    DataChecksum,
+}
+
+impl Field {
+    /// Whether it is bits rather than a number.
+    pub(super) fn is_bits(self) -> bool {
+        matches!(self, Self::Magic | Self::HeaderChecksum | Self::DataChecksum)
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Magic => "magic",
+            Self::Type => "verify type",
+            Self::HeaderChecksum => "header checksum",
+            Self::Length => "length",
+            Self::Offset => "offset",
+            Self::Run => "start of the run in ns",
+            Self::Write => "number of the write",
+            Self::DataChecksum => "data checksum",
+        })
+    }
+}
+
+/// Something on the disk that is not what was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mismatch {
+    /// A byte is not the pattern's.
+    Byte(Difference),
+    /// A block with a header is not the one that should be there.
+    Block {
+        /// The offset of its header from the start of the disk.
+        offset_bytes: u64,
+        /// What is wrong with it.
+        field: Field,
+        /// What it should be.
+        expected: u64,
+        /// What it is.
+        found: u64,
+    },
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Byte(Difference { offset_bytes, expected, found }) => {
+                write!(f, "verify: byte {offset_bytes} is {found:#04x}, should be {expected:#04x}")
+            }
+            Self::Block { offset_bytes, field, expected, found } if field.is_bits() => write!(
+                f,
+                "verify: block at byte {offset_bytes}: {field} is {found:#x}, should be {expected:#x}"
+            ),
+            Self::Block { offset_bytes, field, expected, found } => write!(
+                f,
+                "verify: block at byte {offset_bytes}: {field} is {found}, should be {expected}"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for Mismatch {}
+
+impl From<Difference> for Mismatch {
+    fn from(difference: Difference) -> Self {
+        Self::Byte(difference)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn a_wrong_byte_is_named() {
+        let difference = Difference { offset_bytes: 12388, expected: 0, found: 0x0f };
+        let mismatch = Mismatch::from(difference);
+        assert_eq!(mismatch.to_string(), "verify: byte 12388 is 0x0f, should be 0x00");
+    }
+}
