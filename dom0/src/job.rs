@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use guest_protocol::job_node::{JOB_FILE_BYTES_MAX, PIECE_BYTES_MAX};
 
-use crate::Usage;
+use crate::usage::Usage;
 
 /// Reads a job file and puts options before it. As on fio's command line these are defaults, which
 /// the file may override.

@@ -25,31 +25,19 @@ mod session;
 mod setting;
 mod signals;
 mod status;
+mod usage;
 mod xl;
 
-use std::fmt;
 use std::process::ExitCode;
 
 use clap::Parser;
-
-/// A command line or job file that is wrong; exit code 2, as for clap's own errors.
-#[derive(Debug)]
-struct Usage(String);
-
-impl fmt::Display for Usage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Usage {}
 
 fn main() -> ExitCode {
     match cli::Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             status::eprint_line(&format!("ringmark: error: {error:#}"));
-            ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
+            ExitCode::from(if error.is::<usage::Usage>() { 2 } else { 1 })
         }
     }
 }

@@ -8,7 +8,7 @@ use anyhow::Result;
 use fio_job::{Job, JobError};
 use guest_protocol::CommandLine;
 
-use crate::Usage;
+use crate::usage::Usage;
 
 /// What a guest may need beyond twice the time of its jobs: to boot, to connect, to get out of a
 /// backend that is stuck, to print its result.

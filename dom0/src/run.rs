@@ -7,7 +7,6 @@ use anyhow::{Result, anyhow};
 use clap::{Args, ValueEnum};
 use fio_output::take_logs;
 
-use crate::Usage;
 use crate::guest::Config;
 use crate::job;
 use crate::output::Output;
@@ -17,6 +16,7 @@ use crate::session::Session;
 use crate::setting;
 use crate::signals::SignalListener;
 use crate::status::Eta;
+use crate::usage::Usage;
 
 /// Way of the job to the guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -3,6 +3,7 @@
 mod attempt;
 mod crash;
 mod protection;
+mod tally;
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -16,18 +17,12 @@ use guest_protocol::command_line::Selftest as Kind;
 use xen_abi::sched::ShutdownReason;
 use xen_abi::{DomId, PAGE_SIZE};
 
+pub use tally::Selftest;
+
 use crate::memory::PageSource;
-use crate::say;
 use crate::vcpu::Vcpu;
 use crate::xen::Xen;
 use crate::{cpu, legacy, shutdown, vcpu_tables};
-
-/// Counts and prints checks.
-#[derive(Debug, Default)]
-pub struct Selftest {
-    passed: u32,
-    failed: u32,
-}
 
 /// Runs the self-test and ends the guest; `others` has the checks that not every machine passes.
 pub fn run(
@@ -49,17 +44,6 @@ pub fn run(
 }
 
 impl Selftest {
-    fn check(&mut self, what: &str, passed: bool) {
-        say!("{} {what}", if passed { "ok    " } else { "FAILED" });
-        *(if passed { &mut self.passed } else { &mut self.failed }) += 1;
-    }
-
-    /// Prints the totals; returns whether all passed.
-    fn finish(self) -> bool {
-        say!("{} passed, {} failed", self.passed, self.failed);
-        self.failed == 0
-    }
-
     /// Checks what any machine must do.
     fn machine(&mut self, boot_info: &BootInfo, tables: &mut vcpu_tables::Loaded) {
         let image_end = boot_info.kernel_addr + boot_info.kernel_len;

@@ -164,15 +164,8 @@ fn with_noise(header: Header, body: Vec<u8>) -> Vec<(Header, Vec<u8>)> {
     messages
 }
 
-/// One life of one disk, after `quarantined` pages were lost; returns how many more are.
-fn episode<'a>(
-    xen: &'a ModelXen,
-    guest: &mut Guest<'a>,
-    rng: &mut fastrand::Rng,
-    tally: &mut Tally,
-    quarantined: u64,
-) -> Result<u64, String> {
-    let index = rng.usize(0..DISKS);
+/// Returns a disk's setup within the limits of the model's memory.
+fn draw_setup(rng: &mut fastrand::Rng) -> Setup {
     let pages_per_slot = match rng.u32(0..8) {
         0..4 => 1,
         4..7 => rng.usize(1..=MAX_SEGMENTS),
@@ -182,18 +175,30 @@ fn episode<'a>(
     let slots_max = slots_max.min((PAGES_MAX / pages_per_slot) as u32);
     let queues = if rng.u32(0..4) == 0 { rng.u32(1..=QUEUES_MAX.min(slots_max)) } else { 1 };
     let slots_max = slots_max / queues;
-    let setup = Setup {
+    Setup {
         grants: GrantMode::ALL[rng.usize(0..3)],
         queues,
         slots: rng.u32(1..=slots_max),
         pages_per_slot,
-    };
+    }
+}
+
+/// One life of one disk, after `quarantined` pages were lost; returns how many more are.
+fn episode<'a>(
+    xen: &'a ModelXen,
+    guest: &mut Guest<'a>,
+    rng: &mut fastrand::Rng,
+    tally: &mut Tally,
+    quarantined: u64,
+) -> Result<u64, String> {
+    let index = rng.usize(0..DISKS);
+    let setup = draw_setup(rng);
     let mut device = guest
         .connect(vdev(index as u32), &setup)
         .map_err(|error| format!("an honest handshake failed: {error}"))?;
     tally.connects += 1;
 
-    let lie = (rng.u32(0..4) == 0).then(|| draw_lie(rng, queues));
+    let lie = (rng.u32(0..4) == 0).then(|| draw_lie(rng, setup.queues));
     let clings = rng.u32(0..64) == 0;
     tally.fault("G6", clings.into());
     let content = {
@@ -227,16 +232,7 @@ fn episode<'a>(
     }
 
     if end.is_ok() {
-        let kept = if setup.grants.is_persistent() { setup.slots as usize } else { 0 };
-        let indirect = usize::from(setup.pages_per_slot > MAX_SEGMENTS);
-        let ring = (setup.slots.div_ceil(ENTRIES) as usize).next_power_of_two();
-        let queue = ring + kept * (setup.pages_per_slot + indirect);
-        let expected = quarantined as usize + setup.queues as usize * queue;
-        let world = xen.world();
-        let permitted = world.xen.grants.permitted(&world.xen.memory);
-        if permitted != expected {
-            return Err(format!("{permitted} grants stand between requests, not {expected}"));
-        }
+        check_permitted(xen, &setup, quarantined)?;
     }
     let left = guest.disconnect(device);
     if left.timed_out {
@@ -247,6 +243,22 @@ fn episode<'a>(
         world.disks[index].abandon(&mut world.store);
     }
     Ok(left.quarantined_pages.into())
+}
+
+/// Checks that between requests just those grants stand that the setup keeps, and those of the
+/// `quarantined` pages.
+fn check_permitted(xen: &ModelXen, setup: &Setup, quarantined: u64) -> Result<(), String> {
+    let kept = if setup.grants.is_persistent() { setup.slots as usize } else { 0 };
+    let indirect = usize::from(setup.pages_per_slot > MAX_SEGMENTS);
+    let ring = (setup.slots.div_ceil(ENTRIES) as usize).next_power_of_two();
+    let queue = ring + kept * (setup.pages_per_slot + indirect);
+    let expected = quarantined as usize + setup.queues as usize * queue;
+    let world = xen.world();
+    let permitted = world.xen.grants.permitted(&world.xen.memory);
+    if permitted != expected {
+        return Err(format!("{permitted} grants stand between requests, not {expected}"));
+    }
+    Ok(())
 }
 
 /// Whether an end is one that the lie that was told allows.

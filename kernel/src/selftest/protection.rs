@@ -13,7 +13,7 @@ use x86_64::structures::idt::PageFaultErrorCode;
 use x86_64::structures::paging::PageTableFlags;
 use xen_abi::PAGE_SIZE;
 
-use super::Selftest;
+use super::tally::Selftest;
 use super::attempt::is_raised;
 use crate::vcpu_tables;
 

@@ -10,14 +10,15 @@ use xen_abi::blkif::{
     OP_WRITE, RSP_EOPNOTSUPP, RSP_ERROR, RSP_OKAY, SECTOR_SIZE, SECTORS_PER_PAGE,
     SEGMENTS_PER_INDIRECT_PAGE, Segment,
 };
-use xen_abi::{DomId, Gfn, PAGE_SIZE, Port};
+use xen_abi::{Gfn, PAGE_SIZE, Port};
 use zerocopy::IntoBytes;
 
 use super::cache::{Cache, Mapped};
+use super::disk::Disk;
 use super::request::{Kind, Request, indirect_pages};
 use super::ring::{BackRing, RawResponse, response};
 use super::service::Servers;
-use super::{Disk, Stats};
+use super::stats::Stats;
 use crate::grants::Handle;
 use crate::xen::Xen;
 
@@ -369,6 +370,3 @@ impl Medium<'_> {
         }
     }
 }
-
-/// The domain that a disk's backend runs in, unless it is told otherwise.
-pub(super) const DOM0: DomId = DomId(0);

@@ -5,30 +5,35 @@ use std::rc::Rc;
 use drivers::grant::Access;
 use xen_abi::Port;
 
-use super::Blkback;
 use super::cache::Cache;
+use super::disk::Disk;
 use super::io::Link;
 use super::ring::BackRing;
 use crate::agenda::Actor;
 use crate::xen::Xen;
 use crate::xenstored::Xenstored;
 
-impl Blkback {
+/// What a frontend wrote to xenstore for the backend of a disk.
+pub(super) struct Frontend<'a> {
+    pub(super) directory: &'a str,
+    pub(super) store: &'a Xenstored,
+    pub(super) disk: &'a Disk,
+    /// The number of the disk's backend.
+    pub(super) index: usize,
+}
+
+impl Frontend<'_> {
     /// `connect_ring`: all rings, or none.
-    pub(super) fn connect_rings(
-        &self,
-        xen: &mut Xen,
-        store: &Xenstored,
-    ) -> Result<Vec<Link>, &'static str> {
-        if self.key(store, "protocol") != "x86_64-abi" {
+    pub(super) fn connect_rings(&self, xen: &mut Xen) -> Result<Vec<Link>, &'static str> {
+        if self.key("protocol") != "x86_64-abi" {
             return Err("protocol is not ours");
         }
         let mut links = Vec::new();
-        for directory in self.ring_directories(store)? {
-            match self.connect_ring(xen, store, &directory) {
+        for directory in self.ring_directories()? {
+            match self.connect_ring(xen, &directory) {
                 Ok(link) => links.push(link),
                 Err(why) => {
-                    links.into_iter().for_each(|link| self.unlink(xen, link));
+                    links.into_iter().for_each(|link| unlink(self.disk, xen, link));
                     return Err(why);
                 }
             }
@@ -37,11 +42,11 @@ impl Blkback {
     }
 
     /// Where each ring's nodes are, below the frontend's directory; never in both places.
-    fn ring_directories(&self, store: &Xenstored) -> Result<Vec<String>, &'static str> {
-        let has = |key| !self.key(store, key).is_empty();
+    fn ring_directories(&self) -> Result<Vec<String>, &'static str> {
+        let has = |key| !self.key(key).is_empty();
         let at_top = has("ring-ref") || has("event-channel");
         let in_queues = has("queue-0/event-channel");
-        let count = match &*self.key(store, "multi-queue-num-queues") {
+        let count = match &*self.key("multi-queue-num-queues") {
             "" => 1,
             count => count.parse().map_err(|_| "multi-queue-num-queues is no number")?,
         };
@@ -56,17 +61,12 @@ impl Blkback {
         }
     }
 
-    fn connect_ring(
-        &self,
-        xen: &mut Xen,
-        store: &Xenstored,
-        directory: &str,
-    ) -> Result<Link, &'static str> {
-        let port = self.key(store, &format!("{directory}event-channel"));
+    fn connect_ring(&self, xen: &mut Xen, directory: &str) -> Result<Link, &'static str> {
+        let port = self.key(&format!("{directory}event-channel"));
         let port = port.parse().map(Port).map_err(|_| "event-channel is missing")?;
         let memory = Rc::clone(&xen.memory);
         let (backend, mut ring_pages) = (self.disk.backend, Vec::new());
-        let mapped = self.ring_grefs(store, directory)?.into_iter().try_for_each(|gref| {
+        let mapped = self.ring_grefs(directory)?.into_iter().try_for_each(|gref| {
             ring_pages.push(xen.grants.map(&memory, backend, gref, Access::ReadWrite).ok()?);
             Some(())
         });
@@ -81,7 +81,7 @@ impl Blkback {
             ring_pages.into_iter().for_each(|page| xen.grants.unmap(&memory, page));
             return Err(why);
         }
-        let persistent = self.is_persistent(store);
+        let persistent = self.is_persistent();
         let gfns = ring_pages.iter().map(|page| xen.grants.gfn(page)).collect();
         let ring = BackRing::attach(&memory, gfns);
         let entries = ring.entries() as usize;
@@ -100,10 +100,10 @@ impl Blkback {
 
     /// The references of a ring's pages (`read_per_ring_refs`): numbered ones with an order, a
     /// single one without, and never both.
-    fn ring_grefs(&self, store: &Xenstored, directory: &str) -> Result<Vec<u32>, &'static str> {
-        let key = |name: &str| self.key(store, &format!("{directory}{name}"));
+    fn ring_grefs(&self, directory: &str) -> Result<Vec<u32>, &'static str> {
+        let key = |name: &str| self.key(&format!("{directory}{name}"));
         let gref = |name: &str| key(name).parse().map_err(|_| "a ring reference is missing");
-        match (&*self.key(store, "ring-page-order"), &*key("ring-ref")) {
+        match (&*self.key("ring-page-order"), &*key("ring-ref")) {
             ("", _) => Ok(vec![gref("ring-ref")?]),
             (order, "") => {
                 let order: u32 = order.parse().map_err(|_| "ring-page-order is no number")?;
@@ -116,17 +116,22 @@ impl Blkback {
         }
     }
 
-    /// Lets a ring go, and what is kept for it unless the backend clings to that.
-    pub(super) fn unlink(&self, xen: &mut Xen, mut link: Link) {
-        if !self.disk.clings {
-            link.cache.clear(xen);
-            link.ring_pages.into_iter().for_each(|page| xen.grants.unmap(&xen.memory, page));
-        }
-        xen.events.unbind(link.port, self.disk.backend);
+    /// Returns whether persistent grants were agreed on.
+    pub(super) fn is_persistent(&self) -> bool {
+        self.disk.persistent && self.key("feature-persistent") == "1"
     }
 
     /// A node of the frontend's; empty if there is none.
-    fn key(&self, store: &Xenstored, key: &str) -> String {
-        store.tree.text(&format!("{}/{key}", self.frontend))
+    fn key(&self, key: &str) -> String {
+        self.store.tree.text(&format!("{}/{key}", self.directory))
     }
+}
+
+/// Lets a ring go, and what is kept for it unless the backend clings to that.
+pub(super) fn unlink(disk: &Disk, xen: &mut Xen, mut link: Link) {
+    if !disk.clings {
+        link.cache.clear(xen);
+        link.ring_pages.into_iter().for_each(|page| xen.grants.unmap(&xen.memory, page));
+    }
+    xen.events.unbind(link.port, disk.backend);
 }

@@ -5,147 +5,32 @@
 //! the protocol where a test wants it.
 
 pub mod cache;
+mod disk;
 mod io;
 mod lies;
 mod link;
 pub mod request;
 pub mod ring;
 pub mod service;
+mod stats;
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
-use drivers::ring::ORDER_MAX;
+use xen_abi::Gfn;
 use xen_abi::blkif::{SECTOR_SIZE, VDISK_CDROM, VDISK_READONLY};
 use xen_abi::xenbus::XenbusState;
-use xen_abi::{DomId, Gfn};
 
 use crate::agenda::Actor;
 use crate::xen::{GUEST, Xen};
 use crate::xenstored::{Perms, Xenstored};
 
-use io::{DOM0, Link, Medium};
+use disk::DOM0;
+pub use disk::Disk;
+use io::{Link, Medium};
 pub use lies::{Lie, Mischief};
-use service::{Served, Servers, Service};
-
-/// Persistent grants that are kept for a ring (`max_pgrants`).
-const PERSISTENT_MAX: usize = 1056;
-
-/// Segments of an indirect request (`MAX_INDIRECT_SEGMENTS`).
-const INDIRECT_MAX: usize = 256;
-
-/// What the tool stack plugs in.
-#[derive(Clone, Debug)]
-pub struct Disk {
-    /// `virtual-device`, such as 51712 for xvda.
-    pub vdev: u32,
-    /// Capacity in units of 512 bytes.
-    pub sectors: u64,
-    /// Logical sector size in bytes.
-    pub sector_bytes: u32,
-    /// Writes are refused.
-    pub read_only: bool,
-    /// A CD-ROM.
-    pub cdrom: bool,
-    /// Flushes are offered.
-    pub flush: bool,
-    /// Discards are offered, ordinary and secure ones; what is discarded reads as zeroes.
-    pub discard: bool,
-    /// Segments of an indirect request; 0 when those are not offered.
-    pub indirect_max: usize,
-    /// The largest ring, as an order.
-    pub ring_order_max: u32,
-    /// Rings that it serves at most.
-    pub queues_max: u32,
-    /// Persistent grants are offered.
-    pub persistent: bool,
-    /// Persistent grants that are kept.
-    pub persistent_max: usize,
-    /// Data moves by grant copy, as in QEMU and tapdisk: a page is pinned only while it is copied,
-    /// which is over before the response.
-    pub grant_copy: bool,
-    /// Time that a request takes, in nanoseconds, however many there are.
-    pub service_ns: Range<u64>,
-    /// Says how long requests take, instead.
-    pub service: Option<Service>,
-    /// Times of requests are kept, for [`Blkback::served`].
-    pub traced: bool,
-    /// Only what was written is kept, by sector and for [`Blkback::sectors`]; all else is zeroes.
-    pub sparse: bool,
-    /// The domain that the backend runs in.
-    pub backend: DomId,
-    /// Nodes of the backend with another value, or withheld.
-    pub keys: Vec<(&'static str, Option<String>)>,
-    /// When the frontend is in a state, the backend's `state` becomes this text, and nothing else
-    /// happens.
-    pub states: Vec<(XenbusState, &'static str)>,
-    /// It unmaps nothing when it closes.
-    pub clings: bool,
-    /// It sends no events.
-    pub mute: bool,
-    /// It asks for an event so many requests too late, and looks at the ring now and then.
-    pub deaf: Option<u32>,
-}
-
-impl Disk {
-    /// This disk with a backend that copies data and maps no page of it: it has neither persistent
-    /// grants nor indirect segments.
-    pub fn copying(self) -> Self {
-        Self { grant_copy: true, persistent: false, indirect_max: 0, ..self }
-    }
-
-    /// A writable disk of 512-byte sectors with all features.
-    pub fn new(vdev: u32, sectors: u64) -> Self {
-        Self {
-            vdev,
-            sectors,
-            sector_bytes: SECTOR_SIZE,
-            read_only: false,
-            cdrom: false,
-            flush: true,
-            discard: true,
-            indirect_max: INDIRECT_MAX,
-            ring_order_max: ORDER_MAX,
-            queues_max: 4,
-            persistent: true,
-            persistent_max: PERSISTENT_MAX,
-            grant_copy: false,
-            service_ns: 20_000..200_000,
-            service: None,
-            traced: false,
-            sparse: false,
-            backend: DOM0,
-            keys: Vec::new(),
-            states: Vec::new(),
-            clings: false,
-            mute: false,
-            deaf: None,
-        }
-    }
-}
-
-/// What the backend counted, as in its `statistics` directory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// Reads done.
-    pub reads: u64,
-    /// Writes done.
-    pub writes: u64,
-    /// Flushes done.
-    pub flushes: u64,
-    /// Discards done.
-    pub discards: u64,
-    /// Those among them of which nothing may be found again.
-    pub secure_discards: u64,
-    /// Requests that were refused.
-    pub rejected: u64,
-    /// Events sent to the frontend.
-    pub notifications: u64,
-    /// Connections made.
-    pub connects: u64,
-    /// Most requests that were served at once.
-    pub depth_max: usize,
-}
+use link::Frontend;
+use service::{Served, Servers};
+pub use stats::Stats;
 
 /// The backend of one disk.
 pub struct Blkback {
@@ -250,8 +135,11 @@ impl Blkback {
 
     /// Whether persistent grants were agreed on.
     pub fn is_persistent(&self, store: &Xenstored) -> bool {
-        let wanted = store.tree.text(&format!("{}/feature-persistent", self.frontend));
-        self.disk.persistent && wanted == "1"
+        self.frontend_in(store).is_persistent()
+    }
+
+    fn frontend_in<'a>(&'a self, store: &'a Xenstored) -> Frontend<'a> {
+        Frontend { directory: &self.frontend, store, disk: &self.disk, index: self.index }
     }
 
     /// Sets one of the backend's nodes, or what stands for it in [`Disk::keys`].
@@ -307,7 +195,7 @@ impl Blkback {
 
     /// `connect`: the rings, then all about the disk.
     fn connect(&mut self, xen: &mut Xen, store: &mut Xenstored) {
-        match self.connect_rings(xen, store) {
+        match self.frontend_in(store).connect_rings(xen) {
             Ok(links) => self.links = links,
             Err(why) => return self.fail(store, why),
         }
@@ -345,7 +233,7 @@ impl Blkback {
             return false;
         }
         for link in std::mem::take(&mut self.links) {
-            self.unlink(xen, link);
+            link::unlink(&self.disk, xen, link);
         }
         true
     }

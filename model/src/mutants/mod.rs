@@ -2,8 +2,9 @@
 //! that the tests notice each.
 //!
 //! [`list`] says how, [`tree`] holds the copy that is broken, [`suites`] builds and runs the tests,
-//! [`report`] tells what came of it.
+//! [`fate`] is what became of one, and [`report`] the tables of all.
 
+mod fate;
 mod list;
 mod report;
 mod suites;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail, ensure};
 use clap::Args;
 
+use fate::Fate;
 use list::{Mutant, Trial};
 use suites::{End, UNBROKEN_LIMIT};
 use tree::Tree;
@@ -28,21 +30,6 @@ pub(crate) struct Options {
     /// Print the mutants and do nothing
     #[arg(long)]
     list: bool,
-}
-
-/// What became of a mutant.
-enum Fate {
-    Killed {
-        suite: String,
-        test: String,
-    },
-    /// The suite did not end.
-    ByTime {
-        suite: String,
-    },
-    Survived,
-    /// It is no Rust; what the compiler said.
-    Unbuilt(String),
 }
 
 /// Does what was asked for; fails if a mutant survives that is not listed as equivalent, or one is

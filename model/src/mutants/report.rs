@@ -1,21 +1,9 @@
 //! What is printed at the end.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use super::Fate;
+use super::fate::Fate;
 use super::list::Mutant;
-
-impl fmt::Display for Fate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Killed { suite, test } => write!(f, "killed by {suite}: {test}"),
-            Self::ByTime { suite } => write!(f, "killed by time in {suite}"),
-            Self::Survived => f.write_str("survived"),
-            Self::Unbuilt(error) => write!(f, "does not compile: {error}"),
-        }
-    }
-}
 
 /// Mutants of one file, by what became of them.
 #[derive(Clone, Copy, Default)]
