@@ -35,12 +35,10 @@ use watches::Watches;
 
 pub use due::Due;
 pub use error::Error;
+use error::REQUEST_TIMEOUT_NS;
 pub use text::TextError;
 pub use transactions::Transaction;
 pub use watches::WatchToken;
-
-/// Longest time for one request, or for all of [`in_time`](Xenstore::in_time), in nanoseconds.
-const REQUEST_TIMEOUT_NS: u64 = 10_000_000_000;
 
 /// Client of xenstore: at most one request in flight.
 #[derive(Debug)]

@@ -105,7 +105,18 @@ fn under_xen(boot_info: &BootInfo, leaves: u32, tables: &mut vcpu_tables::Loaded
         console::use_xen(Console::new(vcpu, port, page));
     }
     greet(xen, &layout);
+    follow_options(boot_info, entry, &layout, tables, xen, vcpu)
+}
 
+/// Does what the command line and the job file ask for.
+fn follow_options(
+    boot_info: &BootInfo,
+    entry: HypercallEntry,
+    layout: &Layout<'_>,
+    tables: &mut vcpu_tables::Loaded,
+    xen: &'static Xen,
+    vcpu: &'static Vcpu,
+) -> ! {
     let line = match CommandLine::booted(&String::from_utf8_lossy(command_line_bytes())) {
         Ok(line) => line,
         Err(why) => fail(why),

@@ -4,7 +4,7 @@ use super::{Error, WatchToken, Xenstore};
 use crate::vcpu::Vcpu;
 
 /// Time from a read that failed to the next one, in nanoseconds: as long as one may take.
-const RETRY_NS: u64 = super::REQUEST_TIMEOUT_NS;
+const RETRY_NS: u64 = super::error::REQUEST_TIMEOUT_NS;
 
 /// Time of the next read of what a watch is about: due once it fired, until a read succeeded.
 #[derive(Debug, Default)]

@@ -5,7 +5,9 @@ use core::fmt;
 
 use protocols::byte_ring::Overrun;
 
-use super::REQUEST_TIMEOUT_NS;
+/// Longest time for one request, or for all of
+/// [`in_time`](super::Xenstore::in_time), in nanoseconds.
+pub(super) const REQUEST_TIMEOUT_NS: u64 = 10_000_000_000;
 
 /// Reason why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq)]

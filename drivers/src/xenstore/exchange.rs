@@ -9,7 +9,8 @@ use xen_abi::xenstore::{
 };
 use zerocopy::IntoBytes;
 
-use super::{Error, REQUEST_TIMEOUT_NS, Transaction, Xenstore};
+use super::error::REQUEST_TIMEOUT_NS;
+use super::{Error, Transaction, Xenstore};
 use crate::patience::Patience;
 use crate::vcpu::Vcpu;
 

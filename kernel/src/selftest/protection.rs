@@ -13,8 +13,8 @@ use x86_64::structures::idt::PageFaultErrorCode;
 use x86_64::structures::paging::PageTableFlags;
 use xen_abi::PAGE_SIZE;
 
-use super::tally::Selftest;
 use super::attempt::is_raised;
+use super::tally::Selftest;
 use crate::vcpu_tables;
 
 /// The instruction `ret`: memory that can be executed returns at once.

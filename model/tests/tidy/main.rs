@@ -1,0 +1,10 @@
+//! The house rules that a machine can check.
+
+mod arrows;
+mod circles;
+mod crates;
+mod homes;
+mod modules;
+mod sizes;
+mod syntax;
+mod tree;
