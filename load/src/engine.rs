@@ -142,8 +142,7 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
         let theft = Theft::new(self.vcpu);
         self.jobs.iter_mut().for_each(|job| job.begin(now_ns, theft));
         self.service_paced(now_ns);
-        self.end_pass();
-        self.kick_all()
+        self.show_all()
     }
 
     /// The first I/Os are out.

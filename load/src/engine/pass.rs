@@ -59,10 +59,9 @@ impl<V: Vcpu> Engine<'_, '_, V> {
             if self.any_paced {
                 self.service_paced(now_ns);
             }
-            self.end_pass();
-        }
-        if let Err(error) = self.kick_all() {
-            return self.abandon(error);
+            if let Err(error) = self.show_all() {
+                return self.abandon(error);
+            }
         }
         let now_ns = completed_ns.unwrap_or_else(|| self.vcpu.now_ns());
         let begins = completed_ns.is_some() && !self.begun;
@@ -78,8 +77,10 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         }
         if now_ns >= self.wake_ns {
             self.service_paced(now_ns);
-            self.end_pass();
-            return Pass::Again;
+            return match self.show_all() {
+                Ok(()) => Pass::Again,
+                Err(error) => self.abandon(error),
+            };
         }
         match self.waiter.idle(now_ns) {
             Step::Poll => {
@@ -264,18 +265,15 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         queue.submit(slot, operation, disk_offset / u64::from(SECTOR_SIZE), bytes);
     }
 
-    /// Shows the backends what was put.
-    pub(super) fn kick_all(&mut self) -> Result<(), RunError> {
+    /// Shows the backends what was put, each once. Where nothing was put there is nothing to show.
+    pub(super) fn show_all(&mut self) -> Result<(), RunError> {
+        self.jobs.iter_mut().for_each(ActiveJob::end_pass);
         for Disk { name, queues, .. } in &mut self.disks {
             for queue in queues {
                 queue.kick(self.vcpu).map_err(|broken| RunError::Broken(name.clone(), broken))?;
             }
         }
         Ok(())
-    }
-
-    pub(super) fn end_pass(&mut self) {
-        self.jobs.iter_mut().for_each(ActiveJob::end_pass);
     }
 
     #[cold]
