@@ -68,7 +68,7 @@ impl Ramp {
         };
         let advice = match self {
             _ if stolen.is_some_and(|stolen| stolen.percent() > STOLEN_PERCENT_MAX) => {
-                "the vCPU was kept from active meanwhile: run the job again"
+                "the vCPU was kept from running meanwhile: run the job again"
             }
             Self::Over(_) => "raise runtime= or size=, or lower ramp_time=",
             _ => "raise size= or lower ramp_time=",

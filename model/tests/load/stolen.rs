@@ -113,3 +113,18 @@ fn a_hypervisor_that_does_not_tell_makes_no_zero() {
     ok(&outcome);
     assert_eq!(outcome.results[0].stolen, None);
 }
+
+#[test]
+fn a_pause_that_leaves_nothing_to_measure_is_named() {
+    let xen = one_disk(44);
+    let line = "filename=xvda rw=randread iodepth=1 time_based ramp_time=3 runtime=1";
+    let mut pause = true;
+    let outcome = run_and_see(&xen, line, 1, &mut |progress| {
+        if progress.elapsed_ns >= 1_000_000_000 && std::mem::take(&mut pause) {
+            xen.pause_ns(PAUSE_NS);
+        }
+    });
+    let expected = "job job1: no I/O was put after ramp_time=3, so that nothing was measured; \
+                    the vCPU was kept from running meanwhile: run the job again";
+    assert_eq!(outcome.first_failure.as_deref(), Some(expected));
+}
