@@ -110,7 +110,6 @@ impl ActiveJob {
         }
         let checks = Checks::new(&job, number, run_ns, disks.len());
         let apart = job.rw.writes() && checks.as_ref().is_some_and(Checks::needs_blocks_apart);
-        let timeline = Timeline::new(&job, 0, Theft::default());
         Ok(Self {
             on_fast_path: false,
             phase: if apart { Phase::Apart } else { Phase::Free },
@@ -123,7 +122,7 @@ impl ActiveJob {
             outstanding: 0,
             put: 0,
             completed: 0,
-            timeline,
+            timeline: Timeline::unbegun(),
             ramp_errors: 0,
             group: None,
             wake_ns: NEVER,

@@ -54,6 +54,15 @@ impl Timeline {
         let start_ns = now_ns.saturating_add(job.pace.start_delay_ns);
         let measured_ns = start_ns.saturating_add(job.pace.ramp_ns);
         let end_ns = job.runtime_ns.map_or(NEVER, |runtime| measured_ns.saturating_add(runtime));
+        Self::between(start_ns, end_ns, Ramp::new(start_ns, job.pace.ramp_ns), theft)
+    }
+
+    /// Returns that of a job that has not begun. If it never does, it took no time.
+    pub(super) fn unbegun() -> Self {
+        Self::between(0, 0, Ramp::Absent, Theft::default())
+    }
+
+    fn between(start_ns: u64, end_ns: u64, ramp: Ramp, theft: Theft) -> Self {
         Self {
             begin_ns: start_ns,
             start_ns,
@@ -64,7 +73,7 @@ impl Timeline {
             timed_from_ns: 0,
             counted_until_ns: NEVER,
             read_before_ns: 0,
-            ramp: Ramp::new(start_ns, job.pace.ramp_ns),
+            ramp,
             theft,
         }
     }

@@ -291,6 +291,7 @@ fn the_tables_of_checksums_take_what_memory_the_jobs_leave() {
     let no_memory = JobError::NoMemory { job: "a".into() };
     assert_eq!(outcome.error, Some(RunError::Job(no_memory)));
     assert_eq!(outcome.results.len(), 2, "all had their memory before");
+    assert!(outcome.results.iter().all(|job| job.runtime_ns == 0), "none has begun");
 }
 
 #[test]
