@@ -315,6 +315,7 @@ impl ActiveJob {
     pub(super) fn count_lost(&mut self, io: &InFlight, now_ns: u64) {
         self.figures(io.operation).errors += 1;
         self.timeline.note_end(now_ns);
+        self.outstanding -= 1;
     }
 
     /// A read brought the wrong data at `now_ns`; whether the job ends because of it.

@@ -1,10 +1,10 @@
 //! Backends that do not answer, wholly or in part, and what is said about the run then.
 
-use load::engine::{REQUEST_TIMEOUT_NS, RunError, TICK_NS};
-use model::Disk;
+use load::engine::{Control, Engine, Pass, REQUEST_TIMEOUT_NS, RunError, TICK_NS};
 use model::blkback::{Lie, Mischief};
+use model::{Disk, Guest};
 
-use crate::{Machine, SECTORS, XVDA, ok, one_disk, run, run_and_see};
+use crate::{Machine, SECTORS, XVDA, connect, ok, one_disk, run, run_and_see};
 
 const S: u64 = 1_000_000_000;
 
@@ -129,4 +129,22 @@ fn a_ring_that_overran_ends_the_run_at_once() {
     let outcome = run(&xen, "rw=read bs=4k iodepth=8 filename=xvda", 1);
     assert!(matches!(outcome.error, Some(RunError::Broken(..))), "{:?}", outcome.error);
     assert!(outcome.results[0].runtime_ns < S, "{}", outcome.results[0].runtime_ns);
+}
+
+#[test]
+fn a_run_that_fails_as_it_begins_counts_each_lost_io_once() {
+    let xen = one_disk(45);
+    let mut guest = Guest::boot(&xen);
+    let jobs = fio_job::parse("rw=randread iodepth=8 filename=xvda").unwrap();
+    let mut device = connect(&mut guest, XVDA, &jobs);
+    // The first event that is to be sent.
+    let calls = xen.world().xen.totals.fallible_calls;
+    xen.world().xen.fail_call = Some(calls);
+    let mut engine = Engine::start(&xen, jobs, vec![device.lend()]);
+    for _ in 0..3 {
+        assert_eq!(engine.pass(&mut |_| Control::Continue), Pass::Done);
+    }
+    let (outcome, _) = engine.finish();
+    assert!(matches!(outcome.error, Some(RunError::Broken(..))), "{:?}", outcome.error);
+    assert_eq!(outcome.results[0].read.errors, 8);
 }
