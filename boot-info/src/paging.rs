@@ -21,7 +21,7 @@ pub struct Protection {
     pub constants: Range,
     /// The page below the boot stack.
     pub guard: Range,
-    /// Whether the processor can forbid execution.
+    /// Flag: the processor can forbid execution.
     pub has_nx: bool,
 }
 

@@ -31,9 +31,9 @@ pub struct Unreadable(pub u64);
 /// Why the loader's information can't be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BootError {
-    /// It points to where nothing can be read.
+    /// Pointer to where nothing can be read.
     Unreadable(u64),
-    /// It does not begin with the magic number.
+    /// Structure that does not begin with the magic number.
     Magic(u32),
     /// The command line has no end within [`COMMAND_LINE_MAX`] bytes.
     CommandLineTooLong,

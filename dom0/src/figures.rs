@@ -21,7 +21,7 @@ pub struct Figures {
     pub mean_ns: f64,
     /// Percentiles of the completion latency, ascending: per cent, nanoseconds.
     pub percentiles: Vec<(f64, f64)>,
-    /// How many I/Os completed in so many nanoseconds, ascending, where the report has bins
+    /// Numbers of I/Os that completed in so many nanoseconds, ascending, where the report has bins
     /// (`json+`).
     pub bins: Vec<(f64, u64)>,
     /// `iodepth=`, 1 unless the job has it.

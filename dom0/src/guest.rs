@@ -97,8 +97,8 @@ fn left(name: &str) -> String {
     format!("domain {name} may be left behind; end it with `xl destroy {name}`")
 }
 
-/// What libxl says when Xen has no memory for a guest's own page tables (`shadow_memory`): so it is
-/// with 16 MiB and a number of vCPUs that xl was not told.
+/// Message of libxl when Xen has no memory for a guest's own page tables (`shadow_memory`): so it
+/// is with 16 MiB and a number of vCPUs that xl was not told.
 const NO_ROOM: &str = "could not allocate special pages";
 
 /// The error of `xl create`, with what to do about it where its words do not tell.

@@ -23,7 +23,7 @@ const NAMES_MAX: u32 = 100;
 /// Destination of a text.
 #[derive(Debug)]
 pub struct Output {
-    /// As it was named; standard output if it was not.
+    /// Path as it was named; `None` for standard output.
     path: Option<PathBuf>,
     target: Target,
 }

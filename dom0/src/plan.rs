@@ -1,5 +1,5 @@
-//! What a guest is asked to do, read as it will read it. This, and not what it says, bounds what is
-//! taken from it.
+//! Plan of what a guest is asked to do, read as the guest will read it. This, and not what the
+//! guest says, bounds what is taken from it.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use guest_protocol::CommandLine;
 
 use crate::usage::Usage;
 
-/// What a guest may need beyond twice the time of its jobs: to boot, to connect, to get out of a
+/// Time that a guest may need beyond twice that of its jobs: to boot, to connect, to get out of a
 /// backend that is stuck, to print its result.
 const GRACE: Duration = Duration::from_secs(600);
 
@@ -54,8 +54,8 @@ impl Plan {
         results::report_bytes_max(&self.jobs)
     }
 
-    /// How long a guest may take for all of it: `None` if a job ends with its bytes and not by its
-    /// time (`runtime=`), or reads back what it wrote.
+    /// Returns how long a guest may take for all of it: `None` if a job ends with its bytes and not
+    /// by its time (`runtime=`), or reads back what it wrote.
     pub fn time_limit(&self) -> Option<Duration> {
         let stage =
             |jobs: &[Job]| jobs.iter().map(time_ns).try_fold(0, |most, ns| Some(ns?.max(most)));

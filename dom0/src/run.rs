@@ -21,9 +21,9 @@ use crate::usage::Usage;
 /// Way of the job to the guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Delivery {
-    /// Through xenstore, before the guest runs.
+    /// Xenstore, before the guest runs.
     Xenstore,
-    /// As a boot module (`ramdisk=`): the unchanged file.
+    /// Boot module (`ramdisk=`): the unchanged file.
     Module,
 }
 
@@ -58,7 +58,7 @@ pub struct GuestOptions {
     #[arg(long, value_name = "SECONDS")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     timeout: Option<u32>,
-    /// When to show progress
+    /// Progress display: when to show it
     #[arg(long, value_enum, default_value = "auto")]
     pub eta: Eta,
 }
@@ -107,7 +107,7 @@ pub struct Run {
     job: Option<PathBuf>,
     #[command(flatten)]
     guest: GuestOptions,
-    /// How the job file is passed to the guest
+    /// Way in which the job file is passed to the guest
     #[arg(long, value_enum, default_value = "xenstore")]
     delivery: Delivery,
     /// Output format; several are separated by commas

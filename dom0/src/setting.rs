@@ -32,7 +32,7 @@ pub fn parse(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
-/// Whether this sets the guest's command line.
+/// Returns whether this sets the guest's command line.
 pub fn has_command_line(text: &str) -> bool {
     assignments(text).any(|(key, _)| key == "extra")
 }

@@ -9,7 +9,7 @@ use clap::ValueEnum;
 /// Time between status lines where output is not a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
-/// Whether progress is shown (fio's `--eta`).
+/// Choice whether progress is shown (fio's `--eta`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Eta {
     /// On a terminal one line that is updated, elsewhere a line every five seconds.
@@ -24,9 +24,9 @@ pub enum Eta {
 #[derive(Debug)]
 pub struct StatusLine {
     eta: Eta,
-    /// Whether one line is overwritten again and again.
+    /// Flag: one line is overwritten again and again.
     in_place: bool,
-    /// Whether that line is not empty.
+    /// Flag: that line is not empty.
     dirty: bool,
     printed: Option<Instant>,
 }

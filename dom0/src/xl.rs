@@ -12,11 +12,11 @@ use anyhow::{Error, Result, anyhow};
 /// A domain's state as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// It runs, or could.
+    /// A domain that runs, or could.
     Alive,
-    /// It has shut down by itself.
+    /// A domain that has shut down by itself.
     ShutDown,
-    /// It has crashed.
+    /// A domain that has crashed.
     Crashed,
     /// There is no such domain.
     Gone,

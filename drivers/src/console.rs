@@ -26,16 +26,16 @@ pub struct Console<'a, V> {
     port: Port,
     output: Writer<'a>,
     input: Reader<'a>,
-    /// Whether a write ran out of patience, or the indices were absurd: all text is dropped until
-    /// the reader moves.
+    /// Flag: a write ran out of patience, or the indices were absurd. All text is dropped until the
+    /// reader moves.
     stuck: bool,
-    /// Whether a write ever dropped something.
+    /// Flag: a write has dropped something at some time.
     lost: bool,
     /// Bytes that were dropped and not yet reported.
     untold_bytes: u64,
-    /// Whether the text so far ends within a line, shown or not.
+    /// Flag: the text so far ends within a line, shown or not.
     in_line: bool,
-    /// Whether the text on the ring ends within a line.
+    /// Flag: the text on the ring ends within a line.
     shown_in_line: bool,
 }
 

@@ -38,7 +38,7 @@ impl fmt::Display for TableFull {
     }
 }
 
-/// Who may touch a granted page, and how.
+/// Right to a granted page: which domain may touch it, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// The grantee may read and write.
@@ -116,7 +116,7 @@ impl Grant<'_> {
         self.gref
     }
 
-    /// Whether Xen marks the entry as mapped now.
+    /// Returns whether Xen marks the entry as mapped now.
     pub(crate) fn is_mapped(&self) -> bool {
         Entry::from(self.entry).is_mapped()
     }

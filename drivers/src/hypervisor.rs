@@ -9,13 +9,13 @@ use xen_abi::{DomId, Errno, Port};
 use crate::grant_frame::GrantFrame;
 use crate::page::{Page, PageRun};
 
-/// What drivers need from below, whichever vCPU they run on.
+/// Interface to the hypervisor that drivers need, whichever vCPU they run on.
 pub trait Hypervisor {
     /// A zeroed page of the guest's own memory, or `None` when there is none left.
     fn alloc_page(&self) -> Option<Page>;
 
-    /// So many zeroed pages that lie one behind the other, or `None` when there are none. They go
-    /// back one by one.
+    /// Returns `count` zeroed pages that lie one behind the other, or `None` when there are none.
+    /// They go back one by one.
     fn alloc_run(&self, count: usize) -> Option<PageRun>;
 
     /// Takes back a page that nobody else can reach any more.

@@ -162,7 +162,7 @@ pub(crate) mod tests {
         unsafe { Page::new(NonNull::from(memory).cast(), Gfn(1)) }
     }
 
-    /// As [`leaked`], `count` pages in one piece.
+    /// Returns `count` pages in one piece, leaked as by [`leaked`].
     pub(crate) fn leaked_run(count: usize) -> PageRun {
         let memory: Vec<Memory> = (0..count).map(|_| Memory([0; PAGE_SIZE])).collect();
         let start = NonNull::from(memory.leak()).cast();

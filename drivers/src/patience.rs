@@ -46,7 +46,7 @@ impl Patience {
         self.looked_ns = now_ns;
     }
 
-    /// Whether no time is left; asked after a look that found nothing.
+    /// Returns whether no time is left; asked after a look that found nothing.
     pub fn is_over(&self) -> bool {
         self.left_ns == 0
     }

@@ -63,7 +63,7 @@ impl<'a> FrontRing<'a> {
         Self::starting_at(pages, 0)
     }
 
-    /// As [`new`](Self::new), with all indices at `index` (FRONT_RING_ATTACH).
+    /// Makes a ring as [`new`](Self::new) does, with all indices at `index` (FRONT_RING_ATTACH).
     ///
     /// # Panics
     /// As [`new`](Self::new).
@@ -121,13 +121,13 @@ impl<'a> FrontRing<'a> {
         }
     }
 
-    /// As [`put`](Self::put), for a request whose segments are elsewhere.
+    /// Puts a request whose segments are elsewhere, as [`put`](Self::put) does.
     pub fn put_indirect(&mut self, request: &IndirectRequest) {
         let words: &IndirectWords = transmute_ref!(request);
         self.put_words(words);
     }
 
-    /// As [`put`](Self::put), for a discard.
+    /// Puts a discard, as [`put`](Self::put) does.
     pub fn put_discard(&mut self, request: &DiscardRequest) {
         let words: &DiscardWords = transmute_ref!(request);
         self.put_words(words);
@@ -143,13 +143,13 @@ impl<'a> FrontRing<'a> {
         self.front.put();
     }
 
-    /// As [`Front::has_unpublished`].
+    /// Returns the same as [`Front::has_unpublished`].
     #[inline(always)]
     pub fn has_unpublished(&self) -> bool {
         self.front.has_unpublished()
     }
 
-    /// As [`Front::publish`].
+    /// Publishes the requests, as [`Front::publish`] does.
     #[inline]
     pub fn publish(&mut self) -> bool {
         self.front.publish(&header(&self.pages).into())
@@ -167,7 +167,8 @@ impl<'a> FrontRing<'a> {
         Ok(self.take_seen())
     }
 
-    /// As [`take`](Self::take), of the responses that the last [`look`](Self::look) found.
+    /// Returns the next of the responses that the last [`look`](Self::look) found, as
+    /// [`take`](Self::take) does.
     #[inline(always)]
     pub fn take_seen(&mut self) -> Option<Response> {
         let index = self.front.take_seen()?;
@@ -177,7 +178,7 @@ impl<'a> FrontRing<'a> {
         Some(transmute!(words))
     }
 
-    /// As [`Front::look`].
+    /// Looks for responses, as [`Front::look`] does.
     ///
     /// # Errors
     /// As [`take`](Self::take).
@@ -186,12 +187,12 @@ impl<'a> FrontRing<'a> {
         self.front.look(&header(&self.pages).into())
     }
 
-    /// As [`Front::close`].
+    /// Closes the ring, as [`Front::close`] does.
     pub fn close(&mut self) {
         self.front.close();
     }
 
-    /// As [`Front::arm`].
+    /// Asks for an event, as [`Front::arm`] does.
     pub fn arm(&mut self) -> bool {
         self.front.arm(&header(&self.pages).into())
     }

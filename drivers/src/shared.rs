@@ -82,8 +82,8 @@ impl<'a> SharedPage<'a> {
         self.grant.revoke()
     }
 
-    /// Whether Xen marks the page as mapped by the grantee now. The grantee decides when it maps
-    /// and unmaps, so this is good for counting and for nothing else.
+    /// Returns whether Xen marks the page as mapped by the grantee now. The grantee decides when it
+    /// maps and unmaps, so this is good for counting and for nothing else.
     pub fn is_mapped(&self) -> bool {
         self.grant.is_mapped()
     }
@@ -94,7 +94,7 @@ impl<'a> SharedPage<'a> {
         &self.page
     }
 
-    /// As [`Page::write`]. (A `&mut Page` would let the page be exchanged for another.)
+    /// Writes as [`Page::write`] does. (A `&mut Page` would let the page be exchanged for another.)
     ///
     /// # Panics
     /// As [`Page::write`].
@@ -103,7 +103,7 @@ impl<'a> SharedPage<'a> {
         self.page.write(offset, bytes);
     }
 
-    /// As [`Page::copy_from`].
+    /// Copies as [`Page::copy_from`] does.
     ///
     /// # Panics
     /// As [`Page::copy_from`].

@@ -18,9 +18,9 @@ pub trait Vcpu {
     /// System time in nanoseconds; never goes backwards.
     fn now_ns(&self) -> u64;
 
-    /// How long the vCPU wanted to run and did not, since it was made, in nanoseconds: another had
-    /// its processor, or the domain was paused. The time that it sleeps does not count. `None` if
-    /// the hypervisor does not tell (VCPUOP_get_runstate_info).
+    /// Returns how long the vCPU wanted to run and did not, since it was made, in nanoseconds:
+    /// another had its processor, or the domain was paused. The time that it sleeps does not count.
+    /// `None` if the hypervisor does not tell (VCPUOP_get_runstate_info).
     fn stolen_ns(&self) -> Option<u64>;
 
     /// Tells that the caller has dealt with a completed request. On Xen the time for that has

@@ -48,7 +48,7 @@ pub struct Xenstore<'a, V> {
     requests: Writer<'a>,
     replies: Reader<'a>,
     page: &'a Interface,
-    /// Whether the ring was being connected when last checked: its indices may have changed since.
+    /// Flag: the ring was being connected when last checked. Its indices may have changed since.
     connecting: bool,
     incoming: Incoming,
     last_req_id: u32,

@@ -24,7 +24,8 @@ type Value = fn(&Sample) -> Option<u64>;
 /// Part of a log file's name, and the value that the file holds.
 type Kind = (&'static str, Value);
 
-/// By [`Reporting::logs`](fio_job::Reporting::logs): KiB a second, I/Os a second, nanoseconds.
+/// Files by [`Reporting::logs`](fio_job::Reporting::logs): KiB a second, I/Os a second,
+/// nanoseconds.
 const KINDS: [&[Kind]; 3] = [
     &[("bw", |sample| Some(sample.bw))],
     &[("iops", |sample| Some(sample.iops))],

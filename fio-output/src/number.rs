@@ -27,7 +27,8 @@ pub fn short(number: u64, width: usize, thousand: u64, unit: &str) -> String {
     format!("{whole}.{}{power}{unit}", &fraction[2..])
 }
 
-/// With fio's default of four digits, in powers of 1024 and of 1000: `8000MiB/s (8389MB/s)`.
+/// Formats with fio's default of four digits, in powers of 1024 and of 1000: `8000MiB/s
+/// (8389MB/s)`.
 pub fn both(number: u64, unit: &str) -> String {
     format!("{} ({})", short(number, 4, 1024, unit), short(number, 4, 1000, unit))
 }

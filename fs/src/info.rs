@@ -54,7 +54,7 @@ pub struct Info {
     pub group_count: u32,
     /// Number of inodes, used or not; their numbers are below this.
     pub inode_count: u32,
-    /// Whether the volume was not unmounted, needs fsck, or has a journal to replay: a warning.
+    /// Flag, a warning: the volume was not unmounted, needs fsck, or has a journal to replay.
     pub dirty: bool,
     /// Doubt whether this is the volume that is meant: a warning.
     pub doubt: Option<Doubt>,

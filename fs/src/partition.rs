@@ -29,8 +29,8 @@ pub fn partitions<D: ReadBlocks, B: AsMut<[u8]>>(
 #[derive(Default)]
 pub(crate) struct Tables {
     pub(crate) partitions: Partitions,
-    /// Whether a valid table leaves the disk's beginning unused. Then a superblock of the whole
-    /// disk is a leftover of an older volume: writing a table over it leaves no trace.
+    /// Flag: a valid table leaves the disk's beginning unused. Then a superblock of the whole disk
+    /// is a leftover of an older volume: writing a table over it leaves no trace.
     pub(crate) take_the_disk: bool,
 }
 

@@ -69,7 +69,7 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
 struct Pending {
     bytes: [u8; PATH_BYTES_MAX],
     start: usize,
-    /// Whether the path ended with a slash when its last name was taken.
+    /// Flag: the path ended with a slash when its last name was taken.
     slashed: bool,
 }
 

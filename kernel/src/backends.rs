@@ -26,7 +26,7 @@ struct Watched {
     backend: Backend,
     /// Notice that has found no room on the console yet.
     notice: Option<String>,
-    /// Whether the tool stack is known to want the disk back.
+    /// Flag: the tool stack is known to want the disk back.
     is_wanted: bool,
 }
 

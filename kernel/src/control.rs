@@ -16,7 +16,7 @@ const CTRL_C: u8 = 3;
 #[derive(Debug)]
 pub struct Control {
     requests: drivers::control::Control,
-    /// How the guest is to end, once somebody has asked for it.
+    /// Way in which the guest is to end, once somebody has asked for it.
     reason: Option<ShutdownReason>,
     /// Notice about a refused request that has found no room on the console yet.
     notice: Option<String>,

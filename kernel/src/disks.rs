@@ -15,13 +15,13 @@ use crate::guest::Guest;
 use crate::say;
 use crate::vcpu::Vcpu;
 
-/// How long the first event of a backend's watch is waited for, in nanoseconds.
+/// Time that the first event of a backend's watch is waited for, in nanoseconds.
 const FIRST_EVENT_NS: u64 = 500_000_000;
 
 /// A disk that jobs use, connected.
 #[derive(Debug)]
 pub struct Connected<'a> {
-    /// What it was connected for.
+    /// Plan that it was connected for.
     pub plan: DiskPlan,
     /// The connected VBD.
     pub device: Blkfront<'a>,

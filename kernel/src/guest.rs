@@ -1,4 +1,4 @@
-//! What a run works with, from its first disk to its last.
+//! Resources that a run works with, from its first disk to its last.
 
 use drivers::grant::GrantTable;
 use drivers::xenstore::{self, WatchToken, Xenstore};

@@ -10,7 +10,7 @@ use crate::disks::{self, Connected};
 use crate::guest::Guest;
 use crate::say;
 
-/// How often a guest that holds its disks looks around, in nanoseconds.
+/// Interval at which a guest that holds its disks looks around, in nanoseconds.
 const LOOK_AGAIN_NS: u64 = 500_000_000;
 
 /// Keeps disks connected until the guest is to end. One that the tool stack wants back is given up

@@ -23,7 +23,7 @@ use crate::{console, files, memory, report, say};
 pub struct Runner<'a> {
     guest: Guest<'a>,
     done: Done,
-    /// Whether the report has been printed.
+    /// Flag: the report has been printed.
     reported: bool,
 }
 

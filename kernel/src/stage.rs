@@ -15,12 +15,12 @@ use crate::failure::Failure;
 use crate::guest::Guest;
 use crate::{console, files, say};
 
-/// What came of the stages so far.
+/// Outcome of the stages so far.
 #[derive(Debug, Default)]
 pub struct Done {
     /// One result for each job that ran.
     pub results: Vec<JobResult>,
-    /// Whether the first I/O has been announced.
+    /// Flag: the first I/O has been announced.
     first_io: bool,
 }
 

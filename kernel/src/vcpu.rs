@@ -1,4 +1,5 @@
-//! What a vCPU has of its own with Xen: its time, its timer, its pending words and upcall flag.
+//! State that a vCPU has of its own with Xen: its time, its timer, its pending words and upcall
+//! flag.
 //!
 //! The guest's implementation of [`drivers::Vcpu`]. Only the vCPU itself uses it, so plain cells
 //! are enough; what Xen writes is reached through atomics in the shared page.

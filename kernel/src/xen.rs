@@ -33,7 +33,7 @@ pub const SPECIAL_PAGES: u64 = 256;
 pub struct Xen {
     entry: HypercallEntry,
     shared: &'static SharedInfo,
-    /// Where the grant table's pages go, one after the other.
+    /// First gfn of the grant table's pages, which go one after the other.
     grant_table: Gfn,
     /// Pages of it that were handed out.
     grant_frames: Mutex<u32>,
@@ -197,7 +197,7 @@ impl Xen {
         Ok((version >> 16, version & 0xffff))
     }
 
-    /// How this guest enters Xen.
+    /// Returns how this guest enters Xen.
     pub fn entry(&self) -> HypercallEntry {
         self.entry
     }

@@ -26,12 +26,12 @@ pub struct Format {
     pub inodes_per_group: u64,
     /// Blocks that a group has for files.
     pub data_blocks_per_group: u64,
-    /// Whether it is UFS1 as 4.2BSD wrote it: 16-bit owners, entries without a type, no 64-bit
-    /// fields.
+    /// Flag: the volume is UFS1 as 4.2BSD wrote it, with 16-bit owners, entries without a type, no
+    /// 64-bit fields.
     pub old: bool,
-    /// Whether UFS1 groups begin their metadata at different places.
+    /// Flag: UFS1 groups begin their metadata at different places.
     pub staggered: bool,
-    /// Whether UFS2 has CRC-32C in superblock, groups and inodes.
+    /// Flag: UFS2 has CRC-32C in superblock, groups and inodes.
     pub hashed: bool,
 }
 

@@ -75,14 +75,14 @@ impl<'a, A: Atomics> Writer<'a, A> {
         Ok(self.bytes.len() - filled(self.prod, cons, self.bytes.len())?)
     }
 
-    /// Whether all that was written has been taken; an absurd index counts as taken.
+    /// Returns whether all that was written has been taken; an absurd index counts as taken.
     pub fn is_empty(&self) -> bool {
         let cons = self.cons_shared.load(Ordering::Acquire);
         !matches!(filled(self.prod, cons, self.bytes.len()), Ok(1..))
     }
 
-    /// Whether there is no room now; an absurd index counts as room, so that `write` gets to
-    /// report it.
+    /// Returns whether there is no room now; an absurd index counts as room, so that `write` gets
+    /// to report it.
     pub fn is_full(&self) -> bool {
         self.room() == Ok(0)
     }
@@ -134,14 +134,14 @@ impl<'a, A: Atomics> Reader<'a, A> {
         Ok(count)
     }
 
-    /// Whether the producer may have found the ring full before reads that were made since the last
-    /// call, and so waits for an event.
+    /// Returns whether the producer may have found the ring full before reads that were made since
+    /// the last call, and so waits for an event.
     pub fn take_made_room(&mut self) -> bool {
         core::mem::take(&mut self.made_room)
     }
 
-    /// Whether there is nothing to read now; an absurd index counts as something, so that `read`
-    /// gets to report it.
+    /// Returns whether there is nothing to read now; an absurd index counts as something, so that
+    /// `read` gets to report it.
     pub fn is_empty(&self) -> bool {
         self.prod_shared.load(Ordering::Acquire) == self.cons
     }

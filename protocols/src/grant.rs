@@ -33,7 +33,7 @@ impl<'a> From<&'a EntryV1> for Entry<'a> {
 }
 
 impl<A: Atomics> Entry<'_, A> {
-    /// Whether Xen marks the entry as mapped now.
+    /// Returns whether Xen marks the entry as mapped now.
     pub fn is_mapped(&self) -> bool {
         self.flags.load(Ordering::Relaxed) & (GTF_READING | GTF_WRITING) != 0
     }

@@ -108,7 +108,8 @@ impl Front {
         self.req_prod_pvt = self.req_prod_pvt.wrapping_add(1);
     }
 
-    /// Whether requests were put that are not published yet; never so in a ring that is closed.
+    /// Returns whether requests were put that are not published yet; never so in a ring that is
+    /// closed.
     #[inline(always)]
     pub fn has_unpublished(&self) -> bool {
         self.published != self.req_prod_pvt
@@ -149,7 +150,7 @@ impl Front {
         Ok(rsp_prod != self.rsp_cons)
     }
 
-    /// Whether the last [`look`](Self::look) found responses that were not taken yet.
+    /// Returns whether the last [`look`](Self::look) found responses that were not taken yet.
     #[inline(always)]
     pub fn has_seen(&self) -> bool {
         self.rsp_cons != self.rsp_prod_seen

@@ -21,12 +21,12 @@ pub(crate) struct Apt {
 }
 
 impl Apt {
-    /// With the host's sources.
+    /// Returns apt with the host's sources.
     pub(crate) fn host() -> Self {
         Self { configuration: None }
     }
 
-    /// With the sources of `suite` only, fetched anew and kept below `place`.
+    /// Returns apt with the sources of `suite` only, fetched anew and kept below `place`.
     ///
     /// # Errors
     /// When the host has no mirror of Debian, or that has no such suite.

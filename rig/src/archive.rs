@@ -46,7 +46,7 @@ impl Archive {
         Ok(())
     }
 
-    /// Whether there is an entry at `path`.
+    /// Returns whether there is an entry at `path`.
     pub(crate) fn contains(&self, path: &str) -> bool {
         self.entries.contains_key(path.trim_start_matches('/'))
     }

@@ -10,8 +10,8 @@ use anyhow::{Context, Result};
 #[derive(Debug, PartialEq)]
 pub(crate) struct Baseline(BTreeMap<String, f64>);
 
-/// What may change without a reason, in per cent: another layout of the same code moves a figure
-/// by as much.
+/// Change that needs no reason, in per cent: another layout of the same code moves a figure by as
+/// much.
 pub(crate) const TOLERANCE_PERCENT: f64 = 4.0;
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/baseline.json");

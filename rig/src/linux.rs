@@ -12,7 +12,7 @@ use crate::filter;
 pub(crate) struct Linux {
     /// The kernel as a boot loader wants it, compressed.
     pub(crate) bz_image: PathBuf,
-    /// As `uname -r` has it.
+    /// Version, as `uname -r` has it.
     pub(crate) version: String,
     modules: PathBuf,
 }

@@ -57,7 +57,7 @@ impl GuestResult {
         Ok(Self { json })
     }
 
-    /// Whether our guest says that all went well, and if not, why.
+    /// Returns whether our guest says that all went well, and if not, why.
     pub(crate) fn verdict(&self) -> Result<(), String> {
         let run = &self.json["ringmark"];
         match run["ok"].as_bool() {

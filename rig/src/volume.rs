@@ -19,7 +19,7 @@ pub(crate) struct TreeFile {
 /// Parameters of a volume.
 #[derive(Clone, Copy)]
 pub(crate) struct Layout {
-    /// For people, and for file names.
+    /// Name for people, and for file names.
     pub(crate) name: &'static str,
     /// `makefs -o`.
     options: &'static str,
@@ -114,7 +114,8 @@ fn move_superblock(image: &mut [u8]) -> Result<()> {
     Ok(())
 }
 
-/// What `sha256sum` says of the files, sorted by path as `find .` tells them; without the filler.
+/// Returns what `sha256sum` says of the files, sorted by path as `find .` tells them; without the
+/// filler.
 pub(crate) fn sums(files: &[TreeFile]) -> Vec<String> {
     let mut lines: Vec<(&str, String)> = files
         .iter()
@@ -128,7 +129,7 @@ pub(crate) fn sums(files: &[TreeFile]) -> Vec<String> {
     lines.into_iter().map(|(_, line)| line).collect()
 }
 
-/// Whether a line of `sha256sum` is the filler's, which a moved superblock changes.
+/// Returns whether a line of `sha256sum` is the filler's, which a moved superblock changes.
 pub(crate) fn is_filler(line: &str) -> bool {
     line.ends_with(&format!("  ./{FILLER}"))
 }

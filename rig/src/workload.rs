@@ -9,9 +9,9 @@ const COMMON: &str = "--filename=/dev/xvda --direct=1 --norandommap --time_based
 /// fio's settings for a workload, apart from the I/O that it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fio {
-    /// By libaio, as in most job files.
+    /// I/O by libaio, as in most job files.
     Default,
-    /// By what takes the fewest instructions.
+    /// I/O by what takes the fewest instructions.
     Tuned,
 }
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What `run.sh` itself is made of.
+/// Tools that `run.sh` itself is made of.
 const TOOLS: [&str; 10] =
     ["bash", "cat", "dirname", "env", "id", "mktemp", "readlink", "rm", "sh", "tail"];
 
@@ -13,7 +13,7 @@ const TOOLS: [&str; 10] =
 struct Machine(PathBuf);
 
 impl Machine {
-    /// With an `apt-get` that is this script.
+    /// Makes a machine whose `apt-get` is this script.
     fn new(name: &str, apt_get: &str) -> Self {
         let place = format!("front-door-{name}-{}", std::process::id());
         let machine = Self(Path::new(env!("CARGO_TARGET_TMPDIR")).join(place));

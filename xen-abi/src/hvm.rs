@@ -7,7 +7,7 @@ pub const SET_PARAM: u64 = 0;
 /// `HVMOP_get_param`.
 pub const GET_PARAM: u64 = 1;
 
-/// How Xen delivers event upcalls (`HVM_PARAM_CALLBACK_IRQ`).
+/// Way in which Xen delivers event upcalls (`HVM_PARAM_CALLBACK_IRQ`).
 pub const PARAM_CALLBACK_IRQ: u32 = 0;
 /// Frame of the xenstore page (`HVM_PARAM_STORE_PFN`).
 pub const PARAM_STORE_PFN: u32 = 1;

@@ -17,7 +17,7 @@ pub enum ShutdownReason {
     Reboot = 1,
     /// Save it; the call returns after the restore.
     Suspend = 2,
-    /// It failed; `on_crash` of the configuration decides.
+    /// Failure of the guest; `on_crash` of the configuration decides.
     Crash = 3,
 }
 

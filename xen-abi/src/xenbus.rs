@@ -21,7 +21,7 @@ pub enum XenbusState {
     Closed = 6,
     /// The backend is being changed.
     Reconfiguring = 7,
-    /// It has been changed.
+    /// The backend has been changed.
     Reconfigured = 8,
 }
 

@@ -5,7 +5,7 @@
 enum Scale {
     /// Evenly, with a tick at each multiple of this.
     Linear { step: f64 },
-    /// By their logarithm.
+    /// Values by their logarithm.
     Log,
 }
 

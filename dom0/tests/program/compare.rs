@@ -52,7 +52,7 @@ fn the_two_take_turns() {
     assert!(!left.iter().any(|name| name.starts_with("ringmark-peer")), "{left:?}");
 }
 
-/// What `--save` finds no room for is printed, behind the table.
+/// Output that `--save` finds no room for is printed, behind the table.
 #[test]
 fn a_comparison_is_not_lost_to_its_file() {
     let stack = Stack::new("a_comparison_is_not_lost_to_its_file", &guest());

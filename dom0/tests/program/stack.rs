@@ -137,12 +137,12 @@ pub fn report(iops: f64, error: Option<&str>) -> Report {
     Report { version, jobs: vec![job], ringmark: Some(run), ..Report::default() }
 }
 
-/// What a guest of ours does at its end, for a shell.
+/// Returns what a guest of ours does at its end, as a shell script.
 pub fn emit(report: &Report) -> String {
     emit_text(&one_line(report))
 }
 
-/// What a guest does that says so as its result.
+/// Returns what a guest does whose result is this text, as a shell script.
 pub fn emit_text(text: &str) -> String {
     let mut script = String::new();
     let mut print = |line: std::fmt::Arguments<'_>| {

@@ -54,7 +54,7 @@ pub enum ConnectError {
         queues: u32,
         /// Queues that the backend has.
         most: u32,
-        /// Whether the backend is the kernel's, whose parameter decides.
+        /// Flag: the backend is the kernel's, whose parameter decides.
         is_vbd: bool,
     },
     /// Too few pages are left.

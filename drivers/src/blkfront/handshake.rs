@@ -45,9 +45,9 @@ pub struct Disconnected {
     /// Numbers, from 0, of the queues that were not brought back. Their pages, grants and ports are
     /// never used again either, and are not counted.
     pub missing_queues: Vec<usize>,
-    /// Whether the backend did not close within the time limit, or could not be asked to.
+    /// Flag: the backend did not close within the time limit, or could not be asked to.
     pub timed_out: bool,
-    /// Whether xenstore failed: what the backend did is not known.
+    /// Flag: xenstore failed, so what the backend did is not known.
     pub xenstore_failed: bool,
 }
 

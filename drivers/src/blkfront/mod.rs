@@ -133,7 +133,7 @@ struct Offer {
     ring_order_max: u32,
     /// Queues, 1 to [`QUEUES_MAX`].
     queues_max: u32,
-    /// Whether it is the kernel's block backend, not QEMU's or another program's.
+    /// Flag: it is the kernel's block backend, not QEMU's or another program's.
     is_vbd: bool,
 }
 
@@ -144,13 +144,13 @@ pub struct DiskInfo {
     pub sectors: u64,
     /// Smallest unit of I/O in bytes: a power of two, 512 to 4096.
     pub logical_sector_bytes: u32,
-    /// Whether writes are refused, as on every CD-ROM.
+    /// Flag: writes are refused, as on every CD-ROM.
     pub read_only: bool,
-    /// Whether it is a CD-ROM.
+    /// Flag: the disk is a CD-ROM.
     pub cdrom: bool,
-    /// Whether flushes are supported.
+    /// Flag: flushes are supported.
     pub flush: bool,
-    /// Whether the backend offers to keep grants mapped.
+    /// Flag: the backend offers to keep grants mapped.
     pub persistent: bool,
     /// Most bytes of a read or write that the backend takes in one request.
     pub request_bytes_max: u32,
@@ -165,7 +165,7 @@ pub struct Discard {
     pub granularity_bytes: u32,
     /// Start of the first such unit, in bytes from the disk's start.
     pub alignment_bytes: u32,
-    /// Whether secure discards are supported, after which none of the old data is found.
+    /// Flag: secure discards are supported, after which none of the old data is found.
     pub secure: bool,
 }
 

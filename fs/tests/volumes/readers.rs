@@ -43,7 +43,7 @@ fn grub(image: &Path, arguments: &[&str]) -> Vec<u8> {
     run("grub-fstest", "grub-common", &all)
 }
 
-/// What there is to read, by path: MD5 sum of a file, or target of a symlink; and its size.
+/// Files and symlinks to read, by path: MD5 sum of a file, or target of a symlink; and its size.
 type Sums = BTreeMap<String, (String, u64)>;
 
 fn md5(bytes: &[u8]) -> (String, u64) {
@@ -109,7 +109,7 @@ fn assert_fls(what: &str, image: &Path, expected: &Sums, frag_bytes: u64, old: b
     }
 }
 
-/// How much GRUB reads of a volume.
+/// Part of a volume that GRUB reads.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Grub {
     Nothing,
@@ -194,7 +194,7 @@ fn makefs_65536() {
     volumes_of_makefs(65536);
 }
 
-/// What The Sleuth Kit can read of the volumes of `sparse.rs`.
+/// Returns what The Sleuth Kit can read of the volumes of `sparse.rs`.
 fn small_tree(format: &Format) -> Vec<(&'static str, Contents)> {
     let whole = |len: usize| Contents { size: len as u64, pieces: vec![(0, noise(1, len))] };
     let (block, frag) = (format.block_bytes as usize, format.frag_bytes as usize);

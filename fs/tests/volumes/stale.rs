@@ -7,7 +7,7 @@ use newfs::tables::{self, FREEBSD, LABEL_SECTORS, NETBSD, OPENBSD, PROTECTIVE};
 use newfs::{Format, Image, Node};
 
 const SECTOR: usize = 512;
-/// Where the newer volume begins, in sectors: behind all of the older one's own structures.
+/// Start of the newer volume, in sectors: behind all of the older one's own structures.
 const START: usize = 8192;
 const SLICE: usize = START - LABEL_SECTORS;
 

@@ -83,9 +83,9 @@ pub(crate) fn compare(
 
 /// Result of one guest.
 struct Sample {
-    /// By workload.
+    /// Figures by workload.
     figures: Vec<Figure>,
-    /// By workload, per cent of the time that was stolen from the vCPU; fio tells none.
+    /// Time that was stolen from the vCPU, in per cent, by workload; fio tells none.
     stolen: Vec<f64>,
     start_up: StartUp,
 }

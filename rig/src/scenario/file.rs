@@ -23,7 +23,8 @@ use crate::workload::Fio;
 const FILE_MIB: u32 = 160;
 const VOLUME_MIB: u32 = 200;
 const PACKED: &str = "/rig/volumes/big.gz";
-/// What Linux reads of the file: once, for the second time it would come from the page cache.
+/// Part of the file that Linux reads, in MiB: once, for the second time it would come from the page
+/// cache.
 const LINUX_MIB: u32 = 40;
 
 /// Our jobs: the same reads of the disk and of the file, in both ways of granting.

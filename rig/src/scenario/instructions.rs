@@ -161,7 +161,7 @@ impl Run {
         Step::new(name.clone(), u64::from(allowed_s) + 40, command)
     }
 
-    /// What a line of the guest tells of its job's time.
+    /// Returns what a line of the guest tells of its job's time.
     fn edge(&self, text: &str) -> Option<Edge> {
         let [begin, end] = self.side.edges().map(|edge| text.starts_with(edge));
         if begin { Some(Edge::Begin) } else { end.then_some(Edge::End) }

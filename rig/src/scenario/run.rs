@@ -12,7 +12,7 @@ use crate::result::{GuestResult, OURS};
 use crate::rig::{GUEST_KERNEL, Rig};
 use crate::steps::{Outcome, Seen, Step};
 
-/// For jobs of some minutes.
+/// Deadline in seconds, for jobs of some minutes.
 const DEADLINE_S: u64 = 600;
 
 /// Runs the guest with these job options.

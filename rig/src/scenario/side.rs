@@ -1,5 +1,5 @@
-//! Who runs the jobs of a comparison: our guest, and a Linux guest with fio in two ways, because
-//! what fio does by default is not the best that Linux can.
+//! Sides that run the jobs of a comparison: our guest, and a Linux guest with fio in two ways,
+//! because what fio does by default is not the best that Linux can.
 
 use anyhow::{Result, ensure};
 
@@ -141,7 +141,7 @@ impl Side {
 pub(crate) struct Figure {
     /// Completed each second.
     pub(crate) iops: f64,
-    /// Whether the backend kept the pages mapped.
+    /// Flag: the backend kept the pages mapped.
     pub(crate) kept: bool,
 }
 
@@ -167,7 +167,7 @@ pub(crate) fn legend(peer: &PeerImage) -> String {
     )
 }
 
-/// What a table puts behind the name of a row whose pages the backend did not keep mapped, and
+/// Mark that a table puts behind the name of a row whose pages the backend did not keep mapped, and
 /// the line that tells of it.
 pub(crate) const NOT_KEPT: (&str, &str) =
     (" *", "* the backend did not keep all pages mapped: not a figure of persistent grants");

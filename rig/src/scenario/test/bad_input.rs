@@ -21,7 +21,7 @@ const COMMAND_LINES: [(&str, &str, &[&str]); 6] = [
     ("bad-write-nowhere", "rw=randwrite bs=4k", &["filename"]),
 ];
 
-/// What a backend that is no blkback says of its disk, and what the error must name.
+/// Disk as a backend that is no blkback describes it, and what the error must name.
 const BACKENDS: [(&str, &str, &[&str]); 4] = [
     ("bad-sectors-0", "sectors 0 sector-size 512 info 0", &["xvda", "sectors", "0"]),
     ("bad-sector-size-3", "sectors 65536 sector-size 3 info 0", &["xvda", "sector-size", "3"]),

@@ -41,13 +41,13 @@ impl Check {
         }
     }
 
-    /// With a guest that its command creates.
+    /// Adds a guest that the check's command creates.
     pub(super) fn with(mut self, guest: Guest) -> Self {
         self.guests.push(guest);
         self
     }
 
-    /// With something that must be true.
+    /// Adds something that must be true.
     pub(super) fn judged(
         mut self,
         name: impl Into<String>,

@@ -1,5 +1,5 @@
-//! What the tool stack does to a running guest: it asks for what the guest cannot do, pauses it,
-//! and takes its disks away. A job goes on as far as it can, and what is said is what is so.
+//! Acts of the tool stack on a running guest: it asks for what the guest cannot do, pauses it, and
+//! takes its disks away. A job goes on as far as it can, and what is said is what is so.
 
 use anyhow::{Context, Result, ensure};
 

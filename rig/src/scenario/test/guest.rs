@@ -1,4 +1,4 @@
-//! What else a guest must do on real Xen: its self-test, both ways into the hypervisor, disks with
+//! Other duties of a guest on real Xen: its self-test, both ways into the hypervisor, disks with
 //! large sectors, and to end when it is asked to.
 
 use anyhow::{Context, Result, ensure};

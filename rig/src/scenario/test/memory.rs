@@ -15,7 +15,7 @@ pub(super) const MACHINE_MIB: u32 = 6144;
 const SIZES_MIB: [u32; 5] = [16, 1024, 4031, 4032, 4096];
 /// Guests' memory in MiB with which they can only say so.
 const TOO_SMALL_MIB: [u32; 2] = [2, 3];
-/// With `memory=16`: buffers of 8 MiB, which fit, and of 16 MiB, which do not.
+/// Job options for `memory=16`: buffers of 8 MiB, which fit, and of 16 MiB, which do not.
 const FITS: &str = "--name=job --rw=write --bs=128k --iodepth=64 --size=16m --verify=crc32c \
                     --filename=/dev/xvda";
 const TOO_LARGE: &str = "--name=job --rw=read --bs=128k --iodepth=128 --filename=/dev/xvda";

@@ -1,6 +1,5 @@
-//! What goes in and comes out beside the disks, when it goes wrong: a file that takes no result, a
-//! console that nobody reads, words of a loader on the command line, a domain that somebody else
-//! destroys.
+//! Input and output beside the disks, when they go wrong: a file that takes no result, a console
+//! that nobody reads, words of a loader on the command line, a domain that somebody else destroys.
 
 use anyhow::{Context, Result, ensure};
 
