@@ -37,7 +37,7 @@ fn put_batch(
     queue.kick(vcpu)
 }
 
-/// Takes completions until there are no more; answers how many reads went well. Counted.
+/// Takes completions until there are no more; returns how many reads went well. Counted.
 #[inline(never)]
 fn take_batch(queue: &mut QueuePair<'_>) -> Result<u32, Broken> {
     let mut done = 0;
@@ -77,7 +77,7 @@ fn work(mode: GrantMode, iodepth: u32) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Runs this program under callgrind; answers the instructions of one read.
+/// Runs this program under callgrind; returns the instructions of one read.
 fn count(mode: GrantMode, iodepth: u32) -> Result<f64, Box<dyn Error>> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])

@@ -16,7 +16,7 @@ pub enum Actor {
     Disk(usize),
 }
 
-/// What an entry does.
+/// Work of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
     /// Lets a peer run.

@@ -15,7 +15,7 @@ pub struct Consoled {
     pub shown: Vec<u8>,
     /// To be typed.
     keys: Vec<u8>,
-    /// It does not look at what is printed.
+    /// The daemon does not look at what is printed.
     pub stopped: bool,
     out_cons: u32,
     in_prod: u32,

@@ -14,7 +14,7 @@ pub const STORE_PORT: Port = Port(1);
 /// See [`STORE_PORT`].
 pub const CONSOLE_PORT: Port = Port(2);
 
-/// What is at the other end of a port.
+/// The other end of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Channel {
     Closed,
@@ -126,7 +126,7 @@ impl Events {
         self.selector = 0;
     }
 
-    /// Whether an upcall is due, which ends a sleep.
+    /// Returns whether an upcall is due, which ends a sleep.
     pub(crate) fn upcall(&self) -> bool {
         self.upcall
     }

@@ -1,5 +1,5 @@
-//! What tests, the soak and the examples begin with: a machine with its disks, the devices that a
-//! guest has connected, and jobs on them.
+//! Fixtures of tests, the soak and the examples: a machine with its disks, the devices that a guest
+//! has connected, and jobs on them.
 
 use drivers::console::Console;
 use fio_job::Job;

@@ -35,7 +35,7 @@ struct Mapping {
     writable: bool,
 }
 
-/// How often an entry is mapped.
+/// Counts of an entry's mappings.
 #[derive(Clone, Copy, Debug, Default)]
 struct Pins {
     all: u32,
@@ -141,7 +141,7 @@ impl Grants {
         entries.filter(|entry| entry.flags.load(Ordering::SeqCst) & GTF_PERMIT_ACCESS != 0).count()
     }
 
-    /// Who can still reach a page: a mapping, or an entry of the table that permits one.
+    /// Returns what can still reach a page: a mapping, or an entry of the table that permits one.
     pub fn reach(&self, memory: &Memory, gfn: Gfn) -> Option<String> {
         if let Some(mapping) = self.mappings.iter().flatten().find(|mapping| mapping.gfn == gfn) {
             return Some(format!("mapped by grant {}", mapping.gref));

@@ -14,7 +14,7 @@ use load::engine;
 
 use crate::hypervisor::ModelXen;
 
-/// How long a guest waits for any completion, in nanoseconds.
+/// Time for which a guest waits for any completion, in nanoseconds.
 const PATIENCE_NS: u64 = 5_000_000_000;
 
 /// A guest after start-up.
@@ -131,7 +131,7 @@ pub fn await_any(
     }
 }
 
-/// As [`await_any`], for who knows the queue.
+/// Waits as [`await_any`] does, for a caller that knows the queue.
 ///
 /// # Errors
 /// [`Broken`].

@@ -14,7 +14,7 @@ use clap::{Args, Parser};
 use model::soak::{Tally, run_seed};
 
 thread_local! {
-    /// What this thread is at, for the panic hook.
+    /// Seed and checked I/Os that this thread is at, for the panic hook.
     static RUNNING: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
 }
 
@@ -33,10 +33,10 @@ struct Soak {
     /// The first seed
     #[arg(long, default_value_t = 0, value_name = "SEED")]
     first: u64,
-    /// How many seeds, from the first on
+    /// Number of seeds, from the first on
     #[arg(long, default_value_t = 1000, value_name = "N")]
     seeds: u64,
-    /// How many checked I/Os each seed makes at least
+    /// Number of checked I/Os that each seed makes at least
     #[arg(long, default_value_t = 10_000, value_name = "N")]
     ios: u64,
     /// Print the tally as JSON, for the run that this is a part of

@@ -15,7 +15,7 @@ use xen_abi::{Gfn, PAGE_SIZE, console, xenstore};
 
 /// Frame number of the first page.
 const FIRST_GFN: u64 = 0x100;
-/// What a page holds while nobody owns it.
+/// Byte that fills a page while nobody owns it.
 const POISON: u8 = 0x5a;
 
 #[repr(C, align(4096))]
@@ -63,7 +63,7 @@ impl Memory {
         }
     }
 
-    /// How many pages there are.
+    /// Returns the number of pages.
     pub fn pages(&self) -> usize {
         self.frames.len()
     }
@@ -140,7 +140,7 @@ impl Memory {
         }
     }
 
-    /// Whether every byte of a page is `byte`.
+    /// Returns whether every byte of a page is `byte`.
     pub fn holds_only(&self, gfn: Gfn, byte: u8) -> bool {
         let mut bytes = [0; PAGE_SIZE];
         self.read(gfn, 0, &mut bytes);
@@ -151,7 +151,7 @@ impl Memory {
         self.write(gfn, 0, &[byte; PAGE_SIZE]);
     }
 
-    /// Where a range inside one page starts.
+    /// Returns a pointer to the start of a range inside one page.
     fn at(&self, gfn: Gfn, offset: usize, len: usize) -> *mut u8 {
         assert!(offset <= PAGE_SIZE && len <= PAGE_SIZE - offset);
         let index = self.index(gfn).expect("a frame that was checked when it was mapped");

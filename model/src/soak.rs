@@ -32,7 +32,7 @@ const QUEUES_MAX: u32 = 4;
 /// Most slots of a queue: four pages of ring, which are found also where many are lost.
 const SLOTS_MAX: u32 = drivers::ring::entries(2);
 
-/// What was done and injected.
+/// Counts of what was done and injected.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Seeds that passed.
@@ -261,7 +261,7 @@ fn check_permitted(xen: &ModelXen, setup: &Setup, quarantined: u64) -> Result<()
     Ok(())
 }
 
-/// Whether an end is one that the lie that was told allows.
+/// Returns an error unless the end is one that the lie that was told allows.
 fn judge(lie: Option<Lie>, mode: GrantMode, end: &Result<(), Failure>) -> Result<(), String> {
     let fine = match (lie, end) {
         (None, end) => end.is_ok(),
@@ -316,7 +316,7 @@ fn draw_lie(rng: &mut fastrand::Rng, queues: u32) -> Lie {
     lies[rng.usize(0..lies.len() - usize::from(queues == 1))]
 }
 
-/// Whether a lie may bring this about.
+/// Returns whether a lie may bring this about.
 fn allows(lie: Lie, mode: GrantMode, failure: &Failure) -> bool {
     let per_request = mode == GrantMode::PerRequest;
     match (lie, failure) {

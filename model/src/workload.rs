@@ -37,9 +37,9 @@ struct Flight {
 /// Random I/O on one disk.
 pub struct Workload {
     rng: fastrand::Rng,
-    /// What the disk should hold.
+    /// Data that the disk should hold.
     pub shadow: Vec<u8>,
-    /// By queue and slot.
+    /// Requests in flight, by queue and slot.
     flights: Vec<Vec<Option<Flight>>>,
     /// Requests that ended well.
     pub done: u64,
@@ -51,8 +51,8 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// For a disk that holds `content`, with requests of `unit` to `max_bytes` bytes; of 16
-    /// requests, some `writes` are writes.
+    /// Makes a workload for a disk that holds `content`, with requests of `unit` to `max_bytes`
+    /// bytes; of 16 requests, some `writes` are writes.
     pub fn new(seed: u64, content: Vec<u8>, unit: u32, max_bytes: u32, writes: u32) -> Self {
         Self {
             rng: fastrand::Rng::with_seed(seed),

@@ -16,7 +16,7 @@ pub const GUEST: DomId = DomId(1);
 /// Pages of the grant table that the guest has address space for, as in the kernel.
 pub const GRANT_FRAMES_ROOM: u32 = 255;
 
-/// How the simulated machine is made.
+/// Properties of the simulated machine.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
     /// Decides everything that is left open below.
@@ -34,7 +34,7 @@ impl Config {
     }
 }
 
-/// What the simulator counts.
+/// Counts that the simulator keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Events brought to the guest.
@@ -61,7 +61,7 @@ pub struct Xen {
     pub agenda: Agenda,
     /// The one source of chance.
     pub rng: fastrand::Rng,
-    /// What was counted.
+    /// Counts so far.
     pub totals: Totals,
     /// The fallible call with this number fails.
     pub fail_call: Option<u64>,
@@ -73,7 +73,8 @@ pub struct Xen {
     pub pauses: Vec<(u64, u64)>,
     /// Calls that the guest made.
     pub calls: u64,
-    /// How long the guest's processor was taken away, in nanoseconds; `None` if nobody is to know.
+    /// Time for which the guest's processor was taken away, in nanoseconds; `None` if nobody is to
+    /// know.
     pub stolen_ns: Option<u64>,
     /// The guest's processor takes so long to deal with a completed request.
     pub completion_ns: u64,
@@ -179,7 +180,7 @@ impl Xen {
         std::mem::take(&mut self.violations)
     }
 
-    /// Whether this fallible call is the one that is to fail.
+    /// Returns whether this fallible call is the one that is to fail.
     pub(crate) fn fails(&mut self) -> bool {
         self.totals.fallible_calls += 1;
         self.fail_call == Some(self.totals.fallible_calls - 1)

@@ -1,4 +1,4 @@
-//! What a backend's nodes say before, during and after a disk is in use: that the tool stack wants
+//! News in a backend's nodes before, during and after a disk is in use: that the tool stack wants
 //! it back, that it is gone, that it will never come.
 
 use std::cell::Cell;

@@ -149,7 +149,7 @@ fn a_stuck_reader_costs_one_patience_for_all_lines() {
     }
 }
 
-/// What is shown is what was written up to the gap, a line that tells its length, and whole lines
+/// A reader is shown what was written up to the gap, a line that tells its length, and whole lines
 /// from there on.
 #[test]
 fn what_a_reader_missed_is_told_when_it_comes_back() {

@@ -1,5 +1,5 @@
-//! What 1,000 reads of 4 KiB cost, counted, for one seed: the figures are exact, and change only
-//! when somebody changes what the drivers do.
+//! Cost of 1,000 reads of 4 KiB, counted, for one seed: the figures are exact, and change only when
+//! somebody changes what the drivers do.
 
 use drivers::Vcpu;
 use drivers::blkfront::{Counters, GrantMode, Operation, Setup};

@@ -16,7 +16,7 @@ use protocols::byte_ring::{Reader, Writer};
 use protocols::ring::{Front, Shared};
 use protocols::{Atomic, Atomics, Native};
 
-/// Where a word is.
+/// Address of a word.
 type Place = usize;
 
 fn place(word: &Delayed) -> Place {
@@ -31,7 +31,7 @@ enum Step {
     Load(Place),
 }
 
-/// What can happen next.
+/// Event that can happen next.
 #[derive(Clone, Copy)]
 enum Way {
     /// The driver makes its next access.
@@ -52,7 +52,7 @@ struct Machine {
     /// Delayed stores of both sides, the oldest first.
     delayed: [VecDeque<(Place, u32)>; 2],
     peer: VecDeque<Step>,
-    /// What the other side's load brought.
+    /// Value that the other side's load brought.
     peer_saw: Option<u32>,
     /// At each fork which way is taken, and how many there are.
     path: Vec<(usize, usize)>,
@@ -74,7 +74,7 @@ impl Machine {
         }
     }
 
-    /// What a side sees: its own delayed stores first. `None` where nobody stored.
+    /// Returns what a side sees: its own delayed stores first. `None` where nobody stored.
     fn look(&self, side: usize, place: Place) -> Option<u32> {
         let own = self.delayed[side].iter().rev().find(|(at, _)| *at == place);
         own.map(|(_, value)| *value).or_else(|| self.memory.get(&place).copied())
@@ -114,7 +114,7 @@ impl Machine {
         }
     }
 
-    /// Goes on to the way that was not tried yet; answers whether there is one.
+    /// Goes on to the way that was not tried yet; returns whether there is one.
     fn next_way(&mut self) -> bool {
         while let Some((taken, count)) = self.path.pop() {
             if taken + 1 < count {
@@ -188,8 +188,8 @@ fn meet(peer: &[Step]) {
     MACHINE.with_borrow_mut(|machine| machine.peer = peer.iter().copied().collect());
 }
 
-/// Tries `act` in all ways. It answers whether the driver saw the other side's store, and the value
-/// of its own that the other side must see if not. Answers the ways in which neither saw the
+/// Tries `act` in all ways. It returns whether the driver saw the other side's store, and the value
+/// of its own that the other side must see if not. Returns the ways in which neither saw the
 /// other's, and how many there are.
 fn try_all(act: &mut dyn FnMut() -> (bool, u32)) -> (usize, usize) {
     let (mut lost, mut ways) = (0, 0);

@@ -18,8 +18,8 @@ use model::{Disk, Guest, ModelXen};
 const SECOND: u64 = 1_000_000_000;
 const SETUP: Setup =
     Setup { grants: GrantMode::Persistent, queues: 1, slots: 32, pages_per_slot: 1 };
-/// What a life does with its disk: reads at random, polls, sleeps between requests, and reads back
-/// what it wrote.
+/// Jobs of a life on its disk: reads at random, polls, sleeps between requests, and reads back what
+/// it wrote.
 const JOBS: [&str; 4] = [
     "rw=randread bs=4k iodepth=4 size=64k filename=xvda",
     "rw=randread bs=4k iodepth=4 size=64k ringmark_poll_us=300 filename=xvda",

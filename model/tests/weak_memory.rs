@@ -133,12 +133,12 @@ word!(
     words::AtomicU64: u64
 );
 
-/// What a run may show, beside that all is well.
+/// Faults that a run may show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     /// Both sides sleep.
     Lost,
-    /// What was read is older than the word that handed it over, or not of one time.
+    /// Data that was read is older than the word that handed it over, or not of one time.
     Stale,
 }
 

@@ -24,14 +24,14 @@ struct Kept {
 /// A page of a request, mapped.
 #[derive(Debug)]
 pub enum Mapped {
-    /// It stays mapped after the request.
+    /// A page that stays mapped after the request.
     Kept {
         /// Its grant.
         gref: u32,
         /// Its frame.
         gfn: Gfn,
     },
-    /// For this request only.
+    /// A page mapped for this request only.
     Once(Handle),
 }
 
@@ -56,7 +56,7 @@ impl Cache {
         self.kept.len()
     }
 
-    /// Whether none is kept.
+    /// Returns whether no grant is kept.
     pub fn is_empty(&self) -> bool {
         self.kept.is_empty()
     }

@@ -1,4 +1,4 @@
-//! What the tool stack plugs in.
+//! Disks as the tool stack plugs them in.
 
 use std::ops::Range;
 
@@ -61,14 +61,15 @@ pub struct Disk {
     pub backend: DomId,
     /// Nodes of the backend with another value, or withheld.
     pub keys: Vec<(&'static str, Option<String>)>,
-    /// When the frontend is in a state, the backend's `state` becomes this text, and nothing else
+    /// States of the frontend in which the backend's `state` becomes this text, and nothing else
     /// happens.
     pub states: Vec<(XenbusState, &'static str)>,
-    /// It unmaps nothing when it closes.
+    /// The backend unmaps nothing when it closes.
     pub clings: bool,
-    /// It sends no events.
+    /// The backend sends no events.
     pub mute: bool,
-    /// It asks for an event so many requests too late, and looks at the ring now and then.
+    /// Number of requests by which the backend asks for an event too late; it looks at the ring now
+    /// and then.
     pub deaf: Option<u32>,
 }
 

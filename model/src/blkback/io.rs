@@ -31,16 +31,16 @@ pub(super) struct Job {
     pub(super) seen_ns: u64,
     due_ns: u64,
     pub(super) pages: SmallVec<[Option<Mapped>; MAX_SEGMENTS]>,
-    /// What the response will say.
+    /// Status that the response will have.
     pub(super) status: i16,
-    /// It was answered before its time.
+    /// The job was answered before its time.
     pub(super) answered: bool,
     /// Its data is being copied, its pages are pinned.
     copying: bool,
 }
 
 impl Job {
-    /// Whether its data has still to be copied.
+    /// Returns whether its data has still to be copied.
     pub(super) fn is_to_copy(&self) -> bool {
         self.status == RSP_OKAY && self.request.has_data() && !self.copying
     }
@@ -59,7 +59,7 @@ pub(super) struct Link {
     pub(super) port: Port,
     pub(super) cache: Cache,
     pub(super) jobs: Vec<Job>,
-    /// By slot, the ids of its last request but one and of its last.
+    /// The ids of a slot's last request but one and of its last, by slot.
     pub(super) ids: Vec<[u64; 2]>,
     /// Jobs that will never be answered.
     pub(super) stuck: Vec<Job>,
@@ -251,7 +251,7 @@ impl Link {
 }
 
 impl Medium<'_> {
-    /// What an honest backend finds wrong with a request, as a status.
+    /// Checks a request as an honest backend does; returns what is wrong with it, as a status.
     fn check(&mut self, xen: &mut Xen, request: &Request) -> i16 {
         let padded = request.padded || request.segments.iter().any(|segment| segment.pad != 0);
         if padded || request.handle != self.disk.vdev as u16 {

@@ -12,7 +12,7 @@ use super::request::Request;
 use super::ring::{RawResponse, response};
 use crate::xen::Xen;
 
-/// What a backend does instead of what it should.
+/// Wrong behaviour of a backend, in place of what it should do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lie {
     /// Answers for a slot that does not exist (B1).
@@ -31,7 +31,7 @@ pub enum Lie {
     Operation(u8),
     /// Answers with this status and does nothing (B6, B7).
     Status(i16),
-    /// As [`Status`](Self::Status), for flushes alone (B7, B8).
+    /// Answers flushes alone as [`Status`](Self::Status) does (B7, B8).
     FlushStatus(i16),
     /// Claims so many more responses than it gave, modulo 2^32 (B9, B10, B11).
     ProdAhead(u32),
@@ -67,11 +67,11 @@ pub enum Lie {
     Snoop,
 }
 
-/// When to lie, and how often it was done.
+/// A lie, how often to tell it, and how often it was told.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Mischief {
     lie: Option<Lie>,
-    /// Of 16 responses, so many are lies.
+    /// Lies in 16 responses.
     chance: u32,
     /// Lies told so far.
     pub told: u64,
@@ -88,7 +88,7 @@ impl Mischief {
         Self { lie: Some(lie), chance, told: 0 }
     }
 
-    /// Whether this is a time to lie.
+    /// Returns the lie to tell now, if this is a time to lie.
     pub(super) fn choose(&mut self, xen: &mut Xen, job: &Job) -> Option<Lie> {
         let lie = self.lie.filter(|lie| !job.answered && lie.fits(&job.request))?;
         (xen.rng.u32(0..16) < self.chance).then(|| {
@@ -131,7 +131,7 @@ impl Lie {
         }
     }
 
-    /// Whether the lie makes a difference to this request.
+    /// Returns whether the lie makes a difference to this request.
     fn fits(self, request: &Request) -> bool {
         let operation = request.operation;
         match self {
@@ -223,7 +223,7 @@ impl Lie {
         raw
     }
 
-    /// What this lie does with a job's data.
+    /// Moves a job's data in the way of this lie.
     fn move_data(self, link: &mut Link, xen: &mut Xen, medium: &mut Medium<'_>, job: &mut Job) {
         match self {
             Self::Lost | Self::Status(_) | Self::FlushStatus(_) => {

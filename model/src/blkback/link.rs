@@ -1,4 +1,4 @@
-//! How blkback connects to the frontend's rings, and lets them go.
+//! Connection of blkback to the frontend's rings, and its end.
 
 use std::rc::Rc;
 
@@ -13,7 +13,7 @@ use crate::agenda::Actor;
 use crate::xen::Xen;
 use crate::xenstored::Xenstored;
 
-/// What a frontend wrote to xenstore for the backend of a disk.
+/// Nodes that a frontend wrote to xenstore for the backend of a disk.
 pub(super) struct Frontend<'a> {
     pub(super) directory: &'a str,
     pub(super) store: &'a Xenstored,
@@ -41,7 +41,7 @@ impl Frontend<'_> {
         Ok(links)
     }
 
-    /// Where each ring's nodes are, below the frontend's directory; never in both places.
+    /// Returns the directories of the rings' nodes, below the frontend's; never in both places.
     fn ring_directories(&self) -> Result<Vec<String>, &'static str> {
         let has = |key| !self.key(key).is_empty();
         let at_top = has("ring-ref") || has("event-channel");

@@ -35,19 +35,19 @@ pub use stats::Stats;
 /// The backend of one disk.
 pub struct Blkback {
     index: usize,
-    /// What was plugged in; a change takes effect with the next request or connect.
+    /// The disk that was plugged in; a change takes effect with the next request or connect.
     pub disk: Disk,
-    /// What is on the disk.
+    /// Contents of the disk.
     pub data: Vec<u8>,
-    /// What was counted.
+    /// Counts so far.
     pub stats: Stats,
     /// The lies that it tells.
     pub mischief: Mischief,
-    /// What [`Lie::Snoop`] found.
+    /// Bytes that [`Lie::Snoop`] found.
     pub loot: Vec<u8>,
     /// The requests that it answered and told no lie of, in that order, if the disk is traced.
     pub served: Vec<Served>,
-    /// What is on a disk that is sparse.
+    /// Contents of a disk that is sparse.
     pub sectors: BTreeMap<u64, [u8; SECTOR_SIZE as usize]>,
     servers: Servers,
     state: XenbusState,
@@ -118,7 +118,7 @@ impl Blkback {
         &self.backend
     }
 
-    /// What the backend's `state` says.
+    /// Returns the state that the backend's `state` node gives.
     pub fn state(&self) -> XenbusState {
         self.state
     }
@@ -133,7 +133,7 @@ impl Blkback {
         self.links.iter().flat_map(|link| link.cache.frames(xen)).collect()
     }
 
-    /// Whether persistent grants were agreed on.
+    /// Returns whether persistent grants were agreed on.
     pub fn is_persistent(&self, store: &Xenstored) -> bool {
         self.frontend_in(store).is_persistent()
     }

@@ -13,17 +13,17 @@ pub const ENTRY: usize = size_of::<blkif::Request>();
 /// A request of any kind.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// What is to be done; of an indirect request, the inner operation.
+    /// The operation; of an indirect request, the inner one.
     pub operation: u8,
     /// Echoed in the response.
     pub id: u64,
     /// The disk, as the frontend numbers it.
     pub handle: u16,
-    /// Where, in units of 512 bytes.
+    /// First sector, in units of 512 bytes.
     pub sector_number: u64,
     /// Pages of data. Of an indirect request there are none before its pages have been read.
     pub segments: SmallVec<[Segment; MAX_SEGMENTS]>,
-    /// What only some kinds have.
+    /// The kind, with what only that kind has.
     pub kind: Kind,
     /// Some field that is not used is not 0.
     pub padded: bool,
@@ -41,7 +41,7 @@ pub enum Kind {
     Indirect {
         /// `nr_segments`.
         count: usize,
-        /// Where.
+        /// Pages that hold the segments.
         grefs: [u32; MAX_INDIRECT_PAGES],
     },
     /// Sectors to give up.
@@ -85,7 +85,7 @@ impl Request {
         request
     }
 
-    /// Whether it moves data.
+    /// Returns whether it moves data.
     pub fn has_data(&self) -> bool {
         matches!(self.operation, blkif::OP_READ | blkif::OP_WRITE)
     }

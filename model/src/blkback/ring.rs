@@ -27,7 +27,7 @@ pub struct BackRing {
     req_cons: u32,
     /// Responses put so far.
     pub rsp_prod_pvt: u32,
-    /// What we wrote over the frontend's `req_prod`.
+    /// Value that we wrote over the frontend's `req_prod`.
     noise: Option<u32>,
 }
 
@@ -57,7 +57,7 @@ impl BackRing {
         }
     }
 
-    /// How many requests it holds.
+    /// Returns the number of requests that the ring holds.
     pub fn entries(&self) -> u32 {
         self.entries
     }
@@ -70,7 +70,8 @@ impl BackRing {
         self.memory.word(self.gfns[0], offset).store(value, Ordering::SeqCst);
     }
 
-    /// Where an entry of so many bytes lies: parts of pages, and which of the bytes go there.
+    /// Returns the places of an entry of `len` bytes: parts of pages, and which of the bytes go
+    /// there.
     fn places(&self, index: u32, len: usize) -> impl Iterator<Item = (Gfn, usize, Range<usize>)> {
         let start = size_of::<SringHeader>() + (index % self.entries) as usize * ENTRY;
         let first = len.min(PAGE_SIZE - start % PAGE_SIZE);

@@ -1,5 +1,5 @@
-//! How long a disk takes for its requests: servers that take them in the order in which they came,
-//! laws of their times, and stalls in which nobody works.
+//! Times that a disk takes for its requests: servers that take them in the order in which they
+//! came, laws of their times, and stalls in which nobody works.
 
 use std::ops::Range;
 
@@ -8,29 +8,29 @@ use std::ops::Range;
 pub struct Service {
     /// Requests that are served at once, at least 1; the others wait.
     pub servers: usize,
-    /// How long a server takes for one.
+    /// Time that a server takes for one.
     pub law: Law,
-    /// When nobody works.
+    /// Times in which nobody works.
     pub stalls: Option<Stalls>,
 }
 
-/// How long a server takes, in nanoseconds.
+/// Law of the time that a server takes, in nanoseconds.
 #[derive(Clone, Debug)]
 pub enum Law {
     /// Always the same.
     Fixed(u64),
     /// Any of these.
     Uniform(Range<u64>),
-    /// With this mean, without memory.
+    /// Exponential with this mean, without memory.
     Exponential(u64),
 }
 
 /// Times in which no server works, in nanoseconds of system time.
 #[derive(Clone, Copy, Debug)]
 pub struct Stalls {
-    /// When the first begins.
+    /// Time at which the first begins.
     pub first_ns: u64,
-    /// How long each is.
+    /// Length of each.
     pub length_ns: u64,
     /// From the start of one to the start of the next, more than their length; `None` if there is
     /// one only.
@@ -42,14 +42,14 @@ pub struct Stalls {
 pub struct Served {
     /// The number of its ring.
     pub ring: usize,
-    /// When the backend saw that it had been put.
+    /// Time at which the backend saw that it had been put.
     pub seen_ns: u64,
-    /// When the response could be seen.
+    /// Time at which the response could be seen.
     pub answered_ns: u64,
 }
 
 impl Service {
-    /// So many servers with this law, and no stalls.
+    /// Makes a service of so many servers with this law, and no stalls.
     pub fn new(servers: usize, law: Law) -> Self {
         Self { servers, law, stalls: None }
     }
@@ -67,7 +67,7 @@ impl Service {
         }
     }
 
-    /// When work that begins at `start_ns` and takes `work_ns` is done.
+    /// Returns the time at which work that begins at `start_ns` and takes `work_ns` is done.
     fn done_ns(&self, start_ns: u64, work_ns: u64) -> u64 {
         let (mut at_ns, mut left_ns) = (start_ns, work_ns);
         let Some(stalls) = self.stalls else { return at_ns + left_ns };
@@ -100,7 +100,7 @@ impl Stalls {
     }
 }
 
-/// When each of a disk's servers has nothing to do any more.
+/// Times from which each of a disk's servers has nothing to do any more, in nanoseconds.
 #[derive(Debug, Default)]
 pub(super) struct Servers(Vec<u64>);
 

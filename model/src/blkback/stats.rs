@@ -11,7 +11,7 @@ pub struct Stats {
     pub flushes: u64,
     /// Discards done.
     pub discards: u64,
-    /// Those among them of which nothing may be found again.
+    /// Discards among them of which nothing may be found again.
     pub secure_discards: u64,
     /// Requests that were refused.
     pub rejected: u64,

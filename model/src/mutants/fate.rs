@@ -1,4 +1,4 @@
-//! What became of a mutant.
+//! Fate of a mutant.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ pub(super) enum Fate {
         suite: String,
     },
     Survived,
-    /// It is no Rust; what the compiler said.
+    /// The mutant is no Rust; the compiler's message.
     Unbuilt(String),
 }
 

@@ -26,7 +26,7 @@ pub(super) struct Mutant {
     pub(super) name: String,
     /// The source file, from the root of the workspace on.
     pub(super) file: String,
-    /// What is to be tried before all suites.
+    /// Trials to run before all suites.
     pub(super) first: Vec<Trial>,
     pub(super) breaks: String,
     text: String,
@@ -57,7 +57,7 @@ impl Trial {
 }
 
 impl fmt::Display for Trial {
-    /// As `cargo test` is told.
+    /// Writes the trial as `cargo test` is told it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.filter {
             Some(filter) => write!(f, "{} -- {filter}", self.suite),

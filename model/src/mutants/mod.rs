@@ -21,7 +21,7 @@ use list::{Mutant, Trial};
 use suites::{End, UNBROKEN_LIMIT};
 use tree::Tree;
 
-/// What was asked for.
+/// Options of the command.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Only mutants with this in their name; may be given several times
@@ -66,7 +66,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What there is to run, and how long it may take; the fastest first.
+/// Trials to run, and the time that each may take; the fastest first.
 struct Limits(Vec<(Trial, Duration)>);
 
 impl Limits {

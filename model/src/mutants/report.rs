@@ -1,4 +1,4 @@
-//! What is printed at the end.
+//! Report that is printed at the end.
 
 use std::collections::BTreeMap;
 

@@ -22,13 +22,13 @@ const BOUNDED: &str = "ulimit -v 8388608 && exec \"$0\" \"$@\"";
 /// A test program.
 #[derive(Clone, Debug)]
 pub(super) struct Suite {
-    /// What to tell `cargo test` to run it.
+    /// Arguments with which `cargo test` runs it.
     pub(super) name: String,
     directory: PathBuf,
     executable: PathBuf,
 }
 
-/// What came of running one.
+/// Outcome of running a suite.
 #[derive(Debug)]
 pub(super) enum End {
     Passed,
@@ -38,7 +38,7 @@ pub(super) enum End {
     Hung,
 }
 
-/// What cargo says of each thing that it built.
+/// Cargo's message about a thing that it built.
 #[derive(Deserialize)]
 struct Message {
     manifest_path: Option<String>,
@@ -52,7 +52,7 @@ struct Target {
     name: String,
 }
 
-/// What to tell `cargo test` so that it builds all suites.
+/// Arguments with which `cargo test` builds all suites.
 pub(super) const ALL: &str = "-p xen-abi -p boot-info -p protocols -p drivers -p fs-tools \
      -p guest-protocol -p fio-job -p results -p load -p model --lib --test *";
 
@@ -152,10 +152,10 @@ fn failed_test(line: &str) -> Option<&str> {
     Some(line.strip_prefix("test ")?.strip_suffix("FAILED")?.trim_end_matches([' ', '.']).trim())
 }
 
-/// How long a trial may take that took `unbroken` without any mutant.
+/// Returns the time that a trial may take that took `unbroken` without any mutant.
 pub(super) fn limit(unbroken: Duration) -> Duration {
     Duration::from_secs(5) + 4 * unbroken
 }
 
-/// How long one of the unbroken tree may take.
+/// Time that a trial of the unbroken tree may take.
 pub(super) const UNBROKEN_LIMIT: Duration = Duration::from_secs(600);

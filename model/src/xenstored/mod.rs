@@ -52,9 +52,9 @@ pub struct Xenstored {
     transactions: Transactions,
     watches: Vec<Watch>,
     to_wake: Vec<Actor>,
-    /// How many commits in 16 meet a conflict, which the tool stack really makes.
+    /// Commits in 16 that meet a conflict, which the tool stack really makes.
     pub contention: u32,
-    /// It takes no requests.
+    /// The server takes no requests.
     pub is_stopped: bool,
     /// A server that lies.
     pub forger: Option<Forger>,

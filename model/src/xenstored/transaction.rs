@@ -22,7 +22,7 @@ pub struct Transaction {
     changes: Vec<Change>,
 }
 
-/// Those that are open.
+/// Transactions that are open.
 #[derive(Debug, Default)]
 pub struct Transactions {
     open: BTreeMap<u32, Transaction>,
@@ -72,7 +72,7 @@ impl Transaction {
         self.touched.iter().map(String::as_str)
     }
 
-    /// Whether it may be committed to `tree`.
+    /// Returns an error unless the transaction may be committed to `tree`.
     pub(super) fn check(&self, tree: &Tree) -> Result<(), Refusal> {
         let unchanged = |path: &String| tree.generation(path) == self.base.generation(path);
         if self.touched.iter().all(unchanged) { Ok(()) } else { Err(EAGAIN) }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use xen_abi::DomId;
 
-/// What xenstored answers instead of doing it: the name of an errno.
+/// Error that xenstored returns instead of doing what was asked: the name of an errno.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal(pub &'static str);
 
@@ -23,7 +23,7 @@ pub const E2BIG: Refusal = Refusal("E2BIG");
 /// Such a watch stands already.
 pub const EEXIST: Refusal = Refusal("EEXIST");
 
-/// Who may do what with a node. Domain 0 may do everything.
+/// Permissions of a node. Domain 0 may do everything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Perms {
     owner: DomId,
@@ -31,12 +31,12 @@ pub struct Perms {
 }
 
 impl Perms {
-    /// For one domain alone.
+    /// Returns permissions for one domain alone.
     pub fn owned_by(owner: DomId) -> Self {
         Self { owner, readers: Vec::new() }
     }
 
-    /// As [`owned_by`](Self::owned_by), and `reader` may read.
+    /// Returns permissions as [`owned_by`](Self::owned_by) does, and `reader` may read.
     pub fn readable_by(owner: DomId, reader: DomId) -> Self {
         Self { owner, readers: vec![reader] }
     }
@@ -199,7 +199,7 @@ fn ancestors(path: &str) -> impl Iterator<Item = &str> {
     slashes.map(|(at, _)| if at == 0 { "/" } else { &path[..at] })
 }
 
-/// Whether `path` is `top` or below it.
+/// Returns whether `path` is `top` or below it.
 pub fn is_at_or_below(path: &str, top: &str) -> bool {
     let rest = path.strip_prefix(top);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || top == "/")

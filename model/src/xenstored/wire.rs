@@ -22,7 +22,7 @@ pub struct Wire {
     output: VecDeque<u8>,
     req_cons: u32,
     rsp_prod: u32,
-    /// What was written over the guest's indices.
+    /// Values written over the guest's indices.
     noise: Option<Noise>,
     /// Bytes that go out at once, at most.
     pub piece_max: usize,
@@ -83,7 +83,7 @@ impl Wire {
         self.noise.filter(|noise| noise.value == there).map_or(there, |noise| noise.rsp_cons)
     }
 
-    /// Whether a turn would move bytes: output that finds room, or else requests.
+    /// Returns whether a turn would move bytes: output that finds room, or else requests.
     pub(super) fn has_work(&self, ring: &Interface) -> bool {
         if self.output.is_empty() {
             let waiting = self.req_prod(ring).wrapping_sub(self.req_cons) as usize;

@@ -26,7 +26,7 @@ enum Must {
     Error,
     /// One request or one call fails; the rest goes on.
     Fail,
-    /// It makes no difference.
+    /// The fault makes no difference.
     Ignore,
     /// A wait, with a bound.
     Wait,

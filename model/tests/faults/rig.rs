@@ -1,4 +1,4 @@
-//! What the classes share: a guest with one disk, and the ways in which a fault may end.
+//! Parts that the classes share: a guest with one disk, and the ways in which a fault may end.
 
 use boot_info::memory_map::Range;
 use boot_info::special_page::{self, Absent};

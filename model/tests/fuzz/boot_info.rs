@@ -10,7 +10,7 @@ use ::boot_info::memory_map::{self, ENTRIES_MAX, MAPPED_END, Range};
 use ::boot_info::start_info::{BootError, COMMAND_LINE_MAX, Loaded, MODULES_MAX};
 use ::boot_info::start_info::{PhysicalMemory, Unreadable};
 
-/// Where the parts of the valid image are.
+/// Offsets of the parts of the valid image, and its size, in bytes.
 const INFO: usize = 0;
 const MODULES: usize = 0x100;
 const MAP: usize = 0x200;
@@ -19,7 +19,7 @@ const SIZE: usize = 0x2400;
 /// Reads of a whole start_info at its limits.
 const READS_MAX: usize = 2 + MODULES_MAX + ENTRIES_MAX + COMMAND_LINE_MAX + 1;
 const HOLE_ALIGN: u64 = 2 << 20;
-/// Where holes are looked for, in this order: half-open ranges.
+/// Windows in which holes are looked for, in this order: half-open ranges.
 const WINDOWS: [(u64, u64); 2] = [(HOLE_ALIGN, 0xfc00_0000), (0xfd00_0000, 0xfec0_0000)];
 
 /// Memory from address 0 on, that counts how often it is read.
@@ -154,7 +154,8 @@ fn no_more_than_given(map: &[MemmapEntry], reserved: &[Range], given_pages: u64)
     }
 }
 
-/// As found by trying every place where a hole can begin, in the first window that has one.
+/// Compares the hole with one found by trying every place where a hole can begin, in the first
+/// window that has one.
 fn hole_is_the_lowest(map: &[MemmapEntry], size: u64) {
     let entries: Vec<(u64, u64)> = map
         .iter()
@@ -173,7 +174,7 @@ fn hole_is_the_lowest(map: &[MemmapEntry], size: u64) {
     assert_eq!(memory_map::hole(map, size), expected, "{size:#x} bytes in {entries:#x?}");
 }
 
-/// Of a map that goes on beyond what was read, nothing is used.
+/// Checks that nothing is used of a map that goes on beyond what was read.
 fn nothing_is_free(map: &[MemmapEntry], reserved: &[Range], hole_bytes: u64) {
     assert!(memory_map::usable(map, reserved).is_empty());
     assert_eq!(memory_map::hole(map, hole_bytes), None);

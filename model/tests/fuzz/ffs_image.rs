@@ -17,7 +17,7 @@ use newfs::tables;
 use newfs::{Contents, Format, Image as Made, Node, UFS1_AT, check_hash};
 
 const CHANGES_MAX: usize = 6;
-/// What a walk looks at, at most.
+/// Limits of what a walk looks at.
 const INODES_MAX: usize = 64;
 const ENTRIES_MAX: usize = 256;
 const EXTENTS_MAX: usize = 16;
@@ -67,7 +67,7 @@ struct Base {
     disk: Vec<u8>,
     big_endian: bool,
     spots: Vec<Spot>,
-    /// Where the volume begins, and the volume as it was made, for its check hashes.
+    /// Start of the volume, and the volume as it was made, for its check hashes.
     start: usize,
     made: Made,
 }
@@ -111,7 +111,7 @@ impl Base {
         Self { disk, big_endian: format.big_endian, spots, start, made }
     }
 
-    /// With files of every level as snapshots: what they have no pointers for is live.
+    /// Marks files of every level as snapshots: what they have no pointers for is live.
     fn with_snapshots(mut self) -> Self {
         let flags = if self.made.format.version == 1 { dinode1::FLAGS } else { dinode2::FLAGS };
         for path in ["/b", "/single", "/double", "/triple"] {
@@ -279,7 +279,7 @@ impl Drop for Changed<'_> {
     }
 }
 
-/// What is kept from one case to the next.
+/// State that is kept from one case to the next.
 struct Bench {
     bases: Vec<Base>,
     scratch: Vec<u8>,

@@ -64,7 +64,7 @@ struct Case {
     queues: u32,
     keys: Vec<(&'static str, Option<String>)>,
     states: Vec<(XenbusState, &'static str)>,
-    /// Of the frontend's directory, as the tool stack writes it.
+    /// Nodes of the frontend's directory, as the tool stack writes it.
     frontend: Vec<(&'static str, Option<String>)>,
 }
 
@@ -145,7 +145,7 @@ pub fn target(data: &[u8]) -> &'static str {
     outcome
 }
 
-/// What the rest of the guest may build upon.
+/// Checks what the rest of the guest may build upon.
 fn is_sane(info: &DiskInfo) {
     let unit = info.logical_sector_bytes;
     assert!(unit.is_power_of_two() && (512..=4096).contains(&unit), "{info:?}");

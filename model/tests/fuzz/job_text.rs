@@ -62,7 +62,7 @@ const OPTIONS: [(&str, &[&str]); 52] = [
     ("ringmark_queues", &["1", "2", "32"]),
 ];
 
-/// What command lines are made of.
+/// Words that command lines are made of.
 pub const WORDS: &[&str] = &[
     " --name=",
     " name=global ",

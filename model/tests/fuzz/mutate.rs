@@ -1,4 +1,4 @@
-//! Where inputs come from: random bytes, and corpus files with random edits.
+//! Sources of inputs: random bytes, and corpus files with random edits.
 
 use std::fmt;
 
@@ -28,7 +28,7 @@ enum Edit {
     Remove,
     Word(&'static str),
     Cut,
-    /// What stands here comes once more, from there on.
+    /// Bytes that stand here come once more, from there on.
     Repeat(Index),
 }
 

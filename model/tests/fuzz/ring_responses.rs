@@ -1,7 +1,7 @@
 //! Target: responses and `rsp_prod` of any value, against a queue pair with requests in flight.
 //!
 //! After the handshake the backend hears of nothing; the target maps pages and writes to the ring
-//! in its place. What `poll` answers is compared with what stands in the ring at that moment.
+//! in its place. What `poll` returns is compared with what stands in the ring at that moment.
 
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -22,7 +22,7 @@ use crate::draw::{number, seldom, several};
 
 const SECTORS: u64 = 64;
 const SLOTS: u32 = 8;
-/// Of the ring's page (io/ring.h): indices, the first entry, and the size of an entry.
+/// Layout of the ring's page (io/ring.h): indices, the first entry, and the size of an entry.
 const REQ_PROD: usize = 0;
 const REQ_EVENT: usize = 4;
 const RSP_PROD: usize = 8;
@@ -54,9 +54,9 @@ enum Step {
 
 /// The id of a response.
 enum Id {
-    /// Of the request in flight with this number, whatever slot it has.
+    /// The id of the request in flight with this number, whatever slot it has.
     InFlight(usize),
-    /// As that, with some bits flipped.
+    /// The id of such a request, with some bits flipped.
     Near(usize, u64),
     Any(u64),
 }
@@ -184,7 +184,7 @@ impl Backend {
         self.memory.write(self.ring, at + 10, &status.to_le_bytes());
     }
 
-    /// As long as there are more requests than responses.
+    /// Answers a request, as long as there are more requests than responses.
     fn answer(&self, n: usize, status: i16) {
         let ahead = self.rsp_prod().wrapping_sub(self.taken);
         if ahead < self.published.wrapping_sub(self.taken) {

@@ -19,10 +19,10 @@ use crate::draw::{bytes, number, several};
 const REQUEST_MAX_NS: u64 = 10_100_000_000;
 /// A transaction of three requests: 16 tries, with pauses that double from 1 ms.
 const TRANSACTION_MAX_NS: u64 = 16 * 3 * REQUEST_MAX_NS + (1 << 16) * 1_000_000;
-/// How long the client waits for a watch.
+/// Time for which the client waits for a watch.
 const PATIENCE_NS: u64 = 1_000_000_000;
 
-/// What the client does.
+/// Call that the client makes.
 #[derive(Clone, Copy, Debug)]
 enum Act {
     Read,
@@ -52,7 +52,7 @@ const ACTS: [Act; 11] = [
     Act::WaitFired,
 ];
 
-/// What the server makes of one reply.
+/// Forgery that the server makes of one reply.
 enum Forgery {
     Honest,
     Silent,

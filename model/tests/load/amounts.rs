@@ -1,4 +1,4 @@
-//! How much a job does: clones, loops and counted I/Os.
+//! Amount of work in a job: clones, loops and counted I/Os.
 
 use model::Disk;
 

@@ -21,7 +21,7 @@ fn run(xen: &ModelXen, command_line: &str, count: u32) -> Outcome {
     run_and_see(xen, command_line, count, &mut |_| {})
 }
 
-/// As [`run`], and calls `tick` about once in a second of simulated time.
+/// Runs jobs as [`run`] does, and calls `tick` about once in a second of simulated time.
 fn run_and_see(
     xen: &ModelXen,
     command_line: &str,

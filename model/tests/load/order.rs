@@ -1,4 +1,4 @@
-//! Where a job's I/Os go, and what they write, as the disk shows it afterwards.
+//! Places of a job's I/Os, and the data that they write, as the disk shows it afterwards.
 
 use load::engine::RunError;
 use model::{Disk, ModelXen};

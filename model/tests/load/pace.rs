@@ -1,4 +1,5 @@
-//! When a job's I/Os are put: delays, rates, pauses, batches, flushes; and what a failure ends.
+//! Times at which a job's I/Os are put: delays, rates, pauses, batches, flushes; and what a failure
+//! ends.
 
 use drivers::Vcpu;
 use load::engine::{Outcome, RunError};

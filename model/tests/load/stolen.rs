@@ -5,7 +5,7 @@ use results::{JobResult, Stolen};
 
 use crate::{ok, one_disk, run_and_see};
 
-/// What is stolen in all of these tests, in nanoseconds.
+/// Time stolen in all of these tests, in nanoseconds.
 const PAUSE_NS: u64 = 5_000_000_007;
 
 /// The results of jobs of which the guest is paused when `after_ns` have passed, once.

@@ -1,7 +1,7 @@
-//! Who uses whom among the files of a crate: an arrow from file A to file B for each item that is
-//! defined in B and named in A, however many modules hand the name on. A `pub use` that only hands
-//! on draws none, and neither do `mod name;` and tests. A type whose functions are spread over
-//! files below its own is one thing: between these files it draws none either.
+//! Uses among the files of a crate: an arrow from file A to file B for each item that is defined in
+//! B and named in A, however many modules hand the name on. A `pub use` that only hands on draws
+//! none, and neither do `mod name;` and tests. A type whose functions are spread over files below
+//! its own is one thing: between these files it draws none either.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,7 +70,7 @@ struct Uses<'a> {
     modules: &'a Modules<'a>,
     methods: &'a Methods,
     module: Id,
-    /// What `Self` is.
+    /// Definition of `Self`.
     owner: Option<Definition>,
     arrows: &'a mut Arrows,
 }

@@ -8,9 +8,9 @@ use crate::tree::{packages, text};
 struct Place {
     name: &'static str,
     uses: &'static [&'static str],
-    /// For its tests, examples and benchmarks.
+    /// Crates that its tests, examples and benchmarks use.
     dev: &'static [&'static str],
-    /// For its build script.
+    /// Crates that its build script uses.
     build: &'static [&'static str],
 }
 

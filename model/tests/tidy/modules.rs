@@ -33,7 +33,7 @@ struct Module<'a> {
 enum Meaning {
     Item,
     Module(Id),
-    /// What a `use` takes from elsewhere.
+    /// Path that a `use` takes from elsewhere.
     Path(Vec<String>),
 }
 

@@ -1,4 +1,5 @@
-//! What the rules ask of Rust's syntax: parsed files, what is a test's, the paths of a `use`.
+//! Parts of Rust's syntax that the rules ask for: parsed files, what is a test's, the paths of a
+//! `use`.
 
 use std::collections::BTreeMap;
 

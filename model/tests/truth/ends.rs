@@ -1,4 +1,4 @@
-//! When a job's time ends, on which all its rates depend.
+//! End of a job's time, on which all its rates depend.
 
 use model::Disk;
 use model::blkback::{Lie, Mischief};

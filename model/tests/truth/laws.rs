@@ -1,5 +1,5 @@
-//! What holds of every run: no latency is below the backend's own, nothing is counted that was not
-//! done, and no more is in flight than the iodepth (Little's law).
+//! Laws that hold of every run: no latency is below the backend's own, nothing is counted that was
+//! not done, and no more is in flight than the iodepth (Little's law).
 
 use model::blkback::service::{Law, Served, Service, Stalls};
 use model::{Config, Disk, ModelXen};
@@ -16,7 +16,7 @@ struct Plan {
     disks: u32,
     queues: u32,
     iodepth: u32,
-    /// What a completion costs the guest's processor.
+    /// Time that a completion takes of the guest's processor, in nanoseconds.
     completion_ns: u64,
     prompt: bool,
     service: Service,

@@ -1,5 +1,5 @@
-//! Whether the figures are true: against what is asked for, what theory says, and what the backend
-//! saw of each request.
+//! Truth of the figures: against what is asked for, what theory says, and what the backend saw of
+//! each request.
 
 use load::engine::{Control, Outcome};
 use model::fixture::{Machine, XVDA, connect, run_jobs, vdev};

@@ -1,4 +1,4 @@
-//! What a ramp adds to the figures: nothing.
+//! Effect of a ramp on the figures: none.
 
 use model::Disk;
 use results::JobResult;

@@ -1,4 +1,4 @@
-//! What is told of the course of a job: means over windows, of a disk that stalls, and of groups.
+//! Course of a job as it is told: means over windows, of a disk that stalls, and of groups.
 
 use model::blkback::service::{Law, Service, Stalls};
 use model::{Disk, ModelXen};
