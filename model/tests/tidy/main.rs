@@ -3,6 +3,7 @@
 mod arrows;
 mod circles;
 mod crates;
+mod docs;
 mod homes;
 mod modules;
 mod sizes;
