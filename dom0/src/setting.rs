@@ -118,7 +118,7 @@ mod tests {
             ("extra=\"hold\\x20\"", "it contains jobs"),
             ("extra=[\"bs=4k\",\n\"hold\"]", "it contains jobs"),
             ("extra=7", "it contains jobs"),
-            ("extra=\"mode=x\"", "mode= is none of"),
+            ("extra=\"mode=x\"", "mode= must be"),
         ] {
             let error = parse(text).unwrap_err();
             assert!(error.contains(expected), "{text}: {error}");

@@ -9,19 +9,19 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// The most sizes of one direction, as in fio.
+/// Most sizes of one direction, as in fio.
 const SIZES_MAX: usize = 64;
 
-/// A size, and how often it comes.
+/// Block size, and its share of the I/Os.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
-    /// Like a `bs=`.
+    /// Size in bytes, with the limits of `bs=`.
     pub bytes: u32,
-    /// Of the I/Os of its direction; those of a direction add up to 100.
+    /// Share of the I/Os of its direction, in per cent; the shares of a direction add up to 100.
     pub percent: u8,
 }
 
-/// The sizes of a job's I/Os, never all the same.
+/// Sizes of a job's I/Os, never all the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockMix {
     read: Vec<Share>,
@@ -29,7 +29,7 @@ pub struct BlockMix {
 }
 
 impl BlockMix {
-    /// The sizes of one direction; never empty.
+    /// Returns the sizes of one direction; never empty.
     pub fn of(&self, direction: Direction) -> &[Share] {
         match direction {
             Direction::Read => &self.read,
@@ -37,7 +37,7 @@ impl BlockMix {
         }
     }
 
-    /// The smallest size of one direction: its I/Os start at multiples of it.
+    /// Returns the smallest size of one direction: its I/Os start at multiples of it.
     pub fn min_bytes(&self, direction: Direction) -> u32 {
         self.of(direction).iter().map(|share| share.bytes).min().unwrap_or(SECTOR_BYTES)
     }
@@ -46,14 +46,14 @@ impl BlockMix {
         self.read.iter().chain(&self.write).map(|share| share.bytes)
     }
 
-    /// The largest size.
+    /// Returns the largest size, in bytes.
     pub fn max_bytes(&self) -> u32 {
         self.all().max().unwrap_or(SECTOR_BYTES)
     }
 
-    /// The greatest size that divides all: that of the region's blocks.
+    /// Returns the largest size that divides all sizes, in bytes: the block of the region.
     pub fn unit_bytes(&self) -> u32 {
-        // Euclid's. Sizes are not 0, so neither is what divides them.
+        // Euclid's algorithm. No size is 0, so no divisor is 0.
         let divisor = |a: u32, b: u32| {
             let (mut a, mut b) = (a, b);
             while b != 0 {
@@ -64,19 +64,19 @@ impl BlockMix {
         self.all().fold(0, divisor).max(SECTOR_BYTES)
     }
 
-    /// Whether a direction has several sizes.
+    /// Returns whether a direction has several sizes.
     pub(crate) fn is_split(&self) -> bool {
         self.read.len() > 1 || self.write.len() > 1
     }
 
-    /// The one size that all have, if so.
+    /// Returns the size, if all I/Os have the same.
     fn uniform(&self) -> Option<u32> {
         let first = self.all().next()?;
         self.all().all(|bytes| bytes == first).then_some(first)
     }
 
-    /// Reads `bs=8k`, `bs=4k,8k` and `bs=4k,8k,16k`: reads, writes, trims. What is left out behind
-    /// a comma is as in fio.
+    /// Reads `bs=8k`, `bs=4k,8k` and `bs=4k,8k,16k`: reads, writes, trims. Sizes that are left out
+    /// are as in fio.
     pub(crate) fn read_bs(value: Value<'_>, default_bytes: u32) -> Result<Blocks, JobError> {
         let whole = |bytes| vec![Share { bytes, percent: 100 }];
         let part = |text: &str| match text {
@@ -88,7 +88,11 @@ impl BlockMix {
             [all] => [all; 3],
             [read, write] => [read, write, write],
             [read, write, trim] => [read, write, trim],
-            _ => return Err(value.wrong("at most three sizes, for reads, writes and trims")),
+            _ => {
+                return Err(
+                    value.wrong("too many sizes; give at most three, for reads, writes and trims")
+                );
+            }
         };
         let [read, write, trim] = sizes.map(|bytes| bytes.unwrap_or(default_bytes));
         let blocks = Self { read: whole(read), write: whole(write) }.simple();
@@ -104,7 +108,9 @@ impl BlockMix {
             [read, write] | [read, write, _] => {
                 Ok(Self { read: read.clone(), write: write.clone() }.simple())
             }
-            _ => Err(value.wrong("at most three lists, for reads, writes and trims")),
+            _ => {
+                Err(value.wrong("too many lists; give at most three, for reads, writes and trims"))
+            }
         }
     }
 
@@ -116,15 +122,16 @@ impl BlockMix {
     }
 }
 
-/// The sizes of a job: one, or several.
+/// Sizes of a job: one, or several.
 pub(crate) struct Blocks {
     pub(crate) max_bytes: u32,
     pub(crate) mix: Option<BlockMix>,
-    /// The one size of trims, if there is one.
+    /// Size of trims in bytes, if there is only one.
     pub(crate) trim_bytes: Option<u32>,
 }
 
-/// What is left of 100 % goes in equal parts to the sizes without a share, as in fio.
+/// Reads one list of `bssplit=`. The rest of 100 % is divided equally among the sizes without a
+/// share, as in fio.
 fn shares(value: Value<'_>, text: &str) -> Result<Vec<Share>, JobError> {
     let mut entries = Vec::new();
     for entry in text.split(':') {
@@ -136,13 +143,13 @@ fn shares(value: Value<'_>, text: &str) -> Result<Vec<Share>, JobError> {
         entries.push((value.part(size).block_bytes()?, percent));
     }
     if entries.len() > SIZES_MAX {
-        return Err(value.wrong("over 64 sizes; use fewer"));
+        return Err(value.wrong("more than 64 sizes; use fewer"));
     }
     let given: u32 = entries.iter().filter_map(|(_, percent)| *percent).map(u32::from).sum();
     let missing = entries.iter().filter(|(_, percent)| percent.is_none()).count() as u32;
     let rest = 100_u32.checked_sub(given).filter(|rest| missing != 0 || *rest == 0);
     let Some(rest) = rest else {
-        return Err(value.wrong("the shares of each list add up to 100, as in 4k/30:8k/70"));
+        return Err(value.wrong("the shares of each list must add up to 100, as in 4k/30:8k/70"));
     };
     let mut parts =
         (0..missing).map(|part| (rest / missing + u32::from(part < rest % missing)) as u8);
@@ -150,12 +157,12 @@ fn shares(value: Value<'_>, text: &str) -> Result<Vec<Share>, JobError> {
         bytes,
         percent: percent.or_else(|| parts.next()).unwrap_or(0),
     };
-    // A size that never comes is none.
+    // A size with a share of 0 is dropped.
     Ok(entries.into_iter().map(share).filter(|share| share.percent != 0).collect())
 }
 
 impl fmt::Display for BlockMix {
-    /// As a `bssplit=`, or as a `bs=` if each direction has one size.
+    /// Prints a `bssplit=`, or a `bs=` if each direction has one size.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut side = |shares: &[Share], mut before: &str| {
             shares.iter().try_for_each(|share| {

@@ -1,27 +1,27 @@
-//! What a job writes, where nobody checks it.
+//! Data that a job writes without `verify=`.
 
 use crate::verify_pattern::VerifyPattern;
 use alloc::string::{String, ToString};
 
-/// The data of writes without `verify=`.
+/// Data of writes without `verify=`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Buffers {
-    /// Noise, and every sector with a stamp of its own (fio's `scramble_buffers`): no two sectors
-    /// are alike.
+    /// Random data with a different stamp in every sector (fio's `scramble_buffers`): no two
+    /// sectors are alike.
     #[default]
     Stamped,
-    /// `buffer_pattern=`; `zero_buffers` is the pattern 0x00.
+    /// Pattern of `buffer_pattern=`; `zero_buffers` is the pattern 0x00.
     Pattern(VerifyPattern),
-    /// `refill_buffers`, `buffer_compress_percentage=`: new noise for each write, with so many
-    /// per cent of each sector zeros, 0 to 100.
+    /// New random data for each write, with a share of zeros in each sector: `refill_buffers`,
+    /// `buffer_compress_percentage=`.
     Refilled {
-        /// Zeros at the end of each 512 bytes, in per cent.
+        /// Share of zeros, at the end of each 512 bytes, in per cent, 0 to 100.
         zeros_percent: u8,
     },
 }
 
 impl Buffers {
-    /// The option that makes this.
+    /// Returns the option that gives this data.
     pub(crate) fn option(&self) -> Option<(&'static str, String)> {
         match self {
             Self::Stamped => None,

@@ -1,4 +1,4 @@
-//! A job on its way: options that mean something only next to others, and whether they go together.
+//! Builder of a job: keeps options that depend on others, and checks that all of them fit together.
 
 use crate::blocks::Blocks;
 use crate::buffers::Buffers;
@@ -14,13 +14,13 @@ use crate::verify::Verify;
 use crate::verify_pattern::VerifyPattern;
 use alloc::vec::Vec;
 
-/// A job of which more options may come, in any order.
+/// Job to which options are added, in any order.
 #[derive(Clone)]
 pub(crate) struct JobBuilder {
     pub(crate) job: Job,
     pub(crate) numjobs: u32,
     pub(crate) offset_increment: Amount,
-    /// Of a job that trims; `None` if there are several.
+    /// Block size of trims, in bytes; `None` if there are several.
     pub(crate) trim_bytes: Option<u32>,
     pub(crate) rate: Option<Rate>,
     pub(crate) rate_iops: Option<Rate>,
@@ -75,7 +75,10 @@ impl JobBuilder {
         self.trim_bytes = trim_bytes;
     }
 
-    /// Adds the job, `numjobs` times, to `jobs`, if its options go together.
+    /// Adds the job, `numjobs` times, to `jobs`.
+    ///
+    /// # Errors
+    /// A [`JobError`] if its options conflict or there are too many jobs.
     pub(crate) fn finish(mut self, jobs: &mut Vec<Job>) -> Result<(), JobError> {
         if let Some(bytes) = self.trim_bytes.filter(|_| self.job.rw.trims()) {
             (self.job.bs_bytes, self.job.bs_mix) = (bytes, None);
@@ -87,7 +90,7 @@ impl JobBuilder {
         let mixed = self.job.rw.reads() && self.job.rw.writes();
         let is_random = self.job.rw.is_random();
         let job = Job {
-            // What a job does not use it does not carry.
+            // A job does not keep what it does not use.
             rwmixread: if mixed { self.job.rwmixread } else { Job::default().rwmixread },
             distribution: Some(self.job.distribution).filter(|_| is_random).unwrap_or_default(),
             randseed: self.randseed.or((!self.new_seed).then_some(RANDSEED)),
@@ -102,10 +105,10 @@ impl JobBuilder {
         }
         for number in 0..self.numjobs {
             let offset = job.offset.and_steps(self.offset_increment, number).ok_or_else(|| {
-                let fix = "offset_increment= leads too far, or is per cent where offset= is bytes";
+                let fix = "offset_increment= goes too far, or mixes per cent with bytes in offset=";
                 JobError::Conflict { job: job.name.clone(), fix }
             })?;
-            // They start together.
+            // Copies start together.
             let stonewall = job.stonewall && number == 0;
             jobs.push(Job { offset, stonewall, ..job.clone() });
         }
@@ -126,7 +129,7 @@ impl JobBuilder {
 
     fn batch(&self) -> Option<Batch> {
         let iodepth = self.job.iodepth;
-        // fio's 0 is the iodepth for submissions, and not to wait for completions.
+        // In fio 0 means the iodepth for submissions, and no waiting for completions.
         let submit = self.batch_submit.map_or(1, |n| if n == 0 { iodepth } else { n });
         let min = submit.max(self.batch_min.unwrap_or(1)).clamp(1, iodepth);
         let max = self.batch_max.filter(|max| *max != 0).unwrap_or(iodepth).min(iodepth);
@@ -158,14 +161,14 @@ impl JobBuilder {
         }
     }
 
-    /// Returns the way out of options that do not go together.
+    /// Returns a way to fix options that conflict, if any do.
     fn conflict(&self) -> Option<&'static str> {
         let mut rules = self.access_rules().into_iter().chain(self.data_rules());
         let rule = rules.find_map(|(broken, fix)| broken.then_some(fix));
         rule.or_else(|| self.job.reporting.conflict(self.job.runtime_ns))
     }
 
-    /// Returns whether each rule about where, when and how much is broken, and its way out.
+    /// Returns whether each rule about disks, times and amounts is broken, and a way to fix it.
     fn access_rules(&self) -> [Rule; 12] {
         let Self { job, verify, .. } = self;
         let is_mapped =
@@ -173,15 +176,15 @@ impl JobBuilder {
         [
             (
                 is_mapped && job.bs_mix.is_some(),
-                "random blocks of several sizes are drawn independently; add norandommap",
+                "random I/O with several block sizes needs norandommap; add it",
             ),
             (
                 verify.is_some() && job.bs_mix.is_some(),
-                "verify= needs blocks of one size; use one bs=",
+                "verify= needs a single block size; give one bs=",
             ),
             (
                 job.ioengine.is_some_and(|engine| engine.is_synchronous()) && job.iodepth != 1,
-                "ioengine=sync and psync have one I/O in flight; use iodepth=1 or ioengine=libaio",
+                "ioengine=sync and psync keep one I/O in flight; use iodepth=1 or ioengine=libaio",
             ),
             (
                 job.time_based && job.runtime_ns.is_none(),
@@ -189,40 +192,40 @@ impl JobBuilder {
             ),
             (
                 job.rw.changes() && job.disks.is_empty(),
-                "a job that writes names its disks; add for example filename=/dev/xvda",
+                "a job that writes must name its disks; add, for example, filename=/dev/xvda",
             ),
             (
                 job.rw.trims() && (job.file.is_some() || job.bs_mix.is_some()),
-                "trims go to a disk, in blocks of one size; name no file, and use one bs=",
+                "trims need a whole disk and a single block size; name no file, and give one bs=",
             ),
             (
                 job.rw.trims() && (self.rate.is_some() || self.rate_iops.is_some()),
-                "trims have no rate; leave rate= and rate_iops= out",
+                "rate= and rate_iops= do not apply to trims; leave them out",
             ),
             (
                 job.rw.trims() && verify.is_some(),
-                "verify= checks data, and trims have none; leave it out",
+                "verify= does not apply to trims, which carry no data; leave it out",
             ),
             (
                 job.file.is_some() && job.bs_mix.is_some(),
-                "blocks of several sizes could cross the pieces of a file; use one bs=",
+                "a job on a file needs a single block size; give one bs=",
             ),
             (
                 job.rw.writes() && job.file.is_some() && !job.allow_file_overwrite,
-                "writing into a file destroys what it has; say so by allow_file_overwrite=1",
+                "writing into a file destroys its data; allow it with allow_file_overwrite=1",
             ),
             (
                 self.rate.is_some() && self.rate_iops.is_some(),
-                "rate= and rate_iops= limit the same; leave one out",
+                "rate= and rate_iops= cannot be used together; leave one out",
             ),
             (
                 self.batch().is_none(),
-                "iodepth_batch_complete_max= is less than what is waited for; raise it",
+                "iodepth_batch_complete_max= is less than the batch to wait for; raise it",
             ),
         ]
     }
 
-    /// Returns whether each rule about what the data is made of is broken, and its way out.
+    /// Returns whether each rule about the data is broken, and a way to fix it.
     fn data_rules(&self) -> [Rule; 6] {
         let Self { job, verify, verify_pattern, verify_interval, .. } = self;
         let has_buffers = [
@@ -233,11 +236,11 @@ impl JobBuilder {
         [
             (
                 has_buffers.iter().filter(|given| **given).count() > 1,
-                "buffer_pattern=, zero_buffers and refill_buffers exclude each other",
+                "buffer_pattern=, zero_buffers and refill_buffers exclude each other; use one",
             ),
             (
                 verify.is_some() && has_buffers.contains(&true),
-                "verify= says what is written; leave the buffer options out",
+                "verify= already determines the data; leave the buffer options out",
             ),
             (
                 *verify == Some(VerifyWord::Pattern) && verify_pattern.is_none(),
@@ -245,19 +248,19 @@ impl JobBuilder {
             ),
             (
                 *verify != Some(VerifyWord::Pattern) && verify_pattern.is_some(),
-                "verify_pattern= needs verify=pattern",
+                "verify_pattern= needs verify=pattern; add it",
             ),
             (
                 *verify != Some(VerifyWord::Crc32c) && verify_interval.is_some(),
-                "verify_interval= needs verify=crc32c",
+                "verify_interval= needs verify=crc32c; add it",
             ),
             (
                 verify_interval.is_some_and(|interval| !job.bs_bytes.is_multiple_of(interval)),
-                "verify_interval= must divide bs=; leave it out for one header a block",
+                "verify_interval= must divide bs=; leave it out for one header per block",
             ),
         ]
     }
 }
 
-/// Whether a rule is broken, and the way out.
+/// State of a rule: whether it is broken, and a way to fix it.
 type Rule = (bool, &'static str);

@@ -1,17 +1,17 @@
-//! The way that the data of an I/O goes.
+//! Direction of an I/O's data.
 
-/// Which way the data goes.
+/// Direction of the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// From the disk.
+    /// Read: data comes from the disk.
     Read,
-    /// To the disk.
+    /// Write: data goes to the disk.
     Write,
-    /// Nowhere: what is there is given up.
+    /// Trim: no data moves, and the contents are discarded.
     Trim,
 }
 
 impl Direction {
-    /// Each of them.
+    /// Every direction, in order.
     pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Trim];
 }

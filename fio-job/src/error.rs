@@ -1,4 +1,4 @@
-//! What is wrong with a job: one line that names the option, its value and the way out.
+//! Errors in jobs: one line that names the option, its value and a way to fix it.
 
 use crate::limits::NUMJOBS_MAX;
 use crate::number::{Bytes, NumberError};
@@ -7,137 +7,137 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
-/// Why a command line, a job file, or a job on a disk, is refused.
+/// Reason why a command line, a job file, or a job on a disk is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobError {
     /// A line of a job file is wrong.
     Line {
-        /// From 1.
+        /// Number of the line, from 1.
         number: usize,
-        /// What is wrong with it.
+        /// Error in the line.
         cause: Box<JobError>,
     },
-    /// An option of a job file stands before any section.
+    /// An option in a job file comes before any section.
     NoSection,
-    /// A job file's `[` is not closed.
+    /// A job file's `[` has no closing `]`.
     OpenSection,
     /// A job file includes another.
     Include,
-    /// A job file without a job.
+    /// The job file has no job.
     NoJob,
-    /// More than [`NUMJOBS_MAX`] jobs.
+    /// There are more than [`NUMJOBS_MAX`] jobs.
     TooManyJobs {
-        /// The job that is too much.
+        /// Name of the first job over the limit.
         job: String,
     },
     /// A character is not printable ASCII.
     Character(char),
-    /// A `"` is not closed.
+    /// A `"` has no closing `"`.
     OpenQuote,
-    /// Neither fio nor we know the option.
+    /// The option is unknown, to fio as well.
     Unknown {
-        /// As it was given.
+        /// Option as it was given.
         option: String,
-        /// An option that is spelled much alike.
+        /// Supported option with a similar name.
         nearest: Option<&'static str>,
     },
-    /// fio knows the option, we do not.
+    /// The option is fio's, but not supported.
     Unsupported(&'static str),
-    /// The option came without a value.
+    /// The option has no value.
     NoValue(&'static str),
-    /// The value is no number of the option's kind.
+    /// The value is not a number that the option accepts.
     Number {
-        /// The option's name.
+        /// Name of the option.
         option: &'static str,
-        /// As it was given.
+        /// Value as it was given.
         value: String,
-        /// What is wrong with it.
+        /// Reason why the number is wrong.
         cause: NumberError,
     },
-    /// The value is not one that the option can have.
+    /// The option does not accept the value.
     Value {
-        /// The option's name.
+        /// Name of the option.
         option: &'static str,
-        /// As it was given.
+        /// Value as it was given.
         value: String,
-        /// What is wrong with it, and what would be right.
+        /// Reason, and a way to fix it.
         fix: &'static str,
     },
     /// A `verify_pattern=` or `buffer_pattern=` cannot be read.
     Pattern {
-        /// The option's name.
+        /// Name of the option.
         option: &'static str,
-        /// As it was given.
+        /// Value as it was given.
         value: String,
-        /// What is wrong with it.
+        /// Reason why the pattern is wrong.
         cause: PatternError,
     },
-    /// Two options of a job do not go together.
+    /// Two options of the job conflict.
     Conflict {
-        /// The job's name.
+        /// Name of the job.
         job: String,
-        /// What is wrong, and what would be right.
+        /// Reason, and a way to fix it.
         fix: &'static str,
     },
-    /// No file of this path was looked up, which is a bug of whoever runs the job.
+    /// The path was never looked up: a bug in the caller.
     NoFile(String),
-    /// A job that writes is on a snapshot of the file system.
+    /// A job that writes names a snapshot of the file system.
     Snapshot {
-        /// The file's path.
+        /// Path of the file.
         file: String,
     },
     /// A part of the file has no bytes on the disk.
     Hole {
-        /// Its path.
+        /// Path of the file.
         file: String,
-        /// Where in the file.
+        /// Offset of the hole in the file, in bytes.
         offset: u64,
     },
-    /// A block of the job lies in two places, or begins within a sector of the disk.
+    /// A block of the job is split between two places on the disk, or begins inside a disk sector.
     Broken {
-        /// The file's path.
+        /// Path of the file.
         file: String,
-        /// Where in the file a new piece begins.
+        /// Offset in the file at which a new piece begins, in bytes.
         offset: u64,
-        /// The job's block.
+        /// Block size of the job, in bytes.
         bs_bytes: u32,
-        /// The largest block that would fit; 0 if none does.
+        /// Largest block size that would fit, in bytes; 0 if there is none.
         fits_bytes: u64,
     },
-    /// The value is no whole number of the disk's sectors.
+    /// The value is not a multiple of the disk's sector size.
     NotSectors {
-        /// The option's name.
+        /// Name of the option.
         option: &'static str,
-        /// The option's value.
+        /// Value of the option.
         value: String,
-        /// The disk.
+        /// Name of the disk.
         disk: String,
-        /// Its logical sector.
+        /// Logical sector size of the disk, in bytes.
         sector_bytes: u32,
     },
     /// The region starts or ends beyond the disk.
     BeyondEnd {
-        /// The option's name.
+        /// Name of the option.
         option: &'static str,
-        /// The option's value.
+        /// Value of the option.
         value: String,
-        /// The disk.
+        /// Name of the disk.
         disk: String,
-        /// Its length.
+        /// Length of the disk, in bytes.
         disk_bytes: u64,
-        /// What the disk has from the job's offset on.
+        /// Bytes from the job's offset to the end of the disk.
         room_bytes: u64,
     },
-    /// There is no memory to know which write each block had last.
+    /// There is not enough memory to record the last write to each block.
     NoMemory {
-        /// The job's name.
+        /// Name of the job.
         job: String,
     },
-    /// The region has no room for one block.
+    /// The region is smaller than one block.
     NoBlock {
-        /// The block.
+        /// Block size, in bytes.
         bs_bytes: u32,
-        /// The disk.
+        /// Name of the disk.
         disk: String,
     },
 }
@@ -146,23 +146,25 @@ impl fmt::Display for JobError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line { number, cause } => write!(f, "line {number}: {cause}"),
-            Self::NoSection => {
-                f.write_str("an option before the first section; begin with [global] or [job1]")
+            Self::NoSection => f.write_str(
+                "an option comes before the first section; begin with [global] or [job1]",
+            ),
+            Self::OpenSection => {
+                f.write_str("a section has no closing ]; write, for example, [job1]")
             }
-            Self::OpenSection => f.write_str("a section is not closed; write for example [job1]"),
-            Self::Include => f.write_str("a job file cannot include another; put its lines here"),
+            Self::Include => f.write_str("a job file cannot include another; copy its lines here"),
             Self::NoJob => {
                 f.write_str("the job file has no job; add a section, for example [job1]")
             }
             Self::TooManyJobs { job } => {
-                write!(f, "job {job}: over {NUMJOBS_MAX} jobs; lower numjobs")
+                write!(f, "job {job}: more than {NUMJOBS_MAX} jobs; lower numjobs")
             }
             Self::Character(character) => {
                 write!(f, "{character:?} is not allowed; use printable ASCII only")
             }
-            Self::OpenQuote => f.write_str("a \" is not closed; add one"),
+            Self::OpenQuote => f.write_str("a \" has no closing \"; add it"),
             Self::Unknown { option, nearest: None } => {
-                write!(f, "unknown option {option:?}; see help for those supported")
+                write!(f, "unknown option {option:?}; see help for the supported options")
             }
             Self::Unknown { option, nearest: Some(nearest) } => {
                 write!(f, "unknown option {option:?}; did you mean {nearest}?")
@@ -175,15 +177,14 @@ impl fmt::Display for JobError {
             Self::Value { option, value, fix } => write!(f, "{option}={value}: {fix}"),
             Self::Pattern { option, value, cause } => write!(f, "{option}={value}: {cause}"),
             Self::Conflict { job, fix } => write!(f, "job {job}: {fix}"),
-            Self::NoFile(file) => write!(f, "{file} was not looked up"),
+            Self::NoFile(file) => write!(f, "{file} was never looked up, a bug in ringmark"),
             Self::Snapshot { file } => write!(
                 f,
-                "{file} is a snapshot, whose blocks are also those of the live files; \
-                 it can only be read"
+                "{file} is a snapshot, which shares blocks with the live files; it can only be read"
             ),
             Self::Hole { file, offset } => write!(
                 f,
-                "{file} has a hole at byte {offset}; choose another part by offset= and size="
+                "{file} has a hole at byte {offset}; choose another part with offset= and size="
             ),
             Self::Broken { file, offset, bs_bytes, fits_bytes } => {
                 fmt_broken(f, file, *offset, *bs_bytes, *fits_bytes)
@@ -201,14 +202,14 @@ impl fmt::Display for JobError {
             }
             Self::NoMemory { job } => write!(
                 f,
-                "job {job}: no memory for verify=crc32c, which takes 4 bytes for each block, or up \
-                 to 48 for each I/O; lower size, io_size or number_ios, raise bs or give the guest \
-                 more memory"
+                "job {job}: not enough memory for verify=crc32c, which takes 4 bytes for each block, \
+                 or up to 48 for each I/O; lower size, io_size or number_ios, raise bs or give the \
+                 guest more memory"
             ),
             Self::NoBlock { bs_bytes, disk } => write!(
                 f,
-                "the job has no room for one block of {bs_bytes} bytes on {disk}; \
-                 raise size or lower offset or bs"
+                "not even one block of {bs_bytes} bytes fits the job's region on {disk}; \
+                 raise size, or lower offset or bs"
             ),
         }
     }
@@ -224,11 +225,11 @@ fn fmt_broken(
     let bs = Bytes(bs_bytes.into());
     write!(
         f,
-        "{file} lies in several pieces, and a block of {bs} would cross from one to the next at \
-         byte {offset}; "
+        "{file} is stored in several pieces, and a block of {bs} would cross from one to the \
+         next at byte {offset}; "
     )?;
     match fits_bytes {
-        0 => f.write_str("no block does not: they begin within sectors of the disk"),
+        0 => f.write_str("no bs= avoids this: the pieces start inside disk sectors"),
         fits => write!(f, "use bs={} or less", Bytes(fits)),
     }
 }

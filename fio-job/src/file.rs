@@ -1,4 +1,4 @@
-//! From a job file to jobs: fio's INI form.
+//! Reader of job files: fio's INI form.
 //!
 //! ```text
 //! ; what follows a ; or a # is a comment
@@ -8,8 +8,9 @@
 //! rw=randread              a job; an option alone on its line is a flag that is on
 //! ```
 //!
-//! A `[global]` counts for the jobs behind it only, and there may be several. Blanks around a line,
-//! a name and a value do not count; those within do. `include` is refused: a guest has no files.
+//! A `[global]` applies only to the jobs after it, and there may be several. Blanks around a line,
+//! a name and a value are ignored; blanks inside them count. `include` is refused: a guest has no
+//! files.
 
 use crate::error::JobError;
 use crate::job::Job;
@@ -20,12 +21,12 @@ use alloc::vec::Vec;
 /// Reads the jobs of a job file; options and values are those of [`parse`](super::parse()).
 ///
 /// # Errors
-/// The first thing that is wrong, with its line; a file without a job, too.
+/// The first error, with its line; also if the file has no job.
 pub fn parse_file(text: &str) -> Result<Vec<Job>, JobError> {
     let mut reader = Reader::default();
     for (index, line) in text.lines().enumerate() {
         let in_line = |cause| match cause {
-            // It names its job, which began further up.
+            // The error names its job, which began further up.
             JobError::Conflict { .. } | JobError::TooManyJobs { .. } => cause,
             cause => JobError::Line { number: index + 1, cause: Box::new(cause) },
         };
@@ -64,7 +65,7 @@ mod tests {
     use alloc::string::{String, ToString};
     use proptest::prelude::*;
 
-    /// The same jobs as those of a command line.
+    /// The same jobs as from a command line.
     #[track_caller]
     fn same(file: &str, command_line: &str) {
         let jobs = parse_file(file).unwrap_or_else(|error| panic!("{error}\n{file}"));
@@ -96,23 +97,29 @@ mod tests {
     #[test]
     fn errors_name_the_line() {
         for (file, message) in [
-            ("bs=4k", "line 1: an option before the first section; begin with [global] or [job1]"),
-            ("\n[a\n", "line 2: a section is not closed; write for example [job1]"),
+            (
+                "bs=4k",
+                "line 1: an option comes before the first section; begin with [global] or [job1]",
+            ),
+            ("\n[a\n", "line 2: a section has no closing ]; write, for example, [job1]"),
             ("[a]\n\niodpeth=4", "line 3: unknown option \"iodpeth\"; did you mean iodepth?"),
-            ("[a]\n--bs=4k", "line 2: unknown option \"--bs\"; see help for those supported"),
+            ("[a]\n--bs=4k", "line 2: unknown option \"--bs\"; see help for the supported options"),
             ("[a]\nbs", "line 2: bs needs a value; write bs=..."),
             ("[]\nbs=4k", "line 1: name needs a value; write name=..."),
-            ("[a]\ninclude b.fio", "line 2: a job file cannot include another; put its lines here"),
+            (
+                "[a]\ninclude b.fio",
+                "line 2: a job file cannot include another; copy its lines here",
+            ),
             ("[a]\nname=\u{1b}", "line 2: '\\u{1b}' is not allowed; use printable ASCII only"),
             ("[a\u{7f}]", "line 1: '\\u{7f}' is not allowed; use printable ASCII only"),
-            ("[a]\nverify_pattern=\"b\n", "line 2: a \" is not closed; add one"),
+            ("[a]\nverify_pattern=\"b\n", "line 2: a \" has no closing \"; add it"),
             ("", "the job file has no job; add a section, for example [job1]"),
             ("[global]\nbs=4k", "the job file has no job; add a section, for example [job1]"),
             ("[a]\ntime_based", "job a: time_based needs runtime=, for example runtime=10"),
             (
                 "[a]\n[b]\nrw=write\n[c]\n",
-                "job b: a job that writes names its disks; \
-              add for example filename=/dev/xvda",
+                "job b: a job that writes must name its disks; \
+              add, for example, filename=/dev/xvda",
             ),
         ] {
             let error = parse_file(file).expect_err(file).to_string();

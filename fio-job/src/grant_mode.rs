@@ -1,8 +1,8 @@
-//! `grants=`: how data pages are granted to the backend.
+//! Grant modes (`grants=`): the ways to grant data pages to the backend.
 
 use core::fmt;
 
-/// How data pages are granted to the backend.
+/// Way to grant data pages to the backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GrantMode {
     /// Granted once at connect; the caller works in the granted pages. No grant, no copy.
@@ -15,15 +15,15 @@ pub enum GrantMode {
 }
 
 impl GrantMode {
-    /// All modes, in the order in which they are compared.
+    /// Every mode, in the order in which they are compared.
     pub const ALL: [Self; 3] = [Self::Persistent, Self::PersistentCopy, Self::PerRequest];
 
-    /// Whether pages stay granted between requests.
+    /// Returns whether pages stay granted between requests.
     pub const fn is_persistent(self) -> bool {
         !matches!(self, Self::PerRequest)
     }
 
-    /// As it is spelled in options and results.
+    /// Returns the mode's keyword in options and results.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Persistent => "persistent",

@@ -1,4 +1,4 @@
-//! A job: what fio calls one, with fio's names, defaults and meanings.
+//! Job in fio's sense, with fio's names, defaults and meanings.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -16,82 +16,87 @@ use crate::random_distribution::Distribution;
 use crate::reporting::Reporting;
 use crate::verify::Verify;
 
-/// I/Os in flight of a guest that was given no options: the entries of a block ring of one page.
+/// Iodepth of a guest without options: the number of entries in a block ring of one page.
 const DEFAULT_IODEPTH: u32 = 32;
 
-/// One job.
+/// Job with all its options.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
-    /// `name=`: printable ASCII without quotes. Clones (`numjobs=`) share it.
+    /// Name (`name=`): printable ASCII without quotes. Copies (`numjobs=`) share it.
     pub name: String,
-    /// `rw=`, `readwrite=`.
+    /// Kind of I/O (`rw=`, `readwrite=`).
     pub rw: Rw,
-    /// `rwmixread=`: per cent of reads in a mixed job, 0 to 100.
+    /// Share of reads in a mixed job, in per cent, 0 to 100 (`rwmixread=`).
     pub rwmixread: u8,
-    /// `bs=`, `blocksize=`: bytes of one I/O, a multiple of 512 up to [`BS_BYTES_MAX`]; of the
-    /// largest, where there are several sizes.
+    /// Size of one I/O in bytes, a multiple of 512 up to [`BS_BYTES_MAX`](crate::BS_BYTES_MAX)
+    /// (`bs=`, `blocksize=`); the largest, if there are several sizes.
     pub bs_bytes: u32,
-    /// `bs=` with a comma, `bssplit=`: the sizes, if there are several.
+    /// Sizes, if there are several (`bs=` with a comma, `bssplit=`).
     pub bs_mix: Option<BlockMix>,
-    /// `iodepth=`: I/Os in flight over all of the job's disks, 1 to [`IODEPTH_MAX`].
+    /// I/Os in flight over all of the job's disks, 1 to [`IODEPTH_MAX`](crate::IODEPTH_MAX)
+    /// (`iodepth=`).
     pub iodepth: u32,
-    /// `runtime=`: nanoseconds, 1 to [`RUNTIME_NS_MAX`]; `None` is as long as the bytes last.
+    /// Runtime in nanoseconds, 1 to [`RUNTIME_NS_MAX`](crate::RUNTIME_NS_MAX) (`runtime=`); `None`
+    /// runs until all bytes are done.
     pub runtime_ns: Option<u64>,
-    /// `time_based`: run for all of `runtime_ns`, however many bytes that takes.
+    /// Whether to run for the whole `runtime_ns`, whatever the number of bytes (`time_based`).
     pub time_based: bool,
-    /// `offset=`: where the region starts.
+    /// Start of the region (`offset=`).
     pub offset: Amount,
-    /// `size=`: the region's length, shared out over the disks when in bytes; `None` is the rest
-    /// of each disk.
+    /// Length of the region, divided among the disks if in bytes (`size=`); `None` is the rest of
+    /// each disk.
     pub size: Option<Amount>,
-    /// `io_size=`: how much to transfer, shared out likewise; `None` is the region's length.
+    /// Amount to transfer, divided likewise (`io_size=`); `None` is the region's length.
     pub io_size: Option<Amount>,
-    /// `loops=`: how often all of that is transferred, at least 1.
+    /// Number of times to repeat the transfer, at least 1 (`loops=`).
     pub loops: u64,
-    /// `number_ios=`: the job ends after so many I/Os over all of its disks, at least 1.
+    /// Number of I/Os over all disks after which the job ends, at least 1 (`number_ios=`).
     pub number_ios: Option<u64>,
-    /// `filename=`: names such as `xvda`, each once. Empty only in a job that never writes: the
-    /// caller chooses.
+    /// Disks, with names such as `xvda`, each once (`filename=`). Empty only in a job that never
+    /// writes: the caller chooses.
     pub disks: Vec<String>,
-    /// The path behind the disk in `filename=xvda:/path`: a file in the FFS on the only disk.
+    /// File in the FFS on the only disk: the path in `filename=xvda:/path`.
     pub file: Option<String>,
-    /// `allow_file_overwrite=` (not fio's): a job may write to blocks that a file has already.
+    /// Whether the job may overwrite a file's blocks (`allow_file_overwrite=`, not fio's).
     pub allow_file_overwrite: bool,
-    /// `stonewall`, `wait_for_previous`: starts only when the jobs before it are done.
+    /// Whether to start only when the jobs before it are done (`stonewall`, `wait_for_previous`).
     pub stonewall: bool,
-    /// `randseed=`; `None` (`randrepeat=0`): the caller takes a new one for each run. Unlike in fio
-    /// the job's number is not mixed in, so that jobs that compare grant modes visit equal blocks.
+    /// Seed (`randseed=`); `None` (`randrepeat=0`) if the caller takes a new one for each run.
+    /// Unlike in fio the job's number is not mixed in, so that jobs that compare grant modes visit
+    /// the same blocks.
     pub randseed: Option<u64>,
-    /// `norandommap`: random blocks are drawn independently. Otherwise each comes once before any
-    /// comes again. Always on where blocks are not alike or of several sizes.
+    /// Whether random blocks are drawn independently (`norandommap`). Otherwise each is visited
+    /// once before any is visited again. Always on if blocks are not equally likely or have several
+    /// sizes.
     pub norandommap: bool,
-    /// `random_distribution=`.
+    /// Distribution of random blocks (`random_distribution=`).
     pub distribution: Distribution,
-    /// `ioengine=`, which makes no difference but that `sync` and `psync` have an iodepth of 1.
+    /// Engine (`ioengine=`), which matters only in that `sync` and `psync` have an iodepth of 1.
     pub ioengine: Option<IoEngine>,
-    /// When I/Os are put, if not as soon as there is room.
+    /// Limits on submission; by default I/Os are submitted as soon as there is room.
     pub pace: Pace,
-    /// What is written without `verify`.
+    /// Data that is written without `verify`.
     pub buffers: Buffers,
-    /// `continue_on_error=`.
+    /// Failures that do not end the job (`continue_on_error=`).
     pub on_error: OnError,
-    /// `exitall_on_error`: a failure that ends this job ends all that run with it.
+    /// Whether a failure that ends this job ends all jobs that run with it (`exitall_on_error`).
     pub exitall_on_error: bool,
-    /// `verify=` and what belongs to it.
+    /// Checks of data (`verify=` and its companions).
     pub verify: Option<Verify>,
-    /// `percentile_list=`, `group_reporting`, `write_bw_log=` and what else belongs to the result.
+    /// Contents of the report (`percentile_list=`, `group_reporting`, `write_bw_log=` and the
+    /// like).
     pub reporting: Reporting,
-    /// `grants=` (not fio's).
+    /// Grant mode (`grants=`, not fio's).
     pub grants: GrantMode,
-    /// `ringmark_poll_us=` (not fio's).
+    /// Polling time (`ringmark_poll_us=`, not fio's).
     pub poll: Poll,
-    /// `ringmark_queues=` (not fio's): queues of each disk, 1 to [`QUEUES_MAX`]. Whether a disk's
-    /// backend has so many is known when it is connected.
+    /// Queues per disk, 1 to [`QUEUES_MAX`](crate::QUEUES_MAX) (`ringmark_queues=`, not fio's).
+    /// Whether the backend has that many is known only once it is connected.
     pub queues: u32,
 }
 
 impl Default for Job {
-    /// fio's defaults: sequential 4 KiB reads, one at a time.
+    /// Returns fio's defaults: sequential 4 KiB reads, one at a time.
     fn default() -> Self {
         Self {
             name: "job1".to_owned(),
@@ -129,12 +134,12 @@ impl Default for Job {
 }
 
 impl Job {
-    /// Bytes of data of its largest I/O: a trim names sectors and has none.
+    /// Returns the bytes of data in its largest I/O; 0 for trims, which carry none.
     pub fn data_bytes(&self) -> u32 {
         if self.rw.trims() { 0 } else { self.bs_bytes }
     }
 
-    /// The plan for one disk of a guest that was given no options: reads only, one job after the
+    /// Returns the jobs for one disk of a guest without options: reads only, one job after the
     /// other, so that each grant mode has the machine to itself.
     pub fn defaults_for(disk: &str) -> [Self; 3] {
         GrantMode::ALL.map(|grants| Self {
@@ -150,7 +155,7 @@ impl Job {
         })
     }
 
-    /// Whether it reads what it wrote when it has written all of it.
+    /// Returns whether the job reads its data back after writing all of it.
     pub fn reads_back(&self) -> bool {
         self.rw.writes() && self.verify.as_ref().is_some_and(|verify| verify.after_write)
     }

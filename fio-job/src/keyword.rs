@@ -1,8 +1,8 @@
-//! The options that are one of a few words.
+//! Options whose value is one of a few keywords.
 
 use core::fmt;
 
-/// fio's `rw=`.
+/// Kind of I/O, as in fio's `rw=`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rw {
     /// Sequential reads.
@@ -24,7 +24,7 @@ pub enum Rw {
 }
 
 impl Rw {
-    /// Words of `rw=`, each with what it means.
+    /// Keywords of `rw=`, each with its meaning.
     pub const NAMES: [(&str, Self); 9] = [
         ("read", Self::Read),
         ("write", Self::Write),
@@ -37,27 +37,27 @@ impl Rw {
         ("randtrim", Self::RandTrim),
     ];
 
-    /// Whether some I/Os are reads.
+    /// Returns whether some I/Os are reads.
     pub fn reads(self) -> bool {
         matches!(self, Self::Read | Self::RandRead | Self::ReadWrite | Self::RandRw)
     }
 
-    /// Whether some I/Os are writes.
+    /// Returns whether some I/Os are writes.
     pub fn writes(self) -> bool {
         matches!(self, Self::Write | Self::RandWrite | Self::ReadWrite | Self::RandRw)
     }
 
-    /// Whether all I/Os are discards.
+    /// Returns whether all I/Os are discards.
     pub fn trims(self) -> bool {
         matches!(self, Self::Trim | Self::RandTrim)
     }
 
-    /// Whether the disk is another afterwards.
+    /// Returns whether the job changes the disk.
     pub fn changes(self) -> bool {
         self.writes() || self.trims()
     }
 
-    /// Whether blocks are visited in random order.
+    /// Returns whether blocks are visited in random order.
     pub fn is_random(self) -> bool {
         matches!(self, Self::RandRead | Self::RandWrite | Self::RandRw | Self::RandTrim)
     }
@@ -78,16 +78,16 @@ impl fmt::Display for Rw {
     }
 }
 
-/// fio's `ioengine=`. There is one way to the disk here, the ring, so all of them mean that.
+/// Engine, as in fio's `ioengine=`. All of them use the ring, the only way to the disk here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IoEngine {
-    /// `libaio`.
+    /// Engine `libaio`.
     Libaio,
-    /// `io_uring`.
+    /// Engine `io_uring`.
     IoUring,
-    /// `sync`: one I/O in flight.
+    /// Engine `sync`: one I/O in flight.
     Sync,
-    /// `psync`: one I/O in flight.
+    /// Engine `psync`: one I/O in flight.
     Psync,
 }
 
@@ -99,7 +99,7 @@ impl IoEngine {
         ("psync", Self::Psync),
     ];
 
-    /// Whether it has one I/O in flight only.
+    /// Returns whether it keeps only one I/O in flight.
     pub fn is_synchronous(self) -> bool {
         matches!(self, Self::Sync | Self::Psync)
     }
@@ -116,15 +116,15 @@ impl fmt::Display for IoEngine {
     }
 }
 
-/// fio's `continue_on_error=`: which failures are counted only. Others end the job, and make the
-/// run fail.
+/// Failures that are only counted, as in fio's `continue_on_error=`. Others end the job, and make
+/// the run fail.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OnError {
     /// Reads that fail.
     pub read: bool,
     /// Writes and flushes that fail.
     pub write: bool,
-    /// Data that is wrong. That ends a job with `verify_fatal=1` only.
+    /// Wrong data, which ends a job only with `verify_fatal=1`.
     pub verify: bool,
 }
 
@@ -152,19 +152,19 @@ impl fmt::Display for OnError {
     }
 }
 
-/// A `verify=` that means something only next to other options.
+/// Keyword of `verify=`, which takes its meaning from other options.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum VerifyWord {
     Pattern,
     Crc32c,
 }
 
-/// How long the loop polls shared memory before it sleeps.
+/// Time for which the loop polls shared memory before it sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Poll {
-    /// As long as has paid off so far.
+    /// Adapts to what has paid off so far.
     Auto,
-    /// Microseconds, at most a second; 0 sleeps at once.
+    /// Fixed time in microseconds, at most a second; 0 sleeps at once.
     Us(u32),
 }
 

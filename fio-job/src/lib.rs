@@ -1,4 +1,4 @@
-//! Jobs as fio has them: options, values, units, defaults, and what may go together.
+//! Jobs in fio's sense: options, values, units, defaults, and the rules for combining them.
 //!
 //! [`parse()`] reads jobs from a command line, [`parse_file`] from a job file; [`Job::resolve`]
 //! fits one to a disk, and [`Job::options`] prints it again. A job that was read holds only values

@@ -1,30 +1,30 @@
-//! fio's numbers: byte counts, times and percentages, read strictly and printed back.
+//! Numbers of fio: byte counts, times and percentages, read strictly and printed back.
 //!
-//! Units follow fio with its default `kb_base=1024`: `k`, `m`, `g`, `t`, `p` (and `kb` .. `pb`)
-//! are powers of 1024, and `kib` .. `pib` are, for old job files' sake, powers of 1000. Case does
+//! Units follow fio with its default `kb_base=1024`: `k`, `m`, `g`, `t`, `p` (and `kb` .. `pb`) are
+//! powers of 1024, and `kib` .. `pib` are powers of 1000, for the sake of old job files. Case does
 //! not matter. A bare `ki` is refused: fio's manual and fio's parser disagree about it.
 
 use core::fmt;
 
-/// Nanoseconds in a second.
+/// Number of nanoseconds in a second.
 pub const NS_PER_SECOND: u64 = 1_000_000_000;
 
-/// Why a number cannot be read. The text itself is in the error that wraps this one.
+/// Reason why a number cannot be read. The text itself is in the error that wraps this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NumberError {
-    /// There are no digits in front.
+    /// The text does not begin with a digit.
     NoDigits,
-    /// The unit of a byte count is none that fio knows.
+    /// The unit of a byte count is unknown.
     ByteUnit,
-    /// The unit of a time is none that fio knows.
+    /// The unit of a time is unknown.
     TimeUnit,
-    /// The value does not fit 64 bits (bytes, or nanoseconds).
+    /// The value, in bytes or nanoseconds, does not fit in 64 bits.
     TooBig,
-    /// A percentage over 100.
+    /// The percentage is more than 100.
     Percent,
-    /// No number such as 99.9.
+    /// The text is not a number such as 99.9.
     NoDecimal,
-    /// More than six digits behind the point.
+    /// There are more than six decimal places.
     TooFine,
 }
 
@@ -33,25 +33,25 @@ impl fmt::Display for NumberError {
         f.write_str(match self {
             Self::NoDigits => "not a whole number",
             Self::ByteUnit => {
-                "unknown unit; use k, m, g, t or p (1024), or as in fio kib .. pib (1000)"
+                "unknown unit; use k, m, g, t or p (1024), or, as in fio, kib .. pib (1000)"
             }
-            Self::TimeUnit => "unknown unit; use us, ms, s, m, h or d (none means seconds)",
-            Self::TooBig => "too big for 64 bits",
-            Self::Percent => "over 100 %; use 0% to 100%",
-            Self::NoDecimal => "not a number; use for example 99.9",
-            Self::TooFine => "over six digits behind the point; round it",
+            Self::TimeUnit => "unknown unit; use us, ms, s, m, h or d (no unit means seconds)",
+            Self::TooBig => "too large for 64 bits",
+            Self::Percent => "more than 100 %; use 0% to 100%",
+            Self::NoDecimal => "not a number; use, for example, 99.9",
+            Self::TooFine => "more than six decimal places; round it",
         })
     }
 }
 
 impl core::error::Error for NumberError {}
 
-/// A place or a length on a disk: fio takes either bytes or a share of the disk.
+/// Offset or length on a disk: in bytes, or as a share of the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Amount {
-    /// So many bytes.
+    /// Amount in bytes.
     Bytes(u64),
-    /// So many hundredths of the disk, 0 to 100.
+    /// Share of the disk in per cent, 0 to 100.
     Percent(u8),
 }
 
@@ -70,7 +70,8 @@ impl Amount {
 }
 
 impl Amount {
-    /// This and so many steps more. Bytes and per cent go together only if one of them is nothing.
+    /// Returns this amount plus a number of steps; `None` on overflow, above 100 per cent, or if
+    /// bytes meet per cent and neither is 0.
     pub fn and_steps(self, step: Self, count: u32) -> Option<Self> {
         let by_count = |step: u64| step.checked_mul(u64::from(count));
         match (self, step) {
@@ -97,15 +98,15 @@ impl fmt::Display for Amount {
     }
 }
 
-/// A number with up to six digits behind the point, such as `99.9` or `0.2`, kept exactly.
+/// Number with up to six decimal places, such as `99.9` or `0.2`, kept exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Decimal {
-    /// So many millionths.
+    /// Value in millionths.
     pub millionths: u64,
 }
 
 impl Decimal {
-    /// The millionths of 1.
+    /// Value of 1, in millionths.
     pub const ONE: u64 = 1_000_000;
 
     /// Reads `99.9`, `0.2` or `50`.
@@ -125,14 +126,14 @@ impl Decimal {
         millionths.map(|millionths| Self { millionths }).ok_or(NumberError::TooBig)
     }
 
-    /// As a float.
+    /// Returns the value as a float.
     pub fn to_f64(self) -> f64 {
         self.millionths as f64 / Self::ONE as f64
     }
 }
 
 impl fmt::Display for Decimal {
-    /// Without zeros at the end.
+    /// Prints the number without trailing zeros.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.millionths / Self::ONE)?;
         let (mut fraction, mut digits) = (self.millionths % Self::ONE, 6);
@@ -146,13 +147,13 @@ impl fmt::Display for Decimal {
     }
 }
 
-/// `percent` hundredths of `whole`, rounded down. No overflow for `percent` up to 100.
+/// Returns `percent` hundredths of `whole`, rounded down. Cannot overflow for `percent` up to 100.
 pub fn percent_of(whole: u64, percent: u8) -> u64 {
     let share = u128::from(whole) * u128::from(percent) / 100;
     u64::try_from(share).unwrap_or(whole)
 }
 
-/// Prints a byte count exactly, with the largest unit that divides it: 4096 is `4k`.
+/// Byte count, printed exactly, with the largest unit that divides it: 4096 is `4k`.
 #[derive(Clone, Copy, Debug)]
 pub struct Bytes(pub u64);
 
@@ -170,10 +171,10 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// Prints a time exactly, in fio's spelling: whole seconds bare, else `ms` or `us`, rounded down.
+/// Time, printed as in fio: whole seconds without a unit, otherwise in `ms` or `us`, rounded down.
 #[derive(Clone, Copy, Debug)]
 pub struct Time {
-    /// The time in nanoseconds.
+    /// Time in nanoseconds.
     pub ns: u64,
 }
 
@@ -222,7 +223,7 @@ pub fn parse_time_ns(text: &str) -> Result<u64, NumberError> {
     value.checked_mul(unit_ns).ok_or(NumberError::TooBig)
 }
 
-/// The digits in front, and whatever follows them.
+/// Returns the leading digits, and the text after them.
 fn parse_plain(text: &str) -> Result<(u64, &str), NumberError> {
     let hex = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
     let (text, radix) = hex.map_or((text, 10), |digits| (digits, 16));
@@ -235,7 +236,7 @@ fn parse_plain(text: &str) -> Result<(u64, &str), NumberError> {
     Ok((value, rest))
 }
 
-/// `text` in lower case, in the caller's buffer. `None` if it is longer than any unit.
+/// Returns `text` in lower case, in the caller's buffer; `None` if it is longer than any unit.
 fn lower<'a>(text: &str, buffer: &'a mut [u8]) -> Option<&'a str> {
     let buffer = buffer.get_mut(..text.len())?;
     buffer.copy_from_slice(text.as_bytes());

@@ -1,4 +1,4 @@
-//! When a job's I/Os are put, if not as soon as there is room: delays, rates, pauses, batches.
+//! Limits on when a job's I/Os are submitted: delays, rates, pauses, batches.
 
 use crate::direction::Direction;
 use crate::error::JobError;
@@ -8,42 +8,42 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-/// What holds a job's I/Os back; by default nothing does.
+/// Limits on a job's submissions; by default there are none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pace {
-    /// `startdelay=`: the job starts so much later, in nanoseconds.
+    /// Time before the job starts, in nanoseconds (`startdelay=`).
     pub start_delay_ns: u64,
-    /// `ramp_time=`: what is done before counts for no figure and no `runtime=`, in nanoseconds.
+    /// Time to run before measuring begins and `runtime=` starts, in nanoseconds (`ramp_time=`).
     pub ramp_ns: u64,
-    /// `rate=` or `rate_iops=`.
+    /// Rate limit (`rate=` or `rate_iops=`).
     pub rate: Option<Rate>,
-    /// `thinktime=`.
+    /// Pauses (`thinktime=`).
     pub think: Option<Think>,
-    /// `fsync=`, `fdatasync=`: a flush after so many writes, at least 1.
+    /// Number of writes after which to flush, at least 1 (`fsync=`, `fdatasync=`).
     pub flush_after: Option<u64>,
-    /// `iodepth_batch=` and its kin.
+    /// Batch sizes (`iodepth_batch=` and the like).
     pub batch: Option<Batch>,
 }
 
-/// The most that a job does a second, for reads and writes apart. As in fio, a job that fell behind
-/// catches up.
+/// Rate limit of a job, for reads and writes separately. As in fio, a job that fell behind catches
+/// up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// Whether I/Os are limited rather than bytes.
+    /// Whether the limit is in I/Os rather than bytes.
     pub in_ios: bool,
-    /// I/Os or bytes a second, at least 1; `None` is no limit.
+    /// Reads: I/Os or bytes per second, at least 1; `None` is no limit.
     pub read: Option<u64>,
-    /// Likewise.
+    /// Writes, likewise.
     pub write: Option<u64>,
 }
 
 impl Rate {
-    /// Whether there is a limit.
+    /// Returns whether there is a limit.
     pub(crate) fn limits(&self) -> bool {
         self.read.or(self.write).is_some()
     }
 
-    /// The limit of one direction.
+    /// Returns the limit of one direction.
     pub fn of(&self, direction: Direction) -> Option<u64> {
         match direction {
             Direction::Read => self.read,
@@ -52,7 +52,7 @@ impl Rate {
         }
     }
 
-    /// Reads `500k` or `1m,500k`: reads and writes (a third is for trims, which there are none of).
+    /// Reads `500k` or `1m,500k`, for reads and writes. A third rate, for trims, is ignored.
     pub(crate) fn read(value: Value<'_>, in_ios: bool) -> Result<Self, JobError> {
         let part = |text: &str| match text {
             "" => Ok(None),
@@ -62,44 +62,47 @@ impl Rate {
         match limits[..] {
             [all] => Ok(Self { in_ios, read: all, write: all }),
             [read, write] | [read, write, _] => Ok(Self { in_ios, read, write }),
-            _ => Err(value.wrong("at most three rates, for reads, writes and trims")),
+            _ => {
+                Err(value.wrong("too many rates; give at most three, for reads, writes and trims"))
+            }
         }
     }
 
-    fn spell(&self) -> String {
-        let spell = |limit: Option<u64>| match limit {
+    fn print(&self) -> String {
+        let print = |limit: Option<u64>| match limit {
             Some(limit) if self.in_ios => limit.to_string(),
             Some(limit) => Bytes(limit).to_string(),
             None => String::new(),
         };
-        match (spell(self.read), spell(self.write)) {
+        match (print(self.read), print(self.write)) {
             (read, write) if read == write => read,
             (read, write) => format!("{read},{write}"),
         }
     }
 }
 
-/// A pause of the job, which begins when all that it has put is done.
+/// Pause of the job, which begins when all submitted I/Os are done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Think {
-    /// `thinktime=`, in nanoseconds.
+    /// Length of the pause, in nanoseconds (`thinktime=`).
     pub time_ns: u64,
-    /// `thinktime_blocks=`: after so many I/Os, at least 1.
+    /// Number of I/Os between pauses, at least 1 (`thinktime_blocks=`).
     pub blocks: u64,
 }
 
-/// How many I/Os are put at a time. Neither is over the iodepth, and `min` not over `max`.
+/// Limits on the number of I/Os submitted at a time. Neither exceeds the iodepth, and `min` does
+/// not exceed `max`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Batch {
-    /// `iodepth_batch_complete_min=` or `iodepth_batch=`, whichever is more: I/Os are put when
-    /// there is room for so many.
+    /// Fewest I/Os: submission waits until there is room for this many. The larger of
+    /// `iodepth_batch_complete_min=` and `iodepth_batch=`.
     pub min: u32,
-    /// `iodepth_batch_complete_max=`: no more are put at once.
+    /// Most I/Os submitted at once (`iodepth_batch_complete_max=`).
     pub max: u32,
 }
 
 impl Pace {
-    /// The options that make this pace.
+    /// Returns the options that give this pace.
     pub(crate) fn options(&self) -> Vec<(&'static str, String)> {
         let mut options = Vec::new();
         let mut time = |name, ns| {
@@ -110,7 +113,7 @@ impl Pace {
         time("startdelay", self.start_delay_ns);
         time("ramp_time", self.ramp_ns);
         if let Some(rate) = &self.rate {
-            options.push((if rate.in_ios { "rate_iops" } else { "rate" }, rate.spell()));
+            options.push((if rate.in_ios { "rate_iops" } else { "rate" }, rate.print()));
         }
         if let Some(think) = self.think {
             options.push(("thinktime", format!("{}us", think.time_ns / 1_000)));

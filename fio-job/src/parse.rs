@@ -1,9 +1,9 @@
-//! From a command line to jobs: fio's command line form, in one string.
+//! Reader of command lines: fio's command-line form, in one string.
 //!
-//! `--option=value` and `option=value` are the same. `name=` starts a job; what comes before the
-//! first one, or after `name=global`, are defaults for the jobs that follow. Options without any
-//! `name=` make one job. `;` reads as in a shell: what follows is another run of fio, which shares
-//! no defaults with the one before and starts when that is done. So
+//! `--option=value` and `option=value` are the same. `name=` starts a job; options before the first
+//! one, or after `name=global`, are defaults for the jobs that follow. Options without any `name=`
+//! make one job. A `;` works as in a shell: it begins another run of fio, which shares no defaults
+//! with the run before and starts when that is done. So
 //!
 //! ```text
 //! bs=4k --name=a --rw=read --name=b --rw=randread    two jobs, together
@@ -18,10 +18,11 @@ use crate::value::Value;
 use alloc::format;
 use alloc::vec::Vec;
 
-/// Reads the jobs on `command_line`, which holds fio options only. No options make no jobs.
+/// Reads the jobs on `command_line`, which holds only fio options. Without options there are no
+/// jobs.
 ///
 /// # Errors
-/// The first thing that is wrong.
+/// The first error.
 pub fn parse(command_line: &str) -> Result<Vec<Job>, JobError> {
     check_text(command_line)?;
     let mut jobs = Vec::new();
@@ -50,62 +51,62 @@ fn parse_run(run: &str, jobs: Vec<Job>) -> Result<Vec<Job>, JobError> {
     Ok(jobs)
 }
 
-/// Puts jobs together from names and options, as they come.
+/// Collector of jobs from names and options, in the order in which they appear.
 #[derive(Default)]
 pub(crate) struct Reader {
     jobs: Vec<Job>,
-    /// What the next job begins with.
+    /// Defaults of the next job.
     defaults: JobBuilder,
-    /// The job that options go to; the defaults without one.
+    /// Job that options apply to; without one they are defaults.
     current: Option<JobBuilder>,
     has_section: bool,
     has_options: bool,
 }
 
 impl Reader {
-    /// Ends the job before; what follows goes to the job `name`, or to the defaults if that is
-    /// `global`.
+    /// Ends the previous job; the next options apply to the job `name`, or to the defaults if that
+    /// is `global`.
     pub(crate) fn start(&mut self, name: &str) -> Result<(), JobError> {
         check_text(name)?;
         self.has_section = true;
         self.end_current()?;
         if name != "global" {
-            let mut draft = self.defaults.clone();
-            draft.job.name = Value::new("name", Some(name)).name()?;
-            self.current = Some(draft);
+            let mut builder = self.defaults.clone();
+            builder.job.name = Value::new("name", Some(name)).name()?;
+            self.current = Some(builder);
         }
         Ok(())
     }
 
-    /// Whether there was a name yet.
+    /// Returns whether there has been a name.
     pub(crate) fn has_section(&self) -> bool {
         self.has_section
     }
 
-    /// Does what an option says.
+    /// Applies an option.
     pub(crate) fn set(&mut self, option: &str, value: Option<&str>) -> Result<(), JobError> {
         check_text(option).and_then(|()| value.map_or(Ok(()), check_text))?;
         self.has_options = true;
         options::set(self.current.as_mut().unwrap_or(&mut self.defaults), option, value)
     }
 
-    /// All jobs; options without a name are one.
+    /// Returns all jobs; options without a name make one job.
     pub(crate) fn finish(mut self) -> Result<Vec<Job>, JobError> {
         if self.has_options && !self.has_section {
-            let mut draft = self.defaults.clone();
-            draft.job.name = format!("job{}", self.jobs.len() + 1);
-            self.current = Some(draft);
+            let mut builder = self.defaults.clone();
+            builder.job.name = format!("job{}", self.jobs.len() + 1);
+            self.current = Some(builder);
         }
         self.end_current()?;
         Ok(self.jobs)
     }
 
     fn end_current(&mut self) -> Result<(), JobError> {
-        self.current.take().map_or(Ok(()), |draft| draft.finish(&mut self.jobs))
+        self.current.take().map_or(Ok(()), |builder| builder.finish(&mut self.jobs))
     }
 }
 
-/// Refuses what is not printable ASCII on one line, for values come back in messages of one line,
+/// Refuses text that is not one line of printable ASCII, because messages of one line quote values,
 /// and a `"` that is not closed.
 fn check_text(text: &str) -> Result<(), JobError> {
     let printable = |c: char| c.is_ascii_graphic() || c == ' ';
@@ -115,7 +116,7 @@ fn check_text(text: &str) -> Result<(), JobError> {
     if text.matches('"').count().is_multiple_of(2) { Ok(()) } else { Err(JobError::OpenQuote) }
 }
 
-/// `--bs=4k` and `bs=4k` are `bs` and `4k`.
+/// Splits `--bs=4k` or `bs=4k` into `bs` and `4k`.
 fn split_option(word: &str) -> (&str, Option<&str>) {
     let word = word.strip_prefix("--").unwrap_or(word);
     match word.split_once('=') {
@@ -124,7 +125,7 @@ fn split_option(word: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// The non-empty pieces of `text` between separators, of which those within `"` do not count.
+/// Returns the non-empty pieces of `text` between separators; separators inside `"` do not count.
 fn split_unquoted(text: &str, separates: fn(char) -> bool) -> impl Iterator<Item = &str> {
     let mut quoted = false;
     text.split(move |c| {
@@ -250,96 +251,108 @@ mod tests {
         assert_eq!(jobs[1].offset, Amount::Percent(25));
     }
 
-    /// Wrong options, and what is said of them.
+    /// Wrong options, and their error messages.
     const ERRORS: &[(&str, &str)] = &[
         ("iodpeth=4", "unknown option \"iodpeth\"; did you mean iodepth?"),
-        ("frobnicate=4", "unknown option \"frobnicate\"; see help for those supported"),
-        ("=4", "unknown option \"\"; see help for those supported"),
+        ("frobnicate=4", "unknown option \"frobnicate\"; see help for the supported options"),
+        ("=4", "unknown option \"\"; see help for the supported options"),
         ("end_fsync=1", "fio option end_fsync is not supported; leave it out"),
         ("bs", "bs needs a value; write bs=..."),
         ("name=", "name needs a value; write name=..."),
         (
             "blocksize=1000",
-            "blocksize=1000: not a multiple of the 512-byte sector; use for example 4k",
+            "blocksize=1000: not a multiple of the 512-byte sector; use, for example, 4k",
         ),
-        ("bs=0", "bs=0: an empty block; use for example 4k"),
+        ("bs=0", "bs=0: an I/O cannot be empty; use, for example, 4k"),
         ("bs=1025k", "bs=1025k: a request holds 256 pages; use at most 1m"),
-        ("bs=4k,1000", "bs=1000: not a multiple of the 512-byte sector; use for example 4k"),
-        ("bs=4k,8k,1k,2k", "bs=4k,8k,1k,2k: at most three sizes, for reads, writes and trims"),
+        ("bs=4k,1000", "bs=1000: not a multiple of the 512-byte sector; use, for example, 4k"),
+        (
+            "bs=4k,8k,1k,2k",
+            "bs=4k,8k,1k,2k: too many sizes; give at most three, for reads, writes and trims",
+        ),
         (
             "bssplit=4k/30:8k/60",
-            "bssplit=4k/30:8k/60: the shares of each list add up to 100, as in 4k/30:8k/70",
+            "bssplit=4k/30:8k/60: the shares of each list must add up to 100, as in 4k/30:8k/70",
         ),
         (
             "rw=randread bs=4k,8k",
-            "job job1: random blocks of several sizes are drawn independently; add norandommap",
+            "job job1: random I/O with several block sizes needs norandommap; add it",
         ),
         (
             "random_distribution=zipf:1",
-            "random_distribution=zipf:1: use for example zipf:1.2; over 0 and not 1",
+            "random_distribution=zipf:1: use, for example, zipf:1.2; more than 0, up to 100, and not 1",
         ),
         ("iodepth=0", "iodepth=0: nothing in flight; use 1 to 512"),
         ("iodepth=513", "iodepth=513: the largest ring has 512 slots; use 1 to 512"),
         ("iodepth=4294967297", "iodepth=4294967297: the largest ring has 512 slots; use 1 to 512"),
         ("iodepth=x", "iodepth=x: not a whole number"),
-        ("numjobs=0", "numjobs=0: no job at all; use 1 to 512"),
+        ("numjobs=0", "numjobs=0: no job to run; use 1 to 512"),
         ("numjobs=513", "numjobs=513: too many; use 1 to 512"),
-        ("name=a numjobs=512 name=b", "job b: over 512 jobs; lower numjobs"),
+        ("name=a numjobs=512 name=b", "job b: more than 512 jobs; lower numjobs"),
         ("loops=0", "loops=0: nothing to do; use 1 or more"),
-        ("rwmixread=101", "rwmixread=101: over 100 %; use 0 to 100"),
-        ("runtime=0", "runtime=0: no time at all; leave it out to run until all bytes are done"),
+        ("rwmixread=101", "rwmixread=101: more than 100 %; use 0 to 100"),
+        ("runtime=0", "runtime=0: no time to run; leave it out to run until all bytes are done"),
         ("runtime=31d", "runtime=31d: too long; use at most 30d"),
-        ("runtime=1.5", "runtime=1.5: unknown unit; use us, ms, s, m, h or d (none means seconds)"),
+        (
+            "runtime=1.5",
+            "runtime=1.5: unknown unit; use us, ms, s, m, h or d (no unit means seconds)",
+        ),
         ("rw=scan", "rw=scan: use read, write, trim, rw, randread, randwrite, randtrim or randrw"),
-        ("size=0", "size=0: nothing to do; leave the option out for all there is"),
-        ("offset=101%", "offset=101%: over 100 %; use 0% to 100%"),
-        ("filename=/tmp/x", "filename=/tmp/x: not a disk; use for example /dev/xvda or xvda:xvdb"),
+        ("size=0", "size=0: nothing to do; leave the option out for the largest amount"),
+        ("offset=101%", "offset=101%: more than 100 %; use 0% to 100%"),
+        (
+            "filename=/tmp/x",
+            "filename=/tmp/x: not a disk; use, for example, /dev/xvda or xvda:xvdb",
+        ),
         (
             "filename=xvda:/dev/xvda",
             "filename=xvda:/dev/xvda: a disk is named twice; name each once",
         ),
-        ("direct=0", "direct=0: there is no page cache to go through; use direct=1"),
+        ("direct=0", "direct=0: there is no page cache; use direct=1"),
         ("stonewall=yes", "stonewall=yes: use 0 or 1"),
         ("verify=md5", "verify=md5: use crc32c or pattern"),
-        ("verify=crc32c verify_pattern=%o", "job job1: verify_pattern= needs verify=pattern"),
+        (
+            "verify=crc32c verify_pattern=%o",
+            "job job1: verify_pattern= needs verify=pattern; add it",
+        ),
         (
             "verify=pattern verify_pattern=%o verify_interval=512",
-            "job job1: verify_interval= needs verify=crc32c",
+            "job job1: verify_interval= needs verify=crc32c; add it",
         ),
         (
             "bs=4k verify=crc32c verify_interval=3k",
-            "job job1: verify_interval= must divide bs=; leave it out for one header a block",
+            "job job1: verify_interval= must divide bs=; leave it out for one header per block",
         ),
         (
             "verify=crc32c verify_interval=80",
-            "verify_interval=80: not a multiple of the 512-byte sector; use for example 4k",
+            "verify_interval=80: not a multiple of the 512-byte sector; use, for example, 4k",
         ),
         ("verify_pattern=%x", "verify_pattern=%x: the only format is %o, the block's offset"),
         ("grants=none", "grants=none: use persistent, persistent-copy or per-request"),
         (
             "ringmark_poll_us=2000000",
-            "ringmark_poll_us=2000000: over a second; use auto or 0 to 1000000",
+            "ringmark_poll_us=2000000: more than a second; use auto or 0 to 1000000",
         ),
         (
             "name=w rw=randwrite",
-            "job w: a job that writes names its disks; add for example filename=/dev/xvda",
+            "job w: a job that writes must name its disks; add, for example, filename=/dev/xvda",
         ),
         ("time_based", "job job1: time_based needs runtime=, for example runtime=10"),
         (
             "numjobs=3 offset=0x7fffffffffffffff offset_increment=0x7fffffffffffffff",
-            "job job1: offset_increment= leads too far, or is per cent where offset= is bytes",
+            "job job1: offset_increment= goes too far, or mixes per cent with bytes in offset=",
         ),
         (
             "iodepth=2 ioengine=sync",
-            "job job1: ioengine=sync and psync have one I/O in flight; \
+            "job job1: ioengine=sync and psync keep one I/O in flight; \
              use iodepth=1 or ioengine=libaio",
         ),
         (
             "verify=pattern",
             "job job1: verify=pattern needs verify_pattern=, for example verify_pattern=%o",
         ),
-        ("verify_pattern=1", "job job1: verify_pattern= needs verify=pattern"),
-        ("verify_pattern=\"a", "a \" is not closed; add one"),
+        ("verify_pattern=1", "job job1: verify_pattern= needs verify=pattern; add it"),
+        ("verify_pattern=\"a", "a \" has no closing \"; add it"),
         ("name=\u{1b}[2J", "'\\u{1b}' is not allowed; use printable ASCII only"),
     ];
 

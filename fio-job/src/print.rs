@@ -1,4 +1,4 @@
-//! From a job back to options, for results and repeats.
+//! Conversion of a job back to options, for results and repeats.
 
 use crate::blocks::BlockMix;
 use crate::direction::Direction;
@@ -14,7 +14,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 impl Job {
-    /// The size of the I/Os of one direction, or the least and the greatest.
+    /// Returns the size of the I/Os of one direction, or the least and the greatest.
     pub fn block_sizes(&self, direction: Direction) -> String {
         let bytes = |bytes: u32| Bytes(bytes.into());
         let range = |mix: &BlockMix| {
@@ -27,7 +27,7 @@ impl Job {
         }
     }
 
-    /// The options that make this job, spelled as fio's, for the result and for a repeat.
+    /// Returns the options that give this job, in fio's form, for the result and for a repeat.
     pub fn options(&self) -> Vec<(&'static str, String)> {
         let flag = || "1".to_owned();
         let mut options = vec![("rw", self.rw.to_string())];
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
     use crate::parse::parse;
 
-    fn spell(options: &[(&'static str, String)]) -> String {
+    fn print(options: &[(&'static str, String)]) -> String {
         options.iter().map(|(name, value)| format!("--{name}={value} ")).collect()
     }
 
@@ -145,7 +145,7 @@ mod tests {
         ] {
             let jobs = parse(line).expect(line);
             let job = jobs.first().expect("a job");
-            let again = format!("name={} {}", job.name, spell(&job.options()));
+            let again = format!("name={} {}", job.name, print(&job.options()));
             assert_eq!(parse(&again), Ok(vec![job.clone()]), "{again}");
         }
     }
@@ -154,7 +154,7 @@ mod tests {
     fn the_default_plan_is_a_job_that_only_reads() {
         for job in Job::defaults_for("xvdb") {
             assert!(!job.rw.writes());
-            assert_eq!(parse(&format!("name=xvdb {}", spell(&job.options()))), Ok(vec![job]));
+            assert_eq!(parse(&format!("name=xvdb {}", print(&job.options()))), Ok(vec![job]));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `random_distribution=`: how likely each block of a random job is.
+//! Distribution of a random job's blocks (`random_distribution=`).
 
 use crate::error::JobError;
 use crate::number::Decimal;
@@ -6,32 +6,32 @@ use crate::value::Value;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// The most zones of a `zoned:`.
+/// Most zones of a `zoned:`.
 const ZONES_MAX: usize = 64;
 
-/// fio's `random_distribution=`.
+/// Distribution of blocks, as in fio's `random_distribution=`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Distribution {
-    /// `random`: all alike.
+    /// Uniform: `random`.
     #[default]
     Random,
-    /// `zipf:theta`: the block of rank n is n^theta times less likely than that of rank 1. Over 0,
-    /// up to 100, and not 1.
+    /// Zipf, `zipf:theta`: the block of rank n is n^theta times less likely than the block of rank
+    /// 1. More than 0, up to 100, and not 1.
     Zipf(Decimal),
-    /// `pareto:h`: the share h of the blocks has 1 - h of the I/Os. Between 0 and 1.
+    /// Pareto, `pareto:h`: the share h of the blocks has 1 - h of the I/Os. Between 0 and 1.
     Pareto(Decimal),
-    /// `normal:deviation`: most likely in the middle; per cent, 0 to 100.
+    /// Normal, `normal:deviation`: most likely in the middle; in per cent, 0 to 100.
     Normal(Decimal),
-    /// `zoned:access/size:...`: shares that both add up to 100 %.
+    /// Zones, `zoned:access/size:...`: both kinds of share add up to 100 %.
     Zoned(Vec<Zone>),
 }
 
-/// A part of the region, in per cent.
+/// Part of the region, in per cent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Zone {
-    /// Its share of the I/Os.
+    /// Share of the I/Os, in per cent.
     pub access_percent: u8,
-    /// Its share of the region.
+    /// Share of the region, in per cent.
     pub size_percent: u8,
 }
 
@@ -46,17 +46,21 @@ impl Distribution {
                 .filter(|theta| (1..=100 * Decimal::ONE).contains(&theta.millionths))
                 .filter(|theta| theta.millionths != Decimal::ONE)
                 .map(Self::Zipf)
-                .ok_or_else(|| value.wrong("use for example zipf:1.2; over 0 and not 1")),
+                .ok_or_else(|| {
+                    value.wrong("use, for example, zipf:1.2; more than 0, up to 100, and not 1")
+                }),
             "pareto" => decimal()
                 .filter(|share| (1..Decimal::ONE).contains(&share.millionths))
                 .map(Self::Pareto)
-                .ok_or_else(|| value.wrong("use for example pareto:0.2; between 0 and 1")),
+                .ok_or_else(|| value.wrong("use, for example, pareto:0.2; between 0 and 1")),
             "normal" => decimal()
                 .filter(|percent| percent.millionths <= 100 * Decimal::ONE)
                 .map(Self::Normal)
-                .ok_or_else(|| value.wrong("use for example normal:10; 0 to 100")),
+                .ok_or_else(|| value.wrong("use, for example, normal:10; 0 to 100")),
             "zoned" => zones(parameter).map(Self::Zoned).ok_or_else(|| {
-                value.wrong("use for example zoned:60/10:40/90; both shares add up to 100")
+                value.wrong(
+                    "use, for example, zoned:60/10:40/90; each kind of share must add up to 100",
+                )
             }),
             _ => Err(value.wrong("use random, zipf, pareto, normal or zoned")),
         }

@@ -1,4 +1,4 @@
-//! Fitting a job to a disk: which part of it, and how much to transfer.
+//! Region of a disk that a job uses, and the amount to transfer.
 
 use crate::error::JobError;
 use crate::job::Job;
@@ -6,25 +6,26 @@ use crate::number::{Amount, Bytes, percent_of};
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 
-/// A job's part of one disk, in whole blocks. Where a job has several sizes of them, the block is
-/// what divides them all.
+/// Part of one disk that a job uses, in whole blocks. If a job has several block sizes, the block
+/// is the largest size that divides them all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Region {
-    /// The first byte, a multiple of the disk's sector.
+    /// First byte, a multiple of the disk's sector size.
     pub offset_bytes: u64,
-    /// The length: at least one block of the largest size, and a multiple of the block.
+    /// Length in bytes: at least one block of the largest size, and a multiple of the block.
     pub size_bytes: u64,
-    /// What to transfer on this disk, both directions together, a multiple of the block; `None` is
-    /// no limit (`time_based`).
+    /// Bytes to transfer on this disk, in both directions together, a multiple of the block; `None`
+    /// is no limit (`time_based`).
     pub io_bytes: Option<u64>,
 }
 
 impl Job {
-    /// The part of `disk` that the job works on. `disk_bytes` is the disk's length, `sector_bytes`
-    /// its logical sector.
+    /// Returns the part of `disk` that the job uses. `disk_bytes` is the disk's length,
+    /// `sector_bytes` its logical sector size.
     ///
     /// # Errors
-    /// If the block or the offset is no whole number of sectors, or the region is not on the disk.
+    /// A [`JobError`] if the block or the offset is not a multiple of the sector size, or the
+    /// region is not on the disk.
     pub fn resolve(
         &self,
         disk: &str,
@@ -88,20 +89,21 @@ impl Job {
         let most = floor(u64::MAX, bs);
         let loop_bytes = io_bytes.max(1).checked_next_multiple_of(bs).unwrap_or(most);
         let io_bytes = loop_bytes.checked_mul(self.loops).unwrap_or(most);
-        // Each loop begins with the region, which holds any block all the same.
+        // Each loop starts over in the region, which holds a block of any size.
         let in_order = self.loops > 1 && !self.rw.is_random();
         let size_bytes =
             if in_order { size_bytes.min(loop_bytes.max(largest)) } else { size_bytes };
         Ok(Region { offset_bytes, size_bytes, io_bytes: (!self.time_based).then_some(io_bytes) })
     }
 
-    /// One disk's part of a number of bytes: fio shares `size=` out equally over a job's files.
+    /// Returns one disk's part of a number of bytes: fio divides `size=` equally among a job's
+    /// files.
     fn share(&self, bytes: u64) -> u64 {
         bytes / self.disks.len().max(1) as u64
     }
 }
 
-/// The largest multiple of `unit` up to `bytes`. `unit` is not 0.
+/// Returns the largest multiple of `unit` up to `bytes`. `unit` must not be 0.
 fn floor(bytes: u64, unit: u64) -> u64 {
     bytes - bytes % unit
 }
@@ -163,8 +165,8 @@ mod tests {
             ),
             (
                 "size=2k",
-                "the job has no room for one block of 4096 bytes on xvda; \
-                 raise size or lower offset or bs",
+                "not even one block of 4096 bytes fits the job's region on xvda; \
+                 raise size, or lower offset or bs",
             ),
             ("offset=100", "offset=100: not a multiple of 512, the sector size of xvda"),
         ] {

@@ -1,4 +1,4 @@
-//! What is told of a job, and how: fio's percentiles, groups and logs.
+//! Contents of a job's report: fio's percentiles, groups and logs.
 
 use crate::error::JobError;
 use crate::limits::LOG_SAMPLES_MAX;
@@ -8,28 +8,28 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-/// fio's default `percentile_list`.
+/// Default of fio's `percentile_list`.
 pub const PERCENTILES: [f64; 17] = [
     1.0, 5.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.95,
     99.99,
 ];
-/// The most entries of a `percentile_list=` (fio's `FIO_IO_U_LIST_MAX_LEN`).
+/// Most entries of a `percentile_list=` (fio's `FIO_IO_U_LIST_MAX_LEN`).
 const PERCENTILES_MAX: usize = 20;
 
-/// What is told of a job.
+/// Contents of a job's report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reporting {
-    /// `group_reporting`: added up with the job before it, if they run together.
+    /// Whether to add the job to the job before it, if they run together (`group_reporting`).
     pub with_group: bool,
-    /// `clat_percentiles=`.
+    /// Whether to report percentiles of completion latency (`clat_percentiles=`).
     pub clat_percentiles: bool,
-    /// `lat_percentiles=`.
+    /// Whether to report percentiles of total latency (`lat_percentiles=`).
     pub lat_percentiles: bool,
-    /// `percentile_list=`, ascending.
+    /// Percentiles, ascending (`percentile_list=`).
     pub percentiles: Vec<Percentile>,
-    /// `log_avg_msec=`: milliseconds of a log's window; 0 where no log is kept.
+    /// Window of a log, in milliseconds (`log_avg_msec=`); 0 if no log is kept.
     pub log_avg_ms: u32,
-    /// `write_bw_log=`, `write_iops_log=` and `write_lat_log=`: what the files' names begin with.
+    /// Prefixes of the log files' names (`write_bw_log=`, `write_iops_log=`, `write_lat_log=`).
     pub logs: [Option<String>; 3],
 }
 
@@ -48,31 +48,31 @@ impl Default for Reporting {
 }
 
 impl Reporting {
-    /// fio's options for [`logs`](Self::logs).
+    /// Names of fio's options for [`logs`](Self::logs).
     pub const LOGS: [&str; 3] = ["write_bw_log", "write_iops_log", "write_lat_log"];
 
-    /// Whether a log is kept.
+    /// Returns whether a log is kept.
     pub fn has_log(&self) -> bool {
         self.log_avg_ms > 0 && self.logs.iter().any(Option::is_some)
     }
 
-    /// What does not go together, and the way out.
+    /// Returns a way to fix options that conflict, if any do.
     pub(crate) fn conflict(&self, runtime_ns: Option<u64>) -> Option<&'static str> {
         let wanted = self.logs.iter().any(Option::is_some);
         let window_ns = u64::from(self.log_avg_ms) * 1_000_000;
         let samples = runtime_ns.and_then(|ns| ns.checked_div(window_ns)).unwrap_or(0);
         match () {
             () if wanted && self.log_avg_ms == 0 => {
-                Some("a log of each I/O does not fit a guest; add for example log_avg_msec=500")
+                Some("a guest cannot log every I/O; add, for example, log_avg_msec=500")
             }
             () if wanted && samples > LOG_SAMPLES_MAX => {
-                Some("a log has at most 8192 samples; raise log_avg_msec=")
+                Some("the log would have more than 8192 samples; raise log_avg_msec=")
             }
             () => None,
         }
     }
 
-    /// A log without a name of its own goes by the job's.
+    /// Gives each log without a prefix the job's name.
     pub(crate) fn named_by(mut self, job: &str) -> Self {
         for prefix in self.logs.iter_mut().flatten().filter(|prefix| prefix.is_empty()) {
             *prefix = job.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
@@ -80,7 +80,7 @@ impl Reporting {
         self
     }
 
-    /// The options that make this, where they are not the default.
+    /// Returns the options that give this, except defaults.
     pub(crate) fn options(&self) -> impl Iterator<Item = (&'static str, String)> {
         let default = Self::default();
         let flags = [
@@ -101,7 +101,7 @@ impl Reporting {
     }
 }
 
-/// A percentile: over 0 and at most 100 per cent.
+/// Percentile: more than 0 and at most 100 per cent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Percentile {
     millionths: u32,
@@ -119,7 +119,7 @@ impl Percentile {
         (1..=100_000_000).contains(&millionths).then_some(Self { millionths })
     }
 
-    /// Per cent: the nearest number, as of strtod(3).
+    /// Returns the nearest float, in per cent, as strtod(3) does.
     pub fn percent(self) -> f64 {
         f64::from(self.millionths) / 1e6
     }
@@ -131,7 +131,7 @@ impl fmt::Display for Percentile {
     }
 }
 
-/// What may stand in a file's name.
+/// Returns whether a character is allowed in a file's name.
 fn is_plain(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.')
 }
@@ -140,17 +140,17 @@ impl Value<'_> {
     pub(crate) fn percentiles(self) -> Result<Vec<Percentile>, JobError> {
         let list: Option<Vec<_>> = self.text()?.split(':').map(Percentile::parse).collect();
         let list = list.filter(|list| list.len() <= PERCENTILES_MAX);
-        let fix = "use at most 20, each over 0 and up to 100, for example 50:99.9";
+        let fix = "use at most 20, each more than 0 and up to 100, for example 50:99.9";
         let mut list = list.ok_or_else(|| self.wrong(fix))?;
         list.sort_unstable();
         Ok(list)
     }
 
     pub(crate) fn log_window_ms(self) -> Result<u32, JobError> {
-        u32::try_from(self.count()?).map_err(|_| self.wrong("too long; use for example 500"))
+        u32::try_from(self.count()?).map_err(|_| self.wrong("too long; use, for example, 500"))
     }
 
-    /// What a log's name begins with; empty for the job's name.
+    /// Reads the prefix of a log's name; empty for the job's name.
     pub(crate) fn log_prefix(self) -> Result<String, JobError> {
         if self.is_alone() {
             return Ok(String::new());
@@ -197,7 +197,7 @@ mod tests {
         assert_eq!((bw.as_deref(), iops, lat.as_deref()), (Some("my.job"), &None, Some("l-1")));
         assert!(job.reporting.has_log());
         for (wrong, part) in [
-            ("write_iops_log=a", "add for example log_avg_msec=500"),
+            ("write_iops_log=a", "add, for example, log_avg_msec=500"),
             ("write_iops_log=a log_avg_msec=1 runtime=60", "raise log_avg_msec="),
             ("write_iops_log=../a log_avg_msec=1", "not a plain file name"),
             ("write_iops_log=a/b log_avg_msec=1", "not a plain file name"),
@@ -212,8 +212,8 @@ mod tests {
         let line = "name=a group_reporting clat_percentiles=0 lat_percentiles=1 \
                     percentile_list=12.5:99.99999 log_avg_msec=250 write_iops_log write_lat_log=x";
         let job = one(line);
-        let spelled: String =
+        let printed: String =
             job.options().iter().map(|(name, value)| format!("--{name}={value} ")).collect();
-        assert_eq!(one(&format!("name=a {spelled}")), job);
+        assert_eq!(one(&format!("name=a {printed}")), job);
     }
 }

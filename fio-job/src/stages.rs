@@ -1,4 +1,4 @@
-//! Which jobs run together.
+//! Stages of a run: the jobs that run together.
 
 use crate::job::Job;
 
@@ -8,8 +8,8 @@ impl AsRef<Self> for Job {
     }
 }
 
-/// Returns the stages of a run in their order: each a job, and those after it that do not wait for
-/// it (`stonewall`). What stands for a job, such as its result, is divided likewise.
+/// Returns the stages of a run in order: each is a job and the jobs after it that do not wait for
+/// it (`stonewall`). Items that belong to jobs, such as their results, are divided likewise.
 pub fn stages<T: AsRef<Job>>(jobs: &[T]) -> impl Iterator<Item = &[T]> {
     jobs.chunk_by(|_, next| !next.as_ref().stonewall)
 }

@@ -1,4 +1,4 @@
-//! What stands after an option's `=`, read in the ways that options need.
+//! Value of an option, the text after its `=`, and the ways to read it.
 
 use crate::error::JobError;
 use crate::grant_mode::GrantMode;
@@ -14,7 +14,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// An option's value, if it has one, and the name that errors give it.
+/// Value of an option, if it has one, and the option's name for errors.
 #[derive(Clone, Copy)]
 pub(crate) struct Value<'a> {
     option: &'static str,
@@ -26,23 +26,25 @@ impl<'a> Value<'a> {
         Self { option, text }
     }
 
-    /// A part of this value, as a value of the same option.
+    /// Returns a part of this value, as a value of the same option.
     pub(crate) fn part(self, text: &'a str) -> Self {
         Self { text: Some(text), ..self }
     }
 
-    /// A name, which may stand in quotes.
+    /// Reads a name, which may be in quotes.
     pub(crate) fn name(self) -> Result<String, JobError> {
         let text = self.text()?;
         let inner = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
         match inner {
             "" => Err(JobError::NoValue(self.option)),
-            _ if inner.contains('"') => Err(self.wrong("a name has no quotes within")),
+            _ if inner.contains('"') => {
+                Err(self.wrong("a name cannot contain quotes; leave them out"))
+            }
             _ => Ok(inner.to_owned()),
         }
     }
 
-    /// There is no `=`.
+    /// Returns the error for a missing value.
     pub(crate) fn is_alone(self) -> bool {
         self.text.is_none()
     }
@@ -65,7 +67,7 @@ impl<'a> Value<'a> {
         })
     }
 
-    /// fio's integers take the units of bytes, all of them.
+    /// Reads an integer, which in fio may have any unit of bytes.
     pub(crate) fn count(self) -> Result<u64, JobError> {
         self.number(number::parse_bytes)
     }
@@ -79,7 +81,7 @@ impl<'a> Value<'a> {
 
     pub(crate) fn numjobs(self) -> Result<u32, JobError> {
         match self.count()? {
-            0 => Err(self.wrong("no job at all; use 1 to 512")),
+            0 => Err(self.wrong("no job to run; use 1 to 512")),
             count => u32::try_from(count)
                 .ok()
                 .filter(|count| *count as usize <= NUMJOBS_MAX)
@@ -91,17 +93,17 @@ impl<'a> Value<'a> {
         self.number(Amount::parse)
     }
 
-    /// An amount that is not nothing.
+    /// Reads an amount that is not 0.
     pub(crate) fn length(self) -> Result<Amount, JobError> {
         match self.amount()? {
             Amount::Bytes(0) | Amount::Percent(0) => {
-                Err(self.wrong("nothing to do; leave the option out for all there is"))
+                Err(self.wrong("nothing to do; leave the option out for the largest amount"))
             }
             amount => Ok(amount),
         }
     }
 
-    /// fio's boolean; an option alone is on.
+    /// Reads a boolean of fio; an option without a value is on.
     pub(crate) fn flag(self) -> Result<bool, JobError> {
         match self.text {
             None | Some("1") => Ok(true),
@@ -114,10 +116,10 @@ impl<'a> Value<'a> {
         if self.text()? == right { Ok(()) } else { Err(self.wrong(fix)) }
     }
 
-    fn one_of<T: Copy>(self, choices: &[(&str, T)], fix: &'static str) -> Result<T, JobError> {
+    fn one_of<T: Copy>(self, keywords: &[(&str, T)], fix: &'static str) -> Result<T, JobError> {
         let text = self.text()?;
-        let choice = choices.iter().find(|(name, _)| *name == text);
-        choice.map(|(_, choice)| *choice).ok_or_else(|| self.wrong(fix))
+        let keyword = keywords.iter().find(|(name, _)| *name == text);
+        keyword.map(|(_, meaning)| *meaning).ok_or_else(|| self.wrong(fix))
     }
 
     pub(crate) fn rw(self) -> Result<Rw, JobError> {
@@ -160,15 +162,15 @@ impl<'a> Value<'a> {
     pub(crate) fn percent(self) -> Result<u8, JobError> {
         match self.count()? {
             percent @ 0..=100 => Ok(percent as u8),
-            _ => Err(self.wrong("over 100 %; use 0 to 100")),
+            _ => Err(self.wrong("more than 100 %; use 0 to 100")),
         }
     }
 
     pub(crate) fn block_bytes(self) -> Result<u32, JobError> {
         match self.number(number::parse_bytes)? {
-            0 => Err(self.wrong("an empty block; use for example 4k")),
+            0 => Err(self.wrong("an I/O cannot be empty; use, for example, 4k")),
             bytes if !bytes.is_multiple_of(SECTOR_BYTES.into()) => {
-                Err(self.wrong("not a multiple of the 512-byte sector; use for example 4k"))
+                Err(self.wrong("not a multiple of the 512-byte sector; use, for example, 4k"))
             }
             bytes => u32::try_from(bytes)
                 .ok()
@@ -189,13 +191,14 @@ impl<'a> Value<'a> {
 
     pub(crate) fn runtime_ns(self) -> Result<u64, JobError> {
         match self.number(number::parse_time_ns)? {
-            0 => Err(self.wrong("no time at all; leave it out to run until all bytes are done")),
+            0 => Err(self.wrong("no time to run; leave it out to run until all bytes are done")),
             ns if ns > RUNTIME_NS_MAX => Err(self.wrong("too long; use at most 30d")),
             ns => Ok(ns),
         }
     }
 
-    /// A time of up to 30 days; `bare_is_us` where fio takes a bare number for microseconds.
+    /// Reads a time of up to 30 days, in nanoseconds; with `bare_is_us` a number without a unit is
+    /// in microseconds, otherwise in seconds.
     pub(crate) fn delay_ns(self, bare_is_us: bool) -> Result<u64, JobError> {
         let is_bare = self.text()?.bytes().all(|byte| byte.is_ascii_digit());
         let ns = match is_bare && bare_is_us {
@@ -205,10 +208,10 @@ impl<'a> Value<'a> {
         ns.filter(|ns| *ns <= RUNTIME_NS_MAX).ok_or_else(|| self.wrong("too long; use at most 30d"))
     }
 
-    /// An I/O count that 0 turns off, or an iodepth.
+    /// Reads a batch size, from 0 up to the largest iodepth.
     pub(crate) fn batch(self) -> Result<u32, JobError> {
         let depth = u32::try_from(self.count()?).ok().filter(|depth| *depth <= IODEPTH_MAX);
-        depth.ok_or_else(|| self.wrong("over the greatest iodepth; use that or less"))
+        depth.ok_or_else(|| self.wrong("more than the largest iodepth; use 512 or less"))
     }
 
     pub(crate) fn on_error(self) -> Result<OnError, JobError> {
@@ -221,7 +224,7 @@ impl<'a> Value<'a> {
         }
         match self.count()? {
             us @ 0..=1_000_000 => Ok(Poll::Us(us as u32)),
-            _ => Err(self.wrong("over a second; use auto or 0 to 1000000")),
+            _ => Err(self.wrong("more than a second; use auto or 0 to 1000000")),
         }
     }
 
@@ -230,10 +233,11 @@ impl<'a> Value<'a> {
         let queues = u32::try_from(self.count()?).ok();
         queues
             .filter(|queues| (1..=QUEUES_MAX).contains(queues))
-            .ok_or_else(|| self.wrong("a disk has at least one queue; use 1 to 32"))
+            .ok_or_else(|| self.wrong("not a number of queues; use 1 to 32"))
     }
 
-    /// Disks, or one disk and the path of a file on it: what begins with `/` and is no `/dev/`.
+    /// Reads disks, or one disk and the path of a file on it: a path that begins with `/`, but not
+    /// with `/dev/`.
     pub(crate) fn filename(self) -> Result<(Vec<String>, Option<String>), JobError> {
         let text = self.text()?;
         let (disks, file) = match text.split_once(":/") {
@@ -242,7 +246,7 @@ impl<'a> Value<'a> {
         };
         let disks = self.disks(disks)?;
         if file.is_some() && disks.len() > 1 {
-            return Err(self.wrong("several disks and a file; give each file a job of its own"));
+            return Err(self.wrong("a file and another disk; give each file a job of its own"));
         }
         Ok((disks, file))
     }
@@ -252,7 +256,7 @@ impl<'a> Value<'a> {
         for path in text.split(':') {
             let disk = path.strip_prefix("/dev/").unwrap_or(path);
             if disk.is_empty() || !disk.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-                return Err(self.wrong("not a disk; use for example /dev/xvda or xvda:xvdb"));
+                return Err(self.wrong("not a disk; use, for example, /dev/xvda or xvda:xvdb"));
             }
             if disks.iter().any(|known| known == disk) {
                 return Err(self.wrong("a disk is named twice; name each once"));

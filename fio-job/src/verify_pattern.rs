@@ -1,30 +1,30 @@
-//! fio's `verify=pattern`: data that is known from where it stands, without a header.
+//! Patterns of fio's `verify=pattern`: data that follows from its position, without a header.
 //!
-//! A `verify_pattern=` is one or more of, one after the other: hexadecimal bytes (`0xff00`), a
-//! decimal number (its bytes, least first, without leading zeros), a string in `"`, and `%o`, the
-//! byte offset of the block (one I/O of `bs`) on the disk, as 8 bytes, least first. The pattern
-//! starts with each block and repeats to its end.
+//! A `verify_pattern=` is a sequence of one or more of these: hexadecimal bytes (`0xff00`), a
+//! decimal number (its bytes, least significant first, without leading zeros), a string in `"`, and
+//! `%o`, the byte offset of the block (one I/O of `bs`) on the disk, as 8 bytes, least significant
+//! first. The pattern starts with each block and repeats to its end.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// The longest pattern, in bytes, as in fio.
+/// Longest pattern, in bytes, as in fio.
 pub const PATTERN_BYTES_MAX: usize = 512;
 
-/// A pattern that can be written and checked anywhere.
+/// Pattern that can be written and checked anywhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifyPattern {
     text: String,
-    /// One repetition. Never empty.
+    /// Bytes of one repetition. Never empty.
     bytes: Vec<PatternByte>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PatternByte {
     Literal(u8),
-    /// The byte of the block's offset that starts at this bit.
+    /// Byte of the block's offset that starts at this bit.
     Offset {
         shift: u8,
     },
@@ -40,43 +40,43 @@ impl PatternByte {
     }
 }
 
-/// A byte that is not the pattern's.
+/// Byte that differs from the pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// Its offset from the start of the disk.
+    /// Offset from the start of the disk, in bytes.
     pub offset_bytes: u64,
-    /// What the pattern has there.
+    /// Byte of the pattern.
     pub expected: u8,
-    /// What the disk has there.
+    /// Byte on the disk.
     pub found: u8,
 }
 
-/// Why a `verify_pattern=` cannot be read.
+/// Reason why a `verify_pattern=` cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PatternError {
-    /// No bytes come of it.
+    /// The pattern has no bytes.
     Empty,
-    /// It is over [`PATTERN_BYTES_MAX`] bytes.
+    /// The pattern is longer than 512 bytes.
     TooLong,
-    /// A `"` is not closed.
+    /// A `"` has no closing `"`.
     OpenQuote,
-    /// A `%` without `o`.
+    /// A `%` is not followed by `o`.
     Format,
-    /// No number, string or `%o` where one must be.
+    /// A number, string or `%o` is missing.
     Unreadable,
-    /// A decimal number that fio would not take.
+    /// A decimal number is outside the range that fio accepts.
     TooBig,
 }
 
 impl fmt::Display for PatternError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Empty => "empty; use for example 0xab or %o",
-            Self::TooLong => "over 512 bytes; use a shorter pattern",
+            Self::Empty => "empty; use, for example, 0xab or %o",
+            Self::TooLong => "more than 512 bytes; use a shorter pattern",
             Self::OpenQuote => "a \" is not closed; add one",
             Self::Format => "the only format is %o, the block's offset",
             Self::Unreadable => "use 0x and hexadecimal digits, a number, \"text\" or %o",
-            Self::TooBig => "a number over 2147483647; use 0x and hexadecimal digits",
+            Self::TooBig => "a number above 2147483647; use 0x and hexadecimal digits",
         })
     }
 }
@@ -100,14 +100,14 @@ impl VerifyPattern {
         Ok(Self { text: text.to_owned(), bytes })
     }
 
-    /// Fills `out`, which stands `chunk_offset` bytes into the block at `block_offset` bytes.
+    /// Fills `out`, which begins `chunk_offset` bytes into the block at `block_offset` bytes.
     pub fn fill(&self, block_offset: u64, chunk_offset: usize, out: &mut [u8]) {
         for (byte, pattern) in out.iter_mut().zip(self.from(chunk_offset)) {
             *byte = pattern.at(block_offset);
         }
     }
 
-    /// Checks `data`, which stands `chunk_offset` bytes into the block at `block_offset` bytes.
+    /// Checks `data`, which begins `chunk_offset` bytes into the block at `block_offset` bytes.
     ///
     /// # Errors
     /// The first byte that differs.
@@ -128,20 +128,20 @@ impl VerifyPattern {
         Ok(())
     }
 
-    /// The pattern's repetitions, `chunk_offset` bytes into a block.
+    /// Returns the pattern's repetitions, `chunk_offset` bytes into a block.
     fn from(&self, chunk_offset: usize) -> impl Iterator<Item = PatternByte> {
         self.bytes.iter().copied().cycle().skip(chunk_offset % self.bytes.len())
     }
 }
 
 impl fmt::Display for VerifyPattern {
-    /// The text that it was read from.
+    /// Prints the text that the pattern was read from.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-/// Adds the bytes of what `text` begins with; returns what follows.
+/// Adds the bytes of the first element of `text`; returns the remaining text.
 fn parse_part<'a>(text: &'a str, bytes: &mut Vec<PatternByte>) -> Result<&'a str, PatternError> {
     if let Some(string) = text.strip_prefix('"') {
         let (string, rest) = string.split_once('"').ok_or(PatternError::OpenQuote)?;
@@ -169,14 +169,14 @@ fn parse_part<'a>(text: &'a str, bytes: &mut Vec<PatternByte>) -> Result<&'a str
     }
 }
 
-/// The digits after `0x`, and what follows.
+/// Returns the digits after `0x`, and the remaining text.
 fn hex_number(text: &str) -> Option<(&str, &str)> {
     let text = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))?;
     let (digits, rest) = split_digits(text, 16);
     (!digits.is_empty()).then_some((digits, rest))
 }
 
-/// A number in the range of a C int, and what follows.
+/// Returns a number in the range of a C int, and the remaining text.
 fn decimal_number(text: &str) -> Result<(i32, &str), PatternError> {
     let negated = text.strip_prefix('-');
     let (digits, rest) = split_digits(negated.unwrap_or(text), 10);
@@ -188,8 +188,8 @@ fn decimal_number(text: &str) -> Result<(i32, &str), PatternError> {
     Ok((i32::try_from(number).map_err(|_| PatternError::TooBig)?, rest))
 }
 
-/// The digits in front, and what follows. The `0` of a `0x` starts the next number: `0xff0x14` is
-/// two bytes.
+/// Returns the leading digits, and the remaining text. The `0` of a `0x` starts the next number:
+/// `0xff0x14` is two bytes.
 fn split_digits(text: &str, radix: u32) -> (&str, &str) {
     let length = text.find(|c: char| !c.is_digit(radix)).unwrap_or(text.len());
     let (digits, rest) = text.split_at(length);
@@ -205,7 +205,7 @@ mod tests {
     use alloc::vec;
     use proptest::prelude::*;
 
-    /// What one repetition of a pattern is in the block at `block_offset`.
+    /// Returns one repetition of a pattern in the block at `block_offset`.
     fn bytes(text: &str, block_offset: u64) -> Result<Vec<u8>, PatternError> {
         let pattern = VerifyPattern::parse(text)?;
         let mut out = vec![0; pattern.bytes.len()];
@@ -265,7 +265,7 @@ mod tests {
         let offset_bytes = 8192 + 4096 + 100;
         let difference = Difference { offset_bytes, expected: 0, found: 0x0f };
         assert_eq!(pattern.check(8192, 4096, &page), Err(difference));
-        // Data of another block is wrong data.
+        // Data of another block is wrong.
         pattern.fill(4096, 0, &mut page);
         assert!(pattern.check(8192, 0, &page).is_err());
     }

@@ -1,10 +1,9 @@
-//! A report as JSON text, laid out as fio does it: two blanks a level, ` : ` after a key, six
-//! decimals.
+//! Report as JSON text, laid out as in fio: two blanks per level, ` : ` after a key, six decimals.
 
 use results::{Latency, Report};
 
 /// Returns a report as fio's `--output-format=json+`, with the logs that
-/// [`take_logs`](crate::take_logs) has left.
+/// [`take_logs`](crate::take_logs) did not take.
 pub fn json_plus(report: &Report) -> String {
     laid_out(&compact(report))
 }
@@ -28,8 +27,8 @@ fn compact(report: &Report) -> String {
     serde_json::to_string(report).expect("text keys and plain numbers make JSON")
 }
 
-/// Lays out JSON that has no blanks but in strings. `serde_json`'s own `Formatter` is not to be had
-/// without its `std`, which a build of the whole workspace would carry into the guest.
+/// Lays out JSON that has no blanks outside strings. The `Formatter` of `serde_json` needs its
+/// `std`, which a build of the whole workspace would carry into the guest.
 fn laid_out(json: &str) -> String {
     let mut text = String::with_capacity(json.len() * 2);
     let mut depth = 0;
@@ -72,7 +71,7 @@ fn laid_out(json: &str) -> String {
     text
 }
 
-/// The string that `json` begins with, in its quotation marks.
+/// Returns the string at the start of `json`, with its quotation marks.
 fn string(json: &str) -> &str {
     let mut escaped = false;
     let end = json.char_indices().skip(1).find(|&(_, letter)| {

@@ -1,4 +1,4 @@
-//! A [`Report`](results::Report) printed as fio prints it: `normal`, `terse`, `json` and `json+`,
+//! Output of a [`Report`](results::Report) as fio prints it: `normal`, `terse`, `json` and `json+`,
 //! and its logs as fio's files. For hosts only: a guest prints none of them.
 #![forbid(unsafe_code)]
 

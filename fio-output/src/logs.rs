@@ -1,4 +1,4 @@
-//! A report's logs as fio's files: `write_bw_log`, `write_iops_log`, `write_lat_log` with
+//! Logs of a report as fio's files: `write_bw_log`, `write_iops_log`, `write_lat_log` with
 //! `log_avg_msec` (fio's manual, "Log File Formats").
 
 use std::fmt::{self, Write};
@@ -7,15 +7,15 @@ use std::mem;
 use fio_job::Job;
 use results::{JobLog, Report, Sample};
 
-/// One of fio's log files.
+/// Log file in fio's form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogFile {
     /// Name such as `job_bw.1.log`: letters, digits, `-`, `_` and `.`, as the job asks for.
     pub name: String,
-    /// A line for each sample: milliseconds, value, direction, and zeros for the size of a block
-    /// and the priority, which a mean has not.
+    /// Lines of the file, one per sample: milliseconds, value, direction, and zeros for the block
+    /// size and the priority, which a mean does not have.
     pub text: String,
-    /// Samples that the guest had no room for.
+    /// Number of samples that the guest dropped for want of room.
     pub dropped: u64,
 }
 
@@ -24,8 +24,8 @@ type Value = fn(&Sample) -> Option<u64>;
 /// Part of a log file's name, and the value that the file holds.
 type Kind = (&'static str, Value);
 
-/// Files by [`Reporting::logs`](fio_job::Reporting::logs): KiB a second, I/Os a second,
-/// nanoseconds.
+/// Kinds of log, in the order of [`Reporting::logs`](fio_job::Reporting::logs): KiB per second,
+/// I/Os per second, nanoseconds.
 const KINDS: [&[Kind]; 3] = [
     &[("bw", |sample| Some(sample.bw))],
     &[("iops", |sample| Some(sample.iops))],
@@ -37,14 +37,14 @@ fn latency_ns(sample: &Sample) -> Option<u64> {
     (sample.latency_ns != 0).then_some(sample.latency_ns)
 }
 
-/// A report has other logs than its jobs ask for.
+/// Error: a report has other logs than its jobs ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogsError {
-    /// `jobname` of those jobs in the report.
+    /// Name of the jobs in the report.
     pub job: String,
-    /// Logs that came.
+    /// Number of logs in the report.
     pub found: usize,
-    /// Logs that the jobs ask for.
+    /// Number of logs that the jobs ask for.
     pub expected: usize,
 }
 
@@ -61,12 +61,12 @@ impl fmt::Display for LogsError {
 
 impl std::error::Error for LogsError {}
 
-/// Takes the logs out of a report of these jobs, or of the first of them; they become the files
-/// that the jobs ask for. Only the samples are the report's. As in fio jobs are numbered from 1,
-/// through all groups.
+/// Takes the logs out of a report of these jobs, or of the first of them, and returns the files
+/// that the jobs ask for. The report supplies only the samples. As in fio, jobs are numbered from
+/// 1, through all groups.
 ///
 /// # Errors
-/// [`LogsError`].
+/// A [`LogsError`] if the report has other logs than the jobs ask for.
 pub fn take_logs(report: &mut Report, jobs: &[Job]) -> Result<Vec<LogFile>, LogsError> {
     let mut files = Vec::new();
     let mut jobs = jobs.iter().zip(1..);

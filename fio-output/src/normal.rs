@@ -1,4 +1,4 @@
-//! A report for people, as fio's normal output has it from the first job's figures on (stat.c).
+//! Report in the form of fio's normal output, from the first job's figures on (stat.c).
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Write};
@@ -97,7 +97,7 @@ fn write_job(text: &mut String, job: &Job, time: &str) -> fmt::Result {
     Ok(())
 }
 
-/// Writes what fio does not have and a reader of the figures must know.
+/// Writes facts that fio does not have and a reader of the figures must know.
 fn write_extra(text: &mut String, extra: &Extra) -> fmt::Result {
     let kept = extra.backend_pages_kept.zip(extra.pages_used);
     let kept = kept.map(|(kept, used)| format!("pages kept={kept}/{used}"));
@@ -197,7 +197,7 @@ fn write_percentiles(text: &mut String, name: &str, list: &Pairs<String, u64>) -
     Ok(())
 }
 
-/// Classes of latencies, five in a line; those without I/Os are left out.
+/// Writes the classes of latencies, five to a line, without the empty ones.
 fn write_classes(text: &mut String, unit: &str, classes: &Pairs<String, f64>) -> fmt::Result {
     let seen = classes.iter().filter(|(_, percent)| *percent > 0.0);
     for (number, (below, percent)) in seen.clone().enumerate() {
@@ -266,8 +266,8 @@ mod tests {
         (extra.stolen_ns, extra.stolen_percent) = (Some(0), Some(0.0));
         report.jobs[0].ringmark = Some(extra);
         let ours = normal(&report);
-        let told = "\n  ringmark     : stolen=0.00%, pages kept=8/32\n     mark      : the backend keeps 8";
-        assert!(ours.contains(told), "{ours}");
+        let marked = "\n  ringmark     : stolen=0.00%, pages kept=8/32\n     mark      : the backend keeps 8";
+        assert!(ours.contains(marked), "{ours}");
         assert_eq!(ours.lines().count(), fios.lines().count() + 2);
     }
 }

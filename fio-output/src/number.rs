@@ -1,10 +1,10 @@
 //! Numbers for people, as fio writes them (lib/num2str.c).
 
-/// The letters of the powers of 1000; of 1024 with an `i`.
+/// Letters of the powers of 1000; with an `i`, of 1024.
 const POWERS: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
 const BINARY_POWERS: [&str; 7] = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
 
-/// `1234567` as `1.2M` of at most `width` digits and point: `thousand` is 1000, or 1024.
+/// Prints `1234567` as `1.2M`, with at most `width` digits and point: `thousand` is 1000, or 1024.
 pub fn short(number: u64, width: usize, thousand: u64, unit: &str) -> String {
     let powers = if thousand == 1024 { BINARY_POWERS } else { POWERS };
     let mut powers = powers.into_iter();
@@ -18,7 +18,7 @@ pub fn short(number: u64, width: usize, thousand: u64, unit: &str) -> String {
     let Some(rest) = rest else { return format!("{whole}{power}{unit}") };
     let decimals = width.saturating_sub(whole.to_string().len() + 1);
     if decimals == 0 {
-        // No room: to the nearest.
+        // No room for decimals: rounded to the nearest.
         let whole = whole + u64::from(rest >= thousand / 2);
         return format!("{whole}{power}{unit}");
     }
@@ -27,7 +27,7 @@ pub fn short(number: u64, width: usize, thousand: u64, unit: &str) -> String {
     format!("{whole}.{}{power}{unit}", &fraction[2..])
 }
 
-/// Formats with fio's default of four digits, in powers of 1024 and of 1000: `8000MiB/s
+/// Prints a bandwidth with fio's default of four digits, in powers of 1024 and of 1000: `8000MiB/s
 /// (8389MB/s)`.
 pub fn both(number: u64, unit: &str) -> String {
     format!("{} ({})", short(number, 4, 1024, unit), short(number, 4, 1000, unit))

@@ -1,10 +1,10 @@
-//! A report as fio's terse lines, version 3 (`--output-format=terse`, fio's manual "Terse output").
+//! Report as fio's terse lines, version 3 (`--output-format=terse`, fio's manual "Terse output").
 
 use std::fmt::{self, Write};
 
 use results::{Group, JobReport as Job, Latency, Pairs, Report, Side};
 
-/// Fields that a line keeps for percentiles.
+/// Number of fields for percentiles in a line.
 const PERCENTILES_MAX: usize = 20;
 
 /// Returns a line for each job.
@@ -19,7 +19,7 @@ pub fn terse(report: &Report) -> String {
 fn write_job(text: &mut String, report: &Report, job: &Job) -> fmt::Result {
     let Job { jobname, groupid, error, .. } = job;
     write!(text, "3;{};{jobname};{groupid};{error}", report.version)?;
-    // A direction without I/Os tells the same percentiles, as zeros.
+    // A direction without I/Os has the same percentiles, as zeros.
     let keys = job.sides().map(|(_, side)| percentiles(side)).into_iter();
     let keys = keys.max_by_key(|list| list.len()).cloned().unwrap_or_default();
     for (index, (_, side)) in job.sides().into_iter().enumerate().take(2) {
@@ -48,7 +48,8 @@ fn write_job(text: &mut String, report: &Report, job: &Job) -> fmt::Result {
     Ok(())
 }
 
-/// Returns the percentiles of the whole latency, if there are any, else of the completion.
+/// Returns the percentiles of total latency, if there are any, otherwise those of completion
+/// latency.
 fn percentiles(side: &Side) -> &Pairs<String, u64> {
     let whole = &side.lat_ns.percentile;
     if whole.is_empty() { &side.clat_ns.percentile } else { whole }
@@ -83,7 +84,7 @@ fn write_side(
     write!(text, ";{bw_min};{bw_max};{percent:.6}%;{bw_mean:.6};{bw_dev:.6}")
 }
 
-/// Microseconds.
+/// Converts nanoseconds to microseconds.
 fn write_latency(text: &mut String, latency: &Latency) -> fmt::Result {
     let Latency { min, max, mean, stddev, .. } = latency;
     let (min, max) = (min / 1_000, max / 1_000);

@@ -1,66 +1,67 @@
-//! The guest's command line: a few words that are the guest's own, and fio's options.
+//! Command line of the guest: a few words of its own, and fio's options.
 
 mod loader;
 
 use alloc::string::String;
 
-/// What the command line asks for.
+/// Command line, taken apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CommandLine {
-    /// `selftest`, `selftest=`: test the machine and end.
+    /// Self-test to run instead of jobs: `selftest`, `selftest=`.
     pub selftest: Option<Selftest>,
-    /// `hold`: stay connected after the report until the tool stack shuts the domain down.
+    /// Whether to stay connected after the report until the tool stack shuts the domain down
+    /// (`hold`).
     pub hold: bool,
-    /// `mode=`: look into a file system instead of running jobs.
+    /// View of a file system to show instead of running jobs: `mode=`.
     pub inspect: Option<Inspect>,
-    /// `help`, `--help`: show the options and end.
+    /// Whether to show the options and end: `help`, `--help`.
     pub help: bool,
-    /// The rest, for `fio_job::parse`.
+    /// Remaining words, for `fio_job::parse`.
     pub jobs: String,
 }
 
-/// How to test the machine.
+/// Self-test of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Selftest {
-    /// `selftest`: all checks.
+    /// All checks: `selftest`.
     Checks,
-    /// `selftest=overflow`: run out of stack, which is to be reported as that.
+    /// Stack overflow, to see that it is reported as one: `selftest=overflow`.
     Overflow,
-    /// `selftest=nested-fault`: fault while a crash is being reported, which is to be reported too.
+    /// Fault during the report of a crash, to see that it is reported too: `selftest=nested-fault`.
     NestedFault,
 }
 
-/// What to look at in a file system; `filename=xvda:/path` says where.
+/// View of a file system, at the path in `filename=xvda:/path`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inspect {
-    /// `mode=ls`: a directory's names, and those below it.
+    /// Names in a directory and below it: `mode=ls`.
     List,
-    /// `mode=cat`: a file's bytes.
+    /// Bytes of a file: `mode=cat`.
     Bytes,
-    /// `mode=sum`: SHA-256 of a file, or of all files below a directory.
+    /// SHA-256 of a file, or of all files below a directory: `mode=sum`.
     Sums,
 }
 
-/// The text behind `help`; that of the job options (`fio_job::help`) follows it.
+/// Text for `help`, followed by the help of the job options (`fio_job::help`).
 pub const HELP: &str = "\
 ringmark: IOPS of Xen block devices, measured from inside a guest
-jobs come in extra=, or as a job file in ramdisk=, or from the dom0 tool
-several jobs: --name=a --rw=read ... --name=b ...   together; with ; one after the other
+give jobs in extra=, as a job file in ramdisk=, or with the dom0 tool
+several jobs: --name=a --rw=read ... --name=b ... run together; jobs divided by ; run in turn
 no job: 4k random reads in the three grant modes, on every writable disk
 
 options, in extra=\"...\" of the guest's configuration:
-  hypercall=direct|page        how the guest calls Xen (direct)
+  hypercall=direct|page        way to call Xen (direct)
   mode=ls|cat|sum              show names, bytes or SHA-256 of filename=xvda:/path on an FFS
   hold                         stay connected after the report, until xl shutdown
   selftest                     test the machine, not the disks
                                (=overflow, =nested-fault crash it)";
 
 impl CommandLine {
-    /// Takes the guest's own words out of the command line that it was booted with, and leaves out
-    /// those for a Linux kernel, which a loader may have put there.
+    /// Takes the guest's own words out of the command line that it was booted with, and drops words
+    /// for a Linux kernel, which a loader may have added.
     ///
     /// # Errors
-    /// As [`parse`](Self::parse).
+    /// The errors of [`parse`](Self::parse).
     pub fn booted(text: &str) -> Result<Self, &'static str> {
         Self::without(text, loader::is_for_linux)
     }
@@ -68,12 +69,13 @@ impl CommandLine {
     /// Takes the guest's own words out of the command line.
     ///
     /// # Errors
-    /// A message for a word that is the guest's but has a wrong value.
+    /// A message if one of the guest's own words has a wrong value.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         Self::without(text, |_| false)
     }
 
-    /// Parses it but for the words that `is_left_out`, unless they are within quotation marks.
+    /// Parses `text` without the words for which `is_left_out` returns true; words inside quotation
+    /// marks are kept.
     fn without(text: &str, is_left_out: fn(&str) -> bool) -> Result<Self, &'static str> {
         let mut line = Self::default();
         let mut is_quoted = false;
@@ -86,20 +88,20 @@ impl CommandLine {
                 "selftest=overflow" => line.selftest = Some(Selftest::Overflow),
                 "selftest=nested-fault" => line.selftest = Some(Selftest::NestedFault),
                 _ if word.starts_with("selftest=") => {
-                    return Err("selftest= is neither overflow nor nested-fault");
+                    return Err("selftest= must be overflow or nested-fault");
                 }
                 "hold" => line.hold = true,
                 "help" | "--help" => line.help = true,
                 "hypercall=page" | "hypercall=direct" => {}
                 _ if word.starts_with("hypercall=") => {
-                    return Err("hypercall= is neither direct nor page");
+                    return Err("hypercall= must be direct or page");
                 }
                 "mode=ls" => line.inspect = Some(Inspect::List),
                 "mode=cat" => line.inspect = Some(Inspect::Bytes),
                 "mode=sum" => line.inspect = Some(Inspect::Sums),
                 "mode=job" => line.inspect = None,
                 _ if word.starts_with("mode=") => {
-                    return Err("mode= is none of job, ls, cat and sum");
+                    return Err("mode= must be job, ls, cat or sum");
                 }
                 _ => {
                     if !line.jobs.is_empty() {
@@ -113,8 +115,9 @@ impl CommandLine {
     }
 }
 
-/// Whether hypercalls are to go through the hypercall page: the last `hypercall=` decides. By
-/// itself, for it is known before there is any heap, and of bytes that nobody has looked at yet.
+/// Returns whether hypercalls go through the hypercall page: the last `hypercall=` decides. Needs
+/// no heap and accepts any bytes, because the kernel asks before it has a heap or has checked the
+/// text.
 pub fn wants_hypercall_page(text: &[u8]) -> bool {
     let mut words = text.rsplit(u8::is_ascii_whitespace);
     words.find(|word| word.starts_with(b"hypercall=")) == Some(b"hypercall=page")
@@ -137,7 +140,7 @@ mod tests {
         assert_eq!(selftest("selftest"), Some(Selftest::Checks));
         assert_eq!(selftest("selftest=overflow"), Some(Selftest::Overflow));
         assert_eq!(selftest("selftest=nested-fault"), Some(Selftest::NestedFault));
-        // Words that only look like them are a job's.
+        // Words that merely resemble them belong to a job.
         assert_eq!(CommandLine::parse("--hold hold=1").unwrap().jobs, "--hold hold=1");
         for wrong in ["mode=", "mode=dd", "hypercall=", "hypercall=int80", "selftest="] {
             assert!(CommandLine::parse(wrong).is_err(), "{wrong}");
@@ -156,7 +159,7 @@ mod tests {
             ("BOOT_IMAGE=/boot/vmlinuz root=UUID=3f-e1 ro quiet splash vt.handoff=7", ""),
             ("placeholder root=/dev/xvda1 rw earlyprintk=xen loglevel=8 -- --bs=8k", "--bs=8k"),
             ("root=/dev/xvda", ""),
-            // fio's, and what nobody knows.
+            // fio's option, and unknown words.
             ("clocksource=cpu", "clocksource=cpu"),
             ("iodpeth=4 ro roo root", "iodpeth=4 roo root"),
             ("foo.bar=1 .=1 rd=1", "foo.bar=1 .=1 rd=1"),
@@ -168,7 +171,7 @@ mod tests {
         let inspect = Some(Inspect::Sums);
         assert_eq!(line, CommandLine { hold: true, inspect, ..CommandLine::default() });
         assert!(CommandLine::booted("ro mode=x").is_err());
-        // Whoever writes jobs elsewhere wrote these words himself.
+        // In jobs from other sources the same words are deliberate.
         assert_eq!(CommandLine::parse("ro bs=4k").unwrap().jobs, "ro bs=4k");
         assert!(fio_job::parse_file("[a]\nroot=/dev/xvda").is_err());
     }

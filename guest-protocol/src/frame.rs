@@ -1,5 +1,5 @@
-//! How a result travels over a console: marker lines around numbered pieces of its text, with
-//! length and checksum, so that what a console lost, cut or mixed up is noticed.
+//! Form of a result on a console: marker lines around numbered pieces of its text, with length and
+//! checksum, so that losses, cuts and mix-ups on the console are noticed.
 //!
 //! ```text
 //! ringmark-result-begin 1
@@ -8,9 +8,9 @@
 //! ringmark-result-end 2345 9f3c01aa
 //! ```
 //!
-//! The first line has the format's version, the last one the text's bytes and its CRC-32C, so that
-//! the whole text is never needed at once. Each piece is closed by a `|`, so that no console can
-//! strip its blanks unseen. Other lines may stand in between.
+//! The first line has the format's version, the last one the text's length in bytes and its
+//! CRC-32C, so that the whole text is never needed at once. Each piece is closed by a `|`, so that
+//! no console can strip its blanks unnoticed. Other lines may come in between.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -18,23 +18,23 @@ use alloc::string::String;
 use core::{fmt, mem};
 use crc::{CRC_32_ISCSI, Crc, Digest, NoTable};
 
-/// What the first line of a result starts with.
+/// Start of the first line of a result.
 pub const BEGIN: &str = "ringmark-result-begin";
-/// What the last line of a result starts with.
+/// Start of the last line of a result.
 pub const END: &str = "ringmark-result-end";
-/// What each line of the text starts with.
+/// Start of each line of the text.
 const PIECE: &str = "ringmark-result ";
-/// The format that is described above.
+/// Version of the format described above.
 const VERSION: u32 = 1;
-/// The longest piece of text in a line, in bytes.
+/// Longest piece of text in a line, in bytes.
 const PIECE_BYTES: usize = 900;
-/// The longest text that is ever taken, in bytes: nobody is to fill the reader's memory.
+/// Longest text that is ever accepted, in bytes: a guest must not fill the reader's memory.
 pub const BYTES_MAX: usize = 64 << 20;
 
-/// Without a table: results are short, and so is a guest's image.
+/// CRC-32C without a table: results are short, and a guest's image stays small.
 static CRC32C: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISCSI);
 
-/// A text on its way out, part by part.
+/// Writer of a text in a frame, part by part.
 pub struct ResultFramer<'p> {
     print: &'p mut dyn FnMut(fmt::Arguments<'_>),
     lines: u64,
@@ -43,13 +43,14 @@ pub struct ResultFramer<'p> {
 }
 
 impl<'p> ResultFramer<'p> {
-    /// Begins a text; `print` is given its lines, without line breaks.
+    /// Begins a text; `print` receives its lines, without line breaks.
     pub fn begin(print: &'p mut dyn FnMut(fmt::Arguments<'_>)) -> Self {
         print(format_args!("{BEGIN} {VERSION}"));
         Self { print, lines: 0, bytes: 0, checksum: CRC32C.digest() }
     }
 
-    /// The next part. It has no line breaks; JSON as `serde_json::to_string` makes it has none.
+    /// Adds the next part, which must have no line breaks; JSON from `serde_json::to_string` has
+    /// none.
     pub fn text(&mut self, text: &str) {
         for piece in pieces(text) {
             self.lines += 1;
@@ -59,7 +60,7 @@ impl<'p> ResultFramer<'p> {
         }
     }
 
-    /// There is no more.
+    /// Ends the text.
     pub fn end(self) {
         let Self { print, bytes, checksum, .. } = self;
         print(format_args!("{END} {bytes} {:08x}", checksum.finalize()));
@@ -81,42 +82,42 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Why a result that began can't be read.
+/// Reason why a result that began cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FrameError {
-    /// The first or the last line is none that a [`ResultFramer`] has.
+    /// The first or the last line is malformed.
     Mark(String),
-    /// The first line tells of a format that is not known here.
+    /// The first line has an unknown version of the format.
     Version(u32),
-    /// There is more than is taken.
+    /// The text is longer than accepted.
     TooLong {
-        /// The most that is taken, in bytes.
+        /// Longest accepted text, in bytes.
         bytes_max: usize,
     },
-    /// A line of the text is missing, or some other is in its place.
+    /// A line of the text is missing, or another is in its place.
     Line {
-        /// The number of the line that should have come.
+        /// Number of the expected line, from 1.
         expected: u64,
-        /// What came.
+        /// Line that arrived.
         found: String,
     },
     /// The console ended, or the next result began, before this one's end.
     Cut {
-        /// Bytes that came.
+        /// Bytes that arrived.
         bytes: usize,
     },
-    /// The length is not as told.
+    /// The length differs from the length that was sent.
     Length {
-        /// Bytes that came.
+        /// Bytes that arrived.
         bytes: usize,
         /// Bytes that were sent.
         sent: usize,
     },
-    /// The checksum is not as told.
+    /// The checksum differs from the checksum that was sent.
     Checksum {
-        /// That of what came.
+        /// Checksum of the text that arrived.
         found: u32,
-        /// That of what was sent.
+        /// Checksum that was sent.
         sent: u32,
     },
 }
@@ -147,7 +148,7 @@ impl fmt::Display for FrameError {
 
 impl core::error::Error for FrameError {}
 
-/// Reads results out of a console's lines.
+/// Reader of results in a console's lines.
 #[derive(Debug)]
 pub struct Deframer {
     bytes_max: usize,
@@ -155,13 +156,13 @@ pub struct Deframer {
 }
 
 impl Default for Deframer {
-    /// Takes [`BYTES_MAX`].
+    /// Returns a reader of texts of at most [`BYTES_MAX`] bytes.
     fn default() -> Self {
         Self::new(BYTES_MAX)
     }
 }
 
-/// What has come of a result that began.
+/// Part of a result that has arrived.
 #[derive(Debug, Default)]
 struct Open {
     lines: u64,
@@ -169,16 +170,16 @@ struct Open {
 }
 
 impl Deframer {
-    /// Takes texts of at most so many bytes, and of [`BYTES_MAX`].
+    /// Returns a reader of texts of at most this many bytes, and at most [`BYTES_MAX`].
     pub fn new(bytes_max: usize) -> Self {
         Self { bytes_max: bytes_max.min(BYTES_MAX), open: None }
     }
 
-    /// Takes the next line, with its line break or without; answers the text when that was its
+    /// Takes the next line, with or without its line break; returns the text if the line was its
     /// last. After an error the next result can be read.
     ///
     /// # Errors
-    /// [`FrameError`] for a result that began and is not as it was sent.
+    /// A [`FrameError`] for a result that began and is not as it was sent.
     pub fn line(&mut self, line: &str) -> Result<Option<String>, FrameError> {
         let line = line.trim_end();
         if let Some(words) = line.strip_prefix(BEGIN) {
@@ -208,10 +209,10 @@ impl Deframer {
         }
     }
 
-    /// To be called after the last line.
+    /// Ends the console; to be called after the last line.
     ///
     /// # Errors
-    /// [`FrameError::Cut`] when a result has begun and not ended.
+    /// [`FrameError::Cut`] if a result has begun and not ended.
     pub fn finish(self) -> Result<(), FrameError> {
         match self.open {
             Some(open) => Err(FrameError::Cut { bytes: open.text.len() }),
@@ -238,10 +239,10 @@ impl Open {
 
     /// Checks the text against ` BYTES CHECKSUM`.
     fn close(self, words: &str) -> Result<String, FrameError> {
-        let told = words.trim_start().split_once(' ').and_then(|(bytes, checksum)| {
+        let fields = words.trim_start().split_once(' ').and_then(|(bytes, checksum)| {
             Some((bytes.parse().ok()?, u32::from_str_radix(checksum, 16).ok()?))
         });
-        let Some((sent, checksum)) = told else {
+        let Some((sent, checksum)) = fields else {
             return Err(FrameError::Mark(short(&format!("{END}{words}"))));
         };
         if self.text.len() != sent {
@@ -254,7 +255,7 @@ impl Open {
     }
 }
 
-/// Enough of a line to know it by.
+/// Returns the start of a line, enough to recognize it.
 fn short(line: &str) -> String {
     line.get(..line.floor_char_boundary(80)).unwrap_or_default().to_owned()
 }
@@ -266,7 +267,7 @@ mod tests {
     use alloc::vec::Vec;
     use proptest::prelude::*;
 
-    /// What a console's lines hold: texts and errors, in their order.
+    /// Returns the texts and errors in a console's lines, in order.
     fn read<T: AsRef<str>>(lines: &[T]) -> Vec<Result<String, FrameError>> {
         let mut deframer = Deframer::default();
         let mut found: Vec<_> =
@@ -275,7 +276,7 @@ mod tests {
         found
     }
 
-    /// The lines of a text in two parts.
+    /// Returns the lines of a text in two parts.
     fn framed(text: &str) -> Vec<String> {
         let mut lines = Vec::new();
         let (one, two) = text.split_at(text.floor_char_boundary(text.len() / 3));
@@ -353,7 +354,7 @@ mod tests {
         let text = long();
         for (bytes_max, fits) in [(text.len(), true), (text.len() - 1, false), (0, false)] {
             let mut deframer = Deframer::new(bytes_max);
-            // What came before makes no difference.
+            // Earlier texts make no difference.
             for _ in 0..2 {
                 let found = framed(&text).iter().find_map(|line| deframer.line(line).transpose());
                 let expected =
@@ -379,7 +380,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever one byte of the console becomes, no other text comes out.
+        /// A change of any one byte on the console never gives a wrong text.
         #[test]
         fn no_wrong_text(text in "[ -~]{0,3000}", place in any::<prop::sample::Index>(), byte in 0..128_u8) {
             let mut bytes = framed(&text).join("\n").into_bytes();

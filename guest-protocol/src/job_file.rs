@@ -1,4 +1,4 @@
-//! The job file as the guest takes it: from one source only, so that no jobs are overlooked.
+//! Job file of the guest: from one source only, so that no jobs are overlooked.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,10 +11,10 @@ use crate::job_node::JOB_FILE_BYTES_MAX;
 pub struct Sources {
     /// Whether the command line has jobs.
     pub has_line: bool,
-    /// Bytes of the module beside the kernel (`ramdisk=`); if they are longer than a job file may
-    /// be, the rest may be left out.
+    /// Bytes of the module beside the kernel (`ramdisk=`); the part beyond the longest job file may
+    /// be left out.
     pub module: Option<Vec<u8>>,
-    /// The job file in xenstore.
+    /// Job file in xenstore.
     pub stored: Option<String>,
 }
 
@@ -53,7 +53,7 @@ impl Sources {
     /// which are no part of the file.
     ///
     /// # Errors
-    /// [`JobFileError`].
+    /// A [`JobFileError`] if there are two sources, or the module is too long or not text.
     pub fn job_file(self) -> Result<Option<String>, JobFileError> {
         let module = self.module.map(module_text).transpose()?;
         let sources = [
@@ -126,7 +126,7 @@ mod tests {
     fn a_module_has_a_longest_length() {
         let longest = vec![b'#'; JOB_FILE_BYTES_MAX];
         assert_eq!(module(&longest), Ok(Some(String::from_utf8(longest.clone()).unwrap())));
-        // The rest may have been left out, so a zero within does not help.
+        // The rest may have been left out, so a zero inside does not help.
         let mut longer = vec![b'#'; JOB_FILE_BYTES_MAX + 1];
         longer[3] = 0;
         assert_eq!(module(&longer), Err(JobFileError::TooLong));

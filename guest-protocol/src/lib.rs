@@ -1,4 +1,4 @@
-//! The guest and dom0: every string that they say to each other.
+//! Protocol between the guest and dom0: every string that they exchange.
 //!
 //! dom0 gives the guest a [`CommandLine`] and a job file ([`job_node`], [`job_file`]). The guest
 //! prints lines that programs recognize ([`console`]), files whose lines are kept apart from its

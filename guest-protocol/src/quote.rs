@@ -1,40 +1,39 @@
-//! Keeps a file's lines apart from other lines on one console.
+//! Separation of a file's lines from other lines on one console.
 //!
-//! Whoever reads a console knows a program's own lines by how they begin. A file's line that begins
-//! so too gets a `>` before it, as a line `From ` does in a mailbox.
+//! Readers of a console recognize a program's own lines by their first letters, the mark. If a
+//! file's line begins with the mark, it gets a `>` before it, like a line `From ` in a mailbox.
 
 use alloc::vec::Vec;
 
-/// What a line that begins with the mark gets before it.
+/// Character put before a line that begins with the mark.
 const QUOTE: u8 = b'>';
 
-/// A file on its way to a console, piece by piece.
+/// File that is printed on a console, piece by piece.
 #[derive(Debug)]
 pub struct Quote {
-    /// How the program's own lines begin: printable ASCII.
+    /// First letters of the program's own lines: printable ASCII.
     mark: &'static [u8],
     place: Place,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    /// At the beginning of a line.
+    /// Beginning of a line.
     Start,
-    /// So many bytes of the mark have come, and are held back. What came before them in the line,
-    /// if anything, a reader may pass over.
+    /// Within a possible mark: this many of its bytes have arrived and are held back. Bytes before
+    /// them in the line, if any, may be dropped by a reader.
     Mark(usize),
-    /// Where no mark can begin.
+    /// Rest of a line, where no mark can begin.
     Within,
 }
 
 impl Quote {
-    /// A file of which nothing has come yet; `mark` is how the program's own lines begin, in
-    /// printable ASCII.
+    /// Begins a file; `mark` is the start of the program's own lines, in printable ASCII.
     pub fn new(mark: &'static [u8]) -> Self {
         Self { mark, place: Place::Start }
     }
 
-    /// What to show for the next bytes.
+    /// Returns the bytes to print for the next bytes of the file.
     pub fn quote(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut shown = Vec::with_capacity(bytes.len() + bytes.len() / 8);
         for &byte in bytes {
@@ -59,7 +58,7 @@ impl Quote {
             self.place = Place::Mark(held + 1);
             return;
         }
-        // A reader may pass over what is not printable, so that the rest of a mark may follow it.
+        // A reader may drop bytes that are not printable, so the rest of a mark may follow them.
         let is_unseen = !matches!(byte, b'\n' | b' '..=b'~');
         if is_next || (is_unseen && held > 0) {
             shown.push(QUOTE);
@@ -73,7 +72,8 @@ impl Quote {
         };
     }
 
-    /// What to show at the end: what was held back, and the end of a last line that has none.
+    /// Returns the bytes to print at the end: those held back, and a line break if the last line
+    /// has none.
     pub fn end(self) -> Vec<u8> {
         let mut shown = Vec::new();
         if let Place::Mark(held) = self.place {
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
     use alloc::string::String;
 
-    /// All of a file, in pieces of this size.
+    /// Returns the printed form of a file, given in pieces of this size.
     fn quoted(file: &str, piece_bytes: usize) -> String {
         let mut quote = Quote::new(b"ring");
         let mut shown = Vec::new();
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn lines_that_begin_with_the_mark_are_quoted() {
         check("ring\nringmark: x\nx\nring", ">ring\n>ringmark: x\nx\n>ring\n");
-        // What a reader may leave out does not hide the mark.
+        // Bytes that a reader may drop do not hide the mark.
         check("\x1b\x07ring\n\u{9b}ring\n\rring\n", "\x1b\x07>ring\n\u{9b}>ring\n\r>ring\n");
         check("ri\x00ng\nr\u{9b}ing\n", ">ri\x00ng\n>r\u{9b}ing\n");
     }

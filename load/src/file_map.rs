@@ -260,13 +260,13 @@ mod tests {
         assert_eq!(check(16 << 10, 16 << 10, 16 << 10), Ok(()));
         assert_eq!(
             check(12 << 10, 0, 12 << 10),
-            Err("/f lies in several pieces, and a block of 12k would cross from one to the next \
+            Err("/f is stored in several pieces, and a block of 12k would cross from one to the next \
                  at byte 8192; use bs=8k or less"
                 .into())
         );
         assert_eq!(
             check(4096, 0, 32 << 10),
-            Err("/f has a hole at byte 12288; choose another part by offset= and size=".into())
+            Err("/f has a hole at byte 12288; choose another part with offset= and size=".into())
         );
         assert!(check(4096, 0, 13 << 10).is_err());
     }

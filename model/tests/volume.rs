@@ -273,7 +273,7 @@ fn what_a_file_cannot_do_is_refused() {
     for (line, part) in [
         ("filename=xvda:/dir/big bs=40k", "use bs=8k or less"),
         ("filename=xvda:/dir/big offset=2m", "beyond the end of /dir/big"),
-        ("filename=xvda:/dir/other", "not looked up"),
+        ("filename=xvda:/dir/other", "never looked up"),
     ] {
         let error = run(&xen, &mut device, &map, line).error.expect(line).to_string();
         assert!(error.contains(part), "{line}: {error}");

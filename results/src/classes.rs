@@ -1,19 +1,20 @@
-//! How I/Os spread over fio's classes of iodepth, batch size and latency (stat.h, io_u.c).
+//! Counts of I/Os in fio's classes of iodepth, batch size and latency (stat.h, io_u.c).
 
 use alloc::vec::Vec;
 
 /// Names of the classes of iodepth: from this many I/Os in flight on.
 pub(super) const DEPTH_KEYS: [&str; 7] = ["1", "2", "4", "8", "16", "32", ">=64"];
-/// Names of the classes of batches: up to so many I/Os.
+/// Names of the classes of batches: up to this many I/Os.
 pub(super) const BATCH_KEYS: [&str; 7] = ["0", "4", "8", "16", "32", "64", ">=64"];
-/// Names of the classes of latencies, in ns, us and ms: less than so many. The last is ms only.
+/// Names of the classes of latencies, in ns, us and ms: less than this number. The last is for ms
+/// only.
 pub(super) const LATENCY_KEYS: [&str; 12] =
     ["2", "4", "10", "20", "50", "100", "250", "500", "750", "1000", "2000", ">=2000"];
 
-/// Classes of latencies in one unit; of milliseconds there are two more.
+/// Number of classes of latencies in one unit; milliseconds have two more.
 const UNIT: usize = 10;
 
-/// Where a class of latencies ends and the next begins, in nanoseconds.
+/// Bounds between classes of latencies, in nanoseconds.
 const EDGES_NS: [u64; 3 * UNIT + 1] = {
     let edges = [2, 4, 10, 20, 50, 100, 250, 500, 750, 1000];
     let units = [1, 1_000, 1_000_000];
@@ -26,7 +27,7 @@ const EDGES_NS: [u64; 3 * UNIT + 1] = {
     all
 };
 
-/// Counts of all three.
+/// Counts of all three kinds of class.
 #[derive(Clone, Debug, Default)]
 pub struct Classes {
     depths: [u64; 7],
@@ -36,32 +37,32 @@ pub struct Classes {
 }
 
 impl Classes {
-    /// Counts an I/O that was put as one of `depth` in flight.
+    /// Counts an I/O that was submitted as one of `depth` in flight.
     #[inline]
     pub fn put(&mut self, depth: u32) {
         let class = depth.max(1).ilog2().min(6);
         self.depths[class as usize] += 1;
     }
 
-    /// Counts a notice to the backends, of so many I/Os.
+    /// Counts a notification to the backends for this number of I/Os.
     #[inline]
     pub fn submitted(&mut self, ios: u32) {
         self.submitted[batch_class(ios)] += 1;
     }
 
-    /// Counts a look at the rings that found so many I/Os completed.
+    /// Counts a ring poll that found this number of completions.
     #[inline]
     pub fn completed(&mut self, ios: u32) {
         self.completed[batch_class(ios)] += 1;
     }
 
-    /// Counts an I/O that took so long.
+    /// Counts an I/O with this latency.
     #[inline]
     pub fn latency(&mut self, ns: u64) {
         self.latencies[EDGES_NS.partition_point(|&edge| edge <= ns)] += 1;
     }
 
-    /// Counts all that `other` counts, too.
+    /// Adds the counts of `other`.
     pub fn merge(&mut self, other: &Self) {
         fn add<const N: usize>(counts: &mut [u64; N], others: &[u64; N]) {
             counts.iter_mut().zip(others).for_each(|(count, other)| *count += other);
@@ -72,22 +73,22 @@ impl Classes {
         add(&mut self.latencies, &other.latencies);
     }
 
-    /// Per cent of the I/Os for each of [`DEPTH_KEYS`].
+    /// Returns the per cent of I/Os for each of [`DEPTH_KEYS`].
     pub(super) fn depths(&self) -> Vec<f64> {
         percents(&self.depths, self.depths.iter().sum(), 0.1)
     }
 
-    /// Per cent of the notices for each of [`BATCH_KEYS`].
+    /// Returns the per cent of notifications for each of [`BATCH_KEYS`].
     pub(super) fn submits(&self) -> Vec<f64> {
         percents(&self.submitted, self.submitted.iter().sum(), 0.1)
     }
 
-    /// Per cent of the looks that found something for each of [`BATCH_KEYS`].
+    /// Returns the per cent of polls that found something, for each of [`BATCH_KEYS`].
     pub(super) fn completes(&self) -> Vec<f64> {
         percents(&self.completed, self.completed.iter().sum(), 0.1)
     }
 
-    /// Per cent of the I/Os for each of [`LATENCY_KEYS`], for ns, us and ms.
+    /// Returns the per cent of I/Os for each of [`LATENCY_KEYS`], for ns, us and ms.
     pub(super) fn latencies(&self) -> [Vec<f64>; 3] {
         let total = self.latencies.iter().sum();
         let (ns, rest) = self.latencies.split_at(UNIT);
@@ -108,7 +109,7 @@ fn batch_class(ios: u32) -> usize {
     }
 }
 
-/// As fio has it: what is there at all has at least `least` per cent.
+/// Returns the shares as fio prints them: a class that is not empty has at least `least` per cent.
 #[inline(never)]
 fn percents(counts: &[u64], total: u64, least: f64) -> Vec<f64> {
     let percent = |&count: &u64| match count {

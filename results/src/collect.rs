@@ -1,6 +1,6 @@
-//! From what jobs did to fio's figures, and out over the console.
+//! Conversion of results to fio's figures, and their way out over the console.
 //!
-//! None of it is hot: what is used more than once is not inlined, for a small image.
+//! Nothing here is hot: functions with several callers are not inlined, for a small image.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -18,20 +18,21 @@ use crate::pairs::Pairs;
 use crate::record::{DirectionResult, JobResult};
 use crate::report::{Extra, Flushes, Job, JobLog, Latency, Report, Run, Side};
 
-/// fio's `error` of a job with failed I/Os.
+/// Value of fio's `error` for a job with failed I/Os.
 const EIO: i32 = 5;
-/// fio's `eta` of a job that has ended.
+/// Value of fio's `eta` for a job that has ended.
 const NO_ETA: u64 = i32::MAX as u64;
 
-/// Gives `take` the report of a run, part by part, to be read back by [`Report::from_json`]. No
-/// part has a line break. `failure` is what ended the run, if it did not end well; `results` are
-/// those of the jobs done so far. Failed I/Os make the run a failure, too, but for
+/// Passes the report of a run to `take`, part by part, to be read back by [`Report::from_json`]. No
+/// part has a line break. `failure` is the reason why the run ended early, if it did; `results` are
+/// those of the jobs done so far. Failed I/Os make the run a failure, too, except under
 /// `continue_on_error=`.
 ///
 /// Only one job's text is in memory at a time.
 pub fn emit(results: &[JobResult], failure: Option<&dyn fmt::Display>, take: &mut dyn FnMut(&str)) {
     let report = json(&report(failure_of(results, failure)));
-    // Nothing before the jobs can hold these letters: in a string each `"` has a `\` before it.
+    // Nothing before the jobs can contain these characters: inside a string each `"` is preceded by
+    // a `\`.
     let jobs_at = report.find(JOBS).map_or(report.len(), |at| at + JOBS.len());
     let (head, tail) = report.split_at(jobs_at);
     take(head);
@@ -56,14 +57,14 @@ pub fn emit(results: &[JobResult], failure: Option<&dyn fmt::Display>, take: &mu
     take(tail);
 }
 
-/// What stands before the jobs of a report without spaces.
+/// Text before the jobs of a report without spaces.
 const JOBS: &str = "\"jobs\":[";
 
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("text keys and plain numbers make JSON")
 }
 
-/// A report without jobs.
+/// Returns a report without jobs.
 fn report(error: Option<String>) -> Report {
     Report {
         version: concat!("ringmark-", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -80,7 +81,7 @@ fn failure_of(results: &[JobResult], failure: Option<&dyn fmt::Display>) -> Opti
     })
 }
 
-/// `continue_on_error=` takes failures for figures.
+/// Under `continue_on_error=` failures are only counted.
 fn goes_on(result: &JobResult) -> bool {
     result.job.on_error != OnError::default()
 }
@@ -89,7 +90,7 @@ fn log(result: &JobResult) -> JobLog {
     JobLog { read: result.read.samples.log().clone(), write: result.write.samples.log().clone() }
 }
 
-/// What jobs that are added up did in one direction.
+/// Figures of jobs that are added up, in one direction.
 fn part(members: &[JobResult], side: fn(&JobResult) -> &DirectionResult) -> Part {
     members.iter().map(side).fold(Part::default(), |sum, side| Part {
         runtime: sum.runtime.max(milliseconds(side.runtime_ns)),
@@ -203,13 +204,13 @@ fn latency(histogram: &Histogram, percentiles: &[Percentile], wanted: bool) -> L
     latency
 }
 
-/// Names for figures in their order.
+/// Pairs names with figures, in order.
 #[inline(never)]
 fn keyed(keys: &[&str], figures: Vec<f64>) -> Pairs<String, f64> {
     keys.iter().map(|&key| key.to_owned()).zip(figures).collect()
 }
 
-/// As fio counts runtimes: begun milliseconds are whole ones.
+/// Returns milliseconds as fio counts runtimes: rounded up.
 fn milliseconds(ns: u64) -> u64 {
     ns.div_ceil(1_000_000)
 }
@@ -220,7 +221,7 @@ mod tests {
     use crate::counters::Counters;
     use crate::record::sample;
 
-    /// What arrives.
+    /// Returns the report as it arrives.
     fn read_back(results: &[JobResult], failure: Option<&dyn fmt::Display>) -> Report {
         let mut text = String::new();
         emit(results, failure, &mut |part| text.push_str(part));
@@ -267,7 +268,7 @@ mod tests {
 
     #[test]
     fn failures_are_told_with_the_jobs_done() {
-        // The letters before the jobs may stand anywhere else.
+        // The characters before the jobs may occur anywhere else.
         let why = "xvdb: not \"jobs\":[ there\n";
         let report = read_back(&[sample()], Some(&why));
         assert_eq!(report.ringmark, Some(Run { ok: false, error: Some(why.to_owned()) }));
@@ -300,7 +301,7 @@ mod tests {
         let mut result = JobResult::new(jobs[0].clone());
         let JobResult { read, write, flush, .. } = &mut result;
         for side in [read, write, flush] {
-            // Each bin, and each as full as a month makes one.
+            // Every bin is used, and as full as a month makes it.
             (0..35).flat_map(|power| (64..128).map(move |step| step << power)).for_each(|ns| {
                 side.latency.record(ns / 64);
             });

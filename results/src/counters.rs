@@ -1,10 +1,10 @@
-//! What the I/Os of a job cost: requests, notifications, events, grants, copies, sleeps.
+//! Costs of a job's I/Os: requests, notifications, events, grants, copies, sleeps.
 
 use core::ops::{Add, Sub};
 
 use serde::{Deserialize, Serialize};
 
-/// What the I/Os of a job cost. The difference of two snapshots is what happened in between.
+/// Costs of a job's I/Os. The difference of two snapshots is the cost in between.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     /// Requests put on rings.
@@ -17,7 +17,7 @@ pub struct Counters {
     pub grants_made: u64,
     /// Copies between granted and private pages, one for each segment.
     pub copies_made: u64,
-    /// Times that the vCPU slept for want of responses.
+    /// Number of times that the vCPU slept because there were no responses.
     pub sleeps: u64,
 }
 

@@ -1,18 +1,18 @@
-//! What the jobs of a group did together, in one direction: fio's "Run status group".
+//! Totals of the jobs of a group in one direction: fio's "Run status group".
 
 use crate::report::Side;
 
-/// What one job, or some that are reported together, did in one direction.
+/// Figures of one job, or of several that are reported together, in one direction.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Part {
-    /// Milliseconds; 0 where nothing was done.
+    /// Runtime in milliseconds; 0 if nothing was done.
     pub runtime: u64,
-    /// What was moved.
+    /// Bytes moved.
     pub io_bytes: u64,
 }
 
 impl Part {
-    /// Bytes a second, by fio's arithmetic.
+    /// Returns the bytes per second, by fio's arithmetic.
     pub fn bw_bytes(&self) -> u64 {
         per_second(self.io_bytes, self.runtime)
     }
@@ -24,14 +24,14 @@ impl From<&Side> for Part {
     }
 }
 
-/// One direction of a group.
+/// Totals of one direction of a group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Group {
-    /// The shortest and the longest run, in milliseconds; 0 where nothing was done.
+    /// Shortest and longest runtime, in milliseconds; 0 if nothing was done.
     pub runtime: (u64, u64),
-    /// The slowest and the fastest part, in bytes a second.
+    /// Slowest and fastest part, in bytes per second.
     pub bw_bytes: (u64, u64),
-    /// Bytes of all.
+    /// Bytes moved by all parts.
     pub io_bytes: u64,
 }
 
@@ -55,13 +55,13 @@ impl Group {
         }
     }
 
-    /// Bytes a second of all together.
+    /// Returns the bytes per second of all parts together.
     pub fn bw_together(&self) -> u64 {
         per_second(self.io_bytes, self.runtime.1)
     }
 
-    /// A job's mean of KiB a second in per cent of the group's, as in fio's `bw_agg`. There fio
-    /// drops the mean's fraction.
+    /// Returns a job's mean of KiB per second in per cent of the group's, as in fio's `bw_agg`,
+    /// where fio drops the fraction of the mean.
     pub fn percent(&self, mean: f64) -> f64 {
         match self.bw_together() {
             0..=1024 => 100.0,

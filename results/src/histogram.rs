@@ -15,19 +15,19 @@ use rank::Rank;
 const BITS: u32 = 6;
 /// Buckets for each power of two (`FIO_IO_U_PLAT_VAL`).
 const GROUP: usize = 1 << BITS;
-/// All buckets (`FIO_IO_U_PLAT_NR`).
+/// Number of buckets (`FIO_IO_U_PLAT_NR`).
 const BUCKETS: usize = 29 * GROUP;
 
-/// What became of some number of latencies, in nanoseconds.
+/// Histogram of latencies, in nanoseconds.
 #[derive(Clone, Debug, Default)]
 pub struct Histogram {
-    /// Empty, or all [`BUCKETS`]. By default empty, for nothing to be recorded in.
+    /// Counts of all [`BUCKETS`], or empty (the default) if nothing is to be recorded.
     counts: Box<[u64]>,
     moments: Moments,
 }
 
 impl Histogram {
-    /// An empty histogram, of 15 KiB.
+    /// Returns an empty histogram, of 15 KiB.
     pub fn new() -> Self {
         Self { counts: vec![0; BUCKETS].into_boxed_slice(), ..Self::default() }
     }
@@ -41,7 +41,7 @@ impl Histogram {
         self.moments.record(ns);
     }
 
-    /// Counts the latencies of `other`, too.
+    /// Adds the latencies of `other`.
     pub fn merge(&mut self, other: &Self) {
         if self.counts.is_empty() {
             self.counts.clone_from(&other.counts);
@@ -52,19 +52,21 @@ impl Histogram {
         self.moments.merge(&other.moments);
     }
 
-    /// Count, extremes, mean and deviation: exact.
+    /// Returns the count, extremes, mean and deviation, all exact.
     pub fn moments(&self) -> &Moments {
         &self.moments
     }
 
-    /// fio's bins: the middle of each bucket that has latencies, and how many; ascending.
+    /// Returns fio's bins, ascending: the middle of each bucket that has latencies, and their
+    /// number.
     pub fn bins(&self) -> impl Iterator<Item = (u64, u64)> {
         let counts = self.counts.iter().enumerate().filter(|&(_, &count)| count > 0);
         counts.map(|(bucket, &count)| (middle_of(bucket), count))
     }
 
-    /// The latency that `percent` do not exceed, over 0 and at most 100; 0 if there is none. As in
-    /// fio it is the middle of a bucket, even where that is more than was recorded.
+    /// Returns the latency that `percent` of the samples do not exceed (more than 0, at most 100),
+    /// or 0 if there are no samples. As in fio it is the middle of a bucket, even if that is more
+    /// than any recorded latency.
     pub fn percentile_ns(&self, percent: f64) -> u64 {
         let rank = Rank::new(percent, self.moments.count());
         let mut seen = 0;
@@ -76,7 +78,8 @@ impl Histogram {
     }
 }
 
-/// The bucket of a value: the value itself, or its leading bit's group and the 6 bits after that.
+/// Returns the bucket of a value: the value itself, or the group of its leading bit and the 6 bits
+/// after that.
 #[inline]
 fn bucket_of(ns: u64) -> usize {
     let dropped_bits = ns.checked_ilog2().unwrap_or(0).saturating_sub(BITS);
@@ -85,7 +88,7 @@ fn bucket_of(ns: u64) -> usize {
     (dropped_bits as usize * GROUP + kept).min(BUCKETS - 1)
 }
 
-/// The middle of a bucket's values.
+/// Returns the middle of a bucket's values.
 fn middle_of(bucket: usize) -> u64 {
     let dropped_bits = (bucket / GROUP).saturating_sub(1);
     let kept = (bucket - dropped_bits * GROUP) as u64;
@@ -146,7 +149,7 @@ mod tests {
             let mut sorted = values.clone();
             sorted.sort_unstable();
             for percent in fio_job::PERCENTILES.into_iter().chain([0.01, 100.0]) {
-                // One beside it where the double of the percentile decides.
+                // The next bucket where the rounding of the percentile decides.
                 let rank = sorted.len() as f64 * percent / 100.0;
                 let exact = [rank - 1e-6, rank + 1e-6].map(|rank| {
                     sorted[(rank.ceil() as usize).clamp(1, sorted.len()) - 1]

@@ -1,7 +1,7 @@
-//! Results: what jobs did, added up while they run, and told as fio tells it.
+//! Results of jobs: counted while they run, and reported as fio reports them.
 //!
 //! A guest adds up a [`JobResult`] for each job, shows a [`table()`] of them on its console, and
-//! [`emit`]s a [`Report`], which has all that fio tells. Whoever collects it reads the report
+//! [`emit`]s a [`Report`], which has everything that fio reports. The reader parses the report
 //! ([`Report::from_json`]) and prints it in fio's forms. Nothing but [`JobResult::count`] and what
 //! it calls is hot.
 #![no_std]

@@ -1,4 +1,4 @@
-//! Marks: what to know of a job's figures before they are believed or compared.
+//! Marks: warnings to read before a job's figures are trusted or compared.
 
 use alloc::format;
 use alloc::string::String;
@@ -8,15 +8,15 @@ use crate::record::JobResult;
 use crate::report::Extra;
 use fio_job::number::NS_PER_SECOND;
 
-/// A job of whose time more was stolen is marked, in per cent.
+/// Share of stolen time above which a job is marked, in per cent.
 pub const STOLEN_PERCENT_MAX: f64 = 1.0;
 
-/// What is to be marked.
+/// Figures that decide whether a job is marked.
 #[derive(Clone, Copy, Debug, Default)]
 struct Facts {
-    /// Pages that the backends keep mapped, of those that the I/Os used.
+    /// Pages that the backends keep mapped, and pages that the I/Os used.
     pages: Option<(u64, u64)>,
-    /// Nanoseconds, and per cent.
+    /// Stolen time, in nanoseconds and in per cent.
     stolen: Option<(u64, f64)>,
 }
 
@@ -50,8 +50,8 @@ impl Facts {
 }
 
 impl JobResult {
-    /// What is wrong with taking its figures for those of its `grants=`, a line for each; none if
-    /// all is well.
+    /// Returns the reasons not to take its figures for those of its `grants=`, one line each; empty
+    /// if there is none.
     pub fn marks(&self) -> Vec<String> {
         let pages = self.pages_kept();
         let facts = Facts {
@@ -63,7 +63,7 @@ impl JobResult {
 }
 
 impl Extra {
-    /// As [`JobResult::marks`].
+    /// Returns the same lines as [`JobResult::marks`].
     pub fn marks(&self) -> Vec<String> {
         let facts = Facts {
             pages: self.backend_pages_kept.zip(self.pages_used),

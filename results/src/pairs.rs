@@ -1,4 +1,4 @@
-//! A JSON object as a list of pairs, which keeps its order: fio's percentiles, bins and options.
+//! List of pairs for a JSON object, in its order: fio's percentiles, bins and options.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -35,7 +35,7 @@ impl<K, V> Deref for Pairs<K, V> {
 }
 
 impl<V> Pairs<String, V> {
-    /// The value of a key.
+    /// Returns the value of a key, if the key is there.
     pub fn value(&self, key: &str) -> Option<&V> {
         self.iter().find(|(name, _)| name == key).map(|(_, value)| value)
     }
@@ -53,7 +53,7 @@ impl<'de, K: FromStr, V: Deserialize<'de>> Deserialize<'de> for Pairs<K, V> {
     }
 }
 
-/// The most pairs that are read: fio's bins and ours are 1,856, and nothing else has more.
+/// Most pairs that are read: fio and this crate have 1,856 bins, and nothing else has more.
 const PAIRS_MAX: usize = 2048;
 
 struct PairsVisitor<K, V>(PhantomData<(K, V)>);

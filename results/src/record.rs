@@ -1,4 +1,4 @@
-//! What a job did: figures that add up while it runs, and are added up over jobs.
+//! Result of a job: figures that are counted while it runs, and can be added up over jobs.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -12,40 +12,41 @@ use crate::histogram::Histogram;
 use crate::samples::{Samples, Together};
 use crate::stolen::Stolen;
 
-/// What a job did. The caller adds it up while the job runs.
+/// Result of a job. The caller counts into it while the job runs.
 #[derive(Clone, Debug)]
 pub struct JobResult {
-    /// The job as it ran; its `disks` are the ones that it used.
+    /// Job as it ran; its `disks` are the ones that it used.
     pub job: Job,
-    /// Its reads, and those that verified its writes.
+    /// Reads, including those that verified its writes.
     pub read: DirectionResult,
-    /// Its writes.
+    /// Writes.
     pub write: DirectionResult,
-    /// Its discards, which move no bytes but are counted with those that they give up.
+    /// Discards, which move no data but are counted with the bytes that they discard.
     pub trim: DirectionResult,
-    /// Its flushes (`fsync=`), which move no bytes.
+    /// Flushes (`fsync=`), which move no bytes.
     pub flush: DirectionResult,
-    /// From its start to its end: the later of its last completion and the end of its time, or of
-    /// the stop that ended it early.
+    /// Time from start to end, in nanoseconds: to the later of its last completion and the end of
+    /// its time, or to the stop that ended it early.
     pub runtime_ns: u64,
-    /// How the I/Os spread.
+    /// Counts of I/Os by class of iodepth, batch size and latency.
     pub classes: Classes,
-    /// By disk of its run, what the backend keeps mapped of the pages that stay granted; for all
-    /// that used the disk. Empty where no page stays granted, or the run ended in flight.
+    /// Pages that stay granted and that the backend keeps mapped, by disk of the run and for all
+    /// jobs that used the disk. Empty if no page stays granted, or if the run ended with I/Os in
+    /// flight.
     pub pages: Vec<(usize, PagesKept)>,
-    /// What was stolen of the time in which it was measured; `None` where the hypervisor does not
-    /// tell, or nothing was measured.
+    /// Time stolen from the vCPU while the job was measured; `None` if the hypervisor does not
+    /// report it, or nothing was measured.
     pub stolen: Option<Stolen>,
-    /// Jobs that are added up here.
+    /// Number of jobs added up here.
     pub members: u64,
-    /// Of the first of several jobs that are to be added up: what all of them did, by and by.
+    /// Samples over time of all jobs that are to be added up; kept by the first of them.
     pub together: Option<Box<Together>>,
-    /// What the I/Os cost, over all of the job's disks; `None` when other jobs used one of them at
-    /// the same time, for what they cost cannot be told apart.
+    /// Cost of the I/Os over all of the job's disks; `None` if other jobs used one of them at the
+    /// same time, because their costs cannot be separated.
     pub counters: Option<Counters>,
 }
 
-/// A result divides into stages as its job does ([`fio_job::stages`]).
+/// Stages of results are those of their jobs ([`fio_job::stages`]).
 impl AsRef<Job> for JobResult {
     fn as_ref(&self) -> &Job {
         &self.job
@@ -53,7 +54,7 @@ impl AsRef<Job> for JobResult {
 }
 
 impl JobResult {
-    /// Nothing done yet.
+    /// Returns the result of a job that has done nothing yet.
     pub fn new(job: Job) -> Self {
         Self {
             read: DirectionResult::new(&job, job.rw.reads() || job.reads_back()),
@@ -91,19 +92,20 @@ impl JobResult {
         self.classes.latency(done.latency_ns);
     }
 
-    /// Counts an I/O that succeeded, but was put before anything was measured: it has no latency.
+    /// Counts an I/O that succeeded, but was submitted before measuring began: its latency is not
+    /// counted.
     pub fn count_done(&mut self, done: &Done) {
         self.direction_mut(done.direction).count_done(done);
     }
 
-    /// Counts the latency of an I/O that succeeded when nothing was counted any more.
+    /// Counts the latency of an I/O that succeeded after counting had ended.
     pub fn count_latency(&mut self, done: &Done) {
         self.direction_mut(done.direction).latency.record(done.latency_ns);
         self.classes.latency(done.latency_ns);
     }
 
-    /// Jobs added up, as fio reports those of a group; `None` for none. The job's options are those
-    /// of the first.
+    /// Returns the sum of the jobs, as fio reports a group; `None` if there are no jobs. The
+    /// options are those of the first job.
     pub fn sum(results: &[Self]) -> Option<Self> {
         let (first, rest) = results.split_first()?;
         let mut sum = first.clone();
@@ -139,9 +141,9 @@ impl JobResult {
         }
     }
 
-    /// What the backends keep mapped of the pages that the I/Os used of late, over all disks;
-    /// `None` if that was not counted. Pages that are not kept are mapped for each request,
-    /// whatever `grants=` says.
+    /// Returns the recently used pages that the backends keep mapped, over all disks; `None` if
+    /// they were not counted. Pages that are not kept are mapped for each request, whatever
+    /// `grants=` says.
     pub fn pages_kept(&self) -> Option<PagesKept> {
         self.pages
             .iter()
@@ -149,7 +151,7 @@ impl JobResult {
             .reduce(|sum, one| PagesKept { used: sum.used + one.used, kept: sum.kept + one.kept })
     }
 
-    /// The figures of one direction.
+    /// Returns the figures of one direction.
     pub fn direction(&self, direction: Direction) -> &DirectionResult {
         match direction {
             Direction::Read => &self.read,
@@ -158,7 +160,7 @@ impl JobResult {
         }
     }
 
-    /// The figures of one direction, to add to.
+    /// Returns the figures of one direction, to add to.
     pub fn direction_mut(&mut self, direction: Direction) -> &mut DirectionResult {
         match direction {
             Direction::Read => &mut self.read,
@@ -167,12 +169,12 @@ impl JobResult {
         }
     }
 
-    /// I/Os that succeeded, in all directions.
+    /// Returns the number of I/Os that succeeded, in all directions.
     pub fn ios(&self) -> u64 {
         self.read.ios + self.write.ios + self.trim.ios
     }
 
-    /// I/Os and flushes that failed.
+    /// Returns the number of I/Os and flushes that failed.
     pub fn errors(&self) -> u64 {
         self.read.errors + self.write.errors + self.trim.errors + self.flush.errors
     }
@@ -181,41 +183,42 @@ impl JobResult {
 /// Pages that a backend keeps mapped between requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PagesKept {
-    /// Pages that the I/Os used of late.
+    /// Pages that the I/Os used recently.
     pub used: u32,
-    /// Those of them that stay mapped.
+    /// Number of these pages that stay mapped.
     pub kept: u32,
 }
 
-/// An I/O that succeeded.
+/// I/O that succeeded.
 #[derive(Clone, Copy, Debug)]
 pub struct Done {
-    /// Read or write.
+    /// Direction of the data.
     pub direction: Direction,
-    /// What it moved.
+    /// Bytes moved.
     pub bytes: u32,
-    /// From submission to completion.
+    /// Time from submission to completion, in nanoseconds.
     pub latency_ns: u64,
-    /// How long its direction has been under way.
+    /// Time since its direction began, in nanoseconds.
     pub elapsed_ns: u64,
 }
 
-/// What a job did in one direction.
+/// Figures of a job in one direction.
 #[derive(Clone, Debug, Default)]
 pub struct DirectionResult {
-    /// I/Os that the backend did in the runtime, whether their data was right or not. After a ramp
-    /// these are those that ended from its end on until the end of the job's time.
+    /// I/Os that the backend completed in the runtime, whether their data was right or not. With a
+    /// ramp, I/Os that completed between its end and the end of the job's time.
     pub ios: u64,
-    /// What they moved.
+    /// Bytes that they moved.
     pub bytes: u64,
     /// I/Os that failed, or whose data was wrong.
     pub errors: u64,
-    /// As the job's, but without the phase that the direction has no part in: what is read back was
-    /// written before. 0 if it did nothing.
+    /// Runtime of the job in nanoseconds, without the phase in which the direction does nothing:
+    /// data is read back only after it was written. 0 if it did nothing.
     pub runtime_ns: u64,
-    /// From submission to completion of each I/O that succeeded, and was put after the ramp.
+    /// Latencies, from submission to completion, of the I/Os that succeeded and were submitted
+    /// after the ramp.
     pub latency: Histogram,
-    /// Bandwidth and IOPS by and by.
+    /// Bandwidth and IOPS over time.
     pub samples: Samples,
 }
 
@@ -234,8 +237,8 @@ impl DirectionResult {
         self.samples.record(done.elapsed_ns, done.bytes.into());
     }
 
-    /// Adds what a job of the same group did: rates add up, and the longest run counts. What jobs
-    /// did by and by can only be added up while they run.
+    /// Adds the figures of another job of the same group: rates add up, and the longest runtime
+    /// counts. Samples over time can only be added up while the jobs run.
     fn add(&mut self, other: &Self) {
         self.ios += other.ios;
         self.bytes += other.bytes;
@@ -244,12 +247,12 @@ impl DirectionResult {
         self.latency.merge(&other.latency);
     }
 
-    /// I/Os a second; 0 if no time passed.
+    /// Returns the I/Os per second; 0 if no time passed.
     pub fn iops(&self) -> f64 {
         self.per_second(self.ios)
     }
 
-    /// Bytes a second; 0 if no time passed.
+    /// Returns the bytes per second; 0 if no time passed.
     pub fn bytes_per_second(&self) -> f64 {
         self.per_second(self.bytes)
     }
@@ -262,7 +265,7 @@ impl DirectionResult {
     }
 }
 
-/// A result to print, shared by the tests: reads at 1,500 IOPS, writes at 500, for two seconds.
+/// Returns a result for the tests to print: reads at 1,500 IOPS, writes at 500, for two seconds.
 #[cfg(test)]
 pub(crate) fn sample() -> JobResult {
     let jobs = fio_job::parse("name=mix rw=randrw iodepth=32 runtime=10 filename=/dev/xvda")

@@ -1,8 +1,8 @@
-//! fio's `json+` output as types: keys, units and order are those of fio 3.33 (stat.c), and what
-//! fio does not know stands under the key `ringmark`, once for the run and once for each job.
+//! Types of fio's `json+` output: keys, units and order are those of fio 3.33 (stat.c); figures
+//! that fio does not have are under the key `ringmark`, once for the run and once for each job.
 //!
-//! A report goes both ways: a guest writes one, and whoever collects it reads it back and shows it
-//! in any of fio's forms. fio's own files can be read, too.
+//! A report goes both ways: a guest writes it, and the tool in dom0 reads it back and prints it in
+//! any of fio's forms. fio's own files can be read, too.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -13,66 +13,66 @@ use crate::counters::Counters;
 use crate::pairs::Pairs;
 use crate::samples::Log;
 
-/// All of a run.
+/// Report of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// fio's version, or `ringmark-` and ours.
+    /// Version of fio, or `ringmark-` and its version.
     #[serde(rename = "fio version")]
     pub version: String,
-    /// Seconds since 1970; a guest does not know it.
+    /// Seconds since 1970; `None` from a guest, which does not know the time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<u64>,
     /// Milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp_ms: Option<u64>,
-    /// The same for people, as of ctime(3).
+    /// Same time as text, in the form of ctime(3).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
-    /// The options of a section `[global]`. Ours stand with each job.
+    /// Options of a section `[global]`; ringmark lists them with each job instead.
     #[serde(rename = "global options", default, skip_serializing_if = "is_empty")]
     pub global_options: Pairs<String, String>,
-    /// The jobs, or with `group_reporting` their groups.
+    /// Jobs, or with `group_reporting` their groups.
     pub jobs: Vec<Job>,
-    /// How the run went.
+    /// Outcome of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ringmark: Option<Run>,
 }
 
-/// How a run went.
+/// Outcome of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Run {
-    /// It came to its end, and no I/O failed.
+    /// Whether the run came to its end and no I/O failed.
     pub ok: bool,
-    /// Why not.
+    /// Reason why it failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-/// What a job, or a group of them, did.
+/// Figures of a job, or of a group of jobs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Job {
-    /// `name=`.
+    /// Name of the job (`name=`).
     pub jobname: String,
-    /// Jobs of one group run together; each `stonewall` begins the next.
+    /// Number of the group: its jobs run together, and each `stonewall` begins the next.
     pub groupid: u64,
-    /// The `errno` of its first failure, or 0.
+    /// `errno` of its first failure, or 0.
     pub error: i32,
-    /// Seconds to go; fio's word for none is 2^31 - 1.
+    /// Seconds to go; 2^31 - 1 if there are none, as in fio.
     pub eta: u64,
-    /// Seconds, begun ones included.
+    /// Runtime in seconds, rounded up.
     pub elapsed: u64,
-    /// Its options.
+    /// Options of the job.
     #[serde(rename = "job options", default, skip_serializing_if = "is_empty")]
     pub options: Pairs<String, String>,
-    /// Its reads.
+    /// Reads.
     pub read: Side,
-    /// Its writes.
+    /// Writes.
     pub write: Side,
-    /// Its discards.
+    /// Discards.
     pub trim: Side,
-    /// Its flushes.
+    /// Flushes.
     pub sync: Flushes,
-    /// Milliseconds, those of all of a group added up.
+    /// Runtime in milliseconds, the sum over a group.
     pub job_runtime: u64,
     /// Per cent.
     pub usr_cpu: f64,
@@ -82,54 +82,54 @@ pub struct Job {
     pub ctx: u64,
     /// Page faults with I/O.
     pub majf: u64,
-    /// Page faults without.
+    /// Page faults without I/O.
     pub minf: u64,
-    /// Per cent of the I/Os that were put as one of so many.
+    /// Per cent of the I/Os for each number in flight at submission.
     pub iodepth_level: Pairs<String, f64>,
-    /// Per cent of the notices to the backends that were of so many I/Os.
+    /// Per cent of the notifications to the backends for each number of I/Os.
     pub iodepth_submit: Pairs<String, f64>,
-    /// Per cent of the looks at the rings that found so many I/Os completed.
+    /// Per cent of the ring polls for each number of completions found.
     pub iodepth_complete: Pairs<String, f64>,
-    /// Per cent of the I/Os that took less.
+    /// Per cent of the I/Os with a latency below each bound.
     pub latency_ns: Pairs<String, f64>,
-    /// Per cent of the I/Os that took less.
+    /// Per cent of the I/Os with a latency below each bound.
     pub latency_us: Pairs<String, f64>,
-    /// Per cent of the I/Os that took less.
+    /// Per cent of the I/Os with a latency below each bound.
     pub latency_ms: Pairs<String, f64>,
     /// I/Os that failed, with `continue_on_error`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_err: Option<u64>,
-    /// The first one's `errno`, with `continue_on_error`.
+    /// `errno` of the first of them, with `continue_on_error`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_error: Option<i32>,
-    /// `iodepth=`.
+    /// Iodepth of the job (`iodepth=`).
     pub latency_depth: u64,
-    /// `latency_target=`, which is not supported.
+    /// Value of `latency_target=`, which is not supported.
     pub latency_target: u64,
-    /// `latency_percentile=`, which is not supported.
+    /// Value of `latency_percentile=`, which is not supported.
     pub latency_percentile: f64,
-    /// `latency_window=`, which is not supported.
+    /// Value of `latency_window=`, which is not supported.
     pub latency_window: u64,
-    /// `description=`.
+    /// Description of the job (`description=`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub desc: Option<String>,
-    /// What fio does not know.
+    /// Figures that fio does not have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ringmark: Option<Extra>,
 }
 
-/// One direction.
+/// Figures of one direction.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Side {
     /// Bytes.
     pub io_bytes: u64,
     /// KiB.
     pub io_kbytes: u64,
-    /// Bytes a second.
+    /// Bytes per second.
     pub bw_bytes: u64,
-    /// KiB a second.
+    /// KiB per second.
     pub bw: u64,
-    /// I/Os a second.
+    /// I/Os per second.
     pub iops: f64,
     /// Milliseconds.
     pub runtime: u64,
@@ -139,114 +139,117 @@ pub struct Side {
     pub short_ios: u64,
     /// I/Os that were left out.
     pub drop_ios: u64,
-    /// From the generator to the ring; not measured, as nothing lies in between.
+    /// Submission latency, from the generator to the ring; not measured, because nothing lies in
+    /// between.
     pub slat_ns: Latency,
-    /// From the ring to the completion.
+    /// Completion latency, from the ring to the completion.
     pub clat_ns: Latency,
-    /// Both together.
+    /// Total latency, of both together.
     pub lat_ns: Latency,
-    /// KiB a second, the least of some samples.
+    /// Least sample of the bandwidth, in KiB per second.
     pub bw_min: u64,
-    /// The greatest.
+    /// Greatest value.
     pub bw_max: u64,
-    /// Per cent of what the group moved.
+    /// Share of the group's bandwidth, in per cent.
     pub bw_agg: f64,
-    /// The mean.
+    /// Mean.
     pub bw_mean: f64,
-    /// The standard deviation.
+    /// Standard deviation.
     pub bw_dev: f64,
-    /// How many samples.
+    /// Number of samples.
     pub bw_samples: u64,
-    /// I/Os a second, likewise.
+    /// Least sample of the rate, in I/Os per second.
     pub iops_min: u64,
-    /// The greatest.
+    /// Greatest value.
     pub iops_max: u64,
-    /// The mean.
+    /// Mean.
     pub iops_mean: f64,
-    /// The standard deviation.
+    /// Standard deviation.
     pub iops_stddev: f64,
-    /// How many samples.
+    /// Number of samples.
     pub iops_samples: u64,
 }
 
 /// Flushes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Flushes {
-    /// How many.
+    /// Number of values.
     pub total_ios: u64,
-    /// How long they took.
+    /// Latencies of the flushes.
     pub lat_ns: Latency,
 }
 
 /// Latencies in nanoseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
-    /// The least.
+    /// Least value.
     pub min: u64,
-    /// The greatest.
+    /// Greatest value.
     pub max: u64,
-    /// The mean.
+    /// Mean.
     pub mean: f64,
-    /// The standard deviation.
+    /// Standard deviation.
     pub stddev: f64,
-    /// How many.
+    /// Number of values.
     #[serde(rename = "N")]
     pub count: u64,
-    /// For each percentile, as `99.900000`, the bin that so many per cent do not exceed.
+    /// Latency for each percentile, with keys such as `99.900000`: the bin that this share of the
+    /// values does not exceed.
     #[serde(default, skip_serializing_if = "is_empty")]
     pub percentile: Pairs<String, u64>,
-    /// How many are in each bin; a bin goes by the middle of its values. Only in `json+`.
+    /// Number of values in each bin, keyed by the middle of the bin. Only in `json+`.
     #[serde(default, skip_serializing_if = "is_empty")]
     pub bins: Pairs<u64, u64>,
 }
 
-/// What fio does not know of a job.
+/// Figures of a job that fio does not have.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Extra {
-    /// Jobs in the group.
+    /// Number of jobs in the group.
     pub members: u64,
-    /// `grants=`.
+    /// Grant mode (`grants=`).
     pub grants: String,
-    /// The backends kept all pages mapped that I/Os used and that stayed granted.
+    /// Whether the backends kept mapped all pages that I/Os used and that stayed granted.
     #[serde(default)]
     pub backend_persistent: bool,
-    /// Pages that stayed granted and that I/Os used within the last 20 to 40 s of the run, if they
+    /// Pages that stayed granted and that I/Os used in the last 20 to 40 s of the run, if they
     /// could be counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pages_used: Option<u64>,
-    /// Those among them that the backends had mapped when nothing was in flight any more.
+    /// Number of these pages that the backends still had mapped when nothing was in flight.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backend_pages_kept: Option<u64>,
-    /// Nanoseconds in which the vCPU wanted to run and did not while the job was measured, those of
-    /// all of a group added up; if the hypervisor tells.
+    /// Nanoseconds in which the vCPU was ready to run but did not while the job was measured, the
+    /// sum over a group; if the hypervisor reports them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stolen_ns: Option<u64>,
-    /// The same in per cent of the time in which it was measured.
+    /// Same time in per cent of the time in which the job was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stolen_percent: Option<f64>,
-    /// The disks that were used.
+    /// Disks that were used.
     pub disks: Vec<String>,
     /// I/Os that failed, or whose data was wrong.
     pub errors: u64,
-    /// What the I/Os cost, where that is this job's alone.
+    /// Cost of the I/Os, if it can be separated from other jobs'.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub counters: Option<Counters>,
-    /// What `write_bw_log` and the like ask for: of each of the members, or empty.
+    /// Logs that `write_bw_log` and the like ask for: one entry for each job of the group, or
+    /// empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub logs: Vec<JobLog>,
 }
 
-/// The logs of one job.
+/// Logs of one job.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct JobLog {
-    /// Of its reads.
+    /// Log of its reads.
     pub read: Log,
-    /// Of its writes.
+    /// Log of its writes.
     pub write: Log,
 }
 
 impl Report {
-    /// Reads a report, ours or fio's, in `json` or `json+` form.
+    /// Reads a report by ringmark or fio, in `json` or `json+` form.
     ///
     /// # Errors
     /// The first error of syntax or type in the text, and its place.
@@ -260,7 +263,7 @@ fn is_empty<K, V>(pairs: &Pairs<K, V>) -> bool {
 }
 
 impl Job {
-    /// Its directions, in fio's order and with fio's names.
+    /// Returns the directions, in fio's order and with fio's names.
     pub fn sides(&self) -> [(&'static str, &Side); 3] {
         [("read", &self.read), ("write", &self.write), ("trim", &self.trim)]
     }

@@ -1,12 +1,12 @@
-//! How much memory results take, and how long their report can be.
+//! Bounds on the memory of results and the length of their report.
 
 use fio_job::Job;
 
 use crate::samples;
 
-/// Heap that the results of jobs take while they run and when they are reported, in bytes: a
-/// histogram of 15 KiB for reads, writes and flushes each and what else is counted, the samples of
-/// logs, and the text of one job, however its latencies spread.
+/// Returns the heap that the results of jobs take while they run and when they are reported, in
+/// bytes: a histogram of 15 KiB each for reads, writes and flushes, the other counts, the samples
+/// of logs, and the text of one job, however its latencies spread.
 pub fn heap_bytes(jobs: &[Job]) -> usize {
     const JOB: usize = 52 << 10;
     const REPORT: usize = 768 << 10;
@@ -16,10 +16,11 @@ pub fn heap_bytes(jobs: &[Job]) -> usize {
     jobs.iter().map(|job| JOB + log(job)).sum::<usize>() + REPORT
 }
 
-/// The longest report of jobs as a guest [`emit`]s it, in bytes, however their latencies spread:
-/// who reads one need not take more.
+/// Returns the length of the longest report of jobs that a guest [`emit`](crate::emit)s, in bytes,
+/// however their latencies spread: a reader need not accept more.
 pub fn report_bytes_max(jobs: &[Job]) -> usize {
-    // Five histograms with a count in each bin are 260 KiB; options are as long as they are given.
+    // Five histograms with a count in each bin are 260 KiB; options are as long as the user makes
+    // them.
     const JOB: usize = 512 << 10;
     const SAMPLE: usize = 64;
     let log = |job| samples::log_samples(job).unwrap_or(0) * 2 * SAMPLE;

@@ -1,9 +1,9 @@
-//! Bandwidth and IOPS by and by: a sample for each window of a fixed grid of time, with zeros where
+//! Bandwidth and IOPS over time: one sample for each window of a fixed time grid, zero where
 //! nothing was done.
 //!
-//! The grid begins with the direction. Its windows are fio's `bwavgtime` and `iopsavgtime` of
-//! 500 ms, or `log_avg_msec` where a log is kept; the last one ends with the direction, and counts
-//! for as much as it is long. So the mean of all is what was done over the time that it took.
+//! The grid begins when the direction begins. Its windows last 500 ms, as fio's `bwavgtime` and
+//! `iopsavgtime`, or `log_avg_msec` if a log is kept. The last window ends when the direction ends,
+//! and is weighted by its length, so the mean of all samples is the total divided by the time.
 
 use alloc::vec::Vec;
 use fio_job::Direction;
@@ -11,17 +11,17 @@ use fio_job::number::NS_PER_SECOND;
 use fio_job::{Job, LOG_SAMPLES_MAX};
 use serde::{Deserialize, Serialize};
 
-/// fio's default for `bwavgtime` and `iopsavgtime`.
+/// Default of fio's `bwavgtime` and `iopsavgtime`.
 const WINDOW_NS: u64 = NS_PER_SECOND / 2;
 
-/// The samples of one direction of a job.
+/// Samples of one direction of a job.
 #[derive(Clone, Debug)]
 pub struct Samples {
     window_ns: u64,
-    /// When the direction began, in nanoseconds since its job's start.
+    /// Start of the direction, in nanoseconds since the start of its job.
     start_ns: u64,
-    /// Where the open window ends, in nanoseconds since the start of the direction; 0 before the
-    /// first I/O.
+    /// End of the open window, in nanoseconds since the start of the direction; 0 before the first
+    /// I/O.
     end_ns: u64,
     open: Window,
     bw: Rates,
@@ -29,27 +29,27 @@ pub struct Samples {
     log: Log,
 }
 
-/// What was done in a window.
+/// I/O done in a window.
 #[derive(Clone, Copy, Debug, Default)]
 struct Window {
     ios: u64,
     bytes: u64,
-    /// The latencies of `timed` I/Os, added up.
+    /// Sum of the latencies of `timed` I/Os.
     latency_ns: u64,
     timed: u64,
 }
 
-/// What a window came to; an array in JSON.
+/// Figures of a window; an array in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "[u64; 4]", into = "[u64; 4]")]
 pub struct Sample {
-    /// Its end, in milliseconds since the job's start, begun ones included.
+    /// End of the window, in milliseconds since the job's start, rounded up.
     pub end_ms: u64,
-    /// KiB a second, rounded.
+    /// KiB per second, rounded.
     pub bw: u64,
-    /// I/Os a second, rounded.
+    /// I/Os per second, rounded.
     pub iops: u64,
-    /// Mean latency in nanoseconds, rounded; 0 where no I/O has one.
+    /// Mean latency in nanoseconds, rounded; 0 if no I/O has a latency.
     pub latency_ns: u64,
 }
 
@@ -65,12 +65,12 @@ impl From<Sample> for [u64; 4] {
     }
 }
 
-/// The samples of one direction, one after the other.
+/// Log of one direction.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Log {
-    /// In their order, as many as there was room for.
+    /// Samples in order, as many as there was room for.
     pub samples: Vec<Sample>,
-    /// Those that there was no room for.
+    /// Number of samples dropped for want of room.
     pub dropped: u64,
 }
 
@@ -85,7 +85,7 @@ impl Log {
 }
 
 impl Default for Samples {
-    /// Without a log.
+    /// Returns samples without a log.
     fn default() -> Self {
         Self {
             window_ns: WINDOW_NS,
@@ -100,7 +100,8 @@ impl Default for Samples {
 }
 
 impl Samples {
-    /// For a job, with room for its log if it has one: nothing allocates while it runs.
+    /// Returns the samples of a job, with room for its log if it keeps one: nothing allocates while
+    /// it runs.
     pub fn new(job: &Job) -> Self {
         let Some(samples) = log_samples(job) else { return Self::default() };
         Self {
@@ -110,14 +111,15 @@ impl Samples {
         }
     }
 
-    /// The direction begins so long after its job, unless it has I/Os already.
+    /// Begins the direction this many nanoseconds after its job, unless it already has I/Os.
     pub fn begin(&mut self, start_ns: u64) {
         if self.end_ns == 0 {
             self.start_ns = start_ns;
         }
     }
 
-    /// Counts an I/O that completed so long after the direction's start. Times never go back.
+    /// Counts an I/O that completed this many nanoseconds after the direction's start. Times never
+    /// go back.
     #[inline]
     pub fn record(&mut self, elapsed_ns: u64, bytes: u64) {
         if elapsed_ns > self.end_ns {
@@ -134,7 +136,7 @@ impl Samples {
         self.open.timed += 1;
     }
 
-    /// The direction ends so long after its start.
+    /// Ends the direction this many nanoseconds after its start.
     pub fn finish(&mut self, elapsed_ns: u64) {
         if self.end_ns == 0 && self.open.ios == 0 {
             return;
@@ -144,7 +146,7 @@ impl Samples {
         self.close(elapsed_ns, spent_ns);
     }
 
-    /// Closes the windows before the one that this time is in.
+    /// Closes the windows before the one that contains this time.
     #[cold]
     fn open_window_of(&mut self, elapsed_ns: u64) {
         self.end_ns = self.end_ns.max(self.window_ns);
@@ -163,7 +165,7 @@ impl Samples {
         self.end_ns = (self.end_ns + empty * self.window_ns).saturating_add(self.window_ns);
     }
 
-    /// Closes the open window at its end, after so long.
+    /// Closes the open window at its end, this many nanoseconds after the start.
     fn close(&mut self, end_ns: u64, spent_ns: u64) {
         let window = core::mem::take(&mut self.open);
         let weight = spent_ns as f64 / self.window_ns as f64;
@@ -181,26 +183,26 @@ impl Samples {
         });
     }
 
-    /// KiB a second.
+    /// Returns the statistics in KiB per second.
     pub fn bw(&self) -> &Rates {
         &self.bw
     }
 
-    /// I/Os a second.
+    /// Returns the statistics in I/Os per second.
     pub fn iops(&self) -> &Rates {
         &self.iops
     }
 
-    /// All of them, where the job keeps a log.
+    /// Returns the log, if the job keeps one.
     pub fn log(&self) -> &Log {
         &self.log
     }
 }
 
-/// How many samples a log may get; `None` where none is kept.
+/// Returns the most samples of the job's log; `None` if it keeps no log.
 pub(super) fn log_samples(job: &Job) -> Option<usize> {
     let samples = match job.runtime_ns {
-        // Those that are cut short by the end, too.
+        // The samples that the end cuts short are included.
         Some(runtime_ns) => runtime_ns / window_ns(job) + 2,
         None => LOG_SAMPLES_MAX,
     };
@@ -225,13 +227,13 @@ fn per_second(count: u64, ns: u64) -> f64 {
     count as f64 * NS_PER_SECOND as f64 / ns as f64
 }
 
-/// What jobs that are reported together do: the sum of all in each window, by direction.
+/// I/O of jobs that are reported together: the sum over all of them in each window, by direction.
 #[derive(Clone, Debug, Default)]
 pub struct Together([Part; 3]);
 
 #[derive(Clone, Debug, Default)]
 struct Part {
-    /// When the first of the jobs began this direction, in nanoseconds of system time.
+    /// Time at which the first of the jobs began this direction, in nanoseconds of system time.
     from_ns: Option<u64>,
     samples: Samples,
 }
@@ -244,43 +246,43 @@ impl Together {
         part.samples.record(now_ns.saturating_sub(from_ns), bytes);
     }
 
-    /// The last of the jobs ended this direction at `end_ns`.
+    /// Ends this direction at `end_ns`, when the last of the jobs ended it.
     pub fn finish(&mut self, direction: Direction, end_ns: u64) {
         let Part { from_ns, samples } = &mut self.0[direction as usize];
         samples.finish(end_ns.saturating_sub(from_ns.unwrap_or(end_ns)));
     }
 
-    /// Those of one direction.
+    /// Returns the samples of one direction.
     pub fn samples(&self, direction: Direction) -> &Samples {
         &self.0[direction as usize].samples
     }
 }
 
-/// fio's statistics of rates, each of which counts for as long as its window was.
+/// Statistics of rates as in fio, each weighted by the length of its window.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rates {
-    /// How many there are.
+    /// Number of rates.
     pub count: u64,
-    /// The least of a whole window, or of the only one; 0 if there is none.
+    /// Lowest rate of a whole window, or of the only one; 0 if there is none.
     pub min: u64,
-    /// The greatest, likewise.
+    /// Highest rate, likewise.
     pub max: u64,
-    /// The mean, or 0 if there is none.
+    /// Mean, or 0 if there is no rate.
     pub mean: f64,
-    /// The windows added up, in whole ones.
+    /// Sum of the weights, in whole windows.
     weight: f64,
-    /// The squares of what each differs from the mean by, added up by weight.
+    /// Weighted sum of the squared differences from the mean.
     squares: f64,
 }
 
 impl Rates {
-    /// Counts the same rate of `times` windows, of which each is this part of a whole one.
+    /// Counts the same rate for `times` windows, each this fraction of a whole one.
     fn record(&mut self, rate: f64, weight: f64, times: u64) {
         if times == 0 {
             return;
         }
         let rounded = libm::round(rate) as u64;
-        // What a short window has may be any one I/O's chance.
+        // The rate of a short window may depend on a single I/O.
         if self.count == 0 {
             (self.min, self.max) = (rounded, rounded);
         } else if weight >= 1.0 {
@@ -294,7 +296,7 @@ impl Rates {
         self.squares += weight * before * (rate - self.mean);
     }
 
-    /// The sample standard deviation; 0 for no more than one window.
+    /// Returns the sample standard deviation; 0 for one window or none.
     pub fn stddev(&self) -> f64 {
         if self.count < 2 || self.weight <= 1.0 {
             return 0.0;
@@ -309,7 +311,7 @@ mod tests {
 
     const MS: u64 = 1_000_000;
 
-    /// One I/O of 4 KiB a millisecond, or each so many.
+    /// Records an I/O of 4 KiB each millisecond, or each `step`.
     fn steady(samples: &mut Samples, ms: core::ops::RangeInclusive<u64>, step_ms: usize) {
         ms.step_by(step_ms).for_each(|ms| {
             samples.record(ms * MS, 4_096);
@@ -353,7 +355,7 @@ mod tests {
 
     #[test]
     fn the_mean_is_what_was_done_over_the_time() {
-        // 7 a second, for times that are no whole windows.
+        // 7 per second, for times that are not whole windows.
         for end_ms in [100, 300, 499, 500, 501, 999, 3_333, 10_000] {
             let mut samples = Samples::default();
             let ios = (0..).map(|io| io * 1_000 / 7).take_while(|&ms| ms <= end_ms);
@@ -375,7 +377,7 @@ mod tests {
         let iops = samples.iops();
         assert_eq!((iops.count, iops.min, iops.max), (3, 1_000, 1_000));
         assert!(iops.mean == 1_000.0 && iops.stddev() == 0.0);
-        // Four in the last two milliseconds are no 2,000 a second.
+        // Four in the last two milliseconds are not 2,000 per second.
         (0..4).for_each(|_| samples.record(1_002 * MS, 4_096));
         samples.finish(1_002 * MS);
         assert_eq!(samples.iops().max, 1_000);

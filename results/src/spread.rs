@@ -4,19 +4,19 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::fmt::{self, Display, Formatter};
 
-/// The median of some measurements, with the least and the greatest.
+/// Median of measurements, with the least and the greatest.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Spread {
-    /// The middle one, or the mean of the two in the middle.
+    /// Middle value, or the mean of the two in the middle.
     pub median: f64,
-    /// The least.
+    /// Least value.
     pub least: f64,
-    /// The greatest.
+    /// Greatest value.
     pub greatest: f64,
 }
 
 impl Spread {
-    /// The spread of `values`; none of nothing.
+    /// Returns the spread of `values`; `None` if there are no values.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut sorted: Vec<f64> = values.into_iter().collect();
         sorted.sort_by(f64::total_cmp);

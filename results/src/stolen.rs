@@ -5,14 +5,14 @@ use core::ops::Add;
 /// Time in which the vCPU wanted to run and did not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stolen {
-    /// How long, in nanoseconds.
+    /// Stolen time, in nanoseconds.
     pub ns: u64,
-    /// Of how long, in nanoseconds.
+    /// Whole time measured, in nanoseconds.
     pub of_ns: u64,
 }
 
 impl Stolen {
-    /// The share, in per cent; 0 of no time.
+    /// Returns the stolen share, in per cent; 0 if no time was measured.
     pub fn percent(&self) -> f64 {
         if self.of_ns == 0 { 0.0 } else { self.ns as f64 * 100.0 / self.of_ns as f64 }
     }
@@ -21,7 +21,7 @@ impl Stolen {
 impl Add for Stolen {
     type Output = Self;
 
-    /// Of jobs that are added up, as their runtimes are.
+    /// Adds the time of another job, as runtimes are added up.
     fn add(self, other: Self) -> Self {
         Self { ns: self.ns.saturating_add(other.ns), of_ns: self.of_ns.saturating_add(other.of_ns) }
     }

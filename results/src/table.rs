@@ -9,12 +9,13 @@ use alloc::vec::Vec;
 use core::iter;
 use fio_job::Direction;
 
-/// Stands behind the figures of a job that has marks, and before each mark.
+/// Sign behind the figures of a job that has marks, and before each mark.
 const MARK: &str = "*";
-/// What a job's name is cut to, so that the widest figures fit.
+/// Longest printed part of a job's name, so that the widest figures fit.
 const NAME_WIDTH: usize = 14;
 
-/// The speed of each job and direction, and below it what the I/Os cost. Ends with a line break.
+/// Returns the speed of each job and direction, and below it the cost of the I/Os. Ends with a line
+/// break.
 pub fn table(jobs: &[JobResult]) -> String {
     let speed_header = [
         "job", "grants", "rw", "bs", "iodepth", "IOPS", "BW", "mean", "p50", "p95", "p99", "p99.9",
@@ -55,7 +56,7 @@ pub fn table(jobs: &[JobResult]) -> String {
     text
 }
 
-/// One direction of a job, if the job has it or did something in it.
+/// Returns one direction of a job, if the job has it or did something in it.
 fn speed_row(
     result: &JobResult,
     direction: Direction,
@@ -96,7 +97,7 @@ fn speed_row(
     ])
 }
 
-/// What a job's I/Os cost, for each thousand of them.
+/// Returns the cost of a job's I/Os, per thousand of them.
 fn cost_row(result: &JobResult) -> [String; 11] {
     let ios = result.ios();
     let counters = result.counters;
@@ -128,23 +129,23 @@ fn short_name(result: &JobResult) -> String {
     result.job.name.chars().take(NAME_WIDTH).collect()
 }
 
-/// `947`, `12.3k`.
+/// Prints a count such as `947` or `12.3k`.
 fn short_count(count: f64) -> String {
     short(count, 1_000.0, &["", "k", "M", "G"])
 }
 
-/// `48.1MiB/s`.
+/// Prints a bandwidth such as `48.1MiB/s`.
 fn short_bandwidth(bytes_per_second: f64) -> String {
     short(bytes_per_second, 1_024.0, &["B/s", "KiB/s", "MiB/s", "GiB/s", "TiB/s"])
 }
 
-/// `25.6us`.
+/// Prints a latency such as `25.6us`.
 fn short_time(ns: f64) -> String {
     short(ns, 1_000.0, &["ns", "us", "ms", "s"])
 }
 
-/// Three significant digits and the largest unit that leaves a digit before the point. What is
-/// whole in the first unit has no decimals.
+/// Prints three significant digits with the largest unit that leaves a digit before the point.
+/// Whole numbers of the first unit have no decimals.
 fn short(value: f64, base: f64, units: &[&str]) -> String {
     let whole = value as u64 as f64 == value;
     let last = units.len().saturating_sub(1);
@@ -162,7 +163,7 @@ fn short(value: f64, base: f64, units: &[&str]) -> String {
     format!("{value:.decimals$}{}", units.get(power).unwrap_or(&""))
 }
 
-/// Lines of columns, the first `left` of them flush left.
+/// Returns lines of columns, the first `left` of them flush left.
 fn aligned<const N: usize>(
     left: usize,
     header: [&str; N],

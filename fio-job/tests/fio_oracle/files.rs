@@ -1,7 +1,7 @@
-//! The job files. `[a]` stands for a section that also names a disk.
+//! Job files of the oracle. `[a]` stands for a section that also names a disk.
 
-/// Options that are not part of a job as we spell it: what says how Linux, files and threads are to
-/// be handled, what is spelled another way, and clones, which are jobs of their own here.
+/// Options that are not part of a job as printed here: those about Linux, files and threads, those
+/// that are printed in another form, and copies, which are jobs of their own here.
 pub const NOT_SPELLED: &[&str] = &[
     "buffered",
     "description",
@@ -158,7 +158,7 @@ pub const BOTH_REFUSE: &[&str] = &[
     "include other.fio\n[a]",
 ];
 
-/// Files that fio takes and we refuse, and why.
+/// Files that only fio accepts, with reasons.
 pub const ONLY_FIO: &[(&str, &str)] = &[
     ("", "a guest without a job would measure by default: an empty file is a mistake"),
     ("[global]\nrw=read", "likewise"),
@@ -208,7 +208,7 @@ pub const ONLY_FIO: &[(&str, &str)] = &[
     ("[a]\ndescription=\u{fc}ber", "messages are printable ASCII"),
 ];
 
-/// Files that we take and fio refuses, and why.
+/// Files that only this crate accepts, with reasons.
 pub const ONLY_OURS: &[(&str, &str)] = &[
     ("[a]\nrw= read", "fio trims blanks before a number, but not before a word"),
     ("[a]\nrw = read", "likewise"),

@@ -1,9 +1,10 @@
-//! fio itself says which job files are right, and what their options mean.
+//! Tests against fio itself: it decides which job files are right, and what their options mean.
 //!
 //! Each file of the table goes through `fio --parse-only` and through [`parse_file`]; both take it,
 //! or the table says why only one does. Of a file that both take, the jobs are the same as those of
 //! the command line that `fio --showcmd` makes of it, and fio reads the same numbers from the
-//! options that we spell for a job as from those in the file. This needs Debian's package `fio`.
+//! options that this crate prints for a job as from those in the file. This needs Debian's package
+//! `fio`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -37,24 +38,25 @@ impl JobFiles {
         (output.status.success(), String::from_utf8(output.stdout).unwrap())
     }
 
-    /// What fio prints for files that it takes.
+    /// Returns the output of fio for files that it accepts.
     fn printed(&self, options: &[&str]) -> String {
         let (success, printed) = Self::fio(options, &self.0);
         assert!(success, "{printed}");
         printed
     }
 
-    /// Which files fio takes.
+    /// Returns which files fio accepts.
     fn taken(&self) -> Vec<bool> {
         let taken = |files: &[PathBuf]| Self::fio(&["--parse-only"], files).0;
-        // fio takes a moment to start, so all at once if that tells enough.
+        // fio takes a moment to start, so all files are tried at once if that is enough.
         if taken(&self.0) {
             return vec![true; self.0.len()];
         }
         self.0.chunks(1).map(taken).collect()
     }
 
-    /// What fio makes of each option in each file, the last of each name: its numbers, or its text.
+    /// Returns fio's reading of each option in each file, the last of each name: its numbers, or
+    /// its text.
     fn values(&self) -> Vec<BTreeMap<String, Vec<String>>> {
         let printed = self.printed(&["--parse-only", "--debug=parse"]);
         printed.split("Parsing ini file ").skip(1).map(file_values).collect()
@@ -79,7 +81,7 @@ fn none(complaints: Vec<String>) {
     assert!(complaints.is_empty(), "{}", complaints.join("\n\n"));
 }
 
-/// Whether fio takes each file, and the jobs that we make of it.
+/// Returns whether fio accepts each file, and the jobs that this crate reads from it.
 fn both(test: &str, texts: &[&str]) -> Vec<(String, bool, Result<Vec<Job>, JobError>)> {
     let texts: Vec<String> = texts.iter().map(|text| whole(text)).collect();
     let taken = JobFiles::new(test, &texts).taken();
@@ -113,21 +115,21 @@ fn files_that_both_take() {
 }
 
 #[test]
-fn fio_reads_the_same_from_what_we_spell() {
+fn fio_reads_the_same_from_what_is_printed() {
     let texts = BOTH_TAKE.iter().map(|text| whole(text));
     let jobs = texts.map(|text| (parse_file(&text).unwrap(), text));
-    // Of several jobs fio does not tell what they have from [global].
+    // For several jobs fio does not print what they take from [global].
     let single: Vec<_> =
         jobs.filter(|(jobs, text)| jobs.len() == 1 && !text.contains("[g")).collect();
     let theirs = JobFiles::new("theirs", single.iter().map(|(_, text)| text)).values();
-    let ours = JobFiles::new("ours", single.iter().map(|(jobs, _)| spelled(&jobs[0]))).values();
+    let ours = JobFiles::new("ours", single.iter().map(|(jobs, _)| printed(&jobs[0]))).values();
     assert_eq!((theirs.len(), ours.len()), (single.len(), single.len()));
     let (mut complaints, mut compared) = (Vec::new(), 0);
     for ((theirs, ours), (_, text)) in theirs.into_iter().zip(ours).zip(&single) {
         for (name, value) in theirs {
             match ours.get(&name) {
                 Some(our_value) if is_same(&value, our_value) => compared += 1,
-                // What is the default is not spelled.
+                // Defaults are not printed.
                 None if NOT_SPELLED.contains(&name.as_str()) => {}
                 None if value == ["=0"] || value == ["=1"] || value == ["random"] => {}
                 other => complaints.push(format!("{text}\n{name}: {value:?} {other:?}")),
@@ -158,10 +160,11 @@ fn files_that_one_refuses_for_a_reason() {
     none(complaints);
 }
 
-/// Stands for the number that fio prints for what is left out: whatever happens to lie there.
+/// Marker for the number that fio prints for a value left out, which is whatever is in memory
+/// there.
 const UNSET: &str = "unset";
 
-/// From what fio prints while it reads a file with one job.
+/// Reads the options from fio's output for a file with one job.
 fn file_values(printed: &str) -> BTreeMap<String, Vec<String>> {
     let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut current = String::new();
@@ -189,14 +192,14 @@ fn file_values(printed: &str) -> BTreeMap<String, Vec<String>> {
     values
 }
 
-/// Whether two values are the same, as far as fio tells: of trims we know nothing.
+/// Returns whether two values are the same, as far as fio prints them: those of trims are unknown.
 fn is_same(theirs: &[String], ours: &[String]) -> bool {
     let known = &theirs[..theirs.len().min(2)];
     let mut pairs = known.iter().zip(ours);
     known.len() == ours.len() && pairs.all(|(theirs, ours)| theirs == UNSET || theirs == ours)
 }
 
-/// The name that we spell an option with.
+/// Returns the name with which this crate prints an option.
 fn canonical(name: &str) -> &str {
     match name {
         "readwrite" => "rw",
@@ -212,8 +215,8 @@ fn canonical(name: &str) -> &str {
     }
 }
 
-/// As fio reads what we spell for a job.
-fn spelled(job: &Job) -> String {
+/// Returns the printed job as a file for fio.
+fn printed(job: &Job) -> String {
     let mut text = format!("[{}]\n", job.name);
     for (name, value) in job.options() {
         if !["grants", "ringmark_poll_us", "ringmark_queues"].contains(&name) {
@@ -227,7 +230,7 @@ fn spelled(job: &Job) -> String {
 fn a_second_global_counts_from_its_place_on() {
     let text = "[global]\nrw=randread\nbs=4k\n[a]\n[b]\nbs=8k\n[global]\niodepth=4\nbs=2k\n\
                 [c]\n[global]\nrw=read\n[d]\niodepth=2\n";
-    // fio prints what it made of each job only when it runs it.
+    // fio prints its reading of each job only when it runs it.
     let run = format!("[global]\nioengine=null\nsize=64k\n{text}");
     let printed = JobFiles::new("global", [run]).printed(&[]);
     for job in parse_file(text).unwrap() {

@@ -1,4 +1,4 @@
-//! Texts with figures that went through another rounding on the way.
+//! Comparison of texts whose figures were rounded in different ways.
 
 /// Panics at the first line that differs by more than one in the last digit of a figure; a figure
 /// of two decimals may be a sum of a few.
@@ -20,7 +20,7 @@ fn are_alike(ours: &str, theirs: &str) -> bool {
     ours.len() == theirs.len() && ours.iter().zip(&theirs).all(|(a, b)| is_near(a, b))
 }
 
-/// Figures, and what is between them.
+/// Splits a text into figures and the text between them.
 fn words(line: &str) -> Vec<&str> {
     let is_figure = |letter: char| letter.is_ascii_digit() || letter == '.';
     let letters: Vec<(usize, char)> = line.char_indices().collect();

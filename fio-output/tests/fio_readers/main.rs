@@ -7,7 +7,7 @@ use std::process::Command;
 use fio_output::{LogFile, json, json_plus, take_logs};
 use model::report;
 
-/// Runs one of Debian's Python programs and gives what it prints.
+/// Runs one of Debian's Python programs and returns its output.
 fn python(arguments: &[&str], directory: &Path) -> String {
     let output = Command::new("/usr/bin/python3").args(arguments).current_dir(directory).output();
     let output = output.expect("python3 runs (apt-get install fio python3-pandas)");

@@ -16,20 +16,20 @@ const OPTIONS: &str = "
     transparent_hugepage
 ";
 
-/// Modules whose options these are: `rd.plymouth.enable=0`.
+/// Modules with options such as `rd.plymouth.enable=0`.
 const MODULES: &str = "
     rd plymouth systemd luks vt net printk xen_privcmd xen_blkfront xen_netfront zswap random
     ipv6 audit
 ";
 
-/// What Linux's `clocksource=` may be; fio has an option of that name with other values.
+/// Values of Linux's `clocksource=`; fio has an option of that name with other values.
 const CLOCKS: &str = "tsc xen hpet acpi_pm jiffies";
 
 fn is_in(list: &str, name: &str) -> bool {
     list.split_ascii_whitespace().any(|one| one == name)
 }
 
-/// Whether a word is one of those.
+/// Returns whether a word is one of those.
 pub(super) fn is_for_linux(word: &str) -> bool {
     let Some((name, value)) = word.split_once('=') else {
         return is_in(WORDS, word) || is_of_module(word);
@@ -51,7 +51,7 @@ mod tests {
         let names: alloc::vec::Vec<&str> =
             help.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
         assert!(names.contains(&"filename") && names.contains(&"rw") && names.contains(&"verify"));
-        // A bare rw is Linux's, rw= is fio's.
+        // A bare rw belongs to Linux, rw= to fio.
         for name in names.into_iter().filter(|name| *name != "rw") {
             assert!(!is_in(OPTIONS, name) && !is_in(WORDS, name), "{name}");
         }

@@ -1,6 +1,6 @@
 //! Count, extremes, mean and deviation of whole numbers, from sums that are exact.
 
-/// Some number of values.
+/// Statistics of a series of values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moments {
     count: u64,
@@ -28,7 +28,7 @@ impl Moments {
         self.sum_squares = self.sum_squares.saturating_add(u128::from(value) * u128::from(value));
     }
 
-    /// Counts the values of `other`, too.
+    /// Adds the values of `other`.
     pub fn merge(&mut self, other: &Self) {
         self.count += other.count;
         self.min = self.min.min(other.min);
@@ -37,37 +37,37 @@ impl Moments {
         self.sum_squares = self.sum_squares.saturating_add(other.sum_squares);
     }
 
-    /// How many there are.
+    /// Returns the number of values.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// The least, or 0 if there is none.
+    /// Returns the least value, or 0 if there is none.
     pub fn min(&self) -> u64 {
         if self.count == 0 { 0 } else { self.min }
     }
 
-    /// The greatest, or 0 if there is none.
+    /// Returns the greatest value, or 0 if there is none.
     pub fn max(&self) -> u64 {
         self.max
     }
 
-    /// Their sum.
+    /// Returns the sum of the values.
     pub fn sum(&self) -> u128 {
         self.sum
     }
 
-    /// The mean, or 0 if there is none.
+    /// Returns the mean, or 0 if there is no value.
     pub fn mean(&self) -> f64 {
         if self.count == 0 { 0.0 } else { self.sum as f64 / self.count as f64 }
     }
 
-    /// The sample standard deviation; 0 for fewer than two.
+    /// Returns the sample standard deviation; 0 for fewer than two values.
     pub fn stddev(&self) -> f64 {
         if self.count < 2 {
             return 0.0;
         }
-        // Exact integers about the rounded mean, as a difference of large sums must be.
+        // Integers relative to the rounded mean: a difference of large sums has to be exact.
         let count = u128::from(self.count);
         let (mean, rest) = (self.sum / count, self.sum % count);
         let squares = self.sum_squares.saturating_sub(mean.saturating_mul(self.sum + rest));

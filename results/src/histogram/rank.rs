@@ -1,17 +1,17 @@
-//! Which of some number of samples a percentile is, with the very rounding of fio.
+//! Rank of a percentile among samples, rounded exactly as in fio.
 //!
 //! fio's `calc_clat_percentiles` takes the first bucket for which
 //! `sum >= (long double)percentile / 100.0 * count`; on x86 a long double has 64 bits of mantissa.
 //! fio is built with -ffast-math, so what is computed is `percentile * (0.01L * count)`, and the
 //! rounding of that decides at the edges: the 99.9th percentile of 1,000 samples is the 1,000th.
 
-/// Bits of a long double's mantissa.
+/// Bits in the mantissa of a long double.
 const MANTISSA_BITS: u32 = 64;
-/// The long double nearest to 0.01: this divided by 2 to the shift.
+/// Mantissa of the long double nearest to 0.01: divided by 2 to the shift.
 const HUNDREDTH: u64 = 0xa3d7_0a3d_70a3_d70a;
 const HUNDREDTH_SHIFT: i32 = 70;
 
-/// `percent` of `count` as a long double: `mantissa` divided by 2 to the `shift`.
+/// Product of `percent` and `count` as a long double: `mantissa` divided by 2 to the `shift`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rank {
     mantissa: u64,
@@ -19,7 +19,7 @@ pub(super) struct Rank {
 }
 
 impl Rank {
-    /// The rank for a percentile, over 0 and at most 100.
+    /// Returns the rank of a percentile that is more than 0 and at most 100.
     pub(super) fn new(percent: f64, count: u64) -> Self {
         let bits = percent.to_bits();
         let exponent = ((bits >> (f64::MANTISSA_DIGITS - 1)) & 0x7ff) as i32;
@@ -31,7 +31,7 @@ impl Rank {
         Self::round(u128::from(mantissa) * u128::from(hundredths.mantissa), shift)
     }
 
-    /// `value / 2^shift`, to the nearest; a tie to the even one.
+    /// Returns `value / 2^shift`, rounded to the nearest; ties go to even.
     fn round(value: u128, shift: i32) -> Self {
         let dropped = (u128::BITS - value.leading_zeros()).saturating_sub(MANTISSA_BITS);
         let kept = value >> dropped;
@@ -45,10 +45,10 @@ impl Rank {
         }
     }
 
-    /// Whether so many samples reach it.
+    /// Returns whether this number of samples reaches the rank.
     pub(super) fn is_reached_by(self, samples: u64) -> bool {
         match self.shift {
-            // Over 2^64 samples, for what is no percentile.
+            // Only an invalid percentile needs more than 2^64 samples.
             ..0 => self.mantissa == 0,
             0..64 => u128::from(samples) << self.shift >= u128::from(self.mantissa),
             64.. => samples > 0 || self.mantissa == 0,
@@ -60,7 +60,7 @@ impl Rank {
 mod tests {
     use super::*;
 
-    /// The least number of samples that reaches it.
+    /// Returns the least number of samples that reaches the rank.
     fn rank(percent: f64, count: u64) -> u64 {
         let rank = Rank::new(percent, count);
         let least = (0..=count).find(|&samples| rank.is_reached_by(samples));
@@ -100,7 +100,7 @@ mod tests {
             }
         }
         assert!(Rank::new(100.0, u64::MAX).is_reached_by(u64::MAX));
-        // In C, too: 0.01L is less than a hundredth.
+        // The same in C: 0.01L is less than a hundredth.
         assert!(Rank::new(100.0, u64::MAX).is_reached_by(u64::MAX - 1));
         assert!(!Rank::new(100.0, u64::MAX).is_reached_by(u64::MAX - 2));
     }
