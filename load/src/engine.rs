@@ -155,6 +155,10 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
     /// Returns what the jobs came to, and the disks. Where the jobs have not ended, they end here
     /// with what they have, and what is in flight stays so.
     pub fn finish(mut self) -> (Outcome, Vec<Disk<'a>>) {
+        if !self.jobs.iter().all(ActiveJob::is_done) {
+            let now_ns = self.vcpu.now_ns();
+            self.stop_all(now_ns);
+        }
         self.jobs.iter_mut().for_each(|job| job.end(self.vcpu));
         if self.error.is_none() {
             let nothing_measured = self.jobs.iter().find_map(ActiveJob::nothing_measured);

@@ -5,7 +5,7 @@ use std::slice::from_mut;
 use drivers::Vcpu;
 use drivers::blkfront::DiskInfo;
 use fio_job::{Job, JobError};
-use load::engine::{self, Control, Outcome, RunError};
+use load::engine::{self, Control, Engine, Outcome, Pass, RunError};
 use model::blkback::{Lie, Mischief};
 use model::fixture::{self, run_line};
 use model::{Disk, Guest, ModelXen};
@@ -292,6 +292,25 @@ fn the_tables_of_checksums_take_what_memory_the_jobs_leave() {
     assert_eq!(outcome.error, Some(RunError::Job(no_memory)));
     assert_eq!(outcome.results.len(), 2, "all had their memory before");
     assert!(outcome.results.iter().all(|job| job.runtime_ns == 0), "none has begun");
+}
+
+#[test]
+fn jobs_that_are_cut_off_took_until_then() {
+    let xen = one_disk(46);
+    let mut guest = Guest::boot(&xen);
+    let jobs = fio_job::parse("rw=randread loops=1000 filename=xvda").unwrap();
+    let mut device = connect(&mut guest, XVDA, &jobs);
+    let mut engine = Engine::start(&xen, jobs, vec![device.lend()]);
+    for _ in 0..100 {
+        match engine.pass(&mut |_| Control::Continue) {
+            Pass::SleepUntil(deadline_ns) => xen.wait(deadline_ns),
+            pass => assert_eq!(pass, Pass::Again),
+        }
+    }
+    let (outcome, _) = engine.finish();
+    let job = &outcome.results[0];
+    assert!((1..xen.now_ns()).contains(&job.runtime_ns), "{} ns", job.runtime_ns);
+    assert_eq!((outcome.error, outcome.first_failure, job.errors()), (None, None, 0));
 }
 
 #[test]
