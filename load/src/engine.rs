@@ -1,9 +1,9 @@
-//! The loop: keeps the I/Os of jobs in flight on their disks' queue pairs, and times each.
+//! Loop that keeps the I/Os of jobs in flight on their disks' queue pairs, and times each.
 //!
-//! An [`Engine`] owns its disks and runs on one vCPU, step by step: whoever has the vCPU calls
-//! [`pass`](Engine::pass) until the jobs have [ended](Pass::Done), and sleeps when it says so. A
-//! guest does nothing else meanwhile ([`run`]); a simulator may step several in turn. What every
-//! I/O passes through is in [`pass`](mod@pass), what only some jobs ask for in [`paced`].
+//! An [`Engine`] owns its disks and runs on one vCPU, step by step: its caller calls
+//! [`pass`](Engine::pass) until the jobs have [ended](Pass::Done), and sleeps when told to. A guest
+//! does nothing else meanwhile ([`run`]); a simulator may step several in turn. The path of every
+//! I/O is in `engine/pass.rs`, the part that only some jobs need in `engine/paced.rs`.
 
 mod active_job;
 mod data;
@@ -47,25 +47,25 @@ pub struct Engine<'v, 'a, V> {
     vcpu: &'v V,
     disks: Vec<Disk<'a>>,
     jobs: Vec<ActiveJob>,
-    /// By disk and queue.
+    /// Requests in flight, by disk and queue.
     in_flight: Vec<Vec<InFlightTable>>,
-    /// By disk, what it had counted before the run.
+    /// Counters of each disk before the run.
     before: Vec<Counters>,
-    /// Jobs that are reported together, where there are several.
+    /// Groups of several jobs that are reported together.
     groups: Vec<Group>,
-    /// A job is to be asked anew whenever something completes.
+    /// Whether a job must be serviced again whenever something completes.
     any_paced: bool,
-    /// When a job is to be asked anew though nothing completes.
+    /// Time at which a job must be serviced again even if nothing completes.
     wake_ns: u64,
-    /// The data of I/Os takes a time to make or to check that is no part of any latency.
+    /// Whether making or checking the data of I/Os takes a time that belongs to no latency.
     takes_long: bool,
-    /// Writes put, so that no two carry the same data.
+    /// Number of writes issued, so that no two carry the same data.
     writes: u64,
-    /// When the first pass was to begin.
+    /// Time at which the first pass was to begin.
     start_ns: u64,
-    /// When the observer is asked next.
+    /// Time of the next call of the observer.
     tick_ns: u64,
-    /// An I/O has completed.
+    /// Whether an I/O has completed.
     begun: bool,
     waiter: Waiter,
     windows: Windows,
@@ -73,8 +73,8 @@ pub struct Engine<'v, 'a, V> {
     first_failure: Option<String>,
 }
 
-/// Runs jobs together, each on its disks, to their end; returns the disks too. `observe` is asked
-/// as by [`Engine::pass`].
+/// Runs jobs together, each on its disks, to their end; returns the disks too. Calls `observe` as
+/// [`Engine::pass`] does.
 pub fn run<'a, V: Vcpu>(
     vcpu: &V,
     jobs: Vec<Job>,
@@ -92,8 +92,8 @@ pub fn run<'a, V: Vcpu>(
 }
 
 impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
-    /// Fits the jobs to the disks and puts their first I/Os. The disks are polled as the first job
-    /// says. What goes wrong here is in the [outcome](Self::finish).
+    /// Fits the jobs to the disks and issues their first I/Os. Polls the disks as the first job
+    /// says. An error here is in the [outcome](Self::finish).
     pub fn start(vcpu: &'v V, jobs: Vec<Job>, disks: Vec<Disk<'a>>) -> Self {
         let tables = |disk: &Disk<'_>| disk.queues.iter().map(InFlightTable::new).collect();
         let poll = jobs.first().map_or(Poll::Auto, |first| first.poll);
@@ -136,7 +136,7 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
                 disk.queues.iter_mut().for_each(|queue| data::fill_all(queue, bytes));
             }
         }
-        // All of the above takes time that is no I/O's.
+        // The setup above takes time that belongs to no I/O.
         let now_ns = self.vcpu.now_ns();
         self.in_flight.iter_mut().flatten().for_each(|table| table.progress_ns = now_ns);
         let theft = Theft::new(self.vcpu);
@@ -145,15 +145,15 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
         self.show_all()
     }
 
-    /// The first I/Os are out.
+    /// Starts the clocks once the first I/Os are issued.
     fn begin(&mut self) {
         self.start_ns = self.vcpu.now_ns();
         self.tick_ns = self.start_ns.saturating_add(TICK_NS);
         self.windows = Windows::begin(&mut self.disks, self.start_ns);
     }
 
-    /// Returns what the jobs came to, and the disks. Where the jobs have not ended, they end here
-    /// with what they have, and what is in flight stays so.
+    /// Returns the outcome of the jobs, and the disks. Jobs that have not ended end here with what
+    /// they have; requests in flight stay in flight.
     pub fn finish(mut self) -> (Outcome, Vec<Disk<'a>>) {
         if !self.jobs.iter().all(ActiveJob::is_done) {
             let now_ns = self.vcpu.now_ns();
@@ -176,13 +176,13 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
         (outcome, self.disks)
     }
 
-    /// Returns what the disks counted since the run began.
+    /// Returns the counters of the disks since the run began.
     fn used(&self) -> Vec<Counters> {
         let now = self.disks.iter().map(Disk::counters);
         now.zip(&self.before).map(|(now, before)| now - *before).collect()
     }
 
-    /// Fails when a backend has requests in flight on a queue that it does not complete.
+    /// Fails if a backend has requests in flight on a queue that it does not complete.
     fn give_up_the_stuck(&mut self, now_ns: u64) -> Result<(), RunError> {
         for (disk, tables) in self.disks.iter().zip(&mut self.in_flight) {
             for (queue, table) in disk.queues.iter().zip(tables) {
@@ -202,7 +202,7 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
         Ok(())
     }
 
-    /// Ends the run with an error: what is still in flight has failed, and took until now.
+    /// Ends the run with an error: I/Os still in flight have failed, and took until now.
     #[cold]
     fn abandon(&mut self, error: RunError) -> Pass {
         let now_ns = self.vcpu.now_ns();
@@ -214,7 +214,7 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
         Pass::Done
     }
 
-    /// Puts no more I/Os of any job, from `now_ns` on.
+    /// Stops issuing I/Os of all jobs, from `now_ns` on.
     fn stop_all(&mut self, now_ns: u64) {
         self.jobs.iter_mut().for_each(|job| job.stop(now_ns));
     }

@@ -1,5 +1,5 @@
-//! Where a file's bytes are on its disk, found out once, so that I/O on the file goes straight to
-//! the ring: one look-up for each I/O, no copy, no cache.
+//! Map of a file's bytes to its disk, made once, so that I/O on the file goes straight to the ring:
+//! one look-up for each I/O, no copy, no cache.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -10,22 +10,22 @@ use fs::{ReadBlocks, Volume};
 
 use fio_job::{Job, JobError, Region};
 
-/// The most pieces of a file that are kept: 1.5 MiB of memory.
+/// Largest number of pieces kept for a file: 1.5 MiB of memory.
 pub const PIECES_MAX: usize = 1 << 16;
-/// How often a hole may go on where the volume gave up following it, in the whole file. Below a
-/// hole there are no indirect blocks, so that none goes on; in a hostile volume there may be
-/// millions, each of which is looked at.
+/// Number of times in a file that a hole may continue where the volume stopped following it. Below
+/// a hole there are no indirect blocks, so a valid hole never continues; in a hostile volume there
+/// may be millions, each of which is looked at.
 const HOLES_MAX: usize = 256;
 
-/// Why a file can't be looked up.
+/// Reason why a file can't be looked up.
 #[derive(Debug)]
 pub enum LookUpError<E> {
-    /// What the file system says.
+    /// The file system returned an error.
     Fs(fs::Error<E>),
-    /// More than [`PIECES_MAX`] pieces.
+    /// The file has more than [`PIECES_MAX`] pieces.
     TooManyPieces,
     /// A hole, here at this byte of the file, has more indirect blocks than any that was made by
-    /// leaving blocks out.
+    /// skipping blocks.
     Hole(u64),
 }
 
@@ -33,24 +33,24 @@ impl<E: fmt::Display> fmt::Display for LookUpError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Fs(error) => error.fmt(f),
-            Self::TooManyPieces => write!(f, "the file lies in more than {PIECES_MAX} pieces"),
+            Self::TooManyPieces => write!(f, "the file is in more than {PIECES_MAX} pieces"),
             Self::Hole(offset) => write!(
                 f,
-                "the file's hole at byte {offset} has indirect blocks without end; \
+                "the indirect blocks of the file's hole at byte {offset} never end; \
                  check the volume with fsck"
             ),
         }
     }
 }
 
-/// A piece of a file that lies on the disk in one piece.
+/// Part of a file that is contiguous on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
-    /// Of its first byte, in the file.
+    /// Offset of its first byte in the file, in bytes.
     pub file_offset: u64,
-    /// Of its first byte, on the disk.
+    /// Offset of its first byte on the disk, in bytes.
     pub disk_offset: u64,
-    /// Its length in bytes, above 0.
+    /// Length in bytes, above 0.
     pub len_bytes: u64,
 }
 
@@ -60,21 +60,21 @@ impl Extent {
     }
 }
 
-/// A file as jobs see it.
+/// File as jobs see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileMap {
-    /// Its path on the disk's file system.
+    /// Path on the disk's file system.
     pub path: String,
-    /// Its length in bytes.
+    /// Length in bytes.
     pub size_bytes: u64,
     /// Whether its blocks are also the live volume's, so that no job may write there.
     snapshot: bool,
-    /// In the order of the file, apart from each other; what is between two is a hole.
+    /// Pieces in the order of the file, without overlap; a gap between two is a hole.
     extents: Vec<Extent>,
 }
 
 impl FileMap {
-    /// A file of `size_bytes` without any bytes yet: a hole.
+    /// Returns a file of `size_bytes` without any data yet: a hole.
     pub fn new(path: String, size_bytes: u64) -> Self {
         Self { path, size_bytes, snapshot: false, extents: Vec::new() }
     }
@@ -82,7 +82,7 @@ impl FileMap {
     /// Looks a file up.
     ///
     /// # Errors
-    /// [`LookUpError`].
+    /// Returns a [`LookUpError`] if the file can't be mapped.
     pub fn look_up<D: ReadBlocks, B: AsMut<[u8]>>(
         volume: &mut Volume<D, B>,
         path: &str,
@@ -109,11 +109,11 @@ impl FileMap {
         Ok(map)
     }
 
-    /// Adds a piece behind those that are there; one that goes on where the last ends, in the file
-    /// and on the disk, makes it longer. Answers how many pieces there are.
+    /// Adds a piece behind the existing ones; a piece that continues the last, in the file and on
+    /// the disk, extends it. Returns the number of pieces.
     ///
     /// # Panics
-    /// When it is not behind them, which is a bug of the caller.
+    /// If it is not behind them, which is a bug of the caller.
     pub fn push(&mut self, extent: Extent) -> usize {
         match self.extents.last_mut() {
             Some(last)
@@ -130,8 +130,8 @@ impl FileMap {
         self.extents.len()
     }
 
-    /// Whether each block of `job` in `region` is one piece of the disk, of whole sectors, and may
-    /// be written if the job does that.
+    /// Checks that each block of `job` in `region` is one piece of the disk, of whole sectors, and
+    /// may be written if the job writes.
     ///
     /// # Errors
     /// [`JobError::Snapshot`], [`JobError::Hole`] and [`JobError::Broken`].
@@ -150,7 +150,7 @@ impl FileMap {
         let is_sectors = |bytes: u64| bytes.is_multiple_of(u64::from(sector_bytes.max(1)));
         let mut covered = region.offset_bytes;
         let mut wrong_at = None;
-        // The largest power of two that divides every break's distance from the region's start.
+        // Largest power of two that divides every break's distance from the region's start.
         let mut unit = 1 << 63;
         for extent in &self.extents {
             if extent.file_end() <= covered || extent.file_offset >= region_end {
@@ -182,16 +182,16 @@ impl FileMap {
     }
 }
 
-/// The largest power of two that divides `value`.
+/// Returns the largest power of two that divides `value`.
 fn lowest_bit(value: u64) -> u64 {
     1_u64.checked_shl(value.trailing_zeros()).unwrap_or(1 << 63)
 }
 
-/// Finds places of a file on the disk.
+/// Finder of a file's offsets on the disk.
 #[derive(Clone, Debug)]
 pub(crate) struct Lookup {
     extents: Vec<Extent>,
-    /// The piece of the last answer: the next is often there too.
+    /// Index of the piece found last: the next is often there too.
     last: usize,
 }
 
@@ -200,7 +200,8 @@ impl Lookup {
         Self { extents: map.extents.clone(), last: 0 }
     }
 
-    /// Where on the disk the file's byte at `offset` is, which [`FileMap::check`] has found there.
+    /// Returns where on the disk the file's byte at `offset` is, which [`FileMap::check`] has found
+    /// there.
     #[inline]
     pub(crate) fn disk_offset(&mut self, offset: u64) -> u64 {
         let at = |extent: &Extent| offset.wrapping_sub(extent.file_offset);
@@ -219,7 +220,8 @@ mod tests {
     use fio_job::Rw;
     use proptest::prelude::*;
 
-    /// 8 KiB at 1 MiB, then 4 KiB at 2 MiB, then, after a hole of 4 KiB, 16 KiB at 64 KiB.
+    /// Returns a file with 8 KiB at 1 MiB, then 4 KiB at 2 MiB, then, after a hole of 4 KiB, 16 KiB
+    /// at 64 KiB.
     fn file() -> FileMap {
         let mut map = FileMap::new("/f".into(), 32 << 10);
         let mut push = |file_offset, disk_offset, len_bytes| {
@@ -272,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_writes_on_a_snapshot() {
+    fn no_job_writes_to_a_snapshot() {
         let mut map = file();
         map.snapshot = true;
         let region = Region { offset_bytes: 0, size_bytes: 8192, io_bytes: None };
@@ -286,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_begin_with_a_sector() {
+    fn blocks_begin_at_a_sector() {
         let mut map = FileMap::new("/f".into(), 16 << 10);
         map.push(Extent { file_offset: 0, disk_offset: (1 << 20) + 512, len_bytes: 16 << 10 });
         let job = Job { bs_bytes: 4096, ..Job::default() };
@@ -299,7 +301,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_place_is_its_own(lens in prop::collection::vec((1..9_u64, any::<bool>()), 1..40)) {
+        fn places_are_distinct(lens in prop::collection::vec((1..9_u64, any::<bool>()), 1..40)) {
             let mut map = FileMap::new("/f".into(), u64::MAX);
             let (mut file_offset, mut disk_offset) = (0, 1 << 40);
             let mut expected = Vec::new();

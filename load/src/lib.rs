@@ -1,12 +1,12 @@
-//! The load generator: what to do next, on which queue, and whether it came out right.
+//! Load generator: chooses each I/O and its queue, and checks the result.
 //!
 //! ```text
 //! Job, Region -> Pattern -> next_io: direction and offset; verify: the data there
 //! engine      -> queue pairs, one request for each I/O -> JobResult
 //! ```
 //!
-//! Of Xen it knows the queue pair that [`engine`] drives. [`Pattern::next_io`] and what [`verify`]
-//! does to a block belong to the loop: they allocate nothing and cannot fail.
+//! The only part of Xen it uses is the queue pair that [`engine`] drives. [`Pattern::next_io`] and
+//! the work of [`verify`] on a block belong to the loop: they allocate nothing and cannot fail.
 #![no_std]
 #![forbid(unsafe_code)]
 

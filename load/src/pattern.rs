@@ -1,9 +1,9 @@
-//! Which block comes next: the sequence of directions, offsets and sizes of one job on one disk.
+//! Sequence of directions, offsets and sizes of one job on one disk.
 //!
-//! Random blocks come as with fio's random map, each once before any comes again, or with
-//! `norandommap` independently. Sequential reads and writes each have their own place and start
-//! again at the region's end, as in fio. A pattern never ends; the caller stops it by time or by
-//! bytes ([`Region::io_bytes`]).
+//! Random blocks come as with fio's random map, each once before any repeats, or with `norandommap`
+//! independently. Sequential reads and writes each have their own place and start again at the
+//! region's end, as in fio. A pattern never ends; the caller stops it by time or by bytes
+//! ([`Region::io_bytes`]).
 
 mod cursor;
 mod mixed;
@@ -19,32 +19,32 @@ use mixed::Mixed;
 use permutation::Permutation;
 use rng::{Below, Xoshiro};
 
-/// One I/O of a pattern.
+/// Single I/O of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Io {
-    /// Which way.
+    /// Direction of the I/O.
     pub direction: Direction,
-    /// From the start of the disk, in bytes.
+    /// Offset from the start of the disk, in bytes.
     pub offset: u64,
-    /// Its length, in bytes.
+    /// Length, in bytes.
     pub bytes: u32,
 }
 
-/// An endless sequence of I/Os, the same for the same job, region and seed.
+/// Endless sequence of I/Os, the same for the same job, region and seed.
 #[derive(Clone, Debug)]
 pub struct Pattern {
     rng: Xoshiro,
     directions: Directions,
     places: Places,
     region_offset: u64,
-    /// The size of an I/O, unless [`Places::Mixed`] says.
+    /// Size of an I/O in bytes, unless [`Places::Mixed`] draws it.
     bs_bytes: u32,
 }
 
 #[derive(Clone, Debug)]
 enum Directions {
     Only(Direction),
-    /// A read if a 63-bit draw is below this.
+    /// Reads and writes: an I/O is a read if a 63-bit draw is below this bound.
     Mixed {
         read_below: u64,
     },
@@ -56,16 +56,16 @@ enum Places {
         read: Cursor,
         write: Cursor,
     },
-    /// Each block once a pass, whichever way.
+    /// Each block once a pass, in either direction.
     Map(Permutation),
     Independent(Below),
-    /// All that takes more than a few instructions.
+    /// Everything that takes more than a few instructions.
     Mixed(Box<Mixed>),
 }
 
 impl Pattern {
-    /// The sequence of `job` within `region`. The caller gives the seed: `job.randseed`, or a new
-    /// one for a job with `randrepeat=0`.
+    /// Returns the sequence of `job` within `region`. The caller gives the seed: `job.randseed`, or
+    /// a new one for a job with `randrepeat=0`.
     ///
     /// # Panics
     /// If `region` is smaller than a block, which [`Job::resolve`] rules out.
@@ -99,14 +99,14 @@ impl Pattern {
         }
     }
 
-    /// The next I/O.
+    /// Returns the next I/O.
     #[inline]
     pub fn next_io(&mut self) -> Io {
         let direction = self.next_direction();
         self.next_in(direction)
     }
 
-    /// The direction of the next I/O.
+    /// Returns the direction of the next I/O.
     #[inline]
     pub fn next_direction(&mut self) -> Direction {
         match self.directions {
@@ -118,7 +118,7 @@ impl Pattern {
         }
     }
 
-    /// The next I/O, given its direction.
+    /// Returns the next I/O, given its direction.
     #[inline]
     pub fn next_in(&mut self, direction: Direction) -> Io {
         let bs_bytes = u64::from(self.bs_bytes);
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn mixes() {
+    fn mixed_jobs_read_their_share() {
         for (rwmixread, at_least, at_most) in [(0, 0, 0), (30, 2_800, 3_200), (100, 10_000, 10_000)]
         {
             let job = Job { rwmixread, ..job(Rw::RandRw) };
@@ -229,7 +229,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_fits_can_be_run(
+        fn a_job_that_fits_can_run(
             disk_sectors in 1..500_u64,
             sizes in prop::collection::vec(1..=64_u32, 1..4),
             (offset, size, io_size) in (0..=100_u8, 1..=100_u8, 1..300_u64),

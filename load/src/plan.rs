@@ -1,5 +1,5 @@
-//! What a run does, from its jobs, the VBDs that the guest has, and its memory. Nothing here needs
-//! a guest.
+//! Plan of a run, made from its jobs, the VBDs that the guest has, and its memory. Nothing here
+//! needs a guest.
 
 mod persistent;
 mod refusal;
@@ -16,22 +16,21 @@ pub use refusal::{Conflict, Refusal};
 pub use setup::setup_for;
 pub use stage::{DiskPlan, Stage};
 
-/// A VBD that the guest has.
+/// VBD that the guest has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Vbd {
-    /// Its number, which its name stands for.
+    /// Number, from which its name follows.
     pub vdev: Vdev,
-    /// Whether the tool stack attached it for writing. Looked at only where
-    /// [`chooses_disks`] says so.
+    /// Whether the tool stack attached it for writing. Read only where [`chooses_disks`] says so.
     pub is_writable: bool,
 }
 
-/// What a run does.
+/// Plan of a run.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The jobs, each with the disks that it uses.
+    /// Jobs, each with the disks that it uses.
     jobs: Vec<Job>,
-    /// The VBDs, in the order in which they are connected.
+    /// VBDs, in the order in which they are connected.
     vdevs: Vec<Vdev>,
 }
 
@@ -45,10 +44,10 @@ impl Plan {
     /// their numbers, with a heap of `heap_bytes`.
     ///
     /// # Errors
-    /// The first [`Refusal`] that stands before all stages.
+    /// Returns the first [`Refusal`] that applies before all stages.
     pub fn new(jobs: Vec<Job>, vbds: &[Vbd], heap_bytes: usize) -> Result<Self, Refusal> {
         let names: Vec<String> = vbds.iter().map(|vbd| vbd.vdev.to_string()).collect();
-        // There may be thousands.
+        // There may be thousands of VBDs.
         let mut sorted: Vec<&str> = names.iter().map(String::as_str).collect();
         sorted.sort_unstable();
         if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -63,23 +62,23 @@ impl Plan {
         Ok(Self { jobs, vdevs: vbds.iter().map(|vbd| vbd.vdev).collect() })
     }
 
-    /// Returns the stages in their order. One that is refused is so at its turn, so that what the
-    /// stages before it measured is reported.
+    /// Returns the stages in their order. A stage that cannot run is refused at its turn, so that
+    /// the results of the stages before it are reported.
     ///
     /// # Errors
-    /// Jobs that cannot run together.
+    /// Returns a [`Refusal`] for jobs that cannot run together.
     pub fn stages(&self) -> impl Iterator<Item = Result<Stage<'_>, Refusal>> {
         fio_job::stages(&self.jobs).map(|jobs| Stage::of(jobs, &self.vdevs).checked())
     }
 
-    /// Returns all jobs as one stage, for who connects their disks and does not run them.
+    /// Returns all jobs as one stage, for a caller that connects their disks and does not run them.
     pub fn at_once(&self) -> Stage<'_> {
         Stage::of(&self.jobs, &self.vdevs)
     }
 }
 
-/// Gives disks to jobs that name none, and jobs to a run that has none: all disks that may be
-/// written, for one that is read-only is no ordinary disk.
+/// Assigns disks to jobs that name none, and the default jobs to a run that has none: all writable
+/// disks, because a read-only one is no ordinary disk.
 fn choose(mut jobs: Vec<Job>, vbds: &[Vbd]) -> Result<Vec<Job>, Refusal> {
     let name = |vbd: &Vbd| vbd.vdev.to_string();
     let writable: Vec<String> = vbds.iter().filter(|vbd| vbd.is_writable).map(name).collect();
@@ -118,7 +117,7 @@ mod tests {
     const TWO_DISKS: &str =
         "two disks are called xvda; give them different names in the configuration";
 
-    /// `xvda`, `xvdb`, ...
+    /// Returns VBDs named `xvda`, `xvdb`, ...
     fn vbds(writable: &[bool]) -> Vec<Vbd> {
         let numbers = (51712..).step_by(16).map(Vdev);
         let vbds = numbers.zip(writable);
@@ -152,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_writable_matters_only_where_disks_are_chosen() {
+    fn writability_matters_only_if_disks_are_chosen() {
         for (line, chooses) in [
             ("", true),
             ("rw=read", true),
@@ -215,14 +214,14 @@ mod tests {
 
     #[test]
     fn the_first_reason_is_the_one_that_is_reported() {
-        // The extended number of the first disk (vbd-interface(7)).
+        // Extended number of the first disk (vbd-interface(7)).
         let mut twice = vbds(&[RO, RO]);
         twice.push(Vbd { vdev: Vdev(1 << 28), is_writable: false });
         assert_eq!(plan("", &twice, 0).unwrap_err(), TWO_DISKS);
         assert_eq!(plan("", &[], 0).unwrap_err(), NO_DISK);
         let heap = plan("filename=xvdz", &vbds(&[RW]), 0).unwrap_err();
         assert!(heap.starts_with("the results of 1 jobs need "), "{heap}");
-        // A name that is not there is refused before any stage, a conflict when its stage begins.
+        // A missing name is refused before any stage, a conflict when its stage begins.
         let poll = "--filename=xvda --name=a --ringmark_poll_us=1 --name=b --ringmark_poll_us=2";
         let missing = format!("{poll} --name=c --stonewall --filename=xvdz");
         let missing = plan(&missing, &vbds(&[RW]), usize::MAX).unwrap_err();
@@ -240,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn disks_that_are_only_looked_at_are_connected_at_once() {
+    fn disks_without_a_run_are_planned_in_one_stage() {
         let line = "--name=a --filename=xvda --ringmark_poll_us=1 \
                     --name=b --stonewall --filename=xvdb --ringmark_poll_us=2";
         let plan = plan(line, &vbds(&[RW, RW]), usize::MAX).expect("a plan");

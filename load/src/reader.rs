@@ -1,7 +1,7 @@
-//! A queue pair as the blocks of a volume: what a file system reads through.
+//! Queue pair as the blocks of a volume, through which a file system reads.
 //!
-//! Set-up work, never measured: a read is cut into requests, put together, and the caller waits
-//! until all of them are done.
+//! Reading is set-up work, never measured: a read is cut into requests, issued together, and the
+//! caller waits until all of them are done.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -14,14 +14,14 @@ use xen_abi::blkif::SECTOR_SIZE;
 
 use crate::engine::REQUEST_TIMEOUT_NS;
 
-/// Why a read failed.
+/// Reason why a read failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadError {
     /// The backend failed a request that begins at this byte.
     Io(u64, IoError),
     /// The backend broke the protocol.
     Broken(Broken),
-    /// The backend owes this many requests and completed none for [`REQUEST_TIMEOUT_NS`].
+    /// The backend has this many requests in flight and completed none for [`REQUEST_TIMEOUT_NS`].
     Stuck(u32),
 }
 
@@ -41,36 +41,36 @@ impl fmt::Display for ReadError {
 
 impl core::error::Error for ReadError {}
 
-/// Reads a disk through its queue pair, which has nothing else to do meanwhile.
+/// Reader of a disk through its queue pair, which has nothing else to do meanwhile.
 #[derive(Debug)]
 pub struct BlockReader<'q, 'a, V> {
     vcpu: &'q V,
     queue: &'q mut QueuePair<'a>,
     size_bytes: u64,
-    /// Reads start and end at multiples of this.
+    /// Sector length; reads start and end at multiples of it.
     sector_bytes: u64,
-    /// The most that one request moves: a multiple of the sector.
+    /// Most bytes that one request moves: a multiple of the sector.
     request_bytes: u64,
-    /// By slot, what is in flight.
+    /// Pieces in flight, by slot.
     pieces: Vec<Piece>,
 }
 
-/// A part of a read, in one request.
+/// Part of a read, in one request.
 #[derive(Clone, Copy, Debug, Default)]
 struct Piece {
-    /// Of its first wanted byte, in the caller's buffer.
+    /// Offset of its first wanted byte in the caller's buffer.
     to: usize,
-    /// Wanted bytes.
+    /// Number of wanted bytes.
     len: usize,
-    /// Bytes of the request before the first that is wanted.
+    /// Bytes of the request before the first wanted one.
     skip: usize,
 }
 
 impl<'q, 'a, V: Vcpu> BlockReader<'q, 'a, V> {
-    /// A reader over a connected disk; `setup` is what it was connected with.
+    /// Returns a reader of a connected disk; `setup` is what it was connected with.
     pub fn new(vcpu: &'q V, queue: &'q mut QueuePair<'a>, info: &DiskInfo, setup: &Setup) -> Self {
         let sector_bytes = u64::from(info.logical_sector_bytes);
-        // A slot may have more than its backend takes, and that is 44 KiB at least.
+        // A slot may be larger than its backend's limit, and that is 44 KiB at least.
         let slot_bytes = (setup.pages_per_slot * PAGE_SIZE) as u64;
         let request_bytes = slot_bytes.min(info.request_bytes_max.into());
         Self {
@@ -83,8 +83,8 @@ impl<'q, 'a, V: Vcpu> BlockReader<'q, 'a, V> {
         }
     }
 
-    /// Puts the request for the next piece of `left` wanted bytes that go to `to` on, if a slot is
-    /// free; answers how many of them it brings.
+    /// Issues the request for the next piece of `left` wanted bytes that go to `to` on, if a slot
+    /// is free; returns how many of them it reads.
     fn put(&mut self, offset: u64, to: usize, left: usize) -> usize {
         let Some(slot) = self.queue.acquire() else { return 0 };
         let start = offset / self.sector_bytes * self.sector_bytes;
@@ -98,7 +98,7 @@ impl<'q, 'a, V: Vcpu> BlockReader<'q, 'a, V> {
         len
     }
 
-    /// Takes what has completed; answers whether there was anything.
+    /// Takes the completed requests; returns whether there were any.
     fn take(&mut self, offset: u64, buffer: &mut [u8]) -> Result<bool, ReadError> {
         let mut any = false;
         let mut failed = None;
@@ -107,7 +107,7 @@ impl<'q, 'a, V: Vcpu> BlockReader<'q, 'a, V> {
             let Piece { to, len, skip } = self.pieces[completion.slot.index()];
             match completion.result {
                 Ok(()) => {
-                    // The slot's pages are apart.
+                    // The slot's pages are not contiguous.
                     let (mut from, mut rest) = (skip, &mut buffer[to..to + len]);
                     while !rest.is_empty() {
                         let here = rest.len().min(PAGE_SIZE - from % PAGE_SIZE);
@@ -123,12 +123,12 @@ impl<'q, 'a, V: Vcpu> BlockReader<'q, 'a, V> {
         failed.map_or(Ok(any), Err)
     }
 
-    /// Time that the backend has for the next completion.
+    /// Returns the time that the backend has for the next completion.
     fn patience(&self) -> Patience {
         Patience::new(self.vcpu.now_ns(), REQUEST_TIMEOUT_NS)
     }
 
-    /// Waits until something completes, after a look that found nothing.
+    /// Waits until something completes, after a poll that found nothing.
     fn wait(&mut self, patience: &Patience) -> Result<(), ReadError> {
         if patience.is_over() {
             return Err(ReadError::Stuck(self.queue.outstanding()));
@@ -140,7 +140,7 @@ impl<'q, 'a, V: Vcpu> BlockReader<'q, 'a, V> {
         Ok(())
     }
 
-    /// Lets what is in flight end, after a failure.
+    /// Lets requests in flight end, after a failure.
     fn drain(&mut self, buffer: &mut [u8]) -> Result<(), ReadError> {
         let mut patience = self.patience();
         while self.queue.outstanding() != 0 {
@@ -186,7 +186,7 @@ impl<V: Vcpu> fs::ReadBlocks for BlockReader<'_, '_, V> {
     fn read(&mut self, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), ReadError> {
         self.fill(offset_bytes, buffer).inspect_err(|error| {
             if let ReadError::Io(..) = error {
-                // What this comes to is less than what is told already.
+                // Its result adds nothing to the error already reported.
                 let _ = self.drain(buffer);
             }
         })

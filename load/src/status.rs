@@ -1,11 +1,11 @@
-//! How far a run is: one line in the shape of fio's own (fio's manual, "Interpreting the output").
+//! Progress of a run: one line in the form of fio's own (fio's manual, "Interpreting the output").
 //!
 //! ```text
 //! 1 (f=1): [r(1)][33.3%][r=449MiB/s][r=115k IOPS][eta 00m:02s]
 //! ```
 //! Jobs that run and disks they use; their kinds (`r` random, `R` sequential reads, `w`, `W`
-//! writes, `m`, `M` both); the part of the time that is over; what was moved, and how many I/Os
-//! were done, a second since the line before; the time left.
+//! writes, `m`, `M` both); the percentage of the time that is over; bytes moved and I/Os completed
+//! per second since the previous line; the time left.
 
 use alloc::format;
 use alloc::string::String;
@@ -15,11 +15,12 @@ use crate::engine::Progress;
 use fio_job::number::NS_PER_SECOND;
 use fio_job::{Job, Rw};
 
-/// Runs of jobs of one kind that are told of, so that the line fits into any console's ring.
+/// Number of runs of jobs of one kind that are shown, so that the line fits into any console's
+/// ring.
 const KINDS_MAX: usize = 32;
 
-/// The line of jobs that run together, which were at `before` when the line before was made (the
-/// default for the first) and are at `now`.
+/// Returns the line of jobs that run together, which were at `before` when the previous line was
+/// made (the default for the first) and are at `now`.
 pub fn line(jobs: &[Job], before: &Progress, now: &Progress) -> String {
     let disks: usize = jobs.iter().map(|job| job.disks.len()).sum();
     let kinds = jobs.chunk_by(|one, next| letter(one.rw) == letter(next.rw));
@@ -64,7 +65,7 @@ pub fn line(jobs: &[Job], before: &Progress, now: &Progress) -> String {
     )
 }
 
-/// fio's letter for a running job.
+/// Returns fio's letter for a running job.
 fn letter(rw: Rw) -> char {
     match (rw.reads(), rw.writes(), rw.is_random()) {
         (false, false, false) => 'D',
@@ -78,11 +79,12 @@ fn letter(rw: Rw) -> char {
     }
 }
 
-/// Three digits (four from 1000K to 1023K) and a unit: thousands are `k`, powers of 1024 `K`.
+/// Formats three digits (four from 1000K to 1023K) and a unit: thousands are `k`, powers of 1024
+/// `K`.
 fn short(mut value: f64, base: f64) -> String {
     let mut units = if base == 1000.0 { "kMG" } else { "KMGT" }.chars();
     let mut unit = None;
-    // What would be rounded to 1000k is 1.00M.
+    // A value that would be rounded to 1000k is 1.00M.
     while value >= base - 0.5 {
         let Some(next) = units.next() else { break };
         value /= base;
@@ -99,7 +101,7 @@ fn short(mut value: f64, base: f64) -> String {
     }
 }
 
-/// fio's `00m:02s`, with hours and days where there are any.
+/// Formats a time as fio's `00m:02s`, with hours and days if there are any.
 fn time_left(seconds: u64) -> String {
     let (days, hours) = (seconds / 86_400, seconds / 3_600 % 24);
     let rest = format!("{:02}m:{:02}s", seconds / 60 % 60, seconds % 60);
@@ -131,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_reads_looks_as_in_fio() {
+    fn a_reading_job_is_shown_as_in_fio() {
         assert_eq!(
             line(&[job(Rw::RandRead)], &Progress::default(), &at(1, 115_000, 0, Some(3))),
             "1 (f=1): [r(1)][33.3%][r=449MiB/s][r=115k IOPS][eta 00m:02s]"
@@ -139,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_those_since_the_line_before() {
+    fn rates_cover_the_time_since_the_previous_line() {
         let jobs = [job(Rw::RandRw), job(Rw::RandRw), job(Rw::Write)];
         let line = line(&jobs, &at(1, 1_000_000, 7, None), &at(3, 1_000_500, 24_007, None));
         assert_eq!(
@@ -159,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_may_be_over_its_time_and_the_clock_may_stand() {
+    fn a_run_may_exceed_its_time_and_the_clock_may_stand_still() {
         let now = at(9, 16, 0, Some(3));
         assert_eq!(
             line(&[job(Rw::Write)], &now, &now),
@@ -176,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn times_grow() {
+    fn long_times_show_hours_and_days() {
         assert_eq!(
             [59, 3_600, 90_061].map(time_left),
             ["00m:59s", "01h:00m:00s", "01d:01h:01m:01s"]

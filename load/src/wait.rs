@@ -1,29 +1,29 @@
-//! How long to look for completions before sleeping.
+//! Choice of how long to poll for completions before sleeping.
 //!
 //! Polling pays when the backend runs on another processor, and only delays it when it needs ours.
-//! No guest is told which of the two is true, so [`Waiter`] tries: now and then it polls through a
-//! wait that it would otherwise sleep through, and goes on polling for as long as completions do
-//! come while it looks. A completion that comes over a gap between two looks does not count: then
-//! the hypervisor took the processor away, for the backend or for somebody else.
+//! No guest is told which is true, so [`Waiter`] tries: now and then it polls through a wait that
+//! it would otherwise sleep through, and goes on polling as long as completions come while it
+//! looks. A completion that comes in a gap between two looks does not count: then the hypervisor
+//! took the processor away, for the backend or for somebody else.
 
 use fio_job::Poll;
 
-/// Waits that take longer than this on average are slept through, in nanoseconds.
+/// Longest average wait that is polled rather than slept through, in nanoseconds.
 const WORTH_POLLING_NS: u64 = 1_000_000;
-/// A gap between two looks that is no look's own time, in nanoseconds.
+/// Shortest gap between two looks that is longer than a look takes, in nanoseconds.
 const GAP_NS: u64 = 10_000;
-/// Waits slept through between two trials, at first.
+/// Number of waits slept through between two trials, at first.
 const TRIAL_GAP_MIN: u32 = 64;
-/// The same, after many trials that failed.
+/// Number of waits slept through between two trials, after many that failed.
 const TRIAL_GAP_MAX: u32 = 1 << 16;
-/// How far successes add up.
+/// Largest credit that successes add up to.
 const CREDIT_MAX: u32 = 16;
-/// What a success earns.
+/// Credit that a success earns.
 const CREDIT_SUCCESS: u32 = 2;
-/// What a failure costs.
+/// Credit that a failure costs.
 const CREDIT_FAILURE: u32 = 8;
 
-/// What to do now that there is nothing to do.
+/// Step to take when no work is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Look again at once.
@@ -32,15 +32,15 @@ pub enum Step {
     Sleep,
 }
 
-/// Decides between polling and sleeping, from wait to wait.
+/// Choice between polling and sleeping, made for each wait.
 #[derive(Debug)]
 pub struct Waiter {
     policy: Poll,
-    /// Set while waiting.
+    /// Wait under way, if any.
     wait: Option<Wait>,
-    /// Of recent waits, in nanoseconds.
+    /// Mean of recent waits, in nanoseconds.
     mean_ns: u64,
-    /// Above 0: poll.
+    /// Credit of polling; above 0 means poll.
     credit: u32,
     until_trial: u32,
     trial_gap: u32,
@@ -49,11 +49,11 @@ pub struct Waiter {
 #[derive(Clone, Copy, Debug)]
 struct Wait {
     start_ns: u64,
-    /// Poll no longer than until then.
+    /// Time until which to poll, in nanoseconds.
     poll_until_ns: u64,
-    /// The last look.
+    /// Time of the last look.
     looked_ns: u64,
-    /// Every look followed at once upon the one before.
+    /// Whether every look followed at once upon the one before.
     uninterrupted: bool,
 }
 
@@ -66,7 +66,7 @@ impl Wait {
 }
 
 impl Waiter {
-    /// Follows `ringmark_poll_us=`.
+    /// Returns a waiter that follows `ringmark_poll_us=`.
     pub fn new(policy: Poll) -> Self {
         Self {
             policy,
@@ -78,7 +78,7 @@ impl Waiter {
         }
     }
 
-    /// Nothing has completed at `now_ns`.
+    /// Returns the step to take if nothing has completed at `now_ns`.
     #[inline]
     pub fn idle(&mut self, now_ns: u64) -> Step {
         let wait = match &mut self.wait {
@@ -97,7 +97,7 @@ impl Waiter {
         if now_ns < wait.poll_until_ns { Step::Poll } else { Step::Sleep }
     }
 
-    /// Something has completed at `now_ns`.
+    /// Notes that something has completed at `now_ns`.
     #[inline]
     pub fn progress(&mut self, now_ns: u64) {
         if let Some(mut wait) = self.wait.take() {
@@ -106,7 +106,7 @@ impl Waiter {
         }
     }
 
-    /// How long to poll in the wait that begins.
+    /// Returns how long to poll in the wait that begins, in nanoseconds.
     fn poll_time_ns(&mut self) -> u64 {
         if let Poll::Us(us) = self.policy {
             return u64::from(us) * 1_000;
@@ -148,19 +148,19 @@ impl Waiter {
 mod tests {
     use super::*;
 
-    /// Where the backend runs.
+    /// Place where the backend runs.
     #[derive(Clone, Copy, PartialEq)]
     enum Backend {
-        /// On a processor of its own.
+        /// Processor of its own.
         Elsewhere,
-        /// On ours, once we sleep.
+        /// Our processor, once we sleep.
         HereAsleep,
-        /// On ours, which it takes from us after so many nanoseconds.
+        /// Our processor, which it takes from us after this number of nanoseconds.
         HereAfter(u64),
     }
 
-    /// Runs through waits; completions come after `latency_ns` of the backend's work. Answers the
-    /// share of waits slept through, and the time polled in vain.
+    /// Simulates waits; completions come after `latency_ns` of the backend's work. Returns the
+    /// share of waits slept through, and the time polled in vain, in nanoseconds.
     fn simulate(policy: Poll, latency_ns: u64, backend: Backend, waits: u32) -> (f64, u64) {
         let mut waiter = Waiter::new(policy);
         let (mut now_ns, mut slept, mut wasted_ns) = (1_000_000, 0, 0);
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn slow_disks_are_slept_through() {
+    fn waits_for_slow_disks_are_slept_through() {
         let (slept, wasted_ns) = simulate(Poll::Auto, 5_000_000, Backend::Elsewhere, 10_000);
         assert_eq!((slept, wasted_ns), (1.0, 0));
     }

@@ -1,4 +1,4 @@
-//! A job under way: which I/O comes next, and what came of those before.
+//! Job under way: chooses its next I/O and counts those that have ended.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -22,43 +22,43 @@ use fio_job::Direction;
 use fio_job::Job;
 use results::{Counters, DirectionResult, Done, JobResult, Together};
 
-/// I/Os that a read-back passes over at once because others did for the same block. A long job's
-/// are billions, and in between the loop must see what completes and whether it is to stop.
+/// Number of I/Os that a read-back skips at once because others already covered the same block. A
+/// long job has billions, and in between the loop must notice completions and requests to stop.
 const READ_BACK_LOOKS: u32 = 1000;
 
-/// A job that is under way.
+/// Job that is under way.
 #[derive(Debug)]
 pub(super) struct ActiveJob {
     pub(super) result: JobResult,
-    /// Each I/O is put as one completes, without asking any rule.
+    /// Whether each I/O is issued as one completes, without asking the pacer.
     pub(super) on_fast_path: bool,
     targets: Vec<Target>,
     next_target: usize,
-    /// Where the last I/O went, and so a flush goes.
+    /// Disk of the last I/O, and so of a flush.
     last_disk: usize,
     pub(super) outstanding: u32,
-    /// I/Os put and completed in this pass of the loop.
+    /// I/Os issued and completed in this pass of the loop.
     put: u32,
     completed: u32,
     pub(super) checks: Option<Checks>,
     phase: Phase,
     pacer: Pacer,
     timeline: Timeline,
-    /// Errors until the ramp's end.
+    /// Number of errors until the ramp's end.
     ramp_errors: u64,
-    /// The group of jobs that is reported together with it, if there are others in it.
+    /// Number of the group of jobs that is reported together with it, if there are others in it.
     pub(super) group: Option<usize>,
-    /// When to ask again, though nothing completes.
+    /// Time at which to ask again even if nothing completes.
     pub(super) wake_ns: u64,
     sleeps: u64,
 }
 
-/// Which of the I/Os that come next are put, and how.
+/// Choice of which of the next I/Os are issued, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// All, as they come.
+    /// Every I/O, in order.
     Free,
-    /// Those to blocks that have none of the job's in flight, so that each block's data is known
+    /// Only I/Os to blocks without one of the job's in flight, so that each block's data is known
     /// (fio's `serialize_overlap`, but the next block is taken instead of waiting for this one).
     Apart,
     /// The writes once more, as reads.
@@ -66,14 +66,15 @@ enum Phase {
 }
 
 impl ActiveJob {
-    /// The job that is number `number` of the run that begins at `run_ns`.
+    /// Returns the job with number `number` of the run that begins at `run_ns`.
     pub(super) fn new(
         job: Job,
         number: usize,
         run_ns: u64,
         disks: &[Disk<'_>],
     ) -> Result<Self, RunError> {
-        // Jobs that run together visit different blocks; the first of each stage the same.
+        // Jobs that run together visit different blocks; the first job of each stage visits the
+        // same.
         let seed = job.randseed.unwrap_or(run_ns).wrapping_add(number as u64);
         let mut targets = Vec::new();
         for (disk_number, disk) in disks.iter().enumerate() {
@@ -130,11 +131,11 @@ impl ActiveJob {
         })
     }
 
-    /// Makes the tables that its checks need. They may take all memory but a little, so everything
-    /// else of all jobs is there before.
+    /// Makes the tables that its checks need. They may take nearly all memory, so everything else
+    /// of all jobs is allocated before.
     ///
     /// # Errors
-    /// If there is no memory for them.
+    /// Fails if there is no memory for them.
     pub(super) fn make_tables(&mut self) -> Result<(), RunError> {
         let Some(checks) = &mut self.checks else { return Ok(()) };
         let mut targets = self.targets.iter();
@@ -145,13 +146,13 @@ impl ActiveJob {
             .map_err(RunError::Job)
     }
 
-    /// Its time runs from now on, or from the end of its delay.
+    /// Starts its clock now, or at the end of its delay.
     pub(super) fn begin(&mut self, now_ns: u64, theft: Theft) {
         self.timeline = Timeline::new(&self.result.job, now_ns, theft);
     }
 
-    /// How long the job will have taken since `from_ns`, as far as that can be told: by its time,
-    /// or by how far it has come.
+    /// Returns how long the job will have taken since `from_ns`, in nanoseconds, estimated from its
+    /// runtime or from its progress; `None` if neither says.
     pub(super) fn expected_ns(&self, from_ns: u64, now_ns: u64) -> Option<u64> {
         let job = &self.result.job;
         let end_ns = self.timeline.end_ns();
@@ -165,7 +166,7 @@ impl ActiveJob {
         let Some(to_go) = to_go.sum::<Option<f64>>().filter(|_| done > 0.0) else {
             return by_time_ns;
         };
-        // All writes are still to be read back.
+        // Every write is still to be read back.
         let twice = job.reads_back() && self.phase != Phase::ReadBack;
         let parts = if twice { 2.0 } else { 1.0 };
         let so_far_ns = now_ns.saturating_sub(from_ns) as f64;
@@ -173,7 +174,7 @@ impl ActiveJob {
         Some(by_time_ns.map_or(by_bytes_ns, |by_time_ns| by_bytes_ns.min(by_time_ns)))
     }
 
-    /// Whether it is reported together with the job before it.
+    /// Returns whether it is reported together with the job before it.
     pub(super) fn is_with_group(&self) -> bool {
         self.result.job.reporting.with_group
     }
@@ -186,7 +187,7 @@ impl ActiveJob {
         self.result.job.rw.writes() && self.uses(disk)
     }
 
-    /// An I/O is in flight now.
+    /// Counts an I/O that is now in flight.
     #[inline]
     pub(super) fn count_put(&mut self) {
         self.outstanding += 1;
@@ -194,7 +195,7 @@ impl ActiveJob {
         self.result.classes.put(self.outstanding);
     }
 
-    /// An I/O is no more in flight.
+    /// Counts an I/O that is no longer in flight.
     #[inline]
     pub(super) fn count_completed(&mut self, now_ns: u64) {
         self.outstanding -= 1;
@@ -202,7 +203,7 @@ impl ActiveJob {
         self.timeline.note_end(now_ns);
     }
 
-    /// The backends are told of what was put.
+    /// Counts the I/Os issued and completed in this pass by the size of their batch.
     #[inline]
     pub(super) fn end_pass(&mut self) {
         if self.put > 0 {
@@ -214,29 +215,29 @@ impl ActiveJob {
         (self.put, self.completed) = (0, 0);
     }
 
-    /// Nothing is in flight and nothing will be.
+    /// Returns whether nothing is in flight and nothing will be.
     pub(super) fn is_done(&self) -> bool {
         self.outstanding == 0 && self.wake_ns == NEVER
     }
 
-    /// Notes that it is measured from now on or from a moment ago, once.
+    /// Notes, once, that it is measured from now on or since a moment ago.
     pub(super) fn note_begin(&mut self, vcpu: &impl Vcpu, now_ns: u64) {
         self.timeline.note_begin(vcpu, now_ns);
     }
 
-    /// Notes what was stolen from it, if it is done.
+    /// Notes the time stolen from it, if it is done.
     pub(super) fn note_end(&mut self, vcpu: &impl Vcpu) {
         if self.is_done() {
             self.end(vcpu);
         }
     }
 
-    /// Notes what was stolen from it, which ends now or has ended.
+    /// Notes the time stolen from it; it ends now or has ended.
     pub(super) fn end(&mut self, vcpu: &impl Vcpu) {
         self.timeline.end(vcpu);
     }
 
-    /// An I/O has succeeded.
+    /// Counts an I/O that succeeded.
     #[inline]
     pub(super) fn count(&mut self, io: &InFlight, now_ns: u64) {
         let Some(direction) = direction_of(io.operation) else {
@@ -255,7 +256,7 @@ impl ActiveJob {
         }
     }
 
-    /// Counts an I/O that was in flight when what is measured began or ended.
+    /// Counts an I/O that was in flight when the measurement began or ended.
     #[cold]
     fn count_at_edge(&mut self, io: &InFlight, done: &Done, now_ns: u64) {
         if self.timeline.counts(now_ns) {
@@ -274,7 +275,8 @@ impl ActiveJob {
         }
     }
 
-    /// A direction of all jobs of its group took until its own end, at least.
+    /// Returns the earliest time, in nanoseconds, at which a direction of its group may end: the
+    /// end of its own; 0 if it has none.
     pub(super) fn end_together(&self, direction: Direction) -> u64 {
         let own = self.result.direction(direction);
         let end_ns = self.timeline.clock_ns().saturating_add(own.runtime_ns);
@@ -300,7 +302,7 @@ impl ActiveJob {
         }
     }
 
-    /// An I/O has failed at `now_ns`; whether the job ends because of it.
+    /// Counts an I/O that failed at `now_ns`; returns whether the job ends because of it.
     pub(super) fn count_failure(&mut self, operation: Operation, now_ns: u64) -> bool {
         self.figures(operation).errors += 1;
         let on_error = self.result.job.on_error;
@@ -311,14 +313,15 @@ impl ActiveJob {
         !goes_on
     }
 
-    /// The run ends at `now_ns` and this I/O is still in flight: it has failed.
+    /// Counts an I/O that is still in flight when the run ends at `now_ns`: it has failed.
     pub(super) fn count_lost(&mut self, io: &InFlight, now_ns: u64) {
         self.figures(io.operation).errors += 1;
         self.timeline.note_end(now_ns);
         self.outstanding -= 1;
     }
 
-    /// A read brought the wrong data at `now_ns`; whether the job ends because of it.
+    /// Counts a read that returned the wrong data at `now_ns`; returns whether the job ends because
+    /// of it.
     pub(super) fn count_mismatch(&mut self, now_ns: u64) -> bool {
         self.result.read.errors += 1;
         let fatal = self.result.job.verify.as_ref().is_some_and(|verify| verify.fatal);
@@ -328,7 +331,7 @@ impl ActiveJob {
         fatal
     }
 
-    /// The vCPU sleeps; that is one of this job's sleeps if it waits for something.
+    /// Counts a sleep of the vCPU as one of this job's if the job waits for something.
     pub(super) fn count_sleep(&mut self) {
         self.sleeps += u64::from(self.outstanding != 0);
     }
@@ -351,21 +354,22 @@ impl ActiveJob {
         None
     }
 
-    /// How many I/Os may be put now, as far as room and batches decide.
+    /// Returns how many I/Os may be issued now, as far as room and batches decide.
     pub(super) fn batch(&mut self) -> u32 {
         self.wake_ns = self.timeline.ramp_end_ns();
         let room = self.result.job.iodepth.saturating_sub(self.outstanding);
         self.pacer.batch(room, self.outstanding == 0)
     }
 
-    /// All of a batch was put: asks again at once if there is room for another.
+    /// Notes that a whole batch was issued: asks again at once if there is room for another.
     pub(super) fn go_on_at(&mut self, now_ns: u64) {
         let wake_ns = self.wake_ns;
         self.wake_ns = if self.batch() == 0 { wake_ns } else { now_ns };
     }
 
-    /// The next I/O of any job, if one may be put now. Otherwise [`wake_ns`](Self::wake_ns) says
-    /// when to ask again, unless a completion or nothing at all is to be waited for.
+    /// Returns the next I/O of any job, if one may be issued now. Otherwise
+    /// [`wake_ns`](Self::wake_ns) says when to ask again, unless the job waits for a completion or
+    /// for nothing at all.
     pub(super) fn next_paced(&mut self, now_ns: u64, in_flight: &JobInFlight<'_>) -> Option<Next> {
         self.wake_ns = self.timeline.ramp_end_ns();
         if self.timeline.is_over(now_ns) || self.is_out_of_ios() {
@@ -389,15 +393,15 @@ impl ActiveJob {
             Turn::Completion => return None,
             Turn::Until(wake_ns) => return self.wait_until(wake_ns),
         }
-        // Those that are read back must be the pattern's.
+        // Blocks that are read back must hold the pattern.
         let Job { rw, iodepth, .. } = self.result.job;
         let may_switch = rw.reads() && rw.writes() && self.checks.is_none();
         for _ in 0..self.targets.len() {
             let number = self.next_target;
             let target = &mut self.targets[number];
-            // Where blocks are drawn at random the free ones may never come, so the search has an
-            // end. What it does not find is asked for again when an I/O completes, and one is in
-            // flight: with none, the first block would have been free.
+            // Blocks drawn at random may never be free, so the search has an end. It is repeated
+            // when an I/O completes, and one is in flight: with none, the first block would have
+            // been free.
             for _ in 0..=iodepth {
                 if target.is_done() {
                     break;
@@ -430,7 +434,7 @@ impl ActiveJob {
     }
 
     fn wait_until(&mut self, wake_ns: u64) -> Option<Next> {
-        // A runtime that ends before ends the job, and a ramp's end is not to be missed.
+        // A runtime that ends earlier ends the job, and a ramp's end must not be missed.
         self.wake_ns = wake_ns.min(self.timeline.end_ns()).min(self.timeline.ramp_end_ns());
         None
     }
@@ -454,18 +458,20 @@ impl ActiveJob {
         None
     }
 
-    /// Whether the ramp ended, by `now_ns` or before; then [`end_ramp`](Self::end_ramp) is due.
+    /// Returns whether the ramp ended, by `now_ns` or before; then [`end_ramp`](Self::end_ramp) is
+    /// due.
     pub(super) fn is_ramp_over(&self, now_ns: u64) -> bool {
         now_ns >= self.timeline.ramp_end_ns()
     }
 
-    /// Whether an I/O that was done at `now_ns` was so after the ramp, whose end is still due.
+    /// Returns whether an I/O that completed at `now_ns` did so after a ramp whose end is still
+    /// due.
     pub(super) fn has_left_ramp(&self, now_ns: u64) -> bool {
         now_ns > self.timeline.ramp_end_ns()
     }
 
-    /// Forgets what was measured until the end of the ramp, of which the disks used `used`; errors
-    /// are told all the same.
+    /// Discards the figures measured until the end of the ramp, in which the disks counted `used`;
+    /// keeps the errors.
     pub(super) fn end_ramp(&mut self, used: Vec<Counters>) {
         self.result.forget_figures();
         self.ramp_errors = self.result.errors();
@@ -474,7 +480,7 @@ impl ActiveJob {
         self.sleeps = 0;
     }
 
-    /// Takes the job to the loop's short way, if it may go there from now on.
+    /// Moves the job to the loop's fast path, if it may go there from now on.
     pub(super) fn update_fast_path(&mut self) {
         let job = &self.result.job;
         let pace = &job.pace;
@@ -489,7 +495,7 @@ impl ActiveJob {
             self.phase == Phase::Free && !job.reads_back() && !checks && !any_paced && !waits;
     }
 
-    /// Whether all writes are done and are to be read back.
+    /// Returns whether all writes are done and must now be read back.
     pub(super) fn is_reading_back_due(&self) -> bool {
         self.is_done()
             && self.phase != Phase::ReadBack
@@ -497,7 +503,7 @@ impl ActiveJob {
             && self.result.job.reads_back()
     }
 
-    /// Goes through the same I/Os again, to read what was written.
+    /// Goes through the same I/Os again, to read back the written data.
     pub(super) fn begin_reading_back(&mut self, now_ns: u64) {
         self.end_phase();
         self.phase = Phase::ReadBack;
@@ -506,19 +512,19 @@ impl ActiveJob {
         self.targets.iter_mut().for_each(Target::go_back);
     }
 
-    /// Whether nothing is left to put.
+    /// Returns whether no I/O is left to issue.
     fn is_out_of_ios(&self) -> bool {
         self.targets.iter().all(Target::is_done)
     }
 
-    /// All I/Os of its phase have ended: tells how long each direction took. Those that are mixed
-    /// took the same time, as in fio.
+    /// Ends a phase, all of whose I/Os have ended: notes how long each direction took. Mixed
+    /// directions took the same time, as in fio.
     pub(super) fn end_phase(&mut self) {
         let Took { job_ns, phase_ns, reads_ns } = self.timeline.took_ns(self.is_out_of_ios());
         let JobResult { read, write, trim, flush, runtime_ns, .. } = &mut self.result;
         *runtime_ns = job_ns;
         let mut sides = [(read, reads_ns), (write, phase_ns), (trim, phase_ns), (flush, phase_ns)];
-        // What is read back was written before.
+        // Data that is read back was written before.
         let going_on = if self.phase == Phase::ReadBack { 1 } else { sides.len() };
         for (side, ns) in &mut sides[..going_on] {
             if side.ios + side.errors != 0 {
@@ -527,19 +533,19 @@ impl ActiveJob {
         }
     }
 
-    /// Puts no more I/Os, from `now_ns` on.
+    /// Stops issuing I/Os, from `now_ns` on.
     pub(super) fn stop(&mut self, now_ns: u64) {
         self.timeline.stop(now_ns, self.is_out_of_ios());
         self.wake_ns = NEVER;
     }
 
-    /// How a read at this point is checked, if it is.
+    /// Returns how a read at this point is checked, if it is.
     pub(super) fn read_checks(&self) -> Option<&Checks> {
         let checked = self.phase != Phase::Free || !self.result.job.rw.writes();
         self.checks.as_ref().filter(|_| checked)
     }
 
-    /// Why a job that came to its end has nothing to show, if so.
+    /// Returns why a job that came to its end has no figures, if so.
     pub(super) fn nothing_measured(&self) -> Option<String> {
         let (job, stolen) = (&self.result.job, self.timeline.stolen());
         let is_stopped = self.timeline.is_stopped();
@@ -550,16 +556,16 @@ impl ActiveJob {
         }
     }
 
-    /// Whether no I/O of those that were put since the ramp has ended.
+    /// Returns whether none of the I/Os issued since the ramp has ended.
     fn is_empty(&self) -> bool {
         let JobResult { read, write, trim, .. } = &self.result;
         let timed = [read, write, trim].map(|side| side.latency.moments().count());
         timed.iter().sum::<u64>() == 0 && self.result.errors() == self.ramp_errors
     }
 
-    /// The result, with what its disks counted unless other jobs used them too, and the pages that
-    /// their backends keep mapped if all could be counted. What a ramp did stays unmeasured when
-    /// the job ends first, unlike in fio; but errors are told.
+    /// Returns the result, with the counters of its disks unless other jobs used them too, and the
+    /// pages that their backends keep mapped if all could be counted. A ramp stays unmeasured when
+    /// the job ends first, unlike in fio; but its errors are reported.
     pub(super) fn into_result(
         mut self,
         used: &[Counters],

@@ -1,4 +1,4 @@
-//! What is in a slot's pages: filled before a write, checked after a read.
+//! Data in a slot's pages: filled before a write, checked after a read.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -11,7 +11,7 @@ use crate::verify::header::{HEADER_BYTES, digest};
 use crate::verify::{Field, Header, Mismatch, Written};
 use fio_job::{Buffers, Job, JobError, Method, Region, VerifyPattern};
 
-/// Whether a job's I/Os take long to be made or checked, apart from what the disk does.
+/// Returns whether a job's I/Os take long to make or check, apart from the disk's own time.
 pub(super) fn takes_long(job: &Job) -> bool {
     job.verify.is_some() || job.rw.writes() && job.buffers != Buffers::Stamped
 }
@@ -52,7 +52,7 @@ pub(super) fn fill(
 #[inline]
 fn stamp(queue: &mut QueuePair<'_>, slot: &Slot, offset: u64, number: u64, bytes: u32) {
     for start in (0..bytes as usize).step_by(SECTOR_SIZE as usize) {
-        // One write of both words, for each one checks the slot anew.
+        // One write of both words, because each write checks the slot again.
         let mut stamp = [0; 16];
         stamp[..8].copy_from_slice(&(offset + start as u64).to_le_bytes());
         stamp[8..].copy_from_slice(&number.to_le_bytes());
@@ -60,7 +60,7 @@ fn stamp(queue: &mut QueuePair<'_>, slot: &Slot, offset: u64, number: u64, bytes
     }
 }
 
-/// Fills a slot with noise that ends in so many per cent of zeros, sector by sector (fio's
+/// Fills a slot with noise, of which a given percentage at the end of each sector is zeros (fio's
 /// `buffer_compress_chunk` is 512 by default).
 #[cold]
 fn refill(zeros_percent: u8, queue: &mut QueuePair<'_>, slot: &Slot, seed: u64, bytes: u32) {
@@ -73,7 +73,7 @@ fn refill(zeros_percent: u8, queue: &mut QueuePair<'_>, slot: &Slot, seed: u64, 
     }
 }
 
-/// A linear congruential generator (Knuth's MMIX).
+/// Linear congruential generator (Knuth's MMIX).
 struct Noise(u64);
 
 impl Noise {
@@ -90,31 +90,31 @@ impl Noise {
     }
 }
 
-/// The block of an I/O.
+/// Block of an I/O.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
-    /// The disk's number in the run.
+    /// Number of the disk in the run.
     pub(super) disk: usize,
-    /// From the start of the disk, or of the job's file there, in bytes.
+    /// Offset from the start of the disk, or of the job's file there, in bytes.
     pub(super) offset: u64,
 }
 
-/// How a job fills what it writes and checks what it reads (`verify=`).
+/// Rules by which a job fills what it writes and checks what it reads (`verify=`).
 #[derive(Debug)]
 pub(super) struct Checks {
     method: Method,
     block_bytes: u32,
-    /// When the run began.
+    /// Time at which the run began, in nanoseconds.
     run_ns: u64,
-    /// From 1.
+    /// Number of the job in its run, from 1.
     job: u16,
-    /// By disk; `None` where the job is not, or where it will not read what it writes.
+    /// Last writes, by disk; `None` for a disk that the job does not use or does not read back.
     written: Vec<Option<Written>>,
 }
 
 impl Checks {
-    /// Those of `job`, number `number` of the run that began at `run_ns` on so many disks; `None`
-    /// if it verifies nothing.
+    /// Returns the checks of `job`, number `number` of the run that begins at `run_ns` on `disks`
+    /// disks; `None` if it verifies nothing.
     pub(super) fn new(job: &Job, number: usize, run_ns: u64, disks: usize) -> Option<Self> {
         Some(Self {
             method: job.verify.as_ref()?.method.clone(),
@@ -125,11 +125,11 @@ impl Checks {
         })
     }
 
-    /// From now on tells which write each block of a region of `job`, in which there are `ios` I/Os
-    /// at most, had last, if the job is to know.
+    /// Starts tracking the last write of each block of a region of `job`, in which there are at
+    /// most `ios` I/Os, if the job needs it.
     ///
     /// # Errors
-    /// If there is no memory for that.
+    /// Fails if there is no memory for the table.
     pub(super) fn track(
         &mut self,
         job: &Job,
@@ -146,13 +146,13 @@ impl Checks {
         Ok(())
     }
 
-    /// Whether no I/O may go to a block that has one in flight: what its data should be is known
+    /// Returns whether no I/O may go to a block that has one in flight: the expected data is known
     /// only for one at a time.
     pub(super) fn needs_blocks_apart(&self) -> bool {
         matches!(self.method, Method::Crc32c { .. })
     }
 
-    /// Whether what was written at `place` is to be read back now: with `crc32c` each block once.
+    /// Returns whether the block at `place` must be read back now: with `crc32c` each block once.
     pub(super) fn claim(&mut self, place: Place) -> bool {
         match &mut self.written[place.disk] {
             Some(written) => written.claim(place.offset),
@@ -183,15 +183,15 @@ impl Checks {
         }
     }
 
-    /// Makes the pages of a slot unlike the block at `place`, before that is read: they may hold it
-    /// from an earlier I/O, and a backend that does nothing would be right. No sector of a block
-    /// begins with this noise, but for one in 2^64; and all of a sector is checked.
+    /// Makes the pages of a slot differ from the block at `place`, before it is read: they may hold
+    /// it from an earlier I/O, and a backend that does nothing would pass. No sector of a block
+    /// begins with this noise, except one in 2^64; and all of a sector is checked.
     pub(super) fn poison(&self, queue: &mut QueuePair<'_>, slot: &Slot, place: Place) {
         queue.poison(slot, self.block_bytes, Noise(!(self.run_ns ^ place.offset)).next_word());
     }
 
-    /// Checks what was read at `place`. In a job that writes, what it has not written itself may
-    /// be anything.
+    /// Checks the data read at `place`. In a job that writes, blocks that it has not written itself
+    /// may hold anything.
     pub(super) fn check(
         &self,
         queue: &QueuePair<'_>,
@@ -215,7 +215,7 @@ impl Checks {
             .try_for_each(|header| check_behind(header, write.is_some(), place.offset, queue, slot))
     }
 
-    /// The headers of the block at `offset`.
+    /// Returns the headers of the block at `offset`.
     fn headers(
         &self,
         offset: u64,
@@ -233,7 +233,7 @@ impl Checks {
     }
 }
 
-/// The parts of `range`, none of which crosses a page.
+/// Returns the parts of `range`, none of which crosses a page.
 fn parts(range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
     let end_of =
         move |start: usize| (start / PAGE_SIZE + 1).saturating_mul(PAGE_SIZE).min(range.end);
@@ -242,13 +242,14 @@ fn parts(range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
         .take_while(|part| !part.is_empty())
 }
 
-/// Where in the slot of the block at `block_offset` a header stands, and the data behind it.
+/// Returns where in the slot of the block at `block_offset` a header stands, and the data behind
+/// it.
 fn layout(header: &Header, block_offset: u64) -> (usize, Range<usize>) {
     let start = (header.offset_bytes - block_offset) as usize;
     (start, start + HEADER_BYTES..start + header.interval_bytes as usize)
 }
 
-/// Writes a header into a slot, and noise behind it that no other write has.
+/// Writes a header into a slot, and behind it noise that no other write has.
 fn fill_behind(header: Header, block_offset: u64, queue: &mut QueuePair<'_>, slot: &Slot) {
     let (start, data) = layout(&header, block_offset);
     let mut noise = Noise(header.run_ns ^ header.offset_bytes ^ u64::from(header.write) << 32);

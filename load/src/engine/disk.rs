@@ -1,4 +1,4 @@
-//! A connected disk, as jobs see it.
+//! Connected disk, as jobs see it.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -10,15 +10,15 @@ use results::Counters;
 use super::in_flight::requests;
 use crate::file_map::FileMap;
 
-/// A connected disk that jobs may name.
+/// Connected disk that jobs may name.
 #[derive(Debug)]
 pub struct Disk<'a> {
     /// Name, as in `filename=`.
     pub name: String,
-    /// What the backend said of it.
+    /// Properties that the backend published.
     pub info: DiskInfo,
-    /// Its queue pairs, with nothing in flight and, over all of them, a free slot for each I/O of
-    /// each of its jobs. An I/O goes to the queue that has the fewest in flight.
+    /// Queue pairs, with nothing in flight and, over all of them, a free slot for each I/O of each
+    /// of its jobs. An I/O goes to the queue that has the fewest in flight.
     pub queues: Vec<QueuePair<'a>>,
     /// Files on it that jobs name.
     pub files: Vec<FileMap>,
@@ -28,7 +28,7 @@ impl Disk<'_> {
     /// Returns a slot of the queue with the fewest requests in flight, and that queue's number.
     ///
     /// # Panics
-    /// When there is none: more is in flight than the disk's jobs may have.
+    /// If there is no free slot: more is in flight than the disk's jobs may have.
     #[inline]
     pub(super) fn acquire(&mut self) -> (usize, Slot) {
         let queues = self.queues.iter_mut().enumerate();
@@ -37,14 +37,14 @@ impl Disk<'_> {
         (number, queue.acquire().expect("a slot for each I/O"))
     }
 
-    /// Returns the file that a job of this disk names, if it names one.
+    /// Returns the file on this disk that a job names, if it names one.
     pub(super) fn file(&self, job: &Job) -> Result<Option<&FileMap>, JobError> {
         let Some(path) = &job.file else { return Ok(None) };
         let file = self.files.iter().find(|file| file.path == *path);
         file.map(Some).ok_or_else(|| JobError::NoFile(path.clone()))
     }
 
-    /// Returns what its queues have counted since connect, as results name it.
+    /// Returns the counters of its queues since connect, in the form that results use.
     pub(super) fn counters(&self) -> Counters {
         let counted = self.queues.iter().map(QueuePair::counters).map(|counters| Counters {
             requests: requests(&counters),

@@ -1,4 +1,4 @@
-//! Jobs that are reported together (`group_reporting`): what all of them did, by and by.
+//! Jobs that are reported together (`group_reporting`): their figures, summed as they come.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -8,16 +8,16 @@ use results::Together;
 
 use super::active_job::ActiveJob;
 
-/// Jobs of a run that are reported together, several of them.
+/// Several jobs of a run that are reported together.
 #[derive(Debug)]
 pub(super) struct Group {
-    /// Number of the first in the run.
+    /// Number of the first job in the run.
     first: usize,
-    /// What all of them did.
+    /// Figures of all its jobs.
     pub(super) all: Box<Together>,
 }
 
-/// Finds the groups among the jobs, each of which learns the number of its own.
+/// Finds the groups among the jobs, and notes in each job the number of its own.
 pub(super) fn find(jobs: &mut [ActiveJob]) -> Vec<Group> {
     let (mut groups, mut first) = (Vec::new(), 0);
     for members in jobs.chunk_by_mut(|_, next| next.is_with_group()) {
@@ -31,7 +31,7 @@ pub(super) fn find(jobs: &mut [ActiveJob]) -> Vec<Group> {
     groups
 }
 
-/// Hands what the jobs did together to the first of each group. All I/Os have ended.
+/// Gives the figures of all jobs of a group to the first of them. All I/Os have ended.
 pub(super) fn end(groups: Vec<Group>, jobs: &mut [ActiveJob]) {
     for (number, Group { first, mut all }) in groups.into_iter().enumerate() {
         for direction in Direction::ALL {

@@ -1,5 +1,4 @@
-//! Requests in flight, by queue and slot, and when a backend that does not complete them is given
-//! up.
+//! Requests in flight, by queue and slot, and the test for a backend that does not complete them.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -8,10 +7,10 @@ use drivers::blkfront::{Counters, Operation, QueuePair};
 
 use super::time::{NEVER, REQUEST_TIMEOUT_NS, TICK_NS};
 
-/// How many times all of its queue's slots go past a request before it counts as left out.
+/// Number of times that all slots of its queue may overtake a request before it counts as starved.
 const OVERTAKEN_MAX: u64 = 4;
 
-/// What the completion of an I/O needs to know.
+/// Facts about an I/O that its completion needs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct InFlight {
     pub(super) job_index: u32,
@@ -24,25 +23,26 @@ pub(super) struct InFlight {
 /// Requests in flight on one queue.
 #[derive(Debug)]
 pub(super) struct InFlightTable {
-    /// By slot.
+    /// Requests, by slot.
     pub(super) ios: Vec<Option<InFlight>>,
-    /// When the backend last completed one, or the first was put.
+    /// Time at which the backend last completed one, or the first was issued.
     pub(super) progress_ns: u64,
-    /// How long it was silent, as far as looks show.
+    /// Duration of its silence, as far as looks show.
     silent: Age,
-    /// By slot, how long its request was in flight, as far as looks show.
+    /// Time that each slot's request was in flight, as far as looks show.
     ages: Vec<Age>,
-    /// The clock at the last look.
+    /// Time of the last look.
     looked_ns: u64,
-    /// When the read or write that was oldest at the last look was put.
+    /// Time at which the read or write that was oldest at the last look was issued.
     oldest_ns: u64,
-    /// Requests that were completed when it was first the oldest.
+    /// Number of requests completed when that one first became the oldest.
     completed_before: u64,
 }
 
-/// How long something lasts, by looks. A guest may lose its processor between any two of them, and
-/// what a backend did meanwhile shows only at the next pass: so no more than a tick counts between
-/// two looks, and what a look finds too old is given up at the one after it, with a pass between.
+/// Duration of something, measured by looks. A guest may lose its processor between any two of
+/// them, and a backend's work meanwhile shows only at the next pass: so at most one tick counts
+/// between two looks, and what a look finds too old is given up at the next look, with a pass
+/// between.
 #[derive(Clone, Copy, Debug, Default)]
 struct Age {
     since_ns: u64,
@@ -50,7 +50,8 @@ struct Age {
 }
 
 impl Age {
-    /// Looks at what lasts since `since_ns`; returns how old it was at the last look.
+    /// Looks at something that lasts since `since_ns`; returns how old it was at the last look, in
+    /// nanoseconds.
     fn look(&mut self, since_ns: u64, looked_ns: u64, now_ns: u64) -> u64 {
         if self.since_ns != since_ns {
             *self = Self { since_ns, ns: 0 };
@@ -61,11 +62,11 @@ impl Age {
     }
 }
 
-/// How a backend fails to complete requests.
+/// Ways in which a backend fails to complete requests.
 pub(super) enum Stall {
-    /// Anything at all, for [`REQUEST_TIMEOUT_NS`].
+    /// Completed nothing at all for [`REQUEST_TIMEOUT_NS`].
     Silent,
-    /// So many requests, for as long, while it completed others.
+    /// Left this number of requests incomplete, for as long, while it completed others.
     Starved(u32),
 }
 
@@ -86,14 +87,15 @@ impl InFlightTable {
         self.ios.iter().flatten()
     }
 
-    /// Whether `queue`, whose requests these are, is to be given up now. To be asked now and then.
+    /// Returns how `queue`, whose requests these are, stalls, if it is to be given up now. Called
+    /// now and then.
     ///
-    /// Age alone does not show that a request was left out: on a slow disk with a deep queue each
-    /// may wait for longer than any limit. But then not many go past it: all others of the queue
-    /// at most where they are served in order, and about twice as many where a disk's arm or an
-    /// elevator sorts them. So it takes both, the age and [`OVERTAKEN_MAX`], and that others still
-    /// are completed. A flush is as slow as what it commits, and a discard as what it frees; those
-    /// count only when nothing moves.
+    /// Age alone does not show that a request is starved: on a slow disk with a deep queue each may
+    /// wait for longer than any limit. But then few overtake it: at most all others of the queue
+    /// where they are served in order, and about twice as many where a disk's arm or an elevator
+    /// sorts them. So it takes both, the age and [`OVERTAKEN_MAX`], and others must still complete.
+    /// A flush is as slow as what it commits, and a discard as what it frees; those count only when
+    /// nothing completes.
     #[cold]
     pub(super) fn stall(&mut self, queue: &QueuePair<'_>, now_ns: u64) -> Option<Stall> {
         let looked_ns = core::mem::replace(&mut self.looked_ns, now_ns);
@@ -123,16 +125,16 @@ impl InFlightTable {
     }
 }
 
-/// Requests of all kinds.
+/// Returns the number of requests of all kinds.
 pub(super) fn requests(put: &Counters) -> u64 {
     put.reads + put.writes + put.flushes + put.discards
 }
 
-/// What a job has in flight.
+/// Requests that a job has in flight.
 pub(super) struct JobInFlight<'e> {
-    /// That of all jobs, by disk and queue.
+    /// Requests in flight of all jobs, by disk and queue.
     pub(super) all: &'e [Vec<InFlightTable>],
-    /// The job's number.
+    /// Number of the job.
     pub(super) job_index: u32,
 }
 

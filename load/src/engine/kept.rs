@@ -1,4 +1,4 @@
-//! Which pages backends keep mapped: windows of use while jobs run, and the count at their end.
+//! Pages that backends keep mapped: windows of use while jobs run, and the count at their end.
 
 use alloc::vec::Vec;
 
@@ -6,19 +6,19 @@ use results::PagesKept;
 
 use super::disk::Disk;
 
-/// How long a window of use is, in nanoseconds. Two of them, and what may pass between two looks at
-/// the clock, are less than the 60 s after which Linux's backend unmaps a page that nobody used
-/// (its `persistent_grant_unused_seconds`).
+/// Length of a window of use, in nanoseconds. Two of them, and the time between two looks at the
+/// clock, are less than the 60 s after which Linux's backend unmaps a page that nobody used (its
+/// `persistent_grant_unused_seconds`).
 const WINDOW_NS: u64 = 20_000_000_000;
 
-/// The windows of all queues of a run.
+/// Windows of use of all queues of a run.
 #[derive(Debug, Default)]
 pub(super) struct Windows {
     next_ns: u64,
 }
 
 impl Windows {
-    /// The first window; what was read before the run, to find files, is forgotten.
+    /// Begins the first window; forgets what was read before the run, to find files.
     pub(super) fn begin(disks: &mut [Disk<'_>], now_ns: u64) -> Self {
         begin_window(disks);
         begin_window(disks);
@@ -40,7 +40,8 @@ fn begin_window(disks: &mut [Disk<'_>]) {
     queues.for_each(|queue| queue.begin_window());
 }
 
-/// What the backend of each disk keeps mapped, over its queues; `None` where that can't be counted.
+/// Counts the pages that the backend of each disk keeps mapped, over its queues; `None` if they
+/// can't be counted.
 pub(super) fn count(disks: &[Disk<'_>]) -> Vec<Option<PagesKept>> {
     let of_disk = |disk: &Disk<'_>| {
         disk.queues.iter().try_fold(PagesKept::default(), |sum, queue| {

@@ -1,4 +1,4 @@
-//! What a run came to, and how far it is.
+//! Outcome of a run, and its progress.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,60 +11,60 @@ use fio_job::JobError;
 use fio_job::number::{Bytes, NS_PER_SECOND};
 use results::JobResult;
 
-/// Why a run ended early.
+/// Reason why a run ended early.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RunError {
     /// A job does not fit a disk.
     Job(JobError),
     /// A job would write to a disk that is read-only.
     ReadOnly {
-        /// The job.
+        /// Name of the job.
         job: String,
-        /// The disk.
+        /// Name of the disk.
         disk: String,
     },
-    /// A job's blocks are more than a disk's backend takes in one request.
+    /// A job's block is larger than a disk's backend takes in one request.
     BlockTooLarge {
-        /// The job.
+        /// Name of the job.
         job: String,
-        /// Its block, in bytes.
+        /// Length of its block, in bytes.
         bs_bytes: u32,
-        /// The disk.
+        /// Name of the disk.
         disk: String,
-        /// What its backend takes, in bytes.
+        /// Largest request that its backend takes, in bytes.
         most_bytes: u32,
     },
     /// A job would discard on a disk whose backend does not offer it.
     NoDiscard {
-        /// The job.
+        /// Name of the job.
         job: String,
-        /// The disk.
+        /// Name of the disk.
         disk: String,
     },
     /// A job would flush a disk whose backend does not offer it.
     NoFlush {
-        /// The job.
+        /// Name of the job.
         job: String,
-        /// The disk.
+        /// Name of the disk.
         disk: String,
     },
     /// A disk's backend broke the protocol.
     Broken(String, Broken),
-    /// A disk's backend owes requests and completed none for [`REQUEST_TIMEOUT_NS`].
+    /// A disk's backend has requests in flight and completed none for [`REQUEST_TIMEOUT_NS`].
     Stuck {
-        /// The disk.
+        /// Name of the disk.
         disk: String,
-        /// Requests that it owes.
+        /// Number of requests in flight.
         outstanding: u32,
     },
     /// A disk's backend did not complete some requests for [`REQUEST_TIMEOUT_NS`], though it
-    /// completed many others that were put after them.
+    /// completed many others that were issued after them.
     Overdue {
-        /// The disk.
+        /// Name of the disk.
         disk: String,
-        /// Requests that are late.
+        /// Number of overdue requests.
         overdue: u32,
-        /// Requests that it owes on that queue.
+        /// Number of requests in flight on that queue.
         outstanding: u32,
     },
     /// The observer gave the run up ([`Control::Abandon`]).
@@ -87,10 +87,13 @@ impl fmt::Display for RunError {
                 Bytes((*most_bytes).into())
             ),
             Self::NoDiscard { job, disk } => {
-                write!(f, "job {job}: {disk} does not discard; use rw=write or another disk")
+                write!(
+                    f,
+                    "job {job}: {disk} does not support discard; use rw=write or another disk"
+                )
             }
             Self::NoFlush { job, disk } => {
-                write!(f, "job {job}: {disk} has no cache to flush; leave fsync and fdatasync out")
+                write!(f, "job {job}: {disk} has no cache to flush; remove fsync and fdatasync")
             }
             Self::Broken(disk, broken) => write!(f, "{disk}: {broken}"),
             Self::Stuck { disk, outstanding } => write!(
@@ -100,58 +103,58 @@ impl fmt::Display for RunError {
             ),
             Self::Overdue { disk, overdue, outstanding } => write!(
                 f,
-                "{disk}: backend left {overdue} of {outstanding} requests out for {} s while it \
-                 completed others",
+                "{disk}: backend did not complete {overdue} of {outstanding} requests for {} s, \
+                 though it completed others",
                 REQUEST_TIMEOUT_NS / NS_PER_SECOND
             ),
-            Self::Abandoned => f.write_str("given up, with I/Os in flight"),
+            Self::Abandoned => f.write_str("abandoned with I/Os in flight"),
         }
     }
 }
 
 impl core::error::Error for RunError {}
 
-/// What a run came to.
+/// Outcome of a run.
 #[derive(Debug)]
 pub struct Outcome {
-    /// One for each job, as far as it got.
+    /// Results, one for each job, as far as it got.
     pub results: Vec<JobResult>,
-    /// Why the run ended early, if it did.
+    /// Reason why the run ended early, if it did.
     pub error: Option<RunError>,
-    /// The first I/O that failed or whose data was wrong, if any did; otherwise a job of which
-    /// nothing was measured, if there is one.
+    /// Description of the first I/O that failed or whose data was wrong, if any did; otherwise of a
+    /// job of which nothing was measured, if there is one.
     pub first_failure: Option<String>,
 }
 
-/// How far a run is.
+/// Progress of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Progress {
-    /// Since the start of the run.
+    /// Time since the start of the run, in nanoseconds.
     pub elapsed_ns: u64,
-    /// What was read since the start.
+    /// Reads that completed since the start.
     pub read: Moved,
-    /// What was written since the start.
+    /// Writes that completed since the start.
     pub written: Moved,
-    /// How long the run will take in all, where jobs say.
+    /// Time that the run will take in all, in nanoseconds, if the jobs determine it.
     pub expected_ns: Option<u64>,
 }
 
 /// I/Os that completed in one direction.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Moved {
-    /// How many.
+    /// Number of I/Os.
     pub ios: u64,
-    /// What they moved.
+    /// Bytes that they moved.
     pub bytes: u64,
 }
 
-/// Whether to go on.
+/// Decision of the observer whether to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
     /// Go on.
     Continue,
-    /// Put no more I/Os, and end when those in flight are done.
+    /// Issue no more I/Os, and end when those in flight are done.
     Stop,
-    /// End at once: those in flight never end.
+    /// End at once: I/Os in flight never end.
     Abandon,
 }

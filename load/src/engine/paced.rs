@@ -9,8 +9,8 @@ use super::pass::Route;
 use super::time::NEVER;
 
 impl<V: Vcpu> Engine<'_, '_, V> {
-    /// Services the jobs that are not on the fast path: puts what may be put, ends ramps, and
-    /// begins to read back. Notes which of all jobs have ended.
+    /// Services the jobs that are not on the fast path: issues the I/Os that are due, ends ramps,
+    /// and begins to read back. Notes which of all jobs have ended.
     #[cold]
     pub(super) fn service_paced(&mut self, now_ns: u64) {
         (self.any_paced, self.wake_ns) = (false, NEVER);
@@ -43,7 +43,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         self.jobs[index].end_ramp(used);
     }
 
-    /// Puts what a job may put now.
+    /// Issues the I/Os that a job may issue now.
     fn fill(&mut self, index: usize, now_ns: u64) {
         for _ in 0..self.jobs[index].batch() {
             let in_flight = JobInFlight { all: &self.in_flight, job_index: index as u32 };

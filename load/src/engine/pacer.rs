@@ -1,6 +1,6 @@
-//! What holds a job's next I/O back: rates, pauses, batches, and flushes that come before it.
+//! Limits that hold back a job's next I/O: rates, pauses, batches, and flushes that come before it.
 //!
-//! Only jobs that ask for such things come here; the others pay nothing for it.
+//! Only jobs with such options come here; the others pay nothing for it.
 
 use fio_job::Direction;
 use fio_job::number::NS_PER_SECOND;
@@ -8,25 +8,25 @@ use fio_job::{Pace, Rate, Think};
 
 use super::time::NEVER;
 
-/// How far a job is with its [`Pace`].
+/// Progress of a job against its [`Pace`].
 #[derive(Debug)]
 pub(super) struct Pacer {
     rate: Option<Rate>,
-    /// What counts for the rate: I/Os or bytes put, by direction.
+    /// Amounts issued that count for the rate: I/Os or bytes, by direction.
     put: [u64; 3],
     think: Option<Think>,
-    /// I/Os since the last pause.
+    /// Number of I/Os since the last pause.
     thought_over: u64,
-    /// When the pause that has begun ends.
+    /// End of the pause that has begun.
     pause_end_ns: Option<u64>,
     flush_after: Option<u64>,
-    /// Writes since the last flush.
+    /// Number of writes since the last flush.
     unflushed: u64,
     batch_min: u32,
     batch_max: u32,
 }
 
-/// What comes next, as far as the job's past decides.
+/// Next step, as far as the job's past decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
     /// An I/O.
@@ -35,12 +35,12 @@ pub(super) enum Turn {
     Flush,
     /// Nothing, until an I/O of the job completes.
     Completion,
-    /// Nothing until then, in nanoseconds.
+    /// Nothing until this time, in nanoseconds.
     Until(u64),
 }
 
 impl Pacer {
-    /// Those of a job with this iodepth.
+    /// Returns the pacer of a job with this iodepth.
     pub(super) fn new(pace: &Pace, iodepth: u32) -> Self {
         let (batch_min, batch_max) =
             pace.batch.map_or((1, iodepth), |batch| (batch.min, batch.max));
@@ -57,12 +57,12 @@ impl Pacer {
         }
     }
 
-    /// How many I/Os may be put now that there is room for so many; `idle` if none are in flight.
+    /// Returns how many I/Os may be issued now, with room for `room`; `idle` if none are in flight.
     pub(super) fn batch(&self, room: u32, idle: bool) -> u32 {
         if room >= self.batch_min || idle { room.min(self.batch_max) } else { 0 }
     }
 
-    /// What comes next.
+    /// Returns the next step.
     pub(super) fn turn(&mut self, now_ns: u64, outstanding: u32) -> Turn {
         if self.flush_after.is_some_and(|writes| self.unflushed >= writes) {
             self.unflushed = 0;
@@ -82,10 +82,10 @@ impl Pacer {
         Turn::Io
     }
 
-    /// The direction of an I/O that should go in direction `drawn`. Where the rate holds that back,
-    /// a mixed job may go the other way instead, as in fio.
+    /// Returns the direction of an I/O that was drawn to go in direction `drawn`. If the rate holds
+    /// that back, a mixed job may go the other way instead, as in fio.
     ///
-    /// # Errors
+    /// Returns the time to ask again, if the rate forbids any I/O now.
     /// When to ask again, if the rate forbids any I/O now.
     pub(super) fn direction(
         &self,
@@ -111,7 +111,7 @@ impl Pacer {
         }
     }
 
-    /// When the next I/O of a direction is due, by what was put since the start.
+    /// Returns when the next I/O of a direction is due, given the amount issued since the start.
     fn due_ns(&self, direction: Direction, start_ns: u64) -> u64 {
         let Some(limit) = self.rate.and_then(|rate| rate.of(direction)) else { return 0 };
         let put = u128::from(self.put[direction as usize]);
@@ -119,12 +119,12 @@ impl Pacer {
         start_ns.saturating_add(u64::try_from(after_ns).unwrap_or(NEVER))
     }
 
-    /// The time that rates count from begins anew.
+    /// Restarts the clock from which rates count.
     pub(super) fn start_anew(&mut self) {
         self.put = [0; 3];
     }
 
-    /// An I/O was put.
+    /// Counts an I/O that was issued.
     pub(super) fn count(&mut self, direction: Direction, bytes: u32) {
         let in_ios = self.rate.is_none_or(|rate| rate.in_ios);
         self.put[direction as usize] += if in_ios { 1 } else { u64::from(bytes) };

@@ -1,12 +1,12 @@
-//! One pass of the loop: the hot half of the engine.
+//! Single pass of the loop: the hot half of the engine.
 //!
-//! A pass looks at every queue, completes what that look found, puts the next I/O of the same job
-//! in its place, and then tells the backends, once each. The clock is read once for each queue with
-//! completions, after the look at it: what comes later waits for the next pass, so no latency is
-//! shorter than the backend's own. An I/O put in that pass starts with the same reading, which is
-//! before anybody can see it, so the wait for the rest of its batch counts into its latency; where
-//! it takes long to make the data of a write or to check that of a read, it is read again for each.
-//! While all goes well nothing here allocates once the first I/Os are out.
+//! A pass polls every queue, completes what it finds there, issues the next I/O of the same job in
+//! its place, and then notifies the backends, once each. The clock is read once for each queue with
+//! completions, after the poll: later completions wait for the next pass, so no latency is shorter
+//! than the backend's own. An I/O issued in that pass starts with the same reading, which is before
+//! anybody can see it, so the wait for the rest of its batch counts into its latency; if making the
+//! data of a write or checking that of a read takes long, the clock is read again for each. Without
+//! errors nothing here allocates once the first I/Os are issued.
 
 use alloc::format;
 
@@ -24,7 +24,7 @@ use super::target::Next;
 use super::time::TICK_NS;
 use crate::wait::Step;
 
-/// What a pass came to.
+/// Result of a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pass {
     /// There is or may be more to do at once.
@@ -36,7 +36,7 @@ pub enum Pass {
     Done,
 }
 
-/// Where an I/O is in flight, or may be.
+/// Place where an I/O is in flight, or may be.
 pub(super) struct Route {
     pub(super) disk: usize,
     pub(super) queue: usize,
@@ -44,7 +44,7 @@ pub(super) struct Route {
 }
 
 impl<V: Vcpu> Engine<'_, '_, V> {
-    /// Does one pass, and asks `observe` when the first I/O has completed and then about once a
+    /// Does one pass, and calls `observe` when the first I/O has completed and then about once a
     /// second. The time that `observe` takes is part of the measurement.
     #[inline]
     pub fn pass(&mut self, observe: &mut impl FnMut(&Progress) -> Control) -> Pass {
@@ -91,7 +91,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         }
     }
 
-    /// What is due about once a second.
+    /// Does the work that is due about once a second.
     #[cold]
     fn tick(
         &mut self,
@@ -109,10 +109,10 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         Ok(())
     }
 
-    /// Arms all queues; there may be work in one of them after all.
+    /// Arms all queues; returns [`Pass::Again`] if one of them has work after all.
     fn prepare_sleep(&mut self, now_ns: u64) -> Pass {
         self.vcpu.prepare_wait();
-        // All of them, also behind one that has work: each must be armed anew.
+        // All of them, even after one that has work: each must be armed again.
         let mut until_ns = Some(self.tick_ns);
         for queue in self.disks.iter_mut().flat_map(|disk| disk.queues.iter_mut()) {
             let armed = queue.arm(self.vcpu);
@@ -124,7 +124,8 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         Pass::SleepUntil(latest_ns.min(self.wake_ns))
     }
 
-    /// Completes what a look finds on each queue; returns the time of the last that found anything.
+    /// Completes the responses found on each queue; returns the time of the last poll that found
+    /// any.
     #[inline]
     fn complete_all(&mut self) -> Result<Option<u64>, RunError> {
         let mut time_ns = None;
@@ -146,7 +147,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
                 }
             }
         }
-        // What ends with its time is not to go on because others took theirs.
+        // A job limited by time must not go on because others used up their time.
         Ok(if self.takes_long { time_ns.map(|_| self.vcpu.now_ns()) } else { time_ns })
     }
 
@@ -179,7 +180,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         }
     }
 
-    /// Checks what a read brought, if its job does so; one on the fast path does not.
+    /// Checks the data of a read, if its job does so; a job on the fast path does not.
     fn check(&mut self, route: &Route, io: &InFlight, now_ns: u64) {
         let index = io.job_index as usize;
         let job = &mut self.jobs[index];
@@ -207,19 +208,19 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         self.end_all_if(ends, index, now_ns);
     }
 
-    /// Ends all jobs if a job ended by a failure and that is to end all (`exitall_on_error`).
+    /// Ends all jobs if a failure ended a job with `exitall_on_error`.
     fn end_all_if(&mut self, ends: bool, index: usize, now_ns: u64) {
         if ends && self.jobs[index].result.job.exitall_on_error {
             self.stop_all(now_ns);
         }
     }
 
-    /// Puts the next I/O of a job on the fast path, if it has one, where one just ended if that is
-    /// its disk.
+    /// Issues the next I/O of a job on the fast path, if it has one, in the slot where one just
+    /// ended if that is its disk.
     #[inline]
     fn put_next(&mut self, index: usize, route: Route, now_ns: u64) {
         let Some(next) = self.jobs[index].next_fast(now_ns) else {
-            // It ends with this I/O or one of those in flight, which is to be noted.
+            // The job ends with this I/O or one of those in flight, and that must be noted.
             self.any_paced = true;
             self.disks[route.disk].queues[route.queue].release(route.slot);
             return;
@@ -235,7 +236,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         self.put(index, next, route, now_ns);
     }
 
-    /// Puts an I/O on its queue; the backend sees it at the end of the pass.
+    /// Issues an I/O on its queue; the backend sees it at the end of the pass.
     #[inline(always)]
     pub(super) fn put(&mut self, index: usize, next: Next, route: Route, now_ns: u64) {
         let Next { place, disk_offset, operation, bytes } = next;
@@ -265,7 +266,8 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         queue.submit(slot, operation, disk_offset / u64::from(SECTOR_SIZE), bytes);
     }
 
-    /// Shows the backends what was put, each once. Where nothing was put there is nothing to show.
+    /// Publishes the issued requests to the backends, once each. Only a pass that issued or
+    /// completed any needs it.
     pub(super) fn show_all(&mut self) -> Result<(), RunError> {
         self.jobs.iter_mut().for_each(ActiveJob::end_pass);
         for Disk { name, queues, .. } in &mut self.disks {

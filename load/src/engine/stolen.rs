@@ -1,38 +1,39 @@
-//! How long the vCPU was kept from running while a job was measured.
+//! Time for which the vCPU was kept from running while a job was measured.
 //!
-//! The hypervisor is asked when the jobs of a run begin, and twice for each, when what is measured
-//! begins and when it has ended; never in between.
+//! The hypervisor is asked when the jobs of a run begin, and twice for each job, when its
+//! measurement begins and when it has ended; never in between.
 
 use drivers::Vcpu;
 
 use results::Stolen;
 
-/// What is known of a job.
+/// Stolen time of a job, as far as it is known.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Theft {
-    /// Nothing is measured yet. So much was stolen when the run began, if the hypervisor tells.
+    /// Nothing is measured yet; the field is the time stolen when the run began, if the hypervisor
+    /// reports it.
     Before(Option<u64>),
-    /// It is measured since then; until then so much was stolen.
+    /// The job is measured since the first time; the second is the time stolen until then.
     Since(u64, Option<u64>),
-    /// It has ended.
+    /// The job has ended.
     Known(Option<Stolen>),
 }
 
 impl Default for Theft {
-    /// Of a run that has not begun.
+    /// Returns the state of a run that has not begun.
     fn default() -> Self {
         Self::Before(None)
     }
 }
 
 impl Theft {
-    /// A run begins.
+    /// Returns the state at the beginning of a run.
     pub(super) fn new(vcpu: &impl Vcpu) -> Self {
         Self::Before(vcpu.stolen_ns())
     }
 
-    /// The job is measured from `begin_ns` on, as is seen at `now_ns`; only the first time counts.
-    /// What was stolen in between belongs to it: a pause may be why it is seen late.
+    /// Notes that the job is measured from `begin_ns` on, as seen at `now_ns`; only the first call
+    /// counts. Time stolen in between belongs to the job: a pause may be why it is seen late.
     pub(super) fn begin(&mut self, vcpu: &impl Vcpu, begin_ns: u64, now_ns: u64) {
         let Self::Before(first_ns) = *self else { return };
         let late_ns = now_ns.saturating_sub(begin_ns);
@@ -42,17 +43,18 @@ impl Theft {
         *self = Self::Since(begin_ns, before_ns);
     }
 
-    /// The job has ended, now or before; only the first time counts.
+    /// Notes that the job has ended, now or before; only the first call counts.
     pub(super) fn end(&mut self, vcpu: &impl Vcpu) {
         let Self::Since(begin_ns, before_ns) = *self else { return };
-        // The clock first at the beginning and last at the end: what is stolen is within.
+        // The clock is read first at the beginning and last at the end, so the stolen time lies
+        // within.
         let stolen_ns = vcpu.stolen_ns().zip(before_ns);
         let of_ns = vcpu.now_ns().saturating_sub(begin_ns);
         let stolen = stolen_ns.map(|(now_ns, before_ns)| now_ns.saturating_sub(before_ns));
         *self = Self::Known(stolen.map(|ns| Stolen { ns, of_ns }));
     }
 
-    /// What was stolen from a job that was measured and has ended.
+    /// Returns the time stolen from a job that was measured and has ended.
     pub(super) fn stolen(self) -> Option<Stolen> {
         if let Self::Known(stolen) = self { stolen } else { None }
     }

@@ -1,4 +1,4 @@
-//! A job's part on one disk: its pattern, how much of it is left, and the I/O that comes next.
+//! Part of a job on one disk: its pattern, the I/Os left, and the next one.
 
 use alloc::vec::Vec;
 
@@ -10,22 +10,22 @@ use crate::pattern::{Io, Pattern};
 use fio_job::Direction;
 use fio_job::{Job, Region};
 
-/// A job's part on one disk, or in a file there.
+/// Part of a job on one disk, or in a file there.
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) disk: usize,
     pub(super) region: Region,
     file: Option<Lookup>,
-    /// As it was at the start, to read back what was written.
+    /// Pattern as it was at the start, to read back what was written.
     from_start: Pattern,
     pattern: Pattern,
-    /// The direction of the next I/O, where it is known.
+    /// Direction of the next I/O, if it is known.
     direction: Option<Direction>,
-    /// I/Os yet to be put.
+    /// I/Os yet to be issued.
     pub(super) left: u64,
-    /// Bytes yet to be put, where I/Os are of several sizes; otherwise they never end.
+    /// Bytes yet to be issued, if I/Os have several sizes; otherwise they never end.
     bytes_left: u64,
-    /// I/Os taken from the pattern, put or passed over.
+    /// I/Os taken from the pattern, issued or skipped.
     drawn: u64,
 }
 
@@ -56,14 +56,14 @@ impl Target {
         }
     }
 
-    /// Whether nothing is left.
+    /// Returns whether nothing is left.
     pub(super) fn is_done(&self) -> bool {
         self.left == 0
     }
 
-    /// What is left, in bytes; `None` if it never ends.
+    /// Returns the bytes left; `None` if it never ends.
     pub(super) fn bytes_to_go(&self, bs_bytes: u32) -> Option<u64> {
-        // What never ends is counted down, too.
+        // An endless count is counted down, too.
         let ends = |count: u64| (count <= u64::MAX / 2).then_some(count);
         let ios = ends(self.left).map(|ios| ios.saturating_mul(bs_bytes.into()));
         match (ios, ends(self.bytes_left)) {
@@ -73,30 +73,30 @@ impl Target {
         }
     }
 
-    /// The next I/O of a job with nothing but its pattern to mind.
+    /// Returns the next I/O of a job that has only its pattern to follow.
     #[inline]
     pub(super) fn next_fast(&mut self) -> Option<Io> {
         self.left = self.left.checked_sub(1)?;
         Some(self.pattern.next_io())
     }
 
-    /// Where on the disk the job's byte at `offset` is.
+    /// Returns where on the disk the job's byte at `offset` is.
     #[inline]
     pub(super) fn disk_offset(&mut self, offset: u64) -> u64 {
         self.file.as_mut().map_or(offset, |file| file.disk_offset(offset))
     }
 
-    /// The direction of the next I/O.
+    /// Returns the direction of the next I/O.
     pub(super) fn next_direction(&mut self) -> Direction {
         *self.direction.get_or_insert_with(|| self.pattern.next_direction())
     }
 
-    /// The next I/O goes in this direction.
+    /// Sets the direction of the next I/O.
     pub(super) fn turn_to(&mut self, direction: Direction) {
         self.direction = Some(direction);
     }
 
-    /// The next I/O, unless nothing is left.
+    /// Returns the next I/O, unless nothing is left.
     pub(super) fn next_io(&mut self) -> Option<Io> {
         self.left = self.left.checked_sub(1)?;
         let direction = self.next_direction();
@@ -110,12 +110,12 @@ impl Target {
         Some(io)
     }
 
-    /// The last I/O was passed over, and so is not done.
+    /// Notes that the last I/O was skipped, and so is not done.
     pub(super) fn pass_over(&mut self) {
         self.left += 1;
     }
 
-    /// Begins anew, for as many I/Os as were taken.
+    /// Begins again, for as many I/Os as were taken.
     pub(super) fn go_back(&mut self) {
         self.pattern = self.from_start.clone();
         self.direction = None;
@@ -123,11 +123,11 @@ impl Target {
     }
 }
 
-/// An I/O to put.
+/// Next I/O to issue.
 #[derive(Clone, Copy)]
 pub(super) struct Next {
     pub(super) place: Place,
-    /// Where on the disk it goes, in bytes.
+    /// Offset on the disk, in bytes.
     pub(super) disk_offset: u64,
     pub(super) operation: Operation,
     pub(super) bytes: u32,
@@ -146,7 +146,7 @@ impl Next {
     }
 }
 
-/// What an operation is counted as; a flush is none of these.
+/// Returns the direction that an operation counts as; `None` for a flush.
 #[inline]
 pub(super) fn direction_of(operation: Operation) -> Option<Direction> {
     match operation {
@@ -160,7 +160,7 @@ pub(super) fn direction_of(operation: Operation) -> Option<Direction> {
 /// Cuts what targets have left to `ios` in all, as if they were taken in turn.
 pub(super) fn share_out(ios: u64, targets: &mut [Target]) {
     let mut open: Vec<&mut Target> = targets.iter_mut().collect();
-    // What those that end early leave goes to the others.
+    // Targets that end early leave their share to the others.
     open.sort_by_key(|target| target.left);
     let (mut ios_left, targets_count) = (ios, open.len());
     for (index, target) in open.iter_mut().enumerate() {

@@ -1,6 +1,6 @@
 //! Sequential places.
 
-/// A place that moves by one block and starts again at the end.
+/// Place that moves by one block and starts again at the end.
 #[derive(Clone, Debug)]
 pub(super) struct Cursor {
     pub(super) next: u64,

@@ -1,7 +1,7 @@
 //! Patterns that take more than a few instructions: several sizes, or blocks not equally likely.
 //!
-//! An I/O starts at a multiple of its direction's smallest size, as in fio, and is of a size that
-//! is drawn; where that does not fit in front of the region's end, of the smallest.
+//! An I/O starts at a multiple of its direction's smallest size, as in fio, and its size is drawn;
+//! a size that would cross the region's end is replaced by the smallest.
 
 use super::cursor::Cursor;
 use super::rng::{Below, Xoshiro};
@@ -11,20 +11,20 @@ use alloc::vec::Vec;
 use fio_job::Direction;
 use fio_job::{BlockMix, Job, Region, Share};
 
-/// A pattern's places, and how long what is there is.
+/// Places of a pattern, and the length of the I/O at each.
 #[derive(Clone, Debug)]
 pub(super) struct Mixed {
     read: Side,
     write: Side,
 }
 
-/// One direction.
+/// Sizes and places of one direction.
 #[derive(Clone, Debug)]
 struct Side {
     places: Places,
     sizes: Vec<Share>,
     min_bytes: u32,
-    /// The region's length.
+    /// Length of the region.
     end: u64,
 }
 
@@ -36,7 +36,7 @@ enum Places {
 }
 
 impl Mixed {
-    /// The places of `job`, if it needs this.
+    /// Returns the places of `job`, if it needs this.
     pub(super) fn new(job: &Job, region: Region, rng: &mut Xoshiro) -> Option<Self> {
         let sides = [Direction::Read, Direction::Write].map(|direction| {
             let mix = job.bs_mix.as_ref();
@@ -60,7 +60,7 @@ impl Mixed {
         Some(Self { read: read?, write: write? })
     }
 
-    /// Where the next I/O of this direction is in the region, and how long.
+    /// Returns where the next I/O of this direction is in the region, and its length, in bytes.
     #[cold]
     pub(super) fn next(&mut self, direction: Direction, rng: &mut Xoshiro) -> (u64, u32) {
         match direction {
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_and_writes_have_a_size_each() {
+    fn reads_and_writes_each_have_a_size() {
         for io in ios("rw=rw bs=4k,16k filename=xvda", 1 << 20, 1000) {
             let bytes = if io.direction == Direction::Read { 4096 } else { 16384 };
             assert_eq!((io.bytes, io.offset % u64::from(bytes)), (bytes, 0));

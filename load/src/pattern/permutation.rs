@@ -1,15 +1,16 @@
-//! fio's random map without a map: all numbers below a count in random order, each once a pass.
+//! Equivalent of fio's random map without a map: all numbers below a count in random order, each
+//! once a pass.
 //!
-//! A bijection of the numbers of n bits, where 2^n is the least power of two that holds the count:
+//! Permutation of the numbers of n bits, where 2^n is the least power of two that holds the count:
 //! multiplying by an odd number and xoring with a right shift of oneself can both be undone, so any
-//! chain of them permutes. Whatever it maps beyond the count is passed over, which at worst is one
-//! number in two. Each pass draws new keys, so its order is another. No memory, whatever the count.
+//! chain of them permutes. A result beyond the count is skipped, which at worst is one number in
+//! two. Each pass draws new keys, so its order differs. It takes no memory, whatever the count.
 
 use super::rng::Xoshiro;
 
-/// Rounds of mixing.
+/// Number of mixing rounds.
 const ROUNDS: usize = 4;
-/// Odd, with well-mixed low bits: splitmix64's two, twice.
+/// Odd numbers with well-mixed low bits: splitmix64's two, twice.
 const MULTIPLIERS: [u64; ROUNDS] = {
     let (one, two) = (0xbf58_476d_1ce4_e5b9, 0x94d0_49bb_1331_11eb);
     [one, two, one, two]
@@ -19,24 +20,24 @@ const MULTIPLIERS: [u64; ROUNDS] = {
 #[derive(Clone, Debug)]
 pub(super) struct Permutation {
     count: u64,
-    /// All bits that a number below the count may have.
+    /// Mask of all bits that a number below the count may have.
     mask: u64,
-    /// Half of them, rounded up: the upper half meets the lower.
+    /// Half the number of those bits, rounded up: the upper half meets the lower.
     shift: u32,
     keys: [u64; ROUNDS],
-    /// What is mapped next; over the mask when the pass is done.
+    /// Number to be mapped next; over the mask when the pass is done.
     next: u64,
 }
 
 impl Permutation {
-    /// Of the numbers below `count`, which is neither 0 nor over 2^63.
+    /// Returns the numbers below `count`, which is neither 0 nor over 2^63.
     pub(super) fn new(count: u64, rng: &mut Xoshiro) -> Self {
         let bits = u64::BITS - (count - 1).leading_zeros();
         let keys = [(); ROUNDS].map(|()| rng.next_u64());
         Self { count, mask: (1 << bits) - 1, shift: bits.div_ceil(2).max(1), keys, next: 0 }
     }
 
-    /// The next number. After the last of a pass another pass begins.
+    /// Returns the next number. After the last of a pass another pass begins.
     #[inline]
     pub(super) fn draw(&mut self, rng: &mut Xoshiro) -> u64 {
         // Ends: a pass has at least one number below the count.
@@ -52,7 +53,8 @@ impl Permutation {
         }
     }
 
-    /// Where this pass puts `number`, which is below the count: another one for each.
+    /// Returns the place of `number`, which is below the count, in this pass: a different one for
+    /// each.
     pub(super) fn place(&self, number: u64) -> u64 {
         // Ends: a bijection comes back to where it began.
         let mut place = self.map(number);
@@ -83,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_are_no_neighbours_afterwards() {
+    fn neighbours_are_scattered() {
         // Of 2^14 steps between two numbers drawn in a row, as many fall into each 16th of the
         // range as chance has it: chi squared with 15 degrees of freedom is over 37.7 once in a
         // thousand seeds; these are eight.
@@ -109,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_greatest_count() {
+    fn the_greatest_count_works() {
         let mut rng = Xoshiro::new(1);
         let mut permutation = Permutation::new(1 << 63, &mut rng);
         assert_ne!(permutation.draw(&mut rng), permutation.draw(&mut rng));

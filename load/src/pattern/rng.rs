@@ -1,6 +1,7 @@
 //! Random numbers: fast, seeded, the same everywhere.
 
-/// xoshiro256** (Blackman and Vigna, <https://prng.di.unimi.it>), seeded through splitmix64.
+/// Generator xoshiro256** (Blackman and Vigna, <https://prng.di.unimi.it>), seeded through
+/// splitmix64.
 #[derive(Clone, Debug)]
 pub(super) struct Xoshiro {
     state: [u64; 4],
@@ -26,13 +27,13 @@ impl Xoshiro {
         b.wrapping_mul(5).rotate_left(7).wrapping_mul(9)
     }
 
-    /// From 0 to less than 1, in steps of 2^-53.
+    /// Returns a number from 0 to less than 1, in steps of 2^-53.
     pub(super) fn next_unit(&mut self) -> f64 {
         (self.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 
-/// Draws below `count` without bias and without dividing (Lemire, arXiv:1805.10941): the high half
+/// Draw below `count` without bias and without dividing (Lemire, arXiv:1805.10941): the high half
 /// of a product, after refusing the few low halves that would favour some numbers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Below {
@@ -41,14 +42,14 @@ pub(super) struct Below {
 }
 
 impl Below {
-    /// `count` is not 0.
+    /// Returns the draw below `count`, which is not 0.
     pub(super) fn new(count: u64) -> Self {
         Self { count, refuse_below: count.wrapping_neg() % count }
     }
 
     #[inline]
     pub(super) fn draw(&self, rng: &mut Xoshiro) -> u64 {
-        // Ends: each turn succeeds with probability over one half.
+        // This ends: each turn succeeds with probability over one half.
         loop {
             let product = u128::from(rng.next_u64()) * u128::from(self.count);
             if product as u64 >= self.refuse_below {
@@ -63,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn generators_give_their_authors_figures() {
+    fn generators_match_their_authors_figures() {
         let mut rng = Xoshiro { state: [1, 2, 3, 4] };
         let expected = [11_520, 0, 1_509_978_240, 1_215_971_899_390_074_240];
         assert_eq!([(); 4].map(|()| rng.next_u64()), expected);

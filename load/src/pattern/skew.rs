@@ -1,24 +1,24 @@
-//! Blocks that are not equally likely: fio's `random_distribution=`.
+//! Blocks with unequal probabilities: fio's `random_distribution=`.
 //!
-//! zipf, pareto and normal draw a rank and let a permutation say which block has it, so that the
-//! popular blocks lie anywhere; fio hashes the rank instead, by which several share a block.
-//! Blocks are drawn independently, as with `norandommap`. This takes floating point and some
-//! hundred instructions for each I/O.
+//! zipf, pareto and normal draw a rank, and a permutation chooses the block of that rank, so that
+//! the popular blocks lie anywhere; fio hashes the rank instead, so that several ranks share a
+//! block. Blocks are drawn independently, as with `norandommap`. This takes floating point and
+//! several hundred instructions for each I/O.
 
 use super::permutation::Permutation;
 use super::rng::{Below, Xoshiro};
 use alloc::vec::Vec;
 use fio_job::{Distribution, Zone};
 
-/// Terms of zeta that are added up; an integral stands for the rest.
+/// Number of zeta terms that are added up; an integral stands for the rest.
 const TERMS: u64 = 10_000;
 
-/// Draws blocks below a count.
+/// Draw of blocks below a count.
 #[derive(Clone, Debug)]
 pub(super) enum Skew {
-    /// By rank.
+    /// Blocks drawn by rank.
     Ranked { count: u64, law: Law, places: Permutation },
-    /// Zones one after the other.
+    /// Zones, one after the other.
     Zoned(Vec<ZoneBlocks>),
 }
 
@@ -41,14 +41,15 @@ pub(super) enum Law {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ZoneBlocks {
-    /// Drawn when a number below 100 is below this, and in no zone before.
+    /// Exclusive upper bound of the numbers below 100 that draw this zone, unless an earlier zone
+    /// has them.
     percent_below: u64,
     first: u64,
     blocks: Below,
 }
 
 impl Skew {
-    /// Over `count` blocks, which is not 0; `None` if all are equally likely.
+    /// Returns the draw over `count` blocks, which is not 0; `None` if all are equally likely.
     pub(super) fn new(distribution: &Distribution, count: u64, rng: &mut Xoshiro) -> Option<Self> {
         let law = match distribution {
             Distribution::Random => return None,
@@ -66,11 +67,11 @@ impl Skew {
         Some(Self::Ranked { count, law, places: Permutation::new(count, rng) })
     }
 
-    /// The next block.
+    /// Returns the next block.
     pub(super) fn draw(&self, rng: &mut Xoshiro) -> u64 {
         match self {
             Self::Ranked { count, law, places } => {
-                // A float beyond the last rank is the last.
+                // A float beyond the last rank becomes the last.
                 let rank = law.draw(*count, rng) as u64;
                 places.place(rank.min(count - 1))
             }
@@ -84,7 +85,7 @@ impl Skew {
 }
 
 impl Law {
-    /// A rank from 0 on.
+    /// Returns a rank, counted from 0.
     fn draw(self, count: u64, rng: &mut Xoshiro) -> f64 {
         let count = count as f64;
         match self {
@@ -99,7 +100,7 @@ impl Law {
                 }
             }
             Self::Pareto { power } => count * libm::pow(rng.next_unit(), power),
-            // fio's: the mean of twelve, and as much as the deviation on top.
+            // fio's way: the mean of twelve draws, and as much as the deviation on top.
             Self::Normal { deviation } => {
                 let sum: f64 = (0..12).map(|_| rng.next_unit()).sum();
                 (sum / 12.0 * count + (rng.next_unit() - 0.5) * deviation).max(0.0)
@@ -119,7 +120,7 @@ fn zeta_sum(theta: f64, count: u64) -> f64 {
     (1..=count).map(|rank| libm::pow(rank as f64, -theta)).sum()
 }
 
-/// The sum of rank^-theta over all ranks from 1 on (Euler and Maclaurin behind [`TERMS`]).
+/// Returns the sum of rank^-theta over all ranks from 1 on (Euler and Maclaurin behind [`TERMS`]).
 fn zeta(theta: f64, count: u64) -> f64 {
     let sum = zeta_sum(theta, count.min(TERMS));
     if count <= TERMS {
@@ -130,7 +131,8 @@ fn zeta(theta: f64, count: u64) -> f64 {
     sum + integral + (libm::pow(last, -theta) - libm::pow(first, -theta)) / 2.0
 }
 
-/// Zones in blocks; one without a block is never drawn, and what is left over is the last's.
+/// Returns zones in blocks; a zone without a block is never drawn, and the last zone takes the
+/// rest.
 fn zone_blocks(zones: &[Zone], count: u64) -> Vec<ZoneBlocks> {
     let (mut percent, mut size_percent, mut first) = (0, 0, 0);
     let mut found: Vec<ZoneBlocks> = Vec::new();
@@ -163,7 +165,7 @@ mod tests {
         Decimal::parse(text).expect(text)
     }
 
-    /// How often each block comes, as a share of all draws.
+    /// Returns how often each block comes, as a share of all draws.
     fn shares(distribution: &Distribution) -> Vec<f64> {
         let mut rng = Xoshiro::new(7);
         let skew = Skew::new(distribution, BLOCKS, &mut rng).expect("skewed");
@@ -195,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn zeta_of_many_is_close_without_adding_all() {
+    fn zeta_is_close_without_adding_all_terms() {
         for theta in [0.5, 0.99, 1.2, 3.0] {
             let (quick, slow) = (zeta(theta, 1_000_000), zeta_sum(theta, 1_000_000));
             assert!((quick / slow - 1.0).abs() < 1e-6, "{theta}: {quick} {slow}");
@@ -210,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn normal_has_the_width_of_twelve() {
+    fn normal_has_the_width_of_a_sum_of_twelve() {
         let shares = falling(shares(&Distribution::Normal(decimal("10"))));
         // 1000 / 12 blocks, and a tenth of 1000 spread evenly on top: 88 in all.
         let middle: f64 = shares[..176].iter().sum();

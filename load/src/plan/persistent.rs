@@ -1,5 +1,5 @@
-//! Whether a backend can be expected to keep the pages of jobs mapped: said before they run. What
-//! it did keep is counted after them ([`JobResult::pages_kept`](results::JobResult::pages_kept)).
+//! Forecast, given before jobs run, of whether a backend keeps their pages mapped. The pages that
+//! it did keep are counted after them ([`JobResult::pages_kept`](results::JobResult::pages_kept)).
 
 use alloc::format;
 use alloc::string::String;
@@ -10,11 +10,11 @@ use xen_abi::blkif::MAX_SEGMENTS;
 use fio_job::Job;
 
 /// Pages of a queue that Linux's backend keeps mapped unless its `max_persistent_grants` says
-/// otherwise. It tells no frontend.
+/// otherwise. It does not report that limit to frontends.
 const LINUX_KEEPS: u64 = 1056;
 
 /// Returns a warning to the user of a disk whose backend offers to keep pages mapped, if jobs that
-/// run together and let their pages stay granted use more on it than Linux's keeps.
+/// run together and leave their pages granted use more on it than Linux's backend keeps.
 pub(super) fn warning(jobs: &[Job], disk: &str) -> Option<String> {
     let here = || jobs.iter().filter(|job| job.disks.iter().any(|name| name == disk));
     let queues = here().map(|job| u64::from(job.queues)).max()?;
@@ -30,13 +30,13 @@ pub(super) fn warning(jobs: &[Job], disk: &str) -> Option<String> {
     ))
 }
 
-/// Pages that are granted to a backend while all that a job may have in flight is.
+/// Counts the pages that are granted to a backend while a job has its whole iodepth in flight.
 fn pages_in_flight(job: &Job) -> u64 {
     if !job.rw.reads() && !job.rw.writes() {
         return 0;
     }
     let data = u64::from(job.bs_bytes).div_ceil(PAGE_SIZE as u64);
-    // More segments than fit into a request stand in a page of their own.
+    // Segments that do not fit into a request are in a page of their own.
     let segments = u64::from(data > MAX_SEGMENTS as u64);
     u64::from(job.iodepth) * (data + segments)
 }
@@ -47,7 +47,7 @@ mod tests {
     use fio_job::parse;
 
     #[test]
-    fn only_jobs_that_use_too_many_pages_are_warned_of() {
+    fn only_jobs_that_use_too_many_pages_get_a_warning() {
         for (line, pages) in [
             ("bs=4k iodepth=512", None),
             ("bs=128k iodepth=32", None),
@@ -67,15 +67,15 @@ mod tests {
             let jobs = parse(&format!("{line} filename=xvda:xvdb")).expect(line);
             let warning = warning(&jobs, "xvda");
             assert_eq!(warning.is_some(), pages.is_some(), "{line}: {warning:?}");
-            let told = warning.unwrap_or_default();
-            assert!(told.contains(pages.unwrap_or_default()), "{line}: {told}");
+            let text = warning.unwrap_or_default();
+            assert!(text.contains(pages.unwrap_or_default()), "{line}: {text}");
         }
         let jobs = parse("bs=1m iodepth=9 filename=xvda").expect("a line");
         assert_eq!(warning(&jobs, "xvdb"), None);
     }
 
     #[test]
-    fn the_jobs_of_no_options_are_within_what_is_kept() {
+    fn the_default_jobs_use_no_more_pages_than_are_kept() {
         let jobs = Job::defaults_for("xvda");
         assert_eq!(jobs.iter().find_map(|job| warning(core::slice::from_ref(job), "xvda")), None);
     }

@@ -1,20 +1,20 @@
-//! Why jobs are not run with the disks and the memory that there are.
+//! Reasons why jobs are not run with the available disks and memory.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// Why a run is refused, or a stage of it.
+/// Reason why a run, or a stage of it, is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// Two VBDs have numbers that stand for one name.
     TwoDisks {
-        /// The name.
+        /// Name of both.
         name: String,
     },
     /// No job names a disk, and there is none to choose.
     NothingToDo {
-        /// Names of the disks that there are, all of them read-only.
+        /// Names of the disks found, all of them read-only.
         found: Vec<String>,
     },
     /// The results would not fit into memory.
@@ -23,16 +23,16 @@ pub enum Refusal {
         jobs: usize,
         /// Heap that their results need, in KiB.
         need_kib: usize,
-        /// Heap that there is, in KiB.
+        /// Size of the heap, in KiB.
         heap_kib: usize,
         /// Whether jobs write logs, whose size `log_avg_msec=` decides.
         logs: bool,
     },
     /// A job names a disk that is not there.
     NoDisk {
-        /// The name.
+        /// Name of the disk.
         name: String,
-        /// Names of the disks that there are.
+        /// Names of the disks found.
         found: Vec<String>,
     },
     /// Jobs that run together ask for different things.
@@ -80,12 +80,12 @@ impl From<Conflict> for Refusal {
     }
 }
 
-/// Jobs that run together but ask for different things of what they share.
+/// Conflict between jobs that run together but ask for different settings of a shared resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conflict {
-    /// What they share: a disk, such as `xvda`, or the vCPU.
+    /// Shared resource: a disk, such as `xvda`, or the vCPU.
     pub on: String,
-    /// What differs, as the end of a sentence about the jobs.
+    /// Setting that differs, as the end of a sentence about the jobs.
     pub what: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! From jobs that run together to what their disks must be set up for.
+//! Conversion of jobs that run together to the setup of their disks.
 
 use alloc::borrow::ToOwned;
 
@@ -9,15 +9,15 @@ use xen_abi::PAGE_SIZE;
 
 use super::refusal::Conflict;
 
-// Limits of jobs are those of the frontend.
+// The limits of jobs are those of the frontend.
 const _: () = assert!(fio_job::IODEPTH_MAX == ring::ENTRIES_MAX);
 const _: () = assert!(fio_job::QUEUES_MAX == blkfront::QUEUES_MAX);
 const _: () = assert!(fio_job::BS_BYTES_MAX as usize == blkfront::PAGES_PER_SLOT_MAX * PAGE_SIZE);
 
-/// Returns what the disk must be set up for; `None` if no job uses it.
+/// Returns the setup of the disk; `None` if no job uses it.
 ///
 /// # Errors
-/// Jobs that differ in what a disk can only be set up for once.
+/// Returns a [`Conflict`] if jobs differ in a setting that a disk has only once.
 pub fn setup_for(disk: &str, jobs: &[Job]) -> Result<Option<Setup>, Conflict> {
     let conflict = |what| Conflict { on: disk.to_owned(), what };
     let (mut setup, mut iodepth): (Option<Setup>, u32) = (None, 0);
@@ -42,7 +42,7 @@ pub fn setup_for(disk: &str, jobs: &[Job]) -> Result<Option<Setup>, Conflict> {
     Ok(setup)
 }
 
-/// Returns the frontend's word for a job's.
+/// Returns the frontend's grant mode for a job's.
 fn frontends(mode: GrantMode) -> blkfront::GrantMode {
     match mode {
         GrantMode::Persistent => blkfront::GrantMode::Persistent,

@@ -1,4 +1,5 @@
-//! One stage of a run: jobs that run together, and what their disks are connected with.
+//! Single stage of a run: jobs that run together, and the settings that their disks are connected
+//! with.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -11,31 +12,31 @@ use super::persistent;
 use super::refusal::{Conflict, Refusal};
 use super::setup::setup_for;
 
-/// Jobs that run together. Disks are connected anew for each stage, because how pages are granted
-/// is agreed on at connect.
+/// Jobs that run together. Disks are connected anew for each stage, because the way in which pages
+/// are granted is agreed on at connect.
 #[derive(Clone, Copy, Debug)]
 pub struct Stage<'p> {
-    /// The jobs, in their order.
+    /// Jobs, in their order.
     pub jobs: &'p [Job],
-    /// The VBDs of the guest, whether a job uses them or not.
+    /// VBDs of the guest, whether a job uses them or not.
     vdevs: &'p [Vdev],
 }
 
-/// A disk that jobs of a stage use.
+/// Disk that jobs of a stage use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiskPlan {
-    /// The VBD's number.
+    /// Number of the VBD.
     pub vdev: Vdev,
-    /// Its name, as in `filename=`.
+    /// Name, as in `filename=`.
     pub name: String,
-    /// What it is connected with.
+    /// Settings that it is connected with.
     pub setup: Setup,
     /// Warning to show if its backend is Linux's and offers to keep pages mapped.
     pub persistent_warning: Option<String>,
 }
 
 impl<'p> Stage<'p> {
-    /// Returns the jobs as a stage, without a look at whether they can run together.
+    /// Returns the jobs as a stage, without checking whether they can run together.
     pub(super) fn of(jobs: &'p [Job], vdevs: &'p [Vdev]) -> Self {
         Self { jobs, vdevs }
     }
@@ -43,7 +44,7 @@ impl<'p> Stage<'p> {
     /// Returns the stage if the one loop that runs its jobs can do so.
     ///
     /// # Errors
-    /// Jobs that would have it poll for different times.
+    /// Returns a [`Conflict`] if the jobs ask for different polling times.
     pub(super) fn checked(self) -> Result<Self, Refusal> {
         let mut polls = self.jobs.windows(2).map(|pair| pair[0].poll == pair[1].poll);
         if polls.all(|same| same) {
@@ -53,7 +54,7 @@ impl<'p> Stage<'p> {
         Err(Conflict { on: "one vCPU".to_owned(), what }.into())
     }
 
-    /// Returns what users are to know before the stage begins, a line each.
+    /// Returns notices for the user before the stage begins, a line each.
     pub fn notices(&self) -> impl Iterator<Item = String> {
         self.jobs.iter().filter_map(|job| {
             let engine = job.ioengine?;
@@ -65,10 +66,10 @@ impl<'p> Stage<'p> {
     }
 
     /// Returns the disks that the jobs use, in the order in which they are connected. Each is
-    /// planned when it is its turn: an earlier one that cannot be connected is reported first.
+    /// planned at its turn: an earlier one that cannot be connected is reported first.
     ///
     /// # Errors
-    /// Jobs that differ in what this disk can only be set up for once.
+    /// Returns a [`Conflict`] if jobs differ in a setting that this disk has only once.
     pub fn disks(&self) -> impl Iterator<Item = Result<DiskPlan, Refusal>> {
         self.vdevs.iter().filter_map(|&vdev| self.disk(vdev).map_err(Refusal::Conflict).transpose())
     }
@@ -91,7 +92,7 @@ mod tests {
     const XVDB: Vdev = Vdev(51728);
 
     #[test]
-    fn one_loop_polls_in_one_way() {
+    fn jobs_of_one_loop_must_agree_on_polling() {
         let vdevs = [XVDA];
         for (line, agree) in [
             ("filename=xvda numjobs=3", true),
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ioengine_is_noticed_by_job() {
+    fn each_job_with_an_ioengine_gets_a_notice() {
         let line = "filename=xvda --name=a --ioengine=libaio --name=b --name=c --ioengine=psync";
         let jobs = parse(line).expect(line);
         let notices: Vec<String> = Stage::of(&jobs, &[XVDA]).notices().collect();
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn disks_are_those_of_the_jobs_in_the_guests_order() {
+    fn disks_of_the_jobs_come_in_the_guests_order() {
         let line = "filename=xvdb --name=a --iodepth=3 --name=b --filename=xvda --bs=128k \
                     --iodepth=64";
         let jobs = parse(line).expect(line);
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_conflict_is_that_of_its_disk() {
+    fn a_conflict_names_its_disk() {
         let line = "--name=a --filename=xvda:xvdb --name=b --filename=xvdb --grants=per-request";
         let jobs = parse(line).expect(line);
         let vdevs = [XVDA, XVDB];

@@ -1,5 +1,5 @@
-//! The header of `verify=crc32c`: fio 3's `verify_header` (fio's verify.h) and behind it the
-//! checksum of the data, so that fio checks what ringmark wrote and the other way round.
+//! Header of `verify=crc32c`: fio 3's `verify_header` (fio's verify.h), followed by the checksum of
+//! the data, so that fio checks what ringmark wrote and the other way round.
 //!
 //! | bytes | fio's name | here |
 //! |---|---|---|
@@ -14,45 +14,45 @@
 //! | 36..40 | `crc32` | CRC32C of the bytes before it |
 //! | 40..44 | `vhdr_crc32` | CRC32C of the bytes from 44 to the next header |
 //!
-//! All are least byte first. fio's CRC32C starts with all ones and is not inverted at the end.
+//! All fields are little-endian. fio's CRC32C starts with all ones and is not inverted at the end.
 
 use crc::{Algorithm, CRC_32_ISCSI, Crc, Digest, Table};
 
 use super::mismatch::{Field, Mismatch};
 use fio_job::number::NS_PER_SECOND;
 
-/// Bytes of a header with the checksum of its data.
+/// Length of a header with the checksum of its data, in bytes.
 pub const HEADER_BYTES: usize = 44;
 
 const MAGIC: u16 = 0xacca;
 const TYPE_CRC32C: u16 = 5;
 
 static ALGORITHM: Algorithm<u32> = Algorithm { xorout: 0, ..CRC_32_ISCSI };
-/// Sixteen tables of 1 KiB, for sixteen bytes at a time.
+/// Tables, sixteen of 1 KiB, for sixteen bytes at a time.
 static CRC32C: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&ALGORITHM);
 
-/// A checksum under way, over the data of a block.
+/// Returns a checksum under way, over the data of a block.
 pub fn digest() -> Digest<'static, u32, Table<16>> {
     CRC32C.digest()
 }
 
-/// What a header says, but for the checksums.
+/// Fields of a header, except the checksums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// From this header to the next, in bytes.
+    /// Distance from this header to the next, in bytes.
     pub interval_bytes: u32,
-    /// The header's place, from the start of the disk.
+    /// Place of the header, in bytes from the start of the disk.
     pub offset_bytes: u64,
-    /// When the run began; with the number of the write no two writes are the same.
+    /// Time at which the run began; together with the number of the write it is unique.
     pub run_ns: u64,
-    /// The number of the job in its run, from 1.
+    /// Number of the job in its run, from 1.
     pub job: u16,
-    /// The number of the write in its run.
+    /// Number of the write in its run.
     pub write: u32,
 }
 
 impl Header {
-    /// The header as it stands on the disk, with the checksum of its data.
+    /// Returns the header as it is on the disk, with the checksum of its data.
     pub fn to_bytes(self, data_checksum: u32) -> [u8; HEADER_BYTES] {
         let mut bytes = [0; HEADER_BYTES];
         let mut rest = bytes.as_mut_slice();
@@ -76,11 +76,11 @@ impl Header {
         bytes
     }
 
-    /// Checks the header that came from the place of this one; answers the checksum that it has for
-    /// its data. `run_ns` and `write` count only if the writer is known.
+    /// Checks the header that was read from the place of this one; returns the checksum that it has
+    /// for its data. `run_ns` and `write` count only if the writer is known.
     ///
     /// # Errors
-    /// The first thing that differs. The checksum of the header comes before what it protects.
+    /// Returns the first difference. The checksum of the header comes before what it protects.
     pub fn check(&self, found: &[u8; HEADER_BYTES], knows_writer: bool) -> Result<u32, Mismatch> {
         let read = |start: usize, length: usize| {
             let bytes = found.iter().skip(start).take(length).rev();
@@ -100,10 +100,10 @@ impl Header {
         Ok(read(40, 4) as u32)
     }
 
-    /// Compares one thing about the block at this header.
+    /// Compares one field of the block at this header.
     ///
     /// # Errors
-    /// If `found` is not what was `expected`.
+    /// Returns a [`Mismatch`] if `found` is not `expected`.
     pub fn same(&self, field: Field, expected: u64, found: u64) -> Result<(), Mismatch> {
         let offset_bytes = self.offset_bytes;
         let differs = Mismatch::Block { offset_bytes, field, expected, found };
@@ -115,7 +115,7 @@ impl Header {
 mod tests {
     use super::*;
 
-    /// A header that fio 3.33 wrote: bs=4k verify_interval=512, second block, second header.
+    /// Header that fio 3.33 wrote: bs=4k verify_interval=512, second block, second header.
     const FIO: [u8; HEADER_BYTES] = [
         0xca, 0xac, 0x05, 0x00, 0x00, 0x02, 0x00, 0x00, 0x2e, 0x56, 0xdb, 0xf6, 0x8c, 0x0a, 0xbb,
         0x88, 0x00, 0x12, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xcb, 0x13,
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn another_blocks_header_is_named_for_what_it_is() {
+    fn another_blocks_header_is_reported_as_such() {
         let header = Header { run_ns: 5_000_000_007, write: 70_000, ..HERE };
         let found = header.to_bytes(1);
         assert_eq!(header.check(&found, true), Ok(1));

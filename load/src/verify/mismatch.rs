@@ -1,32 +1,32 @@
-//! What was found wrong on a disk, and how it is told.
+//! Differences found on a disk, and their text for the user.
 
 use core::fmt;
 
 use fio_job::Difference;
 
-/// Where a block differs from what it should be.
+/// Field of a block that differs from what it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     /// No header, or another program's.
     Magic,
-    /// The header of another `verify=`.
+    /// Header of another `verify=`.
     Type,
-    /// The header was changed.
+    /// Header that was changed.
     HeaderChecksum,
-    /// Written with another `bs=` or `verify_interval=`.
+    /// Block written with another `bs=` or `verify_interval=`.
     Length,
-    /// Another place's block: misdirected.
+    /// Block of another place: misdirected.
     Offset,
-    /// Another run's block: the write was lost, or the read is stale.
+    /// Block of another run: the write was lost, or the read is stale.
     Run,
-    /// An earlier write's block, or another disk's: lost, stale or misdirected.
+    /// Block of an earlier write, or of another disk: lost, stale or misdirected.
     Write,
-    /// The data was changed, or is of several writes: corrupted or torn.
+    /// Data that was changed, or is of several writes: corrupted or torn.
     DataChecksum,
 }
 
 impl Field {
-    /// Whether it is bits rather than a number.
+    /// Returns whether it is bits rather than a number.
     pub(super) fn is_bits(self) -> bool {
         matches!(self, Self::Magic | Self::HeaderChecksum | Self::DataChecksum)
     }
@@ -47,20 +47,20 @@ impl fmt::Display for Field {
     }
 }
 
-/// Something on the disk that is not what was written.
+/// Difference between the disk and what was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mismatch {
     /// A byte is not the pattern's.
     Byte(Difference),
     /// A block with a header is not the one that should be there.
     Block {
-        /// The offset of its header from the start of the disk.
+        /// Offset of its header from the start of the disk, in bytes.
         offset_bytes: u64,
-        /// What is wrong with it.
+        /// Field that is wrong.
         field: Field,
-        /// What it should be.
+        /// Expected value.
         expected: u64,
-        /// What it is.
+        /// Value found.
         found: u64,
     },
 }

@@ -1,35 +1,35 @@
-//! Which write each block of a region had last: 4 bytes for a block, or some 24 to 48 for each I/O
-//! that a job may put, whichever is less.
+//! Last write of each block of a region: 4 bytes for a block, or some 24 to 48 for each I/O that a
+//! job may issue, whichever is less.
 
 use alloc::vec::Vec;
 
 use fio_job::Region;
 
-/// Of an entry: the block is being read back, or was.
+/// Flag in an entry: the block is being read back, or was.
 const READ_BACK: u32 = 1 << 31;
 
-/// Heap that must be left beside the table, in bytes: for what is allocated while jobs run and end,
-/// such as the result of a job whose ramp is over. All results are there before any table.
+/// Heap that must be left beside the table, in bytes: for allocations while jobs run and end, such
+/// as the result of a job whose ramp is over. All results are allocated before any table.
 const HEADROOM_BYTES: usize = 256 << 10;
 
-/// The last write of each block of a region, as far as there was one.
+/// Table of the last write of each block of a region, as far as there was one.
 #[derive(Debug)]
 pub struct Written {
     region_offset: u64,
     block_bytes: u64,
-    /// In the region.
+    /// Number of blocks in the region.
     blocks: u64,
-    /// The blocks that were written, where there is no entry for each: at the place that the
-    /// block's hash says, or the next that is free behind it; number + 1, or 0. At least half of
-    /// them are free, and their number is a power of two.
+    /// Blocks that were written, if not every block has an entry: at the place given by the block's
+    /// hash, or the next free one behind it; number + 1, or 0. At least half of the places are
+    /// free, and their number is a power of two.
     written: Option<Vec<u64>>,
-    /// By block, or by place: 0, or the number of a write and perhaps [`READ_BACK`].
+    /// Entries by block, or by place: 0, or the number of a write and perhaps [`READ_BACK`].
     last: Vec<u32>,
 }
 
 impl Written {
-    /// The table for a region in which nothing was written yet, and in which there are `ios` I/Os
-    /// at most; `None` without memory for it.
+    /// Returns the table for a region in which nothing was written yet, and in which there are at
+    /// most `ios` I/Os; `None` if there is no memory for it.
     pub fn new(region: Region, block_bytes: u32, ios: u64) -> Option<Self> {
         let block_bytes = u64::from(block_bytes);
         let blocks = region.size_bytes / block_bytes;
@@ -46,12 +46,14 @@ impl Written {
         Some(Self { region_offset: region.offset_bytes, block_bytes, blocks, written, last })
     }
 
-    /// The name of a run's write number `count`: never 0, and the same again after 2^31 - 1 others.
+    /// Returns the name of a run's write number `count`: never 0, and repeated after 2^31 - 1
+    /// others.
     pub fn name(count: u64) -> u32 {
         (count % u64::from(READ_BACK - 1)) as u32 + 1
     }
 
-    /// The block at `offset` from the start of the disk is written with this [name](Self::name).
+    /// Notes that the block at `offset` from the start of the disk is written with this
+    /// [name](Self::name).
     pub fn set(&mut self, offset: u64, write: u32) {
         let Some(block) = self.block(offset) else { return };
         let Some(place) = self.place(block) else { return };
@@ -61,14 +63,15 @@ impl Written {
         self.last[place] = write;
     }
 
-    /// The last write of the block at `offset`.
+    /// Returns the last write of the block at `offset`.
     pub fn get(&self, offset: u64) -> Option<u32> {
         let place = self.place(self.block(offset)?)?;
         let last = self.last[place] & !READ_BACK;
         (last != 0).then_some(last)
     }
 
-    /// Whether the block at `offset` was written and is not read back yet; from now on it is.
+    /// Returns whether the block at `offset` was written and is not read back yet; from now on it
+    /// is.
     pub fn claim(&mut self, offset: u64) -> bool {
         let Some(place) = self.block(offset).and_then(|block| self.place(block)) else {
             return false;
@@ -81,24 +84,24 @@ impl Written {
         due
     }
 
-    /// The number of the block at `offset`, if the region has it.
+    /// Returns the number of the block at `offset`, if it is in the region.
     fn block(&self, offset: u64) -> Option<u64> {
         let block = offset.checked_sub(self.region_offset)? / self.block_bytes;
         (block < self.blocks).then_some(block)
     }
 
-    /// Where a block's entry is, or where it would be; `None` if more were written than expected.
+    /// Returns where a block's entry is, or would be; `None` if more were written than expected.
     fn place(&self, block: u64) -> Option<usize> {
         let Some(written) = &self.written else { return usize::try_from(block).ok() };
         let mask = written.len() - 1;
-        // Fibonacci hashing: the product's upper half depends on all of the block's number.
+        // Fibonacci hashing: the product's upper half depends on every bit of the block's number.
         let hash = (block.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize;
         let mut places = (0..written.len()).map(|step| hash.wrapping_add(step) & mask);
         places.find(|&place| written[place] == 0 || written[place] == block + 1)
     }
 }
 
-/// So many zeroes; `None` without memory for them.
+/// Returns `count` zeroes; `None` if there is no memory for them.
 fn zeroes<T: Clone + Default>(count: usize) -> Option<Vec<T>> {
     let mut all = Vec::new();
     all.try_reserve_exact(count).ok()?;
@@ -110,7 +113,7 @@ fn zeroes<T: Clone + Default>(count: usize) -> Option<Vec<T>> {
 mod tests {
     use super::*;
 
-    /// With an entry for each block, and with a place for each I/O.
+    /// Returns a table with an entry for each block, and one with a place for each I/O.
     fn tables() -> [Written; 2] {
         let region = Region { offset_bytes: 8192, size_bytes: 4 * 4096, io_bytes: None };
         let large = Region { size_bytes: 3 << 40, ..region };
@@ -135,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_beyond_the_region_was_never_written() {
+    fn blocks_beyond_the_region_were_never_written() {
         tables().into_iter().for_each(nothing_beyond);
     }
 
@@ -156,13 +159,13 @@ mod tests {
     }
 
     #[test]
-    fn a_table_beyond_all_memory_is_none() {
+    fn a_table_that_exceeds_memory_is_refused() {
         let region = Region { offset_bytes: 0, size_bytes: u64::MAX - 511, io_bytes: None };
         assert!(Written::new(region, 512, u64::MAX).is_none());
     }
 
     #[test]
-    fn memory_is_for_the_ios_or_for_the_blocks_whichever_is_less() {
+    fn a_table_is_sized_by_ios_or_blocks_whichever_is_fewer() {
         let region = Region { offset_bytes: 0, size_bytes: 3 << 40, io_bytes: None };
         let large = Written::new(region, 4096, 64).expect("1.5 KiB");
         assert_eq!((large.last.len(), large.written.map(|all| all.len())), (128, Some(128)));
@@ -172,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_blocks_as_there_are_ios_find_their_places() {
+    fn every_io_finds_a_place_for_its_block() {
         let region = Region { offset_bytes: 4096, size_bytes: 3 << 40, io_bytes: None };
         for stride in [1, 2, 1 << 10, 1 << 19, 805_306] {
             let mut written = Written::new(region, 4096, 1000).expect("24 KiB");

@@ -94,7 +94,7 @@ fn a_delay_and_a_ramp_are_no_part_of_the_figures() {
 
 #[test]
 fn a_job_that_ends_within_its_ramp_has_no_figures() {
-    let (within, after) = ("ended within ramp_time=1000", "no I/O was put after ramp_time=10us");
+    let (within, after) = ("ended within ramp_time=1000", "no I/O was issued after ramp_time=10us");
     for (options, expected) in [
         ("rw=read iodepth=4 ramp_time=1000", within),
         ("rw=write iodepth=4 ramp_time=1000 number_ios=9", within),
@@ -107,7 +107,7 @@ fn a_job_that_ends_within_its_ramp_has_no_figures() {
         let outcome = run(&one_disk(13), &format!("{options} bs=4k filename=xvda"), 1);
         assert_eq!(outcome.error, None);
         let why = outcome.first_failure.expect(options);
-        assert!(why.starts_with(&format!("job job1: {expected}, so that nothing")), "{why}");
+        assert!(why.starts_with(&format!("job job1: {expected}, so nothing")), "{why}");
         let job = &outcome.results[0];
         assert_eq!((job.ios(), job.errors(), job.flush.ios, job.runtime_ns), (0, 0, 0, 0));
         for side in [&job.read, &job.write] {

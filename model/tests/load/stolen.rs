@@ -124,7 +124,7 @@ fn a_pause_that_leaves_nothing_to_measure_is_named() {
             xen.pause_ns(PAUSE_NS);
         }
     });
-    let expected = "job job1: no I/O was put after ramp_time=3, so that nothing was measured; \
+    let expected = "job job1: no I/O was issued after ramp_time=3, so nothing was measured; \
                     the vCPU was kept from running meanwhile: run the job again";
     assert_eq!(outcome.first_failure.as_deref(), Some(expected));
 }
