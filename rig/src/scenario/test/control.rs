@@ -88,7 +88,7 @@ fn detached_while_held() -> Check {
         "hold --name=job --rw=randread --iodepth=8 --size=1m --filename=/dev/xvda:/dev/xvdb";
     let command = format!(
         "guest_create {name}\nguest_until '*holding the disks*' 60\n\
-         xl block-detach {name} xvda\necho detach=$?\nguest_until '*xvda: given up*' 10\n\
+         xl block-detach {name} xvda\necho detach=$?\nguest_until '*xvda: disconnected*' 10\n\
          echo left=$(xenstore-list /local/domain/0/backend/vbd/$id | tr '\\n' ' ')\n\
          xl shutdown {name}\nguest_end 60"
     );
@@ -96,7 +96,7 @@ fn detached_while_held() -> Check {
         .with(guest(name, &[0, 1], 'w', extra))
         .judged("a held disk is given up when xl block-detach asks", move |outcome| {
             good_result(outcome, name)?;
-            let line = says(outcome, name, &["xvda", "given up"])?;
+            let line = says(outcome, name, &["xvda", "disconnected, because"])?;
             ensure!(number(outcome, "detach")? == 0, "xl block-detach failed");
             let left = value(outcome, "left")?;
             ensure!(left == (XVDA + 16).to_string(), "backends left: {left}");

@@ -102,8 +102,8 @@ fn ended_early() -> Check {
         .judged("the tool: a name that is taken is refused", |outcome| {
             let status = number(outcome, "second")?;
             ensure!(status == 1, "it ended with status {status}, not 1");
-            let told = outcome.lines.iter().find(|line| line.contains("is there already"));
-            Ok(told.context("it does not say that the domain is there already")?.clone())
+            let told = outcome.lines.iter().find(|line| line.contains("already exists"));
+            Ok(told.context("it does not say that the domain already exists")?.clone())
         })
         .judged("the tool: Ctrl-C ends the job and keeps its figures", |outcome| {
             ended(outcome, 1)?;
