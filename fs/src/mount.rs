@@ -12,7 +12,7 @@ use crate::{Kind, ReadBlocks, Volume};
 impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
     /// Mounts the volume of the first partition that has one, if a valid table leaves the disk's
     /// beginning unused; else that of the whole disk, and if there is none, that of the first
-    /// partition that has one. [`Info::doubt`] reports a choice. `scratch` is at least
+    /// partition that has one. [`Info::doubt`](crate::Info::doubt) reports a choice. `scratch` is at least
     /// [`SCRATCH_BYTES`](crate::SCRATCH_BYTES).
     ///
     /// # Errors

@@ -37,7 +37,7 @@ pub unsafe fn console(
 /// [`Absent`].
 ///
 /// # Safety
-/// As [`console`].
+/// `ours` is as for [`console()`].
 pub unsafe fn xenstore(
     entry: HypercallEntry,
     ours: impl IntoIterator<Item = Range>,
