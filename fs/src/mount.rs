@@ -12,8 +12,8 @@ use crate::{Kind, ReadBlocks, Volume};
 impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
     /// Mounts the volume of the first partition that has one, if a valid table leaves the disk's
     /// beginning unused; else that of the whole disk, and if there is none, that of the first
-    /// partition that has one. [`Info::doubt`](crate::Info::doubt) reports a choice. `scratch` is at least
-    /// [`SCRATCH_BYTES`](crate::SCRATCH_BYTES).
+    /// partition that has one. [`Info::doubt`](crate::Info::doubt) reports a choice. `scratch` is
+    /// at least [`SCRATCH_BYTES`](crate::SCRATCH_BYTES).
     ///
     /// # Errors
     /// [`Error::NotFfs`] when no superblock was found; the error of the first broken one when none
