@@ -13,8 +13,8 @@ use serde::Deserialize;
 use super::list::Trial;
 use super::tree::Tree;
 
-/// Test programs that are none: `tidy` checks the house rules, not what the code does, and `ffs` runs
-/// an example that is not built here.
+/// Test programs that are none: `tidy` checks the house rules, not what the code does, and `ffs`
+/// runs an example that is not built here.
 const NOT_SUITES: [&str; 2] = ["tidy", "ffs"];
 
 /// Runs a program with 8 GiB of address space: a mutant may lack any bound.
@@ -90,7 +90,9 @@ fn suite(message: Message) -> Option<Suite> {
     let package = directory.file_name()?.to_string_lossy();
     let name = match target.kind.first()?.as_str() {
         "lib" => format!("-p {package} --lib"),
-        "test" if !NOT_SUITES.contains(&target.name.as_str()) => format!("-p {package} --test {}", target.name),
+        "test" if !NOT_SUITES.contains(&target.name.as_str()) => {
+            format!("-p {package} --test {}", target.name)
+        }
         _ => return None,
     };
     Some(Suite { name, directory, executable: executable.into() })
