@@ -19,7 +19,7 @@ pub fn heap_size() -> usize {
 /// Hands out whole pages.
 #[derive(Debug)]
 pub struct PageSource {
-    /// Frames that no [`Page`] of this source stands for now.
+    /// Frames that are free: no [`Page`] of this source stands for them.
     free: FreeFrames,
 }
 

@@ -66,7 +66,7 @@ impl<'a, A: Atomics> Writer<'a, A> {
         Ok(count)
     }
 
-    /// Returns how many bytes there is room for now.
+    /// Returns the room that there is, in bytes.
     ///
     /// # Errors
     /// As [`write`](Self::write).

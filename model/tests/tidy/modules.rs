@@ -14,8 +14,8 @@ pub(crate) type Id = usize;
 #[derive(Default)]
 pub(crate) struct Modules<'a> {
     modules: Vec<Module<'a>>,
-    /// The library's name, and its root.
-    library: Option<(String, Id)>,
+    /// Name of the library, and its root module.
+    lib_name: Option<(String, Id)>,
     /// The files that define a macro, by its name.
     pub(crate) macros: BTreeMap<String, BTreeSet<String>>,
 }
@@ -55,14 +55,14 @@ enum Target {
 type Seen = BTreeSet<(Id, String)>;
 
 impl<'a> Modules<'a> {
-    /// Reads the modules below each root. The library, if any, is called `library`.
-    pub(crate) fn new(parsed: &'a Parsed, roots: &[String], library: &str) -> Self {
+    /// Reads the modules below each root. A library among them is called `lib_name`.
+    pub(crate) fn new(parsed: &'a Parsed, roots: &[String], lib_name: &str) -> Self {
         let mut modules = Self::default();
         for root in roots {
             let items = &parsed[root].items;
             let id = modules.add(root, None, items);
             if root.ends_with("/lib.rs") {
-                modules.library = Some((library.replace('-', "_"), id));
+                modules.lib_name = Some((lib_name.replace('-', "_"), id));
             }
             let (directory, _) = root.rsplit_once('/').unwrap_or_default();
             modules.read(parsed, id, directory, items);
@@ -105,7 +105,7 @@ impl<'a> Modules<'a> {
             name => self.lookup(id, name, seen),
         };
         if targets.is_empty()
-            && let Some((_, root)) = self.library.as_ref().filter(|(name, _)| name == first)
+            && let Some((_, root)) = self.lib_name.as_ref().filter(|(name, _)| name == first)
         {
             targets.insert(Target::Module(*root));
         }
