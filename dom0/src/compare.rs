@@ -6,9 +6,9 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use results::{Report, Spread};
 use serde::{Deserialize, Serialize};
+use xl_config::Config;
 
 use crate::figures::{Doubts, Figures};
-use crate::guest::Config;
 use crate::job;
 use crate::output::Output;
 use crate::peer::{self, Initramfs, PeerReader};

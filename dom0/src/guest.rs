@@ -1,97 +1,16 @@
-//! A guest: how `xl` is to make it, and its life from there to its end.
+//! A guest's life, from its creation to its end.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Error, Result, bail, ensure};
+use anyhow::{Error, Result, bail};
+use xl_config::Config;
 
 use crate::console::Console;
 use crate::xl;
 
-/// Most disks: the letters of `xvda` to `xvdz`.
-const DISKS_MAX: usize = 26;
 /// Longest time that xenconsoled may take to give a new domain its terminal.
 const TERMINAL_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// A PVH guest as `xl create` takes it (xl.cfg(5)).
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Its name.
-    pub name: String,
-    /// Its kernel.
-    pub kernel: PathBuf,
-    /// Boot module that is loaded beside the kernel.
-    pub ramdisk: Option<PathBuf>,
-    /// Its memory in MiB.
-    pub memory_mib: u32,
-    /// Number of vCPUs.
-    pub vcpus: u32,
-    /// The processors that it may run on, in xl's words.
-    pub cpus: Option<String>,
-    /// Its disks, as in `disk=`, or without the words behind the target.
-    pub disks: Vec<String>,
-    /// Its command line.
-    pub extra: String,
-    /// More settings, `KEY=VALUE` each, values as in the file.
-    pub settings: Vec<String>,
-}
-
-impl Config {
-    /// One `KEY=VALUE` for each setting, as `xl create` takes them in place of a file. The domain
-    /// stays when it ends: its console can then be read to the last byte.
-    ///
-    /// # Errors
-    /// When a value can't be written: xl's strings have no escapes.
-    fn arguments(&self) -> Result<Vec<String>> {
-        let mut arguments = vec![
-            format!("name={}", quoted(&self.name)?),
-            "type=\"pvh\"".to_owned(),
-            format!("kernel={}", quoted_path(&self.kernel)?),
-            format!("memory={}", self.memory_mib),
-            format!("vcpus={}", self.vcpus),
-            format!("extra={}", quoted(&self.extra)?),
-        ];
-        if let Some(ramdisk) = &self.ramdisk {
-            arguments.push(format!("ramdisk={}", quoted_path(ramdisk)?));
-        }
-        if let Some(cpus) = &self.cpus {
-            arguments.push(format!("cpus={}", quoted(cpus)?));
-        }
-        ensure!(self.disks.len() <= DISKS_MAX, "more than {DISKS_MAX} disks; give fewer --disk");
-        let names = ('a'..='z').map(|letter| format!("xvd{letter}"));
-        let disks =
-            self.disks.iter().zip(names).map(|(disk, name)| quoted(&whole_disk(disk, &name)));
-        arguments.push(format!("disk=[{}]", disks.collect::<Result<Vec<_>>>()?.join(",")));
-        for end in ["poweroff", "reboot", "crash"] {
-            arguments.push(format!("on_{end}=\"preserve\""));
-        }
-        arguments.extend(self.settings.iter().cloned());
-        Ok(arguments)
-    }
-}
-
-/// `phy:/dev/vg/lv` and `/dev/vg/lv` become `phy:/dev/vg/lv,xvda,w`; what has commas is whole.
-fn whole_disk(disk: &str, name: &str) -> String {
-    match disk {
-        _ if disk.contains(',') => disk.to_owned(),
-        _ if disk.starts_with('/') => format!("phy:{disk},{name},w"),
-        _ => format!("{disk},{name},w"),
-    }
-}
-
-fn quoted_path(path: &Path) -> Result<String> {
-    quoted(path.to_str().with_context(|| format!("{} is not valid UTF-8", path.display()))?)
-}
-
-/// A string as xl reads it: within one of two kinds of quotation marks.
-fn quoted(text: &str) -> Result<String> {
-    let mark = if text.contains('"') { '\'' } else { '"' };
-    ensure!(
-        !text.contains(mark) && !text.contains(char::is_control),
-        "xl cannot read {text:?}: use one kind of quotation marks only, and no line breaks"
-    );
-    Ok(format!("{mark}{text}{mark}"))
-}
 
 fn left(name: &str) -> String {
     format!("domain {name} may be left behind; end it with `xl destroy {name}`")
@@ -207,50 +126,6 @@ impl Guest {
         match self.state() {
             Ok(xl::State::Gone) => Ok(()),
             _ => Err(error.context(left(&self.name))),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn config() -> Config {
-        Config {
-            name: "mark".into(),
-            kernel: "/boot/ringmark".into(),
-            ramdisk: None,
-            memory_mib: 64,
-            vcpus: 1,
-            cpus: None,
-            disks: vec!["phy:/dev/vg/lv".into(), "/dev/sdb".into(), "file:/a,xvdq,r".into()],
-            extra: "verify_pattern=\"ab\"".into(),
-            settings: vec!["tsc_mode=\"native\"".into()],
-        }
-    }
-
-    #[test]
-    fn settings_are_as_xl_reads_them() {
-        let arguments = config().arguments().unwrap();
-        for expected in [
-            "name=\"mark\"",
-            "kernel=\"/boot/ringmark\"",
-            "memory=64",
-            "extra='verify_pattern=\"ab\"'",
-            "disk=[\"phy:/dev/vg/lv,xvda,w\",\"phy:/dev/sdb,xvdb,w\",\"file:/a,xvdq,r\"]",
-            "on_poweroff=\"preserve\"",
-            "tsc_mode=\"native\"",
-        ] {
-            assert!(arguments.iter().any(|argument| argument == expected), "{expected}");
-        }
-        assert!(!arguments.iter().any(|argument| argument.starts_with("ramdisk")));
-    }
-
-    #[test]
-    fn what_xl_cannot_read_is_refused() {
-        for extra in ["\"'", "a\nb"] {
-            let error = Config { extra: extra.into(), ..config() }.arguments().unwrap_err();
-            assert!(error.to_string().contains("quotation marks"), "{error}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `ringmark` for dom0: makes guests with `xl`, gives them jobs, collects what they measured.
 //!
-//! `cli` reads the command line, `setting` the settings in it that are for `xl`. `run` and
+//! `cli` reads the command line. `run` and
 //! `compare` start a `session` for each guest: create it, start its job, wait for the result,
 //! destroy it. A session stands on `guest` (the domain), `console` (its output), `signals` (ours)
 //! and `xl` (the tool stack's programs). `job` is the input, `plan` bounds the result's size and
@@ -22,7 +22,6 @@ mod report;
 mod result;
 mod run;
 mod session;
-mod setting;
 mod signals;
 mod status;
 mod usage;

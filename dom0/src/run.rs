@@ -6,14 +6,13 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use clap::{Args, ValueEnum};
 use fio_output::take_logs;
+use xl_config::{Config, setting};
 
-use crate::guest::Config;
 use crate::job;
 use crate::output::Output;
 use crate::plan::Plan;
 use crate::result::{self, Format, LogOutputs, OurReader, first_error};
 use crate::session::Session;
-use crate::setting;
 use crate::signals::SignalListener;
 use crate::status::Eta;
 use crate::usage::Usage;
@@ -88,6 +87,7 @@ impl GuestOptions {
         }
         Ok(Config {
             name: self.name.clone(),
+            uuid: None,
             kernel: self.kernel.clone(),
             ramdisk: None,
             memory_mib: self.memory,

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use guest_protocol::job_node::JOB_NODE;
+use xl_config::Config;
 
 use crate::console::{Console, Received};
-use crate::guest::{Config, Guest};
+use crate::guest::Guest;
 use crate::job;
 use crate::signals::{Interrupt, SignalListener};
 use crate::status::{Eta, StatusLine, eprint_line};

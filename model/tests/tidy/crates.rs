@@ -19,7 +19,7 @@ const fn place(name: &'static str, uses: &'static [&'static str]) -> Place {
 }
 
 /// The crates from the ground up: each depends on earlier ones only.
-const ORDER: [Place; 19] = [
+const ORDER: [Place; 20] = [
     place("xen-abi", &[]),
     place("newfs", &[]),
     Place { dev: &["newfs"], ..place("fs", &[]) },
@@ -54,7 +54,8 @@ const ORDER: [Place; 19] = [
         ..place("model", &["load", "results", "fio-job", "drivers", "protocols", "xen-abi"])
     },
     Place { dev: &["model"], ..place("fio-output", &["results", "fio-job"]) },
-    place("dom0", &["fio-output", "results", "fio-job", "guest-protocol"]),
+    place("xl-config", &["guest-protocol"]),
+    place("dom0", &["xl-config", "fio-output", "results", "fio-job", "guest-protocol"]),
     place("rig", &["results", "guest-protocol"]),
     place("qemu-count", &[]),
 ];
