@@ -4,13 +4,14 @@
 //! `compare` start a `session` for each guest: create it, start its job, wait for the result,
 //! destroy it. A session stands on `guest` (the domain), `console` (its output), `signals` (ours)
 //! and `xl` (the tool stack's programs). `job` is the input, `plan` bounds the result's size and
-//! time, `result` parses and prints it, `output` writes it. Guests are not trusted: their output is
-//! bounded and checked. No domain outlives this program.
+//! time, `result` parses and prints it, `output` writes it, `display` escapes what others said.
+//! Guests are not trusted: their output is bounded and checked. No domain outlives this program.
 
 mod cli;
 mod compare;
 mod console;
 mod date;
+mod display;
 mod figures;
 mod guest;
 mod job;

@@ -9,6 +9,7 @@ use guest_protocol::Deframer;
 use results::Report;
 
 use crate::date;
+use crate::display;
 use crate::output::Output;
 use crate::plan::Plan;
 use crate::printable;
@@ -74,10 +75,11 @@ pub fn read(text: &str) -> Result<Report> {
     Ok(report)
 }
 
-/// Why a run failed, if the report says that it did. Only ours tell of the run, fio's own do not.
-pub fn failure(report: &Report) -> Option<&str> {
+/// Returns why a run failed, as text to show, if the report says that it did. Only ours tell of the
+/// run, fio's own do not.
+pub fn failure(report: &Report) -> Option<String> {
     let failed = report.ringmark.as_ref().filter(|run| !run.ok)?;
-    Some(failed.error.as_deref().unwrap_or("no reason given"))
+    Some(display::text(failed.error.as_deref().unwrap_or("no reason given")))
 }
 
 /// A report in these forms, one after the other.
@@ -132,9 +134,26 @@ impl LogOutputs {
 pub fn first_error(first: Result<()>, second: Result<()>) -> Result<()> {
     match (first, second) {
         (Err(first), Err(second)) => {
-            eprint_line(&format!("ringmark: {second:#}"));
+            eprint_line(&display::line(&format!("ringmark: {second:#}")));
             Err(first)
         }
         (first, second) => first.and(second),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figures::sample;
+
+    #[test]
+    fn the_reason_for_a_failure_fits_a_terminal() {
+        let mut report = sample("a", Some("persistent"), 1.0);
+        assert_eq!(failure(&report), None);
+        let run = report.ringmark.as_mut().unwrap();
+        (run.ok, run.error) = (false, Some("no \u{202e}xvdz".repeat(100_000)));
+        let reason = failure(&report).unwrap();
+        assert!(reason.starts_with("no \\u{202e}xvdz"), "{reason}");
+        assert!(reason.len() <= display::TEXT_CHARS_MAX, "{reason}");
     }
 }
