@@ -151,7 +151,7 @@ pub fn sample(job: &str, grants: Option<&str>, iops: f64) -> Report {
     Report {
         version: if grants.is_some() { "ringmark-1" } else { "fio-3.33" }.to_owned(),
         jobs: vec![job],
-        ringmark: grants.map(|_| Run { ok: true, error: None }),
+        ringmark: grants.map(|_| Run { ok: true, ..Run::default() }),
         ..Report::default()
     }
 }
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn what_failed_has_no_figures() {
         let mut report = sample("a", None, 1.0);
-        report.ringmark = Some(Run { ok: false, error: Some("no xvdz".to_owned()) });
+        report.ringmark = Some(Run { error: Some("no xvdz".to_owned()), ..Run::default() });
         assert_eq!(Figures::of(&report).unwrap_err().to_string(), "the run failed: no xvdz");
         report.ringmark = None;
         report.jobs[0].error = 5;

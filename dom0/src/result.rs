@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use fio_output::{LogFile, log_names};
 use guest_protocol::Deframer;
@@ -60,14 +60,18 @@ impl Reader for OurReader {
     }
 }
 
-/// Reads the result that our guest sent, and dates it: a guest does not know the time.
+/// Reads the result that our guest sent, and dates it: a guest does not know the time. Nor does it
+/// know its origin, whatever it says.
 ///
 /// # Errors
 /// When it is none, its strings are not [`printable`], or it does not say whether all went well.
 pub fn read(text: &str) -> Result<Report> {
     let report = printable::check(text).and_then(|()| Report::from_json(text));
     let mut report = report.context("the guest's result can't be read")?;
-    ensure!(report.ringmark.is_some(), "the guest's result does not say whether the run succeeded");
+    let Some(run) = &mut report.ringmark else {
+        bail!("the guest's result does not say whether the run succeeded");
+    };
+    run.origin = None;
     let now = date::now();
     report.timestamp = u64::try_from(now.as_second()).ok();
     report.timestamp_ms = u64::try_from(now.as_millisecond()).ok();
@@ -155,5 +159,15 @@ mod tests {
         let reason = failure(&report).unwrap();
         assert!(reason.starts_with("no \\u{202e}xvdz"), "{reason}");
         assert!(reason.len() <= display::TEXT_CHARS_MAX, "{reason}");
+    }
+
+    #[test]
+    fn a_guest_cannot_set_its_origin() {
+        let text = |run: &str| format!(r#"{{"fio version":"a","jobs":[],"ringmark":{run}}}"#);
+        let lie = text(r#"{"ok":true,"origin":{"label":"a","host":{"name":"b"}}}"#);
+        let run = read(&lie).unwrap().ringmark.unwrap();
+        assert!(run.ok && run.origin.is_none(), "{run:?}");
+        assert!(Report::from_json(&lie).unwrap().ringmark.unwrap().origin.is_some());
+        assert!(read(&text("null")).is_err());
     }
 }

@@ -6,6 +6,7 @@ mod json;
 mod logs;
 mod normal;
 mod number;
+mod origin;
 mod terse;
 
 pub use json::{json, json_plus};

@@ -6,8 +6,9 @@ use std::fmt::{self, Write};
 use results::{Extra, Group, JobReport as Job, Latency, Pairs, Report, Side};
 
 use crate::number::{both, short};
+use crate::origin::write_origin;
 
-/// Returns the jobs, and the totals of each group.
+/// Returns the jobs, the totals of each group, and the run's origin if the report tells it.
 pub fn normal(report: &Report) -> String {
     let mut text = String::from("\n");
     write_report(&mut text, report).expect("a String takes all");
@@ -28,7 +29,11 @@ fn write_report(text: &mut String, report: &Report) -> fmt::Result {
             write_group(text, name, &sides.map(|(_, side)| side.into()).collect())?;
         }
     }
-    Ok(())
+    let Some(origin) = report.ringmark.as_ref().and_then(|run| run.origin.as_ref()) else {
+        return Ok(());
+    };
+    text.push('\n');
+    write_origin(text, origin)
 }
 
 fn write_job(text: &mut String, job: &Job, time: &str) -> fmt::Result {
@@ -252,6 +257,18 @@ fn name_of(errno: i32) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use results::{Origin, Run};
+
+    #[test]
+    fn the_origin_comes_last() {
+        let mut report = Report { jobs: Vec::from([Job::default()]), ..Report::default() };
+        let fios = normal(&report);
+        report.ringmark = Some(Run { ok: true, ..Run::default() });
+        assert_eq!(normal(&report), fios);
+        let origin = Origin { label: Some("a label".into()), ..Origin::default() };
+        report.ringmark = Some(Run { ok: true, origin: Some(origin), ..Run::default() });
+        assert_eq!(normal(&report), format!("{fios}\nringmark: a label\n"));
+    }
 
     #[test]
     fn what_fio_does_not_know_is_told_of_our_jobs_only() {

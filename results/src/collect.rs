@@ -68,7 +68,7 @@ fn json(value: &impl Serialize) -> String {
 fn report(error: Option<String>) -> Report {
     Report {
         version: concat!("ringmark-", env!("CARGO_PKG_VERSION")).to_owned(),
-        ringmark: Some(Run { ok: error.is_none(), error }),
+        ringmark: Some(Run { ok: error.is_none(), error, ..Run::default() }),
         ..Report::default()
     }
 }
@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn figures_and_units_are_fios() {
         let report = read_back(&[sample()], None);
-        assert_eq!(report.ringmark, Some(Run { ok: true, error: None }));
+        assert_eq!(report.ringmark, Some(Run { ok: true, ..Run::default() }));
         let [job] = &report.jobs[..] else { panic!("one job") };
         assert_eq!((job.jobname.as_str(), job.error, job.groupid), ("mix", 0, 0));
         assert_eq!(job.options.value("filename").map(String::as_str), Some("/dev/xvda"));
@@ -271,13 +271,13 @@ mod tests {
         // The characters before the jobs may occur anywhere else.
         let why = "xvdb: not \"jobs\":[ there\n";
         let report = read_back(&[sample()], Some(&why));
-        assert_eq!(report.ringmark, Some(Run { ok: false, error: Some(why.to_owned()) }));
+        assert_eq!(report.ringmark, Some(Run { error: Some(why.to_owned()), ..Run::default() }));
         assert_eq!(report.jobs.len(), 1);
         let mut result = sample();
         result.write.errors = 3;
         let report = read_back(&[sample(), result], None);
         let error = Some("job mix: 3 I/Os failed".to_owned());
-        assert_eq!(report.ringmark, Some(Run { ok: false, error }));
+        assert_eq!(report.ringmark, Some(Run { error, ..Run::default() }));
         assert_eq!([report.jobs[0].error, report.jobs[1].error], [0, EIO]);
         assert_eq!(read_back(&[], Some(&"no disk")).jobs, []);
     }
@@ -288,7 +288,7 @@ mod tests {
         result.job.on_error.read = true;
         result.read.errors = 3;
         let report = read_back(&[result], None);
-        assert_eq!(report.ringmark, Some(Run { ok: true, error: None }));
+        assert_eq!(report.ringmark, Some(Run { ok: true, ..Run::default() }));
         let job = &report.jobs[0];
         assert_eq!((job.error, job.total_err, job.first_error), (EIO, Some(3), Some(EIO)));
     }

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::counters::Counters;
+use crate::origin::Origin;
 use crate::pairs::Pairs;
 use crate::samples::Log;
 
@@ -46,6 +47,9 @@ pub struct Run {
     /// Reason why it failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Origin of the figures, filled in by the tool in dom0; `None` from a guest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 
 /// Figures of a job, or of a group of jobs.

@@ -132,7 +132,7 @@ pub fn report(iops: f64, error: Option<&str>) -> Report {
     let io_bytes = total_ios * 4096;
     let read = Side { total_ios, io_bytes, runtime: 1000, iops, lat_ns, ..Side::default() };
     let job = JobReport { jobname: "job".to_owned(), read, ..JobReport::default() };
-    let run = Run { ok: error.is_none(), error: error.map(str::to_owned) };
+    let run = Run { ok: error.is_none(), error: error.map(str::to_owned), ..Run::default() };
     let version = "ringmark-0.1.0".to_owned();
     Report { version, jobs: vec![job], ringmark: Some(run), ..Report::default() }
 }
