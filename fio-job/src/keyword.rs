@@ -159,6 +159,11 @@ pub(crate) enum VerifyWord {
     Crc32c,
 }
 
+impl VerifyWord {
+    pub(crate) const NAMES: [(&str, Option<Self>); 3] =
+        [("crc32c", Some(Self::Crc32c)), ("pattern", Some(Self::Pattern)), ("0", None)];
+}
+
 /// Time for which the loop polls shared memory before it sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Poll {

@@ -21,6 +21,7 @@ mod job;
 mod keyword;
 mod limits;
 pub mod number;
+mod option_doc;
 mod options;
 mod pace;
 mod parse;
@@ -29,6 +30,7 @@ mod random_distribution;
 mod region;
 mod reporting;
 mod stages;
+mod table;
 mod value;
 mod verify;
 mod verify_pattern;
@@ -45,12 +47,14 @@ pub use limits::{
     BS_BYTES_MAX, IODEPTH_MAX, LOG_SAMPLES_MAX, NUMJOBS_MAX, QUEUES_MAX, RANDSEED, RUNTIME_NS_MAX,
     SECTOR_BYTES,
 };
-pub use options::help;
+pub use option_doc::{Initial, Numbers, OptionDoc, Unit, Values};
+pub use options::{find_option, help, without_effect};
 pub use pace::{Batch, Pace, Rate, Think};
 pub use parse::parse;
 pub use random_distribution::{Distribution, Zone};
 pub use region::Region;
 pub use reporting::{PERCENTILES, Percentile, Reporting};
 pub use stages::stages;
+pub use table::option_docs;
 pub use verify::{Method, Verify};
 pub use verify_pattern::{Difference, PatternError, VerifyPattern};

@@ -8,6 +8,8 @@ use core::fmt;
 
 /// Number of nanoseconds in a second.
 pub const NS_PER_SECOND: u64 = 1_000_000_000;
+/// Number of microseconds in a second.
+pub const US_PER_SECOND: u64 = 1_000_000;
 
 /// Reason why a number cannot be read. The text itself is in the error that wraps this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

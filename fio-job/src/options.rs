@@ -1,151 +1,14 @@
-//! Table of the options: names, values, help and effects; and the names of fio's other options.
+//! Look-up of options in the table of those that are supported, and the names of fio's others.
 
-use crate::blocks::BlockMix;
-use crate::buffers::Buffers;
 use crate::builder::JobBuilder;
 use crate::error::JobError;
-use crate::job::Job;
-use crate::pace::Rate;
-use crate::random_distribution::Distribution;
+use crate::option_doc::OptionDoc;
+use crate::table::{OPTIONS, OptionSpec, option_docs};
 use crate::value::Value;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-
-/// Function that applies an option's value to a job.
-type Set = fn(&mut JobBuilder, Value<'_>) -> Result<(), JobError>;
-
-/// Option: fio's names for it, the kind of its value, a line of help, and its effect.
-struct OptionSpec(&'static [&'static str], &'static str, &'static str, Set);
-
-/// Supported options, each in one place.
-#[rustfmt::skip]
-const OPTIONS: &[OptionSpec] = &[
-    OptionSpec(&["name"], "NAME", "the job's name; begins a new job on a command line",
-        |d, v| v.name().map(|name| d.job.name = name)),
-    OptionSpec(&["rw", "readwrite"], "WORD", "read, write, trim, rw, randread, randwrite, randtrim or randrw",
-        |d, v| v.rw().map(|rw| d.job.rw = rw)),
-    OptionSpec(&["rwmixread"], "PERCENT", "share of reads in a mixed job (50)",
-        |d, v| v.percent().map(|reads| d.job.rwmixread = reads)),
-    OptionSpec(&["rwmixwrite"], "PERCENT", "share of writes in a mixed job (50)",
-        |d, v| v.percent().map(|writes| d.job.rwmixread = 100 - writes)),
-    OptionSpec(&["bs", "blocksize"], "BYTES", "size of an I/O (4k), or of reads,writes",
-        |d, v| BlockMix::read_bs(v, Job::default().bs_bytes).map(|blocks| d.set_blocks(blocks))),
-    OptionSpec(&["bssplit"], "LIST", "several block sizes and their shares, e.g. 4k/30:8k/70",
-        |d, v| BlockMix::read_bssplit(v).map(|blocks| d.set_blocks(blocks))),
-    OptionSpec(&["iodepth"], "N", "I/Os in flight over all disks of the job (1)",
-        |d, v| v.iodepth().map(|depth| d.job.iodepth = depth)),
-    OptionSpec(&["iodepth_batch", "iodepth_batch_submit"], "N", "I/Os to submit at a time (1; 0 means iodepth)",
-        |d, v| v.batch().map(|count| d.batch_submit = Some(count))),
-    OptionSpec(&["iodepth_batch_complete_min", "iodepth_batch_complete"], "N", "completions to wait for at a time (1)",
-        |d, v| v.batch().map(|count| d.batch_min = Some(count))),
-    OptionSpec(&["iodepth_batch_complete_max"], "N", "most I/Os to submit at once (iodepth)",
-        |d, v| v.batch().map(|count| d.batch_max = Some(count))),
-    OptionSpec(&["ioengine"], "WORD", "libaio, io_uring, sync or psync: all use the ring",
-        |d, v| v.engine().map(|engine| d.job.ioengine = Some(engine))),
-    OptionSpec(&["numjobs"], "N", "copies of the job that run together (1)",
-        |d, v| v.numjobs().map(|count| d.numjobs = count)),
-    OptionSpec(&["runtime", "timeout"], "TIME", "ends after this time, or earlier once all bytes are done",
-        |d, v| v.runtime_ns().map(|ns| d.job.runtime_ns = Some(ns))),
-    OptionSpec(&["time_based"], "0|1", "runs for the whole runtime, whatever the size",
-        |d, v| v.flag().map(|on| d.job.time_based = on)),
-    OptionSpec(&["startdelay"], "TIME", "time to wait before the job starts (0)",
-        |d, v| v.delay_ns(false).map(|ns| d.job.pace.start_delay_ns = ns)),
-    OptionSpec(&["ramp_time"], "TIME", "time to run before measuring begins (0)",
-        |d, v| v.delay_ns(false).map(|ns| d.job.pace.ramp_ns = ns)),
-    OptionSpec(&["rate"], "BYTES", "limit of bytes per second, or of reads,writes",
-        |d, v| Rate::read(v, false).map(|rate| d.rate = Some(rate))),
-    OptionSpec(&["rate_iops"], "N", "limit of I/Os per second, or of reads,writes",
-        |d, v| Rate::read(v, true).map(|rate| d.rate_iops = Some(rate))),
-    OptionSpec(&["rate_process"], "linear", "I/Os at even intervals",
-        |_, v| v.must_be("linear", "use linear, or leave it out")),
-    OptionSpec(&["thinktime"], "TIME", "pause, in microseconds, after every thinktime_blocks I/Os (0)",
-        |d, v| v.delay_ns(true).map(|ns| d.think_ns = ns)),
-    OptionSpec(&["thinktime_blocks"], "N", "I/Os between two pauses (1)",
-        |d, v| v.positive().map(|blocks| d.think_blocks = blocks)),
-    OptionSpec(&["fsync", "fdatasync"], "N", "flushes after every N writes (0: never)",
-        |d, v| v.count().map(|writes| d.job.pace.flush_after = (writes != 0).then_some(writes))),
-    OptionSpec(&["size"], "BYTES|%", "length of the region (up to the end of the disk)",
-        |d, v| v.length().map(|size| d.job.size = Some(size))),
-    OptionSpec(&["io_size", "io_limit"], "BYTES|%", "amount to transfer (the length of the region)",
-        |d, v| v.length().map(|size| d.job.io_size = Some(size))),
-    OptionSpec(&["number_ios"], "N", "ends after N I/Os",
-        |d, v| v.positive().map(|ios| d.job.number_ios = Some(ios))),
-    OptionSpec(&["loops"], "N", "times to repeat the whole transfer (1)",
-        |d, v| v.positive().map(|loops| d.job.loops = loops)),
-    OptionSpec(&["offset"], "BYTES|%", "start of the region (0)",
-        |d, v| v.amount().map(|offset| d.job.offset = offset)),
-    OptionSpec(&["offset_increment"], "BYTES|%", "shift of the region from each copy of numjobs to the next (0)",
-        |d, v| v.amount().map(|step| d.offset_increment = step)),
-    OptionSpec(&["filename"], "DISKS", "/dev/xvda, several as xvda:xvdb, or a file as xvda:/path",
-        |d, v| v.filename().map(|(disks, file)| (d.job.disks, d.job.file) = (disks, file))),
-    OptionSpec(&["allow_file_overwrite"], "0|1", "lets a job write into a file (not fio's)",
-        |d, v| v.flag().map(|on| d.job.allow_file_overwrite = on)),
-    OptionSpec(&["stonewall", "wait_for_previous"], "0|1", "starts once all jobs before it are done",
-        |d, v| v.flag().map(|on| d.job.stonewall = on)),
-    OptionSpec(&["randseed"], "N", "seed of the random sequence",
-        |d, v| v.count().map(|seed| d.randseed = Some(seed))),
-    OptionSpec(&["randrepeat"], "0|1", "the same random sequence on every run (1)",
-        |d, v| v.flag().map(|repeat| d.new_seed = !repeat)),
-    OptionSpec(&["norandommap"], "0|1", "draws random blocks independently, not each once per pass",
-        |d, v| v.flag().map(|on| d.job.norandommap = on)),
-    OptionSpec(&["random_distribution"], "LAW", "random, zipf:1.2, pareto:0.2, normal:10 or zoned:60/10:40/90",
-        |d, v| Distribution::read(v).map(|law| d.job.distribution = law)),
-    OptionSpec(&["buffer_pattern"], "PATTERN", "data to write, in the form of verify_pattern",
-        |d, v| v.pattern().map(|pattern| d.job.buffers = Buffers::Pattern(pattern))),
-    OptionSpec(&["zero_buffers"], "0|1", "writes zeros",
-        |d, v| v.flag().map(|on| d.zero_buffers = on)),
-    OptionSpec(&["refill_buffers"], "0|1", "new random data for each write",
-        |d, v| v.flag().map(|on| d.refill_buffers = on)),
-    OptionSpec(&["buffer_compress_percentage"], "PERCENT", "share of zeros in each 512 bytes; the rest is random data",
-        |d, v| v.percent().map(|zeros_percent| d.compress_percent = zeros_percent)),
-    OptionSpec(&["continue_on_error"], "WORD", "none, read, write, io, verify or all (none)",
-        |d, v| v.on_error().map(|on_error| d.job.on_error = on_error)),
-    OptionSpec(&["exitall_on_error"], "0|1", "a failure ends all running jobs",
-        |d, v| v.flag().map(|on| d.job.exitall_on_error = on)),
-    OptionSpec(&["verify"], "WORD", "crc32c or pattern: checks the data",
-        |d, v| v.verify().map(|word| d.verify = word)),
-    OptionSpec(&["verify_pattern"], "PATTERN", "data for verify=pattern, e.g. 0xff, \"text\" or %o (the offset)",
-        |d, v| v.pattern().map(|bytes| d.verify_pattern = Some(bytes))),
-    OptionSpec(&["verify_interval"], "BYTES", "bytes per header with verify=crc32c (one block)",
-        |d, v| v.block_bytes().map(|bytes| d.verify_interval = Some(bytes))),
-    OptionSpec(&["verify_fatal"], "0|1", "ends the job at the first wrong block",
-        |d, v| v.flag().map(|on| d.verify_fatal = on)),
-    OptionSpec(&["do_verify"], "0|1", "reads back and checks what was written (1)",
-        |d, v| v.flag().map(|on| d.no_verify_after_write = !on)),
-    OptionSpec(&["group_reporting"], "0|1", "reports jobs that run together as one",
-        |d, v| v.flag().map(|on| d.job.reporting.with_group = on)),
-    OptionSpec(&["clat_percentiles"], "0|1", "reports percentiles of completion latency (1)",
-        |d, v| v.flag().map(|on| d.job.reporting.clat_percentiles = on)),
-    OptionSpec(&["lat_percentiles"], "0|1", "reports percentiles of total latency, here the same (0)",
-        |d, v| v.flag().map(|on| d.job.reporting.lat_percentiles = on)),
-    OptionSpec(&["percentile_list"], "P:P..", "percentiles to report, e.g. 50:99.9",
-        |d, v| v.percentiles().map(|list| d.job.reporting.percentiles = list)),
-    OptionSpec(&["log_avg_msec"], "MS", "window of each log sample, in milliseconds",
-        |d, v| v.log_window_ms().map(|ms| d.job.reporting.log_avg_ms = ms)),
-    OptionSpec(&["write_bw_log"], "PREFIX", "logs bandwidth to PREFIX_bw.N.log",
-        |d, v| v.log_prefix().map(|prefix| d.job.reporting.logs[0] = Some(prefix))),
-    OptionSpec(&["write_iops_log"], "PREFIX", "logs IOPS to PREFIX_iops.N.log",
-        |d, v| v.log_prefix().map(|prefix| d.job.reporting.logs[1] = Some(prefix))),
-    OptionSpec(&["write_lat_log"], "PREFIX", "logs latency to PREFIX_lat.N.log",
-        |d, v| v.log_prefix().map(|prefix| d.job.reporting.logs[2] = Some(prefix))),
-    OptionSpec(&["grants"], "WORD", "persistent, persistent-copy or per-request (not fio's)",
-        |d, v| v.grants().map(|grants| d.job.grants = grants)),
-    OptionSpec(&["ringmark_poll_us"], "auto|N", "microseconds to poll before sleeping (auto; not fio's)",
-        |d, v| v.poll().map(|poll| d.job.poll = poll)),
-    OptionSpec(&["ringmark_queues"], "N", "queues per disk (1; not fio's)",
-        |d, v| v.queues().map(|queues| d.job.queues = queues)),
-    // These options are accepted with the only value that holds here.
-    OptionSpec(&["direct"], "1", "there is no page cache",
-        |_, v| v.must_be("1", "there is no page cache; use direct=1")),
-    OptionSpec(&["buffered"], "0", "there is no page cache",
-        |_, v| v.must_be("0", "there is no page cache; use buffered=0")),
-    OptionSpec(&["scramble_buffers"], "1", "no two written sectors are alike",
-        |_, v| v.must_be("1", "use buffer_pattern= to write equal data")),
-    OptionSpec(&["io_submit_mode"], "inline", "one loop submits and completes I/Os",
-        |_, v| v.must_be("inline", "use inline, or leave it out")),
-];
 
 /// Options about Linux, fio's files, its threads and its own random numbers. There are none of
 /// these here, so the options cannot change the result and are accepted with any value.
@@ -202,11 +65,16 @@ pub(crate) fn set(
     option: &str,
     value: Option<&str>,
 ) -> Result<(), JobError> {
-    for OptionSpec(names, _, _, set) in OPTIONS {
+    for OptionSpec { names, set, .. } in &OPTIONS {
         if let Some(name) = names.iter().find(|name| **name == option) {
             return set(builder, Value::new(name, value));
         }
     }
+    without_spec(option)
+}
+
+/// Checks that an option without a place in the table may be left out.
+fn without_spec(option: &str) -> Result<(), JobError> {
     if listed(WITHOUT_EFFECT, option).is_some() {
         return Ok(());
     }
@@ -216,19 +84,49 @@ pub(crate) fn set(
     Err(JobError::Unknown { option: option.to_owned(), nearest: nearest(option) })
 }
 
-/// Returns the help: a line for each option, and the names of fio's options without effect.
+/// Returns the documentation of an option; `None` if it is accepted without effect.
+///
+/// # Errors
+/// A [`JobError`] if jobs cannot have the option.
+pub fn find_option(option: &str) -> Result<Option<OptionDoc>, JobError> {
+    match option_docs().find(|doc| doc.names.contains(&option)) {
+        Some(doc) => Ok(Some(doc)),
+        None => without_spec(option).map(|()| None),
+    }
+}
+
+/// Returns the names of fio's options that are accepted without effect.
+pub fn without_effect() -> impl Iterator<Item = &'static str> {
+    WITHOUT_EFFECT.split_ascii_whitespace()
+}
+
+/// Returns the help: a line for each option, with its default; a second one has the words that it
+/// takes. Then the names of fio's options without effect.
 pub fn help() -> String {
-    let rows = OPTIONS.iter().map(|OptionSpec(names, value, help, _)| {
-        format!("  {:28} {help}\n", format!("{}={value}", names.join(", ")))
-    });
-    let rows: String = rows.collect();
-    let ignored: Vec<&str> = WITHOUT_EFFECT.split_ascii_whitespace().collect();
-    format!("{rows}  accepted without effect: {}", ignored.join(", "))
+    let lines: String = OPTIONS.iter().map(help_lines).collect();
+    let ignored: Vec<&str> = without_effect().collect();
+    format!("{lines}  accepted without effect: {}", ignored.join(", "))
+}
+
+fn help_lines(spec: &OptionSpec) -> String {
+    const COLUMNS: usize = 96;
+    const NEXT: &str = "\n                              ";
+    let line =
+        format!("  {:28} {}", format!("{}={}", spec.names.join(", "), spec.value), spec.help);
+    let default = match spec.default {
+        "" => String::new(),
+        default => format!(" ({default})"),
+    };
+    let gap = if line.len() + default.len() > COLUMNS { NEXT } else { "" };
+    match spec.words {
+        [] | [_] => format!("{line}{gap}{default}\n"),
+        words => format!("{line}{gap}{default}{NEXT} {}\n", words.join(", ")),
+    }
 }
 
 /// Returns the closest option that is at most two letters away, if there is one.
 fn nearest(option: &str) -> Option<&'static str> {
-    let names = OPTIONS.iter().flat_map(|OptionSpec(names, ..)| names.iter().copied());
+    let names = OPTIONS.iter().flat_map(|spec| spec.names.iter().copied());
     names
         .map(|name| (distance(option, name), name))
         .filter(|&(distance, name)| distance <= 2 && distance < name.len())
@@ -257,7 +155,7 @@ mod tests {
 
     #[test]
     fn an_option_has_one_place() {
-        let own = OPTIONS.iter().flat_map(|OptionSpec(names, ..)| names.iter().copied());
+        let own = OPTIONS.iter().flat_map(|spec| spec.names.iter().copied());
         let lists = [WITHOUT_EFFECT, UNSUPPORTED].map(str::split_ascii_whitespace);
         let mut all: Vec<&str> = own.chain(lists.into_iter().flatten()).collect();
         let count = all.len();
@@ -267,11 +165,13 @@ mod tests {
     }
 
     #[test]
-    fn help_has_a_line_for_each_option() {
+    fn help_has_all_options_in_lines_that_fit() {
         let help = help();
-        assert_eq!(help.lines().count(), OPTIONS.len() + 1);
-        for (line, OptionSpec(names, ..)) in help.lines().zip(OPTIONS) {
-            assert!(line.len() <= 96 && names.iter().all(|name| line.contains(name)), "{line}");
+        assert!(help.lines().rev().skip(1).all(|line| line.len() <= 104), "{help}");
+        let lines: Vec<&str> = help.lines().filter(|line| !line.starts_with("   ")).collect();
+        assert_eq!(lines.len(), OPTIONS.len() + 1);
+        for (line, OptionSpec { names, .. }) in lines.iter().zip(&OPTIONS) {
+            assert!(names.iter().all(|name| line.contains(name)), "{line}");
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::grant_mode::GrantMode;
 use crate::keyword::{IoEngine, OnError, VerifyWord};
 use crate::keyword::{Poll, Rw};
 use crate::limits::{
-    BS_BYTES_MAX, IODEPTH_MAX, NUMJOBS_MAX, QUEUES_MAX, RUNTIME_NS_MAX, SECTOR_BYTES,
+    BS_BYTES_MAX, IODEPTH_MAX, NUMJOBS_MAX, POLL_US_MAX, QUEUES_MAX, RUNTIME_NS_MAX, SECTOR_BYTES,
 };
 use crate::number::{self, Amount, NumberError};
 use crate::verify_pattern::VerifyPattern;
@@ -134,12 +134,7 @@ impl<'a> Value<'a> {
     }
 
     pub(crate) fn verify(self) -> Result<Option<VerifyWord>, JobError> {
-        let words = [
-            ("pattern", Some(VerifyWord::Pattern)),
-            ("crc32c", Some(VerifyWord::Crc32c)),
-            ("0", None),
-        ];
-        self.one_of(&words, "use crc32c or pattern")
+        self.one_of(&VerifyWord::NAMES, "use crc32c or pattern")
     }
 
     pub(crate) fn pattern(self) -> Result<VerifyPattern, JobError> {
@@ -223,7 +218,7 @@ impl<'a> Value<'a> {
             return Ok(Poll::Auto);
         }
         match self.count()? {
-            us @ 0..=1_000_000 => Ok(Poll::Us(us as u32)),
+            us if us <= POLL_US_MAX.into() => Ok(Poll::Us(us as u32)),
             _ => Err(self.wrong("more than a second; use auto or 0 to 1000000")),
         }
     }
