@@ -3,11 +3,12 @@
 use alloc::vec::Vec;
 
 use drivers::Vcpu as _;
-use drivers::blkfront::{Blkfront, QueuePair, Vdev, handshake};
+use drivers::blkfront::{Blkfront, QueuePair, handshake};
 use drivers::xenstore::{self, Xenstore};
 use load::file_map::FileMap;
 use load::plan::{DiskPlan, Vbd};
 use load::reader::BlockReader;
+use xen_abi::vdev::Vdev;
 
 use crate::failure::Failure;
 use crate::files::Source;

@@ -9,8 +9,8 @@ mod stage;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use drivers::blkfront::Vdev;
 use fio_job::Job;
+use xen_abi::vdev::Vdev;
 
 pub use refusal::{Conflict, Refusal};
 pub use setup::setup_for;

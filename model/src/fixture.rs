@@ -87,7 +87,7 @@ pub fn open_console(xen: &ModelXen) -> Console<'_, ModelXen> {
 /// # Panics
 /// If no job names it, if the jobs need different things of it, or if the connect fails.
 pub fn connect<'a>(guest: &mut Guest<'a>, vdev: u32, jobs: &[Job]) -> Device<'a> {
-    let name = drivers::blkfront::Vdev(vdev).to_string();
+    let name = xen_abi::vdev::Vdev(vdev).to_string();
     let setup = setup_for(&name, jobs).expect("jobs that agree").expect("a job on the disk");
     guest.connect(vdev, &setup).expect("a disk")
 }

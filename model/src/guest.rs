@@ -4,13 +4,14 @@ use std::ops::Deref;
 
 use drivers::blkfront::{
     Blkfront, Broken, Completion, ConnectError, Disconnected, GrantMode, Operation, QueuePair,
-    Setup, Slot, Vdev,
+    Setup, Slot,
 };
 use drivers::grant::GrantTable;
 use drivers::shared::SharedRun;
 use drivers::xenstore::Xenstore;
 use drivers::{Hypervisor, Vcpu};
 use load::engine;
+use xen_abi::vdev::Vdev;
 
 use crate::hypervisor::ModelXen;
 

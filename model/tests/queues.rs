@@ -1,12 +1,13 @@
 //! Disks with several queues: the handshake's forms, data on all of them, and the load generator.
 
 use drivers::Vcpu;
-use drivers::blkfront::{Blkfront, ConnectError, Disconnected, GrantMode, Setup, Vdev};
+use drivers::blkfront::{Blkfront, ConnectError, Disconnected, GrantMode, Setup};
 use drivers::ring::ENTRIES;
 use load::engine::{self, RunError};
 use model::fixture::{Machine, XVDA, assert_nothing_is_left, run_line, vdev};
 use model::guest::Device;
 use model::{Disk, Guest, ModelXen, Workload};
+use xen_abi::vdev::Vdev;
 
 const SECTORS: u64 = 1024;
 

@@ -19,6 +19,7 @@ pub mod sched;
 pub mod shared_info;
 pub mod start_info;
 pub mod vcpu;
+pub mod vdev;
 pub mod xenbus;
 pub mod xenstore;
 

@@ -22,13 +22,14 @@ use alloc::vec::Vec;
 use core::mem;
 
 use xen_abi::blkif::SECTOR_SIZE;
+use xen_abi::vdev::Vdev;
 use xen_abi::xenbus::XenbusState;
 
 use super::error::STEP_TIMEOUT_NS;
 use super::paths::{Paths, decimal};
 use super::queue::QueuePair;
 use super::resources::Resources;
-use super::{ConnectError, DiskInfo, Setup, Vdev};
+use super::{ConnectError, DiskInfo, Setup};
 use crate::grant::GrantTable;
 use crate::hypervisor::Hypervisor;
 use crate::vcpu::Vcpu;

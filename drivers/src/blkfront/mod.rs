@@ -12,7 +12,6 @@ pub mod queue;
 mod resources;
 mod slot;
 mod storm;
-pub mod vdev;
 
 use core::fmt;
 
@@ -24,7 +23,6 @@ pub use error::{Broken, ConnectError, IoError};
 pub use handshake::{Backend, Blkfront, Disconnected};
 pub use queue::{Completion, Counters, PagesKept, QueuePair};
 pub use slot::{Operation, Slot};
-pub use vdev::Vdev;
 
 /// Way in which data pages are granted to the backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

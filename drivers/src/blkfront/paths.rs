@@ -19,10 +19,11 @@ use alloc::format;
 use alloc::string::{String, ToString};
 
 use xen_abi::blkif::{MAX_SEGMENTS, SECTOR_SIZE, VDISK_CDROM, VDISK_READONLY};
+use xen_abi::vdev::Vdev;
 use xen_abi::xenbus::XenbusState;
 use xen_abi::{DomId, PAGE_SIZE};
 
-use super::{ConnectError, Discard, DiskInfo, Offer, PAGES_PER_SLOT_MAX, QUEUES_MAX, Vdev};
+use super::{ConnectError, Discard, DiskInfo, Offer, PAGES_PER_SLOT_MAX, QUEUES_MAX};
 use crate::patience::Patience;
 use crate::ring;
 use crate::vcpu::Vcpu;

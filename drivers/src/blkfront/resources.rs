@@ -2,10 +2,11 @@
 
 use alloc::vec::Vec;
 
+use xen_abi::vdev::Vdev;
 use xen_abi::{DomId, Port};
 
 use super::slot::{Slot, SlotState, slot_base};
-use super::{ConnectError, Setup, Vdev};
+use super::{ConnectError, Setup};
 use crate::grant::{Grant, GrantTable};
 use crate::hypervisor::Hypervisor;
 use crate::page::Page;

@@ -7,10 +7,10 @@ use xen_abi::blkif::{
     self, DISCARD_SECURE, DiscardRequest, IndirectRequest, MAX_INDIRECT_PAGES, MAX_SEGMENTS,
     Request, SECTOR_SIZE, SECTORS_PER_PAGE, Segment,
 };
+use xen_abi::vdev::Vdev;
 use xen_abi::{DomId, PAGE_SIZE};
 use zerocopy::IntoBytes;
 
-use super::Vdev;
 use crate::grant::Access;
 use crate::page::Page;
 use crate::ring::FrontRing;

@@ -5,8 +5,9 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use drivers::blkfront::{Setup, Vdev};
+use drivers::blkfront::Setup;
 use fio_job::Job;
+use xen_abi::vdev::Vdev;
 
 use super::persistent;
 use super::refusal::{Conflict, Refusal};
