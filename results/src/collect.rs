@@ -12,6 +12,7 @@ use serde::Serialize;
 use fio_job::{OnError, Percentile, Reporting};
 
 use crate::classes::{BATCH_KEYS, DEPTH_KEYS, LATENCY_KEYS};
+use crate::counters::Counters;
 use crate::group::{Group, Part};
 use crate::histogram::Histogram;
 use crate::pairs::Pairs;
@@ -105,6 +106,7 @@ fn job(sum: &JobResult, groupid: u64, [read, write, trim]: [&Group; 3]) -> Job {
     let job_runtime = milliseconds(sum.runtime_ns);
     let error = if sum.errors() > 0 { EIO } else { 0 };
     let pages = sum.pages_kept();
+    let cost = |of: fn(&Counters) -> u64| sum.counters.as_ref().map(of);
     Job {
         jobname: sum.job.name.clone(),
         groupid,
@@ -144,7 +146,12 @@ fn job(sum: &JobResult, groupid: u64, [read, write, trim]: [&Group; 3]) -> Job {
             stolen_percent: sum.stolen.map(|stolen| stolen.percent()),
             disks: sum.job.disks.clone(),
             errors: sum.errors(),
-            counters: sum.counters,
+            requests: cost(|counters| counters.requests),
+            notifications: cost(|counters| counters.notifications),
+            events: cost(|counters| counters.events),
+            grants_made: cost(|counters| counters.grants_made),
+            copies_made: cost(|counters| counters.copies_made),
+            sleeps: cost(|counters| counters.sleeps),
             logs: Vec::new(),
         }),
         ..Job::default()
@@ -218,7 +225,6 @@ fn milliseconds(ns: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::counters::Counters;
     use crate::record::sample;
 
     /// Returns the report as it arrives.
@@ -254,8 +260,9 @@ mod tests {
         let extra = job.ringmark.as_ref().expect("our own");
         assert_eq!(extra.grants, "persistent");
         assert_eq!((extra.members, &extra.disks[..]), (1, &["xvda".to_owned()][..]));
-        let counters = Counters { requests: 4_000, notifications: 125, ..Counters::default() };
-        assert_eq!(extra.counters, Some(counters));
+        assert_eq!((extra.requests, extra.notifications), (Some(4_000), Some(125)));
+        let others = [extra.events, extra.grants_made, extra.copies_made, extra.sleeps];
+        assert_eq!(others, [Some(0); 4]);
     }
 
     #[test]
@@ -263,7 +270,7 @@ mod tests {
         let job = &read_back(&[JobResult::new(sample().job)], None).jobs[0];
         assert_eq!((job.read.iops, job.read.clat_ns.count), (0.0, 0));
         assert!(job.read.clat_ns.percentile.is_empty());
-        assert_eq!(job.ringmark.as_ref().and_then(|extra| extra.counters), None);
+        assert_eq!(job.ringmark.as_ref().and_then(|extra| extra.requests), None);
     }
 
     #[test]

@@ -2,10 +2,8 @@
 
 use core::ops::{Add, Sub};
 
-use serde::{Deserialize, Serialize};
-
 /// Costs of a job's I/Os. The difference of two snapshots is the cost in between.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Requests put on rings.
     pub requests: u64,

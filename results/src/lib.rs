@@ -16,6 +16,7 @@ mod collect;
 mod counters;
 mod group;
 mod histogram;
+mod list;
 mod marks;
 mod origin;
 mod pairs;

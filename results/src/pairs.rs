@@ -75,6 +75,7 @@ impl<'de, K: FromStr, V: Deserialize<'de>> Visitor<'de> for PairsVisitor<K, V> {
             }
             pairs.push((key, value));
         }
+        pairs.shrink_to_fit();
         Ok(Pairs(pairs))
     }
 }

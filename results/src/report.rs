@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::counters::Counters;
+use crate::list::at_most;
 use crate::origin::Origin;
 use crate::pairs::Pairs;
 use crate::samples::Log;
@@ -206,6 +206,9 @@ pub struct Latency {
     pub bins: Pairs<u64, u64>,
 }
 
+/// Most disks of a job that are read: `xvda` to `xvdz`, and as many again for each partition.
+const DISKS_MAX: usize = 26 * 16;
+
 /// Figures of a job that fio does not have.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Extra {
@@ -231,12 +234,30 @@ pub struct Extra {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stolen_percent: Option<f64>,
     /// Disks that were used.
+    #[serde(deserialize_with = "at_most::<DISKS_MAX, _, _>")]
     pub disks: Vec<String>,
     /// I/Os that failed, or whose data was wrong.
     pub errors: u64,
-    /// Cost of the I/Os, if it can be separated from other jobs'.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub counters: Option<Counters>,
+    /// Requests put on rings. This and the next five are `None` if they cannot be separated from
+    /// other jobs'; see [`Counters`](crate::Counters). They are no struct that serde flattens: that
+    /// would hold all unknown members in memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<u64>,
+    /// Event channel notifications sent to backends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notifications: Option<u64>,
+    /// Events from backends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<u64>,
+    /// Grant entries made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grants_made: Option<u64>,
+    /// Copies between granted and private pages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copies_made: Option<u64>,
+    /// Sleeps of the vCPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sleeps: Option<u64>,
     /// Logs that `write_bw_log` and the like ask for: one entry for each job of the group, or
     /// empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

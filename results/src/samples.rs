@@ -11,6 +11,8 @@ use fio_job::number::NS_PER_SECOND;
 use fio_job::{Job, LOG_SAMPLES_MAX};
 use serde::{Deserialize, Serialize};
 
+use crate::list::at_most;
+
 /// Default of fio's `bwavgtime` and `iopsavgtime`.
 const WINDOW_NS: u64 = NS_PER_SECOND / 2;
 
@@ -69,6 +71,7 @@ impl From<Sample> for [u64; 4] {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Log {
     /// Samples in order, as many as there was room for.
+    #[serde(deserialize_with = "at_most::<{ LOG_SAMPLES_MAX as usize }, _, _>")]
     pub samples: Vec<Sample>,
     /// Number of samples dropped for want of room.
     pub dropped: u64,
