@@ -32,13 +32,11 @@ pub struct Origin {
     /// Number of these runs that were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repetitions: Option<u32>,
-    /// Lines of the job file as given, without their ends; tabs are blanks, other control
-    /// characters are replaced by U+FFFD.
+    /// Lines of the job text that the guest was given, without their ends: the job file with the
+    /// command line's defaults before it, or the command line. Tabs are blanks, and control
+    /// characters are escaped.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub job: Vec<String>,
-    /// Options of the command line: defaults of the job file, or the jobs themselves.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub options: Vec<String>,
     /// Grant mode of the jobs (`grants=`), if all have the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grants: Option<String>,
@@ -146,7 +144,6 @@ mod tests {
             repetition: Some(2),
             repetitions: Some(5),
             job: vec!["[a]".to_owned(), "rw=read".to_owned()],
-            options: vec!["bs=4k".to_owned()],
             grants: text("persistent"),
             domain: Some(OriginDomain {
                 name: text("ringmark"),

@@ -281,6 +281,23 @@ impl Report {
     pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text)
     }
+
+    /// Returns the value of one of a job's options: the first of these names that the job has, or
+    /// else that all jobs have.
+    pub fn option<'a>(&'a self, job: &'a Job, names: &[&str]) -> Option<&'a str> {
+        let all = [&job.options, &self.global_options].into_iter();
+        let found = all.flat_map(|options| names.iter().filter_map(|name| options.value(name)));
+        found.map(String::as_str).next()
+    }
+}
+
+impl Latency {
+    /// Returns the latency in nanoseconds that this share of the values does not exceed, if the
+    /// report tells it. `percent` is from 0 to 100.
+    pub fn percentile_ns(&self, percent: f64) -> Option<u64> {
+        let is_it = |key: &str| key.parse::<f64>().is_ok_and(|of| (of - percent).abs() < 1e-6);
+        self.percentile.iter().find(|(key, _)| is_it(key)).map(|&(_, ns)| ns)
+    }
 }
 
 fn is_empty<K, V>(pairs: &Pairs<K, V>) -> bool {
@@ -291,5 +308,36 @@ impl Job {
     /// Returns the directions, in fio's order and with fio's names.
     pub fn sides(&self) -> [(&'static str, &Side); 3] {
         [("read", &self.read), ("write", &self.write), ("trim", &self.trim)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::borrow::ToOwned;
+    use alloc::vec;
+
+    #[test]
+    fn options_of_a_job_come_before_those_of_all() {
+        let options = |key: &str, value: &str| [(key.to_owned(), value.to_owned())];
+        let job =
+            Job { options: options("blocksize", "8k").into_iter().collect(), ..Job::default() };
+        let global_options = options("bs", "4k").into_iter().collect();
+        let report =
+            Report { global_options, jobs: vec![job, Job::default()], ..Report::default() };
+        let option = |job, names: &[&str]| report.option(&report.jobs[job], names);
+        assert_eq!(option(0, &["bs", "blocksize"]), Some("8k"));
+        assert_eq!(option(0, &["bs"]), Some("4k"));
+        assert_eq!(option(1, &["bs", "blocksize"]), Some("4k"));
+        assert_eq!(option(1, &["iodepth"]), None);
+    }
+
+    #[test]
+    fn percentiles_are_found_by_their_value() {
+        let percentile = [("99.000000", 4096), ("99.900000", 5000), ("x", 1)];
+        let percentile = percentile.map(|(key, ns)| (key.to_owned(), ns)).into_iter().collect();
+        let latency = Latency { percentile, ..Latency::default() };
+        let found = [99.0, 99.9, 99.99].map(|percent| latency.percentile_ns(percent));
+        assert_eq!(found, [Some(4096), Some(5000), None]);
     }
 }

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use fio_output::{LogFile, json, json_plus, take_logs};
+use fio_output::{LogFile, csv, json, json_plus, take_logs};
 use model::report;
+use results::{Origin, Run};
 
 /// Runs one of Debian's Python programs and returns its output.
 fn python(arguments: &[&str], directory: &Path) -> String {
@@ -94,4 +95,26 @@ fn files_have_a_line_for_each_sample() {
         let expected = expected.map(|s| (s.end_ms, s.latency_ns));
         assert!(samples(&files[2], direction).into_iter().eq(expected));
     }
+}
+
+#[test]
+fn pythons_csv_module_reads_our_table() {
+    let mut report = report("rw=randrw bs=4k iodepth=4 io_size=2m filename=xvda name=a", &[50_000]);
+    let label = "two \"kinds\", of\nquotation; 'marks'";
+    let origin = Origin { label: Some(label.to_owned()), ..Origin::default() };
+    report.ringmark = Some(Run { ok: true, origin: Some(origin), ..Run::default() });
+    report.jobs[0].jobname = "=cmd|' /C calc'!A0,\r\n".to_owned();
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("csv");
+    fs::create_dir_all(&directory).unwrap();
+    fs::write(directory.join("table.csv"), csv([&report])).unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fio_readers/table.py");
+    let seen = python(&[script], &directory);
+    let job = &report.jobs[0];
+    let expected = [("read", &job.read), ("write", &job.write)].map(|(direction, side)| {
+        let (clat, ios) = (&side.clat_ns, side.total_ios);
+        let [p50, p99] = [50.0, 99.0].map(|percent| clat.percentile_ns(percent).unwrap());
+        let name = format!("'{}", job.jobname);
+        format!("{direction} {ios} {p50} {p99} {} {name:?} {label:?}\n", clat.max)
+    });
+    assert_eq!(seen, expected.concat());
 }
