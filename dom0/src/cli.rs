@@ -10,7 +10,8 @@ use crate::run::Run;
 /// Benchmarks Xen block storage from inside a guest, with the jobs and results of fio.
 ///
 /// Runs in dom0, as root. Exit codes: 0 success, 1 the run failed, 2 the command line or the job
-/// file is wrong.
+/// file is wrong, 3 interrupted, with a result, 4 the guest took too long, 5 the result could not
+/// be written.
 #[derive(Debug, Parser)]
 #[command(name = "ringmark", version)]
 pub struct Cli {

@@ -2,24 +2,23 @@
 //!
 //! It is opened as `xl console` does, but directly: `xl console` needs a terminal of its own and
 //! ends with it, and xenconsoled's log of guests is off by default. A paused domain has printed
-//! nothing yet, so nothing is missed. Output is bounded, and its control characters are removed.
+//! nothing yet, so nothing is missed. It is read only as fast as it is asked for: what a guest
+//! prints beyond that waits in xenconsoled.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::thread;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use nix::fcntl::OFlag;
 use nix::sys::termios::{self, SetArg};
 
-/// Longest line, in bytes; the rest of a longer one is dropped. A Linux guest's result is one line.
-const LINE_BYTES_MAX: usize = 1 << 20;
-/// Lines buffered here; more wait in xenconsoled.
-const LINES_MAX: usize = 16;
+use crate::wait::Wait;
+
+/// Bytes that are read at once.
+const READ_BYTES: usize = 1 << 16;
 /// Ctrl-C, as a terminal sends it.
 const CTRL_C: u8 = 3;
 
@@ -27,92 +26,110 @@ const CTRL_C: u8 = 3;
 #[derive(Debug)]
 pub struct Console {
     terminal: File,
-    lines: Receiver<String>,
+    splitter: Splitter,
+    /// Whether Ctrl-C is still to be written.
+    interrupt: bool,
 }
 
-/// Outcome of a wait for a line.
+/// Outcome of a look at the console.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received {
-    /// A line, without its end and without control characters.
-    Line(String),
-    /// No line in that time.
-    Timeout,
+    /// Lines, without their ends and without control characters; none if nothing has come, or no
+    /// line is complete yet.
+    Lines(Vec<String>),
     /// The console is closed; no more lines will come.
     Closed,
 }
 
 impl Console {
-    /// Opens the terminal at this path.
+    /// Opens the terminal at this path. Of longer lines than `line_bytes_max` the rest is dropped.
     ///
     /// # Errors
     /// A path that can't be opened.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub fn open(path: &Path, line_bytes_max: usize) -> Result<Self> {
         let cannot = || format!("cannot open the guest's console {}", path.display());
         let mut options = OpenOptions::new();
-        options.read(true).write(true).custom_flags(OFlag::O_NOCTTY.bits());
+        let flags = OFlag::O_NOCTTY | OFlag::O_NONBLOCK;
+        options.read(true).write(true).custom_flags(flags.bits());
         let terminal = options.open(path).with_context(cannot)?;
         // Without this the terminal would echo the guest's output back to it.
         if let Ok(mut attributes) = termios::tcgetattr(&terminal) {
             termios::cfmakeraw(&mut attributes);
             termios::tcsetattr(&terminal, SetArg::TCSANOW, &attributes).with_context(cannot)?;
         }
-        let (sender, lines) = sync_channel(LINES_MAX);
-        let reader = terminal.try_clone().with_context(cannot)?;
-        thread::spawn(move || listen(reader, &sender));
-        Ok(Self { terminal, lines })
+        Ok(Self { terminal, splitter: Splitter::new(line_bytes_max), interrupt: false })
     }
 
-    /// Waits for the next line.
-    pub fn recv(&self, timeout: Duration) -> Received {
-        match self.lines.recv_timeout(timeout) {
-            Ok(line) => Received::Line(line),
-            Err(RecvTimeoutError::Timeout) => Received::Timeout,
-            Err(RecvTimeoutError::Disconnected) => Received::Closed,
+    /// Returns what has come since the last call, at most some tens of KiB.
+    pub fn recv(&mut self) -> Received {
+        self.send_interrupt();
+        let mut bytes = [0; READ_BYTES];
+        match self.terminal.read(&mut bytes) {
+            Ok(count @ 1..) => {
+                Received::Lines(self.splitter.split(bytes.get(..count).unwrap_or_default()))
+            }
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
+            {
+                Received::Lines(Vec::new())
+            }
+            // A terminal whose other end is closed fails to be read.
+            _ => Received::Closed,
         }
     }
 
-    /// Asks the guest to end its job early and report.
-    ///
-    /// # Errors
-    /// A terminal that can't be written.
-    pub fn interrupt(&mut self) -> Result<()> {
-        self.terminal.write_all(&[CTRL_C]).context("cannot write to the guest's console")
+    /// Asks the guest to end its job early and report, as soon as the terminal takes it.
+    pub fn interrupt(&mut self) {
+        self.interrupt = true;
+        self.send_interrupt();
     }
-}
 
-/// Sends the lines of a console until it closes or the receiver is gone.
-fn listen(mut console: impl Read, lines: &SyncSender<String>) {
-    let mut bytes = [0; 4096];
-    let mut splitter = Splitter::default();
-    // A terminal whose other end is closed fails to be read.
-    while let Ok(count @ 1..) = console.read(&mut bytes) {
-        for line in splitter.split(bytes.get(..count).unwrap_or_default()) {
-            if lines.send(line).is_err() {
-                return;
-            }
+    fn send_interrupt(&mut self) {
+        if self.interrupt {
+            // A terminal that fails is found to be closed when it is read.
+            self.interrupt = match self.terminal.write(&[CTRL_C]) {
+                Err(error) => error.kind() == ErrorKind::WouldBlock,
+                Ok(_) => false,
+            };
+        }
+    }
+
+    /// Adds what [`recv`](Self::recv) is to be called for.
+    pub fn wait_for<'a>(&'a self, wait: &mut Wait<'a>) {
+        wait.read(self.terminal.as_fd());
+        if self.interrupt {
+            wait.write(self.terminal.as_fd());
         }
     }
 }
 
 /// Splits a stream of bytes into lines.
-#[derive(Default)]
+#[derive(Debug)]
 struct Splitter {
     held: Vec<u8>,
+    /// Longest line, in bytes.
+    line_bytes_max: usize,
 }
 
 impl Splitter {
+    fn new(line_bytes_max: usize) -> Self {
+        Self { held: Vec::new(), line_bytes_max }
+    }
+
     /// Returns the lines that these bytes complete.
     fn split(&mut self, bytes: &[u8]) -> Vec<String> {
         let mut lines = Vec::new();
-        for &byte in bytes {
-            match byte {
-                b'\n' => {
-                    let text = String::from_utf8_lossy(&self.held);
-                    lines.push(text.chars().filter(|c| !c.is_control()).collect());
-                    self.held.clear();
-                }
-                _ if self.held.len() < LINE_BYTES_MAX => self.held.push(byte),
-                _ => {}
+        for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
+            let (text, ends) = match piece.split_last() {
+                Some((b'\n', text)) => (text, true),
+                _ => (piece, false),
+            };
+            let room = self.line_bytes_max - self.held.len();
+            self.held.extend_from_slice(text.get(..room).unwrap_or(text));
+            if ends {
+                let text = String::from_utf8_lossy(&self.held);
+                lines.push(text.chars().filter(|letter| !letter.is_control()).collect());
+                self.held.clear();
             }
         }
         lines
@@ -123,9 +140,11 @@ impl Splitter {
 mod tests {
     use super::*;
 
+    const LINE_BYTES_MAX: usize = 1000;
+
     #[test]
     fn lines_are_split_at_newlines() {
-        let mut splitter = Splitter::default();
+        let mut splitter = Splitter::new(LINE_BYTES_MAX);
         assert_eq!(splitter.split(b"one\r\ntw"), ["one"]);
         assert_eq!(splitter.split(b"o\n\nthree"), ["two", ""]);
         assert_eq!(splitter.split(b"\n"), ["three"]);
@@ -133,19 +152,21 @@ mod tests {
 
     #[test]
     fn no_line_is_endless_or_moves_the_cursor() {
-        let mut splitter = Splitter::default();
+        let mut splitter = Splitter::new(LINE_BYTES_MAX);
         assert_eq!(splitter.split(&vec![b'x'; 3 * LINE_BYTES_MAX]), [""; 0]);
-        assert_eq!(splitter.split(b"\n").first().map(String::len), Some(LINE_BYTES_MAX));
+        assert_eq!(splitter.split(b"x\n").first().map(String::len), Some(LINE_BYTES_MAX));
         assert_eq!(splitter.split(b"\x1b[2J\xff\x07red\n"), ["[2J\u{fffd}red"]);
     }
 
     #[test]
     fn a_console_that_closes_has_an_end() {
-        let (sender, lines) = sync_channel(1);
-        let terminal = File::open("/dev/null").unwrap();
-        thread::spawn(move || listen(&b"last\ncut"[..], &sender));
-        let console = Console { terminal, lines };
-        assert_eq!(console.recv(Duration::from_secs(9)), Received::Line("last".into()));
-        assert_eq!(console.recv(Duration::from_secs(9)), Received::Closed);
+        let (mut guest, ours) = std::os::unix::net::UnixStream::pair().unwrap();
+        guest.write_all(b"last\ncut").unwrap();
+        drop(guest);
+        let terminal = File::from(std::os::fd::OwnedFd::from(ours));
+        let mut console =
+            Console { terminal, splitter: Splitter::new(LINE_BYTES_MAX), interrupt: false };
+        assert_eq!(console.recv(), Received::Lines(vec!["last".into()]));
+        assert_eq!(console.recv(), Received::Closed);
     }
 }

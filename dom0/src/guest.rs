@@ -1,131 +1,96 @@
-//! A guest's life, from its creation to its end.
+//! Options of a guest.
 
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use anyhow::{Error, Result, bail};
-use xl_config::Config;
+use anyhow::Result;
+use clap::Args;
+use xl_config::{Config, setting};
 
-use crate::console::Console;
-use crate::xl;
+use crate::exit::Exit;
+use crate::plan::Plan;
+use crate::session::Order;
+use crate::status::StatusOptions;
 
-/// Longest time that xenconsoled may take to give a new domain its terminal.
-const TERMINAL_TIMEOUT: Duration = Duration::from_secs(10);
-
-fn left(name: &str) -> String {
-    format!("domain {name} may be left behind; end it with `xl destroy {name}`")
-}
-
-/// Message of libxl when Xen has no memory for a guest's own page tables (`shadow_memory`): so it
-/// is with 16 MiB and a number of vCPUs that xl was not told.
-const NO_ROOM: &str = "could not allocate special pages";
-
-/// The error of `xl create`, with what to do about it where its words do not tell.
-fn advised(error: Error) -> Error {
-    match error.to_string().contains(NO_ROOM) {
-        true => {
-            error.context("Xen has too little memory for this guest's page tables; raise --memory")
-        }
-        false => error,
-    }
-}
-
-/// A domain of ours, to be destroyed.
-#[derive(Debug)]
-#[must_use = "the domain stays until `destroy`"]
-pub struct Guest {
-    id: u32,
+/// Options of a guest.
+#[derive(Args, Debug)]
+pub struct GuestOptions {
+    /// Disk to measure: phy:/dev/vg/lv, or a full disk specification of xl: phy:/dev/vg/lv,xvda,r
+    #[arg(long = "disk", value_name = "DISK", required = true)]
+    disks: Vec<String>,
+    /// The guest's kernel
+    #[arg(long, value_name = "PATH", default_value = "/usr/local/lib/ringmark/ringmark")]
+    kernel: PathBuf,
+    /// Name of the domain
+    #[arg(long, default_value = "ringmark")]
     name: String,
+    /// Memory of the guest, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 64)]
+    #[arg(value_parser = clap::value_parser!(u32).range(16..=1 << 20))]
+    memory: u32,
+    /// Number of vCPUs
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=128))]
+    vcpus: u32,
+    /// Host CPUs that the vCPUs may run on, in xl's syntax
+    #[arg(long, value_name = "LIST")]
+    cpus: Option<String>,
+    /// One more setting of xl.cfg(5), for example tsc_mode="native"
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting::parse)]
+    settings: Vec<String>,
+    /// Longest time for the guest, in seconds. Default: twice the time of its jobs plus ten
+    /// minutes, if each has a runtime=
+    #[arg(long, value_name = "SECONDS")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    timeout: Option<u32>,
+    /// Longest time for each call of xl and of xenstore's programs, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    xl_timeout: u32,
+    #[command(flatten)]
+    pub status: StatusOptions,
 }
 
-impl Guest {
-    /// Creates the domain, paused.
-    ///
-    /// # Errors
-    /// When there is one of that name already, or `xl` can't make it.
-    pub fn create(config: &Config) -> Result<Self> {
-        let name = &config.name;
-        if let Some(id) = xl::domid(name)? {
-            bail!(
-                "domain {name} already exists (id {id}); \
-                 end it with `xl destroy {name}`, or choose another name with --name"
-            );
-        }
-        let settings = config.arguments()?;
-        // `xl` itself leaves nothing behind when it fails, and -e is not to watch the domain:
-        // that is done here.
-        let mut arguments = vec!["create", "-p", "-e", "/dev/null"];
-        arguments.extend(settings.iter().map(String::as_str));
-        xl::run("xl", &arguments).map_err(advised)?;
-        match xl::domid(name) {
-            Ok(Some(id)) => Ok(Self { id, name: name.clone() }),
-            Ok(None) => {
-                bail!("domain {name} vanished right after it was created; see /var/log/xen")
-            }
-            Err(error) => Err(error.context(left(name))),
-        }
+impl GuestOptions {
+    /// Returns the number of disks of the guest.
+    pub fn disk_count(&self) -> usize {
+        self.disks.len()
     }
 
-    /// Puts a text of several pieces where the guest looks for it: its length at `node` below the
-    /// domain's own path, the pieces as children `0`, `1`, ..; all at once.
+    /// Returns the longest time for a guest with this plan.
+    pub fn time_limit(&self, plan: &Plan) -> Option<Duration> {
+        let asked = self.timeout.map(|seconds| Duration::from_secs(seconds.into()));
+        asked.or_else(|| plan.time_limit())
+    }
+
+    /// Returns the order to run a guest of this configuration, which is handed the job.
+    pub fn order<'a>(&self, config: &'a Config, job: Option<&'a str>, plan: &Plan) -> Order<'a> {
+        let call_limit = Duration::from_secs(self.xl_timeout.into());
+        Order { config, job, limit: self.time_limit(plan), call_limit }
+    }
+
+    /// Returns the guest that runs this command line.
     ///
     /// # Errors
-    /// xenstore's.
-    pub fn write_pieces(&self, node: &str, length_bytes: usize, pieces: &[String]) -> Result<()> {
-        let path = format!("/local/domain/{}/{node}", self.id);
-        let mut words = vec!["--".to_owned(), path.clone(), length_bytes.to_string()];
-        for (number, piece) in pieces.iter().enumerate() {
-            words.extend([format!("{path}/{number}"), piece.clone()]);
+    /// [`Exit::Usage`]: a setting would replace it.
+    pub fn config(&self, extra: String) -> Result<Config> {
+        let replaced = self.settings.iter().any(|one| setting::has_command_line(one));
+        if replaced && !extra.is_empty() {
+            let why =
+                format!("--set extra= would replace the command line {extra:?}; leave it out");
+            return Err(Exit::Usage(why).into());
         }
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        xl::run("xenstore-write", &words).map(drop)
-    }
-
-    /// Opens the console.
-    ///
-    /// # Errors
-    /// When it gets none in time.
-    pub fn console(&self) -> Result<Console> {
-        let node = format!("/local/domain/{}/console/tty", self.id);
-        let start = Instant::now();
-        loop {
-            // xenconsoled writes the node when it has noticed the domain.
-            let path = xl::run("xenstore-read", &[&node]).unwrap_or_default();
-            if !path.trim().is_empty() {
-                return Console::open(Path::new(path.trim()));
-            }
-            if start.elapsed() >= TERMINAL_TIMEOUT {
-                bail!("no terminal in {node} yet; is xenconsoled running?");
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    /// Unpauses the domain.
-    ///
-    /// # Errors
-    /// xl's.
-    pub fn unpause(&self) -> Result<()> {
-        xl::run("xl", &["unpause", &self.id.to_string()]).map(drop)
-    }
-
-    /// Returns the state of the domain.
-    ///
-    /// # Errors
-    /// xl's.
-    pub fn state(&self) -> Result<xl::State> {
-        xl::state(self.id)
-    }
-
-    /// Destroys the domain, unless it is gone already.
-    ///
-    /// # Errors
-    /// xl's: the domain may still be there.
-    pub fn destroy(self) -> Result<()> {
-        let Err(error) = xl::run("xl", &["destroy", &self.id.to_string()]) else { return Ok(()) };
-        match self.state() {
-            Ok(xl::State::Gone) => Ok(()),
-            _ => Err(error.context(left(&self.name))),
-        }
+        Ok(Config {
+            name: self.name.clone(),
+            uuid: None,
+            kernel: self.kernel.clone(),
+            ramdisk: None,
+            memory_mib: self.memory,
+            vcpus: self.vcpus,
+            cpus: self.cpus.clone(),
+            disks: self.disks.clone(),
+            extra,
+            settings: self.settings.clone(),
+        })
     }
 }

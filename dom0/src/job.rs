@@ -7,21 +7,21 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use guest_protocol::job_node::{JOB_FILE_BYTES_MAX, PIECE_BYTES_MAX};
 
-use crate::usage::Usage;
+use crate::exit::Exit;
 
 /// Reads a job file and puts options before it. As on fio's command line these are defaults, which
 /// the file may override.
 ///
 /// # Errors
-/// [`Usage`] when there is no such file, it is too long, or an option starts a job.
+/// [`Exit::Usage`] when there is no such file, it is too long, or an option starts a job.
 pub fn read(path: &Path, options: &[String]) -> Result<String> {
     let mut text = defaults(options)?;
-    let cannot = || Usage(format!("cannot read the job file {}", path.display()));
+    let cannot = || Exit::Usage(format!("cannot read the job file {}", path.display()));
     let file = File::open(path).with_context(cannot)?;
     file.take(JOB_FILE_BYTES_MAX as u64 + 1).read_to_string(&mut text).with_context(cannot)?;
     if text.len() > JOB_FILE_BYTES_MAX {
         let what = format!("{} has more than {JOB_FILE_BYTES_MAX} bytes", path.display());
-        return Err(Usage(format!("{what}, the most that the guest accepts")).into());
+        return Err(Exit::Usage(format!("{what}, the most that the guest accepts")).into());
     }
     Ok(text)
 }
@@ -33,7 +33,7 @@ fn defaults(options: &[String]) -> Result<String> {
         let option = option.strip_prefix("--").unwrap_or(option);
         if option.starts_with("name=") || option.contains(['\n', '\r']) {
             let what = format!("{option:?} cannot be a default of the job file");
-            return Err(Usage(format!("{what}; write it into the file")).into());
+            return Err(Exit::Usage(format!("{what}; write it into the file")).into());
         }
         if text.is_empty() {
             text.push_str("[global]\n");
@@ -79,7 +79,7 @@ mod tests {
         assert_eq!(defaults(&options).unwrap(), "[global]\nbs=4k\ntime_based\n");
         assert_eq!(defaults(&[]).unwrap(), "");
         for option in ["--name=a", "bs=4k\nrw=write"] {
-            assert!(defaults(&[option.to_owned()]).unwrap_err().is::<Usage>());
+            assert!(defaults(&[option.to_owned()]).unwrap_err().is::<Exit>());
         }
     }
 
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn a_long_file_is_refused() {
         let error = read(Path::new("/dev/zero"), &[]).unwrap_err();
-        assert!(error.is::<Usage>() && error.to_string().contains("65536 bytes"), "{error}");
-        assert!(read(Path::new("/no/such/file"), &[]).unwrap_err().is::<Usage>());
+        assert!(error.is::<Exit>() && error.to_string().contains("65536 bytes"), "{error}");
+        assert!(read(Path::new("/no/such/file"), &[]).unwrap_err().is::<Exit>());
     }
 }

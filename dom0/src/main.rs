@@ -1,43 +1,55 @@
 //! `ringmark` for dom0: makes guests with `xl`, gives them jobs, collects what they measured.
 //!
-//! `cli` reads the command line. `run` and
-//! `compare` start a `session` for each guest: create it, start its job, wait for the result,
-//! destroy it. A session stands on `guest` (the domain), `console` (its output), `signals` (ours)
-//! and `xl` (the tool stack's programs). `job` is the input, `plan` bounds the result's size and
-//! time, `result` parses and prints it, `output` writes it, `display` escapes what others said.
-//! Guests are not trusted: their output is bounded and checked. No domain outlives this program.
+//! `cli` reads the command line. `run` and `compare` begin a `session` for each guest (create it,
+//! start its job, wait for the result, destroy it) and `drive` it to its end. A session is a step:
+//! it never waits. It is made of calls of the tool stack's programs (`xl`), each a `child` with a
+//! deadline, and of a `monitor` of the guest's `console`; `wait` is the one place that waits, for
+//! all of them and for `signals`. `guest` has a guest's options, `job` reads the input, `plan`
+//! bounds the result's size and time, `result` parses it, `print` gives it fio's forms, `output`
+//! writes it, `display` escapes what others said. Guests are not trusted: their output is bounded
+//! and checked. No domain outlives this program.
 
+mod child;
 mod cli;
 mod compare;
 mod console;
 mod date;
 mod display;
+mod drive;
+mod event;
+mod exit;
 mod figures;
 mod guest;
 mod job;
+mod logs;
+mod monitor;
 mod output;
 mod peer;
 mod plan;
+mod print;
 mod printable;
 mod report;
 mod result;
 mod run;
+mod saved;
 mod session;
 mod signals;
 mod status;
-mod usage;
+mod table;
+mod wait;
 mod xl;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use exit::Exit;
 
 fn main() -> ExitCode {
     match cli::Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             status::eprint_line(&format!("ringmark: error: {error:#}"));
-            ExitCode::from(if error.is::<usage::Usage>() { 2 } else { 1 })
+            ExitCode::from(error.downcast_ref().map_or(1, Exit::code))
         }
     }
 }

@@ -6,19 +6,31 @@
 //! file (a terminal, a pipe, `/dev/null`) is written as it is.
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
-use std::io::{self, Write};
+use std::io::{self, Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::unistd::{AccessFlags, access};
 
+use crate::exit::Exit;
 use crate::status::eprint_line;
+use crate::wait::Wait;
 
 /// Symlinks that may lead to a file that is not there yet, one after the other.
 const LINKS_MAX: usize = 40;
 /// Names for a file beside another that are tried.
 const NAMES_MAX: u32 = 100;
+
+/// Bytes that a pipe takes at once when it takes any (PIPE_BUF).
+const PIECE_BYTES: usize = 4096;
+/// Time between looks for an interrupt while a reader is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Destination of a text.
 #[derive(Debug)]
@@ -34,8 +46,13 @@ enum Target {
     Open(File),
     /// A file that is not replaced: not a regular one, or in a directory that takes no new file.
     InPlace(File),
+    /// A named pipe, which cannot be opened before somebody reads it.
+    Pipe(PathBuf),
     Beside(Beside),
 }
+
+/// Whether to give up a write that waits for its reader.
+pub type GiveUp<'a> = &'a dyn Fn() -> bool;
 
 impl Output {
     /// Opens it; without a path it is standard output.
@@ -51,19 +68,28 @@ impl Output {
         Ok(Self { path: path.map(Path::to_owned), target })
     }
 
+    /// Returns whether a text replaces the one before it, so that it can be written again and
+    /// again.
+    pub fn replaces(&self) -> bool {
+        matches!(self.target, Target::Beside(_))
+    }
+
     /// Writes a result: one that its file does not take goes to standard output, whole.
     ///
     /// # Errors
     /// The file's, even so.
-    pub fn write_or_print(self, text: &str) -> Result<()> {
+    pub fn write_or_print(&mut self, text: &str, give_up: GiveUp<'_>) -> Result<()> {
         let is_open = matches!(self.target, Target::Open(_));
-        let Err(error) = self.write(text) else { return Ok(()) };
+        let Err(error) = self.write(text, give_up) else { return Ok(()) };
         if is_open {
             return Err(error);
         }
-        if let Err(second) = io::stdout().write_all(text.as_bytes()) {
+        let printed = clone(io::stdout().as_fd())
+            .and_then(|stdout| write_all(&stdout, text.as_bytes(), give_up));
+        if let Err(second) = printed {
             eprint_line(&format!("ringmark: {error:#}"));
-            return Err(second).context("and it cannot be printed either");
+            let what = "and it cannot be printed either";
+            return Err(second).context(Exit::Output(what.to_owned()));
         }
         Err(error.context("its contents were printed to standard output instead"))
     }
@@ -71,19 +97,68 @@ impl Output {
     /// Writes the text. When that fails, nothing of it is left in a regular file.
     ///
     /// # Errors
-    /// The file's.
-    pub fn write(self, text: &str) -> Result<()> {
-        let written = match self.target {
-            Target::Open(mut file) => file.write_all(text.as_bytes()),
-            Target::InPlace(file) => write_in_place(file, text),
-            Target::Beside(beside) => beside.write(text),
+    /// The file's; a write that was given up.
+    pub fn write(&mut self, text: &str, give_up: GiveUp<'_>) -> Result<()> {
+        let written = match &mut self.target {
+            Target::Open(file) => write_all(file, text.as_bytes(), give_up),
+            Target::InPlace(file) => write_in_place(file, text, give_up),
+            Target::Pipe(path) => {
+                open_pipe(path, give_up).and_then(|pipe| write_all(&pipe, text.as_bytes(), give_up))
+            }
+            Target::Beside(beside) => beside.write(text, give_up),
         };
         written.with_context(|| cannot(self.path.as_deref()))
     }
 }
 
-fn cannot(path: Option<&Path>) -> String {
-    path.map_or("cannot print".into(), |path| format!("cannot write {}", path.display()))
+fn cannot(path: Option<&Path>) -> Exit {
+    let what =
+        path.map_or("cannot print".into(), |path| format!("cannot write {}", path.display()));
+    Exit::Output(what)
+}
+
+/// Opens a pipe as soon as somebody reads it.
+fn open_pipe(path: &Path, give_up: GiveUp<'_>) -> io::Result<File> {
+    loop {
+        let mut options = OpenOptions::new();
+        let opened = options.write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path);
+        match opened {
+            Err(error) if error.raw_os_error() == Some(Errno::ENXIO as i32) => {
+                if give_up() {
+                    return Err(io::Error::other("nobody reads it"));
+                }
+                thread::sleep(LOOK_EVERY);
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// Writes piece by piece, each when there is room for it.
+fn write_all(mut file: &File, mut bytes: &[u8], give_up: GiveUp<'_>) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let mut wait = Wait::default();
+        wait.write(file.as_fd());
+        wait.until(Instant::now() + LOOK_EVERY);
+        if !wait.poll() {
+            if give_up() {
+                return Err(io::Error::other("interrupted while nobody read it"));
+            }
+            continue;
+        }
+        let piece = bytes.get(..PIECE_BYTES).unwrap_or(bytes);
+        match file.write(piece) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(error) if is_temporary(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn is_temporary(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 fn clone(descriptor: BorrowedFd<'_>) -> io::Result<File> {
@@ -107,6 +182,11 @@ fn open(path: &Path) -> io::Result<Target> {
             return Ok(Target::Open(file));
         }
     }
+    if found.file_type().is_fifo() {
+        return access(path, AccessFlags::W_OK)
+            .map(|()| Target::Pipe(path.to_owned()))
+            .map_err(Into::into);
+    }
     // A directory or a read-only file may not be written, whatever could be put in its place.
     let file = OpenOptions::new().write(true).open(path)?;
     if !found.is_file() {
@@ -128,30 +208,63 @@ fn end_of_links(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("too many symlinks"))
 }
 
-fn write_in_place(mut file: File, text: &str) -> io::Result<()> {
+fn write_in_place(file: &File, text: &str, give_up: GiveUp<'_>) -> io::Result<()> {
     if !file.metadata()?.is_file() {
-        return file.write_all(text.as_bytes());
+        return write_all(file, text.as_bytes(), give_up);
     }
     file.set_len(0)?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    let mut at_start = file;
+    at_start.rewind()?;
+    let written = write_all(file, text.as_bytes(), give_up).and_then(|()| file.sync_all());
     written.inspect_err(|_| drop(file.set_len(0)))
 }
 
-/// A file beside the place where it is to be. It goes when this is dropped.
+/// A file that is written beside its place. What is not put there goes when this is dropped.
 #[derive(Debug)]
 struct Beside {
-    file: File,
-    path: PathBuf,
     place: PathBuf,
+    /// User, group and mode of the file that was there at first.
+    owner: Option<(u32, u32, u32)>,
+    draft: Option<Draft>,
 }
 
 impl Beside {
-    /// A new file in the directory of `place`, with owner and mode of the one that is there.
+    /// Makes a new file in the directory of `place`, with owner and mode of the one that is there.
     fn new(place: PathBuf, old: Option<&Metadata>) -> io::Result<Self> {
         // `file/` names no file.
         if place.file_name().is_none() || place.as_os_str().as_encoded_bytes().ends_with(b"/") {
             return Err(io::ErrorKind::IsADirectory.into());
         }
+        let owner = old.map(|old| (old.uid(), old.gid(), old.mode() & 0o777));
+        let draft = Some(Draft::new(&place, owner)?);
+        Ok(Self { place, owner, draft })
+    }
+
+    /// Writes it and puts it in its place. A file there that cannot be replaced, such as one that
+    /// is mounted, is written itself.
+    fn write(&mut self, text: &str, give_up: GiveUp<'_>) -> io::Result<()> {
+        let draft = match self.draft.take() {
+            Some(draft) => draft,
+            None => Draft::new(&self.place, self.owner)?,
+        };
+        write_all(&draft.file, text.as_bytes(), give_up)?;
+        draft.file.sync_all()?;
+        fs::rename(&draft.path, &self.place).or_else(|_| {
+            let old = OpenOptions::new().write(true).open(&self.place)?;
+            write_in_place(&old, text, give_up)
+        })
+    }
+}
+
+/// A file on its way to its place.
+#[derive(Debug)]
+struct Draft {
+    file: File,
+    path: PathBuf,
+}
+
+impl Draft {
+    fn new(place: &Path, owner: Option<(u32, u32, u32)>) -> io::Result<Self> {
         let directory = place.parent().unwrap_or(Path::new(""));
         let mut number = 0;
         let (file, path) = loop {
@@ -166,27 +279,16 @@ impl Beside {
                 return Err(io::ErrorKind::AlreadyExists.into());
             }
         };
-        let beside = Self { file, path, place };
-        if let Some(old) = old {
-            fchown(&beside.file, Some(old.uid()), Some(old.gid()))?;
-            beside.file.set_permissions(Permissions::from_mode(old.mode() & 0o777))?;
+        let draft = Self { file, path };
+        if let Some((user, group, mode)) = owner {
+            fchown(&draft.file, Some(user), Some(group))?;
+            draft.file.set_permissions(Permissions::from_mode(mode))?;
         }
-        Ok(beside)
-    }
-
-    /// Writes it and puts it in its place. A file there that cannot be replaced, such as one that
-    /// is mounted, is written itself.
-    fn write(mut self, text: &str) -> io::Result<()> {
-        self.file.write_all(text.as_bytes())?;
-        self.file.sync_all()?;
-        fs::rename(&self.path, &self.place).or_else(|_| {
-            let old = OpenOptions::new().write(true).open(&self.place)?;
-            write_in_place(old, text)
-        })
+        Ok(draft)
     }
 }
 
-impl Drop for Beside {
+impl Drop for Draft {
     fn drop(&mut self) {
         // It is not there any more when it was put in its place.
         let _ = fs::remove_file(&self.path);
@@ -237,9 +339,9 @@ mod tests {
     fn a_file_is_there_when_it_is_whole() {
         let scratch = Scratch::new("whole");
         let path = scratch.path("out");
-        let output = Output::open(Some(&path)).unwrap();
+        let mut output = Output::open(Some(&path)).unwrap();
         assert!(!path.exists());
-        output.write("text").unwrap();
+        output.write("text", &|| false).unwrap();
         assert_eq!((read(&path), scratch.names()), ("text".into(), vec!["out".into()]));
         drop(Output::open(Some(&path)).unwrap());
         assert_eq!((read(&path), scratch.names()), ("text".into(), vec!["out".into()]));
@@ -251,9 +353,9 @@ mod tests {
         let path = scratch.path("out");
         fs::write(&path, "a long text that was there").unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
-        let output = Output::open(Some(&path)).unwrap();
+        let mut output = Output::open(Some(&path)).unwrap();
         assert_eq!(read(&path), "a long text that was there");
-        output.write("text").unwrap();
+        output.write("text", &|| false).unwrap();
         assert_eq!(read(&path), "text");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o640);
     }
@@ -265,7 +367,7 @@ mod tests {
         symlink("there/out", scratch.path("link")).unwrap();
         symlink("link", scratch.path("second")).unwrap();
         for text in ["new", "again"] {
-            Output::open(Some(&scratch.path("second"))).unwrap().write(text).unwrap();
+            Output::open(Some(&scratch.path("second"))).unwrap().write(text, &|| false).unwrap();
             assert_eq!(read(&scratch.path("there/out")), text);
             assert!(scratch.path("link").is_symlink() && scratch.path("second").is_symlink());
         }
@@ -290,8 +392,11 @@ mod tests {
 
     #[test]
     fn devices_are_written_as_they_are() {
-        Output::open(Some(Path::new("/dev/null"))).unwrap().write("text").unwrap();
-        let error = Output::open(Some(Path::new("/dev/full"))).unwrap().write("text").unwrap_err();
+        Output::open(Some(Path::new("/dev/null"))).unwrap().write("text", &|| false).unwrap();
+        let error = Output::open(Some(Path::new("/dev/full")))
+            .unwrap()
+            .write("text", &|| false)
+            .unwrap_err();
         assert_eq!(error.to_string(), "cannot write /dev/full");
         assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
     }
@@ -300,11 +405,9 @@ mod tests {
     fn a_file_that_cannot_be_put_in_its_place_leaves_nothing() {
         let scratch = Scratch::new("left");
         let path = scratch.path("out");
-        let output = Output::open(Some(&path)).unwrap();
+        let mut output = Output::open(Some(&path)).unwrap();
         fs::create_dir(&path).unwrap();
-        assert!(output.write("text").is_err());
+        assert!(output.write("text", &|| false).is_err());
         assert_eq!(scratch.names(), ["out"]);
     }
-
-    use std::os::unix::fs::FileTypeExt;
 }

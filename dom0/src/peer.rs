@@ -11,13 +11,15 @@ use std::io::{self, Cursor, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use cpio::{NewcBuilder, write_cpio};
 
-use crate::session::{Line, Reader};
+use crate::monitor::{Line, Reader};
 
 /// Prefix of the line with the result.
 const MARK: &str = "peer-result: ";
+/// Longest line of the peer's console, in bytes: its result is one.
+const LINE_BYTES_MAX: usize = 1 << 24;
 /// Path of the job in the initramfs.
 const JOB: &str = "job.fio";
 /// A file's mode in an archive, with its permissions.
@@ -96,6 +98,10 @@ pub struct PeerReader;
 impl Reader for PeerReader {
     fn line(&mut self, line: &str) -> Result<Line> {
         Ok(match line.strip_prefix(MARK) {
+            Some(_) if line.len() >= LINE_BYTES_MAX => {
+                let mib = LINE_BYTES_MAX >> 20;
+                bail!("fio's result has {mib} MiB or more; leave out json+ and per-job reports")
+            }
             Some(json) => Line::Result(json.to_owned()),
             None => Line::Other,
         })
@@ -103,6 +109,10 @@ impl Reader for PeerReader {
 
     fn reports_progress(&self) -> bool {
         false
+    }
+
+    fn line_bytes_max(&self) -> usize {
+        LINE_BYTES_MAX
     }
 }
 

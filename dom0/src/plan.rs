@@ -8,7 +8,7 @@ use anyhow::Result;
 use fio_job::{Job, JobError};
 use guest_protocol::CommandLine;
 
-use crate::usage::Usage;
+use crate::exit::Exit;
 
 /// Time that a guest may need beyond twice that of its jobs: to boot, to connect, to get out of a
 /// backend that is stuck, to print its result.
@@ -24,9 +24,9 @@ impl Plan {
     /// The jobs of this text of a job file.
     ///
     /// # Errors
-    /// [`Usage`]: the first thing that is wrong with it.
+    /// [`Exit::Usage`]: the first thing that is wrong with it.
     pub fn of_file(path: &Path, text: &str) -> Result<Self> {
-        let wrong = |error: JobError| Usage(format!("{}: {error}", path.display()));
+        let wrong = |error: JobError| Exit::Usage(format!("{}: {error}", path.display()));
         Ok(Self { jobs: fio_job::parse_file(text).map_err(wrong)? })
     }
 
@@ -34,10 +34,11 @@ impl Plan {
     /// each disk, with pages granted in each way.
     ///
     /// # Errors
-    /// [`Usage`]: the first thing that is wrong with it.
+    /// [`Exit::Usage`]: the first thing that is wrong with it.
     pub fn of_line(line: &str, disk_count: usize) -> Result<Self> {
-        let line = CommandLine::parse(line).map_err(|why| Usage(why.to_owned()))?;
-        let mut jobs = fio_job::parse(&line.jobs).map_err(|error| Usage(error.to_string()))?;
+        let line = CommandLine::parse(line).map_err(|why| Exit::Usage(why.to_owned()))?;
+        let mut jobs =
+            fio_job::parse(&line.jobs).map_err(|error| Exit::Usage(error.to_string()))?;
         if jobs.is_empty() {
             jobs = (0..disk_count).flat_map(|_| Job::defaults_for("xvda")).collect();
         }
@@ -118,8 +119,8 @@ mod tests {
     fn what_the_guest_would_refuse_is_refused() {
         let error = Plan::of_file(Path::new("job.fio"), "[a]\niodpeth=4").unwrap_err();
         let expected = "job.fio: line 2: unknown option \"iodpeth\"; did you mean iodepth?";
-        assert!(error.is::<Usage>() && error.to_string() == expected, "{error}");
-        assert!(Plan::of_line("bs=x", 1).unwrap_err().is::<Usage>());
-        assert!(Plan::of_line("mode=x", 1).unwrap_err().is::<Usage>());
+        assert!(error.is::<Exit>() && error.to_string() == expected, "{error}");
+        assert!(Plan::of_line("bs=x", 1).unwrap_err().is::<Exit>());
+        assert!(Plan::of_line("mode=x", 1).unwrap_err().is::<Exit>());
     }
 }

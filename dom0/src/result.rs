@@ -1,34 +1,18 @@
-//! Our guest's result: read from its console, printed in the forms of fio.
-
-use std::path::Path;
+//! Our guest's result, read from its console.
 
 use anyhow::{Context, Result, bail};
-use clap::ValueEnum;
-use fio_output::{LogFile, log_names};
 use guest_protocol::Deframer;
 use results::Report;
 
 use crate::date;
 use crate::display;
-use crate::output::Output;
+use crate::monitor::{Line, Reader};
 use crate::plan::Plan;
 use crate::printable;
-use crate::session::{Line, Reader};
 use crate::status::eprint_line;
 
-/// Form of a printed result (fio's `--output-format`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// Text for reading.
-    Normal,
-    /// JSON.
-    Json,
-    /// JSON with histograms of all latencies.
-    #[value(name = "json+")]
-    JsonPlus,
-    /// Fields separated by semicolons, version 3.
-    Terse,
-}
+/// Longest line of a guest of ours, in bytes: pieces of its result have less than 1,000.
+const LINE_BYTES_MAX: usize = 2048;
 
 /// Reader of a ringmark guest's console.
 #[derive(Debug)]
@@ -58,6 +42,10 @@ impl Reader for OurReader {
     fn reports_progress(&self) -> bool {
         true
     }
+
+    fn line_bytes_max(&self) -> usize {
+        LINE_BYTES_MAX
+    }
 }
 
 /// Reads the result that our guest sent, and dates it: a guest does not know the time. Nor does it
@@ -84,54 +72,6 @@ pub fn read(text: &str) -> Result<Report> {
 pub fn failure(report: &Report) -> Option<String> {
     let failed = report.ringmark.as_ref().filter(|run| !run.ok)?;
     Some(display::text(failed.error.as_deref().unwrap_or("no reason given")))
-}
-
-/// A report in these forms, one after the other.
-pub fn print(report: &Report, formats: &[Format]) -> String {
-    let print = |format: &Format| match format {
-        Format::Normal => fio_output::normal(report),
-        Format::Json => fio_output::json(report),
-        Format::JsonPlus => fio_output::json_plus(report),
-        Format::Terse => fio_output::terse(report),
-    };
-    let mut texts: Vec<String> = formats.iter().map(print).collect();
-    texts.iter_mut().filter(|text| !text.ends_with('\n')).for_each(|text| text.push('\n'));
-    texts.concat()
-}
-
-/// The logs that jobs ask for (`write_bw_log=` and so on), as fio in files here.
-#[derive(Debug)]
-pub struct LogOutputs(Vec<(String, Output)>);
-
-impl LogOutputs {
-    /// Opens those that the jobs ask for.
-    ///
-    /// # Errors
-    /// When one of them can't be written.
-    pub fn open(plan: &Plan) -> Result<Self> {
-        let open = |name: String| Ok((name.clone(), Output::open(Some(Path::new(&name)))?));
-        log_names(plan.jobs()).into_iter().map(open).collect::<Result<_>>().map(Self)
-    }
-
-    /// Writes all of them that came.
-    ///
-    /// # Errors
-    /// The first of those of writing; the others are told.
-    pub fn write(mut self, logs: &[LogFile]) -> Result<()> {
-        let mut done = Ok(());
-        for log in logs {
-            if let Some(at) = self.0.iter().position(|(name, _)| *name == log.name) {
-                let written = self.0.swap_remove(at).1.write_or_print(&log.text);
-                done = first_error(done, written);
-            }
-            if log.dropped != 0 {
-                let what =
-                    format!("{}: the guest had no room for {} samples", log.name, log.dropped);
-                eprint_line(&format!("ringmark: {what}; raise log_avg_msec= or --memory"));
-            }
-        }
-        done
-    }
 }
 
 /// The first error of two; a second one is told at once.

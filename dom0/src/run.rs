@@ -1,21 +1,26 @@
 //! `run`: one job on one guest.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Error, Result, anyhow};
 use clap::{Args, ValueEnum};
 use fio_output::take_logs;
-use xl_config::{Config, setting};
+use results::Report;
+use xl_config::Config;
 
+use crate::drive::drive;
+use crate::exit::Exit;
+use crate::guest::GuestOptions;
 use crate::job;
+use crate::logs::LogOutputs;
 use crate::output::Output;
 use crate::plan::Plan;
-use crate::result::{self, Format, LogOutputs, OurReader, first_error};
+use crate::print::{Format, print, print_all};
+use crate::result::{self, OurReader, first_error};
+use crate::saved::{self, Saved, System};
 use crate::session::Session;
-use crate::signals::SignalListener;
-use crate::status::Eta;
-use crate::usage::Usage;
+use crate::signals::Signals;
+use crate::status::Status;
 
 /// Way of the job to the guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -24,80 +29,6 @@ pub enum Delivery {
     Xenstore,
     /// Boot module (`ramdisk=`): the unchanged file.
     Module,
-}
-
-/// Options of a guest.
-#[derive(Args, Debug)]
-pub struct GuestOptions {
-    /// Disk to measure: phy:/dev/vg/lv, or a full disk specification of xl: phy:/dev/vg/lv,xvda,r
-    #[arg(long = "disk", value_name = "DISK", required = true)]
-    disks: Vec<String>,
-    /// The guest's kernel
-    #[arg(long, value_name = "PATH", default_value = "/usr/local/lib/ringmark/ringmark")]
-    kernel: PathBuf,
-    /// Name of the domain
-    #[arg(long, default_value = "ringmark")]
-    name: String,
-    /// Memory of the guest, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 64)]
-    #[arg(value_parser = clap::value_parser!(u32).range(16..=1 << 20))]
-    memory: u32,
-    /// Number of vCPUs
-    #[arg(long, value_name = "COUNT", default_value_t = 1)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=128))]
-    vcpus: u32,
-    /// Host CPUs that the vCPUs may run on, in xl's syntax
-    #[arg(long, value_name = "LIST")]
-    cpus: Option<String>,
-    /// One more setting of xl.cfg(5), for example tsc_mode="native"
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting::parse)]
-    settings: Vec<String>,
-    /// Longest time for the guest, in seconds. Default: twice the time of its jobs plus ten
-    /// minutes, if each has a runtime=
-    #[arg(long, value_name = "SECONDS")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
-    timeout: Option<u32>,
-    /// Progress display: when to show it
-    #[arg(long, value_enum, default_value = "auto")]
-    pub eta: Eta,
-}
-
-impl GuestOptions {
-    /// Returns the number of disks of the guest.
-    pub fn disk_count(&self) -> usize {
-        self.disks.len()
-    }
-
-    /// Returns the longest time for a guest with this plan.
-    pub fn time_limit(&self, plan: &Plan) -> Option<Duration> {
-        let asked = self.timeout.map(|seconds| Duration::from_secs(seconds.into()));
-        asked.or_else(|| plan.time_limit())
-    }
-
-    /// The guest that runs this command line.
-    ///
-    /// # Errors
-    /// [`Usage`]: a setting would replace it.
-    pub fn config(&self, extra: String) -> Result<Config> {
-        let replaced = self.settings.iter().any(|one| setting::has_command_line(one));
-        if replaced && !extra.is_empty() {
-            let why =
-                format!("--set extra= would replace the command line {extra:?}; leave it out");
-            return Err(Usage(why).into());
-        }
-        Ok(Config {
-            name: self.name.clone(),
-            uuid: None,
-            kernel: self.kernel.clone(),
-            ramdisk: None,
-            memory_mib: self.memory,
-            vcpus: self.vcpus,
-            cpus: self.cpus.clone(),
-            disks: self.disks.clone(),
-            extra,
-            settings: self.settings.clone(),
-        })
-    }
 }
 
 /// Run a job in a guest, and print its result as fio does
@@ -110,6 +41,10 @@ pub struct Run {
     /// Way in which the job file is passed to the guest
     #[arg(long, value_enum, default_value = "xenstore")]
     delivery: Delivery,
+    /// Number of runs, each in a guest of its own; the spread of their figures is printed
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
+    repeat: u32,
     /// Output format; several are separated by commas
     #[arg(long, value_enum, value_delimiter = ',', default_value = "normal")]
     output_format: Vec<Format>,
@@ -121,58 +56,139 @@ pub struct Run {
     options: Vec<String>,
 }
 
+/// A guest and its work.
+struct Task {
+    config: Config,
+    /// Job file that it is given by xenstore.
+    job: Option<String>,
+    plan: Plan,
+}
+
 impl Run {
     /// Runs the job and prints its result.
     ///
     /// # Errors
-    /// [`Usage`]; what kept the guest from a result; what the result says went wrong.
+    /// [`Exit::Usage`]; what kept the guest from a result; what the result says went wrong.
     pub fn run(&self) -> Result<()> {
-        let (config, job, plan) = self.guest_and_job()?;
+        let task = self.task()?;
+        let signals = Signals::listen()?;
         // Before there is a guest: who cannot have the result need not measure.
         let output = Output::open(self.output.as_deref())?;
-        let logs = LogOutputs::open(&plan)?;
-        let signals = SignalListener::new()?;
-        let mut reader = OurReader::new(&plan);
-        let tell = |text: &str| self.tell(text, &plan, output, logs);
-        let limit = self.guest.time_limit(&plan);
-        let session = Session { config: &config, job: job.as_deref(), limit };
-        session.run(&mut reader, &signals, self.guest.eta, tell)
+        let logs = LogOutputs::open(&task.plan)?;
+        if self.repeat > 1 {
+            return self.repeat(&task, &signals, output, &logs);
+        }
+        self.once(&task, &signals, |report| self.print(report, &task.plan, &signals, output, logs))
     }
 
-    /// Tells what the guest sent.
-    fn tell(&self, text: &str, plan: &Plan, output: Output, logs: LogOutputs) -> Result<()> {
-        let mut report = result::read(text)?;
+    /// Runs a guest, and passes its result to `then`.
+    fn once(
+        &self,
+        task: &Task,
+        signals: &Signals,
+        then: impl FnOnce(Report) -> Result<()>,
+    ) -> Result<()> {
+        let mut reader = OurReader::new(&task.plan);
+        let order = self.guest.order(&task.config, task.job.as_deref(), &task.plan);
+        let session = Session::new(order, &mut reader)?;
+        let mut status = Status::new(self.guest.status, &task.config.name);
+        let then = |text: &str| {
+            let report = result::read(text)?;
+            let failed = result::failure(&report).map(|reason| failure(&reason, signals));
+            first_error(then(report), failed.map_or(Ok(()), Err))
+        };
+        drive(session, signals, &mut status, then).map(|_| ())
+    }
+
+    /// Prints what the guest sent.
+    fn print(
+        &self,
+        mut report: Report,
+        plan: &Plan,
+        signals: &Signals,
+        mut output: Output,
+        logs: LogOutputs,
+    ) -> Result<()> {
+        let give_up = signals.patience();
         let log_files = take_logs(&mut report, plan.jobs())?;
-        let written = output.write_or_print(&result::print(&report, &self.output_format));
-        let written = first_error(written, logs.write(&log_files));
-        let failed = result::failure(&report).map(|reason| anyhow!("the guest reports: {reason}"));
-        first_error(written, failed.map_or(Ok(()), Err))
+        let text = print(&report, &self.output_format);
+        let written = output.write_or_print(&text, &give_up);
+        first_error(written, logs.write(&log_files, &give_up))
     }
 
-    /// The guest, what it is given by xenstore, and what it is to do.
-    fn guest_and_job(&self) -> Result<(Config, Option<String>, Plan)> {
+    /// Runs the job several times; what was measured before a run that fails is kept.
+    fn repeat(
+        &self,
+        task: &Task,
+        signals: &Signals,
+        mut output: Output,
+        logs: &LogOutputs,
+    ) -> Result<()> {
+        if !logs.is_empty() {
+            let why = "--repeat keeps no logs; leave out the write_.._log options";
+            return Err(Exit::Usage(why.to_owned()).into());
+        }
+        let mut saved = Saved::default();
+        let mut done = Ok(());
+        for number in 1..=self.repeat {
+            done = self.once(task, signals, |report| {
+                saved.runs.push(saved::Run { system: System::Ringmark, result: report });
+                match output.replaces() {
+                    true => output.write(&self.text(&saved)?, &signals.patience()),
+                    false => Ok(()),
+                }
+            });
+            if done.is_err() {
+                let which = format!("run {number} of {}", self.repeat);
+                done = done.map_err(|error| error.context(which));
+                break;
+            }
+        }
+        if saved.runs.is_empty() || output.replaces() {
+            return done;
+        }
+        let printed = self.text(&saved);
+        let printed = printed.and_then(|text| output.write_or_print(&text, &signals.patience()));
+        first_error(done, printed)
+    }
+
+    /// Returns all results in the formats that are wanted.
+    fn text(&self, saved: &Saved) -> Result<String> {
+        print_all(saved, &self.output_format)
+    }
+
+    /// Returns the guest, what it is given by xenstore, and what it is to do.
+    fn task(&self) -> Result<Task> {
         let Some(path) = &self.job else {
             if self.options.is_empty() {
-                return Err(
-                    Usage("nothing to do; name a job file, or options after --".into()).into()
-                );
+                let why = "nothing to do; name a job file, or options after --";
+                return Err(Exit::Usage(why.to_owned()).into());
             }
             let line = self.options.join(" ");
             let plan = Plan::of_line(&line, self.guest.disk_count())?;
-            return Ok((self.guest.config(line)?, None, plan));
+            return Ok(Task { config: self.guest.config(line)?, job: None, plan });
         };
         let text = job::read(path, &self.options)?;
         let plan = Plan::of_file(path, &text)?;
         let config = self.guest.config(String::new())?;
         match self.delivery {
-            Delivery::Xenstore => Ok((config, Some(text), plan)),
+            Delivery::Xenstore => Ok(Task { config, job: Some(text), plan }),
             Delivery::Module if self.options.is_empty() => {
-                Ok((Config { ramdisk: Some(path.clone()), ..config }, None, plan))
+                let config = Config { ramdisk: Some(path.clone()), ..config };
+                Ok(Task { config, job: None, plan })
             }
             Delivery::Module => {
-                let why = "--delivery=module passes the job file unchanged; write the options into the file";
-                Err(Usage(why.into()).into())
+                let why = "--delivery=module passes the job file unchanged; \
+                           write the options into the file";
+                Err(Exit::Usage(why.to_owned()).into())
             }
         }
     }
+}
+
+/// Returns the error for a run that the guest reports to have failed.
+fn failure(reason: &str, signals: &Signals) -> Error {
+    let text = format!("the guest reports: {reason}");
+    // It was asked to end early, and what it measured until then is printed.
+    if signals.received().count != 0 { Exit::Interrupted(text).into() } else { anyhow!(text) }
 }

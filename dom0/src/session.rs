@@ -1,257 +1,387 @@
 //! One guest from start to end: create it, hand over the job, unpause it, wait for its result,
 //! destroy it.
+//!
+//! A session is a step and not a loop: it never waits, so many can run in one thread.
 
 use std::collections::VecDeque;
-use std::thread;
+use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use guest_protocol::job_node::JOB_NODE;
+
+use crate::child::Finished;
+use crate::console::Console;
+use crate::event::Event;
+use crate::job;
+use crate::monitor::{Monitor, Reader};
+use crate::signals::{Interrupts, Request};
+use crate::wait::Wait;
+use crate::xl::{self, Call, Running, State};
 use xl_config::Config;
 
-use crate::console::{Console, Received};
-use crate::guest::Guest;
-use crate::job;
-use crate::signals::{Interrupt, SignalListener};
-use crate::status::{Eta, StatusLine, eprint_line};
-use crate::xl::State;
-
-/// Silence after which `xl` is asked for the domain's state. While the silence lasts, it is asked
-/// less and less often: dom0's time is the backend's.
-const STATE_AFTER: Duration = Duration::from_secs(3);
-/// Longest time between two such queries.
-const STATE_EVERY: Duration = Duration::from_secs(60);
-/// Longest silence of a guest that reports progress.
-const SILENCE_MAX: Duration = Duration::from_secs(120);
-/// Longest time to any guest's first line.
-const BOOT_MAX: Duration = Duration::from_secs(600);
-/// Longest time to the result of a guest that was asked to report early.
-const REPORT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest time from the end of the console to the end of the domain.
-const TEARDOWN_MAX: Duration = Duration::from_secs(3);
-/// Number of console lines quoted when a guest ends without a result.
-const LAST_LINES: usize = 12;
-
-/// A line of the console, by its meaning.
-#[derive(Debug)]
-pub enum Line {
-    /// Progress of the job.
-    Status,
-    /// One line of the result, which is not complete yet.
-    ResultPart,
-    /// The last line of the result; holds the whole text.
-    Result(String),
-    /// Anything else.
-    Other,
-}
-
-/// Parser of a guest's console.
-pub trait Reader {
-    /// Parses the next line.
-    ///
-    /// # Errors
-    /// A result that was damaged on its way.
-    fn line(&mut self, line: &str) -> Result<Line>;
-
-    /// Returns whether the guest prints something every second while it works, and reports early
-    /// when it receives Ctrl-C on its console.
-    fn reports_progress(&self) -> bool;
-}
+/// Longest time that xenconsoled may take to give a new domain its terminal.
+const TERMINAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time between looks for it.
+const TERMINAL_EVERY: Duration = Duration::from_millis(50);
+/// Time that a program still has after the first signal; a second one ends it at once.
+const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
 
 /// A guest to run, and its job.
 #[derive(Clone, Copy, Debug)]
-pub struct Session<'a> {
+pub struct Order<'a> {
     /// Configuration of the guest.
     pub config: &'a Config,
     /// Job file to hand over through xenstore.
     pub job: Option<&'a str>,
     /// Longest time from unpausing to the result.
     pub limit: Option<Duration>,
+    /// Longest time for a program of the tool stack.
+    pub call_limit: Duration,
 }
 
-impl Session<'_> {
-    /// Runs the guest and destroys it, then passes its result to `then`.
+/// A guest that is being run.
+pub struct Session<'a> {
+    order: Order<'a>,
+    reader: &'a mut dyn Reader,
+    stage: Stage,
+    /// The program that is under way in this stage.
+    running: Option<Running>,
+    events: VecDeque<Event>,
+    /// The domain, from its creation to its end.
+    domain: Option<u32>,
+    uuid: String,
+    /// Signals that were taken into account.
+    heeded: Interrupts,
+    is_cleaning: bool,
+    error: Option<Error>,
+}
+
+/// Stages of a session; each but `Watch` is one call.
+#[derive(Debug)]
+enum Stage {
+    /// Is the name free?
+    Find,
+    Create,
+    /// Which number has the domain?
+    Identify,
+    /// Did a creation that failed leave a domain of this name?
+    RecoverName,
+    /// Is that domain, if there is one, ours?
+    RecoverUuid(Result<Option<u32>>),
+    HandOver,
+    Terminal {
+        since: Instant,
+    },
+    Unpause(Console),
+    Watch(Monitor),
+    Destroy,
+    /// Is a domain there that could not be destroyed?
+    Confirm(Error),
+    Ended,
+}
+
+impl<'a> Session<'a> {
+    /// Begins a session.
     ///
     /// # Errors
-    /// Errors of xl and of `then`; a guest that ends without a result or exceeds a time limit; an
-    /// interrupt; a domain that can't be destroyed, even if its result is good.
-    pub fn run<T>(
-        self,
-        reader: &mut dyn Reader,
-        signals: &SignalListener,
-        eta: Eta,
-        then: impl FnOnce(&str) -> Result<T>,
-    ) -> Result<T> {
-        let guest = Guest::create(self.config)?;
-        let text = self.result(&guest, reader, signals, &mut StatusLine::new(eta));
-        let destroyed = guest.destroy();
-        match (text.and_then(|text| then(&text)), destroyed) {
-            (Err(error), Err(left)) => {
-                eprint_line(&format!("ringmark: {left:#}"));
-                Err(error)
+    /// A configuration that `xl` cannot read.
+    pub fn new(order: Order<'a>, reader: &'a mut dyn Reader) -> Result<Self> {
+        let uuid = fs::read_to_string("/proc/sys/kernel/random/uuid")
+            .context("cannot read a random UUID")?;
+        Ok(Self {
+            running: Some(Running::new(Call::domid(&order.config.name), order.call_limit)),
+            order,
+            reader,
+            stage: Stage::Find,
+            events: VecDeque::new(),
+            domain: None,
+            uuid: uuid.trim().to_owned(),
+            heeded: Interrupts::default(),
+            is_cleaning: false,
+            error: None,
+        })
+    }
+
+    /// Goes on as far as it can without waiting; returns the next thing that happened, if any. To
+    /// be called again until it returns `None`, then after a wait for what
+    /// [`wait_for`](Self::wait_for) names. The last event is [`Event::End`].
+    pub fn step(&mut self, interrupts: Interrupts) -> Option<Event> {
+        while self.events.is_empty() {
+            match self.advance(interrupts) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => self.fail(error),
             }
-            (done, destroyed) => destroyed.and(done),
+        }
+        self.events.pop_front()
+    }
+
+    /// Adds what [`step`](Self::step) is to be called for.
+    pub fn wait_for<'w>(&'w self, wait: &mut Wait<'w>) {
+        if let Stage::Watch(monitor) = &self.stage {
+            monitor.wait_for(self.reader.reports_progress(), wait);
+        }
+        if let Some(running) = &self.running {
+            running.wait_for(wait);
         }
     }
 
-    /// Hands over the job, unpauses the guest, and waits for its result.
-    fn result(
-        self,
-        guest: &Guest,
-        reader: &mut dyn Reader,
-        signals: &SignalListener,
-        status: &mut StatusLine,
-    ) -> Result<String> {
-        if let Some(text) = self.job {
-            guest.write_pieces(JOB_NODE, text.len(), &job::pieces(text))?;
+    /// Returns whether it went on.
+    fn advance(&mut self, interrupts: Interrupts) -> Result<bool> {
+        if interrupts.since(std::mem::replace(&mut self.heeded, interrupts)).count != 0 {
+            self.take_signal()?;
         }
-        let console = guest.console()?;
-        if signals.interrupt() != Interrupt::None {
-            bail!("interrupted before the guest ran");
+        if matches!(self.stage, Stage::Watch(_)) {
+            return self.watch();
         }
-        guest.unpause()?;
-        let now = Instant::now();
-        let last_lines = VecDeque::new();
-        Monitor {
-            guest,
-            console,
-            signals,
-            started: now,
-            last_line_at: now,
-            report_requested: None,
-            last_lines,
-        }
-        .watch(reader, self.limit, status)
+        let Some(running) = &mut self.running else { return Ok(false) };
+        let Some(done) = running.poll(&mut self.events)? else { return Ok(false) };
+        self.running = None;
+        self.take(&done)?;
+        Ok(true)
     }
-}
 
-/// Watch over a running guest.
-struct Monitor<'a> {
-    guest: &'a Guest,
-    console: Console,
-    signals: &'a SignalListener,
-    /// Time of unpausing.
-    started: Instant,
-    /// Time of the last line; `started` before the first.
-    last_line_at: Instant,
-    /// Time at which it was asked to report early.
-    report_requested: Option<Instant>,
-    /// Last lines, for error messages.
-    last_lines: VecDeque<String>,
-}
-
-impl Monitor<'_> {
-    fn watch(
-        &mut self,
-        reader: &mut dyn Reader,
-        limit: Option<Duration>,
-        status: &mut StatusLine,
-    ) -> Result<String> {
-        let mut ask_after = STATE_AFTER;
-        loop {
-            match self.console.recv(Duration::from_millis(200)) {
-                Received::Line(line) => {
-                    (self.last_line_at, ask_after) = (Instant::now(), STATE_AFTER);
-                    if let Some(result) = self.take_line(&line, reader, status)? {
-                        return Ok(result);
-                    }
-                }
-                Received::Timeout if self.last_line_at.elapsed() < ask_after => {}
-                Received::Timeout => {
-                    self.check_state()?;
-                    let silence = self.last_line_at.elapsed();
-                    ask_after = silence + silence.min(STATE_EVERY);
-                }
-                Received::Closed => self.explain_close()?,
+    /// Acts on signals that have just arrived.
+    fn take_signal(&mut self) -> Result<()> {
+        if let Stage::Watch(monitor) = &mut self.stage {
+            if self.heeded.request() == Some(Request::Stop) || !self.reader.reports_progress() {
+                bail!("interrupted");
             }
-            self.handle_signals(reader.reports_progress(), status)?;
-            self.check_time(reader.reports_progress(), limit)?;
-        }
-    }
-
-    /// Checks that the guest has not taken too long, nor been silent for too long.
-    fn check_time(&self, reports_progress: bool, limit: Option<Duration>) -> Result<()> {
-        if let Some(limit) = limit.filter(|limit| self.started.elapsed() >= *limit) {
-            let what = format!("the guest was not done after {} s", limit.as_secs());
-            bail!("{what}; --timeout=SECONDS sets another limit; {}", self.quote());
-        }
-        let silence = self.last_line_at.elapsed();
-        let booting = self.last_line_at == self.started;
-        if reports_progress && silence >= SILENCE_MAX || booting && silence >= BOOT_MAX {
-            bail!("the guest printed nothing for {} s; {}", silence.as_secs(), self.quote());
+            monitor.request_report();
+            let note = "ending early with the results so far; press Ctrl-C again to stop now";
+            self.events.push_back(Event::Note(note.to_owned()));
+        } else if let Some(running) = &mut self.running {
+            let is_first = self.heeded.count == 1;
+            running.interrupt_in(if is_first { INTERRUPT_GRACE } else { Duration::ZERO });
         }
         Ok(())
     }
 
-    fn take_line(
-        &mut self,
-        line: &str,
-        reader: &mut dyn Reader,
-        status: &mut StatusLine,
-    ) -> Result<Option<String>> {
-        match reader.line(line)? {
-            Line::Status => status.show(line),
-            Line::ResultPart => {}
-            Line::Result(text) => return Ok(Some(text)),
-            Line::Other => {
-                if self.last_lines.len() == LAST_LINES {
-                    self.last_lines.pop_front();
+    /// Begins the call of a stage.
+    fn begin(&mut self, stage: Stage, call: Call) -> Result<()> {
+        self.stage = stage;
+        let running = self.running.insert(Running::new(call, self.order.call_limit));
+        running.start(&mut self.events)
+    }
+
+    /// Takes the end of a stage's call, and begins the next stage.
+    fn take(&mut self, done: &Finished) -> Result<()> {
+        match std::mem::replace(&mut self.stage, Stage::Ended) {
+            Stage::Find => {
+                let name = &self.order.config.name;
+                if let Some(id) = xl::domid(done)? {
+                    bail!(
+                        "domain {name} already exists (id {id}); \
+                         end it with `xl destroy {name}`, or choose another name with --name"
+                    );
                 }
-                self.last_lines.push_back(line.to_owned());
+                self.check_interrupt()?;
+                let uuid = Some(self.uuid.clone());
+                let config = Config { uuid, ..self.order.config.clone() };
+                self.begin(Stage::Create, Call::create(config.arguments()?))
+            }
+            Stage::Create if done.is_success() => {
+                self.begin(Stage::Identify, Call::domid(&self.order.config.name))
+            }
+            Stage::Create => self.recover(advised(done.failure())),
+            Stage::Identify => match xl::domid(done) {
+                Ok(Some(id)) => self.take_domain(id),
+                Ok(None) => self.recover(anyhow!(
+                    "domain {} vanished right after it was created; see /var/log/xen",
+                    self.order.config.name
+                )),
+                Err(error) => self.recover(error),
+            },
+            Stage::RecoverName => {
+                let named = xl::domid(done);
+                self.begin(Stage::RecoverUuid(named), Call::vm_list())
+            }
+            Stage::RecoverUuid(named) => self.take_recovered(named, done),
+            Stage::HandOver => {
+                xl::was_there(done)?;
+                self.find_terminal(Instant::now(), Instant::now())
+            }
+            Stage::Terminal { since } => self.take_terminal(since, done),
+            Stage::Unpause(console) => {
+                if !xl::was_there(done)? {
+                    bail!("the guest was destroyed by another program before it ran");
+                }
+                self.events.push_back(Event::Started);
+                self.stage = Stage::Watch(Monitor::new(console, self.order.limit));
+                Ok(())
+            }
+            Stage::Destroy => match (xl::was_there(done), self.domain) {
+                (Err(error), Some(id)) => self.begin(Stage::Confirm(error), Call::list(id)),
+                _ => {
+                    self.end(None);
+                    Ok(())
+                }
+            },
+            Stage::Confirm(error) => {
+                let state = self.domain.map(|id| xl::state(id, done));
+                self.end(match state {
+                    Some(Ok(State::Gone)) => None,
+                    _ => Some(error),
+                });
+                Ok(())
+            }
+            stage @ (Stage::Watch(_) | Stage::Ended) => {
+                self.stage = stage;
+                Ok(())
             }
         }
-        Ok(None)
     }
 
-    /// Returns the reason why the console closed, as an error: in most cases the domain has ended.
-    fn explain_close(&self) -> Result<()> {
-        let closed = Instant::now();
-        while closed.elapsed() < TEARDOWN_MAX {
-            self.check_state()?;
-            thread::sleep(Duration::from_millis(100));
-        }
-        bail!("the guest's console was closed; is xenconsoled running? {}", self.quote())
+    /// Finds out whether a creation that failed left a domain behind.
+    fn recover(&mut self, error: Error) -> Result<()> {
+        self.error = Some(error);
+        self.is_cleaning = true;
+        self.begin(Stage::RecoverName, Call::domid(&self.order.config.name))
     }
 
-    /// Checks that the guest has not ended: all of its output has been read.
-    fn check_state(&self) -> Result<()> {
-        let how = match self.guest.state()? {
-            State::Alive => return Ok(()),
-            State::ShutDown => "has ended",
-            State::Crashed => "has crashed",
-            // Not by this program, which still waits for it.
-            State::Gone => "was destroyed by another program",
+    /// Ends a domain that is ours by its UUID; or by its name, which was free before, if nothing is
+    /// known of its UUID.
+    fn take_recovered(&mut self, named: Result<Option<u32>>, done: &Finished) -> Result<()> {
+        let (domains, named) = match (xl::domains(done), named) {
+            (Err(error), Err(_)) => {
+                self.end(Some(error));
+                return Ok(());
+            }
+            (domains, named) => (domains.unwrap_or_default(), named.unwrap_or_default()),
         };
-        bail!("the guest {how} without a result; {}", self.quote())
+        let ours = domains.iter().find(|(uuid, _)| *uuid == self.uuid).map(|&(_, id)| id);
+        let is_listed = |id: &u32| domains.iter().any(|(_, other)| other == id);
+        self.domain = ours.or(named.filter(|id| !is_listed(id)));
+        match self.domain {
+            Some(id) => self.destroy(id)?,
+            None => self.end(None),
+        }
+        Ok(())
     }
 
-    /// Acts on the signals that have arrived.
-    fn handle_signals(&mut self, reports_progress: bool, status: &mut StatusLine) -> Result<()> {
-        match (self.signals.interrupt(), self.report_requested) {
-            (Interrupt::None, _) => Ok(()),
-            (Interrupt::Stop, _) => bail!("interrupted"),
-            (Interrupt::Report, _) if !reports_progress => bail!("interrupted"),
-            (Interrupt::Report, None) => {
-                self.report_requested = Some(Instant::now());
-                status.print_line(
-                    "ringmark: ending early with the results so far; press Ctrl-C again to stop now",
-                );
-                self.console.interrupt()
+    /// Goes on with a domain that was created.
+    fn take_domain(&mut self, id: u32) -> Result<()> {
+        self.domain = Some(id);
+        self.events.push_back(Event::Created(id));
+        self.check_interrupt()?;
+        match self.order.job {
+            Some(text) => {
+                let pieces = job::pieces(text);
+                let call = Call::write_pieces(id, JOB_NODE, text.len(), pieces);
+                self.begin(Stage::HandOver, call)
             }
-            (Interrupt::Report, Some(since)) if since.elapsed() < REPORT_TIMEOUT => Ok(()),
-            (Interrupt::Report, Some(_)) => {
-                bail!("interrupted, and the guest did not report in time")
-            }
+            None => self.find_terminal(Instant::now(), Instant::now()),
         }
     }
 
-    /// Returns the last lines, for an error message.
-    fn quote(&self) -> String {
-        if self.last_lines.is_empty() {
-            return "its console is empty".to_owned();
+    /// Looks for the guest's terminal at that time.
+    fn find_terminal(&mut self, since: Instant, at: Instant) -> Result<()> {
+        self.check_interrupt()?;
+        self.stage = Stage::Terminal { since };
+        let call = Call::read_node(&self.terminal_node());
+        let running = self.running.insert(Running::at(call, self.order.call_limit, at));
+        running.start(&mut self.events)
+    }
+
+    fn terminal_node(&self) -> String {
+        format!("/local/domain/{}/console/tty", self.domain.unwrap_or_default())
+    }
+
+    fn take_terminal(&mut self, since: Instant, done: &Finished) -> Result<()> {
+        self.check_interrupt()?;
+        let path = done.stdout.trim();
+        if done.is_success() && !path.is_empty() {
+            let console = Console::open(Path::new(path), self.reader.line_bytes_max())?;
+            let id = self.domain.unwrap_or_default();
+            return self.begin(Stage::Unpause(console), Call::unpause(id));
         }
-        let lines: Vec<String> =
-            self.last_lines.iter().map(|line| format!("\n  | {line}")).collect();
-        format!("last lines of its console:{}", lines.concat())
+        if since.elapsed() < TERMINAL_TIMEOUT && done.is_exit() {
+            // xenconsoled writes the node when it has noticed the domain.
+            return self.find_terminal(since, Instant::now() + TERMINAL_EVERY);
+        }
+        let error = if done.is_success() { anyhow!("it is empty") } else { done.failure() };
+        let node = self.terminal_node();
+        Err(error.context(format!("no terminal in {node} yet; is xenconsoled running?")))
+    }
+
+    /// Watches the guest; returns whether it went on.
+    fn watch(&mut self) -> Result<bool> {
+        let (Stage::Watch(monitor), Some(id)) = (&mut self.stage, self.domain) else {
+            return Ok(false);
+        };
+        let done = match &mut self.running {
+            Some(running) => running.poll(&mut self.events)?,
+            None => None,
+        };
+        // After the answer to a query for its state: what it printed before it ended is there.
+        if let Some(text) = monitor.read(self.reader, &mut self.events)? {
+            self.destroy(id)?;
+            self.events.push_back(Event::Result(text));
+            return Ok(true);
+        }
+        if let Some(done) = done {
+            self.running = None;
+            monitor.take_state(xl::state(id, &done))?;
+        }
+        if self.running.is_none() && monitor.wants_state() {
+            self.running = Some(Running::new(Call::list(id), self.order.call_limit));
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Begins to destroy the domain.
+    fn destroy(&mut self, id: u32) -> Result<()> {
+        self.is_cleaning = true;
+        self.begin(Stage::Destroy, Call::destroy(id))
+    }
+
+    /// Ends the session after an error, and first the domain, if there is one.
+    fn fail(&mut self, error: Error) {
+        self.running = None;
+        if self.is_cleaning {
+            self.end(Some(error));
+            return;
+        }
+        // What went wrong first is what matters.
+        self.error.get_or_insert(error);
+        match self.domain.map(|id| self.destroy(id)) {
+            None => self.end(None),
+            Some(Err(error)) => self.end(Some(error)),
+            Some(Ok(())) => {}
+        }
+    }
+
+    /// Ends the session; `left` is the reason why the domain may still be there.
+    fn end(&mut self, left: Option<Error>) {
+        self.stage = Stage::Ended;
+        let name = &self.order.config.name;
+        let what = || format!("domain {name} may be left behind; end it with `xl destroy {name}`");
+        let left = left.map(|error| error.context(what()));
+        self.events.push_back(Event::End { error: self.error.take(), left });
+    }
+
+    /// Checks that nobody wants the guest to end before it runs.
+    fn check_interrupt(&self) -> Result<()> {
+        match self.heeded.count {
+            0 => Ok(()),
+            _ => bail!("interrupted before the guest ran"),
+        }
+    }
+}
+
+/// Message of libxl when Xen has no memory for a guest's own page tables (`shadow_memory`): with 16
+/// MiB and a number of vCPUs that xl did not know, it was so.
+const NO_ROOM: &str = "could not allocate special pages";
+
+/// Returns the error of `xl create`, with what to do about it where its words do not tell.
+fn advised(error: Error) -> Error {
+    match error.to_string().contains(NO_ROOM) {
+        true => {
+            error.context("Xen has too little memory for this guest's page tables; raise --memory")
+        }
+        false => error,
     }
 }

@@ -1,13 +1,22 @@
-//! Progress on standard error while a guest works. Errors of writing are ignored: a closed pipe
-//! must not leave a domain behind.
+//! Progress on standard error while a guest works. Never waited for: a pipe that nobody reads holds
+//! nothing up.
 
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use crate::event::Event;
+use crate::wait::Wait;
 
 /// Time between status lines where output is not a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
+/// Longest wait for room for a line that is no progress.
+const ROOM_TIMEOUT: Duration = Duration::from_secs(2);
+/// Bytes that a pipe takes at once when it takes any (PIPE_BUF).
+const PIECE_BYTES: usize = 4096;
 
 /// Choice whether progress is shown (fio's `--eta`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -20,65 +29,182 @@ pub enum Eta {
     Never,
 }
 
-/// The status line.
-#[derive(Debug)]
-pub struct StatusLine {
+/// Form of progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Progress {
+    /// The guest's status line.
+    Text,
+    /// One JSON object a line, at each event and each status of the guest.
+    Json,
+}
+
+/// Options of what is shown while a guest works; all of it goes to standard error.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct StatusOptions {
+    /// Progress display: when to show it
+    #[arg(long, value_enum, default_value = "auto")]
     eta: Eta,
-    /// Flag: one line is overwritten again and again.
+    /// Progress display: its form
+    #[arg(long, value_enum, default_value = "text")]
+    progress: Progress,
+    /// Show neither progress nor remarks, only errors
+    #[arg(long, short)]
+    quiet: bool,
+    /// Show each program that is run
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+/// Display of what a guest does while it works.
+#[derive(Debug)]
+pub struct Status {
+    options: StatusOptions,
+    /// Name of the domain.
+    name: String,
+    began: Instant,
+    /// Whether one line is overwritten again and again.
     in_place: bool,
-    /// Flag: that line is not empty.
+    /// Whether that line is not empty.
     dirty: bool,
     printed: Option<Instant>,
 }
 
-impl StatusLine {
-    /// Creates an empty line.
-    pub fn new(eta: Eta) -> Self {
-        let in_place = eta == Eta::Auto && io::stderr().is_terminal();
-        Self { eta, in_place, dirty: false, printed: None }
+/// A line of `--progress=json`.
+#[derive(Debug, Default, Serialize)]
+struct Object<'a> {
+    event: &'a str,
+    guest: &'a str,
+    /// Time since the session began, in milliseconds.
+    elapsed_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    domid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    percent: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+}
+
+impl Status {
+    /// Creates the display for a domain of this name.
+    pub fn new(options: StatusOptions, name: &str) -> Self {
+        let in_place = options.eta == Eta::Auto
+            && options.progress == Progress::Text
+            && io::stderr().is_terminal()
+            && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let began = Instant::now();
+        Self { options, name: name.to_owned(), began, in_place, dirty: false, printed: None }
     }
 
-    /// Shows it, if one is due.
-    pub fn show(&mut self, line: &str) {
-        if self.eta == Eta::Never {
+    /// Shows an event.
+    pub fn show(&mut self, event: &Event) {
+        if let (Event::Call(words), true) = (event, self.options.verbose) {
+            self.print_line(&format!("+ {words}"));
+        }
+        if self.options.progress == Progress::Json && !self.options.quiet {
+            self.show_object(event);
+            return;
+        }
+        match event {
+            Event::Status(line) if !self.options.quiet => self.show_line(line),
+            Event::Note(text) if !self.options.quiet => {
+                self.print_line(&format!("ringmark: {text}"));
+            }
+            Event::Created(id) if self.options.verbose => {
+                self.print_line(&format!("domain {} is created, id {id}", self.name));
+            }
+            _ => {}
+        }
+    }
+
+    fn show_object(&mut self, event: &Event) {
+        let (event, domid, text) = match event {
+            Event::Created(id) => ("created", Some(*id), None),
+            Event::Started => ("started", None, None),
+            Event::Status(_) if self.options.eta == Eta::Never => return,
+            Event::Status(line) => ("status", None, Some(line.as_str())),
+            Event::Note(text) => ("note", None, Some(text.as_str())),
+            Event::Call(_) | Event::Result(_) | Event::End { .. } => return,
+        };
+        let percent = text.and_then(percent);
+        let elapsed_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let object = Object { event, guest: &self.name, elapsed_ms, domid, percent, text };
+        if let Ok(json) = serde_json::to_string(&object) {
+            write(&(json + "\n"), Duration::ZERO);
+        }
+    }
+
+    /// Shows the status line, if one is due.
+    fn show_line(&mut self, line: &str) {
+        if self.options.eta == Eta::Never {
             return;
         }
         if self.in_place {
             self.dirty = true;
             // Wrapping is off for this line, so the terminal cuts off what is too wide.
-            write(&format!("\r\x1b[?7l{line}\x1b[K\x1b[?7h"));
+            write(&format!("\r\x1b[?7l{line}\x1b[K\x1b[?7h"), Duration::ZERO);
         } else if self.printed.is_none_or(|printed| printed.elapsed() >= LINE_EVERY) {
             self.printed = Some(Instant::now());
-            eprint_line(line);
+            write(&format!("{line}\n"), Duration::ZERO);
         }
     }
 
     /// Clears the line, if it was written in place.
     pub fn clear(&mut self) {
         if std::mem::take(&mut self.dirty) {
-            write("\r\x1b[K");
+            write("\r\x1b[K", ROOM_TIMEOUT);
         }
     }
 
     /// Prints a line that is not overwritten.
-    pub fn print_line(&mut self, line: &str) {
+    fn print_line(&mut self, line: &str) {
         self.clear();
         eprint_line(line);
     }
-}
 
-impl Drop for StatusLine {
-    fn drop(&mut self) {
-        self.clear();
+    /// Prints a remark, unless none are wanted.
+    pub fn remark(&mut self, text: &str) {
+        self.show(&Event::Note(text.to_owned()));
     }
 }
 
-/// Prints a line on standard error.
-pub fn eprint_line(line: &str) {
-    write(&format!("{line}\n"));
+/// Returns the share of the work that is done, from a status line: `[33.3%]`.
+fn percent(line: &str) -> Option<f64> {
+    let (before, _) = line.split_once("%]")?;
+    before.rsplit_once('[')?.1.parse().ok().filter(|percent: &f64| percent.is_finite())
 }
 
-fn write(text: &str) {
+/// Prints a line on standard error; drops what a reader that has stopped to read leaves no room
+/// for.
+pub fn eprint_line(line: &str) {
+    write(&format!("{line}\n"), ROOM_TIMEOUT);
+}
+
+/// Writes what finds room in that time. Errors are ignored: a closed pipe must not leave a domain
+/// behind.
+fn write(text: &str, timeout: Duration) {
     let mut stderr = io::stderr().lock();
-    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+    let deadline = Instant::now() + timeout;
+    for piece in text.as_bytes().chunks(PIECE_BYTES) {
+        let mut wait = Wait::default();
+        wait.until(deadline);
+        let stderr_too = io::stderr();
+        wait.write(stderr_too.as_fd());
+        if !wait.poll() || stderr.write_all(piece).is_err() {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_share_that_is_done_is_found() {
+        let line = "Jobs: 1 (f=1): [r(1)][33.3%][r=449MiB/s][r=115k IOPS][eta 00m:02s]";
+        assert_eq!(percent(line), Some(33.3));
+        for line in ["", "%]", "[-%]", "[inf%]", "Jobs: 1 (f=1): [r(1)][eta 00m:02s]"] {
+            assert_eq!(percent(line), None, "{line}");
+        }
+    }
 }

@@ -1,13 +1,19 @@
-//! The programs of Xen's tool stack: `xl` and the xenstore clients, found on the path.
-//!
-//! Each runs in a process group of its own: Ctrl-C at the terminal is for this program alone,
-//! which then ends what it began in good order.
+//! Words of Xen's tool stack: calls of `xl` and of the xenstore clients, and how their answers are
+//! read.
 
-use std::io;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Output, Stdio};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
-use anyhow::{Error, Result, anyhow};
+use anyhow::{Result, anyhow};
+
+use crate::child::{Child, Finished};
+use crate::event::Event;
+use crate::wait::Wait;
+
+/// Tries of a call that fails without an answer, such as `libxl: error: no reply`.
+const TRIES: u32 = 3;
+/// Time between two tries.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
 
 /// A domain's state as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,63 +28,226 @@ pub enum State {
     Gone,
 }
 
-/// Runs a program and gives what it prints.
-///
-/// # Errors
-/// When it is not there, or fails: with its own words.
-pub fn run(program: &str, arguments: &[&str]) -> Result<String> {
-    let output = output(program, arguments)?;
-    if !output.status.success() {
-        return Err(failure(program, arguments, &output));
+/// A call of a program, not begun.
+#[derive(Clone, Debug)]
+pub struct Call {
+    program: &'static str,
+    words: Vec<String>,
+    /// Whether the end of a call is an answer; a call without one is tried again.
+    is_answer: fn(&Finished) -> bool,
+}
+
+fn call(
+    program: &'static str,
+    words: impl IntoIterator<Item = impl Into<String>>,
+    is_answer: fn(&Finished) -> bool,
+) -> Call {
+    Call { program, words: words.into_iter().map(Into::into).collect(), is_answer }
+}
+
+impl Call {
+    /// Asks for the number of the domain of this name: [`domid`].
+    pub fn domid(name: &str) -> Self {
+        call("xl", ["domid", name], is_about_domain)
     }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
 
-fn failure(program: &str, arguments: &[&str], output: &Output) -> Error {
-    let what = arguments.first().unwrap_or(&"");
-    let text = String::from_utf8_lossy(&output.stderr);
-    // What libxl complains of first is the cause, what follows its consequences.
-    let words: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    anyhow!("{program} {what} failed ({}): {}", output.status, words.join("; "))
-}
+    /// Creates a paused domain of these settings, `KEY=VALUE` each. Never tried again: nobody knows
+    /// how far it came.
+    pub fn create(settings: Vec<String>) -> Self {
+        // -e is not to watch the domain: that is done here.
+        let words = ["create", "-p", "-e", "/dev/null"].map(str::to_owned);
+        call("xl", words.into_iter().chain(settings), |_| true)
+    }
 
-fn output(program: &str, arguments: &[&str]) -> Result<Output> {
-    let mut command = Command::new(program);
-    command.args(arguments).env("LC_ALL", "C").stdin(Stdio::null()).process_group(0);
-    command.output().map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => {
-            anyhow!("{program} was not found; run this in dom0, with Xen's tools on the path")
+    /// Lists all domains with their UUIDs: [`domains`].
+    pub fn vm_list() -> Self {
+        call("xl", ["vm-list"], is_success_or_killed)
+    }
+
+    /// Asks for a domain's state: [`state`].
+    pub fn list(id: u32) -> Self {
+        call("xl", ["list", &id.to_string()], is_about_domain)
+    }
+
+    /// Unpauses a domain.
+    pub fn unpause(id: u32) -> Self {
+        call("xl", ["unpause", &id.to_string()], is_about_domain)
+    }
+
+    /// Destroys a domain. Tried again even when it hung: there is nothing better to do.
+    pub fn destroy(id: u32) -> Self {
+        call("xl", ["destroy", &id.to_string()], |done| done.is_success() || is_absent(done))
+    }
+
+    /// Reads a node of xenstore.
+    pub fn read_node(path: &str) -> Self {
+        // One that is not there yet is an answer, too.
+        call("xenstore-read", [path], |_| true)
+    }
+
+    /// Puts a text of several pieces where the guest looks for it: its length in bytes at `node`
+    /// below the domain's own path, the pieces as children `0`, `1`, ..; all at once.
+    pub fn write_pieces(id: u32, node: &str, length_bytes: usize, pieces: Vec<String>) -> Self {
+        let path = format!("/local/domain/{id}/{node}");
+        let mut words = vec!["--".to_owned(), path.clone(), length_bytes.to_string()];
+        for (number, piece) in pieces.into_iter().enumerate() {
+            words.extend([format!("{path}/{number}"), piece]);
         }
-        _ => anyhow!("cannot run {program}: {error}"),
-    })
-}
-
-/// The number of the domain of this name, if there is one.
-///
-/// # Errors
-/// When `xl` can't be run.
-pub fn domid(name: &str) -> Result<Option<u32>> {
-    let output = output("xl", &["domid", name])?;
-    let id = String::from_utf8_lossy(&output.stdout).trim().parse().ok();
-    Ok(id.filter(|_| output.status.success()))
-}
-
-/// Returns the state of a domain.
-///
-/// # Errors
-/// When `xl` can't be run, fails for another reason than that there is no such domain, or its list
-/// can't be read.
-pub fn state(id: u32) -> Result<State> {
-    let arguments = ["list", &id.to_string()];
-    let output = output("xl", &arguments)?;
-    if !output.status.success() {
-        // Any other reason, such as a hypercall that failed, tells nothing of the domain.
-        let text = String::from_utf8_lossy(&output.stderr);
-        let is_absent = ["does not exist", "invalid domain"].iter().any(|why| text.contains(why));
-        return if is_absent { Ok(State::Gone) } else { Err(failure("xl", &arguments, &output)) };
+        call("xenstore-write", words, is_success_or_killed)
     }
-    let text = String::from_utf8_lossy(&output.stdout);
-    parse_state(&text, id).ok_or_else(|| anyhow!("xl list has no line for domain {id}: {text}"))
+
+    /// Returns its words as a shell would take them, the long ones cut.
+    pub fn shown(&self) -> String {
+        let mut shown = self.program.to_owned();
+        for word in &self.words {
+            let end = word.floor_char_boundary(200);
+            let cut = if end < word.len() { ".." } else { "" };
+            shown.push_str(&format!(" {}{cut}", word.get(..end).unwrap_or_default()));
+        }
+        shown
+    }
+}
+
+/// A call that is under way.
+#[derive(Debug)]
+pub struct Running {
+    call: Call,
+    limit: Duration,
+    tries_left: u32,
+    attempt: Attempt,
+}
+
+#[derive(Debug)]
+enum Attempt {
+    Due(Instant),
+    Child(Child),
+}
+
+impl Running {
+    /// Begins a call, each try of which may take as long as `limit`.
+    pub fn new(call: Call, limit: Duration) -> Self {
+        Self::at(call, limit, Instant::now())
+    }
+
+    /// Begins a call as [`new`](Self::new) does, at that time.
+    pub fn at(call: Call, limit: Duration, time: Instant) -> Self {
+        Self { call, limit, tries_left: TRIES, attempt: Attempt::Due(time) }
+    }
+
+    /// Starts its program if that is due. Notes in `started` what was run.
+    ///
+    /// # Errors
+    /// A program that cannot be started.
+    pub fn start(&mut self, started: &mut VecDeque<Event>) -> Result<()> {
+        if let Attempt::Due(at) = self.attempt
+            && Instant::now() >= at
+        {
+            started.push_back(Event::Call(self.call.shown()));
+            let Call { program, words, .. } = &self.call;
+            self.attempt = Attempt::Child(Child::start(program, words, self.limit)?);
+            self.tries_left -= 1;
+        }
+        Ok(())
+    }
+
+    /// Goes on with it; returns how it ended, once it has.
+    ///
+    /// # Errors
+    /// A program that cannot be started.
+    pub fn poll(&mut self, started: &mut VecDeque<Event>) -> Result<Option<Finished>> {
+        self.start(started)?;
+        let Attempt::Child(child) = &mut self.attempt else { return Ok(None) };
+        let Some(done) = child.poll() else { return Ok(None) };
+        if self.tries_left == 0 || (self.call.is_answer)(&done) {
+            return Ok(Some(done));
+        }
+        self.attempt = Attempt::Due(Instant::now() + RETRY_AFTER);
+        Ok(None)
+    }
+
+    /// Gives the program that runs this much longer before it is killed.
+    pub fn interrupt_in(&mut self, time: Duration) {
+        if let Attempt::Child(child) = &mut self.attempt {
+            child.interrupt_in(time);
+        }
+    }
+
+    /// Adds what [`poll`](Self::poll) is to be called for.
+    pub fn wait_for<'a>(&'a self, wait: &mut Wait<'a>) {
+        match &self.attempt {
+            Attempt::Due(at) => wait.until(*at),
+            Attempt::Child(child) => child.wait_for(wait),
+        }
+    }
+}
+
+fn is_success_or_killed(done: &Finished) -> bool {
+    done.is_success() || !done.is_exit()
+}
+
+fn is_about_domain(done: &Finished) -> bool {
+    is_success_or_killed(done) || is_absent(done)
+}
+
+/// Returns whether a program says that there is no such domain. Any other failure, such as of a
+/// hypercall, tells nothing of the domain.
+fn is_absent(done: &Finished) -> bool {
+    let words = ["does not exist", "invalid domain"];
+    done.is_exit() && !done.is_success() && words.iter().any(|word| done.stderr.contains(word))
+}
+
+/// Reads the answer of `xl domid`: `None` if there is no domain of that name.
+///
+/// # Errors
+/// A call that failed, or an answer that is no number.
+pub fn domid(done: &Finished) -> Result<Option<u32>> {
+    if is_absent(done) {
+        return Ok(None);
+    }
+    if !done.is_success() {
+        return Err(done.failure());
+    }
+    let text = done.stdout.trim();
+    text.parse().map(Some).map_err(|_| anyhow!("xl domid printed no number: {text:?}"))
+}
+
+/// Reads the list of `xl vm-list`, a line `UUID  ID  NAME` for each domain: returns their UUIDs and
+/// numbers.
+///
+/// # Errors
+/// A call that failed.
+pub fn domains(done: &Finished) -> Result<Vec<(String, u32)>> {
+    if !done.is_success() {
+        return Err(done.failure());
+    }
+    let domain = |line: &str| {
+        let mut fields = line.split_whitespace();
+        Some((fields.next()?.to_owned(), fields.next()?.parse().ok()?))
+    };
+    Ok(done.stdout.lines().filter_map(domain).collect())
+}
+
+/// Reads a domain's state from the answer of `xl list ID`.
+///
+/// # Errors
+/// A call that failed, or a list without the domain.
+pub fn state(id: u32, done: &Finished) -> Result<State> {
+    if is_absent(done) {
+        return Ok(State::Gone);
+    }
+    if !done.is_success() {
+        return Err(done.failure());
+    }
+    let text = &done.stdout;
+    parse_state(text, id).ok_or_else(|| anyhow!("xl list has no line for domain {id}: {text}"))
+}
+
+/// Checks the answer of a call that ends a domain or wakes it; a domain that is gone is `false`.
+///
+/// # Errors
+/// A call that failed.
+pub fn was_there(done: &Finished) -> Result<bool> {
+    if done.is_success() || is_absent(done) { Ok(done.is_success()) } else { Err(done.failure()) }
 }
 
 /// Reads `NAME ID MEM VCPUS STATE TIME`, where `STATE` has a letter or `-` for each of running,
@@ -96,42 +265,4 @@ fn parse_state(list: &str, id: u32) -> Option<State> {
             _ => State::Alive,
         })
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn states_are_told_apart() {
-        let list = |flags| {
-            format!(
-                "Name                                        ID   Mem VCPUs\tState\tTime(s)\n\
-                 a name of words                             17    64     1     {flags}       0.3\n"
-            )
-            .replace('\t', "      ")
-        };
-        for (flags, state) in [
-            ("r-----", State::Alive),
-            ("-b----", State::Alive),
-            ("--p---", State::Alive),
-            ("------", State::Alive),
-            ("---s--", State::ShutDown),
-            ("---sc-", State::Crashed),
-            ("----c-", State::Crashed),
-            ("-----d", State::Gone),
-        ] {
-            assert_eq!(parse_state(&list(flags), 17), Some(state), "{flags}");
-        }
-        assert_eq!(parse_state(&list("------"), 7), None);
-        assert_eq!(parse_state("", 0), None);
-    }
-
-    #[test]
-    fn a_program_that_fails_is_quoted() {
-        let error = run("sh", &["-c", "echo one >&2; echo two >&2; exit 3"]).unwrap_err();
-        assert_eq!(error.to_string(), "sh -c failed (exit status: 3): one; two");
-        let error = run("ringmark-no-such-program", &[]).unwrap_err();
-        assert!(error.to_string().contains("run this in dom0"));
-    }
 }

@@ -6,9 +6,9 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use results::Report;
 
-use crate::compare::{Saved, System};
 use crate::figures::{Doubts, Figures};
 use crate::printable;
+use crate::saved::{Saved, System};
 use results::Spread;
 
 /// All that was measured.
@@ -148,8 +148,8 @@ fn read_log(name: &str, text: &str) -> Result<Vec<Log>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::Run;
     use crate::figures::sample;
+    use crate::saved::Run;
     use fio_output::json_plus;
 
     #[test]

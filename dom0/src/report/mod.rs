@@ -36,12 +36,12 @@ impl PlotReport {
     /// # Errors
     /// When a file can't be read or written, or there is nothing to plot.
     pub fn run(&self) -> Result<()> {
-        let output = Output::open(Some(&self.output))?;
+        let mut output = Output::open(Some(&self.output))?;
         let mut data = Data::default();
         self.files.iter().try_for_each(|file| data.add(file))?;
         let figures = plots::all(&data);
         ensure!(!figures.is_empty(), "there is nothing to plot in these files");
         let made = format!("Made {} UTC.", date::ctime(date::now()));
-        output.write(&page::page(&data, &figures, &made))
+        output.write(&page::page(&data, &figures, &made), &|| false)
     }
 }

@@ -63,7 +63,7 @@ fn a_page_that_finds_no_room_leaves_nothing() {
     stack.write("good.json", &json_plus(&report(1.0, None)));
     for (page, reason) in [("/no/such/page.html", "No such file"), ("/dev/full", "No space left")] {
         let (code, stdout, stderr) = stack.report_to(page, &["good.json"]);
-        assert_eq!((code, stdout.as_str()), (Some(1), ""));
+        assert_eq!((code, stdout.as_str()), (Some(5), ""));
         let expected = format!("ringmark: error: cannot write {page}: {reason}");
         assert!(stderr.starts_with(&expected), "{stderr}");
     }

@@ -87,7 +87,7 @@ fn an_output_that_cannot_be_written_makes_no_domain() {
         (&[&COMPARE[..], &["--save=/no/such/dir/x.json"]].concat(), "/no/such/dir/x.json: No such"),
     ] {
         let (code, stdout, stderr) = stack.run(arguments);
-        assert_eq!((code, stdout.as_str()), (Some(1), ""), "{arguments:?}");
+        assert_eq!((code, stdout.as_str()), (Some(5), ""), "{arguments:?}");
         assert!(stderr.starts_with(&format!("ringmark: error: cannot write {named}")), "{stderr}");
         assert_eq!(stderr.lines().count(), 1, "{stderr}");
     }
@@ -107,7 +107,7 @@ fn a_result_that_finds_no_room_is_printed() {
     let (code, stdout, stderr) = stack.run(&["run", "job.fio", "--output=/dev/full"]);
     let expected = "ringmark: error: its contents were printed to standard output instead: \
                     cannot write /dev/full: No space left on device (os error 28)\n";
-    assert_eq!((code, stderr.as_str()), (Some(1), expected));
+    assert_eq!((code, stderr.as_str()), (Some(5), expected));
     assert!(stdout.contains("read: IOPS=115k, BW="), "{stdout}");
     assert!(!stack.has_domain());
 
@@ -115,7 +115,7 @@ fn a_result_that_finds_no_room_is_printed() {
     let failed = emit(&report(1.0, Some("no xvdz")));
     let stack = Stack::new("a_result_that_finds_no_room_is_printed", &failed);
     let (code, stdout, stderr) = stack.run(&["run", "job.fio", "--output=/dev/full"]);
-    assert_eq!(code, Some(1));
+    assert_eq!(code, Some(5));
     assert!(stdout.contains("read: IOPS=1,"), "{stdout}");
     assert!(stderr.contains("/dev/full") && stderr.contains("no xvdz"), "{stderr}");
 }
@@ -126,7 +126,7 @@ fn a_log_that_finds_no_room_is_printed_and_the_others_written() {
     std::os::unix::fs::symlink("/dev/full", stack.0.join("x_iops.1.log")).unwrap();
     let options = ["run", "job.fio", "--output=out", "--", "--write_iops_log=x"];
     let (code, stdout, stderr) = stack.run(&[&options[..], &["--log_avg_msec=500"]].concat());
-    assert_eq!((code, stdout.as_str()), (Some(1), "500, 100, 0, 0, 0\n"), "{stderr}");
+    assert_eq!((code, stdout.as_str()), (Some(5), "500, 100, 0, 0, 0\n"), "{stderr}");
     assert!(stderr.contains("cannot write x_iops.1.log"), "{stderr}");
     assert!(fs::read_to_string(stack.0.join("out")).unwrap().contains("read: IOPS=115k"));
 }
@@ -300,7 +300,7 @@ fn a_guest_that_only_talks_is_given_up() {
         &format!("while :; do echo '{STATUS}'; echo on and on; sleep 0.1; done"),
     );
     let (code, stdout, stderr) = stack.run(&["run", "job.fio", "--timeout=2", "--eta=never"]);
-    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    assert_eq!((code, stdout.as_str()), (Some(4), ""));
     let expected = "ringmark: error: the guest was not done after 2 s; --timeout=SECONDS sets \
                     another limit; last lines of its console:\n  | on and on\n";
     assert!(stderr.starts_with(expected), "{stderr}");
@@ -423,7 +423,7 @@ fn ctrl_c_asks_for_a_report_first() {
     assert!(said.contains("ending early"), "{said}");
     stack.write("asked", "");
     let (code, stdout, _) = stack.end(child);
-    assert_eq!(code, Some(1));
+    assert_eq!(code, Some(3));
     assert!(stdout.contains("read: IOPS=1,"), "{stdout}");
     assert!(!stack.has_domain());
 }

@@ -1,0 +1,27 @@
+//! Things that happen in a session.
+
+use anyhow::Error;
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Event {
+    /// A program was started, with these words.
+    Call(String),
+    /// The domain was created, paused; its number.
+    Created(u32),
+    /// The guest runs.
+    Started,
+    /// Progress of the job, in the guest's words.
+    Status(String),
+    /// A remark for the user.
+    Note(String),
+    /// The guest's result. The domain is about to be destroyed.
+    Result(String),
+    /// The session is over.
+    End {
+        /// Error that ended it before or after its result.
+        error: Option<Error>,
+        /// Reason to think that the domain is still there.
+        left: Option<Error>,
+    },
+}

@@ -1,0 +1,52 @@
+//! Results in the forms of fio.
+
+use anyhow::Result;
+use clap::ValueEnum;
+use results::Report;
+
+use crate::saved::Saved;
+use crate::table::table;
+
+/// Form of a printed result (fio's `--output-format`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Text for reading.
+    Normal,
+    /// JSON.
+    Json,
+    /// JSON with histograms of all latencies.
+    #[value(name = "json+")]
+    JsonPlus,
+    /// Fields separated by semicolons, version 3.
+    Terse,
+}
+
+/// A report in these forms, one after the other.
+pub fn print(report: &Report, formats: &[Format]) -> String {
+    let print = |format: &Format| match format {
+        Format::Normal => fio_output::normal(report),
+        Format::Json => fio_output::json(report),
+        Format::JsonPlus => fio_output::json_plus(report),
+        Format::Terse => fio_output::terse(report),
+    };
+    let mut texts: Vec<String> = formats.iter().map(print).collect();
+    texts.iter_mut().filter(|text| !text.ends_with('\n')).for_each(|text| text.push('\n'));
+    texts.concat()
+}
+
+/// Returns several runs of one job in these forms, one form after the other. JSON is that of a
+/// saved comparison, which `report` reads.
+///
+/// # Errors
+/// A result that is no JSON.
+pub fn print_all(saved: &Saved, formats: &[Format]) -> Result<String> {
+    let print = |format: &Format| match format {
+        Format::Json | Format::JsonPlus => saved.json(),
+        Format::Terse => Ok(saved.runs.iter().map(|run| print(&run.result, &[*format])).collect()),
+        Format::Normal => {
+            let runs = saved.runs.iter().map(|run| print(&run.result, &[*format]));
+            Ok(runs.collect::<String>() + "\n" + &table(&saved.runs)?)
+        }
+    };
+    formats.iter().map(print).collect()
+}

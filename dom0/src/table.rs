@@ -1,0 +1,139 @@
+//! Table of figures: for each job and direction the median of all runs on each system, and their
+//! spread.
+
+use anyhow::{Context, Result, ensure};
+use results::Spread;
+
+use crate::figures::{Doubts, Figures};
+use crate::saved::{Run, System};
+
+/// A figure of a job.
+type Figure = fn(&Figures) -> Option<f64>;
+
+/// Rows of the table for each job and direction.
+const FIGURES: [(&str, Figure); 4] = [
+    ("IOPS", |side| Some(side.iops)),
+    ("bandwidth, MiB/s", |side| Some(side.bytes_per_second / f64::from(1 << 20))),
+    ("mean latency, us", |side| Some(side.mean_ns / 1e3)),
+    ("99 % within, us", |side| side.percentile_ns(99.0).map(|ns| ns / 1e3)),
+];
+
+/// Returns the table. The ratio of both systems is in its last column, if there are two.
+///
+/// # Errors
+/// A result without figures; results of different jobs.
+pub fn table(runs: &[Run]) -> Result<String> {
+    let read = |run: &Run| Ok((run.system, Figures::of(&run.result)?));
+    let runs: Vec<(System, Vec<Figures>)> = runs.iter().map(read).collect::<Result<_>>()?;
+    let (first_system, first) = runs.first().context("no runs")?;
+    for (system, all) in &runs {
+        let same = |(one, other): (&Figures, &Figures)| {
+            one.job == other.job && one.direction == other.direction
+        };
+        ensure!(
+            all.len() == first.len() && all.iter().zip(first).all(same),
+            "the results have different jobs: {} of {}, {} of {}",
+            summary(first),
+            first_system.name(),
+            summary(all),
+            system.name()
+        );
+    }
+    let systems: Vec<System> = [System::Ringmark, System::Linux]
+        .into_iter()
+        .filter(|wanted| runs.iter().any(|(system, _)| system == wanted))
+        .collect();
+    let titles = systems.iter().map(|system| system.title().to_owned());
+    let mut text =
+        row("median (least .. greatest)", titles, (systems.len() > 1).then_some("ratio"));
+    let mut marks = String::new();
+    for (index, Figures { job, direction, .. }) in first.iter().enumerate() {
+        let ours = runs.iter().filter(|(system, _)| *system == System::Ringmark);
+        let doubts = Doubts::about(ours.filter_map(|(_, all)| all.get(index))).marks();
+        let mark = if doubts.is_empty() { "" } else { " *" };
+        text.push_str(&format!("{job}, {direction}{mark}\n"));
+        marks.extend(doubts.iter().map(|doubt| format!("* {job}, {direction}: {doubt}\n")));
+        for (name, figure) in FIGURES {
+            let of = |wanted: System| {
+                let all = runs.iter().filter(|(system, _)| *system == wanted);
+                let all = all.filter_map(|(_, all)| all.get(index).and_then(figure));
+                Spread::of(all)
+            };
+            let spreads: Vec<Option<Spread>> = systems.iter().map(|&system| of(system)).collect();
+            let shown = |spread: &Option<Spread>| spread.map_or("-".into(), |s| s.to_string());
+            let ratio = match spreads[..] {
+                [Some(ours), Some(theirs)] => Some(format!("{:.2}", ours.median / theirs.median)),
+                [_, _] => Some("-".to_owned()),
+                _ => None,
+            };
+            let cells = spreads.iter().map(shown);
+            text.push_str(&row(&format!("  {name}"), cells, ratio.as_deref()));
+        }
+    }
+    Ok(text + &marks)
+}
+
+fn row(name: &str, cells: impl Iterator<Item = String>, ratio: Option<&str>) -> String {
+    let cells: String = cells.map(|cell| format!(" {cell:>30}")).collect();
+    let ratio = ratio.map_or(String::new(), |ratio| format!(" {ratio:>8}"));
+    format!("{name:<27}{cells}{ratio}\n")
+}
+
+/// Returns the IOPS of each job and direction in one line.
+pub fn summary(all: &[Figures]) -> String {
+    let one = |of: &Figures| format!("{} {} {:.0} IOPS", of.job, of.direction, of.iops);
+    all.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figures::sample;
+
+    fn run(system: System, job: &str, iops: f64) -> Run {
+        Run {
+            system,
+            result: sample(job, (system == System::Ringmark).then_some("persistent"), iops),
+        }
+    }
+
+    #[test]
+    fn medians_and_their_ratio_are_told() {
+        let runs = [
+            run(System::Ringmark, "a", 3000.0),
+            run(System::Linux, "a", 1000.0),
+            run(System::Linux, "a", 1200.0),
+            run(System::Ringmark, "a", 1000.0),
+            run(System::Ringmark, "a", 2200.0),
+            run(System::Linux, "a", 1100.0),
+        ];
+        let expected = "\
+median (least .. greatest)                        ringmark                     Linux, fio    ratio
+a, read
+  IOPS                                 2200 (1000 .. 3000)            1100 (1000 .. 1200)     2.00
+  bandwidth, MiB/s                    8.59 (3.91 .. 11.72)            4.30 (3.91 .. 4.69)     2.00
+  mean latency, us                     2.00 (2.00 .. 2.00)            2.00 (2.00 .. 2.00)     1.00
+  99 % within, us                      4.10 (4.10 .. 4.10)            4.10 (4.10 .. 4.10)     1.00
+";
+        assert_eq!(table(&runs).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_row_that_is_not_of_its_grant_mode_is_marked() {
+        let mut ours = run(System::Ringmark, "a", 3000.0);
+        if let Some(extra) = &mut ours.result.jobs[0].ringmark {
+            (extra.backend_pages_kept, extra.pages_used) = (Some(1006), Some(2112));
+        }
+        let runs = [ours, run(System::Linux, "a", 1000.0), run(System::Ringmark, "a", 3100.0)];
+        let text = table(&runs).unwrap();
+        assert!(text.contains("\na, read *\n"), "{text}");
+        assert!(text.contains("\n* a, read: the backend keeps 1006 of 2112 pages"), "{text}");
+    }
+
+    #[test]
+    fn results_of_different_jobs_are_not_compared() {
+        let error =
+            table(&[run(System::Ringmark, "a", 1.0), run(System::Linux, "b", 1.0)]).unwrap_err();
+        assert!(error.to_string().contains("different jobs"), "{error}");
+    }
+}
