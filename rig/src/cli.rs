@@ -12,6 +12,9 @@ use crate::scenario::side::Side;
 use crate::scenario::test::Part;
 use crate::workload::Workload;
 
+/// Exit status of `--parse-only`, which no other command line has.
+const PARSED: u8 = 3;
+
 /// Benchmarks Xen block storage from inside a guest: boots Xen, a Linux dom0 and guests in QEMU.
 ///
 /// Needs no KVM and no root. Xen and dom0 are Debian 12's packages, the Linux guest of comparisons
@@ -19,6 +22,10 @@ use crate::workload::Workload;
 #[derive(Parser)]
 #[command(name = "ringmark", bin_name = "./run.sh", version)]
 pub(crate) struct Cli {
+    /// Ends once the command line is read, with the status 3 if it has a command to run: run.sh
+    /// prepares nothing for help and mistakes.
+    #[arg(long, hide = true)]
+    parse_only: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -100,6 +107,9 @@ impl Cli {
     /// # Errors
     /// Error of the command.
     pub(crate) fn run(self) -> Result<ExitCode> {
+        if self.parse_only {
+            return Ok(ExitCode::from(PARSED));
+        }
         let rig = Rig::open()?;
         match self.command.unwrap_or(Command::Run { options: Vec::new() }) {
             Command::Run { options } => scenario::run::run(&rig, &options),
