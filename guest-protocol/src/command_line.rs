@@ -74,16 +74,15 @@ impl CommandLine {
         Self::without(text, |_| false)
     }
 
-    /// Parses `text` without the words for which `is_left_out` returns true; words inside quotation
-    /// marks are kept.
+    /// Parses `text` without the words for which `is_left_out` returns true. A blank inside
+    /// quotation marks is a part of its word.
     fn without(text: &str, is_left_out: fn(&str) -> bool) -> Result<Self, &'static str> {
         let mut line = Self::default();
-        let mut is_quoted = false;
-        for word in text.split_ascii_whitespace() {
-            let was_quoted = is_quoted;
-            is_quoted ^= word.matches('"').count() % 2 == 1;
+        let mut ends_word = word_ends();
+        let words = text.split(move |c: char| u8::try_from(c).is_ok_and(&mut ends_word));
+        for word in words.filter(|word| !word.is_empty()) {
             match word {
-                _ if !was_quoted && is_left_out(word) => {}
+                _ if is_left_out(word) => {}
                 "selftest" => line.selftest = Some(Selftest::Checks),
                 "selftest=overflow" => line.selftest = Some(Selftest::Overflow),
                 "selftest=nested-fault" => line.selftest = Some(Selftest::NestedFault),
@@ -119,8 +118,19 @@ impl CommandLine {
 /// no heap and accepts any bytes, because the kernel asks before it has a heap or has checked the
 /// text.
 pub fn wants_hypercall_page(text: &[u8]) -> bool {
-    let mut words = text.rsplit(u8::is_ascii_whitespace);
-    words.find(|word| word.starts_with(b"hypercall=")) == Some(b"hypercall=page")
+    let mut ends_word = word_ends();
+    let words = text.split(move |byte| ends_word(*byte));
+    let ways = words.filter(|word| word.starts_with(b"hypercall="));
+    ways.fold(false, |_, way| way == b"hypercall=page")
+}
+
+/// Returns a function that tells, for each byte of a command line in turn, whether it ends a word.
+fn word_ends() -> impl FnMut(u8) -> bool {
+    let mut is_quoted = false;
+    move |byte| {
+        is_quoted ^= byte == b'"';
+        !is_quoted && byte.is_ascii_whitespace()
+    }
 }
 
 #[cfg(test)]
@@ -140,8 +150,13 @@ mod tests {
         assert_eq!(selftest("selftest"), Some(Selftest::Checks));
         assert_eq!(selftest("selftest=overflow"), Some(Selftest::Overflow));
         assert_eq!(selftest("selftest=nested-fault"), Some(Selftest::NestedFault));
-        // Words that merely resemble them belong to a job.
-        assert_eq!(CommandLine::parse("--hold hold=1").unwrap().jobs, "--hold hold=1");
+        // Words that merely resemble them belong to a job, and so do those in quotation marks.
+        for jobs in
+            ["--hold hold=1", "name=\"a  hold\thelp\" description=\"mode=x\"", "\"hold hold"]
+        {
+            let expected = CommandLine { jobs: jobs.to_owned(), ..CommandLine::default() };
+            assert_eq!(CommandLine::parse(jobs), Ok(expected));
+        }
         for wrong in ["mode=", "mode=dd", "hypercall=", "hypercall=int80", "selftest="] {
             assert!(CommandLine::parse(wrong).is_err(), "{wrong}");
         }
@@ -182,5 +197,6 @@ mod tests {
         assert!(!wants_hypercall_page(b"hypercall=page hypercall=direct"));
         assert!(!wants_hypercall_page(b"xhypercall=page"));
         assert!(wants_hypercall_page(b"\xff hypercall=page \x80"));
+        assert!(!wants_hypercall_page(b"name=\"a hypercall=page\""));
     }
 }
