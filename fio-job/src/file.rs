@@ -9,8 +9,8 @@
 //! ```
 //!
 //! A `[global]` applies only to the jobs after it, and there may be several. Blanks around a line,
-//! a name and a value are ignored; blanks inside them count. `include` is refused: a guest has no
-//! files.
+//! a name and a value are ignored; blanks inside them count. So is the mark that some editors put
+//! before UTF-8. `include` is refused: a guest has no files.
 
 use crate::error::JobError;
 use crate::job::Job;
@@ -24,6 +24,7 @@ use alloc::vec::Vec;
 /// The first error, with its line; also if the file has no job.
 pub fn parse_file(text: &str) -> Result<Vec<Job>, JobError> {
     let mut reader = Reader::default();
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (index, line) in text.lines().enumerate() {
         let in_line = |cause| match cause {
             // The error names its job, which began further up.
@@ -86,6 +87,7 @@ mod tests {
             "# über\r\n; x\r\n\t[a] ; y\r\n  bs = 8k # z\r\n\truntime=5;time_based\r\ntime_based\r\n",
             "name=a bs=8k runtime=5 time_based",
         );
+        same("\u{feff}[a]\r\nbs=8k\r\n", "name=a bs=8k");
     }
 
     #[test]
@@ -104,6 +106,10 @@ mod tests {
             ("\n[a\n", "line 2: a section has no closing ]; write, for example, [job1]"),
             ("[a]\n\niodpeth=4", "line 3: unknown option \"iodpeth\"; did you mean iodepth?"),
             ("[a]\n--bs=4k", "line 2: unknown option \"--bs\"; see help for the supported options"),
+            (
+                "\n\u{feff}[a]\n",
+                "line 2: an option comes before the first section; begin with [global] or [job1]",
+            ),
             ("[a]\nbs", "line 2: bs needs a value; write bs=..."),
             ("[]\nbs=4k", "line 1: name needs a value; write name=..."),
             (

@@ -210,13 +210,23 @@ pub fn parse_bytes(text: &str) -> Result<u64, NumberError> {
     value.checked_mul(u64::pow(base, power)).ok_or(NumberError::TooBig)
 }
 
-/// Reads a time in nanoseconds: fio's time type, where a bare number is seconds.
+/// Reads a time in nanoseconds: fio's time type, where a number without a unit is in seconds.
 pub fn parse_time_ns(text: &str) -> Result<u64, NumberError> {
+    parse_time(text, NS_PER_SECOND)
+}
+
+/// Reads a time in nanoseconds; a number without a unit is in microseconds.
+pub fn parse_time_in_us(text: &str) -> Result<u64, NumberError> {
+    parse_time(text, 1_000)
+}
+
+fn parse_time(text: &str, bare_ns: u64) -> Result<u64, NumberError> {
     let (value, unit) = parse_plain(text)?;
     let unit_ns = match lower(unit, &mut [0; 4]).ok_or(NumberError::TimeUnit)? {
         "us" | "usec" => 1_000,
         "ms" | "msec" => 1_000_000,
-        "" | "s" => NS_PER_SECOND,
+        "" => bare_ns,
+        "s" => NS_PER_SECOND,
         "m" => 60 * NS_PER_SECOND,
         "h" => 60 * 60 * NS_PER_SECOND,
         "d" => 24 * 60 * 60 * NS_PER_SECOND,
@@ -296,8 +306,12 @@ mod tests {
             ("2m", 120_000_000_000),
             ("1h", 3_600_000_000_000),
             ("1d", 86_400_000_000_000),
+            ("0x10", 16_000_000_000),
         ] {
             assert_eq!(parse_time_ns(text), Ok(ns), "{text}");
+        }
+        for (text, ns) in [("10", 10_000), ("0x10", 16_000), ("10s", 10_000_000_000)] {
+            assert_eq!(parse_time_in_us(text), Ok(ns), "{text}");
         }
         for (text, error) in [
             ("", NumberError::NoDigits),

@@ -199,6 +199,9 @@ mod tests {
     fn values() {
         assert_eq!(one("rw=randrw rwmixwrite=30 filename=xvda").rwmixread, 70);
         assert_eq!(one("offset=10%").offset, Amount::Percent(10));
+        for time in ["thinktime=16", "thinktime=0x10", "thinktime=16us"] {
+            assert_eq!(one(time).pace.think.map(|think| think.time_ns), Some(16_000), "{time}");
+        }
         assert_eq!(one("randrepeat=0").randseed, None);
         assert_eq!(one("randrepeat=0 randseed=5").randseed, Some(5));
         assert_eq!(one("randrepeat=1").randseed, Some(RANDSEED));

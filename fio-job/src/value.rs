@@ -195,12 +195,9 @@ impl<'a> Value<'a> {
     /// Reads a time of up to 30 days, in nanoseconds; with `bare_is_us` a number without a unit is
     /// in microseconds, otherwise in seconds.
     pub(crate) fn delay_ns(self, bare_is_us: bool) -> Result<u64, JobError> {
-        let is_bare = self.text()?.bytes().all(|byte| byte.is_ascii_digit());
-        let ns = match is_bare && bare_is_us {
-            true => self.count()?.checked_mul(1_000),
-            false => Some(self.number(number::parse_time_ns)?),
-        };
-        ns.filter(|ns| *ns <= RUNTIME_NS_MAX).ok_or_else(|| self.wrong("too long; use at most 30d"))
+        let read = if bare_is_us { number::parse_time_in_us } else { number::parse_time_ns };
+        let ns = Some(self.number(read)?).filter(|ns| *ns <= RUNTIME_NS_MAX);
+        ns.ok_or_else(|| self.wrong("too long; use at most 30d"))
     }
 
     /// Reads a batch size, from 0 up to the largest iodepth.
