@@ -88,7 +88,7 @@ impl Compare {
                 let order = self.guest.order(config, job, &plan);
                 let status = &mut Status::new(self.guest.status, &config.name);
                 let session = Session::new(order, reader)?;
-                let then = |text: &str| results.take(system, text, &which);
+                let then = |text: &str| results.take(read(system, text, &plan)?, system, &which);
                 let said = drive(session, &signals, status, then).with_context(|| which.clone())?;
                 said.into_iter().for_each(|said| status.remark(&said));
                 Ok(())
@@ -109,8 +109,7 @@ struct Results<'a> {
 
 impl Results<'_> {
     /// Takes the result of a run, and saves it with those before it. Returns its summary.
-    fn take(&mut self, system: System, text: &str, which: &str) -> Result<String> {
-        let result = read(system, text)?;
+    fn take(&mut self, result: Report, system: System, which: &str) -> Result<String> {
         let summary = summary(&Figures::of(&result)?);
         self.saved.runs.push(Run { system, result });
         if let Some(output) = self.output.as_mut().filter(|output| output.replaces()) {
@@ -144,12 +143,12 @@ impl Results<'_> {
 }
 
 /// Reads a result, which must be good.
-fn read(system: System, text: &str) -> Result<Report> {
+fn read(system: System, text: &str, plan: &Plan) -> Result<Report> {
     if system == System::Linux {
         let report = printable::check(text).and_then(|()| Report::from_json(text));
         return report.context("fio's result can't be read");
     }
-    let report = result::read(text)?;
+    let report = result::read(text, plan)?;
     match result::failure(&report) {
         Some(reason) => bail!("the guest reports: {reason}"),
         None => Ok(report),

@@ -4,20 +4,36 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Result;
-use fio_job::{Job, JobError};
+use anyhow::{Result, bail, ensure};
+use fio_job::{Job, JobError, LOG_SAMPLES_MAX};
 use guest_protocol::CommandLine;
+use results::Report;
 
+use crate::display;
 use crate::exit::Exit;
+use crate::printable::Limits;
 
 /// Time that a guest may need beyond twice that of its jobs: to boot, to connect, to get out of a
 /// backend that is stuck, to print its result.
 const GRACE: Duration = Duration::from_secs(600);
 
+/// Most disks of a guest, which a job uses that names none: `xvda` to `xvdz`.
+const DISKS_MAX: usize = 26;
+/// Most classes of iodepth, batch size or latency.
+const CLASSES_MAX: usize = 12;
+/// Most members of an object: a job has 35, and an option each.
+const MEMBERS_MAX: usize = 256;
+/// Longest name of a member, in bytes: of fio's figures, or of an option.
+const NAME_BYTES_MAX: usize = 64;
+/// Longest text of a guest, in bytes, beyond what its jobs' options have: why it failed.
+const TEXT_BYTES_MAX: usize = 1024;
+
 /// The jobs of a run.
 #[derive(Debug)]
 pub struct Plan {
     jobs: Vec<Job>,
+    /// Flag: these are the default jobs, which are named after the disks that the guest finds.
+    by_disk: bool,
 }
 
 impl Plan {
@@ -26,8 +42,11 @@ impl Plan {
     /// # Errors
     /// [`Exit::Usage`]: the first thing that is wrong with it.
     pub fn of_file(path: &Path, text: &str) -> Result<Self> {
-        let wrong = |error: JobError| Exit::Usage(format!("{}: {error}", path.display()));
-        Ok(Self { jobs: fio_job::parse_file(text).map_err(wrong)? })
+        let wrong = |error: JobError| {
+            let [path, error] = [path.to_string_lossy().into_owned(), error.to_string()];
+            Exit::Usage(format!("{}: {}", display::text(&path), display::text(&error)))
+        };
+        Ok(Self { jobs: fio_job::parse_file(text).map_err(wrong)?, by_disk: false })
     }
 
     /// The jobs on the command line of a guest with so many disks. If there are none it reads from
@@ -37,12 +56,13 @@ impl Plan {
     /// [`Exit::Usage`]: the first thing that is wrong with it.
     pub fn of_line(line: &str, disk_count: usize) -> Result<Self> {
         let line = CommandLine::parse(line).map_err(|why| Exit::Usage(why.to_owned()))?;
-        let mut jobs =
-            fio_job::parse(&line.jobs).map_err(|error| Exit::Usage(error.to_string()))?;
-        if jobs.is_empty() {
+        let wrong = |error: JobError| Exit::Usage(display::text(&error.to_string()));
+        let mut jobs = fio_job::parse(&line.jobs).map_err(wrong)?;
+        let by_disk = jobs.is_empty();
+        if by_disk {
             jobs = (0..disk_count).flat_map(|_| Job::defaults_for("xvda")).collect();
         }
-        Ok(Self { jobs })
+        Ok(Self { jobs, by_disk })
     }
 
     /// The jobs in their order, clones (`numjobs=`) too.
@@ -55,6 +75,64 @@ impl Plan {
         results::report_bytes_max(&self.jobs)
     }
 
+    /// Returns the most of everything that a result of these jobs has.
+    pub fn limits(&self) -> Limits {
+        let most = |of: &dyn Fn(&Job) -> usize| self.jobs.iter().map(of).max().unwrap_or(0);
+        let disks = |job: &Job| if job.disks.is_empty() { DISKS_MAX } else { job.disks.len() };
+        let options = |job: &Job| job.options().iter().map(|(_, v)| v.len()).max().unwrap_or(0);
+        // Where none has a log, the logs themselves are refused.
+        let samples = self.jobs.iter().filter_map(results::log_samples).max();
+        let samples = samples.unwrap_or(LOG_SAMPLES_MAX as usize);
+        let classes = ["iodepth_level", "iodepth_submit", "iodepth_complete"];
+        let classes = classes.into_iter().chain(["latency_ns", "latency_us", "latency_ms"]);
+        let others = [
+            ("jobs", results::reported(&self.jobs).count()),
+            ("disks", most(&disks)),
+            ("bins", results::BUCKETS),
+            ("percentile", most(&|job| job.reporting.percentiles.len())),
+            ("logs", self.jobs.len()),
+            ("samples", samples),
+        ];
+        Limits {
+            items_of: classes.map(|name| (name, CLASSES_MAX)).chain(others).collect(),
+            items: MEMBERS_MAX,
+            name_bytes: NAME_BYTES_MAX,
+            string_bytes: TEXT_BYTES_MAX + most(&|job| job.name.len()) + most(&options),
+        }
+    }
+
+    /// Checks that a report within the [limits](Self::limits) is of these jobs, or of the first of
+    /// them: a run may end early.
+    ///
+    /// # Errors
+    /// The first job that is another.
+    pub fn check(&self, report: &Report) -> Result<()> {
+        const ADVICE: &str = "use guest and tool of the same version";
+        let planned = results::reported(&self.jobs);
+        for ((number, job), (groupid, members)) in (1..).zip(&report.jobs).zip(planned) {
+            let name = members.first().map_or("", |first| &first.name);
+            let is_named = match self.by_disk {
+                true => is_disk(&job.jobname),
+                false => job.jobname == name,
+            };
+            let shown = display::text(&job.jobname);
+            ensure!(is_named, "job {number} of the result is {shown}, not {name}; {ADVICE}");
+            ensure!(
+                job.groupid == groupid,
+                "job {shown} is of group {}, not {groupid}; {ADVICE}",
+                job.groupid
+            );
+            let (sum, members) = (job.ringmark.as_ref(), members.len());
+            if let Some(sum) = sum.filter(|sum| sum.members != members as u64) {
+                bail!(
+                    "{shown} has the figures of {} jobs, not of {members}; {ADVICE}",
+                    sum.members
+                );
+            }
+        }
+        Ok(())
+    }
+
     /// Returns how long a guest may take for all of it: `None` if a job ends with its bytes and not
     /// by its time (`runtime=`), or reads back what it wrote.
     pub fn time_limit(&self) -> Option<Duration> {
@@ -65,6 +143,11 @@ impl Plan {
             .try_fold(0_u64, |sum, ns| Some(sum.saturating_add(ns?)))?;
         Some(Duration::from_nanos(all_ns).saturating_mul(2).saturating_add(GRACE))
     }
+}
+
+/// Returns whether a name may be that of a disk in the guest: `xvda`, `51712`.
+fn is_disk(name: &str) -> bool {
+    (1..=16).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// Returns the longest time of a job, from the start of its stage, if it has a limit.

@@ -93,7 +93,7 @@ impl Run {
         let session = Session::new(order, &mut reader)?;
         let mut status = Status::new(self.guest.status, &task.config.name);
         let then = |text: &str| {
-            let report = result::read(text)?;
+            let report = result::read(text, &task.plan)?;
             let failed = result::failure(&report).map(|reason| failure(&reason, signals));
             first_error(then(report), failed.map_or(Ok(()), Err))
         };

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use serde::Serialize;
 
-use fio_job::{OnError, Percentile, Reporting};
+use fio_job::{Job as JobOptions, OnError, Percentile, Reporting};
 
 use crate::classes::{BATCH_KEYS, DEPTH_KEYS, LATENCY_KEYS};
 use crate::counters::Counters;
@@ -39,7 +39,7 @@ pub fn emit(results: &[JobResult], failure: Option<&dyn fmt::Display>, take: &mu
     take(head);
     let mut comma = "";
     for (group, groupid) in fio_job::stages(results).zip(0..) {
-        let sums = || group.chunk_by(|_, next| next.job.reporting.with_group);
+        let sums = || added_up(group);
         let read = sums().map(|sum| part(sum, |result| &result.read)).collect();
         let write = sums().map(|sum| part(sum, |result| &result.write)).collect();
         let trim = sums().map(|sum| part(sum, |result| &result.trim)).collect();
@@ -56,6 +56,18 @@ pub fn emit(results: &[JobResult], failure: Option<&dyn fmt::Display>, take: &mu
         }
     }
     take(tail);
+}
+
+/// Returns how jobs are reported: for each entry of a report the number of its group, and the jobs
+/// that it adds up.
+pub fn reported<T: AsRef<JobOptions>>(jobs: &[T]) -> impl Iterator<Item = (u64, &[T])> {
+    let groups = fio_job::stages(jobs).zip(0..);
+    groups.flat_map(|(group, groupid)| added_up(group).map(move |jobs| (groupid, jobs)))
+}
+
+/// Returns the jobs of a group that are added up in one entry each.
+fn added_up<T: AsRef<JobOptions>>(group: &[T]) -> impl Iterator<Item = &[T]> {
+    group.chunk_by(|_, next| next.as_ref().reporting.with_group)
 }
 
 /// Text before the jobs of a report without spaces.
@@ -332,6 +344,21 @@ mod tests {
         let groups: Vec<u64> = report.jobs.iter().map(|job| job.groupid).collect();
         assert_eq!(groups, [0, 0, 1]);
         assert_eq!([0, 1, 2].map(|job| report.jobs[job].read.bw_agg as u32), [50, 50, 100]);
+    }
+
+    #[test]
+    fn a_report_has_an_entry_for_each_job_or_group() {
+        let line = "--name=a --name=b --group_reporting --name=c --group_reporting \
+                    --name=d --stonewall --group_reporting --name=e --group_reporting=0";
+        let jobs = fio_job::parse(line).expect(line);
+        let found: Vec<_> = reported(&jobs)
+            .map(|(groupid, jobs)| (groupid, jobs[0].name.as_str(), jobs.len()))
+            .collect();
+        let results: Vec<JobResult> = jobs.iter().cloned().map(JobResult::new).collect();
+        let report = read_back(&results, None);
+        let entries: Vec<_> = report.jobs.iter().map(|job| (job.groupid, &*job.jobname)).collect();
+        assert_eq!(entries, found.iter().map(|&(id, name, _)| (id, name)).collect::<Vec<_>>());
+        assert_eq!(found, [(0, "a", 3), (1, "d", 1), (1, "e", 1)]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ const BITS: u32 = 6;
 /// Buckets for each power of two (`FIO_IO_U_PLAT_VAL`).
 const GROUP: usize = 1 << BITS;
 /// Number of buckets (`FIO_IO_U_PLAT_NR`).
-const BUCKETS: usize = 29 * GROUP;
+pub const BUCKETS: usize = 29 * GROUP;
 
 /// Histogram of latencies, in nanoseconds.
 #[derive(Clone, Debug, Default)]

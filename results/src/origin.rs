@@ -8,6 +8,15 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::list::at_most;
+
+/// Most lines of a job that are read: a job file has at most so many bytes.
+const LINES_MAX: usize = 64 << 10;
+/// Most disks that are read.
+const DISKS_MAX: usize = 26 * 16;
+/// Most vCPUs that are read: Xen gives a guest at most so many.
+const VCPUS_MAX: usize = 512;
+
 /// Facts about a run that make its figures comparable with others'.
 ///
 /// All texts are printable and bounded; whoever fills it in sees to that.
@@ -36,6 +45,7 @@ pub struct Origin {
     /// command line's defaults before it, or the command line. Tabs are blanks, and control
     /// characters are escaped.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "at_most::<LINES_MAX, _, _>")]
     pub job: Vec<String>,
     /// Grant mode of the jobs (`grants=`), if all have the same.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,6 +55,7 @@ pub struct Origin {
     pub domain: Option<OriginDomain>,
     /// Disks of the guest, in their order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "at_most::<DISKS_MAX, _, _>")]
     pub disks: Vec<OriginDisk>,
     /// Host that it ran on.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,6 +80,7 @@ pub struct OriginDomain {
     pub cpus: Option<String>,
     /// Host CPUs that each vCPU may run on, as Xen reports them: `all`, `2-3`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "at_most::<VCPUS_MAX, _, _>")]
     pub affinity: Vec<String>,
 }
 

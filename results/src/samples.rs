@@ -203,7 +203,7 @@ impl Samples {
 }
 
 /// Returns the most samples of the job's log; `None` if it keeps no log.
-pub(super) fn log_samples(job: &Job) -> Option<usize> {
+pub fn log_samples(job: &Job) -> Option<usize> {
     let samples = match job.runtime_ns {
         // The samples that the end cuts short are included.
         Some(runtime_ns) => runtime_ns / window_ns(job) + 2,

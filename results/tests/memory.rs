@@ -3,7 +3,7 @@
 use results::{JobResult, Report, emit};
 
 /// Heap that any report may take, in bytes.
-const CONSTANT: u64 = 1 << 20;
+const CONSTANT: u64 = 4 << 20;
 /// Heap that it may take for each of its bytes.
 const FACTOR: u64 = 10;
 /// Length of what is put into a report, in bytes.
@@ -47,6 +47,8 @@ fn a_report_takes_a_small_multiple_of_its_bytes() {
     };
     let (options, levels) = (many("\"rw\":", "\"\":\"\","), many("\"1\":0.0", "\"\":0,"));
     let (bins, percentiles) = (many("\"1\":1,", "\"0\":0,"), many("\"1.000000\":", "\"\":0,"));
+    let origin = "{\"job\":[\"\"],\"domain\":{\"affinity\":[\"\"]},\"disks\":[{}]}";
+    let report = report.replace("{\"ok\":true", &format!("{{\"ok\":true,\"origin\":{origin}"));
     let mut worst = 0.0_f64;
     for (what, place, items) in [
         ("unknown numbers of the run", "\"jobs\":", "\"x\":[0,0,0,0],"),
@@ -66,6 +68,9 @@ fn a_report_takes_a_small_multiple_of_its_bytes() {
         ("options", "\"rw\":", "\"\":\"\","),
         ("bins", "\"1\":1,", "\"0\":0,"),
         ("percentiles", "\"1.000000\":", "\"\":0,"),
+        ("lines of the job", "\"\"],\"domain\"", "\"\","),
+        ("vCPUs", "\"\"]},\"disks\"", "\"\","),
+        ("disks of the run", "{}]}", "{},"),
         ("jobs", "{\"jobname\":", &job),
         ("jobs with many options", "{\"jobname\":", &options),
         ("jobs with many classes", "{\"jobname\":", &levels),

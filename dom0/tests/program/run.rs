@@ -42,9 +42,9 @@ fn a_job_runs() {
 #[test]
 fn options_alone_are_the_guests_command_line() {
     let stack = Stack::new("options_alone_are_the_guests_command_line", &good());
-    let (code, ..) = stack.run(&["run", "--", "--rw=read", "--bs=4k"]);
+    let (code, ..) = stack.run(&["run", "--", "--name=job", "--bs=4k"]);
     assert_eq!(code, Some(0));
-    assert!(stack.calls().contains(" extra=\"--rw=read --bs=4k\" "), "{}", stack.calls());
+    assert!(stack.calls().contains(" extra=\"--name=job --bs=4k\" "), "{}", stack.calls());
     assert!(!stack.calls().contains("xenstore-write"));
 }
 
