@@ -1,10 +1,24 @@
 //! The figures that are compared and plotted: those of each job and direction of a report, ours or
 //! fio's own.
 
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::rc::Rc;
+
 use anyhow::{Result, bail, ensure};
 use results::{Extra, JobReport, Report, Side};
 
 use crate::result;
+
+/// Rates and amounts of time that a report may have: from 0 to what a `u64` holds. What is beyond
+/// is no measurement, and has no place in a table or plot.
+const PLAUSIBLE: RangeInclusive<f64> = 0.0..=1.9e19;
+
+/// Most options of a section `[global]`: each job has them all.
+const GLOBAL_OPTIONS_MAX: usize = 100;
+
+/// Options or facts by name. Their texts are shared: those of a run are those of each of its jobs.
+pub type Facts = BTreeMap<Rc<str>, Rc<str>>;
 
 /// Figures of a job in one direction.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,10 +38,13 @@ pub struct Figures {
     /// Numbers of I/Os that completed in so many nanoseconds, ascending, where the report has bins
     /// (`json+`).
     pub bins: Vec<(f64, u64)>,
-    /// `iodepth=`, 1 unless the job has it.
-    pub iodepth: u32,
-    /// Kind of I/O, as the job's options spell it: `randread 4k`.
-    pub kind: String,
+    /// Options of the job, its own and those for all jobs, by their first names; `rw`, `bs` and
+    /// `iodepth` are always there.
+    pub options: Facts,
+    /// Disks that were used; empty in fio's own reports.
+    pub disks: Vec<String>,
+    /// Number of jobs that the figures are the sum of.
+    pub members: u64,
     /// Grant mode; empty in fio's own reports.
     pub grants: String,
     /// Pages that the backends kept mapped, of those that the I/Os used, if that was counted.
@@ -80,43 +97,60 @@ impl Figures {
         if let Some(reason) = result::failure(report) {
             bail!("the run failed: {reason}");
         }
+        let global = &report.global_options;
+        ensure!(
+            global.len() <= GLOBAL_OPTIONS_MAX,
+            "more than {GLOBAL_OPTIONS_MAX} global options"
+        );
+        let global = facts(global);
         let mut all = Vec::new();
         for job in &report.jobs {
             ensure!(job.error == 0, "job {} ended with error {}", job.jobname, job.error);
             let sides = job.sides().into_iter().filter(|(_, side)| side.total_ios != 0);
-            all.extend(sides.map(|(direction, side)| Self::read(report, job, direction, side)));
+            for (direction, side) in sides {
+                all.push(Self::read(&global, job, direction, side)?);
+            }
         }
         ensure!(!all.is_empty(), "no job did any I/O");
         Ok(all)
     }
 
-    fn read(report: &Report, job: &JobReport, direction: &'static str, side: &Side) -> Self {
-        let option = |names: [&str; 2]| {
-            let all = [&job.options, &report.global_options].into_iter();
-            let found = all.flat_map(|options| names.map(|name| options.value(name))).flatten();
-            found.map(String::as_str).next()
-        };
-        let iodepth = option(["iodepth"; 2]).and_then(|text| text.parse().ok());
-        let rw = option(["rw", "readwrite"]).unwrap_or("read");
-        let bs = option(["bs", "blocksize"]).unwrap_or("4k");
+    fn read(global: &Facts, job: &JobReport, direction: &'static str, side: &Side) -> Result<Self> {
         let clat = &side.clat_ns;
         let extra = job.ringmark.as_ref();
-        let percentiles = clat.percentile.iter();
-        let percentiles = percentiles.filter_map(|(of, ns)| Some((of.parse().ok()?, *ns as f64)));
-        Self {
+        let mean_ns = if side.lat_ns.count != 0 { side.lat_ns.mean } else { clat.mean };
+        let stolen = extra.and_then(|extra| extra.stolen_ns.zip(extra.stolen_percent));
+        for (name, value) in [
+            ("IOPS", side.iops),
+            ("mean latency", mean_ns),
+            ("stolen time", stolen.map_or(0.0, |s| s.1)),
+        ] {
+            ensure!(PLAUSIBLE.contains(&value), "{value:e} is no {name}, job {}", job.jobname);
+        }
+        let percentile = |(of, ns): &(String, u64)| Some((of.parse().ok()?, *ns as f64));
+        let is_share = |(of, _): &(f64, f64)| (0.0..=100.0).contains(of);
+        let percentiles = clat.percentile.iter().filter_map(percentile).filter(is_share);
+        Ok(Self {
             job: job.jobname.clone(),
             direction,
             iops: side.iops,
             bytes_per_second: side.bw_bytes as f64,
-            mean_ns: if side.lat_ns.count != 0 { side.lat_ns.mean } else { clat.mean },
+            mean_ns,
             percentiles: percentiles.collect(),
             bins: clat.bins.iter().map(|&(ns, count)| (ns as f64, count)).collect(),
-            iodepth: iodepth.unwrap_or(1),
-            kind: format!("{rw} {bs}"),
+            options: options(global, job),
+            disks: extra.map(|extra| extra.disks.clone()).unwrap_or_default(),
+            members: extra.map_or(1, |extra| extra.members.max(1)),
             grants: extra.map(|extra| extra.grants.clone()).unwrap_or_default(),
             kept: extra.and_then(|extra| extra.backend_pages_kept.zip(extra.pages_used)),
-            stolen: extra.and_then(|extra| extra.stolen_ns.zip(extra.stolen_percent)),
-        }
+            stolen,
+        })
+    }
+
+    /// Number of I/Os that the job kept in flight (`iodepth=`), at least 1.
+    pub fn iodepth(&self) -> u32 {
+        let depth = self.options.get("iodepth").and_then(|text| text.parse().ok());
+        depth.unwrap_or(1).max(1)
     }
 
     /// The latency that so many per cent of the I/Os did not exceed, in nanoseconds, if the report
@@ -125,6 +159,25 @@ impl Figures {
         let found = self.percentiles.iter().find(|(of, _)| (of - percent).abs() < 1e-6);
         found.map(|&(_, ns)| ns)
     }
+}
+
+/// Returns the options of a job, with fio's defaults for those that say what it is.
+fn options(global: &Facts, job: &JobReport) -> Facts {
+    let defaults = [("rw", "read"), ("bs", "4k"), ("iodepth", "1")];
+    let mut all: Facts = defaults.map(|(name, value)| (name.into(), value.into())).into();
+    all.extend(global.iter().map(|(name, value)| (Rc::clone(name), Rc::clone(value))));
+    all.extend(facts(&job.options));
+    all
+}
+
+/// Reads options, by the first of their names.
+fn facts(options: &[(String, String)]) -> Facts {
+    let first_name = |name: &str| match name {
+        "readwrite" => "rw".into(),
+        "blocksize" => "bs".into(),
+        _ => name.into(),
+    };
+    options.iter().map(|(name, value)| (first_name(name), value.as_str().into())).collect()
 }
 
 /// A report of one job that reads, for tests.
@@ -172,8 +225,39 @@ mod tests {
             (figures.percentile_ns(99.0), figures.percentile_ns(98.0)),
             (Some(4096.0), None)
         );
-        assert_eq!(figures.kind, "read 4k");
-        assert_eq!((figures.iodepth, figures.grants.as_str()), (8, "persistent"));
+        assert_eq!((figures.iodepth(), figures.grants.as_str()), (8, "persistent"));
+    }
+
+    #[test]
+    fn options_are_those_of_the_job_before_those_of_all() {
+        let mut report = sample("a", None, 1.0);
+        report.global_options.0.push(("blocksize".to_owned(), "8k".to_owned()));
+        report.global_options.0.push(("iodepth".to_owned(), "2".to_owned()));
+        let all = Figures::of(&report).unwrap();
+        let found: Vec<_> = all[0].options.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        assert_eq!(found, ["bs=8k", "iodepth=8", "rw=read"]);
+        for (text, depth) in [("0", 1), ("-1", 1), ("4294967296", 1), ("64", 64)] {
+            report.jobs[0].options.0 = vec![("iodepth".to_owned(), text.to_owned())];
+            assert_eq!(Figures::of(&report).unwrap()[0].iodepth(), depth, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_measures_is_refused() {
+        for value in [-1.0, 1e300, f64::NAN, f64::INFINITY] {
+            let (mut iops, mut mean) = (sample("a", None, 1.0), sample("a", None, 1.0));
+            iops.jobs[0].read.iops = value;
+            mean.jobs[0].read.lat_ns.mean = value;
+            for (report, name) in [(iops, "IOPS"), (mean, "mean latency")] {
+                let error = Figures::of(&report).unwrap_err().to_string();
+                assert!(error.ends_with(&format!("is no {name}, job a")), "{error}");
+            }
+        }
+        let mut report = sample("a", None, 1.0);
+        for percent in ["nan", "inf", "-1", "1e9"] {
+            report.jobs[0].read.clat_ns.percentile.0.push((percent.to_owned(), 1));
+        }
+        assert_eq!(Figures::of(&report).unwrap()[0].percentiles.len(), 2);
     }
 
     #[test]

@@ -1,5 +1,10 @@
 //! Axes: from values to places, and where to write which value.
 
+/// Least and greatest value of a decade axis: beyond them there is nothing to measure.
+const DECADES: [f64; 2] = [1.0, 1e20];
+/// Most ticks that an axis has.
+const TICKS_MAX: usize = 12;
+
 /// Mapping of values to an axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Scale {
@@ -22,6 +27,8 @@ pub struct Axis {
 impl Axis {
     /// An axis from one place to another for values from 0 to `greatest`.
     pub fn linear(greatest: f64, places: [f64; 2]) -> Self {
+        let [least_end, greatest_end] = [f64::MIN_POSITIVE * 1e9, 1e20];
+        let greatest = finite(greatest).clamp(least_end, greatest_end);
         let step = round_step(greatest);
         let end = (greatest / step).ceil().max(1.0) * step;
         Self { scale: Scale::Linear { step }, ends: [0.0, end], places }
@@ -29,8 +36,10 @@ impl Axis {
 
     /// An axis for values above 0 from `least` to `greatest`, widened to whole decades.
     pub fn decades(least: f64, greatest: f64, places: [f64; 2]) -> Self {
-        let least = 10_f64.powf(least.max(1.0).log10().floor());
-        let greatest = 10_f64.powf(greatest.max(1.0).log10().ceil());
+        let [least, greatest] =
+            [least, greatest].map(|end| finite(end).clamp(DECADES[0], DECADES[1]));
+        let least = 10_f64.powf(least.log10().floor());
+        let greatest = 10_f64.powf(greatest.log10().ceil());
         Self::log(least, greatest.max(least * 10.0), places)
     }
 
@@ -39,10 +48,11 @@ impl Axis {
         Self { scale: Scale::Log, ends: [least, greatest], places }
     }
 
-    /// Returns the place of a value; one beyond an end is at that end.
+    /// Returns the place of a value; one beyond an end, or that is no number, is at that end.
     pub fn place(&self, value: f64) -> f64 {
         let [from, to] = self.ends.map(|end| self.spread(end));
-        let part = (self.spread(value.clamp(self.ends[0], self.ends[1])) - from) / (to - from);
+        let value = finite(value).clamp(self.ends[0], self.ends[1]);
+        let part = finite((self.spread(value) - from) / (to - from));
         self.places[0] + part * (self.places[1] - self.places[0])
     }
 
@@ -59,7 +69,7 @@ impl Axis {
         match self.scale {
             Scale::Linear { step } => {
                 let count = (to / step).round() as u32;
-                (0..=count).map(|number| f64::from(number) * step).collect()
+                (0..=count).take(TICKS_MAX).map(|number| f64::from(number) * step).collect()
             }
             Scale::Log => {
                 let [from, to] = [from, to].map(|end| end.log10().round() as i32);
@@ -67,10 +77,15 @@ impl Axis {
                 let decades = (from..=to).step_by(every).map(|decade| 10_f64.powi(decade));
                 let between: &[f64] = if to - from <= 2 { &[1.0, 2.0, 5.0] } else { &[1.0] };
                 let ticks = decades.flat_map(|decade| between.iter().map(move |of| of * decade));
-                ticks.filter(|&tick| tick <= self.ends[1] * 1.001).collect()
+                ticks.filter(|&tick| tick <= self.ends[1] * 1.001).take(TICKS_MAX).collect()
             }
         }
     }
+}
+
+/// The number, or 0 where there is none.
+fn finite(value: f64) -> f64 {
+    if value.is_finite() { value } else { 0.0 }
 }
 
 /// A step of 1, 2, 2.5 or 5 with zeros, of which 3 to 5 reach the greatest value.
@@ -133,6 +148,27 @@ mod tests {
         assert_eq!((axis.place(1e3), axis.place(1e9), axis.place(0.0)), (50.0, 100.0, 0.0));
         assert_eq!(Axis::decades(10.0, 10.0, [0.0, 1.0]).ticks(), [10.0, 20.0, 50.0, 100.0]);
         assert!(Axis::decades(1.0, 1e18, [0.0, 1.0]).ticks().len() <= 7);
+    }
+
+    #[test]
+    fn absurd_values_have_places_and_few_ticks() {
+        let absurd = [0.0, -1.0, 1e308, -1e308, 5e-324, f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
+        for one in absurd {
+            for other in absurd {
+                for axis in [
+                    Axis::linear(one, [0.0, 100.0]),
+                    Axis::decades(one, other, [0.0, 100.0]),
+                    Axis::log(1.0, 1.0, [0.0, 100.0]),
+                ] {
+                    let ticks = axis.ticks();
+                    assert!(ticks.len() <= TICKS_MAX, "{axis:?}");
+                    for value in ticks.into_iter().chain(absurd) {
+                        let place = axis.place(value);
+                        assert!((0.0..=100.0).contains(&place), "{value} at {place}, {axis:?}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]

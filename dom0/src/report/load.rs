@@ -1,191 +1,221 @@
-//! Input of a report: results of `run`, of fio and of `compare`, and fio's IOPS logs.
+//! Everything that was measured, from the files of a report: results of `run`, of fio and of
+//! `compare`, and fio's IOPS logs.
 
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 use results::Report;
 
-use crate::figures::{Doubts, Figures};
-use crate::printable;
+use super::input::{self, Input, Json};
+use super::iops_log::{self, Points};
+use crate::display;
+use crate::figures::Figures;
 use crate::saved::{Saved, System};
-use results::Spread;
 
-/// All that was measured.
+/// Everything that was read.
 #[derive(Debug, Default)]
 pub struct Data {
-    /// In the order of the files.
-    pub series: Vec<Series>,
+    /// Files, in the order in which they were named.
+    pub files: Vec<PathBuf>,
+    /// Runs, in the order of the files.
+    pub runs: Vec<Run>,
     /// IOPS over time.
     pub logs: Vec<Log>,
 }
 
-/// Runs of one job in one direction on one system.
+/// A run of some jobs on one system.
 #[derive(Debug)]
-pub struct Series {
-    /// Name of the system and its version or grant mode: `ringmark, persistent`; `Linux, fio-3.33`.
-    pub system: String,
-    /// The first run.
-    pub first: Figures,
-    /// The runs after it.
-    pub others: Vec<Figures>,
+pub struct Run {
+    /// Index of the file that it is from.
+    pub file: usize,
+    /// System that ran it, as far as the file tells.
+    pub system: System,
+    /// Version of what ran it.
+    pub version: Rc<str>,
+    /// Date as text, if it is known.
+    pub time: Option<String>,
+    /// Figures of its jobs and their directions.
+    pub figures: Vec<Figures>,
 }
 
-/// IOPS over time: seconds and I/Os a second.
+/// IOPS over time.
 #[derive(Debug)]
 pub struct Log {
-    /// The file's name and the direction.
-    pub name: String,
-    /// In the order of time.
-    pub points: Vec<(f64, f64)>,
-}
-
-impl Series {
-    /// Returns the job and the direction: `JOB, read`.
-    pub fn what(&self) -> String {
-        format!("{}, {}", self.first.job, self.first.direction)
-    }
-
-    /// All runs.
-    pub fn runs(&self) -> impl Iterator<Item = &Figures> + Clone {
-        std::iter::once(&self.first).chain(&self.others)
-    }
-
-    /// The runs' spread in one figure, if they have it.
-    pub fn spread(&self, figure: impl Fn(&Figures) -> Option<f64>) -> Option<Spread> {
-        Spread::of(self.runs().filter_map(figure))
-    }
-
-    /// Returns the reasons to doubt its figures.
-    pub fn doubts(&self) -> Doubts {
-        Doubts::about(self.runs())
-    }
-
-    /// Returns the mark behind its figures, empty if there is no reason to doubt them.
-    pub fn star(&self) -> &'static str {
-        if self.doubts().marks().is_empty() { "" } else { " *" }
-    }
-
-    fn is_of(&self, system: &str, figures: &Figures) -> bool {
-        self.system == system
-            && self.first.job == figures.job
-            && self.first.direction == figures.direction
-            && self.first.iodepth == figures.iodepth
-    }
+    /// Index of the file that it is from.
+    pub file: usize,
+    /// `read`, `write` or `trim`.
+    pub direction: &'static str,
+    /// Its values.
+    pub points: Points,
 }
 
 impl Data {
     /// Adds what is in a file.
     ///
     /// # Errors
-    /// When it can't be read, or is neither a result nor a log.
+    /// When it can't be read, or is neither a result nor a log. The text has an end, and no control
+    /// characters, whatever is in the file and its name.
     pub fn add(&mut self, path: &Path) -> Result<()> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        fs::read_to_string(path)
-            .map_err(Into::into)
-            .and_then(|text| self.add_text(&name, &text))
-            .with_context(|| path.display().to_string())
+        let added = input::read(path).and_then(|text| self.add_text(path, &text));
+        added.map_err(|error| {
+            let name = display::text(&path.to_string_lossy());
+            anyhow!("{name}: {}", display::text(&format!("{error:#}")))
+        })
     }
 
-    fn add_text(&mut self, name: &str, text: &str) -> Result<()> {
-        let Some(text) = json(text) else {
-            self.logs.extend(read_log(name, text)?);
-            return Ok(());
-        };
-        printable::check(text)?;
-        if let Ok(saved) = serde_json::from_str::<Saved>(text) {
-            return saved.runs.iter().try_for_each(|run| self.add_report(run.system, &run.result));
-        }
-        let report = Report::from_json(text).context("neither a result nor a comparison")?;
-        self.add_report(System::Ringmark, &report)
-    }
-
-    /// Adds a report; `system` tells the Linux guest from any other system that runs fio.
-    fn add_report(&mut self, system: System, report: &Report) -> Result<()> {
-        for figures in Figures::of(report)? {
-            let system = match (figures.grants.as_str(), system) {
-                ("", System::Linux) => format!("Linux, {}", report.version),
-                ("", System::Ringmark) => report.version.clone(),
-                (grants, _) => format!("ringmark, {grants}"),
-            };
-            match self.series.iter_mut().find(|series| series.is_of(&system, &figures)) {
-                Some(series) => series.others.push(figures),
-                None => self.series.push(Series { system, first: figures, others: Vec::new() }),
+    fn add_text(&mut self, path: &Path, text: &str) -> Result<()> {
+        let file = self.files.len();
+        match input::split(text)? {
+            Input::Log(text) => {
+                let logs = iops_log::read(text)?.into_iter();
+                self.logs.extend(logs.map(|(direction, points)| Log { file, direction, points }));
+            }
+            Input::Results(texts) => {
+                for (system, report) in reports(&texts)? {
+                    let figures = Figures::of(&report)?;
+                    let Report { version, time, .. } = report;
+                    self.runs.push(Run { file, system, version: version.into(), time, figures });
+                }
             }
         }
+        self.files.push(path.to_owned());
         Ok(())
     }
 }
 
-/// The JSON in a text, if there is any: fio writes its notes before it.
-fn json(text: &str) -> Option<&str> {
-    let start = if text.starts_with('{') { 0 } else { text.find("\n{")? };
-    text.get(start..)
+/// Reads results. One that was written in two forms, or by fio again and again while it ran
+/// (`--status-interval`), is there once: the last has it all.
+fn reports(texts: &[Json<'_>]) -> Result<Vec<(System, Report)>> {
+    let mut all: Vec<(System, Report)> = Vec::new();
+    let mut texts = texts.to_vec();
+    texts.dedup_by(|one, before| one.text == before.text);
+    for json in texts {
+        if json.has_runs {
+            let saved: Saved = serde_json::from_str(json.text).context("no whole comparison")?;
+            all.extend(saved.runs.into_iter().map(|run| (run.system, run.result)));
+            continue;
+        }
+        let report = Report::from_json(json.text).context("no whole result")?;
+        match all.last_mut() {
+            Some((_, last)) if is_again(last, &report) => *last = richer(last, report),
+            _ => all.push((System::Ringmark, report)),
+        }
+    }
+    Ok(all)
 }
 
-/// Reads fio's log: `MSEC, VALUE, DIRECTION, ..`, where the value is a number of I/Os a second
-/// (`write_iops_log` with `log_avg_msec`). Each direction is a log of its own.
-fn read_log(name: &str, text: &str) -> Result<Vec<Log>> {
-    let mut logs: [Vec<(f64, f64)>; 3] = Default::default();
-    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let place = || format!("line {} is neither JSON nor fio's log: {line:?}", number + 1);
-        let mut fields = line.split(',').map(|field| field.trim().parse::<f64>());
-        let (Some(Ok(msec)), Some(Ok(iops)), Some(Ok(direction))) =
-            (fields.next(), fields.next(), fields.next())
-        else {
-            bail!(place());
-        };
-        logs.get_mut(direction as usize).with_context(place)?.push((msec / 1e3, iops));
-    }
-    let directions = ["read", "write", "trim"].into_iter().zip(logs);
-    let logs: Vec<Log> = directions
-        .filter(|(_, points)| !points.is_empty())
-        .map(|(direction, points)| Log { name: format!("{name}, {direction}"), points })
-        .collect();
-    if logs.is_empty() { bail!("the file is empty") } else { Ok(logs) }
+/// Returns whether a report tells of the same run as the one before it.
+fn is_again(before: &Report, report: &Report) -> bool {
+    let pairs = || before.jobs.iter().zip(&report.jobs);
+    let is_same_job = before.version == report.version
+        && before.jobs.len() == report.jobs.len()
+        && pairs().all(|(a, b)| a.jobname == b.jobname && a.options == b.options);
+    let is_form = before.timestamp_ms.is_some() && before.timestamp_ms == report.timestamp_ms;
+    let has_gone_on = report.ringmark.is_none() && pairs().all(|(a, b)| a.elapsed < b.elapsed);
+    is_same_job && (is_form || has_gone_on)
+}
+
+/// The later of two reports of one run, or the earlier if it alone has all latencies.
+fn richer(before: &mut Report, report: Report) -> Report {
+    let has_bins = |report: &Report| {
+        let mut sides = report.jobs.iter().flat_map(|job| job.sides());
+        sides.any(|(_, side)| !side.clat_ns.bins.is_empty())
+    };
+    let is_form = before.timestamp_ms == report.timestamp_ms;
+    if is_form && has_bins(before) && !has_bins(&report) { std::mem::take(before) } else { report }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::figures::sample;
-    use crate::saved::Run;
-    use fio_output::json_plus;
+    use crate::saved::Run as SavedRun;
+    use fio_output::{json, json_plus, normal, terse};
 
-    #[test]
-    fn runs_of_one_job_are_put_together() {
+    fn read(text: &str) -> Result<Data> {
         let mut data = Data::default();
-        let ours = |iops| sample("a", Some("persistent"), iops);
-        data.add_text("x", &json_plus(&ours(10.0))).unwrap();
-        let fio = format!("note: of fio\n{}", json_plus(&sample("a", None, 5.0)));
-        data.add_text("x", &fio).unwrap();
-        let runs = vec![
-            Run { system: System::Ringmark, result: ours(20.0) },
-            Run { system: System::Linux, result: sample("a", None, 7.0) },
-        ];
-        data.add_text("x", &serde_json::to_string(&Saved { runs }).unwrap()).unwrap();
-        let found: Vec<_> = data
-            .series
-            .iter()
-            .map(|series| {
-                let spread = series.spread(|figures| Some(figures.iops)).unwrap();
-                (series.system.as_str(), series.what(), spread.median)
-            })
-            .collect();
-        let expected =
-            [("ringmark, persistent", 15.0), ("fio-3.33", 5.0), ("Linux, fio-3.33", 7.0)];
-        assert_eq!(found, expected.map(|(system, median)| (system, "a, read".to_owned(), median)));
+        data.add_text(Path::new("x"), text).map(|()| data)
+    }
+
+    fn iops(text: &str) -> Vec<f64> {
+        let data = read(text).unwrap();
+        data.runs.iter().flat_map(|run| &run.figures).map(|figures| figures.iops).collect()
     }
 
     #[test]
-    fn logs_are_read_by_direction() {
-        let text = "500, 10, 0, 0, 0\n500, 7, 1, 0\n1000, 12, 0, 0, 0\n";
-        let logs = read_log("x.log", text).unwrap();
-        let [reads, writes] = &logs[..] else { panic!("{logs:?}") };
-        assert_eq!(reads.points, [(0.5, 10.0), (1.0, 12.0)]);
-        assert_eq!((writes.name.as_str(), writes.points.len()), ("x.log, write", 1));
-        for text in ["", "a, b", "1, 2", "1, 2, 9"] {
-            assert!(read_log("x.log", text).is_err(), "{text}");
+    fn results_of_all_makers_are_read() {
+        let ours = |iops| sample("a", Some("persistent"), iops);
+        let fio = format!("note: of fio\n{}", json_plus(&sample("a", None, 5.0)));
+        let run = |system, result| SavedRun { system, result };
+        let runs =
+            vec![run(System::Ringmark, ours(20.0)), run(System::Linux, sample("a", None, 7.0))];
+        let saved = serde_json::to_string(&Saved { runs }).unwrap();
+        let mut data = Data::default();
+        for text in [&json_plus(&ours(10.0)), &fio, &saved, "1, 2, 1\n"] {
+            data.add_text(Path::new("x"), text).unwrap();
         }
+        let found: Vec<_> =
+            data.runs.iter().map(|run| (run.file, run.system, run.figures[0].iops)).collect();
+        let (ours, linux) = (System::Ringmark, System::Linux);
+        assert_eq!(found, [(0, ours, 10.0), (1, ours, 5.0), (2, ours, 20.0), (2, linux, 7.0)]);
+        assert_eq!((data.files.len(), data.logs[0].file, data.logs[0].direction), (4, 3, "write"));
+    }
+
+    #[test]
+    fn a_run_in_several_forms_is_one_run() {
+        let mut report = sample("{x", Some("persistent"), 10.0);
+        report.timestamp_ms = Some(5);
+        let [json, plus] = [json, json_plus].map(|form| form(&report));
+        let [normal, terse] = [normal, terse].map(|form| form(&report));
+        for text in [
+            json.clone() + &normal,
+            normal.clone() + &json,
+            terse + &plus + &normal,
+            json.clone() + &plus,
+            plus.clone() + &json,
+        ] {
+            let data = read(&text).unwrap();
+            assert_eq!(data.runs.len(), 1, "{text}");
+            let has_bins = !data.runs[0].figures[0].bins.is_empty();
+            assert_eq!(has_bins, text.contains("bins"), "{text}");
+        }
+    }
+
+    #[test]
+    fn repeats_are_runs_and_states_of_a_run_are_not() {
+        let text = |ours: Option<&str>, times: [u64; 2]| {
+            let texts = [(10.0, times[0]), (20.0, times[1])].map(|(iops, elapsed)| {
+                let mut report = sample("a", ours, iops);
+                report.timestamp_ms = Some(1000 * iops as u64);
+                report.jobs[0].elapsed = elapsed;
+                json_plus(&report)
+            });
+            texts.concat()
+        };
+        assert_eq!(iops(&text(Some("persistent"), [1, 2])), [10.0, 20.0]);
+        assert_eq!(iops(&text(None, [1, 2])), [20.0]);
+        assert_eq!(iops(&text(None, [2, 2])), [10.0, 20.0]);
+        let result = sample("a", Some("persistent"), 5.0);
+        let saved = Saved { runs: vec![SavedRun { system: System::Ringmark, result }] };
+        assert_eq!(iops(&saved.json().unwrap().repeat(2)), [5.0]);
+    }
+
+    #[test]
+    fn an_error_has_an_end_and_shows_nothing_raw() {
+        let mut report = sample("a", None, 1.0);
+        report.jobs[0].jobname = "\u{202e}".repeat(1 << 20);
+        report.jobs[0].error = 5;
+        let place = std::env::temp_dir().join(format!("ringmark-\u{1b}[2J{}", std::process::id()));
+        for text in [
+            json_plus(&report),
+            format!("{{\"fio version\": \"\", \"jobs\": \"{}\"}}", "x".repeat(3 << 20)),
+        ] {
+            std::fs::write(&place, text).unwrap();
+            let error = Data::default().add(&place).unwrap_err().to_string();
+            assert!(error.len() < 1000 && error.contains("ringmark-\\u{1b}[2J"), "{error}");
+            assert!(!error.contains(['\u{1b}', '\u{202e}']), "{error}");
+        }
+        std::fs::remove_file(&place).unwrap();
     }
 }

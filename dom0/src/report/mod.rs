@@ -1,21 +1,38 @@
 //! `report`: plots of what was measured, in one HTML file that needs nothing else.
 //!
-//! `load` reads results and logs; `plots` says what is put where, by `axis` and `svg`; `page` is
-//! what is around them.
+//! `input` reads a file once and finds the results in it, `iops_log` reads logs, `load` collects
+//! them. `identity` says which runs are repeats, `series` puts them together, `names` tells the
+//! series apart, by `distinct` labels. `facts` and `table` are the page's first sections; `bars`,
+//! `by_depth`, `latencies` and `over_time` say what is plotted where, each a `figure`, by `axis`
+//! and `svg`; `page` is what is around them, and `destination` the place where it may go.
 
 mod axis;
+mod bars;
+mod by_depth;
+mod destination;
+mod distinct;
+mod facts;
+mod figure;
+mod identity;
+mod input;
+mod iops_log;
+mod latencies;
 mod load;
+mod names;
+mod over_time;
 mod page;
-mod plots;
+mod series;
 mod svg;
+mod table;
 
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::Args;
 
 use crate::date;
 use crate::output::Output;
+use figure::{Figure, View};
 use load::Data;
 
 /// Plot results in one HTML file that needs no network
@@ -25,23 +42,94 @@ pub struct PlotReport {
     /// saved by `compare --save`, and IOPS logs in fio's format
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// HTML file to write
+    /// HTML file to write; an older page there is replaced, any other file is not
     #[arg(short, long, value_name = "FILE", default_value = "report.html")]
     output: PathBuf,
+    /// Take runs in different files for repeats if all of their job is the same, and their version
+    #[arg(long)]
+    merge: bool,
 }
 
 impl PlotReport {
     /// Writes the report.
     ///
     /// # Errors
-    /// When a file can't be read or written, or there is nothing to plot.
+    /// When a file can't be read or written, or has nothing to plot; a usage error when the page
+    /// would replace what is no page.
     pub fn run(&self) -> Result<()> {
+        destination::check(&self.output, &self.files)?;
         let mut output = Output::open(Some(&self.output))?;
         let mut data = Data::default();
         self.files.iter().try_for_each(|file| data.add(file))?;
-        let figures = plots::all(&data);
-        ensure!(!figures.is_empty(), "there is nothing to plot in these files");
         let made = format!("Made {} UTC.", date::ctime(date::now()));
-        output.write(&page::page(&data, &figures, &made), &|| false)
+        output.write(&page(&data, self.merge, &made), &|| false)
+    }
+}
+
+/// The page of what was read.
+fn page(data: &Data, merge: bool, made: &str) -> String {
+    let series = series::series(data, merge);
+    let names = names::names(&series, &data.files);
+    let view = View { series: &series, names: &names };
+    let (bars, by_depth) = (bars::figures(view), by_depth::figures(view));
+    // A curve tells more than many bars.
+    let (first, second) = if bars.len() > 1 { (by_depth, bars) } else { (bars, by_depth) };
+    let mut figures: Vec<Figure> = first.into_iter().chain(second).collect();
+    figures.extend(latencies::figures(view));
+    figures.extend(over_time::figure(&data.logs, &data.files));
+    page::page(&[facts::section(data), table::section(view)], &figures, made)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figures::{Figures, sample};
+    use crate::saved::System;
+    use load::{Log, Run};
+
+    /// Jobs at depths from 1 to 40, and their names.
+    fn many(jobs: usize, name: impl Fn(usize) -> String) -> Data {
+        let mut report = sample("a", Some("persistent"), 5.0);
+        let bins = (1..200).map(|bin| (1000 * bin, 1)).collect();
+        report.jobs[0].read.clat_ns.bins = bins;
+        if let Some(extra) = &mut report.jobs[0].ringmark {
+            (extra.backend_pages_kept, extra.pages_used) = (Some(1), Some(2));
+        }
+        let figures = Figures::of(&report).unwrap().remove(0);
+        let job = |number: usize| {
+            let mut figures = Figures { job: name(number), ..figures.clone() };
+            figures.options.insert("iodepth".into(), (number % 40 + 1).to_string().into());
+            figures
+        };
+        let figures = (0..jobs).map(job).collect();
+        let version = report.version.into();
+        let run = Run { file: 0, system: System::Ringmark, version, time: None, figures };
+        Data { files: vec!["x.json".into()], runs: vec![run], logs: Vec::new() }
+    }
+
+    #[test]
+    fn ten_thousand_jobs_make_a_page_that_can_be_opened() {
+        for (jobs, most) in [(1, 20), (12, 300), (1000, 1024), (10_000, 1024)] {
+            let page = page(&many(jobs, |number| format!("job-{number}")), false, "");
+            assert!(page.len() < most << 10, "{jobs} jobs: {} bytes", page.len());
+            let is_cut = page.contains("The first 1000 of 10000 rows; 9000 are left out");
+            assert_eq!(is_cut, jobs > 1000);
+            assert_eq!(page.contains("bars the first 96 are shown"), jobs > 96);
+            assert_eq!(page.contains("plots the first 48 are shown"), jobs > 48);
+        }
+    }
+
+    #[test]
+    fn names_and_files_of_any_length_make_a_page_that_can_be_opened() {
+        let name = |number| format!("{number}{}{number}", "\"<&>".repeat(500));
+        let mut data = many(2000, name);
+        data.files = (0..3000).map(|number| name(number).into()).collect();
+        let points: Vec<(f64, f64)> =
+            (0..100_000).map(|n| (f64::from(n), f64::from(n % 7))).collect();
+        let log = |file| Log { file, direction: "read", points: points.clone() };
+        data.logs = (0..60).map(log).collect();
+        let page = page(&data, false, "");
+        assert!(page.len() < 8 << 20, "{} bytes", page.len());
+        assert!(!page.contains("NaN") && !page.contains("\"inf"));
     }
 }

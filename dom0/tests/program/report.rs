@@ -1,11 +1,13 @@
 //! `report`: one page with everything in it, and nothing of what a result says is taken for markup.
 
 use std::fs;
+use std::os::unix::fs::symlink;
+use std::process::Command;
 
-use fio_output::json_plus;
+use fio_output::{json, json_plus, normal};
 use results::{Extra, Latency, Report};
 
-use crate::stack::{Stack, report};
+use crate::stack::{Stack, one_line, report};
 
 /// A result at an iodepth, with a latency histogram.
 fn at_depth(name: &str, iodepth: u32, grants: Option<&str>) -> Report {
@@ -52,7 +54,7 @@ fn a_page_needs_nothing_else() {
     // Every colour and dash that is used has its rule.
     for class in page.split("class=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
         for word in class.split(' ') {
-            assert!(page.contains(&format!(".{word} {{")), "no rule for {word}");
+            assert!(page.contains(&format!(".{word} ")), "no rule for {word}");
         }
     }
 }
@@ -124,4 +126,141 @@ fn what_cannot_be_plotted_is_named() {
     assert_eq!((code, stderr.as_str()), (Some(1), expected));
     assert!(!stack.0.join("page.html").exists());
     assert_eq!(stack.report(&[]).0, Some(2));
+}
+
+#[test]
+fn no_file_but_an_older_page_is_replaced() {
+    let stack = Stack::new("no_file_but_an_older_page_is_replaced", "");
+    let result = json_plus(&report(1.0, None));
+    for name in ["a.json", "b.json", "other.json"] {
+        stack.write(name, &result);
+    }
+    stack.write("notes.html", "<!DOCTYPE html><title>notes</title>");
+    symlink("b.json", stack.0.join("link")).unwrap();
+    fs::hard_link(stack.0.join("b.json"), stack.0.join("hard")).unwrap();
+    let input = "-o b.json would replace the input b.json; name another file there\n";
+    let is_there = "is there and is no page of ringmark report; remove it, or name another file";
+    for (output, files, reason) in [
+        ("b.json", &["a.json", "b.json"][..], input.to_owned()),
+        ("./b.json", &["b.json"], input.replace("-o b", "-o ./b")),
+        ("link", &["b.json"], input.replace("-o b.json", "-o link")),
+        ("b.json", &["link"], input.replace("input b.json", "input link")),
+        ("hard", &["b.json"], input.replace("-o b.json", "-o hard")),
+        ("other.json", &["a.json"], format!("other.json {is_there}")),
+        ("notes.html", &["a.json"], format!("notes.html {is_there}")),
+    ] {
+        let (code, _, stderr) = stack.report_to(output, files);
+        assert!(stderr.starts_with(&format!("ringmark: error: {reason}")), "{stderr}");
+        assert_eq!(code, Some(2), "{output}");
+    }
+    for name in ["a.json", "b.json", "other.json"] {
+        assert_eq!(fs::read_to_string(stack.0.join(name)).unwrap(), result);
+    }
+    // What is empty or made by this tool is replaced.
+    stack.write("page.html", "");
+    let first = page(&stack, &["a.json"]);
+    let second = page(&stack, &["a.json", "b.json"]);
+    assert!(first.len() < second.len() && second.contains("<meta name=\"generator\""));
+}
+
+#[test]
+fn a_page_says_what_was_measured_before_its_figures() {
+    let stack = Stack::new("a_page_says_what_was_measured_before_its_figures", "");
+    for iodepth in [1, 32] {
+        let mut result = at_depth("deep", iodepth, Some("persistent"));
+        result.time = Some("Sun Nov 22 03:20:00 2026".to_owned());
+        if let Some(extra) = &mut result.jobs[0].ringmark {
+            extra.disks = vec!["xvdq".to_owned()];
+        }
+        stack.write(&format!("{iodepth}.json"), &json_plus(&result));
+    }
+    let page = page(&stack, &["1.json", "32.json"]);
+    let places = ["What was measured", "<td>1.json</td>", ">Figures<", ">IOPS<", ">Latency, "];
+    let places = places.map(|text| page.find(text).unwrap_or_else(|| panic!("{text}: {page}")));
+    assert!(places.is_sorted(), "{places:?}");
+    for text in ["<dd>ringmark-0.1.0</dd>", "<dd>xvdq</dd>", "<dd>Sun Nov 22 03:20:00 2026</dd>"] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    assert!(page.contains(">IOPS by iodepth<") && page.contains(">I/Os a second</text>"), "{page}");
+}
+
+#[test]
+fn files_are_merged_on_demand_and_only_the_same_jobs() {
+    let stack = Stack::new("files_are_merged_on_demand_and_only_the_same_jobs", "");
+    for (name, bs, iops) in [("1", "4k", 100.0), ("2", "4k", 200.0), ("3", "64k", 300.0)] {
+        let mut result = report(iops, None);
+        result.jobs[0].options = [("bs".to_owned(), bs.to_owned())].into_iter().collect();
+        stack.write(&format!("{name}.json"), &json(&result));
+    }
+    let files = ["1.json", "2.json", "3.json"];
+    let row = |what: &str, who: &str, runs: usize| {
+        format!("<td>job, read, bs={what}</td><td>ringmark-0.1.0{who}</td><td>{runs}</td>")
+    };
+    let apart = page(&stack, &files);
+    for (bs, who) in [("4k", ", 1.json"), ("4k", ", 2.json"), ("64k", ", 3.json")] {
+        assert!(apart.contains(&row(bs, who, 1)), "{bs}{who}: {apart}");
+    }
+    let merged = page(&stack, &["--merge", files[0], files[1], files[2]]);
+    assert!(merged.contains(&row("4k", "", 2)) && merged.contains(&row("64k", "", 1)), "{merged}");
+    assert!(merged.contains("<td>150</td>"), "{merged}");
+}
+
+#[test]
+fn our_own_output_is_read_in_all_forms() {
+    let stack = Stack::new("our_own_output_is_read_in_all_forms", "");
+    let mut result = at_depth("{deep", 4, Some("persistent"));
+    result.timestamp_ms = Some(1_700_000_000_000);
+    let [normal, json, plus] = [normal, json, json_plus].map(|form| form(&result));
+    for text in [
+        format!("{json}{normal}"),
+        format!("{normal}{plus}"),
+        format!("{json}{plus}{normal}"),
+        format!("\u{feff}{json}"),
+        json.replace('\n', "\r\n"),
+    ] {
+        stack.write("out", &text);
+        let page = page(&stack, &["out"]);
+        assert!(page.contains("<td>{deep, read</td><td>ringmark, persistent</td><td>1</td>"));
+    }
+}
+
+#[test]
+fn logs_that_cannot_be_are_refused_with_their_line() {
+    let stack = Stack::new("logs_that_cannot_be_are_refused_with_their_line", "");
+    for line in ["1, inf, 0", "nan, 1, 0", "2, 1e308, 0", "2, -1, 0", "1, 1, 0", "x\u{1b}[2J\u{9b}"]
+    {
+        stack.write("bad.log", &format!("2, 100, 0\n{line}\n"));
+        let (code, _, stderr) = stack.report(&["bad.log"]);
+        assert!(stderr.starts_with("ringmark: error: bad.log: line 2 "), "{stderr}");
+        assert!(!stderr.contains(['\u{1b}', '\u{9b}']) && code == Some(1), "{stderr}");
+    }
+    stack.write("long.log", &"x".repeat(3 << 20));
+    let (_, _, stderr) = stack.report(&["long.log"]);
+    assert!(stderr.len() < 200 && stderr.ends_with("xxx\"..\n"), "{stderr}");
+    let (_, _, stderr) = stack.report(&["no\u{1b}[2J\u{202e}.log"]);
+    assert!(stderr.starts_with("ringmark: error: no\\u{1b}[2J\\u{202e}.log: No such"), "{stderr}");
+}
+
+#[test]
+fn memory_is_bounded_by_the_files() {
+    let stack = Stack::new("memory_is_bounded_by_the_files", "");
+    let log: String = (0..1_000_000).map(|_| "1,1,0\n").collect();
+    stack.write("long.log", &log);
+    let mut result = report(1.0, None);
+    let job = &mut result.jobs[0];
+    job.read.clat_ns.bins = (1..1800).map(|bin| (bin, 1)).collect();
+    let jobs = vec![job.clone(); 200];
+    stack.write("long.json", &one_line(&Report { jobs, ..result }));
+    for name in ["long.log", "long.json"] {
+        let kib = fs::metadata(stack.0.join(name)).unwrap().len() / 1024;
+        let limit = (kib * 10 + 16 * 1024).to_string();
+        let run = "ulimit -v \"$1\"; exec \"$2\" report -o page.html \"$3\"";
+        let tool = env!("CARGO_BIN_EXE_ringmark-dom0");
+        let mut command = Command::new("sh");
+        command.args(["-c", run, "sh", &limit, tool, name]).current_dir(&stack.0);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{name}, {limit} KiB: {output:?}");
+    }
+    let length = fs::metadata(stack.0.join("page.html")).unwrap().len();
+    assert!(length < 1 << 20, "{length}");
 }
