@@ -14,6 +14,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use crate::display;
 use crate::wait::Wait;
 
 /// Bytes that are kept of a program's output; the rest is read and dropped.
@@ -178,7 +179,7 @@ impl Finished {
     pub fn failure(&self) -> Error {
         // What libxl complains of first is the cause, what follows its consequences.
         let words = self.stderr.lines().map(str::trim).filter(|line| !line.is_empty());
-        let words = words.collect::<Vec<_>>().join("; ");
+        let words = display::line(&words.collect::<Vec<_>>().join("; "));
         let name = &self.name;
         match &self.end {
             End::Exited(status) => anyhow!("{name} failed ({status}): {words}"),

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use results::Report;
 use xl_config::Config;
 
+use crate::display;
 use crate::drive::drive;
 use crate::figures::Figures;
 use crate::guest::GuestOptions;
@@ -146,6 +147,7 @@ impl Results<'_> {
 fn read(system: System, text: &str, plan: &Plan) -> Result<Report> {
     if system == System::Linux {
         let report = printable::check(text).and_then(|()| Report::from_json(text));
+        let report = report.map_err(|error| anyhow!(display::text(&error.to_string())));
         return report.context("fio's result can't be read");
     }
     let report = result::read(text, plan)?;

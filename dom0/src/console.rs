@@ -15,6 +15,7 @@ use anyhow::{Context, Result};
 use nix::fcntl::OFlag;
 use nix::sys::termios::{self, SetArg};
 
+use crate::display;
 use crate::wait::Wait;
 
 /// Bytes that are read at once.
@@ -47,7 +48,7 @@ impl Console {
     /// # Errors
     /// A path that can't be opened.
     pub fn open(path: &Path, line_bytes_max: usize) -> Result<Self> {
-        let cannot = || format!("cannot open the guest's console {}", path.display());
+        let cannot = || format!("cannot open the guest's console {}", display::path(path));
         let mut options = OpenOptions::new();
         let flags = OFlag::O_NOCTTY | OFlag::O_NONBLOCK;
         options.read(true).write(true).custom_flags(flags.bits());

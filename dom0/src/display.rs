@@ -1,12 +1,16 @@
 //! Text of others on a terminal: a guest's console, names of files and jobs, words of `xl`. What is
 //! shown of it moves no cursor, begins no line, reorders or hides nothing, and has an end.
 
+use std::path::Path;
+
 use unicode_properties::{GeneralCategory as Category, UnicodeGeneralCategory};
 
 /// Longest text within a message, in characters as they are shown.
 pub const TEXT_CHARS_MAX: usize = 300;
 /// Longest line, in bytes as they are shown.
 pub const LINE_BYTES_MAX: usize = 2048;
+/// Most lines of a message.
+const LINES_MAX: usize = 32;
 /// End of a text that was cut.
 const CUT: &str = "..";
 
@@ -18,6 +22,22 @@ pub fn text(text: &str) -> String {
 /// Returns a text to show as a line of its own: at most [`LINE_BYTES_MAX`] bytes.
 pub fn line(text: &str) -> String {
     shown(text, LINE_BYTES_MAX, char::len_utf8)
+}
+
+/// Returns a path to name within a message, like any [`text`].
+pub fn path(path: &Path) -> String {
+    text(&path.to_string_lossy())
+}
+
+/// Returns a message to show: each of its first lines as a [`line`]. Whatever others could put into
+/// it must be a [`text`] already, or it may begin a line.
+pub fn message(text: &str) -> String {
+    let mut lines = text.split('\n').map(line);
+    let mut shown: Vec<String> = lines.by_ref().take(LINES_MAX).collect();
+    if lines.next().is_some() {
+        shown.push(CUT.to_owned());
+    }
+    shown.join("\n")
 }
 
 /// Escapes a text, and cuts it where it has more than `most` of what `size` counts. Reads little
@@ -140,6 +160,17 @@ mod tests {
         for letter in FORMAT.into_iter().chain(others).flatten() {
             assert!(!is_harmless(letter), "{}", letter.escape_unicode());
         }
+    }
+
+    #[test]
+    fn a_message_has_lines() {
+        assert_eq!(message("a\u{1b}[m:\n  | b\r\n  | c"), "a\\u{1b}[m:\n  | b\\r\n  | c");
+        let whole = vec!["x"; LINES_MAX].join("\n");
+        assert_eq!(message(&whole), whole);
+        assert_eq!(message(&(whole.clone() + "\nx\nx")), whole + "\n..");
+        let long = message(&"x".repeat(5_000));
+        assert_eq!(long.len(), LINE_BYTES_MAX);
+        assert_eq!(path(Path::new("a\n\u{202e}b")), "a\\n\\u{202e}b");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use guest_protocol::job_node::{JOB_FILE_BYTES_MAX, PIECE_BYTES_MAX};
 
+use crate::display;
 use crate::exit::Exit;
 
 /// Reads a job file and puts options before it. As on fio's command line these are defaults, which
@@ -16,11 +17,11 @@ use crate::exit::Exit;
 /// [`Exit::Usage`] when there is no such file, it is too long, or an option starts a job.
 pub fn read(path: &Path, options: &[String]) -> Result<String> {
     let mut text = defaults(options)?;
-    let cannot = || Exit::Usage(format!("cannot read the job file {}", path.display()));
+    let cannot = || Exit::Usage(format!("cannot read the job file {}", display::path(path)));
     let file = File::open(path).with_context(cannot)?;
     file.take(JOB_FILE_BYTES_MAX as u64 + 1).read_to_string(&mut text).with_context(cannot)?;
     if text.len() > JOB_FILE_BYTES_MAX {
-        let what = format!("{} has more than {JOB_FILE_BYTES_MAX} bytes", path.display());
+        let what = format!("{} has more than {JOB_FILE_BYTES_MAX} bytes", display::path(path));
         return Err(Exit::Usage(format!("{what}, the most that the guest accepts")).into());
     }
     Ok(text)

@@ -18,6 +18,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::unistd::{AccessFlags, access};
 
+use crate::display;
 use crate::exit::Exit;
 use crate::status::eprint_line;
 use crate::wait::Wait;
@@ -113,7 +114,7 @@ impl Output {
 
 fn cannot(path: Option<&Path>) -> Exit {
     let what =
-        path.map_or("cannot print".into(), |path| format!("cannot write {}", path.display()));
+        path.map_or("cannot print".into(), |path| format!("cannot write {}", display::path(path)));
     Exit::Output(what)
 }
 

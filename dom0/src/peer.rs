@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use cpio::{NewcBuilder, write_cpio};
 
+use crate::display;
 use crate::monitor::{Line, Reader};
 
 /// Prefix of the line with the result.
@@ -63,10 +64,10 @@ impl Initramfs {
             .create_new(true)
             .mode(0o600)
             .open(&path)
-            .with_context(|| format!("cannot make {}", path.display()))?;
+            .with_context(|| format!("cannot make {}", display::path(&path)))?;
         let made = Self { path };
         File::open(base).and_then(|mut base| append(&mut base, job, &mut file)).with_context(
-            || format!("cannot copy {} to {}", base.display(), made.path.display()),
+            || format!("cannot copy {} to {}", display::path(base), display::path(&made.path)),
         )?;
         Ok(made)
     }

@@ -43,8 +43,8 @@ impl Plan {
     /// [`Exit::Usage`]: the first thing that is wrong with it.
     pub fn of_file(path: &Path, text: &str) -> Result<Self> {
         let wrong = |error: JobError| {
-            let [path, error] = [path.to_string_lossy().into_owned(), error.to_string()];
-            Exit::Usage(format!("{}: {}", display::text(&path), display::text(&error)))
+            let error = display::text(&error.to_string());
+            Exit::Usage(format!("{}: {error}", display::path(path)))
         };
         Ok(Self { jobs: fio_job::parse_file(text).map_err(wrong)?, by_disk: false })
     }

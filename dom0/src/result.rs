@@ -82,7 +82,7 @@ pub fn failure(report: &Report) -> Option<String> {
 pub fn first_error(first: Result<()>, second: Result<()>) -> Result<()> {
     match (first, second) {
         (Err(first), Err(second)) => {
-            eprint_line(&display::line(&format!("ringmark: {second:#}")));
+            eprint_line(&format!("ringmark: {second:#}"));
             Err(first)
         }
         (first, second) => first.and(second),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use crate::display;
 use crate::event::Event;
 use crate::wait::Wait;
 
@@ -173,10 +174,10 @@ fn percent(line: &str) -> Option<f64> {
     before.rsplit_once('[')?.1.parse().ok().filter(|percent: &f64| percent.is_finite())
 }
 
-/// Prints a line on standard error; drops what a reader that has stopped to read leaves no room
-/// for.
+/// Prints a message on standard error, escaped and to an end; drops what a reader that has stopped
+/// to read leaves no room for.
 pub fn eprint_line(line: &str) {
-    write(&format!("{line}\n"), ROOM_TIMEOUT);
+    write(&(display::message(line) + "\n"), ROOM_TIMEOUT);
 }
 
 /// Writes what finds room in that time. Errors are ignored: a closed pipe must not leave a domain

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow};
 
 use crate::child::{Child, Finished};
+use crate::display;
 use crate::event::Event;
 use crate::wait::Wait;
 
@@ -104,7 +105,7 @@ impl Call {
             let cut = if end < word.len() { ".." } else { "" };
             shown.push_str(&format!(" {}{cut}", word.get(..end).unwrap_or_default()));
         }
-        shown
+        display::line(&shown)
     }
 }
 
@@ -208,7 +209,9 @@ pub fn domid(done: &Finished) -> Result<Option<u32>> {
         return Err(done.failure());
     }
     let text = done.stdout.trim();
-    text.parse().map(Some).map_err(|_| anyhow!("xl domid printed no number: {text:?}"))
+    text.parse()
+        .map(Some)
+        .map_err(|_| anyhow!("xl domid printed no number: {}", display::text(text)))
 }
 
 /// Reads the list of `xl vm-list`, a line `UUID  ID  NAME` for each domain: returns their UUIDs and
@@ -239,7 +242,8 @@ pub fn state(id: u32, done: &Finished) -> Result<State> {
         return Err(done.failure());
     }
     let text = &done.stdout;
-    parse_state(text, id).ok_or_else(|| anyhow!("xl list has no line for domain {id}: {text}"))
+    let none = || anyhow!("xl list has no line for domain {id}: {}", display::text(text));
+    parse_state(text, id).ok_or_else(none)
 }
 
 /// Checks the answer of a call that ends a domain or wakes it; a domain that is gone is `false`.
