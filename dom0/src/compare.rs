@@ -13,6 +13,7 @@ use crate::figures::Figures;
 use crate::guest::GuestOptions;
 use crate::job;
 use crate::monitor::Reader;
+use crate::origin;
 use crate::output::Output;
 use crate::peer::{self, Initramfs, PeerReader};
 use crate::plan::Plan;
@@ -74,6 +75,8 @@ impl Compare {
             memory_mib: self.peer_memory,
             ..self.guest.config("console=hvc0 quiet".to_owned())?
         };
+        let our_origin = self.guest.origin(&ours, &text);
+        let peer_origin = self.guest.origin(&peer, &peer_job);
         let run_count = self.runs as usize * 2;
         let mut results = Results { saved: Saved::default(), run_count, output, signals: &signals };
         let done = (0..self.runs).try_for_each(|turn| {
@@ -81,15 +84,22 @@ impl Compare {
             let order = [System::Ringmark, System::Linux];
             let order = if turn % 2 == 0 { order } else { [System::Linux, System::Ringmark] };
             order.into_iter().try_for_each(|system| {
-                let (config, job, reader): (_, _, &mut dyn Reader) = match system {
-                    System::Ringmark => (&ours, Some(&*text), &mut OurReader::new(&plan)),
-                    System::Linux => (&peer, None, &mut PeerReader),
+                let (config, job, origin, reader): (_, _, _, &mut dyn Reader) = match system {
+                    System::Ringmark => {
+                        (&ours, Some(&*text), &our_origin, &mut OurReader::new(&plan))
+                    }
+                    System::Linux => (&peer, None, &peer_origin, &mut PeerReader),
                 };
                 let which = format!("{}, run {} of {}", system.name(), turn + 1, self.runs);
-                let order = self.guest.order(config, job, &plan);
+                let origin = origin::begun(origin, turn + 1, self.runs);
+                let order = self.guest.order(config, job, &plan, &origin);
                 let status = &mut Status::new(self.guest.status, &config.name);
                 let session = Session::new(order, reader)?;
-                let then = |text: &str| results.take(read(system, text, &plan)?, system, &which);
+                let then = |text: &str, origin| {
+                    let mut result = read(system, text, &plan)?;
+                    origin::attach(&mut result, origin);
+                    results.take(result, system, &which)
+                };
                 let said = drive(session, &signals, status, then).with_context(|| which.clone())?;
                 said.into_iter().for_each(|said| status.remark(&said));
                 Ok(())

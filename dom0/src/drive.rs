@@ -1,6 +1,7 @@
 //! Runs one session to its end.
 
 use anyhow::Result;
+use results::Origin;
 
 use crate::event::Event;
 use crate::session::Session;
@@ -8,8 +9,8 @@ use crate::signals::Signals;
 use crate::status::{Status, eprint_line};
 use crate::wait::Wait;
 
-/// Runs a session to its end. Passes the guest's result to `then` while the domain is being
-/// destroyed: a result is not lost when that hangs or fails.
+/// Runs a session to its end. Passes the guest's result and its origin to `then` while the domain
+/// is being destroyed: a result is not lost when that hangs or fails.
 ///
 /// # Errors
 /// Errors of the session and of `then`; a domain that can't be destroyed, even if its result is
@@ -18,7 +19,7 @@ pub fn drive<T>(
     mut session: Session<'_>,
     signals: &Signals,
     status: &mut Status,
-    then: impl FnOnce(&str) -> Result<T>,
+    then: impl FnOnce(&str, Origin) -> Result<T>,
 ) -> Result<Option<T>> {
     let mut then = Some(then);
     let mut outcome = Ok(None);
@@ -29,10 +30,10 @@ pub fn drive<T>(
                 session.wait_for(&mut wait);
                 wait.wait(signals);
             }
-            Some(Event::Result(text)) => {
+            Some(Event::Result { text, origin }) => {
                 status.clear();
                 if let Some(then) = then.take() {
-                    outcome = then(&text).map(Some);
+                    outcome = then(&text, *origin).map(Some);
                 }
             }
             Some(Event::End { error, left }) => {

@@ -1,6 +1,7 @@
 //! Things that happen in a session.
 
 use anyhow::Error;
+use results::Origin;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -16,7 +17,12 @@ pub enum Event {
     /// A remark for the user.
     Note(String),
     /// The guest's result. The domain is about to be destroyed.
-    Result(String),
+    Result {
+        /// The guest's own words.
+        text: String,
+        /// Origin of the result, as far as it is known.
+        origin: Box<Origin>,
+    },
     /// The session is over.
     End {
         /// Error that ended it before or after its result.

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
+use results::Origin;
 use xl_config::{Config, setting};
 
 use crate::exit::Exit;
+use crate::origin;
 use crate::plan::Plan;
 use crate::session::Order;
 use crate::status::StatusOptions;
@@ -47,6 +49,9 @@ pub struct GuestOptions {
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=86_400))]
     xl_timeout: u32,
+    /// Words about this run, to be kept with its result
+    #[arg(long, value_name = "TEXT", value_parser = origin::parse_label)]
+    label: Option<String>,
     #[command(flatten)]
     pub status: StatusOptions,
 }
@@ -63,10 +68,22 @@ impl GuestOptions {
         asked.or_else(|| plan.time_limit())
     }
 
-    /// Returns the order to run a guest of this configuration, which is handed the job.
-    pub fn order<'a>(&self, config: &'a Config, job: Option<&'a str>, plan: &Plan) -> Order<'a> {
+    /// Returns the order to run a guest of this configuration, which is handed the job; and the
+    /// origin of its result.
+    pub fn order<'a>(
+        &self,
+        config: &'a Config,
+        job: Option<&'a str>,
+        plan: &Plan,
+        origin: &'a Origin,
+    ) -> Order<'a> {
         let call_limit = Duration::from_secs(self.xl_timeout.into());
-        Order { config, job, limit: self.time_limit(plan), call_limit }
+        Order { config, job, limit: self.time_limit(plan), call_limit, origin }
+    }
+
+    /// Returns the origin of runs of this job in guests of this configuration.
+    pub fn origin(&self, config: &Config, job: &str) -> Origin {
+        origin::given(config, job, self.label.as_deref())
     }
 
     /// Returns the guest that runs this command line.

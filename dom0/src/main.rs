@@ -4,11 +4,13 @@
 //! start its job, wait for the result, destroy it) and `drive` it to its end. A session is a step:
 //! it never waits. It is made of calls of the tool stack's programs (`xl`), each a `child` with a
 //! deadline, and of a `monitor` of the guest's `console`; `wait` is the one place that waits, for
-//! all of them and for `signals`. `guest` has a guest's options, `job` reads the input, `plan`
-//! bounds the result's size and time, `result` parses it, `print` gives it fio's forms, `output`
-//! writes it, `display` escapes what others said. Guests are not trusted: their output is bounded
-//! and checked. No domain outlives this program.
+//! all of them and for `signals`. On the way an `inquiry` collects facts (`host`, `backend`) for
+//! the `origin` of the result. `guest` has a guest's options, `job` reads the input, `plan` bounds
+//! the result's size and time, `result` parses it, `print` gives it fio's forms, `output` writes
+//! it, `display` escapes what others said. Guests are not trusted: their output is bounded and
+//! checked. No domain outlives this program.
 
+mod backend;
 mod child;
 mod cli;
 mod compare;
@@ -20,9 +22,12 @@ mod event;
 mod exit;
 mod figures;
 mod guest;
+mod host;
+mod inquiry;
 mod job;
 mod logs;
 mod monitor;
+mod origin;
 mod output;
 mod peer;
 mod plan;

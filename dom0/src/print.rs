@@ -19,6 +19,8 @@ pub enum Format {
     JsonPlus,
     /// Fields separated by semicolons, version 3.
     Terse,
+    /// Fields separated by commas, under a header: a line for each job and direction.
+    Csv,
 }
 
 /// A report in these forms, one after the other.
@@ -28,6 +30,7 @@ pub fn print(report: &Report, formats: &[Format]) -> String {
         Format::Json => fio_output::json(report),
         Format::JsonPlus => fio_output::json_plus(report),
         Format::Terse => fio_output::terse(report),
+        Format::Csv => fio_output::csv([report]),
     };
     let mut texts: Vec<String> = formats.iter().map(print).collect();
     texts.iter_mut().filter(|text| !text.ends_with('\n')).for_each(|text| text.push('\n'));
@@ -43,6 +46,7 @@ pub fn print_all(saved: &Saved, formats: &[Format]) -> Result<String> {
     let print = |format: &Format| match format {
         Format::Json | Format::JsonPlus => saved.json(),
         Format::Terse => Ok(saved.runs.iter().map(|run| print(&run.result, &[*format])).collect()),
+        Format::Csv => Ok(fio_output::csv(saved.runs.iter().map(|run| &run.result))),
         Format::Normal => {
             let runs = saved.runs.iter().map(|run| print(&run.result, &[*format]));
             Ok(runs.collect::<String>() + "\n" + &table(&saved.runs)?)

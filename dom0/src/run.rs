@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Error, Result, anyhow};
 use clap::{Args, ValueEnum};
 use fio_output::take_logs;
-use results::Report;
+use results::{Origin, Report};
 use xl_config::Config;
 
 use crate::drive::drive;
@@ -13,6 +13,7 @@ use crate::exit::Exit;
 use crate::guest::GuestOptions;
 use crate::job;
 use crate::logs::LogOutputs;
+use crate::origin;
 use crate::output::Output;
 use crate::plan::Plan;
 use crate::print::{Format, print, print_all};
@@ -62,6 +63,8 @@ struct Task {
     /// Job file that it is given by xenstore.
     job: Option<String>,
     plan: Plan,
+    /// Origin of all its results.
+    origin: Origin,
 }
 
 impl Run {
@@ -78,22 +81,27 @@ impl Run {
         if self.repeat > 1 {
             return self.repeat(&task, &signals, output, &logs);
         }
-        self.once(&task, &signals, |report| self.print(report, &task.plan, &signals, output, logs))
+        self.once(&task, 1, &signals, |report| {
+            self.print(report, &task.plan, &signals, output, logs)
+        })
     }
 
-    /// Runs a guest, and passes its result to `then`.
+    /// Runs a guest, the one of this number, and passes its result to `then`.
     fn once(
         &self,
         task: &Task,
+        number: u32,
         signals: &Signals,
         then: impl FnOnce(Report) -> Result<()>,
     ) -> Result<()> {
         let mut reader = OurReader::new(&task.plan);
-        let order = self.guest.order(&task.config, task.job.as_deref(), &task.plan);
+        let origin = origin::begun(&task.origin, number, self.repeat);
+        let order = self.guest.order(&task.config, task.job.as_deref(), &task.plan, &origin);
         let session = Session::new(order, &mut reader)?;
         let mut status = Status::new(self.guest.status, &task.config.name);
-        let then = |text: &str| {
-            let report = result::read(text, &task.plan)?;
+        let then = |text: &str, origin| {
+            let mut report = result::read(text, &task.plan)?;
+            origin::attach(&mut report, origin);
             let failed = result::failure(&report).map(|reason| failure(&reason, signals));
             first_error(then(report), failed.map_or(Ok(()), Err))
         };
@@ -131,7 +139,7 @@ impl Run {
         let mut saved = Saved::default();
         let mut done = Ok(());
         for number in 1..=self.repeat {
-            done = self.once(task, signals, |report| {
+            done = self.once(task, number, signals, |report| {
                 saved.runs.push(saved::Run { system: System::Ringmark, result: report });
                 match output.replaces() {
                     true => output.write(&self.text(&saved)?, &signals.patience()),
@@ -166,16 +174,19 @@ impl Run {
             }
             let line = self.options.join(" ");
             let plan = Plan::of_line(&line, self.guest.disk_count())?;
-            return Ok(Task { config: self.guest.config(line)?, job: None, plan });
+            let config = self.guest.config(line.clone())?;
+            let origin = self.guest.origin(&config, &line);
+            return Ok(Task { config, job: None, plan, origin });
         };
         let text = job::read(path, &self.options)?;
         let plan = Plan::of_file(path, &text)?;
         let config = self.guest.config(String::new())?;
+        let origin = self.guest.origin(&config, &text);
         match self.delivery {
-            Delivery::Xenstore => Ok(Task { config, job: Some(text), plan }),
+            Delivery::Xenstore => Ok(Task { config, job: Some(text), plan, origin }),
             Delivery::Module if self.options.is_empty() => {
                 let config = Config { ramdisk: Some(path.clone()), ..config };
-                Ok(Task { config, job: None, plan })
+                Ok(Task { config, job: None, plan, origin })
             }
             Delivery::Module => {
                 let why = "--delivery=module passes the job file unchanged; \

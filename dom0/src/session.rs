@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result, anyhow, bail};
 use guest_protocol::job_node::JOB_NODE;
+use results::Origin;
 
 use crate::child::Finished;
 use crate::console::Console;
 use crate::event::Event;
+use crate::inquiry::{ANSWER_TIMEOUT, Inquiry};
 use crate::job;
 use crate::monitor::{Monitor, Reader};
 use crate::signals::{Interrupts, Request};
@@ -39,6 +41,8 @@ pub struct Order<'a> {
     pub limit: Option<Duration>,
     /// Longest time for a program of the tool stack.
     pub call_limit: Duration,
+    /// Origin of the result, as far as it is known.
+    pub origin: &'a Origin,
 }
 
 /// A guest that is being run.
@@ -49,6 +53,7 @@ pub struct Session<'a> {
     /// The program that is under way in this stage.
     running: Option<Running>,
     events: VecDeque<Event>,
+    inquiry: Inquiry,
     /// The domain, from its creation to its end.
     domain: Option<u32>,
     uuid: String,
@@ -63,6 +68,7 @@ pub struct Session<'a> {
 enum Stage {
     /// Is the name free?
     Find,
+    Inquire,
     Create,
     /// Which number has the domain?
     Identify,
@@ -96,6 +102,7 @@ impl<'a> Session<'a> {
             reader,
             stage: Stage::Find,
             events: VecDeque::new(),
+            inquiry: Inquiry::new(order.origin.clone()),
             domain: None,
             uuid: uuid.trim().to_owned(),
             heeded: Interrupts::default(),
@@ -177,10 +184,11 @@ impl<'a> Session<'a> {
                          end it with `xl destroy {name}`, or choose another name with --name"
                     );
                 }
-                self.check_interrupt()?;
-                let uuid = Some(self.uuid.clone());
-                let config = Config { uuid, ..self.order.config.clone() };
-                self.begin(Stage::Create, Call::create(config.arguments()?))
+                self.inquire()
+            }
+            Stage::Inquire => {
+                self.inquiry.take(self.domain, Some(done));
+                self.inquire()
             }
             Stage::Create if done.is_success() => {
                 self.begin(Stage::Identify, Call::domid(&self.order.config.name))
@@ -265,7 +273,34 @@ impl<'a> Session<'a> {
     fn take_domain(&mut self, id: u32) -> Result<()> {
         self.domain = Some(id);
         self.events.push_back(Event::Created(id));
+        self.inquire()
+    }
+
+    /// Asks the next question about the host or the guest, or else goes on: no answer is needed.
+    fn inquire(&mut self) -> Result<()> {
         self.check_interrupt()?;
+        while let Some(call) = self.inquiry.next_call(self.domain) {
+            let limit = self.order.call_limit.min(ANSWER_TIMEOUT);
+            let mut running = Running::new(call, limit);
+            if running.start(&mut self.events).is_ok() {
+                (self.stage, self.running) = (Stage::Inquire, Some(running));
+                return Ok(());
+            }
+            self.inquiry.take(self.domain, None);
+        }
+        match self.domain {
+            Some(id) => self.hand_over(id),
+            None => self.create(),
+        }
+    }
+
+    fn create(&mut self) -> Result<()> {
+        let uuid = Some(self.uuid.clone());
+        let config = Config { uuid, ..self.order.config.clone() };
+        self.begin(Stage::Create, Call::create(config.arguments()?))
+    }
+
+    fn hand_over(&mut self, id: u32) -> Result<()> {
         match self.order.job {
             Some(text) => {
                 let pieces = job::pieces(text);
@@ -318,7 +353,8 @@ impl<'a> Session<'a> {
         // After the answer to a query for its state: what it printed before it ended is there.
         if let Some(text) = monitor.read(self.reader, &mut self.events)? {
             self.destroy(id)?;
-            self.events.push_back(Event::Result(text));
+            let origin = Box::new(self.inquiry.origin().clone());
+            self.events.push_back(Event::Result { text, origin });
             return Ok(true);
         }
         if let Some(done) = done {

@@ -124,7 +124,7 @@ impl Status {
             Event::Status(_) if self.options.eta == Eta::Never => return,
             Event::Status(line) => ("status", None, Some(line.as_str())),
             Event::Note(text) => ("note", None, Some(text.as_str())),
-            Event::Call(_) | Event::Result(_) | Event::End { .. } => return,
+            Event::Call(_) | Event::Result { .. } | Event::End { .. } => return,
         };
         let percent = text.and_then(percent);
         let elapsed_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -80,6 +80,22 @@ impl Call {
         call("xl", ["destroy", &id.to_string()], |done| done.is_success() || is_absent(done))
     }
 
+    /// Asks for facts about the host. Never tried again, as all questions that need no answer.
+    pub fn info() -> Self {
+        call("xl", ["info"], |_| true)
+    }
+
+    /// Asks where a domain's vCPUs may run.
+    pub fn vcpu_list(id: u32) -> Self {
+        call("xl", ["vcpu-list", &id.to_string()], |_| true)
+    }
+
+    /// Lists all nodes below these paths of xenstore: a line `PATH = "VALUE"` for each.
+    pub fn list_nodes(paths: &[String]) -> Self {
+        let words = ["-f".to_owned()].into_iter().chain(paths.iter().cloned());
+        call("xenstore-ls", words, |_| true)
+    }
+
     /// Reads a node of xenstore.
     pub fn read_node(path: &str) -> Self {
         // One that is not there yet is an answer, too.

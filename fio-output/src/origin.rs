@@ -4,11 +4,16 @@ use std::fmt::{self, Write};
 
 use results::{Origin, OriginDisk, OriginDomain, OriginHost};
 
+/// Most disks that are told.
+const DISKS_MAX: usize = 8;
+
 /// Writes what is known of a run's origin: two lines at most.
 pub fn write_origin(text: &mut String, origin: &Origin) -> fmt::Result {
     let host = origin.host.iter().flat_map(host);
     let places = host.chain(origin.domain.iter().flat_map(domain));
-    let places = places.chain(origin.disks.iter().filter_map(disk));
+    let places = places.chain(origin.disks.iter().take(DISKS_MAX).filter_map(disk));
+    let more = origin.disks.len().saturating_sub(DISKS_MAX);
+    let places = places.chain((more != 0).then(|| format!("and {more} more disks")));
     for facts in [run(origin), places.collect()] {
         if !facts.is_empty() {
             writeln!(text, "ringmark: {}", facts.join(", "))?;
@@ -128,6 +133,15 @@ ringmark: new firmware, 2026-11-28T23:00:00Z, run 2 of 5, tool 0.1.0, guest ring
 ringmark: host db1, Xen 4.17.5, Linux 6.1.0, 32 CPUs (EPYC), 4 vCPUs in dom0, domain ringmark, \
 64 MiB, 2 vCPUs on 2-3, xvda /dev/vg0/test vbd, xvdb read-only
 ";
+        assert_eq!(lines(&origin), expected);
+    }
+
+    #[test]
+    fn many_disks_are_counted() {
+        let disk =
+            |number| OriginDisk { vdev: Some(format!("d{number}")), ..OriginDisk::default() };
+        let origin = Origin { disks: (1..=10).map(disk).collect(), ..Origin::default() };
+        let expected = "ringmark: d1, d2, d3, d4, d5, d6, d7, d8, and 2 more disks\n";
         assert_eq!(lines(&origin), expected);
     }
 

@@ -2,6 +2,7 @@
 
 mod compare;
 mod hostile;
+mod origin;
 mod report;
 mod run;
 mod stack;

@@ -26,10 +26,14 @@ fn a_job_runs() {
     assert!(!stack.has_domain());
     let calls = stack.calls();
     let lines: Vec<&str> = calls.lines().collect();
-    let [domid, create, domid_again, give, terminal, unpause, destroy] = lines[..] else {
+    let [domid, info, create, domid_again, vcpus, disks, give, terminal, unpause, destroy] =
+        lines[..]
+    else {
         panic!("{calls}");
     };
     assert_eq!([domid, domid_again], ["xl domid ringmark"; 2]);
+    assert_eq!([info, vcpus], ["xl info", "xl vcpu-list 7"]);
+    assert_eq!(disks, "xenstore-ls -f /local/domain/7/device/vbd");
     assert!(create.starts_with("xl create -p -e /dev/null name=\"ringmark\" type=\"pvh\""));
     assert!(create.contains(" disk=[\"phy:/dev/vg/lv,xvda,w\"] "), "{create}");
     let text = "[global]\\x0abs=8k\\x0a[job]\\x0arw=randread\\x0a";

@@ -2,7 +2,8 @@
 //!
 //! The scripts note each call in `calls`. A domain is there while the file `domain` is, which has
 //! the words that it was created with; its console is a named pipe, which reads as a terminal whose
-//! other end stays open; what the guest says is in `guest.sh`, which `xl unpause` starts.
+//! other end stays open; what the guest says is in `guest.sh`, which `xl unpause` starts. Facts
+//! that it is asked for are in `info`, `vcpus`, `frontends` and `backends`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -20,6 +21,8 @@ echo "xl $*" >>"$here/calls"
 case $1 in
 domid) [ -e "$here/domain" ] || { echo "$2 is an invalid domain identifier (rc=-6)" >&2; exit 1; }; echo 7 ;;
 create) [ ! -e "$here/refuse" ] || { cat "$here/refuse" >&2; exit 3; }; echo "$*" >"$here/domain"; rm -f "$here/tty"; mkfifo "$here/tty" ;;
+info) cat "$here/info" ;;
+vcpu-list) cat "$here/vcpus" ;;
 unpause) sh "$here/guest.sh" >"$here/tty" 2>/dev/null & ;;
 list) [ ! -e "$here/dumb" ] || { echo 'xc: error: no memory' >&2; exit 1; }
       [ -e "$here/domain" ] || { echo "Error: Domain '$2' does not exist." >&2; exit 1; }
@@ -29,11 +32,14 @@ destroy) [ -e "$here/domain" ] || { echo "$2 is an invalid domain identifier (rc
 esac
 "#;
 
-/// `xenstore-read` and `xenstore-write`.
+/// `xenstore-read`, `xenstore-write` and `xenstore-ls`.
 const XENSTORE: &str = r#"
 here=$(dirname "$0")
 echo "$(basename "$0") $*" >>"$here/calls"
-case $(basename "$0") in xenstore-read) echo "$here/tty" ;; esac
+case $(basename "$0") in
+xenstore-read) echo "$here/tty" ;;
+xenstore-ls) case $* in */device/vbd) cat "$here/frontends" ;; *) cat "$here/backends" ;; esac ;;
+esac
 "#;
 
 /// A directory with the scripts, a job file and what they note.
@@ -46,9 +52,12 @@ impl Stack {
         let _ = fs::remove_dir_all(&place);
         fs::create_dir_all(&place).unwrap();
         let stack = Self(place);
-        for (name, script) in
-            [("xl", XL), ("xenstore-read", XENSTORE), ("xenstore-write", XENSTORE)]
-        {
+        for (name, script) in [
+            ("xl", XL),
+            ("xenstore-read", XENSTORE),
+            ("xenstore-write", XENSTORE),
+            ("xenstore-ls", XENSTORE),
+        ] {
             stack.write(name, &format!("#!/bin/sh{script}"));
             let mode = fs::Permissions::from_mode(0o755);
             fs::set_permissions(stack.0.join(name), mode).unwrap();
