@@ -27,6 +27,8 @@ use xl_config::Config;
 const TERMINAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time between looks for it.
 const TERMINAL_EVERY: Duration = Duration::from_millis(50);
+/// Times that a domain is destroyed that is still there after that.
+const DESTROYS_MAX: u32 = 3;
 /// Time that a program still has after the first signal; a second one ends it at once.
 const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
 
@@ -60,6 +62,8 @@ pub struct Session<'a> {
     /// Signals that were taken into account.
     heeded: Interrupts,
     is_cleaning: bool,
+    /// Times that a domain may be destroyed that is still there after that.
+    destroys_left: u32,
     error: Option<Error>,
 }
 
@@ -83,8 +87,10 @@ enum Stage {
     Unpause(Console),
     Watch(Monitor),
     Destroy,
-    /// Is a domain there that could not be destroyed?
-    Confirm(Error),
+    /// Is it gone, whatever `xl destroy` said?
+    Confirm(Result<()>),
+    /// Is what is left of it only about to go?
+    Linger(Result<()>),
     Ended,
 }
 
@@ -107,6 +113,7 @@ impl<'a> Session<'a> {
             uuid: uuid.trim().to_owned(),
             heeded: Interrupts::default(),
             is_cleaning: false,
+            destroys_left: DESTROYS_MAX,
             error: None,
         })
     }
@@ -213,28 +220,26 @@ impl<'a> Session<'a> {
             }
             Stage::Terminal { since } => self.take_terminal(since, done),
             Stage::Unpause(console) => {
-                if !xl::was_there(done)? {
-                    bail!("the guest was destroyed by another program before it ran");
+                match xl::was_there(done) {
+                    Ok(true) => {}
+                    Ok(false) => {
+                        bail!("the guest was destroyed by another program before it ran")
+                    }
+                    Err(error) if done.is_exit() => return Err(error),
+                    // Nobody knows how far it came: the guest may run.
+                    Err(error) => self.events.push_back(Event::Note(format!("{error:#}"))),
                 }
                 self.events.push_back(Event::Started);
                 self.stage = Stage::Watch(Monitor::new(console, self.order.limit));
-                Ok(())
+                // Signals may have arrived in the meantime.
+                if self.heeded.count == 0 { Ok(()) } else { self.take_signal() }
             }
-            Stage::Destroy => match (xl::was_there(done), self.domain) {
-                (Err(error), Some(id)) => self.begin(Stage::Confirm(error), Call::list(id)),
-                _ => {
-                    self.end(None);
-                    Ok(())
-                }
-            },
-            Stage::Confirm(error) => {
-                let state = self.domain.map(|id| xl::state(id, done));
-                self.end(match state {
-                    Some(Ok(State::Gone)) => None,
-                    _ => Some(error),
-                });
-                Ok(())
+            Stage::Destroy => {
+                let destroyed = xl::was_there(done).map(drop);
+                self.begin(Stage::Confirm(destroyed), Call::vm_list())
             }
+            Stage::Confirm(destroyed) => self.take_domains(destroyed, done),
+            Stage::Linger(destroyed) => self.take_rest(destroyed, done),
             stage @ (Stage::Watch(_) | Stage::Ended) => {
                 self.stage = stage;
                 Ok(())
@@ -368,9 +373,42 @@ impl<'a> Session<'a> {
         Ok(false)
     }
 
+    /// Takes a list of all domains. Ends the session if it lacks ours, as it should.
+    fn take_domains(&mut self, destroyed: Result<()>, done: &Finished) -> Result<()> {
+        let domains = xl::domains(done);
+        let is_listed = domains.is_ok();
+        let mut domains = domains.unwrap_or_default().into_iter();
+        let ours = domains.find(|(uuid, _)| *uuid == self.uuid).map(|(_, id)| id);
+        match ours.or(self.domain) {
+            Some(id) if ours.is_some() || destroyed.is_err() || !is_listed => {
+                self.domain = Some(id);
+                self.begin(Stage::Linger(destroyed), Call::list(id))
+            }
+            _ => {
+                self.end(None);
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes the state of a domain that is still listed: one that is dying will be gone as soon as
+    /// its backends let go of its pages.
+    fn take_rest(&mut self, destroyed: Result<()>, done: &Finished) -> Result<()> {
+        let id = self.domain.unwrap_or_default();
+        match (xl::state(id, done), destroyed) {
+            (Ok(State::Gone), _) => self.end(None),
+            (_, Ok(())) if self.destroys_left > 0 => return self.destroy(id),
+            (_, Ok(())) => self.end(Some(anyhow!("xl destroy ended well, but it is still there"))),
+            (_, Err(error)) => self.end(Some(error)),
+        }
+        Ok(())
+    }
+
     /// Begins to destroy the domain.
     fn destroy(&mut self, id: u32) -> Result<()> {
         self.is_cleaning = true;
+        self.domain = Some(id);
+        self.destroys_left = self.destroys_left.saturating_sub(1);
         self.begin(Stage::Destroy, Call::destroy(id))
     }
 

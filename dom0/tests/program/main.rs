@@ -6,3 +6,4 @@ mod origin;
 mod report;
 mod run;
 mod stack;
+mod trouble;

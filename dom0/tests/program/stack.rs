@@ -14,28 +14,52 @@ use std::time::{Duration, Instant};
 use guest_protocol::frame::ResultFramer;
 use results::{JobReport, Latency, Report, Run, Side};
 
+/// Beginning of each program: notes the call, and gets into the trouble that is planned for it in
+/// `trouble`, a line `NUMBER KIND`.
+const PROGRAM: &str = r#"#!/bin/sh
+here=$(dirname "$0")
+echo "$(basename "$0") $*" >>"$here/calls"
+late=
+read -r number kind <"$here/trouble" 2>/dev/null
+if [ "$number" = "$(wc -l <"$here/calls")" ]; then
+    case $kind in
+    hang) sleep 1000 ;;
+    fail) echo 'libxl: error: no reply' >&2; exit 1 ;;
+    die) kill -9 $$ ;;
+    lie) echo 9; exit 0 ;;
+    INT | TERM) kill "-$kind" $PPID ;;
+    twice) kill -INT $PPID; sleep 0.2; kill -INT $PPID; sleep 1000 ;;
+    late-*) late=${kind#late-} ;;
+    esac
+fi
+"#;
+
+/// End of each program: trouble that comes when it has done its work.
+const END: &str = r#"
+case $late in hang) sleep 1000 ;; fail) exit 1 ;; die) kill -9 $$ ;; esac
+"#;
+
 /// `xl`.
 const XL: &str = r#"
-here=$(dirname "$0")
-echo "xl $*" >>"$here/calls"
+gone() { [ -e "$here/domain" ] && [ "$1" = 7 ] && return 1; echo "$1 is an invalid domain identifier (rc=-6)" >&2; }
 case $1 in
 domid) [ -e "$here/domain" ] || { echo "$2 is an invalid domain identifier (rc=-6)" >&2; exit 1; }; echo 7 ;;
-create) [ ! -e "$here/refuse" ] || { cat "$here/refuse" >&2; exit 3; }; echo "$*" >"$here/domain"; rm -f "$here/tty"; mkfifo "$here/tty" ;;
+create) [ ! -e "$here/refuse" ] || { cat "$here/refuse" >&2; exit 3; }; echo "$*" >"$here/domain"; rm -f "$here/tty" "$here/begun"; mkfifo "$here/tty" ;;
 info) cat "$here/info" ;;
 vcpu-list) cat "$here/vcpus" ;;
-unpause) sh "$here/guest.sh" >"$here/tty" 2>/dev/null & ;;
+unpause) gone "$2" && exit 1; [ ! -e "$here/begun" ] || exit 0; touch "$here/begun"; setsid sh "$here/guest.sh" >"$here/tty" 2>/dev/null & ;;
 list) [ ! -e "$here/dumb" ] || { echo 'xc: error: no memory' >&2; exit 1; }
       [ -e "$here/domain" ] || { echo "Error: Domain '$2' does not exist." >&2; exit 1; }
       echo 'Name ID Mem VCPUs State Time(s)'; echo "ringmark 7 64 1 $(cat "$here/state") 0.1" ;;
-destroy) [ -e "$here/domain" ] || { echo "$2 is an invalid domain identifier (rc=-6)" >&2; exit 1; }
+vm-list) echo 'UUID  ID  name'
+      [ ! -e "$here/domain" ] || echo "$(sed 's/.*uuid="\([^"]*\)".*/\1/' "$here/domain")  7  ringmark" ;;
+destroy) gone "$2" && exit 1
       [ ! -e "$here/keep" ] || { echo 'libxl: error: no reply' >&2; exit 1; }; rm "$here/domain" ;;
 esac
 "#;
 
 /// `xenstore-read`, `xenstore-write` and `xenstore-ls`.
 const XENSTORE: &str = r#"
-here=$(dirname "$0")
-echo "$(basename "$0") $*" >>"$here/calls"
 case $(basename "$0") in
 xenstore-read) echo "$here/tty" ;;
 xenstore-ls) case $* in */device/vbd) cat "$here/frontends" ;; *) cat "$here/backends" ;; esac ;;
@@ -58,10 +82,11 @@ impl Stack {
             ("xenstore-write", XENSTORE),
             ("xenstore-ls", XENSTORE),
         ] {
-            stack.write(name, &format!("#!/bin/sh{script}"));
+            stack.write(name, &[PROGRAM, script, END].concat());
             let mode = fs::Permissions::from_mode(0o755);
             fs::set_permissions(stack.0.join(name), mode).unwrap();
         }
+        stack.write("trouble", "");
         stack.write("guest.sh", guest);
         stack.write("state", "-b----");
         stack.write("job.fio", "[job]\nrw=randread\n");
