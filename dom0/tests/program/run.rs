@@ -45,6 +45,69 @@ fn a_job_runs() {
 }
 
 #[test]
+fn runs_are_repeated_and_their_spread_told() {
+    let stack = Stack::new("runs_are_repeated_and_their_spread_told", &good());
+    let arguments = ["run", "job.fio", "--repeat=3"];
+    let (code, stdout, stderr) = stack.run(&arguments);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert_eq!(stdout.matches("read: IOPS=115k, BW=").count(), 3, "{stdout}");
+    assert!(stdout.contains("\nmedian (least .. greatest)"), "{stdout}");
+    assert!(stdout.contains("115000 (115000 .. 115000)"), "{stdout}");
+    assert_eq!(stack.calls().matches("xl create").count(), 3);
+    let (code, stdout, _) = stack.run(&[&arguments[..], &["--output-format=json"]].concat());
+    let json: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((code, json["runs"].as_array().map(Vec::len)), (Some(0), Some(3)));
+    stack.write("runs.json", &stdout);
+    assert_eq!(stack.report(&["runs.json"]).0, Some(0));
+}
+
+/// Keeps what was measured before a run that fails.
+#[test]
+fn a_repetition_that_fails_loses_nothing() {
+    let second = "[ -e first ] && { echo sorry; exit; }; touch first; ";
+    for output in [&[][..], &["--output=out"]] {
+        let stack =
+            Stack::new("a_repetition_that_fails_loses_nothing", &format!("{second}{}", good()));
+        stack.write("state", "----c-");
+        let (code, stdout, stderr) =
+            stack.run(&[&["run", "job.fio", "--repeat=3"], output].concat());
+        assert_eq!(code, Some(1));
+        assert!(stderr.contains("run 2 of 3: the guest has crashed"), "{stderr}");
+        let text = fs::read_to_string(stack.0.join("out")).unwrap_or(stdout);
+        assert_eq!(text.matches("read: IOPS=115k, BW=").count(), 1, "{text}");
+    }
+    let stack = Stack::new("a_repetition_that_fails_loses_nothing", "");
+    let logs = ["run", "job.fio", "--repeat=2", "--", "--write_iops_log=x", "--log_avg_msec=500"];
+    let (code, _, stderr) = stack.run(&logs);
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("--repeat keeps no logs"), "{stderr}");
+}
+
+#[test]
+fn progress_comes_as_json() {
+    let stack = Stack::new("progress_comes_as_json", &format!("echo '{STATUS}'; {}", good()));
+    let (code, _, stderr) = stack.run(&["run", "job.fio", "--progress=json"]);
+    let objects: Vec<serde_json::Value> =
+        stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let events: Vec<_> = objects.iter().filter_map(|object| object["event"].as_str()).collect();
+    assert_eq!((code, events), (Some(0), vec!["created", "started", "status"]));
+    let [created, _, status] = &objects[..] else { panic!("{stderr}") };
+    assert_eq!(created["domid"], 7);
+    assert_eq!((&status["text"], &status["percent"]), (&STATUS.into(), &33.3.into()));
+}
+
+#[test]
+fn quiet_says_nothing_and_verbose_each_call() {
+    let stack = Stack::new("quiet_says_nothing", &format!("echo '{STATUS}'; {}", good()));
+    assert_eq!(stack.run(&["run", "job.fio", "--quiet"]).2, "");
+    fs::remove_file(stack.0.join("calls")).unwrap();
+    let (_, _, stderr) = stack.run(&["run", "job.fio", "--verbose", "--eta=never"]);
+    let calls = stderr.lines().filter_map(|line| line.strip_prefix("+ "));
+    let calls: String = calls.map(|call| format!("{call}\n")).collect();
+    assert_eq!(calls, stack.calls(), "{stderr}");
+}
+
+#[test]
 fn options_alone_are_the_guests_command_line() {
     let stack = Stack::new("options_alone_are_the_guests_command_line", &good());
     let (code, ..) = stack.run(&["run", "--", "--name=job", "--bs=4k"]);
@@ -479,7 +542,7 @@ fn a_wrong_command_line_makes_no_domain() {
     assert_eq!(stack.calls(), "");
 }
 
-fn kill(signal: &str, id: u32) {
+pub fn kill(signal: &str, id: u32) {
     let status = Command::new("kill").args([&format!("-{signal}"), &id.to_string()]).status();
     assert!(status.unwrap().success());
 }

@@ -98,21 +98,24 @@ impl Stack {
     }
 
     pub fn start(&self, arguments: &[&str]) -> Child {
-        self.spawn(&[&arguments[..1], &["--disk", "phy:/dev/vg/lv"], &arguments[1..]].concat())
+        self.command(arguments).spawn().unwrap()
+    }
+
+    /// Returns the tool with these arguments, and a disk.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        self.tool(&[&arguments[..1], &["--disk", "phy:/dev/vg/lv"], &arguments[1..]].concat())
+    }
+
+    fn tool(&self, arguments: &[&str]) -> Command {
+        let path = format!("{}:{}", self.0.display(), std::env::var("PATH").unwrap());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringmark-dom0"));
+        command.args(arguments).current_dir(&self.0).env("PATH", path).env("TMPDIR", &self.0);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
     }
 
     fn spawn(&self, arguments: &[&str]) -> Child {
-        let path = format!("{}:{}", self.0.display(), std::env::var("PATH").unwrap());
-        Command::new(env!("CARGO_BIN_EXE_ringmark-dom0"))
-            .args(arguments)
-            .current_dir(&self.0)
-            .env("PATH", path)
-            .env("TMPDIR", &self.0)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
+        self.tool(arguments).spawn().unwrap()
     }
 
     /// Makes `page.html` of these files.
@@ -151,8 +154,12 @@ impl Stack {
     }
 
     pub fn wait_for_call(&self, call: &str) {
+        self.wait_for_calls(call, 1);
+    }
+
+    pub fn wait_for_calls(&self, call: &str, count: usize) {
         let start = Instant::now();
-        while !self.calls().contains(call) {
+        while self.calls().matches(call).count() < count {
             assert!(start.elapsed() < Duration::from_secs(60), "no {call} in: {}", self.calls());
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -1,5 +1,5 @@
-//! Trouble at each call of the tool stack: what hangs, fails, lies or dies, and signals. No domain is
-//! left behind, and no result that a guest has reported is lost.
+//! Trouble at each call of the tool stack: what hangs, fails, lies or dies, and signals. No domain
+//! is left behind, and no result that a guest has reported is lost.
 
 use std::fs;
 use std::sync::Mutex;
