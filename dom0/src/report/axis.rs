@@ -106,6 +106,12 @@ pub fn time(ns: f64) -> String {
     short(ns, &["ns", "us", "ms", "s"])
 }
 
+/// A number of at most two decimals, without zeros at its end.
+pub fn round(value: f64) -> String {
+    let text = format!("{value:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 fn short(mut value: f64, units: &[&str]) -> String {
     let mut units = units.iter();
     let mut unit = units.next().copied().unwrap_or_default();
@@ -176,6 +182,7 @@ mod tests {
         let cases = [0.0, 0.5, 999.0, 1000.0, 1500.0, 120_000.0, 2.5e6, 7e12];
         let expected = ["0", "0.5", "999", "1k", "1.5k", "120k", "2.5M", "7000G"];
         assert_eq!(cases.map(count), expected);
+        assert_eq!([0.0, 10.0, 0.5, 99.99, 100.0].map(round), ["0", "10", "0.5", "99.99", "100"]);
         assert_eq!([64.0, 1500.0, 2e7, 3e9].map(time), ["64ns", "1.5us", "20ms", "3s"]);
     }
 }

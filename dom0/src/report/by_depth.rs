@@ -128,7 +128,7 @@ fn named(view: View<'_>, lines: &[Group<'_>]) -> Vec<Label> {
         .iter()
         .map(|(kind, all)| {
             let all: Vec<&Facts> = all.iter().collect();
-            (*kind, telling(&all, &[], &[]).into_iter().map(str::to_owned).collect())
+            (*kind, telling(&all, &[], &[], &[]).into_iter().map(str::to_owned).collect())
         })
         .collect();
     let name = |line: &Group<'_>| {

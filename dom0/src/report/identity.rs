@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::load::Run;
+use super::provenance;
 use crate::figures::{Facts, Figures};
 use crate::saved::System;
 
@@ -77,8 +78,14 @@ impl Identity {
     /// Returns the identities of a run's figures, in their order.
     pub fn of(run: &Run, merge: bool) -> Vec<Self> {
         let mut clones: BTreeMap<Self, usize> = BTreeMap::new();
+        let origin = run.origin.as_ref();
+        let way = origin.map(provenance::way).unwrap_or_default();
+        let target = origin.and_then(provenance::target);
         let identity = |figures| {
             let mut identity = Self::first(run, figures, merge);
+            identity.way.extend(way.clone());
+            let target = target.clone().map(|target| (provenance::TARGET.into(), target));
+            identity.work.extend(target);
             let count = clones.entry(identity.clone()).or_default();
             *count += 1;
             identity.clone = *count;
@@ -150,7 +157,7 @@ mod tests {
         report.jobs[0].options = options.collect();
         let figures = Figures::of(&report).unwrap();
         let version = report.version.into();
-        Run { file: 3, system: System::Ringmark, version, time: None, figures }
+        Run { file: 3, system: System::Ringmark, version, time: None, origin: None, figures }
     }
 
     fn one(run: &Run) -> Identity {

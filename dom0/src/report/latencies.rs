@@ -1,9 +1,8 @@
 //! Distributions of latencies: the share of a job's I/Os that took no longer than so much time.
 
-use super::axis::{Axis, time};
+use super::axis::{Axis, round, time};
 use super::distinct::Label;
 use super::figure::{Figure, LINES_MAX, PLOTS_MAX, View, frame, left_out};
-use super::over_time::round;
 use super::series::Series;
 use super::svg::{AxisText, Frame, Svg, color};
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use anyhow::{Context, Result, anyhow};
-use results::Report;
+use results::{Origin, Report};
 
 use super::input::{self, Input, Json};
 use super::iops_log::{self, Points};
@@ -35,6 +35,8 @@ pub struct Run {
     pub version: Rc<str>,
     /// Date as text, if it is known.
     pub time: Option<String>,
+    /// Provenance, if it is known.
+    pub origin: Option<Origin>,
     /// Figures of its jobs and their directions.
     pub figures: Vec<Figures>,
 }
@@ -74,8 +76,9 @@ impl Data {
             Input::Results(texts) => {
                 for (system, report) in reports(&texts)? {
                     let figures = Figures::of(&report)?;
-                    let Report { version, time, .. } = report;
-                    self.runs.push(Run { file, system, version: version.into(), time, figures });
+                    let Report { version, time, ringmark, .. } = report;
+                    let (version, origin) = (version.into(), ringmark.and_then(|run| run.origin));
+                    self.runs.push(Run { file, system, version, time, origin, figures });
                 }
             }
         }

@@ -1,10 +1,11 @@
 //! `report`: plots of what was measured, in one HTML file that needs nothing else.
 //!
 //! `input` reads a file once and finds the results in it, `iops_log` reads logs, `load` collects
-//! them. `identity` says which runs are repeats, `series` puts them together, `names` tells the
-//! series apart, by `distinct` labels. `facts` and `table` are the page's first sections; `bars`,
-//! `by_depth`, `latencies` and `over_time` say what is plotted where, each a `figure`, by `axis`
-//! and `svg`; `page` is what is around them, and `destination` the place where it may go.
+//! them, `provenance` reads what results tell of their origin. `identity` says which runs are
+//! repeats, `series` puts them together, `names` tells the series apart, by `distinct` labels.
+//! `facts` and `table` are the page's first sections; `bars`, `by_depth`, `latencies` and
+//! `over_time` say what is plotted where, each a `figure`, by `axis` and `svg`; `page` is what is
+//! around them, and `destination` the place where it may go.
 
 mod axis;
 mod bars;
@@ -21,6 +22,7 @@ mod load;
 mod names;
 mod over_time;
 mod page;
+mod provenance;
 mod series;
 mod svg;
 mod table;
@@ -103,7 +105,8 @@ mod tests {
         };
         let figures = (0..jobs).map(job).collect();
         let version = report.version.into();
-        let run = Run { file: 0, system: System::Ringmark, version, time: None, figures };
+        let run =
+            Run { file: 0, system: System::Ringmark, version, time: None, origin: None, figures };
         Data { files: vec!["x.json".into()], runs: vec![run], logs: Vec::new() }
     }
 

@@ -6,12 +6,24 @@ use std::path::{Path, PathBuf};
 
 use super::distinct::{Label, labels, middle_cut};
 use super::identity::SystemName;
+use super::provenance;
 use super::series::Series;
 use crate::figures::Facts;
 
 /// Options that are named wherever they differ; others only where these do not tell jobs apart.
-const MAIN: [&str; 8] =
-    ["rw", "bs", "bssplit", "iodepth", "rate", "rate_iops", "filename", "disks"];
+const MAIN: [&str; 9] = [
+    "rw",
+    "bs",
+    "bssplit",
+    "iodepth",
+    "rate",
+    "rate_iops",
+    "filename",
+    "disks",
+    provenance::TARGET,
+];
+/// Facts about a system that are named first, where systems of a kind have to be told apart.
+const FIRST: [&str; 2] = [provenance::LABEL, provenance::HOST];
 /// Options that are named last: they say when a job runs, and with which numbers.
 const LAST: [&str; 3] = ["randseed", "stonewall", "wait_for_previous"];
 /// Longest label of a job, in characters.
@@ -116,7 +128,7 @@ impl<'a> Keys<'a> {
         let of_job = |kinds: BTreeMap<usize, Vec<&'a Facts>>| {
             let mut keys: Vec<&str> = Vec::new();
             for all in kinds.into_values() {
-                let more: Vec<&str> = telling(&all, &MAIN, &LAST)
+                let more: Vec<&str> = telling(&all, &MAIN, &[], &LAST)
                     .into_iter()
                     .filter(|key| !keys.contains(key))
                     .collect();
@@ -128,7 +140,7 @@ impl<'a> Keys<'a> {
             jobs: jobs.into_iter().map(|(job, kinds)| (job, of_job(kinds))).collect(),
             systems: systems
                 .into_iter()
-                .map(|(kind, all)| (kind, telling(&all, &[], &[])))
+                .map(|(kind, all)| (kind, telling(&all, &[], &FIRST, &[])))
                 .collect(),
         }
     }
@@ -153,14 +165,18 @@ pub fn told(facts: &Facts, keys: &[&str]) -> String {
 }
 
 /// Returns the facts that tell these apart: those of `main` that differ, and as few of the others
-/// as are needed, those of `last` after all.
-pub fn telling<'a>(all: &[&'a Facts], main: &[&'a str], last: &[&str]) -> Vec<&'a str> {
+/// as are needed, those of `first` before and those of `last` after the rest.
+pub fn telling<'a>(
+    all: &[&'a Facts],
+    main: &[&'a str],
+    first: &[&'a str],
+    last: &[&'a str],
+) -> Vec<&'a str> {
     let whole: BTreeSet<&Facts> = all.iter().copied().collect();
     let names: BTreeSet<&str> =
         whole.iter().flat_map(|facts| facts.keys().map(|name| &**name)).collect();
-    let is_other = |name: &&&str| !main.contains(*name) && !last.contains(*name);
-    let others =
-        names.iter().filter(is_other).chain(names.iter().filter(|name| last.contains(*name)));
+    let is_other = |name: &&&str| ![main, first, last].iter().any(|named| named.contains(*name));
+    let others = first.iter().chain(names.iter().filter(is_other)).chain(last);
     let mut found = Vec::new();
     // The part of those that the facts found until now tell apart.
     let mut parts: Vec<usize> = vec![0; whole.len()];
@@ -220,7 +236,7 @@ mod tests {
             Figures::of(&report).unwrap().remove(0)
         });
         let version = if ours.is_some() { "ringmark-1" } else { "fio-3" }.into();
-        Run { file, system, version, time: None, figures: figures.collect() }
+        Run { file, system, version, time: None, origin: None, figures: figures.collect() }
     }
 
     fn named(runs: Vec<Run>, files: &[&str], merge: bool) -> Vec<String> {
@@ -300,6 +316,27 @@ mod tests {
         let found = named(runs, &["1", "2"], true);
         let expected = ["version=ringmark-1", "version=ringmark-2"];
         assert_eq!(found, expected.map(|fact| format!("a, read | ringmark, persistent, {fact}")));
+    }
+
+    #[test]
+    fn hosts_and_devices_tell_runs_apart() {
+        let on = |file, host: &str, device: &str| {
+            let host = results::OriginHost { name: Some(host.to_owned()), ..Default::default() };
+            let disk =
+                results::OriginDisk { target: Some(device.to_owned()), ..Default::default() };
+            let origin =
+                results::Origin { host: Some(host), disks: vec![disk], ..Default::default() };
+            Run { origin: Some(origin), ..run(file, OURS, &[("a", "")]) }
+        };
+        let found = |one, other| named(vec![one, other], &["1", "2"], true);
+        let hosts = found(on(0, "x", "d"), on(1, "y", "d"));
+        let expected =
+            ["x", "y"].map(|host| format!("a, read | ringmark, persistent, host={host}"));
+        assert_eq!(hosts, expected);
+        let devices = found(on(0, "x", "d"), on(1, "x", "e"));
+        let expected = ["d", "e"].map(|of| format!("a, read, target={of} | ringmark, persistent"));
+        assert_eq!(devices, expected);
+        assert_eq!(found(on(0, "x", "d"), on(1, "x", "d")).len(), 1);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! IOPS over time, from logs: a line for each.
 
-use super::axis::{Axis, count};
+use super::axis::{Axis, count, round};
 use super::distinct::{Label, labels};
 use super::figure::{Figure, LINES_MAX, PLOTS_MAX, frame, left_out};
 use super::load::Log;
@@ -67,14 +67,6 @@ fn outline(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
     let mut outline: Vec<[f64; 2]> = columns.flat_map(ends).flatten().collect();
     outline.dedup();
     outline
-}
-
-/// A number without zeros at its end.
-pub fn round(value: f64) -> String {
-    let text = format!("{value:.2}");
-    let text =
-        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    text.to_owned()
 }
 
 #[cfg(test)]

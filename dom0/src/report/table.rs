@@ -64,9 +64,12 @@ pub fn section(view: View<'_>) -> String {
              Make pages of fewer files or jobs to see them."
         ),
     };
-    let class = if all > SCROLLED { "table long" } else { "table" };
+    let (class, scroll) = match all > SCROLLED {
+        true => ("table long", " Scroll in the table to see all of its rows."),
+        false => ("table", ""),
+    };
     format!(
-        "<h2>Figures</h2>\n<p>{NOTE}{left_out}</p>\n\
+        "<h2>Figures</h2>\n<p>{NOTE}{left_out}{scroll}</p>\n\
          <div class=\"{class}\"><table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n\
          </table></div>\n{notes}"
     )

@@ -175,7 +175,8 @@ fn a_page_says_what_was_measured_before_its_figures() {
         stack.write(&format!("{iodepth}.json"), &json_plus(&result));
     }
     let page = page(&stack, &["1.json", "32.json"]);
-    let places = ["What was measured", "<td>1.json</td>", ">Figures<", ">IOPS<", ">Latency, "];
+    let places =
+        ["What was measured", "<dd>1.json, 32.json</dd>", ">Figures<", ">IOPS<", ">Latency, "];
     let places = places.map(|text| page.find(text).unwrap_or_else(|| panic!("{text}: {page}")));
     assert!(places.is_sorted(), "{places:?}");
     for text in ["<dd>ringmark-0.1.0</dd>", "<dd>xvdq</dd>", "<dd>Sun Nov 22 03:20:00 2026</dd>"] {
