@@ -28,7 +28,8 @@ use crate::table::{summary, table};
 /// Compare ringmark with fio in a Linux guest: the same job on the same disks, by turns
 #[derive(Args, Debug)]
 pub struct Compare {
-    /// Job file in fio's format; its grants= and ringmark_..= apply to ringmark only
+    /// Job file in fio's format, or - for standard input; its grants= and ringmark_..= apply to
+    /// ringmark only
     job: PathBuf,
     #[command(flatten)]
     guest: GuestOptions,
@@ -62,7 +63,7 @@ impl Compare {
     /// When a guest or its job fails; when the results do not match.
     pub fn run(&self) -> Result<()> {
         let text = job::read(&self.job, &self.options)?;
-        let plan = Plan::of_file(&self.job, &text)?;
+        let plan = Plan::of_file(job::label(&self.job), &text)?;
         let peer_job = peer::job(&text, self.guest.disk_count());
         let signals = Signals::listen()?;
         // Before the guest is created: without a place for the result there is no need to measure.

@@ -35,7 +35,8 @@ pub enum Delivery {
 /// Run a job in a guest, and print its result as fio does
 #[derive(Args, Debug)]
 pub struct Run {
-    /// Job file in fio's format; without one, the options after -- define the jobs
+    /// Job file in fio's format, or - for standard input; without one, the options after -- define
+    /// the jobs
     job: Option<PathBuf>,
     #[command(flatten)]
     guest: GuestOptions,
@@ -172,18 +173,22 @@ impl Run {
                 let why = "nothing to do; name a job file, or options after --";
                 return Err(Exit::Usage(why.to_owned()).into());
             }
-            let line = self.options.join(" ");
+            let line = job::command_line(&self.options)?;
             let plan = Plan::of_line(&line, self.guest.disk_count())?;
             let config = self.guest.config(line.clone())?;
             let origin = self.guest.origin(&config, &line);
             return Ok(Task { config, job: None, plan, origin });
         };
         let text = job::read(path, &self.options)?;
-        let plan = Plan::of_file(path, &text)?;
+        let plan = Plan::of_file(job::label(path), &text)?;
         let config = self.guest.config(String::new())?;
         let origin = self.guest.origin(&config, &text);
         match self.delivery {
             Delivery::Xenstore => Ok(Task { config, job: Some(text), plan, origin }),
+            Delivery::Module if job::is_stdin(path) => {
+                let why = "--delivery=module needs a file; name one instead of -";
+                Err(Exit::Usage(why.to_owned()).into())
+            }
             Delivery::Module if self.options.is_empty() => {
                 let config = Config { ramdisk: Some(path.clone()), ..config };
                 Ok(Task { config, job: None, plan, origin })
