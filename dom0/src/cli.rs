@@ -1,19 +1,19 @@
 //! The command line.
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::compare::Compare;
+use crate::manual::{self, Completion, Manual};
+use crate::options::JobOptions;
 use crate::report::PlotReport;
 use crate::run::Run;
 
 /// Benchmarks Xen block storage from inside a guest, with the jobs and results of fio.
 ///
-/// Runs in dom0, as root. Exit codes: 0 success, 1 the run failed, 2 the command line or the job
-/// file is wrong, 3 interrupted, with a result, 4 the guest took too long, 5 the result could not
-/// be written.
+/// Runs in dom0, as root.
 #[derive(Debug, Parser)]
-#[command(name = "ringmark", version)]
+#[command(name = "ringmark", version, after_long_help = manual::exit_codes())]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -24,6 +24,9 @@ enum Command {
     Run(Run),
     Compare(Compare),
     Report(PlotReport),
+    Options(JobOptions),
+    Completion(Completion),
+    Man(Manual),
 }
 
 impl Cli {
@@ -36,6 +39,9 @@ impl Cli {
             Command::Run(run) => run.run(),
             Command::Compare(compare) => compare.run(),
             Command::Report(report) => report.run(),
+            Command::Options(options) => options.run(),
+            Command::Completion(completion) => completion.run(Self::command()),
+            Command::Man(manual) => manual.run(Self::command()),
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::status::StatusOptions;
 #[derive(Args, Debug)]
 pub struct GuestOptions {
     /// Disk to measure: phy:/dev/vg/lv, or a full disk specification of xl: phy:/dev/vg/lv,xvda,r
-    #[arg(long = "disk", value_name = "DISK", required = true)]
+    #[arg(long = "disk", value_name = "DISK", required_unless_present = "options")]
     disks: Vec<String>,
     /// The guest's kernel
     #[arg(long, value_name = "PATH", default_value = "/usr/local/lib/ringmark/ringmark")]
@@ -89,8 +89,12 @@ impl GuestOptions {
     /// Returns the guest that runs this command line.
     ///
     /// # Errors
-    /// [`Exit::Usage`]: a setting would replace it.
+    /// [`Exit::Usage`]: it has no disk, or a setting would replace the command line.
     pub fn config(&self, extra: String) -> Result<Config> {
+        if self.disks.is_empty() {
+            let why = "no disk; name one, for example --disk phy:/dev/vg0/test";
+            return Err(Exit::Usage(why.to_owned()).into());
+        }
         let replaced = self.settings.iter().any(|one| setting::has_command_line(one));
         if replaced && !extra.is_empty() {
             let why =

@@ -8,7 +8,8 @@
 //! the `origin` of the result. `guest` has a guest's options, `job` reads the input, `plan` bounds
 //! the result's size and time, `result` parses it, `print` gives it fio's forms, `output` writes
 //! it, `display` escapes what others said. Guests are not trusted: their output is bounded and
-//! checked. No domain outlives this program.
+//! checked. No domain outlives this program. `options` and `manual` need no guest; `page`
+//! prints their text.
 
 mod backend;
 mod child;
@@ -26,9 +27,12 @@ mod host;
 mod inquiry;
 mod job;
 mod logs;
+mod manual;
 mod monitor;
+mod options;
 mod origin;
 mod output;
+mod page;
 mod peer;
 mod plan;
 mod print;

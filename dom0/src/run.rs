@@ -13,8 +13,10 @@ use crate::exit::Exit;
 use crate::guest::GuestOptions;
 use crate::job;
 use crate::logs::LogOutputs;
+use crate::options;
 use crate::origin;
 use crate::output::Output;
+use crate::page;
 use crate::plan::Plan;
 use crate::print::{Format, print, print_all};
 use crate::result::{self, OurReader, first_error};
@@ -74,6 +76,9 @@ impl Run {
     /// # Errors
     /// [`Exit::Usage`]; what kept the guest from a result; what the result says went wrong.
     pub fn run(&self) -> Result<()> {
+        if let Some(answer) = options::answer(&self.options)? {
+            return page::print(&answer);
+        }
         let task = self.task()?;
         let signals = Signals::listen()?;
         // Before there is a guest: who cannot have the result need not measure.

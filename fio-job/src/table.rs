@@ -238,7 +238,7 @@ const ROWS: &[Row] = &[
             form: "random, zipf:T (T more than 0, up to 100, not 1), pareto:H (between 0 and 1), \
                    normal:D (0 to 100), zoned:IOS/SIZE:.. (up to 64 zones)",
             example: "zipf:1.2",
-        }, "no zoned_abs, no centre, one law for reads and writes"),
+        }, "no zoned_abs, no centre as in zipf:1.2:0.5, one law for reads and writes"),
     row(&["buffer_pattern"], "PATTERN", "data to write, in the form of verify_pattern",
         |d, v| v.pattern().map(|pattern| d.job.buffers = Buffers::Pattern(pattern)),
         Words("random data"), PATTERN, "no names of files"),

@@ -3,6 +3,7 @@
 mod compare;
 mod deaf;
 mod hostile;
+mod options;
 mod origin;
 mod report;
 mod run;

@@ -114,7 +114,8 @@ impl Stack {
         command
     }
 
-    fn spawn(&self, arguments: &[&str]) -> Child {
+    /// Starts the tool with these arguments only.
+    pub fn spawn(&self, arguments: &[&str]) -> Child {
         self.tool(arguments).spawn().unwrap()
     }
 
