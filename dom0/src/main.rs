@@ -19,6 +19,7 @@ mod console;
 mod date;
 mod display;
 mod drive;
+mod dry_run;
 mod event;
 mod exit;
 mod figures;

@@ -9,6 +9,7 @@ use results::{Origin, Report};
 use xl_config::Config;
 
 use crate::drive::drive;
+use crate::dry_run;
 use crate::exit::Exit;
 use crate::guest::GuestOptions;
 use crate::job;
@@ -49,6 +50,9 @@ pub struct Run {
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     repeat: u32,
+    /// Print xl's configuration, the jobs as they are understood and the limits, and run nothing
+    #[arg(long)]
+    dry_run: bool,
     /// Output format; several are separated by commas
     #[arg(long, value_enum, value_delimiter = ',', default_value = "normal")]
     output_format: Vec<Format>,
@@ -80,6 +84,9 @@ impl Run {
             return page::print(&answer);
         }
         let task = self.task()?;
+        if self.dry_run {
+            return self.tell(&task);
+        }
         let signals = Signals::listen()?;
         // Before there is a guest: who cannot have the result need not measure.
         let output = Output::open(self.output.as_deref())?;
@@ -90,6 +97,12 @@ impl Run {
         self.once(&task, 1, &signals, |report| {
             self.print(report, &task.plan, &signals, output, logs)
         })
+    }
+
+    /// Tells what a run would do.
+    fn tell(&self, task: &Task) -> Result<()> {
+        let order = self.guest.order(&task.config, task.job.as_deref(), &task.plan, &task.origin);
+        Output::open(None)?.write(&dry_run::text(&order, &task.plan)?, &|| false)
     }
 
     /// Runs a guest, the one of this number, and passes its result to `then`.

@@ -97,6 +97,23 @@ fn progress_comes_as_json() {
 }
 
 #[test]
+fn a_dry_run_tells_what_would_be_done() {
+    let stack = Stack::new("a_dry_run_tells_what_would_be_done", "");
+    let (code, stdout, stderr) =
+        stack.run(&["run", "job.fio", "--dry-run", "--memory=32", "--", "runtime=5"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    for expected in ["\nname = \"ringmark\"\n", "\nmemory = 32\n", "phy:/dev/vg/lv", "\n[job]\n"] {
+        assert!(stdout.contains(expected), "{expected}: {stdout}");
+    }
+    for expected in ["\nrw=randread\n", "\nruntime=5\n", "\n# time: 610 s,"] {
+        assert!(stdout.contains(expected), "{expected}: {stdout}");
+    }
+    assert_eq!(stack.calls(), "");
+    let wrong = ["run", "job.fio", "--dry-run", "--", "runtime=x"];
+    assert_eq!(stack.run(&wrong).0, Some(2));
+}
+
+#[test]
 fn quiet_says_nothing_and_verbose_each_call() {
     let stack = Stack::new("quiet_says_nothing", &format!("echo '{STATUS}'; {}", good()));
     assert_eq!(stack.run(&["run", "job.fio", "--quiet"]).2, "");
