@@ -106,19 +106,20 @@ impl Console {
 
 /// Splits a stream of bytes into lines.
 #[derive(Debug)]
-struct Splitter {
+pub struct Splitter {
     held: Vec<u8>,
     /// Longest line, in bytes.
     line_bytes_max: usize,
 }
 
 impl Splitter {
-    fn new(line_bytes_max: usize) -> Self {
+    /// Creates one for lines of at most so many bytes.
+    pub fn new(line_bytes_max: usize) -> Self {
         Self { held: Vec::new(), line_bytes_max }
     }
 
     /// Returns the lines that these bytes complete.
-    fn split(&mut self, bytes: &[u8]) -> Vec<String> {
+    pub fn split(&mut self, bytes: &[u8]) -> Vec<String> {
         let mut lines = Vec::new();
         for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
             let (text, ends) = match piece.split_last() {
@@ -128,13 +129,26 @@ impl Splitter {
             let room = self.line_bytes_max - self.held.len();
             self.held.extend_from_slice(text.get(..room).unwrap_or(text));
             if ends {
-                let text = String::from_utf8_lossy(&self.held);
-                lines.push(text.chars().filter(|letter| !letter.is_control()).collect());
+                lines.push(plain(&self.held));
                 self.held.clear();
             }
         }
         lines
     }
+}
+
+/// Returns a line's text without control characters; what is no text becomes U+FFFD. It takes as
+/// much memory as it is long: a line may have many megabytes.
+fn plain(line: &[u8]) -> String {
+    let pieces = || {
+        line.utf8_chunks().flat_map(|chunk| {
+            let broken = if chunk.invalid().is_empty() { "" } else { "\u{fffd}" };
+            chunk.valid().split(char::is_control).chain([broken])
+        })
+    };
+    let mut text = String::with_capacity(pieces().map(str::len).sum());
+    pieces().for_each(|piece| text.push_str(piece));
+    text
 }
 
 #[cfg(test)]

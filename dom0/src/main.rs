@@ -46,6 +46,8 @@ mod session;
 mod signals;
 mod status;
 mod table;
+#[cfg(test)]
+mod tests;
 mod wait;
 mod xl;
 

@@ -3,7 +3,7 @@
 use results::{JobResult, Report, emit};
 
 /// Heap that any report may take, in bytes.
-const CONSTANT: u64 = 4 << 20;
+const CONSTANT: u64 = 3 << 20;
 /// Heap that it may take for each of its bytes.
 const FACTOR: u64 = 10;
 /// Length of what is put into a report, in bytes.

@@ -66,7 +66,11 @@ impl Data {
         })
     }
 
-    fn add_text(&mut self, path: &Path, text: &str) -> Result<()> {
+    /// Adds what is in a text.
+    ///
+    /// # Errors
+    /// When it is neither a result nor a log.
+    pub fn add_text(&mut self, path: &Path, text: &str) -> Result<()> {
         let file = self.files.len();
         match input::split(text)? {
             Input::Log(text) => {

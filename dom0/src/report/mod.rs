@@ -18,7 +18,7 @@ mod identity;
 mod input;
 mod iops_log;
 mod latencies;
-mod load;
+pub mod load;
 mod names;
 mod over_time;
 mod page;

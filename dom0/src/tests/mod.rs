@@ -1,0 +1,7 @@
+//! Tests of all readers of what others wrote: guests, fio, files.
+
+mod fuzz;
+mod inputs;
+mod memory;
+mod mutate;
+mod targets;
