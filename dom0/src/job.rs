@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use guest_protocol::command_line::COMMAND_LINE_BYTES_MAX;
 use guest_protocol::job_node::{JOB_FILE_BYTES_MAX, PIECE_BYTES_MAX};
 
 use crate::display;
@@ -91,10 +92,15 @@ fn defaults(options: &[String]) -> Result<String> {
 /// Returns the options as the guest's command line, in which each is a word of its own.
 ///
 /// # Errors
-/// [`Exit::Usage`]: no word means the same as one of them.
+/// [`Exit::Usage`]: no word means the same as one of them, or the line is too long.
 pub fn command_line(options: &[String]) -> Result<String> {
     let words = options.iter().map(|option| word(option)).collect::<Result<Vec<_>>>()?;
-    Ok(words.join(" "))
+    let line = words.join(" ");
+    if line.len() > COMMAND_LINE_BYTES_MAX {
+        let most = format!("{COMMAND_LINE_BYTES_MAX} bytes of options");
+        return Err(Exit::Usage(format!("more than {most}; use a job file")).into());
+    }
+    Ok(line)
 }
 
 fn word(option: &str) -> Result<String> {
@@ -229,6 +235,14 @@ mod tests {
             let error = line(&[option, "--bs=8k"]).unwrap_err();
             assert!(error.starts_with(&format!("{option:?} ")) && error.contains(why), "{error}");
         }
+    }
+
+    #[test]
+    fn a_line_is_as_long_as_the_guest_takes() {
+        let line = |bytes: usize| command_line(&["bs=8k".to_owned(), "a".repeat(bytes - 6)]);
+        assert_eq!(line(COMMAND_LINE_BYTES_MAX).unwrap().len(), 4096);
+        let error = line(COMMAND_LINE_BYTES_MAX + 1).unwrap_err();
+        assert!(error.is::<Exit>() && error.to_string().contains("use a job file"), "{error}");
     }
 
     #[test]

@@ -4,6 +4,9 @@ mod loader;
 
 use alloc::string::String;
 
+/// Longest command line, in bytes.
+pub const COMMAND_LINE_BYTES_MAX: usize = 4096;
+
 /// Command line, taken apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CommandLine {

@@ -37,6 +37,7 @@ use alloc::string::String;
 use boot_info::cpuid;
 use boot_info::layout::Layout;
 use boot_info::memory_map::MAPPED_END;
+use boot_info::start_info::COMMAND_LINE_MAX;
 use bootloader_api::{BootInfo, entry_point};
 use drivers::console::Console;
 use drivers::xenstore::Xenstore;
@@ -60,6 +61,9 @@ fn main(boot_info: &'static mut BootInfo) -> ! {
         None => without_xen(boot_info, &mut tables),
     }
 }
+
+// dom0 asks for no longer a line than is taken here.
+const _: () = assert!(COMMAND_LINE_MAX == command_line::COMMAND_LINE_BYTES_MAX);
 
 /// Runs the guest proper.
 fn under_xen(boot_info: &BootInfo, leaves: u32, tables: &mut vcpu_tables::Loaded) -> ! {
