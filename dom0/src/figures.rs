@@ -14,8 +14,10 @@ use crate::result;
 /// is no measurement, and has no place in a table or plot.
 const PLAUSIBLE: RangeInclusive<f64> = 0.0..=1.9e19;
 
-/// Most options of a section `[global]`: each job has them all.
-const GLOBAL_OPTIONS_MAX: usize = 100;
+/// Most options of a job, and of a section `[global]`, which each job has as well: what has more is
+/// no job, and takes far more memory than it has bytes.
+const OPTIONS_MAX: usize = 128;
+const GLOBAL_OPTIONS_MAX: usize = 64;
 
 /// Options or facts by name. Their texts are shared: those of a run are those of each of its jobs.
 pub type Facts = BTreeMap<Rc<str>, Rc<str>>;
@@ -100,11 +102,18 @@ impl Figures {
         let global = &report.global_options;
         ensure!(
             global.len() <= GLOBAL_OPTIONS_MAX,
-            "more than {GLOBAL_OPTIONS_MAX} global options"
+            "{} options for all jobs, of at most {GLOBAL_OPTIONS_MAX}",
+            global.len()
         );
         let global = facts(global);
         let mut all = Vec::new();
         for job in &report.jobs {
+            let count = job.options.len();
+            ensure!(
+                count <= OPTIONS_MAX,
+                "job {} has {count} options, of at most {OPTIONS_MAX}",
+                job.jobname
+            );
             ensure!(job.error == 0, "job {} ended with error {}", job.jobname, job.error);
             let sides = job.sides().into_iter().filter(|(_, side)| side.total_ios != 0);
             for (direction, side) in sides {
@@ -239,6 +248,18 @@ mod tests {
         for (text, depth) in [("0", 1), ("-1", 1), ("4294967296", 1), ("64", 64)] {
             report.jobs[0].options.0 = vec![("iodepth".to_owned(), text.to_owned())];
             assert_eq!(Figures::of(&report).unwrap()[0].iodepth(), depth, "{text}");
+        }
+    }
+
+    #[test]
+    fn no_job_has_hundreds_of_options() {
+        let options = |count| (0..count).map(|n| (format!("o{n}"), String::new())).collect();
+        for (own, global, is_good) in
+            [(128, 64, true), (129, 0, false), (0, 65, false), (2048, 2048, false)]
+        {
+            let mut report = sample("a", None, 1.0);
+            (report.jobs[0].options, report.global_options) = (options(own), options(global));
+            assert_eq!(Figures::of(&report).is_ok(), is_good, "{own}, {global}");
         }
     }
 

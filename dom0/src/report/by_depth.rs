@@ -108,7 +108,7 @@ fn lines(view: View<'_>) -> Vec<Line> {
 
 /// Returns the identity of a line's first series.
 fn identity<'a>(view: View<'a>, (group, _): &Group<'_>) -> Option<&'a Identity> {
-    group.first().and_then(|&index| view.series.get(index)).map(|series| &series.identity)
+    group.first().and_then(|&index| view.series.get(index)).map(|series| &*series.identity)
 }
 
 /// Names the lines: the system, what it does, and what else differs between them.

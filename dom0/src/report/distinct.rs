@@ -28,12 +28,15 @@ pub fn labels(names: &[String], most: usize) -> Vec<Label> {
     for name in &shown {
         alike.entry(middle_cut(name, most)).or_default().push(name);
     }
+    alike.retain(|_, group| group.len() > 1);
+    let differ: BTreeMap<String, usize> =
+        alike.into_iter().map(|(short, group)| (short, first_difference(&group))).collect();
     let mut taken = BTreeSet::new();
     let mut next = BTreeMap::new();
     let label = |name: &String| {
         let mut short = middle_cut(name, most);
-        if let Some(group) = alike.get(&short).filter(|group| group.len() > 1) {
-            short = cut_where_it_differs(name, group, most);
+        if let Some(&from) = differ.get(&short) {
+            short = cut_where_it_differs(name, from, most);
         }
         let base = short.clone();
         while taken.contains(&short) {
@@ -66,12 +69,15 @@ pub fn middle_cut(text: &str, most: usize) -> String {
     format!("{head}{GAP}{tail}")
 }
 
-/// Returns beginning, end, and from between them the first characters in which the names of this
-/// group differ.
-fn cut_where_it_differs(name: &str, group: &[&str], most: usize) -> String {
-    let first = group.first().copied().unwrap_or_default();
+/// Returns the number of characters that all of these begin with.
+fn first_difference(names: &[&str]) -> usize {
+    let first = names.first().copied().unwrap_or_default();
     let same = |other: &&str| first.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
-    let from = group.iter().map(same).min().unwrap_or_default();
+    names.iter().map(same).min().unwrap_or_default()
+}
+
+/// Returns beginning, end, and from between them the characters from this one on.
+fn cut_where_it_differs(name: &str, from: usize, most: usize) -> String {
     let part = most.saturating_sub(2 * GAP.len()) / 3;
     let letters: Vec<char> = name.chars().collect();
     let text = |from: usize, to: usize| -> String {

@@ -76,8 +76,8 @@ const REPORTING: [&str; 14] = [
 
 impl Identity {
     /// Returns the identities of a run's figures, in their order.
-    pub fn of(run: &Run, merge: bool) -> Vec<Self> {
-        let mut clones: BTreeMap<Self, usize> = BTreeMap::new();
+    pub fn of(run: &Run, merge: bool) -> Vec<Rc<Self>> {
+        let mut clones: BTreeMap<Rc<Self>, usize> = BTreeMap::new();
         let origin = run.origin.as_ref();
         let way = origin.map(provenance::way).unwrap_or_default();
         let target = origin.and_then(provenance::target);
@@ -86,10 +86,13 @@ impl Identity {
             identity.way.extend(way.clone());
             let target = target.clone().map(|target| (provenance::TARGET.into(), target));
             identity.work.extend(target);
-            let count = clones.entry(identity.clone()).or_default();
+            let first = Rc::new(identity);
+            let count = clones.entry(Rc::clone(&first)).or_default();
             *count += 1;
-            identity.clone = *count;
-            identity
+            match *count {
+                1 => first,
+                count => Rc::new(Self { clone: count, ..(*first).clone() }),
+            }
         };
         run.figures.iter().map(identity).collect()
     }
@@ -160,7 +163,7 @@ mod tests {
         Run { file: 3, system: System::Ringmark, version, time: None, origin: None, figures }
     }
 
-    fn one(run: &Run) -> Identity {
+    fn one(run: &Run) -> Rc<Identity> {
         Identity::of(run, true).remove(0)
     }
 

@@ -1,13 +1,17 @@
 //! A file of a report, read once and to a limit, and what is in it: results in JSON, or a log.
 
-use std::fs::File;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
 use std::io::Read;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use crate::display;
+use crate::exit::Exit;
 use crate::printable;
 
 /// Longest file, in bytes: results of 10,000 jobs have half of it.
@@ -37,6 +41,26 @@ struct Members {
     #[serde(rename = "fio version")]
     version: Option<IgnoredAny>,
     runs: Option<IgnoredAny>,
+}
+
+/// Checks that no file is named twice: its runs would count twice.
+///
+/// # Errors
+/// [`Exit::Usage`].
+pub fn check_once(files: &[PathBuf]) -> Result<()> {
+    let mut known = BTreeMap::new();
+    for path in files {
+        let Ok(file) = fs::metadata(path) else { continue };
+        if !file.is_file() {
+            continue;
+        }
+        if let Some(before) = known.insert((file.dev(), file.ino()), path) {
+            let [before, path] = [before, path].map(|of| display::text(&of.to_string_lossy()));
+            let why = format!("{before} and {path} are the same file; leave one out");
+            return Err(Exit::Usage(why).into());
+        }
+    }
+    Ok(())
 }
 
 /// Reads a file.

@@ -60,6 +60,7 @@ impl PlotReport {
     /// would replace what is no page.
     pub fn run(&self) -> Result<()> {
         destination::check(&self.output, &self.files)?;
+        input::check_once(&self.files)?;
         let mut output = Output::open(Some(&self.output))?;
         let mut data = Data::default();
         self.files.iter().try_for_each(|file| data.add(file))?;

@@ -1,6 +1,7 @@
 //! Series: repeated runs of one job in one direction on one system.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use results::Spread;
 
@@ -12,7 +13,7 @@ use crate::figures::{Doubts, Figures};
 #[derive(Debug)]
 pub struct Series<'a> {
     /// Identity of each of them.
-    pub identity: Identity,
+    pub identity: Rc<Identity>,
     /// The first run.
     pub first: &'a Figures,
     /// The runs after it.
@@ -23,7 +24,7 @@ pub struct Series<'a> {
 /// across files.
 pub fn series(data: &Data, merge: bool) -> Vec<Series<'_>> {
     let mut all: Vec<Series<'_>> = Vec::new();
-    let mut known: BTreeMap<Identity, usize> = BTreeMap::new();
+    let mut known: BTreeMap<Rc<Identity>, usize> = BTreeMap::new();
     for run in &data.runs {
         for (identity, first) in Identity::of(run, merge).into_iter().zip(&run.figures) {
             let series = known.get(&identity).and_then(|&index| all.get_mut(index));
@@ -31,7 +32,7 @@ pub fn series(data: &Data, merge: bool) -> Vec<Series<'_>> {
                 series.others.push(first);
                 continue;
             }
-            known.insert(identity.clone(), all.len());
+            known.insert(Rc::clone(&identity), all.len());
             all.push(Series { identity, first, others: Vec::new() });
         }
     }

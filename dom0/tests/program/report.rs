@@ -156,6 +156,9 @@ fn no_file_but_an_older_page_is_replaced() {
     for name in ["a.json", "b.json", "other.json"] {
         assert_eq!(fs::read_to_string(stack.0.join(name)).unwrap(), result);
     }
+    let (code, _, stderr) = stack.report(&["a.json", "b.json", "hard"]);
+    let expected = "ringmark: error: b.json and hard are the same file; leave one out\n";
+    assert_eq!((code, stderr.as_str()), (Some(2), expected));
     // What is empty or made by this tool is replaced.
     stack.write("page.html", "");
     let first = page(&stack, &["a.json"]);
