@@ -82,11 +82,12 @@ fn wrong_job() -> Check {
     )
 }
 
-/// Begins a job of an hour and waits until the tool shows how far it is.
+/// Begins a job of an hour and waits until the tool shows how far it is. With job control, without
+/// which the shell would have it ignore Ctrl-C.
 pub(super) fn begun(then: &str) -> String {
     let job = "[job]\nrw=randread\niodepth=8\nruntime=1h\ntime_based";
     let command = format!(
-        "{} >/tmp/out 2>/tmp/said &\ntool=$!\ntries=0\n\
+        "set -m\n{} >/tmp/out 2>/tmp/said &\ntool=$!\nset +m\ntries=0\n\
          until grep -q '^Jobs: ' /tmp/said || [ $tries -gt 300 ]; do\n\
          nap 0.1; tries=$((tries + 1)); done\n\
          {then}\nwait $tool\necho status=$?\necho result=$(tr -d '\\n' </tmp/out)\ncat /tmp/said",
@@ -106,7 +107,7 @@ fn ended_early() -> Check {
             Ok(told.context("it does not say that the domain already exists")?.clone())
         })
         .judged("the tool: Ctrl-C ends the job and keeps its figures", |outcome| {
-            ended(outcome, 1)?;
+            ended(outcome, 3)?;
             let job = job(outcome)?;
             let ios = job["read"]["total_ios"].as_u64().unwrap_or(0);
             ensure!(ios > 0, "no figures: {job}");
