@@ -82,15 +82,19 @@ fn wrong_job() -> Check {
     )
 }
 
-/// Begins a job of an hour and waits until the tool shows how far it is. With job control, without
-/// which the shell would have it ignore Ctrl-C.
+/// Begins a job of an hour, and does `then` once the tool shows how far it is. The tool is in the
+/// foreground: in a background job without job control it would ignore Ctrl-C.
 pub(super) fn begun(then: &str) -> String {
     let job = "[job]\nrw=randread\niodepth=8\nruntime=1h\ntime_based";
     let command = format!(
-        "set -m\n{} >/tmp/out 2>/tmp/said &\ntool=$!\nset +m\ntries=0\n\
+        "rm -f /tmp/said\n\
+         (tries=0\n\
          until grep -q '^Jobs: ' /tmp/said || [ $tries -gt 300 ]; do\n\
          nap 0.1; tries=$((tries + 1)); done\n\
-         {then}\nwait $tool\necho status=$?\necho result=$(tr -d '\\n' </tmp/out)\ncat /tmp/said",
+         tool=$(pidof ringmark)\n\
+         {then}) >/tmp/then 2>&1 &\n\
+         {} >/tmp/out 2>/tmp/said\necho status=$?\n\
+         wait\ncat /tmp/then\necho result=$(tr -d '\\n' </tmp/out)\ncat /tmp/said",
         tool("run", "--output-format json")
     );
     step(job, &command)
