@@ -14,6 +14,9 @@ use anyhow::{Context, Result, anyhow, bail};
 /// Debian's keys, of the package debian-archive-keyring.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
+/// Most lines of a program's complaints that are shown.
+const COMPLAINTS_MAX: usize = 5;
+
 /// apt's programs with one set of sources.
 pub(crate) struct Apt {
     /// Configuration that they read after the host's.
@@ -107,9 +110,22 @@ pub(crate) fn run<S: AsRef<OsStr>>(
         .output()
         .map_err(|error| anyhow!("cannot run {program}: {error}"))?;
     if !output.status.success() {
-        bail!("{program}: {}", String::from_utf8_lossy(&output.stderr).trim());
+        bail!("{program}: {}", complaint(&String::from_utf8_lossy(&output.stderr)));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Returns what matters of a program's standard error: without a network apt's has thousands of
+/// warnings and an error for each package.
+fn complaint(stderr: &str) -> String {
+    let is_error = |line: &&str| line.starts_with("E: ");
+    let mut lines: Vec<&str> = stderr.trim().lines().collect();
+    if lines.iter().any(is_error) {
+        lines.retain(is_error);
+    }
+    let rest = lines.split_off(lines.len().min(COMPLAINTS_MAX)).len();
+    let rest = (rest > 0).then(|| format!("\n.. and {rest} lines more"));
+    lines.join("\n") + &rest.unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -126,6 +142,15 @@ mod tests {
         assert_eq!(mirror(targets), Some("http://mirror.example.org/debian/"));
         assert_eq!(mirror("Debian Backports main http://deb.debian.org/debian/\n"), None);
         assert_eq!(mirror(""), None);
+    }
+
+    #[test]
+    fn complaints_are_errors_and_not_too_many() {
+        let failed: Vec<String> = (0..60).map(|n| format!("E: Failed to fetch {n}")).collect();
+        let stderr = format!("W: unsandboxed\n{}\n", failed.join("\n"));
+        assert_eq!(complaint(&stderr), format!("{}\n.. and 55 lines more", failed[..5].join("\n")));
+        assert_eq!(complaint("dpkg-deb: error: not a Debian\n"), "dpkg-deb: error: not a Debian");
+        assert_eq!(complaint(""), "");
     }
 
     #[test]

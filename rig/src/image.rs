@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use crate::archive::Archive;
 use crate::cache::{self, Cache};
+use crate::contents::Extent;
 use crate::filter;
 use crate::libraries::Libraries;
 use crate::linux::{Linux, named};
@@ -64,9 +65,10 @@ impl Image {
         let version = env!("CARGO_PKG_VERSION");
         let inputs = [&packages.manifest, version, RECIPE, DOM0_INIT, DOM0_BLOCK_SCRIPT, DOM0_LIB];
         let name = format!("image-{}", cache::key(inputs.map(str::as_bytes)));
-        let directory = cache.entry(&name, |draft| {
+        let directory = cache.entry(&name, Extent::Digests, progress, |draft| {
             progress.stage("building the dom0 image");
-            build(&packages.root, draft)
+            packages.check()?;
+            build(&packages.root(), draft)
         })?;
         Ok(Self { directory })
     }

@@ -12,6 +12,7 @@ mod archive;
 mod baseline;
 mod cache;
 mod cli;
+mod contents;
 mod counts;
 mod filter;
 mod guest;

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::apt::{Apt, run};
 use crate::cache::Cache;
+use crate::contents::{self, Extent};
 use crate::progress::Progress;
 
 /// Depends on the newest kernel package, which has its version in its name.
@@ -25,8 +26,7 @@ pub(crate) struct Selection {
 
 /// Unpacked packages in the cache.
 pub(crate) struct Packages {
-    /// Holds what all of them install, in one tree.
-    pub(crate) root: PathBuf,
+    directory: PathBuf,
     /// The packages' file names, one a line, which have their versions in them.
     pub(crate) manifest: String,
 }
@@ -39,7 +39,7 @@ impl Packages {
     pub(crate) fn fetch(cache: &Cache, progress: &Progress, wanted: &Selection) -> Result<Self> {
         let (suite, names) = (wanted.suite.unwrap_or_default(), wanted.names.join(" "));
         let entry = format!("packages-{}", crate::cache::key([suite, &names].map(str::as_bytes)));
-        let place = cache.entry(&entry, |draft| {
+        let place = cache.entry(&entry, Extent::Sizes, progress, |draft| {
             progress.stage(&match wanted.suite {
                 Some(suite) => format!("fetching packages of Debian {suite}"),
                 None => "fetching Debian packages".to_owned(),
@@ -48,7 +48,23 @@ impl Packages {
         })?;
         let manifest = fs::read_to_string(place.join("manifest"))
             .with_context(|| format!("no manifest in {}", place.display()))?;
-        Ok(Self { root: place.join("root"), manifest })
+        Ok(Self { directory: place, manifest })
+    }
+
+    /// The tree of what all of them install.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.directory.join("root")
+    }
+
+    /// Checks that the tree is as it was unpacked, to the last byte.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub(crate) fn check(&self) -> Result<()> {
+        contents::check(&self.directory, Extent::Digests).with_context(|| {
+            let place = self.directory.display();
+            format!("{place} is damaged: `./run.sh image --refresh` fetches it again")
+        })
     }
 
     /// The upstream version of a package: of `fio_3.39-1_amd64.deb`, `3.39`.
@@ -163,7 +179,7 @@ mod tests {
     fn a_version_is_upstreams() {
         let manifest = "fio_3.39-1_amd64.deb\nlibfio_9-1_amd64.deb\n\
                         qemu_1%3a7.2+dfsg-7+deb12u18_amd64.deb\nnative_12_all.deb";
-        let packages = Packages { root: PathBuf::new(), manifest: manifest.into() };
+        let packages = Packages { directory: PathBuf::new(), manifest: manifest.into() };
         assert_eq!(packages.version("fio").unwrap(), "3.39");
         assert_eq!(packages.version("qemu").unwrap(), "7.2+dfsg");
         assert_eq!(packages.version("native").unwrap(), "12");

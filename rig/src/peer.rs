@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use crate::archive::Archive;
 use crate::cache::{self, Cache};
+use crate::contents::Extent;
 use crate::libraries::Libraries;
 use crate::linux::Linux;
 use crate::packages::{Packages, Selection};
@@ -36,11 +37,12 @@ impl PeerImage {
         let packages = Packages::fetch(cache, progress, &PACKAGES)?;
         let inputs = [&packages.manifest, env!("CARGO_PKG_VERSION"), RECIPE, INIT];
         let name = format!("peer-{}", cache::key(inputs.map(str::as_bytes)));
-        let directory = cache.entry(&name, |draft| {
+        let directory = cache.entry(&name, Extent::Digests, progress, |draft| {
             progress.stage("building the Linux guest");
-            build(&packages.root, draft)
+            packages.check()?;
+            build(&packages.root(), draft)
         })?;
-        let linux_version = Linux::below(&packages.root)?.version;
+        let linux_version = Linux::below(&packages.root())?.version;
         Ok(Self { directory, linux_version, fio_version: packages.version("fio")?.to_owned() })
     }
 
