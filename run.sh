@@ -72,6 +72,8 @@ need_for() {
     if [ "$1" = test ]; then
         need fio fio
         /usr/bin/python3 -c 'import pandas' 2>/dev/null || missing+=(python3-pandas)
+        # xl's own reader of configurations.
+        /usr/bin/python3 -c 'import ctypes; ctypes.CDLL("libxlutil.so.4.17")' 2>/dev/null || missing+=(libxenmisc4.17)
         # Other readers of FFS volumes, and a partitioning tool.
         need fls sleuthkit
         need grub-fstest grub-common

@@ -10,7 +10,7 @@ use xl_config::Config;
 use crate::display;
 use crate::drive::drive;
 use crate::figures::Figures;
-use crate::guest::GuestOptions;
+use crate::guest::{GuestOptions, check_disks, checked};
 use crate::job;
 use crate::monitor::Reader;
 use crate::origin;
@@ -64,18 +64,19 @@ impl Compare {
     pub fn run(&self) -> Result<()> {
         let text = job::read(&self.job, &self.options)?;
         let plan = Plan::of_file(job::label(&self.job), &text)?;
-        let peer_job = peer::job(&text, self.guest.disk_count());
+        let ours = self.guest.config(String::new())?;
+        check_disks(&ours, &plan)?;
+        let peer_job = peer::job(&text, &ours.linux_disk_names()?);
         let signals = Signals::listen()?;
         // Before the guest is created: without a place for the result there is no need to measure.
         let output = self.save.as_deref().map(|path| Output::open(Some(path))).transpose()?;
         let initramfs = Initramfs::new(&self.peer_initramfs, &peer_job)?;
-        let ours = self.guest.config(String::new())?;
-        let peer = Config {
+        let peer = checked(Config {
             kernel: self.peer_kernel.clone(),
             ramdisk: Some(initramfs.path().to_owned()),
             memory_mib: self.peer_memory,
             ..self.guest.config("console=hvc0 quiet".to_owned())?
-        };
+        })?;
         let our_origin = self.guest.origin(&ours, &text);
         let peer_origin = self.guest.origin(&peer, &peer_job);
         let run_count = self.runs as usize * 2;

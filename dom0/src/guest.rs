@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 use results::Origin;
-use xl_config::{Config, setting};
+use xl_config::{Config, Disk, Settings};
 
 use crate::exit::Exit;
 use crate::origin;
@@ -19,7 +19,8 @@ use crate::status::StatusOptions;
 pub struct GuestOptions {
     /// Disk to measure: phy:/dev/vg/lv, or a full disk specification of xl: phy:/dev/vg/lv,xvda,r
     #[arg(long = "disk", value_name = "DISK", required_unless_present = "options")]
-    disks: Vec<String>,
+    #[arg(value_parser = Disk::parse)]
+    disks: Vec<Disk>,
     /// The guest's kernel
     #[arg(long, value_name = "PATH", default_value = "/usr/local/lib/ringmark/ringmark")]
     kernel: PathBuf,
@@ -38,8 +39,8 @@ pub struct GuestOptions {
     #[arg(long, value_name = "LIST")]
     cpus: Option<String>,
     /// One more setting of xl.cfg(5), for example tsc_mode="native"
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting::parse)]
-    settings: Vec<String>,
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = Settings::parse)]
+    settings: Vec<Settings>,
     /// Longest time for the guest, in seconds. Default: twice the time of its jobs plus ten
     /// minutes, if each has a runtime=
     #[arg(long, value_name = "SECONDS")]
@@ -57,11 +58,6 @@ pub struct GuestOptions {
 }
 
 impl GuestOptions {
-    /// Returns the number of disks of the guest.
-    pub fn disk_count(&self) -> usize {
-        self.disks.len()
-    }
-
     /// Returns the longest time for a guest with this plan.
     pub fn time_limit(&self, plan: &Plan) -> Option<Duration> {
         let asked = self.timeout.map(|seconds| Duration::from_secs(seconds.into()));
@@ -89,29 +85,47 @@ impl GuestOptions {
     /// Returns the guest that runs this command line.
     ///
     /// # Errors
-    /// [`Exit::Usage`]: it has no disk, or a setting would replace the command line.
+    /// [`Exit::Usage`]: it has no disk, or one that xl could not make.
     pub fn config(&self, extra: String) -> Result<Config> {
         if self.disks.is_empty() {
             let why = "no disk; name one, for example --disk phy:/dev/vg0/test";
             return Err(Exit::Usage(why.to_owned()).into());
         }
-        let replaced = self.settings.iter().any(|one| setting::has_command_line(one));
-        if replaced && !extra.is_empty() {
-            let why =
-                format!("--set extra= would replace the command line {extra:?}; leave it out");
-            return Err(Exit::Usage(why).into());
-        }
-        Ok(Config {
+        checked(Config {
             name: self.name.clone(),
-            uuid: None,
             kernel: self.kernel.clone(),
-            ramdisk: None,
             memory_mib: self.memory,
             vcpus: self.vcpus,
             cpus: self.cpus.clone(),
             disks: self.disks.clone(),
             extra,
             settings: self.settings.clone(),
+            ..Config::default()
         })
     }
+}
+
+/// Checks that the guest has the disks that its jobs name.
+///
+/// # Errors
+/// [`Exit::Usage`]: one is not there.
+pub fn check_disks(config: &Config, plan: &Plan) -> Result<()> {
+    let found = config.disk_names()?;
+    match plan.jobs().iter().flat_map(|job| &job.disks).find(|name| !found.contains(name)) {
+        Some(name) => {
+            let found = found.join(", ");
+            let why = format!("filename=/dev/{name}: no such disk; the guest has {found}");
+            Err(Exit::Usage(why).into())
+        }
+        None => Ok(()),
+    }
+}
+
+/// Passes a configuration on that xl can be told.
+///
+/// # Errors
+/// [`Exit::Usage`]: the first thing that is wrong with it.
+pub fn checked(config: Config) -> Result<Config> {
+    config.check().map_err(|error| Exit::Usage(error.to_string()))?;
+    Ok(config)
 }

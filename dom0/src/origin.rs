@@ -88,20 +88,14 @@ mod tests {
     use super::*;
     use crate::figures::sample;
     use crate::printable::check;
-    use std::path::PathBuf;
 
     fn config() -> Config {
         Config {
             name: "mark".to_owned(),
-            uuid: None,
-            kernel: PathBuf::new(),
-            ramdisk: None,
             memory_mib: 64,
             vcpus: 2,
             cpus: Some("2-3".to_owned()),
-            disks: Vec::new(),
-            extra: String::new(),
-            settings: Vec::new(),
+            ..Config::default()
         }
     }
 

@@ -29,10 +29,9 @@ const REGULAR_FILE: u32 = 0o100_644;
 const ALIGN: u64 = 4;
 
 /// The job as fio runs it: what our guest does anyhow is said, and what only our guest knows is
-/// left out.
-pub fn job(text: &str, disk_count: usize) -> String {
-    let disks: Vec<String> =
-        ('a'..='z').take(disk_count).map(|letter| format!("/dev/xvd{letter}")).collect();
+/// left out. The disks are named as Linux does.
+pub fn job(text: &str, disks: &[String]) -> String {
+    let disks: Vec<String> = disks.iter().map(|disk| format!("/dev/{disk}")).collect();
     let mut job = format!("[global]\ndirect=1\nioengine=libaio\nfilename={}\n", disks.join(":"));
     for line in text.lines() {
         let option = line.split('=').next().unwrap_or_default().trim();
@@ -126,9 +125,9 @@ mod tests {
     #[test]
     fn fio_gets_its_defaults_and_none_of_our_options() {
         let text = "[a]\ngrants=persistent\nrw=read\n ringmark_poll_us = 5\n[b]";
-        let expected = "[global]\ndirect=1\nioengine=libaio\nfilename=/dev/xvda:/dev/xvdb\n\
+        let expected = "[global]\ndirect=1\nioengine=libaio\nfilename=/dev/xvdb:/dev/xvda1\n\
                         [a]\nrw=read\n[b]\n";
-        assert_eq!(job(text, 2), expected);
+        assert_eq!(job(text, &["xvdb".into(), "xvda1".into()]), expected);
     }
 
     #[test]

@@ -49,18 +49,18 @@ impl Plan {
         Ok(Self { jobs: fio_job::parse_file(text).map_err(wrong)?, by_disk: false })
     }
 
-    /// The jobs on the command line of a guest with so many disks. If there are none it reads from
+    /// The jobs on the command line of a guest with these disks. If there are none it reads from
     /// each disk, with pages granted in each way.
     ///
     /// # Errors
     /// [`Exit::Usage`]: the first thing that is wrong with it.
-    pub fn of_line(line: &str, disk_count: usize) -> Result<Self> {
+    pub fn of_line(line: &str, disks: &[String]) -> Result<Self> {
         let line = CommandLine::parse(line).map_err(|why| Exit::Usage(why.to_owned()))?;
         let wrong = |error: JobError| Exit::Usage(display::text(&error.to_string()));
         let mut jobs = fio_job::parse(&line.jobs).map_err(wrong)?;
         let by_disk = jobs.is_empty();
         if by_disk {
-            jobs = (0..disk_count).flat_map(|_| Job::defaults_for("xvda")).collect();
+            jobs = disks.iter().flat_map(|disk| Job::defaults_for(disk)).collect();
         }
         Ok(Self { jobs, by_disk })
     }
@@ -164,21 +164,28 @@ mod tests {
     fn jobs_are_those_of_the_guest() {
         let file = Plan::of_file(Path::new("x"), "[a]\nnumjobs=3\n[b]\n").unwrap();
         assert_eq!(file.jobs().len(), 4);
-        assert!(file.result_bytes_max() > Plan::of_line("bs=8k", 1).unwrap().result_bytes_max());
+        assert!(
+            file.result_bytes_max()
+                > Plan::of_line("bs=8k", &["xvda".into()]).unwrap().result_bytes_max()
+        );
         for (line, count) in [
             ("bs=4k hold mode=ls", 1),
             ("--name=a --rw=read --name=b", 2),
             ("", 6),
             ("hypercall=page", 6),
         ] {
-            assert_eq!(Plan::of_line(line, 2).unwrap().jobs().len(), count, "{line}");
+            assert_eq!(
+                Plan::of_line(line, &["xvda".into(), "xvdb".into()]).unwrap().jobs().len(),
+                count,
+                "{line}"
+            );
         }
     }
 
     #[test]
     fn time_is_limited_where_all_jobs_are() {
         let limit_s = |line: &str| {
-            let limit = Plan::of_line(line, 1).unwrap().time_limit();
+            let limit = Plan::of_line(line, &["xvda".into()]).unwrap().time_limit();
             limit.map(|limit| limit.as_secs().saturating_sub(GRACE.as_secs()))
         };
         for (line, limit) in [
@@ -203,7 +210,7 @@ mod tests {
         let error = Plan::of_file(Path::new("job.fio"), "[a]\niodpeth=4").unwrap_err();
         let expected = "job.fio: line 2: unknown option \"iodpeth\"; did you mean iodepth?";
         assert!(error.is::<Exit>() && error.to_string() == expected, "{error}");
-        assert!(Plan::of_line("bs=x", 1).unwrap_err().is::<Exit>());
-        assert!(Plan::of_line("mode=x", 1).unwrap_err().is::<Exit>());
+        assert!(Plan::of_line("bs=x", &["xvda".into()]).unwrap_err().is::<Exit>());
+        assert!(Plan::of_line("mode=x", &["xvda".into()]).unwrap_err().is::<Exit>());
     }
 }

@@ -119,7 +119,7 @@ mod tests {
     }
 
     fn plan(line: &str) -> Plan {
-        Plan::of_line(line, 1).unwrap()
+        Plan::of_line(line, &["xvda".into()]).unwrap()
     }
 
     /// A report of these jobs, by their names.

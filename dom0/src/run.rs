@@ -11,7 +11,7 @@ use xl_config::Config;
 use crate::drive::drive;
 use crate::dry_run;
 use crate::exit::Exit;
-use crate::guest::GuestOptions;
+use crate::guest::{GuestOptions, check_disks, checked};
 use crate::job;
 use crate::logs::LogOutputs;
 use crate::options;
@@ -192,14 +192,16 @@ impl Run {
                 return Err(Exit::Usage(why.to_owned()).into());
             }
             let line = job::command_line(&self.options)?;
-            let plan = Plan::of_line(&line, self.guest.disk_count())?;
             let config = self.guest.config(line.clone())?;
+            let plan = Plan::of_line(&line, &config.disk_names()?)?;
+            check_disks(&config, &plan)?;
             let origin = self.guest.origin(&config, &line);
             return Ok(Task { config, job: None, plan, origin });
         };
         let text = job::read(path, &self.options)?;
         let plan = Plan::of_file(job::label(path), &text)?;
         let config = self.guest.config(String::new())?;
+        check_disks(&config, &plan)?;
         let origin = self.guest.origin(&config, &text);
         match self.delivery {
             Delivery::Xenstore => Ok(Task { config, job: Some(text), plan, origin }),
@@ -208,7 +210,7 @@ impl Run {
                 Err(Exit::Usage(why.to_owned()).into())
             }
             Delivery::Module if self.options.is_empty() => {
-                let config = Config { ramdisk: Some(path.clone()), ..config };
+                let config = checked(Config { ramdisk: Some(path.clone()), ..config })?;
                 Ok(Task { config, job: None, plan, origin })
             }
             Delivery::Module => {

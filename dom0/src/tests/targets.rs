@@ -18,7 +18,8 @@ use crate::result::{self, OurReader};
 /// Longest line of a console, in bytes.
 const LINE_BYTES_MAX: usize = 2048;
 
-static PLAN: LazyLock<Plan> = LazyLock::new(|| Plan::of_line(inputs::JOBS, 1).expect("jobs"));
+static PLAN: LazyLock<Plan> =
+    LazyLock::new(|| Plan::of_line(inputs::JOBS, &["xvda".into()]).expect("jobs"));
 static SENT: LazyLock<[String; 2]> = LazyLock::new(inputs::sent);
 
 /// Checks a text that is printed.

@@ -1,6 +1,7 @@
 //! The whole program against a tool stack of shell scripts.
 
 mod compare;
+mod config;
 mod deaf;
 mod hostile;
 mod options;

@@ -150,7 +150,7 @@ fn a_name_with_blanks_is_one_word_of_the_command_line() {
     let stack = Stack::new(test, &emit(&report(115_000.0, None)));
     let (_, _, stderr) = stack.run(&["run", "--", "--name=my job", "--rw=read"]);
     let calls = stack.calls();
-    assert!(calls.contains("name=\"my job\" --rw=read"), "{calls}{stderr}");
+    assert!(calls.contains("name=\\\"my job\\\" --rw=read"), "{calls}{stderr}");
     for wrong in ["rw=read bs=4k", "--name=my\tjob", "--name=my \"job", ""] {
         let stack = Stack::new(test, "");
         let (code, _, stderr) = stack.run(&["run", "--", wrong, "--bs=8k"]);

@@ -35,7 +35,7 @@ fn a_job_runs() {
     assert_eq!([info, vcpus], ["xl info", "xl vcpu-list 7"]);
     assert_eq!(disks, "xenstore-ls -f /local/domain/7/device/vbd");
     assert!(create.starts_with("xl create -p -e /dev/null name=\"ringmark\" type=\"pvh\""));
-    assert!(create.contains(" disk=[\"phy:/dev/vg/lv,xvda,w\"] "), "{create}");
+    assert!(create.contains(" disk=[\"vdev=xvda,access=w,target=/dev/vg/lv\"] "), "{create}");
     let text = "[global]\\x0abs=8k\\x0a[job]\\x0arw=randread\\x0a";
     let node = "/local/domain/7/ringmark/job";
     assert_eq!(give, format!("xenstore-write -- {node} 33 {node}/0 {text}"));
@@ -102,7 +102,8 @@ fn a_dry_run_tells_what_would_be_done() {
     let (code, stdout, stderr) =
         stack.run(&["run", "job.fio", "--dry-run", "--memory=32", "--", "runtime=5"]);
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
-    for expected in ["\nname = \"ringmark\"\n", "\nmemory = 32\n", "phy:/dev/vg/lv", "\n[job]\n"] {
+    for expected in ["\nname = \"ringmark\"\n", "\nmemory = 32\n", "target=/dev/vg/lv", "\n[job]\n"]
+    {
         assert!(stdout.contains(expected), "{expected}: {stdout}");
     }
     for expected in ["\nrw=randread\n", "\nruntime=5\n", "\n# time: 610 s,"] {

@@ -18,7 +18,7 @@ use results::{JobReport, Latency, Report, Run, Side};
 /// `trouble`, a line `NUMBER KIND`.
 const PROGRAM: &str = r#"#!/bin/sh
 here=$(dirname "$0")
-echo "$(basename "$0") $*" >>"$here/calls"
+printf '%s\n' "$(basename "$0") $*" >>"$here/calls"
 late=
 read -r number kind <"$here/trouble" 2>/dev/null
 if [ "$number" = "$(wc -l <"$here/calls")" ]; then

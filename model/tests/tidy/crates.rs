@@ -54,7 +54,7 @@ const ORDER: [Place; 20] = [
         ..place("model", &["load", "results", "fio-job", "drivers", "protocols", "xen-abi"])
     },
     Place { dev: &["model"], ..place("fio-output", &["results", "fio-job"]) },
-    place("xl-config", &["guest-protocol"]),
+    place("xl-config", &["guest-protocol", "xen-abi"]),
     place("dom0", &["xl-config", "fio-output", "results", "fio-job", "guest-protocol"]),
     place("rig", &["results", "guest-protocol"]),
     place("qemu-count", &[]),
