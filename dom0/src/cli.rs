@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::compare::Compare;
+use crate::diff::Diff;
 use crate::manual::{self, Completion, Manual};
 use crate::options::JobOptions;
 use crate::report::PlotReport;
@@ -24,6 +25,7 @@ enum Command {
     Run(Run),
     Compare(Compare),
     Report(PlotReport),
+    Diff(Diff),
     Options(JobOptions),
     Completion(Completion),
     Man(Manual),
@@ -39,6 +41,7 @@ impl Cli {
             Command::Run(run) => run.run(),
             Command::Compare(compare) => compare.run(),
             Command::Report(report) => report.run(),
+            Command::Diff(diff) => diff.run(),
             Command::Options(options) => options.run(),
             Command::Completion(completion) => completion.run(Self::command()),
             Command::Man(manual) => manual.run(Self::command()),

@@ -7,9 +7,9 @@
 //! all of them and for `signals`. On the way an `inquiry` collects facts (`host`, `backend`) for
 //! the `origin` of the result. `guest` has a guest's options, `job` reads the input, `plan` bounds
 //! the result's size and time, `result` parses it, `print` gives it fio's forms, `output` writes
-//! it, `display` escapes what others said. Guests are not trusted: their output is bounded and
-//! checked. No domain outlives this program. `options` and `manual` need no guest; `page`
-//! prints their text.
+//! it, `display` escapes what others said. `report` and `diff` read what was saved. Guests are not
+//! trusted: their output is bounded and checked. No domain outlives this program. `options` and
+//! `manual` need no guest; `page` prints their text.
 
 mod backend;
 mod child;
@@ -17,6 +17,7 @@ mod cli;
 mod compare;
 mod console;
 mod date;
+mod diff;
 mod display;
 mod drive;
 mod dry_run;

@@ -100,7 +100,6 @@ impl Identity {
     fn first(run: &Run, figures: &Figures, merge: bool) -> Self {
         let options = figures.options.clone().into_iter();
         let options = options.filter(|(name, _)| !REPORTING.iter().any(|of| name.starts_with(of)));
-        let is_way = |name: &str| WAYS.contains(&name) || name.starts_with("ringmark_");
         let (mut way, mut work): (Facts, Facts) = options.partition(|(name, _)| is_way(name));
         if !work.contains_key("filename") && !figures.disks.is_empty() {
             work.insert("disks".into(), figures.disks.join(":").into());
@@ -127,6 +126,11 @@ impl Identity {
             file: (!merge).then_some(run.file),
         }
     }
+}
+
+/// Returns whether an option says how a system does the work.
+pub fn is_way(name: &str) -> bool {
+    WAYS.contains(&name) || name.starts_with("ringmark_")
 }
 
 impl SystemName {

@@ -3,6 +3,7 @@
 mod compare;
 mod config;
 mod deaf;
+mod diff;
 mod hostile;
 mod options;
 mod origin;

@@ -129,6 +129,11 @@ impl Stack {
         self.end(self.spawn(&[&["report", "-o", page], files].concat()))
     }
 
+    /// Compares two results.
+    pub fn diff(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        self.end(self.spawn(&[&["diff"], arguments].concat()))
+    }
+
     pub fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
         self.end(self.start(arguments))
     }
