@@ -9,6 +9,7 @@ use xl_config::Config;
 
 use crate::display;
 use crate::drive::drive;
+use crate::exit::Exit;
 use crate::figures::Figures;
 use crate::guest::{GuestOptions, check_disks, checked};
 use crate::job;
@@ -80,7 +81,13 @@ impl Compare {
         let our_origin = self.guest.origin(&ours, &text);
         let peer_origin = self.guest.origin(&peer, &peer_job);
         let run_count = self.runs as usize * 2;
-        let mut results = Results { saved: Saved::default(), run_count, output, signals: &signals };
+        let mut results = Results {
+            saved: Saved::default(),
+            run_count,
+            output,
+            is_saved: false,
+            signals: &signals,
+        };
         let done = (0..self.runs).try_for_each(|turn| {
             // The first of the two may find a quieter host.
             let order = [System::Ringmark, System::Linux];
@@ -107,6 +114,13 @@ impl Compare {
                 Ok(())
             })
         });
+        // What there is was measured, and is printed, before the interruption.
+        let done = match done {
+            Err(error) if signals.received().count != 0 && !results.saved.runs.is_empty() => {
+                Err(Exit::Interrupted(format!("{error:#}")).into())
+            }
+            done => done,
+        };
         first_error(done, results.finish())
     }
 }
@@ -117,6 +131,8 @@ struct Results<'a> {
     /// Number of runs that are wanted.
     run_count: usize,
     output: Option<Output>,
+    /// Whether all that is in `saved` is in `output`.
+    is_saved: bool,
     signals: &'a Signals,
 }
 
@@ -125,8 +141,10 @@ impl Results<'_> {
     fn take(&mut self, result: Report, system: System, which: &str) -> Result<String> {
         let summary = summary(&Figures::of(&result)?);
         self.saved.runs.push(Run { system, result });
+        // A file that cannot be written now is tried again at the end.
         if let Some(output) = self.output.as_mut().filter(|output| output.replaces()) {
-            output.write(&self.saved.json()?, &self.signals.patience())?;
+            let written = output.write(&self.saved.json()?, &self.signals.patience());
+            self.is_saved = written.is_ok();
         }
         Ok(format!("{which}: {summary}"))
     }
@@ -145,7 +163,7 @@ impl Results<'_> {
             Output::open(None)?.write(&text, &give_up)
         });
         let saved = match &mut self.output {
-            Some(output) if !output.replaces() => {
+            Some(output) if !self.is_saved => {
                 let json = self.saved.json();
                 json.and_then(|json| output.write_or_print(&json, &give_up))
             }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Error, Result, anyhow};
+use anyhow::{Context, Error, Result, anyhow};
 use clap::{Args, ValueEnum};
 use fio_output::take_logs;
 use results::{Origin, Report};
@@ -156,22 +156,18 @@ impl Run {
             return Err(Exit::Usage(why.to_owned()).into());
         }
         let mut saved = Saved::default();
-        let mut done = Ok(());
-        for number in 1..=self.repeat {
-            done = self.once(task, number, signals, |report| {
+        let mut is_saved = false;
+        let done = (1..=self.repeat).try_for_each(|number| {
+            let done = self.once(task, number, signals, |report| {
                 saved.runs.push(saved::Run { system: System::Ringmark, result: report });
-                match output.replaces() {
-                    true => output.write(&self.text(&saved)?, &signals.patience()),
-                    false => Ok(()),
-                }
+                // A file that cannot be written now is tried again at the end.
+                is_saved = output.replaces()
+                    && output.write(&self.text(&saved)?, &signals.patience()).is_ok();
+                Ok(())
             });
-            if done.is_err() {
-                let which = format!("run {number} of {}", self.repeat);
-                done = done.map_err(|error| error.context(which));
-                break;
-            }
-        }
-        if saved.runs.is_empty() || output.replaces() {
+            done.with_context(|| format!("run {number} of {}", self.repeat))
+        });
+        if saved.runs.is_empty() || is_saved {
             return done;
         }
         let printed = self.text(&saved);

@@ -66,6 +66,38 @@ fn a_comparison_is_not_lost_to_its_file() {
     assert!(lines.last().unwrap().starts_with("{\"runs\":[{\"who\":\"ringmark\""), "{stdout}");
 }
 
+/// Its directory vanishes after the first run: no run is lost, and none is left out.
+#[test]
+fn a_comparison_goes_on_without_its_file() {
+    let gone = format!("rm -rf \"$(dirname \"$0\")/place\"\n{}", guest());
+    let stack = Stack::new("a_comparison_goes_on_without_its_file", &gone);
+    stack.write("peer.cpio", "an archive");
+    fs::create_dir(stack.0.join("place")).unwrap();
+    let arguments = [&ARGUMENTS[..6], &["--runs=2", "--save=place/all.json"]].concat();
+    let (code, stdout, stderr) = stack.run(&arguments);
+    assert_eq!(code, Some(5), "{stderr}");
+    assert!(stderr.contains("cannot write place/all.json"), "{stderr}");
+    assert_eq!(stdout.lines().last().unwrap().matches("\"who\":").count(), 4, "{stdout}");
+}
+
+#[test]
+fn an_interrupted_comparison_keeps_its_runs() {
+    let second = "[ -e first ] && { touch second; sleep 1000; }; touch first\n";
+    let stack =
+        Stack::new("an_interrupted_comparison_keeps_its_runs", &format!("{second}{}", guest()));
+    stack.write("peer.cpio", "an archive");
+    let child = stack.start(&ARGUMENTS);
+    stack.wait_for_calls("xl unpause", 2);
+    crate::run::kill("TERM", child.id());
+    let (code, stdout, stderr) = stack.end(child);
+    assert_eq!(code, Some(3), "{stderr}");
+    assert!(stderr.ends_with("error: linux, run 1 of 3: interrupted\n"), "{stderr}");
+    assert!(stdout.ends_with("\nincomplete: 1 of 6 runs\n"), "{stdout}");
+    let saved = fs::read_to_string(stack.0.join("all.json")).unwrap();
+    assert_eq!(saved.matches("\"who\":").count(), 1);
+    assert!(!stack.has_domain());
+}
+
 #[test]
 fn a_silent_peer_is_given_up() {
     let guest = guest().replace("printf '%s\\n' 'peer", ": 'peer");
