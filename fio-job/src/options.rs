@@ -29,7 +29,7 @@ const UNSUPPORTED: &str = "
     create_only dedupe_global dedupe_mode dedupe_percentage dedupe_working_set_percentage
     directory disable_bw disable_bw_measurement disable_clat disable_lat disable_slat
     end_fsync eta exec_postrun exec_prerun exit_what exitall experimental_verify file_append
-    file_service_type filename_format fileoffset filesize fill_device fill_fs fixedbufs flow
+    file_service_type filename_format filesize fill_device fill_fs fixedbufs flow
     flow_id flow_sleep fsync_on_close gtod_reduce hipri ignore_error ignore_zone_limits
     include iodepth_low iomem_align iopsavgtime job_max_open_zones kb_base
     latency_percentile latency_run latency_target latency_window log_alternate_epoch

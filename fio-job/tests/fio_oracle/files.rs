@@ -55,6 +55,7 @@ pub const BOTH_TAKE: &[&str] = &[
     "[a]\nsize=2MiB\nbs=1k",
     "[a]\noffset=1m\nsize=10m",
     "[a]\noffset=25%\nsize=25%",
+    "[a]\nfileoffset=1m\nio_limit=10m",
     "[a]\nnumjobs=4\noffset_increment=1m\nsize=1m",
     "[a]\nnumjobs=3\noffset=64k\noffset_increment=4k\ngroup_reporting",
     "[a]\nnumber_ios=1000",

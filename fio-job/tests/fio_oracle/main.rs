@@ -15,6 +15,7 @@ use fio_job::Job;
 use fio_job::{JobError, parse, parse_file};
 
 mod files;
+mod options;
 
 use files::{BOTH_REFUSE, BOTH_TAKE, NOT_SPELLED, ONLY_FIO, ONLY_OURS};
 
@@ -204,6 +205,7 @@ fn canonical(name: &str) -> &str {
     match name {
         "readwrite" => "rw",
         "blocksize" => "bs",
+        "fileoffset" => "offset",
         "io_limit" => "io_size",
         "timeout" => "runtime",
         "wait_for_previous" => "stonewall",
