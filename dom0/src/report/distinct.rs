@@ -83,7 +83,7 @@ fn cut_where_it_differs(name: &str, from: usize, most: usize) -> String {
     let text = |from: usize, to: usize| -> String {
         letters.get(from..to.min(letters.len())).unwrap_or_default().iter().collect()
     };
-    if letters.len() <= most || part == 0 || from < part {
+    if letters.len() <= most || part == 0 || !(part..letters.len()).contains(&from) {
         return middle_cut(name, most);
     }
     let end = letters.len() - part;
@@ -113,6 +113,11 @@ mod tests {
         let name = |middle: &str| format!("{}{middle}{}", "a".repeat(50), "b".repeat(50));
         let found = short(&[&name("one"), &name("two")], 26);
         assert_eq!(found, ["aaaaaaa..onebbbb..bbbbbbb", "aaaaaaa..twobbbb..bbbbbbb"]);
+    }
+
+    #[test]
+    fn labels_hide_and_reverse_nothing() {
+        assert_eq!(short(&["a\u{202e}b\u{1b}"], 20), ["a\u{fffd}b\u{fffd}"]);
     }
 
     #[test]

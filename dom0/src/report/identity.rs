@@ -205,7 +205,12 @@ mod tests {
 
     #[test]
     fn disks_systems_and_members_tell_apart() {
-        let plain = run(&[]);
+        let on_disk = || {
+            let mut run = run(&[]);
+            run.figures[0].disks = vec!["xvda".to_owned()];
+            run
+        };
+        let plain = on_disk();
         let changes: [fn(&mut Run); 7] = [
             |run| run.figures[0].job = "b".to_owned(),
             |run| run.figures[0].direction = "write",
@@ -216,7 +221,7 @@ mod tests {
             |run| run.version = "ringmark-2".into(),
         ];
         for (number, change) in changes.into_iter().enumerate() {
-            let mut other = run(&[]);
+            let mut other = on_disk();
             change(&mut other);
             assert_ne!(one(&other), one(&plain), "change {number}");
         }

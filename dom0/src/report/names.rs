@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::distinct::{Label, labels, middle_cut};
-use super::identity::SystemName;
+use super::identity::{Identity, SystemName};
 use super::provenance;
 use super::series::Series;
 use crate::figures::Facts;
@@ -44,65 +44,50 @@ pub struct Names {
     pub of: Vec<(usize, usize)>,
 }
 
-/// Values that are numbered in the order in which they come.
-struct Numbered<T>(BTreeMap<T, usize>);
-
-impl<T: Ord> Numbered<T> {
-    /// Returns the number of a value, and whether it is new.
-    fn number(&mut self, value: T) -> (usize, bool) {
-        let count = self.0.len();
-        let number = *self.0.entry(value).or_insert(count);
-        (number, number == count)
-    }
-}
-
-/// A job as far as its label goes.
-type What<'a> = (&'a str, &'a str, String, usize);
+/// Values of the options or facts that tell series apart.
+type Values<'a> = Vec<Option<&'a str>>;
+/// A job as far as its label goes: name, direction, options, clone.
+type What<'a> = (&'a str, &'a str, Values<'a>, usize);
 /// A system as far as its label goes.
-type Who<'a> = (&'a SystemName, String);
+type Who<'a> = (&'a SystemName, Values<'a>);
 
 /// Names these series of these files. No two of them have both names equal.
 pub fn names(series: &[Series<'_>], files: &[PathBuf]) -> Names {
-    let mut of = Vec::new();
-    let mut whats = Names::default();
     let (keys, files) = (Keys::of(series), file_names(files));
-    let mut jobs = Numbered(BTreeMap::<What<'_>, usize>::new());
-    let mut texts = Vec::new();
-    let who: Vec<Who<'_>> = series.iter().map(|series| keys.who(series)).collect();
-    for series in series {
-        let identity = &series.identity;
-        let told = keys.told(series);
-        let what = (&*identity.job, identity.direction, told, identity.clone);
-        let (_, direction, told, clone) = &what;
-        let clone = if *clone == 1 { String::new() } else { format!(", clone {clone}") };
-        let text = format!("{}, {direction}{told}{clone}", identity.job);
-        let (number, is_new) = jobs.number(what);
-        if is_new {
-            texts.push(text);
-        }
-        of.push((number, 0));
-    }
-    whats.whats = labels(&texts, WHAT_MAX);
+    let (jobs, job_names) = numbered(series.iter().map(|series| keys.what(series)));
     // Where two files have the same job on the same system, the file is a part of its name.
-    let mut files_of: BTreeMap<(usize, &Who<'_>), BTreeSet<Option<usize>>> = BTreeMap::new();
-    for ((series, who), (what, _)) in series.iter().zip(&who).zip(&of) {
-        files_of.entry((*what, who)).or_default().insert(series.identity.file);
+    let mut files_of: BTreeMap<(usize, Who<'_>), BTreeSet<Option<usize>>> = BTreeMap::new();
+    for (series, job) in series.iter().zip(&jobs) {
+        files_of.entry((*job, keys.who(series).0)).or_default().insert(series.identity.file);
     }
-    let in_many = files_of.iter().filter(|(_, files)| files.len() > 1);
-    let in_many: BTreeSet<&Who<'_>> = in_many.map(|((_, who), _)| *who).collect();
-    let mut systems = Numbered(BTreeMap::new());
-    let mut texts = Vec::new();
-    for ((series, who), (_, index)) in series.iter().zip(&who).zip(&mut of) {
-        let file = series.identity.file.filter(|_| in_many.contains(who));
-        let (number, is_new) = systems.number((who, file));
-        if is_new {
-            let file = file.and_then(|file| files.get(file));
-            let file = file.map_or_else(String::new, |file| format!(", {file}"));
-            texts.push(format!("{}{}{file}", who.0.text(), who.1));
-        }
-        *index = number;
+    let in_many = files_of.into_iter().filter(|(_, files)| files.len() > 1);
+    let in_many: BTreeSet<Who<'_>> = in_many.map(|((_, who), _)| who).collect();
+    let system = |series| {
+        let (who, name) = keys.who(series);
+        let file = series.identity.file.filter(|_| in_many.contains(&who));
+        let of_file = file.and_then(|file| files.get(file));
+        let of_file = of_file.map_or_else(String::new, |file| format!(", {file}"));
+        ((who, file), name + &of_file)
+    };
+    let (systems, system_names) = numbered(series.iter().map(system));
+    Names {
+        whats: labels(&job_names, WHAT_MAX),
+        whos: labels(&system_names, WHO_MAX),
+        of: jobs.into_iter().zip(systems).collect(),
     }
-    Names { whos: labels(&texts, WHO_MAX), of, ..whats }
+}
+
+/// Numbers what is equal alike, in the order in which it comes. Returns the number of each, and the
+/// name of each number.
+fn numbered<K: Ord>(all: impl Iterator<Item = (K, String)>) -> (Vec<usize>, Vec<String>) {
+    let (mut known, mut names) = (BTreeMap::new(), Vec::new());
+    let number = |(key, name)| {
+        *known.entry(key).or_insert_with(|| {
+            names.push(name);
+            names.len() - 1
+        })
+    };
+    (all.map(number).collect(), names)
 }
 
 /// Options and facts that tell series apart.
@@ -145,17 +130,25 @@ impl<'a> Keys<'a> {
         }
     }
 
-    fn told(&self, series: &'a Series<'_>) -> String {
-        let identity = &series.identity;
-        let keys = self.jobs.get(&(&*identity.job, identity.direction));
-        told(&identity.work, keys.map_or(&[], |keys| &**keys))
+    /// Returns a series' job, and its name.
+    fn what(&self, series: &'a Series<'_>) -> (What<'a>, String) {
+        let Identity { job, direction, work, clone, .. } = &*series.identity;
+        let keys = self.jobs.get(&(&**job, *direction)).map_or(&[][..], |keys| keys);
+        let of_clone = if *clone == 1 { String::new() } else { format!(", clone {clone}") };
+        let name = format!("{job}, {direction}{}{of_clone}", told(work, keys));
+        ((job, direction, values(work, keys), *clone), name)
     }
 
-    fn who(&self, series: &'a Series<'_>) -> Who<'a> {
-        let identity = &series.identity;
-        let keys = self.systems.get(&identity.system.kind());
-        (&identity.system, told(&identity.way, keys.map_or(&[], |keys| &**keys)))
+    /// Returns a series' system, and its name.
+    fn who(&self, series: &'a Series<'_>) -> (Who<'a>, String) {
+        let Identity { system, way, .. } = &*series.identity;
+        let keys = self.systems.get(&system.kind()).map_or(&[][..], |keys| keys);
+        ((system, values(way, keys)), system.text() + &told(way, keys))
     }
+}
+
+fn values<'a>(facts: &'a Facts, keys: &[&str]) -> Values<'a> {
+    keys.iter().map(|key| facts.get(*key).map(|value| &**value)).collect()
 }
 
 /// Returns these of the facts as text: `, bs=4k, iodepth=1`.
@@ -186,16 +179,17 @@ pub fn telling<'a>(
         if count == whole.len() && !is_main {
             continue;
         }
-        let mut numbered = Numbered(BTreeMap::new());
-        let values = whole.iter().map(|facts| facts.get(*name));
-        let differ = values.clone().collect::<BTreeSet<_>>().len() > 1;
-        let finer: Vec<usize> = parts
-            .iter()
-            .zip(values)
-            .map(|(part, value)| numbered.number((*part, value)).0)
-            .collect();
-        if numbered.0.len() > count || is_main && differ {
-            (parts, count) = (finer, numbered.0.len());
+        let values = || whole.iter().map(|facts| facts.get(*name));
+        let differ = values().collect::<BTreeSet<_>>().len() > 1;
+        let mut known = BTreeMap::new();
+        let finer = parts.iter().zip(values()).map(|part| {
+            let next = known.len();
+            *known.entry(part).or_insert(next)
+        });
+        let finer: Vec<usize> = finer.collect();
+        if known.len() > count || is_main && differ {
+            count = known.len();
+            parts = finer;
             found.push(*name);
         }
     }
@@ -316,6 +310,15 @@ mod tests {
         let found = named(runs, &["1", "2"], true);
         let expected = ["version=ringmark-1", "version=ringmark-2"];
         assert_eq!(found, expected.map(|fact| format!("a, read | ringmark, persistent, {fact}")));
+    }
+
+    #[test]
+    fn values_that_are_cut_stay_apart() {
+        let [one, other] = ["1", "2"].map(|middle| {
+            format!("bssplit={}{middle}{}", "4k/10:".repeat(20), "8k/90:".repeat(20))
+        });
+        let found = named(vec![run(0, OURS, &[("a", &one), ("a", &other)])], &["x"], false);
+        assert!(found[0] != found[1] && found[1].contains(" (2) | "), "{found:?}");
     }
 
     #[test]
