@@ -51,10 +51,19 @@ impl Interrupts {
 /// wakes a [`Wait`](crate::wait::Wait).
 #[derive(Debug)]
 pub struct Signals {
-    interrupt: UnixStream,
-    urgent: UnixStream,
-    child: UnixStream,
+    interrupt: Inbox,
+    urgent: Inbox,
+    child: Inbox,
     received: Cell<Interrupts>,
+}
+
+/// Socket into which some signals write.
+#[derive(Debug)]
+struct Inbox {
+    read: UnixStream,
+    /// Other end. Kept, because a socket that no signal writes into could always be read if its
+    /// other end were closed.
+    _write: UnixStream,
 }
 
 impl Signals {
@@ -80,8 +89,8 @@ impl Signals {
 
     /// Returns what has arrived so far. Whatever happens after this call wakes a wait.
     pub fn received(&self) -> Interrupts {
-        drain(&self.child);
-        let (interrupts, urgent) = (drain(&self.interrupt), drain(&self.urgent));
+        drain(&self.child.read);
+        let (interrupts, urgent) = (drain(&self.interrupt.read), drain(&self.urgent.read));
         let before = self.received.get();
         let now = Interrupts {
             count: before.count.saturating_add(interrupts).saturating_add(urgent),
@@ -100,18 +109,18 @@ impl Signals {
 
     /// Returns the descriptors that can be read when a signal has arrived or a child has ended.
     pub fn descriptors(&self) -> [BorrowedFd<'_>; 3] {
-        [&self.interrupt, &self.urgent, &self.child].map(AsFd::as_fd)
+        [&self.interrupt, &self.urgent, &self.child].map(|inbox| inbox.read.as_fd())
     }
 }
 
 /// Returns the socket into which each of these signals writes.
-fn register(signals: &[i32]) -> io::Result<UnixStream> {
+fn register(signals: &[i32]) -> io::Result<Inbox> {
     let (read, write) = UnixStream::pair()?;
     read.set_nonblocking(true)?;
     for &signal in signals {
         pipe::register(signal, write.try_clone()?)?;
     }
-    Ok(read)
+    Ok(Inbox { read, _write: write })
 }
 
 /// Returns the number of signals that wrote into this socket.
@@ -136,6 +145,13 @@ fn ignored(status: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn signals_that_stay_ignored_wake_nobody() {
+        let inbox = register(&[]).unwrap();
+        let error = (&inbox.read).read(&mut [0]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    }
 
     #[test]
     fn the_second_ctrl_c_and_any_other_signal_are_urgent() {
