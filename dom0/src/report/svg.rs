@@ -12,6 +12,8 @@ use super::distinct::Label;
 pub const COLORS: usize = 6;
 /// Room between neighbouring texts, in a plot's units.
 const BETWEEN: f64 = 8.0;
+/// Least distance of neighbouring lines of text, in a plot's units.
+const BETWEEN_LINES: f64 = 11.0;
 /// Most points of a curve that are each shown.
 const DOTS_MAX: usize = 12;
 
@@ -127,10 +129,14 @@ impl Svg {
             svg.line("grid", [x, top], [x, bottom]);
             svg.text(Anchor::Middle, [x, bottom + 16.0], text);
         }
+        let mut last = f64::INFINITY;
         for (value, text) in &upwards.ticks {
             let y = upwards.axis.place(*value);
             svg.line("grid", [left, y], [right, y]);
-            svg.text(Anchor::End, [left - 6.0, y + 4.0], text);
+            if last - y >= BETWEEN_LINES {
+                svg.text(Anchor::End, [left - 6.0, y + 4.0], text);
+                last = y;
+            }
         }
         svg.line("axis", [left, top], [left, bottom]);
         svg.line("axis", [left, bottom], [right, bottom]);
@@ -308,6 +314,17 @@ mod tests {
         svg.curve("c0", &points, "");
         assert!(svg.body.len() < 3000 && svg.body.contains("0,5 0.5,5 "), "{}", svg.body);
         assert!(svg.body.contains(" 100,5\""), "{}", svg.body);
+    }
+
+    #[test]
+    fn texts_above_each_other_do_not_touch() {
+        let across = Axis::linear(1.0, SMALL.across());
+        let upwards = Axis::linear(100.0, SMALL.upwards());
+        let ticks = [0.0, 5.0, 50.0, 100.0].map(|value| (value, format!("at {value}")));
+        let upwards = AxisText { axis: &upwards, ticks: ticks.into(), title: "" };
+        let svg = Svg::with_axes(&SMALL, &AxisText::new(&across, |_| String::new(), ""), &upwards);
+        let shown = [0, 5, 50, 100].map(|value| svg.body.contains(&format!(">at {value}<")));
+        assert_eq!(shown, [true, false, true, true]);
     }
 
     #[test]
