@@ -35,6 +35,8 @@ type Value<'a> = &'a dyn Fn(usize) -> Option<f64>;
 /// Jobs that differ in their depth.
 struct Line {
     label: Label,
+    /// Number of its colour: that of its system, if no other line is of that.
+    color: usize,
     /// Depths, ascending, and the series.
     members: Vec<(u32, usize)>,
 }
@@ -97,13 +99,15 @@ fn lines(view: View<'_>) -> Vec<Line> {
     };
     found.retain(has_line);
     found.sort_by_key(|(group, _)| group.first().copied());
-    let label = named(view, &found);
-    let members = found.into_iter().map(|(group, _)| {
-        let mut members: Vec<(u32, usize)> = group.iter().map(|at| (depth(at), *at)).collect();
+    let system = |(group, _): &Group<'_>| group.first().map_or(0, |&at| view.numbers(at).1);
+    let systems: BTreeSet<usize> = found.iter().map(system).collect();
+    let by_system = systems.len() == found.len() && systems.iter().all(|&number| number < COLORS);
+    let line = |(index, (label, line)): (usize, (Label, &Group<'_>))| {
+        let mut members: Vec<(u32, usize)> = line.0.iter().map(|at| (depth(at), *at)).collect();
         members.sort_unstable();
-        members
-    });
-    label.into_iter().zip(members).map(|(label, members)| Line { label, members }).collect()
+        Line { label, color: if by_system { system(line) } else { index }, members }
+    };
+    named(view, &found).into_iter().zip(&found).enumerate().map(line).collect()
 }
 
 /// Returns the identity of a line's first series.
@@ -136,8 +140,11 @@ fn named(view: View<'_>, lines: &[Group<'_>]) -> Vec<Label> {
         let who = line.0.first().and_then(|&index| view.labels(index));
         let option = |name| identity.work.get(name).map_or("", |value| &**value);
         let rw = option("rw");
-        let side =
-            if rw.contains("rw") { format!(", {}", identity.direction) } else { String::new() };
+        let side = if ["rw", "randrw", "readwrite"].contains(&rw) {
+            format!(", {}", identity.direction)
+        } else {
+            String::new()
+        };
         let keys: Vec<&str> =
             keys.get(&identity.system.kind()).into_iter().flatten().map(String::as_str).collect();
         let job = line.1.map(|job| format!("{job}, ")).unwrap_or_default();
@@ -176,7 +183,8 @@ fn figure(
         let ticks = depths.iter().map(|&depth| (f64::from(depth), depth.to_string())).collect();
         let depths = AxisText { axis: &across, ticks, title: "iodepth, I/Os in flight" };
         let mut svg = Svg::with_axes(frame, &depths, &AxisText::new(&upwards, spell, unit));
-        for (number, line) in lines.iter().enumerate() {
+        for line in lines {
+            let number = if is_crowded { 0 } else { line.color };
             for (index, (name, value)) in values.iter().enumerate() {
                 let point = |&(depth, at): &(u32, usize)| {
                     Some([across.place(f64::from(depth)), upwards.place(value(at)?)])
@@ -199,7 +207,7 @@ fn figure(
         }
         false => vec![(None, plot(shown, frame(1), title))],
     };
-    let legend = shown.iter().enumerate().map(|(number, line)| (color(number), line.label.clone()));
+    let legend = shown.iter().map(|line| (color(line.color), line.label.clone()));
     let values = if values.len() > 1 { ": mean, and dashed the 99th percentile" } else { "" };
     let left_out = left_out(shown.len(), lines.len(), "lines");
     Some(Figure {
@@ -220,4 +228,55 @@ fn class(line: usize, value: usize) -> String {
 
 fn with(label: &str, name: &str) -> String {
     if name.is_empty() { label.to_owned() } else { format!("{label}, {name}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::load::{Data, Run};
+    use super::super::names::names;
+    use super::super::series::series;
+    use super::*;
+    use crate::figures::{Figures, sample};
+    use crate::saved::System;
+
+    /// Labels of the lines for jobs on these systems with these names and depths, and their colours
+    /// and depths.
+    fn found(jobs: &[(&str, &str, u32)]) -> Vec<(String, usize, Vec<u32>)> {
+        let figures = jobs.iter().map(|(grants, job, depth)| {
+            let mut figures = Figures::of(&sample(job, Some(grants), 1.0)).unwrap().remove(0);
+            figures.options.insert("iodepth".into(), depth.to_string().into());
+            figures
+        });
+        let run = Run {
+            file: 0,
+            system: System::Ringmark,
+            version: "1".into(),
+            time: None,
+            origin: None,
+            figures: figures.collect(),
+        };
+        let data = Data { files: vec!["x".into()], runs: vec![run], logs: Vec::new() };
+        let series = series(&data, false);
+        let names = names(&series, &data.files);
+        let depths = |line: &Line| line.members.iter().map(|(depth, _)| *depth).collect();
+        let lines = lines(View { series: &series, names: &names });
+        lines.iter().map(|line| (line.label.short.clone(), line.color, depths(line))).collect()
+    }
+
+    #[test]
+    fn jobs_at_several_depths_are_a_line() {
+        let jobs = [("x", "a", 8), ("x", "b", 1), ("y", "a", 1), ("z", "a", 1), ("z", "a", 4)];
+        let expected =
+            [("read 4k, ringmark, x", 0, vec![1, 8]), ("read 4k, ringmark, z", 2, vec![1, 4])];
+        assert_eq!(found(&jobs), expected.map(|(label, color, at)| (label.to_owned(), color, at)));
+    }
+
+    #[test]
+    fn jobs_of_two_names_are_two_lines() {
+        let jobs = [("x", "a", 1), ("x", "a", 2), ("x", "b", 1), ("x", "b", 2)];
+        let expected = [("a, read 4k, ringmark, x", 0), ("b, read 4k, ringmark, x", 1)];
+        let expected = expected.map(|(label, color)| (label.to_owned(), color, vec![1, 2]));
+        assert_eq!(found(&jobs), expected);
+        assert_eq!(found(&[("x", "a", 1), ("x", "a", 1)]), []);
+    }
 }
