@@ -176,7 +176,8 @@ impl Results<'_> {
 /// Reads a result, which must be good.
 fn read(system: System, text: &str, plan: &Plan) -> Result<Report> {
     if system == System::Linux {
-        let report = printable::check(text).and_then(|()| Report::from_json(text));
+        let report =
+            printable::check_within(text, &plan.limits()).and_then(|()| Report::from_json(text));
         let report = report.map_err(|error| anyhow!(display::text(&error.to_string())));
         return report.context("fio's result can't be read");
     }

@@ -178,6 +178,12 @@ mod tests {
                 }),
                 "bins has 1857 items, but 1856 are",
             ),
+            (
+                refused(|report| {
+                    report.jobs[0].latency_us = (0..13).map(|n| (n.to_string(), 1.0)).collect();
+                }),
+                "latency_us has 13 items, but 12 are",
+            ),
             (refused(|report| report.version = "x".repeat(5_000)), "a string has 5000 bytes, but "),
             (
                 refused(|report| report.version = "\u{202e}".into()),

@@ -64,7 +64,8 @@ fn bytes(texts: Vec<(&'static str, String)>) -> Vec<(&'static str, Vec<u8>)> {
 
 #[test]
 fn results_take_ten_times_their_bytes() {
-    let texts = bytes(results(&inputs::ours()));
+    let longest = ("the longest result", inputs::longest());
+    let texts = bytes(results(&inputs::ours()).into_iter().chain([longest]).collect());
     let text = |data: &[u8]| String::from_utf8(data.to_vec()).expect("text");
     measure("check of a result", &texts, |data| drop(printable::check(&text(data))));
     measure("result of ours", &texts, |data| {

@@ -83,6 +83,28 @@ fn nothing_in_a_result_gets_to_the_terminal_as_it_is() {
 }
 
 #[test]
+fn a_peer_says_no_more_than_its_jobs_have() {
+    let json = one_line(&report(1.0, None));
+    let long = json.replace("\"job\"", &format!("\"{}\"", "evil".repeat(50_000)));
+    let job = json.split_once("\"jobs\":[").and_then(|(_, jobs)| jobs.split_once("],")).unwrap().0;
+    let many = json.replace(job, &format!("{job},{job}"));
+    for (what, json) in [("long", long), ("many", many)] {
+        // The Linux guest is the one with a ramdisk; ours is first, and its result is printed.
+        let guest = "here=$(dirname \"$0\")\nread -r created <domain\ncase $created in\n\
+                     *ramdisk=*) cat \"$here/lines\" ;;\n*) sh \"$here/ours\" ;;\nesac\n";
+        let stack = Stack::new(&format!("hostile_peer_{what}"), guest);
+        stack.write("ours", &emit_text(&one_line(&report(1.0, None))));
+        stack.write("lines", &format!("peer-result: {json}\n"));
+        stack.write("peer.cpio", "an archive");
+        let peer = ["--peer-kernel", "x", "--peer-initramfs", "peer.cpio"];
+        let done = stack.run(&[&["compare", "job.fio"], &peer[..]].concat());
+        check(what, &done);
+        assert!(done.2.contains("linux, run 1 of 3: fio's result can't be read: "), "{}", done.2);
+        assert!(done.2.contains(" are the most that was planned"), "{}", done.2);
+    }
+}
+
+#[test]
 fn nothing_of_xl_gets_to_the_terminal_as_it_is() {
     let stack = Stack::new("hostile_xl", "");
     stack.write("refuse", &format!("libxl: error: {EVIL}\n{}", EVIL.repeat(9_000)));
