@@ -1,6 +1,7 @@
 //! A guest as xl wants it described, and what a step reports of it.
 
-use std::fmt::{self, Display, Formatter};
+use anyhow::{Context, Result};
+use xl_config::{Config, Disk, Settings};
 
 use crate::steps::Outcome;
 
@@ -21,6 +22,8 @@ pub(crate) struct Guest {
     pub(crate) disks: Vec<String>,
     /// Its command line.
     pub(crate) extra: String,
+    /// More settings, as xl spells them: `maxmem = 128`.
+    pub(crate) settings: Vec<&'static str>,
 }
 
 impl Guest {
@@ -28,36 +31,28 @@ impl Guest {
     pub(crate) fn path(&self) -> String {
         format!("/guests/{}.cfg", self.name)
     }
-}
 
-impl Display for Guest {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(f, "name = {}", Quoted(&self.name))?;
-        writeln!(f, "type = \"pvh\"")?;
-        writeln!(f, "kernel = {}", Quoted(self.kernel))?;
-        if let Some(ramdisk) = self.ramdisk {
-            writeln!(f, "ramdisk = {}", Quoted(ramdisk))?;
-        }
-        writeln!(f, "memory = {}", self.memory_mib)?;
-        writeln!(f, "vcpus = 1")?;
+    /// Returns the configuration as xl reads it.
+    ///
+    /// # Errors
+    /// When xl can't be told of it.
+    pub(crate) fn text(&self) -> Result<String> {
         // The emulated SVM gives no instruction length for an intercepted RDTSC.
-        writeln!(f, "tsc_mode = \"native\"")?;
-        if let Some(cpu) = self.cpu {
-            writeln!(f, "cpus = \"{cpu}\"")?;
-        }
-        let disks: Vec<_> = self.disks.iter().map(|disk| Quoted(disk).to_string()).collect();
-        writeln!(f, "disk = [ {} ]", disks.join(", "))?;
-        writeln!(f, "extra = {}", Quoted(&self.extra))
-    }
-}
-
-/// A string of xl.cfg: it has no escapes, but two kinds of quotation marks.
-struct Quoted<'a>(&'a str);
-
-impl Display for Quoted<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let mark = if self.0.contains('"') { '\'' } else { '"' };
-        write!(f, "{mark}{}{mark}", self.0)
+        let settings = ["tsc_mode=\"native\""].iter().chain(&self.settings);
+        let config = Config {
+            name: self.name.clone(),
+            kernel: self.kernel.into(),
+            ramdisk: self.ramdisk.map(Into::into),
+            memory_mib: self.memory_mib,
+            vcpus: 1,
+            cpus: self.cpu.map(|cpu| cpu.to_string()),
+            disks: self.disks.iter().map(|disk| Disk::parse(disk)).collect::<Result<_, _>>()?,
+            extra: self.extra.clone(),
+            settings: settings.map(|text| Settings::parse(text)).collect::<Result<_, _>>()?,
+            goes_at_end: true,
+            ..Config::default()
+        };
+        config.text().with_context(|| format!("the configuration of guest {}", self.name))
     }
 }
 
@@ -91,9 +86,8 @@ impl<'a> ConsoleLine<'a> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_configuration_is_what_xl_reads() {
-        let guest = Guest {
+    fn guest() -> Guest {
+        Guest {
             name: "ringmark".into(),
             kernel: "/guests/ringmark",
             ramdisk: None,
@@ -101,11 +95,44 @@ mod tests {
             cpu: Some(1),
             disks: vec!["phy:/dev/ram0,xvda,w".into(), "phy:/dev/ram1,xvdb,r".into()],
             extra: "verify_pattern=\"ab\"%o".into(),
-        };
-        let text = guest.to_string();
-        assert!(text.contains("disk = [ \"phy:/dev/ram0,xvda,w\", \"phy:/dev/ram1,xvdb,r\" ]\n"));
-        assert!(text.contains("extra = 'verify_pattern=\"ab\"%o'\n"));
-        assert!(text.contains("cpus = \"1\"\n") && !text.contains("ramdisk"));
+            settings: vec!["cpuid = 'host,nx=0'"],
+        }
+    }
+
+    #[test]
+    fn a_configuration_is_what_xl_reads() {
+        let text = guest().text().unwrap();
+        for line in [
+            "disk = [\"vdev=xvda,access=w,target=/dev/ram0\", \
+             \"vdev=xvdb,access=r,target=/dev/ram1\"]",
+            "extra = \"verify_pattern=\\\"ab\\\"%o\"",
+            "cpus = 1",
+            "tsc_mode = \"native\"",
+            "cpuid = \"host,nx=0\"",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        assert!(!text.contains("ramdisk") && !text.contains("on_"), "{text}");
+    }
+
+    #[test]
+    fn quotation_marks_and_backslashes_stay() {
+        let name = "dom\\test\"'".to_owned();
+        let extra = "a\\nb \"c\" 'd' \\".to_owned();
+        let text = Guest { name, extra, ..guest() }.text().unwrap();
+        assert!(text.starts_with("name = \"dom\\\\test\\\"'\"\n"), "{text}");
+        assert!(text.contains("\nextra = \"a\\\\nb \\\"c\\\" 'd' \\\\\"\n"), "{text}");
+    }
+
+    #[test]
+    fn what_xl_cannot_read_is_an_error() {
+        for guest in [
+            Guest { name: "7".into(), ..guest() },
+            Guest { disks: vec!["/dev/ram0,xvda,w".into()], ..guest() },
+            Guest { settings: vec!["name='b'"], ..guest() },
+        ] {
+            assert!(guest.text().is_err());
+        }
     }
 
     #[test]

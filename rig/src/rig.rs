@@ -86,7 +86,7 @@ impl Rig {
         let mut overlay = Archive::new();
         overlay.copy(GUEST_KERNEL, 0o644, &self.kernel()?)?;
         for guest in guests {
-            overlay.add(&guest.path(), 0o644, guest.to_string());
+            overlay.add(&guest.path(), 0o644, guest.text()?);
         }
         Ok(overlay)
     }

@@ -56,7 +56,7 @@ const ORDER: [Place; 20] = [
     Place { dev: &["model"], ..place("fio-output", &["results", "fio-job"]) },
     place("xl-config", &["guest-protocol", "xen-abi"]),
     place("dom0", &["xl-config", "fio-output", "results", "fio-job", "guest-protocol"]),
-    place("rig", &["results", "guest-protocol"]),
+    place("rig", &["xl-config", "results", "guest-protocol"]),
     place("qemu-count", &[]),
 ];
 

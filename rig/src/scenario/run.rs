@@ -40,6 +40,7 @@ pub(super) fn guest(name: &str, machine: &Machine, options: &str) -> Guest {
         cpu: machine.clock.guest_cpu(),
         disks: vec!["phy:/dev/ram0,xvda,w".into()],
         extra: options.to_owned(),
+        settings: Vec::new(),
     }
 }
 

@@ -89,7 +89,16 @@ impl Side {
             Self::Linux(_) => (PEER_KERNEL, Some(PEER_INITRAMFS), PEER_MEMORY_MIB),
         };
         let disks = vec!["phy:/dev/ram0,xvda,w".into()];
-        Guest { name, kernel, ramdisk, memory_mib, cpu: clock.guest_cpu(), disks, extra }
+        Guest {
+            name,
+            kernel,
+            ramdisk,
+            memory_mib,
+            cpu: clock.guest_cpu(),
+            disks,
+            extra,
+            settings: Vec::new(),
+        }
     }
 
     /// The result of its guest `name`.

@@ -113,6 +113,7 @@ pub(super) fn guest(name: &str, ramdisks: &[u32], mode: char, extra: &str) -> Gu
         cpu: None,
         disks: ramdisks.iter().zip('a'..='z').map(disk).collect(),
         extra: extra.to_owned(),
+        settings: Vec::new(),
     }
 }
 

@@ -23,7 +23,7 @@ const TOO_LARGE: &str = "--name=job --rw=read --bs=128k --iodepth=128 --filename
 pub(super) fn checks() -> Vec<Check> {
     let mut checks: Vec<_> = SIZES_MIB.map(boots).into();
     checks.extend(TOO_SMALL_MIB.map(too_small));
-    checks.extend([on_demand(), too_large_on_demand(), not_ascii()]);
+    checks.extend([on_demand(), too_large_on_demand(), not_ascii(), backslashes()]);
     checks
 }
 
@@ -48,16 +48,15 @@ fn too_small(mib: u32) -> Check {
     )
 }
 
-/// The life of a guest whose memory map tells of 128 MiB, of which Xen gives 16, each page when it
-/// is touched.
-fn given_on_demand(name: &str) -> String {
-    format!("echo 'maxmem = 128' >>/guests/{name}.cfg\nguest {name} 60")
+/// A guest whose memory map tells of 128 MiB, of which Xen gives 16, each page when it is touched.
+fn given_on_demand(name: &str, extra: &str) -> Guest {
+    Guest { settings: vec!["maxmem = 128"], ..guest(name, &[0], 'w', extra) }
 }
 
 fn on_demand() -> Check {
     let name = "maxmem-fits";
-    Check::new("maxmem=128 memory=16", 120, given_on_demand(name))
-        .with(guest(name, &[0], 'w', FITS))
+    Check::new("maxmem=128 memory=16", 120, format!("guest {name} 60"))
+        .with(given_on_demand(name, FITS))
         .judged("maxmem=128 memory=16 uses what is there", move |outcome| {
             let result = good_result(outcome, name)?;
             let job = result.job("job")?;
@@ -69,8 +68,9 @@ fn on_demand() -> Check {
 
 fn too_large_on_demand() -> Check {
     let name = "maxmem-too-large";
-    Check::new("maxmem=128 memory=16, a job that needs more", 120, given_on_demand(name))
-        .with(guest(name, &[0], 'w', TOO_LARGE))
+    let command = format!("guest {name} 60");
+    Check::new("maxmem=128 memory=16, a job that needs more", 120, command)
+        .with(given_on_demand(name, TOO_LARGE))
         .judged("maxmem=128 memory=16 refuses a job that needs more", move |outcome| {
             only_what_is_there(outcome, name)?;
             refused(outcome, name, &["memory=", "KiB"]).map(|error| format!("\"{error}\""))
@@ -92,5 +92,17 @@ fn not_ascii() -> Check {
         .with(guest(name, &[0], 'w', extra))
         .judged("an extra= that is not ASCII is refused by name", move |outcome| {
             refused(outcome, name, &["not allowed", "ASCII"]).map(|error| format!("\"{error}\""))
+        })
+}
+
+/// Backslashes and quotation marks reach the guest as they are, though xl's texts have escapes.
+fn backslashes() -> Check {
+    let (name, job) = ("backslashes", "a\\tb\\");
+    let extra = format!("--name=\"{job}\" --rw=read --bs=4k --size=1m --filename=/dev/xvda");
+    Check::new("an extra= with backslashes", 120, format!("guest {name} 60"))
+        .with(guest(name, &[0], 'w', &extra))
+        .judged("an extra= with backslashes is read as it is", move |outcome| {
+            good_result(outcome, name)?.job(job)?;
+            Ok(format!("a job named {job}"))
         })
 }

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 
 use super::check::{Check, crashed_saying, guest, powered_off};
-use crate::guest::ConsoleLine;
+use crate::guest::{ConsoleLine, Guest};
 
 pub(super) fn checks() -> Vec<Check> {
     vec![
@@ -30,8 +30,8 @@ fn crash(kind: &'static str, words: &'static [&str]) -> Check {
 /// A guest whose processor does not offer NX.
 fn without_nx() -> Check {
     let name = "without-nx";
-    let command = format!("echo 'cpuid = \"host,nx=0\"' >>/guests/{name}.cfg\nguest {name} 60");
-    Check::new("no NX", 120, command).with(guest(name, &[], 'w', "help")).judged(
+    let guest = Guest { settings: vec!["cpuid = 'host,nx=0'"], ..guest(name, &[], 'w', "help") };
+    Check::new("no NX", 120, format!("guest {name} 60")).with(guest).judged(
         "a guest without NX says so and runs",
         move |outcome| -> Result<String> {
             powered_off(outcome, name)?;
