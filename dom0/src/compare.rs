@@ -7,11 +7,12 @@ use clap::Args;
 use results::Report;
 use xl_config::Config;
 
+use crate::check;
 use crate::display;
 use crate::drive::drive;
 use crate::exit::Exit;
 use crate::figures::Figures;
-use crate::guest::{GuestOptions, check_disks, checked};
+use crate::guest::{GuestOptions, checked};
 use crate::job;
 use crate::monitor::Reader;
 use crate::origin;
@@ -66,7 +67,6 @@ impl Compare {
         let text = job::read(&self.job, &self.options)?;
         let plan = Plan::of_file(job::label(&self.job), &text)?;
         let ours = self.guest.config(String::new())?;
-        check_disks(&ours, &plan)?;
         let peer_job = peer::job(&text, &ours.linux_disk_names()?);
         let signals = Signals::listen()?;
         // Before the guest is created: without a place for the result there is no need to measure.
@@ -81,6 +81,9 @@ impl Compare {
         let our_origin = self.guest.origin(&ours, &text);
         let peer_origin = self.guest.origin(&peer, &peer_job);
         let run_count = self.runs as usize * 2;
+        check::guest(&ours, plan.jobs(), "--kernel")?;
+        check::guest(&peer, plan.jobs(), "--peer-kernel")?;
+        self.guest.check_limit(&plan)?;
         let mut results = Results {
             saved: Saved::default(),
             run_count,

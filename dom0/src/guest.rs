@@ -64,6 +64,22 @@ impl GuestOptions {
         asked.or_else(|| plan.time_limit())
     }
 
+    /// Checks that the guest has time for its jobs.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`]: `--timeout` would end it before they can be done.
+    pub fn check_limit(&self, plan: &Plan) -> Result<()> {
+        let least = plan.least_time().as_secs();
+        match self.timeout {
+            Some(limit) if u64::from(limit) <= least => {
+                let what = format!("--timeout={limit} would end the guest before its jobs");
+                let advice = format!("they take {least} s at least; leave it out, or raise it");
+                Err(Exit::Usage(format!("{what}; {advice}")).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Returns the order to run a guest of this configuration, which is handed the job; and the
     /// origin of its result.
     pub fn order<'a>(
@@ -102,22 +118,6 @@ impl GuestOptions {
             settings: self.settings.clone(),
             ..Config::default()
         })
-    }
-}
-
-/// Checks that the guest has the disks that its jobs name.
-///
-/// # Errors
-/// [`Exit::Usage`]: one is not there.
-pub fn check_disks(config: &Config, plan: &Plan) -> Result<()> {
-    let found = config.disk_names()?;
-    match plan.jobs().iter().flat_map(|job| &job.disks).find(|name| !found.contains(name)) {
-        Some(name) => {
-            let found = found.join(", ");
-            let why = format!("filename=/dev/{name}: no such disk; the guest has {found}");
-            Err(Exit::Usage(why).into())
-        }
-        None => Ok(()),
     }
 }
 

@@ -12,6 +12,7 @@
 //! `manual` need no guest; `page` prints their text.
 
 mod backend;
+mod check;
 mod child;
 mod cli;
 mod compare;

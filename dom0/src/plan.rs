@@ -133,6 +133,15 @@ impl Plan {
         Ok(())
     }
 
+    /// Returns how long the jobs take at least: those that end by their time (`time_based`) take
+    /// all of it.
+    pub fn least_time(&self) -> Duration {
+        let time = |job: &Job| time_ns(job).filter(|_| job.time_based).unwrap_or(0);
+        let stage = |jobs: &[Job]| jobs.iter().map(time).max().unwrap_or(0);
+        let all_ns = fio_job::stages(&self.jobs).map(stage).fold(0, u64::saturating_add);
+        Duration::from_nanos(all_ns)
+    }
+
     /// Returns how long a guest may take for all of it: `None` if a job ends with its bytes and not
     /// by its time (`runtime=`), or reads back what it wrote.
     pub fn time_limit(&self) -> Option<Duration> {
@@ -179,6 +188,20 @@ mod tests {
                 count,
                 "{line}"
             );
+        }
+    }
+
+    #[test]
+    fn the_least_time_is_that_of_jobs_that_end_by_it() {
+        for (line, least) in [
+            ("runtime=10", 0),
+            ("runtime=10 time_based startdelay=5 ramp_time=1", 16),
+            ("time_based --name=a --runtime=10 --name=b --runtime=30", 30),
+            ("time_based --name=a --runtime=10 --name=b --runtime=30 --stonewall", 40),
+            ("--name=a --runtime=10 --time_based --name=b --size=1g", 10),
+        ] {
+            let plan = Plan::of_line(line, &["xvda".to_owned()]).unwrap();
+            assert_eq!(plan.least_time().as_secs(), least, "{line}");
         }
     }
 

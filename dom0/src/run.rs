@@ -8,10 +8,11 @@ use fio_output::take_logs;
 use results::{Origin, Report};
 use xl_config::Config;
 
+use crate::check;
 use crate::drive::drive;
 use crate::dry_run;
 use crate::exit::Exit;
-use crate::guest::{GuestOptions, check_disks, checked};
+use crate::guest::{GuestOptions, checked};
 use crate::job;
 use crate::logs::LogOutputs;
 use crate::options;
@@ -85,7 +86,12 @@ impl Run {
         }
         let task = self.task()?;
         if self.dry_run {
-            return self.tell(&task);
+            self.tell(&task)?;
+        }
+        check::guest(&task.config, task.plan.jobs(), "--kernel")?;
+        self.guest.check_limit(&task.plan)?;
+        if self.dry_run {
+            return Ok(());
         }
         let signals = Signals::listen()?;
         // Before there is a guest: who cannot have the result need not measure.
@@ -190,14 +196,12 @@ impl Run {
             let line = job::command_line(&self.options)?;
             let config = self.guest.config(line.clone())?;
             let plan = Plan::of_line(&line, &config.disk_names()?)?;
-            check_disks(&config, &plan)?;
             let origin = self.guest.origin(&config, &line);
             return Ok(Task { config, job: None, plan, origin });
         };
         let text = job::read(path, &self.options)?;
         let plan = Plan::of_file(job::label(path), &text)?;
         let config = self.guest.config(String::new())?;
-        check_disks(&config, &plan)?;
         let origin = self.guest.origin(&config, &text);
         match self.delivery {
             Delivery::Xenstore => Ok(Task { config, job: Some(text), plan, origin }),

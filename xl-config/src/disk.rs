@@ -119,6 +119,14 @@ impl Disk {
         self.target.as_deref().unwrap_or_default()
     }
 
+    /// Returns the path of its target in this domain, if it has one: a disk of another domain, of a
+    /// script, or of a program behind it may have a target that only that knows.
+    pub fn local_path(&self) -> Option<&str> {
+        let is_here = self.backend.as_deref().is_none_or(|id| ["0", "Domain-0"].contains(&id));
+        let is_plain = is_here && self.script.is_none();
+        Some(self.target()).filter(|target| is_plain && target.starts_with('/'))
+    }
+
     /// Returns whether the guest may only read it.
     pub fn is_read_only(&self) -> bool {
         self.is_writable == Some(false)
@@ -280,6 +288,21 @@ mod tests {
             ),
         ] {
             assert_eq!(written(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_plain_targets_here_have_a_path() {
+        for (text, expected) in [
+            ("phy:/dev/a", Some("/dev/a")),
+            ("/a.qcow2,qcow2,xvda,w", Some("/a.qcow2")),
+            ("vdev=xvda,backend=0,target=/dev/a", Some("/dev/a")),
+            ("vdev=xvda,backend=storage,target=/dev/a", None),
+            ("vdev=xvda,script=block-own,target=/dev/a", None),
+            ("iscsi:iqn.x", None),
+            ("rbd:pool/image", None),
+        ] {
+            assert_eq!(Disk::parse(text).unwrap().local_path(), expected, "{text}");
         }
     }
 

@@ -20,7 +20,7 @@ const ARGUMENTS: [&str; 8] = [
     "compare",
     "job.fio",
     "--peer-kernel",
-    "/vmlinux",
+    "vmlinux",
     "--peer-initramfs",
     "peer.cpio",
     "--save",
@@ -40,7 +40,7 @@ fn the_two_take_turns() {
     let turns: Vec<bool> = calls
         .lines()
         .filter(|call| call.starts_with("xl create"))
-        .map(|call| call.contains(" kernel=\"/vmlinux\" "))
+        .map(|call| call.contains(" kernel=\"vmlinux\" "))
         .collect();
     assert_eq!(turns, [false, true, true, false, false, true]);
     assert_eq!(calls.matches("xenstore-write").count(), 3, "ours gets its job by xenstore");

@@ -10,22 +10,27 @@ fn xl_gets_what_was_meant() {
         "job.fio",
         "--name=dom\\test \"1\"",
         "--set=pool='a\\\\'; maxmem=64 # it's",
-        "--disk=phy:/dev/a,xvda,r",
-        "--disk=/dev/b=c",
-        "--disk=target=/dev/c,d e'f\"",
+        &format!("--disk=phy:{},xvda,r", stack.path("a")),
+        &format!("--disk={}", stack.path("b=c")),
+        &format!("--disk=target={}", stack.path("c,d e'f\"")),
     ];
+    for name in ["a", "b=c", "c,d e'f\""] {
+        stack.write(name, "data");
+    }
     let (code, _, stderr) = stack.run(&arguments);
     assert_eq!(code, Some(0), "{stderr}");
     let calls = stack.calls();
     let create = calls.lines().find(|call| call.starts_with("xl create ")).unwrap();
+    let place = stack.path("");
     for expected in [
         " name=\"dom\\\\test \\\"1\\\"\" ",
-        " disk=[\"vdev=xvdb,access=w,target=/dev/vg/lv\", \"vdev=xvda,access=r,target=/dev/a\", \
-         \"vdev=xvdc,access=w,target=/dev/b=c\", \
-         \"vdev=xvdd,access=w,target=/dev/c,d e'f\\\"\"] ",
+        " disk=[\"vdev=xvdb,access=w,target={place}disk\", \"vdev=xvda,access=r,target={place}a\", \
+         \"vdev=xvdc,access=w,target={place}b=c\", \
+         \"vdev=xvdd,access=w,target={place}c,d e'f\\\"\"] ",
         " pool=\"a\\\\\" maxmem=64",
     ] {
-        assert!(create.contains(expected), "{expected}\n{create}");
+        let expected = expected.replace("{place}", &place);
+        assert!(create.contains(&expected), "{expected}\n{create}");
     }
 }
 

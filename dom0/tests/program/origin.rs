@@ -141,7 +141,7 @@ fn both_sides_of_a_comparison_tell_their_origin() {
     );
     let stack = stack("both_sides_of_a_comparison_tell_their_origin", &guest);
     stack.write("peer.cpio", "an archive");
-    let peer = ["--peer-kernel=/vmlinux", "--peer-initramfs=peer.cpio", "--save=all.json"];
+    let peer = ["--peer-kernel=vmlinux", "--peer-initramfs=peer.cpio", "--save=all.json"];
     let more = ["compare", "job.fio", "--runs=2", "--label=both"];
     assert_eq!(stack.run(&[&more[..], &peer].concat()).0, Some(0));
     let saved = std::fs::read_to_string(stack.0.join("all.json")).unwrap();

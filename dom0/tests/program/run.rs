@@ -35,7 +35,8 @@ fn a_job_runs() {
     assert_eq!([info, vcpus], ["xl info", "xl vcpu-list 7"]);
     assert_eq!(disks, "xenstore-ls -f /local/domain/7/device/vbd");
     assert!(create.starts_with("xl create -p -e /dev/null name=\"ringmark\" type=\"pvh\""));
-    assert!(create.contains(" disk=[\"vdev=xvda,access=w,target=/dev/vg/lv\"] "), "{create}");
+    let disk = format!(" disk=[\"vdev=xvda,access=w,target={}\"] ", stack.path("disk"));
+    assert!(create.contains(&disk), "{create}");
     let text = "[global]\\x0abs=8k\\x0a[job]\\x0arw=randread\\x0a";
     let node = "/local/domain/7/ringmark/job";
     assert_eq!(give, format!("xenstore-write -- {node} 33 {node}/0 {text}"));
@@ -102,8 +103,7 @@ fn a_dry_run_tells_what_would_be_done() {
     let (code, stdout, stderr) =
         stack.run(&["run", "job.fio", "--dry-run", "--memory=32", "--", "runtime=5"]);
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
-    for expected in ["\nname = \"ringmark\"\n", "\nmemory = 32\n", "target=/dev/vg/lv", "\n[job]\n"]
-    {
+    for expected in ["\nname = \"ringmark\"\n", "\nmemory = 32\n", ",target=/", "\n[job]\n"] {
         assert!(stdout.contains(expected), "{expected}: {stdout}");
     }
     for expected in ["\nrw=randread\n", "\nruntime=5\n", "\n# time: 610 s,"] {
@@ -184,7 +184,7 @@ fn an_output_that_cannot_be_written_makes_no_domain() {
 }
 
 const COMPARE: [&str; 4] =
-    ["compare", "job.fio", "--peer-kernel=/vmlinux", "--peer-initramfs=/dev/null"];
+    ["compare", "job.fio", "--peer-kernel=vmlinux", "--peer-initramfs=/dev/null"];
 
 /// `/dev/full` takes nothing, as a full file system.
 #[test]
@@ -404,6 +404,29 @@ fn a_domain_of_that_name_is_left_alone() {
     assert_eq!(stderr, expected);
     assert!(stack.has_domain());
     assert!(!stack.calls().contains("create"));
+}
+
+#[test]
+fn a_guest_that_cannot_work_is_not_made() {
+    let stack = Stack::new("a_guest_that_cannot_work_is_not_made", &good());
+    stack.write("empty", "");
+    let empty = format!("--disk=phy:{}", stack.path("empty"));
+    for (arguments, expected) in [
+        (&["--kernel=none"][..], "none: No such file or directory (os error 2); name the guest's"),
+        (&["--kernel=job.fio"], "job.fio: it is no kernel that xl loads; name the guest's kernel"),
+        (&["--kernel=."], ".: it is no file; name the guest's kernel with --kernel"),
+        (&["--disk=phy:/dev/none"], "/dev/none: No such file or directory (os error 2); name a"),
+        (&["--disk=/dev/null"], "/dev/null: it is neither a block device nor a file; name a"),
+        (&[&empty], "empty: it is empty; name a block device or a file with --disk"),
+        (&["--", "filename=xvdb"], "filename=/dev/xvdb: no such disk; the guest has xvda"),
+        (&["--timeout=5", "--", "runtime=5", "time_based"], "--timeout=5 would end the guest"),
+    ] {
+        let (code, stdout, stderr) = stack.run(&[&["run", "job.fio"], arguments].concat());
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(expected), "{arguments:?}: {stderr}");
+    }
+    assert_eq!(stack.calls(), "");
+    assert!(!stack.names().iter().any(|name| name.starts_with(".ringmark")));
 }
 
 #[test]

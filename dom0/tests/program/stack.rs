@@ -87,6 +87,9 @@ impl Stack {
             fs::set_permissions(stack.0.join(name), mode).unwrap();
         }
         stack.write("trouble", "");
+        stack.write("kernel", "\x7fELF");
+        stack.write("vmlinux", "\x7fELF");
+        stack.write("disk", "data");
         stack.write("guest.sh", guest);
         stack.write("state", "-b----");
         stack.write("job.fio", "[job]\nrw=randread\n");
@@ -97,18 +100,31 @@ impl Stack {
         fs::write(self.0.join(name), text).unwrap();
     }
 
+    /// Returns the path of a file in its directory.
+    pub fn path(&self, name: &str) -> String {
+        self.0.join(name).display().to_string()
+    }
+
     pub fn start(&self, arguments: &[&str]) -> Child {
         self.command(arguments).spawn().unwrap()
     }
 
     /// Returns the tool with these arguments, and a disk.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        self.tool(&[&arguments[..1], &["--disk", "phy:/dev/vg/lv"], &arguments[1..]].concat())
+        let disk = format!("phy:{}", self.path("disk"));
+        let mut guest = vec!["--kernel=kernel", "--disk", &disk];
+        // One of its own replaces it.
+        if arguments.iter().any(|argument| argument.starts_with("--kernel")) {
+            guest.remove(0);
+        }
+        self.tool(&[&arguments[..1], &guest, &arguments[1..]].concat())
     }
 
     fn tool(&self, arguments: &[&str]) -> Command {
         let path = format!("{}:{}", self.0.display(), std::env::var("PATH").unwrap());
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ringmark-dom0"));
+        // Whoever runs the tests may ignore signals, and what is ignored would stay so.
+        let mut command = Command::new("env");
+        command.args(["--default-signal", env!("CARGO_BIN_EXE_ringmark-dom0")]);
         command.args(arguments).current_dir(&self.0).env("PATH", path).env("TMPDIR", &self.0);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command

@@ -26,12 +26,12 @@ fn sweep(name: &str, guest: &str, arguments: &[&str], figure: &str) {
         stack.write("trouble", &format!("{number} {kind}\n"));
         stack
     };
-    let arguments = [arguments, &["--xl-timeout=1", "--timeout=2"]].concat();
     let quiet = stack(0, "none");
-    let (code, _, stderr) = quiet.run(&arguments);
+    let (code, _, stderr) = quiet.run(arguments);
     assert_eq!(code, Some(0), "{stderr}");
     let call_count = quiet.calls().lines().count();
     assert!(call_count >= 8, "{}", quiet.calls());
+    let arguments = [arguments, &["--xl-timeout=1", "--timeout=2"]].concat();
     let cases = (1..=call_count).flat_map(|number| KINDS.map(|kind| (number, kind)));
     let cases = Mutex::new(cases);
     thread::scope(|scope| {
@@ -81,7 +81,7 @@ fn a_comparison_leaves_no_domain_and_loses_no_result() {
          *) {ours} ;;\n\
          esac\n"
     );
-    let peer = ["--peer-kernel=/vmlinux", "--peer-initramfs=peer.cpio", "--runs=1", "--save=out"];
+    let peer = ["--peer-kernel=vmlinux", "--peer-initramfs=peer.cpio", "--runs=1", "--save=out"];
     let arguments = [&["compare", "job.fio"], &peer[..]].concat();
     sweep("trouble-compare", &guest, &arguments, "3000");
 }
