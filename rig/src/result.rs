@@ -1,7 +1,8 @@
 //! A guest's result, fio's JSON: ours in a frame over many lines of its console
-//! (`results::frame`), the Linux guest's in one line `peer-result: {..}`.
+//! (`results::frame`), the Linux guest's in one line `peer-result: {..}`,
+//! before which `peer-bytes: N` tells its length.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use guest_protocol::Deframer;
 use serde_json::Value;
 
@@ -12,6 +13,9 @@ use crate::steps::Outcome;
 pub(crate) const OURS: &str = "ringmark-result";
 /// Prefix of the line with the Linux guest's result.
 pub(crate) const PEER: &str = "peer-result:";
+
+/// Prefix of the line before that, with the result's length in bytes.
+const PEER_BYTES: &str = "peer-bytes:";
 
 /// Result of a guest.
 pub(crate) struct GuestResult {
@@ -41,19 +45,25 @@ impl GuestResult {
     /// Finds the result of the Linux guest `name`.
     ///
     /// # Errors
-    /// When there is none, or it is not JSON.
+    /// When there is none, the console lost some of it, or it is not JSON.
     pub(crate) fn peer(outcome: &Outcome, name: &str) -> Result<Self> {
         let lines = ConsoleLine::of(outcome, name);
-        let text = lines
-            .iter()
-            .find_map(|line| line.text.strip_prefix(PEER))
-            .with_context(|| format!("guest {name} printed no line `{PEER} {{..}}`"))?;
-        Self::parse(name, text.trim())
+        let rest = |prefix: &str| {
+            let found = lines.iter().find_map(|line| line.text.strip_prefix(prefix));
+            found.with_context(|| format!("guest {name} printed no line `{prefix} ..`"))
+        };
+        let (text, sent) = (rest(PEER)?.trim(), rest(PEER_BYTES)?.trim());
+        ensure!(
+            sent == text.len().to_string(),
+            "guest {name}: its result was damaged on the console: {} bytes received, {sent} sent",
+            text.len()
+        );
+        Self::parse(name, text)
     }
 
     fn parse(name: &str, text: &str) -> Result<Self> {
         let json = serde_json::from_str(text)
-            .with_context(|| format!("guest {name}: its result is not JSON: {text}"))?;
+            .with_context(|| format!("guest {name}: its result is not JSON"))?;
         Ok(Self { json })
     }
 
@@ -92,7 +102,7 @@ impl GuestResult {
     /// When it has not.
     pub(crate) fn iops(&self, job_name: &str, direction: &str) -> Result<f64> {
         let job = self.job(job_name)?;
-        anyhow::ensure!(job["error"] == 0, "job {job_name} had error {}", job["error"]);
+        ensure!(job["error"] == 0, "job {job_name} had error {}", job["error"]);
         let iops = job[direction]["iops"].as_f64().filter(|iops| *iops > 0.0);
         iops.with_context(|| format!("job {job_name} has no {direction} IOPS"))
     }
@@ -139,8 +149,21 @@ mod tests {
         assert!(ours(framed("a", r#"{"jobs": []}"#)).unwrap().verdict().is_err());
         assert!(ours(framed("a", "{")).is_err());
         assert!(ours(failed[..2].to_vec()).is_err_and(|e| format!("{e:#}").contains("ends early")));
-        let peer = |text: &str| GuestResult::peer(&Outcome::printed([text]), "a");
-        assert!(peer("[a 1.0] peer-result: {}\r").is_ok());
-        assert!(peer("[a 1.0] peer-result: {").is_err());
+        let peer = |bytes: &str, text: &str| {
+            let lines = [format!("[a 1.0] peer-bytes: {bytes}\r"), format!("[a 1.0] {text}\r")];
+            GuestResult::peer(&Outcome::printed(lines), "a").map(drop).map_err(|e| e.to_string())
+        };
+        assert_eq!(peer("8", "peer-result: {\"a\": 1}"), Ok(()));
+        let long = "x".repeat(3 << 20);
+        let [cut, lost, none] = [
+            peer("4194304", &format!("peer-result: {long}")),
+            peer("9", "peer-result: {\"a\": 1}"),
+            peer("8", "peer: fio failed"),
+        ]
+        .map(Result::unwrap_err);
+        assert!(cut.ends_with("on the console: 3145728 bytes received, 4194304 sent"), "{cut}");
+        assert!(lost.ends_with("on the console: 8 bytes received, 9 sent"), "{lost}");
+        assert_eq!(none, "guest a printed no line `peer-result: ..`");
+        assert_eq!(peer("1", "peer-result: {").unwrap_err(), "guest a: its result is not JSON");
     }
 }

@@ -199,8 +199,10 @@ mod tests {
     const JOB: &str = "\"jobname\": \"randread-4k-32\", \"error\": 0";
 
     fn linux(job: &str, lines: &[&str]) -> Outcome {
-        let result = format!("[a 2.0] peer-result: {{\"jobs\": [{{{JOB}, {job}}}]}}");
-        Outcome::printed(lines.iter().map(|line| format!("[a 1.0] {line}\r")).chain([result]))
+        let result = format!("{{\"jobs\": [{{{JOB}, {job}}}]}}");
+        let bytes = format!("[a 2.0] peer-bytes: {}", result.len());
+        let result = [bytes, format!("[a 2.0] peer-result: {result}")];
+        Outcome::printed(lines.iter().map(|line| format!("[a 1.0] {line}\r")).chain(result))
     }
 
     fn figure(fio: Fio, outcome: &Outcome) -> Result<Figure> {
