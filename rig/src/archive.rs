@@ -4,12 +4,12 @@
 //! content always gives the same bytes. Linux unpacks concatenated archives one after another.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{BufWriter, Cursor, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use cpio::{NewcBuilder, write_cpio};
+use fs_err::File;
 
 const DIRECTORY: u32 = 0o040_755;
 const REGULAR: u32 = 0o100_000;
@@ -81,6 +81,14 @@ mod tests {
     use cpio::NewcReader;
 
     use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_with_the_file() {
+        let mut archive = Archive::new();
+        archive.add("/init", 0o755, vec![0; 1 << 20]);
+        let error = format!("{:#}", archive.save(Path::new("/dev/full")).unwrap_err());
+        assert!(error.contains("/dev/full") && error.contains("No space left"), "{error}");
+    }
 
     #[test]
     fn reads_back_with_its_directories() {

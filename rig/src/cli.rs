@@ -34,7 +34,8 @@ pub(crate) struct Cli {
 enum Command {
     /// Run the guest on a ramdisk and print its table (the default)
     Run {
-        /// Job options for the guest, as in fio; without any: a job in each of three grant modes
+        /// Job options for the guest, as in fio, at most ten minutes of them; without any: a job in
+        /// each of three grant modes
         #[arg(last = true, value_name = "OPTION=VALUE")]
         options: Vec<String>,
     },
@@ -82,7 +83,7 @@ enum Command {
     },
     /// Build the images into the cache
     Image {
-        /// Fetch the packages again first
+        /// Fetch the packages again; the old stay until the new are complete
         #[arg(long)]
         refresh: bool,
     },

@@ -1,10 +1,10 @@
 //! The base image, kept in the cache: Xen, and dom0's kernel and initramfs. What changes from run
 //! to run is a second archive laid over dom0's initramfs.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use fs_err as fs;
 
 use crate::archive::Archive;
 use crate::cache::{self, Cache};

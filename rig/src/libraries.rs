@@ -2,10 +2,10 @@
 //! unpacked packages by name (ELF `DT_NEEDED`), as the dynamic linker will.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use fs_err as fs;
 use goblin::elf::Elf;
 
 use crate::archive::Archive;

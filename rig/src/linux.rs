@@ -1,9 +1,9 @@
 //! Debian's Linux: its kernel and its modules among unpacked packages.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use fs_err as fs;
 
 use crate::archive::Archive;
 use crate::filter;

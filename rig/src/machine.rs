@@ -1,14 +1,14 @@
 //! The machine: QEMU with an emulated CPU that has AMD's virtualisation (SVM, nested paging), in
 //! which Xen, a Linux dom0 and PVH guests run for real. It needs no KVM and no root.
 
-use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use fs_err::os::unix::fs::symlink;
+use fs_err::{self as fs, File};
 
 use crate::archive::Archive;
 use crate::counts::Counts;
@@ -174,9 +174,7 @@ impl Machine<'_> {
 
 fn remove_file(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", path.display()))
-        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
         _ => Ok(()),
     }
 }

@@ -5,6 +5,7 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Parser;
 
 mod apt;
@@ -34,11 +35,16 @@ mod volume;
 mod workload;
 
 fn main() -> ExitCode {
-    match cli::Cli::parse().run() {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    let done = match cli::Cli::try_parse() {
+        Ok(cli) => cli.run(),
+        // Help is such an error, too; clap by itself would not mind that nobody can read it.
+        Err(error) => error
+            .print()
+            .context("cannot write to standard output")
+            .map(|()| ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(u8::MAX))),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
 }

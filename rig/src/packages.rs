@@ -3,10 +3,10 @@
 //! apt resolves, fetches and checks the packages; nothing is installed on the host.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use fs_err as fs;
 
 use crate::apt::{Apt, run};
 use crate::cache::Cache;

@@ -1,10 +1,10 @@
 //! The Linux guest of the comparisons, kept in the cache: kernel and fio of a newer Debian than
 //! dom0's, because what counts is the best that Linux can do.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use fs_err as fs;
 
 use crate::archive::Archive;
 use crate::cache::{self, Cache};

@@ -100,7 +100,9 @@ impl Rig {
         let directory = self.build.join("rig-runs").join(scenario);
         fs::create_dir_all(&directory)
             .with_context(|| format!("cannot make {}", directory.display()))?;
-        let lock = File::create(directory.join("lock"))?;
+        let path = directory.join("lock");
+        let lock =
+            File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
         match lock.try_lock() {
             Ok(()) => Ok((directory, lock)),
             Err(TryLockError::WouldBlock) => {

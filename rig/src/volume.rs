@@ -1,11 +1,11 @@
 //! FFS volumes for the disks that dom0 serves: trees of known contents, made by `makefs`.
 
-use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
+use fs_err as fs;
+use fs_err::os::unix::fs::symlink;
 use sha2::{Digest, Sha256};
 
 /// A file of a tree.

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::guest::{ConsoleLine, Guest};
 use crate::image::Image;
 use crate::peer::PeerImage;
+use crate::progress::print_line;
 use crate::ramdisk::Ramdisks;
 use crate::rig::Rig;
 use crate::scenario::side::{
@@ -158,13 +159,13 @@ fn report(
         |number: usize| of(Side::Ours).map(|sample| sample.stolen[number]).fold(0.0, f64::max);
     let stolen = workloads.iter().enumerate().map(|(number, of)| (of.to_string(), worst(number)));
     let table = table(&rows) + &stolen_lines(stolen);
-    println!("{table}\n{}\n", legend(peer));
+    print_line(format_args!("{table}\n{}\n", legend(peer)));
 
     let starts = [Side::Ours, Side::LINUX[0]];
-    println!(
+    print_line(format_args!(
         "{:<32} {:>26} {:>26} {:>8}",
         "median (least .. greatest)", "ringmark", "linux", "ratio"
-    );
+    ));
     let mut start_ups = Vec::new();
     for (name, value) in TIMES {
         let of = |side| -> Vec<f64> { of(side).map(|sample| value(&sample.start_up)).collect() };
@@ -174,14 +175,18 @@ fn report(
             [Some(ours), Some(linux)] => format!("{:.2}", ours.median / linux.median),
             _ => "-".to_owned(),
         };
-        println!("{name:<32} {:>26} {:>26} {ratio:>8}", spread(&ours), spread(&linux));
+        print_line(format_args!(
+            "{name:<32} {:>26} {:>26} {ratio:>8}",
+            spread(&ours),
+            spread(&linux)
+        ));
         start_ups.push(json!({ "name": name.trim_start(), "ringmark": ours, "linux": linux }));
     }
     let kib = |path: &Path| -> Result<u64> { Ok(path.metadata()?.len().div_ceil(1024)) };
     let ours_kib = kib(&rig.kernel()?)?;
     let linux_kib = kib(&peer.kernel())? + kib(&peer.initramfs())?;
-    println!("{:<32} {OUR_MEMORY_MIB:>26} {PEER_MEMORY_MIB:>26}", "memory, MiB");
-    println!("{:<32} {ours_kib:>26} {linux_kib:>26}", "kernel and initramfs, KiB");
+    print_line(format_args!("{:<32} {OUR_MEMORY_MIB:>26} {PEER_MEMORY_MIB:>26}", "memory, MiB"));
+    print_line(format_args!("{:<32} {ours_kib:>26} {linux_kib:>26}", "kernel and initramfs, KiB"));
     let measurements: Vec<Value> = rows.iter().map(Row::json).collect();
     rig.save(
         "compare.json",

@@ -12,6 +12,7 @@ use crate::image::Image;
 use crate::machine::Clock;
 use crate::pattern;
 use crate::peer::PeerImage;
+use crate::progress::print_line;
 use crate::ramdisk::Ramdisks;
 use crate::rig::Rig;
 use crate::scenario::side::{Side, overlay};
@@ -149,19 +150,19 @@ fn report(rig: &Rig, clock: Clock, runs: u32, samples: &[(&'static str, f64)]) -
         samples.iter().filter(|(of, _)| *of == row).map(|(_, iops)| *iops).collect()
     };
     let mean = |row: &str| of(row).iter().sum::<f64>() / of(row).len() as f64;
-    println!(
+    print_line(format_args!(
         "{:<32} {:>26} {:>10}",
         format!("4k, {FILE_MIB} MiB on FFSv2, IOPS"),
         format!("mean of {runs} (least .. greatest)"),
         "to disk"
-    );
+    ));
     let mut measurements = Vec::new();
     for row in OURS.iter().map(|(row, _)| *row).chain(LINUX.map(|(row, ..)| row)) {
         let spread = Spread::of(of(row)).context("a job without a figure")?;
         let disk = if row.contains("randread") { OURS[3].0 } else { OURS[0].0 };
         let ratio = mean(row) / mean(disk);
         let text = format!("{:.0} ({:.0} .. {:.0})", mean(row), spread.least, spread.greatest);
-        println!("{row:<32} {text:>26} {ratio:>10.3}");
+        print_line(format_args!("{row:<32} {text:>26} {ratio:>10.3}"));
         measurements.push(
             json!({ "name": row, "iops": of(row), "mean": mean(row), "ratio_to_disk": ratio }),
         );

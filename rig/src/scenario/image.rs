@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::cache::Cache;
 use crate::image::Image;
 use crate::peer::PeerImage;
+use crate::progress::print_line;
 use crate::rig::Rig;
 
 /// Builds what is missing; with `refresh` everything, from packages fetched anew, which takes the
@@ -25,11 +26,11 @@ pub(crate) fn image(rig: &Rig, refresh: bool) -> Result<ExitCode> {
     for path in
         [image.xen(), image.dom0_kernel(), image.dom0_initramfs(), peer.kernel(), peer.initramfs()]
     {
-        println!(
+        print_line(format_args!(
             "{:>6.1} MiB  {}",
             path.metadata()?.len() as f64 / f64::from(1 << 20),
             path.display()
-        );
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -16,6 +16,7 @@ use crate::guest::{ConsoleLine, Guest};
 use crate::image::Image;
 use crate::machine::Clock;
 use crate::peer::PeerImage;
+use crate::progress::print_line;
 use crate::ramdisk::Ramdisks;
 use crate::rig::Rig;
 use crate::scenario::side::{Figure, NOT_KEPT, Side, best_of_linux, legend, overlay};
@@ -199,7 +200,7 @@ struct Cost {
 fn report(rig: &Rig, peer: &PeerImage, costs: &[(Run, Cost)]) -> Result<()> {
     let rows: Vec<Row> =
         costs.iter().map(|(run, cost)| Row(run.side, run.workload, *cost)).collect();
-    println!("{}\n{}\n{EVEN}", table(&rows), legend(peer));
+    print_line(format_args!("{}\n{}\n{EVEN}", table(&rows), legend(peer)));
     let measurements: Vec<Value> = rows.iter().map(|row| row.json(&rows)).collect();
     let figures = json!({
         "clock": "instructions", "legend": format!("{}\n{EVEN}", legend(peer)),

@@ -1,12 +1,13 @@
 //! `selftest`: the guest's own tests in QEMU without Xen, on an emulated machine, in seconds.
 
-use std::fs;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use fs_err as fs;
 
 use crate::pattern;
+use crate::progress::print_line;
 use crate::qemu::{self, Qemu};
 use crate::rig::Rig;
 
@@ -21,7 +22,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// # Errors
 /// When it cannot be run or a test fails.
 pub(crate) fn selftest(rig: &Rig) -> Result<ExitCode> {
-    println!("{}", passes(rig)?);
+    print_line(passes(rig)?);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::guest::{ConsoleLine, Guest};
+use crate::progress::print_line;
 use crate::ramdisk::Ramdisks;
 use crate::result::GuestResult;
 use crate::rig::GUEST_KERNEL;
@@ -70,7 +71,7 @@ impl Check {
         }
         if tally.failed > failed_before {
             for line in &outcome.lines {
-                println!("    | {line}");
+                print_line(format_args!("    | {line}"));
             }
         }
     }
@@ -91,11 +92,11 @@ impl Tally {
         match verdict {
             Ok(evidence) => {
                 self.passed += 1;
-                println!("pass  {name}: {evidence}");
+                print_line(format_args!("pass  {name}: {evidence}"));
             }
             Err(error) => {
                 self.failed += 1;
-                println!("FAIL  {name}: {error:#}");
+                print_line(format_args!("FAIL  {name}: {error:#}"));
             }
         }
     }

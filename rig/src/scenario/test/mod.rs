@@ -29,6 +29,7 @@ use crate::guest::Guest;
 use crate::image::Image;
 use crate::machine::Machine;
 use crate::peer::PeerImage;
+use crate::progress::print_line;
 use crate::rig::Rig;
 use crate::scenario::side::overlay;
 use crate::scenario::{instructions, selftest};
@@ -65,7 +66,7 @@ pub(crate) fn test(rig: &Rig, parts: &[Part], name: &str) -> ExitCode {
             Part::Cost => tally.count("instructions for each I/O", cost(rig)),
         }
     }
-    println!("{} passed, {} failed", tally.passed, tally.failed);
+    print_line(format_args!("{} passed, {} failed", tally.passed, tally.failed));
     if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
