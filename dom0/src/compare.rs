@@ -67,6 +67,11 @@ impl Compare {
         let text = job::read(&self.job, &self.options)?;
         let plan = Plan::of_file(job::label(&self.job), &text)?;
         let ours = self.guest.config(String::new())?;
+        if let Some(job) = plan.jobs().iter().find(|job| job.file.is_some()) {
+            let name = display::text(&job.name);
+            let why = format!("job {name} reads a file; compare runs jobs on disks only");
+            return Err(Exit::Usage(why).into());
+        }
         let peer_job = peer::job(&text, &ours.linux_disk_names()?);
         let signals = Signals::listen()?;
         // Before the guest is created: without a place for the result there is no need to measure.

@@ -5,14 +5,13 @@
 //! archive, which Linux unpacks behind the first (Linux, driver-api/early-userspace/
 //! buffer-format.rst).
 
-use std::env;
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Cursor, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use cpio::{NewcBuilder, write_cpio};
+use tempfile::NamedTempFile;
 
 use crate::display;
 use crate::monitor::{Line, Reader};
@@ -35,7 +34,9 @@ pub fn job(text: &str, disks: &[String]) -> String {
     let mut job = format!("[global]\ndirect=1\nioengine=libaio\nfilename={}\n", disks.join(":"));
     for line in text.lines() {
         let option = line.split('=').next().unwrap_or_default().trim();
-        if option != "grants" && !option.starts_with("ringmark_") {
+        if option == "filename" {
+            job.push_str(&format!("filename={}\n", in_dev(line)));
+        } else if option != "grants" && !option.starts_with("ringmark_") {
             job.push_str(line);
             job.push('\n');
         }
@@ -43,43 +44,42 @@ pub fn job(text: &str, disks: &[String]) -> String {
     job
 }
 
-/// An initramfs with a job in it, a file for as long as this value lives.
-#[derive(Debug)]
-pub struct Initramfs {
-    path: PathBuf,
+/// Returns the disks of a line `filename=xvda:xvdb` as fio on Linux needs them.
+fn in_dev(line: &str) -> String {
+    let (_, names) = line.split_once('=').unwrap_or_default();
+    let in_dev = |name: &str| match name.trim() {
+        name if name.starts_with('/') => name.to_owned(),
+        name => format!("/dev/{name}"),
+    };
+    names.split(':').map(in_dev).collect::<Vec<_>>().join(":")
 }
 
+/// An initramfs with a job in it, a file for as long as this value lives.
+#[derive(Debug)]
+pub struct Initramfs(NamedTempFile);
+
 impl Initramfs {
-    /// Makes it in the directory for temporary files.
+    /// Makes it in the directory for temporary files, under a name that nobody can foresee.
     ///
     /// # Errors
     /// Errors of the files.
     pub fn new(base: &Path, job: &str) -> Result<Self> {
-        let name = format!("ringmark-peer-{}.cpio", std::process::id());
-        let path = env::temp_dir().join(name);
-        let mut options = OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-            .with_context(|| format!("cannot make {}", display::path(&path)))?;
-        let made = Self { path };
-        File::open(base).and_then(|mut base| append(&mut base, job, &mut file)).with_context(
-            || format!("cannot copy {} to {}", display::path(base), display::path(&made.path)),
-        )?;
-        Ok(made)
+        let mut named = tempfile::Builder::new();
+        let made = named.prefix("ringmark-peer-").suffix(".cpio").tempfile();
+        let directory = std::env::temp_dir();
+        let mut made =
+            made.with_context(|| format!("cannot make a file in {}", display::path(&directory)))?;
+        let copied =
+            File::open(base).and_then(|mut base| append(&mut base, job, made.as_file_mut()));
+        copied.with_context(|| {
+            format!("cannot copy {} to {}", display::path(base), display::path(made.path()))
+        })?;
+        Ok(Self(made))
     }
 
     /// Returns its path.
     pub fn path(&self) -> &Path {
-        &self.path
-    }
-}
-
-impl Drop for Initramfs {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        self.0.path()
     }
 }
 
@@ -121,24 +121,24 @@ mod tests {
     use super::*;
     use cpio::NewcReader;
     use std::io::Read;
+    use std::os::unix::fs::MetadataExt;
 
     #[test]
     fn fio_gets_its_defaults_and_none_of_our_options() {
-        let text = "[a]\ngrants=persistent\nrw=read\n ringmark_poll_us = 5\n[b]";
+        let text = "[a]\ngrants=persistent\nrw=read\n ringmark_poll_us = 5\n[b]\n\
+                    filename = xvdb:/dev/xvda";
         let expected = "[global]\ndirect=1\nioengine=libaio\nfilename=/dev/xvdb:/dev/xvda1\n\
-                        [a]\nrw=read\n[b]\n";
+                        [a]\nrw=read\n[b]\n\
+                        filename=/dev/xvdb:/dev/xvda\n";
         assert_eq!(job(text, &["xvdb".into(), "xvda1".into()]), expected);
     }
 
     #[test]
-    fn a_file_of_others_is_left_alone() {
-        let path = env::temp_dir().join(format!("ringmark-peer-{}.cpio", std::process::id()));
-        fs::write(&path, "not ours").unwrap();
-        let error = Initramfs::new(Path::new("/dev/null"), "").unwrap_err();
-        assert!(error.to_string().starts_with("cannot make "), "{error}");
-        assert_eq!(fs::read(&path).unwrap(), b"not ours");
-        fs::remove_file(&path).unwrap();
-        drop(Initramfs::new(Path::new("/dev/null"), "").unwrap());
+    fn a_copy_is_for_its_owner_and_goes_with_it() {
+        let copy = Initramfs::new(Path::new("/dev/null"), "[a]\n").unwrap();
+        let path = copy.path().to_owned();
+        assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
+        drop(copy);
         assert!(!path.exists());
     }
 

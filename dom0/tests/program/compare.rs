@@ -99,6 +99,15 @@ fn an_interrupted_comparison_keeps_its_runs() {
 }
 
 #[test]
+fn a_job_on_a_file_is_for_no_peer() {
+    let stack = Stack::new("a_job_on_a_file_is_for_no_peer", &guest());
+    let (code, _, stderr) = stack.run(&[&ARGUMENTS[..], &["--", "filename=xvda:/big"]].concat());
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(stderr.contains("job job reads a file; compare runs jobs on disks only"), "{stderr}");
+    assert_eq!(stack.calls(), "");
+}
+
+#[test]
 fn a_silent_peer_is_given_up() {
     let guest = guest().replace("printf '%s\\n' 'peer", ": 'peer");
     let stack = Stack::new("a_silent_peer_is_given_up", &guest);
