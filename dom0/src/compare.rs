@@ -105,7 +105,7 @@ impl Compare {
                     System::Ringmark => {
                         (&ours, Some(&*text), &our_origin, &mut OurReader::new(&plan))
                     }
-                    System::Linux => (&peer, None, &peer_origin, &mut PeerReader),
+                    System::Linux => (&peer, None, &peer_origin, &mut PeerReader::default()),
                 };
                 let which = format!("{}, run {} of {}", system.name(), turn + 1, self.runs);
                 let origin = origin::begun(origin, turn + 1, self.runs);

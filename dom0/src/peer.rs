@@ -18,6 +18,8 @@ use crate::monitor::{Line, Reader};
 
 /// Prefix of the line with the result.
 const MARK: &str = "peer-result: ";
+/// Prefix of a line before it, with its length in bytes.
+const BYTES_MARK: &str = "peer-bytes:";
 /// Longest line of the peer's console, in bytes: its result is one.
 const LINE_BYTES_MAX: usize = 1 << 24;
 /// Path of the job in the initramfs.
@@ -93,16 +95,30 @@ fn append(base: &mut impl io::Read, job: &str, to: &mut impl Write) -> io::Resul
 
 /// Reads the peer's console.
 #[derive(Debug, Default)]
-pub struct PeerReader;
+pub struct PeerReader {
+    /// Length of the result, if the peer tells it.
+    bytes: Option<usize>,
+}
 
 impl Reader for PeerReader {
     fn line(&mut self, line: &str) -> Result<Line> {
+        if let Some(bytes) = line.strip_prefix(BYTES_MARK) {
+            self.bytes = bytes.trim().parse().ok();
+        }
         Ok(match line.strip_prefix(MARK) {
             Some(_) if line.len() >= LINE_BYTES_MAX => {
                 let mib = LINE_BYTES_MAX >> 20;
                 bail!("fio's result has {mib} MiB or more; leave out json+ and per-job reports")
             }
-            Some(json) => Line::Result(json.to_owned()),
+            Some(json) => match self.bytes {
+                Some(sent) if sent != json.len() => {
+                    let bytes = json.len();
+                    bail!(
+                        "fio's result was damaged on the console: {bytes} bytes received, {sent} sent"
+                    )
+                }
+                _ => Line::Result(json.to_owned()),
+            },
             None => Line::Other,
         })
     }
@@ -140,6 +156,20 @@ mod tests {
         assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
         drop(copy);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_result_has_the_length_that_was_told() {
+        let read = |lines: [&str; 2]| {
+            let mut reader = PeerReader::default();
+            lines.map(|line| reader.line(line)).into_iter().next_back()
+        };
+        for bytes in ["peer-bytes: 2", "peer-bytes:2", "peer-bytes: x", "fio"] {
+            let result = read([bytes, "peer-result: {}"]);
+            assert!(matches!(result, Some(Ok(Line::Result(_)))), "{bytes}");
+        }
+        let error = read(["peer-bytes: 3", "peer-result: {}"]).unwrap().unwrap_err();
+        assert!(error.to_string().ends_with("2 bytes received, 3 sent"), "{error}");
     }
 
     #[test]

@@ -112,9 +112,9 @@ fn consoles_take_ten_times_their_bytes() {
         targets::result_frames(data);
     });
     measure("console of a peer", &consoles, |data| {
-        let mut splitter = Splitter::new(PeerReader.line_bytes_max());
+        let mut splitter = Splitter::new(PeerReader::default().line_bytes_max());
         for piece in data.chunks(1 << 16) {
-            splitter.split(piece).iter().for_each(|line| drop(PeerReader.line(line)));
+            splitter.split(piece).iter().for_each(|line| drop(PeerReader::default().line(line)));
         }
     });
 }

@@ -96,7 +96,7 @@ fn a_peer_says_no_more_than_its_jobs_have() {
         stack.write("ours", &emit_text(&one_line(&report(1.0, None))));
         stack.write("lines", &format!("peer-result: {json}\n"));
         stack.write("peer.cpio", "an archive");
-        let peer = ["--peer-kernel", "x", "--peer-initramfs", "peer.cpio"];
+        let peer = ["--peer-kernel", "vmlinux", "--peer-initramfs", "peer.cpio"];
         let done = stack.run(&[&["compare", "job.fio"], &peer[..]].concat());
         check(what, &done);
         assert!(done.2.contains("linux, run 1 of 3: fio's result can't be read: "), "{}", done.2);
@@ -121,8 +121,17 @@ fn no_name_of_a_file_gets_to_the_terminal_as_it_is() {
     for arguments in [
         &["run", name.as_str()][..],
         &["run", "job.fio", "--output", &place],
-        &["compare", "job.fio", "--peer-kernel", "x", "--peer-initramfs", &name],
-        &["compare", "job.fio", "--save", &place, "--peer-kernel", "x", "--peer-initramfs", "y"],
+        &["compare", "job.fio", "--peer-kernel", "vmlinux", "--peer-initramfs", &name],
+        &[
+            "compare",
+            "job.fio",
+            "--save",
+            &place,
+            "--peer-kernel",
+            "vmlinux",
+            "--peer-initramfs",
+            "y",
+        ],
     ] {
         let done = stack.run(arguments);
         check(&format!("{arguments:?}"), &done);
