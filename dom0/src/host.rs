@@ -19,7 +19,8 @@ pub fn host(xl_info: Option<&str>) -> OriginHost {
     let kernel = |name: &str| read(&format!("/proc/sys/kernel/{name}"), 256);
     let kernels = [kernel("ostype"), kernel("osrelease")].map(|text| text.trim().to_owned());
     OriginHost {
-        name: fact(&kernel("hostname")),
+        // Linux's word for a host without a name.
+        name: fact(&kernel("hostname")).filter(|name| name != "(none)"),
         kernel: fact(&kernels.join(" ")),
         ..with_cpuinfo(
             with_xl_info(xl_info.unwrap_or_default()),

@@ -42,7 +42,7 @@ fn no_directory() -> Check {
     Check::new("in and out: output in no directory", 120, step(JOB, &command)).judged(
         "the tool: an output that cannot be written is refused before a domain is made",
         |outcome| {
-            ended(outcome, 1)?;
+            ended(outcome, 5)?;
             ensure!(number(outcome, "unmade")? == 1, "a domain was made");
             told(outcome, "ringmark: error: cannot write /no/such/dir/x.json: No such file")
         },
@@ -60,7 +60,7 @@ fn full_file_system() -> Check {
     Check::new("in and out: output on a full file system", 120, step(JOB, &command)).judged(
         "the tool: a result that its file has no room for is printed, and no half file left",
         |outcome| {
-            ended(outcome, 1)?;
+            ended(outcome, 5)?;
             let ios = job(outcome)?["read"]["total_ios"].as_u64();
             ensure!(ios == Some(IOS), "{ios:?} reads, not {IOS}");
             let files = value(outcome, "files")?;
