@@ -12,6 +12,7 @@ pub mod console;
 pub mod event_channel;
 pub mod grant_table;
 pub mod hvm;
+pub mod hvm_vcpu;
 pub mod hypercall;
 pub mod memory;
 pub mod ring;

@@ -2,9 +2,19 @@
 
 use core::mem::{offset_of, size_of};
 
+/// `VCPUOP_initialise`: set a vCPU's registers ([`HvmContext`](crate::hvm_vcpu::HvmContext)); once.
+pub const INITIALISE: u64 = 0;
+/// `VCPUOP_up`: let a vCPU run.
+pub const UP: u64 = 1;
+/// `VCPUOP_down`: let a vCPU run no more, until it is let again; the calling one continues there.
+pub const DOWN: u64 = 2;
+/// `VCPUOP_is_up`: 1 if a vCPU is let run, else 0.
+pub const IS_UP: u64 = 3;
 /// `VCPUOP_get_runstate_info`: how long a vCPU has been in which state.
 pub const GET_RUNSTATE_INFO: u64 = 4;
 
+/// State: it runs (`RUNSTATE_running`).
+pub const RUNSTATE_RUNNING: i32 = 0;
 /// State: it wants to run, and no processor is free for it (`RUNSTATE_runnable`).
 pub const RUNSTATE_RUNNABLE: usize = 1;
 /// State: it wants to run, and may not, as when its domain is paused (`RUNSTATE_offline`). A vCPU
