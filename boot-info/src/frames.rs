@@ -106,7 +106,9 @@ impl FreeFrames {
         self.returned.drain(at..at + count).next().map(Gfn)
     }
 
-    fn take_fresh_run(&mut self, count: usize) -> Option<Gfn> {
+    /// Takes `count` consecutive frames that were never taken before, so that no backend has seen
+    /// them; returns the first. `None` if there are no more, or if `count` is 0.
+    pub fn take_fresh_run(&mut self, count: usize) -> Option<Gfn> {
         let bytes = count.checked_mul(PAGE_SIZE).filter(|&bytes| bytes != 0)? as u64;
         let range = self.fresh.iter_mut().find(|range| size_bytes(**range) >= bytes)?;
         let first = range.start / PAGE;
@@ -152,6 +154,17 @@ mod tests {
         let (heap, rest) = division(&[(PAGE, MIB), (2 * MIB, 16 * MIB)], 1 << 32).unwrap();
         assert_eq!(heap, range(2 * MIB, 4 * MIB));
         assert_eq!(rest, [range(PAGE, MIB), range(4 * MIB, 16 * MIB)]);
+    }
+
+    #[test]
+    fn a_fresh_frame_was_nobodys_before() {
+        let ranges = [range(PAGE, 3 * PAGE), range(8 * PAGE, 10 * PAGE)];
+        let mut free = FreeFrames::new(ranges.into_iter().collect());
+        let first = free.take().unwrap();
+        free.put(first);
+        let fresh = [1, 2].map(|count| free.take_fresh_run(count));
+        assert_eq!(fresh, [Some(Gfn(2)), Some(Gfn(8))]);
+        assert_eq!((free.take_fresh_run(1), free.take()), (None, Some(first)));
     }
 
     #[test]

@@ -53,6 +53,31 @@ impl Protection {
     }
 }
 
+/// Bits of an entry that are the address of a page or of a table.
+const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
+
+/// Returns the address of the table that an entry of a page directory leads to; `None` if it is a
+/// large page's, or nothing is there.
+pub fn table_address(entry: u64) -> Option<u64> {
+    let flags = PageTableFlags::from_bits_truncate(entry);
+    let is_table =
+        flags.contains(PageTableFlags::PRESENT) && !flags.contains(PageTableFlags::HUGE_PAGE);
+    is_table.then_some(entry & ADDRESS)
+}
+
+/// Returns the entry of a page directory for the table at `address`. The entries of the table
+/// decide on the rights.
+pub fn table_entry(address: u64) -> u64 {
+    address | (PageTableFlags::PRESENT | PageTableFlags::WRITABLE).bits()
+}
+
+/// Returns the entries of a table that maps what `large`, the entry of a large page, does, with the
+/// same rights.
+pub fn split(large: u64) -> impl Iterator<Item = u64> {
+    let first = large & !PageTableFlags::HUGE_PAGE.bits();
+    (first..).step_by(PAGE_SIZE).take(LARGE_PAGE_SIZE as usize / PAGE_SIZE)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,5 +145,24 @@ mod tests {
         for entry in small.chain(large) {
             assert!(entry & WRITABLE == 0 || entry & NX != 0, "{entry:#x}");
         }
+    }
+
+    #[test]
+    fn a_large_page_in_small_ones_maps_the_same() {
+        let small: std::vec::Vec<u64> = split(image(true).large_page_entry(0x4000_0000)).collect();
+        assert_eq!(small.len(), 512);
+        for (page, entry) in (0..).zip(small) {
+            assert_eq!(entry, image(true).page_entry(0x4000_0000 + page * P), "{page}");
+        }
+    }
+
+    #[test]
+    fn an_entry_leads_to_a_table_unless_it_is_a_large_page() {
+        assert_eq!(table_address(table_entry(0x12_3000)), Some(0x12_3000));
+        assert_eq!(table_entry(0x12_3000), 0x12_3000 | PRESENT | WRITABLE);
+        // What the processor notes in an entry, and NX, are no part of the address.
+        assert_eq!(table_address(table_entry(0x12_3000) | NX | 1 << 5), Some(0x12_3000));
+        assert_eq!(table_address(image(true).large_page_entry(0x4000_0000)), None);
+        assert_eq!(table_address(0), None);
     }
 }

@@ -15,4 +15,4 @@ mod entry;
 mod paging;
 
 pub use entry::{loaded, regions_from, stack};
-pub use paging::{Mapping, has_nx, mappings, unmap};
+pub use paging::{Mapping, Table, has_nx, is_large, mappings, split, unmap};

@@ -1,12 +1,13 @@
 //! The page tables that entry.s made, from the point on where they protect.
 
 use core::arch::x86_64::CpuidResult;
-use core::ptr::addr_of;
+use core::ptr::{self, addr_of};
+use core::slice;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use boot_info::cpuid;
 use boot_info::memory_map::Range;
-use boot_info::paging::{LARGE_PAGE_SIZE, Protection};
+use boot_info::paging::{self, LARGE_PAGE_SIZE, Protection};
 use x86_64::VirtAddr;
 use x86_64::instructions::tlb;
 use x86_64::registers::model_specific::{Efer, EferFlags};
@@ -17,20 +18,25 @@ unsafe extern "C" {
     static image_start: u8;
     static text_end: u8;
     static constants_end: u8;
-    /// The first 4 GiB in large pages, but for the first entry.
+    /// The first 4 GiB in large pages, but for the first entry and those that were split.
     static boot_directories: [AtomicU64; 2048];
     /// The first 2 MiB in small pages.
     static boot_first_table: [AtomicU64; 512];
 }
 
-/// Returns the entries of the small pages. They are atomics, for the processor notes in them what
-/// it uses.
+/// A table of small pages, to split a large one with. Its entries are atomics, for the processor
+/// notes in them what it uses.
+#[repr(C, align(4096))]
+pub struct Table([AtomicU64; 512]);
+
+/// Returns the entries of the first 2 MiB.
 fn small() -> &'static [AtomicU64] {
     // SAFETY: entry.s makes the table, and it lives for ever.
     unsafe { &boot_first_table }
 }
 
-/// Returns the entries of the large pages, the first of which is a table of small ones instead.
+/// Returns the entries of the large pages; some, the first of them for one, lead to a table of
+/// small ones instead.
 fn large() -> &'static [AtomicU64] {
     // SAFETY: as in `small`.
     unsafe { &boot_directories }
@@ -69,20 +75,50 @@ pub fn has_nx() -> bool {
     Efer::read().contains(EferFlags::NO_EXECUTE_ENABLE)
 }
 
+/// Returns whether `address` lies in a large page, and so no 4 KiB there can be
+/// [taken away](unmap).
+pub fn is_large(address: usize) -> bool {
+    directory_entry(address).is_some_and(|entry| table(entry).is_none())
+}
+
+/// Maps the large page that `address` lies in by small ones, of the same rights; does nothing if it
+/// is none.
+pub fn split(address: usize, table: &'static mut Table) {
+    let Some(entry) = directory_entry(address).filter(|_| is_large(address)) else { return };
+    for (small, value) in table.0.iter_mut().zip(paging::split(entry.load(Ordering::Relaxed))) {
+        *small.get_mut() = value;
+    }
+    let at = ptr::from_mut(table).expose_provenance() as u64;
+    entry.store(paging::table_entry(at), Ordering::Release);
+    tlb::flush_all();
+}
+
 /// Takes the 4 KiB page at `address` away for good: any access to it faults.
 ///
 /// # Panics
-/// When the page lies above the first 2 MiB, where it is a part of a large one, or `address` is no
-/// page's.
+/// When the page is a part of a large one, or `address` is no page's.
 ///
 /// # Safety
-/// Nobody uses the page from here on.
+/// Nobody uses the page from here on, and no other vCPU runs, which might have it in its TLB.
 pub unsafe fn unmap(address: usize) {
     assert!(address.is_multiple_of(PAGE_SIZE), "{address:#x} is not the address of a page");
-    let entry = small().get(address / PAGE_SIZE);
-    let entry = entry.unwrap_or_else(|| panic!("{address:#x} lies in a large page"));
-    entry.store(0, Ordering::Relaxed);
-    tlb::flush(VirtAddr::from_ptr(core::ptr::without_provenance::<u8>(address)));
+    let entries = directory_entry(address).and_then(table);
+    let entries = entries.unwrap_or_else(|| panic!("{address:#x} lies in a large page"));
+    entries[address / PAGE_SIZE % entries.len()].store(0, Ordering::Relaxed);
+    tlb::flush(VirtAddr::from_ptr(ptr::without_provenance::<u8>(address)));
+}
+
+fn directory_entry(address: usize) -> Option<&'static AtomicU64> {
+    large().get(address / LARGE_PAGE_SIZE as usize)
+}
+
+/// Returns the entries of the table that an entry of a directory leads to, if it does.
+fn table(entry: &AtomicU64) -> Option<&'static [AtomicU64; 512]> {
+    let address = paging::table_address(entry.load(Ordering::Acquire))?;
+    let table = ptr::with_exposed_provenance::<[AtomicU64; 512]>(address as usize);
+    // SAFETY: the table is that of entry.s, or was given to `split` for good; both are mapped one
+    // to one and reached through shared references only, once an entry leads there.
+    Some(unsafe { &*table })
 }
 
 /// A page as it is mapped.
@@ -96,11 +132,14 @@ pub struct Mapping {
 
 /// Returns all pages of the first 4 GiB, small ones and large ones, in order.
 pub fn mappings() -> impl Iterator<Item = Mapping> {
-    let pages = |entries: &'static [AtomicU64], size: u64| {
-        (0..).step_by(size as usize).zip(entries).map(move |(address, entry)| Mapping {
+    (0..).step_by(LARGE_PAGE_SIZE as usize).zip(large()).flat_map(|(start, entry)| {
+        let (entries, size) = match table(entry) {
+            Some(entries) => (&entries[..], PAGE_SIZE as u64),
+            None => (slice::from_ref(entry), LARGE_PAGE_SIZE),
+        };
+        (start..).step_by(size as usize).zip(entries).map(move |(address, entry)| Mapping {
             page: Range::sized(address, size),
             flags: PageTableFlags::from_bits_truncate(entry.load(Ordering::Relaxed)),
         })
-    };
-    pages(small(), PAGE_SIZE as u64).chain(pages(large(), LARGE_PAGE_SIZE).skip(1))
+    })
 }
