@@ -16,6 +16,7 @@ use loom::sync::atomic::{self as words, fence};
 use loom::thread;
 use protocols::byte_ring::{Reader, Writer};
 use protocols::clock::TimeLine;
+use protocols::crash::Turn;
 use protocols::events::Events;
 use protocols::grant::Entry;
 use protocols::ring::{Front, Shared};
@@ -471,4 +472,19 @@ fn a_weaker_order_shows_what_is_old() {
     ] {
         assert!(lost == 0 && stale > 0, "{step}: {lost}, {stale}");
     }
+}
+
+#[test]
+fn of_vcpus_that_crash_at_once_one_reports() {
+    loom::model(|| {
+        let word = Arc::new(<Loom<AsAsked> as Atomics>::U32::new(0));
+        let crashes = [1, 2].map(|vcpu| {
+            let word = Arc::clone(&word);
+            thread::spawn(move || Turn::take(&*word, vcpu))
+        });
+        let mut turns = vec![Turn::take(&*word, 0)];
+        turns.extend(crashes.map(|crash| crash.join().unwrap()));
+        turns.retain(|&turn| turn != Turn::Halt);
+        assert_eq!(turns, [Turn::Report]);
+    });
 }

@@ -10,6 +10,7 @@
 //! - [`events`]: the order in which a waiter clears event channels; [`timer`]: the timer behind a
 //!   sleep.
 //! - [`grant`]: permit and revoke of a grant entry.
+//! - [`crash`]: which of several vCPUs reports a crash.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -19,6 +20,7 @@ extern crate std;
 pub mod atomics;
 pub mod byte_ring;
 pub mod clock;
+pub mod crash;
 pub mod events;
 pub mod grant;
 pub mod ring;
