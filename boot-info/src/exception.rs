@@ -61,7 +61,7 @@ pub struct Report<'a> {
     pub frame: &'a TrapFrame,
     /// CR2: the address of a page fault, the one that became a double fault included.
     pub cr2: u64,
-    /// All stacks that have a guard page.
+    /// Stacks of the vCPU that it was raised on, each with a guard page.
     pub stacks: &'a [Place],
 }
 
@@ -122,8 +122,8 @@ mod tests {
     use std::string::ToString;
 
     const STACKS: [Place; 2] = [
-        Place { name: "boot", bottom: 0x5000, top: 0x8000 },
-        Place { name: "exception", bottom: 0xa000, top: 0xb000 },
+        Place { name: "boot", vcpu: 0, bottom: 0x5000, top: 0x8000 },
+        Place { name: "exception", vcpu: 2, bottom: 0xa000, top: 0xb000 },
     ];
 
     fn frame(vector: u64) -> TrapFrame {
@@ -193,8 +193,8 @@ mod tests {
 
     #[test]
     fn an_overflow_is_an_access_to_the_page_below_a_stack() {
-        let boot = "stack overflow of the boot stack at 0x5000..0x8000: ";
-        let exception = "stack overflow of the exception stack at 0xa000..0xb000: ";
+        let boot = "stack overflow of the boot stack of vCPU 0 at 0x5000..0x8000: ";
+        let exception = "stack overflow of the exception stack of vCPU 2 at 0xa000..0xb000: ";
         for vector in [PAGE_FAULT, DOUBLE_FAULT] {
             for (cr2, expected) in [
                 (0x3fff, None),

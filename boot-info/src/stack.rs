@@ -10,6 +10,8 @@ use xen_abi::PAGE_SIZE;
 pub struct Place {
     /// Name of what runs on it.
     pub name: &'static str,
+    /// Number of the vCPU that has it.
+    pub vcpu: u32,
     /// Its lowest address, in bytes. The page below it is the guard.
     pub bottom: usize,
     /// One past its highest address, where its use begins.
@@ -25,6 +27,7 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the {} stack at {:#x}..{:#x}", self.name, self.bottom, self.top)
+        let Self { name, vcpu, bottom, top } = self;
+        write!(f, "the {name} stack of vCPU {vcpu} at {bottom:#x}..{top:#x}")
     }
 }

@@ -32,6 +32,8 @@ pub enum Selftest {
     Overflow,
     /// Fault during the report of a crash, to see that it is reported too: `selftest=nested-fault`.
     NestedFault,
+    /// Stack overflow on another vCPU: `selftest=vcpu-overflow`.
+    VcpuOverflow,
 }
 
 /// View of a file system, at the path in `filename=xvda:/path`.
@@ -57,7 +59,7 @@ options, in extra=\"...\" of the guest's configuration:
   mode=ls|cat|sum              show names, bytes or SHA-256 of filename=xvda:/path on an FFS
   hold                         stay connected after the report, until xl shutdown
   selftest                     test the machine, not the disks
-                               (=overflow, =nested-fault crash it)";
+                               (=overflow, =nested-fault, =vcpu-overflow crash it)";
 
 impl CommandLine {
     /// Takes the guest's own words out of the command line that it was booted with, and drops words
@@ -89,8 +91,9 @@ impl CommandLine {
                 "selftest" => line.selftest = Some(Selftest::Checks),
                 "selftest=overflow" => line.selftest = Some(Selftest::Overflow),
                 "selftest=nested-fault" => line.selftest = Some(Selftest::NestedFault),
+                "selftest=vcpu-overflow" => line.selftest = Some(Selftest::VcpuOverflow),
                 _ if word.starts_with("selftest=") => {
-                    return Err("selftest= must be overflow or nested-fault");
+                    return Err("selftest= must be overflow, nested-fault or vcpu-overflow");
                 }
                 "hold" => line.hold = true,
                 "help" | "--help" => line.help = true,
@@ -152,6 +155,7 @@ mod tests {
         let selftest = |text| CommandLine::parse(text).unwrap().selftest;
         assert_eq!(selftest("selftest"), Some(Selftest::Checks));
         assert_eq!(selftest("selftest=overflow"), Some(Selftest::Overflow));
+        assert_eq!(selftest("selftest=vcpu-overflow"), Some(Selftest::VcpuOverflow));
         assert_eq!(selftest("selftest=nested-fault"), Some(Selftest::NestedFault));
         // Words that merely resemble them belong to a job, and so do those in quotation marks.
         for jobs in

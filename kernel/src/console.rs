@@ -3,16 +3,18 @@
 
 use alloc::format;
 use core::fmt::{self, Write};
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use drivers::console::Console;
 use protocols::byte_ring::Writer;
-use spin::Mutex;
+use spin::{Mutex, MutexGuard};
 use uart_16550::{Config, Uart16550, backend::PioBackend};
 use x86_64::instructions::port::Port;
 use xen_abi::console::Interface;
 
 use crate::hypercall::HypercallEntry;
 use crate::vcpu::Vcpu;
+use crate::vcpu_tables::BOOT_VCPU;
 use crate::{cpu, xen};
 
 const DEBUG_PORT: u16 = 0xe9;
@@ -27,23 +29,41 @@ const PIECE_BYTES: usize = 1024;
 /// The one sink; a static, because a panic has to reach it from anywhere.
 static SINK: Mutex<Sink> = Mutex::new(Sink::Nowhere);
 
+/// The vCPU that has the sink: the boot vCPU, until another crashes.
+static OWNER: AtomicU32 = AtomicU32::new(BOOT_VCPU);
+
 enum Sink {
     /// No console yet: the debug port, for whoever listens there.
     Nowhere,
     Serial(Uart16550<PioBackend>),
     Early(Early),
-    Xen(Console<'static, Vcpu>),
+    /// The console, and the vCPU on which it waits.
+    Xen(Console<'static, Vcpu>, &'static Vcpu),
 }
 
-// SAFETY: only the boot vCPU reaches `SINK`, and the console waits on that one.
+// SAFETY: `sink` alone reaches `SINK`, and gives it to one vCPU only: to the boot vCPU, on whose
+// value the console waits, or to another when no vCPU but that runs any more (`take_over`), so that
+// what the sink borrows is never used by two at once.
 unsafe impl Send for Sink {}
+
+/// Returns the sink, if this vCPU has it and nothing that it prints is printing.
+fn sink() -> Option<MutexGuard<'static, Sink>> {
+    if cpu::vcpu_id() == OWNER.load(Ordering::Relaxed) { SINK.try_lock() } else { None }
+}
+
+/// Puts another sink in place of the one that there is.
+fn replace(new: Sink) {
+    if let Some(mut sink) = sink() {
+        *sink = new;
+    }
+}
 
 /// Sends text to the first serial port from now on, if there is one.
 pub fn use_serial() {
     // SAFETY: 0x3f8 is the first serial port's base on a PC, and nobody else drives it.
     let Ok(mut port) = (unsafe { Uart16550::new_port(0x3f8) }) else { return };
     if port.init(Config::default()).is_ok() {
-        *SINK.lock() = Sink::Serial(port);
+        replace(Sink::Serial(port));
     }
 }
 
@@ -79,35 +99,45 @@ impl Early {
 /// Sends text to Xen's console by hypercalls alone from now on.
 pub fn use_early(entry: HypercallEntry, port: xen_abi::Port, page: &'static Interface) {
     let output = Writer::new(&page.output, &page.out_prod, &page.out_cons);
-    *SINK.lock() = Sink::Early(Early { entry, port, output });
+    replace(Sink::Early(Early { entry, port, output }));
 }
 
 /// Sends text to Xen's console from now on.
-pub fn use_xen(console: Console<'static, Vcpu>) {
-    *SINK.lock() = Sink::Xen(console);
+pub fn use_xen(vcpu: &'static Vcpu, port: xen_abi::Port, page: &'static Interface) {
+    replace(Sink::Xen(Console::new(vcpu, port, page), vcpu));
 }
 
-/// Takes the console away from whoever is printing, so that a crash in there is shown.
+/// Takes the console away from whoever is printing, so that a crash in there is shown, and gives it
+/// to the vCPU that this runs on.
 ///
 /// # Safety
-/// Whoever is printing does not go on.
+/// Whoever is printing does not go on, and no other vCPU runs any more.
 pub unsafe fn take_over() {
+    let here = cpu::vcpu_id();
+    let before = OWNER.swap(here, Ordering::Relaxed);
     // SAFETY: what the lock protected is used by nobody any more (the caller's promise).
     unsafe { SINK.force_unlock() };
+    if before != here
+        && let Some(Sink::Xen(_, vcpu)) = sink().as_deref()
+    {
+        vcpu.lose_timer();
+    }
 }
 
-/// Shows text.
+/// Shows text. On a vCPU that does not have the console it goes to the debug port.
 pub fn print(text: fmt::Arguments<'_>) {
-    // On one vCPU the lock is held only when a print prints; then text is dropped.
-    if let Some(mut sink) = SINK.try_lock() {
+    // The lock is held only when a print prints; then text is dropped.
+    if let Some(mut sink) = sink() {
         let _ = sink.write_fmt(text);
+    } else if cpu::vcpu_id() != OWNER.load(Ordering::Relaxed) {
+        let _ = Sink::Nowhere.write_fmt(text);
     }
 }
 
 /// Shows `line` and ends it, unless that takes a wait; returns whether it is shown.
 pub fn try_print(line: &str) -> bool {
-    match SINK.try_lock().as_deref_mut() {
-        Some(Sink::Xen(console)) => console.try_write(&format!("{line}\n")),
+    match sink().as_deref_mut() {
+        Some(Sink::Xen(console, _)) => console.try_write(&format!("{line}\n")),
         Some(sink) => sink.write_fmt(format_args!("{line}\n")).is_ok(),
         None => false,
     }
@@ -115,13 +145,13 @@ pub fn try_print(line: &str) -> bool {
 
 /// Returns whether text or bytes were dropped because nobody took them in time.
 pub fn has_lost() -> bool {
-    matches!(&*SINK.lock(), Sink::Xen(console) if console.has_lost())
+    matches!(sink().as_deref(), Some(Sink::Xen(console, _)) if console.has_lost())
 }
 
 /// Shows bytes on Xen's console as they are.
 pub fn print_bytes(bytes: &[u8]) {
-    if let Some(mut sink) = SINK.try_lock()
-        && let Sink::Xen(console) = &mut *sink
+    if let Some(mut sink) = sink()
+        && let Sink::Xen(console, _) = &mut *sink
     {
         // Each piece has its own patience.
         bytes.chunks(PIECE_BYTES).for_each(|piece| console.write_raw(piece));
@@ -130,8 +160,8 @@ pub fn print_bytes(bytes: &[u8]) {
 
 /// Waits, within bounds, until all text has been taken.
 pub fn drain() {
-    match SINK.try_lock().as_deref_mut() {
-        Some(Sink::Xen(console)) => console.drain(),
+    match sink().as_deref_mut() {
+        Some(Sink::Xen(console, _)) => console.drain(),
         Some(Sink::Early(early)) => early.drain(),
         _ => {}
     }
@@ -139,8 +169,8 @@ pub fn drain() {
 
 /// Reads what was typed since the last call, at most `keys.len()` bytes; returns how many.
 pub fn read(keys: &mut [u8]) -> usize {
-    match &mut *SINK.lock() {
-        Sink::Xen(console) if console.has_input() => console.read(keys),
+    match sink().as_deref_mut() {
+        Some(Sink::Xen(console, _)) if console.has_input() => console.read(keys),
         _ => 0,
     }
 }
@@ -156,7 +186,7 @@ impl Write for Sink {
                 as_on_a_terminal(text, |bytes| early.put(bytes));
                 early.flush();
             }
-            Self::Xen(console) => console.write(text),
+            Self::Xen(console, _) => console.write(text),
         }
         Ok(())
     }

@@ -8,15 +8,18 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 
 use x86_64::VirtAddr;
+use x86_64::registers::model_specific::GsBase;
+use xen_abi::shared_info::LEGACY_MAX_VCPUS;
 
 /// Vector of the event upcall.
 pub const UPCALL_VECTOR: u8 = 0xf3;
 
-/// The byte that asks for an upcall; the handler clears it. Null until Xen's shared page is there,
-/// and until then there is no upcall either. A static, because the handler, which is assembly,
-/// finds it by its name. It is the boot vCPU's: a second vCPU needs a handler that finds its own.
-#[unsafe(export_name = "cpu_upcall_flag")]
-static UPCALL_FLAG: AtomicPtr<AtomicU8> = AtomicPtr::new(ptr::null_mut());
+/// Flags that ask for an upcall, a byte for each vCPU; the handler clears its own. Null until Xen's
+/// shared page is there, and until then there is no upcall either. A static, because the handler,
+/// which is assembly, has to find its vCPU's: the base of the GS segment is the address of that
+/// element. So each vCPU knows its number, too.
+static UPCALL_FLAGS: [AtomicPtr<AtomicU8>; LEGACY_MAX_VCPUS] =
+    [const { AtomicPtr::new(ptr::null_mut()) }; LEGACY_MAX_VCPUS];
 
 global_asm!(include_str!("cpu.s"), options(att_syntax));
 
@@ -31,9 +34,26 @@ pub fn upcall_handler() -> VirtAddr {
     VirtAddr::from_ptr(&raw const cpu_upcall)
 }
 
-/// Tells the upcall handler which flag to take back.
+/// Notes that this code runs on vCPU `id`, from here on.
+///
+/// # Panics
+/// When there is no room for so high a number.
+pub fn begin(id: u32) {
+    GsBase::write(VirtAddr::from_ptr(&UPCALL_FLAGS[id as usize]));
+}
+
+/// Returns the number of the vCPU that this runs on.
+pub fn vcpu_id() -> u32 {
+    // Asked of the processor: the code that boots may panic before there is a base, on vCPU 0.
+    let base = GsBase::read().as_u64() as usize;
+    let place = UPCALL_FLAGS.iter().position(|flag| ptr::from_ref(flag).addr() == base);
+    place.unwrap_or(0) as u32
+}
+
+/// Tells the upcall handler of this vCPU which flag to take back.
 pub fn set_upcall_flag(flag: &'static AtomicU8) {
-    UPCALL_FLAG.store(ptr::from_ref(flag).cast_mut(), Ordering::Release);
+    let flag = ptr::from_ref(flag).cast_mut();
+    UPCALL_FLAGS[vcpu_id() as usize].store(flag, Ordering::Release);
 }
 
 /// Sleeps until the next upcall, or not at all if one is due. The only place where interrupts are

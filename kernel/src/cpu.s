@@ -21,7 +21,7 @@ cpu_halt:
         .global cpu_upcall
 cpu_upcall:
         pushq   %rax
-        movq    cpu_upcall_flag(%rip), %rax
+        movq    %gs:0, %rax             # this vCPU's (cpu.rs)
         movb    $0, (%rax)
         leaq    cpu_halt(%rip), %rax
         cmpq    %rax, 8(%rsp)

@@ -25,6 +25,7 @@ mod report;
 mod run;
 mod selftest;
 mod shutdown;
+mod smp;
 mod stack;
 mod stage;
 mod vcpu;
@@ -39,7 +40,6 @@ use boot_info::layout::Layout;
 use boot_info::memory_map::MAPPED_END;
 use boot_info::start_info::COMMAND_LINE_MAX;
 use bootloader_api::{BootInfo, entry_point};
-use drivers::console::Console;
 use drivers::xenstore::Xenstore;
 use guest_protocol::command_line::{self, CommandLine};
 use xen_abi::sched::ShutdownReason;
@@ -101,12 +101,12 @@ fn under_xen(boot_info: &BootInfo, leaves: u32, tables: &mut vcpu_tables::Loaded
         Ok(xen) => &*Box::leak(Box::new(xen)),
         Err(errno) => shutdown::crash(format_args!("cannot set up event channels: {errno}")),
     };
-    let vcpu = match Vcpu::boot(xen) {
+    let vcpu = match Vcpu::here(xen) {
         Ok(vcpu) => &*Box::leak(Box::new(vcpu)),
         Err(errno) => shutdown::crash(format_args!("cannot set up the timer: {errno}")),
     };
     if let Ok((port, page)) = console {
-        console::use_xen(Console::new(vcpu, port, page));
+        console::use_xen(vcpu, port, page);
     }
     greet(xen, &layout);
     follow_options(boot_info, entry, &layout, tables, xen, vcpu)
@@ -130,7 +130,7 @@ fn follow_options(
         shutdown::end(ShutdownReason::Poweroff);
     }
     if let Some(kind) = line.selftest {
-        selftest::run(kind, boot_info, tables, |test| test.xen(xen, vcpu));
+        selftest::under_xen(kind, boot_info, tables, xen, vcpu);
     }
     // SAFETY: nothing else is used.
     let mut store = match unsafe { given::xenstore(entry, layout.ours()) } {
@@ -143,6 +143,10 @@ fn follow_options(
         Ok(options) => options,
         Err(why) => fail(why),
     };
+    match smp::count(xen.entry()) {
+        1 => {}
+        count => say!("ringmark: of {count} vCPUs only vCPU 0 has work; the others stay down"),
+    }
     match Runner::new(xen, vcpu, store) {
         Ok(mut runner) => shutdown::end(runner.run(&options)),
         Err(error) => fail(error),
@@ -162,10 +166,7 @@ fn without_xen(boot_info: &BootInfo, tables: &mut vcpu_tables::Loaded) -> ! {
     };
     match CommandLine::booted(&String::from_utf8_lossy(command_line_bytes())) {
         Ok(CommandLine { selftest: Some(kind), .. }) => {
-            selftest::run(kind, boot_info, tables, |test| {
-                test.pc();
-                test.pages(&mut pages);
-            })
+            selftest::without_xen(kind, boot_info, tables, &mut pages)
         }
         _ => shutdown::crash(format_args!(
             "no Xen found; boot this kernel with xl create, or add selftest to its command line"

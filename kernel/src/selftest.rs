@@ -4,6 +4,7 @@ mod attempt;
 mod crash;
 mod protection;
 mod tally;
+mod vcpus;
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -17,35 +18,67 @@ use guest_protocol::command_line::Selftest as Kind;
 use xen_abi::sched::ShutdownReason;
 use xen_abi::{DomId, PAGE_SIZE};
 
-pub use tally::Selftest;
+use tally::Selftest;
 
 use crate::memory::PageSource;
 use crate::vcpu::Vcpu;
+use crate::vcpu_tables::Loaded;
 use crate::xen::Xen;
-use crate::{cpu, legacy, shutdown, vcpu_tables};
+use crate::{cpu, legacy, shutdown};
 
-/// Runs the self-test and ends the guest; `others` has the checks that not every machine passes.
-pub fn run(
+/// Runs the self-test on Xen and ends the guest.
+pub fn under_xen(
     kind: Kind,
     boot_info: &BootInfo,
-    tables: &mut vcpu_tables::Loaded,
-    others: impl FnOnce(&mut Selftest),
+    tables: &mut Loaded,
+    xen: &'static Xen,
+    vcpu: &Vcpu,
 ) -> ! {
+    match kind {
+        Kind::VcpuOverflow => crash::vcpu_overflow(xen, vcpu, tables),
+        _ => crash_as(kind),
+    }
+    let mut test = Selftest::default();
+    test.machine(boot_info, tables);
+    test.xen(xen, vcpu);
+    test.vcpus(xen, vcpu, tables);
+    end(test)
+}
+
+/// Runs the self-test of a machine without Xen, on which `pages` are all pages, and ends the guest.
+pub fn without_xen(
+    kind: Kind,
+    boot_info: &BootInfo,
+    tables: &mut Loaded,
+    pages: &mut PageSource,
+) -> ! {
+    crash_as(kind);
+    let mut test = Selftest::default();
+    test.machine(boot_info, tables);
+    test.pc();
+    test.pages(pages);
+    end(test)
+}
+
+/// Crashes as `kind` says; returns if it says nothing of it.
+fn crash_as(kind: Kind) {
     match kind {
         Kind::Checks => {}
         Kind::Overflow => crash::overflow(),
         Kind::NestedFault => crash::nested_fault(),
+        Kind::VcpuOverflow => crash::no_other_vcpu(),
     }
-    let mut test = Selftest::default();
-    test.machine(boot_info, tables);
-    others(&mut test);
+}
+
+/// Ends the guest as the checks say.
+fn end(test: Selftest) -> ! {
     let passed = test.finish();
     shutdown::end(if passed { ShutdownReason::Poweroff } else { ShutdownReason::Crash })
 }
 
 impl Selftest {
     /// Checks what any machine must do.
-    fn machine(&mut self, boot_info: &BootInfo, tables: &mut vcpu_tables::Loaded) {
+    fn machine(&mut self, boot_info: &BootInfo, tables: &mut Loaded) {
         let image_end = boot_info.kernel_addr + boot_info.kernel_len;
         let clear = boot_info
             .memory_regions
@@ -76,12 +109,12 @@ impl Selftest {
     }
 
     /// Checks what a PC must do that is not a guest of Xen's.
-    pub fn pc(&mut self) {
+    fn pc(&mut self) {
         self.check("a tick of the legacy timer is masked", legacy::meet_tick());
     }
 
     /// Checks that fresh and returned pages come zeroed.
-    pub fn pages(&mut self, pages: &mut PageSource) {
+    fn pages(&mut self, pages: &mut PageSource) {
         let before = pages.available();
         let Some(mut page) = pages.take() else { return self.check("a page is available", false) };
         let frame = page.gfn();
@@ -101,7 +134,7 @@ impl Selftest {
     }
 
     /// Checks what Xen must do.
-    pub fn xen(&mut self, xen: &Xen, vcpu: &Vcpu) {
+    fn xen(&mut self, xen: &Xen, vcpu: &Vcpu) {
         self.check("Xen says its version", xen.version().is_ok());
         let page = "the hypercall page is written if it is used, and only then";
         self.check(page, xen.entry().has_written_page() == xen.entry().uses_page());

@@ -2,16 +2,18 @@
 
 use core::fmt;
 use core::panic::PanicInfo;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::AtomicU32;
 
 use boot_info::exception::{Report, TrapFrame};
+use protocols::crash::Turn;
 use spin::Once;
 use x86_64::instructions::port::Port;
 use x86_64::registers::control::Cr2;
 use xen_abi::sched::ShutdownReason;
 
 use crate::hypercall::HypercallEntry;
-use crate::{console, cpu, say, vcpu_tables, xen};
+use crate::vcpu_tables::{self, BOOT_VCPU};
+use crate::{console, cpu, say, smp, xen};
 
 /// QEMU's isa-debug-exit device ends QEMU with status 2 * value + 1.
 const DEBUG_EXIT_PORT: u16 = 0xf4;
@@ -44,27 +46,35 @@ pub fn stop(reason: ShutdownReason) -> ! {
     cpu::halt_forever()
 }
 
-/// Prints why, and ends the guest as crashed. Printing may crash again: the second crash is printed
-/// too, the third ends the guest silently, and any further one only halts, so that it comes to an
-/// end.
+/// Prints why, and ends the guest as crashed, on whichever vCPU; the others are stopped first.
+/// Printing may crash again: the second crash is printed too, the third ends the guest silently,
+/// and any further one only halts, so that it comes to an end.
 pub fn crash(why: fmt::Arguments<'_>) -> ! {
     static CRASHES: AtomicU32 = AtomicU32::new(0);
-    match CRASHES.fetch_add(1, Ordering::Relaxed) {
-        0 | 1 => {
-            // SAFETY: on the only vCPU, so whoever was printing does not go on.
+    let vcpu = cpu::vcpu_id();
+    match Turn::take(&CRASHES, vcpu) {
+        Turn::Report => {
+            if ENTRY.get().is_some_and(|&entry| !smp::stop_others(entry)) {
+                stop(ShutdownReason::Crash);
+            }
+            // SAFETY: no other vCPU runs, so whoever was printing does not go on.
             unsafe { console::take_over() };
-            say!("ringmark: {why}");
+            match vcpu {
+                BOOT_VCPU => say!("ringmark: {why}"),
+                _ => say!("ringmark: vCPU {vcpu}: {why}"),
+            }
             end(ShutdownReason::Crash)
         }
-        2 => stop(ShutdownReason::Crash),
-        _ => cpu::halt_forever(),
+        Turn::End => stop(ShutdownReason::Crash),
+        Turn::Halt => cpu::halt_forever(),
     }
 }
 
 /// Ends the guest for an exception that nobody expects; called by exception.s.
 #[unsafe(no_mangle)]
 extern "C" fn cpu_fatal_exception(frame: &TrapFrame) -> ! {
-    let report = Report { frame, cr2: Cr2::read_raw(), stacks: vcpu_tables::stacks() };
+    let stacks = vcpu_tables::stacks_of(cpu::vcpu_id());
+    let report = Report { frame, cr2: Cr2::read_raw(), stacks };
     crash(format_args!("{report}"))
 }
 

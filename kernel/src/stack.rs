@@ -17,14 +17,23 @@ impl<const SIZE: usize> Stack<SIZE> {
         Self { guard: [0; PAGE_SIZE], memory: [0; SIZE] }
     }
 
-    /// Makes a stack of the memory: from here on the guard page is not mapped.
+    /// Returns the address of the guard page.
+    pub fn guard(&self) -> usize {
+        self.guard.as_ptr().addr()
+    }
+
+    /// Makes a stack of the memory, for vCPU `vcpu`: from here on the guard page is not mapped.
     ///
     /// # Panics
-    /// When the memory lies above the first 2 MiB, whose pages alone can be unmapped one by one.
-    pub fn install(&'static mut self, name: &'static str) -> Place {
+    /// When the guard lies in a large page, of which no part can be unmapped.
+    ///
+    /// # Safety
+    /// No other vCPU runs.
+    pub unsafe fn install(&'static mut self, name: &'static str, vcpu: u32) -> Place {
         let bottom = self.memory.as_ptr().addr();
-        // SAFETY: the guard is a page of its own, and with `self` goes the only way to reach it.
-        unsafe { boot::unmap(self.guard.as_ptr().addr()) };
-        Place { name, bottom, top: bottom + SIZE }
+        // SAFETY: the guard is a page of its own, and with `self` goes the only way to reach it; no
+        // other vCPU runs (the caller's promise).
+        unsafe { boot::unmap(self.guard()) };
+        Place { name, vcpu, bottom, top: bottom + SIZE }
     }
 }

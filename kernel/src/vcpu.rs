@@ -5,6 +5,7 @@
 //! are enough; what Xen writes is reached through atomics in the shared page.
 
 use core::cell::Cell;
+use core::marker::PhantomData;
 
 use protocols::clock::TimeLine;
 use protocols::events::Events;
@@ -18,16 +19,13 @@ use crate::cpu;
 use crate::hypercall::HypercallEntry;
 use crate::xen::{self, Xen};
 
-/// The only vCPU so far.
-const BOOT_VCPU: u32 = 0;
-
 /// A vCPU, for the code that runs on it.
 #[derive(Debug)]
 pub struct Vcpu {
     entry: HypercallEntry,
     /// Xen's number of it.
     id: u32,
-    /// Its part of the shared page.
+    /// Its words in the shared page.
     info: &'static VcpuInfo,
     events: Events<'static>,
     /// The highest time handed out; of no meaning in a restored domain, whose clock may be behind.
@@ -35,20 +33,29 @@ pub struct Vcpu {
     timer_port: Port,
     /// Timer behind each sleep; a restored domain has none that is armed.
     timer: Timer,
+    /// Mark: it stays on its vCPU.
+    here: PhantomData<*const ()>,
 }
 
 impl Vcpu {
-    /// The vCPU that the domain began with, which must be the one that calls this, once.
+    /// The vCPU that this runs on; to be called once on each.
     ///
     /// # Errors
     /// Xen's.
-    pub fn boot(xen: &Xen) -> Result<Self, Errno> {
-        let (entry, id, shared) = (xen.entry(), BOOT_VCPU, xen.shared());
+    pub fn here(xen: &Xen) -> Result<Self, Errno> {
+        let (entry, id, shared) = (xen.entry(), cpu::vcpu_id(), xen.shared());
         let info = &shared.vcpu_info[id as usize];
         cpu::set_upcall_flag(&info.evtchn_upcall_pending);
         let timer_port = xen::bind_virq(entry, VIRQ_TIMER, id)?;
         let (events, last_ns, timer) = (Events::new(shared, info), Cell::new(0), Timer::default());
-        Ok(Self { entry, id, info, events, last_ns, timer_port, timer })
+        Ok(Self { entry, id, info, events, last_ns, timer_port, timer, here: PhantomData })
+    }
+
+    /// Sees to it that no wait sleeps any more. For a vCPU that has stopped for good, and whose
+    /// value is used by the one that runs on: a timer is set by its own vCPU alone, and what is set
+    /// already would not wake another.
+    pub fn lose_timer(&self) {
+        self.timer.note_fired();
     }
 }
 

@@ -3,22 +3,31 @@
 //! Exceptions run on a stack of their own, and the double fault on another, so that neither needs
 //! the stack whose overflow it may report. What a vCPU has of its own is one value,
 //! [`VcpuTables`]; the table of handlers is the same for all.
+//!
+//! The boot vCPU's lie in the image. Those of the others ([`Ready`]) are made of memory, all before
+//! the first of them runs, so that no vCPU has a page in its TLB that becomes a guard.
 
+use alloc::vec::Vec;
 use core::arch::global_asm;
-use core::mem::MaybeUninit;
+use core::mem::{self, MaybeUninit};
 
 use boot_info::stack::Place;
 use spin::{Mutex, MutexGuard, Once};
 use x86_64::VirtAddr;
 use x86_64::instructions::segmentation::{CS, DS, ES, SS, Segment};
 use x86_64::instructions::tables::load_tss;
+use x86_64::registers::control::{Cr0, Cr3, Cr4};
+use x86_64::registers::model_specific::Efer;
 use x86_64::structures::gdt::{Descriptor, GlobalDescriptorTable, SegmentSelector};
 use x86_64::structures::idt::InterruptDescriptorTable;
 use x86_64::structures::tss::TaskStateSegment;
-use xen_abi::PAGE_SIZE;
+use xen_abi::hvm_vcpu::{self, HvmContext, Registers64};
+use xen_abi::shared_info::LEGACY_MAX_VCPUS;
+use xen_abi::{Errno, PAGE_SIZE};
 
 use crate::cpu;
 use crate::stack::Stack;
+use crate::xen::{self, Xen};
 
 /// Entry of the interrupt stack table for exceptions.
 const EXCEPTION_STACK: u16 = 0;
@@ -33,13 +42,41 @@ unsafe extern "C" {
     static cpu_exception_stubs: [u8; 32 * STUB_SIZE as usize];
 }
 
-/// Memory of all that a vCPU has of its own. It begins as zeros, which take no room in the file,
-/// and lies in the image, for only pages below 2 MiB can be guards.
+/// vCPUs that there is room for: those whose words are in Xen's shared page.
+pub const VCPUS_MAX: usize = LEGACY_MAX_VCPUS;
+/// Number of the vCPU that the domain begins with.
+pub const BOOT_VCPU: u32 = 0;
+/// Size of the stack of a vCPU other than the boot vCPU, in bytes: as large as that one's.
+const STACK_SIZE: usize = 16 * PAGE_SIZE;
+
+/// Memory of all that the processor uses of a vCPU. It begins as zeros, which take no room in the
+/// file.
 struct VcpuTables {
     exception_stack: Stack<{ 4 * PAGE_SIZE }>,
     double_fault_stack: Stack<{ 4 * PAGE_SIZE }>,
     tss: MaybeUninit<TaskStateSegment>,
     gdt: MaybeUninit<GlobalDescriptorTable>,
+}
+
+/// Memory of all that a vCPU has of its own, of one that is not the boot vCPU.
+struct VcpuMemory {
+    stack: Stack<STACK_SIZE>,
+    tables: VcpuTables,
+}
+
+/// Tables whose stacks have their guards, for a vCPU to load.
+pub struct Installed {
+    tss: &'static mut MaybeUninit<TaskStateSegment>,
+    gdt: &'static mut MaybeUninit<GlobalDescriptorTable>,
+    exception_stack: Place,
+    double_fault_stack: Place,
+}
+
+/// All that a vCPU has of its own, before it runs for the first time.
+pub struct Ready {
+    id: u32,
+    stack: Place,
+    tables: Installed,
 }
 
 /// Tables that a vCPU has loaded.
@@ -48,31 +85,68 @@ pub struct Loaded {
     /// Task state, in which the processor finds its stacks.
     tss: *mut TaskStateSegment,
     exception_stack: Place,
-    double_fault_stack: Place,
+    /// Flag: it is the boot vCPU's, and no other vCPU has ever run.
+    is_alone: bool,
 }
 
-/// All stacks, of whichever vCPU; a static, because the handler of an exception, which the
-/// processor calls, has to report an overflow of one as such.
-static STACKS: Once<[Place; 3]> = Once::new();
+/// Each vCPU's stacks: its own, that of exceptions, that of the double fault. A static, because the
+/// handler of an exception, which the processor calls, has to report an overflow of one as such.
+static STACKS: [Once<[Place; 3]>; VCPUS_MAX] = [const { Once::new() }; VCPUS_MAX];
+
+/// The table of handlers.
+static HANDLERS: Once<InterruptDescriptorTable> = Once::new();
 
 /// Loads the boot vCPU's tables, takes the guard pages away and sets the handlers. To be called
 /// once.
 pub fn init() -> Loaded {
-    static BOOT_VCPU: Mutex<VcpuTables> = Mutex::new(VcpuTables::new());
-    static HANDLERS: Once<InterruptDescriptorTable> = Once::new();
+    static TABLES: Mutex<VcpuTables> = Mutex::new(VcpuTables::new());
 
+    cpu::begin(BOOT_VCPU);
     // A leaked lock: from here on the processor alone uses what is behind it.
-    let loaded = MutexGuard::leak(BOOT_VCPU.lock()).load();
+    let tables = MutexGuard::leak(TABLES.lock());
+    // SAFETY: no other vCPU runs, for the guest has not brought one up.
+    let tables = unsafe { tables.install(BOOT_VCPU) };
     let boot = boot::stack();
-    let boot = Place { name: "boot", bottom: boot.start as usize, top: boot.end as usize };
-    STACKS.call_once(|| [boot, loaded.exception_stack, loaded.double_fault_stack]);
-    HANDLERS.call_once(handlers).load();
-    loaded
+    let (bottom, top) = (boot.start as usize, boot.end as usize);
+    note_stacks(Place { name: "boot", vcpu: BOOT_VCPU, bottom, top }, &tables);
+    Loaded { is_alone: true, ..tables.load() }
 }
 
-/// Returns the stacks that there are: `main`'s, that of exceptions, that of the double fault.
-pub fn stacks() -> &'static [Place] {
-    STACKS.get().map_or(&[], |stacks| stacks)
+fn note_stacks(stack: Place, tables: &Installed) {
+    let stacks = [stack, tables.exception_stack, tables.double_fault_stack];
+    STACKS[stack.vcpu as usize].call_once(|| stacks);
+}
+
+/// Returns the stacks of vCPU `id`, as far as it has any.
+pub fn stacks_of(id: u32) -> &'static [Place] {
+    let stacks = STACKS.get(id as usize).and_then(Once::get);
+    stacks.map_or(&[], |stacks| stacks)
+}
+
+/// Returns the stacks of all vCPUs.
+pub fn stacks() -> impl Iterator<Item = &'static Place> {
+    STACKS.iter().filter_map(Once::get).flatten()
+}
+
+/// Makes all that vCPU `id`, which has nothing yet, has of its own. `None` if there is not enough
+/// memory.
+///
+/// # Safety
+/// No other vCPU has ever run.
+unsafe fn make(xen: &Xen, id: u32) -> Option<Ready> {
+    // SAFETY: zeros are bytes of a stack, and what is not initialized.
+    let VcpuMemory { stack, tables } = unsafe { xen.memory_for_good::<VcpuMemory>() }?;
+    for guard in [stack.guard(), tables.exception_stack.guard(), tables.double_fault_stack.guard()]
+    {
+        if boot::is_large(guard) {
+            // SAFETY: zeros are entries of a table.
+            boot::split(guard, unsafe { xen.memory_for_good() }?);
+        }
+    }
+    // SAFETY: no other vCPU runs (the caller's promise).
+    let (stack, tables) = unsafe { (stack.install("main", id), tables.install(id)) };
+    note_stacks(stack, &tables);
+    Some(Ready { id, stack, tables })
 }
 
 impl VcpuTables {
@@ -85,17 +159,34 @@ impl VcpuTables {
         }
     }
 
-    /// Fills the tables in and loads them on the vCPU that this runs on.
-    fn load(&'static mut self) -> Loaded {
-        let exception_stack = self.exception_stack.install("exception");
-        let double_fault_stack = self.double_fault_stack.install("double fault");
+    /// Takes the guard pages away.
+    ///
+    /// # Safety
+    /// No other vCPU runs.
+    unsafe fn install(&'static mut self, vcpu: u32) -> Installed {
+        let Self { exception_stack, double_fault_stack, tss, gdt } = self;
+        // SAFETY: the caller's promise.
+        let [exception_stack, double_fault_stack] = unsafe {
+            [
+                exception_stack.install("exception", vcpu),
+                double_fault_stack.install("double fault", vcpu),
+            ]
+        };
+        Installed { tss, gdt, exception_stack, double_fault_stack }
+    }
+}
+
+impl Installed {
+    /// Fills the tables in and loads them on the vCPU that this runs on, the handlers too.
+    pub fn load(self) -> Loaded {
+        let Self { tss, gdt, exception_stack, double_fault_stack } = self;
         let top = |stack: &Place| VirtAddr::new(stack.top as u64);
-        let tss = self.tss.write(TaskStateSegment::new());
+        let tss = tss.write(TaskStateSegment::new());
         tss.interrupt_stack_table[usize::from(EXCEPTION_STACK)] = top(&exception_stack);
         tss.interrupt_stack_table[usize::from(DOUBLE_FAULT_STACK)] = top(&double_fault_stack);
         let tss = &raw mut *tss;
 
-        let gdt = self.gdt.write(GlobalDescriptorTable::new());
+        let gdt = gdt.write(GlobalDescriptorTable::new());
         let code = gdt.append(Descriptor::kernel_code_segment());
         let data = gdt.append(Descriptor::kernel_data_segment());
         // SAFETY: the task state lives for ever.
@@ -110,7 +201,45 @@ impl VcpuTables {
             ES::set_reg(SegmentSelector::NULL);
             load_tss(task);
         }
-        Loaded { tss, exception_stack, double_fault_stack }
+        HANDLERS.call_once(handlers).load();
+        Loaded { tss, exception_stack, is_alone: false }
+    }
+}
+
+impl Ready {
+    /// Returns the number of the vCPU.
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Sets the vCPU's registers, so that it runs `code` with `argument` once it is let run;
+    /// returns the tables that it has to load.
+    ///
+    /// # Errors
+    /// Xen's.
+    pub fn begin_at<T: Sync>(
+        self,
+        xen: &Xen,
+        code: extern "C" fn(&'static T) -> !,
+        argument: &'static T,
+    ) -> Result<Installed, Errno> {
+        let registers = Registers64 {
+            // As if called: what returns finds a null pointer.
+            rsp: (self.stack.top - size_of::<usize>()) as u64,
+            rdi: (&raw const *argument).expose_provenance() as u64,
+            rip: code as usize as u64,
+            cr0: Cr0::read_raw(),
+            cr3: Cr3::read_raw().0.start_address().as_u64(),
+            cr4: Cr4::read_raw(),
+            efer: Efer::read_raw(),
+            ..Registers64::default()
+        };
+        let mode = hvm_vcpu::MODE_64;
+        let mut context = HvmContext { mode, registers, ..HvmContext::default() };
+        // SAFETY: the vCPU has this one's page tables and modes, so it runs what a call of `code`
+        // runs, on a stack that nobody else has and that it never leaves. Interrupts are off.
+        unsafe { xen::initialise_vcpu(xen.entry(), self.id, &mut context)? };
+        Ok(self.tables)
     }
 }
 
@@ -134,6 +263,17 @@ impl Loaded {
             entry.write_unaligned(top);
             before
         }
+    }
+
+    /// Makes all that the vCPUs from 1 up to `count`, not included, have of their own, in the order
+    /// of their numbers. `None` if there is not enough memory, or another vCPU may have run, as
+    /// after the first call.
+    pub fn make_others(&mut self, xen: &Xen, count: u32) -> Option<Vec<Ready>> {
+        if !mem::take(&mut self.is_alone) {
+            return None;
+        }
+        // SAFETY: no other vCPU has run: none can before it has what is made here, and only now.
+        (1..count).map(|id| unsafe { make(xen, id) }).collect()
     }
 
     /// Returns the place of the exception stack.

@@ -14,6 +14,7 @@ use spin::Mutex;
 use xen_abi::event_channel::{self, AllocUnbound, BindVirq, PortArgument};
 use xen_abi::grant_table::TablePage;
 use xen_abi::hvm::{self, HvmParam};
+use xen_abi::hvm_vcpu::HvmContext;
 use xen_abi::memory::{self, AddToPhysmap, MemoryDomain, MemoryMap};
 use xen_abi::sched::{self, ShutdownReason};
 use xen_abi::shared_info::SharedInfo;
@@ -114,6 +115,52 @@ pub fn set_timer(entry: HypercallEntry, vcpu: u32, timeout_abs_ns: u64) -> Resul
     unsafe { entry.call3(hypercall::VCPU_OP, args).map(drop) }
 }
 
+/// Sets the registers with which a vCPU begins (VCPUOP_initialise).
+///
+/// # Errors
+/// Xen's, such as `EEXIST` for a vCPU that has begun.
+///
+/// # Safety
+/// What the vCPU runs with these registers is sound.
+pub unsafe fn initialise_vcpu(
+    entry: HypercallEntry,
+    vcpu: u32,
+    context: &mut HvmContext,
+) -> Result<(), Errno> {
+    let at = ptr::from_mut(context) as u64;
+    // SAFETY: the structure is the operation's; the caller vouches for what it says.
+    unsafe { entry.call3(hypercall::VCPU_OP, [vcpu::INITIALISE, u64::from(vcpu), at]).map(drop) }
+}
+
+/// Lets a vCPU run (VCPUOP_up), where it stopped.
+///
+/// # Errors
+/// Xen's, such as `EINVAL` for a vCPU that has no registers.
+pub fn let_run(entry: HypercallEntry, vcpu: u32) -> Result<(), Errno> {
+    // SAFETY: the operation takes no structure; what the vCPU runs, `initialise_vcpu` vouches for.
+    unsafe { entry.call3(hypercall::VCPU_OP, [vcpu::UP, u64::from(vcpu), 0]).map(drop) }
+}
+
+/// Lets a vCPU run no more (VCPUOP_down); another than this one may still run for a moment. As the
+/// last one that runs it ends the domain, as powered off.
+///
+/// # Errors
+/// Xen's.
+pub fn stop(entry: HypercallEntry, vcpu: u32) -> Result<(), Errno> {
+    // SAFETY: the operation takes no structure and changes nothing.
+    unsafe { entry.call3(hypercall::VCPU_OP, [vcpu::DOWN, u64::from(vcpu), 0]).map(drop) }
+}
+
+/// Returns whether a vCPU is let run (VCPUOP_is_up).
+///
+/// # Errors
+/// Xen's, such as `ENOENT` for a vCPU that the domain does not have.
+pub fn is_let_run(entry: HypercallEntry, vcpu: u32) -> Result<bool, Errno> {
+    // SAFETY: the operation takes no structure and changes nothing.
+    let up = unsafe { entry.call3(hypercall::VCPU_OP, [vcpu::IS_UP, u64::from(vcpu), 0])? };
+    Ok(up != 0)
+}
+
 /// Returns the states that a vCPU was in, and for how long (VCPUOP_get_runstate_info).
 ///
 /// # Errors
@@ -200,6 +247,15 @@ impl Xen {
     /// Returns how this guest enters Xen.
     pub fn entry(&self) -> HypercallEntry {
         self.entry
+    }
+
+    /// Takes memory for a `T` for good; all its bytes are 0.
+    ///
+    /// # Safety
+    /// Zeros are a valid `T`.
+    pub unsafe fn memory_for_good<T>(&self) -> Option<&'static mut T> {
+        // SAFETY: the caller's promise.
+        unsafe { self.pages.lock().take_for_good() }
     }
 
     /// Pages that are free.

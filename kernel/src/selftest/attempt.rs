@@ -10,7 +10,7 @@ use x86_64::registers::control::Cr2;
 global_asm!(include_str!("attempt.s"), options(att_syntax));
 
 /// The exception that [`is_raised`] waits for; a static, because the processor calls the handler.
-/// The self-test runs on one vCPU.
+/// The self-test makes one attempt at a time, whichever vCPU makes it.
 static EXPECTED: Mutex<Option<Expected>> = Mutex::new(None);
 
 unsafe extern "C" {

@@ -57,9 +57,7 @@ impl Selftest {
         self.check("the heap can't be executed", is_execution_forbidden(&Box::new(black_box(RET))));
         self.check("the stack can't be executed", is_execution_forbidden(&black_box(RET)));
         self.check("page 0 can't be accessed", is_absent(0..PAGE_SIZE));
-        for stack in vcpu_tables::stacks() {
-            self.guard(stack);
-        }
+        self.stacks(vcpu_tables::stacks());
         let guard = tables.exception_stack().guard();
         let is_raised = tables.without_exception_stack(|| {
             let code = (&raw const cpu_attempt_read).addr();
@@ -81,6 +79,11 @@ impl Selftest {
         self.check("a page can't be executed", is_forbidden);
     }
 
+    /// Checks the guards of stacks: the one that this runs on, and others that nobody runs on.
+    pub(super) fn stacks<'s>(&mut self, stacks: impl IntoIterator<Item = &'s Place>) {
+        stacks.into_iter().for_each(|stack| self.guard(stack));
+    }
+
     /// Checks that the page below a stack faults, also when the stack really overflows.
     fn guard(&mut self, stack: &Place) {
         let is_guarded = is_absent(stack.guard());
@@ -97,7 +100,7 @@ impl Selftest {
     }
 
     /// Checks the page tables as a whole.
-    fn mappings(&mut self) {
+    pub(super) fn mappings(&mut self) {
         let has = |flags: PageTableFlags| move |page: &boot::Mapping| page.flags.contains(flags);
         let is_executable = |page: &boot::Mapping| {
             has(PageTableFlags::PRESENT)(page) && !has(PageTableFlags::NO_EXECUTE)(page)
@@ -108,7 +111,7 @@ impl Selftest {
         self.check("no page is both writable and executable", clean);
         let absent = boot::mappings().filter(|page| !has(PageTableFlags::PRESENT)(page));
         let mut absent = absent.map(|page| page.page.start as usize);
-        let is_guard = |at| vcpu_tables::stacks().iter().any(|stack| stack.guard().start == at);
+        let is_guard = |at| vcpu_tables::stacks().any(|stack| stack.guard().start == at);
         let known = absent.next() == Some(0) && absent.all(is_guard);
         self.check("all pages but page 0 and those below stacks are mapped", known);
     }
@@ -123,7 +126,7 @@ fn double_fault(addresses: Range<usize>) -> Expected {
 }
 
 /// Returns whether neither end of a page that holds nothing can be read or written.
-fn is_absent(page: Range<usize>) -> bool {
+pub(super) fn is_absent(page: Range<usize>) -> bool {
     let attempts =
         [(&raw const cpu_attempt_read, READ_ABSENT), (&raw const cpu_attempt_write, WRITE_ABSENT)];
     [page.start, page.end - 1].into_iter().all(|address| {

@@ -1,0 +1,242 @@
+//! The vCPUs besides the boot vCPU: each comes up when there is work for it, does it, hands the
+//! result back by value, and goes down until there is more.
+//!
+//! What such a vCPU shares with the boot vCPU while it works is up to the work; this file adds
+//! nothing to it.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+
+use drivers::Vcpu as _;
+use drivers::patience::Patience;
+use spin::{Mutex, Once};
+use xen_abi::Errno;
+use xen_abi::vcpu::RUNSTATE_RUNNING;
+
+use crate::hypercall::HypercallEntry;
+use crate::vcpu::Vcpu;
+use crate::vcpu_tables::{BOOT_VCPU, Installed, Loaded, Ready, VCPUS_MAX};
+use crate::xen::Xen;
+use crate::{cpu, xen};
+
+/// Longest wait for a vCPU to come up or to go down, in nanoseconds.
+const PATIENCE_NS: u64 = 10_000_000_000;
+/// Time between two looks at what another vCPU does, in nanoseconds.
+const LOOK_AGAIN_NS: u64 = 500_000;
+/// Longest wait for the other vCPUs to stop for a crash, in ticks of the time stamp counter: some
+/// seconds, whatever the processor.
+const STOP_TICKS: u64 = 1 << 33;
+
+/// Why another vCPU is of no use.
+#[derive(Clone, Copy, Debug)]
+pub enum VcpuError {
+    /// There is no memory for all vCPUs that are wanted.
+    Memory {
+        /// Number of vCPUs, the boot vCPU included.
+        count: u32,
+    },
+    /// The domain has no such vCPU, or it was not made ready.
+    Absent {
+        /// Its number.
+        vcpu: u32,
+    },
+    /// Xen refuses it.
+    Xen {
+        /// Its number.
+        vcpu: u32,
+        /// Xen's reason.
+        errno: Errno,
+    },
+    /// Nothing is heard of it.
+    Silent {
+        /// Its number.
+        vcpu: u32,
+    },
+}
+
+impl fmt::Display for VcpuError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory { count } => {
+                write!(f, "no memory for {count} vCPUs; set vcpus= lower or memory= higher")
+            }
+            Self::Absent { vcpu } => write!(f, "there is no vCPU {vcpu}; set vcpus= higher"),
+            Self::Xen { vcpu, errno } => write!(f, "vCPU {vcpu} cannot be started: {errno}"),
+            Self::Silent { vcpu } => write!(
+                f,
+                "vCPU {vcpu} did not come up within {} s; xl vcpu-list shows where it may run",
+                PATIENCE_NS / 1_000_000_000
+            ),
+        }
+    }
+}
+
+/// Work for a vCPU.
+type Work = Box<dyn FnOnce(&Vcpu) + Send>;
+
+/// Meeting place of a vCPU and the boot vCPU.
+struct Seat {
+    id: u32,
+    xen: &'static Xen,
+    /// Tables that the vCPU has to load when it comes up for the first time.
+    tables: Mutex<Option<Installed>>,
+    /// Work that it has not taken yet.
+    work: Mutex<Option<Work>>,
+    /// Outcome of its setup, once it has come up.
+    arrival: Once<Result<(), Errno>>,
+}
+
+/// The vCPUs besides the boot vCPU.
+pub struct Crew {
+    xen: &'static Xen,
+    /// A place for each, from vCPU 1 on; with what it has of its own before its first work.
+    seats: Vec<(&'static Seat, Option<Ready>)>,
+}
+
+/// Result of a vCPU's work, when there is one.
+#[derive(Debug)]
+pub struct Pending<T> {
+    vcpu: u32,
+    result: Arc<Mutex<Option<T>>>,
+}
+
+/// Returns the number of vCPUs that the domain has, at most [`VCPUS_MAX`].
+pub fn count(entry: HypercallEntry) -> u32 {
+    let others = BOOT_VCPU + 1..VCPUS_MAX as u32;
+    1 + others.take_while(|&id| xen::is_let_run(entry, id).is_ok()).count() as u32
+}
+
+impl Crew {
+    /// Makes the other vCPUs of `count` ready; none runs yet. To be called once.
+    ///
+    /// # Errors
+    /// [`VcpuError::Memory`].
+    pub fn new(xen: &'static Xen, tables: &mut Loaded, count: u32) -> Result<Self, VcpuError> {
+        let ready = tables.make_others(xen, count).ok_or(VcpuError::Memory { count })?;
+        let seat = |ready: Ready| {
+            let (id, arrival) = (ready.id(), Once::new());
+            let (tables, work) = (Mutex::new(None), Mutex::new(None));
+            (&*Box::leak(Box::new(Seat { id, xen, tables, work, arrival })), Some(ready))
+        };
+        Ok(Self { xen, seats: ready.into_iter().map(seat).collect() })
+    }
+
+    /// Gives vCPU `id` work, and lets it run; `here` is the vCPU that asks. If the vCPU still has
+    /// work, its end is waited for.
+    ///
+    /// # Errors
+    /// [`VcpuError`]; then the work is not done.
+    pub fn start<T: Send + 'static>(
+        &mut self,
+        here: &Vcpu,
+        id: u32,
+        work: impl FnOnce(&Vcpu) -> T + Send + 'static,
+    ) -> Result<Pending<T>, VcpuError> {
+        let entry = self.xen.entry();
+        let refused = |errno| VcpuError::Xen { vcpu: id, errno };
+        let place = id.checked_sub(1).and_then(|place| self.seats.get_mut(place as usize));
+        let (seat, ready) = place.ok_or(VcpuError::Absent { vcpu: id })?;
+        if let Some(ready) = ready.take() {
+            *seat.tables.lock() = Some(ready.begin_at(self.xen, begin, *seat).map_err(refused)?);
+        }
+        // It takes its work and then goes down: what came in between would be left.
+        let silent = VcpuError::Silent { vcpu: id };
+        wait_for(here, || xen::is_let_run(entry, id) == Ok(false)).ok_or(silent)?;
+        let result = Arc::new(Mutex::new(None));
+        let give = Arc::clone(&result);
+        *seat.work.lock() = Some(Box::new(move |vcpu: &Vcpu| *give.lock() = Some(work(vcpu))));
+        let arrived = xen::let_run(entry, id).map_err(refused).and_then(|()| {
+            wait_for(here, || seat.arrival.is_completed()).ok_or(silent)?;
+            seat.arrival.get().map_or(Err(silent), |arrival| arrival.map_err(refused))
+        });
+        if arrived.is_err() {
+            // It may come up later still, and is to do nothing then.
+            seat.work.lock().take();
+        }
+        arrived.map(|()| Pending { vcpu: id, result })
+    }
+}
+
+impl<T> Pending<T> {
+    /// Returns the result, once, if the work is done. Never waits.
+    pub fn try_take(&self) -> Option<T> {
+        self.result.try_lock()?.take()
+    }
+
+    /// Waits for the result.
+    ///
+    /// # Errors
+    /// [`VcpuError::Silent`].
+    pub fn wait(&self, here: &Vcpu) -> Result<T, VcpuError> {
+        let mut taken = None;
+        let is_done = || {
+            taken = self.try_take();
+            taken.is_some()
+        };
+        wait_for(here, is_done);
+        taken.ok_or(VcpuError::Silent { vcpu: self.vcpu })
+    }
+}
+
+/// Sleeps between looks until one finds it done; `None` if it takes too long.
+pub fn wait_for(here: &Vcpu, mut is_done: impl FnMut() -> bool) -> Option<()> {
+    let mut patience = Patience::new(here.now_ns(), PATIENCE_NS);
+    loop {
+        patience.count(here.now_ns());
+        if is_done() {
+            return Some(());
+        }
+        if patience.is_over() {
+            return None;
+        }
+        here.prepare_wait();
+        here.wait(here.now_ns().saturating_add(LOOK_AGAIN_NS));
+    }
+}
+
+/// Runs on a vCPU from its beginning.
+extern "C" fn begin(seat: &'static Seat) -> ! {
+    cpu::begin(seat.id);
+    if let Some(tables) = seat.tables.lock().take() {
+        tables.load();
+    }
+    let vcpu = Vcpu::here(seat.xen);
+    seat.arrival.call_once(|| vcpu.as_ref().map(drop).map_err(|&errno| errno));
+    loop {
+        let work = seat.work.lock().take();
+        if let (Some(work), Ok(vcpu)) = (work, &vcpu) {
+            work(vcpu);
+        }
+        // Goes on here when there is work again.
+        let _ = xen::stop(seat.xen.entry(), seat.id);
+    }
+}
+
+/// Stops all vCPUs but the one that this runs on, for good; returns whether they have stopped.
+pub fn stop_others(entry: HypercallEntry) -> bool {
+    let here = cpu::vcpu_id();
+    let others = || (0..VCPUS_MAX as u32).filter(|&id| id != here);
+    let start = cpu::tsc();
+    while cpu::tsc().wrapping_sub(start) < STOP_TICKS {
+        // One that has not stopped yet may let another run.
+        for id in others().filter(|&id| xen::is_let_run(entry, id) == Ok(true)) {
+            let _ = xen::stop(entry, id);
+        }
+        if others().all(|id| has_stopped(entry, id)) {
+            return true;
+        }
+        xen::give_way(entry);
+    }
+    false
+}
+
+/// Returns whether a vCPU has stopped, or there is none of this number.
+fn has_stopped(entry: HypercallEntry, id: u32) -> bool {
+    match xen::is_let_run(entry, id) {
+        Ok(true) => false,
+        Ok(false) => xen::runstate(entry, id).is_ok_and(|info| info.state != RUNSTATE_RUNNING),
+        Err(_) => true,
+    }
+}
