@@ -18,6 +18,7 @@ mod queues;
 mod requests;
 mod stolen;
 mod tool;
+mod vcpus;
 
 use std::process::ExitCode;
 
@@ -99,6 +100,7 @@ fn on_xen(rig: &Rig, name: &str, tally: &mut Tally) -> Result<()> {
     checks.extend(kept::checks());
     checks.extend(stolen::checks());
     checks.extend(guest::checks());
+    checks.extend(vcpus::checks());
     checks.extend(protection::checks());
     checks.extend(files::checks());
     checks.extend(control::checks());
