@@ -85,6 +85,11 @@ impl<'a> FrontRing<'a> {
         self.pages
     }
 
+    /// Returns the number of entries.
+    pub fn entries(&self) -> u32 {
+        self.mask + 1
+    }
+
     /// Returns how many requests were put and not yet answered.
     pub fn outstanding(&self) -> u32 {
         self.front.outstanding()

@@ -6,12 +6,11 @@ use crate::number::NS_PER_SECOND;
 
 /// Most queues of a disk.
 pub const QUEUES_MAX: u32 = 32;
-/// Most I/Os in flight: the entries of the largest block ring. Whether a disk's backend has one is
-/// known only once it is connected.
-pub const IODEPTH_MAX: u32 = 512;
-/// Largest block in bytes: one request of the driver's largest size. Whether a disk's backend
-/// accepts that is known only once it is connected.
-pub const BS_BYTES_MAX: u32 = 256 * PAGE_SIZE as u32;
+/// Most I/Os in flight. Those for which a disk's ring has no room wait for it.
+pub const IODEPTH_MAX: u32 = 65_536;
+/// Largest block in bytes: one request of the driver's largest size. Where a disk's backend accepts
+/// less, a block takes several requests.
+pub const BS_BYTES_MAX: u32 = 4096 * PAGE_SIZE as u32;
 /// Sector of the block protocol in bytes, and so the smallest unit of a block (blkif.h).
 pub const SECTOR_BYTES: u32 = 512;
 /// Longest `runtime=`: 30 days.

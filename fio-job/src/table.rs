@@ -149,7 +149,7 @@ const ROWS: &[Row] = &[
         "a random job needs norandommap; trims need a single size"),
     row(&["iodepth"], "N", "I/Os in flight over all disks of the job",
         |d, v| v.iodepth().map(|depth| d.job.iodepth = depth),
-        Same("1"), numbers(Unit::Count, 1, IODEPTH_MAX as u64), "fio has no upper limit"),
+        Same("1"), numbers(Unit::Count, 1, IODEPTH_MAX as u64), "fio has no upper limit; what finds no room on the ring waits, as in Linux"),
     row(&["iodepth_batch", "iodepth_batch_submit"], "N", "I/Os to submit at a time; 0 means iodepth",
         |d, v| v.batch().map(|count| d.batch_submit = Some(count)),
         Same("1"), BATCH, "the larger of this and iodepth_batch_complete_min counts for both"),
@@ -343,7 +343,7 @@ mod tests {
         (
             "bssplit",
             &["512/100", "1m/1:4k/99", "4k:8k"],
-            &["513/100", "1025k/100", "4k/99", "4k/101"],
+            &["513/100", "16385k/100", "4k/99", "4k/101"],
         ),
         ("filename", &["xvda", "xvda:/dev/xvdb", "xvda:/a b"], &["", "/tmp/x", "xvda:xvdb:/a"]),
         (

@@ -170,17 +170,17 @@ impl<'a> Value<'a> {
             bytes => u32::try_from(bytes)
                 .ok()
                 .filter(|bytes| *bytes <= BS_BYTES_MAX)
-                .ok_or_else(|| self.wrong("a request holds 256 pages; use at most 1m")),
+                .ok_or_else(|| self.wrong("too large; use at most 16m")),
         }
     }
 
     pub(crate) fn iodepth(self) -> Result<u32, JobError> {
         match self.count()? {
-            0 => Err(self.wrong("nothing in flight; use 1 to 512")),
+            0 => Err(self.wrong("nothing in flight; use 1 to 65536")),
             depth => u32::try_from(depth)
                 .ok()
                 .filter(|depth| *depth <= IODEPTH_MAX)
-                .ok_or_else(|| self.wrong("the largest ring has 512 slots; use 1 to 512")),
+                .ok_or_else(|| self.wrong("too many; use 1 to 65536")),
         }
     }
 
@@ -203,7 +203,7 @@ impl<'a> Value<'a> {
     /// Reads a batch size, from 0 up to the largest iodepth.
     pub(crate) fn batch(self) -> Result<u32, JobError> {
         let depth = u32::try_from(self.count()?).ok().filter(|depth| *depth <= IODEPTH_MAX);
-        depth.ok_or_else(|| self.wrong("more than the largest iodepth; use 512 or less"))
+        depth.ok_or_else(|| self.wrong("more than the largest iodepth; use 65536 or less"))
     }
 
     pub(crate) fn on_error(self) -> Result<OnError, JobError> {

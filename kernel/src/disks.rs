@@ -100,9 +100,9 @@ pub fn disconnect<'a>(guest: &mut Guest<'a>, disk: Connected<'a>) {
 impl<'a> Connected<'a> {
     /// Returns the disk as what a file system is read from.
     pub fn source<'q>(&'q mut self, guest: &'q mut Guest<'a>) -> Source<'q, 'a> {
-        let Self { plan: DiskPlan { name, setup, .. }, device, queues, .. } = self;
+        let Self { plan: DiskPlan { name, .. }, device, queues, .. } = self;
         let info = *device.info();
-        let reader = BlockReader::new(guest.vcpu, &mut queues[0], &info, setup);
+        let reader = BlockReader::new(guest.vcpu, &mut queues[0], &info);
         Source { name, reader, control: &mut guest.control, store: &mut guest.store }
     }
 

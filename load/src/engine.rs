@@ -3,7 +3,8 @@
 //! An [`Engine`] owns its disks and runs on one vCPU, step by step: its caller calls
 //! [`pass`](Engine::pass) until the jobs have [ended](Pass::Done), and sleeps when told to. A guest
 //! does nothing else meanwhile ([`run`]); a simulator may step several in turn. The path of every
-//! I/O is in `engine/pass.rs`, the part that only some jobs need in `engine/paced.rs`.
+//! I/O is in `engine/pass.rs`, the part that only some jobs need in `engine/paced.rs`, and that of
+//! I/Os of several requests in `engine/split.rs`.
 
 mod active_job;
 mod data;
@@ -14,8 +15,11 @@ mod kept;
 mod outcome;
 mod paced;
 mod pacer;
+mod parts;
 mod pass;
 mod ramp;
+mod ring_wait;
+mod split;
 mod stolen;
 mod target;
 mod time;
@@ -25,6 +29,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use drivers::Vcpu;
+use drivers::blkfront::Held;
 use fio_job::{Job, Poll};
 use results::{Counters, DirectionResult};
 
@@ -33,6 +38,8 @@ use active_job::ActiveJob;
 use group::Group;
 use in_flight::{InFlightTable, Stall};
 use kept::Windows;
+use parts::Parts;
+use split::Split;
 use stolen::Theft;
 use time::NEVER;
 
@@ -49,12 +56,20 @@ pub struct Engine<'v, 'a, V> {
     jobs: Vec<ActiveJob>,
     /// Requests in flight, by disk and queue.
     in_flight: Vec<Vec<InFlightTable>>,
+    /// I/Os of several requests, or that wait for room, by disk.
+    splits: Vec<Split>,
+    /// Slots of an I/O that has just ended; empty in between.
+    ended_slots: Vec<Held>,
     /// Counters of each disk before the run.
     before: Vec<Counters>,
     /// Groups of several jobs that are reported together.
     groups: Vec<Group>,
     /// Whether a job must be serviced again whenever something completes.
     any_paced: bool,
+    /// Whether a job waits for room on a ring.
+    any_waits: bool,
+    /// Number of the job that is serviced first.
+    first_job: usize,
     /// Time at which a job must be serviced again even if nothing completes.
     wake_ns: u64,
     /// Whether making or checking the data of I/Os takes a time that belongs to no latency.
@@ -101,9 +116,13 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
             vcpu,
             jobs: Vec::new(),
             in_flight: disks.iter().map(tables).collect(),
+            splits: Vec::new(),
+            ended_slots: Vec::new(),
             before: disks.iter().map(Disk::counters).collect(),
             groups: Vec::new(),
             any_paced: true,
+            any_waits: false,
+            first_job: 0,
             wake_ns: NEVER,
             takes_long: jobs.iter().any(data::takes_long),
             writes: 0,
@@ -128,6 +147,8 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
         for (number, job) in jobs.into_iter().enumerate() {
             self.jobs.push(ActiveJob::new(job, number, run_ns, &self.disks)?);
         }
+        self.splits = split::prepare(&self.disks, &mut self.jobs);
+        self.ended_slots = Vec::with_capacity(split::held_max(&self.splits));
         self.groups = group::find(&mut self.jobs);
         self.jobs.iter_mut().try_for_each(ActiveJob::make_tables)?;
         for (number, disk) in self.disks.iter_mut().enumerate() {
@@ -207,6 +228,13 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
     fn abandon(&mut self, error: RunError) -> Pass {
         let now_ns = self.vcpu.now_ns();
         for io in self.in_flight.iter().flatten().flat_map(InFlightTable::iter) {
+            let job = &mut self.jobs[io.job_index as usize];
+            if !job.is_split {
+                job.count_lost(io, now_ns);
+            }
+        }
+        let queues = self.splits.iter().flat_map(|split| &split.queues);
+        for io in queues.flat_map(Parts::open) {
             self.jobs[io.job_index as usize].count_lost(io, now_ns);
         }
         self.stop_all(now_ns);

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use drivers::Vcpu;
-use drivers::blkfront::{Broken, DiskInfo, IoError, Operation, QueuePair, Setup};
+use drivers::blkfront::{Broken, DiskInfo, IoError, Operation, QueuePair};
 use drivers::patience::Patience;
 use xen_abi::PAGE_SIZE;
 use xen_abi::blkif::SECTOR_SIZE;
@@ -67,19 +67,17 @@ struct Piece {
 }
 
 impl<'q, 'a, V: Vcpu> BlockReader<'q, 'a, V> {
-    /// Returns a reader of a connected disk; `setup` is what it was connected with.
-    pub fn new(vcpu: &'q V, queue: &'q mut QueuePair<'a>, info: &DiskInfo, setup: &Setup) -> Self {
+    /// Returns a reader of a connected disk.
+    pub fn new(vcpu: &'q V, queue: &'q mut QueuePair<'a>, info: &DiskInfo) -> Self {
         let sector_bytes = u64::from(info.logical_sector_bytes);
-        // A slot may be larger than its backend's limit, and that is 44 KiB at least.
-        let slot_bytes = (setup.pages_per_slot * PAGE_SIZE) as u64;
-        let request_bytes = slot_bytes.min(info.request_bytes_max.into());
+        let request_bytes = u64::from(queue.request_bytes_max());
         Self {
             vcpu,
-            queue,
             size_bytes: info.bytes() / sector_bytes * sector_bytes,
             sector_bytes,
             request_bytes: request_bytes / sector_bytes * sector_bytes,
-            pieces: alloc::vec![Piece::default(); setup.slots as usize],
+            pieces: alloc::vec![Piece::default(); queue.slots()],
+            queue,
         }
     }
 

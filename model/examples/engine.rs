@@ -17,6 +17,7 @@ fn main() {
     let line = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
     let jobs = fio_job::parse(&line).expect("jobs");
     let xen = Machine::seeded(1)
+        .pages(3000)
         .disk(Disk { deaf: Some(1 << 30), service_ns: 1000..2000, ..Disk::new(XVDA, 8192) })
         .build();
     let mut guest = Guest::boot(&xen);

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use drivers::Vcpu;
-use drivers::blkfront::{Broken, GrantMode, PAGES_PER_SLOT_MAX, Setup};
+use drivers::blkfront::{Broken, GrantMode, QueuePair, Setup};
 use drivers::ring::ENTRIES;
 use serde::{Deserialize, Serialize};
 use xen_abi::blkif::MAX_SEGMENTS;
@@ -17,7 +17,7 @@ use xen_abi::{DomId, Port};
 
 use crate::blkback::{Disk, Lie, Mischief};
 use crate::fixture::vdev;
-use crate::guest::Guest;
+use crate::guest::{Device, Guest};
 use crate::hypervisor::ModelXen;
 use crate::workload::{Failure, Workload};
 use crate::xen::Config;
@@ -169,10 +169,12 @@ fn draw_setup(rng: &mut fastrand::Rng) -> Setup {
     let pages_per_slot = match rng.u32(0..8) {
         0..4 => 1,
         4..7 => rng.usize(1..=MAX_SEGMENTS),
-        _ => rng.usize(1..=PAGES_PER_SLOT_MAX),
+        _ => rng.usize(1..=PAGES_MAX / 2),
     };
     let slots_max = if rng.u32(0..8) == 0 { SLOTS_MAX } else { ENTRIES };
-    let slots_max = slots_max.min((PAGES_MAX / pages_per_slot) as u32);
+    // Where several requests make up for one, their pages may be up to twice as many.
+    let pages = if pages_per_slot > MAX_SEGMENTS { 2 * pages_per_slot } else { pages_per_slot };
+    let slots_max = slots_max.min((PAGES_MAX / pages) as u32);
     let queues = if rng.u32(0..4) == 0 { rng.u32(1..=QUEUES_MAX.min(slots_max)) } else { 1 };
     let slots_max = slots_max / queues;
     Setup {
@@ -208,9 +210,9 @@ fn episode<'a>(
         back.data.clone()
     };
     let unit = device.info().logical_sector_bytes;
-    let most = (4096 * setup.pages_per_slot as u32).min(device.info().request_bytes_max);
+    let most = device.queues[0].request_bytes_max();
     let mut work = Workload::new(rng.u64(..), content, unit, most, rng.u32(0..=16));
-    let depth = rng.usize(1..=(setup.queues * setup.slots) as usize);
+    let depth = rng.usize(1..=device.queues.iter().map(QueuePair::depth).sum());
     let end = work.run(xen, &mut device, rng.u64(100..2000), depth);
     tally.ios += work.done;
 
@@ -232,7 +234,7 @@ fn episode<'a>(
     }
 
     if end.is_ok() {
-        check_permitted(xen, &setup, quarantined)?;
+        check_permitted(xen, &device, setup.grants, quarantined)?;
     }
     let left = guest.disconnect(device);
     if left.timed_out {
@@ -245,14 +247,22 @@ fn episode<'a>(
     Ok(left.quarantined_pages.into())
 }
 
-/// Checks that between requests just those grants stand that the setup keeps, and those of the
+/// Checks that between requests just those grants stand that the device keeps, and those of the
 /// `quarantined` pages.
-fn check_permitted(xen: &ModelXen, setup: &Setup, quarantined: u64) -> Result<(), String> {
-    let kept = if setup.grants.is_persistent() { setup.slots as usize } else { 0 };
-    let indirect = usize::from(setup.pages_per_slot > MAX_SEGMENTS);
-    let ring = (setup.slots.div_ceil(ENTRIES) as usize).next_power_of_two();
-    let queue = ring + kept * (setup.pages_per_slot + indirect);
-    let expected = quarantined as usize + setup.queues as usize * queue;
+fn check_permitted(
+    xen: &ModelXen,
+    device: &Device<'_>,
+    grants: GrantMode,
+    quarantined: u64,
+) -> Result<(), String> {
+    let of_queue = |queue: &QueuePair<'_>| {
+        let pages = queue.request_bytes_max() as usize / 4096;
+        let indirect = usize::from(pages > MAX_SEGMENTS);
+        let kept = if grants.is_persistent() { queue.slots() } else { 0 };
+        let ring = queue.depth().div_ceil(ENTRIES as usize).next_power_of_two();
+        ring + kept * (pages + indirect)
+    };
+    let expected = quarantined as usize + device.queues.iter().map(of_queue).sum::<usize>();
     let world = xen.world();
     let permitted = world.xen.grants.permitted(&world.xen.memory);
     if permitted != expected {

@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use drivers::Vcpu;
 use drivers::blkfront::{
-    Broken, ConnectError, Discard, Disconnected, GrantMode, IoError, Operation, Setup, handshake,
+    Broken, ConnectError, Discard, Disconnected, GrantMode, Held, IoError, Operation, QueuePair,
+    Setup, Slot, handshake,
 };
 use drivers::ring::{ENTRIES, FrontRing};
 use drivers::xenstore::Transaction;
@@ -91,6 +92,7 @@ fn requests_of_many_pages() {
             let most = device.info().request_bytes_max;
             assert_eq!(most as usize, 4096 * indirect_max.max(MAX_SEGMENTS));
             let most = most.min(4096 * pages_per_slot as u32);
+            assert_eq!(device.queues[0].request_bytes_max(), most);
             // The largest one there is, then any.
             for operation in [Operation::Write, Operation::Read] {
                 let slot = device.queues[0].acquire().unwrap();
@@ -104,7 +106,10 @@ fn requests_of_many_pages() {
             work.run(&xen, &mut device, 200, 4).unwrap();
             assert!(xen.world().disks[0].data == work.shadow);
             assert_eq!(xen.world().disks[0].stats.rejected, 0);
-            let granted_once = 4 * (pages_per_slot as u64 + 1);
+            let pages = pages_per_slot.min(indirect_max.max(MAX_SEGMENTS));
+            let slots = 4 * pages_per_slot.div_ceil(pages);
+            assert_eq!(device.queues[0].slots(), slots);
+            let granted_once = slots as u64 * (pages + usize::from(pages > MAX_SEGMENTS)) as u64;
             assert_eq!(device.queues[0].counters().grants == granted_once, mode.is_persistent());
             guest.disconnect(device);
             assert_nothing_is_left(&xen);
@@ -156,24 +161,105 @@ fn rings_of_several_pages() {
 }
 
 #[test]
-fn a_backend_with_smaller_rings_names_its_limit() {
+fn requests_whose_segments_take_several_pages() {
+    const BYTES: u32 = 4096 * 1100;
+    for mode in GrantMode::ALL {
+        let disk = Disk { indirect_max: 4096, ..Disk::new(XVDA, 9000) };
+        let xen = Machine::seeded(16).pages(2300).disk(disk).build();
+        let content = noise(9000 * 512, 16);
+        xen.world().disks[0].data.clone_from(&content);
+        let mut guest = Guest::boot(&xen);
+        let setup = Setup { grants: mode, queues: 1, slots: 1, pages_per_slot: 1100 };
+        let mut device = guest.connect(XVDA, &setup).unwrap();
+        // Shorter ones in between leave the end of theirs in the segments.
+        for bytes in [BYTES, BYTES - 512, 4096 * 600 + 512, 4096 * 12, 512, BYTES] {
+            let slot = device.queues[0].acquire().unwrap();
+            let done = perform(&xen, &mut device, slot, Operation::Read, 100, bytes);
+            let done = done.unwrap().unwrap();
+            assert_eq!(done.result, Ok(()));
+            let mut page = [0; 4096];
+            for offset in (0..bytes as usize).step_by(4096) {
+                let page = &mut page[..4096.min(bytes as usize - offset)];
+                device.queues[0].read_data(&done.slot, offset, page);
+                let start = 100 * 512 + offset;
+                assert!(page == &content[start..start + page.len()], "{offset} of {bytes}");
+            }
+            device.queues[0].release(done.slot);
+        }
+        guest.disconnect(device);
+        assert_nothing_is_left(&xen);
+    }
+}
+
+#[test]
+fn a_backend_with_smaller_rings_has_fewer_requests_in_flight() {
     for (order_max, most) in [(0, 32), (1, 64), (3, 256)] {
         let xen = Machine::seeded(14)
             .disk(Disk { ring_order_max: order_max, ..Disk::new(XVDA, 64) })
             .build();
         let mut guest = Guest::boot(&xen);
-        let connect = |guest: &mut Guest<'_>, slots| {
+        for slots in [most, most + 1, 1024] {
             let setup =
                 Setup { grants: GrantMode::PerRequest, queues: 1, slots, pages_per_slot: 1 };
-            guest.connect(XVDA, &setup).map(|device| guest.disconnect(device))
-        };
-        assert_eq!(connect(&mut guest, most), Ok(Disconnected::default()));
-        let error = connect(&mut guest, most + 1).unwrap_err();
-        assert_eq!(error, ConnectError::RingTooSmall { slots: most + 1, most });
-        let advice = format!("use iodepth={most} or less for each of ringmark_queues");
-        assert!(error.to_string().ends_with(&advice), "{error}");
-        assert_nothing_is_left(&xen);
-        assert_eq!(connect(&mut guest, most), Ok(Disconnected::default()));
+            let device = guest.connect(XVDA, &setup).unwrap();
+            let queue = &device.queues[0];
+            assert_eq!((queue.slots(), queue.depth()), (most as usize, most as usize));
+            assert_eq!(guest.disconnect(device), Disconnected::default());
+            assert_nothing_is_left(&xen);
+        }
+    }
+}
+
+/// Takes all slots that may have a request.
+fn acquire_all(queue: &mut QueuePair<'_>) -> Vec<Slot> {
+    std::iter::from_fn(|| queue.acquire()).collect()
+}
+
+#[test]
+fn slots_with_the_right_to_a_request_are_no_more_than_the_ring_has_entries() {
+    // A request of 484 KiB is 11 of 44 KiB; 4 of them are 44 slots on a ring of 32 entries, and one
+    // of 2 MiB is 47.
+    for (pages_per_slot, slots, held_max) in [(121, 32, 32), (512, 47, 47)] {
+        let disk = Disk { indirect_max: 0, ring_order_max: 0, ..Disk::new(XVDA, 64) };
+        let xen = Machine::seeded(17).pages(1200).disk(disk).build();
+        let mut guest = Guest::boot(&xen);
+        let setup = Setup { grants: GrantMode::Persistent, queues: 1, slots: 4, pages_per_slot };
+        let mut device = guest.connect(XVDA, &setup).unwrap();
+        let queue = &mut device.queues[0];
+        assert_eq!((queue.slots(), queue.depth()), (slots, 32));
+        let all = acquire_all(queue);
+        assert_eq!(all.len(), 32);
+        // What is held makes room for the spare ones, and then for none.
+        let mut held: Vec<Held> = all.into_iter().map(|slot| queue.hold(slot)).collect();
+        while let Some(slot) = queue.acquire() {
+            held.push(queue.hold(slot));
+        }
+        assert_eq!(held.len(), held_max);
+        let mut numbers: Vec<usize> = held.iter().map(|slot| slot.as_ref().index()).collect();
+        numbers.sort_unstable();
+        assert!(numbers.into_iter().eq(0..held_max), "each slot once");
+        // All of them resume, one after the other, but no more than the ring has entries at once.
+        let mut resumed = Vec::new();
+        let mut waiting = Vec::new();
+        for slot in held {
+            match queue.resume(slot) {
+                Ok(slot) => resumed.push(slot),
+                Err(slot) => waiting.push(slot),
+            }
+        }
+        assert_eq!((resumed.len(), waiting.len()), (32, held_max - 32));
+        for slot in waiting {
+            queue.release(resumed.pop().unwrap());
+            resumed.push(queue.resume(slot).unwrap());
+        }
+        assert!(queue.acquire().is_none());
+        resumed.into_iter().for_each(|slot| queue.release(slot));
+        let again: Vec<Held> =
+            std::iter::from_fn(|| queue.acquire().map(|slot| queue.hold(slot))).collect();
+        assert_eq!(again.len(), held_max);
+        again.into_iter().for_each(|slot| queue.release_held(slot));
+        assert_eq!(acquire_all(queue).len(), 32);
+        guest.disconnect(device);
     }
 }
 

@@ -60,7 +60,7 @@ fn work<'a>(
         outcome.first_failure.map_or(Ok(()), |e| Err(format!("{line}: {e}")))?;
     }
     let info = *device.info();
-    let mut reader = BlockReader::new(xen, &mut device.queues[0], &info, &SETUP);
+    let mut reader = BlockReader::new(xen, &mut device.queues[0], &info);
     reader.read(0, &mut [0; 1 << 16]).map_err(|e| format!("read: {e}"))?;
     let left = guest.disconnect(device);
     if left.timed_out || left.quarantined_pages != 0 {

@@ -62,7 +62,7 @@ fn connected(xen: &ModelXen) -> (Guest<'_>, Device<'_>) {
 /// Reads the disk through its queue.
 fn reader<'q, 'a>(xen: &'q ModelXen, device: &'q mut Device<'a>) -> BlockReader<'q, 'a, ModelXen> {
     let info = *device.info();
-    BlockReader::new(xen, &mut device.queues[0], &info, &SETUP)
+    BlockReader::new(xen, &mut device.queues[0], &info)
 }
 
 fn mount<D: ReadBlocks<Error: Debug>>(disk: D) -> Volume<D, Vec<u8>> {
@@ -109,8 +109,8 @@ fn no_request_is_larger_than_the_backend_takes() {
     let setup = Setup { pages_per_slot: 16, ..SETUP };
     let mut device = guest.connect(XVDA, &setup).unwrap();
     let info = *device.info();
-    assert_eq!(info.request_bytes_max, 44 << 10, "less than a slot has");
-    let mut reader = BlockReader::new(&xen, &mut device.queues[0], &info, &setup);
+    assert_eq!(info.request_bytes_max, 44 << 10, "less than a slot was to have");
+    let mut reader = BlockReader::new(&xen, &mut device.queues[0], &info);
     let mut bytes = vec![0; image.len()];
     reader.read(0, &mut bytes).unwrap();
     assert!(bytes == image);

@@ -156,6 +156,7 @@ fn job(sum: &JobResult, groupid: u64, [read, write, trim]: [&Group; 3]) -> Job {
             backend_pages_kept: pages.map(|pages| pages.kept.into()),
             stolen_ns: sum.stolen.map(|stolen| stolen.ns),
             stolen_percent: sum.stolen.map(|stolen| stolen.percent()),
+            ring_wait_ns: (sum.ring_wait_ns != 0).then_some(sum.ring_wait_ns),
             disks: sum.job.disks.clone(),
             errors: sum.errors(),
             requests: cost(|counters| counters.requests),
@@ -275,6 +276,19 @@ mod tests {
         assert_eq!((extra.requests, extra.notifications), (Some(4_000), Some(125)));
         let others = [extra.events, extra.grants_made, extra.copies_made, extra.sleeps];
         assert_eq!(others, [Some(0); 4]);
+    }
+
+    #[test]
+    fn a_wait_for_room_is_told_if_there_was_one() {
+        let wait_ns = |waits: &[u64]| {
+            let line = "name=a numjobs=2 group_reporting filename=xvda";
+            let jobs = fio_job::parse(line).expect(line).into_iter();
+            let result = |(job, &ring_wait_ns)| JobResult { ring_wait_ns, ..JobResult::new(job) };
+            let results: Vec<JobResult> = jobs.zip(waits).map(result).collect();
+            let report = read_back(&results, None);
+            report.jobs[0].ringmark.as_ref().and_then(|extra| extra.ring_wait_ns)
+        };
+        assert_eq!([wait_ns(&[0]), wait_ns(&[7]), wait_ns(&[7, 5])], [None, Some(7), Some(12)]);
     }
 
     #[test]

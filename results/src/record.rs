@@ -37,6 +37,9 @@ pub struct JobResult {
     /// Time stolen from the vCPU while the job was measured; `None` if the hypervisor does not
     /// report it, or nothing was measured.
     pub stolen: Option<Stolen>,
+    /// Time for which the job's next I/O waited for room on a ring, in nanoseconds: it had fewer
+    /// than its iodepth in flight, but these I/Os and those of others took all entries or slots.
+    pub ring_wait_ns: u64,
     /// Number of jobs added up here.
     pub members: u64,
     /// Samples over time of all jobs that are to be added up; kept by the first of them.
@@ -65,6 +68,7 @@ impl JobResult {
             classes: Classes::default(),
             pages: Vec::new(),
             stolen: None,
+            ring_wait_ns: 0,
             members: 1,
             together: None,
             counters: None,
@@ -123,6 +127,7 @@ impl JobResult {
             sum.classes.merge(&other.classes);
             sum.add_pages(other);
             sum.stolen = sum.stolen.zip(other.stolen).map(|(sum, other)| sum + other);
+            sum.ring_wait_ns += other.ring_wait_ns;
             sum.members += other.members;
             sum.counters = sum.counters.zip(other.counters).map(|(sum, other)| sum + other);
         }

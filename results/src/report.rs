@@ -233,6 +233,10 @@ pub struct Extra {
     /// Same time in per cent of the time in which the job was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stolen_percent: Option<f64>,
+    /// Nanoseconds in which the job's next I/O waited for room on a ring, the sum over a group; if
+    /// it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ring_wait_ns: Option<u64>,
     /// Disks that were used.
     #[serde(deserialize_with = "at_most::<DISKS_MAX, _, _>")]
     pub disks: Vec<String>,

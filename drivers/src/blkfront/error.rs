@@ -41,13 +41,6 @@ pub enum ConnectError {
     Hotplug(String),
     /// The CD drive is empty.
     NoMedium,
-    /// The backend's largest ring is too small for the requests in flight.
-    RingTooSmall {
-        /// Slots that the setup has.
-        slots: u32,
-        /// Entries that the backend's largest ring has.
-        most: u32,
-    },
     /// The backend has fewer queues.
     TooFewQueues {
         /// Queues that the setup has.
@@ -99,11 +92,6 @@ impl fmt::Display for ConnectError {
                 write!(f, "the backend domain could not set the disk up: {}", why.escape_debug())
             }
             Self::NoMedium => f.write_str("the CD drive is empty; insert a medium or leave it out"),
-            Self::RingTooSmall { slots, most } => write!(
-                f,
-                "{slots} requests at once on a queue are more than the {most} entries of the \
-                 backend's largest ring; use iodepth={most} or less for each of ringmark_queues"
-            ),
             Self::TooFewQueues { queues, most, is_vbd } => {
                 write!(f, "the backend has {most} of the {queues} queues; ")?;
                 write!(f, "use ringmark_queues={most}")?;

@@ -26,6 +26,7 @@ use xen_abi::vdev::Vdev;
 use xen_abi::xenbus::XenbusState;
 
 use super::error::STEP_TIMEOUT_NS;
+use super::fit::Fit;
 use super::paths::{Paths, decimal};
 use super::queue::QueuePair;
 use super::resources::Resources;
@@ -156,19 +157,22 @@ impl<'a> Blkfront<'a> {
     ) -> Result<Self, ConnectError> {
         let paths = Paths::read(store, vdev)?;
         paths.set_state(store, XenbusState::Initialising)?;
-        let ready = paths
+        let fit = paths
             .await_backend(store, XenbusState::InitWait, STEP_TIMEOUT_NS)
-            .and_then(|()| setup.check(&paths.read_offer(store)?))
-            .and_then(|()| Resources::take_all(hypervisor, grants, setup, vdev, paths.backend_id));
-        let mut device = match ready {
-            Ok(resources) => Self::build(vdev, setup, paths, resources),
+            .and_then(|()| setup.fit(&paths.read_offer(store)?));
+        let ready = fit.and_then(|fit| {
+            let backend = paths.backend_id;
+            Ok((fit, Resources::take_all(hypervisor, grants, &fit, vdev, backend)?))
+        });
+        let (fit, mut device) = match ready {
+            Ok((fit, resources)) => (fit, Self::build(vdev, &fit, paths, resources)),
             Err(error) => {
                 // Nothing of ours was shown yet; the first error is the one to report.
                 let _ = paths.set_state(store, XenbusState::Closed);
                 return Err(error);
             }
         };
-        match device.negotiate(store, setup) {
+        match device.negotiate(store, &fit) {
             Ok(info) => {
                 device.info = info;
                 device.queues.iter_mut().for_each(|queue| queue.open(&info));
@@ -187,9 +191,9 @@ impl<'a> Blkfront<'a> {
     }
 
     /// Makes queue pairs out of what was taken; nothing here can fail.
-    fn build(vdev: Vdev, setup: &Setup, paths: Paths, resources: Vec<Resources<'a>>) -> Self {
+    fn build(vdev: Vdev, fit: &Fit, paths: Paths, resources: Vec<Resources<'a>>) -> Self {
         let backend = paths.backend_id;
-        let queue = |resources| QueuePair::new(resources, backend, setup.grants);
+        let queue = |resources| QueuePair::new(resources, backend, fit.grants);
         let queues: Vec<QueuePair<'a>> = resources.into_iter().map(queue).collect();
         let bases = queues.iter().map(QueuePair::base).collect();
         let info = DiskInfo {
@@ -209,10 +213,10 @@ impl<'a> Blkfront<'a> {
     fn negotiate<V: Vcpu>(
         &mut self,
         store: &mut Xenstore<'_, V>,
-        setup: &Setup,
+        fit: &Fit,
     ) -> Result<DiskInfo, ConnectError> {
         let paths = &self.paths;
-        let keys = self.keys(setup);
+        let keys = self.keys(fit);
         let publish = |store: &mut Xenstore<'_, V>, transaction| {
             for name in store.directory(transaction, &paths.frontend)? {
                 if places_rings(&name) {
@@ -229,27 +233,27 @@ impl<'a> Blkfront<'a> {
             .map_err(|error| ConnectError::Xenstore(paths.frontend.clone(), error))?;
         paths.set_state(store, XenbusState::Initialised)?;
         paths.await_backend(store, XenbusState::Connected, STEP_TIMEOUT_NS)?;
-        let info = paths.read_info(store)?;
+        let info = paths.read_info(store, fit.request_bytes_max)?;
         paths.set_state(store, XenbusState::Connected)?;
         Ok(info)
     }
 
     /// Returns all that the backend needs to know, as nodes of the frontend's directory.
-    fn keys(&self, setup: &Setup) -> Vec<(String, String)> {
-        let persistent = u8::from(setup.grants.is_persistent());
+    fn keys(&self, fit: &Fit) -> Vec<(String, String)> {
+        let persistent = u8::from(fit.grants.is_persistent());
         let mut keys = Vec::from([
             ("protocol".to_string(), "x86_64-abi".to_string()),
             ("feature-persistent".to_string(), persistent.to_string()),
         ]);
-        let order = setup.ring_order();
+        let order = fit.ring_order;
         if order != 0 {
             keys.push(("ring-page-order".to_string(), order.to_string()));
         }
-        if setup.queues > 1 {
-            keys.push(("multi-queue-num-queues".to_string(), setup.queues.to_string()));
+        if fit.queues > 1 {
+            keys.push(("multi-queue-num-queues".to_string(), fit.queues.to_string()));
         }
         for (number, queue) in self.queues.iter().enumerate() {
-            let prefix = if setup.queues > 1 { format!("queue-{number}/") } else { String::new() };
+            let prefix = if fit.queues > 1 { format!("queue-{number}/") } else { String::new() };
             keys.push((format!("{prefix}event-channel"), queue.port().0.to_string()));
             for (page, gref) in queue.ring_grefs().enumerate() {
                 let page = if order != 0 { page.to_string() } else { String::new() };

@@ -6,6 +6,7 @@
 //! they share nothing.
 
 mod error;
+mod fit;
 pub mod handshake;
 mod paths;
 pub mod queue;
@@ -15,14 +16,12 @@ mod storm;
 
 use core::fmt;
 
-use xen_abi::blkif::{MAX_SEGMENTS, SECTOR_SIZE, SEGMENTS_PER_INDIRECT_PAGE};
-
-use crate::ring;
+use xen_abi::blkif::{MAX_INDIRECT_PAGES, SECTOR_SIZE, SEGMENTS_PER_INDIRECT_PAGE};
 
 pub use error::{Broken, ConnectError, IoError};
 pub use handshake::{Backend, Blkfront, Disconnected};
 pub use queue::{Completion, Counters, PagesKept, QueuePair};
-pub use slot::{Operation, Slot};
+pub use slot::{Held, Operation, Slot};
 
 /// Way in which data pages are granted to the backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,16 +60,17 @@ impl fmt::Display for GrantMode {
     }
 }
 
-/// Most pages of one request: 1 MiB, what Linux's backend takes. Their segments fit one page.
-pub const PAGES_PER_SLOT_MAX: usize = 256;
-
-const _: () = assert!(PAGES_PER_SLOT_MAX <= SEGMENTS_PER_INDIRECT_PAGE);
+/// Most pages of one request: 16 MiB, the segments that an indirect request can name. Linux's
+/// backend takes 256.
+pub const PAGES_PER_SLOT_MAX: usize = MAX_INDIRECT_PAGES * SEGMENTS_PER_INDIRECT_PAGE;
 
 /// Most queues of a VBD. With the largest rings, their nodes still fit into what a domain may have
 /// in xenstore (1,000 nodes).
 pub const QUEUES_MAX: u32 = 32;
 
-/// Resources that the frontend sets up for a VBD.
+/// Resources that the frontend is to set up for a VBD. Connect fits them to the backend's offer:
+/// where it takes fewer pages in one request, several requests make up for one; where its rings
+/// have too few entries, fewer requests are in flight at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setup {
     /// Way in which data pages are granted.
@@ -78,59 +78,24 @@ pub struct Setup {
     /// Queues, 1 to [`QUEUES_MAX`]. More than one not every backend has; Linux's has a thread for
     /// each, and by default as many as its domain has vCPUs.
     pub queues: u32,
-    /// Requests that can be in flight at once on each queue, 1 to [`ring::ENTRIES_MAX`]. More than
-    /// [`ring::ENTRIES`] take a ring of several pages, which not every backend has.
+    /// Requests wanted in flight at once on each queue, at least 1. More than
+    /// [`ENTRIES`](crate::ring::ENTRIES) take a ring of several pages, which not every backend has.
     pub slots: u32,
-    /// Pages of each request, 1 to [`PAGES_PER_SLOT_MAX`]. Whether the backend takes that
-    /// many is known once it is connected ([`DiskInfo::request_bytes_max`]).
+    /// Pages wanted in each request, 1 to [`PAGES_PER_SLOT_MAX`]. More than
+    /// [`MAX_SEGMENTS`](xen_abi::blkif::MAX_SEGMENTS) not every backend takes.
     pub pages_per_slot: usize,
 }
 
-impl Setup {
-    /// Returns the number of pages of each slot that only the caller sees.
-    const fn private_pages_per_slot(&self) -> usize {
-        match self.grants {
-            GrantMode::PersistentCopy => self.pages_per_slot,
-            GrantMode::Persistent | GrantMode::PerRequest => 0,
-        }
-    }
-
-    /// Returns the order of the smallest ring with an entry for each slot.
-    fn ring_order(&self) -> u32 {
-        (0..ring::ORDER_MAX)
-            .find(|&order| self.slots <= ring::entries(order))
-            .unwrap_or(ring::ORDER_MAX)
-    }
-
-    /// Checks that a backend with this offer can serve it.
-    fn check(&self, offer: &Offer) -> Result<(), ConnectError> {
-        let entries = ring::entries(offer.ring_order_max);
-        if self.slots > entries {
-            return Err(ConnectError::RingTooSmall { slots: self.slots, most: entries });
-        }
-        if self.queues > offer.queues_max {
-            return Err(ConnectError::TooFewQueues {
-                queues: self.queues,
-                most: offer.queues_max,
-                is_vbd: offer.is_vbd,
-            });
-        }
-        Ok(())
-    }
-
-    /// Returns the number of pages of each slot for segments that do not fit into its request.
-    const fn indirect_pages_per_slot(&self) -> usize {
-        (self.pages_per_slot > MAX_SEGMENTS) as usize
-    }
-}
-
-/// Rings that the backend can serve, bounded by what we can use.
+/// Rings and requests that the backend can serve, bounded by what we can use.
 #[derive(Clone, Copy, Debug)]
 struct Offer {
-    /// Order of the largest ring, 0 to [`ring::ORDER_MAX`].
+    /// Order of the largest ring, 0 to [`ORDER_MAX`](crate::ring::ORDER_MAX).
     ring_order_max: u32,
     /// Queues, 1 to [`QUEUES_MAX`].
     queues_max: u32,
+    /// Segments of a request, [`MAX_SEGMENTS`](xen_abi::blkif::MAX_SEGMENTS) to
+    /// [`PAGES_PER_SLOT_MAX`].
+    segments_max: u32,
     /// Flag: it is the kernel's block backend, not QEMU's or another program's.
     is_vbd: bool,
 }

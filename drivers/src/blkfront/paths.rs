@@ -8,11 +8,11 @@
 //! |---|---|
 //! | `max-ring-page-order` | 0, a ring of one page |
 //! | `multi-queue-max-queues` | 1 |
+//! | `feature-max-indirect-segments` | 11 segments in a request |
 //! | `sectors` (units of 512 bytes), `info` | an error |
 //! | `sector-size` | 512 |
 //! | `mode` | `info` alone says what may be written |
 //! | `feature-flush-cache`, `feature-persistent`, `feature-discard` | not offered |
-//! | `feature-max-indirect-segments` | 11 segments in a request |
 //! | `discard-granularity`, `discard-alignment`, `discard-secure` | a sector, 0, not offered |
 
 use alloc::format;
@@ -172,6 +172,7 @@ impl Paths {
     pub(super) fn read_info<V: Vcpu>(
         &self,
         store: &mut Xenstore<'_, V>,
+        request_bytes_max: u32,
     ) -> Result<DiskInfo, ConnectError> {
         let path = |key: &str| format!("{}/{key}", self.backend);
         let (value, number) = self.required(store, "sectors")?;
@@ -198,11 +199,6 @@ impl Paths {
         let feature = |store: &mut Xenstore<'_, V>, key| {
             Ok(self.optional(store, key)?.is_some_and(|value| value == "1"))
         };
-        let segments_max = self.offered(
-            store,
-            "feature-max-indirect-segments",
-            (MAX_SEGMENTS as u32, PAGES_PER_SLOT_MAX as u32),
-        )?;
         Ok(DiskInfo {
             sectors,
             logical_sector_bytes,
@@ -210,7 +206,7 @@ impl Paths {
             cdrom: info & VDISK_CDROM != 0,
             flush: feature(store, "feature-flush-cache")?,
             persistent: feature(store, "feature-persistent")?,
-            request_bytes_max: segments_max * PAGE_SIZE as u32,
+            request_bytes_max,
             discard: match feature(store, "feature-discard")? {
                 true => self.read_discard(store, sectors, logical_sector_bytes)?,
                 false => None,
@@ -218,7 +214,7 @@ impl Paths {
         })
     }
 
-    /// Returns the rings that the backend can serve; valid once it is in InitWait.
+    /// Returns the rings and requests that the backend can serve; valid once it is in InitWait.
     pub(super) fn read_offer<V: Vcpu>(
         &self,
         store: &mut Xenstore<'_, V>,
@@ -226,6 +222,11 @@ impl Paths {
         Ok(Offer {
             ring_order_max: self.offered(store, "max-ring-page-order", (0, ring::ORDER_MAX))?,
             queues_max: self.offered(store, "multi-queue-max-queues", (1, QUEUES_MAX))?,
+            segments_max: self.offered(
+                store,
+                "feature-max-indirect-segments",
+                (MAX_SEGMENTS as u32, PAGES_PER_SLOT_MAX as u32),
+            )?,
             is_vbd: self.kind() == "vbd",
         })
     }

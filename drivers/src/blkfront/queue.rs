@@ -5,8 +5,9 @@
 //!
 //! Slot = request id = pages = grants = entry of arrays that are made at connect. A [`Slot`] is a
 //! token that can't be copied and is of use to its own queue alone: submitting consumes it and its
-//! completion returns it, so nobody touches pages that the backend may be using, and the ring can't
-//! be full. Nothing here allocates, and in the persistent modes nothing touches the grant table.
+//! completion returns it, so nobody touches pages that the backend may be using. No more slots have
+//! the right to a request than the ring has entries, so it can't be full; the others are [`Held`]
+//! or spare. Nothing here allocates, and in the persistent modes nothing touches the grant table.
 //!
 //! The backend is not trusted: a response must carry the id of a request in flight, with the
 //! queue and generation of that very request, and its operation. Anything else is [`Broken`], for
@@ -18,7 +19,7 @@ use xen_abi::blkif::{OP_READ, RSP_EOPNOTSUPP, RSP_OKAY, Response, SECTOR_SIZE};
 use xen_abi::{DomId, GrantRef, PAGE_SIZE, Port};
 
 use super::resources::Resources;
-use super::slot::{Operation, Slot, SlotState};
+use super::slot::{Held, Operation, Slot, SlotState};
 use super::storm::Storm;
 use super::{Broken, DiskInfo, GrantMode, IoError};
 use crate::grant::Access;
@@ -77,7 +78,12 @@ pub struct QueuePair<'a> {
     /// Most bytes of a read or write: what the backend takes and the slots hold; 0 once broken.
     bytes_max: u32,
     slots: Vec<SlotState<'a>>,
+    /// Slots that are free for requests.
     free: Vec<Slot>,
+    /// Slots that are free but beyond the ring's entries.
+    spare: Vec<Slot>,
+    /// Number of held slots whose right to a request no spare one took over.
+    unused_rights: usize,
     counters: Counters,
     storm: Storm,
     /// Responses taken when events were last asked for.
@@ -102,7 +108,11 @@ impl<'a> QueuePair<'a> {
         if grants.is_persistent() {
             counters.grants = slots.iter_mut().map(|slot| slot.permit_for_good(backend)).sum();
         }
-        let free = (0..slots.len() as u16).rev().map(|slot| Slot::new(base, slot)).collect();
+        let slot = |number: usize| Slot::new(base, number as u16);
+        let with_entry = slots.len().min(ring.entries() as usize);
+        let free = (0..with_entry).rev().map(slot).collect();
+        let mut spare = Vec::with_capacity(slots.len());
+        spare.extend((with_entry..slots.len()).map(slot));
         Self {
             ring,
             port,
@@ -113,6 +123,8 @@ impl<'a> QueuePair<'a> {
             bytes_max: 0,
             slots,
             free,
+            spare,
+            unused_rights: 0,
             counters,
             storm: Storm::default(),
             taken_when_armed: 0,
@@ -152,9 +164,24 @@ impl<'a> QueuePair<'a> {
         self.counters
     }
 
-    /// Returns the number of slots: requests that can be in flight at once.
+    /// Returns the number of slots, held and spare ones included.
     pub fn slots(&self) -> usize {
         self.slots.len()
+    }
+
+    /// Returns how many requests can be in flight at once.
+    pub fn depth(&self) -> usize {
+        self.slots.len().min(self.ring.entries() as usize)
+    }
+
+    /// Returns the most bytes of a read or write; 0 on a [`Broken`] device.
+    pub fn request_bytes_max(&self) -> u32 {
+        self.bytes_max
+    }
+
+    /// Returns whether [`acquire`](Self::acquire) returns a slot now.
+    pub fn has_free_slot(&self) -> bool {
+        !self.free.is_empty()
     }
 
     /// Returns the number of requests in flight, or put and not yet published.
@@ -168,7 +195,8 @@ impl<'a> QueuePair<'a> {
         self.broken
     }
 
-    /// Takes a free slot; `None` while all are in flight or handed out.
+    /// Takes a free slot; `None` while all slots, or all entries of the ring, are in flight or
+    /// handed out.
     #[inline]
     pub fn acquire(&mut self) -> Option<Slot> {
         self.free.pop()
@@ -182,6 +210,52 @@ impl<'a> QueuePair<'a> {
     pub fn release(&mut self, slot: Slot) {
         self.index(&slot);
         self.free.push(slot);
+    }
+
+    /// Keeps a slot for its data: its right to a request passes on to a spare one, if there is any.
+    ///
+    /// # Panics
+    /// When it is another queue's, which is a bug of the caller.
+    pub fn hold(&mut self, slot: Slot) -> Held {
+        self.index(&slot);
+        match self.spare.pop() {
+            Some(other) => self.free.push(other),
+            None => self.unused_rights += 1,
+        }
+        Held(slot)
+    }
+
+    /// Takes a held slot back.
+    ///
+    /// # Panics
+    /// As [`hold`](Self::hold).
+    pub fn release_held(&mut self, Held(slot): Held) {
+        self.index(&slot);
+        match self.unused_rights.checked_sub(1) {
+            Some(left) => {
+                self.unused_rights = left;
+                self.free.push(slot);
+            }
+            None => self.spare.push(slot),
+        }
+    }
+
+    /// Gives a held slot the right to a request.
+    ///
+    /// # Errors
+    /// Returns the slot as it was while no entry of the ring is free.
+    ///
+    /// # Panics
+    /// As [`hold`](Self::hold).
+    pub fn resume(&mut self, held: Held) -> Result<Slot, Held> {
+        self.index(&held.0);
+        if let Some(left) = self.unused_rights.checked_sub(1) {
+            self.unused_rights = left;
+        } else {
+            let Some(other) = self.free.pop() else { return Err(held) };
+            self.spare.push(other);
+        }
+        Ok(held.0)
     }
 
     /// Returns the place of a slot of this queue among its slots.

@@ -5,8 +5,9 @@ use alloc::vec::Vec;
 use xen_abi::vdev::Vdev;
 use xen_abi::{DomId, Port};
 
+use super::ConnectError;
+use super::fit::Fit;
 use super::slot::{Slot, SlotState, slot_base};
-use super::{ConnectError, Setup};
 use crate::grant::{Grant, GrantTable};
 use crate::hypervisor::Hypervisor;
 use crate::page::Page;
@@ -26,13 +27,13 @@ impl<'a> Resources<'a> {
     pub(super) fn take_all<H: Hypervisor>(
         hypervisor: &'a H,
         table: &mut GrantTable<'a, H>,
-        setup: &Setup,
+        fit: &Fit,
         vdev: Vdev,
         backend: DomId,
     ) -> Result<Vec<Self>, ConnectError> {
         let mut all = Vec::new();
-        for _ in 0..setup.queues {
-            match Self::take(hypervisor, table, setup, vdev, backend) {
+        for _ in 0..fit.queues {
+            match Self::take(hypervisor, table, fit, vdev, backend) {
                 Ok(one) => all.push(one),
                 Err(error) => {
                     for one in all {
@@ -49,16 +50,16 @@ impl<'a> Resources<'a> {
     fn take<H: Hypervisor>(
         hypervisor: &'a H,
         table: &mut GrantTable<'a, H>,
-        setup: &Setup,
+        fit: &Fit,
         vdev: Vdev,
         backend: DomId,
     ) -> Result<Self, ConnectError> {
-        let slots = setup.slots as usize;
-        let granted = slots * (setup.pages_per_slot + setup.indirect_pages_per_slot());
-        let ring_pages = 1 << setup.ring_order();
-        let plain = granted + slots * setup.private_pages_per_slot();
+        let slots = fit.slots as usize;
+        let granted = slots * (fit.pages_per_slot + fit.indirect_pages_per_slot());
+        let ring_pages = 1 << fit.ring_order;
+        let plain = granted + slots * fit.private_pages_per_slot();
         let out_of_pages =
-            || ConnectError::OutOfPages { needed: setup.queues as usize * (ring_pages + plain) };
+            || ConnectError::OutOfPages { needed: fit.queues as usize * (ring_pages + plain) };
         let ring = hypervisor.alloc_run(ring_pages).ok_or_else(out_of_pages)?;
         let (mut pages, mut grants) = (Vec::new(), Vec::new());
         let port = (|| {
@@ -74,7 +75,7 @@ impl<'a> Resources<'a> {
             Ok(port) => {
                 let ring = SharedRun::new(ring, grants.split_off(granted));
                 let base = slot_base(table.number_queue());
-                let slots = share_out(setup, (vdev, base), pages, grants);
+                let slots = share_out(fit, (vdev, base), pages, grants);
                 Ok(Self { ring, slots, port, base })
             }
             Err(error) => {
@@ -114,20 +115,20 @@ impl<'a> Resources<'a> {
     }
 }
 
-/// Makes slots out of pages and grants, of which there are as many as `setup` asks for.
+/// Makes slots out of pages and grants, of which there are as many as `fit` says.
 fn share_out<'a>(
-    setup: &Setup,
+    fit: &Fit,
     (vdev, base): (Vdev, u32),
     pages: Vec<Page>,
     grants: Vec<Grant<'a>>,
 ) -> Vec<SlotState<'a>> {
     let (mut pages, mut grants) = (pages.into_iter(), grants.into_iter());
-    let slots = (0..setup.slots as u16).map(|number| {
+    let slots = (0..fit.slots as u16).map(|number| {
         let shared = pages.by_ref().zip(grants.by_ref());
         let mut granted = shared.map(|(page, grant)| SharedPage::new(page, grant));
-        let shared = granted.by_ref().take(setup.pages_per_slot).collect();
-        let indirect = granted.by_ref().take(setup.indirect_pages_per_slot()).next();
-        let private = pages.by_ref().take(setup.private_pages_per_slot()).collect();
+        let shared = granted.by_ref().take(fit.pages_per_slot).collect();
+        let indirect = granted.by_ref().take(fit.indirect_pages_per_slot()).collect();
+        let private = pages.by_ref().take(fit.private_pages_per_slot()).collect();
         SlotState::new(vdev, Slot::new(base, number), shared, indirect, private)
     });
     slots.collect()

@@ -5,12 +5,13 @@ use alloc::vec::Vec;
 use protocols::grant::StillMapped;
 use xen_abi::blkif::{
     self, DISCARD_SECURE, DiscardRequest, IndirectRequest, MAX_INDIRECT_PAGES, MAX_SEGMENTS,
-    Request, SECTOR_SIZE, SECTORS_PER_PAGE, Segment,
+    Request, SECTOR_SIZE, SECTORS_PER_PAGE, SEGMENTS_PER_INDIRECT_PAGE, Segment,
 };
 use xen_abi::vdev::Vdev;
 use xen_abi::{DomId, PAGE_SIZE};
 use zerocopy::IntoBytes;
 
+use super::fit::indirect_pages;
 use crate::grant::Access;
 use crate::page::Page;
 use crate::ring::FrontRing;
@@ -99,6 +100,23 @@ impl Slot {
     }
 }
 
+/// Slot whose data its caller keeps, without the right to a request.
+#[derive(Debug)]
+pub struct Held(pub(super) Slot);
+
+impl AsRef<Slot> for Held {
+    /// Returns the slot, to reach its data.
+    fn as_ref(&self) -> &Slot {
+        &self.0
+    }
+}
+
+impl AsRef<Self> for Slot {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 /// State of one slot.
 #[derive(Debug)]
 pub(super) struct SlotState<'a> {
@@ -121,8 +139,8 @@ pub(super) struct SlotState<'a> {
     /// Caller's side of the data, in [`super::GrantMode::PersistentCopy`].
     pub(super) private: Vec<Page>,
     /// Segments of `pages`, where those may be more than a direct request has.
-    pub(super) indirect: Option<SharedPage<'a>>,
-    /// Index of the segment in the indirect page that was last in its request, and may end early.
+    pub(super) indirect: Vec<SharedPage<'a>>,
+    /// Index of the segment in the indirect pages that was last in its request, and may end early.
     indirect_last: usize,
 }
 
@@ -132,14 +150,14 @@ impl<'a> SlotState<'a> {
         vdev: Vdev,
         slot: Slot,
         pages: Vec<SharedPage<'a>>,
-        mut indirect: Option<SharedPage<'a>>,
+        mut indirect: Vec<SharedPage<'a>>,
         private: Vec<Page>,
     ) -> Self {
         let mut seg = [Segment::default(); MAX_SEGMENTS];
         for (segment, page) in seg.iter_mut().zip(&pages) {
             *segment = whole(page);
         }
-        if let Some(indirect) = &mut indirect {
+        for (indirect, pages) in indirect.iter_mut().zip(pages.chunks(SEGMENTS_PER_INDIRECT_PAGE)) {
             for (index, page) in pages.iter().enumerate() {
                 indirect.write(index * size_of::<Segment>(), whole(page).as_bytes());
             }
@@ -220,14 +238,18 @@ impl<'a> SlotState<'a> {
     }
 
     fn put_indirect(&mut self, ring: &mut FrontRing, segments: usize, last_sect: u8) {
-        let page = self.indirect.as_mut().expect("a slot with more pages than segments");
         for (index, last_sect) in [(self.indirect_last, LAST_SECT), (segments - 1, last_sect)] {
             let segment = Segment { last_sect, ..whole(&self.pages[index]) };
-            page.write(index * size_of::<Segment>(), segment.as_bytes());
+            let page = &mut self.indirect[index / SEGMENTS_PER_INDIRECT_PAGE];
+            let offset = index % SEGMENTS_PER_INDIRECT_PAGE * size_of::<Segment>();
+            page.write(offset, segment.as_bytes());
         }
         self.indirect_last = segments - 1;
         let mut indirect_grefs = [0; MAX_INDIRECT_PAGES];
-        indirect_grefs[0] = page.gref().0;
+        let used = &self.indirect[..indirect_pages(segments)];
+        for (gref, page) in indirect_grefs.iter_mut().zip(used) {
+            *gref = page.gref().0;
+        }
         ring.put_indirect(&IndirectRequest {
             operation: blkif::OP_INDIRECT,
             indirect_op: self.request.operation,
@@ -274,7 +296,7 @@ impl<'a> SlotState<'a> {
             page.permit(backend, access);
         }
         let mut count = segments as u64;
-        for page in self.indirect.iter_mut().filter(|_| segments > MAX_SEGMENTS) {
+        for page in &mut self.indirect[..indirect_pages(segments)] {
             page.permit(backend, Access::ReadOnly);
             count += 1;
         }
@@ -286,7 +308,7 @@ impl<'a> SlotState<'a> {
     pub(super) fn revoke(&mut self) -> Result<(), StillMapped> {
         let segments = segments(self.bytes);
         self.pages[..segments].iter_mut().try_for_each(SharedPage::revoke)?;
-        let mut indirect = self.indirect.iter_mut().filter(|_| segments > MAX_SEGMENTS);
+        let mut indirect = self.indirect[..indirect_pages(segments)].iter_mut();
         indirect.try_for_each(SharedPage::revoke)
     }
 
@@ -362,7 +384,7 @@ impl<'a> SlotState<'a> {
     /// included.
     pub(super) fn used_pages(&self) -> impl Iterator<Item = &SharedPage<'a>> {
         let count = segments(self.used_bytes.max(self.used_before_bytes));
-        let indirect = self.indirect.iter().filter(move |_| count > MAX_SEGMENTS);
+        let indirect = self.indirect.iter().take(indirect_pages(count));
         self.pages.iter().take(count).chain(indirect)
     }
 

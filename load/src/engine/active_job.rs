@@ -1,5 +1,7 @@
 //! Job under way: chooses its next I/O and counts those that have ended.
 
+mod next;
+
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -7,12 +9,13 @@ use drivers::Vcpu;
 use drivers::blkfront::Operation;
 use results::PagesKept;
 
-use super::data::{Checks, Place};
+use super::data::Checks;
 use super::disk::Disk;
-use super::in_flight::{InFlight, JobInFlight};
+use super::in_flight::InFlight;
 use super::outcome::RunError;
-use super::pacer::{Pacer, Turn};
+use super::pacer::Pacer;
 use super::ramp::Ramp;
+use super::ring_wait::RingWait;
 use super::stolen::Theft;
 use super::target::{Next, Target, direction_of, share_out};
 use super::time::NEVER;
@@ -22,16 +25,14 @@ use fio_job::Direction;
 use fio_job::Job;
 use results::{Counters, DirectionResult, Done, JobResult, Together};
 
-/// Number of I/Os that a read-back skips at once because others already covered the same block. A
-/// long job has billions, and in between the loop must notice completions and requests to stop.
-const READ_BACK_LOOKS: u32 = 1000;
-
 /// Job that is under way.
 #[derive(Debug)]
 pub(super) struct ActiveJob {
     pub(super) result: JobResult,
     /// Whether each I/O is issued as one completes, without asking the pacer.
     pub(super) on_fast_path: bool,
+    /// Whether its I/Os may take several requests each, or wait for room on a ring.
+    pub(super) is_split: bool,
     targets: Vec<Target>,
     next_target: usize,
     /// Disk of the last I/O, and so of a flush.
@@ -50,6 +51,9 @@ pub(super) struct ActiveJob {
     pub(super) group: Option<usize>,
     /// Time at which to ask again even if nothing completes.
     pub(super) wake_ns: u64,
+    /// Whether its next I/O waits for room on a ring.
+    pub(super) awaits_room: bool,
+    pub(super) ring_wait: RingWait,
     sleeps: u64,
 }
 
@@ -90,11 +94,6 @@ impl ActiveJob {
             if job.rw.trims() && disk.info.discard.is_none() {
                 return Err(RunError::NoDiscard { job: job.name, disk: disk.name.clone() });
             }
-            let most_bytes = disk.info.request_bytes_max;
-            if job.data_bytes() > most_bytes {
-                let (bs_bytes, disk) = (job.bs_bytes, disk.name.clone());
-                return Err(RunError::BlockTooLarge { job: job.name, bs_bytes, disk, most_bytes });
-            }
             let sector_bytes = disk.info.logical_sector_bytes;
             let file = disk.file(&job).map_err(RunError::Job)?;
             let size_bytes = file.map_or(disk.info.bytes(), |file| file.size_bytes);
@@ -113,6 +112,7 @@ impl ActiveJob {
         let apart = job.rw.writes() && checks.as_ref().is_some_and(Checks::needs_blocks_apart);
         Ok(Self {
             on_fast_path: false,
+            is_split: false,
             phase: if apart { Phase::Apart } else { Phase::Free },
             pacer: Pacer::new(&job.pace, job.iodepth),
             checks,
@@ -127,6 +127,8 @@ impl ActiveJob {
             ramp_errors: 0,
             group: None,
             wake_ns: NEVER,
+            awaits_room: false,
+            ring_wait: RingWait::default(),
             sleeps: 0,
         })
     }
@@ -217,7 +219,7 @@ impl ActiveJob {
 
     /// Returns whether nothing is in flight and nothing will be.
     pub(super) fn is_done(&self) -> bool {
-        self.outstanding == 0 && self.wake_ns == NEVER
+        self.outstanding == 0 && self.wake_ns == NEVER && !self.awaits_room
     }
 
     /// Notes, once, that it is measured from now on or since a moment ago.
@@ -238,7 +240,7 @@ impl ActiveJob {
     }
 
     /// Counts an I/O that succeeded.
-    #[inline]
+    #[inline(always)]
     pub(super) fn count(&mut self, io: &InFlight, now_ns: u64) {
         let Some(direction) = direction_of(io.operation) else {
             return self.count_flush(io, now_ns);
@@ -356,7 +358,7 @@ impl ActiveJob {
 
     /// Returns how many I/Os may be issued now, as far as room and batches decide.
     pub(super) fn batch(&mut self) -> u32 {
-        self.wake_ns = self.timeline.ramp_end_ns();
+        (self.wake_ns, self.awaits_room) = (self.timeline.ramp_end_ns(), false);
         let room = self.result.job.iodepth.saturating_sub(self.outstanding);
         self.pacer.batch(room, self.outstanding == 0)
     }
@@ -367,95 +369,10 @@ impl ActiveJob {
         self.wake_ns = if self.batch() == 0 { wake_ns } else { now_ns };
     }
 
-    /// Returns the next I/O of any job, if one may be issued now. Otherwise
-    /// [`wake_ns`](Self::wake_ns) says when to ask again, unless the job waits for a completion or
-    /// for nothing at all.
-    pub(super) fn next_paced(&mut self, now_ns: u64, in_flight: &JobInFlight<'_>) -> Option<Next> {
-        self.wake_ns = self.timeline.ramp_end_ns();
-        if self.timeline.is_over(now_ns) || self.is_out_of_ios() {
-            self.wake_ns = NEVER;
-            return None;
-        }
-        let start_ns = self.timeline.start_ns();
-        if now_ns < start_ns {
-            self.wake_ns = start_ns;
-            return None;
-        }
-        if self.phase == Phase::ReadBack {
-            return self.next_read_back(now_ns);
-        }
-        match self.pacer.turn(now_ns, self.outstanding) {
-            Turn::Io => {}
-            Turn::Flush => {
-                let place = Place { disk: self.last_disk, offset: 0 };
-                return Some(Next { place, disk_offset: 0, operation: Operation::Flush, bytes: 0 });
-            }
-            Turn::Completion => return None,
-            Turn::Until(wake_ns) => return self.wait_until(wake_ns),
-        }
-        // Blocks that are read back must hold the pattern.
-        let Job { rw, iodepth, .. } = self.result.job;
-        let may_switch = rw.reads() && rw.writes() && self.checks.is_none();
-        for _ in 0..self.targets.len() {
-            let number = self.next_target;
-            let target = &mut self.targets[number];
-            // Blocks drawn at random may never be free, so the search has an end. It is repeated
-            // when an I/O completes, and one is in flight: with none, the first block would have
-            // been free.
-            for _ in 0..=iodepth {
-                if target.is_done() {
-                    break;
-                }
-                let drawn = target.next_direction();
-                match self.pacer.direction(drawn, may_switch, start_ns, now_ns) {
-                    Ok(direction) => target.turn_to(direction),
-                    Err(due_ns) => return self.wait_until(due_ns),
-                }
-                let Some(io) = target.next_io() else { break };
-                let is_free = || in_flight.on(target.disk).all(|other| other.offset != io.offset);
-                if self.phase == Phase::Free || is_free() {
-                    self.pacer.count(io.direction, io.bytes);
-                    self.last_disk = target.disk;
-                    let next = Next::new(target, io);
-                    self.advance_target();
-                    return Some(next);
-                }
-                target.pass_over();
-            }
-            self.advance_target();
-        }
-        None
-    }
-
     #[inline]
     fn advance_target(&mut self) {
         let next = self.next_target + 1;
         self.next_target = if next == self.targets.len() { 0 } else { next };
-    }
-
-    fn wait_until(&mut self, wake_ns: u64) -> Option<Next> {
-        // A runtime that ends earlier ends the job, and a ramp's end must not be missed.
-        self.wake_ns = wake_ns.min(self.timeline.end_ns()).min(self.timeline.ramp_end_ns());
-        None
-    }
-
-    fn next_read_back(&mut self, now_ns: u64) -> Option<Next> {
-        let mut looks = 0..READ_BACK_LOOKS;
-        for target in &mut self.targets {
-            while let Some(io) = target.next_io() {
-                let place = Place { disk: target.disk, offset: io.offset };
-                let checks = self.checks.as_mut();
-                if io.direction == Direction::Write && checks.is_some_and(|c| c.claim(place)) {
-                    let next = Next::new(target, io);
-                    return Some(Next { operation: Operation::Read, ..next });
-                }
-                if looks.next().is_none() {
-                    self.wake_ns = now_ns;
-                    return None;
-                }
-            }
-        }
-        None
     }
 
     /// Returns whether the ramp ended, by `now_ns` or before; then [`end_ramp`](Self::end_ramp) is
@@ -475,6 +392,7 @@ impl ActiveJob {
     pub(super) fn end_ramp(&mut self, used: Vec<Counters>) {
         self.result.forget_figures();
         self.ramp_errors = self.result.errors();
+        self.ring_wait.start_anew(self.timeline.ramp_end_ns());
         self.timeline.end_ramp(used);
         self.pacer.start_anew();
         self.sleeps = 0;
@@ -491,8 +409,9 @@ impl ActiveJob {
             || job.bs_mix.is_some();
         let waits = self.wake_ns != NEVER || self.timeline.ramp_end_ns() != NEVER;
         let checks = job.rw.reads() && self.read_checks().is_some();
+        let is_held_back = any_paced || waits || self.is_split;
         self.on_fast_path =
-            self.phase == Phase::Free && !job.reads_back() && !checks && !any_paced && !waits;
+            self.phase == Phase::Free && !job.reads_back() && !checks && !is_held_back;
     }
 
     /// Returns whether all writes are done and must now be read back.
@@ -536,7 +455,8 @@ impl ActiveJob {
     /// Stops issuing I/Os, from `now_ns` on.
     pub(super) fn stop(&mut self, now_ns: u64) {
         self.timeline.stop(now_ns, self.is_out_of_ios());
-        self.wake_ns = NEVER;
+        (self.wake_ns, self.awaits_room) = (NEVER, false);
+        self.ring_wait.note(false, now_ns);
     }
 
     /// Returns how a read at this point is checked, if it is.
@@ -587,6 +507,7 @@ impl ActiveJob {
         [read, write, trim].into_iter().for_each(|side| side.samples.finish(side.runtime_ns));
         let pages = self.targets.iter().map(|target| Some((target.disk, kept[target.disk]?)));
         self.result.stolen = self.timeline.stolen();
+        self.result.ring_wait_ns = self.ring_wait.total_ns().min(self.result.runtime_ns);
         self.result.pages = pages.collect::<Option<_>>().unwrap_or_default();
         self.result
     }

@@ -1,9 +1,10 @@
-//! Data in a slot's pages: filled before a write, checked after a read.
+//! Data of I/Os, in the pages of slots: filled before a write, checked after a read.
 
 use alloc::vec::Vec;
 use core::ops::Range;
+use core::slice;
 
-use drivers::blkfront::{QueuePair, Slot};
+use drivers::blkfront::{Held, QueuePair, Slot};
 use xen_abi::PAGE_SIZE;
 use xen_abi::blkif::SECTOR_SIZE;
 
@@ -16,31 +17,49 @@ pub(super) fn takes_long(job: &Job) -> bool {
     job.verify.is_some() || job.rw.writes() && job.buffers != Buffers::Stamped
 }
 
-/// Fills all free slots with noise, each with its own; [`fill`] does the rest for each write.
+/// Fills all slots with noise, each with its own; [`fill`] does the rest for each write.
 pub(super) fn fill_all(queue: &mut QueuePair<'_>, bytes: u32) {
-    let slots: Vec<Slot> = core::iter::from_fn(|| queue.acquire()).collect();
+    let bytes = bytes.min(queue.request_bytes_max());
+    // Held, so that those without an entry of the ring come, too.
+    let slots: Vec<Held> =
+        core::iter::from_fn(|| queue.acquire().map(|slot| queue.hold(slot))).collect();
     for slot in slots {
-        let mut noise = Noise(slot.index() as u64);
+        let mut noise = Noise(slot.as_ref().index() as u64);
         for offset in (0..bytes as usize).step_by(8) {
-            queue.write_data(&slot, offset, &noise.next_word());
+            queue.write_data(slot.as_ref(), offset, &noise.next_word());
         }
-        queue.release(slot);
+        queue.release_held(slot);
     }
 }
 
-/// Fills a slot for a write that nobody checks, the run's write number `number`.
+/// Part of a block that one request moves.
+#[derive(Clone, Copy)]
+pub(super) struct Part {
+    /// Offset of the block, as of its [`Place`].
+    pub(super) block_offset: u64,
+    /// Bytes of the block before the part.
+    pub(super) at: u32,
+    /// Length in bytes.
+    pub(super) bytes: u32,
+}
+
+/// Fills a slot for a write that nobody checks, or for a part of it, the run's write number
+/// `number`.
 #[inline]
 pub(super) fn fill(
     buffers: &Buffers,
     queue: &mut QueuePair<'_>,
     slot: &Slot,
-    offset: u64,
+    part: Part,
     number: u64,
-    bytes: u32,
 ) {
+    let Part { block_offset, at, bytes } = part;
+    let offset = block_offset + u64::from(at);
     match buffers {
         Buffers::Stamped => stamp(queue, slot, offset, number, bytes),
-        Buffers::Pattern(pattern) => fill_pattern(pattern, queue, slot, offset, bytes),
+        Buffers::Pattern(pattern) => {
+            fill_pattern(pattern, &mut IoData::of_slot(queue, slot), part);
+        }
         Buffers::Refilled { zeros_percent } => {
             refill(*zeros_percent, queue, slot, offset ^ number.rotate_left(32), bytes);
         }
@@ -90,8 +109,47 @@ impl Noise {
     }
 }
 
+/// Data of an I/O, in the slots of its requests.
+pub(super) struct IoData<'q, 'a, S> {
+    queue: &'q mut QueuePair<'a>,
+    /// Slots in the order of their data.
+    slots: &'q [S],
+    /// Bytes in each slot but the last.
+    request_bytes: usize,
+}
+
+impl<'q, 'a> IoData<'q, 'a, Slot> {
+    /// Returns the data of an I/O of one request.
+    pub(super) fn of_slot(queue: &'q mut QueuePair<'a>, slot: &'q Slot) -> Self {
+        Self { queue, slots: slice::from_ref(slot), request_bytes: usize::MAX }
+    }
+}
+
+impl<'q, 'a> IoData<'q, 'a, Held> {
+    /// Returns the data of an I/O of several requests of `request_bytes` bytes.
+    pub(super) fn of_slots(
+        queue: &'q mut QueuePair<'a>,
+        slots: &'q [Held],
+        request_bytes: u32,
+    ) -> Self {
+        Self { queue, slots, request_bytes: request_bytes as usize }
+    }
+}
+
+impl<S: AsRef<Slot>> IoData<'_, '_, S> {
+    fn write(&mut self, offset: usize, bytes: &[u8]) {
+        let slot = self.slots[offset / self.request_bytes].as_ref();
+        self.queue.write_data(slot, offset % self.request_bytes, bytes);
+    }
+
+    fn read(&self, offset: usize, bytes: &mut [u8]) {
+        let slot = self.slots[offset / self.request_bytes].as_ref();
+        self.queue.read_data(slot, offset % self.request_bytes, bytes);
+    }
+}
+
 /// Block of an I/O.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
     /// Number of the disk in the run.
     pub(super) disk: usize,
@@ -160,17 +218,17 @@ impl Checks {
         }
     }
 
-    /// Fills a slot for the write at `place`, the run's write number `count`.
-    pub(super) fn fill(
+    /// Fills `data` for the write at `place`, the run's write number `count`.
+    pub(super) fn fill<S: AsRef<Slot>>(
         &mut self,
-        queue: &mut QueuePair<'_>,
-        slot: &Slot,
+        mut data: IoData<'_, '_, S>,
         place: Place,
         count: u64,
     ) {
         let interval_bytes = match &self.method {
             Method::Pattern(pattern) => {
-                return fill_pattern(pattern, queue, slot, place.offset, self.block_bytes);
+                let block = Part { block_offset: place.offset, at: 0, bytes: self.block_bytes };
+                return fill_pattern(pattern, &mut data, block);
             }
             Method::Crc32c { interval_bytes } => *interval_bytes,
         };
@@ -179,28 +237,28 @@ impl Checks {
             written.set(place.offset, write);
         }
         for header in self.headers(place.offset, interval_bytes, write) {
-            fill_behind(header, place.offset, queue, slot);
+            fill_behind(header, place.offset, &mut data);
         }
     }
 
-    /// Makes the pages of a slot differ from the block at `place`, before it is read: they may hold
-    /// it from an earlier I/O, and a backend that does nothing would pass. No sector of a block
-    /// begins with this noise, except one in 2^64; and all of a sector is checked.
-    pub(super) fn poison(&self, queue: &mut QueuePair<'_>, slot: &Slot, place: Place) {
-        queue.poison(slot, self.block_bytes, Noise(!(self.run_ns ^ place.offset)).next_word());
+    /// Makes the first `bytes` of a slot differ from the block at `place`, before that or a part of
+    /// it is read there: the slot may hold it from an earlier I/O, and a backend that does nothing
+    /// would pass. No sector of a block begins with this noise, except one in 2^64; and all of a
+    /// sector is checked.
+    pub(super) fn poison(&self, queue: &mut QueuePair<'_>, slot: &Slot, place: Place, bytes: u32) {
+        queue.poison(slot, bytes, Noise(!(self.run_ns ^ place.offset)).next_word());
     }
 
     /// Checks the data read at `place`. In a job that writes, blocks that it has not written itself
     /// may hold anything.
-    pub(super) fn check(
+    pub(super) fn check<S: AsRef<Slot>>(
         &self,
-        queue: &QueuePair<'_>,
-        slot: &Slot,
+        data: IoData<'_, '_, S>,
         place: Place,
     ) -> Result<(), Mismatch> {
         let interval_bytes = match &self.method {
             Method::Pattern(pattern) => {
-                return check_pattern(pattern, queue, slot, place.offset, self.block_bytes);
+                return check_pattern(pattern, &data, place.offset, self.block_bytes);
             }
             Method::Crc32c { interval_bytes } => *interval_bytes,
         };
@@ -212,7 +270,7 @@ impl Checks {
             None => None,
         };
         self.headers(place.offset, interval_bytes, write.unwrap_or_default())
-            .try_for_each(|header| check_behind(header, write.is_some(), place.offset, queue, slot))
+            .try_for_each(|header| check_behind(header, write.is_some(), place.offset, &data))
     }
 
     /// Returns the headers of the block at `offset`.
@@ -233,7 +291,7 @@ impl Checks {
     }
 }
 
-/// Returns the parts of `range`, none of which crosses a page.
+/// Returns the pieces of `range`, none of which crosses a page.
 fn parts(range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
     let end_of =
         move |start: usize| (start / PAGE_SIZE + 1).saturating_mul(PAGE_SIZE).min(range.end);
@@ -242,78 +300,69 @@ fn parts(range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
         .take_while(|part| !part.is_empty())
 }
 
-/// Returns where in the slot of the block at `block_offset` a header stands, and the data behind
-/// it.
+/// Returns where in the data of the block at `block_offset` a header stands, and what it covers.
 fn layout(header: &Header, block_offset: u64) -> (usize, Range<usize>) {
     let start = (header.offset_bytes - block_offset) as usize;
     (start, start + HEADER_BYTES..start + header.interval_bytes as usize)
 }
 
-/// Writes a header into a slot, and behind it noise that no other write has.
-fn fill_behind(header: Header, block_offset: u64, queue: &mut QueuePair<'_>, slot: &Slot) {
-    let (start, data) = layout(&header, block_offset);
+/// Writes a header into the data of a block, and behind it noise that no other write has.
+fn fill_behind<S: AsRef<Slot>>(header: Header, block_offset: u64, data: &mut IoData<'_, '_, S>) {
+    let (start, covered) = layout(&header, block_offset);
     let mut noise = Noise(header.run_ns ^ header.offset_bytes ^ u64::from(header.write) << 32);
     let mut digest = digest();
     let mut page = [0; PAGE_SIZE];
-    for part in parts(data) {
+    for part in parts(covered) {
         let bytes = &mut page[..part.len()];
         noise.fill(bytes);
         digest.update(bytes);
-        queue.write_data(slot, part.start, bytes);
+        data.write(part.start, bytes);
     }
-    queue.write_data(slot, start, &header.to_bytes(digest.finalize()));
+    data.write(start, &header.to_bytes(digest.finalize()));
 }
 
-/// Checks a header in a slot and the data behind it.
-fn check_behind(
+/// Checks a header in the data of a block and what it covers.
+fn check_behind<S: AsRef<Slot>>(
     header: Header,
     knows_writer: bool,
     block_offset: u64,
-    queue: &QueuePair<'_>,
-    slot: &Slot,
+    data: &IoData<'_, '_, S>,
 ) -> Result<(), Mismatch> {
-    let (start, data) = layout(&header, block_offset);
+    let (start, covered) = layout(&header, block_offset);
     let mut found = [0; HEADER_BYTES];
-    queue.read_data(slot, start, &mut found);
+    data.read(start, &mut found);
     let expected = header.check(&found, knows_writer)?;
     let mut digest = digest();
     let mut page = [0; PAGE_SIZE];
-    for part in parts(data) {
+    for part in parts(covered) {
         let bytes = &mut page[..part.len()];
-        queue.read_data(slot, part.start, bytes);
+        data.read(part.start, bytes);
         digest.update(bytes);
     }
     header.same(Field::DataChecksum, digest.finalize().into(), expected.into())
 }
 
-/// Fills a slot with the pattern of the block at `offset`.
-fn fill_pattern(
-    pattern: &VerifyPattern,
-    queue: &mut QueuePair<'_>,
-    slot: &Slot,
-    offset: u64,
-    bytes: u32,
-) {
+/// Fills `data`, which begins with this part of a block, with the block's pattern.
+fn fill_pattern<S: AsRef<Slot>>(pattern: &VerifyPattern, data: &mut IoData<'_, '_, S>, part: Part) {
     let mut page = [0; PAGE_SIZE];
-    for part in parts(0..bytes as usize) {
-        let bytes = &mut page[..part.len()];
-        pattern.fill(offset, part.start, bytes);
-        queue.write_data(slot, part.start, bytes);
+    for range in parts(0..part.bytes as usize) {
+        let bytes = &mut page[..range.len()];
+        pattern.fill(part.block_offset, part.at as usize + range.start, bytes);
+        data.write(range.start, bytes);
     }
 }
 
 /// Compares what was read with the pattern of the block at `offset`.
-fn check_pattern(
+fn check_pattern<S: AsRef<Slot>>(
     pattern: &VerifyPattern,
-    queue: &QueuePair<'_>,
-    slot: &Slot,
+    data: &IoData<'_, '_, S>,
     offset: u64,
     bytes: u32,
 ) -> Result<(), Mismatch> {
     let mut page = [0; PAGE_SIZE];
     parts(0..bytes as usize).try_for_each(|part| {
         let bytes = &mut page[..part.len()];
-        queue.read_data(slot, part.start, bytes);
+        data.read(part.start, bytes);
         pattern.check(offset, part.start, bytes).map_err(Mismatch::from)
     })
 }

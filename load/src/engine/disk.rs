@@ -17,8 +17,8 @@ pub struct Disk<'a> {
     pub name: String,
     /// Properties that the backend published.
     pub info: DiskInfo,
-    /// Queue pairs, with nothing in flight and, over all of them, a free slot for each I/O of each
-    /// of its jobs. An I/O goes to the queue that has the fewest in flight.
+    /// Queue pairs, with nothing in flight, each with slots for at least one whole I/O. An I/O goes
+    /// to the queue that has the fewest requests in flight.
     pub queues: Vec<QueuePair<'a>>,
     /// Files on it that jobs name.
     pub files: Vec<FileMap>,
@@ -28,13 +28,31 @@ impl Disk<'_> {
     /// Returns a slot of the queue with the fewest requests in flight, and that queue's number.
     ///
     /// # Panics
-    /// If there is no free slot: more is in flight than the disk's jobs may have.
+    /// If there is no free slot, which is a bug unless the disk's jobs wait for room.
     #[inline]
     pub(super) fn acquire(&mut self) -> (usize, Slot) {
         let queues = self.queues.iter_mut().enumerate();
         let (number, queue) =
             queues.min_by_key(|(_, queue)| queue.outstanding()).expect("a disk has a queue");
         (number, queue.acquire().expect("a slot for each I/O"))
+    }
+
+    /// Returns the number of the queue with the fewest requests in flight among those with a free
+    /// slot.
+    pub(super) fn queue_with_room(&self) -> Option<usize> {
+        let queues = self.queues.iter().enumerate().filter(|(_, queue)| queue.has_free_slot());
+        queues.min_by_key(|(_, queue)| queue.outstanding()).map(|(number, _)| number)
+    }
+
+    /// Returns the most bytes that one request moves: no limit on a broken device, which puts none.
+    pub(super) fn request_bytes(&self) -> u32 {
+        let limits = self.queues.iter().map(QueuePair::request_bytes_max);
+        limits.min().filter(|&bytes| bytes != 0).unwrap_or(u32::MAX)
+    }
+
+    /// Returns how many requests can be in flight at once, over all queues.
+    pub(super) fn depth(&self) -> usize {
+        self.queues.iter().map(QueuePair::depth).sum()
     }
 
     /// Returns the file on this disk that a job names, if it names one.

@@ -10,12 +10,13 @@ use super::time::{NEVER, REQUEST_TIMEOUT_NS, TICK_NS};
 /// Number of times that all slots of its queue may overtake a request before it counts as starved.
 const OVERTAKEN_MAX: u64 = 4;
 
-/// Facts about an I/O that its completion needs.
+/// Facts about an I/O, or about a request that is part of one, that its completion needs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct InFlight {
     pub(super) job_index: u32,
     pub(super) operation: Operation,
     pub(super) bytes: u32,
+    /// Offset of the I/O, as of its place.
     pub(super) offset: u64,
     pub(super) start_ns: u64,
 }
@@ -136,9 +137,16 @@ pub(super) struct JobInFlight<'e> {
     pub(super) all: &'e [Vec<InFlightTable>],
     /// Number of the job.
     pub(super) job_index: u32,
+    /// Whether each disk has room for another I/O; `None` if all have.
+    pub(super) room: Option<&'e dyn Fn(usize) -> bool>,
 }
 
 impl JobInFlight<'_> {
+    /// Returns whether a disk has room for another I/O of the job.
+    pub(super) fn has_room(&self, disk: usize) -> bool {
+        self.room.is_none_or(|room| room(disk))
+    }
+
     pub(super) fn on(&self, disk: usize) -> impl Iterator<Item = &InFlight> {
         let ios = self.all[disk].iter().flat_map(InFlightTable::iter);
         ios.filter(|io| io.job_index == self.job_index)

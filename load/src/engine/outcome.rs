@@ -8,7 +8,7 @@ use drivers::blkfront::Broken;
 
 use super::time::REQUEST_TIMEOUT_NS;
 use fio_job::JobError;
-use fio_job::number::{Bytes, NS_PER_SECOND};
+use fio_job::number::NS_PER_SECOND;
 use results::JobResult;
 
 /// Reason why a run ended early.
@@ -22,17 +22,6 @@ pub enum RunError {
         job: String,
         /// Name of the disk.
         disk: String,
-    },
-    /// A job's block is larger than a disk's backend takes in one request.
-    BlockTooLarge {
-        /// Name of the job.
-        job: String,
-        /// Length of its block, in bytes.
-        bs_bytes: u32,
-        /// Name of the disk.
-        disk: String,
-        /// Largest request that its backend takes, in bytes.
-        most_bytes: u32,
     },
     /// A job would discard on a disk whose backend does not offer it.
     NoDiscard {
@@ -78,13 +67,6 @@ impl fmt::Display for RunError {
             Self::ReadOnly { job, disk } => write!(
                 f,
                 "job {job} writes, but {disk} is read-only; attach it with mode w or use rw=read"
-            ),
-            Self::BlockTooLarge { job, bs_bytes, disk, most_bytes } => write!(
-                f,
-                "job {job}: bs={} is more than the backend of {disk} takes in one request; use at \
-                 most bs={}",
-                Bytes((*bs_bytes).into()),
-                Bytes((*most_bytes).into())
             ),
             Self::NoDiscard { job, disk } => {
                 write!(

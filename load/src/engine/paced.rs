@@ -13,8 +13,10 @@ impl<V: Vcpu> Engine<'_, '_, V> {
     /// and begins to read back. Notes which of all jobs have ended.
     #[cold]
     pub(super) fn service_paced(&mut self, now_ns: u64) {
-        (self.any_paced, self.wake_ns) = (false, NEVER);
-        for index in 0..self.jobs.len() {
+        (self.any_paced, self.any_waits, self.wake_ns) = (false, false, NEVER);
+        let count = self.jobs.len();
+        for number in self.first_job..self.first_job + count {
+            let index = if number < count { number } else { number - count };
             if self.jobs[index].on_fast_path {
                 self.jobs[index].note_end(self.vcpu);
                 continue;
@@ -34,6 +36,8 @@ impl<V: Vcpu> Engine<'_, '_, V> {
             self.any_paced |= !job.on_fast_path;
             self.wake_ns = self.wake_ns.min(job.wake_ns);
         }
+        // Jobs that wait for room get what is free by turns.
+        self.first_job = if self.any_waits { (self.first_job + 1) % count } else { 0 };
     }
 
     /// Ends the ramp of a job.
@@ -45,15 +49,20 @@ impl<V: Vcpu> Engine<'_, '_, V> {
 
     /// Issues the I/Os that a job may issue now.
     fn fill(&mut self, index: usize, now_ns: u64) {
+        if self.jobs[index].is_split {
+            return self.fill_split(index, now_ns);
+        }
         for _ in 0..self.jobs[index].batch() {
-            let in_flight = JobInFlight { all: &self.in_flight, job_index: index as u32 };
+            let job_index = index as u32;
+            let in_flight = JobInFlight { all: &self.in_flight, job_index, room: None };
             let Some(next) = self.jobs[index].next_paced(now_ns, &in_flight) else { return };
             let disk = next.place.disk;
             let (queue, slot) = self.disks[disk].acquire();
             if next.operation == Operation::Read
                 && let Some(checks) = self.jobs[index].read_checks()
             {
-                checks.poison(&mut self.disks[disk].queues[queue], &slot, next.place);
+                let queue = &mut self.disks[disk].queues[queue];
+                checks.poison(queue, &slot, next.place, next.bytes);
             }
             self.put(index, next, Route { disk, queue, slot }, now_ns);
         }

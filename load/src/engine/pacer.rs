@@ -62,9 +62,14 @@ impl Pacer {
         if room >= self.batch_min || idle { room.min(self.batch_max) } else { 0 }
     }
 
+    /// Returns whether the next step is a flush.
+    pub(super) fn is_flush_due(&self) -> bool {
+        self.flush_after.is_some_and(|writes| self.unflushed >= writes)
+    }
+
     /// Returns the next step.
     pub(super) fn turn(&mut self, now_ns: u64, outstanding: u32) -> Turn {
-        if self.flush_after.is_some_and(|writes| self.unflushed >= writes) {
+        if self.is_flush_due() {
             self.unflushed = 0;
             return Turn::Flush;
         }

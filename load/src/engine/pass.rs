@@ -16,12 +16,13 @@ use xen_abi::blkif::SECTOR_SIZE;
 
 use super::Engine;
 use super::active_job::ActiveJob;
-use super::data::{self, Place};
+use super::data::{self, IoData, Part, Place};
 use super::disk::Disk;
 use super::in_flight::InFlight;
 use super::outcome::{Control, Progress, RunError};
 use super::target::Next;
 use super::time::TICK_NS;
+use crate::verify::Mismatch;
 use crate::wait::Step;
 
 /// Result of a pass.
@@ -156,8 +157,13 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         let table = &mut self.in_flight[route.disk][route.queue];
         let io = table.ios[route.slot.index()].take().expect("the queue checked the id");
         let index = io.job_index as usize;
-        if !self.jobs[index].on_fast_path && self.jobs[index].has_left_ramp(now_ns) {
-            self.end_ramp(index);
+        if !self.jobs[index].on_fast_path {
+            if self.jobs[index].has_left_ramp(now_ns) {
+                self.end_ramp(index);
+            }
+            if self.jobs[index].is_split {
+                return self.complete_part(route, result, now_ns);
+            }
         }
         let job = &mut self.jobs[index];
         job.count_completed(now_ns);
@@ -182,22 +188,35 @@ impl<V: Vcpu> Engine<'_, '_, V> {
 
     /// Checks the data of a read, if its job does so; a job on the fast path does not.
     fn check(&mut self, route: &Route, io: &InFlight, now_ns: u64) {
+        let Some(checks) = self.jobs[io.job_index as usize].read_checks() else { return };
+        let queue = &mut self.disks[route.disk].queues[route.queue];
+        let data = IoData::of_slot(queue, &route.slot);
+        let place = Place { disk: route.disk, offset: io.offset };
+        let wrong = checks.check(data, place).err();
+        self.note_check(route.disk, io, wrong, now_ns);
+    }
+
+    /// Notes what is wrong with the data of a read, if anything is.
+    pub(super) fn note_check(
+        &mut self,
+        disk: usize,
+        io: &InFlight,
+        wrong: Option<Mismatch>,
+        now_ns: u64,
+    ) {
+        let Some(wrong) = wrong else { return };
         let index = io.job_index as usize;
         let job = &mut self.jobs[index];
-        let Some(checks) = job.read_checks() else { return };
-        let disk = &self.disks[route.disk];
-        let place = Place { disk: route.disk, offset: io.offset };
-        if let Err(wrong) = checks.check(&disk.queues[route.queue], &route.slot, place) {
-            let ends = job.count_mismatch(now_ns);
-            if ends || !job.result.job.on_error.verify {
-                self.first_failure.get_or_insert_with(|| format!("{}: {wrong}", disk.name));
-            }
-            self.end_all_if(ends, index, now_ns);
+        let ends = job.count_mismatch(now_ns);
+        if ends || !job.result.job.on_error.verify {
+            let disk = &self.disks[disk].name;
+            self.first_failure.get_or_insert_with(|| format!("{disk}: {wrong}"));
         }
+        self.end_all_if(ends, index, now_ns);
     }
 
     #[cold]
-    fn fail(&mut self, disk: usize, io: &InFlight, error: IoError, now_ns: u64) {
+    pub(super) fn fail(&mut self, disk: usize, io: &InFlight, error: IoError, now_ns: u64) {
         let index = io.job_index as usize;
         let ends = self.jobs[index].count_failure(io.operation, now_ns);
         if ends {
@@ -250,10 +269,10 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         }
         if operation == Operation::Write {
             match &mut job.checks {
-                Some(checks) => checks.fill(queue, &slot, place, self.writes),
+                Some(checks) => checks.fill(IoData::of_slot(queue, &slot), place, self.writes),
                 None => {
-                    let buffers = &job.result.job.buffers;
-                    data::fill(buffers, queue, &slot, offset, self.writes, bytes);
+                    let block = Part { block_offset: offset, at: 0, bytes };
+                    data::fill(&job.result.job.buffers, queue, &slot, block, self.writes);
                 }
             }
             self.writes += 1;

@@ -124,7 +124,7 @@ impl Target {
 }
 
 /// Next I/O to issue.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Next {
     pub(super) place: Place,
     /// Offset on the disk, in bytes.

@@ -4,6 +4,7 @@
 use alloc::format;
 use alloc::string::String;
 
+use drivers::ring::ENTRIES_MAX;
 use xen_abi::PAGE_SIZE;
 use xen_abi::blkif::MAX_SEGMENTS;
 
@@ -12,6 +13,9 @@ use fio_job::Job;
 /// Pages of a queue that Linux's backend keeps mapped unless its `max_persistent_grants` says
 /// otherwise. It does not report that limit to frontends.
 const LINUX_KEEPS: u64 = 1056;
+
+/// Pages that Linux's backend takes in one request.
+const LINUX_TAKES: u64 = 256;
 
 /// Returns a warning to the user of a disk whose backend offers to keep pages mapped, if jobs that
 /// run together and leave their pages granted use more on it than Linux's backend keeps.
@@ -36,9 +40,11 @@ fn pages_in_flight(job: &Job) -> u64 {
         return 0;
     }
     let data = u64::from(job.bs_bytes).div_ceil(PAGE_SIZE as u64);
+    let (requests, last) = (data.div_ceil(LINUX_TAKES), (data - 1) % LINUX_TAKES + 1);
     // Segments that do not fit into a request are in a page of their own.
-    let segments = u64::from(data > MAX_SEGMENTS as u64);
-    u64::from(job.iodepth) * (data + segments)
+    let segments = requests - 1 + u64::from(last > MAX_SEGMENTS as u64);
+    let room = u64::from(ENTRIES_MAX * job.queues) / requests;
+    u64::from(job.iodepth).min(room) * (data + segments)
 }
 
 #[cfg(test)]
@@ -56,6 +62,15 @@ mod tests {
             ("bs=128k iodepth=65 ringmark_queues=2", Some("1073 pages of each queue,")),
             ("bs=1m iodepth=4", None),
             ("bs=1m iodepth=5", Some("1285 pages,")),
+            ("bs=2m iodepth=2", None),
+            ("bs=2m iodepth=3", Some("1542 pages,")),
+            ("bs=2100k iodepth=2", None),
+            ("bs=2104k iodepth=2", Some("1058 pages,")),
+            ("bs=1068k iodepth=4", Some("1072 pages,")),
+            ("bs=1072k iodepth=4", Some("1080 pages,")),
+            ("bs=4k iodepth=60000", None),
+            ("bs=8k iodepth=60000", None),
+            ("bs=12k iodepth=60000", Some("1536 pages,")),
             ("bs=44k iodepth=96", None),
             ("bs=44k iodepth=97", Some("1067 pages,")),
             ("bs=128k iodepth=64 grants=persistent-copy", Some("2112 pages,")),

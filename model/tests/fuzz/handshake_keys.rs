@@ -152,7 +152,7 @@ fn is_sane(info: &DiskInfo) {
     assert!(info.sectors != 0 && info.sectors.checked_mul(512).is_some(), "{info:?}");
     assert!(info.bytes().is_multiple_of(unit.into()), "{info:?}");
     assert!(info.read_only || !info.cdrom, "{info:?}");
-    assert!((45_056..=1 << 20).contains(&info.request_bytes_max), "{info:?}");
+    assert!((45_056..=1 << 24).contains(&info.request_bytes_max), "{info:?}");
     assert!(info.request_bytes_max.is_multiple_of(4096), "{info:?}");
     if let Some(discard) = info.discard {
         assert!(discard.alignment_bytes < discard.granularity_bytes, "{info:?}");
@@ -167,7 +167,6 @@ fn name(error: &ConnectError) -> &'static str {
         ConnectError::BadNode { .. } => "bad node",
         ConnectError::Stuck { .. } => "stuck",
         ConnectError::Gone(_) => "gone",
-        ConnectError::RingTooSmall { .. } => "ring too small",
         ConnectError::TooFewQueues { .. } => "too few queues",
         ConnectError::OutOfPages { .. } => "out of pages",
         ConnectError::Grants(_) => "grants",

@@ -27,45 +27,6 @@ fn deep_queues_keep_all_their_ios_in_flight() {
 }
 
 #[test]
-fn large_blocks_are_one_request_each_up_to_the_backends_limit() {
-    for (indirect_max, bs, fits) in [
-        (256, "1m", true),
-        (256, "520k", true),
-        (32, "128k", true),
-        (32, "129k", false),
-        (0, "44k", true),
-        (0, "45k", false),
-    ] {
-        for grants in GRANTS {
-            let xen = Machine::seeded(5)
-                .pages(1200)
-                .disk(Disk { indirect_max, ..Disk::new(XVDA, 4096) })
-                .build();
-            let line =
-                format!("rw=write filename=xvda bs={bs} iodepth=2 grants={grants} verify=crc32c");
-            let outcome = run(&xen, &line, 1);
-            if fits {
-                ok(&outcome);
-                let result = &outcome.results[0];
-                let blocks = (4096 << 9) / u64::from(result.job.bs_bytes);
-                assert_eq!((result.write.ios, result.read.ios), (blocks, blocks));
-                assert_eq!(result.counters.unwrap().requests, 2 * blocks);
-            } else {
-                let error = outcome.error.expect("the backend takes less").to_string();
-                let most = if indirect_max == 0 { "44k" } else { "128k" };
-                assert_eq!(
-                    error,
-                    format!(
-                        "job job1: bs={bs} is more than the backend of xvda takes in one request; \
-                         use at most bs={most}"
-                    )
-                );
-            }
-        }
-    }
-}
-
-#[test]
 fn a_sequential_job_reads_its_region_once_and_the_backend_agrees() {
     for (seed, grants) in GRANTS.iter().enumerate() {
         let xen = one_disk(seed as u64);

@@ -1,0 +1,118 @@
+//! Resources of a VBD, fitted to what its backend offers.
+
+use xen_abi::PAGE_SIZE;
+use xen_abi::blkif::{MAX_SEGMENTS, SEGMENTS_PER_INDIRECT_PAGE};
+
+use super::{ConnectError, GrantMode, Offer, Setup};
+use crate::ring;
+
+/// Resources that are set up for a VBD.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fit {
+    /// Way in which data pages are granted.
+    pub(super) grants: GrantMode,
+    /// Number of queues.
+    pub(super) queues: u32,
+    /// Slots of each queue. If there are more than its ring has entries, the others hold data.
+    pub(super) slots: u32,
+    /// Pages of each slot.
+    pub(super) pages_per_slot: usize,
+    /// Order of each ring.
+    pub(super) ring_order: u32,
+    /// Most bytes of a read or write that the backend takes in one request.
+    pub(super) request_bytes_max: u32,
+}
+
+impl Setup {
+    /// Returns what a backend with this offer can serve of it. There are slots for all the requests
+    /// that make up for one of the wanted size, even if the ring is smaller: who checks the data
+    /// needs all of it at once.
+    ///
+    /// # Errors
+    /// Fails if the backend has too few queues.
+    pub(super) fn fit(&self, offer: &Offer) -> Result<Fit, ConnectError> {
+        if self.queues > offer.queues_max {
+            return Err(ConnectError::TooFewQueues {
+                queues: self.queues,
+                most: offer.queues_max,
+                is_vbd: offer.is_vbd,
+            });
+        }
+        let pages_per_slot = self.pages_per_slot.min(offer.segments_max as usize);
+        let parts = self.pages_per_slot.div_ceil(pages_per_slot) as u32;
+        let entries = ring::entries(offer.ring_order_max);
+        let slots = self.slots.saturating_mul(parts).min(entries.max(parts));
+        let ring_order = (0..offer.ring_order_max).find(|&order| slots <= ring::entries(order));
+        Ok(Fit {
+            grants: self.grants,
+            queues: self.queues,
+            slots,
+            pages_per_slot,
+            ring_order: ring_order.unwrap_or(offer.ring_order_max),
+            request_bytes_max: offer.segments_max * PAGE_SIZE as u32,
+        })
+    }
+}
+
+impl Fit {
+    /// Returns the number of pages of each slot that only the caller sees.
+    pub(super) const fn private_pages_per_slot(&self) -> usize {
+        match self.grants {
+            GrantMode::PersistentCopy => self.pages_per_slot,
+            GrantMode::Persistent | GrantMode::PerRequest => 0,
+        }
+    }
+
+    /// Returns the number of pages of each slot for segments that do not fit into its request.
+    pub(super) const fn indirect_pages_per_slot(&self) -> usize {
+        indirect_pages(self.pages_per_slot)
+    }
+}
+
+/// Returns the number of pages for the segments of a request that do not fit into it.
+#[inline(always)]
+pub(super) const fn indirect_pages(segments: usize) -> usize {
+    if segments > MAX_SEGMENTS { segments.div_ceil(SEGMENTS_PER_INDIRECT_PAGE) } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fit(slots: u32, pages_per_slot: usize, ring_order_max: u32, segments_max: u32) -> Fit {
+        let setup = Setup { grants: GrantMode::Persistent, queues: 1, slots, pages_per_slot };
+        let offer = Offer { ring_order_max, queues_max: 1, segments_max, is_vbd: true };
+        setup.fit(&offer).expect("one queue")
+    }
+
+    #[test]
+    fn requests_are_cut_to_what_the_backend_takes() {
+        for (slots, pages, order, segments, expected) in [
+            // Slots, pages of each and the ring's order.
+            (1, 1, 4, 256, (1, 1, 0)),
+            (32, 256, 4, 256, (32, 256, 0)),
+            (33, 256, 4, 256, (33, 256, 1)),
+            (4, 512, 4, 256, (8, 256, 0)),
+            (16, 512, 4, 256, (32, 256, 0)),
+            (17, 512, 4, 256, (34, 256, 1)),
+            (1, 513, 0, 256, (3, 256, 0)),
+            (1, 4096, 4, 4096, (1, 4096, 0)),
+            (1024, 1, 4, 11, (512, 1, 4)),
+            (1024, 1, 0, 11, (32, 1, 0)),
+            (u32::MAX, 2, 0, 1, (32, 1, 0)),
+            // More than a ring of one page has entries, which is one request whole.
+            (1, 4096, 0, 11, (373, 11, 0)),
+            (9, 4096, 4, 11, (512, 11, 4)),
+        ] {
+            let fit = fit(slots, pages, order, segments);
+            let found = (fit.slots, fit.pages_per_slot, fit.ring_order);
+            assert_eq!(found, expected, "{slots} of {pages}");
+        }
+    }
+
+    #[test]
+    fn segments_beyond_a_request_have_pages() {
+        let pages = [1, 11, 12, 512, 513, 4096].map(indirect_pages);
+        assert_eq!(pages, [0, 0, 1, 1, 2, 8]);
+    }
+}

@@ -1,0 +1,123 @@
+//! Choice of the next I/O of a job that is held back, or whose blocks must not overlap.
+
+use drivers::blkfront::Operation;
+use fio_job::{Direction, Job};
+
+use super::{ActiveJob, Phase};
+use crate::engine::data::Place;
+use crate::engine::in_flight::JobInFlight;
+use crate::engine::pacer::Turn;
+use crate::engine::target::Next;
+use crate::engine::time::NEVER;
+
+/// Number of I/Os that a read-back skips at once because others already covered the same block. A
+/// long job has billions, and in between the loop must notice completions and requests to stop.
+const READ_BACK_LOOKS: u32 = 1000;
+
+impl ActiveJob {
+    /// Returns the next I/O of any job, if one may be issued now. Otherwise
+    /// [`wake_ns`](Self::wake_ns) says when to ask again, unless the job waits for a completion or
+    /// for nothing at all.
+    pub(in crate::engine) fn next_paced(
+        &mut self,
+        now_ns: u64,
+        in_flight: &JobInFlight<'_>,
+    ) -> Option<Next> {
+        (self.wake_ns, self.awaits_room) = (self.timeline.ramp_end_ns(), false);
+        if self.timeline.is_over(now_ns) || self.is_out_of_ios() {
+            self.wake_ns = NEVER;
+            return None;
+        }
+        let start_ns = self.timeline.start_ns();
+        if now_ns < start_ns {
+            self.wake_ns = start_ns;
+            return None;
+        }
+        if self.phase == Phase::ReadBack {
+            return self.next_read_back(now_ns, in_flight);
+        }
+        if self.pacer.is_flush_due() && !in_flight.has_room(self.last_disk) {
+            return self.wait_for_room();
+        }
+        match self.pacer.turn(now_ns, self.outstanding) {
+            Turn::Io => {}
+            Turn::Flush => {
+                let place = Place { disk: self.last_disk, offset: 0 };
+                return Some(Next { place, disk_offset: 0, operation: Operation::Flush, bytes: 0 });
+            }
+            Turn::Completion => return None,
+            Turn::Until(wake_ns) => return self.wait_until(wake_ns),
+        }
+        // Blocks that are read back must hold the pattern.
+        let Job { rw, iodepth, .. } = self.result.job;
+        let may_switch = rw.reads() && rw.writes() && self.checks.is_none();
+        for _ in 0..self.targets.len() {
+            let number = self.next_target;
+            let target = &mut self.targets[number];
+            // Blocks drawn at random may never be free, so the search has an end. It is repeated
+            // when an I/O completes, and one is in flight: with none, the first block would have
+            // been free.
+            for _ in 0..=iodepth {
+                if target.is_done() {
+                    break;
+                }
+                if !in_flight.has_room(target.disk) {
+                    return self.wait_for_room();
+                }
+                let drawn = target.next_direction();
+                match self.pacer.direction(drawn, may_switch, start_ns, now_ns) {
+                    Ok(direction) => target.turn_to(direction),
+                    Err(due_ns) => return self.wait_until(due_ns),
+                }
+                let Some(io) = target.next_io() else { break };
+                let is_free = || in_flight.on(target.disk).all(|other| other.offset != io.offset);
+                if self.phase == Phase::Free || is_free() {
+                    self.pacer.count(io.direction, io.bytes);
+                    self.last_disk = target.disk;
+                    let next = Next::new(target, io);
+                    self.advance_target();
+                    return Some(next);
+                }
+                target.pass_over();
+            }
+            self.advance_target();
+        }
+        None
+    }
+
+    fn wait_until(&mut self, wake_ns: u64) -> Option<Next> {
+        // A runtime that ends earlier ends the job, and a ramp's end must not be missed.
+        self.wake_ns = wake_ns.min(self.timeline.end_ns()).min(self.timeline.ramp_end_ns());
+        None
+    }
+
+    /// Waits until one of the requests in flight leaves room for the next I/O's.
+    fn wait_for_room(&mut self) -> Option<Next> {
+        self.awaits_room = true;
+        self.wait_until(NEVER)
+    }
+
+    fn next_read_back(&mut self, now_ns: u64, in_flight: &JobInFlight<'_>) -> Option<Next> {
+        let mut looks = 0..READ_BACK_LOOKS;
+        for number in 0..self.targets.len() {
+            while !self.targets[number].is_done() {
+                let target = &mut self.targets[number];
+                if !in_flight.has_room(target.disk) {
+                    return self.wait_for_room();
+                }
+                let Some(io) = target.next_io() else { break };
+                let place = Place { disk: target.disk, offset: io.offset };
+                let checks = self.checks.as_mut();
+                if io.direction == Direction::Write && checks.is_some_and(|c| c.claim(place)) {
+                    let next = Next::new(target, io);
+                    return Some(Next { operation: Operation::Read, ..next });
+                }
+                if looks.next().is_none() {
+                    self.wake_ns = now_ns;
+                    return None;
+                }
+            }
+        }
+        None
+    }
+}
