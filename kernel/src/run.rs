@@ -135,7 +135,7 @@ impl<'a> Runner<'a> {
         stage: &Stage<'_>,
         connected: &mut Vec<Connected<'a>>,
     ) -> Result<(), Failure> {
-        for disk in stage.disks() {
+        for disk in stage.disks(self.guest.xen.pages_available()) {
             connected.push(disks::connect(&mut self.guest, disk?)?);
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Plan of a run, made from its jobs, the VBDs that the guest has, and its memory. Nothing here
 //! needs a guest.
 
+mod memory;
 mod persistent;
 mod refusal;
 mod setup;
@@ -245,7 +246,7 @@ mod tests {
         let plan = plan(line, &vbds(&[RW, RW]), usize::MAX).expect("a plan");
         assert_eq!(plan.at_once().jobs.len(), 2);
         let names: Result<Vec<String>, Refusal> =
-            plan.at_once().disks().map(|disk| disk.map(|disk| disk.name)).collect();
+            plan.at_once().disks(u64::MAX).map(|disk| disk.map(|disk| disk.name)).collect();
         assert_eq!(names, Ok(["xvda", "xvdb"].map(String::from).into()));
     }
 }

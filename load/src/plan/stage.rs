@@ -9,6 +9,7 @@ use drivers::blkfront::Setup;
 use fio_job::Job;
 use xen_abi::vdev::Vdev;
 
+use super::memory::Memory;
 use super::persistent;
 use super::refusal::{Conflict, Refusal};
 use super::setup::setup_for;
@@ -66,18 +67,24 @@ impl<'p> Stage<'p> {
         })
     }
 
-    /// Returns the disks that the jobs use, in the order in which they are connected. Each is
-    /// planned at its turn: an earlier one that cannot be connected is reported first.
+    /// Returns the disks that the jobs use, in the order in which they are connected, for a guest
+    /// with `pages_available` free pages. Each is planned at its turn: an earlier one that cannot
+    /// be connected is reported first.
     ///
     /// # Errors
     /// Returns a [`Conflict`] if jobs differ in a setting that this disk has only once.
-    pub fn disks(&self) -> impl Iterator<Item = Result<DiskPlan, Refusal>> {
-        self.vdevs.iter().filter_map(|&vdev| self.disk(vdev).map_err(Refusal::Conflict).transpose())
+    pub fn disks(&self, pages_available: u64) -> impl Iterator<Item = Result<DiskPlan, Refusal>> {
+        let names = self.vdevs.iter().map(Vdev::to_string);
+        let memory = Memory::new(self.jobs, names, pages_available);
+        let plan =
+            move |&vdev: &Vdev| self.disk(vdev, &memory).map_err(Refusal::Conflict).transpose();
+        self.vdevs.iter().filter_map(plan)
     }
 
-    fn disk(&self, vdev: Vdev) -> Result<Option<DiskPlan>, Conflict> {
+    fn disk(&self, vdev: Vdev, memory: &Memory) -> Result<Option<DiskPlan>, Conflict> {
         let name = vdev.to_string();
         let Some(setup) = setup_for(&name, self.jobs)? else { return Ok(None) };
+        let setup = memory.cut(&name, self.jobs, setup);
         let persistent_warning = persistent::warning(self.jobs, &name);
         Ok(Some(DiskPlan { vdev, name, setup, persistent_warning }))
     }
@@ -127,7 +134,7 @@ mod tests {
         let jobs = parse(line).expect(line);
         let vdevs = [XVDA, XVDB, Vdev(51744)];
         let stage = Stage::of(&jobs, &vdevs);
-        let disks: Result<Vec<DiskPlan>, Refusal> = stage.disks().collect();
+        let disks: Result<Vec<DiskPlan>, Refusal> = stage.disks(u64::MAX).collect();
         let disks = disks.expect("no conflict");
         let found: Vec<(Vdev, &str, u32, bool)> = disks
             .iter()
@@ -140,12 +147,23 @@ mod tests {
     }
 
     #[test]
+    fn slots_are_as_many_as_there_is_memory_for() {
+        let jobs = parse("bs=1m iodepth=8 filename=xvda:xvdb").expect("a line");
+        let vdevs = [XVDA, XVDB];
+        let stage = Stage::of(&jobs, &vdevs);
+        for (pages_available, slots) in [(u64::MAX, 8), (1 << 12, 7), (1 << 10, 4)] {
+            let disks = stage.disks(pages_available).map(|disk| disk.expect("no conflict"));
+            assert!(disks.map(|disk| disk.setup.slots).eq([slots; 2]), "{pages_available}");
+        }
+    }
+
+    #[test]
     fn a_conflict_names_its_disk() {
         let line = "--name=a --filename=xvda:xvdb --name=b --filename=xvdb --grants=per-request";
         let jobs = parse(line).expect(line);
         let vdevs = [XVDA, XVDB];
         let stage = Stage::of(&jobs, &vdevs);
-        let disks: Vec<Result<DiskPlan, Refusal>> = stage.disks().collect();
+        let disks: Vec<Result<DiskPlan, Refusal>> = stage.disks(u64::MAX).collect();
         let [Ok(first), Err(why)] = &disks[..] else { panic!("{disks:?}") };
         assert_eq!(first.name, "xvda");
         let text = "jobs that run together on xvdb ask for different grants; separate them with \
