@@ -211,6 +211,11 @@ impl Monitor {
         Instant::now() >= self.ask_at
     }
 
+    /// Adds what [`wants_state`](Self::wants_state) is to be called for.
+    pub fn wait_for_state(&self, wait: &mut Wait<'_>) {
+        wait.until(self.ask_at);
+    }
+
     /// Takes the domain's state, or what kept `xl` from reporting it.
     ///
     /// # Errors
@@ -270,12 +275,11 @@ impl Monitor {
         format!("last lines of its console:{}", lines.concat())
     }
 
-    /// Adds what [`read`](Self::read) and [`wants_state`](Self::wants_state) are to be called for.
+    /// Adds what [`read`](Self::read) is to be called for.
     pub fn wait_for<'a>(&'a self, reports_progress: bool, wait: &mut Wait<'a>) {
         if self.closed.is_none() {
             self.console.wait_for(wait);
         }
-        wait.until(self.ask_at);
         if let Some(deadline) = self.deadline(reports_progress) {
             wait.until(deadline);
         }

@@ -136,6 +136,10 @@ impl<'a> Session<'a> {
     pub fn wait_for<'w>(&'w self, wait: &mut Wait<'w>) {
         if let Stage::Watch(monitor) = &self.stage {
             monitor.wait_for(self.reader.reports_progress(), wait);
+            // While it is asked for, its time is past: that would be no wait.
+            if self.running.is_none() {
+                monitor.wait_for_state(wait);
+            }
         }
         if let Some(running) = &self.running {
             running.wait_for(wait);

@@ -143,6 +143,28 @@ fn a_failed_query_does_not_end_a_run() {
     assert!(stack.calls().contains("xl list 7") && stdout.contains("IOPS=115k"), "{stdout}");
 }
 
+/// Returns the processor time of a process, in ticks of 10 ms.
+fn ticks(id: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+    // After the name: user's and system's time are fields 14 and 15 of the whole.
+    let fields = stat.rsplit(')').next().unwrap().split_whitespace();
+    fields.skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum()
+}
+
+#[test]
+fn a_query_that_hangs_costs_no_processor() {
+    let stack = Stack::new("a_query_that_hangs_costs_no_processor", "sleep 30");
+    stack.write("stuck", "");
+    let child = stack.start(&["run", "job.fio"]);
+    stack.wait_for_call("xl list 7");
+    let before = ticks(child.id());
+    std::thread::sleep(Duration::from_secs(3));
+    let spent = ticks(child.id()) - before;
+    kill("TERM", child.id());
+    assert_eq!(stack.end(child).0, Some(1));
+    assert!(spent < 10, "{spent} ticks");
+}
+
 #[test]
 fn half_a_result_is_not_silence() {
     let half: String = good().lines().take(2).map(|line| format!("{line}\n")).collect();

@@ -48,7 +48,8 @@ create) [ ! -e "$here/refuse" ] || { cat "$here/refuse" >&2; exit 3; }; echo "$*
 info) cat "$here/info" ;;
 vcpu-list) cat "$here/vcpus" ;;
 unpause) gone "$2" && exit 1; [ ! -e "$here/begun" ] || exit 0; touch "$here/begun"; setsid sh "$here/guest.sh" >"$here/tty" 2>/dev/null & ;;
-list) [ ! -e "$here/dumb" ] || { echo 'xc: error: no memory' >&2; exit 1; }
+list) [ ! -e "$here/stuck" ] || sleep 1000
+      [ ! -e "$here/dumb" ] || { echo 'xc: error: no memory' >&2; exit 1; }
       [ -e "$here/domain" ] || { echo "Error: Domain '$2' does not exist." >&2; exit 1; }
       echo 'Name ID Mem VCPUs State Time(s)'; echo "ringmark 7 64 1 $(cat "$here/state") 0.1" ;;
 vm-list) echo 'UUID  ID  name'
