@@ -76,10 +76,8 @@ enum Stage {
     Create,
     /// Which number has the domain?
     Identify,
-    /// Did a creation that failed leave a domain of this name?
-    RecoverName,
-    /// Is that domain, if there is one, ours?
-    RecoverUuid(Result<Option<u32>>),
+    /// Did a creation that failed leave a domain? One of its name may be another's.
+    Recover,
     HandOver,
     Terminal {
         since: Instant,
@@ -202,10 +200,10 @@ impl<'a> Session<'a> {
                 self.inquire()
             }
             Stage::Create if done.is_success() => {
-                self.begin(Stage::Identify, Call::domid(&self.order.config.name))
+                self.begin(Stage::Identify, Call::vm_list())
             }
             Stage::Create => self.recover(advised(done.failure())),
-            Stage::Identify => match xl::domid(done) {
+            Stage::Identify => match self.find_ours(done) {
                 Ok(Some(id)) => self.take_domain(id),
                 Ok(None) => self.recover(anyhow!(
                     "domain {} vanished right after it was created; see /var/log/xen",
@@ -213,11 +211,7 @@ impl<'a> Session<'a> {
                 )),
                 Err(error) => self.recover(error),
             },
-            Stage::RecoverName => {
-                let named = xl::domid(done);
-                self.begin(Stage::RecoverUuid(named), Call::vm_list())
-            }
-            Stage::RecoverUuid(named) => self.take_recovered(named, done),
+            Stage::Recover => self.take_recovered(done),
             Stage::HandOver => {
                 xl::was_there(done)?;
                 self.find_terminal(Instant::now(), Instant::now())
@@ -255,27 +249,23 @@ impl<'a> Session<'a> {
     fn recover(&mut self, error: Error) -> Result<()> {
         self.error = Some(error);
         self.is_cleaning = true;
-        self.begin(Stage::RecoverName, Call::domid(&self.order.config.name))
+        self.begin(Stage::Recover, Call::vm_list())
     }
 
-    /// Ends a domain that is ours by its UUID; or by its name, which was free before, if nothing is
-    /// known of its UUID.
-    fn take_recovered(&mut self, named: Result<Option<u32>>, done: &Finished) -> Result<()> {
-        let (domains, named) = match (xl::domains(done), named) {
-            (Err(error), Err(_)) => {
-                self.end(Some(error));
-                return Ok(());
-            }
-            (domains, named) => (domains.unwrap_or_default(), named.unwrap_or_default()),
-        };
-        let ours = domains.iter().find(|(uuid, _)| *uuid == self.uuid).map(|&(_, id)| id);
-        let is_listed = |id: &u32| domains.iter().any(|(_, other)| other == id);
-        self.domain = ours.or(named.filter(|id| !is_listed(id)));
-        match self.domain {
-            Some(id) => self.destroy(id)?,
-            None => self.end(None),
+    /// Ends the domain, if there is one.
+    fn take_recovered(&mut self, done: &Finished) -> Result<()> {
+        match self.find_ours(done) {
+            Ok(Some(id)) => return self.destroy(id),
+            Ok(None) => self.end(None),
+            Err(error) => self.end(Some(error)),
         }
         Ok(())
+    }
+
+    /// Returns the number of the domain in a list of all, which is known by its UUID.
+    fn find_ours(&self, done: &Finished) -> Result<Option<u32>> {
+        let domains = xl::domains(done)?;
+        Ok(domains.into_iter().find(|(uuid, _)| *uuid == self.uuid).map(|(_, id)| id))
     }
 
     /// Goes on with a domain that was created.
@@ -379,10 +369,9 @@ impl<'a> Session<'a> {
 
     /// Takes a list of all domains. Ends the session if it lacks ours, as it should.
     fn take_domains(&mut self, destroyed: Result<()>, done: &Finished) -> Result<()> {
-        let domains = xl::domains(done);
-        let is_listed = domains.is_ok();
-        let mut domains = domains.unwrap_or_default().into_iter();
-        let ours = domains.find(|(uuid, _)| *uuid == self.uuid).map(|(_, id)| id);
+        let ours = self.find_ours(done);
+        let is_listed = ours.is_ok();
+        let ours = ours.unwrap_or_default();
         match ours.or(self.domain) {
             Some(id) if ours.is_some() || destroyed.is_err() || !is_listed => {
                 self.domain = Some(id);

@@ -44,7 +44,8 @@ const XL: &str = r#"
 gone() { [ -e "$here/domain" ] && [ "$1" = 7 ] && return 1; echo "$1 is an invalid domain identifier (rc=-6)" >&2; }
 case $1 in
 domid) [ -e "$here/domain" ] || { echo "$2 is an invalid domain identifier (rc=-6)" >&2; exit 1; }; echo 7 ;;
-create) [ ! -e "$here/refuse" ] || { cat "$here/refuse" >&2; exit 3; }; echo "$*" >"$here/domain"; rm -f "$here/tty" "$here/begun"; mkfifo "$here/tty" ;;
+create) [ ! -e "$here/rival" ] || { cp "$here/rival" "$here/domain"; echo "libxl: error: ringmark already exists" >&2; exit 3; }
+      [ ! -e "$here/refuse" ] || { cat "$here/refuse" >&2; exit 3; }; echo "$*" >"$here/domain"; rm -f "$here/tty" "$here/begun"; mkfifo "$here/tty" ;;
 info) cat "$here/info" ;;
 vcpu-list) cat "$here/vcpus" ;;
 unpause) gone "$2" && exit 1; [ ! -e "$here/begun" ] || exit 0; touch "$here/begun"; setsid sh "$here/guest.sh" >"$here/tty" 2>/dev/null & ;;
@@ -52,7 +53,8 @@ list) [ ! -e "$here/stuck" ] || sleep 1000
       [ ! -e "$here/dumb" ] || { echo 'xc: error: no memory' >&2; exit 1; }
       [ -e "$here/domain" ] || { echo "Error: Domain '$2' does not exist." >&2; exit 1; }
       echo 'Name ID Mem VCPUs State Time(s)'; echo "ringmark 7 64 1 $(cat "$here/state") 0.1" ;;
-vm-list) echo 'UUID  ID  name'
+vm-list) [ ! -e "$here/mute" ] || { echo 'libxl: error: no reply' >&2; exit 1; }
+      echo 'UUID  ID  name'
       [ ! -e "$here/domain" ] || echo "$(sed 's/.*uuid="\([^"]*\)".*/\1/' "$here/domain")  7  ringmark" ;;
 destroy) gone "$2" && exit 1
       [ ! -e "$here/keep" ] || { echo 'libxl: error: no reply' >&2; exit 1; }; rm "$here/domain" ;;
