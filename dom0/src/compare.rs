@@ -122,13 +122,7 @@ impl Compare {
                 Ok(())
             })
         });
-        // What there is was measured, and is printed, before the interruption.
-        let done = match done {
-            Err(error) if signals.received().count != 0 && !results.saved.runs.is_empty() => {
-                Err(Exit::Interrupted(format!("{error:#}")).into())
-            }
-            done => done,
-        };
+        let done = results.saved.interrupted(done, signals.received());
         first_error(done, results.finish())
     }
 }

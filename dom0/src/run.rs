@@ -173,6 +173,7 @@ impl Run {
             });
             done.with_context(|| format!("run {number} of {}", self.repeat))
         });
+        let done = saved.interrupted(done, signals.received());
         if saved.runs.is_empty() || is_saved {
             return done;
         }

@@ -4,6 +4,9 @@ use anyhow::{Context, Result};
 use results::Report;
 use serde::{Deserialize, Serialize};
 
+use crate::exit::Exit;
+use crate::signals::Interrupts;
+
 /// A system under comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -50,6 +53,19 @@ pub struct Run {
 }
 
 impl Saved {
+    /// Passes the end of all runs on: an interruption as one that left a result, if there is any.
+    ///
+    /// # Errors
+    /// Those of the runs.
+    pub fn interrupted(&self, done: Result<()>, interrupts: Interrupts) -> Result<()> {
+        match done {
+            Err(error) if interrupts.count != 0 && !self.runs.is_empty() => {
+                Err(Exit::Interrupted(format!("{error:#}")).into())
+            }
+            done => done,
+        }
+    }
+
     /// Returns it as it is saved: one line of JSON.
     ///
     /// # Errors
