@@ -280,7 +280,7 @@ impl<'a> Session<'a> {
         self.check_interrupt()?;
         while let Some(call) = self.inquiry.next_call(self.domain) {
             let limit = self.order.call_limit.min(ANSWER_TIMEOUT);
-            let mut running = Running::new(call, limit);
+            let mut running = Running::new(call, limit).once();
             if running.start(&mut self.events).is_ok() {
                 (self.stage, self.running) = (Stage::Inquire, Some(running));
                 return Ok(());

@@ -151,18 +151,27 @@ impl Running {
         Self { call, limit, tries_left: TRIES, attempt: Attempt::Due(time) }
     }
 
+    /// Leaves it at one try, even if its program cannot be started.
+    pub fn once(self) -> Self {
+        Self { tries_left: 1, ..self }
+    }
+
     /// Starts its program if that is due. Notes in `started` what was run.
     ///
     /// # Errors
-    /// A program that cannot be started.
+    /// A program that cannot be started, not even later: dom0 may be out of memory for a moment.
     pub fn start(&mut self, started: &mut VecDeque<Event>) -> Result<()> {
         if let Attempt::Due(at) = self.attempt
             && Instant::now() >= at
         {
             started.push_back(Event::Call(self.call.shown()));
             let Call { program, words, .. } = &self.call;
-            self.attempt = Attempt::Child(Child::start(program, words, self.limit)?);
             self.tries_left -= 1;
+            self.attempt = match Child::start(program, words, self.limit) {
+                Ok(child) => Attempt::Child(child),
+                Err(error) if self.tries_left == 0 => return Err(error),
+                Err(_) => Attempt::Due(Instant::now() + RETRY_AFTER),
+            };
         }
         Ok(())
     }

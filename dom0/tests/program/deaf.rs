@@ -165,6 +165,17 @@ fn a_query_that_hangs_costs_no_processor() {
     assert!(spent < 10, "{spent} ticks");
 }
 
+/// As when dom0 has no memory for one more process.
+#[test]
+fn a_program_that_cannot_be_started_is_tried_again() {
+    let name = "a_program_that_cannot_be_started_is_tried_again";
+    let xl = "\"$(dirname \"$0\")/xl\"";
+    let stack = Stack::new(name, &format!("chmod -x {xl}; {}sleep 0.2; chmod +x {xl}\n", good()));
+    let (code, stdout, stderr) = stack.run(&["run", "job.fio"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert!(stdout.contains("IOPS=115k") && !stack.has_domain(), "{stdout}");
+}
+
 #[test]
 fn half_a_result_is_not_silence() {
     let half: String = good().lines().take(2).map(|line| format!("{line}\n")).collect();
