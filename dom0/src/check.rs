@@ -34,6 +34,19 @@ pub fn guest(config: &Config, jobs: &[Job], kernel_option: &str) -> Result<()> {
     jobs.iter().try_for_each(|job| disks(job, &names, &config.disks))
 }
 
+/// Checks that the Linux guest's initramfs is a file: one that has no end would be copied for ever.
+///
+/// # Errors
+/// [`Exit::Usage`].
+pub fn initramfs(path: &Path) -> Result<()> {
+    let why = match fs::metadata(path) {
+        Ok(found) if found.is_file() => return Ok(()),
+        Ok(_) => "it is no file".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Err(wrong(path, why, "name the Linux guest's initramfs with --peer-initramfs").into())
+}
+
 fn wrong(path: &Path, why: String, advice: &str) -> Exit {
     Exit::Usage(format!("{}: {why}; {advice}", display::path(path)))
 }

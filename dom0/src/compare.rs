@@ -76,6 +76,7 @@ impl Compare {
         let signals = Signals::listen()?;
         // Before the guest is created: without a place for the result there is no need to measure.
         let output = self.save.as_deref().map(|path| Output::open(Some(path))).transpose()?;
+        check::initramfs(&self.peer_initramfs)?;
         let initramfs = Initramfs::new(&self.peer_initramfs, &peer_job)?;
         let peer = checked(Config {
             kernel: self.peer_kernel.clone(),

@@ -199,9 +199,7 @@ impl<'a> Session<'a> {
                 self.inquiry.take(self.domain, Some(done));
                 self.inquire()
             }
-            Stage::Create if done.is_success() => {
-                self.begin(Stage::Identify, Call::vm_list())
-            }
+            Stage::Create if done.is_success() => self.begin(Stage::Identify, Call::vm_list()),
             Stage::Create => self.recover(advised(done.failure())),
             Stage::Identify => match self.find_ours(done) {
                 Ok(Some(id)) => self.take_domain(id),

@@ -98,6 +98,20 @@ fn an_interrupted_comparison_keeps_its_runs() {
     assert!(!stack.has_domain());
 }
 
+/// Nothing is copied without end, nor waited for.
+#[test]
+fn an_initramfs_is_a_file() {
+    let stack = Stack::new("an_initramfs_is_a_file", &guest());
+    for (path, why) in [("/dev/null", "it is no file"), ("none", "No such file or directory")] {
+        let arguments = ARGUMENTS.map(|word| if word == "peer.cpio" { path } else { word });
+        let (code, _, stderr) = stack.run(&arguments);
+        assert_eq!(code, Some(2), "{stderr}");
+        assert!(stderr.contains(&format!("{path}: {why}")), "{stderr}");
+        assert!(stderr.ends_with("initramfs with --peer-initramfs\n"), "{stderr}");
+    }
+    assert_eq!(stack.calls(), "");
+}
+
 #[test]
 fn a_job_on_a_file_is_for_no_peer() {
     let stack = Stack::new("a_job_on_a_file_is_for_no_peer", &guest());
