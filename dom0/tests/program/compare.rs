@@ -98,7 +98,7 @@ fn an_interrupted_comparison_keeps_its_runs() {
     assert!(!stack.has_domain());
 }
 
-/// Nothing is copied without end, nor waited for.
+/// Copies come to an end.
 #[test]
 fn an_initramfs_is_a_file() {
     let stack = Stack::new("an_initramfs_is_a_file", &guest());

@@ -165,7 +165,7 @@ fn a_query_that_hangs_costs_no_processor() {
     assert!(spent < 10, "{spent} ticks");
 }
 
-/// As when dom0 has no memory for one more process.
+/// Dom0 may have no memory for one more process for a while.
 #[test]
 fn a_program_that_cannot_be_started_is_tried_again() {
     let name = "a_program_that_cannot_be_started_is_tried_again";

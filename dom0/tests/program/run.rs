@@ -414,24 +414,6 @@ fn a_domain_of_that_name_is_left_alone() {
     assert!(!stack.calls().contains("create"));
 }
 
-/// Whoever takes the name between the look for it and the creation keeps his domain.
-#[test]
-fn a_domain_that_takes_the_name_meanwhile_is_left_alone() {
-    for is_mute in [false, true] {
-        let stack = Stack::new("a_domain_that_takes_the_name_meanwhile_is_left_alone", "");
-        stack.write("rival", "uuid=\"6b1a2c3d-0000-4000-8000-000000000000\"\n");
-        if is_mute {
-            stack.write("mute", "");
-        }
-        let (code, _, stderr) = stack.run(&["run", "job.fio"]);
-        assert_eq!(code, Some(1));
-        assert!(stderr.contains("libxl: error: ringmark already exists"), "{stderr}");
-        assert!(stack.has_domain() && !stack.calls().contains("xl destroy"), "{stderr}");
-        // Nobody knows whether one of ours is there, too.
-        assert_eq!(stderr.contains("may be left behind"), is_mute, "{stderr}");
-    }
-}
-
 #[test]
 fn a_guest_that_cannot_work_is_not_made() {
     let stack = Stack::new("a_guest_that_cannot_work_is_not_made", &good());

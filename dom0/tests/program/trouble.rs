@@ -85,3 +85,21 @@ fn a_comparison_leaves_no_domain_and_loses_no_result() {
     let arguments = [&["compare", "job.fio"], &peer[..]].concat();
     sweep("trouble-compare", &guest, &arguments, "3000");
 }
+
+/// Another program makes a domain of the name between the look for it and the creation.
+#[test]
+fn a_domain_that_takes_the_name_meanwhile_is_left_alone() {
+    for is_mute in [false, true] {
+        let stack = Stack::new("a_domain_that_takes_the_name_meanwhile_is_left_alone", "");
+        stack.write("rival", "uuid=\"6b1a2c3d-0000-4000-8000-000000000000\"\n");
+        if is_mute {
+            stack.write("mute", "");
+        }
+        let (code, _, stderr) = stack.run(&["run", "job.fio"]);
+        assert_eq!(code, Some(1));
+        assert!(stderr.contains("libxl: error: ringmark already exists"), "{stderr}");
+        assert!(stack.has_domain() && !stack.calls().contains("xl destroy"), "{stderr}");
+        // Nobody knows whether one of ours is there, too.
+        assert_eq!(stderr.contains("may be left behind"), is_mute, "{stderr}");
+    }
+}
