@@ -11,11 +11,11 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::exit::Exit;
-use crate::output::Output;
 use crate::report::figure::View;
 use crate::report::load::Data;
 use crate::report::names::names;
 use crate::report::series::series;
+use crate::stdout;
 use figure::By;
 use gate::Gate;
 use pairs::pairs;
@@ -56,7 +56,7 @@ impl Diff {
         ];
         let mut gate = self.gate.map(|percent| Gate::new(percent, &self.by));
         let text = text(sides, &pairs(&series_a, &series_b), gate.as_mut());
-        Output::open(None)?.write(&text, &|| false)?;
+        stdout::print(&text)?;
         match gate.and_then(|gate| gate.failure()) {
             Some(why) => bail!(why),
             None => Ok(()),

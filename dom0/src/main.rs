@@ -9,7 +9,7 @@
 //! the result's size and time, `result` parses it, `print` gives it fio's forms, `output` writes
 //! it, `display` escapes what others said. `report` and `diff` read what was saved. Guests are not
 //! trusted: their output is bounded and checked. No domain outlives this program. `options` and
-//! `manual` need no guest; `page` prints their text.
+//! `manual` need no guest; `stdout` prints their text.
 
 mod backend;
 mod check;
@@ -35,7 +35,6 @@ mod monitor;
 mod options;
 mod origin;
 mod output;
-mod page;
 mod peer;
 mod plan;
 mod print;
@@ -47,6 +46,7 @@ mod saved;
 mod session;
 mod signals;
 mod status;
+mod stdout;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
 use crate::exit::Exit;
-use crate::page;
+use crate::stdout;
 
 /// Exit codes, and what they mean.
 const EXIT_CODES: [(&str, &str); 6] = [
@@ -67,7 +67,7 @@ impl Completion {
         let mut script = Vec::new();
         let name = command.get_name().to_owned();
         generate(self.shell, &mut command, name, &mut script);
-        page::print(&String::from_utf8(script)?)
+        stdout::print(&String::from_utf8(script)?)
     }
 }
 
@@ -85,7 +85,7 @@ impl Manual {
     /// # Errors
     /// [`Exit::Usage`]: there is no such command; [`Exit::Output`].
     pub fn run(&self, command: Command) -> Result<()> {
-        page::print(&page_of(command, self.command.as_deref())?)
+        stdout::print(&page_of(command, self.command.as_deref())?)
     }
 }
 

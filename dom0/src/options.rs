@@ -6,7 +6,7 @@ use fio_job::{OptionDoc, Values, find_option, option_docs, without_effect};
 use guest_protocol::command_line::HELP;
 
 use crate::exit::Exit;
-use crate::page;
+use crate::stdout;
 
 /// List the options of jobs, or show some in full
 #[derive(Args, Debug)]
@@ -23,10 +23,10 @@ impl JobOptions {
     /// [`Exit::Usage`]: jobs cannot have one of them; [`Exit::Output`].
     pub fn run(&self) -> Result<()> {
         if self.names.is_empty() {
-            return page::print(&list());
+            return stdout::print(&list());
         }
         let pages = self.names.iter().map(|name| in_full(name)).collect::<Result<Vec<_>>>()?;
-        page::print(&pages.join("\n"))
+        stdout::print(&pages.join("\n"))
     }
 }
 

@@ -18,7 +18,6 @@ use crate::logs::LogOutputs;
 use crate::options;
 use crate::origin;
 use crate::output::Output;
-use crate::page;
 use crate::plan::Plan;
 use crate::print::{Format, print, print_all};
 use crate::result::{self, OurReader, first_error};
@@ -26,6 +25,7 @@ use crate::saved::{self, Saved, System};
 use crate::session::Session;
 use crate::signals::Signals;
 use crate::status::Status;
+use crate::stdout;
 
 /// Way of the job to the guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -82,7 +82,7 @@ impl Run {
     /// [`Exit::Usage`]; what kept the guest from a result; what the result says went wrong.
     pub fn run(&self) -> Result<()> {
         if let Some(answer) = options::answer(&self.options)? {
-            return page::print(&answer);
+            return stdout::print(&answer);
         }
         let task = self.task()?;
         if self.dry_run {
@@ -108,7 +108,7 @@ impl Run {
     /// Tells what a run would do.
     fn tell(&self, task: &Task) -> Result<()> {
         let order = self.guest.order(&task.config, task.job.as_deref(), &task.plan, &task.origin);
-        Output::open(None)?.write(&dry_run::text(&order, &task.plan)?, &|| false)
+        stdout::print(&dry_run::text(&order, &task.plan)?)
     }
 
     /// Runs a guest, the one of this number, and passes its result to `then`.

@@ -123,7 +123,8 @@ impl Stack {
         self.tool(&[&arguments[..1], &guest, &arguments[1..]].concat())
     }
 
-    fn tool(&self, arguments: &[&str]) -> Command {
+    /// Returns the tool with these arguments only.
+    pub fn tool(&self, arguments: &[&str]) -> Command {
         let path = format!("{}:{}", self.0.display(), std::env::var("PATH").unwrap());
         // Whoever runs the tests may ignore signals, and what is ignored would stay so.
         let mut command = Command::new("env");
