@@ -1,6 +1,5 @@
 //! `diff`: two results side by side, and a gate that fails when the second is worse.
 
-mod figure;
 mod gate;
 mod pairs;
 mod text;
@@ -11,12 +10,12 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::exit::Exit;
+use crate::measure::Measure;
 use crate::report::figure::View;
 use crate::report::load::Data;
 use crate::report::names::names;
 use crate::report::series::series;
 use crate::stdout;
-use figure::By;
 use gate::Gate;
 use pairs::pairs;
 use text::{Side, text};
@@ -38,7 +37,7 @@ pub struct Diff {
     gate: Option<f64>,
     /// Figures that the gate judges, separated by commas
     #[arg(long, value_enum, value_delimiter = ',', default_value = "iops", requires = "gate")]
-    by: Vec<By>,
+    by: Vec<Measure>,
 }
 
 impl Diff {

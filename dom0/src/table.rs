@@ -5,18 +5,8 @@ use anyhow::{Context, Result, ensure};
 use results::Spread;
 
 use crate::figures::{Doubts, Figures};
+use crate::measure::Measure;
 use crate::saved::{Run, System};
-
-/// A figure of a job.
-type Figure = fn(&Figures) -> Option<f64>;
-
-/// Rows of the table for each job and direction.
-const FIGURES: [(&str, Figure); 4] = [
-    ("IOPS", |side| Some(side.iops)),
-    ("bandwidth, MiB/s", |side| Some(side.bytes_per_second / f64::from(1 << 20))),
-    ("mean latency, us", |side| Some(side.mean_ns / 1e3)),
-    ("99 % within, us", |side| side.percentile_ns(99.0).map(|ns| ns / 1e3)),
-];
 
 /// Returns the table. The ratio of both systems is in its last column, if there are two.
 ///
@@ -53,10 +43,10 @@ pub fn table(runs: &[Run]) -> Result<String> {
         let mark = if doubts.is_empty() { "" } else { " *" };
         text.push_str(&format!("{job}, {direction}{mark}\n"));
         marks.extend(doubts.iter().map(|doubt| format!("* {job}, {direction}: {doubt}\n")));
-        for (name, figure) in FIGURES {
+        for measure in Measure::ALL {
             let of = |wanted: System| {
                 let all = runs.iter().filter(|(system, _)| *system == wanted);
-                let all = all.filter_map(|(_, all)| all.get(index).and_then(figure));
+                let all = all.filter_map(|(_, all)| measure.of(all.get(index)?));
                 Spread::of(all)
             };
             let spreads: Vec<Option<Spread>> = systems.iter().map(|&system| of(system)).collect();
@@ -67,7 +57,7 @@ pub fn table(runs: &[Run]) -> Result<String> {
                 _ => None,
             };
             let cells = spreads.iter().map(shown);
-            text.push_str(&row(&format!("  {name}"), cells, ratio.as_deref()));
+            text.push_str(&row(&format!("  {}", measure.title()), cells, ratio.as_deref()));
         }
     }
     Ok(text + &marks)

@@ -2,7 +2,7 @@
 
 use results::Spread;
 
-use super::figure::By;
+use crate::measure::Measure;
 
 /// Most figures that are named in an error.
 const NAMED_MAX: usize = 5;
@@ -11,7 +11,7 @@ const NAMED_MAX: usize = 5;
 #[derive(Debug)]
 pub struct Gate<'a> {
     percent: f64,
-    by: &'a [By],
+    by: &'a [Measure],
     judged: usize,
     /// Figures that are worse than it allows.
     worse: Vec<String>,
@@ -21,7 +21,7 @@ pub struct Gate<'a> {
 
 impl<'a> Gate<'a> {
     /// Creates a gate that allows these figures to be worse by so many per cent of A's.
-    pub fn new(percent: f64, by: &'a [By]) -> Self {
+    pub fn new(percent: f64, by: &'a [Measure]) -> Self {
         Self { percent, by, judged: 0, worse: Vec::new(), unjudged: Vec::new() }
     }
 
@@ -30,7 +30,7 @@ impl<'a> Gate<'a> {
     pub fn judge(
         &mut self,
         job: &str,
-        by: By,
+        by: Measure,
         sides: [Option<Spread>; 2],
         is_same_work: bool,
     ) -> &'static str {
@@ -56,7 +56,7 @@ impl<'a> Gate<'a> {
         }
     }
 
-    fn pass_over(&mut self, job: &str, by: By) -> &'static str {
+    fn pass_over(&mut self, job: &str, by: Measure) -> &'static str {
         self.unjudged.push(format!("{job}: {}", by.title()));
         "not judged"
     }
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn medians_decide_and_an_overlap_is_said() {
-        let mut gate = Gate::new(5.0, &[By::Iops]);
+        let mut gate = Gate::new(5.0, &[Measure::Iops]);
         let a = [100.0, 90.0, 110.0];
         for (b, said) in [
             (&[95.0, 94.0, 96.0][..], ""),
@@ -120,7 +120,11 @@ mod tests {
             (&[80.0, 60.0, 89.0], "worse"),
             (&[200.0], ""),
         ] {
-            assert_eq!(gate.judge("a", By::Iops, [spread(&a), spread(b)], true), said, "{b:?}");
+            assert_eq!(
+                gate.judge("a", Measure::Iops, [spread(&a), spread(b)], true),
+                said,
+                "{b:?}"
+            );
         }
         let expected = "--gate: 3 of 5 figures are worse by more than 5 %: \
                         a: IOPS 0.940; a: IOPS 0.800; a: IOPS 0.800";
@@ -130,10 +134,10 @@ mod tests {
 
     #[test]
     fn figures_that_were_not_asked_for_are_not_judged() {
-        let mut gate = Gate::new(0.0, &[By::P99]);
+        let mut gate = Gate::new(0.0, &[Measure::P99]);
         let [more, less] = [2.0, 1.0].map(|value| spread(&[value]));
-        assert_eq!(gate.judge("a", By::Iops, [more, less], true), "");
-        assert_eq!(gate.judge("a", By::P99, [more, less], true), "");
+        assert_eq!(gate.judge("a", Measure::Iops, [more, less], true), "");
+        assert_eq!(gate.judge("a", Measure::P99, [more, less], true), "");
         assert_eq!(gate.failure(), None);
         assert_eq!(gate.passed(), "gate: 1 figures judged, none is worse by more than 0 %\n");
     }
@@ -147,12 +151,12 @@ mod tests {
             ([one, None], true),
             ([spread(&[0.0]), one], true),
         ] {
-            let mut gate = Gate::new(5.0, &[By::P99]);
-            assert_eq!(gate.judge("a", By::P99, sides, is_same_work), "not judged");
+            let mut gate = Gate::new(5.0, &[Measure::P99]);
+            assert_eq!(gate.judge("a", Measure::P99, sides, is_same_work), "not judged");
             let expected = "--gate: 1 cannot be judged: a: 99 % within, us";
             assert_eq!(gate.failure().as_deref(), Some(expected));
         }
-        let mut gate = Gate::new(5.0, &[By::P99]);
+        let mut gate = Gate::new(5.0, &[Measure::P99]);
         (1..=7).for_each(|number| gate.miss(&format!("job {number}")));
         let failure = gate.failure().unwrap();
         assert!(failure.starts_with("--gate: 7 cannot be judged: job 1: only in A; "), "{failure}");

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use results::Spread;
 
-use super::figure::By;
 use super::gate::Gate;
 use super::pairs::{Pair, Pairs};
 use crate::display;
+use crate::measure::Measure;
 use crate::report::figure::View;
 use crate::report::load::Data;
 use crate::report::series::Series;
@@ -95,7 +95,7 @@ fn section(
     for different in pair.way.iter().filter(|way| !common.contains(way)) {
         text.push_str(&format!("  differs: {different}\n"));
     }
-    for by in By::ALL {
+    for by in Measure::ALL {
         let sides = [pair.a, pair.b].map(|side| side.spread(|figures| by.of(figures)));
         let said = match &mut gate {
             Some(gate) => gate.judge(job, by, sides, pair.work.is_empty()),

@@ -1,4 +1,4 @@
-//! Figures that two results are compared by.
+//! Figures that runs are compared by.
 
 use clap::ValueEnum;
 
@@ -6,7 +6,7 @@ use crate::figures::Figures;
 
 /// A figure of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum By {
+pub enum Measure {
     /// I/Os per second.
     Iops,
     /// Bandwidth.
@@ -17,8 +17,8 @@ pub enum By {
     P99,
 }
 
-impl By {
-    /// All figures, in the order in which they are told.
+impl Measure {
+    /// All of them, in the order in which they are shown.
     pub const ALL: [Self; 4] = [Self::Iops, Self::Bw, Self::Clat, Self::P99];
 
     /// Returns its name and unit.
@@ -57,8 +57,8 @@ mod tests {
 
     #[test]
     fn less_is_worse_for_rates_and_more_for_latencies() {
-        for by in By::ALL {
-            let is_rate = matches!(by, By::Iops | By::Bw);
+        for by in Measure::ALL {
+            let is_rate = matches!(by, Measure::Iops | Measure::Bw);
             assert!(!by.is_worse(100.0, 100.0, 0.0));
             assert_eq!(by.is_worse(100.0, 94.0, 5.0), is_rate);
             assert_eq!(by.is_worse(100.0, 106.0, 5.0), !is_rate);
