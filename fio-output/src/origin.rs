@@ -39,8 +39,7 @@ fn run(origin: &Origin) -> Vec<String> {
 }
 
 fn host(host: &OriginHost) -> Vec<String> {
-    let count = |count: Option<u32>, what: &str| count.map(|count| format!("{count} {what}"));
-    let cpus = match (count(host.cpus, "CPUs"), &host.cpu) {
+    let cpus = match (host.cpus.map(|count| counted(count, "CPU")), &host.cpu) {
         (Some(cpus), Some(cpu)) => Some(format!("{cpus} ({cpu})")),
         (cpus, cpu) => cpus.or_else(|| cpu.clone()),
     };
@@ -49,9 +48,13 @@ fn host(host: &OriginHost) -> Vec<String> {
         host.xen.as_ref().map(|version| format!("Xen {version}")),
         host.kernel.clone(),
         cpus,
-        count(host.dom0_vcpus, "vCPUs in dom0"),
+        host.dom0_vcpus.map(|count| counted(count, "vCPU") + " in dom0"),
     ];
     facts.into_iter().flatten().collect()
+}
+
+fn counted(count: u32, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn domain(domain: &OriginDomain) -> Vec<String> {
@@ -62,8 +65,8 @@ fn domain(domain: &OriginDomain) -> Vec<String> {
         false => Some(affinity.join(" ")),
     };
     let vcpus = domain.vcpus.map(|count| match &on {
-        Some(on) => format!("{count} vCPUs on {on}"),
-        None => format!("{count} vCPUs"),
+        Some(on) => format!("{} on {on}", counted(count, "vCPU")),
+        None => counted(count, "vCPU"),
     });
     let facts = [
         domain.name.as_ref().map(|name| format!("domain {name}")),
@@ -157,6 +160,6 @@ ringmark: host db1, Xen 4.17.5, Linux 6.1.0, 32 CPUs (EPYC), 4 vCPUs in dom0, do
             disks: vec![OriginDisk::default()],
             ..Origin::default()
         };
-        assert_eq!(lines(&origin), "ringmark: run 1\nringmark: EPYC, 1 vCPUs\n");
+        assert_eq!(lines(&origin), "ringmark: run 1\nringmark: EPYC, 1 vCPU\n");
     }
 }
