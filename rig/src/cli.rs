@@ -45,7 +45,7 @@ enum Command {
         #[arg(long)]
         deterministic: bool,
         /// Seconds for each of the 24 jobs
-        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=3600))]
+        #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=3600))]
         runtime: u32,
     },
     /// Check everything: sources, the guest without Xen, and the guest on real Xen
@@ -75,10 +75,10 @@ enum Command {
         #[arg(long, requires = "deterministic")]
         save_baseline: bool,
         /// Number of rounds, in each of which every guest runs once
-        #[arg(long, default_value_t = 5, conflicts_with = "deterministic", value_parser = clap::value_parser!(u32).range(1..=100))]
+        #[arg(long, value_name = "COUNT", default_value_t = 5, conflicts_with = "deterministic", value_parser = clap::value_parser!(u32).range(1..=100))]
         pairs: u32,
         /// Seconds for each workload
-        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=3600))]
+        #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=3600))]
         runtime: u32,
     },
     /// Build the images into the cache
