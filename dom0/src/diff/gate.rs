@@ -37,12 +37,13 @@ impl<'a> Gate<'a> {
         if !self.by.contains(&by) {
             return "";
         }
-        let [Some(a), Some(b)] = sides.map(|side| side.filter(|_| is_same_work)) else {
-            return self.pass_over(job, by);
+        let (a, b) = match sides {
+            _ if !is_same_work => return self.pass_over(job, by, "not the same job"),
+            [Some(a), Some(b)] if a.median > 0.0 => (a, b),
+            [Some(_), Some(_)] => return self.pass_over(job, by, "0 in A"),
+            [None, _] => return self.pass_over(job, by, "not in A"),
+            [_, None] => return self.pass_over(job, by, "not in B"),
         };
-        if a.median <= 0.0 {
-            return self.pass_over(job, by);
-        }
         self.judged += 1;
         if !by.is_worse(a.median, b.median, self.percent) {
             return "";
@@ -56,8 +57,8 @@ impl<'a> Gate<'a> {
         }
     }
 
-    fn pass_over(&mut self, job: &str, by: Measure) -> &'static str {
-        self.unjudged.push(format!("{job}: {}", by.title()));
+    fn pass_over(&mut self, job: &str, by: Measure, why: &str) -> &'static str {
+        self.unjudged.push(format!("{job}: {}: {why}", by.title()));
         "not judged"
     }
 
@@ -71,7 +72,7 @@ impl<'a> Gate<'a> {
         let percent = self.percent;
         let worse = (!self.worse.is_empty()).then(|| {
             let (count, of, named) = (self.worse.len(), self.judged, named(&self.worse));
-            format!("{count} of {of} figures are worse by more than {percent} %: {named}")
+            format!("{count} of {of} figures worse by more than {percent} %: {named}")
         });
         let unjudged = (!self.unjudged.is_empty()).then(|| {
             let (count, named) = (self.unjudged.len(), named(&self.unjudged));
@@ -86,8 +87,12 @@ impl<'a> Gate<'a> {
         match self.failure() {
             Some(_) => String::new(),
             None => {
-                let (judged, percent) = (self.judged, self.percent);
-                format!("gate: {judged} figures judged, none is worse by more than {percent} %\n")
+                let percent = self.percent;
+                let judged = match self.judged {
+                    1 => "1 figure".to_owned(),
+                    count => format!("{count} figures"),
+                };
+                format!("gate: {judged} judged, none is worse by more than {percent} %\n")
             }
         }
     }
@@ -126,7 +131,7 @@ mod tests {
                 "{b:?}"
             );
         }
-        let expected = "--gate: 3 of 5 figures are worse by more than 5 %: \
+        let expected = "--gate: 3 of 5 figures worse by more than 5 %: \
                         a: IOPS 0.940; a: IOPS 0.800; a: IOPS 0.800";
         assert_eq!(gate.failure().as_deref(), Some(expected));
         assert_eq!(gate.passed(), "");
@@ -139,22 +144,23 @@ mod tests {
         assert_eq!(gate.judge("a", Measure::Iops, [more, less], true), "");
         assert_eq!(gate.judge("a", Measure::P99, [more, less], true), "");
         assert_eq!(gate.failure(), None);
-        assert_eq!(gate.passed(), "gate: 1 figures judged, none is worse by more than 0 %\n");
+        assert_eq!(gate.passed(), "gate: 1 figure judged, none is worse by more than 0 %\n");
     }
 
     #[test]
     fn nothing_passes_unjudged() {
         let one = spread(&[1.0]);
-        for (sides, is_same_work) in [
-            ([one, one], false),
-            ([None, one], true),
-            ([one, None], true),
-            ([spread(&[0.0]), one], true),
+        for (sides, is_same_work, why) in [
+            ([one, one], false, "not the same job"),
+            ([None, one], true, "not in A"),
+            ([one, None], true, "not in B"),
+            ([None, None], true, "not in A"),
+            ([spread(&[0.0]), one], true, "0 in A"),
         ] {
             let mut gate = Gate::new(5.0, &[Measure::P99]);
             assert_eq!(gate.judge("a", Measure::P99, sides, is_same_work), "not judged");
-            let expected = "--gate: 1 cannot be judged: a: 99 % within, us";
-            assert_eq!(gate.failure().as_deref(), Some(expected));
+            let expected = format!("--gate: 1 cannot be judged: a: 99 % within, us: {why}");
+            assert_eq!(gate.failure(), Some(expected));
         }
         let mut gate = Gate::new(5.0, &[Measure::P99]);
         (1..=7).for_each(|number| gate.miss(&format!("job {number}")));

@@ -42,8 +42,7 @@ pub fn text(sides: [Side<'_>; 2], pairs: &Pairs<'_>, mut gate: Option<&mut Gate<
         }
     }
     if pairs.both.iter().any(|pair| [pair.a, pair.b].into_iter().any(|of| of.runs().count() == 1)) {
-        let what = "how far runs of one job lie apart is not known where there is one";
-        text.push_str(&format!("note: {what}; run with --repeat\n"));
+        text.push_str("note: a single run does not tell how far runs differ; run with --repeat\n");
     }
     if let Some(gate) = gate {
         pairs.only_a.iter().for_each(|&index| gate.miss(&job(a.view, index)));

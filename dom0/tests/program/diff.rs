@@ -45,7 +45,7 @@ seq, read; ringmark, persistent
   mean latency, us                                   250.0                          333.3    1.333
 only in A: gone, read; ringmark, persistent
 only in B: new, read; ringmark, persistent
-note: how far runs of one job lie apart is not known where there is one; run with --repeat
+note: a single run does not tell how far runs differ; run with --repeat
 ";
     assert_eq!((code, stdout.as_str(), stderr.as_str()), (Some(0), expected, ""));
 }
@@ -59,7 +59,7 @@ fn a_gate_fails_when_a_median_is_worse() {
     let gate = |more: &[&str]| stack.diff(&[&["a.json", "b.json"], more].concat());
     let (code, stdout, stderr) = gate(&["--gate=5"]);
     assert_eq!(code, Some(1), "{stdout}");
-    let expected = "ringmark: error: --gate: 1 of 1 figures are worse by more than 5 %: \
+    let expected = "ringmark: error: --gate: 1 of 1 figures worse by more than 5 %: \
                     seq, read; ringmark, persistent: IOPS 0.900\n";
     assert_eq!(stderr, expected);
     let row = stdout.lines().find(|line| line.starts_with("  IOPS")).unwrap();
