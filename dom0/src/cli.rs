@@ -5,7 +5,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::compare::Compare;
 use crate::diff::Diff;
-use crate::manual::{self, Completion, Manual};
+use crate::exit;
+use crate::manual::{Completion, Manual};
 use crate::options::JobOptions;
 use crate::report::PlotReport;
 use crate::run::Run;
@@ -14,7 +15,7 @@ use crate::run::Run;
 ///
 /// Runs in dom0, as root.
 #[derive(Debug, Parser)]
-#[command(name = "ringmark", version, after_long_help = manual::exit_codes())]
+#[command(name = "ringmark", version, after_long_help = exit::help(exit::RUN))]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -10,7 +10,7 @@ use xl_config::Config;
 use crate::check;
 use crate::display;
 use crate::drive::drive;
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
 use crate::figures::Figures;
 use crate::guest::{GuestOptions, checked};
 use crate::job;
@@ -29,6 +29,9 @@ use crate::table::{summary, table};
 
 /// Compare ringmark with fio in a Linux guest: the same job on the same disks, by turns
 #[derive(Args, Debug)]
+#[command(after_long_help = exit::help(exit::RUN))]
+#[command(override_usage = "ringmark compare [OPTIONS] --disk <DISK> --peer-kernel <PATH> \
+                            --peer-initramfs <PATH> <JOB> [-- <OPTION=VALUE>...]")]
 pub struct Compare {
     /// Job file in fio's format, or - for standard input; its grants= and ringmark_..= apply to
     /// ringmark only
@@ -50,7 +53,7 @@ pub struct Compare {
     #[arg(long, value_name = "MIB", default_value_t = 400)]
     #[arg(value_parser = clap::value_parser!(u32).range(64..=1 << 20))]
     peer_memory: u32,
-    /// Save all results, for `ringmark report`
+    /// Save all results, for `ringmark report` and `ringmark diff`
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
     /// Options as on fio's command line: defaults for the job file

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
 use crate::measure::Measure;
 use crate::report::figure::View;
 use crate::report::load::Data;
@@ -21,10 +21,8 @@ use pairs::pairs;
 use text::{Side, text};
 
 /// Compare two results, job by job; fail if the second is worse than a gate allows
-///
-/// Exit codes: 0 no figure is worse than the gate allows, 1 one is, or cannot be judged, 2 the
-/// command line or a file is wrong.
 #[derive(Args, Debug)]
+#[command(after_long_help = exit::help(exit::DIFF))]
 pub struct Diff {
     /// The result to compare with: JSON of ringmark or fio, or a file saved by `compare --save`
     #[arg(value_name = "A")]
@@ -36,7 +34,8 @@ pub struct Diff {
     #[arg(long, value_name = "PERCENT", value_parser = parse_gate)]
     gate: Option<f64>,
     /// Figures that the gate judges, separated by commas
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "iops", requires = "gate")]
+    #[arg(long, value_enum, value_name = "FIGURE", value_delimiter = ',')]
+    #[arg(default_value = "iops", requires = "gate")]
     by: Vec<Measure>,
 }
 

@@ -13,11 +13,11 @@ use crate::session::Order;
 pub fn text(order: &Order<'_>, plan: &Plan) -> Result<String> {
     let limit = match order.limit {
         Some(limit) => format!("{} s, then the guest is destroyed", limit.as_secs()),
-        None => "none: a job ends with its bytes; --timeout=SECONDS sets one".to_owned(),
+        None => "none, as a job ends with its last byte; --timeout=SECONDS sets one".to_owned(),
     };
     Ok(format!(
         "# configuration of the guest, for xl create\n{}\n\
-         # jobs as they are understood, for fio\n{}\n\
+         # jobs as they are understood, in fio's words\n{}\n\
          # limits\n\
          # time: {limit}\n\
          # result: {} bytes\n\

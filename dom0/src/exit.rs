@@ -2,6 +2,42 @@
 
 use std::fmt;
 
+/// Exit codes, and what they mean.
+pub type Codes = &'static [(&'static str, &'static str)];
+
+/// Exit codes of a run or a comparison.
+pub const RUN: Codes = &[
+    ("0", "success"),
+    ("1", "the run failed"),
+    ("2", "the command line or the job file is wrong"),
+    ("3", "interrupted, with a result"),
+    ("4", "the guest took too long"),
+    ("5", "the result could not be written where it was to go"),
+];
+/// Exit codes of `report`.
+pub const REPORT: Codes = &[
+    ("0", "success"),
+    ("1", "a file cannot be read, or has nothing to plot"),
+    ("2", "the command line is wrong, or the page would replace another file"),
+    ("5", "the page could not be written"),
+];
+/// Exit codes of `diff`.
+pub const DIFF: Codes = &[
+    ("0", "no figure is worse than the gate allows"),
+    ("1", "a figure is worse, or cannot be judged"),
+    ("2", "the command line or a file is wrong"),
+    ("5", "the comparison could not be printed"),
+];
+/// Exit codes of commands that only print.
+pub const PRINT: Codes =
+    &[("0", "success"), ("2", "the command line is wrong"), ("5", "the text could not be printed")];
+
+/// Returns exit codes as `--help` shows them.
+pub fn help(codes: Codes) -> String {
+    let lines = codes.iter().map(|(code, meaning)| format!("\n  {code}  {meaning}"));
+    format!("Exit codes:{}", lines.collect::<String>())
+}
+
 /// Failure with an exit code of its own; any other failure has exit code 1.
 #[derive(Debug)]
 pub enum Exit {

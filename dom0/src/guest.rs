@@ -17,7 +17,8 @@ use crate::status::StatusOptions;
 /// Options of a guest.
 #[derive(Args, Debug)]
 pub struct GuestOptions {
-    /// Disk to measure: phy:/dev/vg/lv, or a full disk specification of xl: phy:/dev/vg/lv,xvda,r
+    /// Disk to measure: phy:/dev/vg/lv, or a full disk specification of xl: phy:/dev/vg/lv,xvda,r;
+    /// can be repeated
     #[arg(long = "disk", value_name = "DISK", required_unless_present = "options")]
     #[arg(value_parser = Disk::parse)]
     disks: Vec<Disk>,
@@ -38,11 +39,11 @@ pub struct GuestOptions {
     /// Host CPUs that the vCPUs may run on, in xl's syntax
     #[arg(long, value_name = "LIST")]
     cpus: Option<String>,
-    /// One more setting of xl.cfg(5), for example tsc_mode="native"
+    /// One more setting of xl.cfg(5), for example tsc_mode="native"; can be repeated
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = Settings::parse)]
     settings: Vec<Settings>,
-    /// Longest time for the guest, in seconds. Default: twice the time of its jobs plus ten
-    /// minutes, if each has a runtime=
+    /// Longest time for the guest, in seconds; without it, twice the time of its jobs plus ten
+    /// minutes if each has a runtime=, else no limit
     #[arg(long, value_name = "SECONDS")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     timeout: Option<u32>,

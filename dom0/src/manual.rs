@@ -6,20 +6,10 @@ use clap_complete::{Shell, generate};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
-use crate::exit::Exit;
+use crate::exit::{self, Codes, Exit};
 use crate::stdout;
 
-/// Exit codes, and what they mean.
-const EXIT_CODES: [(&str, &str); 6] = [
-    ("0", "success"),
-    ("1", "the run failed"),
-    ("2", "the command line or the job file is wrong"),
-    ("3", "interrupted, with a result"),
-    ("4", "the guest took too long"),
-    ("5", "the result could not be written where it was to go"),
-];
-
-const EXAMPLES: [(&str, &str); 5] = [
+const EXAMPLES: [(&str, &str); 6] = [
     (
         "ringmark run job.fio --disk phy:/dev/vg0/test",
         "runs a job file of fio and prints what fio would.",
@@ -35,6 +25,10 @@ const EXAMPLES: [(&str, &str); 5] = [
     ),
     ("ringmark options bs iodepth", "tells what two options of a job may be."),
     ("ringmark report out.json -o report.html", "draws the saved figures."),
+    (
+        "ringmark diff before.json after.json --gate 5",
+        "fails if a job has lost more than 5 % of its IOPS.",
+    ),
 ];
 
 const FILES: [(&str, &str); 2] = [
@@ -44,12 +38,6 @@ const FILES: [(&str, &str); 2] = [
         "beside an output file is what has been written so far; it is renamed when it is whole.",
     ),
 ];
-
-/// Returns the exit codes as `--help` shows them.
-pub fn exit_codes() -> String {
-    let lines = EXIT_CODES.map(|(code, meaning)| format!("\n  {code}  {meaning}"));
-    format!("Exit codes:{}", lines.concat())
-}
 
 /// Print a script that completes command lines in a shell
 #[derive(Args, Debug)]
@@ -108,7 +96,7 @@ fn page_of(command: Command, part: Option<&str>) -> Result<String> {
     manual.render_description_section(&mut text)?;
     manual.render_options_section(&mut text)?;
     let mut sections = Roff::new();
-    section(&mut sections, "EXIT STATUS", &EXIT_CODES);
+    section(&mut sections, "EXIT STATUS", exit_codes(part));
     if part.is_none() {
         manual.render_subcommands_section(&mut text)?;
         section(&mut sections, "EXAMPLES", &EXAMPLES);
@@ -122,6 +110,16 @@ fn page_of(command: Command, part: Option<&str>) -> Result<String> {
     }
     sections.to_writer(&mut text)?;
     Ok(String::from_utf8(text)?)
+}
+
+/// Returns the exit codes of a command, or those of the whole.
+fn exit_codes(command: Option<&str>) -> Codes {
+    match command {
+        None | Some("run" | "compare") => exit::RUN,
+        Some("report") => exit::REPORT,
+        Some("diff") => exit::DIFF,
+        Some(_) => exit::PRINT,
+    }
 }
 
 /// Adds a section of terms and their explanations.

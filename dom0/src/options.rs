@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
-use fio_job::{OptionDoc, Values, find_option, option_docs, without_effect};
+use fio_job::{JobError, OptionDoc, Values, find_option, option_docs, without_effect};
 use guest_protocol::command_line::HELP;
 
 use crate::exit::Exit;
@@ -90,7 +90,14 @@ fn in_full(name: &str) -> Result<String> {
     if let Some(own) = own_word(name) {
         return Ok(format!("{own}\n  a word of the guest's own, in extra= or after --\n"));
     }
-    let doc = find_option(name).map_err(|error| Exit::Usage(error.to_string()))?;
+    let doc = find_option(name).map_err(|error| {
+        Exit::Usage(match error {
+            JobError::Unknown { option, nearest: None } => {
+                format!("unknown option {option:?}; `ringmark options` lists all")
+            }
+            error => error.to_string(),
+        })
+    })?;
     let Some(doc) = doc else {
         return Ok(format!(
             "{name}\n  accepted with any value, without effect: the guest has no Linux, no threads and \

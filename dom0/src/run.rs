@@ -11,7 +11,7 @@ use xl_config::Config;
 use crate::check;
 use crate::drive::drive;
 use crate::dry_run;
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
 use crate::guest::{GuestOptions, checked};
 use crate::job;
 use crate::logs::LogOutputs;
@@ -38,6 +38,8 @@ pub enum Delivery {
 
 /// Run a job in a guest, and print its result as fio does
 #[derive(Args, Debug)]
+#[command(after_long_help = exit::help(exit::RUN))]
+#[command(override_usage = "ringmark run [OPTIONS] --disk <DISK> [JOB] [-- <OPTION=VALUE>...]")]
 pub struct Run {
     /// Job file in fio's format, or - for standard input; without one, the options after -- define
     /// the jobs
@@ -45,7 +47,7 @@ pub struct Run {
     #[command(flatten)]
     guest: GuestOptions,
     /// Way in which the job file is passed to the guest
-    #[arg(long, value_enum, default_value = "xenstore")]
+    #[arg(long, value_enum, value_name = "WAY", default_value = "xenstore")]
     delivery: Delivery,
     /// Number of runs, each in a guest of its own; the spread of their figures is printed
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
@@ -55,7 +57,8 @@ pub struct Run {
     #[arg(long)]
     dry_run: bool,
     /// Output format; several are separated by commas
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "normal")]
+    #[arg(long, value_enum, value_name = "FORMAT", value_delimiter = ',')]
+    #[arg(default_value = "normal")]
     output_format: Vec<Format>,
     /// Output file, instead of standard output
     #[arg(long, value_name = "FILE")]

@@ -35,7 +35,7 @@ pub enum Eta {
 pub enum Progress {
     /// The guest's status line.
     Text,
-    /// One JSON object a line, at each event and each status of the guest.
+    /// A JSON object in each line, for each event and each status of the guest.
     Json,
 }
 
@@ -43,10 +43,10 @@ pub enum Progress {
 #[derive(Args, Clone, Copy, Debug)]
 pub struct StatusOptions {
     /// Progress display: when to show it
-    #[arg(long, value_enum, default_value = "auto")]
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     eta: Eta,
     /// Progress display: its form
-    #[arg(long, value_enum, default_value = "text")]
+    #[arg(long, value_enum, value_name = "FORM", default_value = "text")]
     progress: Progress,
     /// Show neither progress nor remarks, only errors
     #[arg(long, short)]

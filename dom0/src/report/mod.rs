@@ -33,12 +33,14 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::date;
+use crate::exit;
 use crate::output::Output;
 use figure::{Figure, View};
 use load::Data;
 
 /// Plot results in one HTML file that needs no network
 #[derive(Args, Debug)]
+#[command(after_long_help = exit::help(exit::REPORT))]
 pub struct PlotReport {
     /// Results in fio's JSON, from ringmark or fio (json+ has the most detailed latencies), files
     /// saved by `compare --save`, and IOPS logs in fio's format

@@ -92,6 +92,17 @@ fn the_manual_has_all_commands_and_exit_codes() {
     assert_eq!(code, Some(0));
     assert!(page.contains(".TH ringmark-run 1") && page.contains("output\\-format"), "{page}");
     assert_eq!(say(&["man", "runs"]).0, Some(2));
+    for (command, meaning) in [
+        ("run", "the guest took too long"),
+        ("compare", "the guest took too long"),
+        ("report", "has nothing to plot"),
+        ("diff", "or cannot be judged"),
+    ] {
+        for words in [[command, "--help"], ["man", command]] {
+            let (code, text, _) = say(&words);
+            assert!(code == Some(0) && text.contains(meaning), "{words:?}: {text}");
+        }
+    }
 }
 
 /// A text that is cut off, as by `head`, is not a failure; one that cannot be written is.
