@@ -21,7 +21,7 @@ fn options_are_listed_without_a_guest() {
     let (code, list, stderr) = say(&["options"]);
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
     assert!(
-        list.lines().any(|line| line.starts_with("iodepth=N ") && line.contains("| 1 to 512 |"))
+        list.lines().any(|line| line.starts_with("iodepth=N ") && line.contains("| 1 to 65536 |"))
     );
     // The same on the way that fio's users know.
     for words in [&["--help"][..], &["help"], &["--bs=4k", "--cmdhelp"], &["--cmdhelp=all"]] {
