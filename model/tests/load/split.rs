@@ -127,6 +127,37 @@ fn no_two_sectors_of_a_split_write_are_alike() {
 }
 
 #[test]
+fn no_two_split_writes_of_a_block_carry_the_same_data() {
+    let [once, twice] = [1, 2].map(|ios| {
+        let xen = Backend { indirect_max: 32, ring_order_max: 0 }.machine(18, 1 << 20);
+        let line = format!("rw=write bs=1m iodepth=1 loops=2 number_ios={ios} filename=xvda");
+        ok(&run(&xen, &line, 1));
+        xen.world().disks[0].data.clone()
+    });
+    // Behind their stamps, sectors differ by chance: they went through different slots.
+    let mut sectors = once.chunks(512).zip(twice.chunks(512));
+    assert!(sectors.all(|(first, second)| first[..16] != second[..16]));
+}
+
+#[test]
+fn a_part_that_does_not_come_is_found_though_its_slot_held_the_same_data() {
+    let xen = Backend { indirect_max: 0, ring_order_max: 0 }.machine(19, 4 << 20);
+    let mut guest = Guest::boot(&xen);
+    let line = "bs=1m iodepth=2 filename=xvda verify=pattern verify_pattern=0xff";
+    let jobs = fio_job::parse(line).unwrap();
+    let mut devices = [connect(&mut guest, XVDA, &jobs)];
+    ok(&run_line(&xen, &mut devices, &format!("rw=write do_verify=0 {line}")));
+    xen.world().disks[0].mischief = Mischief::of(Lie::Lost, 1);
+    let line = format!("rw=read continue_on_error=all {line}");
+    let outcome = run_line(&xen, &mut devices, &line);
+    let told = xen.world().disks[0].mischief.told;
+    assert!(told > 0 && outcome.error.is_none());
+    assert!((1..=told).contains(&outcome.results[0].read.errors), "{told}");
+    let [device] = devices;
+    guest.disconnect(device);
+}
+
+#[test]
 fn a_trim_of_any_size_is_one_request() {
     for (bs, iodepth, ring_order_max) in [("2m", 2, 0), ("16m", 1, 4), ("4k", 1024, 0)] {
         let backend = Backend { indirect_max: 0, ring_order_max };
