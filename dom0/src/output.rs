@@ -183,6 +183,10 @@ fn open(path: &Path) -> io::Result<Target> {
             return Ok(Target::Open(file));
         }
     }
+    // A disk is never meant: what is on it would be gone.
+    if found.file_type().is_block_device() {
+        return Err(io::Error::other("it is a block device; name a file"));
+    }
     if found.file_type().is_fifo() {
         return access(path, AccessFlags::W_OK)
             .map(|()| Target::Pipe(path.to_owned()))
@@ -301,6 +305,7 @@ mod tests {
     use super::*;
     use std::env;
     use std::os::unix::fs::symlink;
+    use std::process::Command;
 
     /// A directory that goes with its owner.
     struct Scratch(PathBuf);
@@ -400,6 +405,19 @@ mod tests {
             .unwrap_err();
         assert_eq!(error.to_string(), "cannot write /dev/full");
         assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+    }
+
+    #[test]
+    fn a_disk_is_never_written() {
+        let scratch = Scratch::new("disk");
+        let node = scratch.path("node");
+        let made = Command::new("mknod").arg(&node).args(["b", "7", "0"]).status();
+        if !made.is_ok_and(|status| status.success()) {
+            eprintln!("not root: a block device cannot be made, and its refusal is not tested");
+            return;
+        }
+        let error = Output::open(Some(&node)).unwrap_err();
+        assert!(format!("{error:#}").ends_with("it is a block device; name a file"), "{error:#}");
     }
 
     #[test]

@@ -60,6 +60,26 @@ fn a_result_that_nobody_reads_waits_for_two_signals() {
     drop(reader);
 }
 
+/// A terminal that has been stopped takes some tens of KiB.
+#[test]
+fn a_result_on_a_terminal_that_stopped_waits_for_two_signals() {
+    let stack = Stack::new("a_result_on_a_terminal_that_stopped", &good());
+    let terminal = nix::pty::openpty(None, None).unwrap();
+    let formats = format!("--output-format={}", ["json"; 60].join(","));
+    let mut command = stack.command(&["run", "job.fio", &formats]);
+    let mut child = command.stdout(terminal.slave.try_clone().unwrap()).spawn().unwrap();
+    stack.wait_for_call("xl destroy 7");
+    for _ in 0..2 {
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(child.try_wait().unwrap().is_none());
+        kill("INT", child.id());
+    }
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(5), "{stderr}");
+    assert!(!stack.has_domain());
+}
+
 #[test]
 fn a_result_that_is_read_late_is_whole() {
     let stack = Stack::new("a_result_that_is_read_late_is_whole", &good());
