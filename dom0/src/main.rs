@@ -56,6 +56,7 @@ mod stdout;
 mod table;
 #[cfg(test)]
 mod tests;
+mod uuid;
 mod wait;
 mod xl;
 

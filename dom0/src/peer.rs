@@ -5,16 +5,18 @@
 //! archive, which Linux unpacks behind the first (Linux, driver-api/early-userspace/
 //! buffer-format.rst).
 
-use std::fs::File;
+use std::env;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Cursor, Write};
-use std::path::Path;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use cpio::{NewcBuilder, write_cpio};
-use tempfile::NamedTempFile;
 
 use crate::display;
 use crate::monitor::{Line, Reader};
+use crate::uuid;
 
 /// Prefix of the line with the result.
 const MARK: &str = "peer-result: ";
@@ -58,7 +60,9 @@ fn in_dev(line: &str) -> String {
 
 /// An initramfs with a job in it, a file for as long as this value lives.
 #[derive(Debug)]
-pub struct Initramfs(NamedTempFile);
+pub struct Initramfs {
+    path: PathBuf,
+}
 
 impl Initramfs {
     /// Makes it in the directory for temporary files, under a name that nobody can foresee.
@@ -66,22 +70,31 @@ impl Initramfs {
     /// # Errors
     /// Errors of the files.
     pub fn new(base: &Path, job: &str) -> Result<Self> {
-        let mut named = tempfile::Builder::new();
-        let made = named.prefix("ringmark-peer-").suffix(".cpio").tempfile();
-        let directory = std::env::temp_dir();
-        let mut made =
-            made.with_context(|| format!("cannot make a file in {}", display::path(&directory)))?;
-        let copied =
-            File::open(base).and_then(|mut base| append(&mut base, job, made.as_file_mut()));
-        copied.with_context(|| {
-            format!("cannot copy {} to {}", display::path(base), display::path(made.path()))
-        })?;
-        Ok(Self(made))
+        let random = uuid::random()?;
+        let path = env::temp_dir().join(format!("ringmark-peer-{random}.cpio"));
+        let mut options = OpenOptions::new();
+        let mut file = options
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .with_context(|| format!("cannot make {}", display::path(&path)))?;
+        let made = Self { path };
+        File::open(base).and_then(|mut base| append(&mut base, job, &mut file)).with_context(
+            || format!("cannot copy {} to {}", display::path(base), display::path(&made.path)),
+        )?;
+        Ok(made)
     }
 
     /// Returns its path.
     pub fn path(&self) -> &Path {
-        self.0.path()
+        &self.path
+    }
+}
+
+impl Drop for Initramfs {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
     }
 }
 

@@ -4,11 +4,10 @@
 //! A session is a step and not a loop: it never waits, so many can run in one thread.
 
 use std::collections::VecDeque;
-use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Error, Result, anyhow, bail};
+use anyhow::{Error, Result, anyhow, bail};
 use guest_protocol::job_node::JOB_NODE;
 use results::Origin;
 
@@ -19,6 +18,7 @@ use crate::inquiry::{ANSWER_TIMEOUT, Inquiry};
 use crate::job;
 use crate::monitor::{Monitor, Reader};
 use crate::signals::{Interrupts, Request};
+use crate::uuid;
 use crate::wait::Wait;
 use crate::xl::{self, Call, Running, State};
 use xl_config::Config;
@@ -98,8 +98,6 @@ impl<'a> Session<'a> {
     /// # Errors
     /// A configuration that `xl` cannot read.
     pub fn new(order: Order<'a>, reader: &'a mut dyn Reader) -> Result<Self> {
-        let uuid = fs::read_to_string("/proc/sys/kernel/random/uuid")
-            .context("cannot read a random UUID")?;
         Ok(Self {
             running: Some(Running::new(Call::domid(&order.config.name), order.call_limit)),
             order,
@@ -108,7 +106,7 @@ impl<'a> Session<'a> {
             events: VecDeque::new(),
             inquiry: Inquiry::new(order.origin.clone()),
             domain: None,
-            uuid: uuid.trim().to_owned(),
+            uuid: uuid::random()?,
             heeded: Interrupts::default(),
             is_cleaning: false,
             destroys_left: DESTROYS_MAX,
