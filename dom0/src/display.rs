@@ -29,8 +29,8 @@ pub fn path(path: &Path) -> String {
     text(&path.to_string_lossy())
 }
 
-/// Returns a message to show: each of its first lines as a [`line`]. Whatever others could put into
-/// it must be a [`text`] already, or it may begin a line.
+/// Returns a message to show: each of its first lines as a [`line()`]. Whatever others could put
+/// into it must be a [`text`](text()) already, or it may begin a line.
 pub fn message(text: &str) -> String {
     let mut lines = text.split('\n').map(line);
     let mut shown: Vec<String> = lines.by_ref().take(LINES_MAX).collect();
