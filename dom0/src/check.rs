@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Read;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use anyhow::Result;
@@ -45,6 +45,28 @@ pub fn initramfs(path: &Path) -> Result<()> {
         Err(error) => error.to_string(),
     };
     Err(wrong(path, why, "name the Linux guest's initramfs with --peer-initramfs").into())
+}
+
+/// Checks that no result is written onto what a run reads: its job, kernel and disks.
+///
+/// # Errors
+/// [`Exit::Usage`]: it would be.
+pub fn output(output: Option<&Path>, job: Option<&Path>, config: &Config) -> Result<()> {
+    let id = |path: &Path| fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
+    let Some((output, place)) = output.and_then(|path| Some((path, id(path)?))) else {
+        // A file that is not there is no input.
+        return Ok(());
+    };
+    let disks = config.disks.iter().filter_map(Disk::local_path).map(Path::new);
+    let inputs = [Some(config.kernel.as_path()), config.ramdisk.as_deref(), job];
+    match inputs.into_iter().flatten().chain(disks).find(|input| id(input) == Some(place)) {
+        Some(input) => {
+            let (output, input) = (display::path(output), display::path(input));
+            let why = format!("the output {output} would replace the input {input}");
+            Err(Exit::Usage(format!("{why}; name another file")).into())
+        }
+        None => Ok(()),
+    }
 }
 
 fn wrong(path: &Path, why: String, advice: &str) -> Exit {

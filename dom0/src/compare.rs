@@ -75,6 +75,7 @@ impl Compare {
             let why = format!("job {name} reads a file; compare runs jobs on disks only");
             return Err(Exit::Usage(why).into());
         }
+        check::output(self.save.as_deref(), Some(&self.job), &ours)?;
         let peer_job = peer::job(&text, &ours.linux_disk_names()?);
         let signals = Signals::listen()?;
         // Before the guest is created: without a place for the result there is no need to measure.

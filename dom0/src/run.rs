@@ -93,6 +93,7 @@ impl Run {
         }
         check::guest(&task.config, task.plan.jobs(), "--kernel")?;
         self.guest.check_limit(&task.plan)?;
+        check::output(self.output.as_deref(), self.job.as_deref(), &task.config)?;
         if self.dry_run {
             return Ok(());
         }

@@ -1,5 +1,6 @@
 //! Configurations that xl is given: names, settings and disks, however they are spelled.
 
+use crate::run::COMPARE;
 use crate::stack::{Stack, emit, report};
 
 #[test]
@@ -73,4 +74,22 @@ fn two_disks_are_not_one() {
     assert_eq!(code, Some(2), "{stderr}");
     assert!(stderr.contains("filename=/dev/xvdb: no such disk; the guest has xvda"), "{stderr}");
     assert_eq!(stack.calls(), "");
+}
+
+#[test]
+fn no_result_is_written_onto_an_input() {
+    let stack = Stack::new("no_result_is_written_onto_an_input", "");
+    std::os::unix::fs::symlink("job.fio", stack.0.join("link")).unwrap();
+    for output in ["job.fio", "./job.fio", "link", "kernel", "disk"] {
+        for command in [&["run", "job.fio", "--output", output][..], &with_save(output)] {
+            let (code, _, stderr) = stack.run(command);
+            assert_eq!(code, Some(2), "{command:?}: {stderr}");
+            assert!(stderr.contains(" would replace the input "), "{command:?}: {stderr}");
+        }
+    }
+    assert_eq!(stack.calls(), "");
+}
+
+fn with_save(file: &str) -> Vec<&str> {
+    [&COMPARE[..], &["--save", file]].concat()
 }

@@ -191,7 +191,7 @@ fn an_output_that_cannot_be_written_makes_no_domain() {
     assert_eq!(names, [""; 0]);
 }
 
-const COMPARE: [&str; 4] =
+pub const COMPARE: [&str; 4] =
     ["compare", "job.fio", "--peer-kernel=vmlinux", "--peer-initramfs=/dev/null"];
 
 /// `/dev/full` takes nothing, as a full file system.
