@@ -83,7 +83,10 @@ pub fn is_large(address: usize) -> bool {
 
 /// Maps the large page that `address` lies in by small ones, of the same rights; does nothing if it
 /// is none.
-pub fn split(address: usize, table: &'static mut Table) {
+///
+/// # Safety
+/// No other vCPU runs: it might split the same page, or have it in its TLB.
+pub unsafe fn split(address: usize, table: &'static mut Table) {
     let Some(entry) = directory_entry(address).filter(|_| is_large(address)) else { return };
     for (small, value) in table.0.iter_mut().zip(paging::split(entry.load(Ordering::Relaxed))) {
         *small.get_mut() = value;

@@ -8,6 +8,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
+use core::marker::PhantomData;
 
 use drivers::Vcpu as _;
 use drivers::patience::Patience;
@@ -88,8 +89,11 @@ struct Seat {
     arrival: Once<Result<(), Errno>>,
 }
 
-/// The vCPUs besides the boot vCPU.
+/// The vCPUs besides the boot vCPU, which alone gives them work: whoever stops all vCPUs looks at
+/// that one first, so that none it has seen stopped is started again.
 pub struct Crew {
+    /// Keeps it on its vCPU.
+    _not_send: PhantomData<*const ()>,
     xen: &'static Xen,
     /// A place for each, from vCPU 1 on; with what it has of its own before its first work.
     seats: Vec<(&'static Seat, Option<Ready>)>,
@@ -120,7 +124,7 @@ impl Crew {
             let (tables, work) = (Mutex::new(None), Mutex::new(None));
             (&*Box::leak(Box::new(Seat { id, xen, tables, work, arrival })), Some(ready))
         };
-        Ok(Self { xen, seats: ready.into_iter().map(seat).collect() })
+        Ok(Self { _not_send: PhantomData, xen, seats: ready.into_iter().map(seat).collect() })
     }
 
     /// Gives vCPU `id` work, and lets it run; `here` is the vCPU that asks. If the vCPU still has

@@ -140,7 +140,9 @@ unsafe fn make(xen: &Xen, id: u32) -> Option<Ready> {
     {
         if boot::is_large(guard) {
             // SAFETY: zeros are entries of a table.
-            boot::split(guard, unsafe { xen.memory_for_good() }?);
+            let table = unsafe { xen.memory_for_good() }?;
+            // SAFETY: no other vCPU runs (the caller's promise).
+            unsafe { boot::split(guard, table) };
         }
     }
     // SAFETY: no other vCPU runs (the caller's promise).
