@@ -51,8 +51,10 @@ impl Memory {
         if self.full <= self.room {
             return setup;
         }
-        let share = share(disk, jobs, &setup);
-        let more = u64::from(setup.slots.saturating_sub(share));
+        // Beyond these nothing was counted, and no ring has entries.
+        let slots = setup.slots.min(ENTRIES_MAX);
+        let share = share(disk, jobs, &setup).min(slots);
+        let more = u64::from(slots - share);
         let (room, wanted) = (self.room.saturating_sub(self.least), self.full - self.least);
         let more = u128::from(more) * u128::from(room) / u128::from(wanted.max(1));
         Setup { slots: share + more as u32, ..setup }
@@ -117,5 +119,21 @@ mod tests {
                 "{line}, {disks}, {available}"
             );
         }
+    }
+
+    #[test]
+    fn a_cut_disk_gets_no_more_than_was_counted() {
+        let setup =
+            Setup { grants: GrantMode::Persistent, queues: 1, slots: 2400, pages_per_slot: 1 };
+        // Full for 24 disks of 512 entries, a share of 100 for each, and room between them.
+        let memory = Memory { room: 4500, full: 24 * 512, least: 24 * 100 };
+        let names: Vec<String> = (b'a'..=b'x').map(|end| format!("xvd{}", end as char)).collect();
+        let jobs = fio_job::parse(&format!(
+            "--name=a --rw=randread --iodepth=2400 --filename={}",
+            names.join(":")
+        ));
+        let jobs = jobs.expect("a job");
+        let slots: u32 = names.iter().map(|name| memory.cut(name, &jobs, setup).slots).sum();
+        assert!((2400..=4500).contains(&slots), "{slots}");
     }
 }
