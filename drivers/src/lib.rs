@@ -11,7 +11,7 @@
 //!   `grant_frame` says what the one that makes its values has to promise.
 //! - [`patience`]: how long a peer is waited for.
 //! - [`console`], [`xenstore`]: the two byte streams that every guest has; [`control`]: what the
-//!   tool stack asks by the latter.
+//!   tool stack asks by the latter; [`availability`]: the vCPUs that it grants there.
 //! - [`blkfront`]: the block device: [`blkfront::handshake`] agrees with the backend on
 //!   everything, [`blkfront::queue`] moves the blocks.
 //!
@@ -25,6 +25,7 @@
 
 extern crate alloc;
 
+pub mod availability;
 pub mod blkfront;
 pub mod console;
 pub mod control;

@@ -1,6 +1,8 @@
 //! R2: requests of the tool stack. A watch event is no request, and only some requests end a guest.
+//! What it says of vCPUs.
 
 use drivers::Vcpu;
+use drivers::availability::usable_vcpus;
 use drivers::control::{Control, Request};
 use drivers::xenstore::{Error, Transaction, Xenstore};
 use model::xenstored::Perms;
@@ -187,4 +189,40 @@ fn r2_a_value_that_is_no_text_is_a_word_that_nobody_knows() {
         assert_eq!(control.read(store), Ok(Some(unknown.clone())));
         assert_eq!(xen.world().store.tree.text(NODE), "", "xl waits for that");
     });
+}
+
+#[test]
+fn vcpus_that_are_offline_are_not_used() {
+    for (words, count, usable) in [
+        (&[][..], 1, &[0][..]),
+        (&[], 4, &[0, 1, 2, 3]),
+        (&["online", "online", "offline", "offline"], 4, &[0, 1]),
+        (&["online", "offline", "online", "offline", "online"], 5, &[0, 2, 4]),
+        // xl vcpu-set takes from the end; the boot vCPU runs whatever is said.
+        (&["offline", "offline"], 2, &[0]),
+        // One that is said to be there is none that the domain lacks.
+        (&["online", "online"], 1, &[0]),
+        (&["online", "", "Offline", "unknown"], 4, &[0, 1, 2, 3]),
+    ] {
+        let xen = ModelXen::seeded(1);
+        for (id, word) in words.iter().enumerate() {
+            xen.world().set(&format!("/local/domain/1/cpu/{id}/availability"), word);
+        }
+        let mut guest = Guest::boot(&xen);
+        let found = usable_vcpus(&mut guest.store, count);
+        assert_eq!(found.as_deref(), Ok(usable), "{words:?}, {count}");
+    }
+}
+
+#[test]
+fn vcpus_are_found_out_about_in_the_time_of_one_request() {
+    let xen = ModelXen::seeded(1);
+    let mut guest = Guest::boot(&xen);
+    xen.world().set("/local/domain/1/cpu/2/availability", "");
+    xen.world().store.tree.write(DomId(0), "/local/domain/1/cpu/2/availability", b"\xff").unwrap();
+    assert_eq!(usable_vcpus(&mut guest.store, 4).as_deref(), Ok(&[0, 1, 2, 3][..]));
+    withhold(&xen, MessageType::Read);
+    let start_ns = xen.now_ns();
+    assert_eq!(usable_vcpus(&mut guest.store, 32), Err(Error::Timeout));
+    assert!(xen.now_ns() - start_ns < 15_000_000_000);
 }
