@@ -42,6 +42,22 @@ pub trait Hypervisor {
     /// # Errors
     /// Xen's, such as `EINVAL` for a port that is closed already.
     fn evtchn_close(&self, port: Port) -> Result<(), Errno>;
+
+    /// Delivers the events of a port to `vcpu`; those of a new one come to vCPU 0
+    /// (EVTCHNOP_bind_vcpu). An event that came before is not delivered again, and while it is
+    /// pending none is: so the port is to be taken, and its ring looked at, after this and before
+    /// `vcpu` sleeps.
+    ///
+    /// # Errors
+    /// Xen's, such as `ENOENT` for a vCPU that the domain does not have, and `EINVAL` for a port
+    /// that is closed or another vCPU's for good.
+    fn evtchn_bind_vcpu(&self, port: Port, vcpu: u32) -> Result<(), Errno>;
+
+    /// A new port by which any vCPU of the domain wakes `vcpu`, for good (EVTCHNOP_bind_ipi).
+    ///
+    /// # Errors
+    /// Xen's, such as `ENOENT` for a vCPU that the domain does not have.
+    fn evtchn_bind_ipi(&self, vcpu: u32) -> Result<Port, Errno>;
 }
 
 /// Why the grant table gets no further page.

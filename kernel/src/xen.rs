@@ -11,7 +11,7 @@ use drivers::grant_frame::GrantFrame;
 use drivers::hypervisor::NoFrame;
 use drivers::{Hypervisor, Page, PageRun};
 use spin::Mutex;
-use xen_abi::event_channel::{self, AllocUnbound, BindVirq, PortArgument};
+use xen_abi::event_channel::{self, AllocUnbound, BindIpi, BindVcpu, BindVirq, PortArgument};
 use xen_abi::grant_table::TablePage;
 use xen_abi::hvm::{self, HvmParam};
 use xen_abi::hvm_vcpu::HvmContext;
@@ -350,5 +350,20 @@ impl Hypervisor for Xen {
         unsafe {
             operate(self.entry, hypercall::EVENT_CHANNEL_OP, event_channel::CLOSE, &mut argument)
         }
+    }
+
+    fn evtchn_bind_vcpu(&self, port: Port, vcpu: u32) -> Result<(), Errno> {
+        let (number, operation) = (hypercall::EVENT_CHANNEL_OP, event_channel::BIND_VCPU);
+        let mut argument = BindVcpu { port: port.0, vcpu };
+        // SAFETY: the structure is the operation's.
+        unsafe { operate(self.entry, number, operation, &mut argument) }
+    }
+
+    fn evtchn_bind_ipi(&self, vcpu: u32) -> Result<Port, Errno> {
+        let (number, operation) = (hypercall::EVENT_CHANNEL_OP, event_channel::BIND_IPI);
+        let mut argument = BindIpi { vcpu, port: 0 };
+        // SAFETY: the structure is the operation's.
+        unsafe { operate(self.entry, number, operation, &mut argument)? };
+        Ok(Port(argument.port))
     }
 }

@@ -1,8 +1,9 @@
 //! The guest's event channels, with the 2-level bookkeeping of Xen (event_channel.c, event_2l.c).
 //!
 //! An upcall is raised only when a port's pending bit, then its word's selector bit, then the
-//! upcall flag go from 0 to 1. So a driver that forgets to clear a bit before it sleeps misses
-//! its event here exactly as it would on Xen.
+//! upcall flag go from 0 to 1; the bit is the domain's, the other two are the vCPU's that the port
+//! is bound to. So a driver that forgets to clear a bit before it sleeps misses its event here
+//! exactly as it would on Xen, and so does a vCPU that a port is bound to while its bit is set.
 
 use xen_abi::event_channel::PORTS_2L;
 use xen_abi::{DomId, Errno, Port};
@@ -20,33 +21,74 @@ enum Channel {
     Closed,
     Unbound(DomId),
     Bound(Actor),
+    /// The guest itself, on any vCPU.
+    Ipi,
+}
+
+/// Words of a vCPU.
+#[derive(Clone, Copy, Debug, Default)]
+struct VcpuWords {
+    selector: u64,
+    upcall: bool,
 }
 
 /// All ports of the guest.
 #[derive(Debug)]
 pub struct Events {
     channels: Vec<Channel>,
+    /// vCPU that each port's events come to.
+    notified: Vec<usize>,
     pending: [u64; 64],
-    selector: u64,
-    upcall: bool,
+    vcpus: Vec<VcpuWords>,
 }
 
 impl Events {
     /// The tool stack's two ports, and no other.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(vcpus: u32) -> Self {
         let mut channels = vec![Channel::Closed; PORTS_2L as usize];
         channels[STORE_PORT.0 as usize] = Channel::Bound(Actor::Store);
         channels[CONSOLE_PORT.0 as usize] = Channel::Bound(Actor::Console);
-        Self { channels, pending: [0; 64], selector: 0, upcall: false }
+        let notified = vec![0; channels.len()];
+        let vcpus = vec![VcpuWords::default(); vcpus as usize];
+        Self { channels, notified, pending: [0; 64], vcpus }
     }
 
     /// EVTCHNOP_alloc_unbound.
     pub(crate) fn alloc_unbound(&mut self, remote: DomId) -> Result<Port, Errno> {
+        self.open(Channel::Unbound(remote), 0)
+    }
+
+    /// EVTCHNOP_bind_ipi.
+    pub(crate) fn bind_ipi(&mut self, vcpu: u32) -> Result<Port, Errno> {
+        let vcpu = self.vcpu(vcpu)?;
+        self.open(Channel::Ipi, vcpu)
+    }
+
+    /// EVTCHNOP_bind_vcpu.
+    pub(crate) fn bind_vcpu(&mut self, port: Port, vcpu: u32) -> Result<(), Errno> {
+        let vcpu = self.vcpu(vcpu)?;
+        match self.channel(port)? {
+            Channel::Closed | Channel::Ipi => Err(Errno::EINVAL),
+            Channel::Unbound(_) | Channel::Bound(_) => {
+                self.notified[port.0 as usize] = vcpu;
+                Ok(())
+            }
+        }
+    }
+
+    /// A closed port, opened as `channel`, whose events come to `vcpu`.
+    fn open(&mut self, channel: Channel, vcpu: usize) -> Result<Port, Errno> {
         let closed = |channel: &Channel| *channel == Channel::Closed;
         let free = self.channels.iter().skip(1).position(closed).ok_or(Errno::ENOSPC)? + 1;
-        self.channels[free] = Channel::Unbound(remote);
+        self.channels[free] = channel;
+        self.notified[free] = vcpu;
         self.pending[free / 64] &= !(1 << (free % 64));
         Ok(Port(free as u32))
+    }
+
+    fn vcpu(&self, vcpu: u32) -> Result<usize, Errno> {
+        let vcpu = vcpu as usize;
+        if vcpu < self.vcpus.len() { Ok(vcpu) } else { Err(Errno::ENOENT) }
     }
 
     /// EVTCHNOP_bind_interdomain, by `actor` in `remote`.
@@ -77,12 +119,16 @@ impl Events {
         }
     }
 
-    /// EVTCHNOP_send, by the guest: whom it wakes, if anybody is there.
+    /// EVTCHNOP_send, by the guest: which peer it wakes, if any is there.
     pub(crate) fn send(&mut self, port: Port) -> Result<Option<Actor>, Errno> {
         match self.channel(port)? {
             Channel::Closed => Err(Errno::EINVAL),
             Channel::Unbound(_) => Ok(None),
             Channel::Bound(actor) => Ok(Some(*actor)),
+            Channel::Ipi => {
+                self.raise(port);
+                Ok(None)
+            }
         }
     }
 
@@ -102,9 +148,10 @@ impl Events {
         let (word, bit) = ((port.0 / 64) as usize, 1u64 << (port.0 % 64));
         if self.pending[word] & bit == 0 {
             self.pending[word] |= bit;
-            if self.selector & (1 << word) == 0 {
-                self.selector |= 1 << word;
-                self.upcall = true;
+            let vcpu = &mut self.vcpus[self.notified[port.0 as usize]];
+            if vcpu.selector & (1 << word) == 0 {
+                vcpu.selector |= 1 << word;
+                vcpu.upcall = true;
             }
         }
     }
@@ -120,20 +167,65 @@ impl Events {
         was_set
     }
 
-    /// The guest clears the upcall flag and then the selector.
-    pub(crate) fn forget_upcalls(&mut self) {
-        self.upcall = false;
-        self.selector = 0;
+    /// A vCPU clears its upcall flag and then its selector.
+    pub(crate) fn forget_upcalls(&mut self, vcpu: usize) {
+        self.vcpus[vcpu] = VcpuWords::default();
     }
 
-    /// Returns whether an upcall is due, which ends a sleep.
-    pub(crate) fn upcall(&self) -> bool {
-        self.upcall
+    /// Returns whether an upcall of a vCPU is due, which ends its sleep.
+    pub(crate) fn upcall(&self, vcpu: usize) -> bool {
+        self.vcpus[vcpu].upcall
     }
 
     /// Ports that are not closed, the tool stack's two included.
     pub fn open_ports(&self) -> usize {
         let open = |channel: &&Channel| **channel != Channel::Closed;
         self.channels.iter().filter(open).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn upcalls(events: &mut Events) -> [bool; 3] {
+        [0, 1, 2].map(|vcpu| {
+            let upcall = events.upcall(vcpu);
+            events.forget_upcalls(vcpu);
+            upcall
+        })
+    }
+
+    #[test]
+    fn an_event_comes_to_the_vcpu_that_its_port_is_bound_to() {
+        let mut events = Events::new(3);
+        let port = events.alloc_unbound(DomId(0)).unwrap();
+        events.deliver(port);
+        assert_eq!(upcalls(&mut events), [true, false, false]);
+        // What is pending stays where it is, and keeps the next one away.
+        events.bind_vcpu(port, 2).unwrap();
+        events.deliver(port);
+        assert_eq!(upcalls(&mut events), [false; 3]);
+        assert!(events.take(port));
+        events.deliver(port);
+        assert_eq!(upcalls(&mut events), [false, false, true]);
+        // A port that is opened again is the boot vCPU's.
+        events.close(port).unwrap();
+        assert_eq!(events.alloc_unbound(DomId(0)), Ok(port));
+        events.deliver(port);
+        assert_eq!(upcalls(&mut events), [true, false, false]);
+    }
+
+    #[test]
+    fn a_vcpu_is_woken_by_its_own_port_for_good() {
+        let mut events = Events::new(3);
+        let port = events.bind_ipi(1).unwrap();
+        assert_eq!(events.send(port), Ok(None));
+        assert_eq!(upcalls(&mut events), [false, true, false]);
+        assert_eq!(events.bind_vcpu(port, 2), Err(Errno::EINVAL));
+        assert_eq!(events.bind_ipi(3), Err(Errno::ENOENT));
+        assert_eq!(events.bind_vcpu(port, 3), Err(Errno::ENOENT));
+        events.close(port).unwrap();
+        assert_eq!(events.bind_vcpu(port, 0), Err(Errno::EINVAL));
     }
 }

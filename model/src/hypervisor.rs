@@ -153,9 +153,25 @@ impl Hypervisor for ModelXen {
         }
         world.xen.events.close(port)
     }
+
+    fn evtchn_bind_vcpu(&self, port: Port, vcpu: u32) -> Result<(), Errno> {
+        let mut world = self.enter();
+        if world.xen.fails() {
+            return Err(Errno::EINVAL);
+        }
+        world.xen.events.bind_vcpu(port, vcpu)
+    }
+
+    fn evtchn_bind_ipi(&self, vcpu: u32) -> Result<Port, Errno> {
+        let mut world = self.enter();
+        if world.xen.fails() {
+            return Err(Errno::ENOSPC);
+        }
+        world.xen.events.bind_ipi(vcpu)
+    }
 }
 
-/// The guest has one vCPU.
+/// The boot vCPU.
 impl Vcpu for ModelXen {
     fn now_ns(&self) -> u64 {
         self.enter().xen.agenda.now_ns()
@@ -196,7 +212,7 @@ impl Vcpu for ModelXen {
     }
 
     fn prepare_wait(&self) {
-        self.enter().xen.events.forget_upcalls();
+        self.enter().xen.events.forget_upcalls(0);
     }
 
     fn wait(&self, deadline_ns: u64) {
@@ -206,7 +222,7 @@ impl Vcpu for ModelXen {
         let now_ns = world.xen.agenda.now_ns();
         let until_ns = if early { deadline_ns.min(now_ns + 1_000) } else { deadline_ns };
         world.run(until_ns, true);
-        if !early && !world.xen.events.upcall() {
+        if !early && !world.xen.events.upcall(0) {
             world.xen.totals.timeouts += 1;
         }
     }

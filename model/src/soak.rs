@@ -76,7 +76,7 @@ impl Tally {
 /// What went wrong that no lie allows.
 pub fn run_seed(seed: u64, ios: u64) -> Result<Tally, String> {
     let mut rng = fastrand::Rng::with_seed(seed ^ 0x5eed);
-    let xen = ModelXen::new(Config { seed, pages: 2048, grant_frames: 8 });
+    let xen = ModelXen::new(Config { pages: 2048, ..Config::seeded(seed) });
     let mut tally = Tally { seeds: 1, ..Tally::default() };
     for index in 0..DISKS {
         xen.attach(draw_disk(&mut rng, vdev(index as u32)));

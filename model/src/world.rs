@@ -60,7 +60,7 @@ impl World {
 
     /// Lets all happen that is due by `until_ns`, or until the guest gets an upcall if it sleeps.
     pub(crate) fn run(&mut self, until_ns: u64, sleeping: bool) {
-        while !(sleeping && self.xen.events.upcall()) {
+        while !(sleeping && self.xen.events.upcall(0)) {
             let Some(task) = self.xen.agenda.next(until_ns) else {
                 self.xen.agenda.pass(until_ns);
                 return;

@@ -25,12 +25,14 @@ pub struct Config {
     pub pages: usize,
     /// Pages that Xen lets its grant table grow to.
     pub grant_frames: usize,
+    /// vCPUs of the guest.
+    pub vcpus: u32,
 }
 
 impl Config {
-    /// A guest of 4 MiB with room for 4,096 grants.
+    /// A guest of 4 MiB with room for 4,096 grants and one vCPU.
     pub fn seeded(seed: u64) -> Self {
-        Self { seed, pages: 1024, grant_frames: 8 }
+        Self { seed, pages: 1024, grant_frames: 8, vcpus: 1 }
     }
 }
 
@@ -98,7 +100,7 @@ impl Xen {
         let memory = Rc::new(Memory::new(config.pages, config.grant_frames, index));
         Self {
             grants: Grants::new(&memory),
-            events: Events::new(),
+            events: Events::new(config.vcpus),
             agenda: Agenda::default(),
             rng,
             totals: Totals::default(),

@@ -506,7 +506,7 @@ fn the_same_seed_is_the_same_run() {
 fn without_resources_nothing_is_kept() {
     // Too few pages, too few grants.
     for (pages, grant_frames) in [(10, 8), (1024, 0)] {
-        let xen = ModelXen::new(Config { seed: 1, pages, grant_frames });
+        let xen = ModelXen::new(Config { pages, grant_frames, ..Config::seeded(1) });
         xen.attach(Disk::new(XVDA, 64));
         let mut guest = Guest::boot(&xen);
         let error = guest.connect(XVDA, &guest::setup(GrantMode::Persistent)).unwrap_err();

@@ -10,6 +10,10 @@ pub const CLOSE: u64 = 3;
 pub const SEND: u64 = 4;
 /// `EVTCHNOP_alloc_unbound`.
 pub const ALLOC_UNBOUND: u64 = 6;
+/// `EVTCHNOP_bind_ipi`.
+pub const BIND_IPI: u64 = 7;
+/// `EVTCHNOP_bind_vcpu`.
+pub const BIND_VCPU: u64 = 8;
 
 /// `VIRQ_TIMER` (xen.h): a timer of this vCPU fired.
 pub const VIRQ_TIMER: u32 = 0;
@@ -41,6 +45,26 @@ pub struct BindVirq {
     pub port: u32,
 }
 
+/// Argument of [`BIND_IPI`] (`evtchn_bind_ipi`).
+#[repr(C)]
+#[derive(Debug)]
+pub struct BindIpi {
+    /// vCPU that its events come to.
+    pub vcpu: u32,
+    /// Out: the port.
+    pub port: u32,
+}
+
+/// Argument of [`BIND_VCPU`] (`evtchn_bind_vcpu`).
+#[repr(C)]
+#[derive(Debug)]
+pub struct BindVcpu {
+    /// Local port.
+    pub port: u32,
+    /// vCPU that its events come to from now on.
+    pub vcpu: u32,
+}
+
 /// Argument of [`SEND`] and [`CLOSE`] (`evtchn_send`, `evtchn_close`).
 #[repr(C)]
 #[derive(Debug)]
@@ -54,5 +78,9 @@ const _: () = {
     assert!(offset_of!(AllocUnbound, port) == 4);
     assert!(size_of::<BindVirq>() == 12);
     assert!(offset_of!(BindVirq, port) == 8);
+    assert!(size_of::<BindIpi>() == 8);
+    assert!(offset_of!(BindIpi, port) == 4);
+    assert!(size_of::<BindVcpu>() == 8);
+    assert!(offset_of!(BindVcpu, vcpu) == 4);
     assert!(size_of::<PortArgument>() == 4);
 };

@@ -16,13 +16,14 @@
 use alloc::vec::Vec;
 
 use xen_abi::blkif::{OP_READ, RSP_EOPNOTSUPP, RSP_OKAY, Response, SECTOR_SIZE};
-use xen_abi::{DomId, GrantRef, PAGE_SIZE, Port};
+use xen_abi::{DomId, Errno, GrantRef, PAGE_SIZE, Port};
 
 use super::resources::Resources;
 use super::slot::{Held, Operation, Slot, SlotState};
 use super::storm::Storm;
 use super::{Broken, DiskInfo, GrantMode, IoError};
 use crate::grant::Access;
+use crate::hypervisor::Hypervisor;
 use crate::ring::FrontRing;
 use crate::vcpu::Vcpu;
 
@@ -144,8 +145,18 @@ impl<'a> QueuePair<'a> {
         self.base
     }
 
-    pub(super) fn port(&self) -> Port {
+    /// Returns the port of its event channel.
+    pub fn port(&self) -> Port {
         self.port
+    }
+
+    /// Delivers the backend's events to `vcpu`, which is to run the loop that owns the queue;
+    /// before that they come to vCPU 0. To be called before that loop first sleeps.
+    ///
+    /// # Errors
+    /// As [`Hypervisor::evtchn_bind_vcpu`]; then they come where they came before.
+    pub fn bind<H: Hypervisor>(&self, hypervisor: &H, vcpu: u32) -> Result<(), Errno> {
+        hypervisor.evtchn_bind_vcpu(self.port, vcpu)
     }
 
     /// Returns the grefs of the ring's pages, in order.
