@@ -79,6 +79,14 @@ pub fn connect<'a>(guest: &mut Guest<'a>, plan: DiskPlan) -> Result<Connected<'a
         },
     );
     let queues = device.take_queues();
+    if queues.len() < setup.queues as usize {
+        let advice = match device.backend().is_vbd() {
+            true => "; max_queues of xen-blkback in its domain says how many",
+            false => "",
+        };
+        let (here, wanted) = (queues.len(), setup.queues);
+        say!("ringmark: {name}: the backend has {here} of the {wanted} queues{advice}");
+    }
     Ok(Connected { plan, device, queues, files: Vec::new() })
 }
 

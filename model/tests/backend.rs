@@ -162,13 +162,6 @@ fn x10_conflicts_without_end_hold_a_connect_up_for_the_time_of_one_request() {
 }
 
 #[test]
-fn x10_advice_is_on_the_backend_that_there_is() {
-    let error = |is_vbd| ConnectError::TooFewQueues { queues: 4, most: 1, is_vbd }.to_string();
-    assert!(error(true).contains("xen-blkback"));
-    assert!(!error(false).contains("blkback") && error(false).contains("ringmark_queues=1"));
-}
-
-#[test]
 fn a7_pages_that_a_failed_connect_leaves_with_the_backend_are_told() {
     let mut disk = Disk { clings: true, ..Disk::new(XVDA, 512) };
     disk.keys.push(("sectors", Some("0".into())));

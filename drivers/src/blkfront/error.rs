@@ -41,15 +41,6 @@ pub enum ConnectError {
     Hotplug(String),
     /// The CD drive is empty.
     NoMedium,
-    /// The backend has fewer queues.
-    TooFewQueues {
-        /// Queues that the setup has.
-        queues: u32,
-        /// Queues that the backend has.
-        most: u32,
-        /// Flag: the backend is the kernel's, whose parameter decides.
-        is_vbd: bool,
-    },
     /// Too few pages are left.
     OutOfPages {
         /// Pages that the device needs.
@@ -92,14 +83,6 @@ impl fmt::Display for ConnectError {
                 write!(f, "the backend domain could not set the disk up: {}", why.escape_debug())
             }
             Self::NoMedium => f.write_str("the CD drive is empty; insert a medium or leave it out"),
-            Self::TooFewQueues { queues, most, is_vbd } => {
-                write!(f, "the backend has {most} of the {queues} queues; ")?;
-                write!(f, "use ringmark_queues={most}")?;
-                if *is_vbd {
-                    f.write_str(", or raise max_queues of xen-blkback in the backend domain")?;
-                }
-                Ok(())
-            }
             Self::OutOfPages { needed } => write!(
                 f,
                 "out of memory: the disk's buffers need {} KiB; raise memory= or lower iodepth or bs",

@@ -3,7 +3,7 @@
 use xen_abi::PAGE_SIZE;
 use xen_abi::blkif::{MAX_SEGMENTS, SEGMENTS_PER_INDIRECT_PAGE};
 
-use super::{ConnectError, GrantMode, Offer, Setup};
+use super::{GrantMode, Offer, Setup};
 use crate::ring;
 
 /// Resources that are set up for a VBD.
@@ -26,31 +26,25 @@ pub(super) struct Fit {
 impl Setup {
     /// Returns what a backend with this offer can serve of it. There are slots for all the requests
     /// that make up for one of the wanted size, even if the ring is smaller: who checks the data
-    /// needs all of it at once.
-    ///
-    /// # Errors
-    /// Fails if the backend has too few queues.
-    pub(super) fn fit(&self, offer: &Offer) -> Result<Fit, ConnectError> {
-        if self.queues > offer.queues_max {
-            return Err(ConnectError::TooFewQueues {
-                queues: self.queues,
-                most: offer.queues_max,
-                is_vbd: offer.is_vbd,
-            });
-        }
+    /// needs all of it at once. Where there are fewer queues than wanted, each has slots for its
+    /// share of the requests that were wanted on all.
+    pub(super) fn fit(&self, offer: &Offer) -> Fit {
+        let queues = self.queues.min(offer.queues_max);
+        let requests = u64::from(self.queues) * u64::from(self.slots);
+        let requests = u32::try_from(requests.div_ceil(queues.into())).unwrap_or(u32::MAX);
         let pages_per_slot = self.pages_per_slot.min(offer.segments_max as usize);
         let parts = self.pages_per_slot.div_ceil(pages_per_slot) as u32;
         let entries = ring::entries(offer.ring_order_max);
-        let slots = self.slots.saturating_mul(parts).min(entries.max(parts));
+        let slots = requests.saturating_mul(parts).min(entries.max(parts));
         let ring_order = (0..offer.ring_order_max).find(|&order| slots <= ring::entries(order));
-        Ok(Fit {
+        Fit {
             grants: self.grants,
-            queues: self.queues,
+            queues,
             slots,
             pages_per_slot,
             ring_order: ring_order.unwrap_or(offer.ring_order_max),
             request_bytes_max: offer.segments_max * PAGE_SIZE as u32,
-        })
+        }
     }
 }
 
@@ -81,8 +75,7 @@ mod tests {
 
     fn fit(slots: u32, pages_per_slot: usize, ring_order_max: u32, segments_max: u32) -> Fit {
         let setup = Setup { grants: GrantMode::Persistent, queues: 1, slots, pages_per_slot };
-        let offer = Offer { ring_order_max, queues_max: 1, segments_max, is_vbd: true };
-        setup.fit(&offer).expect("one queue")
+        setup.fit(&Offer { ring_order_max, queues_max: 1, segments_max })
     }
 
     #[test]
@@ -107,6 +100,26 @@ mod tests {
             let fit = fit(slots, pages, order, segments);
             let found = (fit.slots, fit.pages_per_slot, fit.ring_order);
             assert_eq!(found, expected, "{slots} of {pages}");
+        }
+    }
+
+    #[test]
+    fn queues_that_the_backend_lacks_leave_their_requests_to_the_others() {
+        for (queues, slots, queues_max, expected) in [
+            // Queues, slots of each and the ring's order.
+            (4, 8, 4, (4, 8, 0)),
+            (4, 8, 32, (4, 8, 0)),
+            (4, 8, 3, (3, 11, 0)),
+            (4, 8, 2, (2, 16, 0)),
+            (4, 9, 1, (1, 36, 1)),
+            (32, 1, 31, (31, 2, 0)),
+            (2, 512, 1, (1, 512, 4)),
+            (32, u32::MAX, 1, (1, 512, 4)),
+        ] {
+            let setup = Setup { grants: GrantMode::Persistent, queues, slots, pages_per_slot: 1 };
+            let fit = setup.fit(&Offer { ring_order_max: 4, queues_max, segments_max: 11 });
+            let found = (fit.queues, fit.slots, fit.ring_order);
+            assert_eq!(found, expected, "{slots} on each of {queues}, of which {queues_max}");
         }
     }
 

@@ -159,7 +159,7 @@ impl<'a> Blkfront<'a> {
         paths.set_state(store, XenbusState::Initialising)?;
         let fit = paths
             .await_backend(store, XenbusState::InitWait, STEP_TIMEOUT_NS)
-            .and_then(|()| setup.fit(&paths.read_offer(store)?));
+            .and_then(|()| Ok(setup.fit(&paths.read_offer(store)?)));
         let ready = fit.and_then(|fit| {
             let backend = paths.backend_id;
             Ok((fit, Resources::take_all(hypervisor, grants, &fit, vdev, backend)?))
@@ -278,8 +278,8 @@ impl<'a> Blkfront<'a> {
         Backend(self.paths.clone())
     }
 
-    /// Lends the queue pairs, as many as [`Setup::queues`], each for one loop on any vCPU.
-    /// [`disconnect`](Self::disconnect) takes them back.
+    /// Lends the queue pairs, as many as [`Setup::queues`] or as the backend has, each for one loop
+    /// on any vCPU. [`disconnect`](Self::disconnect) takes them back.
     pub fn take_queues(&mut self) -> Vec<QueuePair<'a>> {
         mem::take(&mut self.queues)
     }

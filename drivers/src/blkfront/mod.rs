@@ -69,14 +69,15 @@ pub const PAGES_PER_SLOT_MAX: usize = MAX_INDIRECT_PAGES * SEGMENTS_PER_INDIRECT
 pub const QUEUES_MAX: u32 = 32;
 
 /// Resources that the frontend is to set up for a VBD. Connect fits them to the backend's offer:
-/// where it takes fewer pages in one request, several requests make up for one; where its rings
-/// have too few entries, fewer requests are in flight at once.
+/// where it has fewer queues, each takes more requests; where it takes fewer pages in one request,
+/// several requests make up for one; where its rings have too few entries, fewer requests are in
+/// flight at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setup {
     /// Way in which data pages are granted.
     pub grants: GrantMode,
-    /// Queues, 1 to [`QUEUES_MAX`]. More than one not every backend has; Linux's has a thread for
-    /// each, and by default as many as its domain has vCPUs.
+    /// Queues wanted, 1 to [`QUEUES_MAX`]. More than one not every backend has; Linux's has a
+    /// thread for each, and by default as many as its domain has vCPUs.
     pub queues: u32,
     /// Requests wanted in flight at once on each queue, at least 1. More than
     /// [`ENTRIES`](crate::ring::ENTRIES) take a ring of several pages, which not every backend has.
@@ -96,8 +97,6 @@ struct Offer {
     /// Segments of a request, [`MAX_SEGMENTS`](xen_abi::blkif::MAX_SEGMENTS) to
     /// [`PAGES_PER_SLOT_MAX`].
     segments_max: u32,
-    /// Flag: it is the kernel's block backend, not QEMU's or another program's.
-    is_vbd: bool,
 }
 
 /// The disk as the backend describes it, checked.

@@ -227,7 +227,6 @@ impl Paths {
                 "feature-max-indirect-segments",
                 (MAX_SEGMENTS as u32, PAGES_PER_SLOT_MAX as u32),
             )?,
-            is_vbd: self.kind() == "vbd",
         })
     }
 

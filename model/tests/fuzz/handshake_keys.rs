@@ -167,7 +167,6 @@ fn name(error: &ConnectError) -> &'static str {
         ConnectError::BadNode { .. } => "bad node",
         ConnectError::Stuck { .. } => "stuck",
         ConnectError::Gone(_) => "gone",
-        ConnectError::TooFewQueues { .. } => "too few queues",
         ConnectError::OutOfPages { .. } => "out of pages",
         ConnectError::Grants(_) => "grants",
         ConnectError::EventChannel(_) => "event channel",
