@@ -155,6 +155,10 @@ impl Atomic<u32> for Delayed {
         unreachable!("no ring swaps a word")
     }
 
+    fn fetch_add(&self, _: u32, _: Ordering) -> u32 {
+        unreachable!("no ring adds to a word")
+    }
+
     fn fetch_and(&self, _: u32, _: Ordering) -> u32 {
         unreachable!("no ring clears bits")
     }

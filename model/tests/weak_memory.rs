@@ -20,6 +20,7 @@ use protocols::crash::Turn;
 use protocols::events::Events;
 use protocols::grant::Entry;
 use protocols::ring::{Front, Shared};
+use protocols::run_words::{Ending, ProgressWords, StartGate, StopWord};
 use protocols::{Atomic, Atomics};
 use xen_abi::grant_table::{GTF_PERMIT_ACCESS, GTF_READING, GTF_WRITING};
 use xen_abi::{DomId, Port};
@@ -95,6 +96,12 @@ macro_rules! word {
             }
         }
 
+        impl<R: Rules> Default for Word<$word, R> {
+            fn default() -> Self {
+                Self::new(0)
+            }
+        }
+
         impl<R: Rules> Atomic<$value> for Word<$word, R> {
             fn load(&self, order: Ordering) -> $value {
                 self.0.load(kept(order, R::LOADS))
@@ -106,6 +113,10 @@ macro_rules! word {
 
             fn swap(&self, value: $value, order: Ordering) -> $value {
                 self.0.swap(value, kept(order, R::CHANGES))
+            }
+
+            fn fetch_add(&self, more: $value, order: Ordering) -> $value {
+                self.0.fetch_add(more, kept(order, R::CHANGES))
             }
 
             fn fetch_and(&self, mask: $value, order: Ordering) -> $value {
@@ -366,6 +377,48 @@ fn grant<R: Rules>() -> Option<Fault> {
     stale.then_some(Fault::Stale)
 }
 
+/// A loop publishes its figures twice, so that it also stores to the copy that was read before.
+fn progress<R: Rules>() -> Option<Fault> {
+    let words = Arc::new(ProgressWords::<Loom<R>, 2>::default());
+    let shared = Arc::clone(&words);
+    let writer = thread::spawn(move || [1, 2].map(|figure| shared.publish([figure; 2])));
+    let [one, other] = words.read();
+    writer.join().unwrap();
+    (one != other).then_some(Fault::Stale)
+}
+
+/// Two loops arrive at a gate, and the boot vCPU reads what they stored before.
+fn arrive<R: Rules>() -> Option<Fault> {
+    let gate = Arc::new(StartGate::<Loom<R>>::default());
+    let ready = Arc::new([0; 2].map(words::AtomicU64::new));
+    let loops = [0, 1].map(|number| {
+        let (gate, ready) = (Arc::clone(&gate), Arc::clone(&ready));
+        thread::spawn(move || {
+            ready[number].store(7, Ordering::Relaxed);
+            gate.arrive();
+        })
+    });
+    let all = gate.arrived() == 2;
+    let fresh = !all || ready.iter().all(|word| word.load(Ordering::Relaxed) == 7);
+    loops.into_iter().for_each(|one| one.join().unwrap());
+    assert_eq!(gate.arrived(), 2);
+    (!fresh).then_some(Fault::Stale)
+}
+
+/// The boot vCPU opens a gate, and a loop reads what it stored before.
+fn open<R: Rules>() -> Option<Fault> {
+    let gate = Arc::new(StartGate::<Loom<R>>::default());
+    let told = Arc::new(words::AtomicU64::new(0));
+    let shared = (Arc::clone(&gate), Arc::clone(&told));
+    let boot = thread::spawn(move || {
+        shared.1.store(7, Ordering::Relaxed);
+        shared.0.open(5);
+    });
+    let opened = gate.opened().map(|at_ns| (at_ns, told.load(Ordering::Relaxed)));
+    boot.join().unwrap();
+    opened.is_some_and(|opened| opened != (5, 7)).then_some(Fault::Stale)
+}
+
 type Asked<W> = Word<W, AsAsked>;
 
 struct Channels {
@@ -432,6 +485,9 @@ fn nothing_is_lost_and_nothing_is_stale() {
         ("pass", explore(pass::<AsAsked>)),
         ("time", explore(time::<AsAsked>)),
         ("grant", explore(grant::<AsAsked>)),
+        ("progress", explore(progress::<AsAsked>)),
+        ("arrive", explore(arrive::<AsAsked>)),
+        ("open", explore(open::<AsAsked>)),
         ("wait", explore(|| wait(false, top_down))),
         ("wait, upper levels set", explore(|| wait(true, top_down))),
     ] {
@@ -449,6 +505,7 @@ fn without_a_fence_a_wake_up_is_lost_and_time_is_torn() {
         assert!(lost > 0 && stale == 0, "{step}: {lost}, {stale}");
     }
     assert_ne!(explore(time::<NoFences>), [0, 0]);
+    assert_ne!(explore(progress::<NoFences>), [0, 0]);
 }
 
 #[test]
@@ -469,6 +526,12 @@ fn a_weaker_order_shows_what_is_old() {
         ("time, version not acquired", explore(time::<LoadsRelaxed>)),
         ("grant, permission not released", explore(grant::<StoresRelaxed>)),
         ("grant, revoke relaxed", explore(grant::<ChangesRelaxed>)),
+        ("progress, version not released", explore(progress::<StoresRelaxed>)),
+        ("progress, version not acquired", explore(progress::<LoadsRelaxed>)),
+        ("arrive, not released", explore(arrive::<ChangesRelaxed>)),
+        ("arrive, not acquired", explore(arrive::<LoadsRelaxed>)),
+        ("open, not released", explore(open::<StoresRelaxed>)),
+        ("open, not acquired", explore(open::<LoadsRelaxed>)),
     ] {
         assert!(lost == 0 && stale > 0, "{step}: {lost}, {stale}");
     }
@@ -486,5 +549,25 @@ fn of_vcpus_that_crash_at_once_one_reports() {
         turns.extend(crashes.map(|crash| crash.join().unwrap()));
         turns.retain(|&turn| turn != Turn::Halt);
         assert_eq!(turns, [Turn::Report]);
+    });
+}
+
+#[test]
+fn who_asks_for_less_takes_nothing_back() {
+    loom::model(|| {
+        let word = Arc::new(StopWord::<Loom<AsAsked>>::default());
+        let asks = [Ending::Stop, Ending::Abandon].map(|ending| {
+            let word = Arc::clone(&word);
+            thread::spawn(move || word.ask(ending))
+        });
+        let mut seen = vec![word.asked()];
+        asks.into_iter().for_each(|ask| ask.join().unwrap());
+        seen.push(word.asked());
+        let asked = Some(Ending::Abandon);
+        let stop = Some(Ending::Stop);
+        assert!(
+            [[None, asked], [stop, asked], [asked, asked]].iter().any(|way| seen == way),
+            "{seen:?}"
+        );
     });
 }

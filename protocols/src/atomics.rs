@@ -7,8 +7,8 @@
 use core::fmt::Debug;
 use core::sync::atomic::{AtomicI8, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
 
-/// A word that both sides reach at any time, with the operations of core's atomics.
-pub trait Atomic<T>: Debug {
+/// A word that both sides reach at any time, with the operations of core's atomics; by default 0.
+pub trait Atomic<T>: Debug + Default {
     /// Loads the word.
     fn load(&self, order: Ordering) -> T;
 
@@ -17,6 +17,9 @@ pub trait Atomic<T>: Debug {
 
     /// Stores to the word and returns what it held, in one step.
     fn swap(&self, value: T, order: Ordering) -> T;
+
+    /// Adds `more`, modulo 2^bits, and returns what the word held, in one step.
+    fn fetch_add(&self, more: T, order: Ordering) -> T;
 
     /// Clears the bits that are not in `mask` and returns what the word held, in one step.
     fn fetch_and(&self, mask: T, order: Ordering) -> T;
@@ -85,6 +88,11 @@ macro_rules! atomic {
             #[inline(always)]
             fn swap(&self, value: $value, order: Ordering) -> $value {
                 self.swap(value, order)
+            }
+
+            #[inline(always)]
+            fn fetch_add(&self, more: $value, order: Ordering) -> $value {
+                self.fetch_add(more, order)
             }
 
             #[inline(always)]

@@ -10,7 +10,8 @@
 //! - [`events`]: the order in which a waiter clears event channels; [`timer`]: the timer behind a
 //!   sleep.
 //! - [`grant`]: permit and revoke of a grant entry.
-//! - [`crash`]: which of several vCPUs reports a crash.
+//! - [`crash`]: which of several vCPUs reports a crash; [`run_words`]: what loops on several vCPUs
+//!   and the boot vCPU tell each other during a run.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -24,6 +25,7 @@ pub mod crash;
 pub mod events;
 pub mod grant;
 pub mod ring;
+pub mod run_words;
 pub mod timer;
 
 pub use atomics::{Atomic, Atomics, Native};
