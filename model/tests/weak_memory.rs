@@ -19,6 +19,7 @@ use protocols::clock::TimeLine;
 use protocols::crash::Turn;
 use protocols::events::Events;
 use protocols::grant::Entry;
+use protocols::handover::Handover;
 use protocols::ring::{Front, Shared};
 use protocols::run_words::{Ending, ProgressWords, StartGate, StopWord};
 use protocols::{Atomic, Atomics};
@@ -248,6 +249,33 @@ fn arm<R: Rules>() -> Option<Fault> {
         Some(entry) => (entry != 7).then_some(Fault::Stale),
         None => (sleeps && !notified).then_some(Fault::Lost),
     }
+}
+
+/// A vCPU comes while the one that has work for it gives up waiting; what was not taken is done by
+/// nobody, and more is offered then.
+fn handover<R: Rules>() -> Option<Fault> {
+    let word = Word::<words::AtomicU32, R>::new(0);
+    let place = Arc::new((Handover::new(word), words::AtomicU64::new(0)));
+    let takers = Arc::clone(&place);
+    let taker = thread::spawn(move || {
+        let (handover, work) = &*takers;
+        [(); 2].map(|()| handover.take().then(|| work.load(Ordering::Relaxed)))
+    });
+    let (handover, work) = &*place;
+    let mut given = Vec::new();
+    for number in [7, 8] {
+        work.store(number, Ordering::Relaxed);
+        handover.offer();
+        if handover.is_taken() || !handover.withdraw() {
+            given.push(number);
+            break;
+        }
+    }
+    let done: Vec<u64> = taker.join().unwrap().into_iter().flatten().collect();
+    if done.len() != given.len() {
+        return Some(Fault::Lost);
+    }
+    (done != given).then_some(Fault::Stale)
 }
 
 const BYTES: usize = 4;
@@ -488,6 +516,7 @@ fn nothing_is_lost_and_nothing_is_stale() {
         ("progress", explore(progress::<AsAsked>)),
         ("arrive", explore(arrive::<AsAsked>)),
         ("open", explore(open::<AsAsked>)),
+        ("handover", explore(handover::<AsAsked>)),
         ("wait", explore(|| wait(false, top_down))),
         ("wait, upper levels set", explore(|| wait(true, top_down))),
     ] {
@@ -532,6 +561,8 @@ fn a_weaker_order_shows_what_is_old() {
         ("arrive, not acquired", explore(arrive::<LoadsRelaxed>)),
         ("open, not released", explore(open::<StoresRelaxed>)),
         ("open, not acquired", explore(open::<LoadsRelaxed>)),
+        ("handover, offer not released", explore(handover::<StoresRelaxed>)),
+        ("handover, take not acquired", explore(handover::<ChangesRelaxed>)),
     ] {
         assert!(lost == 0 && stale > 0, "{step}: {lost}, {stale}");
     }

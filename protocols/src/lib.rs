@@ -10,8 +10,9 @@
 //! - [`events`]: the order in which a waiter clears event channels; [`timer`]: the timer behind a
 //!   sleep.
 //! - [`grant`]: permit and revoke of a grant entry.
-//! - [`crash`]: which of several vCPUs reports a crash; [`run_words`]: what loops on several vCPUs
-//!   and the boot vCPU tell each other during a run.
+//! - [`crash`]: which of several vCPUs reports a crash; [`handover`]: whether a vCPU takes the work
+//!   that it is given, or comes too late; [`run_words`]: what loops on several vCPUs and the boot
+//!   vCPU tell each other during a run.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -24,6 +25,7 @@ pub mod clock;
 pub mod crash;
 pub mod events;
 pub mod grant;
+pub mod handover;
 pub mod ring;
 pub mod run_words;
 pub mod timer;
