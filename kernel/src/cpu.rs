@@ -1,9 +1,10 @@
 //! The processor as the code on it uses it: its sleep, its counter, its end.
 //!
-//! Interrupts are off while Rust code runs; they are on only inside [`halt_window`]. So the handler
-//! of the event upcall needs to do nothing but take the upcall flag back.
+//! Interrupts are off while Rust code runs; they are on only inside [`HaltWindow::sleep`]. So the
+//! handler of the event upcall needs to do nothing but take the upcall flag back.
 
 use core::arch::global_asm;
+use core::marker::PhantomData;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 
@@ -38,7 +39,10 @@ pub fn upcall_handler() -> VirtAddr {
 ///
 /// # Panics
 /// When there is no room for so high a number.
-pub fn begin(id: u32) {
+///
+/// # Safety
+/// It does: the number tells apart what each vCPU has of its own, and who may use the console.
+pub unsafe fn begin(id: u32) {
     GsBase::write(VirtAddr::from_ptr(&UPCALL_FLAGS[id as usize]));
 }
 
@@ -50,19 +54,30 @@ pub fn vcpu_id() -> u32 {
     place.unwrap_or(0) as u32
 }
 
-/// Tells the upcall handler of this vCPU which flag to take back.
-pub fn set_upcall_flag(flag: &'static AtomicU8) {
-    let flag = ptr::from_ref(flag).cast_mut();
-    UPCALL_FLAGS[vcpu_id() as usize].store(flag, Ordering::Release);
-}
+/// The sleep of the vCPU that this runs on, whose upcalls are handled. It stays there.
+#[derive(Debug)]
+pub struct HaltWindow(PhantomData<*const ()>);
 
-/// Sleeps until the next upcall, or not at all if one is due. The only place where interrupts are
-/// on.
-#[inline]
-pub fn halt_window() {
-    // SAFETY: cpu.s; the upcall handler keeps every register, touches no memory but its flag and
-    // the stack below that function's frame, and interrupts are off again on return.
-    unsafe { cpu_halt_window() }
+impl HaltWindow {
+    /// Tells the upcall's handler of this vCPU which flag to take back.
+    ///
+    /// # Safety
+    /// This vCPU has its number ([`begin`]), and [`upcall_handler`] handles [`UPCALL_VECTOR`].
+    pub unsafe fn new(flag: &'static AtomicU8) -> Self {
+        let flag = ptr::from_ref(flag).cast_mut();
+        UPCALL_FLAGS[vcpu_id() as usize].store(flag, Ordering::Release);
+        Self(PhantomData)
+    }
+
+    /// Sleeps until the next upcall, or not at all if one is due. The only place where interrupts
+    /// are on.
+    #[inline]
+    pub fn sleep(&self) {
+        // SAFETY: cpu.s; this vCPU has a handler that finds its flag (`new`). That keeps every
+        // register, touches no memory but the flag and the stack below that function's frame, and
+        // interrupts are off again on return.
+        unsafe { cpu_halt_window() }
+    }
 }
 
 /// Ends the vCPU's work.

@@ -49,12 +49,14 @@ use hypercall::HypercallEntry;
 use options::Options;
 use run::Runner;
 use vcpu::Vcpu;
+use vcpu_tables::VCPUS_MAX;
 use xen::Xen;
 
 entry_point!(main);
 
 fn main(boot_info: &'static mut BootInfo) -> ! {
-    let mut tables = vcpu_tables::init();
+    // SAFETY: the only call, on the boot vCPU; nobody has brought another up.
+    let mut tables = unsafe { vcpu_tables::init() };
     legacy::mask_interrupts();
     match cpuid::xen_leaves(core::arch::x86_64::__cpuid) {
         Some(leaves) => under_xen(boot_info, leaves, &mut tables),
@@ -101,7 +103,7 @@ fn under_xen(boot_info: &BootInfo, leaves: u32, tables: &mut vcpu_tables::Loaded
         Ok(xen) => &*Box::leak(Box::new(xen)),
         Err(errno) => shutdown::crash(format_args!("cannot set up event channels: {errno}")),
     };
-    let vcpu = match Vcpu::here(xen) {
+    let vcpu = match Vcpu::here(xen, tables) {
         Ok(vcpu) => &*Box::leak(Box::new(vcpu)),
         Err(errno) => shutdown::crash(format_args!("cannot set up the timer: {errno}")),
     };
@@ -187,6 +189,13 @@ fn greet(xen: &Xen, layout: &Layout<'_>) {
         xen.pages_available() >> 8,
         xen.entry()
     );
+    let vcpus = smp::all(xen.entry());
+    if vcpus as usize > VCPUS_MAX {
+        say!(
+            "ringmark: of {vcpus} vCPUs those from {VCPUS_MAX} on stay down: the page that Xen \
+             shares has room for {VCPUS_MAX}"
+        );
+    }
     if !boot::has_nx() {
         say!("ringmark: no NX (is it masked by cpuid=?): memory that holds data can be executed");
     }

@@ -60,20 +60,16 @@ impl PageSource {
         Some(run)
     }
 
-    /// Takes memory for a `T` for good. No backend has ever seen it; all its bytes are 0.
-    ///
-    /// # Safety
-    /// Zeros are a valid `T`.
-    pub unsafe fn take_for_good<T>(&mut self) -> Option<&'static mut T> {
+    /// Takes memory for a `T` for good, which nobody else uses. No backend has ever seen it; all
+    /// its bytes are 0.
+    pub fn take_for_good<T>(&mut self) -> Option<NonNull<T>> {
         const { assert!(align_of::<T>() <= PAGE_SIZE) };
         let count = size_of::<T>().div_ceil(PAGE_SIZE);
         let first = self.free.take_fresh_run(count)?;
         // SAFETY: frames that were free, and never come back.
         let mut run = unsafe { run(first, count) }?;
         run.zero();
-        // SAFETY: the memory is aligned, large enough, zeroed, and reached in no other way, for the
-        // run ends here.
-        Some(unsafe { run.start().cast().as_mut() })
+        Some(run.start().cast())
     }
 
     /// Takes a page back.

@@ -9,16 +9,18 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
+use core::sync::atomic::AtomicU32;
 
 use drivers::Vcpu as _;
 use drivers::patience::Patience;
+use protocols::handover::Handover;
 use spin::{Mutex, Once};
 use xen_abi::Errno;
-use xen_abi::vcpu::RUNSTATE_RUNNING;
+use xen_abi::vcpu::{HVM_MAX_VCPUS, RUNSTATE_RUNNING};
 
 use crate::hypercall::HypercallEntry;
 use crate::vcpu::Vcpu;
-use crate::vcpu_tables::{BOOT_VCPU, Installed, Loaded, Ready, VCPUS_MAX};
+use crate::vcpu_tables::{BOOT_VCPU, Loaded, Ready, VCPUS_MAX};
 use crate::xen::Xen;
 use crate::{cpu, xen};
 
@@ -81,12 +83,12 @@ type Work = Box<dyn FnOnce(&Vcpu) + Send>;
 struct Seat {
     id: u32,
     xen: &'static Xen,
-    /// Tables that the vCPU has to load when it comes up for the first time.
-    tables: Mutex<Option<Installed>>,
+    /// Whether it takes the work, or comes too late for it.
+    handover: Handover<AtomicU32>,
     /// Work that it has not taken yet.
     work: Mutex<Option<Work>>,
-    /// Outcome of its setup, once it has come up.
-    arrival: Once<Result<(), Errno>>,
+    /// Why it can't do any, if so.
+    refusal: Once<Errno>,
 }
 
 /// The vCPUs besides the boot vCPU, which alone gives them work: whoever stops all vCPUs looks at
@@ -102,14 +104,19 @@ pub struct Crew {
 /// Result of a vCPU's work, when there is one.
 #[derive(Debug)]
 pub struct Pending<T> {
-    vcpu: u32,
     result: Arc<Mutex<Option<T>>>,
 }
 
-/// Returns the number of vCPUs that the domain has, at most [`VCPUS_MAX`].
-pub fn count(entry: HypercallEntry) -> u32 {
-    let others = BOOT_VCPU + 1..VCPUS_MAX as u32;
+/// Returns the number of vCPUs that the domain has.
+pub fn all(entry: HypercallEntry) -> u32 {
+    let others = BOOT_VCPU + 1..HVM_MAX_VCPUS;
     1 + others.take_while(|&id| xen::is_let_run(entry, id).is_ok()).count() as u32
+}
+
+/// Returns the number of vCPUs that can be used of those that the domain has: at most
+/// [`VCPUS_MAX`].
+pub fn count(entry: HypercallEntry) -> u32 {
+    all(entry).min(VCPUS_MAX as u32)
 }
 
 impl Crew {
@@ -120,18 +127,18 @@ impl Crew {
     pub fn new(xen: &'static Xen, tables: &mut Loaded, count: u32) -> Result<Self, VcpuError> {
         let ready = tables.make_others(xen, count).ok_or(VcpuError::Memory { count })?;
         let seat = |ready: Ready| {
-            let (id, arrival) = (ready.id(), Once::new());
-            let (tables, work) = (Mutex::new(None), Mutex::new(None));
-            (&*Box::leak(Box::new(Seat { id, xen, tables, work, arrival })), Some(ready))
+            let (id, handover) = (ready.id(), Handover::new(AtomicU32::new(0)));
+            let (work, refusal) = (Mutex::new(None), Once::new());
+            (&*Box::leak(Box::new(Seat { id, xen, handover, work, refusal })), Some(ready))
         };
         Ok(Self { _not_send: PhantomData, xen, seats: ready.into_iter().map(seat).collect() })
     }
 
-    /// Gives vCPU `id` work, and lets it run; `here` is the vCPU that asks. If the vCPU still has
-    /// work, its end is waited for.
+    /// Gives vCPU `id` work, lets it run, and waits until it has taken the work; `here` is the vCPU
+    /// that asks. If the vCPU still has work, the end of that is waited for, too.
     ///
     /// # Errors
-    /// [`VcpuError`]; then the work is not done.
+    /// [`VcpuError`]; then the work is not done, nor will it be.
     pub fn start<T: Send + 'static>(
         &mut self,
         here: &Vcpu,
@@ -143,7 +150,7 @@ impl Crew {
         let place = id.checked_sub(1).and_then(|place| self.seats.get_mut(place as usize));
         let (seat, ready) = place.ok_or(VcpuError::Absent { vcpu: id })?;
         if let Some(ready) = ready.take() {
-            *seat.tables.lock() = Some(ready.begin_at(self.xen, begin, *seat).map_err(refused)?);
+            ready.begin_at(self.xen, begin, *seat).map_err(refused)?;
         }
         // It takes its work and then goes down: what came in between would be left.
         let silent = VcpuError::Silent { vcpu: id };
@@ -151,15 +158,20 @@ impl Crew {
         let result = Arc::new(Mutex::new(None));
         let give = Arc::clone(&result);
         *seat.work.lock() = Some(Box::new(move |vcpu: &Vcpu| *give.lock() = Some(work(vcpu))));
-        let arrived = xen::let_run(entry, id).map_err(refused).and_then(|()| {
-            wait_for(here, || seat.arrival.is_completed()).ok_or(silent)?;
-            seat.arrival.get().map_or(Err(silent), |arrival| arrival.map_err(refused))
+        seat.handover.offer();
+        let taken = xen::let_run(entry, id).map_err(refused).and_then(|()| {
+            wait_for(here, || seat.handover.is_taken() || seat.refusal.is_completed())
+                .ok_or(silent)?;
+            seat.refusal.get().map_or(Ok(()), |&errno| Err(refused(errno)))
         });
-        if arrived.is_err() {
+        match taken {
             // It may come up later still, and is to do nothing then.
-            seat.work.lock().take();
+            Err(error) if seat.handover.withdraw() => {
+                seat.work.lock().take();
+                Err(error)
+            }
+            _ => Ok(Pending { result }),
         }
-        arrived.map(|()| Pending { vcpu: id, result })
     }
 }
 
@@ -169,18 +181,15 @@ impl<T> Pending<T> {
         self.result.try_lock()?.take()
     }
 
-    /// Waits for the result.
-    ///
-    /// # Errors
-    /// [`VcpuError::Silent`].
-    pub fn wait(&self, here: &Vcpu) -> Result<T, VcpuError> {
+    /// Waits some seconds for the result of work that takes no longer; `None` if it goes on.
+    pub fn wait_briefly(&self, here: &Vcpu) -> Option<T> {
         let mut taken = None;
         let is_done = || {
             taken = self.try_take();
             taken.is_some()
         };
-        wait_for(here, is_done);
-        taken.ok_or(VcpuError::Silent { vcpu: self.vcpu })
+        wait_for(here, is_done)?;
+        taken
     }
 }
 
@@ -201,17 +210,17 @@ pub fn wait_for(here: &Vcpu, mut is_done: impl FnMut() -> bool) -> Option<()> {
 }
 
 /// Runs on a vCPU from its beginning.
-extern "C" fn begin(seat: &'static Seat) -> ! {
-    cpu::begin(seat.id);
-    if let Some(tables) = seat.tables.lock().take() {
-        tables.load();
+fn begin(tables: Loaded, seat: &'static Seat) -> ! {
+    let vcpu = Vcpu::here(seat.xen, &tables);
+    if let Err(errno) = vcpu {
+        seat.refusal.call_once(|| errno);
     }
-    let vcpu = Vcpu::here(seat.xen);
-    seat.arrival.call_once(|| vcpu.as_ref().map(drop).map_err(|&errno| errno));
     loop {
-        let work = seat.work.lock().take();
-        if let (Some(work), Ok(vcpu)) = (work, &vcpu) {
-            work(vcpu);
+        if let Ok(vcpu) = &vcpu
+            && seat.handover.take()
+        {
+            let work = seat.work.lock().take();
+            work.into_iter().for_each(|work| work(vcpu));
         }
         // Goes on here when there is work again.
         let _ = xen::stop(seat.xen.entry(), seat.id);
@@ -236,11 +245,11 @@ pub fn stop_others(entry: HypercallEntry) -> bool {
     false
 }
 
-/// Returns whether a vCPU has stopped, or there is none of this number.
+/// Returns whether a vCPU is known to have stopped, or there is none of this number.
 fn has_stopped(entry: HypercallEntry, id: u32) -> bool {
     match xen::is_let_run(entry, id) {
         Ok(true) => false,
         Ok(false) => xen::runstate(entry, id).is_ok_and(|info| info.state != RUNSTATE_RUNNING),
-        Err(_) => true,
+        Err(errno) => errno == Errno::ENOENT,
     }
 }

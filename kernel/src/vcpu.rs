@@ -5,7 +5,6 @@
 //! are enough; what Xen writes is reached through atomics in the shared page.
 
 use core::cell::Cell;
-use core::marker::PhantomData;
 
 use protocols::clock::TimeLine;
 use protocols::events::Events;
@@ -15,8 +14,9 @@ use xen_abi::shared_info::VcpuInfo;
 use xen_abi::vcpu::{RUNSTATE_OFFLINE, RUNSTATE_RUNNABLE};
 use xen_abi::{Errno, Port};
 
-use crate::cpu;
+use crate::cpu::{self, HaltWindow};
 use crate::hypercall::HypercallEntry;
+use crate::vcpu_tables::Loaded;
 use crate::xen::{self, Xen};
 
 /// A vCPU, for the code that runs on it.
@@ -33,22 +33,22 @@ pub struct Vcpu {
     timer_port: Port,
     /// Timer behind each sleep; a restored domain has none that is armed.
     timer: Timer,
-    /// Mark: it stays on its vCPU.
-    here: PhantomData<*const ()>,
+    /// Its sleep, which keeps this value on its vCPU.
+    halt_window: HaltWindow,
 }
 
 impl Vcpu {
-    /// The vCPU that this runs on; to be called once on each.
+    /// The vCPU that this runs on, with its tables; to be called once on each.
     ///
     /// # Errors
-    /// Xen's.
-    pub fn here(xen: &Xen) -> Result<Self, Errno> {
+    /// Xen's, such as `EEXIST` where it was called before.
+    pub fn here(xen: &Xen, tables: &Loaded) -> Result<Self, Errno> {
         let (entry, id, shared) = (xen.entry(), cpu::vcpu_id(), xen.shared());
         let info = &shared.vcpu_info[id as usize];
-        cpu::set_upcall_flag(&info.evtchn_upcall_pending);
         let timer_port = xen::bind_virq(entry, VIRQ_TIMER, id)?;
+        let halt_window = tables.halt_window(&info.evtchn_upcall_pending);
         let (events, last_ns, timer) = (Events::new(shared, info), Cell::new(0), Timer::default());
-        Ok(Self { entry, id, info, events, last_ns, timer_port, timer, here: PhantomData })
+        Ok(Self { entry, id, info, events, last_ns, timer_port, timer, halt_window })
     }
 
     /// Sees to it that no wait sleeps any more. For a vCPU that has stopped for good, and whose
@@ -95,7 +95,7 @@ impl drivers::Vcpu for Vcpu {
     fn wait(&self, deadline_ns: u64) {
         let arm = |at_ns| xen::set_timer(self.entry, self.id, at_ns);
         if self.timer.arm_for_sleep(self.now_ns(), deadline_ns, arm) {
-            cpu::halt_window();
+            self.halt_window.sleep();
         }
     }
 }

@@ -7,12 +7,15 @@
 //! The boot vCPU's lie in the image. Those of the others ([`Ready`]) are made of memory, all before
 //! the first of them runs, so that no vCPU has a page in its TLB that becomes a guard.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::arch::global_asm;
+use core::cell::UnsafeCell;
 use core::mem::{self, MaybeUninit};
+use core::sync::atomic::AtomicU8;
 
 use boot_info::stack::Place;
-use spin::{Mutex, MutexGuard, Once};
+use spin::Once;
 use x86_64::VirtAddr;
 use x86_64::instructions::segmentation::{CS, DS, ES, SS, Segment};
 use x86_64::instructions::tables::load_tss;
@@ -25,7 +28,7 @@ use xen_abi::hvm_vcpu::{self, HvmContext, Registers64};
 use xen_abi::shared_info::LEGACY_MAX_VCPUS;
 use xen_abi::{Errno, PAGE_SIZE};
 
-use crate::cpu;
+use crate::cpu::{self, HaltWindow};
 use crate::stack::Stack;
 use crate::xen::{self, Xen};
 
@@ -49,8 +52,7 @@ pub const BOOT_VCPU: u32 = 0;
 /// Size of the stack of a vCPU other than the boot vCPU, in bytes: as large as that one's.
 const STACK_SIZE: usize = 16 * PAGE_SIZE;
 
-/// Memory of all that the processor uses of a vCPU. It begins as zeros, which take no room in the
-/// file.
+/// Layout of all that the processor uses of a vCPU. As it has guards, it is had by raw pointers.
 struct VcpuTables {
     exception_stack: Stack<{ 4 * PAGE_SIZE }>,
     double_fault_stack: Stack<{ 4 * PAGE_SIZE }>,
@@ -58,14 +60,21 @@ struct VcpuTables {
     gdt: MaybeUninit<GlobalDescriptorTable>,
 }
 
-/// Memory of all that a vCPU has of its own, of one that is not the boot vCPU.
+/// Layout of all that a vCPU has of its own, of one that is not the boot vCPU.
 struct VcpuMemory {
     stack: Stack<STACK_SIZE>,
     tables: VcpuTables,
 }
 
+/// Memory of the boot vCPU's tables. It begins as zeros, which take no room in the file.
+struct BootMemory(UnsafeCell<MaybeUninit<VcpuTables>>);
+
+// SAFETY: `init` alone uses it, and is called once.
+unsafe impl Sync for BootMemory {}
+
 /// Tables whose stacks have their guards, for a vCPU to load.
-pub struct Installed {
+struct Installed {
+    vcpu: u32,
     tss: &'static mut MaybeUninit<TaskStateSegment>,
     gdt: &'static mut MaybeUninit<GlobalDescriptorTable>,
     exception_stack: Place,
@@ -79,7 +88,14 @@ pub struct Ready {
     tables: Installed,
 }
 
-/// Tables that a vCPU has loaded.
+/// Beginning of a vCPU: its tables, and what runs then.
+struct Beginning<T: 'static> {
+    tables: Installed,
+    code: fn(Loaded, &'static T) -> !,
+    argument: &'static T,
+}
+
+/// Tables that a vCPU has loaded. It stays on that vCPU.
 #[derive(Debug)]
 pub struct Loaded {
     /// Task state, in which the processor finds its stacks.
@@ -96,20 +112,22 @@ static STACKS: [Once<[Place; 3]>; VCPUS_MAX] = [const { Once::new() }; VCPUS_MAX
 /// The table of handlers.
 static HANDLERS: Once<InterruptDescriptorTable> = Once::new();
 
-/// Loads the boot vCPU's tables, takes the guard pages away and sets the handlers. To be called
-/// once.
-pub fn init() -> Loaded {
-    static TABLES: Mutex<VcpuTables> = Mutex::new(VcpuTables::new());
+/// Loads the boot vCPU's tables, takes the guard pages away and sets the handlers.
+///
+/// # Safety
+/// To be called once, on the boot vCPU, when no other has run.
+pub unsafe fn init() -> Loaded {
+    static MEMORY: BootMemory = BootMemory(UnsafeCell::new(MaybeUninit::zeroed()));
 
-    cpu::begin(BOOT_VCPU);
-    // A leaked lock: from here on the processor alone uses what is behind it.
-    let tables = MutexGuard::leak(TABLES.lock());
-    // SAFETY: no other vCPU runs, for the guest has not brought one up.
-    let tables = unsafe { tables.install(BOOT_VCPU) };
+    let memory = UnsafeCell::raw_get(&raw const MEMORY.0).cast();
+    // SAFETY: nobody else uses that memory, nor was it used before, and no other vCPU runs (the
+    // caller's promise).
+    let tables = unsafe { Installed::new(memory, BOOT_VCPU) };
     let boot = boot::stack();
     let (bottom, top) = (boot.start as usize, boot.end as usize);
     note_stacks(Place { name: "boot", vcpu: BOOT_VCPU, bottom, top }, &tables);
-    Loaded { is_alone: true, ..tables.load() }
+    // SAFETY: this is the boot vCPU (the caller's promise).
+    Loaded { is_alone: true, ..unsafe { tables.load() } }
 }
 
 fn note_stacks(stack: Place, tables: &Installed) {
@@ -134,54 +152,54 @@ pub fn stacks() -> impl Iterator<Item = &'static Place> {
 /// # Safety
 /// No other vCPU has ever run.
 unsafe fn make(xen: &Xen, id: u32) -> Option<Ready> {
-    // SAFETY: zeros are bytes of a stack, and what is not initialized.
-    let VcpuMemory { stack, tables } = unsafe { xen.memory_for_good::<VcpuMemory>() }?;
-    for guard in [stack.guard(), tables.exception_stack.guard(), tables.double_fault_stack.guard()]
-    {
+    let memory = xen.memory_for_good::<VcpuMemory>()?.as_ptr();
+    // SAFETY: the fields of memory that is there, as pointers.
+    let (stack, tables) = unsafe { (&raw mut (*memory).stack, &raw mut (*memory).tables) };
+    // SAFETY: as above.
+    let (exception, double_fault) =
+        unsafe { (&raw mut (*tables).exception_stack, &raw mut (*tables).double_fault_stack) };
+    for guard in [Stack::guard(stack), Stack::guard(exception), Stack::guard(double_fault)] {
         if boot::is_large(guard) {
-            // SAFETY: zeros are entries of a table.
-            let table = unsafe { xen.memory_for_good() }?;
+            // SAFETY: nobody else uses that memory; zeros are entries of a table.
+            let table = unsafe { xen.memory_for_good()?.as_mut() };
             // SAFETY: no other vCPU runs (the caller's promise).
             unsafe { boot::split(guard, table) };
         }
     }
-    // SAFETY: no other vCPU runs (the caller's promise).
-    let (stack, tables) = unsafe { (stack.install("main", id), tables.install(id)) };
+    // SAFETY: nobody else uses that memory, for good; no other vCPU runs (the caller's promise).
+    let (stack, tables) =
+        unsafe { (Stack::install(stack, "main", id), Installed::new(tables, id)) };
     note_stacks(stack, &tables);
     Some(Ready { id, stack, tables })
 }
 
-impl VcpuTables {
-    const fn new() -> Self {
-        Self {
-            exception_stack: Stack::new(),
-            double_fault_stack: Stack::new(),
-            tss: MaybeUninit::zeroed(),
-            gdt: MaybeUninit::zeroed(),
-        }
-    }
-
+impl Installed {
     /// Takes the guard pages away.
     ///
     /// # Safety
-    /// No other vCPU runs.
-    unsafe fn install(&'static mut self, vcpu: u32) -> Installed {
-        let Self { exception_stack, double_fault_stack, tss, gdt } = self;
+    /// `memory` points to memory that lives for ever. Nobody else uses it, and no reference that
+    /// covers any of it is used from here on. No other vCPU runs.
+    unsafe fn new(memory: *mut VcpuTables, vcpu: u32) -> Self {
+        // SAFETY: the caller's promise; these references cover no stack.
+        let (tss, gdt) = unsafe { (&mut (*memory).tss, &mut (*memory).gdt) };
         // SAFETY: the caller's promise.
         let [exception_stack, double_fault_stack] = unsafe {
             [
-                exception_stack.install("exception", vcpu),
-                double_fault_stack.install("double fault", vcpu),
+                Stack::install(&raw mut (*memory).exception_stack, "exception", vcpu),
+                Stack::install(&raw mut (*memory).double_fault_stack, "double fault", vcpu),
             ]
         };
-        Installed { tss, gdt, exception_stack, double_fault_stack }
+        Self { vcpu, tss, gdt, exception_stack, double_fault_stack }
     }
-}
 
-impl Installed {
-    /// Fills the tables in and loads them on the vCPU that this runs on, the handlers too.
-    pub fn load(self) -> Loaded {
-        let Self { tss, gdt, exception_stack, double_fault_stack } = self;
+    /// Fills the tables in and loads them, the handlers too.
+    ///
+    /// # Safety
+    /// This runs on the vCPU that they are for, outside of any exception.
+    unsafe fn load(self) -> Loaded {
+        let Self { vcpu, tss, gdt, exception_stack, double_fault_stack } = self;
+        // SAFETY: the caller's promise.
+        unsafe { cpu::begin(vcpu) };
         let top = |stack: &Place| VirtAddr::new(stack.top as u64);
         let tss = tss.write(TaskStateSegment::new());
         tss.interrupt_stack_table[usize::from(EXCEPTION_STACK)] = top(&exception_stack);
@@ -214,22 +232,25 @@ impl Ready {
         self.id
     }
 
-    /// Sets the vCPU's registers, so that it runs `code` with `argument` once it is let run;
-    /// returns the tables that it has to load.
+    /// Sets the vCPU's registers, so that once it is let run it loads its tables, and then runs
+    /// `code` with them and `argument`.
     ///
     /// # Errors
     /// Xen's.
     pub fn begin_at<T: Sync>(
         self,
         xen: &Xen,
-        code: extern "C" fn(&'static T) -> !,
+        code: fn(Loaded, &'static T) -> !,
         argument: &'static T,
-    ) -> Result<Installed, Errno> {
+    ) -> Result<(), Errno> {
+        let Self { id, stack, tables } = self;
+        let beginning = Box::into_raw(Box::new(Beginning { tables, code, argument }));
+        let entry: extern "C" fn(*mut Beginning<T>) -> ! = begin;
         let registers = Registers64 {
             // As if called: what returns finds a null pointer.
-            rsp: (self.stack.top - size_of::<usize>()) as u64,
-            rdi: (&raw const *argument).expose_provenance() as u64,
-            rip: code as usize as u64,
+            rsp: (stack.top - size_of::<usize>()) as u64,
+            rdi: beginning.expose_provenance() as u64,
+            rip: entry as usize as u64,
             cr0: Cr0::read_raw(),
             cr3: Cr3::read_raw().0.start_address().as_u64(),
             cr4: Cr4::read_raw(),
@@ -238,14 +259,31 @@ impl Ready {
         };
         let mode = hvm_vcpu::MODE_64;
         let mut context = HvmContext { mode, registers, ..HvmContext::default() };
-        // SAFETY: the vCPU has this one's page tables and modes, so it runs what a call of `code`
-        // runs, on a stack that nobody else has and that it never leaves. Interrupts are off.
-        unsafe { xen::initialise_vcpu(xen.entry(), self.id, &mut context)? };
-        Ok(self.tables)
+        // SAFETY: the vCPU has this one's page tables and modes, so it runs what a call of `begin`
+        // runs, on a stack that nobody else has and that it never leaves. Interrupts are off. It
+        // begins once, for Xen takes registers once, and has a beginning of its own.
+        unsafe { xen::initialise_vcpu(xen.entry(), id, &mut context) }
     }
 }
 
+/// Runs on a vCPU from its beginning.
+extern "C" fn begin<T: Sync>(beginning: *mut Beginning<T>) -> ! {
+    // SAFETY: `begin_at` made it for this vCPU, which alone has it, and which is the one that the
+    // tables are for.
+    let (tables, code, argument) = unsafe {
+        let Beginning { tables, code, argument } = *Box::from_raw(beginning);
+        (tables.load(), code, argument)
+    };
+    code(tables, argument)
+}
+
 impl Loaded {
+    /// Returns the sleep of the vCPU that this runs on, whose upcalls are to take `flag` back.
+    pub fn halt_window(&self, flag: &'static AtomicU8) -> HaltWindow {
+        // SAFETY: this vCPU has loaded its tables (`load`).
+        unsafe { HaltWindow::new(flag) }
+    }
+
     /// Calls `act` while exceptions find no stack: each one is a double fault.
     pub fn without_exception_stack<T>(&mut self, act: impl FnOnce() -> T) -> T {
         // At its bottom, so that the first push hits the guard page.

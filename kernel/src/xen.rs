@@ -4,7 +4,7 @@
 //! vCPU; what two callers could change at once is behind a lock. What a vCPU has of its own is
 //! [`Vcpu`](crate::vcpu::Vcpu)'s.
 
-use core::ptr;
+use core::ptr::{self, NonNull};
 
 use boot_info::memory_map::{ENTRIES_MAX, WIRE_ENTRY_SIZE, decode};
 use drivers::grant_frame::GrantFrame;
@@ -249,13 +249,9 @@ impl Xen {
         self.entry
     }
 
-    /// Takes memory for a `T` for good; all its bytes are 0.
-    ///
-    /// # Safety
-    /// Zeros are a valid `T`.
-    pub unsafe fn memory_for_good<T>(&self) -> Option<&'static mut T> {
-        // SAFETY: the caller's promise.
-        unsafe { self.pages.lock().take_for_good() }
+    /// Takes memory for a `T` for good, which nobody else uses; all its bytes are 0.
+    pub fn memory_for_good<T>(&self) -> Option<NonNull<T>> {
+        self.pages.lock().take_for_good()
     }
 
     /// Pages that are free.

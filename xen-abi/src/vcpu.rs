@@ -2,6 +2,9 @@
 
 use core::mem::{offset_of, size_of};
 
+/// Most vCPUs that an HVM or PVH domain has (`HVM_MAX_VCPUS`, hvm/hvm_info_table.h).
+pub const HVM_MAX_VCPUS: u32 = 128;
+
 /// `VCPUOP_initialise`: set a vCPU's registers ([`HvmContext`](crate::hvm_vcpu::HvmContext)); once.
 pub const INITIALISE: u64 = 0;
 /// `VCPUOP_up`: let a vCPU run.

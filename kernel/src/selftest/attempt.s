@@ -2,8 +2,9 @@
 
         .pushsection .text.attempt, "ax", @progbits
 
-        # bool cpu_attempt(code, argument): calls the code with the argument. Returns true if the code
-        # does, and false if the exception handler ends it, by a return to cpu_attempt_ended.
+        # bool cpu_attempt(code, argument, rsp): calls the code with the argument. Returns true if the
+        # code does, and false if the exception handler ends it, by a return to cpu_attempt_ended with
+        # the stack pointer that is stored at rsp.
         .balign 16
         .global cpu_attempt
 cpu_attempt:
@@ -13,7 +14,7 @@ cpu_attempt:
         pushq   %r13
         pushq   %r14
         pushq   %r15
-        movq    %rsp, cpu_attempt_rsp(%rip)
+        movq    %rsp, (%rdx)
         movq    %rdi, %rax
         movq    %rsi, %rdi
         call    *%rax
@@ -59,11 +60,4 @@ cpu_attempt_overflow:
         cmovnzq %rdi, %rsp
 3:      pushq   $0
         jmp     3b
-        .popsection
-
-        .pushsection .bss.attempt, "aw", @nobits
-        .balign 8
-        .global cpu_attempt_rsp
-cpu_attempt_rsp:
-        .skip   8
         .popsection

@@ -17,6 +17,8 @@ use crate::{cpu, xen};
 
 /// Length of the sleep that is tried, in nanoseconds.
 const SLEEP_NS: u64 = 20_000_000;
+/// Fault of a vCPU whose work does not end.
+const STILL_AT_WORK: &str = ": it is still at work";
 
 /// Findings of a vCPU about itself.
 struct Found {
@@ -44,8 +46,10 @@ impl Selftest {
         self.mappings();
         for id in 1..count {
             let start_ns = here.now_ns();
-            let found = crew.start(here, id, find_out).and_then(|pending| pending.wait(here));
-            let found = found.map(|found| found.verdict(id, start_ns));
+            let found = crew.start(here, id, find_out).map(|pending| {
+                let found = pending.wait_briefly(here);
+                found.map_or((false, STILL_AT_WORK), |found| found.verdict(id, start_ns))
+            });
             self.vcpu(id, "comes up, with stack, handlers, clock and timer of its own", found);
         }
         // One after the other each went down; now all work at once.
@@ -53,16 +57,19 @@ impl Selftest {
         let pending: Vec<_> = (1..count).map(|id| crew.start(here, id, work)).collect();
         let mut is_well = is_shared_well(xen);
         for (id, pending) in (1..count).zip(pending) {
-            let outcome = pending.and_then(|pending| pending.wait(here));
-            is_well &= *outcome.as_ref().unwrap_or(&false);
-            self.vcpu(id, "shares heap and pages with the others", outcome.map(|well| (well, "")));
+            let outcome = pending.map(|pending| match pending.wait_briefly(here) {
+                Some(is_well) => (is_well, ""),
+                None => (false, STILL_AT_WORK),
+            });
+            is_well &= matches!(outcome, Ok((true, _)));
+            self.vcpu(id, "shares heap and pages with the others", outcome);
         }
         let what = format!("vCPU {BOOT_VCPU} shares heap and pages with {} others", count - 1);
         self.check(&what, is_well);
         for id in 1..count {
-            let waited = crew.start(here, id, |_| ()).and_then(|pending| pending.wait(here));
+            let started = crew.start(here, id, |_| ());
             let is_down = || xen::is_let_run(xen.entry(), id) == Ok(false);
-            let is_down = waited.is_ok() && smp::wait_for(here, is_down).is_some();
+            let is_down = started.is_ok() && smp::wait_for(here, is_down).is_some();
             self.check(&format!("vCPU {id} goes down when it has no work"), is_down);
         }
     }

@@ -7,12 +7,12 @@
 //! `lost_wakeup.rs`, by the order asked for. loom also compares a store with the last access to
 //! its word alone: the side that stores must not load that word just before, or runs are left out.
 
-use std::fmt::Debug;
-use std::marker::PhantomData;
+mod words;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use loom::sync::Arc;
-use loom::sync::atomic::{self as words, fence};
+use loom::sync::atomic::{self, fence};
 use loom::thread;
 use protocols::byte_ring::{Reader, Writer};
 use protocols::clock::TimeLine;
@@ -26,125 +26,7 @@ use protocols::{Atomic, Atomics};
 use xen_abi::grant_table::{GTF_PERMIT_ACCESS, GTF_READING, GTF_WRITING};
 use xen_abi::{DomId, Port};
 
-/// Orders of the steps, as they ask for them or weaker.
-trait Rules: Debug + 'static {
-    const LOADS: bool = true;
-    const STORES: bool = true;
-    const CHANGES: bool = true;
-    const FENCES: bool = true;
-}
-
-#[derive(Debug)]
-struct AsAsked;
-#[derive(Debug)]
-struct LoadsRelaxed;
-#[derive(Debug)]
-struct StoresRelaxed;
-#[derive(Debug)]
-struct ChangesRelaxed;
-#[derive(Debug)]
-struct NoFences;
-
-impl Rules for AsAsked {}
-
-impl Rules for LoadsRelaxed {
-    const LOADS: bool = false;
-}
-
-impl Rules for StoresRelaxed {
-    const STORES: bool = false;
-}
-
-impl Rules for ChangesRelaxed {
-    const CHANGES: bool = false;
-}
-
-impl Rules for NoFences {
-    const FENCES: bool = false;
-}
-
-fn kept(order: Ordering, keep: bool) -> Ordering {
-    if keep { order } else { Ordering::Relaxed }
-}
-
-/// A word of loom's.
-#[derive(Debug)]
-struct Word<W, R>(W, PhantomData<R>);
-
-/// loom's words under some rules.
-#[derive(Debug)]
-struct Loom<R>(PhantomData<R>);
-
-impl<R: Rules> Atomics for Loom<R> {
-    type U8 = Word<words::AtomicU8, R>;
-    type I8 = Word<words::AtomicI8, R>;
-    type U16 = Word<words::AtomicU16, R>;
-    type U32 = Word<words::AtomicU32, R>;
-    type U64 = Word<words::AtomicU64, R>;
-
-    fn fence(order: Ordering) {
-        if R::FENCES {
-            fence(order);
-        }
-    }
-}
-
-macro_rules! word {
-    ($($word:ty: $value:ty),*) => {$(
-        impl<R: Rules> Word<$word, R> {
-            fn new(value: $value) -> Self {
-                Self(<$word>::new(value), PhantomData)
-            }
-        }
-
-        impl<R: Rules> Default for Word<$word, R> {
-            fn default() -> Self {
-                Self::new(0)
-            }
-        }
-
-        impl<R: Rules> Atomic<$value> for Word<$word, R> {
-            fn load(&self, order: Ordering) -> $value {
-                self.0.load(kept(order, R::LOADS))
-            }
-
-            fn store(&self, value: $value, order: Ordering) {
-                self.0.store(value, kept(order, R::STORES));
-            }
-
-            fn swap(&self, value: $value, order: Ordering) -> $value {
-                self.0.swap(value, kept(order, R::CHANGES))
-            }
-
-            fn fetch_add(&self, more: $value, order: Ordering) -> $value {
-                self.0.fetch_add(more, kept(order, R::CHANGES))
-            }
-
-            fn fetch_and(&self, mask: $value, order: Ordering) -> $value {
-                self.0.fetch_and(mask, kept(order, R::CHANGES))
-            }
-
-            fn compare_exchange(
-                &self,
-                current: $value,
-                new: $value,
-                success: Ordering,
-                failure: Ordering,
-            ) -> Result<$value, $value> {
-                let [success, failure] = [success, failure].map(|order| kept(order, R::CHANGES));
-                self.0.compare_exchange(current, new, success, failure)
-            }
-        }
-    )*};
-}
-
-word!(
-    words::AtomicU8: u8,
-    words::AtomicI8: i8,
-    words::AtomicU16: u16,
-    words::AtomicU32: u32,
-    words::AtomicU64: u64
-);
+use words::{AsAsked, ChangesRelaxed, LoadsRelaxed, Loom, NoFences, Rules, StoresRelaxed, Word};
 
 /// Faults that a run may show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,11 +56,11 @@ fn explore(run: impl Fn() -> Option<Fault> + Send + Sync + 'static) -> [usize; 2
 
 /// The shared words of a ring, with one word of one entry.
 struct Ring<R: Rules> {
-    req_prod: Word<words::AtomicU32, R>,
-    req_event: Word<words::AtomicU32, R>,
-    rsp_prod: Word<words::AtomicU32, R>,
-    rsp_event: Word<words::AtomicU32, R>,
-    entry: words::AtomicU64,
+    req_prod: Word<atomic::AtomicU32, R>,
+    req_event: Word<atomic::AtomicU32, R>,
+    rsp_prod: Word<atomic::AtomicU32, R>,
+    rsp_event: Word<atomic::AtomicU32, R>,
+    entry: atomic::AtomicU64,
 }
 
 /// An index that is not reached.
@@ -187,13 +69,13 @@ const FAR: u32 = 1 << 30;
 impl<R: Rules> Ring<R> {
     /// An empty ring, with no side asking for an event, and one request that was put.
     fn new() -> (Arc<Self>, Front) {
-        let word = || Word::<words::AtomicU32, R>::new(0);
+        let word = || Word::<atomic::AtomicU32, R>::new(0);
         let ring = Arc::new(Self {
             req_prod: word(),
             req_event: word(),
             rsp_prod: word(),
             rsp_event: word(),
-            entry: words::AtomicU64::new(0),
+            entry: atomic::AtomicU64::new(0),
         });
         let mut front = Front::init(&ring.shared(), 0);
         ring.req_event.store(FAR, Ordering::SeqCst);
@@ -254,8 +136,8 @@ fn arm<R: Rules>() -> Option<Fault> {
 /// A vCPU comes while the one that has work for it gives up waiting; what was not taken is done by
 /// nobody, and more is offered then.
 fn handover<R: Rules>() -> Option<Fault> {
-    let word = Word::<words::AtomicU32, R>::new(0);
-    let place = Arc::new((Handover::new(word), words::AtomicU64::new(0)));
+    let word = Word::<atomic::AtomicU32, R>::new(0);
+    let place = Arc::new((Handover::new(word), atomic::AtomicU64::new(0)));
     let takers = Arc::clone(&place);
     let taker = thread::spawn(move || {
         let (handover, work) = &*takers;
@@ -281,18 +163,18 @@ fn handover<R: Rules>() -> Option<Fault> {
 const BYTES: usize = 4;
 
 struct Bytes<R: Rules> {
-    bytes: [Word<words::AtomicU8, R>; BYTES],
-    prod: Word<words::AtomicU32, R>,
-    cons: Word<words::AtomicU32, R>,
+    bytes: [Word<atomic::AtomicU8, R>; BYTES],
+    prod: Word<atomic::AtomicU32, R>,
+    cons: Word<atomic::AtomicU32, R>,
 }
 
 impl<R: Rules> Bytes<R> {
     fn new(prod: u32) -> Arc<Self> {
-        let bytes = std::array::from_fn(|_| Word::<words::AtomicU8, R>::new(0));
+        let bytes = std::array::from_fn(|_| Word::<atomic::AtomicU8, R>::new(0));
         Arc::new(Self {
             bytes,
-            prod: Word::<words::AtomicU32, R>::new(prod),
-            cons: Word::<words::AtomicU32, R>::new(0),
+            prod: Word::<atomic::AtomicU32, R>::new(prod),
+            cons: Word::<atomic::AtomicU32, R>::new(0),
         })
     }
 
@@ -335,21 +217,21 @@ fn pass<R: Rules>() -> Option<Fault> {
 }
 
 struct Line<R: Rules> {
-    version: Word<words::AtomicU32, R>,
-    tsc_timestamp: Word<words::AtomicU64, R>,
-    system_time: Word<words::AtomicU64, R>,
-    tsc_to_system_mul: Word<words::AtomicU32, R>,
-    tsc_shift: Word<words::AtomicI8, R>,
+    version: Word<atomic::AtomicU32, R>,
+    tsc_timestamp: Word<atomic::AtomicU64, R>,
+    system_time: Word<atomic::AtomicU64, R>,
+    tsc_to_system_mul: Word<atomic::AtomicU32, R>,
+    tsc_shift: Word<atomic::AtomicI8, R>,
 }
 
 /// Xen moves a line of 1 GHz by 1,000 ticks; before and after it tells the same time.
 fn time<R: Rules>() -> Option<Fault> {
     let line = Arc::new(Line::<R> {
-        version: Word::<words::AtomicU32, R>::new(2),
-        tsc_timestamp: Word::<words::AtomicU64, R>::new(0),
-        system_time: Word::<words::AtomicU64, R>::new(0),
-        tsc_to_system_mul: Word::<words::AtomicU32, R>::new(1 << 31),
-        tsc_shift: Word::<words::AtomicI8, R>::new(1),
+        version: Word::<atomic::AtomicU32, R>::new(2),
+        tsc_timestamp: Word::<atomic::AtomicU64, R>::new(0),
+        system_time: Word::<atomic::AtomicU64, R>::new(0),
+        tsc_to_system_mul: Word::<atomic::AtomicU32, R>::new(1 << 31),
+        tsc_shift: Word::<atomic::AtomicI8, R>::new(1),
     });
     let shared = Arc::clone(&line);
     let xen = thread::spawn(move || {
@@ -368,10 +250,10 @@ fn time<R: Rules>() -> Option<Fault> {
 }
 
 struct Grant<R: Rules> {
-    flags: Word<words::AtomicU16, R>,
-    domid: Word<words::AtomicU16, R>,
-    frame: Word<words::AtomicU32, R>,
-    page: words::AtomicU64,
+    flags: Word<atomic::AtomicU16, R>,
+    domid: Word<atomic::AtomicU16, R>,
+    frame: Word<atomic::AtomicU32, R>,
+    page: atomic::AtomicU64,
 }
 
 const MAPPED: u16 = GTF_READING | GTF_WRITING;
@@ -380,10 +262,10 @@ const MAPPED: u16 = GTF_READING | GTF_WRITING;
 /// nobody has it any more.
 fn grant<R: Rules>() -> Option<Fault> {
     let grant = Arc::new(Grant::<R> {
-        flags: Word::<words::AtomicU16, R>::new(0),
-        domid: Word::<words::AtomicU16, R>::new(0),
-        frame: Word::<words::AtomicU32, R>::new(0),
-        page: words::AtomicU64::new(0),
+        flags: Word::<atomic::AtomicU16, R>::new(0),
+        domid: Word::<atomic::AtomicU16, R>::new(0),
+        frame: Word::<atomic::AtomicU32, R>::new(0),
+        page: atomic::AtomicU64::new(0),
     });
     let shared = Arc::clone(&grant);
     let grantee = thread::spawn(move || {
@@ -418,7 +300,7 @@ fn progress<R: Rules>() -> Option<Fault> {
 /// Two loops arrive at a gate, and the boot vCPU reads what they stored before.
 fn arrive<R: Rules>() -> Option<Fault> {
     let gate = Arc::new(StartGate::<Loom<R>>::default());
-    let ready = Arc::new([0; 2].map(words::AtomicU64::new));
+    let ready = Arc::new([0; 2].map(atomic::AtomicU64::new));
     let loops = [0, 1].map(|number| {
         let (gate, ready) = (Arc::clone(&gate), Arc::clone(&ready));
         thread::spawn(move || {
@@ -436,7 +318,7 @@ fn arrive<R: Rules>() -> Option<Fault> {
 /// The boot vCPU opens a gate, and a loop reads what it stored before.
 fn open<R: Rules>() -> Option<Fault> {
     let gate = Arc::new(StartGate::<Loom<R>>::default());
-    let told = Arc::new(words::AtomicU64::new(0));
+    let told = Arc::new(atomic::AtomicU64::new(0));
     let shared = (Arc::clone(&gate), Arc::clone(&told));
     let boot = thread::spawn(move || {
         shared.1.store(7, Ordering::Relaxed);
@@ -450,9 +332,9 @@ fn open<R: Rules>() -> Option<Fault> {
 type Asked<W> = Word<W, AsAsked>;
 
 struct Channels {
-    upcall_pending: Asked<words::AtomicU8>,
-    pending_sel: Asked<words::AtomicU64>,
-    pending: [Asked<words::AtomicU64>; 1],
+    upcall_pending: Asked<atomic::AtomicU8>,
+    pending_sel: Asked<atomic::AtomicU64>,
+    pending: [Asked<atomic::AtomicU64>; 1],
 }
 
 impl Channels {
@@ -473,9 +355,9 @@ const OURS: Port = Port(1);
 /// due, or if the upcall finds nothing.
 fn wait(stale: bool, clear: fn(&Events<'_, Loom<AsAsked>>) -> bool) -> Option<Fault> {
     let channels = Arc::new(Channels {
-        upcall_pending: Asked::<words::AtomicU8>::new(stale.into()),
-        pending_sel: Asked::<words::AtomicU64>::new(stale.into()),
-        pending: [Asked::<words::AtomicU64>::new(0)],
+        upcall_pending: Asked::<atomic::AtomicU8>::new(stale.into()),
+        pending_sel: Asked::<atomic::AtomicU64>::new(stale.into()),
+        pending: [Asked::<atomic::AtomicU64>::new(0)],
     });
     let shared = Arc::clone(&channels);
     let xen = thread::spawn(move || [0, OURS.0].map(|port| shared.send(port)));
