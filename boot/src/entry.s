@@ -34,20 +34,21 @@ boot_entry:
         cmpl    $2048, %ecx
         jne     2b
 
-        # 2. The first 2 MiB in small pages, without the page below the stack, so that a stack overflow
+        # 2. The first 4 MiB in small pages, without the page below the stack, so that a stack overflow
         #    faults. What each page may be used for is set later (paging.rs), when all that the loader
         #    passed has been copied: QEMU's loader puts things into page 0.
-        movl    $boot_first_table + 3, boot_directories
+        movl    $boot_small_tables + 3, boot_directories
+        movl    $boot_small_tables + 4096 + 3, boot_directories + 8
         movl    $0x3, %eax
         xorl    %ecx, %ecx
-3:      movl    %eax, boot_first_table(, %ecx, 8)
+3:      movl    %eax, boot_small_tables(, %ecx, 8)
         addl    $4096, %eax
         incl    %ecx
-        cmpl    $512, %ecx
+        cmpl    $1024, %ecx
         jne     3b
         movl    $boot_stack_guard, %eax
         shrl    $12, %eax
-        movl    $0, boot_first_table(, %eax, 8)
+        movl    $0, boot_small_tables(, %eax, 8)
 
         # 3. Long mode: PAE, SSE, the tables, EFER.LME, paging.
         movl    $(1 << 5 | 1 << 9 | 1 << 10), %eax      # CR4: PAE, OSFXSR, OSXMMEXCPT
@@ -97,9 +98,9 @@ boot_pdpt:
         .global boot_directories
 boot_directories:
         .skip   4 * 4096
-        .global boot_first_table
-boot_first_table:
-        .skip   4096
+        .global boot_small_tables
+boot_small_tables:
+        .skip   2 * 4096
         .global boot_stack_guard
 boot_stack_guard:
         .skip   4096

@@ -6,7 +6,7 @@
 //! line and what is wrong with the loader's information, is in [`loaded`].
 //!
 //! A kernel links this crate with `use boot as _;` and a linker script that keeps `.note.Xen` and
-//! puts the image between `image_start` and `image_end`, all of it below 2 MiB: first the text,
+//! puts the image between `image_start` and `image_end`, all of it below 4 MiB: first the text,
 //! which ends at `text_end`, then constants, which end at `constants_end`, then the rest; each
 //! begins a page.
 #![no_std]

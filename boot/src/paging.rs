@@ -18,10 +18,10 @@ unsafe extern "C" {
     static image_start: u8;
     static text_end: u8;
     static constants_end: u8;
-    /// The first 4 GiB in large pages, but for the first entry and those that were split.
+    /// The first 4 GiB in large pages, but for the first two entries and those that were split.
     static boot_directories: [AtomicU64; 2048];
-    /// The first 2 MiB in small pages.
-    static boot_first_table: [AtomicU64; 512];
+    /// The first 4 MiB in small pages.
+    static boot_small_tables: [AtomicU64; 1024];
 }
 
 /// A table of small pages, to split a large one with. Its entries are atomics, for the processor
@@ -29,14 +29,14 @@ unsafe extern "C" {
 #[repr(C, align(4096))]
 pub struct Table([AtomicU64; 512]);
 
-/// Returns the entries of the first 2 MiB.
+/// Returns the entries of the first 4 MiB.
 fn small() -> &'static [AtomicU64] {
-    // SAFETY: entry.s makes the table, and it lives for ever.
-    unsafe { &boot_first_table }
+    // SAFETY: entry.s makes the tables, and they live for ever.
+    unsafe { &boot_small_tables }
 }
 
-/// Returns the entries of the large pages; some, the first of them for one, lead to a table of
-/// small ones instead.
+/// Returns the entries of the large pages; some, the first two of them for example, lead to a table
+/// of small ones instead.
 fn large() -> &'static [AtomicU64] {
     // SAFETY: as in `small`.
     unsafe { &boot_directories }
@@ -64,7 +64,8 @@ pub(crate) unsafe fn protect(stack: Range, cpuid: impl Fn(u32) -> CpuidResult) {
     for (address, entry) in (0..).step_by(PAGE_SIZE).zip(small()) {
         entry.store(protection.page_entry(address), Ordering::Relaxed);
     }
-    for (address, entry) in (0..).step_by(LARGE_PAGE_SIZE as usize).zip(large()).skip(1) {
+    let tables = small().len() / 512;
+    for (address, entry) in (0..).step_by(LARGE_PAGE_SIZE as usize).zip(large()).skip(tables) {
         entry.store(protection.large_page_entry(address), Ordering::Relaxed);
     }
     tlb::flush_all();

@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::affinity::{CpuPolicy, CpuSet};
 use crate::blocks::BlockMix;
 use crate::buffers::Buffers;
 use crate::grant_mode::GrantMode;
@@ -90,9 +91,16 @@ pub struct Job {
     pub grants: GrantMode,
     /// Polling time (`ringmark_poll_us=`, not fio's).
     pub poll: Poll,
-    /// Queues per disk, 1 to [`QUEUES_MAX`](crate::QUEUES_MAX) (`ringmark_queues=`, not fio's).
-    /// Whether the backend has that many is known only once it is connected.
-    pub queues: u32,
+    /// Most queues of each disk, 1 to [`QUEUES_MAX`](crate::QUEUES_MAX) (`ringmark_queues=`, not
+    /// fio's); `None` is one for each vCPU that uses it. A backend that has fewer decides.
+    pub queues: Option<u32>,
+    /// Whether the events of each queue go to the vCPU that uses it, not all to vCPU 0
+    /// (`ringmark_bind=`, not fio's).
+    pub bind: bool,
+    /// vCPUs that it may run on (`cpus_allowed=`, `cpumask=`); `None` is any.
+    pub cpus: Option<CpuSet>,
+    /// Way in which jobs share these (`cpus_allowed_policy=`).
+    pub cpu_policy: CpuPolicy,
 }
 
 impl Default for Job {
@@ -128,7 +136,10 @@ impl Default for Job {
             reporting: Reporting::default(),
             grants: GrantMode::Persistent,
             poll: Poll::Auto,
-            queues: 1,
+            queues: None,
+            bind: true,
+            cpus: None,
+            cpu_policy: CpuPolicy::Shared,
         }
     }
 }

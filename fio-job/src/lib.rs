@@ -10,6 +10,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod affinity;
 mod blocks;
 mod buffers;
 mod builder;
@@ -35,6 +36,7 @@ mod value;
 mod verify;
 mod verify_pattern;
 
+pub use affinity::{CpuPolicy, CpuSet};
 pub use blocks::{BlockMix, Share};
 pub use buffers::Buffers;
 pub use direction::Direction;

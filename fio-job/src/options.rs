@@ -14,9 +14,9 @@ use alloc::vec::Vec;
 /// these here, so the options cannot change the result and are accepted with any value.
 const WITHOUT_EFFECT: &str = "
     allow_file_create allow_mounted_write cgroup cgroup_nodelete cgroup_weight clocksource
-    cpumask cpus_allowed cpus_allowed_policy create_fsync create_on_open create_serialize
-    description disk_util error_dump fadvise_hint fallocate gid gtod_cpu hugepage-size
-    invalidate iomem ioscheduler lockfile lockmem mem nice numa_cpu_nodes numa_mem_policy
+    create_fsync create_on_open create_serialize description disk_util error_dump fadvise_hint
+    fallocate gid gtod_cpu hugepage-size invalidate iomem ioscheduler lockfile lockmem mem nice
+    numa_cpu_nodes numa_mem_policy
     openfiles overwrite per_job_logs prio prioclass random_generator slat_percentiles thread uid
     unique_filename unlink unlink_each_loop
 ";

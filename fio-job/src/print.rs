@@ -1,5 +1,6 @@
 //! Conversion of a job back to options, for results and repeats.
 
+use crate::affinity::CpuPolicy;
 use crate::blocks::BlockMix;
 use crate::direction::Direction;
 use crate::job::Job;
@@ -51,12 +52,8 @@ impl Job {
         }
         options.extend(self.number_ios.map(|ios| ("number_ios", ios.to_string())));
         if !self.disks.is_empty() {
-            let paths: Vec<String> = self
-                .disks
-                .iter()
-                .map(|disk| format!("/dev/{disk}"))
-                .chain(self.file.clone())
-                .collect();
+            let disks = self.disks.iter().map(|disk| format!("/dev/{disk}"));
+            let paths: Vec<String> = disks.chain(self.file.clone()).collect();
             options.push(("filename", paths.join(":")));
         }
         options.extend(self.allow_file_overwrite.then(|| ("allow_file_overwrite", flag())));
@@ -92,10 +89,23 @@ impl Job {
             options.extend(verify.fatal.then(|| ("verify_fatal", flag())));
         }
         options.extend(self.reporting.options());
-        options.push(("grants", self.grants.to_string()));
-        options.push(("ringmark_poll_us", self.poll.to_string()));
-        options.push(("ringmark_queues", self.queues.to_string()));
+        options.extend(self.own_options());
+        options.extend(self.cpus.as_ref().map(|cpus| ("cpus_allowed", cpus.to_string())));
+        if self.cpu_policy != CpuPolicy::Shared {
+            options.push(("cpus_allowed_policy", self.cpu_policy.to_string()));
+        }
         options
+    }
+
+    /// Returns the options that fio does not have and every job has.
+    fn own_options(&self) -> [(&'static str, String); 4] {
+        let queues = self.queues.map_or("auto".to_owned(), |queues| queues.to_string());
+        [
+            ("grants", self.grants.to_string()),
+            ("ringmark_poll_us", self.poll.to_string()),
+            ("ringmark_queues", queues),
+            ("ringmark_bind", u8::from(self.bind).to_string()),
+        ]
     }
 }
 
@@ -128,7 +138,8 @@ mod tests {
             "name=a rw=randrw rwmixread=70 bs=512 iodepth=7 runtime=1500ms time_based offset=1m \
              size=50% io_size=3m loops=2 number_ios=77 ioengine=libaio filename=xvda:xvdb \
              stonewall randseed=9 grants=per-request ringmark_poll_us=20 \
-             ringmark_queues=4",
+             ringmark_queues=4 ringmark_bind=0",
+            "name=a cpus_allowed=0-3,6 cpus_allowed_policy=split",
             "name=a rw=randrw bssplit=4k/30:8k/70,512/100 norandommap filename=xvda",
             "name=a rw=rw filename=xvda rate=1m,500k thinktime=5 thinktime_blocks=2 fsync=32 \
              startdelay=5 ramp_time=500ms buffer_pattern=0xab continue_on_error=io \

@@ -1,5 +1,6 @@
 //! Table of the options: names, values, help, effects and documentation.
 
+use crate::affinity::CpuPolicy;
 use crate::blocks::BlockMix;
 use crate::buffers::Buffers;
 use crate::builder::JobBuilder;
@@ -303,9 +304,22 @@ const ROWS: &[Row] = &[
     row(&["ringmark_poll_us"], "auto|N", "microseconds to poll before sleeping; not fio's",
         |d, v| v.poll().map(|poll| d.job.poll = poll),
         Same("auto"), NumbersOr(Numbers::new(Unit::Count, 0, POLL_US_MAX as u64), "auto"), ""),
-    row(&["ringmark_queues"], "N", "queues per disk; not fio's",
+    row(&["ringmark_queues"], "auto|N", "most queues per disk, auto is one per vCPU; not fio's",
         |d, v| v.queues().map(|queues| d.job.queues = queues),
-        Same("1"), numbers(Unit::Count, 1, QUEUES_MAX as u64), ""),
+        Same("auto"), NumbersOr(Numbers::new(Unit::Count, 1, QUEUES_MAX as u64), "auto"), ""),
+    row(&["ringmark_bind"], "0|1", "events of a queue to its vCPU, not all to vCPU 0; not fio's",
+        |d, v| v.flag().map(|bind| d.job.bind = bind),
+        Same("1"), Flag, ""),
+    row(&["cpus_allowed"], "LIST", "vCPUs that the job may run on, such as 0-3,6",
+        |d, v| v.cpus().map(|cpus| d.job.cpus = Some(cpus)),
+        Nothing, Text { form: "numbers from 0 to 65535 and ranges, with commas", example: "0-3,6" },
+        "a job with none of the guest's vCPUs runs on any, and the guest says so"),
+    row(&["cpumask"], "MASK", "the same as a mask of bits",
+        |d, v| v.cpu_mask().map(|cpus| d.job.cpus = Some(cpus)),
+        Nothing, numbers(Unit::Count, 1, u64::MAX), "as cpus_allowed"),
+    row(&["cpus_allowed_policy"], "WORD", "whether each job gets one of the vCPUs, in turn",
+        |d, v| v.cpu_policy().map(|policy| d.job.cpu_policy = policy),
+        Same("shared"), OneOf(&words(&CpuPolicy::NAMES)), ""),
     // These options are accepted with the only value that holds here.
     row(&["direct"], "1", "there is no page cache",
         |_, v| v.must_be("1", "there is no page cache; use direct=1"),
@@ -382,6 +396,7 @@ mod tests {
                 "1:2:3:4:5:6:7:8:9:10:11:12:13:14:15:16:17:18:19:20:21",
             ],
         ),
+        ("cpus_allowed", &["0", "0-65535", "7,3-4"], &["", "65536", "1-0", "a", "0,"]),
         ("write_bw_log", &["", "a-_.9"], &[".a", "a/b", "a b"]),
         ("write_iops_log", &["", "a-_.9"], &[".a", "a/b", "a b"]),
         ("write_lat_log", &["", "a-_.9"], &[".a", "a/b", "a b"]),

@@ -1,5 +1,6 @@
 //! Value of an option, the text after its `=`, and the ways to read it.
 
+use crate::affinity::{CpuPolicy, CpuSet};
 use crate::error::JobError;
 use crate::grant_mode::GrantMode;
 use crate::keyword::{IoEngine, OnError, VerifyWord};
@@ -220,12 +221,28 @@ impl<'a> Value<'a> {
         }
     }
 
-    pub(crate) fn queues(self) -> Result<u32, JobError> {
+    /// Reads a number of queues; `None` stands for `auto`.
+    pub(crate) fn queues(self) -> Result<Option<u32>, JobError> {
         const _: () = assert!(QUEUES_MAX == 32);
+        if self.text()? == "auto" {
+            return Ok(None);
+        }
         let queues = u32::try_from(self.count()?).ok();
-        queues
-            .filter(|queues| (1..=QUEUES_MAX).contains(queues))
-            .ok_or_else(|| self.wrong("not a number of queues; use 1 to 32"))
+        let queues = queues.filter(|queues| (1..=QUEUES_MAX).contains(queues));
+        queues.map(Some).ok_or_else(|| self.wrong("not a number of queues; use auto or 1 to 32"))
+    }
+
+    pub(crate) fn cpus(self) -> Result<CpuSet, JobError> {
+        let fix = "no list of vCPUs; use their numbers and ranges, such as 0-3,6";
+        CpuSet::parse(self.text()?).ok_or_else(|| self.wrong(fix))
+    }
+
+    pub(crate) fn cpu_mask(self) -> Result<CpuSet, JobError> {
+        CpuSet::of_mask(self.count()?).ok_or_else(|| self.wrong("names no vCPU; set a bit"))
+    }
+
+    pub(crate) fn cpu_policy(self) -> Result<CpuPolicy, JobError> {
+        self.one_of(&CpuPolicy::NAMES, "use shared or split")
     }
 
     /// Reads disks, or one disk and the path of a file on it: a path that begins with `/`, but not

@@ -8,7 +8,10 @@ use drivers::xenstore;
 use fio_job::JobError;
 use load::engine::RunError;
 use load::plan::Refusal;
+use xen_abi::Errno;
 use xen_abi::xenbus::XenbusState;
+
+use crate::smp::VcpuError;
 
 /// Why there is no result, or not the whole of it.
 #[derive(Debug)]
@@ -31,6 +34,10 @@ pub enum Failure {
     Silent(RunError, XenbusState),
     /// An I/O failed, or its data was wrong.
     Io(String),
+    /// A vCPU can't be used.
+    Vcpu(VcpuError),
+    /// The events of a disk's queues can't be directed to the vCPU that uses them.
+    Events(String, Errno),
     /// Somebody asked the guest to end.
     Stopped,
 }
@@ -53,6 +60,12 @@ impl fmt::Display for Failure {
                 write!(f, "{error}, in state {state}; is its driver still bound to the disk?")
             }
             Self::Io(what) => f.write_str(what),
+            Self::Vcpu(error) => error.fmt(f),
+            Self::Events(disk, errno) => write!(
+                f,
+                "{disk}: its events can't go to the vCPU that uses it: {errno}; ringmark_bind=0 or one \
+                 vCPU needs none of that"
+            ),
             Self::Stopped => f.write_str("stopped before the end, as asked"),
         }
     }
@@ -61,6 +74,12 @@ impl fmt::Display for Failure {
 impl From<xenstore::Error> for Failure {
     fn from(error: xenstore::Error) -> Self {
         Self::Xenstore(error)
+    }
+}
+
+impl From<VcpuError> for Failure {
+    fn from(error: VcpuError) -> Self {
+        Self::Vcpu(error)
     }
 }
 

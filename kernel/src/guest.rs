@@ -1,9 +1,12 @@
 //! Resources that a run works with, from its first disk to its last.
 
+use alloc::vec::Vec;
+
 use drivers::grant::GrantTable;
 use drivers::xenstore::{self, WatchToken, Xenstore};
 
 use crate::control::Control;
+use crate::smp::Crew;
 use crate::vcpu::Vcpu;
 use crate::xen::Xen;
 
@@ -20,6 +23,10 @@ pub struct Guest<'a> {
     pub store: Xenstore<'a, Vcpu>,
     /// Requests to end.
     pub control: Control,
+    /// vCPUs that the guest may use, from the boot vCPU on.
+    pub vcpus: Vec<u32>,
+    /// vCPUs besides the boot vCPU that jobs may need, once that is known.
+    pub crew: Option<Crew>,
     /// Watch that fires when the backend of a connected disk changes its state.
     pub backend_watch: WatchToken,
 }
@@ -33,9 +40,11 @@ impl<'a> Guest<'a> {
         xen: &'a Xen,
         vcpu: &'a Vcpu,
         mut store: Xenstore<'a, Vcpu>,
+        vcpus: Vec<u32>,
     ) -> Result<Self, xenstore::Error> {
         let control = Control::new(&mut store)?;
         let backend_watch = store.new_watch()?;
-        Ok(Self { xen, vcpu, grants: GrantTable::new(xen), store, control, backend_watch })
+        let grants = GrantTable::new(xen);
+        Ok(Self { xen, vcpu, grants, store, control, vcpus, crew: None, backend_watch })
     }
 }

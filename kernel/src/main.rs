@@ -19,6 +19,7 @@ mod hold;
 mod hypercall;
 mod layout;
 mod legacy;
+mod loops;
 mod memory;
 mod options;
 mod report;
@@ -145,11 +146,7 @@ fn follow_options(
         Ok(options) => options,
         Err(why) => fail(why),
     };
-    match smp::count(xen.entry()) {
-        1 => {}
-        count => say!("ringmark: of {count} vCPUs only vCPU 0 has work; the others stay down"),
-    }
-    match Runner::new(xen, vcpu, store) {
+    match Runner::new(xen, vcpu, store, tables) {
         Ok(mut runner) => shutdown::end(runner.run(&options)),
         Err(error) => fail(error),
     }
@@ -211,6 +208,6 @@ fn greet(xen: &Xen, layout: &Layout<'_>) {
 /// Ends the guest before anything was measured, with a result that says why.
 fn fail(why: impl core::fmt::Display) -> ! {
     say!("ringmark: error: {why}");
-    report::print(&[], Some(&why));
+    report::print(&[], None, Some(&why));
     shutdown::end(ShutdownReason::Poweroff)
 }

@@ -3,9 +3,10 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use drivers::availability::usable_vcpus;
 use drivers::xenstore::{self, Xenstore};
 use guest_protocol::Inspect;
-use load::plan::{self, Plan, Stage};
+use load::plan::{self, Dealing, Plan, Stage};
 use xen_abi::sched::ShutdownReason;
 
 use crate::disks::{self, Connected};
@@ -13,35 +14,45 @@ use crate::failure::Failure;
 use crate::guest::Guest;
 use crate::hold::hold;
 use crate::options::Options;
+use crate::smp::{self, Crew};
 use crate::stage::{self, Done};
 use crate::vcpu::Vcpu;
+use crate::vcpu_tables::Loaded;
 use crate::xen::Xen;
 use crate::{console, files, memory, report, say};
 
 /// A run, from its options to its report.
 #[derive(Debug)]
-pub struct Runner<'a> {
-    guest: Guest<'a>,
+pub struct Runner<'t> {
+    guest: Guest<'static>,
+    /// The boot vCPU's tables, by which those of the others are made.
+    tables: &'t mut Loaded,
     done: Done,
     /// Flag: the report has been printed.
     reported: bool,
 }
 
 /// Does one thing with the connected disks.
-type Work<'w, 'a> =
-    &'w mut dyn FnMut(&mut Guest<'a>, &mut [Connected<'a>], &mut Done) -> Result<(), Failure>;
+type Work<'w> = &'w mut dyn FnMut(
+    &mut Guest<'static>,
+    &mut [Connected<'static>],
+    &mut Done,
+) -> Result<(), Failure>;
 
-impl<'a> Runner<'a> {
+impl<'t> Runner<'t> {
     /// Creates a runner with no result yet.
     ///
     /// # Errors
     /// xenstore's.
     pub fn new(
-        xen: &'a Xen,
-        vcpu: &'a Vcpu,
-        store: Xenstore<'a, Vcpu>,
+        xen: &'static Xen,
+        vcpu: &'static Vcpu,
+        mut store: Xenstore<'static, Vcpu>,
+        tables: &'t mut Loaded,
     ) -> Result<Self, xenstore::Error> {
-        Ok(Self { guest: Guest::new(xen, vcpu, store)?, done: Done::default(), reported: false })
+        let vcpus = usable_vcpus(&mut store, smp::count(xen.entry()))?;
+        let guest = Guest::new(xen, vcpu, store, vcpus)?;
+        Ok(Self { guest, tables, done: Done::default(), reported: false })
     }
 
     /// Runs what the options ask for; returns how the guest is to end. The report is printed
@@ -63,7 +74,8 @@ impl<'a> Runner<'a> {
         if let Some(failure) = failure {
             say!("ringmark: error: {failure}");
         }
-        report::print(results, failure.map(|failure| failure as &dyn fmt::Display));
+        let vcpus = self.done.vcpus(&self.guest);
+        report::print(results, Some(vcpus), failure.map(|failure| failure as &dyn fmt::Display));
         if failure.is_none() && console::has_lost() {
             say!("ringmark: error: {}", console::LOST);
         }
@@ -76,26 +88,31 @@ impl<'a> Runner<'a> {
         if let Some(inspect) = options.line.inspect {
             return self.inspect(inspect, &plan.at_once(), options.line.hold);
         }
+        let others = plan.vcpu_max(&self.guest.vcpus);
+        if others != 0 {
+            self.guest.crew = Some(Crew::new(self.guest.xen, self.tables, others + 1)?);
+        }
         let mut stages = plan.stages().peekable();
         while let Some(stage) = stages.next() {
             let is_last = stages.peek().is_none();
-            self.run_stage(&stage?, options.line.hold && is_last)?;
+            self.run_stage(&stage, options.line.hold && is_last)?;
         }
         Ok(())
     }
 
     fn run_stage(&mut self, stage: &Stage<'_>, hold: bool) -> Result<(), Failure> {
-        for notice in stage.notices() {
+        for notice in stage.notices(&self.guest.vcpus) {
             say!("{notice}");
         }
-        self.with_disks(stage, hold, &mut |guest, disks, done| {
+        let dealing = stage.deal(&self.guest.vcpus)?;
+        self.with_disks(stage, &dealing, hold, &mut |guest, disks, done| {
             stage::run(guest, stage.jobs, disks, done)
         })
     }
 
     /// Shows what each job names, instead of running it.
     fn inspect(&mut self, what: Inspect, all: &Stage<'_>, hold: bool) -> Result<(), Failure> {
-        self.with_disks(all, hold, &mut |guest, disks, _| {
+        self.with_disks(all, &Dealing::on_one(all.jobs.len()), hold, &mut |guest, disks, _| {
             for job in all.jobs {
                 for disk in disks.iter_mut().filter(|disk| job.disks.contains(&disk.plan.name)) {
                     let path = job.file.as_deref().unwrap_or("/").as_bytes();
@@ -111,12 +128,13 @@ impl<'a> Runner<'a> {
     fn with_disks(
         &mut self,
         stage: &Stage<'_>,
+        dealing: &Dealing,
         hold_them: bool,
-        work: Work<'_, 'a>,
+        work: Work<'_>,
     ) -> Result<(), Failure> {
         let mut connected = Vec::new();
         let ended = self
-            .connect(stage, &mut connected)
+            .connect(stage, dealing, &mut connected)
             .and_then(|()| work(&mut self.guest, &mut connected, &mut self.done));
         if hold_them {
             self.report(ended.as_ref().err());
@@ -133,9 +151,10 @@ impl<'a> Runner<'a> {
     fn connect(
         &mut self,
         stage: &Stage<'_>,
-        connected: &mut Vec<Connected<'a>>,
+        dealing: &Dealing,
+        connected: &mut Vec<Connected<'static>>,
     ) -> Result<(), Failure> {
-        for disk in stage.disks(self.guest.xen.pages_available()) {
+        for disk in stage.disks(dealing, self.guest.xen.pages_available()) {
             connected.push(disks::connect(&mut self.guest, disk?)?);
         }
         Ok(())

@@ -101,6 +101,12 @@ pub struct Crew {
     seats: Vec<(&'static Seat, Option<Ready>)>,
 }
 
+impl fmt::Debug for Crew {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Crew").finish_non_exhaustive()
+    }
+}
+
 /// Result of a vCPU's work, when there is one.
 #[derive(Debug)]
 pub struct Pending<T> {

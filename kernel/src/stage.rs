@@ -1,19 +1,22 @@
 //! The jobs of a stage on their disks, which are connected: from looking up files to results.
 
+use alloc::collections::BTreeSet;
 use alloc::format;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::mem;
 
 use fio_job::Job;
 use guest_protocol::console::{FIRST_IO, STATUS_PREFIX};
-use load::engine::{self, Control, Disk, Outcome, Progress, RunError};
-use results::JobResult;
+use load::engine::{self, Control, Outcome, Progress, RunError};
+use load::plan::Dealing;
+use results::{JobResult, Vcpus};
 
 use crate::backends::Backends;
 use crate::disks::Connected;
 use crate::failure::Failure;
 use crate::guest::Guest;
-use crate::{console, files, say};
+use crate::vcpu_tables::BOOT_VCPU;
+use crate::{console, files, loops, say};
 
 /// Outcome of the stages so far.
 #[derive(Debug, Default)]
@@ -22,6 +25,38 @@ pub struct Done {
     pub results: Vec<JobResult>,
     /// Flag: the first I/O has been announced.
     first_io: bool,
+    /// vCPUs that had work so far.
+    busy: BTreeSet<u32>,
+    /// Last line on the vCPUs that have work.
+    shown: String,
+}
+
+impl Done {
+    /// Returns how many vCPUs the guest may use, and how many of them never had work.
+    pub fn vcpus(&self, guest: &Guest<'_>) -> Vcpus {
+        let count = guest.vcpus.len();
+        Vcpus { count: count as u32, idle: count.saturating_sub(self.busy.len()) as u32 }
+    }
+
+    /// Says which vCPUs have work from now on, if there are several.
+    fn show_vcpus(&mut self, dealing: &Dealing, guest: &Guest<'_>) {
+        let busy: Vec<u32> = dealing.by_vcpu().into_keys().collect();
+        self.busy.extend(&busy);
+        let (count, numbers) = (guest.vcpus.len(), busy.iter().map(u32::to_string));
+        let line = match busy.len() {
+            all if all == count => format!("ringmark: all {count} vCPUs have work"),
+            _ => {
+                let numbers = numbers.collect::<Vec<_>>().join(", ");
+                // The boot vCPU leads, with jobs or without.
+                let down = guest.vcpus.iter().filter(|id| **id != BOOT_VCPU && !busy.contains(id));
+                format!("ringmark: vCPUs with work: {numbers}; {} stay down", down.count())
+            }
+        };
+        if count > 1 && line != self.shown {
+            say!("{line}");
+            self.shown = line;
+        }
+    }
 }
 
 /// Why the observer ended a run.
@@ -35,10 +70,10 @@ struct Ended {
 ///
 /// # Errors
 /// Whatever ended the run early, and I/Os that failed.
-pub fn run<'a>(
-    guest: &mut Guest<'a>,
+pub fn run(
+    guest: &mut Guest<'static>,
     jobs: &[Job],
-    connected: &mut [Connected<'a>],
+    connected: &mut [Connected<'static>],
     done: &mut Done,
 ) -> Result<(), Failure> {
     look_up_files(guest, jobs, connected)?;
@@ -51,8 +86,15 @@ pub fn run<'a>(
     if let Some(gone) = backends.look(&mut guest.store) {
         return Err(gone);
     }
+    let queues = |name: &str| {
+        let disk = connected.iter().find(|disk| disk.plan.name == name);
+        disk.map_or(0, |disk| disk.queues.len() as u32)
+    };
+    let dealing = Dealing::new(jobs, &guest.vcpus, queues)?;
+    done.show_vcpus(&dealing, guest);
     let mut ended = Ended::default();
-    let outcome = drive(guest, jobs, connected, &mut backends, &mut done.first_io, &mut ended);
+    let first_io = &mut done.first_io;
+    let outcome = drive(guest, jobs, &dealing, connected, &mut backends, first_io, &mut ended)?;
     done.results.extend(outcome.results);
     if let Some(gone) = ended.gone {
         return Err(gone);
@@ -94,29 +136,20 @@ fn look_up_files<'a>(
 
 /// Calls the engine, and shows how far it is; ends it when somebody asks for that, or when a
 /// backend is gone.
-fn drive<'a>(
-    guest: &mut Guest<'a>,
+fn drive(
+    guest: &mut Guest<'static>,
     jobs: &[Job],
-    connected: &mut [Connected<'a>],
+    dealing: &Dealing,
+    connected: &mut [Connected<'static>],
     backends: &mut Backends,
     first_io: &mut bool,
     ended: &mut Ended,
-) -> Outcome {
-    let disks: Vec<Disk<'a>> = connected
-        .iter_mut()
-        .map(|Connected { plan, device, queues, files }| Disk {
-            name: plan.name.clone(),
-            info: *device.info(),
-            queues: mem::take(queues),
-            files: mem::take(files),
-        })
-        .collect();
+) -> Result<Outcome, Failure> {
     let mut before = Progress::default();
-    let Guest { vcpu, store, control, backend_watch: watch, .. } = guest;
     // No measurement waits for the console: what finds no room there comes with the next tick.
-    let mut observe = |progress: &Progress| {
-        let ios = progress.read.ios + progress.written.ios;
-        if ios != 0 && !*first_io {
+    let mut observe = |guest: &mut Guest<'static>, progress: &Progress| {
+        let Guest { store, control, backend_watch: watch, .. } = guest;
+        if progress.ios() != 0 && !*first_io {
             *first_io = console::try_print(FIRST_IO);
         }
         if progress.elapsed_ns >= engine::TICK_NS
@@ -139,7 +172,5 @@ fn drive<'a>(
         }
         if ended.stopped { Control::Stop } else { Control::Continue }
     };
-    let (outcome, disks) = engine::run(*vcpu, jobs.to_vec(), disks, &mut observe);
-    connected.iter_mut().zip(disks).for_each(|(disk, lent)| disk.queues = lent.queues);
-    outcome
+    loops::run(guest, jobs, dealing, connected, &mut observe)
 }

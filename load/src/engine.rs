@@ -19,6 +19,7 @@ mod parts;
 mod pass;
 mod ramp;
 mod ring_wait;
+mod share;
 mod split;
 mod stolen;
 mod target;
@@ -31,7 +32,7 @@ use alloc::vec::Vec;
 use drivers::Vcpu;
 use drivers::blkfront::Held;
 use fio_job::{Job, Poll};
-use results::{Counters, DirectionResult};
+use results::{Counters, DirectionResult, JobResult};
 
 use crate::wait::Waiter;
 use active_job::ActiveJob;
@@ -39,6 +40,7 @@ use group::Group;
 use in_flight::{InFlightTable, Stall};
 use kept::Windows;
 use parts::Parts;
+use share::{DISKS_BITS, WRITES_BITS};
 use split::Split;
 use stolen::Theft;
 use time::NEVER;
@@ -46,6 +48,7 @@ use time::NEVER;
 pub use disk::Disk;
 pub use outcome::{Control, Moved, Outcome, Progress, RunError};
 pub use pass::Pass;
+pub use share::{Share, StageJob};
 pub use time::{REQUEST_TIMEOUT_NS, TICK_NS};
 
 /// Jobs that run together on one vCPU, and their disks.
@@ -62,7 +65,7 @@ pub struct Engine<'v, 'a, V> {
     ended_slots: Vec<Held>,
     /// Counters of each disk before the run.
     before: Vec<Counters>,
-    /// Groups of several jobs that are reported together.
+    /// Groups of jobs that are reported together.
     groups: Vec<Group>,
     /// Whether a job must be serviced again whenever something completes.
     any_paced: bool,
@@ -84,17 +87,21 @@ pub struct Engine<'v, 'a, V> {
     begun: bool,
     waiter: Waiter,
     windows: Windows,
+    /// Number of the vCPU.
+    id: u32,
     error: Option<RunError>,
     first_failure: Option<String>,
+    /// Whether a failure is to end the jobs of the other loops, too.
+    ends_all: bool,
 }
 
-/// Runs jobs together, each on its disks, to their end; returns the disks too. Calls `observe` as
-/// [`Engine::pass`] does.
+/// Runs jobs together, each on its disks, to their end, as the only loop; returns the disks too.
+/// Calls `observe` as [`Engine::pass`] does.
 pub fn run<'a, V: Vcpu>(
     vcpu: &V,
     jobs: Vec<Job>,
     disks: Vec<Disk<'a>>,
-    observe: &mut impl FnMut(&Progress) -> Control,
+    observe: &mut dyn FnMut(&Progress) -> Control,
 ) -> (Outcome, Vec<Disk<'a>>) {
     let mut engine = Engine::start(vcpu, jobs, disks);
     loop {
@@ -107,11 +114,20 @@ pub fn run<'a, V: Vcpu>(
 }
 
 impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
-    /// Fits the jobs to the disks and issues their first I/Os. Polls the disks as the first job
-    /// says. An error here is in the [outcome](Self::finish).
+    /// Fits the jobs of a stage to the disks and issues their first I/Os, for the only loop. An
+    /// error here is in the [outcome](Self::finish).
     pub fn start(vcpu: &'v V, jobs: Vec<Job>, disks: Vec<Disk<'a>>) -> Self {
+        let mut engine = Self::prepare(vcpu, Share::whole(jobs, disks));
+        engine.begin();
+        engine
+    }
+
+    /// Fits jobs to their disks, without any I/O yet. Polls the disks as the first job says. An
+    /// error here is in the [outcome](Self::finish).
+    pub fn prepare(vcpu: &'v V, share: Share<'a>) -> Self {
+        let Share { vcpu: id, jobs, disks } = share;
         let tables = |disk: &Disk<'_>| disk.queues.iter().map(InFlightTable::new).collect();
-        let poll = jobs.first().map_or(Poll::Auto, |first| first.poll);
+        let poll = jobs.first().map_or(Poll::Auto, |first| first.job.poll);
         let mut engine = Self {
             vcpu,
             jobs: Vec::new(),
@@ -124,28 +140,29 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
             any_waits: false,
             first_job: 0,
             wake_ns: NEVER,
-            takes_long: jobs.iter().any(data::takes_long),
-            writes: 0,
+            takes_long: jobs.iter().any(|one| data::takes_long(&one.job)),
+            writes: u64::from(id) << WRITES_BITS,
             start_ns: 0,
             tick_ns: 0,
             begun: false,
             waiter: Waiter::new(poll),
             windows: Windows::default(),
+            id,
             error: None,
             first_failure: None,
+            ends_all: false,
             disks,
         };
-        match engine.put_first(jobs) {
-            Ok(()) => engine.begin(),
-            Err(error) => _ = engine.abandon(error),
+        if let Err(error) = engine.fit(jobs) {
+            engine.abandon(error);
         }
         engine
     }
 
-    fn put_first(&mut self, jobs: Vec<Job>) -> Result<(), RunError> {
+    fn fit(&mut self, jobs: Vec<StageJob>) -> Result<(), RunError> {
         let run_ns = self.vcpu.now_ns();
-        for (number, job) in jobs.into_iter().enumerate() {
-            self.jobs.push(ActiveJob::new(job, number, run_ns, &self.disks)?);
+        for job in jobs {
+            self.jobs.push(ActiveJob::new(job, run_ns, &self.disks)?);
         }
         self.splits = split::prepare(&self.disks, &mut self.jobs);
         self.ended_slots = Vec::with_capacity(split::held_max(&self.splits));
@@ -157,17 +174,24 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
                 disk.queues.iter_mut().for_each(|queue| data::fill_all(queue, bytes));
             }
         }
-        // The setup above takes time that belongs to no I/O.
+        Ok(())
+    }
+
+    /// Issues the first I/Os and starts the clocks, unless there was an error.
+    pub fn begin(&mut self) {
+        if self.error.is_some() {
+            return;
+        }
+        // The setup so far took time that belongs to no I/O.
         let now_ns = self.vcpu.now_ns();
         self.in_flight.iter_mut().flatten().for_each(|table| table.progress_ns = now_ns);
         let theft = Theft::new(self.vcpu);
         self.jobs.iter_mut().for_each(|job| job.begin(now_ns, theft));
         self.service_paced(now_ns);
-        self.show_all()
-    }
-
-    /// Starts the clocks once the first I/Os are issued.
-    fn begin(&mut self) {
+        if let Err(error) = self.show_all() {
+            self.abandon(error);
+            return;
+        }
         self.start_ns = self.vcpu.now_ns();
         self.tick_ns = self.start_ns.saturating_add(TICK_NS);
         self.windows = Windows::begin(&mut self.disks, self.start_ns);
@@ -191,9 +215,18 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
         group::end(self.groups, &mut self.jobs);
         let jobs_on = |disk| self.jobs.iter().filter(|job| job.uses(disk)).count();
         let shared: Vec<bool> = (0..self.disks.len()).map(|disk| jobs_on(disk) > 1).collect();
-        let result = |job: ActiveJob| job.into_result(&used, &shared, &kept);
+        let queues = self.disks.iter().map(|disk| disk.queues.len() as u32);
+        let first = (self.id as usize) << DISKS_BITS;
+        let keys: Vec<_> = (first..).zip(queues).collect();
+        let vcpus = [self.id];
+        let result = |job: ActiveJob| JobResult {
+            vcpus: vcpus.to_vec(),
+            ..job.into_result(&used, &shared, &kept, &keys)
+        };
         let results = self.jobs.into_iter().map(result).collect();
-        let outcome = Outcome { results, error: self.error, first_failure: self.first_failure };
+        let Self { error, first_failure, ends_all, .. } = self;
+        let ends_all = ends_all || error.is_some();
+        let outcome = Outcome { results, error, first_failure, ends_all };
         (outcome, self.disks)
     }
 
@@ -247,11 +280,12 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
         self.jobs.iter_mut().for_each(|job| job.stop(now_ns));
     }
 
-    fn progress(&self, now_ns: u64) -> Progress {
+    /// Returns the progress at a time not before the beginning, in nanoseconds of system time.
+    pub(crate) fn progress(&self, now_ns: u64) -> Progress {
         let results = || self.jobs.iter().map(|job| &job.result);
         let expected_ns = self.jobs.iter().map(|job| job.expected_ns(self.start_ns, now_ns));
         Progress {
-            elapsed_ns: now_ns - self.start_ns,
+            elapsed_ns: now_ns.saturating_sub(self.start_ns),
             read: moved(results().map(|result| &result.read)),
             written: moved(results().map(|result| &result.write)),
             expected_ns: expected_ns.reduce(|one, other| Some(one?.max(other?))).flatten(),

@@ -22,6 +22,7 @@ pub mod reader;
 pub mod status;
 pub mod verify;
 pub mod wait;
+pub mod worker;
 
 pub use pattern::{Io, Pattern};
 pub use verify::Mismatch;

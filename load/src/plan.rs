@@ -1,6 +1,7 @@
 //! Plan of a run, made from its jobs, the VBDs that the guest has, and its memory. Nothing here
 //! needs a guest.
 
+mod deal;
 mod memory;
 mod persistent;
 mod refusal;
@@ -13,9 +14,12 @@ use alloc::vec::Vec;
 use fio_job::Job;
 use xen_abi::vdev::Vdev;
 
+pub use deal::Dealing;
 pub use refusal::{Conflict, Refusal};
 pub use setup::setup_for;
 pub use stage::{DiskPlan, Stage};
+
+use deal::allowed;
 
 /// VBD that the guest has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,13 +67,20 @@ impl Plan {
         Ok(Self { jobs, vdevs: vbds.iter().map(|vbd| vbd.vdev).collect() })
     }
 
-    /// Returns the stages in their order. A stage that cannot run is refused at its turn, so that
-    /// the results of the stages before it are reported.
-    ///
-    /// # Errors
-    /// Returns a [`Refusal`] for jobs that cannot run together.
-    pub fn stages(&self) -> impl Iterator<Item = Result<Stage<'_>, Refusal>> {
-        fio_job::stages(&self.jobs).map(|jobs| Stage::of(jobs, &self.vdevs).checked())
+    /// Returns the stages in their order.
+    pub fn stages(&self) -> impl Iterator<Item = Stage<'_>> {
+        fio_job::stages(&self.jobs).map(|jobs| Stage::of(jobs, &self.vdevs))
+    }
+
+    /// Returns the number of the highest of `vcpus` that a job may be dealt to.
+    pub fn vcpu_max(&self, vcpus: &[u32]) -> u32 {
+        let of_stage = |jobs: &[Job]| {
+            // A vCPU gets a second job only when all that the job may run on have one.
+            let numbers = 0..jobs.len();
+            let may = numbers.map(|number| allowed(&jobs[number], number, vcpus));
+            may.flat_map(|vcpus| vcpus.into_iter().take(jobs.len())).max()
+        };
+        fio_job::stages(&self.jobs).filter_map(of_stage).max().unwrap_or(0)
     }
 
     /// Returns all jobs as one stage, for a caller that connects their disks and does not run them.
@@ -138,7 +149,7 @@ mod tests {
     fn without_jobs_each_writable_disk_is_read_in_each_grant_mode() {
         let plan = plan("", &vbds(&[RW, RO, RW]), usize::MAX).expect("a plan");
         assert_eq!(disks(&plan), ["xvda", "xvda", "xvda", "xvdc", "xvdc", "xvdc"]);
-        let stages: Vec<Stage<'_>> = plan.stages().map(|stage| stage.expect("one job")).collect();
+        let stages: Vec<Stage<'_>> = plan.stages().collect();
         assert!(stages.iter().all(|stage| stage.jobs.len() == 1));
         let modes = stages.iter().map(|stage| stage.jobs[0].grants);
         assert!(modes.eq(GrantMode::ALL.into_iter().cycle().take(6)));
@@ -234,9 +245,24 @@ mod tests {
         let line = "--filename=xvda --name=a --name=b --stonewall --name=c --ringmark_poll_us=2 \
                     --name=d --stonewall";
         let plan = plan(line, &vbds(&[RW]), usize::MAX).expect("a plan");
-        let jobs: Vec<Option<usize>> =
-            plan.stages().map(|stage| stage.ok().map(|stage| stage.jobs.len())).collect();
-        assert_eq!(jobs, [Some(1), None, Some(1)]);
+        let dealt: Vec<bool> = plan.stages().map(|stage| stage.deal(&[0]).is_ok()).collect();
+        assert_eq!(dealt, [true, false, true]);
+    }
+
+    #[test]
+    fn as_many_vcpus_are_needed_as_can_have_a_job() {
+        for (line, vcpus, max) in [
+            ("filename=xvda", &[0, 1, 2, 3][..], 0),
+            ("filename=xvda numjobs=3", &[0, 1, 2, 3], 2),
+            ("filename=xvda numjobs=9", &[0, 1, 2, 3], 3),
+            ("filename=xvda numjobs=2 cpus_allowed=1-3", &[0, 1, 2, 3], 2),
+            ("filename=xvda cpus_allowed=3", &[0, 1, 2, 3], 3),
+            ("filename=xvda cpus_allowed=9", &[0, 1, 2, 3], 0),
+            ("filename=xvda numjobs=2 stonewall", &[0, 1], 1),
+        ] {
+            let plan = plan(line, &vbds(&[RW]), usize::MAX).expect(line);
+            assert_eq!(plan.vcpu_max(vcpus), max, "{line}");
+        }
     }
 
     #[test]
@@ -245,8 +271,10 @@ mod tests {
                     --name=b --stonewall --filename=xvdb --ringmark_poll_us=2";
         let plan = plan(line, &vbds(&[RW, RW]), usize::MAX).expect("a plan");
         assert_eq!(plan.at_once().jobs.len(), 2);
-        let names: Result<Vec<String>, Refusal> =
-            plan.at_once().disks(u64::MAX).map(|disk| disk.map(|disk| disk.name)).collect();
+        let stage = plan.at_once();
+        let dealing = Dealing::on_one(2);
+        let disks = stage.disks(&dealing, u64::MAX);
+        let names: Result<Vec<String>, Refusal> = disks.map(|disk| disk.map(|d| d.name)).collect();
         assert_eq!(names, Ok(["xvda", "xvdb"].map(String::from).into()));
     }
 }

@@ -9,7 +9,7 @@
 //! What stands there beside `load::` and `drivers::` is theirs; the rest is the model's.
 
 use load::engine::{self, Control};
-use load::plan::setup_for;
+use load::plan::{Dealing, setup_for};
 use model::fixture::{Machine, XVDA};
 use model::{Disk, Guest};
 
@@ -21,7 +21,9 @@ fn main() {
         .disk(Disk { deaf: Some(1 << 30), service_ns: 1000..2000, ..Disk::new(XVDA, 8192) })
         .build();
     let mut guest = Guest::boot(&xen);
-    let setup = setup_for("xvda", &jobs).expect("one job").expect("on this disk");
+    let setup = setup_for("xvda", &jobs, &Dealing::on_one(jobs.len()))
+        .expect("one job")
+        .expect("on this disk");
     let mut device = guest.connect(XVDA, &setup).expect("a disk");
     let (outcome, disks) = engine::run(&xen, jobs, vec![device.lend()], &mut |_| Control::Continue);
     device.queues = disks.into_iter().flat_map(|disk| disk.queues).collect();

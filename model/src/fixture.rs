@@ -4,7 +4,7 @@
 use drivers::console::Console;
 use fio_job::Job;
 use load::engine::{self, Control, Outcome, Progress};
-use load::plan::setup_for;
+use load::plan::{Dealing, setup_for};
 
 use crate::blkback::Disk;
 use crate::guest::{Device, Guest};
@@ -88,7 +88,9 @@ pub fn open_console(xen: &ModelXen) -> Console<'_, ModelXen> {
 /// If no job names it, if the jobs need different things of it, or if the connect fails.
 pub fn connect<'a>(guest: &mut Guest<'a>, vdev: u32, jobs: &[Job]) -> Device<'a> {
     let name = xen_abi::vdev::Vdev(vdev).to_string();
-    let setup = setup_for(&name, jobs).expect("jobs that agree").expect("a job on the disk");
+    let setup = setup_for(&name, jobs, &Dealing::on_one(jobs.len()))
+        .expect("jobs that agree")
+        .expect("a job on the disk");
     guest.connect(vdev, &setup).expect("a disk")
 }
 

@@ -2,7 +2,7 @@
 
 use drivers::blkfront::Setup;
 use load::engine::Control;
-use load::plan::setup_for;
+use load::plan::{Dealing, setup_for};
 use results::{Report, emit};
 
 use crate::fixture::{Machine, run_jobs, vdev};
@@ -20,7 +20,7 @@ pub fn report(command_line: &str, service_ns: &[u64]) -> Report {
     let xen = disks.clone().map(disk).fold(Machine::seeded(5), Machine::disk).build();
     let jobs = fio_job::parse(command_line).unwrap();
     let slots = jobs.iter().map(|job| job.iodepth).sum();
-    let first = setup_for(&jobs[0].disks[0], &jobs[..1]).unwrap().unwrap();
+    let first = setup_for(&jobs[0].disks[0], &jobs[..1], &Dealing::on_one(1)).unwrap().unwrap();
     let setup = Setup { slots, pages_per_slot: 2, ..first };
     let mut guest = Guest::boot(&xen);
     let mut devices: Vec<Device<'_>> =
@@ -33,6 +33,6 @@ pub fn report(command_line: &str, service_ns: &[u64]) -> Report {
         results.extend(outcome.results);
     }
     let mut text = String::new();
-    emit(&results, None, &mut |part| text.push_str(part));
+    emit(&results, None, None, &mut |part| text.push_str(part));
     Report::from_json(&text).unwrap()
 }

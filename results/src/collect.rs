@@ -17,7 +17,7 @@ use crate::group::{Group, Part};
 use crate::histogram::Histogram;
 use crate::pairs::Pairs;
 use crate::record::{DirectionResult, JobResult};
-use crate::report::{Extra, Flushes, Job, JobLog, Latency, Report, Run, Side};
+use crate::report::{Extra, Flushes, Job, JobLog, Latency, Report, Run, Side, Vcpus};
 
 /// Value of fio's `error` for a job with failed I/Os.
 const EIO: i32 = 5;
@@ -30,8 +30,13 @@ const NO_ETA: u64 = i32::MAX as u64;
 /// `continue_on_error=`.
 ///
 /// Only one job's text is in memory at a time.
-pub fn emit(results: &[JobResult], failure: Option<&dyn fmt::Display>, take: &mut dyn FnMut(&str)) {
-    let report = json(&report(failure_of(results, failure)));
+pub fn emit(
+    results: &[JobResult],
+    vcpus: Option<Vcpus>,
+    failure: Option<&dyn fmt::Display>,
+    take: &mut dyn FnMut(&str),
+) {
+    let report = json(&report(vcpus, failure_of(results, failure)));
     // Nothing before the jobs can contain these characters: inside a string each `"` is preceded by
     // a `\`.
     let jobs_at = report.find(JOBS).map_or(report.len(), |at| at + JOBS.len());
@@ -78,10 +83,10 @@ fn json(value: &impl Serialize) -> String {
 }
 
 /// Returns a report without jobs.
-fn report(error: Option<String>) -> Report {
+fn report(vcpus: Option<Vcpus>, error: Option<String>) -> Report {
     Report {
         version: concat!("ringmark-", env!("CARGO_PKG_VERSION")).to_owned(),
-        ringmark: Some(Run { ok: error.is_none(), error, ..Run::default() }),
+        ringmark: Some(Run { ok: error.is_none(), error, vcpus, ..Run::default() }),
         ..Report::default()
     }
 }
@@ -156,6 +161,8 @@ fn job(sum: &JobResult, groupid: u64, [read, write, trim]: [&Group; 3]) -> Job {
             backend_pages_kept: pages.map(|pages| pages.kept.into()),
             stolen_ns: sum.stolen.map(|stolen| stolen.ns),
             stolen_percent: sum.stolen.map(|stolen| stolen.percent()),
+            vcpus: sum.vcpus.clone(),
+            queues: sum.queues.iter().map(|&(_, queues)| u64::from(queues)).sum(),
             ring_wait_ns: (sum.ring_wait_ns != 0).then_some(sum.ring_wait_ns),
             disks: sum.job.disks.clone(),
             errors: sum.errors(),
@@ -243,7 +250,7 @@ mod tests {
     /// Returns the report as it arrives.
     fn read_back(results: &[JobResult], failure: Option<&dyn fmt::Display>) -> Report {
         let mut text = String::new();
-        emit(results, failure, &mut |part| text.push_str(part));
+        emit(results, None, failure, &mut |part| text.push_str(part));
         assert!(!text.contains('\n'), "{text}");
         Report::from_json(&text).expect("a report")
     }
@@ -345,7 +352,7 @@ mod tests {
             });
         }
         let mut bytes = 0;
-        emit(&[result], None, &mut |part| bytes += part.len());
+        emit(&[result], None, None, &mut |part| bytes += part.len());
         let most = crate::room::report_bytes_max(&jobs);
         assert!((most / 4..most).contains(&bytes), "{bytes} {most}");
     }

@@ -30,9 +30,13 @@ pub struct JobResult {
     pub runtime_ns: u64,
     /// Counts of I/Os by class of iodepth, batch size and latency.
     pub classes: Classes,
-    /// Pages that stay granted and that the backend keeps mapped, by disk of the run and for all
-    /// jobs that used the disk. Empty if no page stays granted, or if the run ended with I/Os in
-    /// flight.
+    /// vCPUs that ran the jobs added up here, from the lowest on.
+    pub vcpus: Vec<u32>,
+    /// Queues of each disk of the run that the job's vCPU used, by a key for disk and vCPU.
+    pub queues: Vec<(usize, u32)>,
+    /// Pages that stay granted and that the backend keeps mapped, by the same key and for all
+    /// jobs that used these queues. Empty if no page stays granted, or if the run ended with I/Os
+    /// in flight.
     pub pages: Vec<(usize, PagesKept)>,
     /// Time stolen from the vCPU while the job was measured; `None` if the hypervisor does not
     /// report it, or nothing was measured.
@@ -66,6 +70,8 @@ impl JobResult {
             flush: DirectionResult::new(&job, job.pace.flush_after.is_some()),
             runtime_ns: 0,
             classes: Classes::default(),
+            vcpus: Vec::new(),
+            queues: Vec::new(),
             pages: Vec::new(),
             stolen: None,
             ring_wait_ns: 0,
@@ -125,16 +131,22 @@ impl JobResult {
             sum.flush.add(&other.flush);
             sum.runtime_ns += other.runtime_ns;
             sum.classes.merge(&other.classes);
+            sum.vcpus.extend(&other.vcpus);
+            sum.queues.extend(&other.queues);
             sum.add_pages(other);
             sum.stolen = sum.stolen.zip(other.stolen).map(|(sum, other)| sum + other);
             sum.ring_wait_ns += other.ring_wait_ns;
             sum.members += other.members;
             sum.counters = sum.counters.zip(other.counters).map(|(sum, other)| sum + other);
         }
+        sum.vcpus.sort_unstable();
+        sum.vcpus.dedup();
+        sum.queues.sort_unstable();
+        sum.queues.dedup();
         Some(sum)
     }
 
-    /// Adds the pages of the disks of a job that ran at the same time, each disk once.
+    /// Adds the pages of the disks of a job that ran at the same time, each queue once.
     fn add_pages(&mut self, other: &Self) {
         if self.pages.is_empty() || other.pages.is_empty() {
             return self.pages.clear();

@@ -47,9 +47,21 @@ pub struct Run {
     /// Reason why it failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// vCPUs of the guest, unless it ended before it looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vcpus: Option<Vcpus>,
     /// Origin of the figures, filled in by the tool in dom0; `None` from a guest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+}
+
+/// vCPUs of a guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vcpus {
+    /// Number of vCPUs that it may use.
+    pub count: u32,
+    /// Number of these that had no work and stayed down.
+    pub idle: u32,
 }
 
 /// Figures of a job, or of a group of jobs.
@@ -209,6 +221,9 @@ pub struct Latency {
 /// Most disks of a job that are read: `xvda` to `xvdz`, and as many again for each partition.
 const DISKS_MAX: usize = 26 * 16;
 
+/// Most vCPUs of a job that are read.
+const VCPUS_MAX: usize = 128;
+
 /// Figures of a job that fio does not have.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Extra {
@@ -237,6 +252,12 @@ pub struct Extra {
     /// it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ring_wait_ns: Option<u64>,
+    /// vCPUs that ran the jobs, from the lowest on.
+    #[serde(default, deserialize_with = "at_most::<VCPUS_MAX, _, _>")]
+    pub vcpus: Vec<u32>,
+    /// Queues of the disks that these vCPUs used.
+    #[serde(default)]
+    pub queues: u64,
     /// Disks that were used.
     #[serde(deserialize_with = "at_most::<DISKS_MAX, _, _>")]
     pub disks: Vec<String>,

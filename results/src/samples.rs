@@ -255,6 +255,17 @@ impl Together {
         samples.finish(end_ns.saturating_sub(from_ns.unwrap_or(end_ns)));
     }
 
+    /// Adds the samples of jobs of other loops, which began at the same time: rates add up, window
+    /// by window. Of the windows only statistics are left, so the least and the greatest rate are
+    /// the sums of each one's, as in fio, and the deviation that of independent rates.
+    pub fn add(&mut self, other: &Self) {
+        for (part, other) in self.0.iter_mut().zip(&other.0) {
+            part.from_ns = part.from_ns.or(other.from_ns);
+            part.samples.bw.add(&other.samples.bw);
+            part.samples.iops.add(&other.samples.iops);
+        }
+    }
+
     /// Returns the samples of one direction.
     pub fn samples(&self, direction: Direction) -> &Samples {
         &self.0[direction as usize].samples
@@ -297,6 +308,16 @@ impl Rates {
         self.weight += weight;
         self.mean += before * weight / self.weight;
         self.squares += weight * before * (rate - self.mean);
+    }
+
+    /// Adds the rates of another in the same windows.
+    fn add(&mut self, other: &Self) {
+        self.count = self.count.max(other.count);
+        self.min = self.min.saturating_add(other.min);
+        self.max = self.max.saturating_add(other.max);
+        self.mean += other.mean;
+        self.weight = self.weight.max(other.weight);
+        self.squares += other.squares;
     }
 
     /// Returns the sample standard deviation; 0 for one window or none.

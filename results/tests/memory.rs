@@ -20,7 +20,7 @@ fn report() -> String {
         side.ios = 100;
     }
     let mut text = String::new();
-    emit(&[result], None, &mut |part| text.push_str(part));
+    emit(&[result], None, None, &mut |part| text.push_str(part));
     text
 }
 

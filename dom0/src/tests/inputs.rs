@@ -86,7 +86,7 @@ pub fn ours() -> String {
     let jobs = fio_job::parse(JOBS).expect(JOBS).into_iter();
     let results: Vec<JobResult> = jobs.map(measured).collect();
     let mut text = String::new();
-    emit(&results, None, &mut |part| text.push_str(part));
+    emit(&results, None, None, &mut |part| text.push_str(part));
     text
 }
 
@@ -99,7 +99,7 @@ pub fn longest() -> String {
         all.for_each(|ns| side.latency.record(ns));
     }
     let mut text = String::new();
-    emit(&results, None, &mut |part| text.push_str(part));
+    emit(&results, None, None, &mut |part| text.push_str(part));
     text
 }
 

@@ -50,7 +50,7 @@ fn no_figure_is_too_absurd_to_be_printed() {
     let jobs = fio_job::parse(line).expect("a command line");
     let results: Vec<JobResult> = jobs.iter().cloned().map(result_of).collect();
     let mut text = String::new();
-    emit(&results, Some(&"why"), &mut |part| text.push_str(part));
+    emit(&results, None, Some(&"why"), &mut |part| text.push_str(part));
     let mut report = Report::from_json(&text).expect("a report");
     report.jobs[0].sync.lat_ns = report.jobs[0].read.clat_ns.clone();
     let mut value = serde_json::to_value(&report).expect("JSON");

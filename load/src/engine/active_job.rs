@@ -16,13 +16,13 @@ use super::outcome::RunError;
 use super::pacer::Pacer;
 use super::ramp::Ramp;
 use super::ring_wait::RingWait;
+use super::share::StageJob;
 use super::stolen::Theft;
 use super::target::{Next, Target, direction_of, share_out};
 use super::time::NEVER;
 use super::timeline::{Timeline, Took};
 use crate::pattern::Pattern;
 use fio_job::Direction;
-use fio_job::Job;
 use results::{Counters, DirectionResult, Done, JobResult, Together};
 
 /// Job that is under way.
@@ -47,7 +47,7 @@ pub(super) struct ActiveJob {
     timeline: Timeline,
     /// Number of errors until the ramp's end.
     ramp_errors: u64,
-    /// Number of the group of jobs that is reported together with it, if there are others in it.
+    /// Number of the group of jobs that is reported together with it, if there are others.
     pub(super) group: Option<usize>,
     /// Time at which to ask again even if nothing completes.
     pub(super) wake_ns: u64,
@@ -70,10 +70,9 @@ enum Phase {
 }
 
 impl ActiveJob {
-    /// Returns the job with number `number` of the run that begins at `run_ns`.
+    /// Returns a job of the run that begins at `run_ns`.
     pub(super) fn new(
-        job: Job,
-        number: usize,
+        StageJob { job, number, group }: StageJob,
         run_ns: u64,
         disks: &[Disk<'_>],
     ) -> Result<Self, RunError> {
@@ -125,7 +124,7 @@ impl ActiveJob {
             completed: 0,
             timeline: Timeline::unbegun(),
             ramp_errors: 0,
-            group: None,
+            group,
             wake_ns: NEVER,
             awaits_room: false,
             ring_wait: RingWait::default(),
@@ -174,11 +173,6 @@ impl ActiveJob {
         let so_far_ns = now_ns.saturating_sub(from_ns) as f64;
         let by_bytes_ns = (so_far_ns * (done + to_go) * parts / done) as u64;
         Some(by_time_ns.map_or(by_bytes_ns, |by_time_ns| by_bytes_ns.min(by_time_ns)))
-    }
-
-    /// Returns whether it is reported together with the job before it.
-    pub(super) fn is_with_group(&self) -> bool {
-        self.result.job.reporting.with_group
     }
 
     pub(super) fn uses(&self, disk: usize) -> bool {
@@ -483,14 +477,16 @@ impl ActiveJob {
         timed.iter().sum::<u64>() == 0 && self.result.errors() == self.ramp_errors
     }
 
-    /// Returns the result, with the counters of its disks unless other jobs used them too, and the
-    /// pages that their backends keep mapped if all could be counted. A ramp stays unmeasured when
+    /// Returns the result, with the counters of its disks unless other jobs of the loop used them
+    /// too, and the pages that their backends keep mapped if all could be counted. `keys` has the
+    /// key of each disk and the number of its queues. A ramp stays unmeasured when
     /// the job ends first, unlike in fio; but its errors are reported.
     pub(super) fn into_result(
         mut self,
         used: &[Counters],
         shared: &[bool],
         kept: &[Option<PagesKept>],
+        keys: &[(usize, u32)],
     ) -> JobResult {
         let is_unmeasured = matches!(self.timeline.ramp(), Ramp::Over(_)) && self.is_empty();
         if self.timeline.is_in_ramp() || is_unmeasured {
@@ -505,10 +501,12 @@ impl ActiveJob {
         }
         let JobResult { read, write, trim, .. } = &mut self.result;
         [read, write, trim].into_iter().for_each(|side| side.samples.finish(side.runtime_ns));
-        let pages = self.targets.iter().map(|target| Some((target.disk, kept[target.disk]?)));
+        self.result.queues = self.targets.iter().map(|target| keys[target.disk]).collect();
+        let pages = |target: &Target| Some((keys[target.disk].0, kept[target.disk]?));
         self.result.stolen = self.timeline.stolen();
         self.result.ring_wait_ns = self.ring_wait.total_ns().min(self.result.runtime_ns);
-        self.result.pages = pages.collect::<Option<_>>().unwrap_or_default();
+        let pages: Option<_> = self.targets.iter().map(pages).collect();
+        self.result.pages = pages.unwrap_or_default();
         self.result
     }
 }

@@ -8,37 +8,31 @@ use results::Together;
 
 use super::active_job::ActiveJob;
 
-/// Several jobs of a run that are reported together.
-#[derive(Debug)]
-pub(super) struct Group {
-    /// Number of the first job in the run.
-    first: usize,
-    /// Figures of all its jobs.
-    pub(super) all: Box<Together>,
-}
+/// Figures of the jobs of a loop that are reported together, maybe with jobs of other loops.
+pub(super) type Group = Box<Together>;
 
-/// Finds the groups among the jobs, and notes in each job the number of its own.
+/// Finds the groups of the stage that jobs of the loop are in; then each job has the number of its
+/// group in the loop.
 pub(super) fn find(jobs: &mut [ActiveJob]) -> Vec<Group> {
-    let (mut groups, mut first) = (Vec::new(), 0);
-    for members in jobs.chunk_by_mut(|_, next| next.is_with_group()) {
-        if members.len() > 1 {
-            let group = Some(groups.len());
-            members.iter_mut().for_each(|job| job.group = group);
-            groups.push(Group { first, all: Box::default() });
-        }
-        first += members.len();
+    let mut numbers: Vec<usize> = jobs.iter().filter_map(|job| job.group).collect();
+    numbers.dedup();
+    for job in jobs {
+        job.group = job.group.and_then(|group| numbers.iter().position(|&number| number == group));
     }
-    groups
+    numbers.into_iter().map(|_| Box::default()).collect()
 }
 
 /// Gives the figures of all jobs of a group to the first of them. All I/Os have ended.
 pub(super) fn end(groups: Vec<Group>, jobs: &mut [ActiveJob]) {
-    for (number, Group { first, mut all }) in groups.into_iter().enumerate() {
+    for (number, mut all) in groups.into_iter().enumerate() {
+        let members = || jobs.iter().filter(|job| job.group == Some(number));
         for direction in Direction::ALL {
-            let members = jobs.iter().filter(|job| job.group == Some(number));
-            let end_ns = members.map(|job| job.end_together(direction)).max();
+            let end_ns = members().map(|job| job.end_together(direction)).max();
             all.finish(direction, end_ns.unwrap_or(0));
         }
-        jobs[first].result.together = Some(all);
+        let first = jobs.iter_mut().find(|job| job.group == Some(number));
+        if let Some(first) = first {
+            first.result.together = Some(all);
+        }
     }
 }

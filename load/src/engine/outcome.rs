@@ -97,7 +97,7 @@ impl fmt::Display for RunError {
 impl core::error::Error for RunError {}
 
 /// Outcome of a run.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Outcome {
     /// Results, one for each job, as far as it got.
     pub results: Vec<JobResult>,
@@ -106,6 +106,9 @@ pub struct Outcome {
     /// Description of the first I/O that failed or whose data was wrong, if any did; otherwise of a
     /// job of which nothing was measured, if there is one.
     pub first_failure: Option<String>,
+    /// Whether the jobs of other loops are to end because of a failure: the run ended early, or a
+    /// job with `exitall_on_error` failed.
+    pub ends_all: bool,
 }
 
 /// Progress of a run.
@@ -119,6 +122,13 @@ pub struct Progress {
     pub written: Moved,
     /// Time that the run will take in all, in nanoseconds, if the jobs determine it.
     pub expected_ns: Option<u64>,
+}
+
+impl Progress {
+    /// Returns the number of I/Os that completed.
+    pub fn ios(&self) -> u64 {
+        self.read.ios + self.written.ios
+    }
 }
 
 /// I/Os that completed in one direction.

@@ -48,7 +48,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
     /// Does one pass, and calls `observe` when the first I/O has completed and then about once a
     /// second. The time that `observe` takes is part of the measurement.
     #[inline]
-    pub fn pass(&mut self, observe: &mut impl FnMut(&Progress) -> Control) -> Pass {
+    pub fn pass(&mut self, observe: &mut dyn FnMut(&Progress) -> Control) -> Pass {
         if self.jobs.iter().all(ActiveJob::is_done) {
             return Pass::Done;
         }
@@ -97,7 +97,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
     fn tick(
         &mut self,
         now_ns: u64,
-        observe: &mut impl FnMut(&Progress) -> Control,
+        observe: &mut dyn FnMut(&Progress) -> Control,
     ) -> Result<(), RunError> {
         self.tick_ns = now_ns.saturating_add(TICK_NS);
         self.give_up_the_stuck(now_ns)?;
@@ -171,7 +171,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
             Ok(()) => {
                 job.count(&io, now_ns);
                 if let Some(group) = job.group {
-                    job.count_together(&io, now_ns, &mut self.groups[group].all);
+                    job.count_together(&io, now_ns, &mut self.groups[group]);
                 }
                 if !job.on_fast_path && io.operation == Operation::Read {
                     self.check(&route, &io, now_ns);
@@ -230,6 +230,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
     /// Ends all jobs if a failure ended a job with `exitall_on_error`.
     fn end_all_if(&mut self, ends: bool, index: usize, now_ns: u64) {
         if ends && self.jobs[index].result.job.exitall_on_error {
+            self.ends_all = true;
             self.stop_all(now_ns);
         }
     }

@@ -267,7 +267,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         }
         job.count(&io, now_ns);
         if let Some(group) = job.group {
-            job.count_together(&io, now_ns, &mut self.groups[group].all);
+            job.count_together(&io, now_ns, &mut self.groups[group]);
         }
         if is_checked {
             let request_bytes = self.splits[disk].request_bytes;

@@ -8,6 +8,7 @@ use drivers::blkfront::{GrantMode, Setup};
 use drivers::ring::ENTRIES_MAX;
 use fio_job::Job;
 
+use super::deal::Dealing;
 use super::setup::setup_for;
 
 /// Grants that a guest has unless its `max_grant_frames=` says otherwise, less those for all else.
@@ -30,12 +31,13 @@ impl Memory {
     pub(super) fn new(
         jobs: &[Job],
         disks: impl Iterator<Item = impl AsRef<str>>,
+        dealing: &Dealing,
         pages_available: u64,
     ) -> Self {
         // Rings, the table of grants and segments have pages, too.
         let mut memory = Self { room: pages_available / 16 * 15, full: 0, least: 0 };
         for disk in disks {
-            if let Ok(Some(setup)) = setup_for(disk.as_ref(), jobs) {
+            if let Ok(Some(setup)) = setup_for(disk.as_ref(), jobs, dealing) {
                 memory.full += pages(&setup, setup.slots);
                 memory.least += pages(&setup, share(disk.as_ref(), jobs, &setup));
                 if setup.grants != GrantMode::PersistentCopy {
@@ -89,9 +91,11 @@ mod tests {
         let names: Vec<String> =
             (b'a'..).take(count).map(|c| format!("xvd{}", c as char)).collect();
         let jobs = fio_job::parse(&format!("{line} filename={}", names.join(":"))).expect(line);
-        let memory = Memory::new(&jobs, names.iter(), pages_available);
+        let one = Dealing::on_one(jobs.len());
+        let memory = Memory::new(&jobs, names.iter(), &one, pages_available);
         let mut slots = names.iter().map(|name| {
-            let setup = setup_for(name, &jobs).expect("jobs that agree").expect("a disk in use");
+            let setup =
+                setup_for(name, &jobs, &one).expect("jobs that agree").expect("a disk in use");
             memory.cut(name, &jobs, setup).slots
         });
         let first = slots.next()?;

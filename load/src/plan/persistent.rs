@@ -18,11 +18,12 @@ const LINUX_KEEPS: u64 = 1056;
 const LINUX_TAKES: u64 = 256;
 
 /// Returns a warning to the user of a disk whose backend offers to keep pages mapped, if jobs that
-/// run together and leave their pages granted use more on it than Linux's backend keeps.
-pub(super) fn warning(jobs: &[Job], disk: &str) -> Option<String> {
+/// run together and leave their pages granted use more on its `queues` queues than Linux's backend
+/// keeps.
+pub(super) fn warning(jobs: &[Job], disk: &str, queues: u32) -> Option<String> {
     let here = || jobs.iter().filter(|job| job.disks.iter().any(|name| name == disk));
-    let queues = here().map(|job| u64::from(job.queues)).max()?;
-    let pages = here().map(pages_in_flight).sum::<u64>().div_ceil(queues);
+    let in_flight = here().map(|job| pages_in_flight(job, queues));
+    let pages = in_flight.sum::<u64>().div_ceil(queues.into());
     if pages <= LINUX_KEEPS || here().any(|job| !job.grants.is_persistent()) {
         return None;
     }
@@ -35,7 +36,7 @@ pub(super) fn warning(jobs: &[Job], disk: &str) -> Option<String> {
 }
 
 /// Counts the pages that are granted to a backend while a job has its whole iodepth in flight.
-fn pages_in_flight(job: &Job) -> u64 {
+fn pages_in_flight(job: &Job, queues: u32) -> u64 {
     if !job.rw.reads() && !job.rw.writes() {
         return 0;
     }
@@ -43,7 +44,7 @@ fn pages_in_flight(job: &Job) -> u64 {
     let (requests, last) = (data.div_ceil(LINUX_TAKES), (data - 1) % LINUX_TAKES + 1);
     // Segments that do not fit into a request are in a page of their own.
     let segments = requests - 1 + u64::from(last > MAX_SEGMENTS as u64);
-    let room = u64::from(ENTRIES_MAX * job.queues) / requests;
+    let room = u64::from(ENTRIES_MAX * queues) / requests;
     u64::from(job.iodepth).min(room) * (data + segments)
 }
 
@@ -80,18 +81,22 @@ mod tests {
             ("bssplit=4k/50:128k/50 norandommap rw=randread iodepth=64", Some("2112 pages,")),
         ] {
             let jobs = parse(&format!("{line} filename=xvda:xvdb")).expect(line);
-            let warning = warning(&jobs, "xvda");
+            let queues = jobs[0].queues.unwrap_or(1);
+            let warning = warning(&jobs, "xvda", queues);
             assert_eq!(warning.is_some(), pages.is_some(), "{line}: {warning:?}");
             let text = warning.unwrap_or_default();
             assert!(text.contains(pages.unwrap_or_default()), "{line}: {text}");
         }
         let jobs = parse("bs=1m iodepth=9 filename=xvda").expect("a line");
-        assert_eq!(warning(&jobs, "xvdb"), None);
+        assert_eq!(warning(&jobs, "xvdb", 1), None);
     }
 
     #[test]
     fn the_default_jobs_use_no_more_pages_than_are_kept() {
         let jobs = Job::defaults_for("xvda");
-        assert_eq!(jobs.iter().find_map(|job| warning(core::slice::from_ref(job), "xvda")), None);
+        assert_eq!(
+            jobs.iter().find_map(|job| warning(core::slice::from_ref(job), "xvda", 1)),
+            None
+        );
     }
 }

@@ -35,6 +35,11 @@ pub enum Refusal {
         /// Names of the disks found.
         found: Vec<String>,
     },
+    /// A job must share a queue with others, and may not run on their vCPU.
+    Apart {
+        /// Name of the job.
+        job: String,
+    },
     /// Jobs that run together ask for different things.
     Conflict(Conflict),
 }
@@ -67,6 +72,12 @@ impl fmt::Display for Refusal {
                     write!(f, "this guest has {}", found.join(", "))
                 }
             }
+            Self::Apart { job } => write!(
+                f,
+                "job {job}: cpus_allowed= keeps it from the vCPU that has the queues of its disks; \
+                 let the jobs of a disk share a vCPU, or raise ringmark_queues= or the backend's \
+                 max_queues"
+            ),
             Self::Conflict(conflict) => conflict.fmt(f),
         }
     }

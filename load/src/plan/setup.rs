@@ -6,35 +6,48 @@ use drivers::blkfront::{self, Setup};
 use fio_job::{GrantMode, Job};
 use xen_abi::PAGE_SIZE;
 
+use super::deal::Dealing;
 use super::refusal::Conflict;
 
 // The limits of jobs are those of the frontend.
 const _: () = assert!(fio_job::QUEUES_MAX == blkfront::QUEUES_MAX);
 const _: () = assert!(fio_job::BS_BYTES_MAX as usize == blkfront::PAGES_PER_SLOT_MAX * PAGE_SIZE);
 
-/// Returns the setup of the disk; `None` if no job uses it.
+/// Returns the setup of the disk for jobs that are dealt to vCPUs like this; `None` if no job uses
+/// it. Each vCPU gets enough slots on its own queues for its own jobs.
 ///
 /// # Errors
 /// Returns a [`Conflict`] if jobs differ in a setting that a disk has only once.
-pub fn setup_for(disk: &str, jobs: &[Job]) -> Result<Option<Setup>, Conflict> {
+pub fn setup_for(disk: &str, jobs: &[Job], dealing: &Dealing) -> Result<Option<Setup>, Conflict> {
     let conflict = |what| Conflict { on: disk.to_owned(), what };
-    let (mut setup, mut iodepth): (Option<Setup>, u32) = (None, 0);
-    for job in jobs.iter().filter(|job| job.disks.iter().any(|name| name == disk)) {
-        let pages = (job.data_bytes() as usize).div_ceil(PAGE_SIZE);
-        let grants = frontends(job.grants);
-        let setup =
-            setup.get_or_insert(Setup { grants, queues: job.queues, slots: 0, pages_per_slot: 1 });
-        if setup.grants != grants {
+    let uses = |job: &Job| job.disks.iter().any(|name| name == disk);
+    let Some(first) = jobs.iter().find(|job| uses(job)) else { return Ok(None) };
+    let grants = frontends(first.grants);
+    let users = dealing.users(disk, jobs);
+    let queues = first.queues.unwrap_or(users.len() as u32).min(blkfront::QUEUES_MAX);
+    let mut setup = Setup { grants, queues, slots: 1, pages_per_slot: 1 };
+    for job in jobs.iter().filter(|job| uses(job)) {
+        if frontends(job.grants) != grants {
             return Err(conflict("ask for different grants"));
         }
-        if setup.queues != job.queues {
+        if job.queues != first.queues {
             return Err(conflict("ask for different ringmark_queues"));
         }
-        iodepth += job.iodepth;
-        setup.slots = iodepth.div_ceil(setup.queues);
+        if job.bind != first.bind {
+            return Err(conflict("ask for different ringmark_bind"));
+        }
+        let pages = (job.data_bytes() as usize).div_ceil(PAGE_SIZE);
         setup.pages_per_slot = setup.pages_per_slot.max(pages);
     }
-    Ok(setup)
+    for (place, jobs_on) in
+        dealing.by_vcpu().values().filter(|on| on.iter().any(|&n| uses(&jobs[n]))).enumerate()
+    {
+        let depths = jobs_on.iter().map(|&number| &jobs[number]).filter(|job| uses(job));
+        let depth: u32 = depths.map(|job| job.iodepth).sum();
+        let own = (place as u32..queues).step_by(users.len()).count().max(1);
+        setup.slots = setup.slots.max(depth.div_ceil(own as u32));
+    }
+    Ok(Some(setup))
 }
 
 /// Returns the frontend's grant mode for a job's.
@@ -53,7 +66,7 @@ mod tests {
 
     fn setup(line: &str) -> Result<Option<Setup>, &'static str> {
         let jobs = parse(line).expect(line);
-        setup_for("xvda", &jobs).map_err(|conflict| conflict.what)
+        setup_for("xvda", &jobs, &Dealing::on_one(jobs.len())).map_err(|conflict| conflict.what)
     }
 
     #[test]
@@ -87,6 +100,7 @@ mod tests {
         for (options, what) in [
             (["grants=persistent", "grants=per-request"], Some("grants")),
             (["ringmark_queues=1", "ringmark_queues=2"], Some("ringmark_queues")),
+            (["ringmark_bind=1", "ringmark_bind=0"], Some("ringmark_bind")),
             (["iodepth=512", "iodepth=1024"], None),
         ] {
             let words = |options: &str| options.replace(' ', " --");

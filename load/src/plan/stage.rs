@@ -1,14 +1,14 @@
 //! Single stage of a run: jobs that run together, and the settings that their disks are connected
 //! with.
 
-use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
 
 use drivers::blkfront::Setup;
-use fio_job::Job;
+use fio_job::{Job, QUEUES_MAX};
 use xen_abi::vdev::Vdev;
 
+use super::deal::{Dealing, is_without_vcpu};
 use super::memory::Memory;
 use super::persistent;
 use super::refusal::{Conflict, Refusal};
@@ -33,60 +33,83 @@ pub struct DiskPlan {
     pub name: String,
     /// Settings that it is connected with.
     pub setup: Setup,
+    /// Whether the events of each queue go to the vCPU that uses it.
+    pub bind: bool,
     /// Warning to show if its backend is Linux's and offers to keep pages mapped.
     pub persistent_warning: Option<String>,
 }
 
 impl<'p> Stage<'p> {
-    /// Returns the jobs as a stage, without checking whether they can run together.
+    /// Returns the jobs as a stage.
     pub(super) fn of(jobs: &'p [Job], vdevs: &'p [Vdev]) -> Self {
         Self { jobs, vdevs }
     }
 
-    /// Returns the stage if the one loop that runs its jobs can do so.
+    /// Returns notices for the user before the stage begins on a guest with these vCPUs, a line
+    /// each.
+    pub fn notices(&self, vcpus: &[u32]) -> impl Iterator<Item = String> {
+        let engine = |job: &Job| {
+            let (name, engine) = (&job.name, job.ioengine?);
+            Some(format!(
+                "{name}: ioengine={engine} is accepted; every job drives the ring directly"
+            ))
+        };
+        let vcpus = move |job: &Job| {
+            let (name, cpus) = (&job.name, job.cpus.as_ref()?);
+            is_without_vcpu(job, vcpus).then(|| {
+                format!(
+                    "{name}: this guest has no vCPU of cpus_allowed={cpus}; the job runs on any"
+                )
+            })
+        };
+        self.jobs.iter().flat_map(move |job| engine(job).into_iter().chain(vcpus(job)))
+    }
+
+    /// Deals the jobs to `vcpus`, the guest's, as if each backend had as many queues as its disk
+    /// needs, but no more than `ringmark_queues=`.
     ///
     /// # Errors
-    /// Returns a [`Conflict`] if the jobs ask for different polling times.
-    pub(super) fn checked(self) -> Result<Self, Refusal> {
-        let mut polls = self.jobs.windows(2).map(|pair| pair[0].poll == pair[1].poll);
-        if polls.all(|same| same) {
-            return Ok(self);
-        }
-        let what = "ask for different ringmark_poll_us";
-        Err(Conflict { on: "one vCPU".to_owned(), what }.into())
+    /// Returns [`Refusal::Apart`].
+    pub fn deal(&self, vcpus: &[u32]) -> Result<Dealing, Refusal> {
+        let queues = |disk: &str| {
+            let mut users =
+                self.jobs.iter().filter(|job| job.disks.iter().any(|name| name == disk));
+            users.next().and_then(|job| job.queues).unwrap_or(QUEUES_MAX)
+        };
+        Dealing::new(self.jobs, vcpus, queues)
     }
 
-    /// Returns notices for the user before the stage begins, a line each.
-    pub fn notices(&self) -> impl Iterator<Item = String> {
-        self.jobs.iter().filter_map(|job| {
-            let engine = job.ioengine?;
-            Some(format!(
-                "{}: ioengine={engine} is accepted; every job drives the ring directly",
-                job.name
-            ))
-        })
-    }
-
-    /// Returns the disks that the jobs use, in the order in which they are connected, for a guest
-    /// with `pages_available` free pages. Each is planned at its turn: an earlier one that cannot
-    /// be connected is reported first.
+    /// Returns the disks that the jobs use, in the order in which they are connected, for jobs that
+    /// are dealt like this in a guest with `pages_available` free pages. Each is planned at its
+    /// turn: an earlier one that cannot be connected is reported first.
     ///
     /// # Errors
     /// Returns a [`Conflict`] if jobs differ in a setting that this disk has only once.
-    pub fn disks(&self, pages_available: u64) -> impl Iterator<Item = Result<DiskPlan, Refusal>> {
+    pub fn disks(
+        &self,
+        dealing: &Dealing,
+        pages_available: u64,
+    ) -> impl Iterator<Item = Result<DiskPlan, Refusal>> {
         let names = self.vdevs.iter().map(Vdev::to_string);
-        let memory = Memory::new(self.jobs, names, pages_available);
-        let plan =
-            move |&vdev: &Vdev| self.disk(vdev, &memory).map_err(Refusal::Conflict).transpose();
+        let memory = Memory::new(self.jobs, names, dealing, pages_available);
+        let plan = move |&vdev: &Vdev| {
+            self.disk(vdev, dealing, &memory).map_err(Refusal::Conflict).transpose()
+        };
         self.vdevs.iter().filter_map(plan)
     }
 
-    fn disk(&self, vdev: Vdev, memory: &Memory) -> Result<Option<DiskPlan>, Conflict> {
+    fn disk(
+        &self,
+        vdev: Vdev,
+        dealing: &Dealing,
+        memory: &Memory,
+    ) -> Result<Option<DiskPlan>, Conflict> {
         let name = vdev.to_string();
-        let Some(setup) = setup_for(&name, self.jobs)? else { return Ok(None) };
+        let Some(setup) = setup_for(&name, self.jobs, dealing)? else { return Ok(None) };
         let setup = memory.cut(&name, self.jobs, setup);
-        let persistent_warning = persistent::warning(self.jobs, &name);
-        Ok(Some(DiskPlan { vdev, name, setup, persistent_warning }))
+        let bind = self.jobs.iter().all(|job| job.bind || !job.disks.contains(&name));
+        let persistent_warning = persistent::warning(self.jobs, &name, setup.queues);
+        Ok(Some(DiskPlan { vdev, name, setup, bind, persistent_warning }))
     }
 }
 
@@ -100,31 +123,50 @@ mod tests {
     const XVDB: Vdev = Vdev(51728);
 
     #[test]
-    fn jobs_of_one_loop_must_agree_on_polling() {
-        let vdevs = [XVDA];
-        for (line, agree) in [
-            ("filename=xvda numjobs=3", true),
-            ("filename=xvda ringmark_poll_us=5 numjobs=2", true),
-            ("filename=xvda ringmark_poll_us=5 --name=a --name=b", true),
-            ("filename=xvda --name=a --name=b --name=c --ringmark_poll_us=5", false),
-            ("filename=xvda --name=a --ringmark_poll_us=5 --name=b", false),
-        ] {
-            let jobs = parse(line).expect(line);
-            let refused = Stage::of(&jobs, &vdevs).checked().err().map(|why| why.to_string());
-            let text = "jobs that run together on one vCPU ask for different ringmark_poll_us; \
-                        separate them with stonewall";
-            assert_eq!(refused.as_deref(), (!agree).then_some(text), "{line}");
-        }
-    }
-
-    #[test]
     fn each_job_with_an_ioengine_gets_a_notice() {
         let line = "filename=xvda --name=a --ioengine=libaio --name=b --name=c --ioengine=psync";
         let jobs = parse(line).expect(line);
-        let notices: Vec<String> = Stage::of(&jobs, &[XVDA]).notices().collect();
+        let notices: Vec<String> = Stage::of(&jobs, &[XVDA]).notices(&[0]).collect();
         let rest = "is accepted; every job drives the ring directly";
         let expected = [format!("a: ioengine=libaio {rest}"), format!("c: ioengine=psync {rest}")];
         assert_eq!(notices, expected);
+    }
+
+    #[test]
+    fn a_job_whose_vcpus_are_not_there_gets_a_notice() {
+        let jobs = parse("filename=xvda cpus_allowed=2-3").expect("a job");
+        let stage = Stage::of(&jobs, &[XVDA]);
+        let notices: Vec<String> = stage.notices(&[0, 1]).collect();
+        let text = "job1: this guest has no vCPU of cpus_allowed=2-3; the job runs on any";
+        assert_eq!(notices, [text]);
+        assert_eq!(stage.notices(&[0, 3]).count(), 0);
+    }
+
+    #[test]
+    fn a_disk_has_a_queue_for_each_vcpu_that_uses_it() {
+        for (options, queues, slots) in [
+            ("numjobs=3", 3, 8),
+            ("numjobs=5", 4, 16),
+            ("numjobs=3 ringmark_queues=2", 2, 16),
+            ("numjobs=3 ringmark_queues=1", 1, 24),
+            ("ringmark_queues=4", 4, 2),
+            ("numjobs=2 ringmark_queues=6", 6, 3),
+            ("numjobs=2 ringmark_queues=5", 5, 4),
+        ] {
+            let jobs = parse(&format!("iodepth=8 filename=xvda {options}")).expect(options);
+            let stage = Stage::of(&jobs, &[XVDA]);
+            let dealing = stage.deal(&[0, 1, 2, 3]).expect(options);
+            let disk =
+                stage.disks(&dealing, u64::MAX).next().expect("a disk").expect("no conflict");
+            assert_eq!((disk.setup.queues, disk.setup.slots), (queues, slots), "{options}");
+        }
+        // Each vCPU has room for its own jobs.
+        let line = "--filename=xvda --name=a --iodepth=64 --name=b --iodepth=2";
+        let jobs = parse(line).expect(line);
+        let stage = Stage::of(&jobs, &[XVDA]);
+        let dealing = stage.deal(&[0, 1]).expect(line);
+        let disk = stage.disks(&dealing, u64::MAX).next().expect("a disk").expect("no conflict");
+        assert_eq!((disk.setup.queues, disk.setup.slots, disk.bind), (2, 64, true));
     }
 
     #[test]
@@ -134,7 +176,8 @@ mod tests {
         let jobs = parse(line).expect(line);
         let vdevs = [XVDA, XVDB, Vdev(51744)];
         let stage = Stage::of(&jobs, &vdevs);
-        let disks: Result<Vec<DiskPlan>, Refusal> = stage.disks(u64::MAX).collect();
+        let disks: Result<Vec<DiskPlan>, Refusal> =
+            stage.disks(&Dealing::on_one(jobs.len()), u64::MAX).collect();
         let disks = disks.expect("no conflict");
         let found: Vec<(Vdev, &str, u32, bool)> = disks
             .iter()
@@ -151,8 +194,9 @@ mod tests {
         let jobs = parse("bs=1m iodepth=8 filename=xvda:xvdb").expect("a line");
         let vdevs = [XVDA, XVDB];
         let stage = Stage::of(&jobs, &vdevs);
+        let one = Dealing::on_one(jobs.len());
         for (pages_available, slots) in [(u64::MAX, 8), (1 << 12, 7), (1 << 10, 4)] {
-            let disks = stage.disks(pages_available).map(|disk| disk.expect("no conflict"));
+            let disks = stage.disks(&one, pages_available).map(|disk| disk.expect("no conflict"));
             assert!(disks.map(|disk| disk.setup.slots).eq([slots; 2]), "{pages_available}");
         }
     }
@@ -163,7 +207,8 @@ mod tests {
         let jobs = parse(line).expect(line);
         let vdevs = [XVDA, XVDB];
         let stage = Stage::of(&jobs, &vdevs);
-        let disks: Vec<Result<DiskPlan, Refusal>> = stage.disks(u64::MAX).collect();
+        let disks: Vec<Result<DiskPlan, Refusal>> =
+            stage.disks(&Dealing::on_one(jobs.len()), u64::MAX).collect();
         let [Ok(first), Err(why)] = &disks[..] else { panic!("{disks:?}") };
         assert_eq!(first.name, "xvda");
         let text = "jobs that run together on xvdb ask for different grants; separate them with \

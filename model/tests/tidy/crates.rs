@@ -30,7 +30,7 @@ const ORDER: [Place; 20] = [
     place("fio-job", &["xen-abi"]),
     Place { dev: &["fio-job"], ..place("guest-protocol", &[]) },
     place("results", &["fio-job"]),
-    place("load", &["results", "fio-job", "drivers", "fs", "xen-abi"]),
+    place("load", &["results", "fio-job", "drivers", "protocols", "fs", "xen-abi"]),
     place("boot-info", &["xen-abi"]),
     place("boot", &["boot-info", "xen-abi"]),
     place(

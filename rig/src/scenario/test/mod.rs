@@ -10,6 +10,7 @@ mod files;
 mod guest;
 mod host;
 mod kept;
+mod loops;
 mod memory;
 mod output;
 mod peer;
@@ -101,6 +102,7 @@ fn on_xen(rig: &Rig, name: &str, tally: &mut Tally) -> Result<()> {
     checks.extend(stolen::checks());
     checks.extend(guest::checks());
     checks.extend(vcpus::checks());
+    checks.extend(loops::checks());
     checks.extend(protection::checks());
     checks.extend(files::checks());
     checks.extend(control::checks());

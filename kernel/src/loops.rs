@@ -1,0 +1,141 @@
+//! The loops of a stage: one on each vCPU that has jobs, with queue pairs of its own.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use drivers::Hypervisor as _;
+use drivers::blkfront::QueuePair;
+use fio_job::Job;
+use load::engine::{Control, Disk, Outcome, Progress, Share, StageJob};
+use load::plan::Dealing;
+use load::worker::{self, Finished, Relay, Words};
+use xen_abi::Port;
+
+use crate::disks::Connected;
+use crate::failure::Failure;
+use crate::guest::Guest;
+use crate::smp::{Crew, Pending, VcpuError};
+use crate::vcpu::Vcpu;
+use crate::vcpu_tables::BOOT_VCPU;
+use crate::xen::Xen;
+
+/// Ports by which the boot vCPU wakes the others, by vCPU.
+type Wakes = BTreeMap<u32, Port>;
+
+/// Runs jobs as they are dealt on disks that are connected, and brings the queues back.
+///
+/// # Errors
+/// A vCPU that is of no use, or event channels that are not had.
+pub fn run(
+    guest: &mut Guest<'static>,
+    jobs: &[Job],
+    dealing: &Dealing,
+    connected: &mut [Connected<'static>],
+    observe: &mut dyn FnMut(&mut Guest<'static>, &Progress) -> Control,
+) -> Result<Outcome, Failure> {
+    let mut wakes = Wakes::new();
+    let mut relay = Relay::default();
+    direct_events(guest.xen, jobs, dealing, connected, &mut wakes, &mut relay)?;
+    let mut shares = share_out(jobs, dealing, connected);
+    let own = shares.remove(&BOOT_VCPU);
+    let words = Arc::new(Words::new(shares.len()));
+    let mut pending = Vec::with_capacity(shares.len());
+    let started = start_all(guest, shares, &words, &wakes, &mut pending);
+    if started.is_err() {
+        words.stop();
+    }
+    let own = own.filter(|_| started.is_ok());
+    let mut collect = || {
+        let done = pending.iter().enumerate().find_map(|(n, one)| Some((n, one.try_take()?)));
+        done.map(|(place, finished)| {
+            pending.swap_remove(place);
+            finished
+        })
+    };
+    let vcpu = guest.vcpu;
+    let mut observe = |progress: &Progress| observe(guest, progress);
+    let finished = worker::lead(vcpu, own, &words, &relay, &mut collect, &mut observe);
+    wakes.values().for_each(|&wake| _ = guest.xen.evtchn_close(wake));
+    let (outcome, disks) = worker::join(finished);
+    for Disk { name, queues, .. } in disks {
+        let disk = connected.iter_mut().find(|disk| disk.plan.name == name);
+        disk.expect("a disk of the stage").queues.extend(queues);
+    }
+    started?;
+    Ok(outcome)
+}
+
+/// Has the events of each queue go to the vCPU that uses it, or has the boot vCPU pass them on.
+fn direct_events(
+    xen: &Xen,
+    jobs: &[Job],
+    dealing: &Dealing,
+    connected: &[Connected<'_>],
+    wakes: &mut Wakes,
+    relay: &mut Relay,
+) -> Result<(), Failure> {
+    for disk in connected {
+        let name = &disk.plan.name;
+        let users = dealing.users(name, jobs);
+        let refused = |errno| Failure::Events(name.clone(), errno);
+        for (queue, &user) in disk.queues.iter().zip(users.iter().cycle()) {
+            if disk.plan.bind {
+                queue.bind(xen, user).map_err(refused)?;
+            } else if user != BOOT_VCPU {
+                let wake = match wakes.get(&user) {
+                    Some(&wake) => wake,
+                    None => xen.evtchn_bind_ipi(user).map_err(refused)?,
+                };
+                wakes.insert(user, wake);
+                relay.add(queue.port(), wake);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Gives each vCPU its jobs, and its queue pairs of their disks.
+fn share_out(
+    jobs: &[Job],
+    dealing: &Dealing,
+    connected: &mut [Connected<'static>],
+) -> BTreeMap<u32, Share<'static>> {
+    let all = StageJob::all(jobs.to_vec());
+    let share = |(vcpu, numbers): (u32, Vec<usize>)| {
+        let jobs = numbers.into_iter().map(|number| all[number].clone()).collect();
+        (vcpu, Share { vcpu, jobs, disks: Vec::new() })
+    };
+    let mut shares: BTreeMap<u32, Share<'static>> =
+        dealing.by_vcpu().into_iter().map(share).collect();
+    for Connected { plan, device, queues, files } in connected {
+        let users = dealing.users(&plan.name, jobs);
+        let mut lent: BTreeMap<u32, Vec<QueuePair<'static>>> = BTreeMap::new();
+        for (queue, &user) in queues.drain(..).zip(users.iter().cycle()) {
+            lent.entry(user).or_default().push(queue);
+        }
+        for (user, queues) in lent {
+            let (name, info, files) = (plan.name.clone(), *device.info(), files.clone());
+            let share = shares.get_mut(&user).expect("a vCPU with jobs");
+            share.disks.push(Disk { name, info, queues, files });
+        }
+    }
+    shares
+}
+
+/// Starts the loops of the vCPUs besides the boot vCPU, up to the first that is of no use.
+fn start_all(
+    guest: &mut Guest<'static>,
+    shares: BTreeMap<u32, Share<'static>>,
+    words: &Arc<Words>,
+    wakes: &Wakes,
+    pending: &mut Vec<Pending<Finished<'static>>>,
+) -> Result<(), VcpuError> {
+    for (number, (id, share)) in shares.into_iter().enumerate() {
+        let (words, wake) = (Arc::clone(words), wakes.get(&id).copied());
+        let work = move |vcpu: &Vcpu| worker::follow(vcpu, share, &words, number, wake);
+        let crew: &mut Crew = guest.crew.as_mut().ok_or(VcpuError::Absent { vcpu: id })?;
+        pending.push(crew.start(guest.vcpu, id, work)?);
+    }
+    Ok(())
+}

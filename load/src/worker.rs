@@ -1,0 +1,336 @@
+//! Loops of a stage on several vCPUs.
+//!
+//! Each vCPU that has jobs runs an [`Engine`] of its own. The loops share no disk's queue and,
+//! while they run, nothing but the [`Words`]: that all are ready, when they begin, how far each is,
+//! and whether they are to stop. vCPU 0 [`lead`]s, the others [`follow`]. Results come back by
+//! value.
+
+use alloc::vec::Vec;
+
+use drivers::Vcpu;
+use protocols::run_words::{Ending, ProgressWords, StartGate, StopWord};
+use xen_abi::Port;
+
+use crate::engine::{Control, Disk, Engine, Moved, Outcome, Pass, Progress, Share, TICK_NS};
+
+/// Time between two looks at whether others are ready or done, in nanoseconds.
+const LOOK_AGAIN_NS: u64 = 1_000_000;
+/// Time from when all loops are ready to when they begin, in nanoseconds, so that all of them learn
+/// of it before.
+const BEGIN_NS: u64 = 5_000_000;
+/// Stands for a time that is not known.
+const UNKNOWN: u64 = u64::MAX;
+
+/// Words that the loops of a stage share.
+#[derive(Debug)]
+pub struct Words {
+    gate: StartGate,
+    stop: StopWord,
+    /// Progress of each loop but the leader's.
+    progress: Vec<ProgressWords>,
+}
+
+/// Remains of a loop that has ended.
+#[derive(Debug)]
+pub struct Finished<'a> {
+    /// Numbers of its jobs in the stage.
+    numbers: Vec<usize>,
+    /// Outcome of its jobs.
+    pub outcome: Outcome,
+    /// Its disks.
+    pub disks: Vec<Disk<'a>>,
+}
+
+impl Words {
+    /// Returns the words for a leader and so many followers.
+    pub fn new(followers: usize) -> Self {
+        let progress = (0..followers).map(|_| ProgressWords::default()).collect();
+        Self { gate: StartGate::default(), stop: StopWord::default(), progress }
+    }
+
+    /// Asks the followers to end; one that has not begun ends without an I/O.
+    pub fn stop(&self) {
+        self.stop.ask(Ending::Stop);
+    }
+
+    /// Returns the sum of the followers' progress, `elapsed_ns` after they began.
+    fn progress(&self, elapsed_ns: u64) -> Progress {
+        let start = Progress { elapsed_ns, expected_ns: Some(0), ..Progress::default() };
+        self.progress.iter().map(|words| from_words(words.read())).fold(start, with)
+    }
+}
+
+/// Runs a share of a stage on a vCPU that is not vCPU 0, as follower `number`. If events of its
+/// queues go to vCPU 0, `wake` is the port by which that wakes it.
+pub fn follow<'a, V: Vcpu>(
+    vcpu: &V,
+    share: Share<'a>,
+    words: &Words,
+    number: usize,
+    wake: Option<Port>,
+) -> Finished<'a> {
+    let numbers = numbers(&share);
+    let mut engine = Engine::prepare(vcpu, share);
+    words.gate.arrive();
+    while words.gate.opened().is_none_or(|begin_ns| vcpu.now_ns() < begin_ns) {
+        if words.stop.asked().is_some() {
+            return finished(numbers, engine);
+        }
+        let look_ns = vcpu.now_ns().saturating_add(LOOK_AGAIN_NS);
+        sleep_until(vcpu, words.gate.opened().map_or(look_ns, |begin_ns| begin_ns.min(look_ns)));
+    }
+    engine.begin();
+    let progress = &words.progress[number];
+    let mut observe = |now: &Progress| {
+        progress.publish(to_words(now));
+        match words.stop.asked() {
+            None => Control::Continue,
+            Some(Ending::Stop) => Control::Stop,
+            Some(Ending::Abandon) => Control::Abandon,
+        }
+    };
+    run(vcpu, &mut engine, &wake.map_or(Events::Own, Events::PassedOn), &mut observe);
+    progress.publish(to_words(&engine.progress(vcpu.now_ns())));
+    finished(numbers, engine)
+}
+
+/// Ports whose events vCPU 0 passes on, because they are not bound to the vCPU that waits for them.
+#[derive(Clone, Debug, Default)]
+pub struct Relay(Vec<(Port, Port)>);
+
+impl Relay {
+    /// Passes each event of `port` on to a vCPU by the port that wakes it.
+    pub fn add(&mut self, port: Port, wake: Port) {
+        self.0.push((port, wake));
+    }
+
+    fn pass_on(&self, vcpu: &impl Vcpu) {
+        for &(port, wake) in &self.0 {
+            if vcpu.take_event(port) {
+                // A port that is closed wakes nobody; the sleep ends by its timer.
+                let _ = vcpu.send(wake);
+            }
+        }
+    }
+}
+
+/// Destination of the events of a loop's queues.
+enum Events<'r> {
+    /// To the vCPU that runs it.
+    Own,
+    /// To the vCPU that runs it, which also passes on those of others.
+    Relayed(&'r Relay),
+    /// To vCPU 0, which passes them on by this port.
+    PassedOn(Port),
+}
+
+/// Runs a loop to its end.
+fn run<V: Vcpu>(
+    vcpu: &V,
+    engine: &mut Engine<'_, '_, V>,
+    events: &Events<'_>,
+    observe: &mut dyn FnMut(&Progress) -> Control,
+) {
+    loop {
+        let pass = engine.pass(observe);
+        // Whoever sleeps takes no event after this.
+        let mut has_work = false;
+        match events {
+            Events::Own => {}
+            Events::Relayed(relay) => relay.pass_on(vcpu),
+            // It may be of a response that came after the look.
+            Events::PassedOn(port) => has_work = vcpu.take_event(*port),
+        }
+        match pass {
+            Pass::SleepUntil(deadline_ns) if !has_work => vcpu.wait(deadline_ns),
+            Pass::SleepUntil(_) | Pass::Again => {}
+            Pass::Done => return,
+        }
+    }
+}
+
+/// Leads the followers, and runs a share of the stage itself if it has one. `collect` returns a
+/// follower's result once it is there. Calls `observe` with the progress of all, as
+/// [`Engine::pass`] does. Returns the leader's own result and then the followers'.
+pub fn lead<'a, V: Vcpu>(
+    vcpu: &V,
+    share: Option<Share<'a>>,
+    words: &Words,
+    relay: &Relay,
+    collect: &mut dyn FnMut() -> Option<Finished<'a>>,
+    observe: &mut dyn FnMut(&Progress) -> Control,
+) -> Vec<Finished<'a>> {
+    let own_numbers = share.as_ref().map_or(Vec::new(), numbers);
+    let mut engine = share.map(|share| Engine::prepare(vcpu, share));
+    let mut leader = Leader {
+        words,
+        collect,
+        observe,
+        begin_ns: 0,
+        own: Progress::default(),
+        finished: Vec::new(),
+    };
+    leader.begin(vcpu);
+    if let Some(engine) = &mut engine {
+        engine.begin();
+        run(vcpu, engine, &Events::Relayed(relay), &mut |own| leader.observe(own));
+        leader.own = engine.progress(vcpu.now_ns());
+    }
+    let own = engine.map(|engine| finished(own_numbers, engine));
+    if own.as_ref().is_some_and(|own| own.outcome.ends_all) {
+        words.stop();
+    }
+    leader.await_others(vcpu, relay);
+    own.into_iter().chain(leader.finished).collect()
+}
+
+/// The leader's view of a stage.
+struct Leader<'l, 'a> {
+    words: &'l Words,
+    collect: &'l mut dyn FnMut() -> Option<Finished<'a>>,
+    observe: &'l mut dyn FnMut(&Progress) -> Control,
+    /// Time at which all begin, in nanoseconds of system time.
+    begin_ns: u64,
+    /// Progress of the leader's own jobs.
+    own: Progress,
+    /// Followers that have ended.
+    finished: Vec<Finished<'a>>,
+}
+
+impl Leader<'_, '_> {
+    /// Waits until all followers are ready, and lets all begin at once.
+    fn begin(&mut self, vcpu: &impl Vcpu) {
+        self.begin_ns = vcpu.now_ns();
+        if self.words.progress.is_empty() {
+            return;
+        }
+        while self.words.gate.arrived() as usize != self.words.progress.len() {
+            sleep_until(vcpu, vcpu.now_ns().saturating_add(LOOK_AGAIN_NS));
+        }
+        self.begin_ns = vcpu.now_ns().saturating_add(BEGIN_NS);
+        self.words.gate.open(self.begin_ns);
+        while vcpu.now_ns() < self.begin_ns {
+            sleep_until(vcpu, self.begin_ns);
+        }
+    }
+
+    /// Shows the progress of all, of which the leader's own is `own`.
+    fn observe(&mut self, own: &Progress) -> Control {
+        self.own = *own;
+        self.take_finished();
+        let all = with(*own, self.words.progress(own.elapsed_ns));
+        match (self.observe)(&all) {
+            Control::Continue => {}
+            Control::Stop => self.words.stop.ask(Ending::Stop),
+            Control::Abandon => self.words.stop.ask(Ending::Abandon),
+        }
+        match self.words.stop.asked() {
+            None => Control::Continue,
+            Some(Ending::Stop) => Control::Stop,
+            Some(Ending::Abandon) => Control::Abandon,
+        }
+    }
+
+    /// Takes the results of followers that have ended; one may end all.
+    fn take_finished(&mut self) {
+        while let Some(finished) = (self.collect)() {
+            if finished.outcome.ends_all {
+                self.words.stop();
+            }
+            self.finished.push(finished);
+        }
+    }
+
+    /// Sleeps until all followers have ended; shows their progress when their first I/O has
+    /// completed and then about once a second.
+    fn await_others(&mut self, vcpu: &impl Vcpu, relay: &Relay) {
+        let mut begun = self.own.ios() != 0;
+        let mut tick_ns = vcpu.now_ns().saturating_add(TICK_NS);
+        loop {
+            self.take_finished();
+            if self.finished.len() == self.words.progress.len() {
+                return;
+            }
+            let now_ns = vcpu.now_ns();
+            let elapsed_ns = now_ns.saturating_sub(self.begin_ns);
+            let begins = !begun && self.words.progress(elapsed_ns).ios() != 0;
+            if begins || now_ns >= tick_ns {
+                begun |= begins;
+                tick_ns = now_ns.saturating_add(TICK_NS);
+                self.observe(&Progress { elapsed_ns, ..self.own });
+            }
+            vcpu.prepare_wait();
+            relay.pass_on(vcpu);
+            vcpu.wait(tick_ns.min(now_ns.saturating_add(LOOK_AGAIN_NS)));
+        }
+    }
+}
+
+fn numbers(share: &Share<'_>) -> Vec<usize> {
+    share.jobs.iter().map(|job| job.number).collect()
+}
+
+fn finished<'a, V: Vcpu>(numbers: Vec<usize>, engine: Engine<'_, 'a, V>) -> Finished<'a> {
+    let (outcome, disks) = engine.finish();
+    Finished { numbers, outcome, disks }
+}
+
+/// Returns the remains of all loops of a stage as one: results in the order of the jobs.
+pub fn join(finished: Vec<Finished<'_>>) -> (Outcome, Vec<Disk<'_>>) {
+    let mut whole = Outcome::default();
+    let (mut numbered, mut disks) = (Vec::new(), Vec::new());
+    for Finished { numbers, outcome, disks: lent } in finished {
+        let Outcome { results, error, first_failure, ends_all } = outcome;
+        numbered.extend(numbers.into_iter().zip(results));
+        disks.extend(lent);
+        whole.error = whole.error.or(error);
+        whole.first_failure = whole.first_failure.or(first_failure);
+        whole.ends_all |= ends_all;
+    }
+    numbered.sort_by_key(|&(number, _)| number);
+    whole.results = numbered.into_iter().map(|(_, result)| result).collect();
+    for group in whole.results.chunk_by_mut(|_, next| next.job.reporting.with_group) {
+        let mut together = group.iter_mut().filter_map(|result| result.together.take());
+        let sum = together.next().map(|mut sum| {
+            together.for_each(|other| sum.add(&other));
+            sum
+        });
+        group[0].together = sum;
+    }
+    (whole, disks)
+}
+
+fn sleep_until(vcpu: &impl Vcpu, deadline_ns: u64) {
+    vcpu.prepare_wait();
+    vcpu.wait(deadline_ns);
+}
+
+fn to_words(progress: &Progress) -> [u64; 6] {
+    let Progress { elapsed_ns, read, written, expected_ns } = *progress;
+    let expected_ns = expected_ns.unwrap_or(UNKNOWN);
+    [elapsed_ns, read.ios, read.bytes, written.ios, written.bytes, expected_ns]
+}
+
+fn from_words([elapsed_ns, ios, bytes, w_ios, w_bytes, expected_ns]: [u64; 6]) -> Progress {
+    Progress {
+        elapsed_ns,
+        read: Moved { ios, bytes },
+        written: Moved { ios: w_ios, bytes: w_bytes },
+        expected_ns: Some(expected_ns).filter(|&ns| ns != UNKNOWN),
+    }
+}
+
+/// Returns the progress of both together, at the time of the first.
+fn with(one: Progress, other: Progress) -> Progress {
+    let sum = |one: Moved, other: Moved| Moved {
+        ios: one.ios + other.ios,
+        bytes: one.bytes + other.bytes,
+    };
+    let expected_ns = one.expected_ns.zip(other.expected_ns).map(|(one, other)| one.max(other));
+    Progress {
+        elapsed_ns: one.elapsed_ns,
+        read: sum(one.read, other.read),
+        written: sum(one.written, other.written),
+        expected_ns,
+    }
+}
