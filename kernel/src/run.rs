@@ -154,7 +154,7 @@ impl<'t> Runner<'t> {
         dealing: &Dealing,
         connected: &mut Vec<Connected<'static>>,
     ) -> Result<(), Failure> {
-        for disk in stage.disks(dealing, self.guest.xen.pages_available()) {
+        for disk in stage.disks(dealing, self.guest.xen.room()) {
             connected.push(disks::connect(&mut self.guest, disk?)?);
         }
         Ok(())

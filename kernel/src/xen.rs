@@ -7,12 +7,13 @@
 use core::ptr::{self, NonNull};
 
 use boot_info::memory_map::{ENTRIES_MAX, WIRE_ENTRY_SIZE, decode};
+use drivers::blkfront::Room;
 use drivers::grant_frame::GrantFrame;
 use drivers::hypervisor::NoFrame;
 use drivers::{Hypervisor, Page, PageRun};
 use spin::Mutex;
 use xen_abi::event_channel::{self, AllocUnbound, BindIpi, BindVcpu, BindVirq, PortArgument};
-use xen_abi::grant_table::TablePage;
+use xen_abi::grant_table::{self, ENTRIES_PER_PAGE, QuerySize, RESERVED_ENTRIES, TablePage};
 use xen_abi::hvm::{self, HvmParam};
 use xen_abi::hvm_vcpu::HvmContext;
 use xen_abi::memory::{self, AddToPhysmap, MemoryDomain, MemoryMap};
@@ -28,6 +29,9 @@ use crate::memory::PageSource;
 
 /// Pages of address space kept for the shared page and the grant table.
 pub const SPECIAL_PAGES: u64 = 256;
+
+/// Pages that a grant table may have, if Xen does not tell: what `xl` gives at least.
+const GRANT_FRAMES_USUAL: u32 = 32;
 
 /// Xen, with this guest's side of what is shared with it.
 #[derive(Debug)]
@@ -66,6 +70,15 @@ pub fn reservation_pages(entry: HypercallEntry) -> Result<u64, Errno> {
     let at = ptr::from_mut(&mut argument) as u64;
     // SAFETY: the structure is the operation's, which only reads it.
     unsafe { entry.call2(hypercall::MEMORY_OP, memory::CURRENT_RESERVATION, at) }
+}
+
+/// Pages that this domain's grant table may grow to (GNTTABOP_query_size), if Xen tells.
+fn grant_frames_max(entry: HypercallEntry) -> Option<u32> {
+    let mut argument = QuerySize { dom: DomId::SELF.0, ..QuerySize::default() };
+    let at = ptr::from_mut(&mut argument) as u64;
+    // SAFETY: the structure is the operation's; there is one.
+    unsafe { entry.call3(hypercall::GRANT_TABLE_OP, [grant_table::QUERY_SIZE, at, 1]).ok()? };
+    (argument.status == grant_table::STATUS_OKAY).then_some(argument.max_nr_frames)
 }
 
 /// A parameter of this domain (HVMOP_get_param).
@@ -257,6 +270,14 @@ impl Xen {
     /// Pages that are free.
     pub fn pages_available(&self) -> u64 {
         self.pages.lock().available()
+    }
+
+    /// Returns the pages that are free, and the entries that the grant table may have.
+    pub fn room(&self) -> Room {
+        let frames = grant_frames_max(self.entry).unwrap_or(GRANT_FRAMES_USUAL);
+        let entries = u64::from(frames).min(SPECIAL_PAGES - 1) * u64::from(ENTRIES_PER_PAGE);
+        let grants = entries.saturating_sub(RESERVED_ENTRIES.into());
+        Room { pages: self.pages_available(), grants }
     }
 }
 

@@ -120,6 +120,7 @@ fn check_heap(jobs: &[Job], heap_bytes: usize) -> Result<(), Refusal> {
 mod tests {
     use super::*;
     use alloc::format;
+    use drivers::blkfront::Room;
     use fio_job::{GrantMode, parse};
 
     const RW: bool = true;
@@ -273,7 +274,8 @@ mod tests {
         assert_eq!(plan.at_once().jobs.len(), 2);
         let stage = plan.at_once();
         let dealing = Dealing::on_one(2);
-        let disks = stage.disks(&dealing, u64::MAX);
+        let enough = Room { pages: u64::MAX, grants: u64::MAX };
+        let disks = stage.disks(&dealing, enough);
         let names: Result<Vec<String>, Refusal> = disks.map(|disk| disk.map(|d| d.name)).collect();
         assert_eq!(names, Ok(["xvda", "xvdb"].map(String::from).into()));
     }

@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use drivers::blkfront::{
     Blkfront, Broken, Completion, ConnectError, Disconnected, GrantMode, Operation, QueuePair,
-    Setup, Slot,
+    Room, Setup, Slot,
 };
 use drivers::grant::GrantTable;
 use drivers::shared::SharedRun;
@@ -87,8 +87,21 @@ impl<'a> Guest<'a> {
     /// # Errors
     /// The driver's.
     pub fn connect(&mut self, vdev: u32, setup: &Setup) -> Result<Device<'a>, ConnectError> {
+        self.connect_in(vdev, setup, Room { pages: u64::MAX, grants: u64::MAX })
+    }
+
+    /// Connects a VBD in no more than `room`.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub fn connect_in(
+        &mut self,
+        vdev: u32,
+        setup: &Setup,
+        room: Room,
+    ) -> Result<Device<'a>, ConnectError> {
         let (grants, store) = (&mut self.grants, &mut self.store);
-        let mut front = Blkfront::connect(self.xen, grants, store, Vdev(vdev), setup)?;
+        let mut front = Blkfront::connect(self.xen, grants, store, Vdev(vdev), setup, room)?;
         let queues = front.take_queues();
         Ok(Device { front, queues })
     }

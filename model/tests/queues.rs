@@ -1,15 +1,17 @@
 //! Disks with several queues: the handshake's forms, data on all of them, and the load generator.
 
 use drivers::Vcpu;
-use drivers::blkfront::{Blkfront, ConnectError, Disconnected, GrantMode, QueuePair, Setup};
+use drivers::blkfront::{Blkfront, ConnectError, Disconnected, GrantMode, QueuePair, Room, Setup};
 use drivers::ring::ENTRIES;
 use load::engine::{self, RunError};
+use load::plan::{Dealing, Plan, Vbd};
 use model::fixture::{Machine, XVDA, assert_nothing_is_left, run_line, vdev};
 use model::guest::Device;
 use model::{Disk, Guest, ModelXen, Workload};
 use xen_abi::vdev::Vdev;
 
 const SECTORS: u64 = 1024;
+const ENOUGH: Room = Room { pages: u64::MAX, grants: u64::MAX };
 
 /// Setup of `queues` queues for `iodepth` requests in all, one page each.
 fn setup(grants: GrantMode, queues: u32, iodepth: u32) -> Setup {
@@ -95,7 +97,7 @@ fn queues_that_are_not_taken_go_back_with_their_disk() {
     let xen = machine(27);
     let Guest { grants, store, .. } = &mut Guest::boot(&xen);
     let setup = setup(GrantMode::PerRequest, 2, 4);
-    let front = Blkfront::connect(&xen, grants, store, Vdev(XVDA), &setup).unwrap();
+    let front = Blkfront::connect(&xen, grants, store, Vdev(XVDA), &setup, ENOUGH).unwrap();
     let left = front.disconnect(Vec::new(), &xen, grants, store);
     assert_eq!(left, Disconnected::default());
     assert_eq!(xen.world().xen.pages_out(), 0);
@@ -132,6 +134,43 @@ fn a_backend_with_fewer_queues_serves_all_requests_on_those() {
         assert_eq!((reads, xen.world().disks[0].stats.reads), (1024, connects * 1024));
         assert_eq!(guest.disconnect(device), Disconnected::default());
         assert_eq!(xen.world().xen.pages_out(), 0);
+    }
+}
+
+/// A backend says what it takes only when the disks have been given their rooms.
+#[test]
+fn disks_of_a_stage_find_room_whatever_their_backends_take() {
+    let (frames, pages) = (8, 6000);
+    let room = Room { pages, grants: frames * 512 - 8 };
+    for (count, options, indirect_max, depth) in [
+        // All have room, but for the pages of segments; two requests of 11 pages for one of 12.
+        (5, "bs=48k iodepth=64", 256, 62),
+        (5, "bs=48k iodepth=64", 0, 73),
+        (5, "bs=48k iodepth=64 grants=persistent-copy", 256, 44),
+        (5, "bs=1m iodepth=64", 256, 3),
+        (5, "bs=1m iodepth=64", 16, 47),
+        (1, "bs=8m iodepth=65536", 256, 15),
+        (1, "bs=8m iodepth=65536", 0, 370),
+    ] {
+        let disk = |index| {
+            let mut disk = Disk::new(vdev(index), SECTORS);
+            disk.indirect_max = indirect_max;
+            disk
+        };
+        let machine = Machine::seeded(31).pages(pages as usize).grant_frames(frames as usize);
+        let xen = (0..count).map(disk).fold(machine, Machine::disk).build();
+        let vbds = (0..count).map(|index| Vbd { vdev: Vdev(vdev(index)), is_writable: true });
+        let vbds: Vec<Vbd> = vbds.collect();
+        let names: Vec<String> = vbds.iter().map(|vbd| vbd.vdev.to_string()).collect();
+        let jobs = fio_job::parse(&format!("{options} filename={}", names.join(":"))).unwrap();
+        let plan = Plan::new(jobs, &vbds, usize::MAX).unwrap();
+        let mut guest = Guest::boot(&xen);
+        let (stage, dealing) = (plan.at_once(), Dealing::on_one(1));
+        for disk in stage.disks(&dealing, room) {
+            let disk = disk.unwrap();
+            let device = guest.connect_in(disk.vdev.0, &disk.setup, disk.room).unwrap();
+            assert_eq!(device.queues[0].depth(), depth, "{options}, {indirect_max}");
+        }
     }
 }
 

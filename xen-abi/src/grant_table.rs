@@ -17,6 +17,25 @@ pub const GTF_READING: u16 = 1 << 3;
 /// Flag: the grantee has it mapped for writing (`GTF_writing`).
 pub const GTF_WRITING: u16 = 1 << 4;
 
+/// `GNTTABOP_query_size`: how large the table is, and may be ([`QuerySize`]).
+pub const QUERY_SIZE: u64 = 6;
+/// Status: done (`GNTST_okay`).
+pub const STATUS_OKAY: i16 = 0;
+
+/// Argument of [`QUERY_SIZE`] (`gnttab_query_size`).
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct QuerySize {
+    /// The domain that has the table.
+    pub dom: u16,
+    /// Pages that it has.
+    pub nr_frames: u32,
+    /// Pages that it may have.
+    pub max_nr_frames: u32,
+    /// `GNTST_*`.
+    pub status: i16,
+}
+
 /// One entry (`grant_entry_v1`).
 #[repr(C)]
 #[derive(Debug)]
@@ -36,5 +55,9 @@ const _: () = {
     assert!(size_of::<EntryV1>() == 8);
     assert!(offset_of!(EntryV1, domid) == 2);
     assert!(offset_of!(EntryV1, frame) == 4);
+    assert!(size_of::<QuerySize>() == 16);
+    assert!(offset_of!(QuerySize, nr_frames) == 4);
+    assert!(offset_of!(QuerySize, max_nr_frames) == 8);
+    assert!(offset_of!(QuerySize, status) == 12);
     assert!(size_of::<TablePage>() == crate::PAGE_SIZE);
 };

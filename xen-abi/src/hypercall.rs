@@ -4,6 +4,8 @@
 pub const MEMORY_OP: u64 = 12;
 /// `__HYPERVISOR_xen_version`.
 pub const XEN_VERSION: u64 = 17;
+/// `__HYPERVISOR_grant_table_op`.
+pub const GRANT_TABLE_OP: u64 = 20;
 /// `__HYPERVISOR_vcpu_op`.
 pub const VCPU_OP: u64 = 24;
 /// `__HYPERVISOR_sched_op`.

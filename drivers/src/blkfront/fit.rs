@@ -3,7 +3,7 @@
 use xen_abi::PAGE_SIZE;
 use xen_abi::blkif::{MAX_SEGMENTS, SEGMENTS_PER_INDIRECT_PAGE};
 
-use super::{GrantMode, Offer, Setup};
+use super::{GrantMode, Offer, PAGES_PER_SLOT_MAX, Room, Setup};
 use crate::ring;
 
 /// Resources that are set up for a VBD.
@@ -27,8 +27,9 @@ impl Setup {
     /// Returns what a backend with this offer can serve of it. There are slots for all the requests
     /// that make up for one of the wanted size, even if the ring is smaller: who checks the data
     /// needs all of it at once. Where there are fewer queues than wanted, each has slots for its
-    /// share of the requests that were wanted on all.
-    pub(super) fn fit(&self, offer: &Offer) -> Fit {
+    /// share of the requests that were wanted on all. No more is taken than there is room for, as
+    /// long as each queue has slots for one whole request of the wanted size.
+    pub(super) fn fit(&self, offer: &Offer, room: Room) -> Fit {
         let queues = self.queues.min(offer.queues_max);
         let requests = u64::from(self.queues) * u64::from(self.slots);
         let requests = u32::try_from(requests.div_ceil(queues.into())).unwrap_or(u32::MAX);
@@ -36,19 +37,55 @@ impl Setup {
         let parts = self.pages_per_slot.div_ceil(pages_per_slot) as u32;
         let entries = ring::entries(offer.ring_order_max);
         let slots = requests.saturating_mul(parts).min(entries.max(parts));
-        let ring_order = (0..offer.ring_order_max).find(|&order| slots <= ring::entries(order));
-        Fit {
+        let ring_order = |slots| {
+            let fitting = (0..offer.ring_order_max).find(|&order| slots <= ring::entries(order));
+            fitting.unwrap_or(offer.ring_order_max)
+        };
+        let fit = Fit {
             grants: self.grants,
             queues,
             slots,
             pages_per_slot,
-            ring_order: ring_order.unwrap_or(offer.ring_order_max),
+            ring_order: ring_order(slots),
             request_bytes_max: offer.segments_max * PAGE_SIZE as u32,
-        }
+        };
+        let slots = slots.min(fit.slots_max(room)).max(parts);
+        Fit { slots, ring_order: ring_order(slots), ..fit }
+    }
+
+    /// Returns what the setup takes if the backend has all that is wanted.
+    pub fn takes(&self) -> Room {
+        let offer = Offer {
+            ring_order_max: ring::ORDER_MAX,
+            queues_max: self.queues,
+            segments_max: PAGES_PER_SLOT_MAX as u32,
+        };
+        self.fit(&offer, Room { pages: u64::MAX, grants: u64::MAX }).takes()
     }
 }
 
 impl Fit {
+    /// Returns what is taken for all queues.
+    fn takes(&self) -> Room {
+        let (ring, slot) = (1 << self.ring_order, self.slot_takes());
+        let all = |each| u64::from(self.queues) * (ring + u64::from(self.slots) * each);
+        Room { pages: all(slot.pages), grants: all(slot.grants) }
+    }
+
+    /// Returns the number of slots of each queue, with rings like these, that there is room for.
+    fn slots_max(&self, room: Room) -> u32 {
+        let (ring, slot) = (1 << self.ring_order, self.slot_takes());
+        let most = |all: u64, each| (all / u64::from(self.queues)).saturating_sub(ring) / each;
+        let slots = most(room.pages, slot.pages).min(most(room.grants, slot.grants));
+        u32::try_from(slots).unwrap_or(u32::MAX)
+    }
+
+    /// Returns what is taken for each slot.
+    fn slot_takes(&self) -> Room {
+        let grants = (self.pages_per_slot + self.indirect_pages_per_slot()) as u64;
+        Room { pages: grants + self.private_pages_per_slot() as u64, grants }
+    }
+
     /// Returns the number of pages of each slot that only the caller sees.
     pub(super) const fn private_pages_per_slot(&self) -> usize {
         match self.grants {
@@ -73,9 +110,11 @@ pub(super) const fn indirect_pages(segments: usize) -> usize {
 mod tests {
     use super::*;
 
+    const ENOUGH: Room = Room { pages: u64::MAX, grants: u64::MAX };
+
     fn fit(slots: u32, pages_per_slot: usize, ring_order_max: u32, segments_max: u32) -> Fit {
         let setup = Setup { grants: GrantMode::Persistent, queues: 1, slots, pages_per_slot };
-        setup.fit(&Offer { ring_order_max, queues_max: 1, segments_max })
+        setup.fit(&Offer { ring_order_max, queues_max: 1, segments_max }, ENOUGH)
     }
 
     #[test]
@@ -117,9 +156,56 @@ mod tests {
             (32, u32::MAX, 1, (1, 512, 4)),
         ] {
             let setup = Setup { grants: GrantMode::Persistent, queues, slots, pages_per_slot: 1 };
-            let fit = setup.fit(&Offer { ring_order_max: 4, queues_max, segments_max: 11 });
+            let offer = Offer { ring_order_max: 4, queues_max, segments_max: 11 };
+            let fit = setup.fit(&offer, ENOUGH);
             let found = (fit.queues, fit.slots, fit.ring_order);
             assert_eq!(found, expected, "{slots} on each of {queues}, of which {queues_max}");
+        }
+    }
+
+    #[test]
+    fn slots_are_as_many_as_there_is_room_for() {
+        use GrantMode::{Persistent, PersistentCopy};
+        for (grants, queues, slots, pages_per_slot, segments_max, [pages, most], expected) in [
+            // Slots of each queue, of pages, and the ring's order.
+            (Persistent, 1, 512, 12, 256, [u64::MAX, 16 + 512 * 13], (512, 12, 4)),
+            (Persistent, 1, 512, 12, 256, [u64::MAX, 16 + 512 * 13 - 1], (511, 12, 4)),
+            (Persistent, 1, 512, 12, 256, [16 + 512 * 13 - 1, u64::MAX], (511, 12, 4)),
+            // Two requests of 11 pages make up for one of 12.
+            (Persistent, 1, 100, 12, 11, [u64::MAX, 8 + 100 * 13], (118, 11, 2)),
+            (Persistent, 1, 100, 12, 11, [u64::MAX, 8 + 200 * 11], (200, 11, 3)),
+            (Persistent, 2, 40, 1, 11, [60, u64::MAX], (28, 1, 0)),
+            (Persistent, 2, 40, 1, 11, [u64::MAX, 61], (28, 1, 0)),
+            // Private pages are granted to nobody.
+            (PersistentCopy, 1, 32, 12, 256, [1 + 32 * 25, 1 + 32 * 13], (32, 12, 0)),
+            (PersistentCopy, 1, 32, 12, 256, [32 * 25, 1 + 32 * 13], (31, 12, 0)),
+            (PersistentCopy, 1, 32, 12, 256, [1 + 32 * 25, 32 * 13], (31, 12, 0)),
+            // One whole request, whatever there is.
+            (Persistent, 1, 512, 4096, 4096, [0, 0], (1, 4096, 0)),
+            (Persistent, 1, 512, 4096, 256, [16 * 257, 0], (16, 256, 0)),
+            (Persistent, 2, 512, 1, 11, [0, 0], (1, 1, 0)),
+        ] {
+            let setup = Setup { grants, queues, slots, pages_per_slot };
+            let offer = Offer { ring_order_max: 4, queues_max: 32, segments_max };
+            let room = Room { pages, grants: most };
+            let fit = setup.fit(&offer, room);
+            let found = (fit.slots, fit.pages_per_slot, fit.ring_order);
+            assert_eq!(found, expected, "{setup:?}, {room:?}");
+        }
+    }
+
+    #[test]
+    fn a_setup_takes_what_it_has_slots_for() {
+        for (grants, queues, slots, pages_per_slot, takes) in [
+            (GrantMode::Persistent, 1, 1, 1, [2, 2]),
+            (GrantMode::PerRequest, 1, 33, 11, [2 + 33 * 11, 2 + 33 * 11]),
+            (GrantMode::Persistent, 3, 32, 12, [3 * (1 + 32 * 13), 3 * (1 + 32 * 13)]),
+            (GrantMode::PersistentCopy, 2, 2, 4096, [2 * (1 + 2 * 8200), 2 * (1 + 2 * 4104)]),
+            (GrantMode::Persistent, 1, 60_000, 1, [16 + 512, 16 + 512]),
+        ] {
+            let setup = Setup { grants, queues, slots, pages_per_slot };
+            let [pages, grants] = takes;
+            assert_eq!(setup.takes(), Room { pages, grants }, "{setup:?}");
         }
     }
 

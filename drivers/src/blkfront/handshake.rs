@@ -30,7 +30,7 @@ use super::fit::Fit;
 use super::paths::{Paths, decimal};
 use super::queue::QueuePair;
 use super::resources::Resources;
-use super::{ConnectError, DiskInfo, Setup};
+use super::{ConnectError, DiskInfo, Room, Setup};
 use crate::grant::GrantTable;
 use crate::hypervisor::Hypervisor;
 use crate::vcpu::Vcpu;
@@ -144,7 +144,8 @@ pub fn is_writable<V: Vcpu>(
 }
 
 impl<'a> Blkfront<'a> {
-    /// Brings a VBD up. A VBD that was closed before can be connected again.
+    /// Brings a VBD up, in no more than `room`. A VBD that was closed before can be connected
+    /// again.
     ///
     /// # Errors
     /// [`ConnectError`]; what was set up is undone first.
@@ -154,12 +155,13 @@ impl<'a> Blkfront<'a> {
         store: &mut Xenstore<'_, V>,
         vdev: Vdev,
         setup: &Setup,
+        room: Room,
     ) -> Result<Self, ConnectError> {
         let paths = Paths::read(store, vdev)?;
         paths.set_state(store, XenbusState::Initialising)?;
         let fit = paths
             .await_backend(store, XenbusState::InitWait, STEP_TIMEOUT_NS)
-            .and_then(|()| Ok(setup.fit(&paths.read_offer(store)?)));
+            .and_then(|()| Ok(setup.fit(&paths.read_offer(store)?, room)));
         let ready = fit.and_then(|fit| {
             let backend = paths.backend_id;
             Ok((fit, Resources::take_all(hypervisor, grants, &fit, vdev, backend)?))

@@ -70,8 +70,8 @@ pub const QUEUES_MAX: u32 = 32;
 
 /// Resources that the frontend is to set up for a VBD. Connect fits them to the backend's offer:
 /// where it has fewer queues, each takes more requests; where it takes fewer pages in one request,
-/// several requests make up for one; where its rings have too few entries, fewer requests are in
-/// flight at once.
+/// several requests make up for one; where its rings have too few entries, or there is too little
+/// [`Room`], fewer requests are in flight at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setup {
     /// Way in which data pages are granted.
@@ -85,6 +85,15 @@ pub struct Setup {
     /// Pages wanted in each request, 1 to [`PAGES_PER_SLOT_MAX`]. More than
     /// [`MAX_SEGMENTS`](xen_abi::blkif::MAX_SEGMENTS) not every backend takes.
     pub pages_per_slot: usize,
+}
+
+/// Memory and entries of the grant table, as many as there are or as something takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Pages of the guest's memory.
+    pub pages: u64,
+    /// Entries of the grant table.
+    pub grants: u64,
 }
 
 /// Rings and requests that the backend can serve, bounded by what we can use.

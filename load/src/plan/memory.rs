@@ -1,80 +1,82 @@
-//! Slots of disks, as far as there is memory for them.
+//! Division of a guest's room, its memory and its grants, between the disks of a stage.
 //!
 //! A job's iodepth is over all of its disks. All of its I/Os may be on one of them, so each gets
-//! slots for all while there is memory for that; otherwise at least for an equal share, and I/Os to
-//! a disk whose slots are taken wait.
+//! room for all while there is enough; otherwise at least for an equal share, as far as there is
+//! room for that, and I/Os to a disk whose slots are taken wait. How many slots a disk has in its
+//! room is known when its backend has said what it takes.
 
-use drivers::blkfront::{GrantMode, Setup};
-use drivers::ring::ENTRIES_MAX;
+use drivers::blkfront::{Room, Setup};
 use fio_job::Job;
 
 use super::deal::Dealing;
 use super::setup::setup_for;
 
-/// Grants that a guest has unless its `max_grant_frames=` says otherwise, less those for all else.
-const GRANTS: u64 = 64 * 512 * 15 / 16;
-
-/// Pages for the slots of all disks of a stage.
+/// Room of a stage's disks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Memory {
-    /// Pages that there are.
-    room: u64,
-    /// Pages that slots for the whole iodepth on each disk would take.
-    full: u64,
-    /// Pages that slots for an equal share on each disk would take.
-    least: u64,
+    /// All that there is.
+    room: Room,
+    /// Sum that slots for the whole iodepth on each disk would take.
+    full: Room,
+    /// Sum that slots for an equal share on each disk would take.
+    least: Room,
 }
 
 impl Memory {
-    /// Returns the memory of jobs that run together on disks of these names, if `pages_available`
-    /// pages are free.
+    /// Returns the division of `room` between jobs that run together on disks of these names.
     pub(super) fn new(
         jobs: &[Job],
         disks: impl Iterator<Item = impl AsRef<str>>,
         dealing: &Dealing,
-        pages_available: u64,
+        room: Room,
     ) -> Self {
-        // Rings, the table of grants and segments have pages, too.
-        let mut memory = Self { room: pages_available / 16 * 15, full: 0, least: 0 };
-        for disk in disks {
-            if let Ok(Some(setup)) = setup_for(disk.as_ref(), jobs, dealing) {
-                memory.full += pages(&setup, setup.slots);
-                memory.least += pages(&setup, share(disk.as_ref(), jobs, &setup));
-                if setup.grants != GrantMode::PersistentCopy {
-                    memory.room = memory.room.min(GRANTS);
-                }
-            }
-        }
-        memory
+        let setups = disks.filter_map(|disk| {
+            let setup = setup_for(disk.as_ref(), jobs, dealing).ok()??;
+            Some((setup.takes(), share(disk.as_ref(), jobs, &setup)))
+        });
+        let none = Room { pages: 0, grants: 0 };
+        let add = |sum: Room, one: Room| Room {
+            pages: sum.pages + one.pages,
+            grants: sum.grants + one.grants,
+        };
+        let (full, least) = setups
+            .fold((none, none), |(full, least), (all, share)| (add(full, all), add(least, share)));
+        // Not all pages: those of a larger ring must lie one behind the other.
+        Self { room: Room { pages: room.pages / 16 * 15, ..room }, full, least }
     }
 
-    /// Returns the setup of a disk with as many of its slots as there is memory for.
-    pub(super) fn cut(&self, disk: &str, jobs: &[Job], setup: Setup) -> Setup {
-        if self.full <= self.room {
-            return setup;
-        }
-        // Beyond these nothing was counted, and no ring has entries.
-        let slots = setup.slots.min(ENTRIES_MAX);
-        let share = share(disk, jobs, &setup).min(slots);
-        let more = u64::from(slots - share);
-        let (room, wanted) = (self.room.saturating_sub(self.least), self.full - self.least);
-        let more = u128::from(more) * u128::from(room) / u128::from(wanted.max(1));
-        Setup { slots: share + more as u32, ..setup }
+    /// Returns the room of a disk.
+    pub(super) fn of(&self, disk: &str, jobs: &[Job], setup: &Setup) -> Room {
+        let (full, least) = (setup.takes(), share(disk, jobs, setup));
+        let part = |what: fn(&Room) -> u64| {
+            let [room, all_full, all_least] = [&self.room, &self.full, &self.least].map(what);
+            part(room, [all_least, all_full], [what(&least), what(&full)])
+        };
+        Room { pages: part(|room| room.pages), grants: part(|room| room.grants) }
     }
 }
 
-/// Returns the slots of each queue of a disk for its share of the iodepths.
-fn share(disk: &str, jobs: &[Job], setup: &Setup) -> u32 {
+/// Returns a disk's part of `room`, where it would take `least` or `full`, and all disks together
+/// `all_least` or `all_full`: all that it would take and its part of what is left over, if there is
+/// that much; or else the least and its part of what is left over; or else its part of the least.
+fn part(room: u64, [all_least, all_full]: [u64; 2], [least, full]: [u64; 2]) -> u64 {
+    let scaled = |of: u64, one: u64, all: u64| {
+        (u128::from(of) * u128::from(one) / u128::from(all.max(1))) as u64
+    };
+    if room >= all_full {
+        scaled(room, full, all_full)
+    } else if room >= all_least {
+        least + scaled(room - all_least, full - least, all_full - all_least)
+    } else {
+        scaled(room, least, all_least)
+    }
+}
+
+/// Returns what a disk takes with slots for its share of the iodepths.
+fn share(disk: &str, jobs: &[Job], setup: &Setup) -> Room {
     let here = jobs.iter().filter(|job| job.disks.iter().any(|name| name == disk));
     let share: u32 = here.map(|job| job.iodepth.div_ceil(job.disks.len() as u32)).sum();
-    share.div_ceil(setup.queues).min(setup.slots)
-}
-
-/// Returns the pages of `slots` slots on each queue of a disk, as far as a ring has entries.
-fn pages(setup: &Setup, slots: u32) -> u64 {
-    let copies = if setup.grants == GrantMode::PersistentCopy { 2 } else { 1 };
-    let slots = u64::from(setup.queues) * u64::from(slots.min(ENTRIES_MAX));
-    slots * setup.pages_per_slot as u64 * copies
+    Setup { slots: share.div_ceil(setup.queues).min(setup.slots), ..*setup }.takes()
 }
 
 #[cfg(test)]
@@ -85,59 +87,123 @@ mod tests {
     use alloc::vec::Vec;
 
     const MIB: u64 = 256;
+    /// Grants of a guest whose table may grow to 64 pages, as usual.
+    const GRANTS: u64 = 64 * 512 - 8;
 
-    /// Returns the slots of each of `count` disks that all jobs use, if they are alike.
-    fn slots(line: &str, count: usize, pages_available: u64) -> Option<u32> {
-        let names: Vec<String> =
-            (b'a'..).take(count).map(|c| format!("xvd{}", c as char)).collect();
-        let jobs = fio_job::parse(&format!("{line} filename={}", names.join(":"))).expect(line);
+    /// Returns the names of `count` disks.
+    fn names(count: usize) -> Vec<String> {
+        (b'a'..).take(count).map(|c| format!("xvd{}", c as char)).collect()
+    }
+
+    /// Returns the setups of the disks, all of which jobs use, and their rooms.
+    fn rooms(line: &str, names: &[String], room: Room) -> Vec<(Setup, Room)> {
+        let jobs = fio_job::parse(line).expect(line);
         let one = Dealing::on_one(jobs.len());
-        let memory = Memory::new(&jobs, names.iter(), &one, pages_available);
-        let mut slots = names.iter().map(|name| {
+        let memory = Memory::new(&jobs, names.iter(), &one, room);
+        let of = |name: &String| {
             let setup =
                 setup_for(name, &jobs, &one).expect("jobs that agree").expect("a disk in use");
-            memory.cut(name, &jobs, setup).slots
+            (setup, memory.of(name, &jobs, &setup))
+        };
+        names.iter().map(of).collect()
+    }
+
+    fn fits(takes: Room, room: Room) -> bool {
+        takes.pages <= room.pages && takes.grants <= room.grants
+    }
+
+    /// Returns the slots of each of the disks, if they are alike and the backend takes each request
+    /// whole.
+    fn slots(line: &str, count: usize, room: Room) -> Option<u32> {
+        let names = names(count);
+        let rooms = rooms(&format!("{line} filename={}", names.join(":")), &names, room);
+        let mut slots = rooms.into_iter().map(|(setup, room)| {
+            let slots = setup.slots.min(drivers::ring::ENTRIES_MAX);
+            let mut fewer = (0..=slots).rev();
+            fewer.find(|&slots| fits(Setup { slots, ..setup }.takes(), room))
         });
         let first = slots.next()?;
-        slots.all(|one| one == first).then_some(first)
+        first.filter(|_| slots.all(|one| one == first))
     }
 
     #[test]
-    fn each_disk_has_slots_for_all_while_there_is_memory() {
-        for (line, disks, available, expected) in [
+    fn each_disk_has_slots_for_all_while_there_is_room() {
+        for (line, disks, pages, expected) in [
             ("bs=4k iodepth=32", 4, 1000, 32),
-            ("bs=1m iodepth=48", 1, 10, 48),
             ("bs=1m iodepth=48", 24, 8 * 1024 * MIB, 5),
             ("bs=1m iodepth=48", 24, 100 * MIB, 3),
-            ("bs=1m iodepth=48", 24, 50 * MIB, 2),
-            ("bs=1m iodepth=48", 24, 1, 2),
-            ("bs=1m iodepth=48", 2, 64 * MIB, 30),
-            ("bs=1m iodepth=48 grants=persistent-copy", 2, 128 * MIB, 30),
-            ("bs=1m iodepth=4 numjobs=3", 4, 1, 3),
-            ("bs=1m iodepth=5 ringmark_queues=2", 4, 1, 1),
-            ("bs=4k iodepth=60000", 2, 1200, 60000),
+            ("bs=1m iodepth=48", 24, 50 * MIB, 1),
+            ("bs=1m iodepth=48", 24, 53 * MIB, 2),
+            ("bs=1m iodepth=48", 2, 64 * MIB, 29),
+            ("bs=1m iodepth=48 grants=persistent-copy", 2, 128 * MIB, 29),
+            ("bs=1m iodepth=48 grants=persistent-copy", 2, 1024 * MIB, 48),
+            ("bs=1m iodepth=4 numjobs=3", 4, 13 * MIB, 3),
+            ("bs=1m iodepth=5 ringmark_queues=2", 4, 10 * MIB, 1),
+            // More than the ring has entries.
+            ("bs=4k iodepth=60000", 2, 1200, 512),
+            // Pages for segments are granted as well.
+            ("bs=48k iodepth=512", 5, 1024 * MIB, 502),
+            // One disk alone is cut to what there is, too.
+            ("bs=1m iodepth=48", 1, 40 * MIB, 37),
+            ("bs=16m iodepth=65536", 1, 8 * 1024 * MIB, 7),
+            ("bs=16m iodepth=65536", 1, 33 * MIB, 1),
         ] {
-            assert_eq!(
-                slots(line, disks, available),
-                Some(expected),
-                "{line}, {disks}, {available}"
-            );
+            let room = Room { pages, grants: GRANTS };
+            assert_eq!(slots(line, disks, room), Some(expected), "{line}, {disks}, {pages}");
+        }
+        // As many as Xen lets the table have.
+        for (grants, expected) in [(32 * 512 - 8, 251), (128 * 512 - 8, 512)] {
+            let room = Room { pages: 1024 * MIB, grants };
+            assert_eq!(slots("bs=48k iodepth=512", 5, room), Some(expected), "{grants}");
         }
     }
 
     #[test]
-    fn a_cut_disk_gets_no_more_than_was_counted() {
-        let setup =
-            Setup { grants: GrantMode::Persistent, queues: 1, slots: 2400, pages_per_slot: 1 };
-        // Full for 24 disks of 512 entries, a share of 100 for each, and room between them.
-        let memory = Memory { room: 4500, full: 24 * 512, least: 24 * 100 };
-        let names: Vec<String> = (b'a'..=b'x').map(|end| format!("xvd{}", end as char)).collect();
-        let jobs = fio_job::parse(&format!(
-            "--name=a --rw=randread --iodepth=2400 --filename={}",
-            names.join(":")
-        ));
-        let jobs = jobs.expect("a job");
-        let slots: u32 = names.iter().map(|name| memory.cut(name, &jobs, setup).slots).sum();
-        assert!((2400..=4500).contains(&slots), "{slots}");
+    fn rooms_are_within_what_there_is_and_use_it() {
+        let own = "--name=b --filename=xvda --bs=1m --iodepth=7 --grants=persistent-copy";
+        let amounts = [0, 1, 100, 5_000, 100_000, 1_000_000, u64::MAX / 16];
+        for (pages, grants) in amounts.iter().flat_map(|&n| amounts.map(|m| (n, m))) {
+            for count in [1, 2, 24] {
+                let (names, room) = (names(count), Room { pages, grants });
+                let all = names.join(":");
+                let line = format!(
+                    "--grants=persistent-copy --name=a --iodepth=2400 {own} \
+                                    --name=c --filename={all}"
+                );
+                let rooms = rooms(&line, &names, room);
+                for (what, most) in [
+                    ((|room| room.pages) as fn(&Room) -> u64, pages / 16 * 15),
+                    (|room| room.grants, grants),
+                ] {
+                    let sum: u64 = rooms.iter().map(|(_, room)| what(room)).sum();
+                    let context = || format!("{count} in {room:?}: {rooms:?}");
+                    assert!(sum <= most && most - sum < 24, "{}", context());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_disk_has_what_it_takes_where_all_have() {
+        // The first has much, of which an equal share is all; the others have a share of the rest.
+        let names = names(4);
+        let line = "--name=a --filename=xvda --bs=64k --iodepth=100 \
+                    --name=b --filename=xvda:xvdb:xvdc:xvdd --bs=64k --iodepth=40";
+        let takes = |room: Room| rooms(line, &names, room);
+        let enough = Room { pages: u64::MAX, grants: u64::MAX };
+        let all: u64 = takes(enough).iter().map(|(setup, _)| setup.takes().grants).sum();
+        let exact = takes(Room { grants: all, ..enough });
+        assert!(exact.iter().all(|(setup, room)| setup.takes().grants == room.grants), "{exact:?}");
+        // With less, nobody has less than a share.
+        for grants in [all - 1, all * 3 / 4, 2500] {
+            let less = takes(Room { grants, ..enough });
+            let shares = [110, 10, 10, 10];
+            assert!(
+                shares.iter().zip(&less).all(|(&slots, (setup, room))| {
+                    Setup { slots, ..*setup }.takes().grants <= room.grants
+                }),
+                "{grants}: {less:?}"
+            );
+        }
     }
 }

@@ -4,7 +4,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use drivers::blkfront::Setup;
+use drivers::blkfront::{Room, Setup};
 use fio_job::{Job, QUEUES_MAX};
 use xen_abi::vdev::Vdev;
 
@@ -33,6 +33,8 @@ pub struct DiskPlan {
     pub name: String,
     /// Settings that it is connected with.
     pub setup: Setup,
+    /// Room that it has for these.
+    pub room: Room,
     /// Whether the events of each queue go to the vCPU that uses it.
     pub bind: bool,
     /// Warning to show if its backend is Linux's and offers to keep pages mapped.
@@ -80,7 +82,7 @@ impl<'p> Stage<'p> {
     }
 
     /// Returns the disks that the jobs use, in the order in which they are connected, for jobs that
-    /// are dealt like this in a guest with `pages_available` free pages. Each is planned at its
+    /// are dealt like this in a guest with this `room` for all of them. Each is planned at its
     /// turn: an earlier one that cannot be connected is reported first.
     ///
     /// # Errors
@@ -88,10 +90,10 @@ impl<'p> Stage<'p> {
     pub fn disks(
         &self,
         dealing: &Dealing,
-        pages_available: u64,
+        room: Room,
     ) -> impl Iterator<Item = Result<DiskPlan, Refusal>> {
         let names = self.vdevs.iter().map(Vdev::to_string);
-        let memory = Memory::new(self.jobs, names, dealing, pages_available);
+        let memory = Memory::new(self.jobs, names, dealing, room);
         let plan = move |&vdev: &Vdev| {
             self.disk(vdev, dealing, &memory).map_err(Refusal::Conflict).transpose()
         };
@@ -106,10 +108,10 @@ impl<'p> Stage<'p> {
     ) -> Result<Option<DiskPlan>, Conflict> {
         let name = vdev.to_string();
         let Some(setup) = setup_for(&name, self.jobs, dealing)? else { return Ok(None) };
-        let setup = memory.cut(&name, self.jobs, setup);
+        let room = memory.of(&name, self.jobs, &setup);
         let bind = self.jobs.iter().all(|job| job.bind || !job.disks.contains(&name));
         let persistent_warning = persistent::warning(self.jobs, &name, setup.queues);
-        Ok(Some(DiskPlan { vdev, name, setup, bind, persistent_warning }))
+        Ok(Some(DiskPlan { vdev, name, setup, room, bind, persistent_warning }))
     }
 }
 
@@ -121,6 +123,7 @@ mod tests {
 
     const XVDA: Vdev = Vdev(51712);
     const XVDB: Vdev = Vdev(51728);
+    const ENOUGH: Room = Room { pages: u64::MAX, grants: u64::MAX };
 
     #[test]
     fn each_job_with_an_ioengine_gets_a_notice() {
@@ -156,8 +159,7 @@ mod tests {
             let jobs = parse(&format!("iodepth=8 filename=xvda {options}")).expect(options);
             let stage = Stage::of(&jobs, &[XVDA]);
             let dealing = stage.deal(&[0, 1, 2, 3]).expect(options);
-            let disk =
-                stage.disks(&dealing, u64::MAX).next().expect("a disk").expect("no conflict");
+            let disk = stage.disks(&dealing, ENOUGH).next().expect("a disk").expect("no conflict");
             assert_eq!((disk.setup.queues, disk.setup.slots), (queues, slots), "{options}");
         }
         // Each vCPU has room for its own jobs.
@@ -165,7 +167,7 @@ mod tests {
         let jobs = parse(line).expect(line);
         let stage = Stage::of(&jobs, &[XVDA]);
         let dealing = stage.deal(&[0, 1]).expect(line);
-        let disk = stage.disks(&dealing, u64::MAX).next().expect("a disk").expect("no conflict");
+        let disk = stage.disks(&dealing, ENOUGH).next().expect("a disk").expect("no conflict");
         assert_eq!((disk.setup.queues, disk.setup.slots, disk.bind), (2, 64, true));
     }
 
@@ -177,7 +179,7 @@ mod tests {
         let vdevs = [XVDA, XVDB, Vdev(51744)];
         let stage = Stage::of(&jobs, &vdevs);
         let disks: Result<Vec<DiskPlan>, Refusal> =
-            stage.disks(&Dealing::on_one(jobs.len()), u64::MAX).collect();
+            stage.disks(&Dealing::on_one(jobs.len()), ENOUGH).collect();
         let disks = disks.expect("no conflict");
         let found: Vec<(Vdev, &str, u32, bool)> = disks
             .iter()
@@ -190,15 +192,15 @@ mod tests {
     }
 
     #[test]
-    fn slots_are_as_many_as_there_is_memory_for() {
+    fn disks_have_the_room_that_there_is() {
         let jobs = parse("bs=1m iodepth=8 filename=xvda:xvdb").expect("a line");
         let vdevs = [XVDA, XVDB];
         let stage = Stage::of(&jobs, &vdevs);
         let one = Dealing::on_one(jobs.len());
-        for (pages_available, slots) in [(u64::MAX, 8), (1 << 12, 7), (1 << 10, 4)] {
-            let disks = stage.disks(&one, pages_available).map(|disk| disk.expect("no conflict"));
-            assert!(disks.map(|disk| disk.setup.slots).eq([slots; 2]), "{pages_available}");
-        }
+        let room = Room { pages: 16 << 10, grants: 4000 };
+        let disks = stage.disks(&one, room).map(|disk| disk.expect("no conflict"));
+        let half = Room { pages: 15 << 9, grants: 2000 };
+        assert!(disks.map(|disk| (disk.setup.slots, disk.room)).eq([(8, half); 2]));
     }
 
     #[test]
@@ -208,7 +210,7 @@ mod tests {
         let vdevs = [XVDA, XVDB];
         let stage = Stage::of(&jobs, &vdevs);
         let disks: Vec<Result<DiskPlan, Refusal>> =
-            stage.disks(&Dealing::on_one(jobs.len()), u64::MAX).collect();
+            stage.disks(&Dealing::on_one(jobs.len()), ENOUGH).collect();
         let [Ok(first), Err(why)] = &disks[..] else { panic!("{disks:?}") };
         assert_eq!(first.name, "xvda");
         let text = "jobs that run together on xvdb ask for different grants; separate them with \
