@@ -23,7 +23,7 @@ use tally::Selftest;
 use crate::memory::PageSource;
 use crate::vcpu::Vcpu;
 use crate::vcpu_tables::Loaded;
-use crate::xen::Xen;
+use crate::xen::{self, Xen};
 use crate::{cpu, legacy, shutdown};
 
 /// Runs the self-test on Xen and ends the guest.
@@ -159,6 +159,8 @@ impl Selftest {
             self.check("it does not close twice", xen.evtchn_close(port).is_err());
         }
 
+        let frames = xen::grant_frames_max(xen.entry());
+        self.check("Xen says how large the grant table may be", frames.is_some_and(|n| n > 0));
         let mut table = GrantTable::new(xen);
         match (table.reserve(), xen.alloc_page()) {
             (Ok(grant), Some(mut page)) => {

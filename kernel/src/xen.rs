@@ -73,7 +73,7 @@ pub fn reservation_pages(entry: HypercallEntry) -> Result<u64, Errno> {
 }
 
 /// Pages that this domain's grant table may grow to (GNTTABOP_query_size), if Xen tells.
-fn grant_frames_max(entry: HypercallEntry) -> Option<u32> {
+pub fn grant_frames_max(entry: HypercallEntry) -> Option<u32> {
     let mut argument = QuerySize { dom: DomId::SELF.0, ..QuerySize::default() };
     let at = ptr::from_mut(&mut argument) as u64;
     // SAFETY: the structure is the operation's; there is one.

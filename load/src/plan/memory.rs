@@ -187,23 +187,21 @@ mod tests {
     fn a_disk_has_what_it_takes_where_all_have() {
         // The first has much, of which an equal share is all; the others have a share of the rest.
         let names = names(4);
-        let line = "--name=a --filename=xvda --bs=64k --iodepth=100 \
-                    --name=b --filename=xvda:xvdb:xvdc:xvdd --bs=64k --iodepth=40";
+        let line = "--bs=64k --ringmark_queues=2 --name=a --filename=xvda --iodepth=100 \
+                    --name=b --filename=xvda:xvdb:xvdc:xvdd --iodepth=40";
         let takes = |room: Room| rooms(line, &names, room);
         let enough = Room { pages: u64::MAX, grants: u64::MAX };
         let all: u64 = takes(enough).iter().map(|(setup, _)| setup.takes().grants).sum();
         let exact = takes(Room { grants: all, ..enough });
         assert!(exact.iter().all(|(setup, room)| setup.takes().grants == room.grants), "{exact:?}");
-        // With less, nobody has less than a share.
+        // With less, nobody has less than a share, and nobody has what another lacks.
         for grants in [all - 1, all * 3 / 4, 2500] {
             let less = takes(Room { grants, ..enough });
-            let shares = [110, 10, 10, 10];
-            assert!(
-                shares.iter().zip(&less).all(|(&slots, (setup, room))| {
-                    Setup { slots, ..*setup }.takes().grants <= room.grants
-                }),
-                "{grants}: {less:?}"
-            );
+            for (slots, (setup, room)) in [55, 5, 5, 5].into_iter().zip(&less) {
+                let share = Setup { slots, ..*setup }.takes();
+                let has = share.grants..=setup.takes().grants;
+                assert!(has.contains(&room.grants), "{grants}: {less:?}");
+            }
         }
     }
 }
