@@ -53,7 +53,9 @@ pub trait Hypervisor {
     /// that is closed or another vCPU's for good.
     fn evtchn_bind_vcpu(&self, port: Port, vcpu: u32) -> Result<(), Errno>;
 
-    /// A new port by which any vCPU of the domain wakes `vcpu`, for good (EVTCHNOP_bind_ipi).
+    /// A new port by which any vCPU of the domain wakes `vcpu`, for good (EVTCHNOP_bind_ipi). Who
+    /// takes it only after a look at rings has to look again if it was pending: another wake-up may
+    /// have come since, which it kept away.
     ///
     /// # Errors
     /// Xen's, such as `ENOENT` for a vCPU that the domain does not have.

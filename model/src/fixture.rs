@@ -46,6 +46,13 @@ impl Machine {
         self
     }
 
+    /// Sets how many vCPUs the guest has.
+    #[must_use]
+    pub fn vcpus(mut self, vcpus: u32) -> Self {
+        self.config.vcpus = vcpus;
+        self
+    }
+
     /// Adds a disk.
     #[must_use]
     pub fn disk(mut self, disk: Disk) -> Self {

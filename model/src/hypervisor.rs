@@ -60,7 +60,7 @@ impl ModelXen {
     pub fn pass_ns(&self, ns: u64) {
         let mut world = self.world();
         let until_ns = world.xen.agenda.now_ns() + ns;
-        world.run(until_ns, false);
+        world.run(until_ns, &[]);
     }
 
     /// Takes the guest's processor away for so long, while the others run on.
@@ -71,7 +71,7 @@ impl ModelXen {
     }
 
     /// A call into the hypervisor, with the time that it takes.
-    fn enter(&self) -> RefMut<'_, World> {
+    pub(crate) fn enter(&self) -> RefMut<'_, World> {
         let mut world = self.world();
         let mut call_ns = world.xen.rng.u64(50..300) + world.xen.call_ns;
         world.xen.calls += 1;
@@ -81,8 +81,18 @@ impl ModelXen {
         call_ns += paused_ns;
         world.xen.stolen_ns = world.xen.stolen_ns.map(|stolen_ns| stolen_ns + paused_ns);
         let until_ns = world.xen.agenda.now_ns() + call_ns;
-        world.run(until_ns, false);
+        world.run(until_ns, &[]);
         world
+    }
+}
+
+impl ModelXen {
+    /// Begins a sleep; returns when it ends at the latest. It may always end early; one in 64 does.
+    pub(crate) fn sleep_until(&self, deadline_ns: u64) -> u64 {
+        let mut world = self.enter();
+        let early = world.xen.rng.u32(0..64) == 0;
+        let now_ns = world.xen.agenda.now_ns();
+        if early { deadline_ns.min(now_ns + 1_000) } else { deadline_ns }
     }
 }
 
@@ -188,7 +198,7 @@ impl Vcpu for ModelXen {
         let mut world = self.world();
         if world.xen.completion_ns != 0 {
             let until_ns = world.xen.agenda.now_ns() + world.xen.completion_ns;
-            world.run(until_ns, false);
+            world.run(until_ns, &[]);
         }
     }
 
@@ -203,7 +213,7 @@ impl Vcpu for ModelXen {
         }
         // Who is woken may have done its work before a slow call is back.
         let until_ns = world.xen.agenda.now_ns() + world.xen.call_ns;
-        world.run(until_ns, false);
+        world.run(until_ns, &[]);
         Ok(())
     }
 
@@ -216,13 +226,10 @@ impl Vcpu for ModelXen {
     }
 
     fn wait(&self, deadline_ns: u64) {
-        let mut world = self.enter();
-        // A sleep may always end early; one in 64 does.
-        let early = world.xen.rng.u32(0..64) == 0;
-        let now_ns = world.xen.agenda.now_ns();
-        let until_ns = if early { deadline_ns.min(now_ns + 1_000) } else { deadline_ns };
-        world.run(until_ns, true);
-        if !early && !world.xen.events.upcall(0) {
+        let until_ns = self.sleep_until(deadline_ns);
+        let mut world = self.world();
+        world.run(until_ns, &[0]);
+        if until_ns == deadline_ns && !world.xen.events.upcall(0) {
             world.xen.totals.timeouts += 1;
         }
     }

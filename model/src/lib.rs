@@ -8,8 +8,9 @@
 //!
 //! From the bottom to the top: [`memory`], [`grants`], [`events`] and [`agenda`] are the machine;
 //! [`xen`] is the hypervisor; [`xenstored`], [`console`] and [`blkback`] are the peers; [`world`]
-//! steps them; [`hypervisor`] is the seam; [`guest`] is a small guest for tests, [`workload`] its
-//! checked I/O, and [`soak`] a whole life of it; [`fixture`] is what tests begin with.
+//! steps them; [`hypervisor`] is the seam for one vCPU, [`vcpus`] for several; [`guest`] is a small
+//! guest for tests, [`workload`] its checked I/O, and [`soak`] a whole life of it; [`fixture`] is
+//! what tests begin with.
 //!
 //! The model is strict: a guest that frees a page which somebody can still reach, writes to a page
 //! after it freed it, or sends what no backend may be sent, fails its test.
@@ -35,6 +36,7 @@ pub mod hypervisor;
 pub mod memory;
 mod report;
 pub mod soak;
+pub mod vcpus;
 pub mod workload;
 pub mod world;
 pub mod xen;

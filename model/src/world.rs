@@ -58,9 +58,9 @@ impl World {
         self.store.wake_watchers(&mut self.xen);
     }
 
-    /// Lets all happen that is due by `until_ns`, or until the guest gets an upcall if it sleeps.
-    pub(crate) fn run(&mut self, until_ns: u64, sleeping: bool) {
-        while !(sleeping && self.xen.events.upcall(0)) {
+    /// Lets all happen that is due by `until_ns`, or until a vCPU that sleeps gets an upcall.
+    pub(crate) fn run(&mut self, until_ns: u64, sleepers: &[usize]) {
+        while !sleepers.iter().any(|&vcpu| self.xen.events.upcall(vcpu)) {
             let Some(task) = self.xen.agenda.next(until_ns) else {
                 self.xen.agenda.pass(until_ns);
                 return;

@@ -16,9 +16,9 @@ mod stats;
 
 use std::collections::BTreeMap;
 
-use xen_abi::Gfn;
 use xen_abi::blkif::{SECTOR_SIZE, VDISK_CDROM, VDISK_READONLY};
 use xen_abi::xenbus::XenbusState;
+use xen_abi::{Gfn, Port};
 
 use crate::agenda::Actor;
 use crate::xen::{GUEST, Xen};
@@ -121,6 +121,12 @@ impl Blkback {
     /// Returns the state that the backend's `state` node gives.
     pub fn state(&self) -> XenbusState {
         self.state
+    }
+
+    /// Returns whether the ring with this port is ours and has a response at which the frontend
+    /// asked for an event last.
+    pub fn has_reached_event(&self, port: Port) -> bool {
+        self.links.iter().any(|link| link.port == port && link.ring.has_reached_event())
     }
 
     /// Grants that are kept mapped between requests.

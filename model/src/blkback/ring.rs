@@ -126,6 +126,11 @@ impl BackRing {
         new.wrapping_sub(self.load(RSP_EVENT)) < new.wrapping_sub(old)
     }
 
+    /// Returns whether the response is published at which the frontend asked for an event last.
+    pub fn has_reached_event(&self) -> bool {
+        (self.load(RSP_PROD).wrapping_sub(self.load(RSP_EVENT)) as i32) >= 0
+    }
+
     /// Asks for an event with the next request; returns whether one is there already
     /// (RING_FINAL_CHECK_FOR_REQUESTS).
     pub fn final_check(&mut self) -> bool {
