@@ -17,7 +17,7 @@
 //!
 //! ```text
 //! cargo test -p model                 everything
-//! cargo test -p model --test faults   the 123 classes of faults, a line for each; with `-- B13`
+//! cargo test -p model --test faults   the 124 classes of faults, a line for each; with `-- B13`
 //!                                     one of them, with `-- ring` a group
 //! cargo run --release -p model -- soak --seeds 1000
 //! cargo run --release -p model -- mutants   breaks the code, and shows that the tests notice

@@ -1,11 +1,11 @@
-//! K1 to K21: absurd keys, absurd states.
+//! K1 to K22: absurd keys, absurd states.
 
 use drivers::Vcpu;
 use drivers::blkfront::{
     ConnectError, GrantMode, IoError, Operation, QUEUES_MAX, Setup, handshake,
 };
 use drivers::xenstore::Transaction;
-use model::fixture::XVDA;
+use model::fixture::{XVDA, assert_nothing_is_left};
 use model::guest::{Device, perform};
 use model::{Disk, Failure, Guest, ModelXen};
 use xen_abi::vdev::Vdev;
@@ -14,7 +14,7 @@ use xen_abi::xenbus::XenbusState::{self, Closed, Closing, Connected, Initialised
 use crate::rig::*;
 use crate::{Class, Must, class};
 
-pub const CLASSES: [Class; 21] = [
+pub const CLASSES: [Class; 22] = [
     class(1, "a key is missing", Must::Fail, missing_key),
     class(2, "a key is no plain decimal number", Must::Fail, not_a_decimal_number),
     class(3, "absurd sectors", Must::Fail, absurd_sectors),
@@ -41,6 +41,7 @@ pub const CLASSES: [Class; 21] = [
     class(19, "connect and disconnect a thousand times", Must::Ignore, a_thousand_connects),
     class(20, "absurd backend path", Must::Fail, absurd_backend_path),
     class(21, "absurd or duplicate device numbers", Must::Ignore, absurd_device_numbers),
+    class(22, "fewer queues at the next connect", Must::Ignore, fewer_queues),
 ];
 
 const NOT_NUMBERS: [&str; 12] =
@@ -512,6 +513,22 @@ fn connected_again() {
     });
 }
 
+fn fewer_queues() {
+    for mode in GrantMode::ALL {
+        let xen = machine(1, disk());
+        let mut guest = Guest::boot(&xen);
+        let offer = format!("{}/multi-queue-max-queues", xen.world().disks[0].path());
+        for most in [3, 1, 2] {
+            xen.world().set(&offer, &most.to_string());
+            let mut device = guest.connect(XVDA, &queues(mode)).unwrap();
+            assert_eq!(device.queues.len(), most);
+            works_on(&xen, &mut device, workload(&xen, 1));
+            assert!(!guest.disconnect(device).timed_out);
+        }
+        assert_nothing_is_left(&xen);
+    }
+}
+
 fn a_thousand_connects() {
     let xen = machine(1, disk());
     let mut guest = Guest::boot(&xen);
@@ -522,12 +539,8 @@ fn a_thousand_connects() {
         let left = guest.disconnect(device);
         assert_eq!((left.quarantined_pages, left.timed_out), (0, false));
     }
-    let world = xen.world();
-    assert_eq!(world.disks[0].stats.connects, 1000);
-    assert_eq!(world.xen.pages_out(), 0);
-    assert_eq!(world.xen.grants.standing(), 0);
-    assert_eq!(world.xen.events.open_ports(), 2);
-    assert_eq!(world.store.guest_watches(), 0);
+    assert_eq!(xen.world().disks[0].stats.connects, 1000);
+    assert_nothing_is_left(&xen);
 }
 
 /// One read, which maps a page.
