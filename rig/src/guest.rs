@@ -16,6 +16,8 @@ pub(crate) struct Guest {
     pub(crate) ramdisk: Option<&'static str>,
     /// Its memory in MiB.
     pub(crate) memory_mib: u32,
+    /// Number of its vCPUs.
+    pub(crate) vcpus: u32,
     /// The CPU that it is pinned to.
     pub(crate) cpu: Option<u32>,
     /// Its disks as xl spells them: `phy:/dev/ram0,xvda,w`.
@@ -44,7 +46,7 @@ impl Guest {
             kernel: self.kernel.into(),
             ramdisk: self.ramdisk.map(Into::into),
             memory_mib: self.memory_mib,
-            vcpus: 1,
+            vcpus: self.vcpus,
             cpus: self.cpu.map(|cpu| cpu.to_string()),
             disks: self.disks.iter().map(|disk| Disk::parse(disk)).collect::<Result<_, _>>()?,
             extra: self.extra.clone(),
@@ -92,6 +94,7 @@ mod tests {
             kernel: "/guests/ringmark",
             ramdisk: None,
             memory_mib: 32,
+            vcpus: 1,
             cpu: Some(1),
             disks: vec!["phy:/dev/ram0,xvda,w".into(), "phy:/dev/ram1,xvdb,r".into()],
             extra: "verify_pattern=\"ab\"%o".into(),

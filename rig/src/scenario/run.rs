@@ -37,6 +37,7 @@ pub(super) fn guest(name: &str, machine: &Machine, options: &str) -> Guest {
         kernel: GUEST_KERNEL,
         ramdisk: None,
         memory_mib: 16,
+        vcpus: 1,
         cpu: machine.clock.guest_cpu(),
         disks: vec!["phy:/dev/ram0,xvda,w".into()],
         extra: options.to_owned(),

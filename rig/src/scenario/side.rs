@@ -94,6 +94,7 @@ impl Side {
             kernel,
             ramdisk,
             memory_mib,
+            vcpus: 1,
             cpu: clock.guest_cpu(),
             disks,
             extra,

@@ -111,6 +111,7 @@ pub(super) fn guest(name: &str, ramdisks: &[u32], mode: char, extra: &str) -> Gu
         kernel: GUEST_KERNEL,
         ramdisk: None,
         memory_mib: 16,
+        vcpus: 1,
         cpu: None,
         disks: ramdisks.iter().zip('a'..='z').map(disk).collect(),
         extra: extra.to_owned(),

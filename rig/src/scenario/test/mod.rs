@@ -4,6 +4,7 @@
 mod bad_input;
 mod check;
 mod control;
+mod cover;
 mod data;
 mod disks;
 mod files;
@@ -11,6 +12,7 @@ mod guest;
 mod host;
 mod kept;
 mod loops;
+mod matrix;
 mod memory;
 mod output;
 mod peer;
@@ -26,6 +28,7 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
 
+use crate::archive::Archive;
 use crate::baseline::Baseline;
 use crate::guest::Guest;
 use crate::image::Image;
@@ -50,6 +53,8 @@ pub(crate) enum Part {
     Xen,
     /// Instructions for each I/O, against the baseline.
     Cost,
+    /// vCPUs, queues, rings, grants and block sizes, every two values of them together.
+    Matrix,
 }
 
 /// Runs these parts, of the checks on Xen those with `name` in their name, and prints `N passed,
@@ -62,6 +67,11 @@ pub(crate) fn test(rig: &Rig, parts: &[Part], name: &str) -> ExitCode {
             Part::Selftest => tally.count("self-test in QEMU without Xen", selftest::passes(rig)),
             Part::Xen => {
                 if let Err(error) = on_xen(rig, name, &mut tally) {
+                    tally.count("the machine with Xen", Err(error));
+                }
+            }
+            Part::Matrix => {
+                if let Err(error) = matrix(rig, &mut tally) {
                     tally.count("the machine with Xen", Err(error));
                 }
             }
@@ -114,14 +124,34 @@ fn on_xen(rig: &Rig, name: &str, tally: &mut Tally) -> Result<()> {
     checks.retain(|check| check.name.contains(name));
     ensure!(!checks.is_empty(), "no check has {name:?} in its name");
 
-    let pinned = |guest: &Guest| Guest { cpu: machine.clock.guest_cpu(), ..guest.clone() };
-    let guests: Vec<Guest> = checks.iter().flat_map(|check| &check.guests).map(pinned).collect();
-    let steps: Vec<Step> = checks.iter().map(Check::step).collect();
+    let guests = guests(&machine, &checks);
     let mut overlay = overlay(rig, &peer, &guests)?;
     rig.add_tool(&mut overlay)?;
     files::add_volumes(&mut overlay, &machine.directory)?;
     overlay.add(data::PATTERN_FILE, 0o644, data::pattern());
 
+    run(&machine, &checks, overlay, tally)
+}
+
+/// The cells of the matrix, in a boot of their own.
+fn matrix(rig: &Rig, tally: &mut Tally) -> Result<()> {
+    let image = Image::build(&rig.cache, &rig.progress)?;
+    let (directory, _lock) = rig.directory("matrix")?;
+    let machine = rig.machine(&image, directory, matrix::RAMDISKS);
+    let checks = matrix::checks();
+    let overlay = rig.overlay(&guests(&machine, &checks))?;
+    run(&machine, &checks, overlay, tally)
+}
+
+/// The guests of the checks, on the processor that is theirs.
+fn guests(machine: &Machine, checks: &[Check]) -> Vec<Guest> {
+    let pinned = |guest: &Guest| Guest { cpu: machine.clock.guest_cpu(), ..guest.clone() };
+    checks.iter().flat_map(|check| &check.guests).map(pinned).collect()
+}
+
+/// Runs the checks in one boot, and counts what came of each.
+fn run(machine: &Machine, checks: &[Check], overlay: Archive, tally: &mut Tally) -> Result<()> {
+    let steps: Vec<Step> = checks.iter().map(Check::step).collect();
     machine.run(overlay, &steps, &mut |index, event| {
         if let (Seen::End(outcome), Some(check)) = (event, checks.get(index)) {
             check.judge(&outcome, tally);
