@@ -1,5 +1,7 @@
 //! The guest's disks: found, connected as planned, and given back.
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use drivers::Vcpu as _;
@@ -67,9 +69,13 @@ pub fn connect<'a>(guest: &mut Guest<'a>, plan: DiskPlan) -> Result<Connected<'a
     }
     let info = device.info();
     say!(
-        "{name}: {} MiB, {}-byte sectors{}, grants {}{}",
+        "{name}: {} MiB, {}-byte sectors{}{}, grants {}{}",
         info.bytes() >> 20,
         info.logical_sector_bytes,
+        match info.physical_sector_bytes {
+            same if same == info.logical_sector_bytes => String::new(),
+            physical => format!(" ({physical} physical)"),
+        },
         if info.read_only { ", read-only" } else { "" },
         setup.grants,
         match (setup.grants.is_persistent(), info.persistent) {

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use fio_job::Job;
 use guest_protocol::console::{FIRST_IO, STATUS_PREFIX};
 use load::engine::{self, Control, Outcome, Progress, RunError};
-use load::plan::Dealing;
+use load::plan::{Dealing, sector_warning};
 use results::{JobResult, Vcpus};
 
 use crate::backends::Backends;
@@ -77,8 +77,11 @@ pub fn run(
     done: &mut Done,
 ) -> Result<(), Failure> {
     look_up_files(guest, jobs, connected)?;
-    for warning in connected.iter().filter_map(Connected::persistent_warning) {
-        say!("ringmark: {warning}");
+    for disk in &*connected {
+        let sectors = sector_warning(jobs, &disk.plan.name, disk.device.info());
+        for warning in disk.persistent_warning().into_iter().chain(sectors.as_deref()) {
+            say!("ringmark: {warning}");
+        }
     }
     // Waiting for the first event of one disk's watch takes the events of those before it.
     let backend = |disk: &Connected<'_>| (disk.plan.name.clone(), disk.device.backend());

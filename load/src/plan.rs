@@ -5,6 +5,7 @@ mod deal;
 mod memory;
 mod persistent;
 mod refusal;
+mod sectors;
 mod setup;
 mod stage;
 
@@ -16,6 +17,7 @@ use xen_abi::vdev::Vdev;
 
 pub use deal::Dealing;
 pub use refusal::{Conflict, Refusal};
+pub use sectors::sector_warning;
 pub use setup::setup_for;
 pub use stage::{DiskPlan, Stage};
 

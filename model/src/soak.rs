@@ -127,6 +127,7 @@ fn draw_disk(rng: &mut fastrand::Rng, vdev: u32) -> Disk {
     if rng.u32(0..4) == 0 {
         disk = disk.copying();
     }
+    disk.barrier = rng.bool();
     disk.deaf = (rng.u32(0..8) == 0).then(|| rng.u32(..));
     disk
 }

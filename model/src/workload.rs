@@ -111,7 +111,7 @@ impl Workload {
     fn start(&mut self, device: &mut Device<'_>) -> bool {
         let discard = device.info().discard;
         let operation = match self.rng.u32(0..64) {
-            0 if device.info().flush => Operation::Flush,
+            0 if device.info().flush.is_some() => Operation::Flush,
             1 if self.writes != 0 && discard.is_some() => Operation::Discard,
             2 if self.writes != 0 && discard.is_some_and(|discard| discard.secure) => {
                 Operation::SecureDiscard

@@ -376,7 +376,7 @@ fn a_read_only_disk_says_so_and_stays_as_it_is() {
     let mut guest = Guest::boot(&xen);
     let mut device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
     let info = *device.info();
-    assert!(info.read_only && info.cdrom && !info.flush);
+    assert!(info.read_only && info.cdrom && info.flush.is_none());
     assert_eq!(info.bytes(), 64 * 512);
 
     // Whoever writes all the same gets the backend's refusal.

@@ -164,6 +164,8 @@ fn job(sum: &JobResult, groupid: u64, [read, write, trim]: [&Group; 3]) -> Job {
             vcpus: sum.vcpus.clone(),
             queues: sum.queues.iter().map(|&(_, queues)| u64::from(queues)).sum(),
             ring_wait_ns: (sum.ring_wait_ns != 0).then_some(sum.ring_wait_ns),
+            physical_sector_bytes: (sum.physical_sector_bytes != 0)
+                .then_some(sum.physical_sector_bytes),
             disks: sum.job.disks.clone(),
             errors: sum.errors(),
             requests: cost(|counters| counters.requests),

@@ -34,6 +34,8 @@ pub struct JobResult {
     pub vcpus: Vec<u32>,
     /// Queues of each disk of the run that the job's vCPU used, by a key for disk and vCPU.
     pub queues: Vec<(usize, u32)>,
+    /// Largest physical sector of the job's disks in bytes, as their backends say.
+    pub physical_sector_bytes: u32,
     /// Pages that stay granted and that the backend keeps mapped, by the same key and for all
     /// jobs that used these queues. Empty if no page stays granted, or if the run ended with I/Os
     /// in flight.
@@ -72,6 +74,7 @@ impl JobResult {
             classes: Classes::default(),
             vcpus: Vec::new(),
             queues: Vec::new(),
+            physical_sector_bytes: 0,
             pages: Vec::new(),
             stolen: None,
             ring_wait_ns: 0,
@@ -133,6 +136,7 @@ impl JobResult {
             sum.classes.merge(&other.classes);
             sum.vcpus.extend(&other.vcpus);
             sum.queues.extend(&other.queues);
+            sum.physical_sector_bytes = sum.physical_sector_bytes.max(other.physical_sector_bytes);
             sum.add_pages(other);
             sum.stolen = sum.stolen.zip(other.stolen).map(|(sum, other)| sum + other);
             sum.ring_wait_ns += other.ring_wait_ns;

@@ -258,6 +258,9 @@ pub struct Extra {
     /// Queues of the disks that these vCPUs used.
     #[serde(default)]
     pub queues: u64,
+    /// Largest physical sector of these disks in bytes, as their backends say; if a job ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub physical_sector_bytes: Option<u32>,
     /// Disks that were used.
     #[serde(deserialize_with = "at_most::<DISKS_MAX, _, _>")]
     pub disks: Vec<String>,

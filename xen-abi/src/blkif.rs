@@ -19,6 +19,10 @@ pub const MAX_INDIRECT_PAGES: usize = 8;
 pub const OP_READ: u8 = 0;
 /// `BLKIF_OP_WRITE`.
 pub const OP_WRITE: u8 = 1;
+/// `BLKIF_OP_WRITE_BARRIER`: a write that comes after all before it and before all after it, and is
+/// durable when it is done; without segments it commits what was written before. Offered by
+/// `feature-barrier`.
+pub const OP_WRITE_BARRIER: u8 = 2;
 /// `BLKIF_OP_FLUSH_DISKCACHE`: commit the volatile cache; offered by `feature-flush-cache`.
 pub const OP_FLUSH_DISKCACHE: u8 = 3;
 /// `BLKIF_OP_DISCARD`: give sectors up; offered by `feature-discard`.

@@ -201,9 +201,10 @@ impl<'a> Blkfront<'a> {
         let info = DiskInfo {
             sectors: 0,
             logical_sector_bytes: SECTOR_SIZE,
+            physical_sector_bytes: SECTOR_SIZE,
             read_only: true,
             cdrom: false,
-            flush: false,
+            flush: None,
             persistent: false,
             request_bytes_max: 0,
             discard: None,

@@ -16,7 +16,7 @@ mod storm;
 
 use core::fmt;
 
-use xen_abi::blkif::{MAX_INDIRECT_PAGES, SECTOR_SIZE, SEGMENTS_PER_INDIRECT_PAGE};
+use xen_abi::blkif::{self, MAX_INDIRECT_PAGES, SECTOR_SIZE, SEGMENTS_PER_INDIRECT_PAGE};
 
 pub use error::{Broken, ConnectError, IoError};
 pub use handshake::{Backend, Blkfront, Disconnected};
@@ -115,18 +115,41 @@ pub struct DiskInfo {
     pub sectors: u64,
     /// Smallest unit of I/O in bytes: a power of two, 512 to 4096.
     pub logical_sector_bytes: u32,
+    /// Unit in bytes in which the medium is written: a power of two, from the logical sector to
+    /// 1 MiB. Less than that may take the disk a read and a write.
+    pub physical_sector_bytes: u32,
     /// Flag: writes are refused, as on every CD-ROM.
     pub read_only: bool,
     /// Flag: the disk is a CD-ROM.
     pub cdrom: bool,
-    /// Flag: flushes are supported.
-    pub flush: bool,
+    /// Way in which flushes are sent, if they are supported.
+    pub flush: Option<Flush>,
     /// Flag: the backend offers to keep grants mapped.
     pub persistent: bool,
     /// Most bytes of a read or write that the backend takes in one request.
     pub request_bytes_max: u32,
     /// Parameters of discards, if they are supported.
     pub discard: Option<Discard>,
+}
+
+/// Way in which a flush is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flush {
+    /// A request that commits the volatile cache, and waits for nothing else.
+    Cache,
+    /// A write barrier without data, where the backend has nothing else (old xen-blkback, tapdisk):
+    /// it also waits for all requests before it, and those after it wait for it.
+    Barrier,
+}
+
+impl Flush {
+    /// Returns the code of its request.
+    const fn code(self) -> u8 {
+        match self {
+            Self::Cache => blkif::OP_FLUSH_DISKCACHE,
+            Self::Barrier => blkif::OP_WRITE_BARRIER,
+        }
+    }
 }
 
 /// Parameters of discards.

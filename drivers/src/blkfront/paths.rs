@@ -11,8 +11,10 @@
 //! | `feature-max-indirect-segments` | 11 segments in a request |
 //! | `sectors` (units of 512 bytes), `info` | an error |
 //! | `sector-size` | 512 |
+//! | `physical-sector-size` | the same; also if it is absurd |
 //! | `mode` | `info` alone says what may be written |
-//! | `feature-flush-cache`, `feature-persistent`, `feature-discard` | not offered |
+//! | `feature-flush-cache` | `feature-barrier` says whether there are barriers instead |
+//! | `feature-barrier`, `feature-persistent`, `feature-discard` | not offered |
 //! | `discard-granularity`, `discard-alignment`, `discard-secure` | a sector, 0, not offered |
 
 use alloc::format;
@@ -23,7 +25,7 @@ use xen_abi::vdev::Vdev;
 use xen_abi::xenbus::XenbusState;
 use xen_abi::{DomId, PAGE_SIZE};
 
-use super::{ConnectError, Discard, DiskInfo, Offer, PAGES_PER_SLOT_MAX, QUEUES_MAX};
+use super::{ConnectError, Discard, DiskInfo, Flush, Offer, PAGES_PER_SLOT_MAX, QUEUES_MAX};
 use crate::patience::Patience;
 use crate::ring;
 use crate::vcpu::Vcpu;
@@ -32,6 +34,9 @@ use crate::xenstore::{Transaction, Xenstore};
 /// Time after which the backend's state is read again without an event, in nanoseconds: watches are
 /// hints.
 const RE_READ_NS: u64 = 500_000_000;
+
+/// Most bytes of a physical sector that are believed.
+const PHYSICAL_SECTOR_BYTES_MAX: u32 = 1 << 20;
 
 /// Directories of a VBD's two halves in xenstore.
 #[derive(Clone, Debug)]
@@ -189,6 +194,12 @@ impl Paths {
             let expected = "a whole number of logical sectors";
             return Err(bad(path("sectors"), sectors.to_string(), expected));
         }
+        let physical = self.optional(store, "physical-sector-size")?;
+        let physical_sector_bytes = physical
+            .and_then(|value| u32::try_from(decimal(&value)?).ok())
+            .filter(|size| size.is_power_of_two())
+            .filter(|size| (logical_sector_bytes..=PHYSICAL_SECTOR_BYTES_MAX).contains(size))
+            .unwrap_or(logical_sector_bytes);
         let (value, number) = self.required(store, "info")?;
         let info = number
             .and_then(|info| u32::try_from(info).ok())
@@ -202,9 +213,13 @@ impl Paths {
         Ok(DiskInfo {
             sectors,
             logical_sector_bytes,
+            physical_sector_bytes,
             read_only: !writable || info & VDISK_CDROM != 0,
             cdrom: info & VDISK_CDROM != 0,
-            flush: feature(store, "feature-flush-cache")?,
+            flush: match feature(store, "feature-flush-cache")? {
+                true => Some(Flush::Cache),
+                false => feature(store, "feature-barrier")?.then_some(Flush::Barrier),
+            },
             persistent: feature(store, "feature-persistent")?,
             request_bytes_max,
             discard: match feature(store, "feature-discard")? {

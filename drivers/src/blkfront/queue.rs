@@ -21,7 +21,7 @@ use xen_abi::{DomId, Errno, GrantRef, PAGE_SIZE, Port};
 use super::resources::Resources;
 use super::slot::{Held, Operation, Slot, SlotState};
 use super::storm::Storm;
-use super::{Broken, DiskInfo, GrantMode, IoError};
+use super::{Broken, DiskInfo, Flush, GrantMode, IoError};
 use crate::grant::Access;
 use crate::hypervisor::Hypervisor;
 use crate::ring::FrontRing;
@@ -43,7 +43,7 @@ pub struct Counters {
     pub reads: u64,
     /// Write requests put on the ring.
     pub writes: u64,
-    /// Flush requests put on the ring.
+    /// Flush requests put on the ring, barriers among them.
     pub flushes: u64,
     /// Discard requests put on the ring.
     pub discards: u64,
@@ -78,6 +78,7 @@ pub struct QueuePair<'a> {
     sectors: u64,
     /// Most bytes of a read or write: what the backend takes and the slots hold; 0 once broken.
     bytes_max: u32,
+    flush: Flush,
     slots: Vec<SlotState<'a>>,
     /// Slots that are free for requests.
     free: Vec<Slot>,
@@ -122,6 +123,7 @@ impl<'a> QueuePair<'a> {
             grants,
             sectors: 0,
             bytes_max: 0,
+            flush: Flush::Cache,
             slots,
             free,
             spare,
@@ -133,10 +135,11 @@ impl<'a> QueuePair<'a> {
         }
     }
 
-    /// Opens the queue for I/O on a disk of this size.
+    /// Opens the queue for I/O on this disk.
     pub(super) fn open(&mut self, info: &DiskInfo) {
         let pages = self.slots.first().map_or(0, |slot| slot.pages.len());
         self.sectors = info.sectors;
+        self.flush = info.flush.unwrap_or(Flush::Cache);
         self.bytes_max = info.request_bytes_max.min((pages * PAGE_SIZE) as u32);
     }
 
@@ -321,7 +324,7 @@ impl<'a> QueuePair<'a> {
             Operation::Flush => {
                 self.counters.flushes += 1;
                 state.begin(operation, sector, 0);
-                state.put_flush(&mut self.ring);
+                state.put_flush(&mut self.ring, self.flush);
             }
             Operation::Discard | Operation::SecureDiscard => {
                 self.counters.discards += 1;

@@ -11,6 +11,7 @@ use xen_abi::vdev::Vdev;
 use xen_abi::{DomId, PAGE_SIZE};
 use zerocopy::IntoBytes;
 
+use super::Flush;
 use super::fit::indirect_pages;
 use crate::grant::Access;
 use crate::page::Page;
@@ -33,7 +34,7 @@ pub enum Operation {
     Read,
     /// Write from the slot's pages to the disk.
     Write,
-    /// Commit the backend's volatile cache.
+    /// Commit the backend's volatile cache ([`Flush`]).
     Flush,
     /// Discard sectors; their content afterwards is undefined ([`super::Discard`]).
     Discard,
@@ -42,12 +43,12 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// Returns the code that the response will have.
+    /// Returns the code that the response will have, unless a flush is sent as a barrier.
     const fn code(self) -> u8 {
         match self {
             Self::Read => blkif::OP_READ,
             Self::Write => blkif::OP_WRITE,
-            Self::Flush => blkif::OP_FLUSH_DISKCACHE,
+            Self::Flush => Flush::Cache.code(),
             Self::Discard | Self::SecureDiscard => blkif::OP_DISCARD,
         }
     }
@@ -265,7 +266,8 @@ impl<'a> SlotState<'a> {
     }
 
     /// Puts a flush that has begun on the ring.
-    pub(super) fn put_flush(&mut self, ring: &mut FrontRing) {
+    pub(super) fn put_flush(&mut self, ring: &mut FrontRing, flush: Flush) {
+        self.request.operation = flush.code();
         self.request.nr_segments = 0;
         ring.put(&self.request);
     }

@@ -79,7 +79,7 @@ impl ActiveJob {
         // Jobs that run together visit different blocks; the first job of each stage visits the
         // same.
         let seed = job.randseed.unwrap_or(run_ns).wrapping_add(number as u64);
-        let mut targets = Vec::new();
+        let (mut targets, mut physical_sector_bytes) = (Vec::new(), 0);
         for (disk_number, disk) in disks.iter().enumerate() {
             if !job.disks.contains(&disk.name) {
                 continue;
@@ -87,12 +87,13 @@ impl ActiveJob {
             if job.rw.changes() && disk.info.read_only {
                 return Err(RunError::ReadOnly { job: job.name, disk: disk.name.clone() });
             }
-            if job.pace.flush_after.is_some() && !disk.info.flush {
+            if job.pace.flush_after.is_some() && disk.info.flush.is_none() {
                 return Err(RunError::NoFlush { job: job.name, disk: disk.name.clone() });
             }
             if job.rw.trims() && disk.info.discard.is_none() {
                 return Err(RunError::NoDiscard { job: job.name, disk: disk.name.clone() });
             }
+            physical_sector_bytes = disk.info.physical_sector_bytes.max(physical_sector_bytes);
             let sector_bytes = disk.info.logical_sector_bytes;
             let file = disk.file(&job).map_err(RunError::Job)?;
             let size_bytes = file.map_or(disk.info.bytes(), |file| file.size_bytes);
@@ -115,7 +116,7 @@ impl ActiveJob {
             phase: if apart { Phase::Apart } else { Phase::Free },
             pacer: Pacer::new(&job.pace, job.iodepth),
             checks,
-            result: JobResult::new(job),
+            result: JobResult { physical_sector_bytes, ..JobResult::new(job) },
             targets,
             next_target: 0,
             last_disk: 0,

@@ -31,8 +31,12 @@ pub struct Disk {
     pub read_only: bool,
     /// A CD-ROM.
     pub cdrom: bool,
+    /// Physical sector size in bytes; `None` if it is the logical one.
+    pub physical_sector_bytes: Option<u32>,
     /// Flushes are offered.
     pub flush: bool,
+    /// Write barriers are offered.
+    pub barrier: bool,
     /// Discards are offered, ordinary and secure ones; what is discarded reads as zeroes.
     pub discard: bool,
     /// Segments of an indirect request; 0 when those are not offered.
@@ -88,7 +92,9 @@ impl Disk {
             sector_bytes: SECTOR_SIZE,
             read_only: false,
             cdrom: false,
+            physical_sector_bytes: None,
             flush: true,
+            barrier: false,
             discard: true,
             indirect_max: INDIRECT_MAX,
             ring_order_max: ORDER_MAX,

@@ -7,7 +7,7 @@ use drivers::grant::Access;
 use smallvec::SmallVec;
 use xen_abi::blkif::{
     DISCARD_SECURE, MAX_INDIRECT_PAGES, MAX_SEGMENTS, OP_DISCARD, OP_FLUSH_DISKCACHE, OP_READ,
-    OP_WRITE, RSP_EOPNOTSUPP, RSP_ERROR, RSP_OKAY, SECTOR_SIZE, SECTORS_PER_PAGE,
+    OP_WRITE, OP_WRITE_BARRIER, RSP_EOPNOTSUPP, RSP_ERROR, RSP_OKAY, SECTOR_SIZE, SECTORS_PER_PAGE,
     SEGMENTS_PER_INDIRECT_PAGE, Segment,
 };
 use xen_abi::{Gfn, PAGE_SIZE, Port};
@@ -45,6 +45,10 @@ impl Job {
         self.status == RSP_OKAY && self.request.has_data() && !self.copying
     }
 
+    fn is_barrier(&self) -> bool {
+        self.request.operation == OP_WRITE_BARRIER
+    }
+
     /// Its bytes on the disk.
     pub(super) fn range(&self) -> Range<usize> {
         let start = self.request.sector_number as usize * SECTOR;
@@ -80,6 +84,17 @@ pub(super) struct Medium<'a> {
 }
 
 impl Link {
+    /// Returns whether a barrier is being served: it ends after all requests before it, and no other
+    /// begins until then (`xen_blk_drain_io`).
+    pub(super) fn drains(&self) -> bool {
+        self.jobs.iter().any(Job::is_barrier)
+    }
+
+    /// Returns whether a job may end, which a barrier may not before all others.
+    fn may_end(&self, job: &Job) -> bool {
+        !job.is_barrier() || self.jobs.len() == 1
+    }
+
     /// Begins to serve some of the requests that wait. Answers whether there may be more.
     pub(super) fn take(&mut self, xen: &mut Xen, medium: &mut Medium<'_>) -> bool {
         let Some(waiting) = self.ring.waiting() else {
@@ -96,6 +111,9 @@ impl Link {
             most => xen.rng.u32(1..=most),
         };
         for _ in 0..count {
+            if self.drains() {
+                return false;
+            }
             let request = self.ring.take();
             xen.note(b'r', request.id, request.sector_number);
             let [before_last, last] = self.ids_of(request.id);
@@ -186,16 +204,16 @@ impl Link {
 
     /// Time at which the next job is done.
     pub(super) fn next_due_ns(&self) -> Option<u64> {
-        self.jobs.iter().map(|job| job.due_ns).min()
+        self.jobs.iter().filter(|job| self.may_end(job)).map(|job| job.due_ns).min()
     }
 
     /// Takes any job that is done by now.
     pub(super) fn finished(&mut self, xen: &mut Xen) -> Option<Job> {
         let now_ns = xen.agenda.now_ns();
-        let due = self.jobs.iter().filter(|job| job.due_ns <= now_ns).count();
+        let is_done = |job: &Job| job.due_ns <= now_ns && self.may_end(job);
+        let due = self.jobs.iter().filter(|job| is_done(job)).count();
         let pick = xen.rng.usize(0..due.max(1));
-        let mut done = (0..self.jobs.len()).filter(|&index| self.jobs[index].due_ns <= now_ns);
-        let index = done.nth(pick)?;
+        let index = (0..self.jobs.len()).filter(|&at| is_done(&self.jobs[at])).nth(pick)?;
         Some(self.jobs.swap_remove(index))
     }
 
@@ -267,6 +285,12 @@ impl Medium<'_> {
                 return RSP_ERROR;
             }
             OP_FLUSH_DISKCACHE if self.disk.flush => return RSP_OKAY,
+            OP_WRITE_BARRIER if self.disk.barrier => {
+                if request.kind != (Kind::Direct { count: 0 }) {
+                    xen.violation(format!("blkfront sent a barrier with data: {request:?}"));
+                }
+                return RSP_OKAY;
+            }
             OP_DISCARD if self.disk.discard => {}
             _ => return RSP_EOPNOTSUPP,
         }
@@ -313,6 +337,7 @@ impl Medium<'_> {
                     self.data[job.range()].fill(0);
                 }
             }
+            OP_WRITE_BARRIER => self.stats.barriers += 1,
             _ => self.stats.flushes += 1,
         }
         let mut at = request.sector_number as usize * SECTOR;

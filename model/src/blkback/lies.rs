@@ -4,7 +4,9 @@
 
 use drivers::ring::ENTRIES;
 use xen_abi::PAGE_SIZE;
-use xen_abi::blkif::{OP_FLUSH_DISKCACHE, OP_READ, OP_WRITE, RSP_OKAY, SECTOR_SIZE};
+use xen_abi::blkif::{
+    OP_FLUSH_DISKCACHE, OP_READ, OP_WRITE, OP_WRITE_BARRIER, RSP_OKAY, SECTOR_SIZE,
+};
 
 use super::cache::Mapped;
 use super::io::{Job, Link, Medium};
@@ -31,7 +33,7 @@ pub enum Lie {
     Operation(u8),
     /// Answers with this status and does nothing (B6, B7).
     Status(i16),
-    /// Answers flushes alone as [`Status`](Self::Status) does (B7, B8).
+    /// Answers flushes and barriers alone as [`Status`](Self::Status) does (B7, B8).
     FlushStatus(i16),
     /// Claims so many more responses than it gave, modulo 2^32 (B9, B10, B11).
     ProdAhead(u32),
@@ -136,7 +138,7 @@ impl Lie {
         let operation = request.operation;
         match self {
             Self::Partial => request.segments.len() > 1,
-            Self::FlushStatus(_) => operation == OP_FLUSH_DISKCACHE,
+            Self::FlushStatus(_) => matches!(operation, OP_FLUSH_DISKCACHE | OP_WRITE_BARRIER),
             Self::SpoilWrite | Self::Snoop => operation == OP_WRITE,
             Self::Operation(lie) => lie != operation,
             Self::Lost

@@ -209,10 +209,11 @@ impl Blkback {
         xen.wake(Actor::Disk(self.index));
         let read_only = if self.disk.read_only { VDISK_READONLY } else { 0 };
         let cdrom = if self.disk.cdrom { VDISK_CDROM } else { 0 };
+        let physical = self.disk.physical_sector_bytes.unwrap_or(self.disk.sector_bytes);
         for (key, value) in [
             ("feature-flush-cache", u64::from(self.disk.flush)),
             ("feature-persistent", u64::from(self.disk.persistent)),
-            ("feature-barrier", 0),
+            ("feature-barrier", u64::from(self.disk.barrier)),
             ("feature-discard", u64::from(self.disk.discard)),
             ("discard-granularity", u64::from(self.disk.sector_bytes)),
             ("discard-alignment", 0),
@@ -220,7 +221,7 @@ impl Blkback {
             ("sectors", self.disk.sectors),
             ("info", u64::from(read_only | cdrom)),
             ("sector-size", u64::from(self.disk.sector_bytes)),
-            ("physical-sector-size", u64::from(self.disk.sector_bytes)),
+            ("physical-sector-size", u64::from(physical)),
         ] {
             self.publish(store, key, value.to_string());
         }
@@ -274,6 +275,7 @@ impl Blkback {
             stats: &mut self.stats,
             loot: &mut self.loot,
         };
+        let held_back = self.links[number].drains();
         let more = self.links[number].take(xen, &mut medium);
         while let Some(job) = self.links[number].finished(xen) {
             if self.disk.grant_copy && job.is_to_copy() {
@@ -299,7 +301,7 @@ impl Blkback {
             link.ring.ask_later(late);
             xen.wake_at(actor, xen.agenda.now_ns() + 50_000);
         }
-        if more {
+        if more || held_back && !link.drains() {
             xen.wake(actor);
         }
         if let Some(due_ns) = link.next_due_ns() {

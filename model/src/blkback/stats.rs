@@ -9,6 +9,8 @@ pub struct Stats {
     pub writes: u64,
     /// Flushes done.
     pub flushes: u64,
+    /// Barriers done, all without data.
+    pub barriers: u64,
     /// Discards done.
     pub discards: u64,
     /// Discards among them of which nothing may be found again.

@@ -141,11 +141,12 @@ fn not_a_decimal_number() {
     // A feature is offered by "1" alone.
     for value in NOT_NUMBERS.into_iter().chain([&*long, "2", "01", "true"]) {
         let mut disk = with_key("feature-flush-cache", Some(value));
+        disk.keys.push(("feature-barrier", Some(value.to_string())));
         disk.keys.push(("feature-persistent", Some(value.to_string())));
         let xen = machine(1, disk);
         let mut guest = Guest::boot(&xen);
         let device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
-        assert!(!device.info().flush && !device.info().persistent, "{value:?}");
+        assert!(device.info().flush.is_none() && !device.info().persistent, "{value:?}");
         guest.disconnect(device);
     }
     // Not even text.
@@ -193,8 +194,25 @@ fn absurd_sector_size() {
 }
 
 fn absurd_physical_sector_size() {
-    for size in ["0", "1", "256", "513", "18446744073709551615", "x", ""] {
+    let absurd = ["0", "1", "256", "513", "4294967808", "18446744073709551615", "x", "", "2097152"];
+    for (size, found) in [("512", 512), ("4096", 4096), ("1048576", 1 << 20)]
+        .into_iter()
+        .chain(absurd.map(|size| (size, 512)))
+    {
+        let xen = machine(1, with_key("physical-sector-size", Some(size)));
+        let mut guest = Guest::boot(&xen);
+        let device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
+        assert_eq!(device.info().physical_sector_bytes, found, "{size}");
+        closes_and_opens(&xen, &mut guest, device);
         accepted(with_key("physical-sector-size", Some(size)));
+    }
+    // Not less than the logical one.
+    for (physical_sector_bytes, found) in [(Some(512), 4096), (None, 4096), (Some(8192), 8192)] {
+        let xen = machine(1, Disk { sector_bytes: 4096, physical_sector_bytes, ..disk() });
+        let mut guest = Guest::boot(&xen);
+        let device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
+        assert_eq!(device.info().physical_sector_bytes, found);
+        guest.disconnect(device);
     }
 }
 

@@ -218,12 +218,17 @@ fn writes_are_flushed_as_often_as_asked() {
         ("rw=randwrite fdatasync=1 number_ios=10 iodepth=4", 10, 9),
         ("rw=read fsync=1", 0, 0),
     ] {
-        let xen = one_disk(6);
-        let (outcome, _) = timed(&xen, &format!("{options} bs=4k filename=xvda"));
-        let stats = xen.world().disks[0].stats;
-        assert_eq!((stats.writes, stats.flushes), (writes, flushes), "{options}");
-        let flush = &outcome.results[0].flush;
-        assert_eq!((flush.ios, flush.latency.moments().count()), (flushes, flushes), "{options}");
+        for barrier in [false, true] {
+            let disk = Disk { flush: !barrier, barrier, ..Disk::new(XVDA, SECTORS) };
+            let xen = Machine::seeded(6).disk(disk).build();
+            let (outcome, _) = timed(&xen, &format!("{options} bs=4k filename=xvda"));
+            let stats = xen.world().disks[0].stats;
+            let done = if barrier { stats.barriers } else { stats.flushes };
+            assert_eq!((stats.writes, done), (writes, flushes), "{options}");
+            let flush = &outcome.results[0].flush;
+            let counts = (flush.ios, flush.latency.moments().count());
+            assert_eq!(counts, (flushes, flushes), "{options}");
+        }
     }
 }
 

@@ -1,0 +1,23 @@
+//! Warning of jobs whose blocks do not fit the physical sectors of a disk.
+
+use alloc::format;
+use alloc::string::String;
+
+use drivers::blkfront::DiskInfo;
+use fio_job::{BlockMix, Job};
+
+/// Returns a warning to the user of a disk if the blocks of a job that reads or writes it are not
+/// multiples of its physical sector, of which the disk then moves more than was asked for.
+pub fn sector_warning(jobs: &[Job], disk: &str, info: &DiskInfo) -> Option<String> {
+    let physical = info.physical_sector_bytes;
+    let block = |job: &Job| job.bs_mix.as_ref().map_or(job.bs_bytes, BlockMix::unit_bytes);
+    let mut here = jobs.iter().filter(|job| job.disks.iter().any(|name| name == disk));
+    let job = here.find(|job| {
+        let has_data = job.rw.reads() || job.rw.writes();
+        has_data && !block(job).is_multiple_of(physical)
+    })?;
+    Some(format!(
+        "{disk}: physical sectors have {physical} bytes, of which the blocks of {} are no multiple",
+        job.name
+    ))
+}
