@@ -29,6 +29,7 @@ pub(crate) struct JobBuilder {
     pub(crate) batch_submit: Option<u32>,
     pub(crate) batch_min: Option<u32>,
     pub(crate) batch_max: Option<u32>,
+    pub(crate) low: Option<u32>,
     pub(crate) zero_buffers: bool,
     pub(crate) refill_buffers: bool,
     pub(crate) compress_percent: u8,
@@ -55,6 +56,7 @@ impl Default for JobBuilder {
             batch_submit: None,
             batch_min: None,
             batch_max: None,
+            low: None,
             zero_buffers: false,
             refill_buffers: false,
             compress_percent: 0,
@@ -122,18 +124,23 @@ impl JobBuilder {
             rate: self.rate.or(self.rate_iops).filter(Rate::limits),
             think: Some(think).filter(|think| think.time_ns != 0),
             flush_after: job.pace.flush_after.filter(|_| job.rw.writes()),
-            batch: self.batch().filter(|batch| *batch != Batch { min: 1, max: job.iodepth }),
+            batch: self.batch(),
             ..job.pace.clone()
         }
     }
 
     fn batch(&self) -> Option<Batch> {
+        let Self { batch_submit, batch_min, batch_max, low, .. } = *self;
+        batch_submit.or(batch_min).or(batch_max).or(low)?;
         let iodepth = self.job.iodepth;
-        // In fio 0 means the iodepth for submissions, and no waiting for completions.
-        let submit = self.batch_submit.map_or(1, |n| if n == 0 { iodepth } else { n });
-        let min = submit.max(self.batch_min.unwrap_or(1)).clamp(1, iodepth);
-        let max = self.batch_max.filter(|max| *max != 0).unwrap_or(iodepth).min(iodepth);
-        (min <= max).then_some(Batch { min, max })
+        let or_iodepth = |count: u32| if count == 0 { iodepth } else { count.min(iodepth) };
+        let complete_min = batch_min.unwrap_or(1).min(iodepth);
+        Some(Batch {
+            submit: or_iodepth(batch_submit.unwrap_or(1)),
+            complete_min,
+            complete_max: batch_max.unwrap_or(0).clamp(complete_min, iodepth),
+            low: or_iodepth(low.unwrap_or(0)),
+        })
     }
 
     fn buffers(&self) -> Buffers {
@@ -169,7 +176,7 @@ impl JobBuilder {
     }
 
     /// Returns whether each rule about disks, times and amounts is broken, and a way to fix it.
-    fn access_rules(&self) -> [Rule; 12] {
+    fn access_rules(&self) -> [Rule; 11] {
         let Self { job, verify, .. } = self;
         let is_mapped =
             job.rw.is_random() && job.distribution == Distribution::Random && !job.norandommap;
@@ -217,10 +224,6 @@ impl JobBuilder {
             (
                 self.rate.is_some() && self.rate_iops.is_some(),
                 "rate= and rate_iops= cannot be used together; leave one out",
-            ),
-            (
-                self.batch().is_none(),
-                "iodepth_batch_complete_max= is less than the batch to wait for; raise it",
             ),
         ]
     }

@@ -31,7 +31,7 @@ const UNSUPPORTED: &str = "
     end_fsync eta exec_postrun exec_prerun exit_what exitall experimental_verify file_append
     file_service_type filename_format filesize fill_device fill_fs fixedbufs flow
     flow_id flow_sleep fsync_on_close gtod_reduce hipri ignore_error ignore_zone_limits
-    include iodepth_low iomem_align iopsavgtime job_max_open_zones kb_base
+    include iomem_align iopsavgtime job_max_open_zones kb_base
     latency_percentile latency_run latency_target latency_window log_alternate_epoch
     log_alternate_epoch_clock_id log_compression log_compression_cpus log_entries
     log_hist_coarseness log_hist_msec log_max_value log_offset log_prio log_store_compressed

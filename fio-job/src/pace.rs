@@ -21,7 +21,7 @@ pub struct Pace {
     pub think: Option<Think>,
     /// Number of writes after which to flush, at least 1 (`fsync=`, `fdatasync=`).
     pub flush_after: Option<u64>,
-    /// Batch sizes (`iodepth_batch=` and the like).
+    /// Batch sizes, if any of `iodepth_batch=` and the like is given.
     pub batch: Option<Batch>,
 }
 
@@ -90,15 +90,19 @@ pub struct Think {
     pub blocks: u64,
 }
 
-/// Limits on the number of I/Os submitted at a time. Neither exceeds the iodepth, and `min` does
-/// not exceed `max`.
+/// Numbers of I/Os that fio's loop submits and completes at a time. None exceeds the iodepth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Batch {
-    /// Fewest I/Os: submission waits until there is room for this many. The larger of
-    /// `iodepth_batch_complete_min=` and `iodepth_batch=`.
-    pub min: u32,
-    /// Most I/Os submitted at once (`iodepth_batch_complete_max=`).
-    pub max: u32,
+    /// I/Os to submit at once, at least 1, unless the loop must wait before (`iodepth_batch=`).
+    pub submit: u32,
+    /// Fewest completions to wait for (`iodepth_batch_complete_min=`).
+    pub complete_min: u32,
+    /// Most completions to take at once, at least `complete_min`
+    /// (`iodepth_batch_complete_max=`). With both 0 each I/O is waited for.
+    pub complete_max: u32,
+    /// Number of I/Os in flight, at least 1, to wait for once there are as many as the iodepth
+    /// (`iodepth_low=`).
+    pub low: u32,
 }
 
 impl Pace {
@@ -121,8 +125,12 @@ impl Pace {
         }
         options.extend(self.flush_after.map(|writes| ("fsync", writes.to_string())));
         if let Some(batch) = self.batch {
-            options.push(("iodepth_batch_complete_min", batch.min.to_string()));
-            options.push(("iodepth_batch_complete_max", batch.max.to_string()));
+            options.extend([
+                ("iodepth_batch", batch.submit.to_string()),
+                ("iodepth_batch_complete_min", batch.complete_min.to_string()),
+                ("iodepth_batch_complete_max", batch.complete_max.to_string()),
+                ("iodepth_low", batch.low.to_string()),
+            ]);
         }
         options
     }

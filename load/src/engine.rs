@@ -7,6 +7,7 @@
 //! I/Os of several requests in `engine/split.rs`.
 
 mod active_job;
+mod batches;
 mod data;
 mod disk;
 mod group;
@@ -187,8 +188,7 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
         self.in_flight.iter_mut().flatten().for_each(|table| table.progress_ns = now_ns);
         let theft = Theft::new(self.vcpu);
         self.jobs.iter_mut().for_each(|job| job.begin(now_ns, theft));
-        self.service_paced(now_ns);
-        if let Err(error) = self.show_all() {
+        if let Err(error) = self.service_paced(now_ns).and_then(|()| self.show_all()) {
             self.abandon(error);
             return;
         }

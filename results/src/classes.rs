@@ -31,6 +31,7 @@ const EDGES_NS: [u64; 3 * UNIT + 1] = {
 #[derive(Clone, Debug, Default)]
 pub struct Classes {
     depths: [u64; 7],
+    unclassed: u64,
     submitted: [u64; 7],
     completed: [u64; 7],
     latencies: [u64; EDGES_NS.len() + 1],
@@ -42,6 +43,17 @@ impl Classes {
     pub fn put(&mut self, depth: u32) {
         let class = depth.max(1).ilog2().min(6);
         self.depths[class as usize] += 1;
+    }
+
+    /// Counts I/Os that were submitted when `depth` were in flight.
+    pub fn put_all(&mut self, depth: u32, ios: u32) {
+        let class = depth.max(1).ilog2().min(6);
+        self.depths[class as usize] += u64::from(ios);
+    }
+
+    /// Counts I/Os that are of no class of iodepth, since fio's loop ended before it counted them.
+    pub fn put_unclassed(&mut self, ios: u32) {
+        self.unclassed += u64::from(ios);
     }
 
     /// Counts a notification to the backends for this number of I/Os.
@@ -68,6 +80,7 @@ impl Classes {
             counts.iter_mut().zip(others).for_each(|(count, other)| *count += other);
         }
         add(&mut self.depths, &other.depths);
+        self.unclassed += other.unclassed;
         add(&mut self.submitted, &other.submitted);
         add(&mut self.completed, &other.completed);
         add(&mut self.latencies, &other.latencies);
@@ -75,7 +88,8 @@ impl Classes {
 
     /// Returns the per cent of I/Os for each of [`DEPTH_KEYS`].
     pub(super) fn depths(&self) -> Vec<f64> {
-        percents(&self.depths, self.depths.iter().sum(), 0.1)
+        let total = self.depths.iter().sum::<u64>() + self.unclassed;
+        percents(&self.depths, total, 0.1)
     }
 
     /// Returns the per cent of notifications for each of [`BATCH_KEYS`].

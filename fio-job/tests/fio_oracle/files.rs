@@ -84,6 +84,7 @@ pub const BOTH_TAKE: &[&str] = &[
     "[a]\niodepth=16\niodepth_batch_submit=4",
     "[a]\niodepth=16\niodepth_batch_complete_min=4\niodepth_batch_complete_max=8",
     "[a]\niodepth=16\niodepth_batch_complete=2",
+    "[a]\niodepth=16\niodepth_low=4",
     "[a]\nrw=randread\nrandseed=42",
     "[a]\nrw=randread\nrandrepeat=0",
     "[a]\nrw=randread\nnorandommap=1",

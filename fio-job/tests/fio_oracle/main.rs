@@ -210,9 +210,8 @@ fn canonical(name: &str) -> &str {
         "timeout" => "runtime",
         "wait_for_previous" => "stonewall",
         "fdatasync" => "fsync",
-        "iodepth_batch" | "iodepth_batch_submit" | "iodepth_batch_complete" => {
-            "iodepth_batch_complete_min"
-        }
+        "iodepth_batch_submit" => "iodepth_batch",
+        "iodepth_batch_complete" => "iodepth_batch_complete_min",
         name => name,
     }
 }

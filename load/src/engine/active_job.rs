@@ -9,6 +9,7 @@ use drivers::Vcpu;
 use drivers::blkfront::Operation;
 use results::PagesKept;
 
+use super::batches::{Batches, Hold};
 use super::data::Checks;
 use super::disk::Disk;
 use super::in_flight::InFlight;
@@ -41,6 +42,8 @@ pub(super) struct ActiveJob {
     /// I/Os issued and completed in this pass of the loop.
     put: u32,
     completed: u32,
+    /// fio's loop, if it has batch options.
+    batches: Option<Batches>,
     pub(super) checks: Option<Checks>,
     phase: Phase,
     pacer: Pacer,
@@ -114,7 +117,8 @@ impl ActiveJob {
             on_fast_path: false,
             is_split: false,
             phase: if apart { Phase::Apart } else { Phase::Free },
-            pacer: Pacer::new(&job.pace, job.iodepth),
+            pacer: Pacer::new(&job.pace),
+            batches: job.pace.batch.map(|batch| Batches::new(batch, job.iodepth)),
             checks,
             result: JobResult { physical_sector_bytes, ..JobResult::new(job) },
             targets,
@@ -186,7 +190,7 @@ impl ActiveJob {
 
     /// Counts an I/O that is now in flight.
     #[inline]
-    pub(super) fn count_put(&mut self) {
+    fn count_put(&mut self) {
         self.outstanding += 1;
         self.put += 1;
         self.result.classes.put(self.outstanding);
@@ -335,6 +339,8 @@ impl ActiveJob {
 
     /// Returns the next I/O of a job on the [fast path](Self::on_fast_path), on its disks in turn,
     /// as fio takes its files.
+    ///
+    /// It counts as in flight from now on.
     #[inline]
     pub(super) fn next_fast(&mut self, now_ns: u64) -> Option<Next> {
         if self.timeline.is_over(now_ns) {
@@ -345,23 +351,52 @@ impl ActiveJob {
             self.advance_target();
             let target = &mut self.targets[number];
             if let Some(io) = target.next_fast() {
-                return Some(Next::new(target, io));
+                let next = Next::new(target, io);
+                self.count_put();
+                return Some(next);
             }
         }
         None
     }
 
-    /// Returns how many I/Os may be issued now, as far as room and batches decide.
-    pub(super) fn batch(&mut self) -> u32 {
+    /// Forgets what the next I/O waited for.
+    pub(super) fn begin_filling(&mut self) {
         (self.wake_ns, self.awaits_room) = (self.timeline.ramp_end_ns(), false);
-        let room = self.result.job.iodepth.saturating_sub(self.outstanding);
-        self.pacer.batch(room, self.outstanding == 0)
     }
 
-    /// Notes that a whole batch was issued: asks again at once if there is room for another.
-    pub(super) fn go_on_at(&mut self, now_ns: u64) {
-        let wake_ns = self.wake_ns;
-        self.wake_ns = if self.batch() == 0 { wake_ns } else { now_ns };
+    /// Returns the number of I/Os that count for the iodepth.
+    fn depth(&self) -> u32 {
+        self.outstanding + self.batches.as_ref().map_or(0, Batches::ended)
+    }
+
+    /// Returns whether another I/O may be issued now, as far as its iodepth and batches decide.
+    pub(super) fn may_put(&mut self) -> bool {
+        let Self { batches, outstanding, completed, result, .. } = self;
+        match batches {
+            Some(batches) => {
+                batches.take(core::mem::take(completed), *outstanding, &mut result.classes)
+            }
+            None => *outstanding < result.job.iodepth,
+        }
+    }
+
+    /// Counts an I/O that is now in flight; returns whether the backends must see at once what was
+    /// issued.
+    pub(super) fn count_paced(&mut self) -> bool {
+        let Some(batches) = &mut self.batches else {
+            self.count_put();
+            return false;
+        };
+        self.outstanding += 1;
+        batches.put(self.outstanding, &mut self.result.classes)
+    }
+
+    /// Notes what holds back the next I/O; returns whether it is to be asked for again once the
+    /// backends see what was issued, and as many have completed as its batches say.
+    pub(super) fn hold(&mut self, hold: Hold) -> bool {
+        let Self { batches, outstanding, result, .. } = self;
+        let batches = batches.as_mut();
+        batches.is_some_and(|batches| batches.hold(hold, *outstanding, &mut result.classes))
     }
 
     #[inline]
@@ -489,6 +524,9 @@ impl ActiveJob {
         kept: &[Option<PagesKept>],
         keys: &[(usize, u32)],
     ) -> JobResult {
+        if let Some(batches) = &self.batches {
+            batches.finish(&mut self.result.classes);
+        }
         let is_unmeasured = matches!(self.timeline.ramp(), Ramp::Over(_)) && self.is_empty();
         if self.timeline.is_in_ramp() || is_unmeasured {
             self.result.forget_figures();

@@ -4,15 +4,17 @@ use drivers::Vcpu;
 use drivers::blkfront::Operation;
 
 use super::Engine;
+use super::batches::Hold;
 use super::in_flight::JobInFlight;
+use super::outcome::RunError;
 use super::pass::Route;
 use super::time::NEVER;
 
 impl<V: Vcpu> Engine<'_, '_, V> {
     /// Services the jobs that are not on the fast path: issues the I/Os that are due, ends ramps,
-    /// and begins to read back. Notes which of all jobs have ended.
+    /// and begins to read back. Notes which of all jobs have ended. Fails if a disk is broken.
     #[cold]
-    pub(super) fn service_paced(&mut self, now_ns: u64) {
+    pub(super) fn service_paced(&mut self, now_ns: u64) -> Result<(), RunError> {
         (self.any_paced, self.any_waits, self.wake_ns) = (false, false, NEVER);
         let count = self.jobs.len();
         for number in self.first_job..self.first_job + count {
@@ -25,10 +27,10 @@ impl<V: Vcpu> Engine<'_, '_, V> {
                 self.end_ramp(index);
             }
             self.jobs[index].note_begin(self.vcpu, now_ns);
-            self.fill(index, now_ns);
+            self.fill(index, now_ns)?;
             if self.jobs[index].is_reading_back_due() {
                 self.jobs[index].begin_reading_back(now_ns);
-                self.fill(index, now_ns);
+                self.fill(index, now_ns)?;
             }
             let job = &mut self.jobs[index];
             job.update_fast_path();
@@ -38,6 +40,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         }
         // Jobs that wait for room get what is free by turns.
         self.first_job = if self.any_waits { (self.first_job + 1) % count } else { 0 };
+        Ok(())
     }
 
     /// Ends the ramp of a job.
@@ -48,24 +51,50 @@ impl<V: Vcpu> Engine<'_, '_, V> {
     }
 
     /// Issues the I/Os that a job may issue now.
-    fn fill(&mut self, index: usize, now_ns: u64) {
+    fn fill(&mut self, index: usize, now_ns: u64) -> Result<(), RunError> {
+        self.jobs[index].begin_filling();
+        let waits = self.fill_while_allowed(index, now_ns)?;
         if self.jobs[index].is_split {
-            return self.fill_split(index, now_ns);
+            self.note_wait(index, waits, now_ns);
         }
-        for _ in 0..self.jobs[index].batch() {
-            let job_index = index as u32;
-            let in_flight = JobInFlight { all: &self.in_flight, job_index, room: None };
-            let Some(next) = self.jobs[index].next_paced(now_ns, &in_flight) else { return };
-            let disk = next.place.disk;
-            let (queue, slot) = self.disks[disk].acquire();
-            if next.operation == Operation::Read
-                && let Some(checks) = self.jobs[index].read_checks()
-            {
-                let queue = &mut self.disks[disk].queues[queue];
-                checks.poison(queue, &slot, next.place, next.bytes);
+        Ok(())
+    }
+
+    /// Issues I/Os of a job until something holds it back; returns whether that is room on a ring.
+    fn fill_while_allowed(&mut self, index: usize, now_ns: u64) -> Result<bool, RunError> {
+        if self.jobs[index].is_split && !self.put_rest(index, now_ns) {
+            return Ok(true);
+        }
+        while self.jobs[index].may_put() {
+            let shows = match self.issue(index, now_ns) {
+                Ok(shows) => shows,
+                Err(hold) if self.jobs[index].hold(hold) => true,
+                Err(hold) => return Ok(hold == Hold::Room),
+            };
+            if shows {
+                self.kick_all()?;
             }
-            self.put(index, next, Route { disk, queue, slot }, now_ns);
         }
-        self.jobs[index].go_on_at(now_ns);
+        Ok(false)
+    }
+
+    /// Issues the next I/O of a job, unless something holds it back; returns whether the backends
+    /// must see at once what was issued.
+    fn issue(&mut self, index: usize, now_ns: u64) -> Result<bool, Hold> {
+        if self.jobs[index].is_split {
+            return self.issue_split(index, now_ns);
+        }
+        let in_flight = JobInFlight { all: &self.in_flight, job_index: index as u32, room: None };
+        let next = self.jobs[index].next_paced(now_ns, &in_flight)?;
+        let disk = next.place.disk;
+        let (queue, slot) = self.disks[disk].acquire();
+        if next.operation == Operation::Read
+            && let Some(checks) = self.jobs[index].read_checks()
+        {
+            let queue = &mut self.disks[disk].queues[queue];
+            checks.poison(queue, &slot, next.place, next.bytes);
+        }
+        self.put(index, next, Route { disk, queue, slot }, now_ns);
+        Ok(self.jobs[index].count_paced())
     }
 }

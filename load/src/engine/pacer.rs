@@ -1,4 +1,4 @@
-//! Limits that hold back a job's next I/O: rates, pauses, batches, and flushes that come before it.
+//! Limits that hold back a job's next I/O: rates, pauses, and flushes that come before it.
 //!
 //! Only jobs with such options come here; the others pay nothing for it.
 
@@ -15,15 +15,19 @@ pub(super) struct Pacer {
     /// Amounts issued that count for the rate: I/Os or bytes, by direction.
     put: [u64; 3],
     think: Option<Think>,
-    /// Number of I/Os since the last pause.
+    /// Number of I/Os issued.
+    issued: u64,
+    /// Number of I/Os that had ended when the last pause became due.
     thought_over: u64,
+    /// Whether none was issued since then.
+    has_thought: bool,
+    /// Whether a pause is due or has begun.
+    thinks: bool,
     /// End of the pause that has begun.
     pause_end_ns: Option<u64>,
     flush_after: Option<u64>,
     /// Number of writes since the last flush.
     unflushed: u64,
-    batch_min: u32,
-    batch_max: u32,
 }
 
 /// Next step, as far as the job's past decides.
@@ -40,26 +44,20 @@ pub(super) enum Turn {
 }
 
 impl Pacer {
-    /// Returns the pacer of a job with this iodepth.
-    pub(super) fn new(pace: &Pace, iodepth: u32) -> Self {
-        let (batch_min, batch_max) =
-            pace.batch.map_or((1, iodepth), |batch| (batch.min, batch.max));
+    /// Returns the pacer of a job.
+    pub(super) fn new(pace: &Pace) -> Self {
         Self {
             rate: pace.rate,
             put: [0; 3],
             think: pace.think,
+            issued: 0,
             thought_over: 0,
+            has_thought: false,
+            thinks: false,
             pause_end_ns: None,
             flush_after: pace.flush_after,
             unflushed: 0,
-            batch_min,
-            batch_max,
         }
-    }
-
-    /// Returns how many I/Os may be issued now, with room for `room`; `idle` if none are in flight.
-    pub(super) fn batch(&self, room: u32, idle: bool) -> u32 {
-        if room >= self.batch_min || idle { room.min(self.batch_max) } else { 0 }
     }
 
     /// Returns whether the next step is a flush.
@@ -73,9 +71,18 @@ impl Pacer {
             self.unflushed = 0;
             return Turn::Flush;
         }
-        let Some(think) = self.think.filter(|think| self.thought_over >= think.blocks) else {
+        let Some(think) = self.think else { return Turn::Io };
+        // As in fio, those that end while the pause is awaited count for the next one.
+        let ended = self.issued.saturating_sub(outstanding.into());
+        if !self.thinks
+            && !self.has_thought
+            && ended.saturating_sub(self.thought_over) >= think.blocks
+        {
+            (self.thinks, self.thought_over) = (true, ended);
+        }
+        if !self.thinks {
             return Turn::Io;
-        };
+        }
         if outstanding != 0 {
             return Turn::Completion;
         }
@@ -83,7 +90,7 @@ impl Pacer {
         if now_ns < end_ns {
             return Turn::Until(end_ns);
         }
-        (self.thought_over, self.pause_end_ns) = (0, None);
+        (self.thinks, self.has_thought, self.pause_end_ns) = (false, true, None);
         Turn::Io
     }
 
@@ -133,7 +140,8 @@ impl Pacer {
     pub(super) fn count(&mut self, direction: Direction, bytes: u32) {
         let in_ios = self.rate.is_none_or(|rate| rate.in_ios);
         self.put[direction as usize] += if in_ios { 1 } else { u64::from(bytes) };
-        self.thought_over += 1;
+        self.issued += 1;
+        self.has_thought = false;
         self.unflushed += u64::from(direction == Direction::Write);
     }
 }
@@ -145,7 +153,7 @@ mod tests {
 
     fn pacer(options: &str) -> Pacer {
         let line = std::format!("rw=rw filename=xvda iodepth=8 {options}");
-        Pacer::new(&parse(&line).expect(&line)[0].pace, 8)
+        Pacer::new(&parse(&line).expect(&line)[0].pace)
     }
 
     #[test]
@@ -185,10 +193,15 @@ mod tests {
             assert_eq!(pacer.turn(0, 0), Turn::Io);
             pacer.count(Direction::Write, 512);
         }
-        assert_eq!(pacer.turn(10, 2), Turn::Completion);
+        assert_eq!(pacer.turn(10, 1), Turn::Io);
+        pacer.count(Direction::Write, 512);
+        assert_eq!(pacer.turn(10, 1), Turn::Completion);
         assert_eq!(pacer.turn(1_000, 0), Turn::Until(6_000));
         assert_eq!(pacer.turn(5_999, 0), Turn::Until(6_000));
         assert_eq!(pacer.turn(6_000, 0), Turn::Io);
+        // The third counts for the next pause.
+        pacer.count(Direction::Write, 512);
+        assert_eq!(pacer.turn(7_000, 0), Turn::Until(12_000));
     }
 
     #[test]
@@ -199,12 +212,5 @@ mod tests {
             pacer.count(direction, 512);
         }
         assert_eq!([(); 2].map(|()| pacer.turn(0, 3)), [Turn::Flush, Turn::Io]);
-    }
-
-    #[test]
-    fn batches_wait_for_room_unless_nothing_is_in_flight() {
-        let pacer = pacer("iodepth_batch=4 iodepth_batch_complete_max=6");
-        assert_eq!([3, 4, 8].map(|room| pacer.batch(room, false)), [0, 4, 6]);
-        assert_eq!(pacer.batch(2, true), 2);
     }
 }

@@ -57,10 +57,8 @@ impl<V: Vcpu> Engine<'_, '_, V> {
             Err(error) => return self.abandon(error),
         };
         if let Some(now_ns) = completed_ns {
-            if self.any_paced {
-                self.service_paced(now_ns);
-            }
-            if let Err(error) = self.show_all() {
+            let served = if self.any_paced { self.service_paced(now_ns) } else { Ok(()) };
+            if let Err(error) = served.and_then(|()| self.show_all()) {
                 return self.abandon(error);
             }
         }
@@ -77,8 +75,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
             return Pass::Again;
         }
         if now_ns >= self.wake_ns {
-            self.service_paced(now_ns);
-            return match self.show_all() {
+            return match self.service_paced(now_ns).and_then(|()| self.show_all()) {
                 Ok(()) => Pass::Again,
                 Err(error) => self.abandon(error),
             };
@@ -282,7 +279,6 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         let job_index = index as u32;
         let io = InFlight { job_index, operation, bytes, offset, start_ns };
         table.ios[slot.index()] = Some(io);
-        job.count_put();
         queue.submit(slot, operation, disk_offset / u64::from(SECTOR_SIZE), bytes);
     }
 
@@ -290,6 +286,12 @@ impl<V: Vcpu> Engine<'_, '_, V> {
     /// completed any needs it.
     pub(super) fn show_all(&mut self) -> Result<(), RunError> {
         self.jobs.iter_mut().for_each(ActiveJob::end_pass);
+        self.kick_all()
+    }
+
+    /// Publishes the issued requests to the backends, as [`show_all`](Self::show_all) does.
+    #[inline]
+    pub(super) fn kick_all(&mut self) -> Result<(), RunError> {
         for Disk { name, queues, .. } in &mut self.disks {
             for queue in queues {
                 queue.kick(self.vcpu).map_err(|broken| RunError::Broken(name.clone(), broken))?;

@@ -12,6 +12,7 @@ use xen_abi::blkif::SECTOR_SIZE;
 
 use super::Engine;
 use super::active_job::ActiveJob;
+use super::batches::Hold;
 use super::data::{self, IoData, Part};
 use super::disk::Disk;
 use super::in_flight::{InFlight, JobInFlight};
@@ -96,41 +97,33 @@ fn has_room(split: &Split, disk: &Disk<'_>) -> bool {
 }
 
 impl<V: Vcpu> Engine<'_, '_, V> {
-    /// Issues the I/Os that a job whose I/Os are split may issue now.
-    pub(super) fn fill_split(&mut self, index: usize, now_ns: u64) {
-        let waits = self.fill_while_room(index, now_ns);
+    /// Notes whether the next I/O of a job, or the rest of one, waits for room on a ring.
+    pub(super) fn note_wait(&mut self, index: usize, waits: bool, now_ns: u64) {
         self.jobs[index].ring_wait.note(waits, now_ns);
         self.any_waits |= waits;
     }
 
-    /// Issues I/Os of a job as long as there is room; returns whether the next one waits for it.
-    fn fill_while_room(&mut self, index: usize, now_ns: u64) -> bool {
-        let batch = self.jobs[index].batch();
+    /// Puts the rest of a job's entering I/O, if there is one; returns whether none is left.
+    pub(super) fn put_rest(&mut self, index: usize, now_ns: u64) -> bool {
         let entering = |split: &Split| split.entering.is_some_and(|one| one.job_index == index);
-        if let Some(disk) = self.splits.iter().position(entering)
-            && !self.put_parts(disk, now_ns)
-        {
-            return true;
-        }
-        for _ in 0..batch {
-            let (splits, disks) = (&self.splits, &self.disks);
-            let room = |disk: usize| has_room(&splits[disk], &disks[disk]);
-            let (all, job_index) = (&self.in_flight[..], index as u32);
-            let in_flight = JobInFlight { all, job_index, room: Some(&room) };
-            let Some(next) = self.jobs[index].next_paced(now_ns, &in_flight) else {
-                return self.jobs[index].awaits_room;
-            };
-            self.enter(index, next, now_ns);
-            if !self.put_parts(next.place.disk, now_ns) {
-                return true;
-            }
-        }
-        self.jobs[index].go_on_at(now_ns);
-        false
+        let disk = self.splits.iter().position(entering);
+        disk.is_none_or(|disk| self.put_parts(disk, now_ns))
     }
 
-    /// Begins an I/O on a disk that has room.
-    fn enter(&mut self, index: usize, next: Next, now_ns: u64) {
+    /// Issues the next I/O of a job whose I/Os are split, as [`issue`](Self::issue) does.
+    pub(super) fn issue_split(&mut self, index: usize, now_ns: u64) -> Result<bool, Hold> {
+        let (splits, disks) = (&self.splits, &self.disks);
+        let room = |disk: usize| has_room(&splits[disk], &disks[disk]);
+        let (all, job_index) = (&self.in_flight[..], index as u32);
+        let in_flight = JobInFlight { all, job_index, room: Some(&room) };
+        let next = self.jobs[index].next_paced(now_ns, &in_flight)?;
+        let shows = self.enter(index, next, now_ns);
+        if self.put_parts(next.place.disk, now_ns) { Ok(shows) } else { Err(Hold::Room) }
+    }
+
+    /// Begins an I/O on a disk that has room; returns whether the backends must see at once what
+    /// was issued.
+    fn enter(&mut self, index: usize, next: Next, now_ns: u64) -> bool {
         let Next { place, operation, bytes, .. } = next;
         let queue = self.disks[place.disk].queue_with_room().expect("a disk with room");
         let job = &mut self.jobs[index];
@@ -144,7 +137,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         let (is_filled, put_bytes) = (false, 0);
         let entering = Entering { job_index: index, next, queue, io, write, is_filled, put_bytes };
         split.entering = Some(entering);
-        job.count_put();
+        job.count_paced()
     }
 
     /// Puts the parts of the entering I/O for which there is room; returns whether these were the

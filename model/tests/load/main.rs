@@ -9,6 +9,7 @@ use results::JobResult;
 
 mod amounts;
 mod basics;
+mod batches;
 mod order;
 mod pace;
 mod split;

@@ -1,5 +1,4 @@
-//! Times at which a job's I/Os are put: delays, rates, pauses, batches, flushes; and what a failure
-//! ends.
+//! Times at which a job's I/Os are put: delays, rates, pauses, flushes; and what a failure ends.
 
 use drivers::Vcpu;
 use load::engine::{Outcome, RunError};
@@ -240,23 +239,12 @@ fn a_disk_without_a_cache_is_not_flushed() {
 }
 
 #[test]
-fn batches_put_as_many_as_they_say() {
-    // One notification a batch: 256 I/Os in batches of 8 at least are 32 at most.
-    let line = "rw=read bs=4k iodepth=16 iodepth_batch=8 filename=xvda";
-    let (outcome, _) = timed(&one_disk(8), line);
-    let batched = outcome.results[0].counters.unwrap();
-    assert!(batched.notifications <= 32, "{batched:?}");
-    let line = "rw=read bs=4k iodepth=16 iodepth_batch_complete_max=1 filename=xvda";
-    let (outcome, _) = timed(&one_disk(8), line);
-    assert_eq!(outcome.results[0].read.ios, 256);
-}
-
-#[test]
 fn rules_and_checks_go_together() {
     for options in [
         "rate_iops=2000",
         "thinktime=100 thinktime_blocks=5",
         "iodepth_batch=4",
+        "iodepth_batch=3 iodepth_batch_complete_min=2 iodepth_batch_complete_max=5 iodepth_low=1",
         "fsync=3",
         "startdelay=1ms",
         "number_ios=100",

@@ -4,6 +4,7 @@ use drivers::blkfront::Operation;
 use fio_job::{Direction, Job};
 
 use super::{ActiveJob, Phase};
+use crate::engine::batches::Hold;
 use crate::engine::data::Place;
 use crate::engine::in_flight::JobInFlight;
 use crate::engine::pacer::Turn;
@@ -15,23 +16,25 @@ use crate::engine::time::NEVER;
 const READ_BACK_LOOKS: u32 = 1000;
 
 impl ActiveJob {
-    /// Returns the next I/O of any job, if one may be issued now. Otherwise
-    /// [`wake_ns`](Self::wake_ns) says when to ask again, unless the job waits for a completion or
-    /// for nothing at all.
+    /// Returns the next I/O of any job.
+    ///
+    /// # Errors
+    /// Returns what holds it back, if anything does. Then [`wake_ns`](Self::wake_ns) says when to
+    /// ask again, unless the job waits for a completion or for nothing at all.
     pub(in crate::engine) fn next_paced(
         &mut self,
         now_ns: u64,
         in_flight: &JobInFlight<'_>,
-    ) -> Option<Next> {
+    ) -> Result<Next, Hold> {
         (self.wake_ns, self.awaits_room) = (self.timeline.ramp_end_ns(), false);
         if self.timeline.is_over(now_ns) || self.is_out_of_ios() {
             self.wake_ns = NEVER;
-            return None;
+            return Err(Hold::End);
         }
         let start_ns = self.timeline.start_ns();
         if now_ns < start_ns {
             self.wake_ns = start_ns;
-            return None;
+            return Err(Hold::Pause);
         }
         if self.phase == Phase::ReadBack {
             return self.next_read_back(now_ns, in_flight);
@@ -39,14 +42,14 @@ impl ActiveJob {
         if self.pacer.is_flush_due() && !in_flight.has_room(self.last_disk) {
             return self.wait_for_room();
         }
-        match self.pacer.turn(now_ns, self.outstanding) {
+        match self.pacer.turn(now_ns, self.depth()) {
             Turn::Io => {}
             Turn::Flush => {
                 let place = Place { disk: self.last_disk, offset: 0 };
-                return Some(Next { place, disk_offset: 0, operation: Operation::Flush, bytes: 0 });
+                return Ok(Next { place, disk_offset: 0, operation: Operation::Flush, bytes: 0 });
             }
-            Turn::Completion => return None,
-            Turn::Until(wake_ns) => return self.wait_until(wake_ns),
+            Turn::Completion => return Err(Hold::Pause),
+            Turn::Until(wake_ns) => return self.wait_until(wake_ns, Hold::Pause),
         }
         // Blocks that are read back must hold the pattern.
         let Job { rw, iodepth, .. } = self.result.job;
@@ -67,7 +70,7 @@ impl ActiveJob {
                 let drawn = target.next_direction();
                 match self.pacer.direction(drawn, may_switch, start_ns, now_ns) {
                     Ok(direction) => target.turn_to(direction),
-                    Err(due_ns) => return self.wait_until(due_ns),
+                    Err(due_ns) => return self.wait_until(due_ns, Hold::Rate),
                 }
                 let Some(io) = target.next_io() else { break };
                 let is_free = || in_flight.on(target.disk).all(|other| other.offset != io.offset);
@@ -76,28 +79,28 @@ impl ActiveJob {
                     self.last_disk = target.disk;
                     let next = Next::new(target, io);
                     self.advance_target();
-                    return Some(next);
+                    return Ok(next);
                 }
                 target.pass_over();
             }
             self.advance_target();
         }
-        None
+        Err(Hold::Block)
     }
 
-    fn wait_until(&mut self, wake_ns: u64) -> Option<Next> {
+    fn wait_until(&mut self, wake_ns: u64, hold: Hold) -> Result<Next, Hold> {
         // A runtime that ends earlier ends the job, and a ramp's end must not be missed.
         self.wake_ns = wake_ns.min(self.timeline.end_ns()).min(self.timeline.ramp_end_ns());
-        None
+        Err(hold)
     }
 
     /// Waits until one of the requests in flight leaves room for the next I/O's.
-    fn wait_for_room(&mut self) -> Option<Next> {
+    fn wait_for_room(&mut self) -> Result<Next, Hold> {
         self.awaits_room = true;
-        self.wait_until(NEVER)
+        self.wait_until(NEVER, Hold::Room)
     }
 
-    fn next_read_back(&mut self, now_ns: u64, in_flight: &JobInFlight<'_>) -> Option<Next> {
+    fn next_read_back(&mut self, now_ns: u64, in_flight: &JobInFlight<'_>) -> Result<Next, Hold> {
         let mut looks = 0..READ_BACK_LOOKS;
         for number in 0..self.targets.len() {
             while !self.targets[number].is_done() {
@@ -110,14 +113,14 @@ impl ActiveJob {
                 let checks = self.checks.as_mut();
                 if io.direction == Direction::Write && checks.is_some_and(|c| c.claim(place)) {
                     let next = Next::new(target, io);
-                    return Some(Next { operation: Operation::Read, ..next });
+                    return Ok(Next { operation: Operation::Read, ..next });
                 }
                 if looks.next().is_none() {
                     self.wake_ns = now_ns;
-                    return None;
+                    return Err(Hold::Search);
                 }
             }
         }
-        None
+        Err(Hold::End)
     }
 }
