@@ -197,9 +197,9 @@ impl<'a> FrontRing<'a> {
         self.front.close();
     }
 
-    /// Asks for an event, as [`Front::arm`] does.
-    pub fn arm(&mut self) -> bool {
-        self.front.arm(&header(&self.pages).into())
+    /// Asks for an event once there are `after` responses, as [`Front::arm`] does.
+    pub fn arm(&mut self, after: u32) -> bool {
+        self.front.arm(&header(&self.pages).into(), after)
     }
 }
 
@@ -284,12 +284,36 @@ mod tests {
         let (mut ring, mut back) = (FrontRing::new(leaked_run(1)), Back(0));
         ring.put(&request(1));
         ring.publish();
-        assert!(!ring.arm());
+        assert!(!ring.arm(1));
         back.answer(&ring);
-        assert!(ring.arm());
+        assert!(ring.arm(1));
         assert!(ring.take().unwrap().is_some());
-        assert!(!ring.arm());
+        assert!(!ring.arm(1));
         assert_eq!(header(&ring.pages).rsp_event.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn an_event_is_asked_for_after_as_many_as_can_come() {
+        for start in [0, u32::MAX - 1] {
+            let mut ring = FrontRing::starting_at(leaked_run(1), start);
+            let asked = |ring: &FrontRing<'_>| {
+                header(&ring.pages).rsp_event.load(Ordering::Relaxed).wrapping_sub(start)
+            };
+            (0..4).for_each(|id| ring.put(&request(id)));
+            ring.publish();
+            // Not yet published, so no response can be waited for.
+            ring.put(&request(4));
+            for (after, expected) in [(0, 1), (1, 1), (3, 3), (4, 4), (5, 4), (u32::MAX, 4)] {
+                assert!(!ring.arm(after));
+                assert_eq!(asked(&ring), expected, "{after}");
+            }
+            let mut back = Back(start);
+            back.answer(&ring);
+            assert!(ring.arm(4), "there is one");
+            assert!(ring.take().unwrap().is_some());
+            assert!(!ring.arm(8));
+            assert_eq!(asked(&ring), 4);
+        }
     }
 
     #[test]
@@ -334,7 +358,7 @@ mod tests {
         back.answer(&ring);
         assert!(ring.take().unwrap().is_none());
         let rsp_event = header(&ring.pages).rsp_event.load(Ordering::Relaxed);
-        assert!(!ring.has_unpublished() && !ring.publish() && ring.arm());
+        assert!(!ring.has_unpublished() && !ring.publish() && ring.arm(1));
         assert_eq!(header(&ring.pages).req_prod.load(Ordering::Relaxed), 3);
         assert_eq!(header(&ring.pages).rsp_event.load(Ordering::Relaxed), rsp_event);
     }

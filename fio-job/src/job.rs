@@ -91,6 +91,11 @@ pub struct Job {
     pub grants: GrantMode,
     /// Polling time (`ringmark_poll_us=`, not fio's).
     pub poll: Poll,
+    /// Completions on a queue after which an event is asked for, 1 to [`EVENT_AFTER_MAX`]
+    /// (`ringmark_event_after=`, not fio's).
+    ///
+    /// [`EVENT_AFTER_MAX`]: crate::EVENT_AFTER_MAX
+    pub event_after: u32,
     /// Most queues of each disk, 1 to [`QUEUES_MAX`](crate::QUEUES_MAX) (`ringmark_queues=`, not
     /// fio's); `None` is one for each vCPU that uses it. A backend that has fewer decides.
     pub queues: Option<u32>,
@@ -136,6 +141,7 @@ impl Default for Job {
             reporting: Reporting::default(),
             grants: GrantMode::Persistent,
             poll: Poll::Auto,
+            event_after: 1,
             queues: None,
             bind: true,
             cpus: None,

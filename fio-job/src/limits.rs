@@ -4,6 +4,8 @@ use xen_abi::PAGE_SIZE;
 
 use crate::number::NS_PER_SECOND;
 
+/// Most completions on a queue after which an event is asked for: entries of the largest ring.
+pub const EVENT_AFTER_MAX: u32 = 512;
 /// Most queues of a disk.
 pub const QUEUES_MAX: u32 = 32;
 /// Most I/Os in flight. Those for which a disk's ring has no room wait for it.

@@ -9,7 +9,8 @@ use crate::grant_mode::GrantMode;
 use crate::job::Job;
 use crate::keyword::{IoEngine, OnError, Rw, VerifyWord};
 use crate::limits::{
-    BS_BYTES_MAX, IODEPTH_MAX, NUMJOBS_MAX, POLL_US_MAX, QUEUES_MAX, RUNTIME_NS_MAX, SECTOR_BYTES,
+    BS_BYTES_MAX, EVENT_AFTER_MAX, IODEPTH_MAX, NUMJOBS_MAX, POLL_US_MAX, QUEUES_MAX,
+    RUNTIME_NS_MAX, SECTOR_BYTES,
 };
 use crate::option_doc::Initial::{self, Nothing, Value as Same, Words};
 use crate::option_doc::Values::{self, Flag, NumbersOr, OneOf, Text};
@@ -307,6 +308,9 @@ const ROWS: &[Row] = &[
     row(&["ringmark_poll_us"], "auto|N", "microseconds to poll before sleeping; not fio's",
         |d, v| v.poll().map(|poll| d.job.poll = poll),
         Same("auto"), NumbersOr(Numbers::new(Unit::Count, 0, POLL_US_MAX as u64), "auto"), ""),
+    row(&["ringmark_event_after"], "N", "completions on a queue for one event; not fio's",
+        |d, v| v.event_after().map(|completions| d.job.event_after = completions),
+        Same("1"), numbers(Unit::Count, 1, EVENT_AFTER_MAX as u64), ""),
     row(&["ringmark_queues"], "auto|N", "most queues per disk, auto is one per vCPU; not fio's",
         |d, v| v.queues().map(|queues| d.job.queues = queues),
         Same("auto"), NumbersOr(Numbers::new(Unit::Count, 1, QUEUES_MAX as u64), "auto"), ""),

@@ -6,7 +6,8 @@ use crate::grant_mode::GrantMode;
 use crate::keyword::{IoEngine, OnError, VerifyWord};
 use crate::keyword::{Poll, Rw};
 use crate::limits::{
-    BS_BYTES_MAX, IODEPTH_MAX, NUMJOBS_MAX, POLL_US_MAX, QUEUES_MAX, RUNTIME_NS_MAX, SECTOR_BYTES,
+    BS_BYTES_MAX, EVENT_AFTER_MAX, IODEPTH_MAX, NUMJOBS_MAX, POLL_US_MAX, QUEUES_MAX,
+    RUNTIME_NS_MAX, SECTOR_BYTES,
 };
 use crate::number::{self, Amount, NumberError};
 use crate::verify_pattern::VerifyPattern;
@@ -222,6 +223,14 @@ impl<'a> Value<'a> {
     }
 
     /// Reads a number of queues; `None` stands for `auto`.
+    pub(crate) fn event_after(self) -> Result<u32, JobError> {
+        const _: () = assert!(EVENT_AFTER_MAX == 512);
+        let completions = u32::try_from(self.count()?).ok();
+        completions
+            .filter(|completions| (1..=EVENT_AFTER_MAX).contains(completions))
+            .ok_or_else(|| self.wrong("not a number of completions of a ring; use 1 to 512"))
+    }
+
     pub(crate) fn queues(self) -> Result<Option<u32>, JobError> {
         const _: () = assert!(QUEUES_MAX == 32);
         if self.text()? == "auto" {

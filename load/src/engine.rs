@@ -170,6 +170,10 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
         self.groups = group::find(&mut self.jobs);
         self.jobs.iter_mut().try_for_each(ActiveJob::make_tables)?;
         for (number, disk) in self.disks.iter_mut().enumerate() {
+            let users = self.jobs.iter().filter(|job| job.uses(number));
+            if let Some(after) = users.map(|job| job.result.job.event_after).min() {
+                disk.queues.iter_mut().for_each(|queue| queue.set_event_after(after));
+            }
             let writers = self.jobs.iter().filter(|job| job.writes_to(number));
             if let Some(bytes) = writers.map(|job| job.result.job.bs_bytes).max() {
                 disk.queues.iter_mut().for_each(|queue| data::fill_all(queue, bytes));

@@ -567,7 +567,7 @@ fn both_halves_of_the_ring_cross_the_wrap_of_the_indices() {
             answered += 1;
         }
         assert!(front.take().unwrap().is_none());
-        assert!(!back.final_check() && !front.arm());
+        assert!(!back.final_check() && !front.arm(1));
     }
     assert!(sent > 200, "the indices have wrapped");
     free_run(&xen, front.into_run());

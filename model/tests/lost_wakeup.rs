@@ -257,15 +257,26 @@ fn publish<const FENCED: bool>() -> (usize, usize) {
 
 /// The backend answers, and looks whether an event is asked for.
 fn arm<const FENCED: bool>() -> (usize, usize) {
+    arm_after::<FENCED>(1, 1)
+}
+
+/// The backend answers as many of `requests` as the frontend waits for, which is at most `after`,
+/// one by one, and looks each time whether an event is asked for.
+fn arm_after<const FENCED: bool>(after: u32, requests: u32) -> (usize, usize) {
     let ring = Ring::default();
-    let peer =
-        [Step::Store(place(&ring.rsp_prod), 1), Step::Fence, Step::Load(place(&ring.rsp_event))];
+    let awaited = after.min(requests);
+    let answer = |number: u32| {
+        let Ring { rsp_prod, rsp_event, .. } = &ring;
+        [Step::Store(place(rsp_prod), number), Step::Fence, Step::Load(place(rsp_event))]
+    };
+    let peer: Vec<Step> = (1..=awaited).flat_map(answer).collect();
     try_all(&mut || {
         let mut front = ring.start();
+        (1..requests).for_each(|_| front.put());
         front.publish(&ring.shared::<FENCED>());
         MACHINE.with_borrow_mut(Machine::settle);
         meet(&peer);
-        (front.arm(&ring.shared::<FENCED>()), 1)
+        (front.arm(&ring.shared::<FENCED>(), after), awaited)
     })
 }
 
@@ -310,6 +321,9 @@ fn the_frontend_never_loses_a_wake_up() {
     let steps = [
         ("publish", publish::<true>()),
         ("arm", arm::<true>()),
+        ("arm, all of 2", arm_after::<true>(2, 2)),
+        ("arm, 2 of 3", arm_after::<true>(2, 3)),
+        ("arm, more than 2", arm_after::<true>(3, 2)),
         ("write", write::<true>()),
         ("read", read::<true>()),
     ];
@@ -323,6 +337,7 @@ fn without_a_fence_one_is_lost() {
     let steps = [
         ("publish", publish::<false>()),
         ("arm", arm::<false>()),
+        ("arm, more than 2", arm_after::<false>(3, 2)),
         ("write", write::<false>()),
         ("read", read::<false>()),
     ];

@@ -1,10 +1,13 @@
 //! Disks with several queues: the handshake's forms, data on all of them, and the load generator.
 
 use drivers::Vcpu;
-use drivers::blkfront::{Blkfront, ConnectError, Disconnected, GrantMode, QueuePair, Room, Setup};
+use drivers::blkfront::{
+    Blkfront, ConnectError, Disconnected, GrantMode, Operation, QueuePair, Room, Setup,
+};
 use drivers::ring::ENTRIES;
 use load::engine::{self, RunError};
 use load::plan::{Dealing, Plan, Vbd};
+use model::blkback::{Lie, Mischief};
 use model::fixture::{Machine, XVDA, assert_nothing_is_left, run_line, vdev};
 use model::guest::Device;
 use model::{Disk, Guest, ModelXen, Workload};
@@ -266,4 +269,32 @@ fn a_dead_queue_is_found_beside_live_ones() {
     let waited_ns = xen.now_ns() - start_ns;
     let limits_ns = engine::REQUEST_TIMEOUT_NS..engine::REQUEST_TIMEOUT_NS + 3 * engine::TICK_NS;
     assert!(limits_ns.contains(&waited_ns), "{waited_ns}");
+}
+
+#[test]
+fn a_request_without_an_answer_delays_others_by_a_tenth_of_a_second_at_most() {
+    let xen = Machine::seeded(19).disk(Disk::new(XVDA, 64)).build();
+    let mut guest = Guest::boot(&xen);
+    let mut device = guest.connect(XVDA, &setup(GrantMode::Persistent, 1, 4)).unwrap();
+    let queue = &mut device.queues[0];
+    queue.set_event_after(4);
+    for silent in [true, false, false] {
+        xen.world().disks[0].mischief = Mischief::of(Lie::Silent, if silent { 16 } else { 0 });
+        let slot = queue.acquire().unwrap();
+        queue.submit(slot, Operation::Read, 0, 4096);
+        queue.kick(&xen).unwrap();
+        if silent {
+            xen.prepare_wait();
+            assert_eq!(queue.arm(&xen), Some(u64::MAX), "the last one has an event");
+            xen.pass_ns(50_000_000);
+            assert_eq!(xen.world().disks[0].mischief.told, 1);
+        }
+    }
+    xen.prepare_wait();
+    let start_ns = xen.now_ns();
+    let until_ns = queue.arm(&xen).unwrap();
+    xen.wait(until_ns);
+    let slept_ns = xen.now_ns() - start_ns;
+    assert!((99_000_000..101_000_000).contains(&slept_ns), "{slept_ns}");
+    assert!(queue.poll().unwrap().is_some() && queue.poll().unwrap().is_some());
 }

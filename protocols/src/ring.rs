@@ -175,14 +175,16 @@ impl Front {
         self.req_prod_pvt = self.published;
     }
 
-    /// Asks for an event at the next response; returns whether one is there already, in which case
-    /// the caller must not sleep (RING_FINAL_CHECK_FOR_RESPONSES). There is nothing to sleep for in
-    /// a ring that is closed.
-    pub fn arm<A: Atomics>(&mut self, shared: &Shared<'_, A>) -> bool {
+    /// Asks for an event once there are `after` responses, or as many as there are published
+    /// requests to answer, if these are fewer: nobody would send one for more. At least one is
+    /// waited for. Returns whether one is there already, in which case the caller must not sleep
+    /// (RING_FINAL_CHECK_FOR_RESPONSES). There is nothing to sleep for in a ring that is closed.
+    pub fn arm<A: Atomics>(&mut self, shared: &Shared<'_, A>, after: u32) -> bool {
         if self.closed {
             return true;
         }
-        let rsp_event = self.rsp_cons.wrapping_add(1);
+        let in_flight = self.published.wrapping_sub(self.rsp_cons);
+        let rsp_event = self.rsp_cons.wrapping_add(after.min(in_flight).max(1));
         shared.rsp_event.store(rsp_event, Ordering::Relaxed);
         // The mirror of the fence in `publish`: our rsp_event before our look at rsp_prod.
         A::fence(Ordering::SeqCst);

@@ -27,6 +27,9 @@ use crate::hypervisor::Hypervisor;
 use crate::ring::FrontRing;
 use crate::vcpu::Vcpu;
 
+/// Longest sleep while completions may come without an event, in nanoseconds.
+const BEHIND_NS_MAX: u64 = 100_000_000;
+
 /// A request that has ended.
 #[derive(Debug)]
 pub struct Completion {
@@ -90,6 +93,8 @@ pub struct QueuePair<'a> {
     storm: Storm,
     /// Responses taken when events were last asked for.
     taken_when_armed: u32,
+    /// Completions for which an event is asked.
+    event_after: u32,
     broken: Option<Broken>,
 }
 
@@ -131,6 +136,7 @@ impl<'a> QueuePair<'a> {
             counters,
             storm: Storm::default(),
             taken_when_armed: 0,
+            event_after: 1,
             broken: None,
         }
     }
@@ -445,9 +451,17 @@ impl<'a> QueuePair<'a> {
         self.slots.iter_mut().for_each(SlotState::begin_window);
     }
 
-    /// Asks for an event at the next completion, and returns until when one may sleep, in
-    /// nanoseconds of system time: [`u64::MAX`] unless the backend storms. `None`: there is work
-    /// already, and the caller must not sleep. Second step of [`Vcpu`]'s way of waiting.
+    /// Sets after how many completions the backend sends an event, at least 1, which is how a queue
+    /// begins. With fewer in flight it sends one after the last.
+    pub fn set_event_after(&mut self, completions: u32) {
+        self.event_after = completions.max(1);
+    }
+
+    /// Asks for an event at the next completion, or after [as many as are
+    /// set](Self::set_event_after), and returns until when one may sleep, in nanoseconds of system
+    /// time: [`u64::MAX`] unless the backend storms, or for some completions there is no event.
+    /// `None`: there is work already, and the caller must not sleep. Second step of [`Vcpu`]'s way
+    /// of waiting.
     pub fn arm(&mut self, vcpu: &impl Vcpu) -> Option<u64> {
         let progress = self.ring.taken() != self.taken_when_armed;
         if progress {
@@ -459,13 +473,15 @@ impl<'a> QueuePair<'a> {
         // In the quiet the event is left pending, which keeps the backend from raising another.
         let event = until_ns.is_none() && vcpu.take_event(self.port);
         self.counters.events += u64::from(event);
-        if self.ring.arm() {
+        if self.ring.arm(self.event_after) {
             return None;
         }
         if event && !progress {
             until_ns = self.storm.in_vain(now_ns);
         }
-        Some(until_ns.unwrap_or(u64::MAX))
+        let until_ns = until_ns.unwrap_or(u64::MAX);
+        let is_ahead = self.event_after > 1 && self.outstanding() > 1;
+        Some(if is_ahead { until_ns.min(now_ns().saturating_add(BEHIND_NS_MAX)) } else { until_ns })
     }
 
     /// Copies `bytes` into the slot's data at `offset`, for a write.

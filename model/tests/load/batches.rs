@@ -1,5 +1,6 @@
 //! Batches are fio's: what it counts of them, for jobs all of whose I/Os have completed whenever
-//! its loop looks, as with buffered reads of a file that is cached.
+//! its loop looks, as with buffered reads of a file that is cached. And events for several
+//! completions.
 
 use model::fixture::Machine;
 use model::{Disk, ModelXen};
@@ -113,11 +114,42 @@ const FIO: &[Case] = &[
         "4:100",
         "4:100",
     ),
+    (
+        "iodepth=4 iodepth_batch=3 iodepth_batch_complete_max=4 number_ios=1000",
+        "1:24.9 2:50.1 4:24.9",
+        "4:100",
+        "4:100",
+    ),
+    (
+        "iodepth=32 iodepth_batch=8 iodepth_batch_complete_min=4 iodepth_batch_complete_max=16 number_ios=1600",
+        "8:0.5 16:50 32:49.5",
+        "8:100",
+        "16:100",
+    ),
+    (
+        "iodepth=32 iodepth_low=1 iodepth_batch=32 iodepth_batch_complete_max=10 number_ios=1600",
+        "32:100",
+        "32:100",
+        "4:25 16:75",
+    ),
+    (
+        "iodepth=8 iodepth_batch=4 iodepth_batch_complete_min=0 iodepth_batch_complete_max=4 number_ios=1000",
+        "4:0.4 8:99.6",
+        "4:100",
+        "4:100",
+    ),
+    (
+        "iodepth=16 iodepth_batch_complete_max=16 thinktime=1000 thinktime_blocks=20 number_ios=400",
+        "1:6.25 2:12.5 4:25 8:50 16:6.25",
+        "4:100",
+        "16:100",
+    ),
 ];
 
-/// A machine whose disk completes all at once that it is shown at once.
-fn instant() -> ModelXen {
-    Machine::seeded(21).disk(Disk { service_ns: 1..2, ..Disk::new(XVDA, SECTORS) }).build()
+/// A machine whose disk completes each I/O after this time.
+fn machine(service_ns: u64) -> ModelXen {
+    let service_ns = service_ns..service_ns + 1;
+    Machine::seeded(21).disk(Disk { service_ns, ..Disk::new(XVDA, SECTORS) }).build()
 }
 
 fn shown(classes: &results::Pairs<String, f64>) -> String {
@@ -131,8 +163,10 @@ fn shown(classes: &results::Pairs<String, f64>) -> String {
 fn batches_are_fios() {
     let mut wrong = Vec::new();
     for &(options, level, submit, complete) in FIO {
-        let line = format!("{options} rw=read bs=4k filename=xvda loops=8 ringmark_poll_us=1000");
-        let outcome = run(&instant(), &line, 1);
+        // The loop sleeps until all has completed.
+        let sleep = "ringmark_poll_us=0 ringmark_event_after=512";
+        let line = format!("{options} rw=read bs=4k filename=xvda loops=8 {sleep}");
+        let outcome = run(&machine(200_000), &line, 1);
         ok(&outcome);
         let mut text = String::new();
         results::emit(&outcome.results, None, None, &mut |part| text += part);
@@ -146,4 +180,20 @@ fn batches_are_fios() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn one_event_serves_as_many_completions_as_asked() {
+    for (after, most) in [(1, 2_000), (8, 250), (32, 70), (512, 70)] {
+        let line = format!(
+            "rw=read bs=4k iodepth=32 number_ios=2000 loops=8 ringmark_poll_us=0 \
+             ringmark_event_after={after} filename=xvda"
+        );
+        let disk = Disk { service_ns: 50_000..100_000, ..Disk::new(XVDA, SECTORS) };
+        let outcome = run(&Machine::seeded(22).disk(disk).build(), &line, 1);
+        ok(&outcome);
+        let counters = outcome.results[0].counters.unwrap();
+        let least = if after == 1 { 400 } else { 2_000 / 32 };
+        assert!((least..=most).contains(&counters.events), "{after}: {counters:?}");
+    }
 }

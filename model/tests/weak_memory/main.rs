@@ -110,18 +110,25 @@ fn publish<R: Rules>() -> Option<Fault> {
 
 /// The backend answers, and looks whether an event is asked for.
 fn arm<R: Rules>() -> Option<Fault> {
+    arm_after::<R>(1, 1)
+}
+
+/// The backend answers all of `requests` at once, and looks whether an event is asked for; the
+/// frontend asks for one after `after` responses.
+fn arm_after<R: Rules>(after: u32, requests: u32) -> Option<Fault> {
     let (ring, mut front) = Ring::<R>::new();
+    (1..requests).for_each(|_| front.put());
     front.publish(&ring.shared());
     let shared = Arc::clone(&ring);
     let backend = thread::spawn(move || {
         shared.entry.store(7, Ordering::Relaxed);
-        shared.rsp_prod.0.store(1, Ordering::Release);
+        shared.rsp_prod.0.store(requests, Ordering::Release);
         fence(Ordering::SeqCst);
-        shared.rsp_event.0.load(Ordering::Relaxed) == 1
+        (1..=requests).contains(&shared.rsp_event.0.load(Ordering::Relaxed))
     });
     // A look before, as each loop has it, that a later one must not be content with.
     let mut found = front.look(&ring.shared()).unwrap();
-    let sleeps = !found && !front.arm(&ring.shared());
+    let sleeps = !found && !front.arm(&ring.shared(), after);
     if !sleeps && !found {
         found = front.look(&ring.shared()).unwrap();
     }
@@ -391,6 +398,9 @@ fn nothing_is_lost_and_nothing_is_stale() {
     for (step, found) in [
         ("publish", explore(publish::<AsAsked>)),
         ("arm", explore(arm::<AsAsked>)),
+        ("arm, all of 3", explore(|| arm_after::<AsAsked>(3, 3))),
+        ("arm, 2 of 3", explore(|| arm_after::<AsAsked>(2, 3))),
+        ("arm, more than 2", explore(|| arm_after::<AsAsked>(3, 2))),
         ("fill", explore(fill::<AsAsked>)),
         ("pass", explore(pass::<AsAsked>)),
         ("time", explore(time::<AsAsked>)),
@@ -411,6 +421,7 @@ fn without_a_fence_a_wake_up_is_lost_and_time_is_torn() {
     for (step, [lost, stale]) in [
         ("publish", explore(publish::<NoFences>)),
         ("arm", explore(arm::<NoFences>)),
+        ("arm, more than 2", explore(|| arm_after::<NoFences>(3, 2))),
         ("fill", explore(fill::<NoFences>)),
     ] {
         assert!(lost > 0 && stale == 0, "{step}: {lost}, {stale}");
