@@ -18,7 +18,7 @@ const PARSED: u8 = 3;
 /// Benchmarks Xen block storage from inside a guest: boots Xen, a Linux dom0 and guests in QEMU.
 ///
 /// Needs no KVM and no root. Xen and dom0 are Debian 12's packages, the Linux guest of comparisons
-/// is Debian 13's, fetched once into a cache (RINGMARK_CACHE, by default ~/.cache/ringmark).
+/// (and with --mail all) is Debian 13's, fetched once into a cache (RINGMARK_CACHE, by default ~/.cache/ringmark).
 #[derive(Parser)]
 #[command(name = "ringmark", bin_name = "./run.sh", version)]
 pub(crate) struct Cli {
@@ -71,6 +71,9 @@ enum Command {
         /// Measure reads of a file on an FFSv2 instead
         #[arg(long, conflicts_with_all = ["all", "only", "save_baseline"])]
         file: bool,
+        /// Measure the workload of a mail instead: 24 disks of one guest, written in blocks of 2 MiB
+        #[arg(long, value_name = "YEAR", conflicts_with_all = ["all", "save_baseline", "file"])]
+        mail: Option<Mail>,
         /// Save ringmark's instruction counts as the baseline that `test` compares with
         #[arg(long, requires = "deterministic")]
         save_baseline: bool,
@@ -102,6 +105,14 @@ enum Only {
     Linux,
 }
 
+/// Mails whose workload can be measured.
+#[derive(Clone, Copy, ValueEnum)]
+enum Mail {
+    /// About blkfront and blkback whose locks were split: one guest streamed to 24 disks.
+    #[value(name = "2013")]
+    Of2013,
+}
+
 impl Cli {
     /// Runs the command.
     ///
@@ -114,7 +125,16 @@ impl Cli {
         let rig = Rig::open()?;
         match self.command.unwrap_or(Command::Run { options: Vec::new() }) {
             Command::Run { options } => scenario::run::run(&rig, &options),
-            Command::Compare { deterministic, only, all, file, save_baseline, pairs, runtime } => {
+            Command::Compare {
+                deterministic,
+                only,
+                all,
+                file,
+                mail,
+                save_baseline,
+                pairs,
+                runtime,
+            } => {
                 if file {
                     let runs = if deterministic { 1 } else { pairs };
                     return scenario::file::compare(&rig, clock(deterministic), runs, runtime);
@@ -124,6 +144,16 @@ impl Cli {
                     Some(Only::Ringmark) => &[Side::Ours],
                     Some(Only::Linux) => &Side::LINUX,
                 };
+                if let Some(Mail::Of2013) = mail {
+                    let rounds = if deterministic { 1 } else { pairs };
+                    return scenario::mail::compare(
+                        &rig,
+                        clock(deterministic),
+                        sides,
+                        rounds,
+                        runtime,
+                    );
+                }
                 let workloads = if all { &Workload::ALL[..] } else { &Workload::MAIN };
                 if deterministic {
                     scenario::instructions::compare(&rig, sides, workloads, runtime, save_baseline)

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use fs_err as fs;
 
 use crate::archive::Archive;
@@ -15,16 +15,48 @@ use crate::linux::{Linux, named};
 use crate::packages::{Packages, Selection};
 use crate::progress::Progress;
 
-const PACKAGES: Selection = Selection {
-    suite: None,
-    names: &[
-        "busybox-static",
-        "xen-hypervisor-4.17-amd64",
-        "xen-utils-4.17",
-        "xen-utils-common",
-        "xenstore-utils",
-    ],
-};
+/// Debian's release that Xen and dom0 come from.
+pub(crate) struct Release {
+    packages: Selection,
+    /// Xen's version, as in names of files.
+    xen: &'static str,
+    /// dom0's programs that are not Xen's.
+    programs: &'static [&'static str],
+}
+
+impl Release {
+    /// The host's.
+    pub(crate) const BOOKWORM: Self = Self {
+        packages: Selection {
+            suite: None,
+            names: &[
+                "busybox-static",
+                "xen-hypervisor-4.17-amd64",
+                "xen-utils-4.17",
+                "xen-utils-common",
+                "xenstore-utils",
+            ],
+        },
+        xen: "4.17",
+        programs: &[],
+    };
+    /// The one after it, whose dom0 can run fio itself.
+    pub(crate) const TRIXIE: Self = Self {
+        packages: Selection {
+            suite: Some("trixie"),
+            names: &[
+                "busybox-static",
+                "fio",
+                "xen-hypervisor-4.20-amd64",
+                "xen-utils-4.20",
+                "xen-utils-common",
+                "xenstore-utils",
+            ],
+        },
+        xen: "4.20",
+        programs: &["/usr/bin/fio"],
+    };
+}
 
 const DOM0_INIT: &str = include_str!("../dom0/init");
 const DOM0_BLOCK_SCRIPT: &str = include_str!("../dom0/block");
@@ -53,24 +85,34 @@ const XENSTORE_PROGRAMS: [&str; 6] = ["exists", "list", "ls", "read", "rm", "wri
 /// The pieces of a machine that boots Xen, as files.
 pub(crate) struct Image {
     directory: PathBuf,
+    /// Version of dom0's kernel, as `uname -r` has it.
+    pub(crate) linux_version: String,
 }
 
 impl Image {
-    /// The image, built if the cache has none of these inputs.
+    /// The image of Debian 12, as [`Image::of`].
+    ///
+    /// # Errors
+    /// As [`Image::of`].
+    pub(crate) fn build(cache: &Cache, progress: &Progress) -> Result<Self> {
+        Self::of(&Release::BOOKWORM, cache, progress)
+    }
+
+    /// The image of a release, built if the cache has none of these inputs.
     ///
     /// # Errors
     /// When a package cannot be fetched or lacks what the image needs.
-    pub(crate) fn build(cache: &Cache, progress: &Progress) -> Result<Self> {
-        let packages = Packages::fetch(cache, progress, &PACKAGES)?;
+    pub(crate) fn of(release: &Release, cache: &Cache, progress: &Progress) -> Result<Self> {
+        let packages = Packages::fetch(cache, progress, &release.packages)?;
         let version = env!("CARGO_PKG_VERSION");
         let inputs = [&packages.manifest, version, RECIPE, DOM0_INIT, DOM0_BLOCK_SCRIPT, DOM0_LIB];
         let name = format!("image-{}", cache::key(inputs.map(str::as_bytes)));
         let directory = cache.entry(&name, Extent::Digests, progress, |draft| {
             progress.stage("building the dom0 image");
             packages.check()?;
-            build(&packages.root(), draft)
+            build(release, &packages.root(), draft)
         })?;
-        Ok(Self { directory })
+        Ok(Self { directory, linux_version: Linux::below(&packages.root())?.version })
     }
 
     /// The hypervisor, an ELF that QEMU loads as multiboot.
@@ -92,33 +134,33 @@ impl Image {
 /// This file is an input of what it builds.
 const RECIPE: &str = include_str!("image.rs");
 
-fn build(root: &Path, place: &Path) -> Result<()> {
+fn build(release: &Release, root: &Path, place: &Path) -> Result<()> {
     let boot = root.join("boot");
-    let xen = boot.join(named(&boot, "xen-4.17", ".gz")?);
+    let xen = boot.join(named(&boot, &format!("xen-{}", release.xen), ".gz")?);
     let linux = Linux::below(root)?;
     fs::copy(&linux.bz_image, place.join("vmlinuz"))?;
     fs::write(place.join("xen"), filter::decompress(fs::read(xen)?)?)?;
-    dom0(root, &linux)?.save(&place.join("dom0.cpio"))
+    dom0(release, root, &linux)?.save(&place.join("dom0.cpio"))
 }
 
-fn dom0(root: &Path, linux: &Linux) -> Result<Archive> {
+fn dom0(release: &Release, root: &Path, linux: &Linux) -> Result<Archive> {
     let libraries = Libraries::below(root)?;
     let mut archive = Archive::new();
     archive.add("/init", 0o755, DOM0_INIT);
     archive.add("/rig/lib.sh", 0o644, DOM0_LIB);
     archive.add("/etc/xen/xl.conf", 0o644, XL_CONF);
     archive.add("/etc/xen/scripts/block", 0o755, DOM0_BLOCK_SCRIPT);
-    archive.copy("/bin/busybox", 0o755, &root.join("bin/busybox"))?;
+    // Debian 13 has nothing in /bin any more.
+    let busybox = ["usr/bin/busybox", "bin/busybox"].map(|place| root.join(place));
+    let busybox = busybox.into_iter().find(|path| path.is_file());
+    archive.copy("/bin/busybox", 0o755, &busybox.context("the packages have no busybox")?)?;
     for name in DOM0_MODULES {
         linux.add_module(&mut archive, name)?;
     }
-    let programs = Path::new("usr/lib/xen-4.17/bin");
-    for name in XEN_PROGRAMS {
-        let path = programs.join(name);
-        libraries.add(&mut archive, &format!("/{}", path.display()), &root.join(&path))?;
-    }
-    for verb in XENSTORE_PROGRAMS {
-        let path = format!("/usr/bin/xenstore-{verb}");
+    let of_xen = XEN_PROGRAMS.map(|name| format!("/usr/lib/xen-{}/bin/{name}", release.xen));
+    let of_xenstore = XENSTORE_PROGRAMS.map(|verb| format!("/usr/bin/xenstore-{verb}"));
+    let programs = release.programs.iter().map(|&path| path.to_owned());
+    for path in of_xen.into_iter().chain(of_xenstore).chain(programs) {
         libraries.add(&mut archive, &path, &root.join(&path[1..]))?;
     }
     // xl ends its threads with pthread_cancel, for which libc opens this one.

@@ -70,6 +70,10 @@ pub(crate) struct Machine<'a> {
     pub(crate) clock: Clock,
     /// Its memory in MiB, for Xen, dom0 and all guests. The host gives it when it is touched.
     pub(crate) memory_mib: u32,
+    /// dom0's part of it.
+    pub(crate) dom0_mib: u32,
+    /// More options for Xen.
+    pub(crate) xen_options: &'static str,
     /// Directory of its files, the log among them.
     pub(crate) directory: PathBuf,
     /// Ramdisks that dom0 serves.
@@ -151,9 +155,11 @@ impl Machine<'_> {
         command.current_dir(&self.directory);
         command.args(["-M", "q35", "-cpu", CPU, "-nic", "none", "-no-reboot"]);
         command.args(["-m", &self.memory_mib.to_string()]);
-        let mut xen = "console=com1 com1=115200,8n1 dom0_mem=1024M dom0_max_vcpus=1 \
-             dom0_vcpus_pin no-real-mode"
-            .to_owned();
+        let mut xen = format!(
+            "console=com1 com1=115200,8n1 dom0_mem={}M dom0_max_vcpus=1 dom0_vcpus_pin \
+             no-real-mode {}",
+            self.dom0_mib, self.xen_options
+        );
         match self.clock {
             Clock::Wall => command.args(["-accel", "tcg,thread=multi", "-smp", "2"]),
             Clock::Instructions => {

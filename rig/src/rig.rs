@@ -132,7 +132,18 @@ impl Rig {
         ramdisks: Ramdisks,
     ) -> Machine<'a> {
         let progress = &self.progress;
-        let (clock, memory_mib) = (Clock::Wall, 4096);
-        Machine { image, clock, memory_mib, directory, ramdisks, counter: None, progress }
+        let (clock, memory_mib, dom0_mib) = (Clock::Wall, 4096, 1024);
+        let xen_options = "";
+        Machine {
+            image,
+            clock,
+            memory_mib,
+            dom0_mib,
+            xen_options,
+            directory,
+            ramdisks,
+            counter: None,
+            progress,
+        }
     }
 }

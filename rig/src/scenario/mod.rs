@@ -5,6 +5,7 @@ pub(crate) mod compare;
 pub(crate) mod file;
 pub(crate) mod image;
 pub(crate) mod instructions;
+pub(crate) mod mail;
 pub(crate) mod run;
 pub(crate) mod selftest;
 pub(crate) mod shell;
