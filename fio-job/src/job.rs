@@ -102,6 +102,9 @@ pub struct Job {
     /// Whether the events of each queue go to the vCPU that uses it, not all to vCPU 0
     /// (`ringmark_bind=`, not fio's).
     pub bind: bool,
+    /// Whether trims leave nothing of the old data to be found (`ringmark_secure_discard=`, not
+    /// fio's).
+    pub secure_discard: bool,
     /// vCPUs that it may run on (`cpus_allowed=`, `cpumask=`); `None` is any.
     pub cpus: Option<CpuSet>,
     /// Way in which jobs share these (`cpus_allowed_policy=`).
@@ -144,6 +147,7 @@ impl Default for Job {
             event_after: 1,
             queues: None,
             bind: true,
+            secure_discard: false,
             cpus: None,
             cpu_policy: CpuPolicy::Shared,
         }

@@ -90,6 +90,9 @@ impl Job {
         }
         options.extend(self.reporting.options());
         options.extend(self.own_options());
+        if self.secure_discard {
+            options.push(("ringmark_secure_discard", "1".to_owned()));
+        }
         options.extend(self.cpus.as_ref().map(|cpus| ("cpus_allowed", cpus.to_string())));
         if self.cpu_policy != CpuPolicy::Shared {
             options.push(("cpus_allowed_policy", self.cpu_policy.to_string()));
@@ -140,6 +143,7 @@ mod tests {
              size=50% io_size=3m loops=2 number_ios=77 ioengine=libaio filename=xvda:xvdb \
              stonewall randseed=9 grants=per-request ringmark_poll_us=20 \
              ringmark_queues=4 ringmark_event_after=8 ringmark_bind=0",
+            "name=a rw=randtrim filename=xvda ringmark_secure_discard",
             "name=a cpus_allowed=0-3,6 cpus_allowed_policy=split",
             "name=a rw=randrw bssplit=4k/30:8k/70,512/100 norandommap filename=xvda",
             "name=a rw=rw filename=xvda rate=1m,500k thinktime=5 thinktime_blocks=2 fsync=32 \

@@ -69,7 +69,7 @@ pub fn connect<'a>(guest: &mut Guest<'a>, plan: DiskPlan) -> Result<Connected<'a
     }
     let info = device.info();
     say!(
-        "{name}: {} MiB, {}-byte sectors{}{}, grants {}{}",
+        "{name}: {} MiB, {}-byte sectors{}{}, grants {}{}{}",
         info.bytes() >> 20,
         info.logical_sector_bytes,
         match info.physical_sector_bytes {
@@ -83,6 +83,7 @@ pub fn connect<'a>(guest: &mut Guest<'a>, plan: DiskPlan) -> Result<Connected<'a
             (true, false) => " (backend maps pages for each request)",
             (false, _) => "",
         },
+        if info.trusted { "" } else { ", all data copied: the backend is not trusted" },
     );
     let queues = device.take_queues();
     if queues.len() < setup.queues as usize {

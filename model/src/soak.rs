@@ -128,6 +128,7 @@ fn draw_disk(rng: &mut fastrand::Rng, vdev: u32) -> Disk {
         disk = disk.copying();
     }
     disk.barrier = rng.bool();
+    disk.trusted = [None, Some("1"), Some("0")][rng.usize(0..3)];
     disk.deaf = (rng.u32(0..8) == 0).then(|| rng.u32(..));
     disk
 }

@@ -4,6 +4,7 @@
 use std::slice::from_mut;
 
 use drivers::blkfront::{self, GrantMode, Operation, Setup};
+use model::blkback::{Lie, Mischief};
 use model::fixture::{Machine, XVDA, connect, run_line, vdev};
 use model::guest::{perform, setup};
 use model::{Disk, Guest};
@@ -205,4 +206,71 @@ fn a_new_window_forgets_no_old_data() {
     assert!(rest.iter().all(|&byte| byte == 0));
     device.queues[0].release(done.slot);
     guest.disconnect(device);
+}
+
+/// Returns how many maps each I/O of `line` took on this disk once all slots had been used, in
+/// hundredths. The line is run twice on one connection: the first run is not counted.
+fn maps_per_100_ios(disk: Disk, line: &str) -> u64 {
+    let xen = Machine::seeded(38).pages(9000).grant_frames(16).disk(disk).build();
+    let mut guest = Guest::boot(&xen);
+    let mut device = connect(&mut guest, XVDA, &fio_job::parse(line).unwrap());
+    let mut counted = [0, 1].map(|_| {
+        let before = xen.world().xen.grants.maps;
+        let outcome = run_line(&xen, from_mut(&mut device), line);
+        assert_eq!((&outcome.error, &outcome.first_failure), (&None, &None));
+        (xen.world().xen.grants.maps - before) * 100 / outcome.results[0].ios()
+    });
+    guest.disconnect(device);
+    std::mem::take(&mut counted[1])
+}
+
+/// What is beyond the limit is mapped for each request. Each queue has a limit of its own, so more
+/// of them keep more; revoking what is beyond would only add to that.
+#[test]
+fn pages_beyond_the_limit_cost_maps_and_more_queues_keep_more() {
+    let line = "filename=xvda rw=randread bs=128k norandommap io_size=64m";
+    for (options, expected) in [
+        // 33 pages for each request, with that of its segments.
+        ("iodepth=32", 0..=0),
+        ("iodepth=64", 1600..=1700),
+        ("iodepth=64 ringmark_queues=2", 0..=0),
+        ("iodepth=128 ringmark_queues=2", 1600..=1700),
+        ("iodepth=128 ringmark_queues=4", 0..=0),
+        ("iodepth=64 grants=per-request", 3300..=3300),
+    ] {
+        let maps = maps_per_100_ios(keeps(1056), &format!("{line} {options}"));
+        println!("{options}: {maps} maps for 100 I/Os");
+        assert!(expected.contains(&maps), "{options}: {maps}");
+    }
+}
+
+/// The slot that became free last is used first: few I/Os in flight use few pages, however many
+/// there are, and these stay mapped.
+#[test]
+fn a_deep_queue_with_few_in_flight_stays_within_the_limit() {
+    let line = "filename=xvda rw=randread bs=128k norandommap iodepth=64 rate_iops=1000 \
+                number_ios=500";
+    assert_eq!(maps_per_100_ios(keeps(1056), line), 0);
+}
+
+/// A backend may map for each request although it offered more, for reading only, and never let go.
+#[test]
+fn a_page_that_is_kept_for_reading_only_counts_and_is_never_used_again() {
+    for operation in [Operation::Read, Operation::Write] {
+        let xen = Machine::seeded(39).disk(keeps(0)).build();
+        let mut guest = Guest::boot(&xen);
+        let mut device = guest.connect(XVDA, &setup(GrantMode::Persistent)).unwrap();
+        xen.world().disks[0].mischief = Mischief::of(Lie::KeepMapped, 16);
+        let mut slot = device.queues[0].acquire().unwrap();
+        for _ in 0..3 {
+            let done = perform(&xen, &mut device, slot, operation, 0, 4096).unwrap().unwrap();
+            assert_eq!(done.result, Ok(()));
+            let one = Some(blkfront::PagesKept { used: 1, kept: 1 });
+            assert_eq!(device.queues[0].pages_kept(), one);
+            slot = done.slot;
+        }
+        device.queues[0].release(slot);
+        assert_eq!(guest.disconnect(device).quarantined_pages, 1);
+        assert_eq!(xen.world().xen.pages_out(), 1);
+    }
 }

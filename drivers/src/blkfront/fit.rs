@@ -11,6 +11,9 @@ use crate::ring;
 pub(super) struct Fit {
     /// Way in which data pages are granted.
     pub(super) grants: GrantMode,
+    /// Flag: the backend sees nothing but the data of requests in flight. It is copied into pages
+    /// that hold zeros otherwise, whatever the grant mode.
+    pub(super) bounces: bool,
     /// Number of queues.
     pub(super) queues: u32,
     /// Slots of each queue. If there are more than its ring has entries, the others hold data.
@@ -41,8 +44,13 @@ impl Setup {
             let fitting = (0..offer.ring_order_max).find(|&order| slots <= ring::entries(order));
             fitting.unwrap_or(offer.ring_order_max)
         };
+        let grants = match self.grants {
+            GrantMode::Persistent if !offer.trusted => GrantMode::PersistentCopy,
+            grants => grants,
+        };
         let fit = Fit {
-            grants: self.grants,
+            grants,
+            bounces: !offer.trusted,
             queues,
             slots,
             pages_per_slot,
@@ -59,6 +67,7 @@ impl Setup {
             ring_order_max: ring::ORDER_MAX,
             queues_max: self.queues,
             segments_max: PAGES_PER_SLOT_MAX as u32,
+            trusted: true,
         };
         self.fit(&offer, Room { pages: u64::MAX, grants: u64::MAX }).takes()
     }
@@ -89,6 +98,7 @@ impl Fit {
     /// Returns the number of pages of each slot that only the caller sees.
     pub(super) const fn private_pages_per_slot(&self) -> usize {
         match self.grants {
+            _ if self.bounces => self.pages_per_slot,
             GrantMode::PersistentCopy => self.pages_per_slot,
             GrantMode::Persistent | GrantMode::PerRequest => 0,
         }
@@ -114,7 +124,7 @@ mod tests {
 
     fn fit(slots: u32, pages_per_slot: usize, ring_order_max: u32, segments_max: u32) -> Fit {
         let setup = Setup { grants: GrantMode::Persistent, queues: 1, slots, pages_per_slot };
-        setup.fit(&Offer { ring_order_max, queues_max: 1, segments_max }, ENOUGH)
+        setup.fit(&Offer { ring_order_max, queues_max: 1, segments_max, trusted: true }, ENOUGH)
     }
 
     #[test]
@@ -156,7 +166,7 @@ mod tests {
             (32, u32::MAX, 1, (1, 512, 4)),
         ] {
             let setup = Setup { grants: GrantMode::Persistent, queues, slots, pages_per_slot: 1 };
-            let offer = Offer { ring_order_max: 4, queues_max, segments_max: 11 };
+            let offer = Offer { ring_order_max: 4, queues_max, segments_max: 11, trusted: true };
             let fit = setup.fit(&offer, ENOUGH);
             let found = (fit.queues, fit.slots, fit.ring_order);
             assert_eq!(found, expected, "{slots} on each of {queues}, of which {queues_max}");
@@ -186,7 +196,7 @@ mod tests {
             (Persistent, 2, 512, 1, 11, [0, 0], (1, 1, 0)),
         ] {
             let setup = Setup { grants, queues, slots, pages_per_slot };
-            let offer = Offer { ring_order_max: 4, queues_max: 32, segments_max };
+            let offer = Offer { ring_order_max: 4, queues_max: 32, segments_max, trusted: true };
             let room = Room { pages, grants: most };
             let fit = setup.fit(&offer, room);
             let found = (fit.slots, fit.pages_per_slot, fit.ring_order);

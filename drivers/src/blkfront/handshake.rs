@@ -5,6 +5,7 @@
 //! | node | by | meaning |
 //! |---|---|---|
 //! | `backend`, `backend-id` | tool stack | the other directory and its domain |
+//! | `trusted` | tool stack | 1, also if it is missing; otherwise the backend is not to be trusted |
 //! | `protocol` | frontend | x86_64-abi |
 //! | `feature-persistent` | frontend | 1 in the persistent modes |
 //! | `ring-ref`, `event-channel` | frontend | the ring, if there is a single one, of one page |
@@ -195,7 +196,7 @@ impl<'a> Blkfront<'a> {
     /// Makes queue pairs out of what was taken; nothing here can fail.
     fn build(vdev: Vdev, fit: &Fit, paths: Paths, resources: Vec<Resources<'a>>) -> Self {
         let backend = paths.backend_id;
-        let queue = |resources| QueuePair::new(resources, backend, fit.grants);
+        let queue = |resources| QueuePair::new(resources, backend, fit);
         let queues: Vec<QueuePair<'a>> = resources.into_iter().map(queue).collect();
         let bases = queues.iter().map(QueuePair::base).collect();
         let info = DiskInfo {
@@ -205,6 +206,7 @@ impl<'a> Blkfront<'a> {
             read_only: true,
             cdrom: false,
             flush: None,
+            trusted: false,
             persistent: false,
             request_bytes_max: 0,
             discard: None,

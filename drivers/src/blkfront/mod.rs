@@ -106,6 +106,8 @@ struct Offer {
     /// Segments of a request, [`MAX_SEGMENTS`](xen_abi::blkif::MAX_SEGMENTS) to
     /// [`PAGES_PER_SLOT_MAX`].
     segments_max: u32,
+    /// Flag: the backend may see what is left of other requests.
+    trusted: bool,
 }
 
 /// The disk as the backend describes it, checked.
@@ -124,6 +126,9 @@ pub struct DiskInfo {
     pub cdrom: bool,
     /// Way in which flushes are sent, if they are supported.
     pub flush: Option<Flush>,
+    /// Flag: the tool stack trusts the backend. One that is not sees nothing but the data of
+    /// requests in flight: in every [`GrantMode`] it is copied, and no page stays as it was.
+    pub trusted: bool,
     /// Flag: the backend offers to keep grants mapped.
     pub persistent: bool,
     /// Most bytes of a read or write that the backend takes in one request.

@@ -44,6 +44,8 @@ pub(super) struct Paths {
     pub(super) frontend: String,
     backend: String,
     pub(super) backend_id: DomId,
+    /// Flag: the tool stack trusts the backend.
+    pub(super) trusted: bool,
 }
 
 impl Paths {
@@ -64,7 +66,10 @@ impl Paths {
         if !backend.starts_with(&format!("/local/domain/{backend_id}/backend/")) {
             return Err(bad(path, backend, "a path in the backend domain's directory"));
         }
-        Ok(Self { frontend, backend, backend_id })
+        let trusted = optional(store, format!("{frontend}/trusted"))?;
+        // Anything but a plain yes is a no.
+        let trusted = trusted.is_none_or(|value| value == "1");
+        Ok(Self { frontend, backend, backend_id, trusted })
     }
 
     pub(super) fn set_state<V: Vcpu>(
@@ -220,6 +225,7 @@ impl Paths {
                 true => Some(Flush::Cache),
                 false => feature(store, "feature-barrier")?.then_some(Flush::Barrier),
             },
+            trusted: self.trusted,
             persistent: feature(store, "feature-persistent")?,
             request_bytes_max,
             discard: match feature(store, "feature-discard")? {
@@ -242,6 +248,7 @@ impl Paths {
                 "feature-max-indirect-segments",
                 (MAX_SEGMENTS as u32, PAGES_PER_SLOT_MAX as u32),
             )?,
+            trusted: self.trusted,
         })
     }
 
@@ -300,12 +307,7 @@ impl Paths {
         store: &mut Xenstore<'_, V>,
         key: &str,
     ) -> Result<Option<String>, ConnectError> {
-        let path = format!("{}/{key}", self.backend);
-        match store.read(Transaction::NONE, &path) {
-            Ok(value) => Ok(Some(value)),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(ConnectError::Xenstore(path, error)),
-        }
+        optional(store, format!("{}/{key}", self.backend))
     }
 }
 
@@ -340,6 +342,17 @@ fn read<V: Vcpu>(store: &mut Xenstore<'_, V>, path: &str) -> Result<String, Conn
     store
         .read(Transaction::NONE, path)
         .map_err(|error| ConnectError::Xenstore(path.to_string(), error))
+}
+
+fn optional<V: Vcpu>(
+    store: &mut Xenstore<'_, V>,
+    path: String,
+) -> Result<Option<String>, ConnectError> {
+    match store.read(Transaction::NONE, &path) {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(ConnectError::Xenstore(path, error)),
+    }
 }
 
 fn bad(path: String, value: String, expected: &'static str) -> ConnectError {

@@ -18,6 +18,7 @@ use alloc::vec::Vec;
 use xen_abi::blkif::{OP_READ, RSP_EOPNOTSUPP, RSP_OKAY, Response, SECTOR_SIZE};
 use xen_abi::{DomId, Errno, GrantRef, PAGE_SIZE, Port};
 
+use super::fit::Fit;
 use super::resources::Resources;
 use super::slot::{Held, Operation, Slot, SlotState};
 use super::storm::Storm;
@@ -78,6 +79,10 @@ pub struct QueuePair<'a> {
     base: u32,
     backend: DomId,
     grants: GrantMode,
+    /// Flag: data is copied between the granted pages and private ones.
+    copies: bool,
+    /// Flag: the granted pages hold nothing but the data of requests in flight.
+    bounces: bool,
     sectors: u64,
     /// Most bytes of a read or write: what the backend takes and the slots hold; 0 once broken.
     bytes_max: u32,
@@ -107,7 +112,8 @@ const _: () = {
 impl<'a> QueuePair<'a> {
     /// Makes a queue pair that is still to be announced to the backend, which may reach the ring
     /// from now on, and in the persistent modes all pages of the slots.
-    pub(super) fn new(resources: Resources<'a>, backend: DomId, grants: GrantMode) -> Self {
+    pub(super) fn new(resources: Resources<'a>, backend: DomId, fit: &Fit) -> Self {
+        let Fit { grants, bounces, .. } = *fit;
         let Resources { mut ring, mut slots, port, base } = resources;
         ring.permit(backend, Access::ReadWrite);
         let ring = FrontRing::new(ring);
@@ -126,6 +132,8 @@ impl<'a> QueuePair<'a> {
             base,
             backend,
             grants,
+            copies: fit.private_pages_per_slot() != 0,
+            bounces,
             sectors: 0,
             bytes_max: 0,
             flush: Flush::Cache,
@@ -314,7 +322,7 @@ impl<'a> QueuePair<'a> {
                 if operation == Operation::Write {
                     self.counters.writes += 1;
                     state.wipe_behind();
-                    if self.grants == GrantMode::PersistentCopy {
+                    if self.copies {
                         self.counters.copies += state.copy_out();
                     }
                 } else {
@@ -419,10 +427,19 @@ impl<'a> QueuePair<'a> {
                 if expected == OP_READ {
                     self.counters.copies += state.copy_in();
                 }
+                if self.bounces {
+                    state.wipe();
+                }
             }
             // Once: a backend that copies instead of mapping (QEMU, tapdisk) pins pages for
             // moments, but none that keeps to the protocol does so after its response.
-            GrantMode::PerRequest => state.revoke().map_err(|_| Broken::StillMapped)?,
+            GrantMode::PerRequest => {
+                state.revoke().map_err(|_| Broken::StillMapped)?;
+                if self.bounces {
+                    self.counters.copies += if expected == OP_READ { state.copy_in() } else { 0 };
+                    state.wipe();
+                }
+            }
         }
         let result = if response.status == RSP_OKAY { Ok(()) } else { failed(response.status) };
         Ok(Completion { slot: Slot::of_id(response.id), result })

@@ -137,7 +137,7 @@ pub(super) struct SlotState<'a> {
     /// requests.
     filled_bytes: u32,
     pub(super) pages: Vec<SharedPage<'a>>,
-    /// Caller's side of the data, in [`super::GrantMode::PersistentCopy`].
+    /// Caller's side of the data, where it is copied.
     pub(super) private: Vec<Page>,
     /// Segments of `pages`, where those may be more than a direct request has.
     pub(super) indirect: Vec<SharedPage<'a>>,
@@ -359,6 +359,13 @@ impl<'a> SlotState<'a> {
             if let Some(private) = self.private.get_mut(page) {
                 private.write(start, &ZEROES[start..]);
             }
+        }
+    }
+
+    /// Zeroes the backend's side of the data of a request that has ended.
+    pub(super) fn wipe(&mut self) {
+        for page in &mut self.pages[..segments(self.bytes)] {
+            page.write(0, &ZEROES);
         }
     }
 

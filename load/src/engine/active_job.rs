@@ -96,6 +96,10 @@ impl ActiveJob {
             if job.rw.trims() && disk.info.discard.is_none() {
                 return Err(RunError::NoDiscard { job: job.name, disk: disk.name.clone() });
             }
+            let secure = disk.info.discard.is_some_and(|discard| discard.secure);
+            if job.rw.trims() && job.secure_discard && !secure {
+                return Err(RunError::NoSecureDiscard { job: job.name, disk: disk.name.clone() });
+            }
             physical_sector_bytes = disk.info.physical_sector_bytes.max(physical_sector_bytes);
             let sector_bytes = disk.info.logical_sector_bytes;
             let file = disk.file(&job).map_err(RunError::Job)?;
@@ -298,7 +302,7 @@ impl ActiveJob {
         match operation {
             Operation::Read => &mut self.result.read,
             Operation::Write => &mut self.result.write,
-            Operation::Discard => &mut self.result.trim,
+            Operation::Discard | Operation::SecureDiscard => &mut self.result.trim,
             _ => &mut self.result.flush,
         }
     }

@@ -30,6 +30,13 @@ pub enum RunError {
         /// Name of the disk.
         disk: String,
     },
+    /// A job would discard securely on a disk whose backend does not offer that.
+    NoSecureDiscard {
+        /// Name of the job.
+        job: String,
+        /// Name of the disk.
+        disk: String,
+    },
     /// A job would flush a disk whose backend does not offer it.
     NoFlush {
         /// Name of the job.
@@ -74,6 +81,10 @@ impl fmt::Display for RunError {
                     "job {job}: {disk} does not support discard; use rw=write or another disk"
                 )
             }
+            Self::NoSecureDiscard { job, disk } => write!(
+                f,
+                "job {job}: {disk} does not support secure discard; remove ringmark_secure_discard"
+            ),
             Self::NoFlush { job, disk } => {
                 write!(f, "job {job}: {disk} has no cache to flush; remove fsync and fdatasync")
             }

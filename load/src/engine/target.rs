@@ -17,6 +17,8 @@ pub(super) struct Target {
     pub(super) region: Region,
     file: Option<Lookup>,
     /// Pattern as it was at the start, to read back what was written.
+    /// Operation of a trim.
+    discard: Operation,
     from_start: Pattern,
     pattern: Pattern,
     /// Direction of the next I/O, if it is known.
@@ -47,6 +49,10 @@ impl Target {
             disk,
             region,
             file: file.map(Lookup::new),
+            discard: match job.secure_discard {
+                true => Operation::SecureDiscard,
+                false => Operation::Discard,
+            },
             from_start: pattern.clone(),
             pattern,
             direction: None,
@@ -139,7 +145,7 @@ impl Next {
         let operation = match io.direction {
             Direction::Read => Operation::Read,
             Direction::Write => Operation::Write,
-            Direction::Trim => Operation::Discard,
+            Direction::Trim => target.discard,
         };
         let place = Place { disk: target.disk, offset: io.offset };
         Self { place, disk_offset: target.disk_offset(io.offset), operation, bytes: io.bytes }
@@ -152,7 +158,7 @@ pub(super) fn direction_of(operation: Operation) -> Option<Direction> {
     match operation {
         Operation::Read => Some(Direction::Read),
         Operation::Write => Some(Direction::Write),
-        Operation::Discard => Some(Direction::Trim),
+        Operation::Discard | Operation::SecureDiscard => Some(Direction::Trim),
         _ => None,
     }
 }

@@ -8,7 +8,7 @@ use drivers::ring::ENTRIES_MAX;
 use xen_abi::PAGE_SIZE;
 use xen_abi::blkif::MAX_SEGMENTS;
 
-use fio_job::Job;
+use fio_job::{Job, QUEUES_MAX};
 
 /// Pages of a queue that Linux's backend keeps mapped unless its `max_persistent_grants` says
 /// otherwise. It does not report that limit to frontends.
@@ -22,16 +22,22 @@ const LINUX_TAKES: u64 = 256;
 /// keeps.
 pub(super) fn warning(jobs: &[Job], disk: &str, queues: u32) -> Option<String> {
     let here = || jobs.iter().filter(|job| job.disks.iter().any(|name| name == disk));
-    let in_flight = here().map(|job| pages_in_flight(job, queues));
-    let pages = in_flight.sum::<u64>().div_ceil(queues.into());
+    let pages_of_each = |queues: u32| {
+        here().map(|job| pages_in_flight(job, queues)).sum::<u64>().div_ceil(queues.into())
+    };
+    let pages = pages_of_each(queues);
     if pages <= LINUX_KEEPS || here().any(|job| !job.grants.is_persistent()) {
         return None;
     }
     let queue = if queues > 1 { " of each queue" } else { "" };
+    let enough = (queues + 1..=QUEUES_MAX).find(|&more| pages_of_each(more) <= LINUX_KEEPS);
+    let advice = enough.map_or_else(String::new, |enough| {
+        format!("; with ringmark_queues={enough} all are kept, if the backend has as many")
+    });
     Some(format!(
         "{disk}: iodepth and bs use {pages} pages{queue}, of which Linux's backend keeps \
          {LINUX_KEEPS} mapped unless max_persistent_grants of xen-blkback says otherwise; it maps \
-         the others for each request"
+         the others for each request{advice}"
     ))
 }
 
@@ -86,6 +92,19 @@ mod tests {
             assert_eq!(warning.is_some(), pages.is_some(), "{line}: {warning:?}");
             let text = warning.unwrap_or_default();
             assert!(text.contains(pages.unwrap_or_default()), "{line}: {text}");
+        }
+        for (line, queues, enough) in [
+            ("bs=128k iodepth=64", 1, Some(2)),
+            ("bs=128k iodepth=65 ringmark_queues=2", 2, Some(3)),
+            ("bs=1m iodepth=32", 1, Some(8)),
+            ("bs=1m iodepth=128", 1, Some(32)),
+            ("bs=1m iodepth=132", 1, None),
+        ] {
+            let jobs = parse(&format!("{line} filename=xvda")).expect(line);
+            let text = warning(&jobs, "xvda", queues).expect(line);
+            let advice = enough.map(|enough| format!("with ringmark_queues={enough} all are kept"));
+            assert_eq!(text.contains("with ringmark_queues"), advice.is_some(), "{line}: {text}");
+            assert!(text.contains(&advice.unwrap_or_default()), "{line}: {text}");
         }
         let jobs = parse("bs=1m iodepth=9 filename=xvda").expect("a line");
         assert_eq!(warning(&jobs, "xvdb", 1), None);

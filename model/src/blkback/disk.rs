@@ -63,6 +63,8 @@ pub struct Disk {
     pub sparse: bool,
     /// The domain that the backend runs in.
     pub backend: DomId,
+    /// What the tool stack says of it (`trusted` in the frontend's directory), if it does.
+    pub trusted: Option<&'static str>,
     /// Nodes of the backend with another value, or withheld.
     pub keys: Vec<(&'static str, Option<String>)>,
     /// States of the frontend in which the backend's `state` becomes this text, and nothing else
@@ -107,6 +109,7 @@ impl Disk {
             traced: false,
             sparse: false,
             backend: DOM0,
+            trusted: None,
             keys: Vec::new(),
             states: Vec::new(),
             clings: false,

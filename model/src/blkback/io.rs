@@ -202,6 +202,37 @@ impl Link {
         Some(())
     }
 
+    /// Keeps a copy of what no request in flight has put into the pages that are mapped, zeros aside.
+    /// Of a read that is nothing before its data has come. To be called before a job's data is
+    /// moved, and while no request waits that may have filled its pages.
+    pub(super) fn spy(&self, xen: &Xen, medium: &mut Medium<'_>, job: &Job) {
+        if self.ring.waiting() != Some(0) {
+            return;
+        }
+        let gfns =
+            |job: &Job| job.pages.iter().flatten().map(|page| Cache::gfn(xen, page)).collect();
+        let mut seen: Vec<Gfn> = gfns(job);
+        seen.extend(self.jobs.iter().flat_map(gfns));
+        seen.extend(self.cache.frames(xen));
+        seen.sort_unstable_by_key(|gfn| gfn.0);
+        seen.dedup();
+        for gfn in seen {
+            let mut bytes = [0; PAGE_SIZE];
+            xen.memory.read(gfn, 0, &mut bytes);
+            for job in self.jobs.iter().chain([job]).filter(|job| job.request.operation == OP_WRITE)
+            {
+                for (segment, page) in job.request.segments.iter().zip(job.pages.iter().flatten()) {
+                    if Cache::gfn(xen, page) == gfn {
+                        bytes[usize::from(segment.first_sect) * SECTOR
+                            ..(usize::from(segment.last_sect) + 1) * SECTOR]
+                            .fill(0);
+                    }
+                }
+            }
+            medium.loot.extend(bytes.into_iter().filter(|&byte| byte != 0));
+        }
+    }
+
     /// Time at which the next job is done.
     pub(super) fn next_due_ns(&self) -> Option<u64> {
         self.jobs.iter().filter(|job| self.may_end(job)).map(|job| job.due_ns).min()

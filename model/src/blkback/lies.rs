@@ -67,6 +67,9 @@ pub enum Lie {
     SpoilWrite,
     /// Keeps what lies in a write's pages beyond its data, for [`super::Blkback::loot`] (G10).
     Snoop,
+    /// Keeps what lies in any page that it has mapped and is no data of a request that it got,
+    /// zeros aside (G10).
+    Spy,
 }
 
 /// A lie, how often to tell it, and how often it was told.
@@ -129,7 +132,7 @@ impl Lie {
             Self::Padding => "B25",
             Self::KeepMapped => "G5",
             Self::SpoilWrite => "G8",
-            Self::Snoop => "G10",
+            Self::Snoop | Self::Spy => "G10",
         }
     }
 
@@ -245,6 +248,7 @@ impl Lie {
                 };
             }
             Self::Snoop => medium.snoop(xen, job),
+            Self::Spy => link.spy(xen, medium, job),
             _ => {}
         }
         medium.transfer(xen, job);

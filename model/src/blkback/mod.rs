@@ -77,6 +77,9 @@ impl Blkback {
         ] {
             store.tree.make(&format!("{frontend}{key}"), value, node.clone());
         }
+        if let Some(trusted) = disk.trusted {
+            store.tree.make(&format!("{frontend}/trusted"), trusted, node.clone());
+        }
         store.tree.make(&backend, "", Perms::readable_by(disk.backend, GUEST));
         let mut this = Self {
             index,
@@ -275,8 +278,8 @@ impl Blkback {
             stats: &mut self.stats,
             loot: &mut self.loot,
         };
-        let held_back = self.links[number].drains();
         let more = self.links[number].take(xen, &mut medium);
+        let held_back = self.links[number].drains();
         while let Some(job) = self.links[number].finished(xen) {
             if self.disk.grant_copy && job.is_to_copy() {
                 self.links[number].begin_copy(xen, &mut medium, job);

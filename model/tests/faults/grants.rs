@@ -13,7 +13,7 @@ use model::blkback::Lie;
 use model::fixture::{Machine, XVDA, vdev};
 use model::grants::MapError;
 use model::guest::{Device, await_completion, free_run, perform, shared_run};
-use model::{Failure, Guest, ModelXen};
+use model::{Disk, Failure, Guest, ModelXen};
 use xen_abi::grant_table::{GTF_PERMIT_ACCESS, GTF_READING, GTF_READONLY};
 use xen_abi::{DomId, Port};
 
@@ -330,6 +330,7 @@ fn changes_after_the_response() {
 
 fn bytes_beyond_the_request() {
     const CANARY: u8 = 0xc5;
+    bytes_of_other_requests();
     with_device(disk(), &GrantMode::ALL, |xen, guest, mut device, _| {
         let queue: &mut QueuePair<'_> = &mut device.queues[0];
         let slot = queue.acquire().unwrap();
@@ -382,6 +383,36 @@ fn bytes_beyond_the_request() {
         assert_eq!(loot, [0; 3 * (4096 - 512)], "{mode}");
         be_honest(&xen);
         closes_and_opens(&xen, &mut guest, device);
+    }
+}
+
+/// A backend that is not trusted finds no byte of a request in a page before it gets the request, nor
+/// after it ended; one that is trusted does, which shows that this one looked.
+fn bytes_of_other_requests() {
+    for (trusted, mode) in [None, Some("1"), Some("0"), Some("no")]
+        .into_iter()
+        .flat_map(|trusted| GrantMode::ALL.map(|mode| (trusted, mode)))
+    {
+        for copying in [false, true] {
+            let disk = Disk { trusted, ..disk() };
+            let xen = machine(3, if copying { disk.copying() } else { disk });
+            let mut guest = Guest::boot(&xen);
+            let setup = Setup { grants: mode, queues: 1, slots: 8, pages_per_slot: 14 };
+            let mut device = guest.connect(XVDA, &setup).unwrap();
+            let is_trusted = matches!(trusted, None | Some("1"));
+            assert_eq!(device.info().trusted, is_trusted);
+            let mut work = workload(&xen, 3);
+            lie(&xen, Lie::Spy, 16);
+            // One at a time: of several, some have ended that the guest does not know of.
+            work.run(&xen, &mut device, 500, 1).unwrap();
+            let copies = device.queues[0].counters().copies;
+            assert_eq!(copies != 0, !is_trusted || mode == GrantMode::PersistentCopy);
+            let loot = std::mem::take(&mut xen.world().disks[0].loot);
+            assert_eq!(loot.is_empty(), !is_trusted, "{trusted:?} {mode}: {} bytes", loot.len());
+            be_honest(&xen);
+            works_on(&xen, &mut device, work);
+            closes_and_opens(&xen, &mut guest, device);
+        }
     }
 }
 

@@ -150,6 +150,36 @@ fn a_disk_that_cannot_discard_is_left_alone() {
 }
 
 #[test]
+fn trims_are_secure_where_a_job_asks_for_it_and_the_backend_offers_it() {
+    for (options, offered, secure) in [
+        ("ringmark_secure_discard=1", "1", Some(256)),
+        ("ringmark_secure_discard=0", "1", Some(0)),
+        ("ringmark_secure_discard=0", "0", Some(0)),
+        ("ringmark_secure_discard=1", "0", None),
+    ] {
+        let keys = vec![("discard-secure", Some(offered.to_string()))];
+        let xen = Machine::seeded(6).disk(Disk { keys, ..Disk::new(XVDA, SECTORS) }).build();
+        let outcome = run(&xen, &format!("rw=trim bs=4k filename=xvda {options}"), 1);
+        let stats = xen.world().disks[0].stats;
+        match secure {
+            Some(secure) => {
+                ok(&outcome);
+                assert_eq!(outcome.results[0].trim.ios, 256);
+                assert_eq!((stats.discards, stats.secure_discards), (256, secure), "{options}");
+            }
+            None => {
+                let refused = matches!(outcome.error, Some(RunError::NoSecureDiscard { .. }));
+                assert!(refused && stats.discards == 0, "{:?}", outcome.error);
+            }
+        }
+    }
+    // Other I/Os need no such backend.
+    let keys = vec![("discard-secure", None)];
+    let xen = Machine::seeded(6).disk(Disk { keys, ..Disk::new(XVDA, SECTORS) }).build();
+    ok(&run(&xen, "rw=read filename=xvda ringmark_secure_discard", 1));
+}
+
+#[test]
 fn buffers_hold_what_they_were_asked_to() {
     for (options, right) in [
         (
