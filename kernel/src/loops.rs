@@ -1,11 +1,9 @@
 //! The loops of a stage: one on each vCPU that has jobs, with queue pairs of its own.
 
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use drivers::Hypervisor as _;
-use drivers::blkfront::QueuePair;
 use fio_job::Job;
 use load::engine::{Control, Disk, Outcome, Progress, Share, StageJob};
 use load::plan::Dealing;
@@ -21,7 +19,7 @@ use crate::vcpu_tables::BOOT_VCPU;
 use crate::xen::Xen;
 
 /// Ports by which the boot vCPU wakes the others, by vCPU.
-type Wakes = BTreeMap<u32, Port>;
+type Wakes = Vec<(u32, Port)>;
 
 /// Runs jobs as they are dealt on disks that are connected, and brings the queues back.
 ///
@@ -38,14 +36,11 @@ pub fn run(
     let mut relay = Relay::default();
     direct_events(guest.xen, jobs, dealing, connected, &mut wakes, &mut relay)?;
     let mut shares = share_out(jobs, dealing, connected);
-    let own = shares.remove(&BOOT_VCPU);
+    let mut own = shares.pop_if(|share| share.vcpu == BOOT_VCPU);
     let words = Arc::new(Words::new(shares.len()));
     let mut pending = Vec::with_capacity(shares.len());
-    let started = start_all(guest, shares, &words, &wakes, &mut pending);
-    if started.is_err() {
-        words.stop();
-    }
-    let own = own.filter(|_| started.is_ok());
+    let started = start_all(guest, &mut shares, &words, &wakes, &mut pending);
+    let count = pending.len();
     let mut collect = || {
         let done = pending.iter().enumerate().find_map(|(n, one)| Some((n, one.try_take()?)));
         done.map(|(place, finished)| {
@@ -55,10 +50,14 @@ pub fn run(
     };
     let vcpu = guest.vcpu;
     let mut observe = |progress: &Progress| observe(guest, progress);
-    let finished = worker::lead(vcpu, own, &words, &relay, &mut collect, &mut observe);
-    wakes.values().for_each(|&wake| _ = guest.xen.evtchn_close(wake));
+    let finished = match started {
+        Ok(()) => worker::lead(vcpu, own.take(), &words, &relay, &mut collect, &mut observe),
+        Err(_) => worker::dismiss(vcpu, &words, count, &mut collect),
+    };
+    wakes.iter().for_each(|&(_, wake)| _ = guest.xen.evtchn_close(wake));
     let (outcome, disks) = worker::join(finished);
-    for Disk { name, queues, .. } in disks {
+    let unused = shares.into_iter().chain(own).flat_map(|share| share.disks);
+    for Disk { name, queues, .. } in disks.into_iter().chain(unused) {
         let disk = connected.iter_mut().find(|disk| disk.plan.name == name);
         disk.expect("a disk of the stage").queues.extend(queues);
     }
@@ -83,11 +82,14 @@ fn direct_events(
             if disk.plan.bind {
                 queue.bind(xen, user).map_err(refused)?;
             } else if user != BOOT_VCPU {
-                let wake = match wakes.get(&user) {
-                    Some(&wake) => wake,
-                    None => xen.evtchn_bind_ipi(user).map_err(refused)?,
+                let wake = match wake_of(wakes, user) {
+                    Some(wake) => wake,
+                    None => {
+                        let wake = xen.evtchn_bind_ipi(user).map_err(refused)?;
+                        wakes.push((user, wake));
+                        wake
+                    }
                 };
-                wakes.insert(user, wake);
                 relay.add(queue.port(), wake);
             }
         }
@@ -95,44 +97,50 @@ fn direct_events(
     Ok(())
 }
 
-/// Gives each vCPU its jobs, and its queue pairs of their disks.
+/// Returns the port by which the boot vCPU wakes another, if there is one.
+fn wake_of(wakes: &Wakes, vcpu: u32) -> Option<Port> {
+    wakes.iter().find(|(id, _)| *id == vcpu).map(|&(_, wake)| wake)
+}
+
+/// Gives each vCPU its jobs, and its queue pairs of their disks; the boot vCPU is the last.
 fn share_out(
     jobs: &[Job],
     dealing: &Dealing,
     connected: &mut [Connected<'static>],
-) -> BTreeMap<u32, Share<'static>> {
+) -> Vec<Share<'static>> {
     let all = StageJob::all(jobs.to_vec());
     let share = |(vcpu, numbers): (u32, Vec<usize>)| {
         let jobs = numbers.into_iter().map(|number| all[number].clone()).collect();
-        (vcpu, Share { vcpu, jobs, disks: Vec::new() })
+        Share { vcpu, jobs, disks: Vec::new() }
     };
-    let mut shares: BTreeMap<u32, Share<'static>> =
-        dealing.by_vcpu().into_iter().map(share).collect();
+    let mut shares: Vec<_> = dealing.by_vcpu().into_iter().rev().map(share).collect();
     for Connected { plan, device, queues, files } in connected {
         let users = dealing.users(&plan.name, jobs);
-        let mut lent: BTreeMap<u32, Vec<QueuePair<'static>>> = BTreeMap::new();
         for (queue, &user) in queues.drain(..).zip(users.iter().cycle()) {
-            lent.entry(user).or_default().push(queue);
-        }
-        for (user, queues) in lent {
-            let (name, info, files) = (plan.name.clone(), *device.info(), files.clone());
-            let share = shares.get_mut(&user).expect("a vCPU with jobs");
-            share.disks.push(Disk { name, info, queues, files });
+            let share = shares.iter_mut().find(|share| share.vcpu == user);
+            let Share { disks, .. } = share.expect("a vCPU with jobs");
+            if disks.last().is_none_or(|disk| disk.name != plan.name) {
+                let (name, info, files) = (plan.name.clone(), *device.info(), files.clone());
+                disks.push(Disk { name, info, queues: Vec::new(), files });
+            }
+            disks.last_mut().expect("just pushed").queues.push(queue);
         }
     }
     shares
 }
 
-/// Starts the loops of the vCPUs besides the boot vCPU, up to the first that is of no use.
+/// Starts the loops of the vCPUs besides the boot vCPU, up to the first that is of no use; leaves
+/// the shares of those that were not tried.
 fn start_all(
     guest: &mut Guest<'static>,
-    shares: BTreeMap<u32, Share<'static>>,
+    shares: &mut Vec<Share<'static>>,
     words: &Arc<Words>,
     wakes: &Wakes,
     pending: &mut Vec<Pending<Finished<'static>>>,
 ) -> Result<(), VcpuError> {
-    for (number, (id, share)) in shares.into_iter().enumerate() {
-        let (words, wake) = (Arc::clone(words), wakes.get(&id).copied());
+    while let Some(share) = shares.pop() {
+        let (id, number) = (share.vcpu, shares.len());
+        let (words, wake) = (Arc::clone(words), wake_of(wakes, id));
         let work = move |vcpu: &Vcpu| worker::follow(vcpu, share, &words, number, wake);
         let crew: &mut Crew = guest.crew.as_mut().ok_or(VcpuError::Absent { vcpu: id })?;
         pending.push(crew.start(guest.vcpu, id, work)?);

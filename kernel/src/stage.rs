@@ -1,6 +1,5 @@
 //! The jobs of a stage on their disks, which are connected: from looking up files to results.
 
-use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -26,7 +25,7 @@ pub struct Done {
     /// Flag: the first I/O has been announced.
     first_io: bool,
     /// vCPUs that had work so far.
-    busy: BTreeSet<u32>,
+    busy: Vec<u32>,
     /// Last line on the vCPUs that have work.
     shown: String,
 }
@@ -40,8 +39,10 @@ impl Done {
 
     /// Says which vCPUs have work from now on, if there are several.
     fn show_vcpus(&mut self, dealing: &Dealing, guest: &Guest<'_>) {
-        let busy: Vec<u32> = dealing.by_vcpu().into_keys().collect();
+        let busy: Vec<u32> = dealing.by_vcpu().into_iter().map(|(vcpu, _)| vcpu).collect();
         self.busy.extend(&busy);
+        self.busy.sort_unstable();
+        self.busy.dedup();
         let (count, numbers) = (guest.vcpus.len(), busy.iter().map(u32::to_string));
         let line = match busy.len() {
             all if all == count => format!("ringmark: all {count} vCPUs have work"),

@@ -182,9 +182,14 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
         Ok(())
     }
 
+    /// Returns whether an error has ended the run.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.error.is_some()
+    }
+
     /// Issues the first I/Os and starts the clocks, unless there was an error.
     pub fn begin(&mut self) {
-        if self.error.is_some() {
+        if self.has_failed() {
             return;
         }
         // The setup so far took time that belongs to no I/O.

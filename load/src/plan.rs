@@ -21,7 +21,7 @@ pub use sectors::sector_warning;
 pub use setup::setup_for;
 pub use stage::{DiskPlan, Stage};
 
-use deal::allowed;
+use deal::{allowed, common};
 
 /// VBD that the guest has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +80,8 @@ impl Plan {
             // A vCPU gets a second job only when all that the job may run on have one.
             let numbers = 0..jobs.len();
             let may = numbers.map(|number| allowed(&jobs[number], number, vcpus));
-            may.flat_map(|vcpus| vcpus.into_iter().take(jobs.len())).max()
+            let apart = may.flat_map(|vcpus| vcpus.into_iter().take(jobs.len()));
+            apart.chain(common(jobs, vcpus)).max()
         };
         fio_job::stages(&self.jobs).filter_map(of_stage).max().unwrap_or(0)
     }
@@ -262,6 +263,12 @@ mod tests {
             ("filename=xvda cpus_allowed=3", &[0, 1, 2, 3], 3),
             ("filename=xvda cpus_allowed=9", &[0, 1, 2, 3], 0),
             ("filename=xvda numjobs=2 stonewall", &[0, 1], 1),
+            // All of them, if the backend has one queue.
+            (
+                "filename=xvda --name=a --cpus_allowed=0,1,5 --name=b --cpus_allowed=2,3,5",
+                &[0, 1, 2, 3, 4, 5],
+                5,
+            ),
         ] {
             let plan = plan(line, &vbds(&[RW]), usize::MAX).expect(line);
             assert_eq!(plan.vcpu_max(vcpus), max, "{line}");

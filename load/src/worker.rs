@@ -48,9 +48,18 @@ impl Words {
         Self { gate: StartGate::default(), stop: StopWord::default(), progress }
     }
 
-    /// Asks the followers to end; one that has not begun ends without an I/O.
-    pub fn stop(&self) {
+    /// Asks all loops to end; one that has not begun ends without an I/O.
+    fn stop(&self) {
         self.stop.ask(Ending::Stop);
+    }
+
+    /// Returns what a loop is asked to do.
+    fn control(&self) -> Control {
+        match self.stop.asked() {
+            None => Control::Continue,
+            Some(Ending::Stop) => Control::Stop,
+            Some(Ending::Abandon) => Control::Abandon,
+        }
     }
 
     /// Returns the sum of the followers' progress, `elapsed_ns` after they began.
@@ -69,12 +78,11 @@ pub fn follow<'a, V: Vcpu>(
     number: usize,
     wake: Option<Port>,
 ) -> Finished<'a> {
-    let numbers = numbers(&share);
-    let mut engine = Engine::prepare(vcpu, share);
+    let (numbers, mut engine) = prepare(vcpu, share, words);
     words.gate.arrive();
     while words.gate.opened().is_none_or(|begin_ns| vcpu.now_ns() < begin_ns) {
         if words.stop.asked().is_some() {
-            return finished(numbers, engine);
+            return finish(numbers, engine, words);
         }
         let look_ns = vcpu.now_ns().saturating_add(LOOK_AGAIN_NS);
         sleep_until(vcpu, words.gate.opened().map_or(look_ns, |begin_ns| begin_ns.min(look_ns)));
@@ -83,15 +91,38 @@ pub fn follow<'a, V: Vcpu>(
     let progress = &words.progress[number];
     let mut observe = |now: &Progress| {
         progress.publish(to_words(now));
-        match words.stop.asked() {
-            None => Control::Continue,
-            Some(Ending::Stop) => Control::Stop,
-            Some(Ending::Abandon) => Control::Abandon,
-        }
+        words.control()
     };
     run(vcpu, &mut engine, &wake.map_or(Events::Own, Events::PassedOn), &mut observe);
     progress.publish(to_words(&engine.progress(vcpu.now_ns())));
-    finished(numbers, engine)
+    finish(numbers, engine, words)
+}
+
+/// Makes a loop ready. One that can't run its jobs ends all before any begins.
+fn prepare<'v, 'a, V: Vcpu>(
+    vcpu: &'v V,
+    share: Share<'a>,
+    words: &Words,
+) -> (Vec<usize>, Engine<'v, 'a, V>) {
+    let numbers = share.jobs.iter().map(|job| job.number).collect();
+    let engine = Engine::prepare(vcpu, share);
+    if engine.has_failed() {
+        words.stop();
+    }
+    (numbers, engine)
+}
+
+/// Returns what remains of a loop, whose end may be that of all.
+fn finish<'a, V: Vcpu>(
+    numbers: Vec<usize>,
+    engine: Engine<'_, 'a, V>,
+    words: &Words,
+) -> Finished<'a> {
+    let (outcome, disks) = engine.finish();
+    if outcome.ends_all {
+        words.stop();
+    }
+    Finished { numbers, outcome, disks }
 }
 
 /// Ports whose events vCPU 0 passes on, because they are not bound to the vCPU that waits for them.
@@ -160,8 +191,7 @@ pub fn lead<'a, V: Vcpu>(
     collect: &mut dyn FnMut() -> Option<Finished<'a>>,
     observe: &mut dyn FnMut(&Progress) -> Control,
 ) -> Vec<Finished<'a>> {
-    let own_numbers = share.as_ref().map_or(Vec::new(), numbers);
-    let mut engine = share.map(|share| Engine::prepare(vcpu, share));
+    let mut own = share.map(|share| prepare(vcpu, share, words));
     let mut leader = Leader {
         words,
         collect,
@@ -170,18 +200,35 @@ pub fn lead<'a, V: Vcpu>(
         own: Progress::default(),
         finished: Vec::new(),
     };
-    leader.begin(vcpu);
-    if let Some(engine) = &mut engine {
+    if leader.begin(vcpu)
+        && let Some((_, engine)) = &mut own
+    {
         engine.begin();
         run(vcpu, engine, &Events::Relayed(relay), &mut |own| leader.observe(own));
         leader.own = engine.progress(vcpu.now_ns());
     }
-    let own = engine.map(|engine| finished(own_numbers, engine));
-    if own.as_ref().is_some_and(|own| own.outcome.ends_all) {
-        words.stop();
-    }
+    let own = own.map(|(numbers, engine)| finish(numbers, engine, words));
     leader.await_others(vcpu, relay);
     own.into_iter().chain(leader.finished).collect()
+}
+
+/// Ends the `started` followers of a stage before they begin, because not all could be started;
+/// `collect` is as for [`lead`]. Returns what remains of them.
+pub fn dismiss<'a>(
+    vcpu: &impl Vcpu,
+    words: &Words,
+    started: usize,
+    collect: &mut dyn FnMut() -> Option<Finished<'a>>,
+) -> Vec<Finished<'a>> {
+    words.stop();
+    let mut finished = Vec::with_capacity(started);
+    while finished.len() != started {
+        match collect() {
+            Some(one) => finished.push(one),
+            None => sleep_until(vcpu, vcpu.now_ns().saturating_add(LOOK_AGAIN_NS)),
+        }
+    }
+    finished
 }
 
 /// The leader's view of a stage.
@@ -198,47 +245,37 @@ struct Leader<'l, 'a> {
 }
 
 impl Leader<'_, '_> {
-    /// Waits until all followers are ready, and lets all begin at once.
-    fn begin(&mut self, vcpu: &impl Vcpu) {
-        self.begin_ns = vcpu.now_ns();
-        if self.words.progress.is_empty() {
-            return;
-        }
+    /// Waits until all followers are ready, and lets all begin at once; returns false if they are
+    /// to end instead.
+    fn begin(&mut self, vcpu: &impl Vcpu) -> bool {
         while self.words.gate.arrived() as usize != self.words.progress.len() {
             sleep_until(vcpu, vcpu.now_ns().saturating_add(LOOK_AGAIN_NS));
         }
-        self.begin_ns = vcpu.now_ns().saturating_add(BEGIN_NS);
+        self.begin_ns = vcpu.now_ns();
+        if self.words.stop.asked().is_some() {
+            return false;
+        }
+        if self.words.progress.is_empty() {
+            return true;
+        }
+        self.begin_ns = self.begin_ns.saturating_add(BEGIN_NS);
         self.words.gate.open(self.begin_ns);
         while vcpu.now_ns() < self.begin_ns {
             sleep_until(vcpu, self.begin_ns);
         }
+        true
     }
 
     /// Shows the progress of all, of which the leader's own is `own`.
     fn observe(&mut self, own: &Progress) -> Control {
         self.own = *own;
-        self.take_finished();
         let all = with(*own, self.words.progress(own.elapsed_ns));
         match (self.observe)(&all) {
             Control::Continue => {}
             Control::Stop => self.words.stop.ask(Ending::Stop),
             Control::Abandon => self.words.stop.ask(Ending::Abandon),
         }
-        match self.words.stop.asked() {
-            None => Control::Continue,
-            Some(Ending::Stop) => Control::Stop,
-            Some(Ending::Abandon) => Control::Abandon,
-        }
-    }
-
-    /// Takes the results of followers that have ended; one may end all.
-    fn take_finished(&mut self) {
-        while let Some(finished) = (self.collect)() {
-            if finished.outcome.ends_all {
-                self.words.stop();
-            }
-            self.finished.push(finished);
-        }
+        self.words.control()
     }
 
     /// Sleeps until all followers have ended; shows their progress when their first I/O has
@@ -247,7 +284,9 @@ impl Leader<'_, '_> {
         let mut begun = self.own.ios() != 0;
         let mut tick_ns = vcpu.now_ns().saturating_add(TICK_NS);
         loop {
-            self.take_finished();
+            while let Some(finished) = (self.collect)() {
+                self.finished.push(finished);
+            }
             if self.finished.len() == self.words.progress.len() {
                 return;
             }
@@ -266,16 +305,8 @@ impl Leader<'_, '_> {
     }
 }
 
-fn numbers(share: &Share<'_>) -> Vec<usize> {
-    share.jobs.iter().map(|job| job.number).collect()
-}
-
-fn finished<'a, V: Vcpu>(numbers: Vec<usize>, engine: Engine<'_, 'a, V>) -> Finished<'a> {
-    let (outcome, disks) = engine.finish();
-    Finished { numbers, outcome, disks }
-}
-
-/// Returns the remains of all loops of a stage as one: results in the order of the jobs.
+/// Returns the remains of all loops of a stage as one: results in the order of the jobs, up to the
+/// first that has none because it did not fit its disks.
 pub fn join(finished: Vec<Finished<'_>>) -> (Outcome, Vec<Disk<'_>>) {
     let mut whole = Outcome::default();
     let (mut numbered, mut disks) = (Vec::new(), Vec::new());
@@ -288,7 +319,10 @@ pub fn join(finished: Vec<Finished<'_>>) -> (Outcome, Vec<Disk<'_>>) {
         whole.ends_all |= ends_all;
     }
     numbered.sort_by_key(|&(number, _)| number);
-    whole.results = numbered.into_iter().map(|(_, result)| result).collect();
+    // Jobs are reported together with those before them.
+    let in_order =
+        numbered.into_iter().zip(0..).take_while(|&((number, _), place)| number == place);
+    whole.results = in_order.map(|((_, result), _)| result).collect();
     for group in whole.results.chunk_by_mut(|_, next| next.job.reporting.with_group) {
         let mut together = group.iter_mut().filter_map(|result| result.together.take());
         let sum = together.next().map(|mut sum| {
@@ -334,3 +368,6 @@ fn with(one: Progress, other: Progress) -> Progress {
         expected_ns,
     }
 }
+
+#[cfg(test)]
+mod tests;

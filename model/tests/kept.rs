@@ -224,8 +224,8 @@ fn maps_per_100_ios(disk: Disk, line: &str) -> u64 {
     std::mem::take(&mut counted[1])
 }
 
-/// What is beyond the limit is mapped for each request. Each queue has a limit of its own, so more
-/// of them keep more; revoking what is beyond would only add to that.
+/// Pages beyond the limit are mapped for each request. Each queue has a limit of its own, so more
+/// of them keep more; revoking the pages beyond would only add to that.
 #[test]
 fn pages_beyond_the_limit_cost_maps_and_more_queues_keep_more() {
     let line = "filename=xvda rw=randread bs=128k norandommap io_size=64m";

@@ -1,4 +1,4 @@
-//! What a backend offers beyond reads and writes, and what the guest makes of it.
+//! Offers of a backend beyond reads and writes, and the guest's use of them.
 
 use drivers::blkfront::{Flush, GrantMode, Operation};
 use load::plan::sector_warning;

@@ -310,13 +310,16 @@ impl Rates {
         self.squares += weight * before * (rate - self.mean);
     }
 
-    /// Adds the rates of another in the same windows.
+    /// Adds the rates of another in the same windows, as far as both have them.
     fn add(&mut self, other: &Self) {
+        let weight = self.weight.max(other.weight);
+        if weight > 0.0 {
+            self.mean = (self.mean * self.weight + other.mean * other.weight) / weight;
+        }
+        self.weight = weight;
         self.count = self.count.max(other.count);
         self.min = self.min.saturating_add(other.min);
         self.max = self.max.saturating_add(other.max);
-        self.mean += other.mean;
-        self.weight = self.weight.max(other.weight);
         self.squares += other.squares;
     }
 

@@ -18,7 +18,8 @@ const PARSED: u8 = 3;
 /// Benchmarks Xen block storage from inside a guest: boots Xen, a Linux dom0 and guests in QEMU.
 ///
 /// Needs no KVM and no root. Xen and dom0 are Debian 12's packages, the Linux guest of comparisons
-/// (and with --mail all) is Debian 13's, fetched once into a cache (RINGMARK_CACHE, by default ~/.cache/ringmark).
+/// (and with --mail all) is Debian 13's, fetched once into a cache (RINGMARK_CACHE, by default
+/// ~/.cache/ringmark).
 #[derive(Parser)]
 #[command(name = "ringmark", bin_name = "./run.sh", version)]
 pub(crate) struct Cli {
@@ -71,7 +72,7 @@ enum Command {
         /// Measure reads of a file on an FFSv2 instead
         #[arg(long, conflicts_with_all = ["all", "only", "save_baseline"])]
         file: bool,
-        /// Measure the workload of a mail instead: 24 disks of one guest, written in blocks of 2 MiB
+        /// Measure the workload of a mail instead: 24 disks of one guest, written 2 MiB at a time
         #[arg(long, value_name = "YEAR", conflicts_with_all = ["all", "save_baseline", "file"])]
         mail: Option<Mail>,
         /// Save ringmark's instruction counts as the baseline that `test` compares with

@@ -5,7 +5,7 @@
 //! | node | by | meaning |
 //! |---|---|---|
 //! | `backend`, `backend-id` | tool stack | the other directory and its domain |
-//! | `trusted` | tool stack | 1, also if it is missing; otherwise the backend is not to be trusted |
+//! | `trusted` | tool stack | 1 or missing; otherwise the backend is not to be trusted |
 //! | `protocol` | frontend | x86_64-abi |
 //! | `feature-persistent` | frontend | 1 in the persistent modes |
 //! | `ring-ref`, `event-channel` | frontend | the ring, if there is a single one, of one page |

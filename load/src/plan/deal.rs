@@ -30,37 +30,39 @@ impl Dealing {
     /// Returns [`Refusal::Apart`] if jobs must share a queue and `cpus_allowed=` keeps them apart,
     /// and a [`Conflict`] if jobs of one vCPU ask for different polling times.
     pub fn new(jobs: &[Job], vcpus: &[u32], queues: impl Fn(&str) -> u32) -> Result<Self, Refusal> {
-        // vCPUs that use each disk, and jobs of each vCPU.
-        let mut users: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
-        let mut load: BTreeMap<u32, usize> = BTreeMap::new();
+        // There may be thousands of disks and of jobs.
+        let mut disks: BTreeMap<&str, Shared> = BTreeMap::new();
+        // vCPUs, each with the number of its jobs.
+        let mut loads: Vec<(u32, usize)> = vcpus.iter().map(|&vcpu| (vcpu, 0)).collect();
         let mut dealt = Vec::with_capacity(jobs.len());
         for (number, job) in jobs.iter().enumerate() {
-            let has_queue = |disk: &str, vcpu: u32| {
-                let users = users.get(disk).map_or(&[][..], Vec::as_slice);
-                users.contains(&vcpu) || users.len() < queues(disk) as usize
-            };
-            let fits = |vcpu: &u32| job.disks.iter().all(|disk| has_queue(disk, *vcpu));
-            let jobs_on = |vcpu: &u32| load.get(vcpu).copied().unwrap_or(0);
-            let choice = allowed(job, number, vcpus).into_iter().filter(fits).min_by_key(jobs_on);
-            let Some(vcpu) = choice else { return Self::together(jobs, vcpus, number) };
-            for disk in &job.disks {
-                let users = users.entry(disk).or_default();
-                if !users.contains(&vcpu) {
-                    users.push(vcpu);
+            let mut fit = allowed(job, number, vcpus);
+            for name in &job.disks {
+                let shared = || Shared { queues: queues(name), users: Vec::new() };
+                let Shared { queues, users } = disks.entry(name).or_insert_with(shared);
+                if users.len() >= *queues as usize {
+                    fit.retain(|vcpu| users.contains(vcpu));
                 }
             }
-            *load.entry(vcpu).or_default() += 1;
-            dealt.push(vcpu);
+            let loads = loads.iter_mut().filter(|(vcpu, _)| fit.contains(vcpu));
+            let Some((vcpu, load)) = loads.min_by_key(|(_, load)| *load) else {
+                return Self::together(jobs, vcpus, number);
+            };
+            *load += 1;
+            dealt.push(*vcpu);
+            for name in &job.disks {
+                let shared = disks.get_mut(name.as_str());
+                if let Some(shared) = shared.filter(|shared| !shared.users.contains(vcpu)) {
+                    shared.users.push(*vcpu);
+                }
+            }
         }
         Self(dealt).checked(jobs)
     }
 
     /// Deals all jobs to one vCPU, because job `odd` has none otherwise.
     fn together(jobs: &[Job], vcpus: &[u32], odd: usize) -> Result<Self, Refusal> {
-        let suits = |vcpu: &&u32| {
-            jobs.iter().enumerate().all(|(number, job)| allowed(job, number, vcpus).contains(*vcpu))
-        };
-        let Some(&vcpu) = vcpus.iter().find(suits) else {
+        let Some(vcpu) = common(jobs, vcpus) else {
             return Err(Refusal::Apart { job: jobs[odd].name.clone() });
         };
         Self(vec![vcpu; jobs.len()]).checked(jobs)
@@ -80,12 +82,12 @@ impl Dealing {
     }
 
     /// Returns the vCPUs that have jobs, from the lowest on, each with the numbers of its jobs.
-    pub fn by_vcpu(&self) -> BTreeMap<u32, Vec<usize>> {
-        let mut jobs_of: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-        for (number, &vcpu) in self.0.iter().enumerate() {
-            jobs_of.entry(vcpu).or_default().push(number);
-        }
-        jobs_of
+    pub fn by_vcpu(&self) -> Vec<(u32, Vec<usize>)> {
+        let mut vcpus = self.0.clone();
+        vcpus.sort_unstable();
+        vcpus.dedup();
+        let numbers = |vcpu| (0..self.0.len()).filter(|&n| self.0[n] == vcpu).collect();
+        vcpus.into_iter().map(|vcpu| (vcpu, numbers(vcpu))).collect()
     }
 
     /// Returns the vCPUs that use a disk, from the lowest on. Its queues are theirs in turn.
@@ -97,6 +99,22 @@ impl Dealing {
         users.dedup();
         users
     }
+}
+
+/// Disk, while jobs are dealt.
+struct Shared {
+    /// Number of its queues.
+    queues: u32,
+    /// vCPUs that use it so far.
+    users: Vec<u32>,
+}
+
+/// Returns the first of `vcpus` on which all jobs of a stage may run, if there is one.
+pub(super) fn common(jobs: &[Job], vcpus: &[u32]) -> Option<u32> {
+    let suits = |vcpu: &u32| {
+        jobs.iter().enumerate().all(|(number, job)| allowed(job, number, vcpus).contains(vcpu))
+    };
+    vcpus.iter().copied().find(suits)
 }
 
 /// Returns whether `cpus_allowed=` names none of the guest's vCPUs.
@@ -213,7 +231,6 @@ mod tests {
             [dealing.users("xvda", &jobs), dealing.users("xvdb", &jobs)],
             [vec![0, 2], vec![1]]
         );
-        let by_vcpu: Vec<_> = dealing.by_vcpu().into_iter().collect();
-        assert_eq!(by_vcpu, [(0, vec![1]), (1, vec![3]), (2, vec![0, 2])]);
+        assert_eq!(dealing.by_vcpu(), [(0, vec![1]), (1, vec![3]), (2, vec![0, 2])]);
     }
 }

@@ -39,9 +39,10 @@ pub fn setup_for(disk: &str, jobs: &[Job], dealing: &Dealing) -> Result<Option<S
         let pages = (job.data_bytes() as usize).div_ceil(PAGE_SIZE);
         setup.pages_per_slot = setup.pages_per_slot.max(pages);
     }
-    for (place, jobs_on) in
-        dealing.by_vcpu().values().filter(|on| on.iter().any(|&n| uses(&jobs[n]))).enumerate()
-    {
+    let by_vcpu = dealing.by_vcpu();
+    let numbers = by_vcpu.iter().map(|(_, numbers)| numbers);
+    let using = numbers.filter(|numbers| numbers.iter().any(|&number| uses(&jobs[number])));
+    for (place, jobs_on) in using.enumerate() {
         let depths = jobs_on.iter().map(|&number| &jobs[number]).filter(|job| uses(job));
         let depth: u32 = depths.map(|job| job.iodepth).sum();
         let own = (place as u32..queues).step_by(users.len()).count().max(1);

@@ -71,7 +71,7 @@ impl<'p> Stage<'p> {
     /// needs, but no more than `ringmark_queues=`.
     ///
     /// # Errors
-    /// Returns [`Refusal::Apart`].
+    /// Returns [`Refusal::Apart`], or a [`Conflict`] between jobs of one vCPU.
     pub fn deal(&self, vcpus: &[u32]) -> Result<Dealing, Refusal> {
         let queues = |disk: &str| {
             let mut users =

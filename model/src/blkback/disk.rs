@@ -63,7 +63,7 @@ pub struct Disk {
     pub sparse: bool,
     /// The domain that the backend runs in.
     pub backend: DomId,
-    /// What the tool stack says of it (`trusted` in the frontend's directory), if it does.
+    /// Value of `trusted` in the frontend's directory, if the tool stack writes it.
     pub trusted: Option<&'static str>,
     /// Nodes of the backend with another value, or withheld.
     pub keys: Vec<(&'static str, Option<String>)>,

@@ -84,8 +84,8 @@ pub(super) struct Medium<'a> {
 }
 
 impl Link {
-    /// Returns whether a barrier is being served: it ends after all requests before it, and no other
-    /// begins until then (`xen_blk_drain_io`).
+    /// Returns whether a barrier is being served: it ends after all requests before it, and no
+    /// other begins until then (`xen_blk_drain_io`).
     pub(super) fn drains(&self) -> bool {
         self.jobs.iter().any(Job::is_barrier)
     }
@@ -202,7 +202,8 @@ impl Link {
         Some(())
     }
 
-    /// Keeps a copy of what no request in flight has put into the pages that are mapped, zeros aside.
+    /// Keeps a copy of what no request in flight has put into the pages that are mapped, zeros
+    /// aside.
     /// Of a read that is nothing before its data has come. To be called before a job's data is
     /// moved, and while no request waits that may have filled its pages.
     pub(super) fn spy(&self, xen: &Xen, medium: &mut Medium<'_>, job: &Job) {

@@ -386,8 +386,8 @@ fn bytes_beyond_the_request() {
     }
 }
 
-/// A backend that is not trusted finds no byte of a request in a page before it gets the request, nor
-/// after it ended; one that is trusted does, which shows that this one looked.
+/// A backend that is not trusted finds no byte of a request in a page before it gets the request,
+/// nor after it ended; one that is trusted does, which shows that this one looked.
 fn bytes_of_other_requests() {
     for (trusted, mode) in [None, Some("1"), Some("0"), Some("no")]
         .into_iter()

@@ -11,6 +11,7 @@ use model::{Disk, Failure, Guest, ModelXen};
 use xen_abi::vdev::Vdev;
 use xen_abi::xenbus::XenbusState::{self, Closed, Closing, Connected, Initialised, Initialising};
 
+use crate::reconnects;
 use crate::rig::*;
 use crate::{Class, Must, class};
 
@@ -38,10 +39,15 @@ pub const CLASSES: [Class; 22] = [
     class(16, "Closing at any time", Must::Wait, closing_at_any_time),
     class(17, "Closed without Closing, directories vanish", Must::Wait, closed_without_closing),
     class(18, "Connected again and again", Must::Ignore, connected_again),
-    class(19, "connect and disconnect a thousand times", Must::Ignore, a_thousand_connects),
+    class(
+        19,
+        "connect and disconnect a thousand times",
+        Must::Ignore,
+        reconnects::a_thousand_connects,
+    ),
     class(20, "absurd backend path", Must::Fail, absurd_backend_path),
     class(21, "absurd or duplicate device numbers", Must::Ignore, absurd_device_numbers),
-    class(22, "fewer queues at the next connect", Must::Ignore, fewer_queues),
+    class(22, "fewer queues at the next connect", Must::Ignore, reconnects::fewer_queues),
 ];
 
 const NOT_NUMBERS: [&str; 12] =
@@ -529,45 +535,6 @@ fn connected_again() {
         }
         closes_and_opens(xen, guest, device);
     });
-}
-
-fn fewer_queues() {
-    for mode in GrantMode::ALL {
-        let xen = machine(1, disk());
-        let mut guest = Guest::boot(&xen);
-        let offer = format!("{}/multi-queue-max-queues", xen.world().disks[0].path());
-        for most in [3, 1, 2] {
-            xen.world().set(&offer, &most.to_string());
-            let mut device = guest.connect(XVDA, &queues(mode)).unwrap();
-            assert_eq!(device.queues.len(), most);
-            works_on(&xen, &mut device, workload(&xen, 1));
-            assert!(!guest.disconnect(device).timed_out);
-        }
-        assert_nothing_is_left(&xen);
-    }
-}
-
-fn a_thousand_connects() {
-    let xen = machine(1, disk());
-    let mut guest = Guest::boot(&xen);
-    let few = Setup { grants: GrantMode::Persistent, queues: 1, slots: 2, pages_per_slot: 1 };
-    for round in 0..1000 {
-        let mut device = guest.connect(XVDA, &few).unwrap();
-        workload_of_pages(&xen, &mut device, round);
-        let left = guest.disconnect(device);
-        assert_eq!((left.quarantined_pages, left.timed_out), (0, false));
-    }
-    assert_eq!(xen.world().disks[0].stats.connects, 1000);
-    assert_nothing_is_left(&xen);
-}
-
-/// One read, which maps a page.
-fn workload_of_pages(xen: &ModelXen, device: &mut Device<'_>, round: u64) {
-    let slot = device.queues[0].acquire().unwrap();
-    let sector = round % (SECTORS / 8) * 8;
-    let done = perform(xen, device, slot, Operation::Read, sector, 4096).unwrap().unwrap();
-    assert_eq!(done.result, Ok(()));
-    device.queues[0].release(done.slot);
 }
 
 fn absurd_backend_path() {

@@ -12,6 +12,7 @@ mod console;
 mod files;
 mod grants;
 mod keys;
+mod reconnects;
 mod rig;
 mod ring;
 mod xenstore;

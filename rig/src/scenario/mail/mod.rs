@@ -6,6 +6,7 @@
 //! instruction counting these are exact: nothing of a start or an end is in a figure.
 
 mod report;
+mod sample;
 mod turn;
 
 use std::process::ExitCode;
@@ -20,7 +21,7 @@ use crate::ramdisk::Ramdisks;
 use crate::rig::Rig;
 use crate::scenario::side::{Side, overlay};
 use crate::steps::{Seen, Step};
-use report::Sample;
+use sample::Sample;
 use turn::{Turn, Window};
 
 /// The ramdisks: one for each disk.

@@ -19,35 +19,6 @@ use crate::rig::Rig;
 /// bound to vCPUs.
 const MAIL: [f64; 3] = [1400.0, 3000.0, 3600.0];
 
-/// What one run of a row gave.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sample {
-    /// Bytes written in the window.
-    pub(super) bytes: u64,
-    /// The window's length.
-    pub(super) seconds: f64,
-    /// Instructions in the window, if they were counted.
-    pub(super) counts: Option<Counts>,
-}
-
-impl Sample {
-    fn mib(&self) -> f64 {
-        self.bytes as f64 / f64::from(1 << 20)
-    }
-
-    /// Returns MiB written in a second, or for each 10⁹ instructions if these were counted.
-    fn rate(&self) -> f64 {
-        self.mib() / self.counts.map_or(self.seconds, |counts| counts.total() as f64 / 1e9)
-    }
-}
-
-impl Display for Sample {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let unit = if self.counts.is_some() { "MiB for 10⁹ instructions" } else { "MiB/s" };
-        write!(f, "{:.0} {unit}", self.rate())
-    }
-}
-
 /// Prints all and saves it.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use std::fmt::{self, Display, Formatter};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::report::Sample;
+use super::sample::Sample;
 use crate::counts::Counts;
 use crate::guest::{ConsoleLine, Guest};
 use crate::machine::Clock;
