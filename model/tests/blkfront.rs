@@ -426,7 +426,9 @@ fn idle_grants_are_unmapped_and_mapped_again_unannounced() {
     work.run(&xen, &mut device, 100, 4).unwrap();
     assert!(xen.world().disks[0].kept_grants() >= 4);
     xen.pass_ns(61_000_000_000);
-    work.run(&xen, &mut device, 1, 1).unwrap();
+    let slot = device.queues[0].acquire().unwrap();
+    let done = perform(&xen, &mut device, slot, Operation::Read, 0, 512).unwrap().unwrap();
+    device.queues[0].release(done.slot);
     assert_eq!(xen.world().disks[0].kept_grants(), 1);
     work.run(&xen, &mut device, 100, 32).unwrap();
     assert!(xen.world().disks[0].kept_grants() > 1);

@@ -86,8 +86,8 @@ fn blocks_that_cut_physical_sectors_get_a_warning() {
         ("bs=64k rw=randwrite", false),
         ("bs=512", true),
         ("bs=6k", true),
-        ("bs=8k,6k rw=randrw", true),
-        ("bssplit=4k/50:8k/50", false),
+        ("bs=8k,6k rw=randrw norandommap", true),
+        ("bssplit=4k/50:8k/50 norandommap", false),
         ("bs=512 rw=trim", false),
     ] {
         let jobs = fio_job::parse(&format!("name=a {line} filename=xvda")).unwrap();

@@ -5,7 +5,7 @@ use drivers::blkfront::{
     ConnectError, GrantMode, IoError, Operation, QUEUES_MAX, Setup, handshake,
 };
 use drivers::xenstore::Transaction;
-use model::fixture::{XVDA, assert_nothing_is_left};
+use model::fixture::XVDA;
 use model::guest::{Device, perform};
 use model::{Disk, Failure, Guest, ModelXen};
 use xen_abi::vdev::Vdev;

@@ -1,12 +1,12 @@
 //! The table of the comparison, and what the mail had.
 
-use std::fmt::{self, Display, Formatter};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use results::Spread;
 use serde_json::{Value, json};
 
+use super::sample::Sample;
 use super::turn::{DISKS, Turn, Writer};
 use crate::counts::Counts;
 use crate::image::Image;
