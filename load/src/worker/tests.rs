@@ -122,7 +122,9 @@ fn results_come_in_the_order_of_the_jobs() {
 #[test]
 fn events_are_passed_on_and_taken() {
     let mut relay = Relay::default();
-    [(1, 11), (2, 11), (3, 12)].map(|(port, wake)| relay.add(Port(port), Port(wake)));
+    for (port, wake) in [(1, 11), (2, 11), (3, 12)] {
+        relay.add(Port(port), Port(wake));
+    }
     let host = Host::at(Instant::now());
     for (pending, sent) in [(&[][..], &[][..]), (&[3, 9], &[12]), (&[1, 3], &[11, 12])] {
         *host.pending.borrow_mut() = pending.iter().copied().map(Port).collect();
