@@ -10,6 +10,7 @@ use crate::manual::{Completion, Manual};
 use crate::options::JobOptions;
 use crate::report::PlotReport;
 use crate::run::Run;
+use crate::sweep::Sweep;
 
 /// Benchmarks Xen block storage from inside a guest, with the jobs and results of fio.
 ///
@@ -24,6 +25,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Run),
+    Sweep(Sweep),
     Compare(Compare),
     Report(PlotReport),
     Diff(Diff),
@@ -40,6 +42,7 @@ impl Cli {
     pub fn run(self) -> Result<()> {
         match self.command {
             Command::Run(run) => run.run(),
+            Command::Sweep(sweep) => sweep.run(),
             Command::Compare(compare) => compare.run(),
             Command::Report(report) => report.run(),
             Command::Diff(diff) => diff.run(),

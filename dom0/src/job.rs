@@ -65,8 +65,11 @@ fn bytes(source: impl Read) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The options as a `[global]` section.
-fn defaults(options: &[String]) -> Result<String> {
+/// Returns the options as a `[global]` section; nothing if there are none.
+///
+/// # Errors
+/// [`Exit::Usage`]: a line of a job file cannot have one of them.
+pub fn defaults(options: &[String]) -> Result<String> {
     let mut text = String::new();
     for option in options {
         let line = option.strip_prefix("--").unwrap_or(option);

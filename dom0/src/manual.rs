@@ -9,7 +9,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 use crate::exit::{self, Codes, Exit};
 use crate::stdout;
 
-const EXAMPLES: [(&str, &str); 6] = [
+const EXAMPLES: [(&str, &str); 7] = [
     (
         "ringmark run job.fio --disk phy:/dev/vg0/test",
         "runs a job file of fio and prints what fio would.",
@@ -22,6 +22,10 @@ const EXAMPLES: [(&str, &str); 6] = [
     (
         "ringmark run - --disk phy:/dev/vg0/test --output-format=json+ --output=out.json < job.fio",
         "reads the job from standard input and saves all figures.",
+    ),
+    (
+        "ringmark sweep job.fio --disk phy:/dev/vg0/test --vary bs=4k,64k --vary iodepth=1..64*2",
+        "runs the job with each block size at each iodepth, for ringmark report sweep.json.",
     ),
     ("ringmark options bs iodepth", "tells what two options of a job may be."),
     ("ringmark report out.json -o report.html", "draws the saved figures."),
@@ -115,7 +119,7 @@ fn page_of(command: Command, part: Option<&str>) -> Result<String> {
 /// Returns the exit codes of a command, or those of the whole.
 fn exit_codes(command: Option<&str>) -> Codes {
     match command {
-        None | Some("run" | "compare") => exit::RUN,
+        None | Some("run" | "sweep" | "compare") => exit::RUN,
         Some("report") => exit::REPORT,
         Some("diff") => exit::DIFF,
         Some(_) => exit::PRINT,

@@ -71,7 +71,7 @@ pub fn attach(report: &mut Report, origin: Origin) {
 }
 
 /// Returns a line of a job file without control characters; a tab is a blank to fio.
-fn printable(line: &str) -> String {
+pub fn printable(line: &str) -> String {
     let mut text = String::with_capacity(line.len());
     for letter in line.chars() {
         match letter {

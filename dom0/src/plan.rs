@@ -145,12 +145,18 @@ impl Plan {
     /// Returns how long a guest may take for all of it: `None` if a job ends with its bytes and not
     /// by its time (`runtime=`), or reads back what it wrote.
     pub fn time_limit(&self) -> Option<Duration> {
+        Some(self.expected_time()?.saturating_mul(2).saturating_add(GRACE))
+    }
+
+    /// Returns how long the jobs take by their times: `None` if one ends otherwise, as for
+    /// [`time_limit`](Self::time_limit).
+    pub fn expected_time(&self) -> Option<Duration> {
         let stage =
             |jobs: &[Job]| jobs.iter().map(time_ns).try_fold(0, |most, ns| Some(ns?.max(most)));
         let all_ns = fio_job::stages(&self.jobs)
             .map(stage)
             .try_fold(0_u64, |sum, ns| Some(sum.saturating_add(ns?)))?;
-        Some(Duration::from_nanos(all_ns).saturating_mul(2).saturating_add(GRACE))
+        Some(Duration::from_nanos(all_ns))
     }
 }
 

@@ -255,7 +255,7 @@ mod tests {
             origin: None,
             figures: figures.collect(),
         };
-        let data = Data { files: vec!["x".into()], runs: vec![run], logs: Vec::new() };
+        let data = Data { files: vec!["x".into()], runs: vec![run], ..Data::default() };
         let series = series(&data, false);
         let names = names(&series, &data.files);
         let depths = |line: &Line| line.members.iter().map(|(depth, _)| *depth).collect();

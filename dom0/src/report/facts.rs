@@ -218,7 +218,7 @@ mod tests {
             }
         };
         let files: Vec<_> = (0..files).map(|n| format!("dir/{n}.json").into()).collect();
-        Data { runs: (0..files.len()).map(run).collect(), files, logs: Vec::new() }
+        Data { runs: (0..files.len()).map(run).collect(), files, ..Data::default() }
     }
 
     #[test]

@@ -6,13 +6,14 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::display;
 use crate::exit::Exit;
 use crate::printable;
+use crate::sweep::file::SweepFile;
 
 /// Longest file, in bytes: results of 10,000 jobs have half of it.
 pub const FILE_BYTES_MAX: u64 = 128 << 20;
@@ -33,6 +34,8 @@ pub struct Json<'a> {
     pub text: &'a str,
     /// Flag: these are runs of a comparison, and no single result.
     pub has_runs: bool,
+    /// Flag: these are runs of a sweep.
+    pub is_sweep: bool,
 }
 
 /// Members that tell what a JSON text is.
@@ -41,6 +44,7 @@ struct Members {
     #[serde(rename = "fio version")]
     version: Option<IgnoredAny>,
     runs: Option<IgnoredAny>,
+    sweep: Option<IgnoredAny>,
 }
 
 /// Checks that no file is named twice: its runs would count twice.
@@ -81,6 +85,31 @@ fn read_to(file: impl Read, limit: u64) -> Result<String> {
         limit >> 20
     );
     String::from_utf8(bytes).ok().context("neither JSON nor fio's log: it is not in UTF-8")
+}
+
+/// Reads the file of a sweep.
+///
+/// # Errors
+/// When it can't be read, or is none.
+pub fn sweep(path: &Path) -> Result<SweepFile> {
+    let text = read(path)?;
+    match split(&text)? {
+        Input::Results(texts) if texts.len() == 1 => {
+            let json = texts.first().filter(|json| json.is_sweep);
+            whole_sweep(json.context("it is no sweep")?.text)
+        }
+        _ => bail!("it is no sweep"),
+    }
+}
+
+/// Reads the text of a sweep.
+///
+/// # Errors
+/// When it is none, or lacks something.
+pub fn whole_sweep(text: &str) -> Result<SweepFile> {
+    let file: SweepFile = serde_json::from_str(text).context("no whole sweep")?;
+    file.sweep.check()?;
+    Ok(file)
 }
 
 /// Finds the JSON texts in a file. Around them is what fio notes, and what other forms of output
@@ -132,7 +161,8 @@ fn first_json(text: &str) -> Result<(Json<'_>, usize)> {
     printable::check(text)?;
     let is_known = members.version.is_some() || members.runs.is_some();
     ensure!(is_known, "neither a result nor a comparison");
-    Ok((Json { text, has_runs: members.version.is_none() }, length))
+    let has_runs = members.version.is_none();
+    Ok((Json { text, has_runs, is_sweep: has_runs && members.sweep.is_some() }, length))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use results::{Origin, Report};
 
 use super::input::{self, Input, Json};
@@ -12,6 +12,7 @@ use super::iops_log::{self, Points};
 use crate::display;
 use crate::figures::Figures;
 use crate::saved::{Saved, System};
+use crate::sweep::file::{Axis, CellRun, SweepFile};
 
 /// Everything that was read.
 #[derive(Debug, Default)]
@@ -22,6 +23,17 @@ pub struct Data {
     pub runs: Vec<Run>,
     /// IOPS over time.
     pub logs: Vec<Log>,
+    /// Grids of runs.
+    pub sweeps: Vec<Sweep>,
+}
+
+/// A grid of runs: what each of them has on an axis is among its options.
+#[derive(Debug)]
+pub struct Sweep {
+    /// Index of the file that it is from.
+    pub file: usize,
+    /// Axes, the slowest first.
+    pub axes: Vec<Axis>,
 }
 
 /// A run of some jobs on one system.
@@ -77,18 +89,46 @@ impl Data {
                 let logs = iops_log::read(text)?.into_iter();
                 self.logs.extend(logs.map(|(direction, points)| Log { file, direction, points }));
             }
-            Input::Results(texts) => {
+            Input::Results(mut texts) => {
+                for json in texts.iter().filter(|json| json.is_sweep) {
+                    self.add_sweep(file, input::whole_sweep(json.text)?)?;
+                }
+                texts.retain(|json| !json.is_sweep);
                 for (system, report) in reports(&texts)? {
-                    let figures = Figures::of(&report)?;
-                    let Report { version, time, ringmark, .. } = report;
-                    let (version, origin) = (version.into(), ringmark.and_then(|run| run.origin));
-                    self.runs.push(Run { file, system, version, time, origin, figures });
+                    self.runs.push(run(file, system, report)?);
                 }
             }
         }
         self.files.push(path.to_owned());
         Ok(())
     }
+
+    /// Adds the runs of a sweep. Settings of the guest become options, so that no two cells are
+    /// taken for repeats.
+    fn add_sweep(&mut self, file: usize, swept: SweepFile) -> Result<()> {
+        ensure!(!swept.runs.is_empty(), "a sweep without results");
+        let axes = swept.sweep.axes;
+        for CellRun { who, at, result, .. } in swept.runs {
+            ensure!(at.len() == axes.len(), "a run with {} of {} axes", at.len(), axes.len());
+            let mut run = run(file, who, result)?;
+            for (axis, value) in axes.iter().zip(at) {
+                let (name, value): (Rc<str>, Rc<str>) = (axis.name.as_str().into(), value.into());
+                for figures in &mut run.figures {
+                    figures.options.insert(Rc::clone(&name), Rc::clone(&value));
+                }
+            }
+            self.runs.push(run);
+        }
+        self.sweeps.push(Sweep { file, axes });
+        Ok(())
+    }
+}
+
+fn run(file: usize, system: System, report: Report) -> Result<Run> {
+    let figures = Figures::of(&report)?;
+    let Report { version, time, ringmark, .. } = report;
+    let (version, origin) = (version.into(), ringmark.and_then(|run| run.origin));
+    Ok(Run { file, system, version, time, origin, figures })
 }
 
 /// Reads results. One that was written in two forms, or by fio again and again while it ran

@@ -4,8 +4,8 @@
 //! them, `provenance` reads what results tell of their origin. `identity` says which runs are
 //! repeats, `series` puts them together, `names` tells the series apart, by `distinct` labels.
 //! `facts` and `table` are the page's first sections; `bars`, `by_depth`, `latencies` and
-//! `over_time` say what is plotted where, each a `figure`, by `axis` and `svg`; `page` is what is
-//! around them, and `destination` the place where it may go.
+//! `over_time` say what is plotted where, and `heat` what of a sweep, each a `figure`, by `axis`
+//! and `svg`; `page` is what is around them, and `destination` the place where it may go.
 
 mod axis;
 mod bars;
@@ -14,8 +14,9 @@ mod destination;
 mod distinct;
 mod facts;
 pub mod figure;
+mod heat;
 pub mod identity;
-mod input;
+pub mod input;
 mod iops_log;
 mod latencies;
 pub mod load;
@@ -43,7 +44,7 @@ use load::Data;
 #[command(after_long_help = exit::help(exit::REPORT))]
 pub struct PlotReport {
     /// Results in fio's JSON, from ringmark or fio (json+ has the most detailed latencies), files
-    /// saved by `compare --save`, and IOPS logs in fio's format
+    /// saved by `compare --save` or `sweep`, and IOPS logs in fio's format
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// HTML file to write; an older page there is replaced, any other file is not
@@ -79,7 +80,8 @@ fn page(data: &Data, merge: bool, made: &str) -> String {
     let (bars, by_depth) = (bars::figures(view), by_depth::figures(view));
     // A curve tells more than many bars.
     let (first, second) = if bars.len() > 1 { (by_depth, bars) } else { (bars, by_depth) };
-    let mut figures: Vec<Figure> = first.into_iter().chain(second).collect();
+    let mut figures: Vec<Figure> = heat::figures(data);
+    figures.extend(first.into_iter().chain(second));
     figures.extend(latencies::figures(view));
     figures.extend(over_time::figure(&data.logs, &data.files));
     page::page(&[facts::section(data), table::section(view)], &figures, made)
@@ -110,7 +112,7 @@ mod tests {
         let version = report.version.into();
         let run =
             Run { file: 0, system: System::Ringmark, version, time: None, origin: None, figures };
-        Data { files: vec!["x.json".into()], runs: vec![run], logs: Vec::new() }
+        Data { files: vec!["x.json".into()], runs: vec![run], ..Data::default() }
     }
 
     #[test]

@@ -235,7 +235,7 @@ mod tests {
 
     fn named(runs: Vec<Run>, files: &[&str], merge: bool) -> Vec<String> {
         let files: Vec<PathBuf> = files.iter().map(PathBuf::from).collect();
-        let data = Data { files, runs, logs: Vec::new() };
+        let data = Data { files, runs, ..Data::default() };
         let series = series(&data, merge);
         let names = names(&series, &data.files);
         let name = |&(what, who): &(usize, usize)| {

@@ -157,6 +157,14 @@ impl Svg {
         self.add(&format!(r#"<text text-anchor="{anchor}" x="{x}" y="{y}">{text}</text>"#));
     }
 
+    /// A text on a filled rectangle, in the colour of this class.
+    pub fn text_on(&mut self, class: &str, place: [f64; 2], text: &str) {
+        let ([x, y], text) = (place.map(Place), escape(text));
+        self.add(&format!(
+            r#"<text class="{class}" text-anchor="middle" x="{x}" y="{y}">{text}</text>"#
+        ));
+    }
+
     /// A label, which tells its whole name when it is pointed at.
     pub fn label(&mut self, place: [f64; 2], label: &Label) {
         let ([x, y], title) = (place.map(Place), title(&label.full));

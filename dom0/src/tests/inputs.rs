@@ -5,6 +5,7 @@ use guest_protocol::frame::ResultFramer;
 use results::{JobResult, Report, emit};
 
 use crate::saved::{Run, Saved, System};
+use crate::sweep::file::{Axis, CellRun, Failure, Header, SweepFile};
 
 /// Bytes of an input.
 pub type Input = Vec<u8>;
@@ -61,6 +62,9 @@ pub const JSON_WORDS: &[&str] = &[
     "\\ud800",
     "\"fio version\":\"\"",
     "\"runs\":[",
+    "\"sweep\":{",
+    "\"at\":[",
+    "\"values\":[",
 ];
 
 pub const LOG_WORDS: &[&str] = &[
@@ -146,6 +150,20 @@ pub fn files() -> Vec<Input> {
         [("bs", "4k")].map(|(key, v)| (key.into(), v.into())).into_iter().collect();
     let run = |system, result: &Report| Run { system, result: result.clone() };
     let runs = vec![run(System::Ringmark, &report), run(System::Linux, &fios)];
+    let axis = |name: &str| Axis { name: name.to_owned(), values: vec!["1".into(), "2".into()] };
+    let sweep = Header {
+        axes: vec![axis("iodepth"), axis("vcpus")],
+        repeat: 1,
+        seed: Some(1),
+        job: "5 bytes, 7".to_owned(),
+        kernel: "9 bytes, 8".to_owned(),
+        guest: vec!["memory = 64".to_owned()],
+    };
+    let at = vec!["1".to_owned(), "2".to_owned()];
+    let failed = vec![Failure { at: at.clone(), repetition: 1, error: "x".to_owned() }];
+    let who = System::Ringmark;
+    let cell = CellRun { who, at, repetition: 1, result: report.clone() };
+    let swept = serde_json::to_string(&SweepFile { sweep, runs: vec![cell], failed });
     let saved = serde_json::to_string(&Saved { runs }).expect("JSON");
     let texts = [
         json_plus(&report) + &normal(&report),
@@ -153,6 +171,7 @@ pub fn files() -> Vec<Input> {
         // What fio 3.33 printed.
         include_str!("fio.json").to_owned(),
         saved,
+        swept.expect("JSON"),
     ];
     texts.map(String::into_bytes).into()
 }

@@ -10,4 +10,5 @@ mod origin;
 mod report;
 mod run;
 mod stack;
+mod sweep;
 mod trouble;
