@@ -69,7 +69,9 @@ fn with_followers<T>(
         for number in 0..count {
             let done = done.clone();
             let share = share(1 + number as u32);
-            scope.spawn(move || done.send(follow(&Host::at(start), share, words, number, None)));
+            scope.spawn(move || {
+                let _ = done.send(follow(&Host::at(start), share, words, number, None));
+            });
         }
         boot(&Host::at(start), &mut || finished.try_recv().ok())
     })
