@@ -1,4 +1,5 @@
-//! Tests of what loops do besides I/O, each on a thread. They have no jobs; those of the model have.
+//! Tests of what loops do besides I/O, each on a thread. They have no jobs; the model tests those
+//! that have.
 
 use alloc::vec;
 use core::cell::RefCell;
