@@ -319,6 +319,22 @@ fn a_read_changes_its_own_bytes_and_no_others() {
 }
 
 #[test]
+fn each_sector_of_a_write_is_stamped() {
+    for mode in GrantMode::ALL {
+        let xen = Machine::seeded(16).disk(Disk::new(XVDA, 64)).build();
+        let mut guest = Guest::boot(&xen);
+        let mut device = guest.connect(XVDA, &Setup { pages_per_slot: 2, ..setup(mode) }).unwrap();
+        let slot = device.queues[0].acquire().unwrap();
+        device.queues[0].stamp(&slot, 9 * 512, 1 << 40, 7);
+        perform(&xen, &mut device, slot, Operation::Write, 0, 10 * 512).unwrap().unwrap();
+        let words = |sector: usize| [1 << 40 | sector as u64 * 512, 7].map(u64::to_le_bytes);
+        let stamped = (0..9).map(|sector| words(sector).concat()).chain([vec![0; 16]]);
+        let data = &xen.world().disks[0].data;
+        assert!(data.chunks(512).map(|sector| &sector[..16]).take(10).eq(stamped), "{mode}");
+    }
+}
+
+#[test]
 fn a_disk_can_be_connected_again_in_another_mode() {
     let xen = Machine::seeded(3).disk(Disk::new(XVDA, 256)).build();
     let mut guest = Guest::boot(&xen);

@@ -175,10 +175,11 @@ fn r4_what_was_put_before_the_break_is_not_published_after_it() {
 }
 
 /// Everything that a caller may do with a slot on a queue.
-const USES: [fn(&mut QueuePair<'_>, Slot); 5] = [
+const USES: [fn(&mut QueuePair<'_>, Slot); 6] = [
     |queue, slot| queue.release(slot),
     |queue, slot| queue.submit(slot, Operation::Read, 0, 512),
     |queue, slot| queue.write_data(&slot, 0, &[1]),
+    |queue, slot| queue.stamp(&slot, 512, 0, 1),
     |queue, slot| queue.poison(&slot, 512, [1; 8]),
     |queue, slot| queue.read_data(&slot, 0, &mut [1]),
 ];

@@ -511,6 +511,17 @@ impl<'a> QueuePair<'a> {
         self.slots[index].write(offset, bytes);
     }
 
+    /// Makes each sector of a write of `bytes` unlike all others: puts its offset, which begins
+    /// with `offset`, and then `number` at its start, as 64 bits each, the low byte first.
+    ///
+    /// # Panics
+    /// When that is beyond the slot's pages, or the slot is another queue's.
+    #[inline(always)]
+    pub fn stamp(&mut self, slot: &Slot, bytes: u32, offset: u64, number: u64) {
+        let index = self.index(slot);
+        self.slots[index].stamp(bytes, offset, number);
+    }
+
     /// Puts `word` at the start of each sector that a read of `bytes` will fill, where the backend
     /// will put it: a sector that it leaves out then shows.
     ///

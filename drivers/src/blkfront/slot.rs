@@ -409,6 +409,19 @@ impl<'a> SlotState<'a> {
         self.note_fill((offset + bytes.len()) as u32);
     }
 
+    /// Puts `offset`, counted on, and `number` at the start of each sector of a write of `bytes`.
+    #[inline(always)]
+    pub(super) fn stamp(&mut self, bytes: u32, offset: u64, number: u64) {
+        assert!(!self.is_in_flight());
+        let stamps = Stamps { sectors: (bytes / SECTOR_SIZE) as usize, offset, number };
+        if self.private.is_empty() {
+            stamps.put(&mut self.pages[..segments(bytes)], SharedPage::write);
+        } else {
+            stamps.put(&mut self.private[..segments(bytes)], Page::write);
+        }
+        self.note_fill(bytes);
+    }
+
     /// Puts `word` at the start of each sector on the backend's side of the data.
     pub(super) fn poison(&mut self, bytes: u32, word: [u8; 8]) {
         assert!(!self.is_in_flight());
@@ -424,6 +437,32 @@ impl<'a> SlotState<'a> {
         let index = offset / PAGE_SIZE;
         let page = self.private.get(index).unwrap_or_else(|| self.pages[index].page());
         page.read(offset % PAGE_SIZE, bytes);
+    }
+}
+
+/// What makes the sectors of a write unlike all others.
+struct Stamps {
+    sectors: usize,
+    /// Offset of the first, in bytes.
+    offset: u64,
+    /// Number of the write.
+    number: u64,
+}
+
+impl Stamps {
+    #[inline(always)]
+    fn put<P>(self, pages: &mut [P], write: impl Fn(&mut P, usize, &[u8])) {
+        let Self { mut sectors, mut offset, number } = self;
+        for page in pages {
+            for sector in 0..sectors.min(SECTORS_PER_PAGE as usize) {
+                let mut stamp = [0; 16];
+                stamp[..8].copy_from_slice(&offset.to_le_bytes());
+                stamp[8..].copy_from_slice(&number.to_le_bytes());
+                write(page, sector * SECTOR_SIZE as usize, &stamp);
+                offset = offset.wrapping_add(SECTOR_SIZE.into());
+            }
+            sectors = sectors.saturating_sub(SECTORS_PER_PAGE as usize);
+        }
     }
 }
 

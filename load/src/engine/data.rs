@@ -56,26 +56,14 @@ pub(super) fn fill(
     let Part { block_offset, at, bytes } = part;
     let offset = block_offset + u64::from(at);
     match buffers {
-        Buffers::Stamped => stamp(queue, slot, offset, number, bytes),
+        // fio's `scramble_buffers`, which is on by default: no backend saves work on equal data.
+        Buffers::Stamped => queue.stamp(slot, bytes, offset, number),
         Buffers::Pattern(pattern) => {
             fill_pattern(pattern, &mut IoData::of_slot(queue, slot), part);
         }
         Buffers::Refilled { zeros_percent } => {
             refill(*zeros_percent, queue, slot, offset ^ number.rotate_left(32), bytes);
         }
-    }
-}
-
-/// Makes every sector of a write unlike all others, so that no backend saves work on equal data
-/// (fio's `scramble_buffers`, which is on by default).
-#[inline]
-fn stamp(queue: &mut QueuePair<'_>, slot: &Slot, offset: u64, number: u64, bytes: u32) {
-    for start in (0..bytes as usize).step_by(SECTOR_SIZE as usize) {
-        // One write of both words, because each write checks the slot again.
-        let mut stamp = [0; 16];
-        stamp[..8].copy_from_slice(&(offset + start as u64).to_le_bytes());
-        stamp[8..].copy_from_slice(&number.to_le_bytes());
-        queue.write_data(slot, start, &stamp);
     }
 }
 
