@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-/// vCPUs that a job may run on, as ranges of their numbers.
+/// vCPUs that a job may run on, as ranges of their numbers, in order and apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CpuSet(Vec<(u16, u16)>);
 
@@ -35,20 +35,27 @@ impl CpuSet {
             let [first, last] = [first, last].map(number);
             Some((first?, last?)).filter(|(first, last)| first <= last)
         });
-        ranges.collect::<Option<_>>().map(Self)
+        let mut ranges = ranges.collect::<Option<Vec<_>>>()?;
+        ranges.sort_unstable();
+        Some(Self::merged(ranges.into_iter()))
+    }
+
+    /// Joins ranges, in order of their first numbers, that leave nothing between them.
+    fn merged(ranges: impl Iterator<Item = (u16, u16)>) -> Self {
+        let mut merged: Vec<(u16, u16)> = Vec::new();
+        for (first, last) in ranges {
+            match merged.last_mut() {
+                Some((_, end)) if first <= end.saturating_add(1) => *end = last.max(*end),
+                _ => merged.push((first, last)),
+            }
+        }
+        Self(merged)
     }
 
     /// Returns the vCPUs whose bits are set in a mask; `None` if there are none.
     pub(crate) fn of_mask(mask: u64) -> Option<Self> {
         let bits = (0..u64::BITS as u16).filter(|bit| mask >> bit & 1 == 1);
-        let mut ranges: Vec<(u16, u16)> = Vec::new();
-        for bit in bits {
-            match ranges.last_mut() {
-                Some((_, last)) if *last + 1 == bit => *last = bit,
-                _ => ranges.push((bit, bit)),
-            }
-        }
-        (!ranges.is_empty()).then_some(Self(ranges))
+        (mask != 0).then(|| Self::merged(bits.map(|bit| (bit, bit))))
     }
 
     /// Returns whether a vCPU is among them.
@@ -87,7 +94,9 @@ mod tests {
         for (text, members, printed) in [
             ("0", &[0][..], "0"),
             ("0-3,6", &[0, 1, 2, 3, 6], "0-3,6"),
-            ("2, 1 - 1", &[1, 2], "2,1"),
+            ("2, 1 - 1", &[1, 2], "1-2"),
+            ("5,1-3,2,7-7,3-4,5", &[1, 2, 3, 4, 5, 7], "1-5,7"),
+            ("65535,65534-65535", &[65534, 65535], "65534-65535"),
             ("65535", &[65535], "65535"),
         ] {
             let set = CpuSet::parse(text).expect(text);

@@ -3,12 +3,15 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::mem;
 
 use drivers::Vcpu as _;
 use drivers::blkfront::{Blkfront, QueuePair, handshake};
 use drivers::xenstore::{self, Xenstore};
+use fio_job::Job;
+use load::engine::Disk;
 use load::file_map::FileMap;
-use load::plan::{DiskPlan, Vbd};
+use load::plan::{self, DiskPlan, Vbd};
 use load::reader::BlockReader;
 use xen_abi::vdev::Vdev;
 
@@ -88,11 +91,14 @@ pub fn connect<'a>(guest: &mut Guest<'a>, plan: DiskPlan) -> Result<Connected<'a
     let queues = device.take_queues();
     if queues.len() < setup.queues as usize {
         let advice = match device.backend().is_vbd() {
-            true => "; max_queues of xen-blkback in its domain says how many",
+            true => "; max_queues of xen-blkback in its domain says how many it offers",
             false => "",
         };
         let (here, wanted) = (queues.len(), setup.queues);
-        say!("ringmark: {name}: the backend has {here} of the {wanted} queues{advice}");
+        say!(
+            "ringmark: {name}: {here} of the {wanted} queues, as memory, grants or the backend \
+             allow no more{advice}"
+        );
     }
     Ok(Connected { plan, device, queues, files: Vec::new() })
 }
@@ -107,12 +113,22 @@ pub fn disconnect<'a>(guest: &mut Guest<'a>, disk: Connected<'a>) {
     } else if left.timed_out {
         say!("ringmark: {name}: the backend did not close in time");
     }
+    if !left.missing_queues.is_empty() {
+        let count = left.missing_queues.len();
+        say!("ringmark: {name}: {count} of its queues are lost, with the vCPU that had them");
+    }
     if left.quarantined_pages != 0 {
         say!("ringmark: {name}: the backend kept {} pages mapped", left.quarantined_pages);
     }
 }
 
 impl<'a> Connected<'a> {
+    /// Returns the disk as jobs see it, with its queues; they are to be brought back.
+    pub fn lend(&mut self) -> Disk<'a> {
+        let (name, info) = (self.plan.name.clone(), *self.device.info());
+        Disk { name, info, queues: mem::take(&mut self.queues), files: self.files.clone() }
+    }
+
     /// Returns the disk as what a file system is read from.
     pub fn source<'q>(&'q mut self, guest: &'q mut Guest<'a>) -> Source<'q, 'a> {
         let Self { plan: DiskPlan { name, .. }, device, queues, .. } = self;
@@ -121,10 +137,12 @@ impl<'a> Connected<'a> {
         Source { name, reader, control: &mut guest.control, store: &mut guest.store }
     }
 
-    /// Returns a warning if the backend will hardly keep all pages mapped that it offers to.
-    pub fn persistent_warning(&self) -> Option<&str> {
+    /// Returns a warning if the backend will hardly keep all pages mapped that it offers to, and
+    /// that these jobs use.
+    pub fn persistent_warning(&self, jobs: &[Job]) -> Option<String> {
         // The advice is on Linux's backend, and others have no such parameter.
         let offers = self.device.info().persistent && self.device.backend().is_vbd();
-        self.plan.persistent_warning.as_deref().filter(|_| offers)
+        let queues = self.queues.len() as u32;
+        offers.then(|| plan::persistent_warning(jobs, &self.plan.name, queues)).flatten()
     }
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use drivers::Hypervisor as _;
 use fio_job::Job;
-use load::engine::{Control, Disk, Outcome, Progress, Share, StageJob};
+use load::engine::{Control, Disk, Outcome, Progress, Share};
 use load::plan::Dealing;
 use load::worker::{self, Finished, Relay, Words};
 use xen_abi::Port;
@@ -34,9 +34,14 @@ pub fn run(
 ) -> Result<Outcome, Failure> {
     let mut wakes = Wakes::new();
     let mut relay = Relay::default();
-    direct_events(guest.xen, jobs, dealing, connected, &mut wakes, &mut relay)?;
-    let mut shares = share_out(jobs, dealing, connected);
-    let mut own = shares.pop_if(|share| share.vcpu == BOOT_VCPU);
+    let directed = direct_events(guest.xen, jobs, dealing, connected, &mut wakes, &mut relay);
+    if let Err(failure) = directed {
+        close_all(guest.xen, &wakes);
+        return Err(failure);
+    }
+    let mut shares = worker::share_out(jobs, dealing, connected.iter_mut().map(Connected::lend));
+    let place = shares.iter().position(|share| share.vcpu == BOOT_VCPU);
+    let mut own = place.map(|place| shares.remove(place));
     let words = Arc::new(Words::new(shares.len()));
     let mut pending = Vec::with_capacity(shares.len());
     let started = start_all(guest, &mut shares, &words, &wakes, &mut pending);
@@ -54,7 +59,7 @@ pub fn run(
         Ok(()) => worker::lead(vcpu, own.take(), &words, &relay, &mut collect, &mut observe),
         Err(_) => worker::dismiss(vcpu, &words, count, &mut collect),
     };
-    wakes.iter().for_each(|&(_, wake)| _ = guest.xen.evtchn_close(wake));
+    close_all(guest.xen, &wakes);
     let (outcome, disks) = worker::join(finished);
     let unused = shares.into_iter().chain(own).flat_map(|share| share.disks);
     for Disk { name, queues, .. } in disks.into_iter().chain(unused) {
@@ -79,9 +84,12 @@ fn direct_events(
         let users = dealing.users(name, jobs);
         let refused = |errno| Failure::Events(name.clone(), errno);
         for (queue, &user) in disk.queues.iter().zip(users.iter().cycle()) {
+            if user == BOOT_VCPU {
+                continue;
+            }
             if disk.plan.bind {
                 queue.bind(xen, user).map_err(refused)?;
-            } else if user != BOOT_VCPU {
+            } else {
                 let wake = match wake_of(wakes, user) {
                     Some(wake) => wake,
                     None => {
@@ -97,36 +105,14 @@ fn direct_events(
     Ok(())
 }
 
+/// Closes the ports by which the boot vCPU wakes the others.
+fn close_all(xen: &Xen, wakes: &Wakes) {
+    wakes.iter().for_each(|&(_, wake)| _ = xen.evtchn_close(wake));
+}
+
 /// Returns the port by which the boot vCPU wakes another, if there is one.
 fn wake_of(wakes: &Wakes, vcpu: u32) -> Option<Port> {
     wakes.iter().find(|(id, _)| *id == vcpu).map(|&(_, wake)| wake)
-}
-
-/// Gives each vCPU its jobs, and its queue pairs of their disks; the boot vCPU is the last.
-fn share_out(
-    jobs: &[Job],
-    dealing: &Dealing,
-    connected: &mut [Connected<'static>],
-) -> Vec<Share<'static>> {
-    let all = StageJob::all(jobs.to_vec());
-    let share = |(vcpu, numbers): (u32, Vec<usize>)| {
-        let jobs = numbers.into_iter().map(|number| all[number].clone()).collect();
-        Share { vcpu, jobs, disks: Vec::new() }
-    };
-    let mut shares: Vec<_> = dealing.by_vcpu().into_iter().rev().map(share).collect();
-    for Connected { plan, device, queues, files } in connected {
-        let users = dealing.users(&plan.name, jobs);
-        for (queue, &user) in queues.drain(..).zip(users.iter().cycle()) {
-            let share = shares.iter_mut().find(|share| share.vcpu == user);
-            let Share { disks, .. } = share.expect("a vCPU with jobs");
-            if disks.last().is_none_or(|disk| disk.name != plan.name) {
-                let (name, info, files) = (plan.name.clone(), *device.info(), files.clone());
-                disks.push(Disk { name, info, queues: Vec::new(), files });
-            }
-            disks.last_mut().expect("just pushed").queues.push(queue);
-        }
-    }
-    shares
 }
 
 /// Starts the loops of the vCPUs besides the boot vCPU, up to the first that is of no use; leaves

@@ -80,7 +80,7 @@ pub fn run(
     look_up_files(guest, jobs, connected)?;
     for disk in &*connected {
         let sectors = sector_warning(jobs, &disk.plan.name, disk.device.info());
-        for warning in disk.persistent_warning().into_iter().chain(sectors.as_deref()) {
+        for warning in disk.persistent_warning(jobs).into_iter().chain(sectors) {
             say!("ringmark: {warning}");
         }
     }

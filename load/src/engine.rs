@@ -2,9 +2,9 @@
 //!
 //! An [`Engine`] owns its disks and runs on one vCPU, step by step: its caller calls
 //! [`pass`](Engine::pass) until the jobs have [ended](Pass::Done), and sleeps when told to. A guest
-//! does nothing else meanwhile ([`run`]); a simulator may step several in turn. The path of every
-//! I/O is in `engine/pass.rs`, the part that only some jobs need in `engine/paced.rs`, and that of
-//! I/Os of several requests in `engine/split.rs`.
+//! does nothing else meanwhile ([`crate::worker`]); a simulator may step several in turn. The path
+//! of every I/O is in `engine/pass.rs`, the part that only some jobs need in `engine/paced.rs`, and
+//! that of I/Os of several requests in `engine/split.rs`.
 
 mod active_job;
 mod batches;
@@ -31,8 +31,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use drivers::Vcpu;
-use drivers::blkfront::Held;
-use fio_job::{Job, Poll};
+use drivers::blkfront::{Held, QueuePair};
+use fio_job::Poll;
 use results::{Counters, DirectionResult, JobResult};
 
 use crate::wait::Waiter;
@@ -96,33 +96,7 @@ pub struct Engine<'v, 'a, V> {
     ends_all: bool,
 }
 
-/// Runs jobs together, each on its disks, to their end, as the only loop; returns the disks too.
-/// Calls `observe` as [`Engine::pass`] does.
-pub fn run<'a, V: Vcpu>(
-    vcpu: &V,
-    jobs: Vec<Job>,
-    disks: Vec<Disk<'a>>,
-    observe: &mut dyn FnMut(&Progress) -> Control,
-) -> (Outcome, Vec<Disk<'a>>) {
-    let mut engine = Engine::start(vcpu, jobs, disks);
-    loop {
-        match engine.pass(observe) {
-            Pass::Again => {}
-            Pass::SleepUntil(deadline_ns) => vcpu.wait(deadline_ns),
-            Pass::Done => return engine.finish(),
-        }
-    }
-}
-
 impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
-    /// Fits the jobs of a stage to the disks and issues their first I/Os, for the only loop. An
-    /// error here is in the [outcome](Self::finish).
-    pub fn start(vcpu: &'v V, jobs: Vec<Job>, disks: Vec<Disk<'a>>) -> Self {
-        let mut engine = Self::prepare(vcpu, Share::whole(jobs, disks));
-        engine.begin();
-        engine
-    }
-
     /// Fits jobs to their disks, without any I/O yet. Polls the disks as the first job says. An
     /// error here is in the [outcome](Self::finish).
     pub fn prepare(vcpu: &'v V, share: Share<'a>) -> Self {
@@ -161,6 +135,11 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
     }
 
     fn fit(&mut self, jobs: Vec<StageJob>) -> Result<(), RunError> {
+        for Disk { name, queues, .. } in &self.disks {
+            if let Some(broken) = queues.iter().find_map(QueuePair::broken) {
+                return Err(RunError::Broken(name.clone(), broken));
+            }
+        }
         let run_ns = self.vcpu.now_ns();
         for job in jobs {
             self.jobs.push(ActiveJob::new(job, run_ns, &self.disks)?);
@@ -168,7 +147,6 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
         self.splits = split::prepare(&self.disks, &mut self.jobs);
         self.ended_slots = Vec::with_capacity(split::held_max(&self.splits));
         self.groups = group::find(&mut self.jobs);
-        self.jobs.iter_mut().try_for_each(ActiveJob::make_tables)?;
         for (number, disk) in self.disks.iter_mut().enumerate() {
             let users = self.jobs.iter().filter(|job| job.uses(number));
             if let Some(after) = users.map(|job| job.result.job.event_after).min() {
@@ -180,6 +158,16 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
             }
         }
         Ok(())
+    }
+
+    /// Makes the tables that checks need, with room left for each of the `loops` of the stage.
+    /// They may take nearly all memory, so all loops allocate everything else before. An error here
+    /// is in the [outcome](Self::finish).
+    pub fn make_tables(&mut self, loops: usize) {
+        let made = self.jobs.iter_mut().try_for_each(|job| job.make_tables(loops));
+        if let Err(error) = made {
+            self.abandon(error);
+        }
     }
 
     /// Returns whether an error has ended the run.

@@ -16,6 +16,7 @@ use fio_job::Job;
 use xen_abi::vdev::Vdev;
 
 pub use deal::Dealing;
+pub use persistent::persistent_warning;
 pub use refusal::{Conflict, Refusal};
 pub use sectors::sector_warning;
 pub use setup::setup_for;

@@ -24,4 +24,4 @@ pub mod written;
 
 pub use header::Header;
 pub use mismatch::{Field, Mismatch};
-pub use written::Written;
+pub use written::{Written, has_headroom};

@@ -5,6 +5,8 @@
 //! and whether they are to stop. vCPU 0 [`lead`]s, the others [`follow`]. Results come back by
 //! value.
 
+mod shares;
+
 use alloc::vec::Vec;
 
 use drivers::Vcpu;
@@ -13,8 +15,12 @@ use xen_abi::Port;
 
 use crate::engine::{Control, Disk, Engine, Moved, Outcome, Pass, Progress, Share, TICK_NS};
 
+pub use shares::share_out;
+
 /// Time between two looks at whether others are ready or done, in nanoseconds.
 const LOOK_AGAIN_NS: u64 = 1_000_000;
+/// Time between two such looks of a leader that has no jobs, while the others run theirs.
+const LOOK_RARELY_NS: u64 = 20_000_000;
 /// Time from when all loops are ready to when they begin, in nanoseconds, so that all of them learn
 /// of it before.
 const BEGIN_NS: u64 = 5_000_000;
@@ -24,7 +30,10 @@ const UNKNOWN: u64 = u64::MAX;
 /// Words that the loops of a stage share.
 #[derive(Debug)]
 pub struct Words {
-    gate: StartGate,
+    /// Gate behind which loops make what may take nearly all memory: nobody needs any in front.
+    prepared: StartGate,
+    /// Gate behind which they begin.
+    ready: StartGate,
     stop: StopWord,
     /// Progress of each loop but the leader's.
     progress: Vec<ProgressWords>,
@@ -45,7 +54,17 @@ impl Words {
     /// Returns the words for a leader and so many followers.
     pub fn new(followers: usize) -> Self {
         let progress = (0..followers).map(|_| ProgressWords::default()).collect();
-        Self { gate: StartGate::default(), stop: StopWord::default(), progress }
+        Self {
+            prepared: StartGate::default(),
+            ready: StartGate::default(),
+            stop: StopWord::default(),
+            progress,
+        }
+    }
+
+    /// Returns the number of loops, a leader without jobs included.
+    fn loops(&self) -> usize {
+        self.progress.len() + 1
     }
 
     /// Asks all loops to end; one that has not begun ends without an I/O.
@@ -79,13 +98,11 @@ pub fn follow<'a, V: Vcpu>(
     wake: Option<Port>,
 ) -> Finished<'a> {
     let (numbers, mut engine) = prepare(vcpu, share, words);
-    words.gate.arrive();
-    while words.gate.opened().is_none_or(|begin_ns| vcpu.now_ns() < begin_ns) {
-        if words.stop.asked().is_some() {
-            return finish(numbers, engine, words);
-        }
-        let look_ns = vcpu.now_ns().saturating_add(LOOK_AGAIN_NS);
-        sleep_until(vcpu, words.gate.opened().map_or(look_ns, |begin_ns| begin_ns.min(look_ns)));
+    if pass_gate(vcpu, &words.prepared, words) {
+        make_tables(&mut engine, words);
+    }
+    if !pass_gate(vcpu, &words.ready, words) {
+        return finish(numbers, engine, words);
     }
     engine.begin();
     let progress = &words.progress[number];
@@ -98,7 +115,20 @@ pub fn follow<'a, V: Vcpu>(
     finish(numbers, engine, words)
 }
 
-/// Makes a loop ready. One that can't run its jobs ends all before any begins.
+/// Arrives at a gate and waits until its time has come; returns false if the loop is to end instead.
+fn pass_gate(vcpu: &impl Vcpu, gate: &StartGate, words: &Words) -> bool {
+    gate.arrive();
+    while gate.opened().is_none_or(|at_ns| vcpu.now_ns() < at_ns) {
+        if words.stop.asked().is_some() {
+            return false;
+        }
+        let look_ns = vcpu.now_ns().saturating_add(LOOK_AGAIN_NS);
+        sleep_until(vcpu, gate.opened().map_or(look_ns, |at_ns| at_ns.min(look_ns)));
+    }
+    true
+}
+
+/// Fits a loop's jobs to its disks. A loop that can't run its jobs ends all before any begins.
 fn prepare<'v, 'a, V: Vcpu>(
     vcpu: &'v V,
     share: Share<'a>,
@@ -110,6 +140,14 @@ fn prepare<'v, 'a, V: Vcpu>(
         words.stop();
     }
     (numbers, engine)
+}
+
+/// Makes the tables of a loop, which ends all, too, if it can't.
+fn make_tables<V: Vcpu>(engine: &mut Engine<'_, '_, V>, words: &Words) {
+    engine.make_tables(words.loops());
+    if engine.has_failed() {
+        words.stop();
+    }
 }
 
 /// Returns what remains of a loop, whose end may be that of all.
@@ -200,7 +238,12 @@ pub fn lead<'a, V: Vcpu>(
         own: Progress::default(),
         finished: Vec::new(),
     };
-    if leader.begin(vcpu)
+    let mut make_tables = || {
+        if let Some((_, engine)) = &mut own {
+            make_tables(engine, words);
+        }
+    };
+    if leader.begin(vcpu, &mut make_tables)
         && let Some((_, engine)) = &mut own
     {
         engine.begin();
@@ -245,25 +288,39 @@ struct Leader<'l, 'a> {
 }
 
 impl Leader<'_, '_> {
-    /// Waits until all followers are ready, and lets all begin at once; returns false if they are
-    /// to end instead.
-    fn begin(&mut self, vcpu: &impl Vcpu) -> bool {
-        while self.words.gate.arrived() as usize != self.words.progress.len() {
-            sleep_until(vcpu, vcpu.now_ns().saturating_add(LOOK_AGAIN_NS));
-        }
-        self.begin_ns = vcpu.now_ns();
-        if self.words.stop.asked().is_some() {
+    /// Waits until all followers are prepared and then until they are ready, and lets all begin at
+    /// once; returns false if they are to end instead.
+    fn begin(&mut self, vcpu: &impl Vcpu, make_tables: &mut dyn FnMut()) -> bool {
+        let words = self.words;
+        self.await_arrivals(vcpu, &words.prepared);
+        if words.stop.asked().is_some() {
             return false;
         }
-        if self.words.progress.is_empty() {
+        words.prepared.open(vcpu.now_ns());
+        make_tables();
+        self.await_arrivals(vcpu, &words.ready);
+        self.begin_ns = vcpu.now_ns();
+        if words.stop.asked().is_some() {
+            return false;
+        }
+        if words.progress.is_empty() {
             return true;
         }
         self.begin_ns = self.begin_ns.saturating_add(BEGIN_NS);
-        self.words.gate.open(self.begin_ns);
+        words.ready.open(self.begin_ns);
         while vcpu.now_ns() < self.begin_ns {
             sleep_until(vcpu, self.begin_ns);
         }
         true
+    }
+
+    /// Waits until all followers are at a gate, which may take long, and meanwhile asks whether
+    /// they are to end.
+    fn await_arrivals(&mut self, vcpu: &impl Vcpu, gate: &StartGate) {
+        while gate.arrived() as usize != self.words.progress.len() {
+            self.observe(&Progress::default());
+            sleep_until(vcpu, vcpu.now_ns().saturating_add(LOOK_AGAIN_NS));
+        }
     }
 
     /// Shows the progress of all, of which the leader's own is `own`.
@@ -298,9 +355,12 @@ impl Leader<'_, '_> {
                 tick_ns = now_ns.saturating_add(TICK_NS);
                 self.observe(&Progress { elapsed_ns, ..self.own });
             }
+            // No result is looked for more often than it matters: this processor may be a
+            // backend's.
+            let look_ns = if begun { LOOK_RARELY_NS } else { LOOK_AGAIN_NS };
             vcpu.prepare_wait();
             relay.pass_on(vcpu);
-            vcpu.wait(tick_ns.min(now_ns.saturating_add(LOOK_AGAIN_NS)));
+            vcpu.wait(tick_ns.min(now_ns.saturating_add(look_ns)));
         }
     }
 }

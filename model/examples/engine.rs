@@ -8,9 +8,9 @@
 //! ```
 //! What stands there beside `load::` and `drivers::` is theirs; the rest is the model's.
 
-use load::engine::{self, Control};
+use load::engine::Control;
 use load::plan::{Dealing, setup_for};
-use model::fixture::{Machine, XVDA};
+use model::fixture::{Machine, XVDA, run_engine};
 use model::{Disk, Guest};
 
 fn main() {
@@ -25,7 +25,7 @@ fn main() {
         .expect("one job")
         .expect("on this disk");
     let mut device = guest.connect(XVDA, &setup).expect("a disk");
-    let (outcome, disks) = engine::run(&xen, jobs, vec![device.lend()], &mut |_| Control::Continue);
+    let (outcome, disks) = run_engine(&xen, jobs, vec![device.lend()], &mut |_| Control::Continue);
     device.queues = disks.into_iter().flat_map(|disk| disk.queues).collect();
     assert!(outcome.error.is_none(), "{:?}", outcome.error);
     println!("{} I/Os", outcome.results.iter().map(results::JobResult::ios).sum::<u64>());

@@ -3,8 +3,9 @@
 
 use drivers::console::Console;
 use fio_job::Job;
-use load::engine::{self, Control, Outcome, Progress};
+use load::engine::{Control, Disk as Lent, Engine, Outcome, Progress, Share, StageJob};
 use load::plan::{Dealing, setup_for};
+use load::worker::{self, Relay, Words};
 
 use crate::blkback::Disk;
 use crate::guest::{Device, Guest};
@@ -101,6 +102,30 @@ pub fn connect<'a>(guest: &mut Guest<'a>, vdev: u32, jobs: &[Job]) -> Device<'a>
     guest.connect(vdev, &setup).expect("a disk")
 }
 
+/// Runs jobs on disks as the only loop, as a guest of one vCPU does; returns the disks too.
+pub fn run_engine<'a>(
+    xen: &ModelXen,
+    jobs: Vec<Job>,
+    disks: Vec<Lent<'a>>,
+    observe: &mut dyn FnMut(&Progress) -> Control,
+) -> (Outcome, Vec<Lent<'a>>) {
+    let share = Share { vcpu: 0, jobs: StageJob::all(jobs), disks };
+    let (words, relay) = (Words::new(0), Relay::default());
+    worker::join(worker::lead(xen, Some(share), &words, &relay, &mut || None, observe))
+}
+
+/// Returns the engine of the only loop, which has begun, to be stepped by the caller.
+pub fn start_engine<'v, 'a>(
+    xen: &'v ModelXen,
+    jobs: Vec<Job>,
+    disks: Vec<Lent<'a>>,
+) -> Engine<'v, 'a, ModelXen> {
+    let mut engine = Engine::prepare(xen, Share { vcpu: 0, jobs: StageJob::all(jobs), disks });
+    engine.make_tables(1);
+    engine.begin();
+    engine
+}
+
 /// Runs jobs on devices, each under its own name, until all have ended or `tick` ends them.
 pub fn run_jobs(
     xen: &ModelXen,
@@ -109,7 +134,7 @@ pub fn run_jobs(
     tick: &mut dyn FnMut(&Progress) -> Control,
 ) -> Outcome {
     let disks = devices.iter_mut().map(Device::lend).collect();
-    let (outcome, disks) = engine::run(xen, jobs, disks, &mut |progress| tick(progress));
+    let (outcome, disks) = run_engine(xen, jobs, disks, &mut |progress| tick(progress));
     devices.iter_mut().zip(disks).for_each(|(device, disk)| device.queues = disk.queues);
     outcome
 }

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use drivers::Vcpu;
 use drivers::blkfront::{ConnectError, GrantMode};
 use drivers::xenstore::Error;
-use load::engine::{self, Control, RunError};
-use model::fixture::{Machine, XVDA, vdev};
+use load::engine::{Control, RunError};
+use model::fixture::{Machine, XVDA, run_engine, vdev};
 use model::guest::setup;
 use model::{Disk, Guest, ModelXen};
 use xen_abi::xenbus::XenbusState;
@@ -61,7 +61,7 @@ fn x10_a_backend_that_is_gone_is_told_from_a_silent_one() {
     let start_ns = xen.now_ns();
     let outcome = {
         let (outcome, disks) =
-            engine::run(&xen, jobs, vec![device.lend()], &mut |progress| match progress.elapsed_ns
+            run_engine(&xen, jobs, vec![device.lend()], &mut |progress| match progress.elapsed_ns
                 < 2_000_000_000
             {
                 true => Control::Continue,

@@ -12,7 +12,7 @@ use fs::ReadBlocks;
 use load::engine::{self, Control};
 use load::reader::BlockReader;
 use model::blkback::{Lie, Mischief};
-use model::fixture::{Machine, XVDA, open_console, run_line};
+use model::fixture::{Machine, XVDA, open_console, run_engine, run_line};
 use model::{Disk, Guest, ModelXen};
 
 const SECOND: u64 = 1_000_000_000;
@@ -121,7 +121,7 @@ fn r5_a_dead_peer_is_given_up_in_spite_of_pauses() {
     let calls = xen.world().xen.calls;
     xen.world().xen.pauses = (1..100).map(|n| (calls + n * 50, 5 * SECOND)).collect();
     let jobs = fio_job::parse(JOBS[0]).unwrap();
-    let (outcome, _) = engine::run(&xen, jobs, vec![device.lend()], &mut |_| Control::Continue);
+    let (outcome, _) = run_engine(&xen, jobs, vec![device.lend()], &mut |_| Control::Continue);
     assert!(matches!(outcome.error, Some(engine::RunError::Stuck { .. })), "{:?}", outcome.error);
     let start_ns = xen.now_ns();
     xen.world().store.is_stopped = true;

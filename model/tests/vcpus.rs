@@ -10,7 +10,7 @@ use std::ops::Range;
 use drivers::Hypervisor;
 use drivers::blkfront::{Disconnected, GrantMode, QueuePair, Setup};
 use fio_job::Job;
-use load::engine::{Control, Disk, Share, StageJob};
+use load::engine::{Control, Disk, Share};
 use load::plan::Dealing;
 use load::worker::{self, Finished, Relay, Words};
 use model::fixture::{Machine, assert_nothing_is_left, run_line, vdev};
@@ -53,34 +53,6 @@ fn draw_jobs(rng: &mut fastrand::Rng, disks: &[String]) -> Vec<Job> {
         }
     }
     fio_job::parse(&line).expect("jobs")
-}
-
-/// Gives each vCPU its jobs, and its queue pairs of their disks.
-fn share_out<'a>(
-    jobs: &[Job],
-    dealing: &Dealing,
-    devices: &mut [Device<'a>],
-) -> BTreeMap<u32, Share<'a>> {
-    let all = StageJob::all(jobs.to_vec());
-    let share = |(vcpu, numbers): (u32, Vec<usize>)| {
-        let jobs = numbers.into_iter().map(|number| all[number].clone()).collect();
-        (vcpu, Share { vcpu, jobs, disks: Vec::new() })
-    };
-    let mut shares: BTreeMap<u32, Share<'a>> = dealing.by_vcpu().into_iter().map(share).collect();
-    for device in devices {
-        let Disk { name, info, queues, .. } = device.lend();
-        let users = dealing.users(&name, jobs);
-        for user in &users {
-            let (name, files) = (name.clone(), Vec::new());
-            let disks = &mut shares.get_mut(user).expect("a vCPU with jobs").disks;
-            disks.push(Disk { name, info, queues: Vec::new(), files });
-        }
-        for (queue, user) in queues.into_iter().zip(users.iter().cycle()) {
-            let disk = shares.get_mut(user).and_then(|share| share.disks.last_mut());
-            disk.expect("just pushed").queues.push(queue);
-        }
-    }
-    shares
 }
 
 /// A stage as it is drawn.
@@ -194,7 +166,8 @@ fn life(seed: u64, events: Events) -> [u64; 2] {
     let dealing = Dealing::new(&jobs, &all, queues).expect("jobs that can be dealt");
     let wakes: Vec<Port> =
         all.iter().map(|&vcpu| xen.evtchn_bind_ipi(vcpu).expect("a port")).collect();
-    let shares = share_out(&jobs, &dealing, &mut devices);
+    let shares = worker::share_out(&jobs, &dealing, devices.iter_mut().map(Device::lend));
+    let shares = shares.into_iter().map(|share| (share.vcpu, share)).collect();
     let (ran, finished) = Stage { xen: &xen, vcpus, shares, wakes: wakes.clone() }.run(events);
     let (outcome, lent) = worker::join(finished);
     assert_eq!((&outcome.error, &outcome.first_failure), (&None, &None), "seed {seed}");

@@ -12,7 +12,7 @@ use fs::{Image, ReadBlocks, SCRATCH_BYTES, Volume};
 use load::engine::{self, Control, Outcome, REQUEST_TIMEOUT_NS};
 use load::file_map::{FileMap, LookUpError};
 use load::reader::{BlockReader, ReadError};
-use model::fixture::{Machine, XVDA, noise};
+use model::fixture::{Machine, XVDA, noise, run_engine};
 use model::guest::Device;
 use model::{Disk, Guest, ModelXen};
 
@@ -73,7 +73,7 @@ fn mount<D: ReadBlocks<Error: Debug>>(disk: D) -> Volume<D, Vec<u8>> {
 fn run(xen: &ModelXen, device: &mut Device<'_>, file: &FileMap, line: &str) -> Outcome {
     let disks = vec![engine::Disk { files: vec![file.clone()], ..device.lend() }];
     let jobs = fio_job::parse(line).unwrap();
-    let (outcome, disks) = engine::run(xen, jobs, disks, &mut |_| Control::Continue);
+    let (outcome, disks) = run_engine(xen, jobs, disks, &mut |_| Control::Continue);
     device.queues = disks.into_iter().flat_map(|disk| disk.queues).collect();
     outcome
 }

@@ -30,10 +30,17 @@ impl Setup {
     /// Returns what a backend with this offer can serve of it. There are slots for all the requests
     /// that make up for one of the wanted size, even if the ring is smaller: who checks the data
     /// needs all of it at once. Where there are fewer queues than wanted, each has slots for its
-    /// share of the requests that were wanted on all. No more is taken than there is room for, as
-    /// long as each queue has slots for one whole request of the wanted size.
+    /// share of the requests that were wanted on all. No more is taken than there is room for:
+    /// first there are fewer slots, then fewer queues, but never less than one queue with slots for
+    /// one whole request of the wanted size.
     pub(super) fn fit(&self, offer: &Offer, room: Room) -> Fit {
         let queues = self.queues.min(offer.queues_max);
+        let fewer = (2..=queues).rev().map(|queues| self.fit_on(queues, offer, room));
+        let mut fitting = fewer.filter(|fit| fit.takes().is_within(room));
+        fitting.next().unwrap_or_else(|| self.fit_on(1, offer, room))
+    }
+
+    fn fit_on(&self, queues: u32, offer: &Offer, room: Room) -> Fit {
         let requests = u64::from(self.queues) * u64::from(self.slots);
         let requests = u32::try_from(requests.div_ceil(queues.into())).unwrap_or(u32::MAX);
         let pages_per_slot = self.pages_per_slot.min(offer.segments_max as usize);
@@ -194,6 +201,9 @@ mod tests {
             (Persistent, 1, 512, 4096, 4096, [0, 0], (1, 4096, 0)),
             (Persistent, 1, 512, 4096, 256, [16 * 257, 0], (16, 256, 0)),
             (Persistent, 2, 512, 1, 11, [0, 0], (1, 1, 0)),
+            // Two queues, or else one with all that there is room for.
+            (Persistent, 2, 1, 512, 256, [2 * (1 + 2 * 257), u64::MAX], (2, 256, 0)),
+            (Persistent, 2, 1, 512, 256, [2 * (1 + 2 * 257) - 1, u64::MAX], (4, 256, 0)),
         ] {
             let setup = Setup { grants, queues, slots, pages_per_slot };
             let offer = Offer { ring_order_max: 4, queues_max: 32, segments_max, trusted: true };
@@ -201,6 +211,20 @@ mod tests {
             let fit = setup.fit(&offer, room);
             let found = (fit.slots, fit.pages_per_slot, fit.ring_order);
             assert_eq!(found, expected, "{setup:?}, {room:?}");
+        }
+    }
+
+    #[test]
+    fn queues_are_as_many_as_there_is_room_for_a_whole_request_on() {
+        let setup =
+            Setup { grants: GrantMode::Persistent, queues: 4, slots: 2, pages_per_slot: 512 };
+        let offer = Offer { ring_order_max: 4, queues_max: 4, segments_max: 256, trusted: true };
+        let queue = 1 + 2 * 257;
+        for (pages, queues) in
+            [(4 * queue, 4), (4 * queue - 1, 3), (2 * queue, 2), (2 * queue - 1, 1), (0, 1)]
+        {
+            let fit = setup.fit(&offer, Room { pages, grants: u64::MAX });
+            assert_eq!(fit.queues, queues, "{pages}");
         }
     }
 

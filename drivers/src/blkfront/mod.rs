@@ -96,6 +96,13 @@ pub struct Room {
     pub grants: u64,
 }
 
+impl Room {
+    /// Returns whether all of it finds a place in `room`.
+    fn is_within(self, room: Self) -> bool {
+        self.pages <= room.pages && self.grants <= room.grants
+    }
+}
+
 /// Rings and requests that the backend can serve, bounded by what we can use.
 #[derive(Clone, Copy, Debug)]
 struct Offer {

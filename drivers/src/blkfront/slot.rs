@@ -440,7 +440,7 @@ impl<'a> SlotState<'a> {
     }
 }
 
-/// What makes the sectors of a write unlike all others.
+/// Marks that make the sectors of a write unlike all others.
 struct Stamps {
     sectors: usize,
     /// Offset of the first, in bytes.

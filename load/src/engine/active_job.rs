@@ -56,7 +56,7 @@ pub(super) struct ActiveJob {
     pub(super) wake_ns: u64,
     /// Whether its next I/O waits for room on a ring.
     pub(super) awaits_room: bool,
-    pub(super) ring_wait: RingWait,
+    ring_wait: RingWait,
     sleeps: u64,
 }
 
@@ -141,17 +141,16 @@ impl ActiveJob {
         })
     }
 
-    /// Makes the tables that its checks need. They may take nearly all memory, so everything else
-    /// of all jobs is allocated before.
+    /// Makes the tables that its checks need, with room left for each of the `loops` of the stage.
     ///
     /// # Errors
     /// Fails if there is no memory for them.
-    pub(super) fn make_tables(&mut self) -> Result<(), RunError> {
+    pub(super) fn make_tables(&mut self, loops: usize) -> Result<(), RunError> {
         let Some(checks) = &mut self.checks else { return Ok(()) };
         let mut targets = self.targets.iter();
         targets
             .try_for_each(|target| {
-                checks.track(&self.result.job, target.disk, target.region, target.left)
+                checks.track(&self.result.job, target.disk, target.region, target.left, loops)
             })
             .map_err(RunError::Job)
     }
@@ -491,6 +490,12 @@ impl ActiveJob {
         self.timeline.stop(now_ns, self.is_out_of_ios());
         (self.wake_ns, self.awaits_room) = (NEVER, false);
         self.ring_wait.note(false, now_ns);
+    }
+
+    /// Notes whether the next I/O, or the rest of one, waits for room on a ring from now on, or
+    /// still. Whoever issues no more waits for nothing.
+    pub(super) fn note_wait(&mut self, waits: bool, now_ns: u64) {
+        self.ring_wait.note(waits, now_ns.min(self.timeline.end_ns()));
     }
 
     /// Returns how a read at this point is checked, if it is.

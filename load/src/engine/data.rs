@@ -9,7 +9,7 @@ use xen_abi::PAGE_SIZE;
 use xen_abi::blkif::SECTOR_SIZE;
 
 use crate::verify::header::{HEADER_BYTES, digest};
-use crate::verify::{Field, Header, Mismatch, Written};
+use crate::verify::{Field, Header, Mismatch, Written, has_headroom};
 use fio_job::{Buffers, Job, JobError, Method, Region, VerifyPattern};
 
 /// Returns whether a job's I/Os take long to make or check, apart from the disk's own time.
@@ -172,7 +172,7 @@ impl Checks {
     }
 
     /// Starts tracking the last write of each block of a region of `job`, in which there are at
-    /// most `ios` I/Os, if the job needs it.
+    /// most `ios` I/Os, if the job needs it; leaves room for each of the `loops` of the stage.
     ///
     /// # Errors
     /// Fails if there is no memory for the table.
@@ -182,10 +182,11 @@ impl Checks {
         disk: usize,
         region: Region,
         ios: u64,
+        loops: usize,
     ) -> Result<(), JobError> {
         let reads_own = job.rw.writes() && job.rw.reads() || job.reads_back();
         if reads_own && self.needs_blocks_apart() {
-            let table = Written::new(region, self.block_bytes, ios);
+            let table = Written::new(region, self.block_bytes, ios).filter(|_| has_headroom(loops));
             let no_memory = || JobError::NoMemory { job: job.name.clone() };
             self.written[disk] = Some(table.ok_or_else(no_memory)?);
         }

@@ -73,11 +73,15 @@ pub(super) enum Stall {
 
 impl InFlightTable {
     pub(super) fn new(queue: &QueuePair<'_>) -> Self {
+        Self::with_slots(queue.slots())
+    }
+
+    pub(super) fn with_slots(slots: usize) -> Self {
         Self {
-            ios: vec![None; queue.slots()],
+            ios: vec![None; slots],
             progress_ns: 0,
             silent: Age::default(),
-            ages: vec![Age::default(); queue.slots()],
+            ages: vec![Age::default(); slots],
             looked_ns: 0,
             oldest_ns: NEVER,
             completed_before: 0,

@@ -52,13 +52,6 @@ impl StageJob {
     }
 }
 
-impl<'a> Share<'a> {
-    /// Returns the whole stage, for the only loop.
-    pub(super) fn whole(jobs: Vec<Job>, disks: Vec<Disk<'a>>) -> Self {
-        Self { vcpu: 0, jobs: StageJob::all(jobs), disks }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -99,7 +99,7 @@ fn has_room(split: &Split, disk: &Disk<'_>) -> bool {
 impl<V: Vcpu> Engine<'_, '_, V> {
     /// Notes whether the next I/O of a job, or the rest of one, waits for room on a ring.
     pub(super) fn note_wait(&mut self, index: usize, waits: bool, now_ns: u64) {
-        self.jobs[index].ring_wait.note(waits, now_ns);
+        self.jobs[index].note_wait(waits, now_ns);
         self.any_waits |= waits;
     }
 

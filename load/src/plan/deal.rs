@@ -111,10 +111,12 @@ struct Shared {
 
 /// Returns the first of `vcpus` on which all jobs of a stage may run, if there is one.
 pub(super) fn common(jobs: &[Job], vcpus: &[u32]) -> Option<u32> {
-    let suits = |vcpu: &u32| {
-        jobs.iter().enumerate().all(|(number, job)| allowed(job, number, vcpus).contains(vcpu))
-    };
-    vcpus.iter().copied().find(suits)
+    let mut common = vcpus.to_vec();
+    for (number, job) in jobs.iter().enumerate() {
+        let allowed = allowed(job, number, vcpus);
+        common.retain(|vcpu| allowed.contains(vcpu));
+    }
+    common.first().copied()
 }
 
 /// Returns whether `cpus_allowed=` names none of the guest's vCPUs.

@@ -20,7 +20,7 @@ const LINUX_TAKES: u64 = 256;
 /// Returns a warning to the user of a disk whose backend offers to keep pages mapped, if jobs that
 /// run together and leave their pages granted use more on its `queues` queues than Linux's backend
 /// keeps.
-pub(super) fn warning(jobs: &[Job], disk: &str, queues: u32) -> Option<String> {
+pub fn persistent_warning(jobs: &[Job], disk: &str, queues: u32) -> Option<String> {
     let here = || jobs.iter().filter(|job| job.disks.iter().any(|name| name == disk));
     let pages_of_each = |queues: u32| {
         here().map(|job| pages_in_flight(job, queues)).sum::<u64>().div_ceil(queues.into())
@@ -88,7 +88,7 @@ mod tests {
         ] {
             let jobs = parse(&format!("{line} filename=xvda:xvdb")).expect(line);
             let queues = jobs[0].queues.unwrap_or(1);
-            let warning = warning(&jobs, "xvda", queues);
+            let warning = persistent_warning(&jobs, "xvda", queues);
             assert_eq!(warning.is_some(), pages.is_some(), "{line}: {warning:?}");
             let text = warning.unwrap_or_default();
             assert!(text.contains(pages.unwrap_or_default()), "{line}: {text}");
@@ -101,20 +101,20 @@ mod tests {
             ("bs=1m iodepth=132", 1, None),
         ] {
             let jobs = parse(&format!("{line} filename=xvda")).expect(line);
-            let text = warning(&jobs, "xvda", queues).expect(line);
+            let text = persistent_warning(&jobs, "xvda", queues).expect(line);
             let advice = enough.map(|enough| format!("with ringmark_queues={enough} all are kept"));
             assert_eq!(text.contains("with ringmark_queues"), advice.is_some(), "{line}: {text}");
             assert!(text.contains(&advice.unwrap_or_default()), "{line}: {text}");
         }
         let jobs = parse("bs=1m iodepth=9 filename=xvda").expect("a line");
-        assert_eq!(warning(&jobs, "xvdb", 1), None);
+        assert_eq!(persistent_warning(&jobs, "xvdb", 1), None);
     }
 
     #[test]
     fn the_default_jobs_use_no_more_pages_than_are_kept() {
         let jobs = Job::defaults_for("xvda");
         assert_eq!(
-            jobs.iter().find_map(|job| warning(core::slice::from_ref(job), "xvda", 1)),
+            jobs.iter().find_map(|job| persistent_warning(core::slice::from_ref(job), "xvda", 1)),
             None
         );
     }

@@ -10,7 +10,6 @@ use xen_abi::vdev::Vdev;
 
 use super::deal::{Dealing, is_without_vcpu};
 use super::memory::Memory;
-use super::persistent;
 use super::refusal::{Conflict, Refusal};
 use super::setup::setup_for;
 
@@ -37,8 +36,6 @@ pub struct DiskPlan {
     pub room: Room,
     /// Whether the events of each queue go to the vCPU that uses it.
     pub bind: bool,
-    /// Warning to show if its backend is Linux's and offers to keep pages mapped.
-    pub persistent_warning: Option<String>,
 }
 
 impl<'p> Stage<'p> {
@@ -110,8 +107,7 @@ impl<'p> Stage<'p> {
         let Some(setup) = setup_for(&name, self.jobs, dealing)? else { return Ok(None) };
         let room = memory.of(&name, self.jobs, &setup);
         let bind = self.jobs.iter().all(|job| job.bind || !job.disks.contains(&name));
-        let persistent_warning = persistent::warning(self.jobs, &name, setup.queues);
-        Ok(Some(DiskPlan { vdev, name, setup, room, bind, persistent_warning }))
+        Ok(Some(DiskPlan { vdev, name, setup, room, bind }))
     }
 }
 
@@ -181,14 +177,9 @@ mod tests {
         let disks: Result<Vec<DiskPlan>, Refusal> =
             stage.disks(&Dealing::on_one(jobs.len()), ENOUGH).collect();
         let disks = disks.expect("no conflict");
-        let found: Vec<(Vdev, &str, u32, bool)> = disks
-            .iter()
-            .map(|disk| {
-                let warned = disk.persistent_warning.is_some();
-                (disk.vdev, disk.name.as_str(), disk.setup.slots, warned)
-            })
-            .collect();
-        assert_eq!(found, [(XVDA, "xvda", 64, true), (XVDB, "xvdb", 3, false)]);
+        let found: Vec<(Vdev, &str, u32)> =
+            disks.iter().map(|disk| (disk.vdev, disk.name.as_str(), disk.setup.slots)).collect();
+        assert_eq!(found, [(XVDA, "xvda", 64), (XVDB, "xvdb", 3)]);
     }
 
     #[test]

@@ -8,9 +8,16 @@ use fio_job::Region;
 /// Flag in an entry: the block is being read back, or was.
 const READ_BACK: u32 = 1 << 31;
 
-/// Heap that must be left beside the table, in bytes: for allocations while jobs run and end, such
-/// as the result of a job whose ramp is over. All results are allocated before any table.
+/// Heap that each loop must find beside all tables, in bytes: for allocations while jobs run and
+/// end, such as the result of a job whose ramp is over. All results are allocated before any table.
 const HEADROOM_BYTES: usize = 256 << 10;
+
+/// Returns whether there is memory beside all tables for each of so many loops.
+pub fn has_headroom(loops: usize) -> bool {
+    loops
+        .checked_mul(HEADROOM_BYTES)
+        .is_some_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok())
+}
 
 /// Table of the last write of each block of a region, as far as there was one.
 #[derive(Debug)]
@@ -42,7 +49,6 @@ impl Written {
         let entries = usize::try_from(entries).ok()?;
         let written = if is_hashed { Some(zeroes(entries)?) } else { None };
         let last = zeroes(entries)?;
-        Vec::<u8>::new().try_reserve_exact(HEADROOM_BYTES).ok()?;
         Some(Self { region_offset: region.offset_bytes, block_bytes, blocks, written, last })
     }
 
@@ -162,6 +168,12 @@ mod tests {
     fn a_table_that_exceeds_memory_is_refused() {
         let region = Region { offset_bytes: 0, size_bytes: u64::MAX - 511, io_bytes: None };
         assert!(Written::new(region, 512, u64::MAX).is_none());
+    }
+
+    #[test]
+    fn room_is_left_for_each_loop() {
+        assert!(has_headroom(1) && !has_headroom(usize::MAX / HEADROOM_BYTES));
+        assert!(!has_headroom(usize::MAX));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 
 use alloc::vec;
 use core::cell::RefCell;
+use core::sync::atomic::AtomicBool;
+use core::sync::atomic::Ordering::Relaxed;
 use core::time::Duration;
 use std::sync::mpsc::channel;
 use std::thread;
@@ -89,16 +91,60 @@ fn all_loops_begin_and_end() {
                 lead(host, own, &words, &Relay::default(), collect, observe)
             });
             assert_eq!(finished.len(), count + usize::from(has_own));
-            assert_eq!(words.gate.opened().is_some(), count != 0);
+            assert_eq!(words.ready.opened().is_some(), count != 0);
         }
     }
+}
+
+#[test]
+fn no_loop_makes_its_tables_before_all_are_prepared() {
+    let words = Words::new(2);
+    with_followers(&words, 1, |host, collect| {
+        while words.prepared.arrived() == 0 {
+            sleep_until(host, host.now_ns() + 1);
+        }
+        sleep_until(host, host.now_ns() + 20 * LOOK_AGAIN_NS);
+        assert_eq!(words.ready.arrived(), 0);
+        dismiss(host, &words, 1, collect);
+    });
+}
+
+#[test]
+fn a_wish_to_stop_is_heard_before_all_are_prepared() {
+    let words = Words::new(1);
+    let host = Host::at(Instant::now());
+    let observed = AtomicBool::new(false);
+    let (words, observed, start) = (&words, &observed, host.start);
+    thread::scope(|scope| {
+        let (done, finished) = channel();
+        scope.spawn(move || {
+            // Without end it would hide who never asks.
+            let looks = (0..2000).take_while(|_| !observed.load(Relaxed));
+            looks.for_each(|_| thread::sleep(Duration::from_millis(1)));
+            let asked = observed.load(Relaxed);
+            let _ = done.send((asked, follow(&Host::at(start), share(1), words, 0, None)));
+        });
+        let mut was_asked = false;
+        let mut collect = || {
+            let (asked, finished) = finished.try_recv().ok()?;
+            was_asked = asked;
+            Some(finished)
+        };
+        let mut observe = |_: &Progress| {
+            observed.store(true, Relaxed);
+            Control::Stop
+        };
+        let relay = Relay::default();
+        let ended = lead(&host, None, words, &relay, &mut collect, &mut observe);
+        assert_eq!((ended.len(), was_asked, words.ready.opened()), (1, true, None));
+    });
 }
 
 #[test]
 fn followers_end_where_not_all_could_be_started() {
     let words = Words::new(3);
     let finished = with_followers(&words, 2, |host, collect| dismiss(host, &words, 2, collect));
-    assert_eq!((finished.len(), words.gate.opened()), (2, None));
+    assert_eq!((finished.len(), words.ready.opened()), (2, None));
 }
 
 #[test]

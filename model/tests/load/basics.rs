@@ -5,9 +5,9 @@ use std::slice::from_mut;
 use drivers::Vcpu;
 use drivers::blkfront::DiskInfo;
 use fio_job::{Job, JobError};
-use load::engine::{self, Control, Engine, Outcome, Pass, RunError};
+use load::engine::{self, Control, Outcome, Pass, RunError};
 use model::blkback::{Lie, Mischief};
-use model::fixture::{self, run_line};
+use model::fixture::{self, run_engine, run_line, start_engine};
 use model::{Disk, Guest, ModelXen};
 use results::JobResult;
 
@@ -248,7 +248,7 @@ fn the_tables_of_checksums_take_what_memory_the_jobs_leave() {
     // No machine has memory for all the blocks of this disk.
     let info = DiskInfo { sectors: 1 << 53, ..*device.info() };
     let disks = vec![engine::Disk { info, ..device.lend() }];
-    let (outcome, _) = engine::run(&xen, jobs, disks, &mut |_| Control::Continue);
+    let (outcome, _) = run_engine(&xen, jobs, disks, &mut |_| Control::Continue);
     let no_memory = JobError::NoMemory { job: "a".into() };
     assert_eq!(outcome.error, Some(RunError::Job(no_memory)));
     assert_eq!(outcome.results.len(), 2, "all had their memory before");
@@ -261,7 +261,7 @@ fn jobs_that_are_cut_off_took_until_then() {
     let mut guest = Guest::boot(&xen);
     let jobs = fio_job::parse("rw=randread loops=1000 filename=xvda").unwrap();
     let mut device = connect(&mut guest, XVDA, &jobs);
-    let mut engine = Engine::start(&xen, jobs, vec![device.lend()]);
+    let mut engine = start_engine(&xen, jobs, vec![device.lend()]);
     for _ in 0..100 {
         match engine.pass(&mut |_| Control::Continue) {
             Pass::SleepUntil(deadline_ns) => xen.wait(deadline_ns),

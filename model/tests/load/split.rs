@@ -2,9 +2,9 @@
 
 use drivers::Vcpu;
 use drivers::ring;
-use load::engine::{Engine, Outcome, Pass, REQUEST_TIMEOUT_NS, RunError};
+use load::engine::{Outcome, Pass, REQUEST_TIMEOUT_NS, RunError};
 use model::blkback::{Lie, Mischief};
-use model::fixture::{self, assert_nothing_is_left, connect, run_line};
+use model::fixture::{self, assert_nothing_is_left, connect, run_line, start_engine};
 use model::{Disk, Guest, ModelXen};
 
 use crate::{GRANTS, Machine, XVDA, ok, run, run_and_see};
@@ -441,7 +441,7 @@ fn a_stopped_job_ends_whole() {
         let line = format!("{options} runtime=2ms time_based filename=xvda");
         let jobs = fio_job::parse(&line).unwrap();
         let mut device = connect(&mut guest, XVDA, &jobs);
-        let mut engine = Engine::start(&xen, jobs, vec![device.lend()]);
+        let mut engine = start_engine(&xen, jobs, vec![device.lend()]);
         let mut observe = |_: &_| load::engine::Control::Continue;
         loop {
             match engine.pass(&mut observe) {
@@ -457,6 +457,10 @@ fn a_stopped_job_ends_whole() {
         let requests = job.counters.unwrap().requests;
         let ios = job.write.ios + job.read.ios;
         assert!(ios > 0 && requests == ios * 94, "{requests} for {ios}");
+        // The last of them goes on beyond the end, when nothing waits for room any more.
+        let (waited_ns, took_ns) = (job.ring_wait_ns, job.write.runtime_ns);
+        let is_write_alone = job.read.ios == 0;
+        assert!(took_ns > 2_000_000 && (waited_ns <= 2_000_000) == is_write_alone, "{waited_ns}");
         device.queues = disks.remove(0).queues;
         guest.disconnect(device);
         assert_nothing_is_left(&xen);

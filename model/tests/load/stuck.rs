@@ -1,8 +1,10 @@
 //! Backends that do not answer, wholly or in part, and what is said about the run then.
 
-use load::engine::{Control, Engine, Pass, REQUEST_TIMEOUT_NS, RunError, TICK_NS};
+use load::engine::{Control, Pass, REQUEST_TIMEOUT_NS, RunError, TICK_NS};
 use model::blkback::{Lie, Mischief};
 use model::{Disk, Guest};
+
+use model::fixture::{run_jobs, start_engine};
 
 use crate::{Machine, SECTORS, XVDA, connect, ok, one_disk, run, run_and_see};
 
@@ -69,7 +71,7 @@ fn jobs_with_nothing_in_flight_are_as_they_were() {
 /// Runs a job whose backend takes some of its first requests and never answers them; all others
 /// it answers within these times. Returns how that ended, how many it took, and after how long.
 fn swallow_some(service_ns: std::ops::Range<u64>) -> (Option<RunError>, u64, u64) {
-    let xen = Machine::seeded(4).disk(Disk { service_ns, ..Disk::new(XVDA, SECTORS) }).build();
+    let xen = Machine::seeded(11).disk(Disk { service_ns, ..Disk::new(XVDA, SECTORS) }).build();
     xen.world().disks[0].mischief = Mischief::of(Lie::Silent, 12);
     let line = "rw=randread bs=4k iodepth=32 runtime=10m time_based filename=xvda";
     let mut taken = 0;
@@ -132,6 +134,23 @@ fn a_ring_that_overran_ends_the_run_at_once() {
 }
 
 #[test]
+fn a_disk_that_is_broken_before_a_run_ends_it_at_once() {
+    for options in ["rw=read bs=4k iodepth=8", "rw=randwrite bs=2m size=4m verify=crc32c"] {
+        let xen = Machine::seeded(8).disks(1, 16 << 10).build();
+        xen.world().disks[0].mischief = Mischief::of(Lie::ProdAhead(200), 16);
+        let mut guest = Guest::boot(&xen);
+        let jobs = fio_job::parse(&format!("{options} filename=xvda")).unwrap();
+        let mut devices = [connect(&mut guest, XVDA, &jobs)];
+        for begins in [true, false] {
+            let tick = &mut |_: &_| Control::Continue;
+            let outcome = run_jobs(&xen, &mut devices, jobs.clone(), tick);
+            assert!(matches!(outcome.error, Some(RunError::Broken(..))), "{:?}", outcome.error);
+            assert_eq!(outcome.results.is_empty(), !begins, "{options}");
+        }
+    }
+}
+
+#[test]
 fn a_run_that_fails_as_it_begins_counts_each_lost_io_once() {
     let xen = one_disk(45);
     let mut guest = Guest::boot(&xen);
@@ -140,7 +159,7 @@ fn a_run_that_fails_as_it_begins_counts_each_lost_io_once() {
     // The first event that is to be sent.
     let calls = xen.world().xen.totals.fallible_calls;
     xen.world().xen.fail_call = Some(calls);
-    let mut engine = Engine::start(&xen, jobs, vec![device.lend()]);
+    let mut engine = start_engine(&xen, jobs, vec![device.lend()]);
     for _ in 0..3 {
         assert_eq!(engine.pass(&mut |_| Control::Continue), Pass::Done);
     }

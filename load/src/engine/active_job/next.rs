@@ -14,6 +14,8 @@ use crate::engine::time::NEVER;
 /// Number of I/Os that a read-back skips at once because others already covered the same block. A
 /// long job has billions, and in between the loop must notice completions and requests to stop.
 const READ_BACK_LOOKS: u32 = 1000;
+/// Number of blocks of a disk that are looked at for one that has none of the job's I/Os in flight.
+const BLOCK_LOOKS_MAX: u32 = 16;
 
 impl ActiveJob {
     /// Returns the next I/O of any job.
@@ -60,7 +62,7 @@ impl ActiveJob {
             // Blocks drawn at random may never be free, so the search has an end. It is repeated
             // when an I/O completes, and one is in flight: with none, the first block would have
             // been free.
-            for _ in 0..=iodepth {
+            for _ in 0..=iodepth.min(BLOCK_LOOKS_MAX) {
                 if target.is_done() {
                     break;
                 }
@@ -122,5 +124,60 @@ impl ActiveJob {
             }
         }
         Err(Hold::End)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::cell::Cell;
+
+    use alloc::vec;
+    use alloc::vec::Vec;
+    use drivers::blkfront::DiskInfo;
+
+    use crate::engine::disk::Disk;
+    use crate::engine::in_flight::{InFlight, InFlightTable};
+    use crate::engine::share::StageJob;
+    use crate::engine::stolen::Theft;
+
+    #[test]
+    fn few_blocks_are_looked_at_where_all_are_in_flight() {
+        let info = DiskInfo {
+            sectors: 64,
+            logical_sector_bytes: 512,
+            physical_sector_bytes: 512,
+            read_only: false,
+            cdrom: false,
+            flush: None,
+            trusted: true,
+            persistent: true,
+            request_bytes_max: 44 << 10,
+            discard: None,
+        };
+        let disk = Disk { name: "xvda".into(), info, queues: Vec::new(), files: Vec::new() };
+        for rw in ["randwrite", "write"] {
+            let line = "bs=4k norandommap verify=crc32c iodepth=4096 loops=1000 filename=xvda";
+            let jobs = fio_job::parse(&alloc::format!("{line} rw={rw}")).expect(line);
+            let disks = core::slice::from_ref(&disk);
+            let mut job =
+                ActiveJob::new(StageJob::all(jobs).remove(0), 1, disks).expect("a job that fits");
+            job.begin(1, Theft::default());
+            let mut table = InFlightTable::with_slots(8);
+            let write = |offset| {
+                let operation = Operation::Write;
+                InFlight { job_index: 0, operation, bytes: 4096, offset, start_ns: 1 }
+            };
+            table.ios = (0..8).map(|block| Some(write(block * 4096))).collect();
+            let all = vec![vec![table]];
+            let looks = Cell::new(0);
+            let room = |_| {
+                looks.set(looks.get() + 1);
+                true
+            };
+            let in_flight = JobInFlight { all: &all, job_index: 0, room: Some(&room) };
+            assert_eq!(job.next_paced(2, &in_flight).err(), Some(Hold::Block));
+            assert!(looks.get() <= 32, "{rw}: {}", looks.get());
+        }
     }
 }
