@@ -85,6 +85,12 @@ enum Command {
         #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=3600))]
         runtime: u32,
     },
+    /// Count the instructions of an I/O on more vCPUs, disks and queues, and of large blocks
+    Scaling {
+        /// Virtual seconds for each row; each takes minutes
+        #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=3600))]
+        runtime: u32,
+    },
     /// Build the images into the cache
     Image {
         /// Fetch the packages again; the old stay until the new are complete
@@ -162,6 +168,7 @@ impl Cli {
                     scenario::compare::compare(&rig, sides, workloads, pairs, runtime)
                 }
             }
+            Command::Scaling { runtime } => scenario::scaling::measure(&rig, runtime),
             Command::Bench { deterministic, runtime } => {
                 scenario::bench::bench(&rig, clock(deterministic), runtime)
             }

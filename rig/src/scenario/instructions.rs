@@ -20,6 +20,7 @@ use crate::progress::print_line;
 use crate::ramdisk::Ramdisks;
 use crate::rig::Rig;
 use crate::scenario::side::{Figure, NOT_KEPT, Side, best_of_linux, legend, overlay};
+use crate::scenario::window::{Edge, Window};
 use crate::steps::{Outcome, Seen, Step};
 use crate::workload::Workload;
 
@@ -92,7 +93,7 @@ fn measure(
         match event {
             Seen::Line(line) => {
                 if let Some(line) = ConsoleLine::parse(line)
-                    && let Some(edge) = run.edge(line.text)
+                    && let Some(edge) = Edge::of(run.side, line.text)
                 {
                     window.meet(edge, machine.counts()?);
                 }
@@ -107,34 +108,6 @@ fn measure(
         Ok(())
     })?;
     Ok(runs.into_iter().zip(costs).collect())
-}
-
-/// The two ends of a job's time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Edge {
-    Begin,
-    End,
-}
-
-/// The counts at both ends of a job's time.
-#[derive(Default)]
-struct Window {
-    begin: Option<Counts>,
-    end: Option<Counts>,
-}
-
-impl Window {
-    fn meet(&mut self, edge: Edge, counts: Counts) {
-        let place = match edge {
-            Edge::Begin => &mut self.begin,
-            Edge::End => &mut self.end,
-        };
-        place.get_or_insert(counts);
-    }
-
-    fn counts(self) -> Option<Counts> {
-        self.begin.zip(self.end).map(|(begin, end)| end - begin)
-    }
 }
 
 /// One guest with one job.
@@ -160,12 +133,6 @@ impl Run {
              guest_until '{end}*' {allowed_s}; guest_end 20"
         );
         Step::new(name.clone(), u64::from(allowed_s) + 40, command)
-    }
-
-    /// Returns what a line of the guest tells of its job's time.
-    fn edge(&self, text: &str) -> Option<Edge> {
-        let [begin, end] = self.side.edges().map(|edge| text.starts_with(edge));
-        if begin { Some(Edge::Begin) } else { end.then_some(Edge::End) }
     }
 
     fn cost(&self, outcome: &Outcome, counts: Option<Counts>) -> Result<Cost> {
@@ -324,20 +291,5 @@ instructions for an I/O guest                   in all   guest    Xen   dom0  ex
 * the backend did not keep all pages mapped: not a figure of persistent grants
 ";
         assert_eq!(table(&rows), expected);
-    }
-
-    #[test]
-    fn a_window_is_from_its_first_edges() {
-        let run = Run::new(Side::Ours, Workload::MAIN[0], 2);
-        assert_eq!(run.edge("ringmark: first I/O completed"), Some(Edge::Begin));
-        assert_eq!(run.edge("ringmark-result-begin 1"), Some(Edge::End));
-        assert_eq!(run.edge("anything else"), None);
-        let at = |xen| Counts { xen, ..Counts::default() };
-        let mut window = Window::default();
-        window.meet(Edge::Begin, at(5));
-        window.meet(Edge::Begin, at(7));
-        window.meet(Edge::End, at(11));
-        assert_eq!(window.counts(), Some(at(6)));
-        assert_eq!(Window::default().counts(), None);
     }
 }
