@@ -250,7 +250,9 @@ fn pages_beyond_the_limit_cost_maps_and_more_queues_keep_more() {
 fn a_deep_queue_with_few_in_flight_stays_within_the_limit() {
     let line = "filename=xvda rw=randread bs=128k norandommap iodepth=64 rate_iops=1000 \
                 number_ios=500";
-    assert_eq!(maps_per_100_ios(keeps(1056), line), 0);
+    let maps = maps_per_100_ios(keeps(1056), line);
+    // More pages than before when more happen to be in flight, but none of them twice.
+    assert!(maps * 500 <= 1056 * 100, "{maps}");
 }
 
 /// A backend may map for each request although it offered more, for reading only, and never let go.
