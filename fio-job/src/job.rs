@@ -99,6 +99,10 @@ pub struct Job {
     /// Most queues of each disk, 1 to [`QUEUES_MAX`](crate::QUEUES_MAX) (`ringmark_queues=`, not
     /// fio's); `None` is one for each vCPU that uses it. A backend that has fewer decides.
     pub queues: Option<u32>,
+    /// Most segments of a request with indirect ones, up to [`SEGMENTS_MAX`](crate::SEGMENTS_MAX)
+    /// (`ringmark_indirect=`, not fio's); up to the 11 that any request has is none. `None` is as
+    /// many as the backend takes.
+    pub indirect: Option<u32>,
     /// Whether the events of each queue go to the vCPU that uses it, not all to vCPU 0
     /// (`ringmark_bind=`, not fio's).
     pub bind: bool,
@@ -146,6 +150,7 @@ impl Default for Job {
             poll: Poll::Auto,
             event_after: 1,
             queues: None,
+            indirect: None,
             bind: true,
             secure_discard: false,
             cpus: None,

@@ -47,7 +47,7 @@ pub use job::Job;
 pub use keyword::{IoEngine, OnError, Poll, Rw};
 pub use limits::{
     BS_BYTES_MAX, EVENT_AFTER_MAX, IODEPTH_MAX, LOG_SAMPLES_MAX, NUMJOBS_MAX, QUEUES_MAX, RANDSEED,
-    RUNTIME_NS_MAX, SECTOR_BYTES,
+    RUNTIME_NS_MAX, SECTOR_BYTES, SEGMENTS_MAX,
 };
 pub use option_doc::{Initial, Numbers, OptionDoc, Unit, Values};
 pub use options::{find_option, help, without_effect};

@@ -8,11 +8,13 @@ use crate::number::NS_PER_SECOND;
 pub const EVENT_AFTER_MAX: u32 = 512;
 /// Most queues of a disk.
 pub const QUEUES_MAX: u32 = 32;
+/// Most segments of a request, which are pages.
+pub const SEGMENTS_MAX: u32 = 4096;
 /// Most I/Os in flight. Those for which a disk's ring has no room wait for it.
 pub const IODEPTH_MAX: u32 = 65_536;
 /// Largest block in bytes: one request of the driver's largest size. Where a disk's backend accepts
 /// less, a block takes several requests.
-pub const BS_BYTES_MAX: u32 = 4096 * PAGE_SIZE as u32;
+pub const BS_BYTES_MAX: u32 = SEGMENTS_MAX * PAGE_SIZE as u32;
 /// Sector of the block protocol in bytes, and so the smallest unit of a block (blkif.h).
 pub const SECTOR_BYTES: u32 = 512;
 /// Longest `runtime=`: 30 days.

@@ -101,13 +101,14 @@ impl Job {
     }
 
     /// Returns the options that fio does not have and every job has.
-    fn own_options(&self) -> [(&'static str, String); 5] {
-        let queues = self.queues.map_or("auto".to_owned(), |queues| queues.to_string());
+    fn own_options(&self) -> [(&'static str, String); 6] {
+        let or_auto = |number: Option<u32>| number.map_or("auto".to_owned(), |n| n.to_string());
         [
             ("grants", self.grants.to_string()),
             ("ringmark_poll_us", self.poll.to_string()),
             ("ringmark_event_after", self.event_after.to_string()),
-            ("ringmark_queues", queues),
+            ("ringmark_queues", or_auto(self.queues)),
+            ("ringmark_indirect", or_auto(self.indirect)),
             ("ringmark_bind", u8::from(self.bind).to_string()),
         ]
     }
@@ -142,7 +143,7 @@ mod tests {
             "name=a rw=randrw rwmixread=70 bs=512 iodepth=7 runtime=1500ms time_based offset=1m \
              size=50% io_size=3m loops=2 number_ios=77 ioengine=libaio filename=xvda:xvdb \
              stonewall randseed=9 grants=per-request ringmark_poll_us=20 \
-             ringmark_queues=4 ringmark_event_after=8 ringmark_bind=0",
+             ringmark_queues=4 ringmark_indirect=32 ringmark_event_after=8 ringmark_bind=0",
             "name=a rw=randtrim filename=xvda ringmark_secure_discard",
             "name=a cpus_allowed=0-3,6 cpus_allowed_policy=split",
             "name=a rw=randrw bssplit=4k/30:8k/70,512/100 norandommap filename=xvda",

@@ -10,7 +10,7 @@ use crate::job::Job;
 use crate::keyword::{IoEngine, OnError, Rw, VerifyWord};
 use crate::limits::{
     BS_BYTES_MAX, EVENT_AFTER_MAX, IODEPTH_MAX, NUMJOBS_MAX, POLL_US_MAX, QUEUES_MAX,
-    RUNTIME_NS_MAX, SECTOR_BYTES,
+    RUNTIME_NS_MAX, SECTOR_BYTES, SEGMENTS_MAX,
 };
 use crate::option_doc::Initial::{self, Nothing, Value as Same, Words};
 use crate::option_doc::Values::{self, Flag, NumbersOr, OneOf, Text};
@@ -314,6 +314,9 @@ const ROWS: &[Row] = &[
     row(&["ringmark_queues"], "auto|N", "most queues per disk, auto is one per vCPU; not fio's",
         |d, v| v.queues().map(|queues| d.job.queues = queues),
         Same("auto"), NumbersOr(Numbers::new(Unit::Count, 1, QUEUES_MAX as u64), "auto"), ""),
+    row(&["ringmark_indirect"], "auto|N", "most segments of an indirect request, 0 is none; not fio's",
+        |d, v| v.indirect().map(|segments| d.job.indirect = segments),
+        Same("auto"), NumbersOr(Numbers::new(Unit::Count, 0, SEGMENTS_MAX as u64), "auto"), "up to 11, which any request has, means none"),
     row(&["ringmark_bind"], "0|1", "events of a queue to its vCPU, not all to vCPU 0; not fio's",
         |d, v| v.flag().map(|bind| d.job.bind = bind),
         Same("1"), Flag, ""),

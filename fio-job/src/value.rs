@@ -7,7 +7,7 @@ use crate::keyword::{IoEngine, OnError, VerifyWord};
 use crate::keyword::{Poll, Rw};
 use crate::limits::{
     BS_BYTES_MAX, EVENT_AFTER_MAX, IODEPTH_MAX, NUMJOBS_MAX, POLL_US_MAX, QUEUES_MAX,
-    RUNTIME_NS_MAX, SECTOR_BYTES,
+    RUNTIME_NS_MAX, SECTOR_BYTES, SEGMENTS_MAX,
 };
 use crate::number::{self, Amount, NumberError};
 use crate::verify_pattern::VerifyPattern;
@@ -15,6 +15,7 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::ops::RangeInclusive;
 
 /// Value of an option, if it has one, and the option's name for errors.
 #[derive(Clone, Copy)]
@@ -222,7 +223,6 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Reads a number of queues; `None` stands for `auto`.
     pub(crate) fn event_after(self) -> Result<u32, JobError> {
         const _: () = assert!(EVENT_AFTER_MAX == 512);
         let completions = u32::try_from(self.count()?).ok();
@@ -231,14 +231,28 @@ impl<'a> Value<'a> {
             .ok_or_else(|| self.wrong("not a number of completions of a ring; use 1 to 512"))
     }
 
+    /// Reads a number of queues; `None` stands for `auto`.
     pub(crate) fn queues(self) -> Result<Option<u32>, JobError> {
         const _: () = assert!(QUEUES_MAX == 32);
+        self.auto_or(1..=QUEUES_MAX, "not a number of queues; use auto or 1 to 32")
+    }
+
+    /// Reads a number of segments; `None` stands for `auto`.
+    pub(crate) fn indirect(self) -> Result<Option<u32>, JobError> {
+        const _: () = assert!(SEGMENTS_MAX == 4096);
+        self.auto_or(0..=SEGMENTS_MAX, "not a number of segments; use auto or 0 to 4096")
+    }
+
+    fn auto_or(
+        self,
+        range: RangeInclusive<u32>,
+        fix: &'static str,
+    ) -> Result<Option<u32>, JobError> {
         if self.text()? == "auto" {
             return Ok(None);
         }
-        let queues = u32::try_from(self.count()?).ok();
-        let queues = queues.filter(|queues| (1..=QUEUES_MAX).contains(queues));
-        queues.map(Some).ok_or_else(|| self.wrong("not a number of queues; use auto or 1 to 32"))
+        let number = u32::try_from(self.count()?).ok().filter(|number| range.contains(number));
+        number.map(Some).ok_or_else(|| self.wrong(fix))
     }
 
     pub(crate) fn cpus(self) -> Result<CpuSet, JobError> {

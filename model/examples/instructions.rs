@@ -68,7 +68,7 @@ fn work(mode: GrantMode, iodepth: u32) -> Result<(), Box<dyn Error>> {
         .disk(Disk { deaf: Some(1 << 30), service_ns: 1000..2000, ..Disk::new(XVDA, SECTORS) })
         .build();
     let mut guest = Guest::boot(&xen);
-    let setup = Setup { grants: mode, queues: 1, slots: iodepth, pages_per_slot: 1 };
+    let setup = Setup { grants: mode, slots: iodepth, ..Setup::ONE };
     let mut device = guest.connect(XVDA, &setup)?;
     read(&xen, &mut device, iodepth, READS)?;
     let counters = device.queues[0].counters();

@@ -58,7 +58,7 @@ impl<'a> Device<'a> {
 
 /// One queue with all slots, one page each.
 pub fn setup(grants: GrantMode) -> Setup {
-    Setup { grants, queues: 1, slots: drivers::ring::ENTRIES, pages_per_slot: 1 }
+    Setup { grants, slots: drivers::ring::ENTRIES, ..Setup::ONE }
 }
 
 /// Pages that can be shared, with nothing granted yet, by entries of a table of their own.

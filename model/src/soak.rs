@@ -184,6 +184,7 @@ fn draw_setup(rng: &mut fastrand::Rng) -> Setup {
         queues,
         slots: rng.u32(1..=slots_max),
         pages_per_slot,
+        ..Setup::ONE
     }
 }
 

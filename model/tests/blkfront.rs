@@ -31,9 +31,9 @@ fn data_is_right_in_every_grant_mode_and_nothing_is_left_behind() {
             let mut guest = Guest::boot(&xen);
             let setup = Setup {
                 grants: mode,
-                queues: 1,
                 slots: ENTRIES,
                 pages_per_slot: 1 + seed as usize % MAX_SEGMENTS,
+                ..Setup::ONE
             };
             let mut device = guest.connect(XVDA, &setup).unwrap();
             let most = 4096 * setup.pages_per_slot as u32;
@@ -87,7 +87,7 @@ fn requests_of_many_pages() {
             let content = noise(4096 * 512, seed as u64);
             xen.world().disks[0].data.clone_from(&content);
             let mut guest = Guest::boot(&xen);
-            let setup = Setup { grants: mode, queues: 1, slots: 4, pages_per_slot };
+            let setup = Setup { grants: mode, slots: 4, pages_per_slot, ..Setup::ONE };
             let mut device = guest.connect(XVDA, &setup).unwrap();
             let most = device.info().request_bytes_max;
             assert_eq!(most as usize, 4096 * indirect_max.max(MAX_SEGMENTS));
@@ -139,7 +139,7 @@ fn rings_of_several_pages() {
     {
         for grants in GrantMode::ALL {
             let pages_per_slot = 1;
-            let setup = Setup { grants, queues: 1, slots, pages_per_slot };
+            let setup = Setup { grants, slots, pages_per_slot, ..Setup::ONE };
             if grants == GrantMode::PersistentCopy && slots == 512 {
                 continue; // more than the machine has
             }
@@ -169,7 +169,7 @@ fn requests_whose_segments_take_several_pages() {
         let content = noise(9000 * 512, 16);
         xen.world().disks[0].data.clone_from(&content);
         let mut guest = Guest::boot(&xen);
-        let setup = Setup { grants: mode, queues: 1, slots: 1, pages_per_slot: 1100 };
+        let setup = Setup { grants: mode, slots: 1, pages_per_slot: 1100, ..Setup::ONE };
         let mut device = guest.connect(XVDA, &setup).unwrap();
         // Shorter ones in between leave the end of theirs in the segments.
         for bytes in [BYTES, BYTES - 512, 4096 * 600 + 512, 4096 * 12, 512, BYTES] {
@@ -199,8 +199,7 @@ fn a_backend_with_smaller_rings_has_fewer_requests_in_flight() {
             .build();
         let mut guest = Guest::boot(&xen);
         for slots in [most, most + 1, 1024] {
-            let setup =
-                Setup { grants: GrantMode::PerRequest, queues: 1, slots, pages_per_slot: 1 };
+            let setup = Setup { grants: GrantMode::PerRequest, slots, ..Setup::ONE };
             let device = guest.connect(XVDA, &setup).unwrap();
             let queue = &device.queues[0];
             assert_eq!((queue.slots(), queue.depth()), (most as usize, most as usize));
@@ -223,7 +222,7 @@ fn slots_with_the_right_to_a_request_are_no_more_than_the_ring_has_entries() {
         let disk = Disk { indirect_max: 0, ring_order_max: 0, ..Disk::new(XVDA, 64) };
         let xen = Machine::seeded(17).pages(1200).disk(disk).build();
         let mut guest = Guest::boot(&xen);
-        let setup = Setup { grants: GrantMode::Persistent, queues: 1, slots: 4, pages_per_slot };
+        let setup = Setup { grants: GrantMode::Persistent, slots: 4, pages_per_slot, ..Setup::ONE };
         let mut device = guest.connect(XVDA, &setup).unwrap();
         let queue = &mut device.queues[0];
         assert_eq!((queue.slots(), queue.depth()), (slots, 32));
@@ -472,7 +471,7 @@ fn submit(pages_max: usize, pages_per_slot: usize, operation: Operation, sector:
     disk.indirect_max = pages_max;
     let xen = Machine::seeded(11).disk(disk).build();
     let mut guest = Guest::boot(&xen);
-    let setup = Setup { grants: GrantMode::Persistent, queues: 1, slots: 1, pages_per_slot };
+    let setup = Setup { grants: GrantMode::Persistent, slots: 1, pages_per_slot, ..Setup::ONE };
     let mut device = guest.connect(XVDA, &setup).unwrap();
     let slot = device.queues[0].acquire().unwrap();
     device.queues[0].submit(slot, operation, sector, bytes);

@@ -39,7 +39,7 @@ fn read_all(xen: &ModelXen, device: &mut Device<'_>, depth: u64) {
 fn measure(mode: GrantMode, depth: u32) -> (Counters, u64) {
     let xen = Machine::seeded(1).disk(Disk::new(XVDA, 512)).build();
     let mut guest = Guest::boot(&xen);
-    let setup = Setup { grants: mode, queues: 1, slots: depth, pages_per_slot: 1 };
+    let setup = Setup { grants: mode, slots: depth, ..Setup::ONE };
     let mut device = guest.connect(XVDA, &setup).unwrap();
     // The backend maps its persistent grants with the first use of each.
     read_all(&xen, &mut device, depth.into());

@@ -16,8 +16,7 @@ use model::fixture::{Machine, XVDA, open_console, run_engine, run_line};
 use model::{Disk, Guest, ModelXen};
 
 const SECOND: u64 = 1_000_000_000;
-const SETUP: Setup =
-    Setup { grants: GrantMode::Persistent, queues: 1, slots: 32, pages_per_slot: 1 };
+const SETUP: Setup = Setup { grants: GrantMode::Persistent, slots: 32, ..Setup::ONE };
 /// Jobs of a life on its disk: reads at random, polls, sleeps between requests, and reads back what
 /// it wrote.
 const JOBS: [&str; 4] = [

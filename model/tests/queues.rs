@@ -18,7 +18,7 @@ const ENOUGH: Room = Room { pages: u64::MAX, grants: u64::MAX };
 
 /// Setup of `queues` queues for `iodepth` requests in all, one page each.
 fn setup(grants: GrantMode, queues: u32, iodepth: u32) -> Setup {
-    Setup { grants, queues, slots: iodepth.div_ceil(queues), pages_per_slot: 1 }
+    Setup { grants, queues, slots: iodepth.div_ceil(queues), ..Setup::ONE }
 }
 
 /// A machine with one disk.

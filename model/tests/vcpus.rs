@@ -151,7 +151,7 @@ fn life(seed: u64, events: Events) -> [u64; 2] {
     let xen = machine.build();
     let mut guest = Guest::boot(&xen);
     let grants = GrantMode::ALL[rng.usize(..3)];
-    let setup = Setup { grants, queues: vcpus, slots: 12, pages_per_slot: 1 };
+    let setup = Setup { grants, queues: vcpus, slots: 12, ..Setup::ONE };
     let connect = |index| guest.connect(vdev(index), &setup).expect("a disk");
     let mut devices: Vec<Device<'_>> = (0..disks).map(connect).collect();
     let rings: Vec<Vec<Port>> =

@@ -17,7 +17,7 @@ use model::guest::Device;
 use model::{Disk, Guest, ModelXen};
 
 const SETUP: Setup =
-    Setup { grants: GrantMode::Persistent, queues: 1, slots: 8, pages_per_slot: 11 };
+    Setup { grants: GrantMode::Persistent, slots: 8, pages_per_slot: 11, ..Setup::ONE };
 
 /// A directory that goes with its owner.
 struct Scratch(PathBuf);

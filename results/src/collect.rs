@@ -166,6 +166,7 @@ fn job(sum: &JobResult, groupid: u64, [read, write, trim]: [&Group; 3]) -> Job {
             ring_wait_ns: (sum.ring_wait_ns != 0).then_some(sum.ring_wait_ns),
             physical_sector_bytes: (sum.physical_sector_bytes != 0)
                 .then_some(sum.physical_sector_bytes),
+            request_bytes_max: (sum.request_bytes_max != 0).then_some(sum.request_bytes_max),
             disks: sum.job.disks.clone(),
             errors: sum.errors(),
             requests: cost(|counters| counters.requests),

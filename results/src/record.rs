@@ -36,6 +36,9 @@ pub struct JobResult {
     pub queues: Vec<(usize, u32)>,
     /// Largest physical sector of the job's disks in bytes, as their backends say.
     pub physical_sector_bytes: u32,
+    /// Most bytes of a read or write that go in one request to one of the job's disks, as its
+    /// backend takes and `ringmark_indirect=` allows.
+    pub request_bytes_max: u32,
     /// Pages that stay granted and that the backend keeps mapped, by the same key and for all
     /// jobs that used these queues. Empty if no page stays granted, or if the run ended with I/Os
     /// in flight.
@@ -75,6 +78,7 @@ impl JobResult {
             vcpus: Vec::new(),
             queues: Vec::new(),
             physical_sector_bytes: 0,
+            request_bytes_max: 0,
             pages: Vec::new(),
             stolen: None,
             ring_wait_ns: 0,
@@ -137,6 +141,7 @@ impl JobResult {
             sum.vcpus.extend(&other.vcpus);
             sum.queues.extend(&other.queues);
             sum.physical_sector_bytes = sum.physical_sector_bytes.max(other.physical_sector_bytes);
+            sum.request_bytes_max = sum.request_bytes_max.max(other.request_bytes_max);
             sum.add_pages(other);
             sum.stolen = sum.stolen.zip(other.stolen).map(|(sum, other)| sum + other);
             sum.ring_wait_ns += other.ring_wait_ns;

@@ -261,6 +261,10 @@ pub struct Extra {
     /// Largest physical sector of these disks in bytes, as their backends say; if a job ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub physical_sector_bytes: Option<u32>,
+    /// Most bytes of a read or write that go in one request to one of these disks, as its backend
+    /// takes and `ringmark_indirect=` allows; if a job ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_bytes_max: Option<u32>,
     /// Disks that were used.
     #[serde(deserialize_with = "at_most::<DISKS_MAX, _, _>")]
     pub disks: Vec<String>,

@@ -183,6 +183,7 @@ mod tests {
             ("filename", "/dev/xvdb"),
             ("thinktime", "1"),
             ("ringmark_queues", "2"),
+            ("ringmark_indirect", "0"),
             ("ioengine", "io_uring"),
             ("norandommap", "1"),
             ("some_new_option", "1"),

@@ -43,7 +43,8 @@ impl Setup {
     fn fit_on(&self, queues: u32, offer: &Offer, room: Room) -> Fit {
         let requests = u64::from(self.queues) * u64::from(self.slots);
         let requests = u32::try_from(requests.div_ceil(queues.into())).unwrap_or(u32::MAX);
-        let pages_per_slot = self.pages_per_slot.min(offer.segments_max as usize);
+        let segments_max = offer.segments_max.min(self.segments_max.max(MAX_SEGMENTS as u32));
+        let pages_per_slot = self.pages_per_slot.min(segments_max as usize);
         let parts = self.pages_per_slot.div_ceil(pages_per_slot) as u32;
         let entries = ring::entries(offer.ring_order_max);
         let slots = requests.saturating_mul(parts).min(entries.max(parts));
@@ -62,7 +63,7 @@ impl Setup {
             slots,
             pages_per_slot,
             ring_order: ring_order(slots),
-            request_bytes_max: offer.segments_max * PAGE_SIZE as u32,
+            request_bytes_max: segments_max * PAGE_SIZE as u32,
         };
         let slots = slots.min(fit.slots_max(room)).max(parts);
         Fit { slots, ring_order: ring_order(slots), ..fit }
@@ -130,7 +131,7 @@ mod tests {
     const ENOUGH: Room = Room { pages: u64::MAX, grants: u64::MAX };
 
     fn fit(slots: u32, pages_per_slot: usize, ring_order_max: u32, segments_max: u32) -> Fit {
-        let setup = Setup { grants: GrantMode::Persistent, queues: 1, slots, pages_per_slot };
+        let setup = Setup { grants: GrantMode::Persistent, slots, pages_per_slot, ..Setup::ONE };
         setup.fit(&Offer { ring_order_max, queues_max: 1, segments_max, trusted: true }, ENOUGH)
     }
 
@@ -172,7 +173,7 @@ mod tests {
             (2, 512, 1, (1, 512, 4)),
             (32, u32::MAX, 1, (1, 512, 4)),
         ] {
-            let setup = Setup { grants: GrantMode::Persistent, queues, slots, pages_per_slot: 1 };
+            let setup = Setup { grants: GrantMode::Persistent, queues, slots, ..Setup::ONE };
             let offer = Offer { ring_order_max: 4, queues_max, segments_max: 11, trusted: true };
             let fit = setup.fit(&offer, ENOUGH);
             let found = (fit.queues, fit.slots, fit.ring_order);
@@ -205,7 +206,7 @@ mod tests {
             (Persistent, 2, 1, 512, 256, [2 * (1 + 2 * 257), u64::MAX], (2, 256, 0)),
             (Persistent, 2, 1, 512, 256, [2 * (1 + 2 * 257) - 1, u64::MAX], (4, 256, 0)),
         ] {
-            let setup = Setup { grants, queues, slots, pages_per_slot };
+            let setup = Setup { grants, queues, slots, pages_per_slot, ..Setup::ONE };
             let offer = Offer { ring_order_max: 4, queues_max: 32, segments_max, trusted: true };
             let room = Room { pages, grants: most };
             let fit = setup.fit(&offer, room);
@@ -237,9 +238,31 @@ mod tests {
             (GrantMode::PersistentCopy, 2, 2, 4096, [2 * (1 + 2 * 8200), 2 * (1 + 2 * 4104)]),
             (GrantMode::Persistent, 1, 60_000, 1, [16 + 512, 16 + 512]),
         ] {
-            let setup = Setup { grants, queues, slots, pages_per_slot };
+            let setup = Setup { grants, queues, slots, pages_per_slot, ..Setup::ONE };
             let [pages, grants] = takes;
             assert_eq!(setup.takes(), Room { pages, grants }, "{setup:?}");
+        }
+    }
+
+    #[test]
+    fn requests_have_no_more_segments_than_is_wanted_of_the_offer() {
+        for (wanted, offered, expected) in [
+            // Segments of a request, and slots for 64 pages.
+            (0, 256, (11, 6)),
+            (11, 256, (11, 6)),
+            (12, 256, (12, 6)),
+            (32, 256, (32, 2)),
+            (256, 256, (256, 1)),
+            (256, 32, (32, 2)),
+            (4096, 11, (11, 6)),
+        ] {
+            let setup = Setup { pages_per_slot: 64, segments_max: wanted, ..Setup::ONE };
+            let offer =
+                Offer { ring_order_max: 4, queues_max: 1, segments_max: offered, trusted: true };
+            let fit = setup.fit(&offer, ENOUGH);
+            let found = (fit.request_bytes_max / 4096, fit.slots);
+            assert_eq!(found, expected, "{wanted} of {offered}");
+            assert!(fit.pages_per_slot <= expected.0 as usize);
         }
     }
 

@@ -83,8 +83,25 @@ pub struct Setup {
     /// [`ENTRIES`](crate::ring::ENTRIES) take a ring of several pages, which not every backend has.
     pub slots: u32,
     /// Pages wanted in each request, 1 to [`PAGES_PER_SLOT_MAX`]. More than
-    /// [`MAX_SEGMENTS`](xen_abi::blkif::MAX_SEGMENTS) not every backend takes.
+    /// [`MAX_SEGMENTS`](xen_abi::blkif::MAX_SEGMENTS) not every backend takes, and more than
+    /// `segments_max` go in several requests.
     pub pages_per_slot: usize,
+    /// Most segments of a request, whatever the backend takes, up to [`PAGES_PER_SLOT_MAX`]. Up
+    /// to [`MAX_SEGMENTS`](xen_abi::blkif::MAX_SEGMENTS), which every backend takes, none is
+    /// indirect.
+    pub segments_max: u32,
+}
+
+impl Setup {
+    /// One request of one page at a time, on one queue, with the best grants and requests that the
+    /// backend has.
+    pub const ONE: Self = Self {
+        grants: GrantMode::Persistent,
+        queues: 1,
+        slots: 1,
+        pages_per_slot: 1,
+        segments_max: PAGES_PER_SLOT_MAX as u32,
+    };
 }
 
 /// Memory and entries of the grant table, as many as there are or as something takes.

@@ -82,7 +82,8 @@ impl ActiveJob {
         // Jobs that run together visit different blocks; the first job of each stage visits the
         // same.
         let seed = job.randseed.unwrap_or(run_ns).wrapping_add(number as u64);
-        let (mut targets, mut physical_sector_bytes) = (Vec::new(), 0);
+        let mut targets = Vec::new();
+        let (mut physical_sector_bytes, mut request_bytes_max) = (0, 0);
         for (disk_number, disk) in disks.iter().enumerate() {
             if !job.disks.contains(&disk.name) {
                 continue;
@@ -101,6 +102,7 @@ impl ActiveJob {
                 return Err(RunError::NoSecureDiscard { job: job.name, disk: disk.name.clone() });
             }
             physical_sector_bytes = disk.info.physical_sector_bytes.max(physical_sector_bytes);
+            request_bytes_max = disk.info.request_bytes_max.max(request_bytes_max);
             let sector_bytes = disk.info.logical_sector_bytes;
             let file = disk.file(&job).map_err(RunError::Job)?;
             let size_bytes = file.map_or(disk.info.bytes(), |file| file.size_bytes);
@@ -124,7 +126,7 @@ impl ActiveJob {
             pacer: Pacer::new(&job.pace),
             batches: job.pace.batch.map(|batch| Batches::new(batch, job.iodepth)),
             checks,
-            result: JobResult { physical_sector_bytes, ..JobResult::new(job) },
+            result: JobResult { physical_sector_bytes, request_bytes_max, ..JobResult::new(job) },
             targets,
             next_target: 0,
             last_disk: 0,

@@ -47,9 +47,12 @@ fn pages_in_flight(job: &Job, queues: u32) -> u64 {
         return 0;
     }
     let data = u64::from(job.bs_bytes).div_ceil(PAGE_SIZE as u64);
-    let (requests, last) = (data.div_ceil(LINUX_TAKES), (data - 1) % LINUX_TAKES + 1);
+    let takes = job.indirect.map_or(LINUX_TAKES, |most| LINUX_TAKES.min(most.into()));
+    let takes = takes.max(MAX_SEGMENTS as u64);
+    let (requests, last) = (data.div_ceil(takes), (data - 1) % takes + 1);
     // Segments that do not fit into a request are in a page of their own.
-    let segments = requests - 1 + u64::from(last > MAX_SEGMENTS as u64);
+    let indirect = |segments: u64| u64::from(segments > MAX_SEGMENTS as u64);
+    let segments = (requests - 1) * indirect(takes) + indirect(last);
     let room = u64::from(ENTRIES_MAX * queues) / requests;
     u64::from(job.iodepth).min(room) * (data + segments)
 }
@@ -75,6 +78,10 @@ mod tests {
             ("bs=2104k iodepth=2", Some("1058 pages,")),
             ("bs=1068k iodepth=4", Some("1072 pages,")),
             ("bs=1072k iodepth=4", Some("1080 pages,")),
+            ("bs=128k iodepth=33 ringmark_indirect=0", None),
+            ("bs=128k iodepth=34 ringmark_indirect=0", Some("1088 pages,")),
+            ("bs=128k iodepth=34 ringmark_indirect=16", Some("1156 pages,")),
+            ("bs=128k iodepth=33 ringmark_indirect=4096", Some("1089 pages,")),
             ("bs=4k iodepth=60000", None),
             ("bs=8k iodepth=60000", None),
             ("bs=12k iodepth=60000", Some("1536 pages,")),

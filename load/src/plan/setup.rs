@@ -11,6 +11,7 @@ use super::refusal::Conflict;
 
 // The limits of jobs are those of the frontend.
 const _: () = assert!(fio_job::QUEUES_MAX == blkfront::QUEUES_MAX);
+const _: () = assert!(fio_job::SEGMENTS_MAX as usize == blkfront::PAGES_PER_SLOT_MAX);
 const _: () = assert!(fio_job::BS_BYTES_MAX as usize == blkfront::PAGES_PER_SLOT_MAX * PAGE_SIZE);
 
 /// Returns the setup of the disk for jobs that are dealt to vCPUs like this; `None` if no job uses
@@ -25,13 +26,17 @@ pub fn setup_for(disk: &str, jobs: &[Job], dealing: &Dealing) -> Result<Option<S
     let grants = frontends(first.grants);
     let users = dealing.users(disk, jobs);
     let queues = first.queues.unwrap_or(users.len() as u32).min(blkfront::QUEUES_MAX);
-    let mut setup = Setup { grants, queues, slots: 1, pages_per_slot: 1 };
+    let segments_max = first.indirect.unwrap_or(Setup::ONE.segments_max);
+    let mut setup = Setup { grants, queues, segments_max, ..Setup::ONE };
     for job in jobs.iter().filter(|job| uses(job)) {
         if frontends(job.grants) != grants {
             return Err(conflict("ask for different grants"));
         }
         if job.queues != first.queues {
             return Err(conflict("ask for different ringmark_queues"));
+        }
+        if job.indirect != first.indirect {
+            return Err(conflict("ask for different ringmark_indirect"));
         }
         if job.bind != first.bind {
             return Err(conflict("ask for different ringmark_bind"));
@@ -72,9 +77,8 @@ mod tests {
 
     #[test]
     fn a_disk_has_room_for_all_its_jobs() {
-        let grants = blkfront::GrantMode::Persistent;
         let expected = |queues, slots, pages_per_slot| {
-            Ok(Some(Setup { grants, queues, slots, pages_per_slot }))
+            Ok(Some(Setup { queues, slots, pages_per_slot, ..Setup::ONE }))
         };
         assert_eq!(setup("bs=4k iodepth=32 filename=xvda"), expected(1, 32, 1));
         assert_eq!(setup("bs=6k iodepth=8 filename=xvdb:xvda"), expected(1, 8, 2));
@@ -97,10 +101,19 @@ mod tests {
     }
 
     #[test]
+    fn a_disk_has_the_jobs_limit_of_segments() {
+        for (word, segments_max) in [("auto", 4096), ("0", 0), ("32", 32), ("4096", 4096)] {
+            let setup = setup(&alloc::format!("ringmark_indirect={word} filename=xvda")).unwrap();
+            assert_eq!(setup, Some(Setup { segments_max, ..Setup::ONE }), "{word}");
+        }
+    }
+
+    #[test]
     fn jobs_that_run_together_agree() {
         for (options, what) in [
             (["grants=persistent", "grants=per-request"], Some("grants")),
             (["ringmark_queues=1", "ringmark_queues=2"], Some("ringmark_queues")),
+            (["ringmark_indirect=32", "ringmark_indirect=auto"], Some("ringmark_indirect")),
             (["ringmark_bind=1", "ringmark_bind=0"], Some("ringmark_bind")),
             (["iodepth=512", "iodepth=1024"], None),
         ] {

@@ -372,6 +372,7 @@ impl Medium<'_> {
             OP_WRITE_BARRIER => self.stats.barriers += 1,
             _ => self.stats.flushes += 1,
         }
+        self.stats.segments_max = self.stats.segments_max.max(request.segments.len());
         let mut at = request.sector_number as usize * SECTOR;
         for (segment, page) in request.segments.iter().zip(&job.pages) {
             let Some(page) = page else { break };

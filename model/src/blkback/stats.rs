@@ -23,4 +23,6 @@ pub struct Stats {
     pub connects: u64,
     /// Most requests that were served at once.
     pub depth_max: usize,
+    /// Most segments of a request.
+    pub segments_max: usize,
 }

@@ -281,7 +281,7 @@ fn writes_to_the_page_of_a_write() {
     // So is that of the page of segments, whatever the request does with its data.
     let xen = machine(1, disk());
     let mut guest = Guest::boot(&xen);
-    let setup = Setup { grants: GrantMode::PerRequest, queues: 1, slots: 1, pages_per_slot: 12 };
+    let setup = Setup { grants: GrantMode::PerRequest, slots: 1, pages_per_slot: 12, ..Setup::ONE };
     let mut device = guest.connect(XVDA, &setup).unwrap();
     for (operation, for_reading) in [(Operation::Read, 1), (Operation::Write, 13)] {
         let slot = device.queues[0].acquire().unwrap();
@@ -358,7 +358,7 @@ fn bytes_beyond_the_request() {
     for mode in GrantMode::ALL {
         let xen = machine(1, disk());
         let mut guest = Guest::boot(&xen);
-        let setup = Setup { grants: mode, queues: 1, slots: 1, pages_per_slot: 20 };
+        let setup = Setup { grants: mode, slots: 1, pages_per_slot: 20, ..Setup::ONE };
         let mut device = guest.connect(XVDA, &setup).unwrap();
         let slot = device.queues[0].acquire().unwrap();
         // What a read left is no business of a write either.
@@ -397,7 +397,7 @@ fn bytes_of_other_requests() {
             let disk = Disk { trusted, ..disk() };
             let xen = machine(3, if copying { disk.copying() } else { disk });
             let mut guest = Guest::boot(&xen);
-            let setup = Setup { grants: mode, queues: 1, slots: 8, pages_per_slot: 14 };
+            let setup = Setup { grants: mode, slots: 8, pages_per_slot: 14, ..Setup::ONE };
             let mut device = guest.connect(XVDA, &setup).unwrap();
             let is_trusted = matches!(trusted, None | Some("1"));
             assert_eq!(device.info().trusted, is_trusted);
@@ -447,7 +447,7 @@ fn old_memory() {
     // The page of an indirect request holds segments of its slot's own pages, and nothing else.
     let xen = machine(1, disk());
     let mut guest = Guest::boot(&xen);
-    let setup = Setup { grants: GrantMode::Persistent, queues: 1, slots: 1, pages_per_slot: 12 };
+    let setup = Setup { grants: GrantMode::Persistent, slots: 1, pages_per_slot: 12, ..Setup::ONE };
     let device = guest.connect(XVDA, &setup).unwrap();
     let memory = std::rc::Rc::clone(&xen.world().xen.memory);
     let segment_pages = memory.grant_table.iter().flatten().filter(|entry| {

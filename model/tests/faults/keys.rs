@@ -286,8 +286,7 @@ fn ring_order() {
         let xen = machine(1, with_key("max-ring-page-order", Some(order)));
         let mut guest = Guest::boot(&xen);
         for slots in [33, 65, 512] {
-            let setup =
-                Setup { grants: GrantMode::PerRequest, queues: 1, slots, pages_per_slot: 1 };
+            let setup = Setup { grants: GrantMode::PerRequest, slots, ..Setup::ONE };
             let device = guest.connect(XVDA, &setup).unwrap();
             assert_eq!(device.queues[0].depth(), slots.min(most) as usize, "{order}");
             guest.disconnect(device);

@@ -26,7 +26,7 @@ pub fn fewer_queues() {
 pub fn a_thousand_connects() {
     let xen = machine(1, disk());
     let mut guest = Guest::boot(&xen);
-    let few = Setup { grants: GrantMode::Persistent, queues: 1, slots: 2, pages_per_slot: 1 };
+    let few = Setup { grants: GrantMode::Persistent, slots: 2, ..Setup::ONE };
     for round in 0..1000 {
         let mut device = guest.connect(XVDA, &few).unwrap();
         workload_of_pages(&xen, &mut device, round);

@@ -23,7 +23,7 @@ pub fn disk() -> Disk {
 
 /// All slots, two pages each.
 pub fn setup(grants: GrantMode) -> Setup {
-    Setup { grants, queues: 1, slots: drivers::ring::ENTRIES, pages_per_slot: 2 }
+    Setup { grants, slots: drivers::ring::ENTRIES, pages_per_slot: 2, ..Setup::ONE }
 }
 
 /// Three queues with few slots, two pages each.

@@ -112,7 +112,7 @@ pub fn target(data: &[u8]) -> &'static str {
     }
     let mut guest = Guest::boot(&xen);
     let start_ns = xen.now_ns();
-    let setup = Setup { grants: case.grants, queues: case.queues, slots: 2, pages_per_slot: 1 };
+    let setup = Setup { grants: case.grants, queues: case.queues, slots: 2, ..Setup::ONE };
     let connected = guest.connect(XVDA, &setup);
     assert!(xen.now_ns() - start_ns < CONNECT_MAX_NS);
     // Without I/O, a backend can have mapped the rings' pages alone.

@@ -7,7 +7,7 @@ use crate::draw::{bytes, number, seldom, several};
 
 /// Options, with values that are right for some of them.
 #[rustfmt::skip]
-const OPTIONS: [(&str, &[&str]); 52] = [
+const OPTIONS: [(&str, &[&str]); 53] = [
     ("name", &["a", "global", "b-1"]),
     ("rw", &["read", "write", "rw", "randread", "randwrite", "randrw", "trim", "randtrim"]),
     ("rwmixread", &["0", "70", "100"]),
@@ -60,6 +60,7 @@ const OPTIONS: [(&str, &[&str]); 52] = [
     ("grants", &["persistent", "persistent-copy", "per-request"]),
     ("ringmark_poll_us", &["auto", "0", "20", "1000000"]),
     ("ringmark_queues", &["1", "2", "32"]),
+    ("ringmark_indirect", &["auto", "0", "12", "4096"]),
 ];
 
 /// Words that command lines are made of.

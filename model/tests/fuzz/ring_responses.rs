@@ -280,7 +280,7 @@ pub fn target(data: &[u8]) -> &'static str {
     };
     let xen = Machine::seeded(1).pages(32).grant_frames(1).disk(Disk::new(XVDA, SECTORS)).build();
     let mut guest = Guest::boot(&xen);
-    let setup = Setup { grants: mode, queues: 1, slots: SLOTS, pages_per_slot: 1 };
+    let setup = Setup { grants: mode, slots: SLOTS, ..Setup::ONE };
     let mut device = guest.connect(XVDA, &setup).expect("an honest handshake");
     xen.pass_ns(1_000_000_000);
     let mut backend = Backend::new(&xen, mode);

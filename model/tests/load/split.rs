@@ -81,6 +81,43 @@ fn the_largest_blocks_go_to_the_smallest_rings() {
 }
 
 #[test]
+fn requests_have_no_more_segments_than_the_job_wants() {
+    let sizes = [("44k", 9), ("64k", 9), ("128k", 8), ("132k", 8), ("2m", 2), ("5m", 2)];
+    for (number, (bs, blocks)) in sizes.into_iter().enumerate() {
+        for (place, (wanted, offered)) in
+            [(0, 256), (12, 256), (32, 256), (256, 32), (32, 0)].into_iter().enumerate()
+        {
+            // The largest blocks each in some of the cells.
+            if matches!(bs, "2m" | "5m") && (number + place) % 2 == 0 {
+                continue;
+            }
+            let backend = Backend { indirect_max: offered, ring_order_max: 4 };
+            let most = Backend { indirect_max: wanted.min(offered), ..backend };
+            let bytes = fio_job::parse(&format!("bs={bs}")).unwrap()[0].bs_bytes;
+            let xen = backend.machine(number as u64, blocks * u64::from(bytes));
+            let line = format!(
+                "rw=randwrite bs={bs} iodepth=3 verify=crc32c filename=xvda grants={} \
+                 ringmark_indirect={wanted}",
+                GRANTS[(number + place) % 3]
+            );
+            let outcome = run(&xen, &line, 1);
+            ok(&outcome);
+            let job = &outcome.results[0];
+            let context = format!("{line} of {offered}");
+            assert_eq!((job.write.ios, job.read.ios), (blocks, blocks), "{context}");
+            assert_eq!(u64::from(job.request_bytes_max), most.request_bytes(), "{context}");
+            let requests = blocks * u64::from(bytes).div_ceil(most.request_bytes());
+            let stats = xen.world().disks[0].stats;
+            let done = (stats.writes, stats.reads, stats.rejected);
+            assert_eq!(done, (requests, requests, 0), "{context}");
+            let segments = most.request_bytes().min(bytes.into()).div_ceil(4096);
+            assert_eq!(stats.segments_max as u64, segments, "{context}");
+            assert_nothing_is_left(&xen);
+        }
+    }
+}
+
+#[test]
 fn headers_stand_where_they_stand_in_an_io_of_one_request() {
     for interval in ["64k", "192k", "768k"] {
         let backend = Backend { indirect_max: 0, ring_order_max: 0 };
