@@ -11,6 +11,7 @@ use clap::Parser;
 mod apt;
 mod archive;
 mod baseline;
+mod blkback;
 mod cache;
 mod cli;
 mod contents;

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::sample::Sample;
+use crate::blkback::offer_queues;
 use crate::counts::Counts;
 use crate::guest::{ConsoleLine, Guest};
 use crate::machine::Clock;
@@ -27,8 +28,6 @@ const BEHIND_S: u32 = 5;
 const OUR_MEMORY_MIB: u32 = 160;
 pub(super) const PEER_MEMORY_MIB: u32 = 3072;
 
-/// Queues that blkback offers (by default one, as dom0 has one vCPU).
-const MAX_QUEUES: &str = "/sys/module/xen_blkback/parameters/max_queues";
 /// Marks of the two ends of a window; behind them dom0's uptime and the sectors written so far.
 const MARKS: [&str; 2] = ["window begins ", "window ends "];
 /// Prefix of the result of dom0's own fio.
@@ -139,7 +138,7 @@ impl Turn {
         let (name, [begin, end]) = (self.name(round), side.edges());
         let [opens, closes] = MARKS;
         let command = format!(
-            "renice -n -20 $$\necho {} >{MAX_QUEUES}\n\
+            "renice -n -20 $$\n{}\n\
              mark() {{\n\
              sum=0\n\
              for file in $vbds*/statistics/wr_sect; do\n\
@@ -153,7 +152,7 @@ impl Turn {
              nap {BEFORE_S}\nmark '{opens}'\nnap {runtime_s}\nmark '{closes}'\n\
              guest_until '{end}*' 60\n}}\n\
              guest_end 60",
-            self.vcpus
+            offer_queues(self.vcpus)
         );
         Step::new(self.to_string(), u64::from(180 + job_s), command)
     }

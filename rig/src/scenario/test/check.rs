@@ -159,10 +159,15 @@ fn shutdown_code<'a>(outcome: &'a Outcome, name: &str) -> Result<&'a str> {
     Ok(reason.split_whitespace().next().unwrap_or_default())
 }
 
-/// Returns the value that the step printed as `KEY=VALUE` on a line of its own.
+/// Returns the values that the step printed as `KEY=VALUE`, each on a line of its own.
+pub(super) fn values<'a>(outcome: &'a Outcome, key: &str) -> impl Iterator<Item = &'a str> {
+    let value = move |line: &'a String| line.strip_prefix(key)?.strip_prefix('=');
+    outcome.lines.iter().filter_map(value).map(str::trim)
+}
+
+/// Returns the first of the [`values`] of a key.
 pub(super) fn value<'a>(outcome: &'a Outcome, key: &str) -> Result<&'a str> {
-    let value = |line: &'a String| line.strip_prefix(key)?.strip_prefix('=');
-    let found = outcome.lines.iter().find_map(value).map(str::trim);
+    let found = values(outcome, key).next();
     found.filter(|text| !text.is_empty()).with_context(|| format!("the step printed no {key}"))
 }
 

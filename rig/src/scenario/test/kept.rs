@@ -4,11 +4,10 @@ use anyhow::{Context, Result, ensure};
 use results::Report;
 
 use super::check::{Check, good_result, guest, value};
+use crate::blkback::PARAMETERS;
 use crate::guest::ConsoleLine;
 use crate::steps::Outcome;
 
-/// Directory of blkback's parameters.
-const PARAMETERS: &str = "/sys/module/xen_blkback/parameters";
 /// Pages that blkback keeps for a queue by default.
 const USUAL: u32 = 1056;
 /// Pages of the large job: 64 requests of 32 pages, and one each for their segments.

@@ -3,10 +3,10 @@
 use anyhow::ensure;
 
 use super::check::{Check, good_result, guest, number};
+use crate::blkback::with_queues;
 
-/// blkback reads it when a guest connects, and tells it when a disk appears.
-const MAX_QUEUES: &str = "/sys/module/xen_blkback/parameters/max_queues";
-const QUEUES: u64 = 4;
+/// Queues that blkback is given leave to serve.
+const QUEUES: u32 = 4;
 const BLOCKS: u64 = 2048;
 /// Queues and iodepths of jobs in turn: each takes the rings in another form.
 const STAGES: [(u32, u32); 5] = [(4, 128), (1, 64), (2, 200), (1, 1), (3, 3)];
@@ -15,17 +15,13 @@ pub(super) fn checks() -> Vec<Check> {
     vec![four(), up_and_down(), too_many()]
 }
 
-/// Returns a command that gives blkback four queues while `command` runs.
-pub(super) fn with_queues(command: &str) -> String {
-    format!("echo {QUEUES} > {MAX_QUEUES}\n{command}\necho 1 > {MAX_QUEUES}")
-}
-
 fn four() -> Check {
     let extra = format!(
         "hold --name=job --rw=randwrite --bs=4k --iodepth=32 --size=8m --filename=/dev/xvda \
          --verify=crc32c --verify_fatal=1 --ringmark_queues={QUEUES}"
     );
     let command = with_queues(
+        QUEUES,
         "guest_create queues-four\nguest_until 'ringmark-result-end*' 60\n\
          echo rd_req=$(cat $vbds*/statistics/rd_req)\necho wr_req=$(cat $vbds*/statistics/wr_req)\n\
          echo threads=$(cat /proc/[0-9]*/comm 2>/dev/null | grep -c '\\.xvda-[0-9]')\n\
@@ -36,7 +32,7 @@ fn four() -> Check {
         |outcome| {
             good_result(outcome, "queues-four")?;
             let threads = number(outcome, "threads")?;
-            ensure!(threads == QUEUES, "blkback runs {threads} threads, not {QUEUES}");
+            ensure!(threads == u64::from(QUEUES), "blkback runs {threads} threads, not {QUEUES}");
             let (reads, writes) = (number(outcome, "rd_req")?, number(outcome, "wr_req")?);
             ensure!((reads, writes) == (BLOCKS, BLOCKS), "blkback counts {reads} and {writes}");
             Ok(format!("{BLOCKS} blocks; blkback counts as many, in {threads} threads"))
@@ -54,7 +50,7 @@ fn up_and_down() -> Check {
         )
     });
     let extra = stages.collect::<Vec<_>>().join(" ");
-    Check::new("queues up and down", 120, with_queues("guest queues-up-down 60"))
+    Check::new("queues up and down", 120, with_queues(QUEUES, "guest queues-up-down 60"))
         .with(guest("queues-up-down", &[0], 'w', &extra))
         .judged("as many queues and as large rings as each job asks for", move |outcome| {
             let result = good_result(outcome, "queues-up-down")?;
@@ -72,7 +68,7 @@ fn too_many() -> Check {
         "--name=job --rw=randread --size=1m --filename=/dev/xvda --iodepth=8 \
          --ringmark_queues={asked}"
     );
-    let command = with_queues("guest queues-too-many 60");
+    let command = with_queues(QUEUES, "guest queues-too-many 60");
     Check::new("more queues than there are", 120, command)
         .with(guest("queues-too-many", &[0], 'w', &extra))
         .judged("of more queues than blkback has, as many as it has are used", |outcome| {

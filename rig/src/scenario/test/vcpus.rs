@@ -3,21 +3,11 @@
 use anyhow::{Context, Result, ensure};
 
 use super::check::{Check, crashed_saying, good_result, guest, powered_off};
-use crate::guest::ConsoleLine;
+use crate::guest::{ConsoleLine, Guest};
 use crate::steps::Outcome;
 
 pub(super) fn checks() -> Vec<Check> {
     vec![come_up(1), come_up(2), come_up(4), come_up(33), overflow(), idle()]
-}
-
-/// Returns a command that gives guest `name` so many vCPUs.
-pub(super) fn with_vcpus(name: &str, count: u32) -> String {
-    format!("sed -i 's/^vcpus = .*/vcpus = {count}/' /guests/{name}.cfg")
-}
-
-/// Returns a command that gives guest `name` so many vCPUs and runs it.
-fn run_with_vcpus(name: &str, count: u32) -> String {
-    format!("{}\nguest {name} 90", with_vcpus(name, count))
 }
 
 /// vCPUs that the guest can use.
@@ -25,8 +15,8 @@ const USABLE_MAX: u32 = 32;
 
 fn come_up(count: u32) -> Check {
     let (name, usable) = (format!("vcpus-{count}"), count.min(USABLE_MAX));
-    Check::new(format!("vcpus: self-test on {count}"), 150, run_with_vcpus(&name, count))
-        .with(guest(&name, &[], 'w', "selftest"))
+    Check::new(format!("vcpus: self-test on {count}"), 150, format!("guest {name} 90"))
+        .with(Guest { vcpus: count, ..guest(&name, &[], 'w', "selftest") })
         .judged(format!("vcpus: {usable} of {count} come up, work, and go down"), move |outcome| {
             let lines = ConsoleLine::of(outcome, &name);
             let told = format!("ringmark: of {count} vCPUs those from {usable} on stay down");
@@ -52,8 +42,8 @@ fn come_up(count: u32) -> Check {
 fn overflow() -> Check {
     let name = "vcpus-overflow";
     let words = ["vCPU 1: stack overflow of the main stack of vCPU 1", "page fault (vector 14"];
-    Check::new("vcpus: a crash", 150, run_with_vcpus(name, 2))
-        .with(guest(name, &[], 'w', "selftest=vcpu-overflow"))
+    Check::new("vcpus: a crash", 150, format!("guest {name} 90"))
+        .with(Guest { vcpus: 2, ..guest(name, &[], 'w', "selftest=vcpu-overflow") })
         .judged("vcpus: the crash of one is reported and ends the guest", move |outcome| {
             crashed_saying(outcome, name, &words).map(|line| format!("\"{line}\""))
         })
@@ -71,7 +61,7 @@ fn idle() -> Check {
         let told = lines.iter().find(|line| line.text.contains("stay down"));
         Ok(format!("\"{}\"", told.context("it does not say so")?.text))
     };
-    Check::new("vcpus: no work", 150, run_with_vcpus(name, 4))
-        .with(guest(name, &[0], 'w', extra))
+    Check::new("vcpus: no work", 150, format!("guest {name} 90"))
+        .with(Guest { vcpus: 4, ..guest(name, &[0], 'w', extra) })
         .judged("vcpus: those without work stay down, and the guest says so", judge)
 }
