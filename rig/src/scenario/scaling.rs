@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
+use crate::blkback;
 use crate::counts::Counts;
 use crate::guest::{ConsoleLine, Guest};
 use crate::image::{Image, Release};
@@ -25,8 +26,6 @@ use crate::workload::{Fio, Workload};
 const RAMDISKS: Ramdisks = Ramdisks { count: 8, mib: 64, filled: true };
 /// Memory of the guest in MiB, with room for several blocks of 2 MiB.
 const MEMORY_MIB: u32 = 32;
-/// Queues that blkback offers (by default one, as dom0 has one vCPU).
-const MAX_QUEUES: &str = "/sys/module/xen_blkback/parameters/max_queues";
 /// Prefix of the result of dom0's own fio.
 const DOM0_RESULT: &str = "dom0-result: ";
 
@@ -154,9 +153,9 @@ impl Row {
         let (name, allowed_s) = (self.name(), 30 + runtime_s);
         let [begin, end] = Side::Ours.edges();
         let command = format!(
-            "echo 4 >{MAX_QUEUES}\n\
-             guest_create {name} && guest_until '{begin}*' {allowed_s} && \
-             guest_until '{end}*' {allowed_s}; guest_end 20"
+            "{}\nguest_create {name} && guest_until '{begin}*' {allowed_s} && \
+             guest_until '{end}*' {allowed_s}; guest_end 20",
+            blkback::offer_queues(4)
         );
         Step::new(self.label.to_owned(), u64::from(allowed_s) + 40, command)
     }
