@@ -10,7 +10,7 @@ use std::ops::Range;
 use drivers::Hypervisor;
 use drivers::blkfront::{Disconnected, GrantMode, QueuePair, Setup};
 use fio_job::Job;
-use load::engine::{Control, Disk, Share};
+use load::engine::{Control, Disk, Progress, Share};
 use load::plan::Dealing;
 use load::worker::{self, Finished, Relay, Words};
 use model::fixture::{Machine, assert_nothing_is_left, run_line, vdev};
@@ -105,8 +105,10 @@ impl<'a> Stage<'a> {
         let mut works = vec![Work {
             ports: own.as_ref().map_or(Vec::new(), ports),
             run: Box::new(move |vcpu| {
-                let mut observe = |_: &_| {
-                    bind_late();
+                let mut observe = |progress: &Progress| {
+                    if progress.ios() != 0 {
+                        bind_late();
+                    }
                     Control::Continue
                 };
                 let mut collect = || done.borrow_mut().pop();
