@@ -326,7 +326,7 @@ fn each_sector_of_a_write_is_stamped() {
         let slot = device.queues[0].acquire().unwrap();
         device.queues[0].stamp(&slot, 9 * 512, 1 << 40, 7);
         perform(&xen, &mut device, slot, Operation::Write, 0, 10 * 512).unwrap().unwrap();
-        let words = |sector: usize| [1 << 40 | sector as u64 * 512, 7].map(u64::to_le_bytes);
+        let words = |sector: usize| [(1 << 40) + sector as u64 * 512, 7].map(u64::to_le_bytes);
         let stamped = (0..9).map(|sector| words(sector).concat()).chain([vec![0; 16]]);
         let data = &xen.world().disks[0].data;
         assert!(data.chunks(512).map(|sector| &sector[..16]).take(10).eq(stamped), "{mode}");

@@ -1,5 +1,5 @@
-//! Jobs on several vCPUs of one guest, each with queues of its own, and the vCPUs to which Xen sends
-//! the events of these.
+//! Jobs on several vCPUs of one guest, each with queues of its own, and the vCPUs to which Xen
+//! sends the events of these.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
