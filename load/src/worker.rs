@@ -115,7 +115,8 @@ pub fn follow<'a, V: Vcpu>(
     finish(numbers, engine, words)
 }
 
-/// Arrives at a gate and waits until its time has come; returns false if the loop is to end instead.
+/// Arrives at a gate and waits until its time has come; returns false if the loop is to end
+/// instead.
 fn pass_gate(vcpu: &impl Vcpu, gate: &StartGate, words: &Words) -> bool {
     gate.arrive();
     while gate.opened().is_none_or(|at_ns| vcpu.now_ns() < at_ns) {

@@ -217,8 +217,7 @@ mod tests {
 
     #[test]
     fn queues_are_as_many_as_there_is_room_for_a_whole_request_on() {
-        let setup =
-            Setup { grants: GrantMode::Persistent, queues: 4, slots: 2, pages_per_slot: 512 };
+        let setup = Setup { queues: 4, slots: 2, pages_per_slot: 512, ..Setup::ONE };
         let offer = Offer { ring_order_max: 4, queues_max: 4, segments_max: 256, trusted: true };
         let queue = 1 + 2 * 257;
         for (pages, queues) in
