@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use std::rc::Rc;
 
 use anyhow::{Result, bail, ensure};
+use fio_job::number::parse_bytes;
 use results::{Extra, JobReport, Report, Side};
 
 use crate::result;
@@ -29,6 +30,8 @@ pub struct Figures {
     pub job: String,
     /// `read`, `write` or `trim`.
     pub direction: &'static str,
+    /// Number of the group (`groupid`): its jobs ran together.
+    pub group: u64,
     /// I/Os a second.
     pub iops: f64,
     /// Bytes a second.
@@ -142,6 +145,7 @@ impl Figures {
         Ok(Self {
             job: job.jobname.clone(),
             direction,
+            group: job.groupid,
             iops: side.iops,
             bytes_per_second: side.bw_bytes as f64,
             mean_ns,
@@ -158,8 +162,8 @@ impl Figures {
 
     /// Number of I/Os that the job kept in flight (`iodepth=`), at least 1.
     pub fn iodepth(&self) -> u32 {
-        let depth = self.options.get("iodepth").and_then(|text| text.parse().ok());
-        depth.unwrap_or(1).max(1)
+        let depth = self.options.get("iodepth").and_then(|text| parse_bytes(text).ok());
+        depth.and_then(|depth| depth.try_into().ok()).unwrap_or(1).max(1)
     }
 
     /// The latency that so many per cent of the I/Os did not exceed, in nanoseconds, if the report
@@ -245,7 +249,9 @@ mod tests {
         let all = Figures::of(&report).unwrap();
         let found: Vec<_> = all[0].options.iter().map(|(k, v)| format!("{k}={v}")).collect();
         assert_eq!(found, ["bs=8k", "iodepth=8", "rw=read"]);
-        for (text, depth) in [("0", 1), ("-1", 1), ("4294967296", 1), ("64", 64)] {
+        for (text, depth) in
+            [("0", 1), ("-1", 1), ("4294967296", 1), ("64", 64), ("1k", 1024), ("0x10", 16)]
+        {
             report.jobs[0].options.0 = vec![("iodepth".to_owned(), text.to_owned())];
             assert_eq!(Figures::of(&report).unwrap()[0].iodepth(), depth, "{text}");
         }

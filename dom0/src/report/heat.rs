@@ -1,10 +1,12 @@
 //! Sweeps: a heat map of two axes for each value of the others, or a curve where there is one axis.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use results::Spread;
 
 use super::axis::{Axis as Scale, count, round};
+use super::clones::{Sum, sums};
 use super::distinct::{Label, labels, middle_cut, printable};
 use super::figure::{Figure, PLOTS_MAX, left_out};
 use super::load::{Data, Sweep};
@@ -33,7 +35,7 @@ const VALUE_MAX: usize = 11;
 const DIGIT: f64 = 8.0;
 
 /// Runs of one job in one direction by their place in the grid.
-type Cells<'a> = BTreeMap<Vec<&'a str>, Vec<&'a Figures>>;
+type Cells<'a> = BTreeMap<Vec<&'a str>, Vec<Cow<'a, Figures>>>;
 
 /// Figures of one measure.
 struct Plotted<'a> {
@@ -41,37 +43,60 @@ struct Plotted<'a> {
     measure: Measure,
     /// The least and the greatest of all cells.
     ends: [f64; 2],
+    /// Beginning and end of the note: which sweep it is, and what is left out.
+    what: &'a str,
+    left_out: &'a str,
 }
 
 /// Returns the figures of all sweeps.
 pub fn figures(data: &Data) -> Vec<Figure> {
-    let jobs: Vec<_> = data.sweeps.iter().flat_map(|sweep| jobs(data, sweep)).collect();
+    let of_sweep = |(index, sweep)| jobs(data, sweep).into_iter().map(move |job| (index, job));
+    let jobs: Vec<_> = data.sweeps.iter().enumerate().flat_map(of_sweep).collect();
     let mut figures = Vec::new();
-    for (sweep, job, cells) in jobs.iter().take(JOBS_MAX) {
-        let note = left_out(JOBS_MAX, jobs.len(), "jobs and directions");
-        figures.extend(of_job(sweep, job, cells, &note));
+    for (index, (name, cells)) in jobs.iter().take(JOBS_MAX) {
+        let Some(sweep) = data.sweeps.get(*index) else { continue };
+        let what = match data.sweeps.len() {
+            1 => "A sweep".to_owned(),
+            count => {
+                let file = data.files.get(sweep.file).map(|file| file.to_string_lossy());
+                let file = middle_cut(&printable(&file.unwrap_or_default()), 60);
+                format!("Sweep {} of {count}, in {file}", index + 1)
+            }
+        };
+        let name = match data.sweeps.len() {
+            1 => name.clone(),
+            _ => format!("{name}, sweep {}", index + 1),
+        };
+        let left_out = left_out(JOBS_MAX, jobs.len(), "jobs and directions");
+        figures.extend(of_job(sweep, &name, cells, &what, &left_out));
     }
     figures
 }
 
 /// Returns the jobs of a sweep, by name and direction.
-fn jobs<'a>(data: &'a Data, sweep: &'a Sweep) -> Vec<(&'a Sweep, String, Cells<'a>)> {
-    let mut jobs: BTreeMap<(&str, &str), Cells<'a>> = BTreeMap::new();
-    let runs = data.runs.iter().filter(|run| run.file == sweep.file);
-    for figures in runs.flat_map(|run| &run.figures) {
-        let value = |axis: &Axis| figures.options.get(axis.name.as_str()).map(|value| &**value);
+fn jobs<'a>(data: &'a Data, sweep: &'a Sweep) -> Vec<(String, Cells<'a>)> {
+    let mut jobs: BTreeMap<(&str, usize, &str), Cells<'a>> = BTreeMap::new();
+    for run in data.runs.get(sweep.runs.clone()).into_iter().flatten() {
+        // What it has on an axis is the same for all of its jobs.
+        let options = run.figures.first().map(|first| &first.options);
+        let value = |axis: &Axis| options?.get(axis.name.as_str()).map(|value| &**value);
         let Some(at) = sweep.axes.iter().map(value).collect::<Option<Vec<&str>>>() else {
             continue;
         };
-        let cells = jobs.entry((&figures.job, figures.direction)).or_default();
-        cells.entry(at).or_default().push(figures);
+        for Sum { job, direction, number, figures } in sums(&run.figures) {
+            let cells = jobs.entry((job, number, direction)).or_default();
+            cells.entry(at.clone()).or_default().push(figures);
+        }
     }
-    let named = jobs.into_iter();
-    named.map(|((job, direction), cells)| (sweep, format!("{job}, {direction}"), cells)).collect()
+    let name = |(job, number, direction): (&str, usize, &str)| match number {
+        1 => format!("{job}, {direction}"),
+        number => format!("{job} ({number}), {direction}"),
+    };
+    jobs.into_iter().map(|(key, cells)| (name(key), cells)).collect()
 }
 
 /// Returns the figures of a job: the rate, and the latency that the results tell.
-fn of_job(sweep: &Sweep, job: &str, cells: &Cells<'_>, note: &str) -> Vec<Figure> {
+fn of_job(sweep: &Sweep, job: &str, cells: &Cells<'_>, what: &str, left_out: &str) -> Vec<Figure> {
     let runs = || cells.values().flatten();
     let has_p99 = runs().all(|run| Measure::P99.of(run).is_some());
     let latency = if has_p99 { Measure::P99 } else { Measure::Clat };
@@ -80,12 +105,12 @@ fn of_job(sweep: &Sweep, job: &str, cells: &Cells<'_>, note: &str) -> Vec<Figure
         let [least, most] =
             values.fold([f64::INFINITY, 0.0], |[a, b], value| [value.min(a), value.max(b)]);
         let axes = &sweep.axes;
-        let plotted = Plotted { cells, measure, ends: [least.min(most), most] };
+        let plotted = Plotted { cells, measure, ends: [least.min(most), most], what, left_out };
         let title = format!("{} of {job}", measure.title());
         let title = labels(&[title], 60).into_iter().next()?;
         match axes.as_slice() {
-            [axis] => Some(plotted.curve(axis, title, note)),
-            [others @ .., down, across] => Some(plotted.maps(others, down, across, title, note)),
+            [axis] => Some(plotted.curve(axis, title)),
+            [others @ .., down, across] => Some(plotted.maps(others, down, across, title)),
             [] => None,
         }
     };
@@ -93,7 +118,7 @@ fn of_job(sweep: &Sweep, job: &str, cells: &Cells<'_>, note: &str) -> Vec<Figure
 }
 
 /// Returns the median of a cell's runs.
-fn value(measure: Measure, runs: &[&Figures]) -> Option<f64> {
+fn value(measure: Measure, runs: &[Cow<'_, Figures>]) -> Option<f64> {
     Spread::of(runs.iter().filter_map(|run| measure.of(run))).map(|spread| spread.median)
 }
 
@@ -115,13 +140,13 @@ fn spelled(measure: Measure, value: f64) -> String {
 impl Plotted<'_> {
     fn at(&self, at: &[&str]) -> Option<(f64, &'static str, usize)> {
         let runs = self.cells.get(at)?;
-        let doubts = Doubts::about(runs.iter().copied()).marks();
+        let doubts = Doubts::about(runs.iter().map(|run| &**run)).marks();
         let star = if doubts.is_empty() { "" } else { "*" };
         Some((value(self.measure, runs)?, star, runs.len()))
     }
 
     /// A curve over the values of the only axis, which stand side by side.
-    fn curve(&self, axis: &Axis, title: Label, note: &str) -> Figure {
+    fn curve(&self, axis: &Axis, title: Label) -> Figure {
         let last = axis.values.len().saturating_sub(1).max(1) as f64;
         let across = Scale::log(1.0, 10.0, LARGE.across());
         let place = |index: usize| 10_f64.powf(index as f64 / last);
@@ -138,19 +163,12 @@ impl Plotted<'_> {
         });
         svg.curve(&color(0), &points.collect::<Vec<_>>(), &title.full);
         let svg = svg.finish(&title.full);
-        let note = format!("A sweep: medians of the runs.{note}");
+        let note = format!("{}: medians of the runs.{}", self.what, self.left_out);
         Figure { title, note, plots: vec![(None, svg)], legend: Vec::new() }
     }
 
     /// A map for each combination of the values of the other axes.
-    fn maps(
-        &self,
-        others: &[Axis],
-        down: &Axis,
-        across: &Axis,
-        title: Label,
-        note: &str,
-    ) -> Figure {
+    fn maps(&self, others: &[Axis], down: &Axis, across: &Axis, title: Label) -> Figure {
         let mut places: Vec<Vec<&str>> = vec![Vec::new()];
         for axis in others {
             let mut longer = Vec::new();
@@ -173,11 +191,13 @@ impl Plotted<'_> {
             plots.map(|(name, place)| (name, self.map(place, down, across, &title.full))).collect();
         let (rows, columns) = (down.values.len(), across.values.len());
         let note = format!(
-            "A sweep: medians of the runs; a dash is a cell without a result, and a * is explained \
-             below the table. Colours are even steps of the logarithm.{}{}{}{note}",
+            "{}: medians of the runs; a dash is a cell without a result, and a * is explained \
+             below the table. Colours are even steps of the logarithm.{}{}{}{}",
+            self.what,
             left_out(ROWS_MAX, rows, "rows"),
             left_out(COLUMNS_MAX, columns, "columns"),
             left_out(PLOTS_MAX, places.len(), "plots"),
+            self.left_out,
         );
         Figure { title, note, plots, legend: self.legend() }
     }
@@ -249,8 +269,8 @@ mod tests {
     use crate::sweep::file::{CellRun, Header, SweepFile};
     use std::path::Path;
 
-    /// The page's data of a sweep over axes with so many values, whose IOPS are those of the cell.
-    fn data(axes: &[(&str, usize)], iops: impl Fn(&[usize]) -> Option<f64>) -> Data {
+    /// A sweep over axes with so many values, whose IOPS are those of the cell.
+    fn sweep(axes: &[(&str, usize)], iops: impl Fn(&[usize]) -> Option<f64>) -> SweepFile {
         let axis = |&(name, count): &(&str, usize)| Axis {
             name: name.to_owned(),
             values: (1..=count).map(|n| n.to_string()).collect(),
@@ -276,11 +296,20 @@ mod tests {
             kernel: String::new(),
             guest: Vec::new(),
         };
-        let runs = cells.iter().filter_map(run).collect();
-        let file = SweepFile { sweep, runs, failed: Vec::new() };
+        SweepFile { runs: cells.iter().filter_map(run).collect(), ..SweepFile::new(sweep) }
+    }
+
+    /// The page's data of some sweeps in one file.
+    fn data_of(sweeps: &[SweepFile]) -> Data {
+        let texts: Vec<String> =
+            sweeps.iter().map(|file| serde_json::to_string(file).unwrap()).collect();
         let mut data = Data::default();
-        data.add_text(Path::new("x"), &serde_json::to_string(&file).unwrap()).unwrap();
+        data.add_text(Path::new("x"), &texts.join("\n")).unwrap();
         data
+    }
+
+    fn data(axes: &[(&str, usize)], iops: impl Fn(&[usize]) -> Option<f64>) -> Data {
+        data_of(&[sweep(axes, iops)])
     }
 
     fn sum(cell: &[usize]) -> Option<f64> {
@@ -310,6 +339,48 @@ mod tests {
         }
         assert_eq!(svg.matches("class=\"none\"").count(), 1);
         assert_eq!((found[0].plots.len(), found[0].legend.len()), (1, STEPS));
+    }
+
+    /// Clones of a job add up, and only runs of a cell have a median.
+    #[test]
+    fn clones_of_a_job_are_no_repeats() {
+        let mut file = sweep(&[("numjobs", 2), ("vcpus", 1)], |_| Some(1000.0));
+        let clone = file.runs[1].result.jobs[0].clone();
+        file.runs[1].result.jobs.push(clone);
+        let repeated = |iops, repetition| CellRun {
+            who: System::Ringmark,
+            at: vec!["1".to_owned(), "1".to_owned()],
+            repetition,
+            result: sample("a", Some("persistent"), iops),
+        };
+        file.runs.extend([repeated(3000.0, 2), repeated(5000.0, 3)]);
+        let found = figures(&data_of(&[file]));
+        for (figure, cells) in [(0, ["3k (3 runs)", "2k (1 runs)"]), (2, ["4.1 ", "4.1 "])] {
+            let svg = &found[figure].plots[0].1;
+            for (cell, value) in ["numjobs=1", "numjobs=2"].iter().zip(cells) {
+                let bar = svg.split("<title>").find(|part| part.starts_with(cell)).unwrap();
+                assert!(bar.contains(value), "{bar}");
+            }
+        }
+    }
+
+    #[test]
+    fn sweeps_in_one_file_are_kept_apart() {
+        let sweeps = [
+            sweep(&[("iodepth", 2), ("vcpus", 2)], |_| Some(1000.0)),
+            sweep(&[("iodepth", 2), ("vcpus", 2)], |_| Some(9000.0)),
+            sweep(&[("bs", 2)], |_| Some(500.0)),
+        ];
+        let found = figures(&data_of(&sweeps));
+        let titles: Vec<&str> = found.iter().map(|figure| figure.title.full.as_str()).collect();
+        assert_eq!(
+            (titles[0], titles[3]),
+            ("IOPS of a, read, sweep 1", "IOPS of a, read, sweep 2")
+        );
+        assert!(found[8].note.starts_with("Sweep 3 of 3, in x: medians"), "{}", found[8].note);
+        for (figure, value) in [(0, ">1k</text>"), (3, ">9k</text>")] {
+            assert_eq!(found[figure].plots[0].1.matches(value).count(), 4);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Everything that was measured, from the files of a report: results of `run`, of fio and of
 //! `compare`, and fio's IOPS logs.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -32,6 +33,8 @@ pub struct Data {
 pub struct Sweep {
     /// Index of the file that it is from.
     pub file: usize,
+    /// Indexes of its runs.
+    pub runs: Range<usize>,
     /// Axes, the slowest first.
     pub axes: Vec<Axis>,
 }
@@ -107,7 +110,7 @@ impl Data {
     /// taken for repeats.
     fn add_sweep(&mut self, file: usize, swept: SweepFile) -> Result<()> {
         ensure!(!swept.runs.is_empty(), "a sweep without results");
-        let axes = swept.sweep.axes;
+        let (first, axes) = (self.runs.len(), swept.sweep.axes);
         for CellRun { who, at, result, .. } in swept.runs {
             ensure!(at.len() == axes.len(), "a run with {} of {} axes", at.len(), axes.len());
             let mut run = run(file, who, result)?;
@@ -119,7 +122,7 @@ impl Data {
             }
             self.runs.push(run);
         }
-        self.sweeps.push(Sweep { file, axes });
+        self.sweeps.push(Sweep { file, runs: first..self.runs.len(), axes });
         Ok(())
     }
 }
