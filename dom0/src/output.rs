@@ -5,7 +5,7 @@
 //! whole: nobody finds half of one, and a file that was there stays until then. What is no regular
 //! file (a terminal, a pipe, `/dev/null`) is written as it is.
 
-use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
@@ -73,6 +73,18 @@ impl Output {
     /// again.
     pub fn replaces(&self) -> bool {
         matches!(self.target, Target::Beside(_))
+    }
+
+    /// Keeps other programs that hold it from writing it, as long as this lives. A file that is not
+    /// there is made, empty. Only what is [replaced](Self::replaces) can be held.
+    ///
+    /// # Errors
+    /// When another program holds it, or it cannot be locked.
+    pub fn hold(&mut self) -> Result<()> {
+        match &mut self.target {
+            Target::Beside(beside) => beside.hold().with_context(|| cannot(self.path.as_deref())),
+            _ => Ok(()),
+        }
     }
 
     /// Writes a result: one that its file does not take goes to standard output, whole.
@@ -231,6 +243,8 @@ struct Beside {
     /// User, group and mode of the file that was there at first.
     owner: Option<(u32, u32, u32)>,
     draft: Option<Draft>,
+    /// The file in its place, locked.
+    held: Option<File>,
 }
 
 impl Beside {
@@ -242,7 +256,27 @@ impl Beside {
         }
         let owner = old.map(|old| (old.uid(), old.gid(), old.mode() & 0o777));
         let draft = Some(Draft::new(&place, owner)?);
-        Ok(Self { place, owner, draft })
+        Ok(Self { place, owner, draft, held: None })
+    }
+
+    /// Locks the file in its place.
+    fn hold(&mut self) -> io::Result<()> {
+        let id = |found: Metadata| (found.dev(), found.ino());
+        for _ in 0..NAMES_MAX {
+            let mut options = OpenOptions::new();
+            let file = options.write(true).create(true).mode(0o666).open(&self.place)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => break,
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+            // Whoever held it before may have put another in its place.
+            if id(file.metadata()?) == id(fs::metadata(&self.place)?) {
+                self.held = Some(file);
+                return Ok(());
+            }
+        }
+        Err(io::Error::other("another ringmark writes it; wait for its end, or name another file"))
     }
 
     /// Writes it and puts it in its place. A file there that cannot be replaced, such as one that
@@ -254,10 +288,17 @@ impl Beside {
         };
         write_all(&draft.file, text.as_bytes(), give_up)?;
         draft.file.sync_all()?;
-        fs::rename(&draft.path, &self.place).or_else(|_| {
-            let old = OpenOptions::new().write(true).open(&self.place)?;
-            write_in_place(&old, text, give_up)
-        })
+        // Locked before anybody finds it in its place.
+        let held = self.held.as_ref().map(|_| draft.file.try_clone()).transpose()?;
+        held.iter().try_for_each(File::try_lock)?;
+        match fs::rename(&draft.path, &self.place) {
+            Ok(()) => self.held = held,
+            Err(_) => {
+                let old = OpenOptions::new().write(true).open(&self.place)?;
+                write_in_place(&old, text, give_up)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -364,6 +405,27 @@ mod tests {
         output.write("text", &|| false).unwrap();
         assert_eq!(read(&path), "text");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o640);
+    }
+
+    #[test]
+    fn one_holds_a_file_until_its_end() {
+        let scratch = Scratch::new("held");
+        let path = scratch.path("out");
+        let open = || Output::open(Some(&path)).unwrap();
+        let (mut first, mut second) = (open(), open());
+        first.hold().unwrap();
+        assert_eq!(read(&path), "");
+        for text in ["a", "b"] {
+            let error = format!("{:#}", second.hold().unwrap_err());
+            assert!(error.contains("out: another ringmark writes it; wait"), "{error}");
+            first.write(text, &|| false).unwrap();
+        }
+        drop(first);
+        second.hold().unwrap();
+        assert!(open().hold().is_err());
+        second.write("c", &|| false).unwrap();
+        drop(second);
+        assert_eq!((read(&path), scratch.names()), ("c".into(), vec!["out".into()]));
     }
 
     #[test]
