@@ -3,6 +3,7 @@
 //! It runs in a process group of its own: Ctrl-C at the terminal is for this program alone, which
 //! then ends what it began in good order.
 
+use std::fmt;
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
@@ -63,20 +64,34 @@ enum End {
     Killed(Cause, Duration),
 }
 
+/// Error of a program that cannot be started.
+#[derive(Debug)]
+pub struct NotStarted(String);
+
+impl fmt::Display for NotStarted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NotStarted {}
+
 impl Child {
     /// Starts a program that may take as long as `limit`.
     ///
     /// # Errors
-    /// A program that cannot be started.
+    /// [`NotStarted`].
     pub fn start(program: &str, arguments: &[String], limit: Duration) -> Result<Self> {
         let mut command = Command::new(program);
         command.args(arguments).env("LC_ALL", "C").process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut process = command.spawn().map_err(|error| match error.kind() {
-            ErrorKind::NotFound => {
-                anyhow!("{program} was not found; run this in dom0, with Xen's tools on the path")
-            }
-            _ => anyhow!("cannot run {program}: {error}"),
+        let mut process = command.spawn().map_err(|error| {
+            NotStarted(match error.kind() {
+                ErrorKind::NotFound => format!(
+                    "{program} was not found; run this in dom0, with Xen's tools on the path"
+                ),
+                _ => format!("cannot run {program}: {error}"),
+            })
         })?;
         Ok(Self {
             name: name(program, arguments),

@@ -122,7 +122,8 @@ impl Compare {
                     origin::attach(&mut result, origin);
                     results.take(result, system, &which)
                 };
-                let said = drive(session, &signals, status, then).with_context(|| which.clone())?;
+                let said = drive(session, &signals, status, then).result();
+                let said = said.with_context(|| which.clone())?;
                 said.into_iter().for_each(|said| status.remark(&said));
                 Ok(())
             })

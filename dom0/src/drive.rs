@@ -1,6 +1,6 @@
 //! Runs one session to its end.
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use results::Origin;
 
 use crate::event::Event;
@@ -9,18 +9,41 @@ use crate::signals::Signals;
 use crate::status::{Status, eprint_line};
 use crate::wait::Wait;
 
+/// End of a session.
+pub struct Ended<T> {
+    /// Outcome: what was made of the result, if there was one, or what went wrong first.
+    pub outcome: Result<Option<T>>,
+    /// Reason to think that the domain is still there.
+    pub left: Option<Error>,
+    /// Flag: no other guest would fare better.
+    pub is_hopeless: bool,
+}
+
+impl<T> Ended<T> {
+    /// Returns what was made of the result.
+    ///
+    /// # Errors
+    /// What went wrong; a domain that can't be destroyed, even if its result is good. Of two errors
+    /// one is told at once.
+    pub fn result(self) -> Result<Option<T>> {
+        match (self.outcome, self.left) {
+            (Err(error), Some(left)) => {
+                eprint_line(&format!("ringmark: {left:#}"));
+                Err(error)
+            }
+            (outcome, left) => left.map_or(outcome, Err),
+        }
+    }
+}
+
 /// Runs a session to its end. Passes the guest's result and its origin to `then` while the domain
 /// is being destroyed: a result is not lost when that hangs or fails.
-///
-/// # Errors
-/// Errors of the session and of `then`; a domain that can't be destroyed, even if its result is
-/// good.
 pub fn drive<T>(
     mut session: Session<'_>,
     signals: &Signals,
     status: &mut Status,
     then: impl FnOnce(&str, Origin) -> Result<T>,
-) -> Result<Option<T>> {
+) -> Ended<T> {
     let mut then = Some(then);
     let mut outcome = Ok(None);
     loop {
@@ -36,16 +59,10 @@ pub fn drive<T>(
                     outcome = then(&text, *origin).map(Some);
                 }
             }
-            Some(Event::End { error, left }) => {
+            Some(Event::End { error, left, is_hopeless }) => {
                 status.clear();
                 let outcome = error.map_or(outcome, Err);
-                return match (outcome, left) {
-                    (Err(error), Some(left)) => {
-                        eprint_line(&format!("ringmark: {left:#}"));
-                        Err(error)
-                    }
-                    (outcome, left) => left.map_or(outcome, Err),
-                };
+                return Ended { outcome, left, is_hopeless };
             }
             Some(event) => status.show(&event),
         }

@@ -29,5 +29,7 @@ pub enum Event {
         error: Option<Error>,
         /// Reason to think that the domain is still there.
         left: Option<Error>,
+        /// Flag: no other guest would fare better, as `xl` cannot be used, or not for this name.
+        is_hopeless: bool,
     },
 }

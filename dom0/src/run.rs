@@ -134,7 +134,7 @@ impl Run {
             let failed = result::failure(&report).map(|reason| failure(&reason, signals));
             first_error(then(report), failed.map_or(Ok(()), Err))
         };
-        drive(session, signals, &mut status, then).map(|_| ())
+        drive(session, signals, &mut status, then).result().map(|_| ())
     }
 
     /// Prints what the guest sent.

@@ -11,7 +11,7 @@ use anyhow::{Error, Result, anyhow, bail};
 use guest_protocol::job_node::JOB_NODE;
 use results::Origin;
 
-use crate::child::Finished;
+use crate::child::{Finished, NotStarted};
 use crate::console::Console;
 use crate::event::Event;
 use crate::inquiry::{ANSWER_TIMEOUT, Inquiry};
@@ -65,6 +65,8 @@ pub struct Session<'a> {
     /// Times that a domain may be destroyed that is still there after that.
     destroys_left: u32,
     error: Option<Error>,
+    /// Flag: `xl` did not answer yet, or the name is taken, or a program cannot be started.
+    is_hopeless: bool,
 }
 
 /// Stages of a session; each but `Watch` is one call.
@@ -111,6 +113,7 @@ impl<'a> Session<'a> {
             is_cleaning: false,
             destroys_left: DESTROYS_MAX,
             error: None,
+            is_hopeless: true,
         })
     }
 
@@ -191,6 +194,7 @@ impl<'a> Session<'a> {
                          end it with `xl destroy {name}`, or choose another name with --name"
                     );
                 }
+                self.is_hopeless = false;
                 self.inquire()
             }
             Stage::Inquire => {
@@ -404,6 +408,7 @@ impl<'a> Session<'a> {
     /// Ends the session after an error, and first the domain, if there is one.
     fn fail(&mut self, error: Error) {
         self.running = None;
+        self.is_hopeless |= error.is::<NotStarted>();
         if self.is_cleaning {
             self.end(Some(error));
             return;
@@ -423,7 +428,8 @@ impl<'a> Session<'a> {
         let name = &self.order.config.name;
         let what = || format!("domain {name} may be left behind; end it with `xl destroy {name}`");
         let left = left.map(|error| error.context(what()));
-        self.events.push_back(Event::End { error: self.error.take(), left });
+        let (error, is_hopeless) = (self.error.take(), self.is_hopeless);
+        self.events.push_back(Event::End { error, left, is_hopeless });
     }
 
     /// Checks that nobody wants the guest to end before it runs.
