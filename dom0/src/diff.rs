@@ -24,7 +24,8 @@ use text::{Side, text};
 #[derive(Args, Debug)]
 #[command(after_long_help = exit::help(exit::DIFF))]
 pub struct Diff {
-    /// The result to compare with: JSON of ringmark or fio, or a file saved by `compare --save`
+    /// The result to compare with: JSON of ringmark or fio, or a file saved by `compare --save` or
+    /// `sweep`
     #[arg(value_name = "A")]
     a: PathBuf,
     /// The result that is judged

@@ -30,7 +30,7 @@ pub fn text(order: &Order<'_>, plan: &Plan) -> Result<String> {
 }
 
 /// Returns jobs as a job file. Equal jobs in a row stand there once.
-fn jobs(jobs: &[Job]) -> String {
+pub fn jobs(jobs: &[Job]) -> String {
     let mut text = String::new();
     for same in
         jobs.chunk_by(|one, other| one.name == other.name && one.options() == other.options())

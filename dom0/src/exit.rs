@@ -14,6 +14,14 @@ pub const RUN: Codes = &[
     ("4", "the guest took too long"),
     ("5", "the result could not be written where it was to go"),
 ];
+/// Exit codes of a sweep.
+pub const SWEEP: Codes = &[
+    ("0", "success"),
+    ("1", "runs failed, or the sweep ended because the rest would have failed, too"),
+    ("2", "the command line or the job file is wrong, or the output is of another sweep"),
+    ("3", "interrupted; --resume goes on"),
+    ("5", "the results could not be written where they were to go"),
+];
 /// Exit codes of `report`.
 pub const REPORT: Codes = &[
     ("0", "success"),

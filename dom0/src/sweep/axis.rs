@@ -1,7 +1,8 @@
 //! Axes of a grid, as the command line names them: `bs=4k,64k`, `iodepth=1..64*2`, `vcpus=1,2`.
 
 use anyhow::{Result, ensure};
-use fio_job::find_option;
+use fio_job::number::{parse_bytes, parse_time_in_us, parse_time_ns};
+use fio_job::{Numbers, OptionDoc, Unit, Values, find_option};
 
 use super::file::{Axis, VALUES_MAX};
 use crate::display;
@@ -10,8 +11,8 @@ use crate::exit::Exit;
 /// Settings of the guest that may be axes, with their least and greatest value; everything else is
 /// an option of a job.
 const GUEST: [(&str, u32, u32); 2] = [("vcpus", 1, 128), ("memory", 16, 1 << 20)];
-/// Binary units of the ends of a range.
-const UNITS: [(&str, u64); 4] = [("g", 1 << 30), ("m", 1 << 20), ("k", 1 << 10), ("", 1)];
+/// Numbers without a unit of their own, as those of the guest's settings.
+const COUNTS: Numbers = Numbers { unit: Unit::Count, least: 0, greatest: u64::MAX, step: 1 };
 
 /// Returns whether an axis of this name is a setting of the guest.
 pub fn is_of_guest(name: &str) -> bool {
@@ -26,9 +27,14 @@ pub fn is_of_guest(name: &str) -> bool {
 pub fn parse(text: &str) -> Result<Axis, String> {
     let (name, list) = text.split_once('=').ok_or("no =; write, for example, bs=4k,64k")?;
     let name = name.strip_prefix("--").unwrap_or(name).trim();
+    let guest = GUEST.iter().find(|(known, ..)| *known == name);
+    let doc = match guest {
+        Some(_) => None,
+        None => find_option(name).map_err(|error| display::text(&error.to_string()))?,
+    };
     let mut values: Vec<String> = Vec::new();
     for item in list.split(',').map(str::trim) {
-        match range(item)? {
+        match range(item, numbers(doc))? {
             Some(range) => values.extend(range),
             None => values.push(item.to_owned()),
         }
@@ -44,14 +50,13 @@ pub fn parse(text: &str) -> Result<Axis, String> {
     if let Some([twice, _]) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
         return Err(format!("{} is there twice", display::text(twice)));
     }
-    if let Some((_, least, most)) = GUEST.iter().find(|(known, ..)| *known == name) {
+    if let Some((_, least, most)) = guest {
         let is_good = |value: &String| value.parse().is_ok_and(|n| (*least..=*most).contains(&n));
         return match values.iter().find(|value| !is_good(value)) {
             Some(value) => Err(format!("{} is not in {least}..={most}", display::text(value))),
             None => Ok(Axis { name: name.to_owned(), values }),
         };
     }
-    let doc = find_option(name).map_err(|error| display::text(&error.to_string()))?;
     let first = doc.and_then(|doc| doc.names.first().copied());
     let first =
         first.ok_or_else(|| format!("{name} has no effect, so there is nothing to vary"))?;
@@ -71,20 +76,29 @@ pub fn check(axes: &[Axis]) -> Result<()> {
     Ok(())
 }
 
-/// Reads `FROM..TO`, `FROM..TO+STEP` or `FROM..TO*FACTOR`; `None` if it is none. Both ends may have
-/// a binary unit.
-fn range(item: &str) -> Result<Option<Vec<String>>, String> {
+/// Returns the kind of the numbers that an option takes.
+fn numbers(doc: Option<OptionDoc>) -> Numbers {
+    match doc.map(|doc| doc.values) {
+        Some(Values::Numbers(numbers) | Values::NumbersOr(numbers, _)) => numbers,
+        _ => COUNTS,
+    }
+}
+
+/// Reads `FROM..TO`, `FROM..TO+STEP` or `FROM..TO*FACTOR`; `None` if it is none. Both ends and the
+/// step may have a unit of the option.
+fn range(item: &str, numbers: Numbers) -> Result<Option<Vec<String>>, String> {
     let Some((from, rest)) = item.split_once("..") else { return Ok(None) };
     let (to, step) = match rest.find(['+', '*']).map(|at| rest.split_at(at)) {
         Some((to, step)) => (to, step),
         None => (rest, "+1"),
     };
-    let Some((from, to)) = number(from).zip(number(to)) else { return Ok(None) };
-    let (is_product, step) = match step.strip_prefix('*') {
-        Some(factor) => (true, number(factor)),
-        None => (false, step.strip_prefix('+').and_then(number)),
+    let Some((from, to)) = number(from, numbers).zip(number(to, numbers)) else {
+        return Ok(None);
     };
-    let has_unit = item.contains(['k', 'K', 'm', 'M', 'g', 'G']);
+    let (is_product, step) = match step.strip_prefix('*') {
+        Some(factor) => (true, factor.trim().parse().ok()),
+        None => (false, step.strip_prefix('+').and_then(|step| number(step, numbers))),
+    };
     let step = step.filter(|&step| step > u64::from(is_product));
     let step = step.ok_or("a range's step is +1 or more, or *2 or more")?;
     if from > to || (is_product && from == 0) {
@@ -94,23 +108,17 @@ fn range(item: &str) -> Result<Option<Vec<String>>, String> {
         let next = if is_product { last.checked_mul(step) } else { last.checked_add(step) };
         next.filter(|&next| next <= to)
     };
-    let numbers = std::iter::successors(Some(from), next).take(VALUES_MAX + 1);
-    Ok(Some(numbers.map(|number| spelled(number, has_unit)).collect()))
+    let all = std::iter::successors(Some(from), next).take(VALUES_MAX + 1);
+    Ok(Some(all.map(|number| numbers.value(number)).collect()))
 }
 
-fn number(text: &str) -> Option<u64> {
-    let lower = text.trim().to_ascii_lowercase();
-    let (digits, factor) =
-        UNITS.iter().find_map(|(unit, factor)| Some((lower.strip_suffix(unit)?, *factor)))?;
-    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    digits.parse::<u64>().ok().filter(|_| is_number)?.checked_mul(factor)
-}
-
-fn spelled(number: u64, with_unit: bool) -> String {
-    let fits = |(_, factor): &&(&str, u64)| number != 0 && number.is_multiple_of(*factor);
-    match UNITS.iter().find(fits).filter(|_| with_unit) {
-        Some((unit, factor)) => format!("{}{unit}", number / factor),
-        None => number.to_string(),
+/// Reads a number as the option does, in the smallest unit.
+fn number(text: &str, numbers: Numbers) -> Option<u64> {
+    let text = text.trim();
+    match numbers.unit {
+        Unit::Count | Unit::Bytes | Unit::BytesOrPercent => parse_bytes(text).ok(),
+        Unit::Seconds => parse_time_ns(text).ok().map(|ns| ns / 1_000),
+        Unit::Microseconds => parse_time_in_us(text).ok().map(|ns| ns / 1_000),
     }
 }
 
@@ -126,6 +134,10 @@ mod tests {
             ("iodepth=1..64*2", "iodepth", "1 2 4 8 16 32 64"),
             ("iodepth=1..4,8..24+8,100", "iodepth", "1 2 3 4 8 16 24 100"),
             ("iodepth=1000..1026+24", "iodepth", "1000 1024"),
+            ("iodepth=256..1k*2", "iodepth", "256 512 1024"),
+            ("runtime=30..2m+30", "runtime", "30s 1m 90s 2m"),
+            ("thinktime=500..2ms*2", "thinktime", "500us 1ms 2ms"),
+            ("cpus_allowed=0..2", "cpus_allowed", "0 1 2"),
             ("bs=512..4k*2", "bs", "512 1k 2k 4k"),
             ("bs=1m..2m+512k", "bs", "1m 1536k 2m"),
             ("grants=persistent,per-request", "grants", "persistent per-request"),

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use results::Report;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -126,6 +126,41 @@ impl Header {
     }
 }
 
+impl SweepFile {
+    /// Returns a file without runs.
+    pub fn new(sweep: Header) -> Self {
+        Self { sweep, runs: Vec::new(), failed: Vec::new() }
+    }
+
+    /// Returns it as it is written: one line of JSON. Runs that make it longer than `most` bytes
+    /// lose the bins of their latencies; percentiles stay.
+    ///
+    /// # Errors
+    /// When it is longer even so.
+    pub fn text(&mut self, most: u64) -> Result<String> {
+        let text = self.json()?;
+        if text.len() as u64 <= most {
+            return Ok(text);
+        }
+        for job in self.runs.iter_mut().flat_map(|run| &mut run.result.jobs) {
+            for side in [&mut job.read, &mut job.write, &mut job.trim] {
+                side.clat_ns.bins = Default::default();
+                side.lat_ns.bins = Default::default();
+            }
+            job.sync.lat_ns.bins = Default::default();
+        }
+        let text = self.json()?;
+        let why = "sweep what is missing to another --output";
+        ensure!(text.len() as u64 <= most, "it would be longer than {} MiB; {why}", most >> 20);
+        Ok(text)
+    }
+
+    fn json(&self) -> Result<String> {
+        let text = serde_json::to_string(self).context("cannot write the results as JSON")?;
+        Ok(text + "\n")
+    }
+}
+
 /// Reads a list of at most `MOST` items.
 fn few<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MOST: usize>(
     from: D,
@@ -155,6 +190,7 @@ fn few<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MOST: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::figures::sample;
 
     fn header(values: usize) -> Header {
         let values: Vec<String> = (0..values).map(|n| n.to_string()).collect();
@@ -183,6 +219,25 @@ mod tests {
             let text = serde_json::to_string(&header(values)).unwrap();
             assert_eq!(serde_json::from_str::<Header>(&text).is_ok(), is_good, "{values}");
         }
+    }
+
+    #[test]
+    fn a_file_that_grows_too_long_loses_its_bins() {
+        let run = |n: u32| CellRun {
+            who: System::Ringmark,
+            at: vec!["0".to_owned(), "1".to_owned()],
+            repetition: n,
+            result: sample("a", Some("persistent"), 1.0),
+        };
+        let mut file = SweepFile { runs: (0..50).map(run).collect(), ..SweepFile::new(header(2)) };
+        let whole = file.json().unwrap().len() as u64;
+        assert_eq!(file.text(whole).unwrap().len() as u64, whole);
+        assert!(file.text(whole).unwrap().contains("bins"));
+        let lean = file.text(whole - 1).unwrap();
+        assert!(!lean.contains("bins") && lean.contains("99.000000"), "{lean}");
+        let lean = lean.len() as u64;
+        let error = file.text(lean - 1).unwrap_err().to_string();
+        assert!(error.starts_with("it would be longer than 0 MiB; sweep what"), "{error}");
     }
 
     #[test]

@@ -7,33 +7,34 @@ use super::axis::is_of_guest;
 use super::file::{Axis, Header};
 use crate::job;
 
-/// A run of a cell.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Value on each axis.
-    pub at: Vec<String>,
+/// A run that is to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Turn {
+    /// Index of its cell.
+    pub cell: usize,
     /// Number of the run of this cell, from 1.
     pub repetition: u32,
 }
 
-impl Place {
-    /// Returns it as text: `bs=4k iodepth=8`.
-    pub fn shown(&self, header: &Header) -> String {
-        let values = header.axes.iter().zip(&self.at);
-        let mut shown: Vec<String> =
-            values.map(|(axis, value)| format!("{}={value}", axis.name)).collect();
-        if header.repeat > 1 {
-            shown.push(format!("(run {} of {})", self.repetition, header.repeat));
-        }
-        shown.join(" ")
+/// Returns values as text: `bs=4k iodepth=8`.
+pub fn shown(axes: &[Axis], at: &[String]) -> String {
+    let values = axes.iter().zip(at).map(|(axis, value)| format!("{}={value}", axis.name));
+    values.collect::<Vec<_>>().join(" ")
+}
+
+/// Returns the run of a cell as text.
+pub fn shown_run(header: &Header, at: &[String], repetition: u32) -> String {
+    let shown = shown(&header.axes, at);
+    match header.repeat {
+        1 => shown,
+        repeat => format!("{shown} (run {repetition} of {repeat})"),
     }
 }
 
-/// Returns all runs in their order: each cell once, the last axis fastest or as the seed shuffles
-/// them, and then once more.
-pub fn places(header: &Header) -> Vec<Place> {
+/// Returns the values of all cells on the axes, the last axis fastest.
+pub fn cells(axes: &[Axis]) -> Vec<Vec<String>> {
     let mut cells: Vec<Vec<String>> = vec![Vec::new()];
-    for axis in &header.axes {
+    for axis in axes {
         let with =
             |cell: &Vec<String>, value: &String| [&cell[..], std::slice::from_ref(value)].concat();
         cells = cells
@@ -41,25 +42,21 @@ pub fn places(header: &Header) -> Vec<Place> {
             .flat_map(|cell| axis.values.iter().map(move |value| with(cell, value)))
             .collect();
     }
-    let mut state = header.seed;
-    let rounds = (1..=header.repeat).flat_map(|repetition| {
-        let mut round = cells.clone();
-        if let Some(state) = &mut state {
-            shuffle(&mut round, state);
-        }
-        round.into_iter().map(move |at| Place { at, repetition })
-    });
-    rounds.collect()
+    cells
 }
 
-/// Shuffles as Fisher and Yates, with numbers of SplitMix64.
-fn shuffle<T>(items: &mut [T], state: &mut u64) {
-    for last in (1..items.len()).rev() {
-        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (*state ^ *state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        items.swap(last, ((mixed ^ mixed >> 31) % (last as u64 + 1)) as usize);
-    }
+/// Returns the runs of so many cells in their order: each cell once, as they are or as the seed
+/// shuffles them, and then once more.
+pub fn turns(cells: usize, header: &Header) -> Vec<Turn> {
+    let mut rng = header.seed.map(fastrand::Rng::with_seed);
+    let rounds = (1..=header.repeat).flat_map(|repetition| {
+        let mut round: Vec<usize> = (0..cells).collect();
+        if let Some(rng) = &mut rng {
+            rng.shuffle(&mut round);
+        }
+        round.into_iter().map(move |cell| Turn { cell, repetition })
+    });
+    rounds.collect()
 }
 
 /// Returns the job of a cell: the axes' values hold for each of its jobs, in place of what these
@@ -106,7 +103,9 @@ mod tests {
     #[test]
     fn the_last_axis_is_the_fastest() {
         let header = header(None, 2);
-        let shown: Vec<String> = places(&header).iter().map(|place| place.shown(&header)).collect();
+        let cells = cells(&header.axes);
+        let shown = |turn: &Turn| shown_run(&header, &cells[turn.cell], turn.repetition);
+        let shown: Vec<String> = turns(cells.len(), &header).iter().map(shown).collect();
         assert_eq!(shown.len(), 12);
         assert_eq!(shown[1], "bs=4k iodepth=2 (run 1 of 2)");
         assert_eq!(shown[3], "bs=8k iodepth=1 (run 1 of 2)");
@@ -115,15 +114,18 @@ mod tests {
 
     #[test]
     fn a_seed_shuffles_the_same_cells() {
+        let order = |seed, repeat| {
+            let turns = turns(6, &header(seed, repeat));
+            turns.iter().map(|turn| turn.cell).collect::<Vec<_>>()
+        };
         let sorted = |seed| {
-            let mut all: Vec<String> =
-                places(&header(seed, 1)).iter().map(|place| place.at.concat()).collect();
-            all.sort();
+            let mut all = order(seed, 1);
+            all.sort_unstable();
             all
         };
-        assert_eq!(places(&header(Some(5), 2)), places(&header(Some(5), 2)));
-        assert_ne!(places(&header(Some(5), 1)), places(&header(Some(6), 1)));
-        assert_ne!(places(&header(Some(5), 1)), places(&header(None, 1)));
+        assert_eq!(order(Some(5), 2), order(Some(5), 2));
+        assert_ne!(order(Some(5), 1), order(Some(6), 1));
+        assert_ne!(order(Some(5), 1), order(None, 1));
         assert_eq!(sorted(Some(5)), sorted(None));
     }
 

@@ -1,15 +1,17 @@
 //! `sweep`: a job in each cell of a grid, each in a guest of its own.
 //!
-//! `axis` reads what is varied, `grid` has the cells, their order and their jobs, `file` is what is
-//! kept of them, `progress` says how long the rest takes. The file is written anew after each run,
-//! so that a sweep can be ended at any time and taken up again.
+//! `axis` reads what is varied, `grid` has the places of the cells, their order and their jobs,
+//! `cell` checks them, `file` is what is kept of them, `resume` checks one that is there, `progress`
+//! says how long the rest takes. The file is written anew after each run, so that a sweep can be
+//! ended at any time and taken up again.
 
 mod axis;
+mod cell;
 pub mod file;
 mod grid;
 mod progress;
+mod resume;
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -22,7 +24,7 @@ use xl_config::Config;
 
 use crate::check;
 use crate::display;
-use crate::drive::drive;
+use crate::drive::{Ended, drive};
 use crate::exit::{self, Exit};
 use crate::figures::Figures;
 use crate::guest::{GuestOptions, checked};
@@ -30,7 +32,7 @@ use crate::job;
 use crate::origin;
 use crate::output::Output;
 use crate::plan::Plan;
-use crate::report::input;
+use crate::report::input::{self, FILE_BYTES_MAX};
 use crate::result::{self, OurReader};
 use crate::saved::System;
 use crate::session::Session;
@@ -38,8 +40,9 @@ use crate::signals::Signals;
 use crate::status::Status;
 use crate::stdout;
 use crate::table::summary;
+use cell::{Cell, check_distinct};
 use file::{AXES_MAX, Axis, CellRun, Failure, Header, SweepFile};
-use grid::{Place, places};
+use grid::{Turn, shown_run, turns};
 use progress::{Progress, time};
 
 /// Failures that the last message names.
@@ -54,9 +57,21 @@ enum Order {
     Random,
 }
 
+/// What `--help` says of axes, before the exit codes.
+const HELP: &str = "\
+Values of --vary:
+  bs=4k,64k,2m     these; a comma always divides, so that a value with one (bs=4k,8k of fio)
+                   cannot be on an axis
+  iodepth=1..8     whole numbers from 1 to 8
+  iodepth=8..32+8  8, 16, 24, 32
+  'bs=4k..2m*8'    4k, 32k, 256k, 2m; a shell may take * for names of files, so quote it
+  vcpus, memory    of the guest, memory in MiB; any other name is an option of a job, which holds
+                   for all jobs, whatever the file says; `ringmark options` lists them
+";
+
 /// Run a job in each cell of a grid of options, and keep all results in one file
 #[derive(Args, Debug)]
-#[command(after_long_help = exit::help(exit::RUN))]
+#[command(after_long_help = format!("{HELP}\n{}", exit::help(exit::SWEEP)))]
 #[command(override_usage = "ringmark sweep [OPTIONS] --disk <DISK> --vary <NAME=VALUES>... [JOB] \
                             [-- <OPTION=VALUE>...]")]
 pub struct Sweep {
@@ -66,7 +81,7 @@ pub struct Sweep {
     #[command(flatten)]
     guest: GuestOptions,
     /// Option of the job to vary, or vcpus or memory, and its values: bs=4k,64k,2m, iodepth=1..8,
-    /// iodepth=8..32+8, iodepth=1..64*2; repeat it for each axis of the grid
+    /// iodepth=8..32+8, 'iodepth=1..64*2'; repeat it for each axis of the grid
     #[arg(long = "vary", value_name = "NAME=VALUES", required = true, value_parser = axis::parse)]
     axes: Vec<Axis>,
     /// Number of runs of each cell; all cells have their first before any has its second
@@ -76,9 +91,9 @@ pub struct Sweep {
     /// Order of the runs
     #[arg(long, value_enum, value_name = "ORDER", default_value = "grid")]
     order: Order,
-    /// Seed of the random order
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
-    seed: u64,
+    /// Seed of the random order; 1 without it
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
     /// File for all results, written anew after each run; one that is there is not replaced
     #[arg(long, value_name = "FILE", default_value = "sweep.json")]
     output: PathBuf,
@@ -93,12 +108,10 @@ pub struct Sweep {
     options: Vec<String>,
 }
 
-/// A run that is to be made.
-struct Cell {
-    place: Place,
-    config: Config,
-    job: String,
-    plan: Plan,
+/// The cells, and the order in which they run.
+struct Grid {
+    cells: Vec<Cell>,
+    turns: Vec<Turn>,
 }
 
 impl Sweep {
@@ -109,97 +122,108 @@ impl Sweep {
     /// the end of all; [`Exit::Interrupted`]; [`Exit::Output`].
     pub fn run(&self) -> Result<()> {
         axis::check(&self.axes)?;
+        if self.seed.is_some() && self.order != Order::Random {
+            let why = "--seed is that of --order random; add this, or leave it out";
+            return Err(Exit::Usage(why.to_owned()).into());
+        }
         let text = self.text()?;
         let base = self.guest.config(String::new())?;
         let header = self.header(&text, &base)?;
-        header.check().map_err(|error| Exit::Usage(error.to_string()))?;
-        let cells = places(&header).into_iter().map(|place| {
-            let shown = place.shown(&header);
-            self.cell(place, &text, &base).with_context(|| shown)
-        });
-        let cells: Vec<Cell> = cells.collect::<Result<_>>()?;
+        let mut grid = self.grid(&header, &text, &base)?;
+        let all = grid.turns.len();
         check::output(Some(&self.output), self.job.as_deref(), &base)?;
-        let mut file = self.begun(header)?;
-        let known: BTreeSet<(&[String], u32)> =
-            file.runs.iter().map(|run| (&run.at[..], run.repetition)).collect();
-        let is_missing =
-            |cell: &Cell| !known.contains(&(&cell.place.at[..], cell.place.repetition));
-        let (all, mut missing) = (cells.len(), cells);
-        missing.retain(is_missing);
-        if self.dry_run {
-            return stdout::print(&told(&missing, all, &file.sweep));
-        }
+        self.check_there()?;
         let signals = Signals::listen()?;
-        let output = Output::open(Some(&self.output))?;
+        let mut output = Output::open(Some(&self.output))?;
         let name = display::path(&self.output);
         let what = format!("cannot write {name} again and again; name a regular file");
         ensure!(output.replaces(), Exit::Output(what));
+        if !self.dry_run {
+            output.hold()?;
+        }
+        let mut file = self.begun(header, &mut grid)?;
+        if self.dry_run {
+            return stdout::print(&told(&grid, all, &file.sweep));
+        }
         file.failed.clear();
-        self.sweep(&missing, all, &text, &mut file, output, &signals)
+        if !self.resume {
+            // Who is interrupted in the first run has a sweep to resume, too.
+            output.write(&file.text(FILE_BYTES_MAX)?, &signals.patience())?;
+        }
+        self.sweep(&grid, all, &mut file, output, &signals)
     }
 
     /// Makes these runs, each of which is kept as soon as it is done.
     fn sweep(
         &self,
-        cells: &[Cell],
+        grid: &Grid,
         all: usize,
-        text: &str,
         file: &mut SweepFile,
         mut output: Output,
         signals: &Signals,
     ) -> Result<()> {
-        let mut progress = Progress::new(cells.iter().map(|cell| cell.plan.expected_time()));
-        for (index, cell) in cells.iter().enumerate() {
-            let number = all - cells.len() + index + 1;
-            let shown = cell.place.shown(&file.sweep);
+        let mut progress = grid.progress();
+        for (turn, cell) in grid.runs() {
+            let number = all - grid.turns.len() + progress.count() + 1;
+            let shown = shown_run(&file.sweep, &cell.at, turn.repetition);
             let mut status = Status::new(self.guest.status, &cell.config.name);
             let left = progress.left().map_or(String::new(), |left| format!(", {left} left"));
             status.remark(&format!("cell {number} of {all}: {shown}{left}"));
             let began = Instant::now();
-            let (report, error) = self.once(cell, text, signals, &mut status);
+            let ended = self.once(cell, turn.repetition, signals, &mut status);
             let is_interrupted = signals.received().count != 0;
-            let Place { at, repetition } = cell.place.clone();
-            let left_behind = match (report, error) {
-                (Some(result), error) => {
+            let (at, repetition) = (cell.at.clone(), turn.repetition);
+            let is_kept = match ended.outcome {
+                Ok(Some(Some(result))) => {
                     let said = Figures::of(&result).map(|all| summary(&all)).unwrap_or_default();
                     status.remark(&format!("cell {number} of {all}: {said}"));
                     file.runs.push(CellRun { who: System::Ringmark, at, repetition, result });
-                    error
+                    true
                 }
-                (None, _) if is_interrupted => break,
-                (None, error) => {
-                    let error = error.unwrap_or_else(|| anyhow!("no result"));
+                _ if is_interrupted => false,
+                Err(error) if ended.is_hopeless && ended.left.is_none() => {
+                    return Err(self.given_up(&error, all, file));
+                }
+                outcome => {
+                    let error = outcome.err().unwrap_or_else(|| anyhow!("no result"));
                     let error = display::text(&format!("{error:#}"));
                     status.remark(&format!("cell {number} of {all} failed: {error}"));
                     file.failed.push(Failure { at, repetition, error });
-                    None
+                    true
                 }
             };
-            let json = serde_json::to_string(file).context("cannot write the results as JSON")?;
-            output.write(&(json + "\n"), &signals.patience())?;
-            if let Some(error) = left_behind {
-                return Err(error);
+            if is_kept {
+                self.keep(file, &mut output, signals)?;
             }
-            progress.done(began.elapsed());
+            if let Some(error) = ended.left {
+                return Err(self.given_up(&error, all, file));
+            }
             if is_interrupted {
                 break;
             }
+            progress.done(began.elapsed());
         }
         self.end(all, file)
     }
 
-    /// Runs a guest; returns its result if that is whole and good, and what went wrong.
+    /// Writes all runs so far.
+    fn keep(&self, file: &mut SweepFile, output: &mut Output, signals: &Signals) -> Result<()> {
+        let name = display::path(&self.output);
+        let text = file.text(FILE_BYTES_MAX);
+        let text = text.with_context(|| Exit::Output(format!("cannot write {name}")))?;
+        output.write(&text, &signals.patience())
+    }
+
+    /// Runs a guest; its outcome is the result if that is whole and good.
     fn once(
         &self,
         cell: &Cell,
-        text: &str,
+        repetition: u32,
         signals: &Signals,
         status: &mut Status,
-    ) -> (Option<Report>, Option<Error>) {
-        let mut found = None;
+    ) -> Ended<Option<Report>> {
         let mut reader = OurReader::new(&cell.plan);
-        let origin = self.guest.origin(&cell.config, text);
-        let origin = origin::begun(&origin, cell.place.repetition, self.repeat);
+        let origin = origin::begun(&cell.origin, repetition, self.repeat);
         let order = self.guest.order(&cell.config, Some(&cell.job), &cell.plan, &origin);
         let then = |text: &str, origin| {
             let mut report = result::read(text, &cell.plan)?;
@@ -207,32 +231,44 @@ impl Sweep {
             if let Some(reason) = result::failure(&report) {
                 bail!("the guest reports: {reason}");
             }
-            // Also: a result that no report could show is none.
-            Figures::of(&report)?;
             // One that was asked for early is of a part of the job.
-            if signals.received().count == 0 {
-                found = Some(report);
+            if signals.received().count != 0 {
+                return Ok(None);
             }
-            Ok(())
+            // A result that no report could show, or no sweep go on with, is none.
+            Figures::of(&report)?;
+            cell.check(&report).context("the guest's result is not believed")?;
+            Ok(Some(report))
         };
-        let session = Session::new(order, &mut reader);
-        let done = session.and_then(|session| drive(session, signals, status, then));
-        (found, done.err())
+        match Session::new(order, &mut reader) {
+            Ok(session) => drive(session, signals, status, then),
+            Err(error) => Ended { outcome: Err(error), left: None, is_hopeless: true },
+        }
+    }
+
+    /// Returns what is in the file, and how to go on with it.
+    fn resume_words(&self, all: usize, file: &SweepFile) -> String {
+        format!(
+            "the same command with --resume goes on; {} of {all} runs are in {}",
+            file.runs.len(),
+            display::path(&self.output)
+        )
+    }
+
+    /// Returns the error of a sweep that ends because the rest would fare no better.
+    fn given_up(&self, error: &Error, all: usize, file: &SweepFile) -> Error {
+        anyhow!("the sweep ends: {error:#}; then {}", self.resume_words(all, file))
     }
 
     /// Says how it ended.
     fn end(&self, all: usize, file: &SweepFile) -> Result<()> {
-        let resume = format!(
-            "the same command with --resume goes on; {} of {all} runs are in {}",
-            file.runs.len(),
-            display::path(&self.output)
-        );
+        let resume = self.resume_words(all, file);
         if file.runs.len() + file.failed.len() < all {
             return Err(Exit::Interrupted(format!("interrupted; {resume}")).into());
         }
         let shown = |failure: &Failure| {
-            let place = Place { at: failure.at.clone(), repetition: failure.repetition };
-            format!("\n  {}: {}", display::text(&place.shown(&file.sweep)), failure.error)
+            let place = shown_run(&file.sweep, &failure.at, failure.repetition);
+            format!("\n  {}: {}", display::text(&place), failure.error)
         };
         let named: String = file.failed.iter().take(NAMED_MAX).map(shown).collect();
         let count = file.failed.len();
@@ -263,16 +299,37 @@ impl Sweep {
         Ok(Header {
             axes: self.axes.clone(),
             repeat: self.repeat,
-            seed: (self.order == Order::Random).then_some(self.seed),
+            seed: (self.order == Order::Random).then_some(self.seed.unwrap_or(1)),
             job: fingerprint(text.as_bytes()),
             kernel: fingerprint(&fs::read(&base.kernel).with_context(cannot)?),
             guest: base.text()?.lines().map(origin::printable).collect(),
         })
     }
 
-    /// Returns the run of a cell, of which everything is checked that can be without a guest.
-    fn cell(&self, place: Place, text: &str, base: &Config) -> Result<Cell> {
-        let job = grid::job(text, &self.axes, &place.at)?;
+    /// Returns all cells, each of which could run and is unlike the others, and their order.
+    fn grid(&self, header: &Header, text: &str, base: &Config) -> Result<Grid> {
+        header.check().map_err(|error| Exit::Usage(error.to_string()))?;
+        let cell = |at: Vec<String>| {
+            let shown = grid::shown(&self.axes, &at);
+            self.cell(at, text, base).with_context(|| shown)
+        };
+        let cells = grid::cells(&self.axes).into_iter().map(cell).collect::<Result<Vec<_>>>()?;
+        check_distinct(&cells, &self.axes)?;
+        let round: usize = cells.iter().map(Cell::least_bytes).sum();
+        let least = round as u64 * u64::from(self.repeat);
+        if least > FILE_BYTES_MAX {
+            let what = format!("all results take {} MiB at least", least >> 20);
+            let limit = format!("`ringmark report` reads {} MiB", FILE_BYTES_MAX >> 20);
+            let advice = "take fewer values or repeats, or group_reporting";
+            return Err(Exit::Usage(format!("{what}, and {limit}; {advice}")).into());
+        }
+        let turns = turns(cells.len(), header);
+        Ok(Grid { cells, turns })
+    }
+
+    /// Returns a cell, of which everything is checked that can be without a guest.
+    fn cell(&self, at: Vec<String>, text: &str, base: &Config) -> Result<Cell> {
+        let job = grid::job(text, &self.axes, &at)?;
         let name = self.job.as_deref().map_or(Path::new("the job"), job::label);
         let plan = Plan::of_file(name, &job)?;
         if !log_names(plan.jobs()).is_empty() {
@@ -280,7 +337,7 @@ impl Sweep {
             return Err(Exit::Usage(why.to_owned()).into());
         }
         let mut config = base.clone();
-        for (axis, value) in self.axes.iter().zip(&place.at) {
+        for (axis, value) in self.axes.iter().zip(&at) {
             // Its range was checked when it was read.
             match axis.name.as_str() {
                 "vcpus" => config.vcpus = value.parse()?,
@@ -291,44 +348,69 @@ impl Sweep {
         let config = checked(config)?;
         check::guest(&config, plan.jobs(), "--kernel")?;
         self.guest.check_limit(&plan)?;
-        Ok(Cell { place, config, job, plan })
+        let origin = self.guest.origin(&config, text);
+        Ok(Cell { at, config, job, plan, origin })
     }
 
-    /// Returns the file that the sweep begins with: an empty one, or what is there of it.
-    fn begun(&self, sweep: Header) -> Result<SweepFile> {
-        let name = display::path(&self.output);
-        let wrong = |why: String| Exit::Usage(format!("{name}: {why}"));
+    /// Checks that there is a file just if there is to be one.
+    fn check_there(&self) -> Result<()> {
         let is_there =
             fs::metadata(&self.output).is_ok_and(|found| found.is_file() && found.len() > 0);
         match (self.resume, is_there) {
-            (false, false) => Ok(SweepFile { sweep, runs: Vec::new(), failed: Vec::new() }),
             (false, true) => {
-                let why = "it is there; --resume goes on with it, --output names another file";
-                Err(wrong(why.to_owned()).into())
+                Err(self
+                    .wrong("it is there; --resume goes on with it, --output names another file"))
             }
-            (true, false) => Err(wrong("there is no sweep to resume".to_owned()).into()),
-            (true, true) => {
-                let cannot = |error: Error| wrong(display::text(&format!("{error:#}")));
-                let file = input::sweep(&self.output).map_err(cannot)?;
-                match file.sweep.difference(&sweep) {
-                    Some(what) => {
-                        let why = format!("it is of another sweep; {what}; name another --output");
-                        Err(wrong(why).into())
-                    }
-                    None => Ok(file),
-                }
-            }
+            (true, false) => Err(self.wrong("there is no sweep to resume")),
+            _ => Ok(()),
         }
+    }
+
+    /// Returns the error for what is in the output file.
+    fn wrong(&self, why: &str) -> Error {
+        Exit::Usage(format!("{}: {why}", display::path(&self.output))).into()
+    }
+
+    /// Returns the file that the sweep begins with: an empty one, or what is there of it. The runs
+    /// that it has are none of the grid's any more.
+    fn begun(&self, sweep: Header, grid: &mut Grid) -> Result<SweepFile> {
+        // Again: another sweep may have ended before the file was ours.
+        self.check_there()?;
+        if !self.resume {
+            return Ok(SweepFile::new(sweep));
+        }
+        let wrong = |error: Error| self.wrong(&display::text(&format!("{error:#}")));
+        let file = input::sweep(&self.output).map_err(wrong)?;
+        if let Some(what) = file.sweep.difference(&sweep) {
+            let why = format!("it is of another sweep; {what}; name another --output");
+            return Err(self.wrong(&why));
+        }
+        let known = resume::known(&file, &grid.cells);
+        let known = known.map_err(|error| wrong(error.context("name another --output")))?;
+        grid.turns.retain(|turn| !known.contains(turn));
+        Ok(file)
+    }
+}
+
+impl Grid {
+    /// The runs that are to be made, in their order.
+    fn runs(&self) -> impl Iterator<Item = (Turn, &Cell)> {
+        let cell = |turn: &Turn| Some((*turn, self.cells.get(turn.cell)?));
+        self.turns.iter().filter_map(cell)
+    }
+
+    fn progress(&self) -> Progress {
+        Progress::new(self.runs().map(|(_, cell)| cell.plan.expected_time()))
     }
 }
 
 /// Returns what `--dry-run` prints.
-fn told(cells: &[Cell], all: usize, header: &Header) -> String {
-    let least = Progress::new(cells.iter().map(|cell| cell.plan.expected_time())).left();
-    let least = least.unwrap_or_else(|| time(Default::default()));
-    let mut text = format!("# {} of {all} runs, in this order; {least} at least\n", cells.len());
-    for cell in cells {
-        text.push_str(&cell.place.shown(header));
+fn told(grid: &Grid, all: usize, header: &Header) -> String {
+    let least = grid.progress().left().unwrap_or_else(|| time(Default::default()));
+    let count = grid.turns.len();
+    let mut text = format!("# {count} of {all} runs, in this order; {least} at least\n");
+    for (turn, cell) in grid.runs() {
+        text.push_str(&shown_run(header, &cell.at, turn.repetition));
         text.push('\n');
     }
     text

@@ -18,6 +18,11 @@ impl Progress {
         Self { expected: expected.collect(), done: 0, beyond: Duration::ZERO }
     }
 
+    /// Returns the number of runs that are done.
+    pub fn count(&self) -> usize {
+        self.done
+    }
+
     /// Takes the time of the next run.
     pub fn done(&mut self, took: Duration) {
         let expected = self.expected.get(self.done).copied().flatten().unwrap_or_default();
