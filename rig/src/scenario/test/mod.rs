@@ -20,6 +20,7 @@ mod protection;
 mod queues;
 mod requests;
 mod stolen;
+mod sweep;
 mod tool;
 mod vcpus;
 
@@ -118,6 +119,7 @@ fn on_xen(rig: &Rig, name: &str, tally: &mut Tally) -> Result<()> {
     checks.extend(control::checks());
     checks.extend(bad_input::checks());
     checks.extend(tool::checks());
+    checks.extend(sweep::checks());
     checks.extend(output::checks());
     checks.extend(memory::checks());
     checks.extend(peer::checks());
