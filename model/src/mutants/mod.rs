@@ -24,7 +24,8 @@ use tree::Tree;
 /// Options of the command.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Only mutants with this in their name; may be given several times
+    /// Only mutants with this in their name, or of a list, LIST/, from the name's beginning on; may
+    /// be given several times
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
     /// Print the mutants and do nothing
@@ -32,12 +33,22 @@ pub(crate) struct Options {
     list: bool,
 }
 
+impl Options {
+    /// Returns whether a mutant of this name is wanted.
+    fn wants(&self, name: &str) -> bool {
+        let is_of = |part: &String| match part.contains('/') {
+            true => name.starts_with(part),
+            false => name.contains(part),
+        };
+        self.only.is_empty() || self.only.iter().any(is_of)
+    }
+}
+
 /// Does what was asked for; fails if a mutant survives that is not listed as equivalent, or one is
 /// killed that is.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let mut mutants = list::load()?;
-    let wanted = |mutant: &Mutant| options.only.iter().any(|part| mutant.name.contains(part));
-    mutants.retain(|mutant| options.only.is_empty() || wanted(mutant));
+    mutants.retain(|mutant| options.wants(&mutant.name));
     ensure!(!mutants.is_empty(), "no mutant is named {}; see --list", options.only.join(", "));
     if options.list {
         for Mutant { name, breaks, .. } in &mutants {
@@ -146,4 +157,28 @@ fn attempt<'a>(
         }
     });
     fate.unwrap_or(Ok(Fate::Survived))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_named_from_the_beginning_on() {
+        let wants = |only: &[&str], name| {
+            let only = only.iter().map(|part| (*part).to_owned()).collect();
+            Options { only, list: false }.wants(name)
+        };
+        for (only, name, is_wanted) in [
+            (&[][..], "plan/first", true),
+            (&["plan/"], "plan/first", true),
+            (&["plan/"], "dom0_plan/first", false),
+            (&["plan/fi"], "plan/first", true),
+            (&["plan"], "dom0_plan/first", true),
+            (&["fit/", "rst"], "plan/first", true),
+            (&["fit/"], "plan/fit", false),
+        ] {
+            assert_eq!(wants(only, name), is_wanted, "{only:?} {name}");
+        }
+    }
 }

@@ -13,9 +13,9 @@ use serde::Deserialize;
 use super::list::Trial;
 use super::tree::Tree;
 
-/// Test programs that are none: `tidy` checks the house rules, not what the code does, and `ffs`
-/// runs an example that is not built here.
-const NOT_SUITES: [&str; 2] = ["tidy", "ffs"];
+/// Test programs that are none: `tidy` and the tests of `model` check the house rules and the
+/// mutants, not what the code does, and `ffs` runs an example that is not built here.
+const NOT_SUITES: [&str; 3] = ["tidy", "model", "ffs"];
 
 /// Runs a program with 8 GiB of address space: a mutant may lack any bound.
 const BOUNDED: &str = "ulimit -v 8388608 && exec \"$0\" \"$@\"";
@@ -44,6 +44,7 @@ pub(super) enum End {
 struct Message {
     manifest_path: Option<String>,
     target: Option<Target>,
+    profile: Option<Profile>,
     executable: Option<String>,
 }
 
@@ -53,9 +54,16 @@ struct Target {
     name: String,
 }
 
+#[derive(Deserialize)]
+struct Profile {
+    /// Whether it is a test program; others are built for these to run.
+    test: bool,
+}
+
 /// Arguments with which `cargo test` builds all suites.
 pub(super) const ALL: &str = "-p xen-abi -p boot-info -p protocols -p drivers -p fs-tools \
-     -p guest-protocol -p fio-job -p results -p load -p model --lib --test *";
+     -p guest-protocol -p fio-job -p results -p load -p model -p dom0 --lib --test * \
+     --bin ringmark-dom0";
 
 /// Builds suites of the tree; `which` is what `cargo test` is told.
 ///
@@ -86,13 +94,13 @@ pub(super) fn build(tree: &Tree, which: &str) -> Result<Vec<Suite>> {
 
 fn suite(message: Message) -> Option<Suite> {
     let (target, executable) = (message.target?, message.executable?);
+    message.profile.filter(|profile| profile.test)?;
     let directory = PathBuf::from(message.manifest_path?).parent()?.to_path_buf();
     let package = directory.file_name()?.to_string_lossy();
-    let name = match target.kind.first()?.as_str() {
-        "lib" => format!("-p {package} --lib"),
-        "test" if !NOT_SUITES.contains(&target.name.as_str()) => {
-            format!("-p {package} --test {}", target.name)
-        }
+    let name = match (target.kind.first()?.as_str(), target.name.as_str()) {
+        (_, name) if NOT_SUITES.contains(&name) => return None,
+        ("lib", _) => format!("-p {package} --lib"),
+        (kind @ ("test" | "bin"), name) => format!("-p {package} --{kind} {name}"),
         _ => return None,
     };
     Some(Suite { name, directory, executable: executable.into() })
@@ -162,3 +170,33 @@ pub(super) fn limit(unbroken: Duration) -> Duration {
 
 /// Time that a trial of the unbroken tree may take.
 pub(super) const UNBROKEN_LIMIT: Duration = Duration::from_secs(600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the name of the suite in a message of cargo's, if it is one.
+    fn name(package: &str, kind: &str, target: &str, test: bool) -> Option<String> {
+        let message = format!(
+            "{{\"reason\":\"compiler-artifact\",\"manifest_path\":\"/tree/{package}/Cargo.toml\",\
+             \"target\":{{\"kind\":[\"{kind}\"],\"name\":\"{target}\"}},\
+             \"profile\":{{\"test\":{test}}},\"executable\":\"/target/{target}\"}}"
+        );
+        suite(serde_json::from_str(&message).expect(&message)).map(|suite| suite.name)
+    }
+
+    #[test]
+    fn suites_are_the_test_programs_of_libraries_and_binaries() {
+        for (kind, target, suite) in [
+            ("lib", "load", "-p load --lib"),
+            ("test", "faults", "-p load --test faults"),
+            ("bin", "tool", "-p load --bin tool"),
+        ] {
+            assert_eq!(name("load", kind, target, true).as_deref(), Some(suite));
+            assert_eq!(name("load", kind, target, false), None, "{suite}");
+        }
+        for (kind, target) in [("test", "tidy"), ("bin", "model"), ("example", "engine")] {
+            assert_eq!(name("model", kind, target, true), None, "{target}");
+        }
+    }
+}
