@@ -126,7 +126,14 @@ pub fn start_engine<'v, 'a>(
     engine
 }
 
+/// Most calls of `tick`, about one in a second of simulated time, between two I/Os: many more than
+/// a backend or a pause of a job takes. Jobs that wait for longer wait for ever.
+const IDLE_TICKS_MAX: u32 = 600;
+
 /// Runs jobs on devices, each under its own name, until all have ended or `tick` ends them.
+///
+/// # Panics
+/// If the jobs neither end nor complete anything.
 pub fn run_jobs(
     xen: &ModelXen,
     devices: &mut [Device<'_>],
@@ -134,7 +141,13 @@ pub fn run_jobs(
     tick: &mut dyn FnMut(&Progress) -> Control,
 ) -> Outcome {
     let disks = devices.iter_mut().map(Device::lend).collect();
-    let (outcome, disks) = run_engine(xen, jobs, disks, &mut |progress| tick(progress));
+    let (mut ios, mut idle_ticks) = (0, 0);
+    let (outcome, disks) = run_engine(xen, jobs, disks, &mut |progress| {
+        let is_idle = progress.ios() == ios;
+        (ios, idle_ticks) = (progress.ios(), if is_idle { idle_ticks + 1 } else { 0 });
+        assert!(idle_ticks < IDLE_TICKS_MAX, "jobs hang after {ios} I/Os");
+        tick(progress)
+    });
     devices.iter_mut().zip(disks).for_each(|(device, disk)| device.queues = disk.queues);
     outcome
 }
