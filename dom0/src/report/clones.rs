@@ -18,7 +18,7 @@ pub struct Sum<'a> {
     /// Number among the jobs of the run that have its name and direction and are no clones of each
     /// other, from 1.
     pub number: usize,
-    /// What all clones did together.
+    /// Figures of all clones together.
     pub figures: Cow<'a, Figures>,
 }
 

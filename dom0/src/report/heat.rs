@@ -55,17 +55,15 @@ pub fn figures(data: &Data) -> Vec<Figure> {
     let mut figures = Vec::new();
     for (index, (name, cells)) in jobs.iter().take(JOBS_MAX) {
         let Some(sweep) = data.sweeps.get(*index) else { continue };
-        let what = match data.sweeps.len() {
-            1 => "A sweep".to_owned(),
+        let (what, name) = match data.sweeps.len() {
+            1 => ("A sweep".to_owned(), name.clone()),
             count => {
                 let file = data.files.get(sweep.file).map(|file| file.to_string_lossy());
                 let file = middle_cut(&printable(&file.unwrap_or_default()), 60);
-                format!("Sweep {} of {count}, in {file}", index + 1)
+                let number = index + 1;
+                let what = format!("Sweep {number} of {count}, in {file}");
+                (what, format!("{name}, sweep {number}"))
             }
-        };
-        let name = match data.sweeps.len() {
-            1 => name.clone(),
-            _ => format!("{name}, sweep {}", index + 1),
         };
         let left_out = left_out(JOBS_MAX, jobs.len(), "jobs and directions");
         figures.extend(of_job(sweep, &name, cells, &what, &left_out));

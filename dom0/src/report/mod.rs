@@ -5,7 +5,8 @@
 //! repeats, `series` puts them together, `names` tells the series apart, by `distinct` labels.
 //! `facts` and `table` are the page's first sections; `bars`, `by_depth`, `latencies` and
 //! `over_time` say what is plotted where, and `heat` what of a sweep (`clones` of a job together),
-//! each a `figure`, by `axis` and `svg`; `page` is what is around them, and `destination` the place where it may go.
+//! each a `figure`, by `axis` and `svg`; `page` is what is around them, and `destination` the place
+//! where it may go.
 
 mod axis;
 mod bars;

@@ -1,9 +1,9 @@
 //! `sweep`: a job in each cell of a grid, each in a guest of its own.
 //!
 //! `axis` reads what is varied, `grid` has the places of the cells, their order and their jobs,
-//! `cell` checks them, `file` is what is kept of them, `resume` checks one that is there, `progress`
-//! says how long the rest takes. The file is written anew after each run, so that a sweep can be
-//! ended at any time and taken up again.
+//! `cell` checks them, `file` is what is kept of them, `resume` checks one that is there,
+//! `progress` says how long the rest takes. The file is written anew after each run, so that a
+//! sweep can be ended at any time and taken up again.
 
 mod axis;
 mod cell;
@@ -57,7 +57,7 @@ enum Order {
     Random,
 }
 
-/// What `--help` says of axes, before the exit codes.
+/// Words of `--help` on axes, before the exit codes.
 const HELP: &str = "\
 Values of --vary:
   bs=4k,64k,2m     these; a comma always divides, so that a value with one (bs=4k,8k of fio)
@@ -356,11 +356,9 @@ impl Sweep {
     fn check_there(&self) -> Result<()> {
         let is_there =
             fs::metadata(&self.output).is_ok_and(|found| found.is_file() && found.len() > 0);
+        let again = "it is there; --resume goes on with it, --output names another file";
         match (self.resume, is_there) {
-            (false, true) => {
-                Err(self
-                    .wrong("it is there; --resume goes on with it, --output names another file"))
-            }
+            (false, true) => Err(self.wrong(again)),
             (true, false) => Err(self.wrong("there is no sweep to resume")),
             _ => Ok(()),
         }
@@ -379,14 +377,13 @@ impl Sweep {
         if !self.resume {
             return Ok(SweepFile::new(sweep));
         }
-        let wrong = |error: Error| self.wrong(&display::text(&format!("{error:#}")));
-        let file = input::sweep(&self.output).map_err(wrong)?;
+        let shown = |error: Error| display::text(&format!("{error:#}"));
+        let file = input::sweep(&self.output).map_err(|error| self.wrong(&shown(error)))?;
+        let other = |what: &str| self.wrong(&format!("{what}; name another --output"));
         if let Some(what) = file.sweep.difference(&sweep) {
-            let why = format!("it is of another sweep; {what}; name another --output");
-            return Err(self.wrong(&why));
+            return Err(other(&format!("it is of another sweep; {what}")));
         }
-        let known = resume::known(&file, &grid.cells);
-        let known = known.map_err(|error| wrong(error.context("name another --output")))?;
+        let known = resume::known(&file, &grid.cells).map_err(|error| other(&shown(error)))?;
         grid.turns.retain(|turn| !known.contains(turn));
         Ok(file)
     }

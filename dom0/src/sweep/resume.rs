@@ -15,12 +15,12 @@ use crate::saved::System;
 /// # Errors
 /// The first that is not of the cell that it names, or that is there twice.
 pub fn known(file: &SweepFile, cells: &[Cell]) -> Result<BTreeSet<Turn>> {
-    let indexes: BTreeMap<&[String], usize> =
-        cells.iter().enumerate().map(|(index, cell)| (&cell.at[..], index)).collect();
+    let by_place: BTreeMap<&[String], (usize, &Cell)> =
+        cells.iter().enumerate().map(|(index, cell)| (&cell.at[..], (index, cell))).collect();
     let mut known = BTreeSet::new();
     for (number, run) in (1..).zip(&file.runs) {
-        let turn = indexes.get(&run.at[..]).map(|&cell| Turn { cell, repetition: run.repetition });
-        let checked = check(run, file.sweep.repeat, turn, cells).and_then(|turn| {
+        let place = by_place.get(&run.at[..]).copied();
+        let checked = check(run, file.sweep.repeat, place).and_then(|turn| {
             ensure!(known.insert(turn), "it is there twice");
             Ok(())
         });
@@ -32,11 +32,11 @@ pub fn known(file: &SweepFile, cells: &[Cell]) -> Result<BTreeSet<Turn>> {
     Ok(known)
 }
 
-fn check(run: &CellRun, repeat: u32, turn: Option<Turn>, cells: &[Cell]) -> Result<Turn> {
-    let turn = turn.context("there is no such cell")?;
+fn check(run: &CellRun, repeat: u32, place: Option<(usize, &Cell)>) -> Result<Turn> {
+    let (index, cell) = place.context("there is no such cell")?;
     let is_number = (1..=repeat).contains(&run.repetition);
     ensure!(is_number, "it is run {} of {repeat}", run.repetition);
     ensure!(run.who == System::Ringmark, "it is not of ringmark");
-    cells.get(turn.cell).context("there is no such cell")?.check_run(run)?;
-    Ok(turn)
+    cell.check_run(run)?;
+    Ok(Turn { cell: index, repetition: run.repetition })
 }

@@ -342,7 +342,7 @@ fn two_sweeps_do_not_share_a_file() {
     assert_eq!(places(&stack), ALL);
 }
 
-/// What no later cell could do better ends the sweep, in one line.
+/// Ends the sweep, in one line: what no later cell could do better.
 #[test]
 fn a_sweep_that_cannot_go_on_ends_at_once() {
     let bad = emit(&report(1.0, Some("no memory")));
