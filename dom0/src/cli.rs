@@ -8,6 +8,7 @@ use crate::diff::Diff;
 use crate::exit;
 use crate::manual::{Completion, Manual};
 use crate::options::JobOptions;
+use crate::project::Project;
 use crate::report::PlotReport;
 use crate::run::Run;
 use crate::sweep::Sweep;
@@ -29,6 +30,7 @@ enum Command {
     Compare(Compare),
     Report(PlotReport),
     Diff(Diff),
+    Project(Project),
     Options(JobOptions),
     Completion(Completion),
     Man(Manual),
@@ -46,6 +48,7 @@ impl Cli {
             Command::Compare(compare) => compare.run(),
             Command::Report(report) => report.run(),
             Command::Diff(diff) => diff.run(),
+            Command::Project(project) => project.run(),
             Command::Options(options) => options.run(),
             Command::Completion(completion) => completion.run(Self::command()),
             Command::Man(manual) => manual.run(Self::command()),

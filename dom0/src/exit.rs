@@ -36,6 +36,12 @@ pub const DIFF: Codes = &[
     ("2", "the command line or a file is wrong"),
     ("5", "the comparison could not be printed"),
 ];
+/// Exit codes of `project`.
+pub const PROJECT: Codes = &[
+    ("0", "success"),
+    ("2", "the command line or a file is wrong"),
+    ("5", "the projection could not be printed"),
+];
 /// Exit codes of commands that only print.
 pub const PRINT: Codes =
     &[("0", "success"), ("2", "the command line is wrong"), ("5", "the text could not be printed")];

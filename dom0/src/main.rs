@@ -15,7 +15,8 @@
 //! Guests are not trusted: their output is bounded and checked. No domain outlives this program.
 //!
 //! `report` and `diff` read what was saved: `figures` of jobs, of which some are a `measure`.
-//! `options` and `manual` need no guest; `stdout` prints their text.
+//! `options`, `manual` and `project`, which computes what other hosts would do, need no guest;
+//! `stdout` prints their text.
 
 mod backend;
 mod check;
@@ -46,6 +47,7 @@ mod peer;
 mod plan;
 mod print;
 mod printable;
+mod project;
 mod report;
 mod result;
 mod run;

@@ -9,7 +9,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 use crate::exit::{self, Codes, Exit};
 use crate::stdout;
 
-const EXAMPLES: [(&str, &str); 7] = [
+const EXAMPLES: [(&str, &str); 8] = [
     (
         "ringmark run job.fio --disk phy:/dev/vg0/test",
         "runs a job file of fio and prints what fio would.",
@@ -32,6 +32,10 @@ const EXAMPLES: [(&str, &str); 7] = [
     (
         "ringmark diff before.json after.json --gate 5",
         "fails if a job has lost more than 5 % of its IOPS.",
+    ),
+    (
+        "ringmark project --guests 1..15 --cpus 24 --dom0-vcpus 4",
+        "computes what such a host would do with 1 to 15 guests.",
     ),
 ];
 
@@ -122,6 +126,7 @@ fn exit_codes(command: Option<&str>) -> Codes {
         None | Some("run" | "sweep" | "compare") => exit::RUN,
         Some("report") => exit::REPORT,
         Some("diff") => exit::DIFF,
+        Some("project") => exit::PROJECT,
         Some(_) => exit::PRINT,
     }
 }

@@ -7,6 +7,7 @@ mod diff;
 mod hostile;
 mod options;
 mod origin;
+mod project;
 mod report;
 mod run;
 mod stack;

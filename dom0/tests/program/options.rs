@@ -97,6 +97,7 @@ fn the_manual_has_all_commands_and_exit_codes() {
         ("compare", "the guest took too long"),
         ("report", "has nothing to plot"),
         ("diff", "or cannot be judged"),
+        ("project", "the projection could not be printed"),
     ] {
         for words in [[command, "--help"], ["man", command]] {
             let (code, text, _) = say(&words);

@@ -19,7 +19,7 @@ const fn place(name: &'static str, uses: &'static [&'static str]) -> Place {
 }
 
 /// The crates from the ground up: each depends on earlier ones only.
-const ORDER: [Place; 20] = [
+const ORDER: [Place; 21] = [
     place("xen-abi", &[]),
     place("newfs", &[]),
     Place { dev: &["newfs"], ..place("fs", &[]) },
@@ -55,7 +55,11 @@ const ORDER: [Place; 20] = [
     },
     Place { dev: &["model"], ..place("fio-output", &["results", "fio-job"]) },
     place("xl-config", &["guest-protocol", "xen-abi"]),
-    place("dom0", &["xl-config", "fio-output", "results", "fio-job", "guest-protocol"]),
+    place("projection", &["results"]),
+    place(
+        "dom0",
+        &["xl-config", "fio-output", "projection", "results", "fio-job", "guest-protocol"],
+    ),
     place("rig", &["xl-config", "results", "guest-protocol"]),
     place("qemu-count", &[]),
 ];
