@@ -13,9 +13,9 @@ pub const PER_CENT_MAX: f64 = 20.0;
 /// Published figure.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Anchor {
-    /// What was measured.
+    /// Name of what was measured.
     pub name: &'static str,
-    /// Where it was published.
+    /// Place where it was published.
     pub source: &'static str,
     /// I/Os per second.
     pub iops: f64,
@@ -23,9 +23,9 @@ pub struct Anchor {
     pub system: System,
     /// Setup, as far as it was published.
     pub setup: Setup,
-    /// What of that is assumed.
+    /// Part of that which is assumed.
     pub assumed: &'static str,
-    /// What the model leaves out that would matter most here.
+    /// Part of reality that the model leaves out and that would matter most here.
     pub doubt: &'static str,
 }
 
@@ -39,7 +39,7 @@ pub struct Checked {
     pub projected: bool,
     /// Projected I/Os per second.
     pub projected_iops: f64,
-    /// What limits it in the projection.
+    /// Limit in the projection.
     pub limit: Limit,
     /// Error in per cent of the published figure.
     pub error_percent: f64,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// Whose code runs.
+/// Owner of the code that runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Whose {
@@ -78,11 +78,17 @@ impl Cause {
 
     /// Returns whether a grant mode decides on it, and not the load alone.
     pub const fn is_of_grants(self) -> bool {
-        match self {
-            Self::GuestCopy | Self::GuestGrants | Self::MapUnmap | Self::TableLock => true,
-            Self::FlushLock | Self::Shootdown | Self::Interrupted => true,
-            _ => false,
-        }
+        // Xen takes its locks, and flushes, for grants only.
+        matches!(
+            self,
+            Self::GuestCopy
+                | Self::GuestGrants
+                | Self::MapUnmap
+                | Self::TableLock
+                | Self::FlushLock
+                | Self::Shootdown
+                | Self::Interrupted
+        )
     }
 
     /// Returns it in words.

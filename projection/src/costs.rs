@@ -38,7 +38,7 @@ pub enum CostsError {
     Syntax {
         /// Line at which that shows, from 1.
         line: usize,
-        /// What is wrong there.
+        /// Mistake there.
         why: String,
     },
     /// Name that no cost has.

@@ -1,4 +1,4 @@
-//! Where one system overtakes another, and why.
+//! Crossings: where one system overtakes another, and why.
 
 use serde::Serialize;
 

@@ -16,7 +16,7 @@ const ROUNDS: (u64, u64) = (10, 10_000);
 /// Share of its time from which on a resource is what limits.
 const BUSY: f64 = 0.9;
 
-/// What keeps a host from doing more.
+/// Limit that keeps a host from doing more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Limit {
@@ -56,7 +56,7 @@ impl Limit {
 pub struct Share {
     /// Cause.
     pub cause: Cause,
-    /// Whose these cycles are.
+    /// Owner of these cycles.
     pub whose: Whose,
     /// Cycles for each I/O, of all processors together.
     pub cycles: f64,
@@ -71,7 +71,7 @@ pub struct Point {
     pub guests: u32,
     /// I/Os per second of all guests.
     pub iops: f64,
-    /// What keeps it from being more.
+    /// Limit that keeps these from being more.
     pub limit: Limit,
     /// Cycles for each I/O by cause, of the causes that there are.
     pub cycles: Vec<Share>,

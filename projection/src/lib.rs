@@ -1,11 +1,11 @@
-//! Projection: what a host of another size would do with several guests that do I/O of 4 KiB through
-//! blkback, computed and not measured.
+//! Projection: what a host of another size would do with several guests that do I/O of 4 KiB
+//! through blkback, computed and not measured.
 //!
 //! What software costs was measured and what hardware costs was published ([`Costs`]). How often an
-//! I/O needs it is known or taken from a result ([`Operations`]). Who waits for whom, for processors,
-//! threads and Xen's locks, is found out by a discrete-event [`simulation`] of a closed network, which
-//! `network` builds. [`Projection`] has the outcome by guests, [`check`] holds it to published figures.
-//! docs/projection.md has the model, its sources and its errors.
+//! I/O needs it is known or taken from a result ([`Operations`]). Who waits for whom, for
+//! processors, threads and Xen's locks, is found out by a discrete-event [`simulation`] of a closed
+//! network, which `network` builds. [`Projection`] has the outcome by guests, [`check`] holds it to
+//! published figures. docs/projection.md has the model, its sources and its errors.
 #![forbid(unsafe_code)]
 
 mod anchors;

@@ -2,8 +2,8 @@
 //! guest to a thread of blkback and back.
 //!
 //! A guest's vCPU and a thread sleep when they have nothing to do, so how many I/Os share a
-//! notification is an outcome. Both need a processor to work, the thread one of dom0's vCPUs as well.
-//! Who spins for a lock of Xen's keeps them.
+//! notification is an outcome. Both need a processor to work, the thread one of dom0's vCPUs as
+//! well. Who spins for a lock of Xen's keeps them.
 
 use crate::cause::Cause;
 use crate::costs::{Costs, Key};
@@ -227,8 +227,8 @@ fn under_table_lock(parts: &Parts, spans: &Spans<'_>, operations: Operations) ->
     ]
 }
 
-/// Returns the steps of flushing all TLBs that dom0 uses, one for each request. Xen does one flush at
-/// a time, whoever asks (`flush_lock` in xen/arch/x86/smp.c).
+/// Returns the steps of flushing all TLBs that dom0 uses, one for each request. Xen does one flush
+/// at a time, whoever asks (`flush_lock` in xen/arch/x86/smp.c).
 fn flush(parts: &Parts, spans: &Spans<'_>, operations: Operations) -> [Step; 3] {
     let ns = |key| spans.ns(spans.0.get(key) * operations.requests);
     let received = spans.0.get(Key::ShootdownReceived) * operations.requests;

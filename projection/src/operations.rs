@@ -1,4 +1,4 @@
-//! How many of each operation an I/O of 4 KiB takes: by the protocol, or as a result has counted.
+//! Operations that an I/O of 4 KiB takes: by the protocol, or as a result has counted.
 
 use std::fmt;
 

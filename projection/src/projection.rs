@@ -21,7 +21,7 @@ pub struct Projection {
     pub seed: u64,
     /// Curves of [`System::CURVES`].
     pub curves: Vec<Curve>,
-    /// Where the modes with persistent grants overtake the one without.
+    /// Crossings of [`System::PAIRS`]: where persistent grants win.
     pub crossings: Vec<Crossing>,
 }
 

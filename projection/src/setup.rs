@@ -1,4 +1,4 @@
-//! What is projected: a host, its guests, and what they do.
+//! Setup of a projection: a host, its guests, and what they do.
 
 use std::fmt;
 

@@ -23,7 +23,7 @@ impl Resource {
 /// Number under which time is added up.
 pub type Account = usize;
 
-/// How spans of time differ from their mean.
+/// Distribution of spans of time around their mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spread {
     /// All are alike.

@@ -46,7 +46,8 @@ pub fn check_text(checked: &[Checked]) -> String {
     let met = checked.iter().filter(|of| of.is_met()).count();
     let all = checked.len();
     text += &format!(
-        "\nprojected from one table of costs; {met} of {all} are within {PER_CENT_MAX:.0} %, * not\n"
+        "\nprojected from one table of costs; {met} of {all} are within {PER_CENT_MAX:.0} %, * \
+         not\n"
     );
     let mut worst: Vec<&Checked> = checked.iter().collect();
     worst.sort_by(|a, b| b.error_percent.abs().total_cmp(&a.error_percent.abs()));
@@ -68,8 +69,8 @@ fn setup_text(costs: &Costs, setup: &Setup) -> String {
     };
     let clock = costs.get(Key::Clock);
     wrapped(&format!(
-        "projected, not measured: a host of {} at {clock} GHz, {} of dom0; guests of {} with a disk \
-         of {}, 4 KiB I/O on {disk} at iodepth {}, of which {} fit in the rings.",
+        "projected, not measured: a host of {} at {clock} GHz, {} of dom0; guests of {} with a \
+         disk of {}, 4 KiB I/O on {disk} at iodepth {}, of which {} fit in the rings.",
         counted(setup.cpus, "processor"),
         counted(setup.dom0_vcpus, "vCPU"),
         counted(load.vcpus, "vCPU"),

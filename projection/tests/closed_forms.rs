@@ -14,8 +14,8 @@ fn visit(server: Resource, mean: u64, spread: Spread) -> [Step; 3] {
 }
 
 /// Returns the mean wait at a server that gets Poisson arrivals at so many parts of its rate, in
-/// parts of its mean time. Arrivals are the departures of a server that is never idle, because there
-/// are far more customers than ever queue.
+/// parts of its mean time. Arrivals are the departures of a server that is never idle, because
+/// there are far more customers than ever queue.
 fn wait(load: f64, spread: Spread, seed: u64) -> f64 {
     let mut network = Network::new(1);
     let source = servers(&mut network, 1);

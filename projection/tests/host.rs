@@ -1,4 +1,4 @@
-//! What is projected of hosts: that mechanisms show where they should, bounds, and that no table of
+//! Projections of hosts: mechanisms show where they should, setups have bounds, and no table of
 //! costs makes nonsense of it.
 
 use projection::{
@@ -27,7 +27,7 @@ fn per_request_is_bound_by_flushes_and_falls_with_guests() {
     assert!(after.iops > 1.2 * before.iops, "{before:?} {after:?}");
 }
 
-/// What the mail of 2012 found: with few guests the copy costs more than mapping, with many less.
+/// Found by the mail of 2012, too: a copy costs more than mapping with few guests, less with many.
 #[test]
 fn linux_gains_by_persistent_grants_with_many_guests_only() {
     let costs = Costs::shipped().unwrap();

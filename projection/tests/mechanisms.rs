@@ -1,4 +1,5 @@
-//! What the simulation adds to queues: locks on which one spins, sleep, interruptions, shared cores.
+//! Mechanisms that the simulation adds to queues: locks on which one spins, sleep, interruptions,
+//! shared cores.
 //! Times are exact, because nothing here is random.
 
 use projection::simulation::{
