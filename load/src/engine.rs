@@ -26,6 +26,7 @@ mod stolen;
 mod target;
 mod time;
 mod timeline;
+mod turns;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -45,6 +46,7 @@ use share::{DISKS_BITS, WRITES_BITS};
 use split::Split;
 use stolen::Theft;
 use time::NEVER;
+use turns::Turns;
 
 pub use disk::Disk;
 pub use outcome::{Control, Moved, Outcome, Progress, RunError};
@@ -60,6 +62,8 @@ pub struct Engine<'v, 'a, V> {
     jobs: Vec<ActiveJob>,
     /// Requests in flight, by disk and queue.
     in_flight: Vec<Vec<InFlightTable>>,
+    /// Queues that I/Os go to.
+    turns: Turns,
     /// I/Os of several requests, or that wait for room, by disk.
     splits: Vec<Split>,
     /// Slots of an I/O that has just ended; empty in between.
@@ -107,6 +111,7 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
             vcpu,
             jobs: Vec::new(),
             in_flight: disks.iter().map(tables).collect(),
+            turns: Turns::new(&disks),
             splits: Vec::new(),
             ended_slots: Vec::new(),
             before: disks.iter().map(Disk::counters).collect(),

@@ -8,7 +8,9 @@ use drivers::ring::ENTRIES;
 use load::engine::{self, RunError};
 use load::plan::{Dealing, Plan, Vbd};
 use model::blkback::{Lie, Mischief};
-use model::fixture::{Machine, XVDA, assert_nothing_is_left, run_line, vdev};
+use model::fixture::{
+    Machine, XVDA, assert_nothing_is_left, connect, run_line, start_engine, vdev,
+};
 use model::guest::Device;
 use model::{Disk, Guest, ModelXen, Workload};
 use xen_abi::vdev::Vdev;
@@ -206,6 +208,26 @@ fn a_job_goes_to_the_queue_with_the_fewest_in_flight() {
         .collect();
     assert_eq!(shares.iter().sum::<u64>(), 3000);
     assert!(shares.iter().all(|&share| share > 350), "{shares:?}");
+}
+
+#[test]
+fn the_ios_of_a_pass_go_to_one_queue_and_those_of_the_next_to_another() {
+    let xen = Machine::seeded(31).disks(2, SECTORS).build();
+    let mut guest = Guest::boot(&xen);
+    let line = "filename=xvda rw=randread bs=4k iodepth=8 io_size=4m ringmark_queues=3";
+    let jobs = fio_job::parse(line).unwrap();
+    let mut device = connect(&mut guest, XVDA, &jobs);
+    let (_, mut disks) = start_engine(&xen, jobs, vec![device.lend()]).finish();
+    device.queues = disks.remove(0).queues;
+    let in_flight = device.queues.iter().map(QueuePair::outstanding);
+    assert!(in_flight.eq([8, 0, 0]));
+    // A backend that completes one after the other finds work on all of them.
+    let line = line.replace("xvda", "xvdb");
+    let mut device = connect(&mut guest, vdev(1), &fio_job::parse(&line).unwrap());
+    let outcome = run_line(&xen, std::slice::from_mut(&mut device), &line);
+    assert_eq!((&outcome.error, &outcome.first_failure), (&None, &None));
+    let reads: Vec<u64> = device.queues.iter().map(|queue| queue.counters().reads).collect();
+    assert!(reads.iter().all(|&reads| reads > 100), "{reads:?}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use drivers::blkfront::{DiskInfo, QueuePair, Slot};
+use drivers::blkfront::{DiskInfo, QueuePair};
 use fio_job::{Job, JobError};
 use results::Counters;
 
@@ -17,26 +17,13 @@ pub struct Disk<'a> {
     pub name: String,
     /// Properties that the backend published.
     pub info: DiskInfo,
-    /// Queue pairs, with nothing in flight, each with slots for at least one whole I/O. An I/O goes
-    /// to the queue that has the fewest requests in flight.
+    /// Queue pairs, with nothing in flight, each with slots for at least one whole I/O.
     pub queues: Vec<QueuePair<'a>>,
     /// Files on it that jobs name.
     pub files: Vec<FileMap>,
 }
 
 impl Disk<'_> {
-    /// Returns a slot of the queue with the fewest requests in flight, and that queue's number.
-    ///
-    /// # Panics
-    /// If there is no free slot, which is a bug unless the disk's jobs wait for room.
-    #[inline]
-    pub(super) fn acquire(&mut self) -> (usize, Slot) {
-        let queues = self.queues.iter_mut().enumerate();
-        let (number, queue) =
-            queues.min_by_key(|(_, queue)| queue.outstanding()).expect("a disk has a queue");
-        (number, queue.acquire().expect("a slot for each I/O"))
-    }
-
     /// Returns the number of the queue with the fewest requests in flight among those with a free
     /// slot.
     pub(super) fn queue_with_room(&self) -> Option<usize> {

@@ -87,7 +87,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         let in_flight = JobInFlight { all: &self.in_flight, job_index: index as u32, room: None };
         let next = self.jobs[index].next_paced(now_ns, &in_flight)?;
         let disk = next.place.disk;
-        let (queue, slot) = self.disks[disk].acquire();
+        let (queue, slot) = self.turns.acquire(&mut self.disks, disk);
         if next.operation == Operation::Read
             && let Some(checks) = self.jobs[index].read_checks()
         {

@@ -233,7 +233,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
     }
 
     /// Issues the next I/O of a job on the fast path, if it has one, in the slot where one just
-    /// ended if that is its disk.
+    /// ended if that is its disk and this has one queue.
     #[inline]
     fn put_next(&mut self, index: usize, route: Route, now_ns: u64) {
         let Some(next) = self.jobs[index].next_fast(now_ns) else {
@@ -242,12 +242,13 @@ impl<V: Vcpu> Engine<'_, '_, V> {
             self.disks[route.disk].queues[route.queue].release(route.slot);
             return;
         };
-        let route = if route.disk == next.place.disk {
+        let has_choice = self.disks[route.disk].queues.len() > 1;
+        let route = if route.disk == next.place.disk && !has_choice {
             route
         } else {
             self.disks[route.disk].queues[route.queue].release(route.slot);
             let disk = next.place.disk;
-            let (queue, slot) = self.disks[disk].acquire();
+            let (queue, slot) = self.turns.acquire(&mut self.disks, disk);
             Route { disk, queue, slot }
         };
         self.put(index, next, route, now_ns);
@@ -297,6 +298,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
                 queue.kick(self.vcpu).map_err(|broken| RunError::Broken(name.clone(), broken))?;
             }
         }
+        self.turns.end_pass(&self.disks);
         Ok(())
     }
 

@@ -15,7 +15,7 @@ const _: () = assert!(fio_job::SEGMENTS_MAX as usize == blkfront::PAGES_PER_SLOT
 const _: () = assert!(fio_job::BS_BYTES_MAX as usize == blkfront::PAGES_PER_SLOT_MAX * PAGE_SIZE);
 
 /// Returns the setup of the disk for jobs that are dealt to vCPUs like this; `None` if no job uses
-/// it. Each vCPU gets enough slots on its own queues for its own jobs.
+/// it. Each vCPU gets enough slots on each of its own queues for all of its own jobs.
 ///
 /// # Errors
 /// Returns a [`Conflict`] if jobs differ in a setting that a disk has only once.
@@ -47,11 +47,9 @@ pub fn setup_for(disk: &str, jobs: &[Job], dealing: &Dealing) -> Result<Option<S
     let by_vcpu = dealing.by_vcpu();
     let numbers = by_vcpu.iter().map(|(_, numbers)| numbers);
     let using = numbers.filter(|numbers| numbers.iter().any(|&number| uses(&jobs[number])));
-    for (place, jobs_on) in using.enumerate() {
+    for jobs_on in using {
         let depths = jobs_on.iter().map(|&number| &jobs[number]).filter(|job| uses(job));
-        let depth: u32 = depths.map(|job| job.iodepth).sum();
-        let own = (place as u32..queues).step_by(users.len()).count().max(1);
-        setup.slots = setup.slots.max(depth.div_ceil(own as u32));
+        setup.slots = setup.slots.max(depths.map(|job| job.iodepth).sum());
     }
     Ok(Some(setup))
 }
@@ -87,7 +85,8 @@ mod tests {
         assert_eq!(setup(two), expected(1, 7, 32));
         let falling = two.replace("--bs=512", "--bs=64k").replace("--bs=128k", "--bs=4k");
         assert_eq!(setup(&falling), expected(1, 7, 16));
-        assert_eq!(setup("iodepth=33 ringmark_queues=2 filename=xvda"), expected(2, 17, 1));
+        // All may be on one queue.
+        assert_eq!(setup("iodepth=33 ringmark_queues=2 filename=xvda"), expected(2, 33, 1));
         // A trim has no data.
         assert_eq!(setup("rw=trim bs=1m filename=xvda"), expected(1, 1, 1));
         assert_eq!(setup("filename=xvdb"), Ok(None));

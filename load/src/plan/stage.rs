@@ -148,9 +148,9 @@ mod tests {
             ("numjobs=5", 4, 16),
             ("numjobs=3 ringmark_queues=2", 2, 16),
             ("numjobs=3 ringmark_queues=1", 1, 24),
-            ("ringmark_queues=4", 4, 2),
-            ("numjobs=2 ringmark_queues=6", 6, 3),
-            ("numjobs=2 ringmark_queues=5", 5, 4),
+            ("ringmark_queues=4", 4, 8),
+            ("numjobs=2 ringmark_queues=6", 6, 8),
+            ("numjobs=2 ringmark_queues=5", 5, 8),
         ] {
             let jobs = parse(&format!("iodepth=8 filename=xvda {options}")).expect(options);
             let stage = Stage::of(&jobs, &[XVDA]);
