@@ -43,18 +43,40 @@ pub fn persistent_warning(jobs: &[Job], disk: &str, queues: u32) -> Option<Strin
 
 /// Counts the pages that are granted to a backend while a job has its whole iodepth in flight.
 fn pages_in_flight(job: &Job, queues: u32) -> u64 {
-    if !job.rw.reads() && !job.rw.writes() {
-        return 0;
-    }
-    let data = u64::from(job.bs_bytes).div_ceil(PAGE_SIZE as u64);
-    let takes = job.indirect.map_or(LINUX_TAKES, |most| LINUX_TAKES.min(most.into()));
-    let takes = takes.max(MAX_SEGMENTS as u64);
-    let (requests, last) = (data.div_ceil(takes), (data - 1) % takes + 1);
-    // Segments that do not fit into a request are in a page of their own.
-    let indirect = |segments: u64| u64::from(segments > MAX_SEGMENTS as u64);
-    let segments = (requests - 1) * indirect(takes) + indirect(last);
+    let Io { requests, pages } = Io::of(job);
     let room = u64::from(ENTRIES_MAX * queues) / requests;
-    u64::from(job.iodepth).min(room) * (data + segments)
+    u64::from(job.iodepth).min(room) * pages
+}
+
+/// Returns how many I/Os of the job can be in flight on a queue whose pages Linux's backend all
+/// keeps mapped.
+pub(super) fn ios_kept(job: &Job) -> u32 {
+    u32::try_from(LINUX_KEEPS.checked_div(Io::of(job).pages).unwrap_or(u64::MAX))
+        .unwrap_or(u32::MAX)
+}
+
+/// What the largest I/O of a job takes of Linux's backend.
+struct Io {
+    /// Requests, at least one.
+    requests: u64,
+    /// Pages of data and of segments; none without data.
+    pages: u64,
+}
+
+impl Io {
+    fn of(job: &Job) -> Self {
+        if !job.rw.reads() && !job.rw.writes() {
+            return Self { requests: 1, pages: 0 };
+        }
+        let data = u64::from(job.bs_bytes).div_ceil(PAGE_SIZE as u64);
+        let takes = job.indirect.map_or(LINUX_TAKES, |most| LINUX_TAKES.min(most.into()));
+        let takes = takes.max(MAX_SEGMENTS as u64);
+        let (requests, last) = (data.div_ceil(takes), (data - 1) % takes + 1);
+        // Segments that do not fit into a request are in a page of their own.
+        let indirect = |segments: u64| u64::from(segments > MAX_SEGMENTS as u64);
+        let segments = (requests - 1) * indirect(takes) + indirect(last);
+        Self { requests, pages: data + segments }
+    }
 }
 
 #[cfg(test)]

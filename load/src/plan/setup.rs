@@ -7,6 +7,7 @@ use fio_job::{GrantMode, Job};
 use xen_abi::PAGE_SIZE;
 
 use super::deal::Dealing;
+use super::persistent::ios_kept;
 use super::refusal::Conflict;
 
 // The limits of jobs are those of the frontend.
@@ -15,7 +16,8 @@ const _: () = assert!(fio_job::SEGMENTS_MAX as usize == blkfront::PAGES_PER_SLOT
 const _: () = assert!(fio_job::BS_BYTES_MAX as usize == blkfront::PAGES_PER_SLOT_MAX * PAGE_SIZE);
 
 /// Returns the setup of the disk for jobs that are dealt to vCPUs like this; `None` if no job uses
-/// it. Each vCPU gets enough slots on each of its own queues for all of its own jobs.
+/// it. Each vCPU gets enough slots on its own queues for its own jobs: on each for all, as long as
+/// that is no more than Linux's backend keeps mapped.
 ///
 /// # Errors
 /// Returns a [`Conflict`] if jobs differ in a setting that a disk has only once.
@@ -47,9 +49,13 @@ pub fn setup_for(disk: &str, jobs: &[Job], dealing: &Dealing) -> Result<Option<S
     let by_vcpu = dealing.by_vcpu();
     let numbers = by_vcpu.iter().map(|(_, numbers)| numbers);
     let using = numbers.filter(|numbers| numbers.iter().any(|&number| uses(&jobs[number])));
-    for jobs_on in using {
-        let depths = jobs_on.iter().map(|&number| &jobs[number]).filter(|job| uses(job));
-        setup.slots = setup.slots.max(depths.map(|job| job.iodepth).sum());
+    for (place, jobs_on) in using.enumerate() {
+        let jobs_here = || jobs_on.iter().map(|&number| &jobs[number]).filter(|job| uses(job));
+        let depth: u32 = jobs_here().map(|job| job.iodepth).sum();
+        let own = (place as u32..queues).step_by(users.len()).count().max(1);
+        let kept = jobs_here().map(ios_kept).min().unwrap_or(0);
+        let slots = depth.min(kept).max(depth.div_ceil(own as u32));
+        setup.slots = setup.slots.max(slots);
     }
     Ok(Some(setup))
 }
@@ -87,6 +93,10 @@ mod tests {
         assert_eq!(setup(&falling), expected(1, 7, 16));
         // All may be on one queue.
         assert_eq!(setup("iodepth=33 ringmark_queues=2 filename=xvda"), expected(2, 33, 1));
+        // No more than pages that the backend keeps, but all of them on some queue.
+        let large = "bs=128k ringmark_queues=2 filename=xvda";
+        assert_eq!(setup(&alloc::format!("{large} iodepth=33")), expected(2, 32, 32));
+        assert_eq!(setup(&alloc::format!("{large} iodepth=80")), expected(2, 40, 32));
         // A trim has no data.
         assert_eq!(setup("rw=trim bs=1m filename=xvda"), expected(1, 1, 1));
         assert_eq!(setup("filename=xvdb"), Ok(None));
