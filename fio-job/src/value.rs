@@ -223,6 +223,7 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Reads the number of completions behind which an event comes.
     pub(crate) fn event_after(self) -> Result<u32, JobError> {
         const _: () = assert!(EVENT_AFTER_MAX == 512);
         let completions = u32::try_from(self.count()?).ok();

@@ -91,13 +91,13 @@ pub fn connect<'a>(guest: &mut Guest<'a>, plan: DiskPlan) -> Result<Connected<'a
     let queues = device.take_queues();
     if queues.len() < setup.queues as usize {
         let advice = match device.backend().is_vbd() {
-            true => "; max_queues of xen-blkback in its domain says how many it offers",
+            true => " (max_queues of xen-blkback in its domain)",
             false => "",
         };
         let (here, wanted) = (queues.len(), setup.queues);
         say!(
-            "ringmark: {name}: {here} of the {wanted} queues, as memory, grants or the backend \
-             allow no more{advice}"
+            "ringmark: {name}: {here} of {wanted} queues: the backend offers no more{advice}, or \
+             memory= or max_grant_frames= allow no more"
         );
     }
     Ok(Connected { plan, device, queues, files: Vec::new() })

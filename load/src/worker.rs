@@ -88,8 +88,8 @@ impl Words {
     }
 }
 
-/// Runs a share of a stage on a vCPU that is not vCPU 0, as follower `number`. If events of its
-/// queues go to vCPU 0, `wake` is the port by which that wakes it.
+/// Runs a share of a stage on a vCPU that is not vCPU 0, as follower `number`, from 0. If events of
+/// its queues go to vCPU 0, `wake` is the port by which that wakes it.
 pub fn follow<'a, V: Vcpu>(
     vcpu: &V,
     share: Share<'a>,
@@ -98,7 +98,7 @@ pub fn follow<'a, V: Vcpu>(
     wake: Option<Port>,
 ) -> Finished<'a> {
     let (numbers, mut engine) = prepare(vcpu, share, words);
-    if pass_gate(vcpu, &words.prepared, words) {
+    if pass_gate(vcpu, &words.prepared, words) && await_turn(vcpu, number, words) {
         make_tables(&mut engine, words);
     }
     if !pass_gate(vcpu, &words.ready, words) {
@@ -127,6 +127,18 @@ fn pass_gate(vcpu: &impl Vcpu, gate: &StartGate, words: &Words) -> bool {
         sleep_until(vcpu, gate.opened().map_or(look_ns, |at_ns| at_ns.min(look_ns)));
     }
     true
+}
+
+/// Waits until the followers before `number` have made their tables: what memory there is for one
+/// does not depend on when another looks. Returns false if the loop is to end instead.
+fn await_turn(vcpu: &impl Vcpu, number: usize, words: &Words) -> bool {
+    while words.stop.asked().is_none() {
+        if words.ready.arrived() as usize >= number {
+            return true;
+        }
+        sleep_until(vcpu, vcpu.now_ns().saturating_add(LOOK_AGAIN_NS));
+    }
+    false
 }
 
 /// Fits a loop's jobs to its disks. A loop that can't run its jobs ends all before any begins.
@@ -298,8 +310,10 @@ impl Leader<'_, '_> {
             return false;
         }
         words.prepared.open(vcpu.now_ns());
-        make_tables();
         self.await_arrivals(vcpu, &words.ready);
+        if words.stop.asked().is_none() {
+            make_tables();
+        }
         self.begin_ns = vcpu.now_ns();
         if words.stop.asked().is_some() {
             return false;
@@ -356,8 +370,7 @@ impl Leader<'_, '_> {
                 tick_ns = now_ns.saturating_add(TICK_NS);
                 self.observe(&Progress { elapsed_ns, ..self.own });
             }
-            // No result is looked for more often than it matters: this processor may be a
-            // backend's.
+            // Rarely: a backend may need this processor.
             let look_ns = if begun { LOOK_RARELY_NS } else { LOOK_AGAIN_NS };
             vcpu.prepare_wait();
             relay.pass_on(vcpu);

@@ -107,12 +107,12 @@ impl<A: Atomics> StopWord<A> {
     }
 }
 
-/// Gate at which loops meet before they begin, all at one time.
+/// Gate at which loops meet, to go on all at one time.
 #[derive(Debug)]
 #[repr(align(64))]
 pub struct StartGate<A: Atomics = Native> {
     arrived: A::U32,
-    /// Time at which loops begin, in nanoseconds of system time; 0 while the gate is closed.
+    /// Time at which loops go on, in nanoseconds of system time; 0 while the gate is closed.
     at_ns: A::U64,
 }
 
@@ -123,7 +123,7 @@ impl<A: Atomics> Default for StartGate<A> {
 }
 
 impl<A: Atomics> StartGate<A> {
-    /// Counts a loop that is ready to begin; what it stored before is seen by whoever sees it
+    /// Counts a loop that has arrived; what it stored before is seen by whoever sees it
     /// counted. To be called once by each.
     pub fn arrive(&self) {
         self.arrived.fetch_add(1, Ordering::Release);
@@ -140,7 +140,7 @@ impl<A: Atomics> StartGate<A> {
         self.at_ns.store(at_ns.max(1), Ordering::Release);
     }
 
-    /// Returns the time at which loops begin, once the gate is open.
+    /// Returns the time at which loops go on, once the gate is open.
     pub fn opened(&self) -> Option<u64> {
         match self.at_ns.load(Ordering::Acquire) {
             0 => None,

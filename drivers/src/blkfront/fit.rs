@@ -29,10 +29,10 @@ pub(super) struct Fit {
 impl Setup {
     /// Returns what a backend with this offer can serve of it. There are slots for all the requests
     /// that make up for one of the wanted size, even if the ring is smaller: who checks the data
-    /// needs all of it at once. Where there are fewer queues than wanted, each has slots for its
-    /// share of the requests that were wanted on all. No more is taken than there is room for:
-    /// first there are fewer slots, then fewer queues, but never less than one queue with slots for
-    /// one whole request of the wanted size.
+    /// needs all of it at once. Where there are fewer queues than wanted, each has more slots, for
+    /// its share of those wanted on all, but for no more requests than are wanted in all. No more
+    /// is taken than there is room for: first there are fewer slots, then fewer queues, but never
+    /// less than one queue with slots for one whole request of the wanted size.
     pub(super) fn fit(&self, offer: &Offer, room: Room) -> Fit {
         let queues = self.queues.min(offer.queues_max);
         let fewer = (2..=queues).rev().map(|queues| self.fit_on(queues, offer, room));
@@ -43,6 +43,7 @@ impl Setup {
     fn fit_on(&self, queues: u32, offer: &Offer, room: Room) -> Fit {
         let requests = u64::from(self.queues) * u64::from(self.slots);
         let requests = u32::try_from(requests.div_ceil(queues.into())).unwrap_or(u32::MAX);
+        let requests = requests.min(self.requests_max);
         let segments_max = offer.segments_max.min(self.segments_max.max(MAX_SEGMENTS as u32));
         let pages_per_slot = self.pages_per_slot.min(segments_max as usize);
         let parts = self.pages_per_slot.div_ceil(pages_per_slot) as u32;
@@ -178,6 +179,16 @@ mod tests {
             let fit = setup.fit(&offer, ENOUGH);
             let found = (fit.queues, fit.slots, fit.ring_order);
             assert_eq!(found, expected, "{slots} on each of {queues}, of which {queues_max}");
+        }
+    }
+
+    #[test]
+    fn no_queue_has_slots_for_more_requests_than_are_wanted_in_all() {
+        for (queues_max, slots) in [(32, 16), (2, 16), (1, 16)] {
+            let setup = Setup { queues: 32, slots: 16, requests_max: 16, ..Setup::ONE };
+            let offer = Offer { ring_order_max: 4, queues_max, segments_max: 11, trusted: true };
+            let fit = setup.fit(&offer, ENOUGH);
+            assert_eq!((fit.queues, fit.slots, fit.ring_order), (queues_max, slots, 0));
         }
     }
 

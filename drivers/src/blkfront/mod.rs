@@ -82,6 +82,9 @@ pub struct Setup {
     /// Requests wanted in flight at once on each queue, at least 1. More than
     /// [`ENTRIES`](crate::ring::ENTRIES) take a ring of several pages, which not every backend has.
     pub slots: u32,
+    /// Requests wanted in flight at once on all queues together, at least 1: no queue has slots for
+    /// more.
+    pub requests_max: u32,
     /// Pages wanted in each request, 1 to [`PAGES_PER_SLOT_MAX`]. More than
     /// [`MAX_SEGMENTS`](xen_abi::blkif::MAX_SEGMENTS) not every backend takes, and more than
     /// `segments_max` go in several requests.
@@ -99,6 +102,7 @@ impl Setup {
         grants: GrantMode::Persistent,
         queues: 1,
         slots: 1,
+        requests_max: u32::MAX,
         pages_per_slot: 1,
         segments_max: PAGES_PER_SLOT_MAX as u32,
     };

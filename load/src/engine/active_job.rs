@@ -19,7 +19,7 @@ use super::ramp::Ramp;
 use super::ring_wait::RingWait;
 use super::share::StageJob;
 use super::stolen::Theft;
-use super::target::{Next, Target, direction_of, share_out};
+use super::target::{Next, Target, direction_of, divide_ios};
 use super::time::NEVER;
 use super::timeline::{Timeline, Took};
 use crate::pattern::Pattern;
@@ -115,7 +115,7 @@ impl ActiveJob {
             targets.push(Target::new(disk_number, file, &job, region, pattern));
         }
         if let Some(ios) = job.number_ios {
-            share_out(ios, &mut targets);
+            divide_ios(ios, &mut targets);
         }
         let checks = Checks::new(&job, number, run_ns, disks.len());
         let apart = job.rw.writes() && checks.as_ref().is_some_and(Checks::needs_blocks_apart);
@@ -489,14 +489,15 @@ impl ActiveJob {
 
     /// Stops issuing I/Os, from `now_ns` on.
     pub(super) fn stop(&mut self, now_ns: u64) {
+        self.note_wait(false, now_ns);
         self.timeline.stop(now_ns, self.is_out_of_ios());
         (self.wake_ns, self.awaits_room) = (NEVER, false);
-        self.ring_wait.note(false, now_ns);
     }
 
     /// Notes whether the next I/O, or the rest of one, waits for room on a ring from now on, or
     /// still. Whoever issues no more waits for nothing.
     pub(super) fn note_wait(&mut self, waits: bool, now_ns: u64) {
+        let waits = waits && !self.timeline.is_stopped();
         self.ring_wait.note(waits, now_ns.min(self.timeline.end_ns()));
     }
 

@@ -164,7 +164,7 @@ pub(super) fn direction_of(operation: Operation) -> Option<Direction> {
 }
 
 /// Cuts what targets have left to `ios` in all, as if they were taken in turn.
-pub(super) fn share_out(ios: u64, targets: &mut [Target]) {
+pub(super) fn divide_ios(ios: u64, targets: &mut [Target]) {
     let mut open: Vec<&mut Target> = targets.iter_mut().collect();
     // Targets that end early leave their share to the others.
     open.sort_by_key(|target| target.left);

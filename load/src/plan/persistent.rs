@@ -55,7 +55,7 @@ pub(super) fn ios_kept(job: &Job) -> u32 {
         .unwrap_or(u32::MAX)
 }
 
-/// What the largest I/O of a job takes of Linux's backend.
+/// Needs of a job's largest I/O at Linux's backend.
 struct Io {
     /// Requests, at least one.
     requests: u64,

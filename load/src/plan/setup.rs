@@ -29,7 +29,8 @@ pub fn setup_for(disk: &str, jobs: &[Job], dealing: &Dealing) -> Result<Option<S
     let users = dealing.users(disk, jobs);
     let queues = first.queues.unwrap_or(users.len() as u32).min(blkfront::QUEUES_MAX);
     let segments_max = first.indirect.unwrap_or(Setup::ONE.segments_max);
-    let mut setup = Setup { grants, queues, segments_max, ..Setup::ONE };
+    let all: u32 = jobs.iter().filter(|job| uses(job)).map(|job| job.iodepth).sum();
+    let mut setup = Setup { grants, queues, requests_max: all, segments_max, ..Setup::ONE };
     for job in jobs.iter().filter(|job| uses(job)) {
         if frontends(job.grants) != grants {
             return Err(conflict("ask for different grants"));
@@ -81,9 +82,10 @@ mod tests {
 
     #[test]
     fn a_disk_has_room_for_all_its_jobs() {
-        let expected = |queues, slots, pages_per_slot| {
-            Ok(Some(Setup { queues, slots, pages_per_slot, ..Setup::ONE }))
+        let of = |queues, slots, requests_max, pages_per_slot| {
+            Ok(Some(Setup { queues, slots, requests_max, pages_per_slot, ..Setup::ONE }))
         };
+        let expected = |queues, all, pages_per_slot| of(queues, all, all, pages_per_slot);
         assert_eq!(setup("bs=4k iodepth=32 filename=xvda"), expected(1, 32, 1));
         assert_eq!(setup("bs=6k iodepth=8 filename=xvdb:xvda"), expected(1, 8, 2));
         let two = "--name=a --filename=xvda --iodepth=3 --bs=512 \
@@ -95,8 +97,8 @@ mod tests {
         assert_eq!(setup("iodepth=33 ringmark_queues=2 filename=xvda"), expected(2, 33, 1));
         // No more than pages that the backend keeps, but all of them on some queue.
         let large = "bs=128k ringmark_queues=2 filename=xvda";
-        assert_eq!(setup(&alloc::format!("{large} iodepth=33")), expected(2, 32, 32));
-        assert_eq!(setup(&alloc::format!("{large} iodepth=80")), expected(2, 40, 32));
+        assert_eq!(setup(&alloc::format!("{large} iodepth=33")), of(2, 32, 33, 32));
+        assert_eq!(setup(&alloc::format!("{large} iodepth=80")), of(2, 40, 80, 32));
         // A trim has no data.
         assert_eq!(setup("rw=trim bs=1m filename=xvda"), expected(1, 1, 1));
         assert_eq!(setup("filename=xvdb"), Ok(None));
@@ -113,7 +115,7 @@ mod tests {
     fn a_disk_has_the_jobs_limit_of_segments() {
         for (word, segments_max) in [("auto", 4096), ("0", 0), ("32", 32), ("4096", 4096)] {
             let setup = setup(&alloc::format!("ringmark_indirect={word} filename=xvda")).unwrap();
-            assert_eq!(setup, Some(Setup { segments_max, ..Setup::ONE }), "{word}");
+            assert_eq!(setup.map(|setup| setup.segments_max), Some(segments_max), "{word}");
         }
     }
 

@@ -8,15 +8,17 @@ use fio_job::Region;
 /// Flag in an entry: the block is being read back, or was.
 const READ_BACK: u32 = 1 << 31;
 
-/// Heap that each loop must find beside all tables, in bytes: for allocations while jobs run and
-/// end, such as the result of a job whose ramp is over. All results are allocated before any table.
+/// Heap that must be left beside all tables, in bytes: for allocations while jobs run and end, such
+/// as the result of a job whose ramp is over. All results are allocated before any table.
 const HEADROOM_BYTES: usize = 256 << 10;
+/// Heap that must be left for each loop besides the first, in bytes.
+const FURTHER_LOOP_BYTES: usize = 64 << 10;
 
-/// Returns whether there is memory beside all tables for each of so many loops.
+/// Returns whether there is memory beside all tables for so many loops.
 pub fn has_headroom(loops: usize) -> bool {
-    loops
-        .checked_mul(HEADROOM_BYTES)
-        .is_some_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok())
+    let further = loops.saturating_sub(1).checked_mul(FURTHER_LOOP_BYTES);
+    let bytes = further.and_then(|further| further.checked_add(HEADROOM_BYTES));
+    bytes.is_some_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok())
 }
 
 /// Table of the last write of each block of a region, as far as there was one.
@@ -172,7 +174,8 @@ mod tests {
 
     #[test]
     fn room_is_left_for_each_loop() {
-        assert!(has_headroom(1) && !has_headroom(usize::MAX / HEADROOM_BYTES));
+        assert!(has_headroom(0) && has_headroom(32));
+        assert!(!has_headroom(usize::MAX / FURTHER_LOOP_BYTES));
         assert!(!has_headroom(usize::MAX));
     }
 

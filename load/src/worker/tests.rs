@@ -110,6 +110,25 @@ fn no_loop_makes_its_tables_before_all_are_prepared() {
 }
 
 #[test]
+fn a_loop_makes_its_tables_after_those_before_it() {
+    let words = Words::new(3);
+    let host = Host::at(Instant::now());
+    let is_turn = |number| await_turn(&host, number, &words);
+    assert!(is_turn(0));
+    let (words, start) = (&words, host.start);
+    thread::scope(|scope| {
+        let turn = scope.spawn(move || await_turn(&Host::at(start), 2, words));
+        words.ready.arrive();
+        sleep_until(&host, host.now_ns() + 20 * LOOK_AGAIN_NS);
+        assert!(!turn.is_finished());
+        words.ready.arrive();
+        assert!(turn.join().expect("no panic"));
+    });
+    words.stop();
+    assert!(!is_turn(0) && !is_turn(3));
+}
+
+#[test]
 fn a_wish_to_stop_is_heard_before_all_are_prepared() {
     let words = Words::new(1);
     let host = Host::at(Instant::now());

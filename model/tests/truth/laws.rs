@@ -26,8 +26,8 @@ struct Plan {
 /// Runs the plan and checks every property; returns the results with what the backends saw.
 fn hold(plan: &Plan) -> Vec<(JobResult, Vec<Served>)> {
     // The pages of a ring lie together, which needs room.
-    let pages = (plan.disks * (plan.iodepth + plan.queues * 20) * 3 + 64) as usize;
-    let config = Config { pages, grant_frames: 32, ..Config::seeded(plan.seed) };
+    let pages = (plan.disks * plan.queues * (plan.iodepth + 20) * 3 + 64) as usize;
+    let config = Config { pages, grant_frames: 64, ..Config::seeded(plan.seed) };
     let xen = ModelXen::new(config);
     let mut line = format!("bs=4k iodepth={} ringmark_queues={}", plan.iodepth, plan.queues);
     for number in 0..plan.disks {

@@ -62,7 +62,7 @@ impl ActiveJob {
             // Blocks drawn at random may never be free, so the search has an end. It is repeated
             // when an I/O completes, and one is in flight: with none, the first block would have
             // been free.
-            for _ in 0..=iodepth.min(BLOCK_LOOKS_MAX) {
+            for _ in 0..iodepth.saturating_add(1).min(BLOCK_LOOKS_MAX) {
                 if target.is_done() {
                     break;
                 }
@@ -177,7 +177,7 @@ mod tests {
             };
             let in_flight = JobInFlight { all: &all, job_index: 0, room: Some(&room) };
             assert_eq!(job.next_paced(2, &in_flight).err(), Some(Hold::Block));
-            assert!(looks.get() <= 32, "{rw}: {}", looks.get());
+            assert!(looks.get() <= BLOCK_LOOKS_MAX, "{rw}: {}", looks.get());
         }
     }
 }
