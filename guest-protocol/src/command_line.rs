@@ -15,6 +15,8 @@ pub struct CommandLine {
     /// Whether to stay connected after the report until the tool stack shuts the domain down
     /// (`hold`).
     pub hold: bool,
+    /// Whether to wait before each stage until dom0 lets it begin (`barrier`).
+    pub barrier: bool,
     /// View of a file system to show instead of running jobs: `mode=`.
     pub inspect: Option<Inspect>,
     /// Whether to show the options and end: `help`, `--help`.
@@ -58,6 +60,7 @@ options, in extra=\"...\" of the guest's configuration:
   hypercall=direct|page        way to call Xen (direct)
   mode=ls|cat|sum              show names, bytes or SHA-256 of filename=xvda:/path on an FFS
   hold                         stay connected after the report, until xl shutdown
+  barrier                      wait before each stage for the node ringmark/start of xenstore
   selftest                     test the machine, not the disks
                                (=overflow, =nested-fault, =vcpu-overflow crash it)";
 
@@ -96,6 +99,7 @@ impl CommandLine {
                     return Err("selftest= must be overflow, nested-fault or vcpu-overflow");
                 }
                 "hold" => line.hold = true,
+                "barrier" => line.barrier = true,
                 "help" | "--help" => line.help = true,
                 "hypercall=page" | "hypercall=direct" => {}
                 _ if word.starts_with("hypercall=") => {

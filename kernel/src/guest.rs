@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use drivers::grant::GrantTable;
 use drivers::xenstore::{self, WatchToken, Xenstore};
 
+use crate::barrier::Barrier;
 use crate::control::Control;
 use crate::smp::Crew;
 use crate::vcpu::Vcpu;
@@ -27,6 +28,8 @@ pub struct Guest<'a> {
     pub vcpus: Vec<u32>,
     /// vCPUs besides the boot vCPU that jobs may need, once that is known.
     pub crew: Option<Crew>,
+    /// Barrier before each stage, if the guest is to wait there.
+    pub barrier: Option<Barrier>,
     /// Watch that fires when the backend of a connected disk changes its state.
     pub backend_watch: WatchToken,
 }
@@ -45,6 +48,16 @@ impl<'a> Guest<'a> {
         let control = Control::new(&mut store)?;
         let backend_watch = store.new_watch()?;
         let grants = GrantTable::new(xen);
-        Ok(Self { xen, vcpu, grants, store, control, vcpus, crew: None, backend_watch })
+        Ok(Self {
+            xen,
+            vcpu,
+            grants,
+            store,
+            control,
+            vcpus,
+            crew: None,
+            barrier: None,
+            backend_watch,
+        })
     }
 }

@@ -7,7 +7,7 @@ use drivers::Hypervisor as _;
 use fio_job::Job;
 use load::engine::{Control, Disk, Outcome, Progress, Share};
 use load::plan::Dealing;
-use load::worker::{self, Finished, Relay, Words};
+use load::worker::{self, Finished, Observer, Relay, Words};
 use xen_abi::Port;
 
 use crate::disks::Connected;
@@ -21,6 +21,31 @@ use crate::xen::Xen;
 /// Ports by which the boot vCPU wakes the others, by vCPU.
 type Wakes = Vec<(u32, Port)>;
 
+/// Watch over the loops of a stage, by the boot vCPU.
+pub trait Watch {
+    /// Shows the progress of all, and says whether they go on.
+    fn observe(&mut self, guest: &mut Guest<'static>, progress: &Progress) -> Control;
+
+    /// Waits until they may begin; returns false if they are to end instead.
+    fn await_start(&mut self, guest: &mut Guest<'static>) -> bool;
+}
+
+/// Watch with the guest that it is about.
+struct OnGuest<'w> {
+    guest: &'w mut Guest<'static>,
+    watch: &'w mut dyn Watch,
+}
+
+impl Observer for OnGuest<'_> {
+    fn observe(&mut self, progress: &Progress) -> Control {
+        self.watch.observe(self.guest, progress)
+    }
+
+    fn await_start(&mut self) -> bool {
+        self.watch.await_start(self.guest)
+    }
+}
+
 /// Runs jobs as they are dealt on disks that are connected, and brings the queues back.
 ///
 /// # Errors
@@ -30,7 +55,7 @@ pub fn run(
     jobs: &[Job],
     dealing: &Dealing,
     connected: &mut [Connected<'static>],
-    observe: &mut dyn FnMut(&mut Guest<'static>, &Progress) -> Control,
+    watch: &mut dyn Watch,
 ) -> Result<Outcome, Failure> {
     let mut wakes = Wakes::new();
     let mut relay = Relay::default();
@@ -54,9 +79,9 @@ pub fn run(
         })
     };
     let vcpu = guest.vcpu;
-    let mut observe = |progress: &Progress| observe(guest, progress);
+    let mut observer = OnGuest { guest, watch };
     let finished = match started {
-        Ok(()) => worker::lead(vcpu, own.take(), &words, &relay, &mut collect, &mut observe),
+        Ok(()) => worker::lead(vcpu, own.take(), &words, &relay, &mut collect, &mut observer),
         Err(_) => worker::dismiss(vcpu, &words, count, &mut collect),
     };
     close_all(guest.xen, &wakes);

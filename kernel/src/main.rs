@@ -7,6 +7,7 @@
 extern crate alloc;
 
 mod backends;
+mod barrier;
 mod console;
 mod control;
 mod cpu;

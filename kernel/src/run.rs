@@ -9,6 +9,7 @@ use guest_protocol::Inspect;
 use load::plan::{self, Dealing, Plan, Stage};
 use xen_abi::sched::ShutdownReason;
 
+use crate::barrier::Barrier;
 use crate::disks::{self, Connected};
 use crate::failure::Failure;
 use crate::guest::Guest;
@@ -91,6 +92,9 @@ impl<'t> Runner<'t> {
         let others = plan.vcpu_max(&self.guest.vcpus);
         if others != 0 {
             self.guest.crew = Some(Crew::new(self.guest.xen, self.tables, others + 1)?);
+        }
+        if options.line.barrier {
+            self.guest.barrier = Some(Barrier::new(&mut self.guest.store)?);
         }
         let mut stages = plan.stages().peekable();
         while let Some(stage) = stages.next() {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use fio_job::Job;
 use guest_protocol::console::{FIRST_IO, STATUS_PREFIX};
-use load::engine::{self, Control, Outcome, Progress, RunError};
+use load::engine::{self, Control, Progress, RunError};
 use load::plan::{Dealing, sector_warning};
 use results::{JobResult, Vcpus};
 
@@ -60,13 +60,6 @@ impl Done {
     }
 }
 
-/// Why the observer ended a run.
-#[derive(Default)]
-struct Ended {
-    gone: Option<Failure>,
-    stopped: bool,
-}
-
 /// Runs jobs together and adds what came of them to `done`.
 ///
 /// # Errors
@@ -96,12 +89,19 @@ pub fn run(
     };
     let dealing = Dealing::new(jobs, &guest.vcpus, queues)?;
     done.show_vcpus(&dealing, guest);
-    let mut ended = Ended::default();
-    let first_io = &mut done.first_io;
-    let outcome = drive(guest, jobs, &dealing, connected, &mut backends, first_io, &mut ended)?;
+    let mut watch = StageWatch {
+        jobs,
+        backends,
+        first_io: &mut done.first_io,
+        before: Progress::default(),
+        failure: None,
+        stopped: false,
+    };
+    let outcome = loops::run(guest, jobs, &dealing, connected, &mut watch)?;
+    let StageWatch { backends, failure, stopped, .. } = watch;
     done.results.extend(outcome.results);
-    if let Some(gone) = ended.gone {
-        return Err(gone);
+    if let Some(failure) = failure {
+        return Err(failure);
     }
     if let Some(error) = outcome.error {
         let (RunError::Stuck { disk, .. } | RunError::Overdue { disk, .. }) = &error else {
@@ -115,7 +115,7 @@ pub fn run(
     if let Some(what) = outcome.first_failure {
         return Err(Failure::Io(what));
     }
-    if ended.stopped { Err(Failure::Stopped) } else { Ok(()) }
+    if stopped { Err(Failure::Stopped) } else { Ok(()) }
 }
 
 /// Finds out where the files are that jobs name.
@@ -138,43 +138,63 @@ fn look_up_files<'a>(
     Ok(())
 }
 
-/// Calls the engine, and shows how far it is; ends it when somebody asks for that, or when a
+/// Watch over a stage: shows how far it is, and ends it when somebody asks for that, or when a
 /// backend is gone.
-fn drive(
-    guest: &mut Guest<'static>,
-    jobs: &[Job],
-    dealing: &Dealing,
-    connected: &mut [Connected<'static>],
-    backends: &mut Backends,
-    first_io: &mut bool,
-    ended: &mut Ended,
-) -> Result<Outcome, Failure> {
-    let mut before = Progress::default();
-    // No measurement waits for the console: what finds no room there comes with the next tick.
-    let mut observe = |guest: &mut Guest<'static>, progress: &Progress| {
+struct StageWatch<'w> {
+    jobs: &'w [Job],
+    backends: Backends,
+    /// Flag: the first I/O has been announced.
+    first_io: &'w mut bool,
+    /// Progress that was shown last.
+    before: Progress,
+    /// Failure that ended it.
+    failure: Option<Failure>,
+    /// Flag: somebody asked for its end.
+    stopped: bool,
+}
+
+impl loops::Watch for StageWatch<'_> {
+    /// Shows the progress. No measurement waits for the console: what finds no room there comes
+    /// with the next tick.
+    fn observe(&mut self, guest: &mut Guest<'static>, progress: &Progress) -> Control {
         let Guest { store, control, backend_watch: watch, .. } = guest;
-        if progress.ios() != 0 && !*first_io {
-            *first_io = console::try_print(FIRST_IO);
+        if progress.ios() != 0 && !*self.first_io {
+            *self.first_io = console::try_print(FIRST_IO);
         }
         if progress.elapsed_ns >= engine::TICK_NS
             && console::try_print(&format!(
                 "{STATUS_PREFIX}{}",
-                load::status::line(jobs, &before, progress)
+                load::status::line(self.jobs, &self.before, progress)
             ))
         {
-            before = *progress;
+            self.before = *progress;
         }
         // Memory only, unless a request has come or a state has changed.
         store.in_time(|store| {
-            ended.stopped |= control.is_asked(store);
-            ended.gone = backends.look_if_due(store, *watch);
+            self.stopped |= control.is_asked(store);
+            self.failure = self.backends.look_if_due(store, *watch);
         });
         // What has not found room on the console.
-        backends.say();
-        if ended.gone.is_some() {
+        self.backends.say();
+        if self.failure.is_some() {
             return Control::Abandon;
         }
-        if ended.stopped { Control::Stop } else { Control::Continue }
-    };
-    loops::run(guest, jobs, dealing, connected, &mut observe)
+        if self.stopped { Control::Stop } else { Control::Continue }
+    }
+
+    fn await_start(&mut self, guest: &mut Guest<'static>) -> bool {
+        let Some(mut barrier) = guest.barrier.take() else { return true };
+        let passed = barrier.wait(guest);
+        guest.barrier = Some(barrier);
+        match passed {
+            Ok(passed) => {
+                self.stopped |= !passed;
+                passed
+            }
+            Err(error) => {
+                self.failure = Some(Failure::Xenstore(error));
+                false
+            }
+        }
+    }
 }

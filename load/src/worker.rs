@@ -231,22 +231,39 @@ fn run<V: Vcpu>(
     }
 }
 
+/// Observer of a stage, on the leader's vCPU.
+pub trait Observer {
+    /// Shows the progress of all loops; called as by [`Engine::pass`].
+    fn observe(&mut self, progress: &Progress) -> Control;
+
+    /// Waits until the loops may begin, which are ready to; returns false if they are to end
+    /// instead.
+    fn await_start(&mut self) -> bool {
+        true
+    }
+}
+
+impl<F: FnMut(&Progress) -> Control> Observer for F {
+    fn observe(&mut self, progress: &Progress) -> Control {
+        self(progress)
+    }
+}
+
 /// Leads the followers, and runs a share of the stage itself if it has one. `collect` returns a
-/// follower's result once it is there. Calls `observe` with the progress of all, as
-/// [`Engine::pass`] does. Returns the leader's own result and then the followers'.
+/// follower's result once it is there. Returns the leader's own result and then the followers'.
 pub fn lead<'a, V: Vcpu>(
     vcpu: &V,
     share: Option<Share<'a>>,
     words: &Words,
     relay: &Relay,
     collect: &mut dyn FnMut() -> Option<Finished<'a>>,
-    observe: &mut dyn FnMut(&Progress) -> Control,
+    observer: &mut dyn Observer,
 ) -> Vec<Finished<'a>> {
     let mut own = share.map(|share| prepare(vcpu, share, words));
     let mut leader = Leader {
         words,
         collect,
-        observe,
+        observer,
         begin_ns: 0,
         own: Progress::default(),
         finished: Vec::new(),
@@ -291,7 +308,7 @@ pub fn dismiss<'a>(
 struct Leader<'l, 'a> {
     words: &'l Words,
     collect: &'l mut dyn FnMut() -> Option<Finished<'a>>,
-    observe: &'l mut dyn FnMut(&Progress) -> Control,
+    observer: &'l mut dyn Observer,
     /// Time at which all begin, in nanoseconds of system time.
     begin_ns: u64,
     /// Progress of the leader's own jobs.
@@ -313,6 +330,9 @@ impl Leader<'_, '_> {
         self.await_arrivals(vcpu, &words.ready);
         if words.stop.asked().is_none() {
             make_tables();
+        }
+        if words.stop.asked().is_none() && !self.observer.await_start() {
+            words.stop();
         }
         self.begin_ns = vcpu.now_ns();
         if words.stop.asked().is_some() {
@@ -342,7 +362,7 @@ impl Leader<'_, '_> {
     fn observe(&mut self, own: &Progress) -> Control {
         self.own = *own;
         let all = with(*own, self.words.progress(own.elapsed_ns));
-        match (self.observe)(&all) {
+        match self.observer.observe(&all) {
             Control::Continue => {}
             Control::Stop => self.words.stop.ask(Ending::Stop),
             Control::Abandon => self.words.stop.ask(Ending::Abandon),

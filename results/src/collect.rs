@@ -161,6 +161,8 @@ fn job(sum: &JobResult, groupid: u64, [read, write, trim]: [&Group; 3]) -> Job {
             backend_pages_kept: pages.map(|pages| pages.kept.into()),
             stolen_ns: sum.stolen.map(|stolen| stolen.ns),
             stolen_percent: sum.stolen.map(|stolen| stolen.percent()),
+            begin_ns: (sum.end_ns != 0).then_some(sum.begin_ns),
+            end_ns: (sum.end_ns != 0).then_some(sum.end_ns),
             vcpus: sum.vcpus.clone(),
             queues: sum.queues.iter().map(|&(_, queues)| u64::from(queues)).sum(),
             ring_wait_ns: (sum.ring_wait_ns != 0).then_some(sum.ring_wait_ns),

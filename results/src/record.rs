@@ -28,6 +28,11 @@ pub struct JobResult {
     /// Time from start to end, in nanoseconds: to the later of its last completion and the end of
     /// its time, or to the stop that ended it early.
     pub runtime_ns: u64,
+    /// Time at which it began to be measured, in nanoseconds of Xen's system time, which all guests
+    /// of a host share; 0 if it was not. It ended when `runtime_ns` was over.
+    pub begin_ns: u64,
+    /// Time at which the measurement ended, on the same clock.
+    pub end_ns: u64,
     /// Counts of I/Os by class of iodepth, batch size and latency.
     pub classes: Classes,
     /// vCPUs that ran the jobs added up here, from the lowest on.
@@ -74,6 +79,8 @@ impl JobResult {
             trim: DirectionResult::new(&job, job.rw.trims()),
             flush: DirectionResult::new(&job, job.pace.flush_after.is_some()),
             runtime_ns: 0,
+            begin_ns: 0,
+            end_ns: 0,
             classes: Classes::default(),
             vcpus: Vec::new(),
             queues: Vec::new(),
@@ -137,6 +144,8 @@ impl JobResult {
             sum.trim.add(&other.trim);
             sum.flush.add(&other.flush);
             sum.runtime_ns += other.runtime_ns;
+            sum.begin_ns = sum.begin_ns.min(other.begin_ns);
+            sum.end_ns = sum.end_ns.max(other.end_ns);
             sum.classes.merge(&other.classes);
             sum.vcpus.extend(&other.vcpus);
             sum.queues.extend(&other.queues);

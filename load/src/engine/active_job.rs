@@ -474,9 +474,11 @@ impl ActiveJob {
     /// Ends a phase, all of whose I/Os have ended: notes how long each direction took. Mixed
     /// directions took the same time, as in fio.
     pub(super) fn end_phase(&mut self) {
-        let Took { job_ns, phase_ns, reads_ns } = self.timeline.took_ns(self.is_out_of_ios());
-        let JobResult { read, write, trim, flush, runtime_ns, .. } = &mut self.result;
-        *runtime_ns = job_ns;
+        let Took { begin_ns, job_ns, phase_ns, reads_ns } =
+            self.timeline.took_ns(self.is_out_of_ios());
+        self.result.runtime_ns = job_ns;
+        (self.result.begin_ns, self.result.end_ns) = (begin_ns, begin_ns.saturating_add(job_ns));
+        let JobResult { read, write, trim, flush, .. } = &mut self.result;
         let mut sides = [(read, reads_ns), (write, phase_ns), (trim, phase_ns), (flush, phase_ns)];
         // Data that is read back was written before.
         let going_on = if self.phase == Phase::ReadBack { 1 } else { sides.len() };

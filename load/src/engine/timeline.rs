@@ -40,6 +40,8 @@ pub(super) struct Timeline {
 
 /// Durations of the parts of a job, in nanoseconds.
 pub(super) struct Took {
+    /// Begin of the measured part, a time.
+    pub(super) begin_ns: u64,
     /// Whole measured part.
     pub(super) job_ns: u64,
     /// Last phase.
@@ -203,6 +205,7 @@ impl Timeline {
         let end_ns = self.phase_end_ns(is_out_of_ios);
         let phase_ns = end_ns.saturating_sub(self.start_ns);
         Took {
+            begin_ns: self.begin_ns,
             job_ns: end_ns.saturating_sub(self.begin_ns),
             phase_ns,
             reads_ns: self.read_before_ns + phase_ns,

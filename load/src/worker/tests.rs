@@ -159,6 +159,36 @@ fn a_wish_to_stop_is_heard_before_all_are_prepared() {
     });
 }
 
+/// An observer that lets nothing begin.
+struct Refusal {
+    /// Number of times that it was asked.
+    asked: u32,
+}
+
+impl Observer for Refusal {
+    fn observe(&mut self, _: &Progress) -> Control {
+        Control::Continue
+    }
+
+    fn await_start(&mut self) -> bool {
+        self.asked += 1;
+        false
+    }
+}
+
+#[test]
+fn nothing_begins_that_may_not_start() {
+    for count in 0..3 {
+        let words = Words::new(count);
+        let mut refusal = Refusal { asked: 0 };
+        let finished = with_followers(&words, count, |host, collect| {
+            lead(host, Some(share(0)), &words, &Relay::default(), collect, &mut refusal)
+        });
+        assert_eq!((finished.len(), refusal.asked), (count + 1, 1));
+        assert_eq!((words.ready.arrived() as usize, words.ready.opened()), (count, None));
+    }
+}
+
 #[test]
 fn followers_end_where_not_all_could_be_started() {
     let words = Words::new(3);
