@@ -6,6 +6,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::compare::Compare;
 use crate::diff::Diff;
 use crate::exit;
+use crate::fleet::Fleet;
 use crate::manual::{Completion, Manual};
 use crate::options::JobOptions;
 use crate::project::Project;
@@ -27,6 +28,7 @@ pub struct Cli {
 enum Command {
     Run(Run),
     Sweep(Sweep),
+    Fleet(Fleet),
     Compare(Compare),
     Report(PlotReport),
     Diff(Diff),
@@ -45,6 +47,7 @@ impl Cli {
         match self.command {
             Command::Run(run) => run.run(),
             Command::Sweep(sweep) => sweep.run(),
+            Command::Fleet(fleet) => fleet.run(),
             Command::Compare(compare) => compare.run(),
             Command::Report(report) => report.run(),
             Command::Diff(diff) => diff.run(),

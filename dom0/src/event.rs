@@ -10,8 +10,12 @@ pub enum Event {
     Call(String),
     /// The domain was created, paused; its number.
     Created(u32),
+    /// The guest of a fleet is there, paused, and waits to be let go.
+    Prepared,
     /// The guest runs.
     Started,
+    /// The guest waits at the barrier to start this stage, from 1.
+    Ready(u32),
     /// Progress of the job, in the guest's words.
     Status(String),
     /// A remark for the user.

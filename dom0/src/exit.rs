@@ -22,6 +22,15 @@ pub const SWEEP: Codes = &[
     ("3", "interrupted; --resume goes on"),
     ("5", "the results could not be written where they were to go"),
 ];
+/// Exit codes of `fleet`.
+pub const FLEET: Codes = &[
+    ("0", "success: all guests have a result"),
+    ("1", "the run failed, or a guest has no result"),
+    ("2", "the command line or the job file is wrong"),
+    ("3", "interrupted, with a result"),
+    ("4", "no guest has a result, and the first took too long"),
+    ("5", "the result could not be written where it was to go"),
+];
 /// Exit codes of `report`.
 pub const REPORT: Codes = &[
     ("0", "success"),

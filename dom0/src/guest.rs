@@ -59,6 +59,16 @@ pub struct GuestOptions {
 }
 
 impl GuestOptions {
+    /// Returns the name of the domain.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the longest time for a program of the tool stack.
+    pub fn call_limit(&self) -> Duration {
+        Duration::from_secs(self.xl_timeout.into())
+    }
+
     /// Returns the longest time for a guest with this plan.
     pub fn time_limit(&self, plan: &Plan) -> Option<Duration> {
         let asked = self.timeout.map(|seconds| Duration::from_secs(seconds.into()));
@@ -90,8 +100,8 @@ impl GuestOptions {
         plan: &Plan,
         origin: &'a Origin,
     ) -> Order<'a> {
-        let call_limit = Duration::from_secs(self.xl_timeout.into());
-        Order { config, job, limit: self.time_limit(plan), call_limit, origin }
+        let call_limit = self.call_limit();
+        Order { config, job, limit: self.time_limit(plan), call_limit, origin, fleet: None }
     }
 
     /// Returns the origin of runs of this job in guests of this configuration.

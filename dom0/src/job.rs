@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use guest_protocol::command_line::COMMAND_LINE_BYTES_MAX;
-use guest_protocol::job_node::{JOB_FILE_BYTES_MAX, PIECE_BYTES_MAX};
+use guest_protocol::job_node::{JOB_FILE_BYTES_MAX, JOB_NODE, PIECE_BYTES_MAX};
 
 use crate::display;
 use crate::exit::Exit;
@@ -130,9 +130,34 @@ fn word(option: &str) -> Result<String> {
     }
 }
 
+/// Returns the jobs as a job file: that of `path` behind the options, or one job of these, which is
+/// called `job`.
+///
+/// # Errors
+/// [`Exit::Usage`]: those of [`read`] and [`defaults`]; there are neither.
+pub fn whole(path: Option<&Path>, options: &[String]) -> Result<String> {
+    match path {
+        Some(path) => read(path, options),
+        None if options.is_empty() => {
+            let why = "nothing to do; name a job file, or options after --";
+            Err(Exit::Usage(why.to_owned()).into())
+        }
+        None => Ok(defaults(options)? + "[job]\n"),
+    }
+}
+
+/// Returns the nodes that hand a job file over to the domain of this number, which looks for it
+/// there: each with its path, and its value as `xenstore-write` reads it.
+pub fn nodes(id: u32, text: &str) -> Vec<(String, String)> {
+    let path = format!("/local/domain/{id}/{JOB_NODE}");
+    let pieces = pieces(text).into_iter().enumerate();
+    let pieces = pieces.map(|(number, piece)| (format!("{path}/{number}"), piece));
+    [(path.clone(), text.len().to_string())].into_iter().chain(pieces).collect()
+}
+
 /// The text in pieces, spelled as `xenstore-write` reads values: with escapes for what is not
 /// printable.
-pub fn pieces(text: &str) -> Vec<String> {
+fn pieces(text: &str) -> Vec<String> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {

@@ -27,6 +27,10 @@ const EXAMPLES: [(&str, &str); 8] = [
         "ringmark sweep job.fio --disk phy:/dev/vg0/test --vary bs=4k,64k --vary iodepth=1..64*2",
         "runs the job with each block size at each iodepth, for ringmark report sweep.json.",
     ),
+    (
+        "ringmark fleet -n 8 --disk phy:/dev/vg0/test{n} job.fio",
+        "runs the job in eight guests at once, each on a disk of its own, and sums up.",
+    ),
     ("ringmark options bs iodepth", "tells what two options of a job may be."),
     ("ringmark report out.json -o report.html", "draws the saved figures."),
     (
@@ -124,6 +128,7 @@ fn page_of(command: Command, part: Option<&str>) -> Result<String> {
 fn exit_codes(command: Option<&str>) -> Codes {
     match command {
         None | Some("run" | "sweep" | "compare") => exit::RUN,
+        Some("fleet") => exit::FLEET,
         Some("report") => exit::REPORT,
         Some("diff") => exit::DIFF,
         Some("project") => exit::PROJECT,

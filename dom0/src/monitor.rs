@@ -39,6 +39,8 @@ const LAST_LINES: usize = 12;
 pub enum Line {
     /// Progress of the job.
     Status,
+    /// Wait for others, to start this stage together.
+    Ready(u32),
     /// One line of the result, which is not complete yet.
     ResultPart,
     /// The last line of the result; holds the whole text.
@@ -74,6 +76,8 @@ pub struct Monitor {
     last_line_at: Instant,
     /// Time of the last line of the result.
     last_part_at: Option<Instant>,
+    /// Whether it waits for others, and may be silent.
+    is_waiting: bool,
     /// Time at which it was asked to report early.
     report_requested: Option<Instant>,
     /// Last lines, for error messages.
@@ -96,6 +100,7 @@ impl Monitor {
             started,
             last_line_at: started,
             last_part_at: None,
+            is_waiting: false,
             report_requested: None,
             last_lines: VecDeque::new(),
             closed: None,
@@ -149,6 +154,10 @@ impl Monitor {
                 events.retain(|event| !matches!(event, Event::Status(_)));
                 events.push_back(Event::Status(display::text(&line)));
             }
+            Line::Ready(stage) => {
+                self.is_waiting = true;
+                events.push_back(Event::Ready(stage));
+            }
             Line::ResultPart => self.last_part_at = Some(self.last_line_at),
             Line::Result(text) => return Ok(Some(text)),
             Line::Other => {
@@ -182,7 +191,7 @@ impl Monitor {
     fn deadline(&self, reports_progress: bool) -> Option<Instant> {
         let is_booting = self.last_line_at == self.started;
         let silence = reports_progress.then_some(SILENCE_MAX);
-        let silence = silence.or(is_booting.then_some(BOOT_MAX));
+        let silence = silence.or(is_booting.then_some(BOOT_MAX)).filter(|_| !self.is_waiting);
         let deadlines = [
             self.report_deadline(),
             self.limit.map(|limit| self.started + limit),
@@ -196,6 +205,12 @@ impl Monitor {
         let asked = self.report_requested?;
         let last = self.last_part_at.map_or(asked, |part| part.max(asked));
         Some((last + REPORT_TIMEOUT).min(asked + REPORT_MAX))
+    }
+
+    /// Notes that what it waits for is there: from now on it is not to be silent.
+    pub fn go(&mut self) {
+        (self.is_waiting, self.last_line_at) = (false, Instant::now());
+        self.ask_at = self.last_line_at + STATE_AFTER;
     }
 
     /// Asks the guest to report early.
@@ -265,7 +280,7 @@ impl Monitor {
     }
 
     /// Returns the last lines, for an error message.
-    fn quote(&self) -> String {
+    pub fn quote(&self) -> String {
         if self.last_lines.is_empty() {
             let also = if self.last_part_at.is_some() { " but for its result" } else { "" };
             return format!("its console is empty{also}");

@@ -133,6 +133,11 @@ impl Plan {
         Ok(())
     }
 
+    /// Returns the number of stages, whose jobs run together.
+    pub fn stage_count(&self) -> u32 {
+        u32::try_from(fio_job::stages(&self.jobs).count()).unwrap_or(u32::MAX)
+    }
+
     /// Returns how long the jobs take at least: those that end by their time (`time_based`) take
     /// all of it.
     pub fn least_time(&self) -> Duration {

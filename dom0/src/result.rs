@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, anyhow, bail};
 use guest_protocol::Deframer;
+use guest_protocol::barrier::Ready;
 use results::Report;
 
 use crate::date;
@@ -18,12 +19,19 @@ const LINE_BYTES_MAX: usize = 2048;
 #[derive(Debug)]
 pub struct OurReader {
     deframer: Deframer,
+    /// Whether the guest is one of several that start together.
+    is_of_fleet: bool,
 }
 
 impl OurReader {
     /// Creates a reader that bounds the result by the guest's plan.
     pub fn new(plan: &Plan) -> Self {
-        Self { deframer: Deframer::new(plan.result_bytes_max()) }
+        Self { deframer: Deframer::new(plan.result_bytes_max()), is_of_fleet: false }
+    }
+
+    /// Creates a reader as [`new`](Self::new) does, of a guest that waits at a barrier for others.
+    pub fn of_fleet(plan: &Plan) -> Self {
+        Self { is_of_fleet: true, ..Self::new(plan) }
     }
 }
 
@@ -31,6 +39,9 @@ impl Reader for OurReader {
     fn line(&mut self, line: &str) -> Result<Line> {
         if line.starts_with(guest_protocol::console::STATUS_PREFIX) {
             return Ok(Line::Status);
+        }
+        if let Some(Ready(stage)) = Ready::parse(line).filter(|_| self.is_of_fleet) {
+            return Ok(Line::Ready(stage));
         }
         Ok(match self.deframer.line(line)? {
             Some(text) => Line::Result(text),
@@ -63,7 +74,7 @@ pub fn read(text: &str, plan: &Plan) -> Result<Report> {
     let Some(run) = &mut report.ringmark else {
         bail!("the guest's result does not say whether the run succeeded");
     };
-    run.origin = None;
+    (run.origin, run.fleet) = (None, None);
     let now = date::now();
     report.timestamp = u64::try_from(now.as_second()).ok();
     report.timestamp_ms = u64::try_from(now.as_millisecond()).ok();

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Error, Result, anyhow, bail};
-use guest_protocol::job_node::JOB_NODE;
+use guest_protocol::barrier::START_NODE;
 use results::Origin;
 
 use crate::child::{Finished, NotStarted};
@@ -20,7 +20,7 @@ use crate::monitor::{Monitor, Reader};
 use crate::signals::{Interrupts, Request};
 use crate::uuid;
 use crate::wait::Wait;
-use crate::xl::{self, Call, Running, State};
+use crate::xl::{self, Call, Programs, Running, State};
 use xl_config::Config;
 
 /// Longest time that xenconsoled may take to give a new domain its terminal.
@@ -29,8 +29,11 @@ const TERMINAL_TIMEOUT: Duration = Duration::from_secs(10);
 const TERMINAL_EVERY: Duration = Duration::from_millis(50);
 /// Times that a domain is destroyed that is still there after that.
 const DESTROYS_MAX: u32 = 3;
-/// Time that a program still has after the first signal; a second one ends it at once.
-const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
+/// Programs that a session alone runs at a time: each of its calls waits for the one before.
+const PROGRAMS_MAX: usize = 1;
+/// Remark on the first signal.
+pub const ENDING_EARLY: &str =
+    "ending early with the results so far; press Ctrl-C again to stop now";
 
 /// A guest to run, and its job.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +48,9 @@ pub struct Order<'a> {
     pub call_limit: Duration,
     /// Origin of the result, as far as it is known.
     pub origin: &'a Origin,
+    /// Bound on the programs of a fleet, if the guest is of one: then it waits to be let go before
+    /// it runs, and at the barrier before each stage of its jobs.
+    pub fleet: Option<&'a Programs>,
 }
 
 /// A guest that is being run.
@@ -52,6 +58,7 @@ pub struct Session<'a> {
     order: Order<'a>,
     reader: &'a mut dyn Reader,
     stage: Stage,
+    programs: Programs,
     /// The program that is under way in this stage.
     running: Option<Running>,
     events: VecDeque<Event>,
@@ -84,6 +91,8 @@ enum Stage {
     Terminal {
         since: Instant,
     },
+    /// Wait for the others of its fleet.
+    Hold(Console),
     Unpause(Console),
     Watch(Monitor),
     Destroy,
@@ -100,10 +109,13 @@ impl<'a> Session<'a> {
     /// # Errors
     /// A configuration that `xl` cannot read.
     pub fn new(order: Order<'a>, reader: &'a mut dyn Reader) -> Result<Self> {
+        let programs = order.fleet.cloned().unwrap_or_else(|| Programs::new(PROGRAMS_MAX));
+        let find = Call::domid(&order.config.name);
         Ok(Self {
-            running: Some(Running::new(Call::domid(&order.config.name), order.call_limit)),
+            running: Some(Running::new(find, order.call_limit, &programs)),
             order,
             reader,
+            programs,
             stage: Stage::Find,
             events: VecDeque::new(),
             inquiry: Inquiry::new(order.origin.clone()),
@@ -145,6 +157,45 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Lets a guest run that is [`Prepared`](Event::Prepared).
+    pub fn release(&mut self) {
+        let done = match std::mem::replace(&mut self.stage, Stage::Ended) {
+            Stage::Hold(console) => {
+                let id = self.domain.unwrap_or_default();
+                self.begin(Stage::Unpause(console), Call::unpause(id))
+            }
+            stage => {
+                self.stage = stage;
+                Ok(())
+            }
+        };
+        done.unwrap_or_else(|error| self.fail(error));
+    }
+
+    /// Notes that the guest, which waited at the barrier, may start.
+    pub fn go(&mut self) {
+        if let Stage::Watch(monitor) = &mut self.stage {
+            monitor.go();
+        }
+    }
+
+    /// Gives the guest up for this reason: it is destroyed, and the session ends with an error.
+    pub fn give_up(&mut self, why: &str) {
+        let last = match &self.stage {
+            Stage::Ended => return,
+            Stage::Watch(monitor) => format!("; {}", monitor.quote()),
+            _ => String::new(),
+        };
+        if !self.is_cleaning {
+            self.fail(anyhow!("{why}{last}"));
+        }
+    }
+
+    /// Returns whether the guest runs, as far as is known.
+    pub fn is_running(&self) -> bool {
+        matches!(self.stage, Stage::Watch(_))
+    }
+
     /// Returns whether it went on.
     fn advance(&mut self, interrupts: Interrupts) -> Result<bool> {
         if interrupts.since(std::mem::replace(&mut self.heeded, interrupts)).count != 0 {
@@ -167,20 +218,29 @@ impl<'a> Session<'a> {
                 bail!("interrupted");
             }
             monitor.request_report();
-            let note = "ending early with the results so far; press Ctrl-C again to stop now";
-            self.events.push_back(Event::Note(note.to_owned()));
+            self.events.push_back(Event::Note(ENDING_EARLY.to_owned()));
+        } else if self.is_idle() {
+            self.check_interrupt()?;
         } else if let Some(running) = &mut self.running {
-            let is_first = self.heeded.count == 1;
-            running.interrupt_in(if is_first { INTERRUPT_GRACE } else { Duration::ZERO });
+            running.heed(self.heeded);
         }
         Ok(())
+    }
+
+    /// Returns whether it waits for others, and nothing has to be undone but the domain, if any.
+    fn is_idle(&self) -> bool {
+        match self.stage {
+            Stage::Find => self.running.as_ref().is_some_and(Running::is_due),
+            Stage::Hold(_) => true,
+            _ => false,
+        }
     }
 
     /// Begins the call of a stage.
     fn begin(&mut self, stage: Stage, call: Call) -> Result<()> {
         self.stage = stage;
-        let running = self.running.insert(Running::new(call, self.order.call_limit));
-        running.start(&mut self.events)
+        let running = Running::new(call, self.order.call_limit, &self.programs);
+        self.running.insert(running).start(&mut self.events)
     }
 
     /// Takes the end of a stage's call, and begins the next stage.
@@ -238,7 +298,7 @@ impl<'a> Session<'a> {
             }
             Stage::Confirm(destroyed) => self.take_domains(destroyed, done),
             Stage::Linger(destroyed) => self.take_rest(destroyed, done),
-            stage @ (Stage::Watch(_) | Stage::Ended) => {
+            stage @ (Stage::Hold(_) | Stage::Watch(_) | Stage::Ended) => {
                 self.stage = stage;
                 Ok(())
             }
@@ -280,7 +340,7 @@ impl<'a> Session<'a> {
         self.check_interrupt()?;
         while let Some(call) = self.inquiry.next_call(self.domain) {
             let limit = self.order.call_limit.min(ANSWER_TIMEOUT);
-            let mut running = Running::new(call, limit).once();
+            let mut running = Running::new(call, limit, &self.programs).once();
             if running.start(&mut self.events).is_ok() {
                 (self.stage, self.running) = (Stage::Inquire, Some(running));
                 return Ok(());
@@ -300,13 +360,11 @@ impl<'a> Session<'a> {
     }
 
     fn hand_over(&mut self, id: u32) -> Result<()> {
-        match self.order.job {
-            Some(text) => {
-                let pieces = job::pieces(text);
-                let call = Call::write_pieces(id, JOB_NODE, text.len(), pieces);
-                self.begin(Stage::HandOver, call)
-            }
-            None => self.find_terminal(Instant::now(), Instant::now()),
+        let mut nodes = self.order.job.map(|text| job::nodes(id, text)).unwrap_or_default();
+        nodes.extend(self.order.fleet.map(|_| start_node(id, 0)));
+        match nodes.is_empty() {
+            false => self.begin(Stage::HandOver, Call::write_nodes(nodes)),
+            true => self.find_terminal(Instant::now(), Instant::now()),
         }
     }
 
@@ -315,8 +373,8 @@ impl<'a> Session<'a> {
         self.check_interrupt()?;
         self.stage = Stage::Terminal { since };
         let call = Call::read_node(&self.terminal_node());
-        let running = self.running.insert(Running::at(call, self.order.call_limit, at));
-        running.start(&mut self.events)
+        let running = Running::new(call, self.order.call_limit, &self.programs).at(at);
+        self.running.insert(running).start(&mut self.events)
     }
 
     fn terminal_node(&self) -> String {
@@ -328,8 +386,12 @@ impl<'a> Session<'a> {
         let path = done.stdout.trim();
         if done.is_success() && !path.is_empty() {
             let console = Console::open(Path::new(path), self.reader.line_bytes_max())?;
-            let id = self.domain.unwrap_or_default();
-            return self.begin(Stage::Unpause(console), Call::unpause(id));
+            self.stage = Stage::Hold(console);
+            match self.order.fleet {
+                Some(_) => self.events.push_back(Event::Prepared),
+                None => self.release(),
+            }
+            return Ok(());
         }
         if since.elapsed() < TERMINAL_TIMEOUT && done.is_exit() {
             // xenconsoled writes the node when it has noticed the domain.
@@ -361,7 +423,8 @@ impl<'a> Session<'a> {
             monitor.take_state(xl::state(id, &done))?;
         }
         if self.running.is_none() && monitor.wants_state() {
-            self.running = Some(Running::new(Call::list(id), self.order.call_limit));
+            let limit = self.order.call_limit;
+            self.running = Some(Running::new(Call::list(id), limit, &self.programs));
             return Ok(true);
         }
         Ok(false)
@@ -439,6 +502,12 @@ impl<'a> Session<'a> {
             _ => bail!("interrupted before the guest ran"),
         }
     }
+}
+
+/// Returns the node that tells the domain of this number which stage of its jobs to start, with its
+/// value.
+pub fn start_node(id: u32, stage: u32) -> (String, String) {
+    (format!("/local/domain/{id}/{START_NODE}"), stage.to_string())
 }
 
 /// Message of libxl when Xen has no memory for a guest's own page tables (`shadow_memory`): with 16

@@ -96,13 +96,20 @@ impl Status {
         Self { options, name: name.to_owned(), began, in_place, dirty: false, printed: None }
     }
 
-    /// Shows an event.
+    /// Shows an event of the guest that it is for.
     pub fn show(&mut self, event: &Event) {
+        let name = std::mem::take(&mut self.name);
+        self.show_of(&name, event);
+        self.name = name;
+    }
+
+    /// Shows an event of a guest of this name.
+    pub fn show_of(&mut self, guest: &str, event: &Event) {
         if let (Event::Call(words), true) = (event, self.options.verbose) {
             self.print_line(&format!("+ {words}"));
         }
         if self.options.progress == Progress::Json && !self.options.quiet {
-            self.show_object(event);
+            self.show_object(guest, event);
             return;
         }
         match event {
@@ -111,24 +118,28 @@ impl Status {
                 self.print_line(&format!("ringmark: {text}"));
             }
             Event::Created(id) if self.options.verbose => {
-                self.print_line(&format!("domain {} is created, id {id}", self.name));
+                self.print_line(&format!("domain {guest} is created, id {id}"));
             }
             _ => {}
         }
     }
 
-    fn show_object(&mut self, event: &Event) {
+    fn show_object(&mut self, guest: &str, event: &Event) {
         let (event, domid, text) = match event {
             Event::Created(id) => ("created", Some(*id), None),
             Event::Started => ("started", None, None),
             Event::Status(_) if self.options.eta == Eta::Never => return,
             Event::Status(line) => ("status", None, Some(line.as_str())),
             Event::Note(text) => ("note", None, Some(text.as_str())),
-            Event::Call(_) | Event::Result { .. } | Event::End { .. } => return,
+            Event::Call(_)
+            | Event::Prepared
+            | Event::Ready(_)
+            | Event::Result { .. }
+            | Event::End { .. } => return,
         };
         let percent = text.and_then(percent);
         let elapsed_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let object = Object { event, guest: &self.name, elapsed_ms, domid, percent, text };
+        let object = Object { event, guest, elapsed_ms, domid, percent, text };
         if let Ok(json) = serde_json::to_string(&object) {
             write(&(json + "\n"), Duration::ZERO);
         }

@@ -1,7 +1,9 @@
 //! Words of Xen's tool stack: calls of `xl` and of the xenstore clients, and how their answers are
 //! read.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
@@ -9,12 +11,15 @@ use anyhow::{Result, anyhow};
 use crate::child::{Child, Finished};
 use crate::display;
 use crate::event::Event;
+use crate::signals::Interrupts;
 use crate::wait::Wait;
 
 /// Tries of a call that fails without an answer, such as `libxl: error: no reply`.
 const TRIES: u32 = 3;
 /// Time between two tries.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// Time that a program still has after the first signal; a second one ends it at once.
+const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
 
 /// A domain's state as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,15 +107,10 @@ impl Call {
         call("xenstore-read", [path], |_| true)
     }
 
-    /// Puts a text of several pieces where the guest looks for it: its length in bytes at `node`
-    /// below the domain's own path, the pieces as children `0`, `1`, ..; all at once.
-    pub fn write_pieces(id: u32, node: &str, length_bytes: usize, pieces: Vec<String>) -> Self {
-        let path = format!("/local/domain/{id}/{node}");
-        let mut words = vec!["--".to_owned(), path.clone(), length_bytes.to_string()];
-        for (number, piece) in pieces.into_iter().enumerate() {
-            words.extend([format!("{path}/{number}"), piece]);
-        }
-        call("xenstore-write", words, is_success_or_killed)
+    /// Writes nodes, each a path and its value, all at once: nobody sees some without the others.
+    pub fn write_nodes(nodes: impl IntoIterator<Item = (String, String)>) -> Self {
+        let words = nodes.into_iter().flat_map(|(path, value)| [path, value]);
+        call("xenstore-write", ["--".to_owned()].into_iter().chain(words), is_success_or_killed)
     }
 
     /// Returns its words as a shell would take them, the long ones cut.
@@ -125,11 +125,44 @@ impl Call {
     }
 }
 
+/// Bound on the programs that run at a time: a clone shares it.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    left: Rc<Cell<usize>>,
+}
+
+/// Permission to run a program, given back when it is dropped.
+#[derive(Debug)]
+struct Permit(Programs);
+
+impl Programs {
+    /// Lets so many run at a time.
+    pub fn new(most: usize) -> Self {
+        Self { left: Rc::new(Cell::new(most)) }
+    }
+
+    fn has_room(&self) -> bool {
+        self.left.get() != 0
+    }
+
+    fn permit(&self) -> Option<Permit> {
+        self.left.set(self.left.get().checked_sub(1)?);
+        Some(Permit(self.clone()))
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.left.set(self.0.left.get() + 1);
+    }
+}
+
 /// A call that is under way.
 #[derive(Debug)]
 pub struct Running {
     call: Call,
     limit: Duration,
+    programs: Programs,
     tries_left: u32,
     attempt: Attempt,
 }
@@ -137,18 +170,20 @@ pub struct Running {
 #[derive(Debug)]
 enum Attempt {
     Due(Instant),
-    Child(Child),
+    Child { child: Child, _permit: Permit },
 }
 
 impl Running {
-    /// Begins a call, each try of which may take as long as `limit`.
-    pub fn new(call: Call, limit: Duration) -> Self {
-        Self::at(call, limit, Instant::now())
+    /// Begins a call, each try of which may take as long as `limit`, and waits for its turn among
+    /// `programs`.
+    pub fn new(call: Call, limit: Duration, programs: &Programs) -> Self {
+        let (programs, attempt) = (programs.clone(), Attempt::Due(Instant::now()));
+        Self { call, limit, programs, tries_left: TRIES, attempt }
     }
 
-    /// Begins a call as [`new`](Self::new) does, at that time.
-    pub fn at(call: Call, limit: Duration, time: Instant) -> Self {
-        Self { call, limit, tries_left: TRIES, attempt: Attempt::Due(time) }
+    /// Puts its begin off until that time.
+    pub fn at(self, time: Instant) -> Self {
+        Self { attempt: Attempt::Due(time), ..self }
     }
 
     /// Leaves it at one try, even if its program cannot be started.
@@ -163,12 +198,13 @@ impl Running {
     pub fn start(&mut self, started: &mut VecDeque<Event>) -> Result<()> {
         if let Attempt::Due(at) = self.attempt
             && Instant::now() >= at
+            && let Some(permit) = self.programs.permit()
         {
             started.push_back(Event::Call(self.call.shown()));
             let Call { program, words, .. } = &self.call;
             self.tries_left -= 1;
             self.attempt = match Child::start(program, words, self.limit) {
-                Ok(child) => Attempt::Child(child),
+                Ok(child) => Attempt::Child { child, _permit: permit },
                 Err(error) if self.tries_left == 0 => return Err(error),
                 Err(_) => Attempt::Due(Instant::now() + RETRY_AFTER),
             };
@@ -182,7 +218,7 @@ impl Running {
     /// A program that cannot be started.
     pub fn poll(&mut self, started: &mut VecDeque<Event>) -> Result<Option<Finished>> {
         self.start(started)?;
-        let Attempt::Child(child) = &mut self.attempt else { return Ok(None) };
+        let Attempt::Child { child, .. } = &mut self.attempt else { return Ok(None) };
         let Some(done) = child.poll() else { return Ok(None) };
         if self.tries_left == 0 || (self.call.is_answer)(&done) {
             return Ok(Some(done));
@@ -191,18 +227,26 @@ impl Running {
         Ok(None)
     }
 
-    /// Gives the program that runs this much longer before it is killed.
-    pub fn interrupt_in(&mut self, time: Duration) {
-        if let Attempt::Child(child) = &mut self.attempt {
-            child.interrupt_in(time);
+    /// Returns whether its program has not been started.
+    pub fn is_due(&self) -> bool {
+        matches!(self.attempt, Attempt::Due(_))
+    }
+
+    /// Gives the program that runs less time after signals.
+    pub fn heed(&mut self, interrupts: Interrupts) {
+        if let Attempt::Child { child, .. } = &mut self.attempt {
+            let is_first = interrupts.count == 1;
+            child.interrupt_in(if is_first { INTERRUPT_GRACE } else { Duration::ZERO });
         }
     }
 
     /// Adds what [`poll`](Self::poll) is to be called for.
     pub fn wait_for<'a>(&'a self, wait: &mut Wait<'a>) {
         match &self.attempt {
+            // Its turn comes when another program ends, which wakes all.
+            Attempt::Due(_) if !self.programs.has_room() => {}
             Attempt::Due(at) => wait.until(*at),
-            Attempt::Child(child) => child.wait_for(wait),
+            Attempt::Child { child, .. } => child.wait_for(wait),
         }
     }
 }

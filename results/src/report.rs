@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fleet::Fleet;
 use crate::list::at_most;
 use crate::origin::Origin;
 use crate::pairs::Pairs;
@@ -53,6 +54,10 @@ pub struct Run {
     /// Origin of the figures, filled in by the tool in dom0; `None` from a guest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// Guests that ran the jobs at once, and what they did together, filled in by the tool in dom0;
+    /// `None` from a guest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<Fleet>,
 }
 
 /// vCPUs of a guest.

@@ -119,6 +119,12 @@ impl Disk {
         self.target.as_deref().unwrap_or_default()
     }
 
+    /// Returns the same disk with another target: one line without NUL.
+    #[must_use]
+    pub fn with_target(&self, target: &str) -> Self {
+        Self { target: Some(target.to_owned()), ..self.clone() }
+    }
+
     /// Returns the path of its target in this domain, if it has one: a disk of another domain, of a
     /// script, or of a program behind it may have a target that only that knows.
     pub fn local_path(&self) -> Option<&str> {

@@ -126,7 +126,7 @@ impl Sweep {
             let why = "--seed is that of --order random; add this, or leave it out";
             return Err(Exit::Usage(why.to_owned()).into());
         }
-        let text = self.text()?;
+        let text = job::whole(self.job.as_deref(), &self.options)?;
         let base = self.guest.config(String::new())?;
         let header = self.header(&text, &base)?;
         let mut grid = self.grid(&header, &text, &base)?;
@@ -275,18 +275,6 @@ impl Sweep {
         let more = if count > NAMED_MAX { "\n  .." } else { "" };
         ensure!(count == 0, "{count} of {all} runs failed:{named}{more}\n{resume}");
         Ok(())
-    }
-
-    /// Returns the job before anything is varied.
-    fn text(&self) -> Result<String> {
-        match &self.job {
-            Some(path) => job::read(path, &self.options),
-            None if self.options.is_empty() => {
-                let why = "nothing to do; name a job file, or options after --";
-                Err(Exit::Usage(why.to_owned()).into())
-            }
-            None => Ok(job::defaults(&self.options)? + "[job]\n"),
-        }
     }
 
     fn header(&self, text: &str, base: &Config) -> Result<Header> {

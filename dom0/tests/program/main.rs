@@ -4,6 +4,8 @@ mod compare;
 mod config;
 mod deaf;
 mod diff;
+mod fleet;
+mod fleet_stack;
 mod hostile;
 mod options;
 mod origin;

@@ -85,9 +85,7 @@ impl Stack {
             ("xenstore-write", XENSTORE),
             ("xenstore-ls", XENSTORE),
         ] {
-            stack.write(name, &[PROGRAM, script, END].concat());
-            let mode = fs::Permissions::from_mode(0o755);
-            fs::set_permissions(stack.0.join(name), mode).unwrap();
+            stack.program(name, &[PROGRAM, script, END].concat());
         }
         stack.write("trouble", "");
         stack.write("kernel", "\x7fELF");
@@ -101,6 +99,12 @@ impl Stack {
 
     pub fn write(&self, name: &str, text: &str) {
         fs::write(self.0.join(name), text).unwrap();
+    }
+
+    /// Makes a program of a script.
+    pub fn program(&self, name: &str, script: &str) {
+        self.write(name, script);
+        fs::set_permissions(self.0.join(name), fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     /// Returns the path of a file in its directory.

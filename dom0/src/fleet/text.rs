@@ -1,0 +1,189 @@
+//! Figures of a fleet, for reading.
+
+use results::{Basis, FleetSum, Rate};
+
+use super::report::Measured;
+use super::summary::Sum;
+use crate::measure::Measure;
+
+/// Mark of a sum that is not what it seems.
+const MARK: &str = "*";
+const MIB: f64 = (1 << 20) as f64;
+
+/// Returns the table of a run: a line for each guest, the sum, and what it is of.
+pub fn run(measured: &Measured) -> String {
+    let Measured { sums, fleet, .. } = measured;
+    let guest_width = sums.iter().flat_map(|sum| &sum.parts).map(|part| part.guest.len()).max();
+    let width = guest_width.unwrap_or(0).max("greatest".len());
+    let mut text = String::new();
+    for sum in sums {
+        text.push_str(&table(sum, fleet.guests, width));
+    }
+    let missing = fleet.missing.iter();
+    text.extend(missing.map(|one| format!("no result: {}: {}\n", one.guest, one.reason)));
+    text
+}
+
+fn table(sum: &Sum, guests: u32, width: usize) -> String {
+    let Sum { figures, parts } = sum;
+    let FleetSum { jobname, direction, guests: count, fairness, .. } = figures;
+    let mut text = format!("{jobname}, {direction}: {count} of {guests} guests\n");
+    text.push_str(&row("guest", width, Measure::ALL.map(|measure| measure.title().to_owned())));
+    for part in parts {
+        let latencies = latencies(Some(part.mean_ns), part.p99_ns);
+        text.push_str(&row(&part.guest, width, cells(part.rate, latencies, "")));
+    }
+    let marks = marks(figures, guests);
+    let mark = if marks.is_empty() { "" } else { MARK };
+    let latencies_of_all = latencies(Some(figures.mean_ns), figures.p99_ns);
+    text.push_str(&row("sum", width, cells(figures.sum, latencies_of_all, mark)));
+    for (name, rate) in [("least", figures.least), ("greatest", figures.greatest)] {
+        text.push_str(&row(name, width, cells(rate, latencies(None, None), "")));
+    }
+    let alone = 1.0 / f64::from((*count).max(1));
+    text.push_str(&format!("fairness {fairness:.4} (1: all alike, {alone:.4}: one has all)"));
+    if let Some(spread_ns) = figures.start_spread_ns {
+        text.push_str(&format!(", begun within {:.3} ms", spread_ns as f64 / 1e6));
+    }
+    if let Some(percent) = figures.overlap_percent {
+        text.push_str(&format!(", {percent:.1} % of the time measured by all"));
+    }
+    text.push('\n');
+    if figures.basis == Basis::Overlap {
+        text.push_str("rates are of the time that all measured, from logs\n");
+    }
+    text.extend(marks.iter().map(|mark| format!("{MARK} sum: {mark}\n")));
+    text
+}
+
+/// Returns the reasons why a sum is not what it seems.
+fn marks(figures: &FleetSum, guests: u32) -> Vec<String> {
+    let mut marks = Vec::new();
+    if figures.guests != guests {
+        marks.push(format!("incomplete, of {} of {guests} guests", figures.guests));
+    }
+    if figures.basis == Basis::Each {
+        let why =
+            figures.overlap_percent.map_or("not all say when they measured".into(), |percent| {
+                format!("all measured together for {percent:.1} % of the time from first to last")
+            });
+        marks.push(format!("rates are of each guest's own time, and {why}"));
+    }
+    marks
+}
+
+/// Returns the cells of rates and latencies, in the order of [`Measure::ALL`].
+fn cells(rate: Rate, [mean, p99]: [String; 2], mark: &str) -> [String; 4] {
+    [format!("{:.0}{mark}", rate.iops), format!("{:.2}{mark}", rate.bw_bytes / MIB), mean, p99]
+}
+
+fn latencies(mean_ns: Option<f64>, p99_ns: Option<u64>) -> [String; 2] {
+    let shown = |ns: Option<f64>| ns.map_or("-".to_owned(), |ns| format!("{:.2}", ns / 1e3));
+    [shown(mean_ns), shown(p99_ns.map(|ns| ns as f64))]
+}
+
+fn row(name: &str, width: usize, cells: [String; 4]) -> String {
+    let widths = Measure::ALL.map(|measure| measure.title().len().max(12) + 2);
+    let cells = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:>width$}"));
+    format!("{name:width$}{}\n", cells.collect::<String>())
+}
+
+/// Returns what several runs have in common: the mean of each sum, and how far they lie apart.
+pub fn all(runs: &[Measured]) -> String {
+    let Some(first) = runs.first() else { return String::new() };
+    let mut text = format!("sums of {} runs: mean (least .. greatest), deviation\n", runs.len());
+    for (index, sum) in first.sums.iter().enumerate() {
+        let FleetSum { jobname, direction, .. } = &sum.figures;
+        let all = runs.iter().filter_map(|run| Some(run.sums.get(index)?.figures.sum));
+        for (name, values, digits) in [
+            ("IOPS", all.clone().map(|rate| rate.iops).collect::<Vec<_>>(), 0),
+            ("MiB/s", all.map(|rate| rate.bw_bytes / MIB).collect(), 2),
+        ] {
+            let (mean, deviation) = mean_and_deviation(&values);
+            let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+            let greatest = values.iter().copied().fold(0.0, f64::max);
+            text.push_str(&format!(
+                "{jobname}, {direction}, {name}: {mean:.digits$} ({least:.digits$} .. \
+                 {greatest:.digits$}), {deviation:.digits$}\n"
+            ));
+        }
+    }
+    text
+}
+
+/// Returns the mean, and the deviation of a sample; 0 of one value.
+fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count.max(1.0);
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (mean, (squares / (count - 1.0).max(1.0)).sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figures::sample;
+    use crate::fleet::crew::Outcome;
+    use crate::fleet::report::measured;
+
+    fn two(second: Option<f64>) -> Measured {
+        let good = |iops| Outcome {
+            report: Some(sample("a", Some("persistent"), iops)),
+            has_started: true,
+            ..Outcome::default()
+        };
+        let second = second.map_or_else(Outcome::default, good);
+        measured(&[("mark-1", good(3000.0)), ("mark-2", second)], None).unwrap()
+    }
+
+    #[test]
+    fn a_table_has_all_guests_and_their_sum() {
+        let expected = "\
+a, read: 2 of 2 guests
+guest             IOPS  bandwidth, MiB/s  mean latency, us  99 % within, us
+mark-1            3000             11.72              2.00             4.10
+mark-2            1000              3.91              2.00             4.10
+sum              4000*            15.62*              2.00             4.10
+least             1000              3.91                 -                -
+greatest          3000             11.72                 -                -
+fairness 0.8000 (1: all alike, 0.5000: one has all)
+* sum: rates are of each guest's own time, and not all say when they measured
+";
+        assert_eq!(run(&two(Some(1000.0))), expected);
+    }
+
+    #[test]
+    fn who_is_missing_is_told() {
+        let text = run(&two(None));
+        assert!(text.starts_with("a, read: 1 of 2 guests\n"), "{text}");
+        assert!(text.contains("\n* sum: incomplete, of 1 of 2 guests\n"), "{text}");
+        assert!(text.ends_with("\nno result: mark-2: it ended without a result\n"), "{text}");
+    }
+
+    #[test]
+    fn times_are_told() {
+        let mut measured = two(Some(1000.0));
+        let figures = &mut measured.sums[0].figures;
+        figures.basis = Basis::Overlap;
+        (figures.overlap_percent, figures.start_spread_ns) = (Some(51.27), Some(812_345));
+        let text = run(&measured);
+        let expected =
+            "begun within 0.812 ms, 51.3 % of the time measured by all\nrates are of the time";
+        assert!(text.contains(expected) && !text.contains('*'), "{text}");
+        measured.sums[0].figures.basis = Basis::Each;
+        let told = "all measured together for 51.3 % of the time from first to last\n";
+        assert!(run(&measured).contains(told), "{}", run(&measured));
+    }
+
+    #[test]
+    fn several_runs_have_a_mean_and_a_spread() {
+        let runs = [two(Some(1000.0)), two(Some(2000.0)), two(Some(3000.0))];
+        let expected = "\
+sums of 3 runs: mean (least .. greatest), deviation
+a, read, IOPS: 5000 (4000 .. 6000), 1000
+a, read, MiB/s: 19.53 (15.62 .. 23.44), 3.91
+";
+        assert_eq!(all(&runs), expected);
+        assert!(all(&runs[..1]).contains("4000 (4000 .. 4000), 0\n"));
+    }
+}

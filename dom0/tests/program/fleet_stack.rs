@@ -1,0 +1,150 @@
+//! A tool stack of shell scripts for several domains.
+//!
+//! As `stack`, but the domain `ringmark-3` has the number 3, and is there while the file `domain.3`
+//! is; its console is `tty.3`, its state in `state.3` or else in `state`, and its `ringmark/start`
+//! in `local/domain/3/ringmark/start`. `guest.sh` finds its number in `$id`. Trouble comes at the
+//! first call that has the text of the file `trouble-at`, of the kind in `trouble-kind`.
+
+use std::fs;
+use std::ops::Deref;
+use std::process::Child;
+
+use crate::stack::Stack;
+
+/// Beginning of each program.
+const PROGRAM: &str = r#"#!/bin/sh
+here=$(dirname "$0")
+words="$(basename "$0") $*"
+printf '%s\n' "$words" >>"$here/calls"
+late=
+at=$(cat "$here/trouble-at" 2>/dev/null)
+if [ -n "$at" ] && case $words in *"$at"*) mkdir "$here/struck" 2>/dev/null ;; *) false ;; esac; then
+    kind=$(cat "$here/trouble-kind")
+    case $kind in
+    hang) sleep 1000 ;;
+    fail) echo 'libxl: error: no reply' >&2; exit 1 ;;
+    die) kill -9 $$ ;;
+    INT | TERM) kill "-$kind" $PPID ;;
+    twice) kill -TERM $PPID; sleep 0.2; kill -INT $PPID; sleep 1000 ;;
+    late-*) late=${kind#late-} ;;
+    esac
+fi
+"#;
+
+/// End of each program: trouble that comes when it has done its work.
+const END: &str = r#"
+case $late in hang) sleep 1000 ;; fail) exit 1 ;; die) kill -9 $$ ;; esac
+"#;
+
+/// `xl`.
+const XL: &str = r#"
+gone() { [ -e "$here/domain.$1" ] && return 1; echo "$1 is an invalid domain identifier (rc=-6)" >&2; }
+case $1 in
+domid) id=${2##*-}; gone "$id" && exit 1; echo "$id" ;;
+create) id=${words#*name=\"ringmark-}; id=${id%%\"*}
+    [ ! -e "$here/refuse.$id" ] || { cat "$here/refuse.$id" >&2; exit 3; }
+    echo "$words" >"$here/new.$id"; mv "$here/new.$id" "$here/domain.$id"
+    mkdir -p "$here/local/domain/$id"; mkfifo "$here/tty.$id" ;;
+info | vcpu-list) ;;
+unpause) gone "$2" && exit 1; mkdir "$here/begun.$2" 2>/dev/null || exit 0
+    cd "$here" && id=$2 setsid sh guest.sh >"tty.$2" 2>/dev/null & ;;
+list) [ -e "$here/domain.$2" ] || { echo "Error: Domain '$2' does not exist." >&2; exit 1; }
+    state=$here/state.$2; [ -e "$state" ] || state=$here/state
+    echo 'Name ID Mem VCPUs State Time(s)'; echo "ringmark-$2 $2 16 1 $(cat "$state") 0.1" ;;
+vm-list) echo 'UUID  ID  name'
+    for domain in "$here"/domain.*; do
+        [ ! -e "$domain" ] || echo "$(sed 's/.*uuid="\([^"]*\)".*/\1/' "$domain")  ${domain##*.}  ringmark-${domain##*.}"
+    done ;;
+destroy) gone "$2" && exit 1; rm -rf "$here/local/domain/$2" "$here/tty.$2" "$here/begun.$2"
+    rm "$here/domain.$2" ;;
+esac
+"#;
+
+/// `xenstore-read`, `xenstore-write` and `xenstore-ls`.
+const XENSTORE: &str = r#"
+case $(basename "$0") in
+xenstore-read) id=${1#/local/domain/}; echo "$here/tty.${id%%/*}" ;;
+xenstore-write) shift
+    while [ $# -ge 2 ]; do
+        case $1 in
+        */ringmark/start) mkdir -p "$here${1%/start}"; echo "$2" >"$here$1.new"; mv "$here$1.new" "$here$1" ;;
+        esac
+        shift 2
+    done ;;
+esac
+"#;
+
+/// Beginning of all guests: they can wait for the others.
+const GUEST: &str = r#"
+ready() {
+    echo "ringmark: ready to start stage $1"
+    while [ "$(cat "local/domain/$id/ringmark/start")" -lt "$1" ]; do
+        [ -e "domain.$id" ] || exit
+        [ ! -e asked ] || return
+        sleep 0.02
+    done
+}
+"#;
+
+/// A directory with the scripts, a job file and what they note.
+pub struct FleetStack(Stack);
+
+impl Deref for FleetStack {
+    type Target = Stack;
+
+    fn deref(&self) -> &Stack {
+        &self.0
+    }
+}
+
+impl FleetStack {
+    /// A tool stack whose guests are this script.
+    pub fn new(name: &str, guest: &str) -> Self {
+        let stack = Stack::new(name, &[GUEST, guest].concat());
+        for (name, script) in [
+            ("xl", XL),
+            ("xenstore-read", XENSTORE),
+            ("xenstore-write", XENSTORE),
+            ("xenstore-ls", XENSTORE),
+        ] {
+            stack.program(name, &[PROGRAM, script, END].concat());
+        }
+        (1..=9).for_each(|n| stack.write(&format!("disk{n}"), "data"));
+        Self(stack)
+    }
+
+    /// Plans trouble of this kind at the first call with this text.
+    pub fn trouble(&self, at: &str, kind: &str) {
+        self.write("trouble-at", at);
+        self.write("trouble-kind", kind);
+    }
+
+    /// Starts a fleet with these arguments.
+    pub fn begin(&self, arguments: &[&str]) -> Child {
+        let disk = format!("phy:{}", self.path("disk{n}"));
+        let guests = ["fleet", "--kernel=kernel", "--disk", &disk, "-n", "3"];
+        self.spawn(&[&guests, arguments].concat())
+    }
+
+    /// Runs a fleet with these arguments; afterwards nothing of it is there.
+    pub fn fleet(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        self.finish(self.begin(arguments))
+    }
+
+    /// Waits for the end of a fleet, after which nothing of it is there.
+    pub fn finish(&self, child: Child) -> (Option<i32>, String, String) {
+        let ended = self.end(child);
+        let is_left = |name: &String| {
+            ["domain.", "tty.", "begun.", ".ringmark"].iter().any(|begin| name.starts_with(begin))
+        };
+        let left: Vec<String> = self.names().into_iter().filter(is_left).collect();
+        let nodes = fs::read_dir(self.0.0.join("local/domain")).map_or(0, Iterator::count);
+        assert_eq!((&left[..], nodes), (&[][..], 0), "{ended:?}\n{}", self.calls());
+        ended
+    }
+
+    /// The calls of one program and command, in their order.
+    pub fn calls_of(&self, call: &str) -> Vec<String> {
+        self.calls().lines().filter(|line| line.starts_with(call)).map(str::to_owned).collect()
+    }
+}
