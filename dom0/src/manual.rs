@@ -9,7 +9,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 use crate::exit::{self, Codes, Exit};
 use crate::stdout;
 
-const EXAMPLES: [(&str, &str); 8] = [
+const EXAMPLES: [(&str, &str); 9] = [
     (
         "ringmark run job.fio --disk phy:/dev/vg0/test",
         "runs a job file of fio and prints what fio would.",

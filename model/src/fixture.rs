@@ -107,11 +107,11 @@ pub fn run_engine<'a>(
     xen: &ModelXen,
     jobs: Vec<Job>,
     disks: Vec<Lent<'a>>,
-    observe: &mut dyn FnMut(&Progress) -> Control,
+    mut observe: &mut dyn FnMut(&Progress) -> Control,
 ) -> (Outcome, Vec<Lent<'a>>) {
     let share = Share { vcpu: 0, jobs: StageJob::all(jobs), disks };
     let (words, relay) = (Words::new(0), Relay::default());
-    worker::join(worker::lead(xen, Some(share), &words, &relay, &mut || None, observe))
+    worker::join(worker::lead(xen, Some(share), &words, &relay, &mut || None, &mut observe))
 }
 
 /// Returns the engine of the only loop, which has begun, to be stepped by the caller.

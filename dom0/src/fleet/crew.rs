@@ -185,7 +185,7 @@ impl<'a> Crew<'a> {
                 self.leave(index);
                 self.take_result(index, &text, *origin);
             }
-            Event::End { error, left } => self.take_end(index, error, left, status),
+            Event::End { error, left, .. } => self.take_end(index, error, left, status),
             event @ Event::Call(_) => status.show_of(member.name, &event),
         }
         self.progress.ready = self.barrier.waiting();
