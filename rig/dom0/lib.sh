@@ -1,4 +1,5 @@
-# Helpers of the steps. A step deals with one guest at a time.
+# Helpers of the steps. A step deals with one guest at a time (guest_..), or with
+# several that run together (guests_..).
 #
 # Every console line of a guest is reported, as it appears, as
 #   [NAME UPTIME] text
@@ -39,10 +40,10 @@ guest_create() {
     opened=
     held=
     while [ -z "$id" ] && guest_lives; do
-        guest_report
+        xl_report
         nap 0.05
     done
-    guest_report
+    xl_report
     vbds=/sys/bus/xen-backend/devices/vbd-$id-
     [ -n "$id" ]
 }
@@ -51,15 +52,20 @@ guest_lives() {
     kill -0 $xl 2>/dev/null
 }
 
+# xl_report: reports what xl has to say of the guest since the last time.
+xl_report() {
+    while IFS= read -r line <&4; do
+        say xl "$line"
+        case $line in "Waiting for domain"*"(domid "*) id=${line#*(domid } id=${id%%)*} ;; esac
+    done
+}
+
 # guest_report [PATTERN]: reports what xl and the guest's console have to say
 # since the last time; an unfinished line waits for its end. Returns 0 if a
 # console line matches the (shell) pattern.
 guest_report() {
     matched=1
-    while IFS= read -r line <&4; do
-        say xl "$line"
-        case $line in "Waiting for domain"*"(domid "*) id=${line#*(domid } id=${id%%)*} ;; esac
-    done
+    xl_report
     if [ -z "$opened" ] && [ -e $log ]; then
         exec 3<$log
         opened=y
@@ -115,4 +121,102 @@ guest_end() {
 guest() {
     guest_create $1
     guest_end $2
+}
+
+# Guests that run together. Their consoles are reported whole when they are gone: to follow all
+# would disturb what is measured.
+
+# guests_create NAME..: starts these guests, one after the other; $guests has their names, $ids
+# their domains' numbers, $vbds what the paths of their disks at blkback begin with.
+guests_create() {
+    guests=$*
+    ids=
+    xls=
+    all=
+    for one in $guests; do
+        guest_create $one || return
+        ids="$ids $id"
+        xls="$xls $xl"
+        all="$all $vbds"
+    done
+    vbds=$all
+}
+
+# guests_until TEXT SECONDS: waits until each has a console line that begins so. Status 1 if one
+# is gone, 124 if time is up.
+guests_until() {
+    now
+    limit=$((${up%.*} + $2))
+    for one in $guests; do
+        until grep -qs "^$1" /var/log/xen/console/guest-$one.log; do
+            kill -0 $xls 2>/dev/null || { say xl "one is gone before $one says '$1'"; return 1; }
+            [ ${up%.*} -lt $limit ] || { say xl "$one: no line '$1' within $2 s"; return 124; }
+            nap 0.1
+            now
+        done
+    done
+}
+
+# guests_write NODE VALUE: writes a node below each domain's path, all in one transaction.
+guests_write() {
+    pairs=
+    for id in $ids; do
+        pairs="$pairs /local/domain/$id/$1 $2"
+    done
+    xenstore-write $pairs
+}
+
+# guests_type: types an empty line on the console of each.
+guests_type() {
+    paths=
+    for id in $ids; do
+        paths="$paths /local/domain/$id/console/tty"
+    done
+    for tty in $(xenstore-read $paths); do
+        echo >$tty
+    done
+}
+
+# guests_end SECONDS: waits until all are gone, and reports their consoles. Status 124 if one had
+# to be destroyed because time was up, else the last of xl's that is not 0.
+guests_end() {
+    now
+    limit=$((${up%.*} + $1))
+    failed=0
+    set -- $xls
+    for one in $guests; do
+        [ $# -gt 0 ] || break
+        while kill -0 $1 2>/dev/null; do
+            if [ ${up%.*} -ge $limit ]; then
+                say xl "$one: not gone in time: destroyed"
+                xl destroy $one
+                failed=124
+            fi
+            nap 0.1
+            now
+        done
+        wait $1 || [ $failed = 124 ] || failed=$?
+        shift
+        sed "s/^/[$one $up] /" /var/log/xen/console/guest-$one.log
+    done
+    return $failed
+}
+
+# statistics NAME: sets $files to the files in which blkback counts this for each disk of $vbds.
+statistics() {
+    files=
+    for prefix in $vbds; do
+        files="$files $(echo $prefix*/statistics/$1)"
+    done
+}
+
+# mark TEXT: reports TEXT, dom0's uptime, and what is in each of $files, without a fork.
+mark() {
+    counts=
+    for file in $files; do
+        read -r one <$file
+        counts="$counts $one"
+    done
+    now
+    echo "$1 $up$counts"
 }

@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::machine::Clock;
 use crate::rig::Rig;
 use crate::scenario;
+use crate::scenario::mail::{of2012, of2013};
 use crate::scenario::side::Side;
 use crate::scenario::test::Part;
 use crate::workload::Workload;
@@ -72,9 +73,13 @@ enum Command {
         /// Measure reads of a file on an FFSv2 instead
         #[arg(long, conflicts_with_all = ["all", "only", "save_baseline"])]
         file: bool,
-        /// Measure the workload of a mail instead: 24 disks of one guest, written 2 MiB at a time
+        /// Measure the workload of a mail instead: 2012, 15 guests read 4 KiB at random at once;
+        /// 2013, 24 disks of one guest, written 2 MiB at a time
         #[arg(long, value_name = "YEAR", conflicts_with_all = ["all", "save_baseline", "file"])]
         mail: Option<Mail>,
+        /// With --mail 2012, numbers of guests instead of 1,2,4,8,15; the greatest in all modes
+        #[arg(long, value_name = "LIST", requires = "mail", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=i64::from(of2012::GUESTS_MAX)))]
+        guests: Vec<u32>,
         /// Save ringmark's instruction counts as the baseline that `test` compares with
         #[arg(long, requires = "deterministic")]
         save_baseline: bool,
@@ -115,6 +120,9 @@ enum Only {
 /// Mails whose workload can be measured.
 #[derive(Clone, Copy, ValueEnum)]
 enum Mail {
+    /// About persistent grants: 15 guests read files at once.
+    #[value(name = "2012")]
+    Of2012,
     /// About blkfront and blkback whose locks were split: one guest streamed to 24 disks.
     #[value(name = "2013")]
     Of2013,
@@ -138,6 +146,7 @@ impl Cli {
                 all,
                 file,
                 mail,
+                guests,
                 save_baseline,
                 pairs,
                 runtime,
@@ -151,15 +160,10 @@ impl Cli {
                     Some(Only::Ringmark) => &[Side::Ours],
                     Some(Only::Linux) => &Side::LINUX,
                 };
-                if let Some(Mail::Of2013) = mail {
-                    let rounds = if deterministic { 1 } else { pairs };
-                    return scenario::mail::compare(
-                        &rig,
-                        clock(deterministic),
-                        sides,
-                        rounds,
-                        runtime,
-                    );
+                if let Some(mail) = mail {
+                    let (clock, rounds) =
+                        (clock(deterministic), if deterministic { 1 } else { pairs });
+                    return compare_mail(&rig, mail, clock, sides, &guests, rounds, runtime);
                 }
                 let workloads = if all { &Workload::ALL[..] } else { &Workload::MAIN };
                 if deterministic {
@@ -182,6 +186,27 @@ impl Cli {
             Command::Selftest => scenario::selftest::selftest(&rig),
             Command::Image { refresh } => scenario::image::image(&rig, refresh),
             Command::Shell => scenario::shell::shell(&rig),
+        }
+    }
+}
+
+fn compare_mail(
+    rig: &Rig,
+    mail: Mail,
+    clock: Clock,
+    sides: &[Side],
+    guests: &[u32],
+    rounds: u32,
+    runtime_s: u32,
+) -> Result<ExitCode> {
+    match mail {
+        Mail::Of2012 => {
+            let guests = if guests.is_empty() { &of2012::GUESTS } else { guests };
+            of2012::compare(rig, clock, sides, guests, rounds, runtime_s)
+        }
+        Mail::Of2013 => {
+            ensure!(guests.is_empty(), "--guests is for --mail 2012: that of 2013 has one guest");
+            of2013::compare(rig, clock, sides, rounds, runtime_s)
         }
     }
 }

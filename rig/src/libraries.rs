@@ -1,12 +1,14 @@
 //! Adds programs to an image together with the shared libraries they need, found among the
 //! unpacked packages by name (ELF `DT_NEEDED`), as the dynamic linker will.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use fs_err as fs;
 use goblin::elf::Elf;
+use goblin::elf::sym::STB_GLOBAL;
 
 use crate::archive::Archive;
 
@@ -45,6 +47,42 @@ impl Libraries {
         Ok(())
     }
 
+    /// Adds the program as [`Libraries::add`] does, but instead of some libraries, which it needs
+    /// for what it will not be told to do, ones of no size: all their functions end it. `draft` is
+    /// a directory for files.
+    ///
+    /// # Errors
+    /// As [`Libraries::add`], and when the C compiler fails.
+    pub(crate) fn add_without(
+        &self,
+        archive: &mut Archive,
+        path: &str,
+        source: &Path,
+        left_out: &[&str],
+        draft: &Path,
+    ) -> Result<()> {
+        let content = fs::read(source)?;
+        let elf =
+            Elf::parse(&content).with_context(|| format!("{} is no program", source.display()))?;
+        let (out, kept): (Vec<&str>, Vec<&str>) =
+            elf.libraries.iter().partition(|name| left_out.contains(name));
+        let mut defined = HashSet::new();
+        for name in kept {
+            defined.extend(defines(self.find(name)?)?);
+        }
+        let missing = elf
+            .dynsyms
+            .iter()
+            .filter(|symbol| symbol.is_import() && symbol.st_bind() == STB_GLOBAL);
+        let missing = missing.filter_map(|symbol| elf.dynstrtab.get_at(symbol.st_name));
+        let missing: BTreeSet<&str> = missing.filter(|name| !defined.contains(*name)).collect();
+        let stub = fs::read(stub(&missing, draft)?)?;
+        for name in out {
+            archive.add(&format!("{DIRECTORY}/{name}"), 0o644, stub.clone());
+        }
+        self.add(archive, path, source)
+    }
+
     /// Adds a library that a program opens by itself, and what it needs.
     ///
     /// # Errors
@@ -76,6 +114,30 @@ impl Libraries {
     }
 }
 
+/// Names that a library defines.
+fn defines(library: &Path) -> Result<Vec<String>> {
+    let content = fs::read(library)?;
+    let elf =
+        Elf::parse(&content).with_context(|| format!("{} is no library", library.display()))?;
+    let symbols = elf.dynsyms.iter().filter(|symbol| !symbol.is_import());
+    let names = symbols.filter_map(|symbol| elf.dynstrtab.get_at(symbol.st_name));
+    Ok(names.map(str::to_owned).collect())
+}
+
+/// Makes a library in `place` whose functions of these names end the program.
+fn stub(functions: &BTreeSet<&str>, place: &Path) -> Result<PathBuf> {
+    let (source, library) = (place.join("stub.c"), place.join("stub.so"));
+    let function = |name: &&str| format!("void {name}(void) {{ __builtin_trap(); }}\n");
+    fs::write(&source, functions.iter().map(function).collect::<String>())?;
+    let made = Command::new("cc")
+        .args(["-shared", "-nostdlib", "-s", "-O2", "-fno-builtin", "-w", "-o"])
+        .args([&library, &source])
+        .output()
+        .context("cannot run the C compiler cc")?;
+    ensure!(made.status.success(), "cc failed: {}", String::from_utf8_lossy(&made.stderr));
+    Ok(library)
+}
+
 fn collect(directory: &Path, paths: &mut HashMap<String, PathBuf>) -> Result<()> {
     if !directory.is_dir() {
         return Ok(());
@@ -93,4 +155,21 @@ fn collect(directory: &Path, paths: &mut HashMap<String, PathBuf>) -> Result<()>
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::Scratch;
+
+    #[test]
+    fn a_stub_defines_what_it_is_asked_for() {
+        let scratch = Scratch::new("stub");
+        let wanted = BTreeSet::from(["nobody_has_this", "strlen"]);
+        let library = stub(&wanted, scratch.path()).unwrap();
+        let defined = defines(&library).unwrap();
+        assert!(wanted.iter().all(|name| defined.iter().any(|one| one == name)), "{defined:?}");
+        assert!(fs::metadata(library).unwrap().len() < 32 << 10);
+        assert!(stub(&BTreeSet::from(["no name"]), scratch.path()).is_err());
+    }
 }

@@ -15,9 +15,20 @@ use crate::packages::{Packages, Selection};
 use crate::progress::Progress;
 
 const PACKAGES: Selection = Selection { suite: Some("trixie"), names: &["busybox-static", "fio"] };
+/// Libraries of fio's engines for what is no block device, most of its 80 MB.
+const ENGINES: [&str; 8] = [
+    "libgfapi.so.0",
+    "libibverbs.so.1",
+    "libnbd.so.0",
+    "libnfs.so.14",
+    "libpmem.so.1",
+    "librados.so.2",
+    "librbd.so.1",
+    "librdmacm.so.1",
+];
 const INIT: &str = include_str!("../peer/init");
-/// This file is an input of what it builds.
-const RECIPE: &str = include_str!("peer.rs");
+/// These files are inputs of what they build.
+const RECIPE: [&str; 2] = [include_str!("peer.rs"), include_str!("libraries.rs")];
 
 /// The guest's pieces, as files.
 pub(crate) struct PeerImage {
@@ -35,7 +46,7 @@ impl PeerImage {
     /// When a package cannot be fetched or lacks what the guest needs.
     pub(crate) fn build(cache: &Cache, progress: &Progress) -> Result<Self> {
         let packages = Packages::fetch(cache, progress, &PACKAGES)?;
-        let inputs = [&packages.manifest, env!("CARGO_PKG_VERSION"), RECIPE, INIT];
+        let inputs = [&packages.manifest, env!("CARGO_PKG_VERSION"), RECIPE[0], RECIPE[1], INIT];
         let name = format!("peer-{}", cache::key(inputs.map(str::as_bytes)));
         let directory = cache.entry(&name, Extent::Digests, progress, |draft| {
             progress.stage("building the Linux guest");
@@ -65,6 +76,7 @@ fn build(root: &Path, place: &Path) -> Result<()> {
     archive.copy("/bin/busybox", 0o755, &root.join("usr/bin/busybox"))?;
     linux.add_module(&mut archive, "xen-blkfront")?;
     linux.add_module(&mut archive, "ufs")?;
-    Libraries::below(root)?.add(&mut archive, "/usr/bin/fio", &root.join("usr/bin/fio"))?;
+    let (libraries, fio) = (Libraries::below(root)?, root.join("usr/bin/fio"));
+    libraries.add_without(&mut archive, "/usr/bin/fio", &fio, &ENGINES, place)?;
     archive.save(&place.join("peer.cpio"))
 }

@@ -1,89 +1,114 @@
-//! `compare --mail 2013`: the workload of the mail that gave this project its question. One guest
-//! streams writes of 2 MiB to 24 disks at once; ours, a Linux guest with fio at its best, and
-//! dom0's own fio on the same ramdisks, which is what the backend could reach.
+//! `compare --mail YEAR`: the workloads of the mails that gave this project its questions, with our
+//! guests and with Linux's at their best.
 //!
-//! What was written is what the backend has counted between two moments while the job ran, and by
+//! What was done is what the backend has counted between two moments while all ran, and by
 //! instruction counting these are exact: nothing of a start or an end is in a figure.
 
-mod report;
+pub(crate) mod of2012;
+pub(crate) mod of2013;
 mod sample;
-mod turn;
+mod table;
+mod window;
 
-use std::process::ExitCode;
+use std::fmt::Display;
 
 use anyhow::{Context, Result};
 
-use crate::guest::Guest;
-use crate::image::{Image, Release};
+use crate::archive::Archive;
 use crate::machine::{Clock, Machine};
-use crate::peer::PeerImage;
-use crate::ramdisk::Ramdisks;
 use crate::rig::Rig;
-use crate::scenario::side::{Side, overlay};
-use crate::steps::{Seen, Step};
-use sample::Sample;
-use turn::{Turn, Window};
+use crate::steps::{Outcome, Seen, Step};
+use window::Window;
 
-/// The ramdisks: one for each disk.
-const RAMDISKS: Ramdisks = Ramdisks { count: turn::DISKS as u32, mib: 32, filled: true };
-/// dom0's memory in MiB: ramdisks, guests' images, fio, and what is mapped of a guest.
-const DOM0_MIB: u32 = 2304;
-/// The machine's: dom0's, the greater guest's, Xen's.
-const MACHINE_MIB: u32 = DOM0_MIB + turn::PEER_MEMORY_MIB + 768;
-/// Grants for 24 disks with two queues, each of which keeps its own in Linux's frontend: with no
-/// more than the usual 64 pages of them its I/Os wait for ever.
-const GRANTS: &str = "gnttab_max_frames=256";
+/// Row of a comparison: what is done in one go, again in each round.
+trait Turn: Copy + Display {
+    /// Figures of one run of it.
+    type Sample: Display;
 
-/// Runs each row of these sides `rounds` times, and measures `runtime_s` seconds of each.
+    /// Returns the step that does it, and measures `runtime_s` seconds of it.
+    fn step(self, round: u32, runtime_s: u32) -> Step;
+
+    /// Reads what came of it.
+    ///
+    /// # Errors
+    /// When it failed, did something else, or was not at work for all of the window.
+    fn sample(
+        self,
+        round: u32,
+        outcome: &Outcome,
+        window: &Window,
+        clock: Clock,
+    ) -> Result<Self::Sample>;
+}
+
+/// Returns rows in the order in which they run, each with its round, from 1.
+fn turns<T: Copy>(rows: &[T], rounds: u32) -> Vec<(u32, T)> {
+    let mut turns = Vec::new();
+    for round in 1..=rounds {
+        let mut order = rows.to_vec();
+        // Whoever is first may find a quieter or a busier host.
+        if round % 2 == 0 {
+            order.reverse();
+        }
+        turns.extend(order.into_iter().map(|row| (round, row)));
+    }
+    turns
+}
+
+/// Runs them after `before`, steps that must go well, and returns what came of each.
 ///
 /// # Errors
-/// When the machine, a guest or a job fails.
-pub(crate) fn compare(
+/// When the machine or one of them fails.
+fn run<T: Turn>(
     rig: &Rig,
-    clock: Clock,
-    sides: &[Side],
-    rounds: u32,
+    machine: &Machine<'_>,
+    overlay: Archive,
+    before: Vec<Step>,
+    turns: &[(u32, T)],
     runtime_s: u32,
-) -> Result<ExitCode> {
-    let image = Image::of(&Release::TRIXIE, &rig.cache, &rig.progress)?;
-    let peer = PeerImage::build(&rig.cache, &rig.progress)?;
-    let (directory, _lock) = rig.directory("compare-mail")?;
-    let machine = rig.machine(&image, directory, RAMDISKS);
-    let counter = (clock == Clock::Instructions).then(|| rig.counter()).transpose()?;
-    let (memory_mib, dom0_mib, xen_options) = (MACHINE_MIB, DOM0_MIB, GRANTS);
-    let machine = Machine { clock, counter, memory_mib, dom0_mib, xen_options, ..machine };
-
-    let turns: Vec<(u32, Turn)> = (1..=rounds)
-        .flat_map(|round| {
-            let mut order = Turn::ALL.to_vec();
-            order.retain(|turn| turn.side().is_none_or(|side| sides.contains(&side)));
-            // Whoever is first may find a quieter or a busier host.
-            if round % 2 == 0 {
-                order.reverse();
-            }
-            order.into_iter().map(move |turn| (round, turn))
-        })
-        .collect();
-    let guest = |(round, turn): &(u32, Turn)| turn.guest(*round, clock, runtime_s);
-    let guests: Vec<Guest> = turns.iter().filter_map(guest).collect();
-    let steps: Vec<Step> = turns.iter().map(|(round, turn)| turn.step(*round, runtime_s)).collect();
-
-    let mut samples: Vec<(Turn, Sample)> = Vec::new();
+) -> Result<Vec<(T, T::Sample)>> {
+    let first = before.len();
+    let mut steps = before;
+    steps.extend(turns.iter().map(|(round, turn)| turn.step(*round, runtime_s)));
+    let mut samples = Vec::new();
     let mut window = Window::default();
-    machine.run(overlay(rig, &peer, &guests)?, &steps, &mut |index, event| {
-        let Some((round, turn)) = turns.get(index) else { return Ok(()) };
-        match event {
-            Seen::Line(line) => window.see(line, || machine.counts().ok()),
-            Seen::End(outcome) => {
+    machine.run(overlay, &steps, &mut |index, event| {
+        let turn = index.checked_sub(first).and_then(|index| turns.get(index));
+        match (turn, event) {
+            (Some(_), Seen::Line(line)) => window.see(line, || machine.counts().ok()),
+            (Some((round, turn)), Seen::End(outcome)) => {
                 let window = std::mem::take(&mut window);
                 let sample = turn
-                    .sample(*round, &outcome, &window, clock)
+                    .sample(*round, &outcome, &window, machine.clock)
                     .with_context(|| outcome.lines.join("\n"))?;
                 rig.progress.detail(&format!("{turn}: {sample}"));
                 samples.push((*turn, sample));
             }
+            (None, Seen::End(outcome)) => {
+                anyhow::ensure!(outcome.status == 0, "{}", outcome.lines.join("\n"));
+            }
+            (None, Seen::Line(_)) => {}
         }
         Ok(())
     })?;
-    report::report(rig, clock, &image, &peer, &samples)
+    Ok(samples)
+}
+
+/// Returns the name of the file of a mail's figures, and that of the clock in it.
+fn names(year: u32, clock: Clock) -> (String, &'static str) {
+    match clock {
+        Clock::Wall => (format!("compare-mail-{year}.json"), "wall"),
+        Clock::Instructions => (format!("compare-mail-{year}-deterministic.json"), "instructions"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_alternates() {
+        let expected = [(1, 'a'), (1, 'b'), (2, 'b'), (2, 'a'), (3, 'a'), (3, 'b')];
+        assert_eq!(turns(&['a', 'b'], 3), expected);
+    }
 }

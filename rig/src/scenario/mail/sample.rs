@@ -1,14 +1,16 @@
 //! Figures of one run of a row.
 
-use std::fmt::{self, Display, Formatter};
+use anyhow::{Context, Result};
 
+use super::window::Window;
 use crate::counts::Counts;
+use crate::machine::Clock;
 
 /// Figures of one run of a row.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Sample {
-    /// Bytes written in the window.
-    pub(super) bytes: u64,
+    /// Work that was done in the window, in units of the comparison's.
+    pub(super) amount: f64,
     /// The window's length.
     pub(super) seconds: f64,
     /// Instructions in the window, if they were counted.
@@ -16,20 +18,37 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// Returns the MiB written.
-    pub(super) fn mib(&self) -> f64 {
-        self.bytes as f64 / f64::from(1 << 20)
+    /// The figures of a window in which the backend has counted `units` for each unit of work.
+    ///
+    /// # Errors
+    /// When there was no window, a disk did nothing in it, or counts are missing.
+    pub(super) fn of(window: &Window, units: f64, clock: Clock) -> Result<Self> {
+        let (begin, end) = window.edges()?;
+        let counts = match clock {
+            Clock::Wall => None,
+            Clock::Instructions => {
+                let both = begin.instructions.zip(end.instructions);
+                let (begin, end) = both.context("QEMU's counts were not taken at both marks")?;
+                Some(end - begin)
+            }
+        };
+        let moved: u64 = window.moved()?.iter().sum();
+        Ok(Self { amount: moved as f64 / units, seconds: end.uptime_s - begin.uptime_s, counts })
     }
 
-    /// Returns MiB written in a second, or for each 10⁹ instructions if these were counted.
+    /// Returns the work done in a second, or for each 10⁹ instructions if these were counted.
     pub(super) fn rate(&self) -> f64 {
-        self.mib() / self.counts.map_or(self.seconds, |counts| counts.total() as f64 / 1e9)
+        self.amount / self.counts.map_or(self.seconds, |counts| counts.total() as f64 / 1e9)
     }
-}
 
-impl Display for Sample {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let unit = if self.counts.is_some() { "MiB for 10⁹ instructions" } else { "MiB/s" };
-        write!(f, "{:.0} {unit}", self.rate())
+    /// Returns the rate with its unit.
+    pub(super) fn text(&self, unit: &str) -> String {
+        let per = if self.counts.is_some() { " for 10⁹ instructions" } else { "/s" };
+        format!("{:.0} {unit}{per}", self.rate())
+    }
+
+    /// Returns some of the instructions, for each unit of work.
+    pub(super) fn per_unit(&self, of: fn(Counts) -> u64) -> Option<f64> {
+        Some(of(self.counts?) as f64 / self.amount)
     }
 }

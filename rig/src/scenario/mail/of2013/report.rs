@@ -6,9 +6,9 @@ use anyhow::Result;
 use results::Spread;
 use serde_json::{Value, json};
 
-use super::sample::Sample;
-use super::turn::{DISKS, Turn, Writer};
-use crate::counts::Counts;
+use super::super::sample::Sample;
+use super::super::table::{cell, instructions, instructions_json, spread};
+use super::turn::{DISKS, Turn, Writer, Written};
 use crate::image::Image;
 use crate::machine::Clock;
 use crate::peer::PeerImage;
@@ -28,13 +28,13 @@ pub(super) fn report(
     clock: Clock,
     image: &Image,
     peer: &PeerImage,
-    samples: &[(Turn, Sample)],
+    samples: &[(Turn, Written)],
 ) -> Result<ExitCode> {
     let rows: Vec<Row> = Turn::ALL
         .iter()
         .map(|&turn| {
             let samples = samples.iter().filter(|(of, _)| *of == turn);
-            Row { turn, samples: samples.map(|(_, sample)| *sample).collect() }
+            Row { turn, samples: samples.map(|(_, sample)| sample.0).collect() }
         })
         .filter(|row| !row.samples.is_empty())
         .collect();
@@ -45,14 +45,11 @@ pub(super) fn report(
     let legend = legend(image, peer);
     print_line(format_args!("{table}\n{legend}"));
     let measurements: Vec<Value> = rows.iter().map(Row::json).collect();
-    let (name, clock) = match clock {
-        Clock::Wall => ("compare-mail.json", "wall"),
-        Clock::Instructions => ("compare-mail-deterministic.json", "instructions"),
-    };
+    let (name, clock) = super::super::names(2013, clock);
     let figures = json!({
         "clock": clock, "legend": legend, "mail_mb_per_s": MAIL, "measurements": measurements,
     });
-    rig.save(name, &figures)?;
+    rig.save(&name, &figures)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -82,7 +79,7 @@ struct Row {
 
 impl Row {
     fn spread(&self) -> Option<Spread> {
-        Spread::of(self.samples.iter().map(Sample::rate))
+        spread(&self.samples)
     }
 
     /// Returns the ratio of its rate to Linux's with the same vCPUs and grants.
@@ -98,22 +95,12 @@ impl Row {
 
     fn json(&self) -> Value {
         let rates: Vec<f64> = self.samples.iter().map(Sample::rate).collect();
-        let per_mib = |of: fn(Counts) -> u64| -> Vec<f64> {
-            let counts = |sample: &Sample| Some(of(sample.counts?) as f64 / sample.mib());
-            self.samples.iter().filter_map(counts).collect()
-        };
         json!({
             "row": self.turn.to_string(), "grants": self.turn.grants(), "vcpus": self.turn.vcpus,
             "bound": self.turn.bound, "rates": rates,
-            "guest_per_mib": per_mib(|counts| counts.guest),
-            "xen_per_mib": per_mib(|counts| counts.xen),
-            "dom0_per_mib": per_mib(|counts| counts.dom0),
+            "instructions": instructions_json(&self.samples, "mib"),
         })
     }
-}
-
-fn cell(ratio: Option<f64>) -> String {
-    ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}"))
 }
 
 /// The table of rates by the wall clock.
@@ -142,22 +129,16 @@ fn by_instructions(rows: &[Row]) -> String {
         "ratio"
     );
     for row in rows {
-        let Some((sample, counts)) =
-            row.samples.first().and_then(|sample| Some((sample, sample.counts?)))
-        else {
-            continue;
-        };
-        let per_mib = |count: u64| format!("{:.0}", count as f64 / sample.mib());
-        let (guest, xen) = match row.turn.writer {
-            Writer::Dom0(..) => ("-".to_owned(), "-".to_owned()),
-            _ => (per_mib(counts.guest), per_mib(counts.xen)),
-        };
+        let Some(sample) = row.samples.first() else { continue };
+        let [all, guest, xen, dom0] = instructions(sample);
+        let is_dom0 = matches!(row.turn.writer, Writer::Dom0(..));
+        let [guest, xen] = [guest, xen].map(|count| count.filter(|_| !is_dom0));
+        let [all, guest, xen, dom0] = [all, guest, xen, dom0]
+            .map(|count| count.map_or("-".to_owned(), |count| format!("{count:.0}")));
         text += &format!(
-            "{:<41} {:>8.0} {:>7} {guest:>7} {xen:>7} {:>7} {:>6}\n",
+            "{:<41} {:>8.0} {all:>7} {guest:>7} {xen:>7} {dom0:>7} {:>6}\n",
             row.turn,
             sample.rate(),
-            per_mib(counts.total()),
-            per_mib(counts.dom0),
             cell(row.ratio(rows))
         );
     }

@@ -6,7 +6,8 @@ use std::fmt::{self, Display, Formatter};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::sample::Sample;
+use super::super::sample::Sample;
+use super::super::window::{self, BEFORE_S, Window};
 use crate::blkback::offer_queues;
 use crate::counts::Counts;
 use crate::guest::{ConsoleLine, Guest};
@@ -20,18 +21,27 @@ use crate::workload::Fio;
 pub(super) const DISKS: usize = 24;
 /// I/Os in flight on each.
 const IODEPTH: usize = 2;
-/// Seconds for jobs to get going before the window, and to go on behind it.
-const BEFORE_S: u32 = 1;
+/// Seconds for jobs to go on behind the window.
 const BEHIND_S: u32 = 5;
 /// Memory of the guests in MiB: ours has data for all that is in flight, Linux's frontend also
 /// pages for all that its rings could hold (32 requests of 256 pages for each of up to 48).
 const OUR_MEMORY_MIB: u32 = 160;
 pub(super) const PEER_MEMORY_MIB: u32 = 3072;
 
-/// Marks of the two ends of a window; behind them dom0's uptime and the sectors written so far.
-const MARKS: [&str; 2] = ["window begins ", "window ends "];
 /// Prefix of the result of dom0's own fio.
 const DOM0_RESULT: &str = "dom0-result: ";
+
+/// Sectors, as the backend counts them, of a MiB.
+const SECTORS_PER_MIB: f64 = 2048.0;
+
+/// MiB written in one run of a row.
+pub(super) struct Written(pub(super) Sample);
+
+impl Display for Written {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.text("MiB"))
+    }
+}
 
 /// One that writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,33 +140,6 @@ impl Turn {
         Some(guest)
     }
 
-    pub(super) fn step(self, round: u32, runtime_s: u32) -> Step {
-        let job_s = BEFORE_S + runtime_s + BEHIND_S;
-        let Some(side) = self.side() else {
-            return Step::new(self.to_string(), u64::from(60 + job_s), self.dom0(runtime_s));
-        };
-        let (name, [begin, end]) = (self.name(round), side.edges());
-        let [opens, closes] = MARKS;
-        let command = format!(
-            "renice -n -20 $$\n{}\n\
-             mark() {{\n\
-             sum=0\n\
-             for file in $vbds*/statistics/wr_sect; do\n\
-             read -r one <$file\n\
-             sum=$((sum + one))\n\
-             done\n\
-             now\n\
-             echo \"$1$up $sum\"\n\
-             }}\n\
-             guest_create {name} && guest_until '{begin}*' 60 && {{\n\
-             nap {BEFORE_S}\nmark '{opens}'\nnap {runtime_s}\nmark '{closes}'\n\
-             guest_until '{end}*' 60\n}}\n\
-             guest_end 60",
-            offer_queues(self.vcpus)
-        );
-        Step::new(self.to_string(), u64::from(180 + job_s), command)
-    }
-
     /// Returns the command for fio in dom0.
     fn dom0(self, runtime_s: u32) -> String {
         let Writer::Dom0(engine, depth) = self.writer else { return String::new() };
@@ -167,54 +150,6 @@ impl Turn {
              >/tmp/log 2>&1 || {{ cat /tmp/log; exit 1; }}\n\
              echo \"{DOM0_RESULT}$(tr -d '\\n' </tmp/result)\""
         )
-    }
-
-    /// Reads what came of it.
-    ///
-    /// # Errors
-    /// When it failed, did something else, or was not at work for all of the window.
-    pub(super) fn sample(
-        self,
-        round: u32,
-        outcome: &Outcome,
-        window: &Window,
-        clock: Clock,
-    ) -> Result<Sample> {
-        let Some(side) = self.side() else {
-            let (bytes, ns) = dom0_result(outcome)?;
-            let costs =
-                (clock == Clock::Instructions).then_some(Counts { dom0: ns, ..Counts::default() });
-            return Ok(Sample { bytes, seconds: ns as f64 / 1e9, counts: costs });
-        };
-        let name = self.name(round);
-        let result = side.result(outcome, &name)?;
-        if side == Side::Ours {
-            result.verdict().map_err(|reason| anyhow::anyhow!("the guest reports: {reason}"))?;
-        }
-        let [begin, end] = [&window.begin, &window.end];
-        let (begin, end) = begin.as_ref().zip(end.as_ref()).context("there was no window")?;
-        let written = written(&result)?;
-        ensure!(end.bytes > begin.bytes, "the backend counted nothing in the window");
-        ensure!(
-            written > end.bytes,
-            "the job ended before the window: it wrote {written} bytes, {} of them by then",
-            end.bytes
-        );
-        ensure!(outcome.status == 0, "the guest did not end by itself");
-        self.negotiated(outcome, &name)?;
-        let counts = match clock {
-            Clock::Wall => None,
-            Clock::Instructions => {
-                let both = begin.counts.zip(end.counts);
-                let (begin, end) = both.context("QEMU's counts were not taken at both marks")?;
-                Some(end - begin)
-            }
-        };
-        Ok(Sample {
-            bytes: end.bytes - begin.bytes,
-            seconds: end.uptime_s - begin.uptime_s,
-            counts,
-        })
     }
 
     /// Checks that pages were granted in the way that the row names.
@@ -228,6 +163,59 @@ impl Turn {
         };
         ensure!(says(&words), "guest {name} does not say {words:?}");
         Ok(())
+    }
+}
+
+impl super::super::Turn for Turn {
+    type Sample = Written;
+
+    fn step(self, round: u32, runtime_s: u32) -> Step {
+        let job_s = BEFORE_S + runtime_s + BEHIND_S;
+        let Some(side) = self.side() else {
+            return Step::new(self.to_string(), u64::from(60 + job_s), self.dom0(runtime_s));
+        };
+        let (name, [begin, end]) = (self.name(round), side.edges());
+        let command = format!(
+            "renice -n -20 $$\n{}\n\
+             guest_create {name} && guest_until '{begin}*' 60 && {{\n\
+             statistics wr_sect\n{}\n\
+             guest_until '{end}*' 60\n}}\n\
+             guest_end 60",
+            offer_queues(self.vcpus),
+            window::commands(runtime_s)
+        );
+        Step::new(self.to_string(), u64::from(180 + job_s), command)
+    }
+
+    fn sample(
+        self,
+        round: u32,
+        outcome: &Outcome,
+        window: &Window,
+        clock: Clock,
+    ) -> Result<Written> {
+        let Some(side) = self.side() else {
+            let (bytes, ns) = dom0_result(outcome)?;
+            let counts =
+                (clock == Clock::Instructions).then_some(Counts { dom0: ns, ..Counts::default() });
+            let (amount, seconds) = (bytes as f64 / f64::from(1 << 20), ns as f64 / 1e9);
+            return Ok(Written(Sample { amount, seconds, counts }));
+        };
+        let name = self.name(round);
+        let result = side.result(outcome, &name)?;
+        if side == Side::Ours {
+            result.verdict().map_err(|reason| anyhow::anyhow!("the guest reports: {reason}"))?;
+        }
+        let sample = Sample::of(window, SECTORS_PER_MIB, clock)?;
+        let written = written(&result)?;
+        let by_then = window.edges()?.1.counted.iter().sum::<u64>() * 512;
+        ensure!(
+            written > by_then,
+            "the job ended before the window: it wrote {written} bytes, {by_then} of them by then"
+        );
+        ensure!(outcome.status == 0, "the guest did not end by itself");
+        self.negotiated(outcome, &name)?;
+        Ok(Written(sample))
     }
 }
 
@@ -289,39 +277,9 @@ fn dom0_result(outcome: &Outcome) -> Result<(u64, u64)> {
     Ok((bytes, ms * 1_000_000))
 }
 
-/// State at one end of a window.
-#[derive(Debug, PartialEq)]
-struct Edge {
-    uptime_s: f64,
-    bytes: u64,
-    counts: Option<Counts>,
-}
-
-/// The time of a job that is measured.
-#[derive(Debug, Default)]
-pub(super) struct Window {
-    begin: Option<Edge>,
-    end: Option<Edge>,
-}
-
-impl Window {
-    /// Takes note of a line of a step, with the counts of the moment if it is a mark.
-    pub(super) fn see(&mut self, line: &str, counts: impl FnOnce() -> Option<Counts>) {
-        let [begins, ends] = MARKS.map(|mark| line.strip_prefix(mark));
-        let (place, rest) = match (begins, ends) {
-            (Some(rest), _) => (&mut self.begin, rest),
-            (_, Some(rest)) => (&mut self.end, rest),
-            _ => return,
-        };
-        let Some((uptime, sectors)) = rest.trim().split_once(' ') else { return };
-        if let (Ok(uptime_s), Ok(sectors)) = (uptime.parse(), sectors.parse::<u64>()) {
-            *place = Some(Edge { uptime_s, bytes: sectors * 512, counts: counts() });
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::super::Turn as _;
     use super::*;
 
     #[test]
@@ -334,18 +292,6 @@ mod tests {
             // Linux's `COMMAND_LINE_SIZE` on x86.
             assert!(guest.extra.len() < 2048, "{} bytes", guest.extra.len());
         }
-    }
-
-    #[test]
-    fn a_window_is_between_its_marks() {
-        let mut window = Window::default();
-        let at = |dom0| move || Some(Counts { dom0, ..Counts::default() });
-        window.see("[xl 1.0] create a", || unreachable!());
-        window.see("window begins 10.50 4096\r", at(7));
-        window.see("window ends 12.50 8192", at(9));
-        let edge = |uptime_s, bytes, dom0| Edge { uptime_s, bytes, counts: at(dom0)() };
-        assert_eq!(window.begin, Some(edge(10.5, 4096 * 512, 7)));
-        assert_eq!(window.end, Some(edge(12.5, 8192 * 512, 9)));
     }
 
     #[test]
@@ -366,8 +312,8 @@ mod tests {
             window.see("window ends 12.0 12288", || None);
             turn.sample(1, &Outcome::printed(lines), &window, Clock::Wall)
         };
-        let good = sample(8 << 20).unwrap();
-        assert_eq!((good.bytes, good.seconds), (4 << 20, 2.0));
-        assert!(sample(6 << 20).unwrap_err().to_string().contains("ended before"));
+        let good = sample(8 << 20).unwrap().0;
+        assert_eq!((good.amount, good.seconds), (4.0, 2.0));
+        assert!(sample(6 << 20).err().unwrap().to_string().contains("ended before"));
     }
 }

@@ -1,0 +1,362 @@
+//! Rows of the comparison: how many guests read, whose, and how; the guests and steps that do it,
+//! and what is read of them.
+
+use std::fmt::{self, Display, Formatter};
+
+use anyhow::{Context, Result, ensure};
+use guest_protocol::barrier::{Ready, START_NODE};
+use guest_protocol::frame::END;
+use serde_json::Value;
+
+use super::super::sample::Sample;
+use super::super::window::{self, BEFORE_S, MARKS, Window};
+use crate::guest::{ConsoleLine, Guest};
+use crate::machine::Clock;
+use crate::result::PEER;
+use crate::scenario::side::Side;
+use crate::steps::{Outcome, Step};
+use crate::workload::{Fio, Workload};
+
+/// What each guest does: random reads of 4 KiB, 32 in flight.
+const WORKLOAD: Workload = Workload::MAIN[0];
+/// The file of each volume.
+pub(super) const FILE: &str = "/big";
+/// The ways to grant, the best first.
+const MODES: [&str; 3] = ["persistent", "persistent-copy", "per-request"];
+/// Seconds for jobs to go on behind the window; for each Linux guest more, because fio takes its
+/// time until it begins, and the more the more of them share a processor.
+const BEHIND_S: u32 = 3;
+/// Seconds that a Linux guest keeps its disk when its job is done.
+const HOLD_S: u32 = 600;
+/// What the step says when all guests wait for their start.
+const ALL_READY: &str = "all are ready";
+/// What a Linux guest says then.
+const LINUX_READY: &str = "peer: ready";
+
+/// Place of what our guests read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Disk,
+    File,
+}
+
+/// Guests of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Who {
+    /// Ours, with this way to grant.
+    Ours(&'static str, Place),
+    /// Linux's, on the disk.
+    Linux,
+}
+
+/// Row of the comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Turn {
+    pub(super) who: Who,
+    /// Number of the guests.
+    pub(super) count: u32,
+}
+
+impl Turn {
+    /// Returns the rows of these sides: each number of guests with persistent grants and with
+    /// Linux, and the greatest in each way to grant, on the disk and on a file.
+    pub(super) fn all(counts: &[u32], sides: &[Side]) -> Vec<Self> {
+        let mut counts = counts.to_vec();
+        counts.sort_unstable();
+        counts.dedup();
+        let most = counts.last().copied().unwrap_or_default();
+        let each = |who: Who| counts.iter().map(move |&count| Self { who, count });
+        let ways = [Place::Disk, Place::File]
+            .into_iter()
+            .flat_map(|place| MODES.map(|mode| Self { who: Who::Ours(mode, place), count: most }));
+        let best = Who::Ours(MODES[0], Place::Disk);
+        let mut rows: Vec<Self> = each(best).collect();
+        rows.extend(ways.filter(|row| row.who != best));
+        rows.extend(each(Who::Linux));
+        rows.retain(|row| sides.contains(&row.side()));
+        rows
+    }
+
+    fn side(self) -> Side {
+        match self.who {
+            Who::Ours(..) => Side::Ours,
+            Who::Linux => Side::Linux(Fio::Tuned),
+        }
+    }
+
+    /// Returns the word for its way of granting.
+    pub(super) fn grants(self) -> &'static str {
+        match self.who {
+            Who::Ours(mode, _) => mode,
+            Who::Linux => MODES[0],
+        }
+    }
+
+    fn job_s(self, runtime_s: u32) -> u32 {
+        let late_s = if self.who == Who::Linux { self.count } else { 0 };
+        BEFORE_S + runtime_s + BEHIND_S + late_s
+    }
+
+    /// Names of its guests.
+    fn names(self) -> Vec<String> {
+        let who = match self.who {
+            Who::Ours(mode, Place::Disk) => format!("disk-{mode}"),
+            Who::Ours(mode, Place::File) => format!("file-{mode}"),
+            Who::Linux => "linux".to_owned(),
+        };
+        (1..=self.count).map(|number| format!("{who}-{}-{number}", self.count)).collect()
+    }
+
+    /// Its guests.
+    pub(super) fn guests(self, clock: Clock, runtime_s: u32) -> Vec<Guest> {
+        let mut jobs = self.side().options(&[WORKLOAD], self.job_s(runtime_s));
+        if let Who::Ours(mode, place) = self.who {
+            jobs += &format!(" --grants={mode}");
+            if place == Place::File {
+                jobs += &format!(" --filename=xvda:{FILE}");
+            }
+        }
+        let words = match self.who {
+            Who::Ours(..) => "barrier hold".to_owned(),
+            Who::Linux => format!("typed=yes hold={HOLD_S}"),
+        };
+        let guest = |(name, number)| {
+            let mut guest = self.side().guest(name, clock, &jobs);
+            guest.disks = vec![format!("phy:/dev/ram{number},xvda,r")];
+            guest.extra = format!("{words} {}", guest.extra);
+            guest
+        };
+        self.names().into_iter().zip(0_u32..).map(guest).collect()
+    }
+
+    /// Checks that pages were granted in the way that the row names.
+    fn negotiated(self, outcome: &Outcome, name: &str, kept: bool) -> Result<()> {
+        ensure!(
+            kept == (self.grants() != "per-request"),
+            "guest {name}, {}: the backend {} its pages mapped",
+            self.grants(),
+            if kept { "kept" } else { "did not keep" }
+        );
+        let Who::Ours(mode, _) = self.who else { return Ok(()) };
+        let words = format!("grants {mode}");
+        let says = |line: &ConsoleLine<'_>| {
+            let rest = line.text.split_once(&words).map(|(_, rest)| rest);
+            rest.is_some_and(|rest| !rest.starts_with('-'))
+        };
+        ensure!(
+            ConsoleLine::of(outcome, name).iter().any(says),
+            "guest {name} does not say {words:?}"
+        );
+        Ok(())
+    }
+}
+
+/// Figures of one run of a row.
+pub(super) struct Many {
+    /// I/Os of all guests.
+    pub(super) sample: Sample,
+    /// Seconds from the first `xl create` until all guests were ready.
+    pub(super) ready_s: f64,
+    /// Milliseconds between the first and the last job's begin; none if they do not tell.
+    pub(super) starts_ms: Option<f64>,
+    /// Grants and copies that our guests made for each I/O.
+    pub(super) made: Option<[f64; 2]>,
+}
+
+impl Display for Many {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { sample, ready_s, starts_ms, .. } = self;
+        write!(f, "{}, ready after {ready_s:.1} s", sample.text("I/Os"))?;
+        starts_ms.map_or(Ok(()), |ms| write!(f, ", begun within {ms:.3} ms"))
+    }
+}
+
+impl super::super::Turn for Turn {
+    type Sample = Many;
+
+    fn step(self, _: u32, runtime_s: u32) -> Step {
+        let [begin, _] = self.side().edges();
+        let (ready, start, end) = match self.who {
+            Who::Ours(..) => {
+                let start = format!("guests_write {START_NODE} 1");
+                (Ready(1).to_string(), start, END.to_owned())
+            }
+            Who::Linux => (LINUX_READY.to_owned(), "guests_type".to_owned(), PEER.to_owned()),
+        };
+        let (names, job_s, [.., done]) = (self.names().join(" "), self.job_s(runtime_s), MARKS);
+        let command = format!(
+            "renice -n -20 $$\n\
+             guests_create {names} && guests_until '{ready}' 60 && {{\n\
+             say xl '{ALL_READY}'\nstatistics rd_req\n{start}\n\
+             guests_until '{begin}' 60 && {{\n{}\n\
+             guests_until '{end}' {} && mark '{done}'\n}}\n}}\n\
+             guests_write control/shutdown poweroff\nguests_end 30",
+            window::commands(runtime_s),
+            job_s + 60
+        );
+        Step::new(self.to_string(), u64::from(240 + 5 * self.count + job_s), command)
+    }
+
+    fn sample(self, _: u32, outcome: &Outcome, window: &Window, clock: Clock) -> Result<Many> {
+        let sample = Sample::of(window, 1.0, clock)?;
+        let ready_s = ready_s(outcome)?;
+        let names = self.names();
+        let counted = window.edges()?.1.counted.iter().zip(window.last()?);
+        let disks: Vec<(u64, u64)> = counted.map(|(by_then, last)| (*by_then, *last)).collect();
+        ensure!(disks.len() == names.len(), "{} disks of {} guests", disks.len(), names.len());
+        let (mut begins_ms, mut made, mut ios) = (Vec::new(), [0.0; 2], 0);
+        for (name, (by_then, last)) in names.iter().zip(disks) {
+            let job = self.job(outcome, name)?;
+            let total = job["read"]["total_ios"].as_u64().context("a job without total_ios")?;
+            ensure!(
+                total > by_then,
+                "guest {name}: its job ended before the window: {total} of {by_then} reads"
+            );
+            // Files are looked up, and Linux reads by itself when the disk appears.
+            let is_exact = matches!(self.who, Who::Ours(_, Place::Disk));
+            ensure!(
+                if is_exact { total == last } else { total <= last },
+                "guest {name} did {total} reads, and the backend {last}"
+            );
+            let run = &job["ringmark"];
+            begins_ms.extend(match self.who {
+                Who::Ours(..) => run["begin_ns"].as_f64().map(|ns| ns / 1e6),
+                Who::Linux => job["job_start"].as_f64(),
+            });
+            for (sum, key) in made.iter_mut().zip(["grants_made", "copies_made"]) {
+                *sum += run[key].as_f64().unwrap_or_default();
+            }
+            ios += total;
+        }
+        ensure!(outcome.status == 0, "a guest did not end by itself");
+        let all_told = begins_ms.len() == names.len();
+        let [first, last] = [f64::min, f64::max].map(|of| begins_ms.iter().copied().reduce(of));
+        Ok(Many {
+            sample,
+            ready_s,
+            starts_ms: first.zip(last).filter(|_| all_told).map(|(first, last)| last - first),
+            made: (self.who != Who::Linux).then(|| made.map(|sum| sum / ios as f64)),
+        })
+    }
+}
+
+impl Turn {
+    /// The job of one of its guests, which did what it was asked for, without errors.
+    fn job(self, outcome: &Outcome, name: &str) -> Result<Value> {
+        let side = self.side();
+        let figure = side.figure(outcome, name, WORKLOAD)?;
+        let result = side.result(outcome, name)?;
+        if side == Side::Ours {
+            let verdict = result.verdict();
+            verdict.map_err(|reason| anyhow::anyhow!("guest {name} reports: {reason}"))?;
+        }
+        self.negotiated(outcome, name, figure.kept)?;
+        Ok(result.job(&WORKLOAD.name())?.clone())
+    }
+}
+
+impl Display for Turn {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let text = match self.who {
+            Who::Ours(mode, Place::Disk) => format!("{} ringmark, {mode}", self.count),
+            Who::Ours(mode, Place::File) => format!("{} ringmark, {mode}, file", self.count),
+            Who::Linux => format!("{} linux, io_uring", self.count),
+        };
+        f.pad(&text)
+    }
+}
+
+/// Returns the seconds from the first `xl create` until all guests were ready.
+fn ready_s(outcome: &Outcome) -> Result<f64> {
+    let lines = ConsoleLine::of(outcome, "xl");
+    let time = |text| lines.iter().find(|line| line.text.starts_with(text));
+    let [create, ready] = ["create ", ALL_READY].map(time);
+    let (create, ready) = create.zip(ready).context("not all guests were ready")?;
+    Ok(ready.uptime_s - create.uptime_s)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::Turn as _;
+    use super::*;
+    use crate::result::framed;
+
+    #[test]
+    fn each_number_of_guests_has_a_row_and_the_greatest_all_ways() {
+        let rows = |sides: &[Side]| -> Vec<String> {
+            Turn::all(&[3, 1, 3], sides).iter().map(Turn::to_string).collect()
+        };
+        let ours = [
+            "1 ringmark, persistent",
+            "3 ringmark, persistent",
+            "3 ringmark, persistent-copy",
+            "3 ringmark, per-request",
+            "3 ringmark, persistent, file",
+            "3 ringmark, persistent-copy, file",
+            "3 ringmark, per-request, file",
+        ];
+        assert_eq!(rows(&[Side::Ours]), ours);
+        let linux = ["1 linux, io_uring", "3 linux, io_uring"];
+        assert_eq!(rows(&Side::LINUX), linux);
+        assert_eq!(rows(&Side::ALL), [&ours[..], &linux].concat());
+    }
+
+    #[test]
+    fn each_guest_has_a_disk_and_waits() {
+        for turn in Turn::all(&[15], &Side::ALL) {
+            let guests = turn.guests(Clock::Wall, 5);
+            let disks: Vec<&str> = guests.iter().map(|guest| guest.disks[0].as_str()).collect();
+            assert_eq!(disks.len(), 15);
+            assert_eq!((disks[0], disks[14]), ("phy:/dev/ram0,xvda,r", "phy:/dev/ram14,xvda,r"));
+            let word = if turn.who == Who::Linux { "typed=yes" } else { "barrier" };
+            assert!(guests.iter().all(|guest| guest.extra.starts_with(word)));
+            let reads_file = guests[0].extra.contains("--filename=xvda:/big");
+            assert_eq!(reads_file, matches!(turn.who, Who::Ours(_, Place::File)));
+        }
+    }
+
+    /// Two of our guests that did so many reads, after a window from 10 to 30 reads each.
+    fn sample(totals: [u64; 2], last: &str) -> Result<Many> {
+        let turn = Turn { who: Who::Ours("per-request", Place::Disk), count: 2 };
+        let mut lines = vec!["[xl 3.5] create a".to_owned(), format!("[xl 5.0] {ALL_READY}")];
+        for (name, (total, begin_ns)) in turn.names().iter().zip(totals.into_iter().zip([7, 9])) {
+            let bytes = total * 4096;
+            let read = format!(r#"{{"iops": 5.0, "total_ios": {total}, "io_bytes": {bytes}}}"#);
+            let run = format!(
+                r#"{{"begin_ns": {begin_ns}000000, "grants_made": {total}, "copies_made": 0}}"#
+            );
+            let job = format!(
+                r#"[{{"jobname": "randread-4k-32", "error": 0, "read": {read}, "ringmark": {run}}}]"#
+            );
+            lines.push(format!("[{name} 4.0] xvda: 16 MiB, 512-byte sectors, grants per-request"));
+            lines
+                .extend(framed(name, &format!(r#"{{"ringmark": {{"ok": true}}, "jobs": {job}}}"#)));
+        }
+        let mut window = Window::default();
+        for line in ["window begins 10.0 10 10", "window ends 12.0 30 30", last] {
+            window.see(line, || None);
+        }
+        turn.sample(1, &Outcome::printed(lines), &window, Clock::Wall)
+    }
+
+    #[test]
+    fn figures_are_the_sum_of_all_guests() {
+        let many = sample([40, 50], "jobs are done 13.0 40 50").unwrap();
+        assert_eq!((many.sample.amount, many.sample.rate()), (40.0, 20.0));
+        assert_eq!((many.ready_s, many.starts_ms), (1.5, Some(2.0)));
+        assert_eq!(many.made, Some([1.0, 0.0]));
+    }
+
+    #[test]
+    fn what_does_not_agree_with_the_backend_is_no_figure() {
+        for (totals, last, words) in [
+            ([40, 30], "jobs are done 13.0 40 30", "ended before the window"),
+            ([40, 50], "jobs are done 13.0 40 51", "did 50 reads, and the backend 51"),
+            ([40, 50], "jobs are done 13.0 40", "1 disks of 2 guests"),
+            ([40, 50], "", "was not marked"),
+        ] {
+            let error = sample(totals, last).err().unwrap().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+}
