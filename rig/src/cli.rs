@@ -77,7 +77,7 @@ enum Command {
         /// 2013, 24 disks of one guest, written 2 MiB at a time
         #[arg(long, value_name = "YEAR", conflicts_with_all = ["all", "save_baseline", "file"])]
         mail: Option<Mail>,
-        /// With --mail 2012, numbers of guests instead of 1,2,4,8,15; the greatest in all modes
+        /// Numbers of guests of --mail 2012 instead of 1,2,4,8,15; the greatest in all modes
         #[arg(long, value_name = "LIST", requires = "mail", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=i64::from(of2012::GUESTS_MAX)))]
         guests: Vec<u32>,
         /// Save ringmark's instruction counts as the baseline that `test` compares with

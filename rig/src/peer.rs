@@ -15,7 +15,7 @@ use crate::packages::{Packages, Selection};
 use crate::progress::Progress;
 
 const PACKAGES: Selection = Selection { suite: Some("trixie"), names: &["busybox-static", "fio"] };
-/// Libraries of fio's engines for what is no block device, most of its 80 MB.
+/// Libraries of fio's engines for what is no block device: with what these need, most of its 80 MB.
 const ENGINES: [&str; 8] = [
     "libgfapi.so.0",
     "libibverbs.so.1",

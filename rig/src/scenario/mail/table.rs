@@ -6,8 +6,11 @@ use serde_json::{Value, json};
 use super::sample::Sample;
 use crate::counts::Counts;
 
-/// Whose instructions, each with a key for files.
-const WHOSE: [(&str, fn(Counts) -> u64); 4] = [
+/// Some of the instructions.
+type Part = fn(Counts) -> u64;
+
+/// Parts by whose they are, each with a key for files.
+const WHOSE: [(&str, Part); 4] = [
     ("all", Counts::total),
     ("guest", |counts| counts.guest),
     ("xen", |counts| counts.xen),

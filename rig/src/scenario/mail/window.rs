@@ -22,7 +22,7 @@ pub(super) fn commands(runtime_s: u32) -> String {
 #[derive(Debug, PartialEq)]
 pub(super) struct Edge {
     pub(super) uptime_s: f64,
-    /// What the backend has counted, for each disk.
+    /// Counts of the backend so far, for each disk.
     pub(super) counted: Vec<u64>,
     /// Executed instructions, if they are counted.
     pub(super) instructions: Option<Counts>,

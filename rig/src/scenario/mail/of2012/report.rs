@@ -54,18 +54,19 @@ pub(super) fn report(
 fn legend(image: &Image, peer: &PeerImage) -> String {
     let [per_request, persistent, linux] = MAIL.map(|figure| figure / MAIL[2]);
     format!(
-        "random reads of 4 KiB, iodepth 32, by all guests at once, each with a vCPU and a ramdisk of\n\
-         its own; file: on an FFSv2; all guests share a processor; ringmark has {OUR_MEMORY_MIB} MiB, \
-         Linux {PEER_MEMORY_MIB}\n\
-         linux: io_uring of fio {} on Linux {}, fixedbufs, registerfiles, nonvectored,\n\
-         batches of iodepth / 2, gtod_reduce; scheduler none, nomerges 2, iostats 0, mitigations=off\n\
+        "random reads of 4 KiB, iodepth 32, by all guests at once, each with a vCPU and a\n\
+         ramdisk of its own; file: on an FFSv2; all guests share a processor; ringmark has\n\
+         {OUR_MEMORY_MIB} MiB, Linux {PEER_MEMORY_MIB}\n\
+         linux: io_uring of fio {} on Linux {}, fixedbufs, registerfiles,\n\
+         nonvectored, batches of iodepth / 2, gtod_reduce; scheduler none, nomerges 2,\n\
+         iostats 0, add_random 0, mitigations=off\n\
          dom0: Linux {}\n\
          to one: to one such guest; ratio: to as many Linux guests\n\
-         grants made: each is a page that the backend maps and unmaps again; none in a persistent\n\
-         mode, whose pages it maps once; copies: pages that the guest copies\n\
+         grants made: each is a page that the backend maps and unmaps again; none in a\n\
+         persistent mode, whose pages it maps once; copies: pages that the guest copies\n\
          the mail of 2012, 15 guests, a grant for each request : persistent : Linux's guests:\n\
-         {per_request:.2} : {persistent:.2} : {linux:.2} (other hardware, NetBSD's frontend: no more \
-         than these ratios)",
+         {per_request:.2} : {persistent:.2} : {linux:.2} (other hardware, NetBSD's frontend: no\n\
+         more than these ratios)",
         peer.fio_version, peer.linux_version, image.linux_version
     )
 }

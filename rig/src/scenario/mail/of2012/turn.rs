@@ -17,7 +17,7 @@ use crate::scenario::side::Side;
 use crate::steps::{Outcome, Step};
 use crate::workload::{Fio, Workload};
 
-/// What each guest does: random reads of 4 KiB, 32 in flight.
+/// Work of each guest: random reads of 4 KiB, 32 in flight.
 const WORKLOAD: Workload = Workload::MAIN[0];
 /// The file of each volume.
 pub(super) const FILE: &str = "/big";
@@ -28,9 +28,9 @@ const MODES: [&str; 3] = ["persistent", "persistent-copy", "per-request"];
 const BEHIND_S: u32 = 3;
 /// Seconds that a Linux guest keeps its disk when its job is done.
 const HOLD_S: u32 = 600;
-/// What the step says when all guests wait for their start.
+/// Words of the step when all guests wait for their start.
 const ALL_READY: &str = "all are ready";
-/// What a Linux guest says then.
+/// Words of a Linux guest then.
 const LINUX_READY: &str = "peer: ready";
 
 /// Place of what our guests read.
@@ -325,12 +325,13 @@ mod tests {
             let run = format!(
                 r#"{{"begin_ns": {begin_ns}000000, "grants_made": {total}, "copies_made": 0}}"#
             );
-            let job = format!(
-                r#"[{{"jobname": "randread-4k-32", "error": 0, "read": {read}, "ringmark": {run}}}]"#
-            );
+            let job = format!(r#""jobname": "randread-4k-32", "error": 0, "read": {read}"#);
+            let jobs = format!(r#"[{{{job}, "ringmark": {run}}}]"#);
             lines.push(format!("[{name} 4.0] xvda: 16 MiB, 512-byte sectors, grants per-request"));
-            lines
-                .extend(framed(name, &format!(r#"{{"ringmark": {{"ok": true}}, "jobs": {job}}}"#)));
+            lines.extend(framed(
+                name,
+                &format!(r#"{{"ringmark": {{"ok": true}}, "jobs": {jobs}}}"#),
+            ));
         }
         let mut window = Window::default();
         for line in ["window begins 10.0 10 10", "window ends 12.0 30 30", last] {
