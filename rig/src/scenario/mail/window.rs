@@ -9,13 +9,11 @@ use crate::counts::Counts;
 /// uptime, and what the backend has counted so far for each disk.
 pub(super) const MARKS: [&str; 3] = ["window begins", "window ends", "jobs are done"];
 
-/// Seconds for jobs to get going before the window.
-pub(super) const BEFORE_S: u32 = 1;
-
-/// Returns shell commands that measure `runtime_s` seconds of what is at work.
-pub(super) fn commands(runtime_s: u32) -> String {
+/// Returns shell commands that let jobs get going for `before_s` seconds, and measure the next
+/// `runtime_s`.
+pub(super) fn commands(before_s: u32, runtime_s: u32) -> String {
     let [begins, ends, _] = MARKS;
-    format!("nap {BEFORE_S}\nmark '{begins}'\nnap {runtime_s}\nmark '{ends}'")
+    format!("nap {before_s}\nmark '{begins}'\nnap {runtime_s}\nmark '{ends}'")
 }
 
 /// State at a mark.

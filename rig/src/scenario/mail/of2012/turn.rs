@@ -9,7 +9,7 @@ use guest_protocol::frame::END;
 use serde_json::Value;
 
 use super::super::sample::Sample;
-use super::super::window::{self, BEFORE_S, MARKS, Window};
+use super::super::window::{self, MARKS, Window};
 use crate::guest::{ConsoleLine, Guest};
 use crate::machine::Clock;
 use crate::result::PEER;
@@ -23,9 +23,10 @@ const WORKLOAD: Workload = Workload::MAIN[0];
 pub(super) const FILE: &str = "/big";
 /// The ways to grant, the best first.
 const MODES: [&str; 3] = ["persistent", "persistent-copy", "per-request"];
-/// Seconds for jobs to go on behind the window; for each Linux guest more, because fio takes its
-/// time until it begins, and the more the more of them share a processor.
+/// Seconds for jobs to go on behind the window.
 const BEHIND_S: u32 = 3;
+/// Least part of the mean that each guest must have read in the window.
+const LEAST_SHARE: f64 = 0.5;
 /// Seconds that a Linux guest keeps its disk when its job is done.
 const HOLD_S: u32 = 600;
 /// Words of the step when all guests wait for their start.
@@ -92,9 +93,17 @@ impl Turn {
         }
     }
 
+    /// Returns the seconds from the time when all jobs said that they begin to the window. fio
+    /// then still takes its time, the more the more guests share a processor.
+    fn before_s(self) -> u32 {
+        if self.who == Who::Linux { 1 + self.count / 4 } else { 1 }
+    }
+
+    /// Returns the seconds that a job takes: also the first to begin is at work until after the
+    /// window.
     fn job_s(self, runtime_s: u32) -> u32 {
-        let late_s = if self.who == Who::Linux { self.count } else { 0 };
-        BEFORE_S + runtime_s + BEHIND_S + late_s
+        let late_s = if self.who == Who::Linux { self.count / 2 } else { 0 };
+        late_s + self.before_s() + runtime_s + BEHIND_S
     }
 
     /// Names of its guests.
@@ -191,7 +200,7 @@ impl super::super::Turn for Turn {
              guests_until '{begin}' 60 && {{\n{}\n\
              guests_until '{end}' {} && mark '{done}'\n}}\n}}\n\
              guests_write control/shutdown poweroff\nguests_end 30",
-            window::commands(runtime_s),
+            window::commands(self.before_s(), runtime_s),
             job_s + 60
         );
         Step::new(self.to_string(), u64::from(240 + 5 * self.count + job_s), command)
@@ -201,6 +210,7 @@ impl super::super::Turn for Turn {
         let sample = Sample::of(window, 1.0, clock)?;
         let ready_s = ready_s(outcome)?;
         let names = self.names();
+        self.all_at_work(&window.moved()?)?;
         let counted = window.edges()?.1.counted.iter().zip(window.last()?);
         let disks: Vec<(u64, u64)> = counted.map(|(by_then, last)| (*by_then, *last)).collect();
         ensure!(disks.len() == names.len(), "{} disks of {} guests", disks.len(), names.len());
@@ -241,6 +251,19 @@ impl super::super::Turn for Turn {
 }
 
 impl Turn {
+    /// Checks that each guest had its share of the reads in the window.
+    fn all_at_work(self, moved: &[u64]) -> Result<()> {
+        let mean = moved.iter().sum::<u64>() as f64 / moved.len() as f64;
+        for (name, &count) in self.names().iter().zip(moved) {
+            ensure!(
+                count as f64 >= mean * LEAST_SHARE,
+                "guest {name} read {count} times in the window, the mean is {mean:.0}: it was not \
+                 at work for all of it"
+            );
+        }
+        Ok(())
+    }
+
     /// The job of one of its guests, which did what it was asked for, without errors.
     fn job(self, outcome: &Outcome, name: &str) -> Result<Value> {
         let side = self.side();
@@ -355,6 +378,7 @@ mod tests {
             ([40, 50], "jobs are done 13.0 40 51", "did 50 reads, and the backend 51"),
             ([40, 50], "jobs are done 13.0 40", "1 disks of 2 guests"),
             ([40, 50], "", "was not marked"),
+            ([70, 50], "window ends 12.0 60 20", "not at work for all of it"),
         ] {
             let error = sample(totals, last).err().unwrap().to_string();
             assert!(error.contains(words), "{error}");

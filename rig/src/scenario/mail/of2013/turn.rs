@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::super::sample::Sample;
-use super::super::window::{self, BEFORE_S, Window};
+use super::super::window::{self, Window};
 use crate::blkback::offer_queues;
 use crate::counts::Counts;
 use crate::guest::{ConsoleLine, Guest};
@@ -21,7 +21,8 @@ use crate::workload::Fio;
 pub(super) const DISKS: usize = 24;
 /// I/Os in flight on each.
 const IODEPTH: usize = 2;
-/// Seconds for jobs to go on behind the window.
+/// Seconds for jobs to get going before the window, and to go on behind it.
+const BEFORE_S: u32 = 1;
 const BEHIND_S: u32 = 5;
 /// Memory of the guests in MiB: ours has data for all that is in flight, Linux's frontend also
 /// pages for all that its rings could hold (32 requests of 256 pages for each of up to 48).
@@ -182,7 +183,7 @@ impl super::super::Turn for Turn {
              guest_until '{end}*' 60\n}}\n\
              guest_end 60",
             offer_queues(self.vcpus),
-            window::commands(runtime_s)
+            window::commands(BEFORE_S, runtime_s)
         );
         Step::new(self.to_string(), u64::from(180 + job_s), command)
     }
