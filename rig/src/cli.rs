@@ -214,3 +214,24 @@ fn compare_mail(
 fn clock(deterministic: bool) -> Clock {
     if deterministic { Clock::Instructions } else { Clock::Wall }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_guests_are_for_a_mail_and_as_many_as_it_had() {
+        let parse = |words: &str| {
+            let words = format!("./run.sh compare {words}");
+            Cli::try_parse_from(words.split(' ')).map(|cli| match cli.command {
+                Some(Command::Compare { guests, .. }) => guests,
+                _ => Vec::new(),
+            })
+        };
+        assert_eq!(parse("--mail 2012 --guests 1,15").unwrap(), [1, 15]);
+        assert!(parse("--mail 2012").unwrap().is_empty());
+        for wrong in ["--guests 1", "--mail 2012 --guests 16", "--mail 2012 --guests 0"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}
