@@ -109,8 +109,8 @@ fn add_guest(
     let vcpus = sleepers(setup.load.vcpus, guest_sleep(spans, system));
     let threads = sleepers(setup.load.queues, thread_sleep(spans));
     for number in 0..setup.in_flight() as usize {
-        let vcpu = number % vcpus.len();
-        let place = (vcpus[vcpu], threads[vcpu % threads.len()]);
+        // By turns, so that no ring gets more than it has room for.
+        let place = (vcpus[number % vcpus.len()], threads[number % threads.len()]);
         let mut steps = guest_steps(parts, spans, place, system, operations);
         steps.extend(backend_steps(parts, spans, place, setup.load.disk, operations));
         network.customer(steps);

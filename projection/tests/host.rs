@@ -80,6 +80,18 @@ fn queues_help_until_vcpus_are_what_is_busy() {
     assert!(eight.iops < 1.2 * four.iops, "{four:?} {eight:?}");
 }
 
+/// One vCPU's I/Os fill all rings, whatever the number of vCPUs.
+#[test]
+fn no_queue_is_idle_while_others_are_full() {
+    let of = |queues| {
+        let load = Load { queues, iodepth: 32 * queues, ..LOAD };
+        point(Setup { load, ..HOST }, System::Persistent)
+    };
+    let [one, four] = [of(1), of(4)];
+    assert_eq!([one.limit, four.limit], [Limit::Threads; 2]);
+    assert!(four.iops > 3.0 * one.iops, "{one:?} {four:?}");
+}
+
 #[test]
 fn a_dearer_shoot_down_costs_per_request_only() {
     let costs = Costs::shipped().unwrap();
