@@ -26,9 +26,9 @@ pub enum Limit {
     TableLock,
     /// Processors.
     Processors,
-    /// VCPUs of dom0.
+    /// vCPUs of dom0.
     Dom0Vcpus,
-    /// VCPUs of the guests.
+    /// vCPUs of the guests.
     GuestVcpus,
     /// Threads of blkback, one for each queue.
     Threads,
@@ -135,8 +135,11 @@ fn limit(outcome: &Outcome, parts: &Parts, setup: &Setup) -> Limit {
         let all = outcome.elapsed.max(1) as f64 * f64::from(units);
         outcome.uses[of.index()].held as f64 / all
     };
-    let mean =
-        |all: &[Resource]| all.iter().map(|of| busy(*of, 1)).sum::<f64>() / all.len().max(1) as f64;
+    // Who has no I/O is no room: nothing goes there.
+    let mean = |all: &[Resource]| {
+        let used = all.iter().filter(|of| outcome.uses[of.index()].seized > 0);
+        used.clone().map(|of| busy(*of, 1)).sum::<f64>() / used.count().max(1) as f64
+    };
     let shares = [
         (Limit::FlushLock, busy(parts.flush_lock, 1)),
         (Limit::TableLock, busy(parts.table_lock, 1)),

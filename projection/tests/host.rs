@@ -92,6 +92,21 @@ fn no_queue_is_idle_while_others_are_full() {
     assert!(four.iops > 3.0 * one.iops, "{one:?} {four:?}");
 }
 
+/// More vCPUs than the ring has room for, and more queues than I/Os: the others are all busy.
+#[test]
+fn who_has_nothing_to_do_does_not_hide_the_limit() {
+    for (cost, load, limit) in [
+        ("linux]\nio", Load { vcpus: 64, iodepth: 1, ..LOAD }, Limit::GuestVcpus),
+        ("dom0]\nio", Load { queues: 4, iodepth: 2, ..LOAD }, Limit::Threads),
+    ] {
+        let mut costs = Costs::shipped().unwrap();
+        let entry = "{ value = 1000000, unit = \"instructions\", source = \"a test\" }";
+        costs.replace(&format!("[{cost} = {entry}")).unwrap();
+        let setup = Setup { cpus: 128, dom0_vcpus: 8, load, ..HOST };
+        assert_eq!(point_with(&costs, setup, System::Linux).limit, limit, "{load:?}");
+    }
+}
+
 #[test]
 fn a_dearer_shoot_down_costs_per_request_only() {
     let costs = Costs::shipped().unwrap();
