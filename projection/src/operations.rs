@@ -25,7 +25,7 @@ pub struct Operations {
 /// Reason why a result says nothing about operations.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MeasuredError {
-    /// No job with this grant mode has blocks of 4 KiB, I/Os and counters.
+    /// No job has blocks of 4 KiB, reads or writes without trims, and counters.
     NoJob,
     /// Counters that no such job can have: more than 16 operations for an I/O, or no request.
     Absurd(&'static str),
@@ -43,7 +43,7 @@ impl Operations {
     }
 
     /// Returns what a result of ringmark counted, for each of its grant modes that has a job of
-    /// 4 KiB blocks with counters.
+    /// 4 KiB blocks with counters, and no trims, which grant nothing and count as I/Os.
     ///
     /// # Errors
     /// [`MeasuredError`].
@@ -70,7 +70,11 @@ fn of_job(report: &Report, job: &JobReport) -> Result<Option<(System, Operations
     let (Some(system), (Some(requests), Some(grants), Some(copies))) = (system, counts) else {
         return Ok(None);
     };
-    if ios == 0 || !matches!(block.as_str(), "4k" | "4ki" | "4kib" | "4096") {
+    // Counters do not tell a trim, which has no pages, from a read or a write.
+    if ios == 0
+        || job.trim.total_ios != 0
+        || !matches!(block.as_str(), "4k" | "4ki" | "4kib" | "4096")
+    {
         return Ok(None);
     }
     let each = |count: u64| count as f64 / ios as f64;
@@ -90,8 +94,8 @@ impl fmt::Display for MeasuredError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoJob => f.write_str(
-                "no job of ringmark in it has bs=4k, I/Os and counters of requests, grants and \
-                 copies; run one with bs=4k on a disk of its own",
+                "no job of ringmark in it has bs=4k, reads or writes without trims, and counters \
+                 of requests, grants and copies; run one with bs=4k on a disk of its own",
             ),
             Self::Absurd(what) => {
                 write!(f, "its number of {what} for each I/O is none that a job of 4 KiB can have")

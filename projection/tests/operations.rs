@@ -56,6 +56,24 @@ fn jobs_that_say_nothing_are_passed_over() {
     assert!(measured(Vec::new()).is_err());
 }
 
+/// A trim is an I/O that grants and copies nothing.
+#[test]
+fn jobs_that_trim_are_passed_over() {
+    let counts = [Some(1000), Some(0), Some(0)];
+    let trims = |mut job: JobReport| {
+        job.trim.total_ios = 500;
+        job
+    };
+    for ios in [0, 500] {
+        let error = measured(vec![trims(job("per-request", Some("4k"), ios, counts))]).unwrap_err();
+        assert!(error.contains("trims"), "{error}");
+    }
+    let reads = job("per-request", Some("4k"), 1000, [Some(1000), Some(1000), Some(0)]);
+    let found = measured(vec![trims(reads.clone()), reads]).unwrap();
+    let expected = Operations { requests: 1.0, grants: 1.0, copies: 0.0 };
+    assert_eq!(found, [(System::PerRequest, expected)]);
+}
+
 #[test]
 fn counters_that_cannot_be_are_refused() {
     for (counts, what) in [
