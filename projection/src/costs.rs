@@ -24,6 +24,7 @@ pub struct Costs {
 /// Cost.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[serde(expecting = "{ value = .., unit = \"..\", source = \"..\" }")]
 struct Entry {
     value: f64,
     unit: String,
@@ -136,7 +137,9 @@ fn checked(key: Key, entry: Entry) -> Result<Entry, CostsError> {
 impl fmt::Display for CostsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Syntax { line, why } => write!(f, "line {line}: {why}"),
+            Self::Syntax { line, why } => {
+                write!(f, "line {line}: {why}; --print-costs shows the form")
+            }
             Self::Unknown(name) => {
                 write!(f, "there is no cost {name}; --print-costs shows those that there are")
             }
