@@ -23,8 +23,9 @@ pub struct Sum<'a> {
 }
 
 /// Returns the figures of a run, those of equal jobs that ran together as one: rates are added,
-/// latencies are those of all I/Os.
-pub fn sums<'a>(figures: &'a [Figures]) -> Vec<Sum<'a>> {
+/// latencies are those of all I/Os. Without `uses_bins`, percentiles are the greatest of the
+/// clones', even if all have bins.
+pub fn sums<'a>(figures: &'a [Figures], uses_bins: bool) -> Vec<Sum<'a>> {
     let mut indexes = BTreeMap::new();
     let mut groups: Vec<(usize, Vec<&'a Figures>)> = Vec::new();
     let mut numbers: BTreeMap<(&str, &str), usize> = BTreeMap::new();
@@ -44,14 +45,14 @@ pub fn sums<'a>(figures: &'a [Figures]) -> Vec<Sum<'a>> {
         let first = *group.first()?;
         let figures = match group.len() {
             1 => Cow::Borrowed(first),
-            _ => Cow::Owned(sum(first, &group)),
+            _ => Cow::Owned(sum(first, &group, uses_bins)),
         };
         Some(Sum { job: &first.job, direction: first.direction, number, figures })
     };
     groups.into_iter().filter_map(sum).collect()
 }
 
-fn sum(first: &Figures, group: &[&Figures]) -> Figures {
+fn sum(first: &Figures, group: &[&Figures], uses_bins: bool) -> Figures {
     let total = |of: fn(&Figures) -> f64| group.iter().map(|one| of(one)).sum::<f64>();
     let iops = total(|one| one.iops);
     // Without a rate none has a weight.
@@ -59,7 +60,7 @@ fn sum(first: &Figures, group: &[&Figures]) -> Figures {
         0.0 => total(|one| one.mean_ns) / group.len() as f64,
         iops => total(|one| one.iops * one.mean_ns) / iops,
     };
-    let bins = merged(group);
+    let bins = if uses_bins { merged(group) } else { Vec::new() };
     let percentile = |&(percent, _): &(f64, f64)| {
         let mut values = group.iter().map(|one| one.percentile_ns(percent));
         let greatest = values.try_fold(0.0, |most: f64, ns| Some(most.max(ns?)))?;
@@ -124,7 +125,7 @@ mod tests {
     #[test]
     fn rates_are_added_and_latencies_are_those_of_all() {
         let jobs = [job(300.0, 1_000), job(98.0, 2_000), job(2.0, 9_000)];
-        let sums = sums(&jobs);
+        let sums = sums(&jobs, true);
         let [Sum { number: 1, figures, .. }] = &sums[..] else { panic!("{sums:?}") };
         assert_eq!((figures.iops, figures.members), (400.0, 3));
         assert_eq!(figures.bytes_per_second, 400.0 * 4096.0);
@@ -138,11 +139,11 @@ mod tests {
         let lean = |iops, ns| Figures { bins: Vec::new(), ..job(iops, ns) };
         for second in [lean(1.0, 9_000), job(1.0, 9_000)] {
             let jobs = [lean(999.0, 1_000), second];
-            let sums = sums(&jobs);
+            let sums = sums(&jobs, true);
             assert_eq!(sums[0].figures.percentile_ns(99.0), Some(9_000.0));
         }
         let none = Figures { percentiles: Vec::new(), ..lean(1.0, 1) };
-        assert_eq!(sums(&[lean(1.0, 1), none])[0].figures.percentile_ns(99.0), None);
+        assert_eq!(sums(&[lean(1.0, 1), none], true)[0].figures.percentile_ns(99.0), None);
     }
 
     #[test]
@@ -161,11 +162,11 @@ mod tests {
         for (other, number) in others.into_iter().zip([2, 1, 1, 2]) {
             let jobs = [job(10.0, 5), other];
             let found: Vec<_> =
-                sums(&jobs).iter().map(|sum| (sum.number, sum.figures.iops)).collect();
+                sums(&jobs, true).iter().map(|sum| (sum.number, sum.figures.iops)).collect();
             assert_eq!(found, [(1, 10.0), (number, 10.0)], "{:?}", jobs[1]);
         }
         let jobs = [with("offset", "1m"), with("stonewall", "1"), job(0.0, 5), job(0.0, 5)];
-        let sums = sums(&jobs);
+        let sums = sums(&jobs, true);
         assert_eq!((sums.len(), sums[0].figures.iops, sums[0].figures.mean_ns), (1, 20.0, 5.0));
     }
 }

@@ -74,14 +74,17 @@ pub fn figures(data: &Data) -> Vec<Figure> {
 /// Returns the jobs of a sweep, by name and direction.
 fn jobs<'a>(data: &'a Data, sweep: &'a Sweep) -> Vec<(String, Cells<'a>)> {
     let mut jobs: BTreeMap<(&str, usize, &str), Cells<'a>> = BTreeMap::new();
-    for run in data.runs.get(sweep.runs.clone()).into_iter().flatten() {
+    let runs = || data.runs.get(sweep.runs.clone()).into_iter().flatten();
+    // A file that grew too long has lost some; no map is of two kinds of percentiles.
+    let has_bins = runs().flat_map(|run| &run.figures).all(|one| !one.bins.is_empty());
+    for run in runs() {
         // What it has on an axis is the same for all of its jobs.
         let options = run.figures.first().map(|first| &first.options);
         let value = |axis: &Axis| options?.get(axis.name.as_str()).map(|value| &**value);
         let Some(at) = sweep.axes.iter().map(value).collect::<Option<Vec<&str>>>() else {
             continue;
         };
-        for Sum { job, direction, number, figures } in sums(&run.figures) {
+        for Sum { job, direction, number, figures } in sums(&run.figures, has_bins) {
             let cells = jobs.entry((job, number, direction)).or_default();
             cells.entry(at.clone()).or_default().push(figures);
         }
@@ -360,6 +363,29 @@ mod tests {
                 assert!(bar.contains(value), "{bar}");
             }
         }
+    }
+
+    /// Runs that were made before a file grew too long have no bins, those after it have.
+    #[test]
+    fn a_map_has_one_kind_of_percentile() {
+        let mut file = sweep(&[("numjobs", 1), ("vcpus", 2)], |_| Some(1000.0));
+        for run in &mut file.runs {
+            let mut clone = run.result.jobs[0].clone();
+            clone.read.clat_ns.bins = [(3_000, 1)].into_iter().collect();
+            clone.read.clat_ns.percentile = [("99.000000".to_owned(), 9_000)].into_iter().collect();
+            run.result.jobs.push(clone);
+        }
+        let p99 = |file: &SweepFile| {
+            let map = figures(&data_of(std::slice::from_ref(file))).remove(2).plots.remove(0).1;
+            ["9 (1 runs)", "4.1 (1 runs)"].map(|figure| map.matches(figure).count())
+        };
+        assert_eq!(p99(&file), [0, 2]);
+        file.runs[0]
+            .result
+            .jobs
+            .iter_mut()
+            .for_each(|job| job.read.clat_ns.bins = Default::default());
+        assert_eq!(p99(&file), [2, 0]);
     }
 
     #[test]
