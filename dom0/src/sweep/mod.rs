@@ -136,7 +136,8 @@ impl Sweep {
         let signals = Signals::listen()?;
         let mut output = Output::open(Some(&self.output))?;
         let name = display::path(&self.output);
-        let what = format!("cannot write {name} again and again; name a regular file");
+        let advice = "name a regular file in a directory that takes new files";
+        let what = format!("cannot write {name} again and again; {advice}");
         ensure!(output.replaces(), Exit::Output(what));
         if !self.dry_run {
             output.hold()?;

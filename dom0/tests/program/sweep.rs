@@ -80,7 +80,10 @@ fn settings_of_the_guest_are_axes_too() {
     let options = ["--", "--rw=randread", "--runtime=1", "--time_based"];
     let (code, _, stderr) = stack.run(&[&sweep[..], &options].concat());
     assert_eq!(code, Some(0), "{stderr}");
-    assert!(stderr.contains("cell 1 of 4: vcpus=1 memory=32 (run 1 of 2), 4 s left\n"), "{stderr}");
+    assert!(
+        stderr.contains("cell 1 of 4: vcpus=1 memory=32 (run 1 of 2), 4 s left\n"),
+        "{stderr}"
+    );
     assert_eq!(places(&stack), ["1 32", "2 32", "1 32", "2 32"]);
     let calls = stack.calls();
     assert_eq!(calls.matches("memory=32 vcpus=2").count(), 2, "{calls}");
@@ -106,11 +109,19 @@ fn all_cells_are_checked_before_the_first() {
         assert_eq!(code, Some(2), "{more:?}: {stderr}");
         assert!(stderr.contains(told), "{more:?}: {stderr}");
     }
-    for output in ["/dev/null", "none/out", "job.fio/out"] {
+    // The directory of `comm`, which is a regular file, takes no new one.
+    let again = "again and again; name a regular file in a directory that takes new files";
+    for (output, told) in [
+        ("/dev/null", again),
+        ("/proc/self/comm", again),
+        ("none/out", "cannot write none/out"),
+        ("job.fio/out", "cannot write job.fio/out"),
+    ] {
         for more in [&["--dry-run"][..], &[]] {
             let output = format!("--output={output}");
             let (code, _, stderr) = stack.run(&with(&[&[output.as_str()], more].concat()));
             assert_eq!(code, Some(5), "{output} {more:?}: {stderr}");
+            assert!(stderr.contains(told), "{output} {more:?}: {stderr}");
         }
     }
     assert!(!stack.calls().contains("create"), "{}", stack.calls());
