@@ -34,12 +34,15 @@ pub fn parse(text: &str) -> Result<Axis, String> {
     };
     let mut values: Vec<String> = Vec::new();
     for item in list.split(',').map(str::trim) {
-        match range(item, numbers(doc))? {
-            Some(range) => values.extend(range),
-            None => values.push(item.to_owned()),
-        }
+        let range = range(item, numbers(doc))?;
+        let advice = match &range {
+            None => "",
+            Some(_) if item.contains(['+', '*']) => "; give the range a greater step",
+            Some(_) => "; give the range a step, as in 4k..64k*2",
+        };
+        values.extend(range.unwrap_or_else(|| vec![item.to_owned()]));
         if values.len() > VALUES_MAX {
-            return Err(format!("more than {VALUES_MAX} values"));
+            return Err(format!("more than {VALUES_MAX} values{advice}"));
         }
     }
     if values.iter().any(String::is_empty) {
@@ -166,7 +169,12 @@ mod tests {
             ("iodepth=1..8*1", "a range's step"),
             ("iodepth=1..8+0", "a range's step"),
             ("iodepth=1..8+x", "a range's step"),
-            ("iodepth=1..18446744073709551615", "more than 1000 values"),
+            (
+                "iodepth=1..18446744073709551615",
+                "more than 1000 values; give the range a step, as in 4k..64k*2",
+            ),
+            ("bs=4k..64k", "more than 1000 values; give the range a step"),
+            ("bs=4k..64k+1", "more than 1000 values; give the range a greater step"),
             ("thread=0,1", "thread has no effect"),
         ] {
             let error = parse(text).unwrap_err();
