@@ -4,10 +4,11 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Error, Result, anyhow, bail, ensure};
+use clap::builder::RangedI64ValueParser;
 use clap::{Args, ValueEnum};
 use projection::{
-    Checked, Costs, Disk, GUESTS_MAX, Load, Operations, PER_CENT_MAX, Projection, SHIPPED, Setup,
-    System, check, check_text, projection_text,
+    CPUS_MAX, Checked, Costs, Disk, GUESTS_MAX, IN_FLIGHT_MAX, Load, Operations, PER_CENT_MAX,
+    Projection, SHIPPED, Setup, System, check, check_text, projection_text,
 };
 use results::Report;
 use serde::Serialize;
@@ -51,19 +52,19 @@ pub struct Project {
     #[arg(long, value_name = "FIRST..LAST", default_value = "1..15", value_parser = parse_guests)]
     guests: RangeInclusive<u32>,
     /// Processors of the host: threads, where cores have several
-    #[arg(long, value_name = "COUNT", default_value_t = 24)]
+    #[arg(long, value_name = "COUNT", default_value_t = 24, value_parser = up_to(CPUS_MAX))]
     cpus: u32,
     /// vCPUs of dom0; as many as processors, unless given
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = up_to(CPUS_MAX))]
     dom0_vcpus: Option<u32>,
     /// vCPUs of each guest, each with a job of its own
-    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = up_to(CPUS_MAX))]
     vcpus: u32,
     /// Queues of each guest's disk
-    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = up_to(CPUS_MAX))]
     queues: u32,
     /// I/Os in flight of each job, of which a queue's ring has room for 32
-    #[arg(long, value_name = "COUNT", default_value_t = 32)]
+    #[arg(long, value_name = "COUNT", default_value_t = 32, value_parser = up_to(IN_FLIGHT_MAX))]
     iodepth: u32,
     /// Disk behind the backend
     #[arg(long, value_enum, value_name = "DISK", default_value = "ramdisk")]
@@ -135,7 +136,9 @@ impl Project {
         };
         let (guests, seed) = (self.guests.clone(), self.seed);
         let projection = Projection::new(&costs, &self.setup(), guests, &measured, seed);
-        let projection = projection.map_err(|error| usage(&error.into()))?;
+        // Each number is in its range, so it is of what they make together.
+        let advice = "lower --guests, --vcpus, --queues or --iodepth";
+        let projection = projection.map_err(|error| usage(&anyhow!("{error}; {advice}")))?;
         match self.format {
             Form::Text => Ok(projection_text(&costs, &projection)),
             Form::Json => json(&projection),
@@ -194,6 +197,11 @@ fn operations(text: &str) -> Result<Vec<(System, Operations)>> {
 fn json(of: &impl Serialize) -> Result<String> {
     let text = serde_json::to_string_pretty(of).map_err(|error| anyhow!(error))?;
     Ok(text + "\n")
+}
+
+/// Returns the parser of a number that is not 0.
+fn up_to(most: u32) -> RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=most.into())
 }
 
 fn parse_guests(text: &str) -> Result<RangeInclusive<u32>, String> {

@@ -155,11 +155,21 @@ fn numbers_out_of_range_are_refused() {
     for (arguments, expected) in [
         (&["--guests=0"][..], "write numbers from 1 to 128, such as 1..15"),
         (&["--guests=9..3"], "write numbers from 1 to 128"),
-        (&["--cpus=0"], "processors: 0 is not from 1 to 1024"),
-        (&["--cpus=4294967296"], "4294967296 is not in 0..=4294967295"),
-        (&["--dom0-vcpus=2000"], "vCPUs of dom0: 2000 is not from 1 to 1024"),
-        (&["--iodepth=0"], "iodepth: 0 is not from 1 to 65536"),
-        (&["--guests=128", "--vcpus=1024", "--queues=1024"], "I/Os in flight of all guests"),
+        (&["--cpus=0"], "'0' for '--cpus <COUNT>': 0 is not in 1..=1024"),
+        (&["--cpus=4294967296"], "4294967296 is not in 1..=1024"),
+        (&["--dom0-vcpus=2000"], "'2000' for '--dom0-vcpus <COUNT>': 2000 is not in 1..=1024"),
+        (&["--vcpus=0"], "'0' for '--vcpus <COUNT>': 0 is not in 1..=1024"),
+        (&["--queues=1025"], "'1025' for '--queues <COUNT>': 1025 is not in 1..=1024"),
+        (&["--iodepth=0"], "'0' for '--iodepth <COUNT>': 0 is not in 1..=65536"),
+        (
+            &["--guests=128", "--vcpus=1024", "--queues=1024"],
+            "I/Os in flight of all guests: 4194304 is not from 1 to 65536; \
+             lower --guests, --vcpus, --queues or --iodepth",
+        ),
+        (
+            &["--guests=128", "--vcpus=1024"],
+            "vCPUs and queues of all guests: 131200 is not from 1 to 65536; lower --guests",
+        ),
         (&["--disk=ssd"], "invalid value 'ssd'"),
         (&["--seed=-1"], "invalid value"),
         (&["--print-costs", "--check"], "cannot be used with"),
