@@ -240,7 +240,8 @@ impl Plotted<'_> {
         };
         let step = step(value, self.ends);
         let figure = spelled(self.measure, value) + star;
-        let name = format!("{name}: {figure} ({runs} runs)");
+        let runs = if runs == 1 { "1 run" } else { &format!("{runs} runs") };
+        let name = format!("{name}: {figure} ({runs})");
         svg.bar(&format!("h{step}"), [x, y], size, &name);
         if width >= FIGURE_WIDTH {
             svg.text_on(if step < STEPS / 2 + 1 { "near" } else { "far" }, middle, &figure);
@@ -356,7 +357,7 @@ mod tests {
         };
         file.runs.extend([repeated(3000.0, 2), repeated(5000.0, 3)]);
         let found = figures(&data_of(&[file]));
-        for (figure, cells) in [(0, ["3k (3 runs)", "2k (1 runs)"]), (2, ["4.1 ", "4.1 "])] {
+        for (figure, cells) in [(0, ["3k (3 runs)", "2k (1 run)"]), (2, ["4.1 ", "4.1 "])] {
             let svg = &found[figure].plots[0].1;
             for (cell, value) in ["numjobs=1", "numjobs=2"].iter().zip(cells) {
                 let bar = svg.split("<title>").find(|part| part.starts_with(cell)).unwrap();
@@ -377,7 +378,7 @@ mod tests {
         }
         let p99 = |file: &SweepFile| {
             let map = figures(&data_of(std::slice::from_ref(file))).remove(2).plots.remove(0).1;
-            ["9 (1 runs)", "4.1 (1 runs)"].map(|figure| map.matches(figure).count())
+            ["9 (1 run)", "4.1 (1 run)"].map(|figure| map.matches(figure).count())
         };
         assert_eq!(p99(&file), [0, 2]);
         file.runs[0]

@@ -27,7 +27,7 @@ pub fn shown_run(header: &Header, at: &[String], repetition: u32) -> String {
     let shown = shown(&header.axes, at);
     match header.repeat {
         1 => shown,
-        repeat => format!("{shown} (run {repetition} of {repeat})"),
+        repeat => format!("{shown} (repeat {repetition} of {repeat})"),
     }
 }
 
@@ -107,9 +107,9 @@ mod tests {
         let shown = |turn: &Turn| shown_run(&header, &cells[turn.cell], turn.repetition);
         let shown: Vec<String> = turns(cells.len(), &header).iter().map(shown).collect();
         assert_eq!(shown.len(), 12);
-        assert_eq!(shown[1], "bs=4k iodepth=2 (run 1 of 2)");
-        assert_eq!(shown[3], "bs=8k iodepth=1 (run 1 of 2)");
-        assert_eq!(shown[6], "bs=4k iodepth=1 (run 2 of 2)");
+        assert_eq!(shown[1], "bs=4k iodepth=2 (repeat 1 of 2)");
+        assert_eq!(shown[3], "bs=8k iodepth=1 (repeat 1 of 2)");
+        assert_eq!(shown[6], "bs=4k iodepth=1 (repeat 2 of 2)");
     }
 
     #[test]

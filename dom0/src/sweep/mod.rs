@@ -169,7 +169,7 @@ impl Sweep {
             let shown = shown_run(&file.sweep, &cell.at, turn.repetition);
             let mut status = Status::new(self.guest.status, &cell.config.name);
             let left = progress.left().map_or(String::new(), |left| format!(", {left} left"));
-            status.remark(&format!("cell {number} of {all}: {shown}{left}"));
+            status.remark(&format!("run {number} of {all}: {shown}{left}"));
             let began = Instant::now();
             let ended = self.once(cell, turn.repetition, signals, &mut status);
             let is_interrupted = signals.received().count != 0;
@@ -177,7 +177,7 @@ impl Sweep {
             let is_kept = match ended.outcome {
                 Ok(Some(Some(result))) => {
                     let said = Figures::of(&result).map(|all| summary(&all)).unwrap_or_default();
-                    status.remark(&format!("cell {number} of {all}: {said}"));
+                    status.remark(&format!("run {number} of {all}: {said}"));
                     file.runs.push(CellRun { who: System::Ringmark, at, repetition, result });
                     true
                 }
@@ -188,7 +188,7 @@ impl Sweep {
                 outcome => {
                     let error = outcome.err().unwrap_or_else(|| anyhow!("no result"));
                     let error = display::text(&format!("{error:#}"));
-                    status.remark(&format!("cell {number} of {all} failed: {error}"));
+                    status.remark(&format!("run {number} of {all} failed: {error}"));
                     file.failed.push(Failure { at, repetition, error });
                     true
                 }

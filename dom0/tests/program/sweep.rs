@@ -58,8 +58,8 @@ fn each_cell_is_a_guest() {
     let (code, stdout, stderr) = stack.run(&SWEEP);
     assert_eq!((code, stdout.as_str()), (Some(0), ""), "{stderr}");
     assert_eq!(places(&stack), ALL);
-    assert!(stderr.contains("ringmark: cell 1 of 4: bs=4k iodepth=1\n"), "{stderr}");
-    assert!(stderr.contains("ringmark: cell 4 of 4: job read 115000 IOPS\n"), "{stderr}");
+    assert!(stderr.contains("ringmark: run 1 of 4: bs=4k iodepth=1\n"), "{stderr}");
+    assert!(stderr.contains("ringmark: run 4 of 4: job read 115000 IOPS\n"), "{stderr}");
     let calls = stack.calls();
     assert_eq!((calls.matches("xl create").count(), stack.has_domain()), (4, false));
     assert!(calls.contains("[global]\\x0abs=8k\\x0aiodepth=2\\x0a[job]"), "{calls}");
@@ -81,13 +81,13 @@ fn settings_of_the_guest_are_axes_too() {
     let (code, _, stderr) = stack.run(&[&sweep[..], &options].concat());
     assert_eq!(code, Some(0), "{stderr}");
     assert!(
-        stderr.contains("cell 1 of 4: vcpus=1 memory=32 (run 1 of 2), 4 s left\n"),
+        stderr.contains("run 1 of 4: vcpus=1 memory=32 (repeat 1 of 2), 4 s left\n"),
         "{stderr}"
     );
     assert_eq!(places(&stack), ["1 32", "2 32", "1 32", "2 32"]);
     let calls = stack.calls();
     assert_eq!(calls.matches("memory=32 vcpus=2").count(), 2, "{calls}");
-    assert!(stderr.contains("cell 4 of 4: vcpus=2 memory=32 (run 2 of 2), "), "{stderr}");
+    assert!(stderr.contains("run 4 of 4: vcpus=2 memory=32 (repeat 2 of 2), "), "{stderr}");
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn a_cell_that_fails_is_told_and_tried_again() {
     let stack = Stack::new("sweep_fails", &fails);
     let (code, _, stderr) = stack.run(&SWEEP);
     assert_eq!(code, Some(1), "{stderr}");
-    assert!(stderr.contains("cell 2 of 4 failed: the guest reports: no memory"), "{stderr}");
+    assert!(stderr.contains("run 2 of 4 failed: the guest reports: no memory"), "{stderr}");
     assert!(stderr.contains("error: 1 of 4 runs failed:\n  bs=4k iodepth=2: the"), "{stderr}");
     assert_eq!(places(&stack), ["4k 1", "8k 1", "8k 2"]);
     assert_eq!(saved(&stack)["failed"][0]["error"], "the guest reports: no memory");

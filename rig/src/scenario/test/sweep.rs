@@ -16,7 +16,7 @@ pub(super) fn checks() -> Vec<Check> {
     let command = format!(
         "rm -f {FILE} /tmp/said\n\
          (tries=0\n\
-         until sed -n '/cell 2 of 4/,$p' /tmp/said | grep -q '^Jobs: ' || [ $tries -gt 600 ]; do\n\
+         until sed -n '/run 2 of 4/,$p' /tmp/said | grep -q '^Jobs: ' || [ $tries -gt 600 ]; do\n\
          nap 0.1; tries=$((tries + 1)); done\n\
          kill -INT $(pidof ringmark)) 2>/dev/null &\n\
          {sweep} 2>/tmp/said\necho first=$?\nwait\ncat /tmp/said\n\
