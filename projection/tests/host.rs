@@ -245,6 +245,21 @@ fn the_docs_have_the_default_projection_as_it_is() {
     assert!(docs.contains(&format!("```text\n{text}```\n")), "\n{text}");
 }
 
+/// Costs that were neither measured nor read for the table are named before the others.
+#[test]
+fn the_docs_name_what_is_recalled_and_assumed() {
+    let docs = include_str!("../../docs/projection.md");
+    let costs = docs.split("\n## Costs\n").nth(1).unwrap();
+    let (before, _) = costs.split_once("| cost | is |").unwrap();
+    let shipped = Costs::shipped().unwrap();
+    for key in Key::ALL {
+        let source = shipped.source(key);
+        let is_doubtful = source.contains("(recalled)") || source.starts_with("assumed: ");
+        let name = format!("`{}`", key.name());
+        assert_eq!(before.contains(&name), is_doubtful, "{name}: {source}");
+    }
+}
+
 #[test]
 fn the_docs_have_all_costs() {
     let docs = include_str!("../../docs/projection.md");
