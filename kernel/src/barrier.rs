@@ -4,7 +4,7 @@ use drivers::Vcpu as _;
 use drivers::xenstore::{self, Transaction, WatchToken, Xenstore};
 use guest_protocol::barrier::{Ready, START_NODE, may_start};
 
-use crate::guest::Guest;
+use crate::control::Control;
 use crate::say;
 use crate::vcpu::Vcpu;
 
@@ -33,15 +33,19 @@ impl Barrier {
     ///
     /// # Errors
     /// xenstore's.
-    pub fn wait(&mut self, guest: &mut Guest<'_>) -> Result<bool, xenstore::Error> {
+    pub fn wait(
+        &mut self,
+        store: &mut Xenstore<'_, Vcpu>,
+        control: &mut Control,
+    ) -> Result<bool, xenstore::Error> {
         self.stage = self.stage.saturating_add(1);
         say!("{}", Ready(self.stage));
-        while !self.is_open(&mut guest.store)? {
-            if guest.control.is_asked(&mut guest.store) {
+        while !self.is_open(store)? {
+            if control.is_asked(store) {
                 return Ok(false);
             }
-            let look_again_ns = guest.vcpu.now_ns().saturating_add(LOOK_AGAIN_NS);
-            guest.store.wait_fired(self.watch, look_again_ns)?;
+            let look_again_ns = store.vcpu().now_ns().saturating_add(LOOK_AGAIN_NS);
+            store.wait_fired(self.watch, look_again_ns)?;
         }
         Ok(true)
     }

@@ -183,10 +183,8 @@ impl loops::Watch for StageWatch<'_> {
     }
 
     fn await_start(&mut self, guest: &mut Guest<'static>) -> bool {
-        let Some(mut barrier) = guest.barrier.take() else { return true };
-        let passed = barrier.wait(guest);
-        guest.barrier = Some(barrier);
-        match passed {
+        let Some(barrier) = &mut guest.barrier else { return true };
+        match barrier.wait(&mut guest.store, &mut guest.control) {
             Ok(passed) => {
                 self.stopped |= !passed;
                 passed

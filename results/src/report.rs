@@ -257,8 +257,8 @@ pub struct Extra {
     /// it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ring_wait_ns: Option<u64>,
-    /// Time at which the first of the jobs began to be measured, in nanoseconds of Xen's system time,
-    /// which all guests of a host share; if it was.
+    /// Time at which the first of the jobs began to be measured, in nanoseconds of Xen's system
+    /// time, which all guests of a host share; if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begin_ns: Option<u64>,
     /// Time at which the measurement of the last of them ended, on the same clock.
