@@ -45,7 +45,7 @@ fn tools_for_fios_files_read_ours() {
 
 #[test]
 fn fios_plotter_reads_our_logs() {
-    let line = "rw=randread bs=4k iodepth=2 runtime=1 time_based filename=xvda log_avg_msec=50 \
+    let line = "rw=randread bs=4k iodepth=2 runtime=2 time_based filename=xvda log_avg_msec=50 \
                 write_bw_log name=one --name=two --bs=8k";
     let mut report = report(line, &[1_000_000]);
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plots");

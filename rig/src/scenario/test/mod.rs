@@ -8,6 +8,7 @@ mod cover;
 mod data;
 mod disks;
 mod files;
+mod fleet;
 mod guest;
 mod host;
 mod kept;
@@ -120,6 +121,7 @@ fn on_xen(rig: &Rig, name: &str, tally: &mut Tally) -> Result<()> {
     checks.extend(bad_input::checks());
     checks.extend(tool::checks());
     checks.extend(sweep::checks());
+    checks.extend(fleet::checks());
     checks.extend(output::checks());
     checks.extend(memory::checks());
     checks.extend(peer::checks());

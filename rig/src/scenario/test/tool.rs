@@ -26,6 +26,14 @@ pub(super) fn tool(command: &str, rest: &str) -> String {
     )
 }
 
+/// The tool's command line for a fleet whose guests share the disk.
+pub(super) fn fleet(options: &str) -> String {
+    format!(
+        "ringmark fleet {JOB} --disk phy:/dev/ram0,xvda,r --kernel {GUEST_KERNEL} --cpus 1 \
+         --set 'tsc_mode=\"native\"' --eta always {options}"
+    )
+}
+
 /// A step that writes the job file, does this, and counts the domains besides dom0.
 pub(super) fn step(job: &str, command: &str) -> String {
     format!(

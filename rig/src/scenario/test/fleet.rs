@@ -1,0 +1,102 @@
+//! dom0's tool runs guests together: they start at once, sums are those of the guests, and what one
+//! of them does not bring is named.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::check::{Check, number, value};
+use super::tool::{fleet, step};
+use crate::steps::Outcome;
+
+/// Guests of each fleet.
+const GUESTS: u64 = 3;
+/// Longest time from the first guest's begin to the last one's, in nanoseconds: they share a
+/// processor, which each has for some milliseconds at a time.
+const SPREAD_NS_MAX: u64 = 1_000_000_000;
+
+pub(super) fn checks() -> Vec<Check> {
+    vec![together(), one_destroyed()]
+}
+
+/// A fleet that reads a disk of them all, and what is left behind in xenstore.
+fn command(runtime_s: u32, besides: &str) -> String {
+    let options = format!(
+        "-n {GUESTS} --output-format json --output /tmp/fleet.json -- --runtime={runtime_s}"
+    );
+    format!(
+        "rm -f /tmp/fleet.json /tmp/said\n{besides}\n{} 2>/tmp/said\necho status=$?\nwait\n\
+         cat /tmp/said\necho backends=$(xenstore-ls -f /local/domain/0/backend/vbd 2>/dev/null | \
+         wc -l)\necho result=$(tr -d '\\n' </tmp/fleet.json)",
+        fleet(&options)
+    )
+}
+
+const JOB: &str = "[job]\nrw=randread\nbs=4k\niodepth=8\ntime_based";
+
+fn together() -> Check {
+    Check::new("the tool: a fleet", 120, step(JOB, &command(3, ""))).judged(
+        "the tool: a fleet of guests starts at once and is summed up",
+        |outcome| {
+            let status = number(outcome, "status")?;
+            ensure!(status == 0, "it ended with status {status}");
+            nothing_left(outcome)?;
+            let (result, fleet) = result(outcome)?;
+            ensure!(fleet["complete"] == true, "it is not complete: {fleet}");
+            let sum = &fleet["sums"][0];
+            let of_guests = rates(&result)?;
+            ensure!(of_guests.len() as u64 == GUESTS, "{} guests", of_guests.len());
+            let total = sum["sum"]["iops"].as_f64().context("no sum")?;
+            let added: f64 = of_guests.iter().sum();
+            // Rates of the time that all have in common differ a little from those of the whole.
+            ensure!((total / added - 1.0).abs() < 0.1, "{total} is not the sum {added}");
+            let spread_ns = sum["start_spread_ns"].as_u64().context("no spread")?;
+            ensure!(spread_ns < SPREAD_NS_MAX, "they started within {spread_ns} ns");
+            let overlap = sum["overlap_percent"].as_f64().context("no overlap")?;
+            ensure!(overlap > 50.0, "they measured together for {overlap} % of the time");
+            let spread_ms = spread_ns as f64 / 1e6;
+            Ok(format!("{total:.0} IOPS, started within {spread_ms:.1} ms, overlap {overlap:.1} %"))
+        },
+    )
+}
+
+fn one_destroyed() -> Check {
+    let destroy = "(tries=0\nuntil grep -q '^Jobs: ' /tmp/said 2>/dev/null || [ $tries -gt 600 ]; do\n\
+                   nap 0.1; tries=$((tries + 1)); done\nxl destroy ringmark-2) >/dev/null 2>&1 &";
+    Check::new("the tool: a fleet loses a guest", 120, step(JOB, &command(8, destroy))).judged(
+        "the tool: a guest that is destroyed in the middle is named, the others are summed up",
+        |outcome| {
+            let status = number(outcome, "status")?;
+            ensure!(status == 1, "it ended with status {status}, not 1");
+            nothing_left(outcome)?;
+            let (result, fleet) = result(outcome)?;
+            ensure!(fleet["complete"] == false, "it is complete: {fleet}");
+            let missing = &fleet["missing"][0];
+            ensure!(missing["guest"] == "ringmark-2", "missing is {missing}");
+            let rates = rates(&result)?;
+            ensure!(rates.len() as u64 == GUESTS - 1, "{} guests have rates", rates.len());
+            Ok(missing["reason"].as_str().unwrap_or_default().chars().take(80).collect())
+        },
+    )
+}
+
+/// Checks that neither a domain nor a backend's node is left.
+fn nothing_left(outcome: &Outcome) -> Result<()> {
+    let (domains, nodes) = (number(outcome, "domains")?, number(outcome, "backends")?);
+    ensure!(domains == 0 && nodes == 0, "{domains} domains and {nodes} nodes are left");
+    Ok(())
+}
+
+/// Returns the whole result, and what it says of the fleet.
+fn result(outcome: &Outcome) -> Result<(Value, Value)> {
+    let result: Value = serde_json::from_str(value(outcome, "result")?).context("no JSON")?;
+    let fleet = result["ringmark"]["fleet"].clone();
+    ensure!(fleet["guests"] == GUESTS, "the fleet is {fleet}");
+    Ok((result, fleet))
+}
+
+/// Returns the IOPS of each guest.
+fn rates(result: &Value) -> Result<Vec<f64>> {
+    let jobs = result["jobs"].as_array().context("no jobs")?;
+    let rate = |job: &Value| job["read"]["iops"].as_f64().filter(|iops| *iops > 0.0);
+    jobs.iter().map(|job| rate(job).context("a guest that read nothing")).collect()
+}
