@@ -27,6 +27,8 @@ const PACKED: &str = "/rig/volumes/big.gz";
 /// Part of the file that Linux reads, in MiB: once, for the second time it would come from the page
 /// cache.
 const LINUX_MIB: u32 = 40;
+/// Memory of the Linux guest in MiB: its page cache has room for all of that.
+const LINUX_MEMORY_MIB: u32 = 400;
 
 /// Our jobs: the same reads of the disk and of the file, in both ways of granting.
 const OURS: [(&str, &str); 6] = [
@@ -125,6 +127,7 @@ fn turns(run: u32, clock: Clock, runtime_s: u32) -> Vec<Turn> {
         let options = Layout::UFS2_BSD.linux.unwrap_or_default();
         guest.extra = format!("ufs={options} readahead={readahead} {}", guest.extra);
         guest.disks = vec!["phy:/dev/ram0,xvda,r".into()];
+        guest.memory_mib = LINUX_MEMORY_MIB;
         Turn { side: LINUX_SIDE, guest, rows: vec![row] }
     });
     let mut all: Vec<Turn> = std::iter::once(ours).chain(linux).collect();
