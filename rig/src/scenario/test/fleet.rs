@@ -8,6 +8,13 @@ use super::check::{Check, number, value};
 use super::tool::{fleet, step};
 use crate::steps::Outcome;
 
+/// Fleets of the check that nothing is used up, and the guests of each.
+const CYCLES: (u32, u32) = (10, 10);
+/// Memory of Xen's that may be less afterwards, in MiB: it keeps some for domains to come.
+const XEN_MIB_MAX: u64 = 1;
+/// Memory of dom0's that may be less afterwards, in KiB: caches and logs grow.
+const DOM0_KIB_MAX: u64 = 16 << 10;
+
 /// Guests of each fleet.
 const GUESTS: u64 = 3;
 /// Longest time from the first guest's begin to the last one's, in nanoseconds: they share a
@@ -29,6 +36,46 @@ fn command(runtime_s: u32, besides: &str) -> String {
          wc -l)\necho result=$(tr -d '\\n' </tmp/fleet.json)",
         fleet(&options)
     )
+}
+
+/// Lets many guests come and go, after some that fill what stays filled, and looks at what dom0 and
+/// Xen have before and after.
+pub(super) fn cycles() -> Vec<Check> {
+    let (fleets, guests) = CYCLES;
+    let options = format!(
+        "-n {guests} --eta never --output-format json --output /tmp/fleet.json -- --io_size=64k"
+    );
+    let fleet = fleet(&options);
+    // Xen prints the event channels of all domains on its console, a line each.
+    let command = format!(
+        "look() {{\nxl debug-keys e\n\
+         echo $1-ports=$(xl dmesg | grep -c '\\]: s=')\n\
+         xl dmesg -c >/dev/null\n\
+         echo $1-xen=$(xl info free_memory)\n\
+         echo $1-dom0=$(sed -n 's/^MemAvailable: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo)\n\
+         echo $1-nodes=$(xenstore-ls -f / | wc -l)\n}}\n\
+         {fleet} || exit 1\nxl dmesg -c >/dev/null\nlook before\nround=0\n\
+         while [ $round -lt {fleets} ]; do\n{fleet} || exit 1\n\
+         round=$((round + 1))\ndone\necho rounds=$round\nlook after"
+    );
+    let job = "[job]\nrw=randread\nbs=4k\niodepth=8";
+    let check = Check::new("guests come and go", 600, step(job, &command)).judged(
+        "100 guests that came and went have used up nothing",
+        |outcome| {
+            ensure!(number(outcome, "rounds")? == u64::from(CYCLES.0), "not all came");
+            let of = |what| -> Result<(u64, u64)> {
+                let at = |when| number(outcome, &format!("{when}-{what}"));
+                Ok((at("before")?, at("after")?))
+            };
+            let (ports, nodes, xen, dom0) = (of("ports")?, of("nodes")?, of("xen")?, of("dom0")?);
+            ensure!(ports.0 != 0 && ports.0 == ports.1, "event channels: {ports:?}");
+            ensure!(nodes.0 == nodes.1, "nodes of xenstore: {nodes:?}");
+            ensure!(xen.0 <= xen.1 + XEN_MIB_MAX, "Xen's free MiB: {xen:?}");
+            ensure!(dom0.0 <= dom0.1 + DOM0_KIB_MAX, "dom0's free KiB: {dom0:?}");
+            Ok(format!("{ports:?} event channels, {nodes:?} nodes, {xen:?} MiB, {dom0:?} KiB"))
+        },
+    );
+    vec![check]
 }
 
 const JOB: &str = "[job]\nrw=randread\nbs=4k\niodepth=8\ntime_based";

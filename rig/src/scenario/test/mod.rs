@@ -57,6 +57,8 @@ pub(crate) enum Part {
     Cost,
     /// vCPUs, queues, rings, grants and block sizes, every two values of them together.
     Matrix,
+    /// 100 guests that come and go: what they leave behind.
+    Cycles,
 }
 
 /// Runs these parts, of the checks on Xen those with `name` in their name, and prints `N passed,
@@ -74,6 +76,11 @@ pub(crate) fn test(rig: &Rig, parts: &[Part], name: &str) -> ExitCode {
             }
             Part::Matrix => {
                 if let Err(error) = matrix(rig, &mut tally) {
+                    tally.count("the machine with Xen", Err(error));
+                }
+            }
+            Part::Cycles => {
+                if let Err(error) = cycles(rig, &mut tally) {
                     tally.count("the machine with Xen", Err(error));
                 }
             }
@@ -145,6 +152,16 @@ fn matrix(rig: &Rig, tally: &mut Tally) -> Result<()> {
     let checks = matrix::checks();
     let overlay = rig.overlay(&guests(&machine, &checks))?;
     run(&machine, &checks, overlay, tally)
+}
+
+/// Guests that come and go, in a boot of their own.
+fn cycles(rig: &Rig, tally: &mut Tally) -> Result<()> {
+    let image = Image::build(&rig.cache, &rig.progress)?;
+    let (directory, _lock) = rig.directory("cycles")?;
+    let machine = rig.machine(&image, directory, RAMDISKS);
+    let mut overlay = rig.overlay(&[])?;
+    rig.add_tool(&mut overlay)?;
+    run(&machine, &fleet::cycles(), overlay, tally)
 }
 
 /// The guests of the checks, on the processor that is theirs.
