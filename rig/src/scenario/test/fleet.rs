@@ -58,7 +58,7 @@ pub(super) fn cycles() -> Vec<Check> {
          while [ $round -lt {fleets} ]; do\n{fleet} || exit 1\n\
          round=$((round + 1))\ndone\necho rounds=$round\nlook after"
     );
-    let job = "[job]\nrw=randread\nbs=4k\niodepth=8";
+    let job = "[job]\nfilename=/dev/xvda\nrw=randread\nbs=4k\niodepth=8";
     let check = Check::new("guests come and go", 600, step(job, &command)).judged(
         "100 guests that came and went have used up nothing",
         |outcome| {
@@ -78,7 +78,7 @@ pub(super) fn cycles() -> Vec<Check> {
     vec![check]
 }
 
-const JOB: &str = "[job]\nrw=randread\nbs=4k\niodepth=8\ntime_based";
+const JOB: &str = "[job]\nfilename=/dev/xvda\nrw=randread\nbs=4k\niodepth=8\ntime_based";
 
 fn together() -> Check {
     Check::new("the tool: a fleet", 120, step(JOB, &command(3, ""))).judged(
