@@ -23,7 +23,7 @@ const LOOK_AGAIN_NS: u64 = 1_000_000;
 const LOOK_RARELY_NS: u64 = 20_000_000;
 /// Time from when all loops are ready to when they begin, in nanoseconds, so that all of them learn
 /// of it before.
-const BEGIN_NS: u64 = 5_000_000;
+const BEGIN_NS: u64 = 25_000_000;
 /// Stands for a time that is not known.
 const UNKNOWN: u64 = u64::MAX;
 
@@ -119,11 +119,14 @@ pub fn follow<'a, V: Vcpu>(
 /// instead.
 fn pass_gate(vcpu: &impl Vcpu, gate: &StartGate, words: &Words) -> bool {
     gate.arrive();
+    // Others may take long, and somebody else may need this processor meanwhile.
+    let mut wait_ns = LOOK_AGAIN_NS;
     while gate.opened().is_none_or(|at_ns| vcpu.now_ns() < at_ns) {
         if words.stop.asked().is_some() {
             return false;
         }
-        let look_ns = vcpu.now_ns().saturating_add(LOOK_AGAIN_NS);
+        let look_ns = vcpu.now_ns().saturating_add(wait_ns);
+        wait_ns = wait_ns.saturating_mul(2).min(LOOK_RARELY_NS);
         sleep_until(vcpu, gate.opened().map_or(look_ns, |at_ns| at_ns.min(look_ns)));
     }
     true

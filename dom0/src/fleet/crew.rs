@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use anyhow::{Error, Result, bail};
-use results::{Origin, Report};
+use results::{Origin, Report, Run, reported};
 
 use super::barrier::Barrier;
 use super::progress::Progress;
@@ -24,6 +24,8 @@ use crate::xl::{Call, Programs, Running};
 /// Least time between two looks at all guests, unless a program has ended: dom0's time is the
 /// backend's, and each guest prints a line a second.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Advice where a guest does not keep to the protocol.
+const SAME_VERSION: &str = "use guest and tool of the same version";
 
 /// Outcome of a guest.
 #[derive(Debug, Default)]
@@ -177,8 +179,13 @@ impl<'a> Crew<'a> {
                 status.show_of(member.name, &Event::Started);
             }
             Event::Ready(stage) => {
-                if let Err(why) = self.barrier.arrive(index, stage) {
-                    member.session.give_up(&format!("the guest is out of step: {why}"));
+                match self.barrier.arrive(index, stage) {
+                    // It works no more until the next stage.
+                    Ok(_) => self.progress.leave(index),
+                    Err(why) => {
+                        let what = format!("the guest is out of step: {why}");
+                        member.session.give_up(&format!("{what}; {SAME_VERSION}"));
+                    }
                 }
             }
             Event::Result { text, origin } => {
@@ -217,12 +224,21 @@ impl<'a> Crew<'a> {
         origin::attach(&mut report, origin);
         match result::failure(&report) {
             // What it measured until then.
-            Some(_) if self.heeded.count != 0 && has_figures(&report) => return Ok(report),
+            Some(_) if self.heeded.count != 0 && has_figures(&report) => {
+                // A result that no report could show is none; this one is good as far as it goes.
+                let run = report.ringmark.clone().map(|run| Run { ok: true, error: None, ..run });
+                Figures::of(&Report { ringmark: run, ..report.clone() })?;
+                return Ok(report);
+            }
             Some(reason) => bail!("the guest reports: {reason}"),
             None => {}
         }
+        let (found, all) = (report.jobs.len(), reported(self.plan.jobs()).count());
+        if found != all {
+            bail!("the guest reports {found} of {all} jobs; {SAME_VERSION}");
+        }
         if !self.barrier.is_passed() {
-            bail!("the guest did not wait for the others; use guest and tool of the same version");
+            bail!("the guest did not wait for the others; {SAME_VERSION}");
         }
         // A result that no report could show is none.
         Figures::of(&report)?;

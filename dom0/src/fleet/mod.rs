@@ -269,8 +269,12 @@ fn ended(guests: Vec<(&str, Outcome)>, signals: &Signals) -> Result<()> {
             None => lost.push((name, outcome.reason(), outcome.error)),
         }
     }
-    left.iter().for_each(|error| eprint_line(&format!("ringmark: {error:#}")));
     let is_interrupted = signals.received().count != 0;
+    // With results of all, the first domain that is left is the error.
+    let returned = lost.is_empty() && !(is_interrupted && found != 0);
+    let mut left = left.into_iter();
+    let first_left = if returned { left.next() } else { None };
+    left.for_each(|error| eprint_line(&format!("ringmark: {error:#}")));
     if is_interrupted && found != 0 {
         return Err(Exit::Interrupted(format!("interrupted, with {found} of {all} results")).into());
     }
@@ -279,10 +283,7 @@ fn ended(guests: Vec<(&str, Outcome)>, signals: &Signals) -> Result<()> {
     let more = if lost.len() > NAMED_MAX { "\n  .." } else { "" };
     let count = lost.len();
     if count == 0 {
-        return match left.into_iter().next() {
-            Some(error) => Err(error),
-            None => Ok(()),
-        };
+        return first_left.map_or(Ok(()), Err);
     }
     let what = format!("{count} of {all} guests have no result:{named}{more}");
     let first: Option<Error> = lost.into_iter().find_map(|(_, _, error)| error);

@@ -65,7 +65,10 @@ fn marks(figures: &FleetSum, guests: u32) -> Vec<String> {
     if figures.basis == Basis::Each {
         let why =
             figures.overlap_percent.map_or("not all say when they measured".into(), |percent| {
-                format!("all measured together for {percent:.1} % of the time from first to last")
+                format!(
+                    "all measured together for {percent:.1} % of the time from first to last; give \
+                     each job a runtime=, or a longer one"
+                )
             });
         marks.push(format!("rates are of each guest's own time, and {why}"));
     }
@@ -88,27 +91,49 @@ fn row(name: &str, width: usize, cells: [String; 4]) -> String {
     format!("{name:width$}{}\n", cells.collect::<String>())
 }
 
-/// Returns what several runs have in common: the mean of each sum, and how far they lie apart.
+/// Returns what several runs have in common: the mean of each sum, and how far they lie apart. Sums
+/// that lack a guest are left out.
 pub fn all(runs: &[Measured]) -> String {
     let Some(first) = runs.first() else { return String::new() };
     let mut text = format!("sums of {} runs: mean (least .. greatest), deviation\n", runs.len());
-    for (index, sum) in first.sums.iter().enumerate() {
+    for sum in &first.sums {
         let FleetSum { jobname, direction, .. } = &sum.figures;
-        let all = runs.iter().filter_map(|run| Some(run.sums.get(index)?.figures.sum));
-        for (name, values, digits) in [
-            ("IOPS", all.clone().map(|rate| rate.iops).collect::<Vec<_>>(), 0),
-            ("MiB/s", all.map(|rate| rate.bw_bytes / MIB).collect(), 2),
+        let is_same =
+            |one: &&Sum| one.figures.jobname == *jobname && one.figures.direction == *direction;
+        let complete: Vec<&FleetSum> = runs
+            .iter()
+            .filter_map(|run| {
+                let figures = &run.sums.iter().find(is_same)?.figures;
+                (figures.guests == run.fleet.guests).then_some(figures)
+            })
+            .collect();
+        let left_out = runs.len() - complete.len();
+        let is_marked = complete.iter().any(|figures| figures.basis == Basis::Each);
+        let mark = if is_marked { MARK } else { "" };
+        for (name, value, digits) in [
+            ("IOPS", (|rate| rate.iops) as fn(&Rate) -> f64, 0),
+            ("MiB/s", |rate| rate.bw_bytes / MIB, 2),
         ] {
-            let (mean, deviation) = mean_and_deviation(&values);
-            let least = values.iter().copied().fold(f64::INFINITY, f64::min);
-            let greatest = values.iter().copied().fold(0.0, f64::max);
-            text.push_str(&format!(
-                "{jobname}, {direction}, {name}: {mean:.digits$} ({least:.digits$} .. \
-                 {greatest:.digits$}), {deviation:.digits$}\n"
-            ));
+            let values: Vec<f64> = complete.iter().map(|figures| value(&figures.sum)).collect();
+            let spread = spread(&values, digits);
+            text.push_str(&format!("{jobname}, {direction}, {name}: {spread}{mark}"));
+            if left_out != 0 {
+                text.push_str(&format!("; {left_out} incomplete left out"));
+            }
+            text.push('\n');
         }
     }
     text
+}
+
+fn spread(values: &[f64], digits: usize) -> String {
+    if values.is_empty() {
+        return "none".to_owned();
+    }
+    let (mean, deviation) = mean_and_deviation(values);
+    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let greatest = values.iter().copied().fold(0.0, f64::max);
+    format!("{mean:.digits$} ({least:.digits$} .. {greatest:.digits$}), {deviation:.digits$}")
 }
 
 /// Returns the mean, and the deviation of a sample; 0 of one value.
@@ -171,7 +196,8 @@ fairness 0.8000 (1: all alike, 0.5000: one has all)
             "begun within 0.812 ms, 51.3 % of the time measured by all\nrates are of the time";
         assert!(text.contains(expected) && !text.contains('*'), "{text}");
         measured.sums[0].figures.basis = Basis::Each;
-        let told = "all measured together for 51.3 % of the time from first to last\n";
+        let told =
+            "51.3 % of the time from first to last; give each job a runtime=, or a longer one\n";
         assert!(run(&measured).contains(told), "{}", run(&measured));
     }
 
@@ -180,10 +206,13 @@ fairness 0.8000 (1: all alike, 0.5000: one has all)
         let runs = [two(Some(1000.0)), two(Some(2000.0)), two(Some(3000.0))];
         let expected = "\
 sums of 3 runs: mean (least .. greatest), deviation
-a, read, IOPS: 5000 (4000 .. 6000), 1000
-a, read, MiB/s: 19.53 (15.62 .. 23.44), 3.91
+a, read, IOPS: 5000 (4000 .. 6000), 1000*
+a, read, MiB/s: 19.53 (15.62 .. 23.44), 3.91*
 ";
         assert_eq!(all(&runs), expected);
-        assert!(all(&runs[..1]).contains("4000 (4000 .. 4000), 0\n"));
+        assert!(all(&runs[..1]).contains("4000 (4000 .. 4000), 0*\n"));
+        let lost = [two(Some(1000.0)), two(None)];
+        assert!(all(&lost).contains("IOPS: 4000 (4000 .. 4000), 0*; 1 incomplete left out\n"));
+        assert!(all(&lost[1..]).contains("IOPS: none; 1 incomplete left out\n"));
     }
 }

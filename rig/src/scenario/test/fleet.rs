@@ -32,8 +32,8 @@ fn command(runtime_s: u32, besides: &str) -> String {
     );
     format!(
         "rm -f /tmp/fleet.json /tmp/said\n{besides}\n{} 2>/tmp/said\necho status=$?\nwait\n\
-         cat /tmp/said\necho backends=$(xenstore-ls -f /local/domain/0/backend/vbd 2>/dev/null | \
-         wc -l)\necho result=$(tr -d '\\n' </tmp/fleet.json)",
+         cat /tmp/said\necho nodes=$(xenstore-list /local/domain | grep -vcx 0)\n\
+         echo backends=$(xenstore-ls -f /local/domain/0/backend/vbd 2>/dev/null | wc -l)\necho result=$(tr -d '\\n' </tmp/fleet.json)",
         fleet(&options)
     )
 }
@@ -89,9 +89,11 @@ fn together() -> Check {
             nothing_left(outcome)?;
             let (result, fleet) = result(outcome)?;
             ensure!(fleet["complete"] == true, "it is not complete: {fleet}");
+            ensure!(fleet["started"] == GUESTS, "not all started: {fleet}");
             let sum = &fleet["sums"][0];
             let of_guests = rates(&result)?;
             ensure!(of_guests.len() as u64 == GUESTS, "{} guests", of_guests.len());
+            ensure!(sum["basis"] != "each", "they were not measured together: {sum}");
             let total = sum["sum"]["iops"].as_f64().context("no sum")?;
             let added: f64 = of_guests.iter().sum();
             // Rates of the time that all have in common differ a little from those of the whole.
@@ -107,7 +109,7 @@ fn together() -> Check {
 }
 
 fn one_destroyed() -> Check {
-    let destroy = "(tries=0\nuntil grep -q '^Jobs: ' /tmp/said 2>/dev/null || [ $tries -gt 600 ]; do\n\
+    let destroy = "(tries=0\nuntil grep -q '^Fleet: .* at work' /tmp/said 2>/dev/null || [ $tries -gt 600 ]; do\n\
                    nap 0.1; tries=$((tries + 1)); done\nxl destroy ringmark-2) >/dev/null 2>&1 &";
     Check::new("the tool: a fleet loses a guest", 120, step(JOB, &command(8, destroy))).judged(
         "the tool: a guest that is destroyed in the middle is named, the others are summed up",
@@ -126,10 +128,12 @@ fn one_destroyed() -> Check {
     )
 }
 
-/// Checks that neither a domain nor a backend's node is left.
+/// Checks that neither a domain nor a node of one or of a backend is left.
 fn nothing_left(outcome: &Outcome) -> Result<()> {
-    let (domains, nodes) = (number(outcome, "domains")?, number(outcome, "backends")?);
-    ensure!(domains == 0 && nodes == 0, "{domains} domains and {nodes} nodes are left");
+    for what in ["domains", "backends", "nodes"] {
+        let left = number(outcome, what)?;
+        ensure!(left == 0, "{left} {what} are left");
+    }
     Ok(())
 }
 

@@ -151,7 +151,7 @@ fn by_instructions(rows: &[Row<'_>]) -> String {
     let mut text = format!(
         "{:<34} {:>8} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6}\n",
         "instructions for an I/O",
-        "IOPS/10⁹",
+        "I/Os/10⁹",
         "in all",
         "guests",
         "Xen",
