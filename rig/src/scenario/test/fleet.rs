@@ -43,7 +43,7 @@ fn command(runtime_s: u32, besides: &str) -> String {
 pub(super) fn cycles() -> Vec<Check> {
     let (fleets, guests) = CYCLES;
     let options = format!(
-        "-n {guests} --eta never --output-format json --output /tmp/fleet.json -- --io_size=64k"
+        "-n {guests} --output-format json --output /tmp/fleet.json -- --io_size=64k"
     );
     let fleet = fleet(&options);
     // Xen prints the event channels of all domains on its console, a line each.
