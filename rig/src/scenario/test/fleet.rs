@@ -42,9 +42,8 @@ fn command(runtime_s: u32, besides: &str) -> String {
 /// Xen have before and after.
 pub(super) fn cycles() -> Vec<Check> {
     let (fleets, guests) = CYCLES;
-    let options = format!(
-        "-n {guests} --output-format json --output /tmp/fleet.json -- --io_size=64k"
-    );
+    let options =
+        format!("-n {guests} --output-format json --output /tmp/fleet.json -- --io_size=64k");
     let fleet = fleet(&options);
     // Xen prints the event channels of all domains on its console, a line each.
     let command = format!(
