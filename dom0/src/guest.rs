@@ -71,8 +71,14 @@ impl GuestOptions {
 
     /// Returns the longest time for a guest with this plan.
     pub fn time_limit(&self, plan: &Plan) -> Option<Duration> {
+        self.time_limit_with(plan, Duration::ZERO)
+    }
+
+    /// Returns the longest time for a guest with this plan that also waits for others for as long
+    /// as `waits`; `--timeout`, if it is given, holds all the same.
+    pub fn time_limit_with(&self, plan: &Plan, waits: Duration) -> Option<Duration> {
         let asked = self.timeout.map(|seconds| Duration::from_secs(seconds.into()));
-        asked.or_else(|| plan.time_limit())
+        asked.or_else(|| Some(plan.time_limit()?.saturating_add(waits)))
     }
 
     /// Checks that the guest has time for its jobs.

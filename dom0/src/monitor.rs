@@ -213,6 +213,11 @@ impl Monitor {
         self.ask_at = self.last_line_at + STATE_AFTER;
     }
 
+    /// Returns whether the console was closed.
+    pub fn is_closed(&self) -> bool {
+        self.closed.is_some()
+    }
+
     /// Asks the guest to report early.
     pub fn request_report(&mut self) {
         if self.report_requested.is_none() {

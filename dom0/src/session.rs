@@ -191,9 +191,10 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Returns whether the guest runs, as far as is known.
+    /// Returns whether the guest runs, as far as is known: one whose console is closed is gone, or
+    /// about to be.
     pub fn is_running(&self) -> bool {
-        matches!(self.stage, Stage::Watch(_))
+        matches!(&self.stage, Stage::Watch(monitor) if !monitor.is_closed())
     }
 
     /// Returns whether it went on.

@@ -195,8 +195,8 @@ guests_end() {
             nap 0.1
             now
         done
-        wait $1
-        status=$?
+        status=0
+        wait $1 || status=$?
         [ $status = 0 ] || [ $failed = 124 ] || failed=$status
         shift
         sed "s/^/[$one $up] /" /var/log/xen/console/guest-$one.log

@@ -29,8 +29,14 @@ pub struct Wish {
 
 impl Wish {
     /// Returns the wish for logs of these jobs; none if one has no `runtime=`: nobody knows how
-    /// much room its log would take.
+    /// much room its log would take. None either if jobs that are reported together begin at
+    /// different times: a log's begin is that of its own job, and the report has only the first.
     pub fn of(plan: &Plan) -> Option<Self> {
+        let begin = |job: &Job| (job.pace.start_delay_ns, job.pace.ramp_ns);
+        let together = |jobs: &[Job]| jobs.iter().all(|job| begin(job) == begin(&jobs[0]));
+        if !plan.jobs().chunk_by(|_, next| next.reporting.with_group).all(together) {
+            return None;
+        }
         let all_ns = plan
             .jobs()
             .iter()
@@ -140,6 +146,21 @@ mod tests {
         assert!(is_wanted(with_logs.jobs()) && !is_wanted(plan(text).jobs()));
         assert!(granted("[a]\nruntime=60\nlog_avg_msec=100\n").is_none());
         assert!(granted(&("[a]\nruntime=60\n#".to_owned() + &"x".repeat(64 << 10))).is_none());
+    }
+
+    #[test]
+    fn jobs_of_a_group_that_begin_apart_have_no_logs() {
+        for (second, has_logs) in [
+            ("", true),
+            ("startdelay=10", false),
+            ("ramp_time=1", false),
+            ("startdelay=10\ngroup_reporting=0", true),
+        ] {
+            let text = format!(
+                "[global]\nruntime=20\ngroup_reporting\n[a]\nrw=read\n[b]\nrw=read\n{second}\n"
+            );
+            assert_eq!(Wish::of(&plan(&text)).is_some(), has_logs, "{second}");
+        }
     }
 
     /// A job that was measured from 10 s to 12 s: 1,000 IOPS, 2,000, 3,000, 4,000.

@@ -214,6 +214,8 @@ impl Fleet {
 
     fn outcomes(&self, task: &Task, number: u32, signals: &Signals) -> Result<Vec<Outcome>> {
         let programs = Programs::new(PROGRAMS_MAX);
+        let ready_timeout = Duration::from_secs(self.ready_timeout.into());
+        let waits = ready_timeout.saturating_mul(task.plan.stage_count());
         let begun = |origin| origin::begun(origin, number, self.runs);
         let origins: Vec<Origin> = task.origins.iter().map(begun).collect();
         let mut readers: Vec<OurReader> =
@@ -221,11 +223,11 @@ impl Fleet {
         let mut sessions = Vec::new();
         for ((guest, origin), reader) in task.guests.iter().zip(&origins).zip(&mut readers) {
             let order = self.guest.order(guest, Some(&task.job), &task.plan, origin);
-            let order = Order { fleet: Some(&programs), ..order };
+            let limit = self.guest.time_limit_with(&task.plan, waits);
+            let order = Order { fleet: Some(&programs), limit, ..order };
             sessions.push((guest.name.as_str(), Session::new(order, reader)?));
         }
         let mut status = Status::new(self.guest.status, self.guest.name());
-        let ready_timeout = Duration::from_secs(self.ready_timeout.into());
         let call_limit = self.guest.call_limit();
         let crew = Crew::new(sessions.into_iter(), &task.plan, call_limit, ready_timeout);
         Ok(crew.run(signals, &mut status))
