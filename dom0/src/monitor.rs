@@ -65,19 +65,50 @@ pub trait Reader {
     fn line_bytes_max(&self) -> usize;
 }
 
+/// Time that a guest may take: its waits for others are not part of it.
+#[derive(Debug)]
+struct Allowance {
+    limit: Option<Duration>,
+    /// Time from which on it counts, later by the waits so far.
+    since: Instant,
+    /// Begin of a wait that lasts.
+    waiting: Option<Instant>,
+}
+
+impl Allowance {
+    /// Returns when it is used up, if nothing is waited for.
+    fn deadline(&self) -> Option<Instant> {
+        self.limit.filter(|_| !self.is_stopped()).map(|limit| self.since + limit)
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    /// Notes that the guest waits for others.
+    fn stop(&mut self, now: Instant) {
+        self.waiting.get_or_insert(now);
+    }
+
+    /// Notes that it waits no more.
+    fn go_on(&mut self, now: Instant) {
+        if let Some(begin) = self.waiting.take() {
+            self.since += now.saturating_duration_since(begin);
+        }
+    }
+}
+
 /// Watch over a guest from its unpausing to its result.
 #[derive(Debug)]
 pub struct Monitor {
     console: Console,
-    limit: Option<Duration>,
+    allowance: Allowance,
     /// Time of unpausing.
     started: Instant,
     /// Time of the last line; `started` before the first.
     last_line_at: Instant,
     /// Time of the last line of the result.
     last_part_at: Option<Instant>,
-    /// Whether it waits for others, and may be silent.
-    is_waiting: bool,
     /// Time at which it was asked to report early.
     report_requested: Option<Instant>,
     /// Last lines, for error messages.
@@ -96,11 +127,10 @@ impl Monitor {
         let started = Instant::now();
         Self {
             console,
-            limit,
+            allowance: Allowance { limit, since: started, waiting: None },
             started,
             last_line_at: started,
             last_part_at: None,
-            is_waiting: false,
             report_requested: None,
             last_lines: VecDeque::new(),
             closed: None,
@@ -155,7 +185,7 @@ impl Monitor {
                 events.push_back(Event::Status(display::text(&line)));
             }
             Line::Ready(stage) => {
-                self.is_waiting = true;
+                self.allowance.stop(self.last_line_at);
                 events.push_back(Event::Ready(stage));
             }
             Line::ResultPart => self.last_part_at = Some(self.last_line_at),
@@ -176,7 +206,8 @@ impl Monitor {
         let deadline = self.deadline(reports_progress).filter(|deadline| now >= *deadline)?;
         let text = if Some(deadline) == self.report_deadline() {
             "interrupted, and the guest did not report in time".to_owned()
-        } else if let Some(limit) = self.limit.filter(|limit| deadline == self.started + *limit) {
+        } else if Some(deadline) == self.allowance.deadline() {
+            let limit = self.allowance.limit.unwrap_or_default();
             let what = format!("the guest was not done after {} s", limit.as_secs());
             format!("{what}; --timeout=SECONDS sets another limit; {}", self.quote())
         } else {
@@ -191,10 +222,11 @@ impl Monitor {
     fn deadline(&self, reports_progress: bool) -> Option<Instant> {
         let is_booting = self.last_line_at == self.started;
         let silence = reports_progress.then_some(SILENCE_MAX);
-        let silence = silence.or(is_booting.then_some(BOOT_MAX)).filter(|_| !self.is_waiting);
+        let silence =
+            silence.or(is_booting.then_some(BOOT_MAX)).filter(|_| !self.allowance.is_stopped());
         let deadlines = [
             self.report_deadline(),
-            self.limit.map(|limit| self.started + limit),
+            self.allowance.deadline(),
             silence.map(|silence| self.last_line_at + silence),
         ];
         deadlines.into_iter().flatten().min()
@@ -209,7 +241,8 @@ impl Monitor {
 
     /// Notes that what it waits for is there: from now on it is not to be silent.
     pub fn go(&mut self) {
-        (self.is_waiting, self.last_line_at) = (false, Instant::now());
+        self.last_line_at = Instant::now();
+        self.allowance.go_on(self.last_line_at);
         self.ask_at = self.last_line_at + STATE_AFTER;
     }
 
@@ -303,5 +336,25 @@ impl Monitor {
         if let Some(deadline) = self.deadline(reports_progress) {
             wait.until(deadline);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_for_others_do_not_count() {
+        let (since, second) = (Instant::now(), Duration::from_secs(1));
+        let mut allowance = Allowance { limit: Some(5 * second), since, waiting: None };
+        assert_eq!(allowance.deadline(), Some(since + 5 * second));
+        allowance.stop(since + 2 * second);
+        allowance.stop(since + 3 * second);
+        assert!(allowance.is_stopped() && allowance.deadline().is_none());
+        allowance.go_on(since + 9 * second);
+        allowance.go_on(since + 20 * second);
+        assert_eq!(allowance.deadline(), Some(since + 12 * second));
+        let unlimited = Allowance { limit: None, since, waiting: None };
+        assert_eq!(unlimited.deadline(), None);
     }
 }

@@ -223,6 +223,17 @@ fn others_start_without_one_that_is_not_ready() {
     assert!(calls.find("xl destroy 2").unwrap() < calls.find(told).unwrap(), "{calls}");
 }
 
+/// Guests that wait for one that is not ready have their own time for that.
+#[test]
+fn a_wait_for_others_is_not_of_the_time_that_a_guest_has() {
+    let stack = FleetStack::new("fleet_time", &but_second("echo connecting; sleep 1000"));
+    let (code, stdout, stderr) = stack.fleet(&["--timeout=4", "job.fio"]);
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("error: 1 of 3 guests have no result:\n"), "{stderr}");
+    assert!(stderr.contains("  ringmark-2: the guest was not done after 4 s"), "{stderr}");
+    assert!(stdout.contains("job, read: 2 of 3 guests\n"), "{stdout}");
+}
+
 #[test]
 fn one_that_dies_is_named_with_its_reason() {
     for (state, script, why) in [
