@@ -1,25 +1,23 @@
 //! `compare`: one job on our guest and on a Linux guest with fio, on the same disks, by turns.
 
 use std::path::PathBuf;
+use std::slice;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use results::Report;
-use xl_config::Config;
 
 use crate::check;
-use crate::display;
 use crate::drive::drive;
-use crate::exit::{self, Exit};
+use crate::exit;
 use crate::figures::Figures;
-use crate::guest::{GuestOptions, checked};
+use crate::guest::GuestOptions;
 use crate::job;
 use crate::monitor::Reader;
 use crate::origin;
 use crate::output::Output;
-use crate::peer::{self, Initramfs, PeerReader};
+use crate::peer::{self, Initramfs, PeerOptions, PeerReader};
 use crate::plan::Plan;
-use crate::printable;
 use crate::result::{self, OurReader, first_error};
 use crate::saved::{Run, Saved, System};
 use crate::session::Session;
@@ -32,6 +30,10 @@ use crate::table::{summary, table};
 #[command(after_long_help = exit::help(exit::RUN))]
 #[command(override_usage = "ringmark compare [OPTIONS] --disk <DISK> --peer-kernel <PATH> \
                             --peer-initramfs <PATH> <JOB> [-- <OPTION=VALUE>...]")]
+#[command(mut_args(|option| {
+    let is_needed = ["peer_kernel", "peer_initramfs"].contains(&option.get_id().as_str());
+    if is_needed { option.required(true) } else { option }
+}))]
 pub struct Compare {
     /// Job file in fio's format, or - for standard input; its grants= and ringmark_..= apply to
     /// ringmark only
@@ -42,17 +44,8 @@ pub struct Compare {
     #[arg(long, value_name = "COUNT", default_value_t = 3)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
     runs: u32,
-    /// The Linux guest's kernel
-    #[arg(long, value_name = "PATH")]
-    peer_kernel: PathBuf,
-    /// The Linux guest's initramfs: prints something on its console, runs fio on /job.fio, and
-    /// prints `peer-result: {json}`
-    #[arg(long, value_name = "PATH")]
-    peer_initramfs: PathBuf,
-    /// Memory of the Linux guest, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 400)]
-    #[arg(value_parser = clap::value_parser!(u32).range(64..=1 << 20))]
-    peer_memory: u32,
+    #[command(flatten)]
+    peer: PeerOptions,
     /// Save all results, for `ringmark report` and `ringmark diff`
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
@@ -70,24 +63,14 @@ impl Compare {
         let text = job::read(&self.job, &self.options)?;
         let plan = Plan::of_file(job::label(&self.job), &text)?;
         let ours = self.guest.config(String::new())?;
-        if let Some(job) = plan.jobs().iter().find(|job| job.file.is_some()) {
-            let name = display::text(&job.name);
-            let why = format!("job {name} reads a file; compare runs jobs on disks only");
-            return Err(Exit::Usage(why).into());
-        }
+        peer::check_jobs(&plan)?;
         check::output(self.save.as_deref(), Some(&self.job), &ours)?;
         let peer_job = peer::job(&text, &ours.linux_disk_names()?);
         let signals = Signals::listen()?;
         // Before the guest is created: without a place for the result there is no need to measure.
         let output = self.save.as_deref().map(|path| Output::open(Some(path))).transpose()?;
-        check::initramfs(&self.peer_initramfs)?;
-        let initramfs = Initramfs::new(&self.peer_initramfs, &peer_job)?;
-        let peer = checked(Config {
-            kernel: self.peer_kernel.clone(),
-            ramdisk: Some(initramfs.path().to_owned()),
-            memory_mib: self.peer_memory,
-            ..self.guest.config("console=hvc0 quiet".to_owned())?
-        })?;
+        let mut peer = self.peer.config(self.guest.config(peer::COMMAND_LINE.to_owned())?)?;
+        let _initramfs = Initramfs::give(slice::from_mut(&mut peer), &peer_job)?;
         let our_origin = self.guest.origin(&ours, &text);
         let peer_origin = self.guest.origin(&peer, &peer_job);
         let run_count = self.runs as usize * 2;
@@ -184,10 +167,7 @@ impl Results<'_> {
 /// Reads a result, which must be good.
 fn read(system: System, text: &str, plan: &Plan) -> Result<Report> {
     if system == System::Linux {
-        let report =
-            printable::check_within(text, &plan.limits()).and_then(|()| Report::from_json(text));
-        let report = report.map_err(|error| anyhow!(display::text(&error.to_string())));
-        return report.context("fio's result can't be read");
+        return peer::read(text, plan);
     }
     let report = result::read(text, plan)?;
     match result::failure(&report) {

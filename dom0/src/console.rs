@@ -28,8 +28,8 @@ const CTRL_C: u8 = 3;
 pub struct Console {
     terminal: File,
     splitter: Splitter,
-    /// Whether Ctrl-C is still to be written.
-    interrupt: bool,
+    /// Bytes that are still to be written.
+    unsent: Vec<u8>,
 }
 
 /// Outcome of a look at the console.
@@ -58,12 +58,12 @@ impl Console {
             termios::cfmakeraw(&mut attributes);
             termios::tcsetattr(&terminal, SetArg::TCSANOW, &attributes).with_context(cannot)?;
         }
-        Ok(Self { terminal, splitter: Splitter::new(line_bytes_max), interrupt: false })
+        Ok(Self { terminal, splitter: Splitter::new(line_bytes_max), unsent: Vec::new() })
     }
 
     /// Returns what has come since the last call, at most some tens of KiB.
     pub fn recv(&mut self) -> Received {
-        self.send_interrupt();
+        self.send();
         let mut bytes = [0; READ_BYTES];
         match self.terminal.read(&mut bytes) {
             Ok(count @ 1..) => {
@@ -81,24 +81,30 @@ impl Console {
 
     /// Asks the guest to end its job early and report, as soon as the terminal takes it.
     pub fn interrupt(&mut self) {
-        self.interrupt = true;
-        self.send_interrupt();
+        self.unsent.push(CTRL_C);
+        self.send();
     }
 
-    fn send_interrupt(&mut self) {
-        if self.interrupt {
-            // A terminal that fails is found to be closed when it is read.
-            self.interrupt = match self.terminal.write(&[CTRL_C]) {
-                Err(error) => error.kind() == ErrorKind::WouldBlock,
-                Ok(_) => false,
-            };
-        }
+    /// Types an empty line, as soon as the terminal takes it.
+    pub fn type_line(&mut self) {
+        self.unsent.push(b'\n');
+        self.send();
+    }
+
+    fn send(&mut self) {
+        // A terminal that fails is found to be closed when it is read.
+        let sent = match self.terminal.write(&self.unsent) {
+            Ok(sent) => sent,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+            Err(_) => self.unsent.len(),
+        };
+        self.unsent.drain(..sent);
     }
 
     /// Adds what [`recv`](Self::recv) is to be called for.
     pub fn wait_for<'a>(&'a self, wait: &mut Wait<'a>) {
         wait.read(self.terminal.as_fd());
-        if self.interrupt {
+        if !self.unsent.is_empty() {
             wait.write(self.terminal.as_fd());
         }
     }
@@ -180,7 +186,7 @@ mod tests {
         drop(guest);
         let terminal = File::from(std::os::fd::OwnedFd::from(ours));
         let mut console =
-            Console { terminal, splitter: Splitter::new(LINE_BYTES_MAX), interrupt: false };
+            Console { terminal, splitter: Splitter::new(LINE_BYTES_MAX), unsent: Vec::new() };
         assert_eq!(console.recv(), Received::Lines(vec!["last".into()]));
         assert_eq!(console.recv(), Received::Closed);
     }

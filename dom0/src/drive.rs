@@ -59,7 +59,7 @@ pub fn drive<T>(
                     outcome = then(&text, *origin).map(Some);
                 }
             }
-            Some(Event::End { error, left, is_hopeless }) => {
+            Some(Event::End { error, left, is_hopeless, .. }) => {
                 status.clear();
                 let outcome = error.map_or(outcome, Err);
                 return Ended { outcome, left, is_hopeless };

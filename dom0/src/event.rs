@@ -33,6 +33,8 @@ pub enum Event {
         error: Option<Error>,
         /// Reason to think that the domain is still there.
         left: Option<Error>,
+        /// The domain's number, if it is there because it was to stay.
+        kept: Option<u32>,
         /// Flag: no other guest would fare better, as `xl` cannot be used, or not for this name.
         is_hopeless: bool,
     },

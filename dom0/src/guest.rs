@@ -107,7 +107,8 @@ impl GuestOptions {
         origin: &'a Origin,
     ) -> Order<'a> {
         let call_limit = self.call_limit();
-        Order { config, job, limit: self.time_limit(plan), call_limit, origin, fleet: None }
+        let (limit, keep) = (self.time_limit(plan), false);
+        Order { config, job, limit, call_limit, origin, fleet: None, keep }
     }
 
     /// Returns the origin of runs of this job in guests of this configuration.

@@ -246,6 +246,11 @@ impl Monitor {
         self.ask_at = self.last_line_at + STATE_AFTER;
     }
 
+    /// Types an empty line on the guest's console.
+    pub fn type_line(&mut self) {
+        self.console.type_line();
+    }
+
     /// Returns whether the console was closed.
     pub fn is_closed(&self) -> bool {
         self.closed.is_some()

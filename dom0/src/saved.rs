@@ -8,10 +8,11 @@ use crate::exit::Exit;
 use crate::signals::Interrupts;
 
 /// A system under comparison.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum System {
     /// The ringmark guest.
+    #[default]
     Ringmark,
     /// The Linux guest with fio.
     Linux,

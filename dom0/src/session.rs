@@ -51,6 +51,8 @@ pub struct Order<'a> {
     /// Bound on the programs of a fleet, if the guest is of one: then it waits to be let go before
     /// it runs, and at the barrier before each stage of its jobs.
     pub fleet: Option<&'a Programs>,
+    /// Whether its domain stays, whatever becomes of it.
+    pub keep: bool,
 }
 
 /// A guest that is being run.
@@ -176,6 +178,13 @@ impl<'a> Session<'a> {
     pub fn go(&mut self) {
         if let Stage::Watch(monitor) = &mut self.stage {
             monitor.go();
+        }
+    }
+
+    /// Types an empty line on the guest's console, if it runs.
+    pub fn type_line(&mut self) {
+        if let Stage::Watch(monitor) = &mut self.stage {
+            monitor.type_line();
         }
     }
 
@@ -434,6 +443,12 @@ impl<'a> Session<'a> {
     /// Takes a list of all domains. Ends the session if it lacks ours, as it should.
     fn take_domains(&mut self, destroyed: Result<()>, done: &Finished) -> Result<()> {
         let ours = self.find_ours(done);
+        if self.order.keep {
+            // One that cannot be listed is more likely there than not.
+            self.domain = ours.unwrap_or(self.domain);
+            self.end(None);
+            return Ok(());
+        }
         let is_listed = ours.is_ok();
         let ours = ours.unwrap_or_default();
         match ours.or(self.domain) {
@@ -461,10 +476,13 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Begins to destroy the domain.
+    /// Begins to destroy the domain, or to look whether it is there, if it is to stay.
     fn destroy(&mut self, id: u32) -> Result<()> {
         self.is_cleaning = true;
         self.domain = Some(id);
+        if self.order.keep {
+            return self.begin(Stage::Confirm(Ok(())), Call::vm_list());
+        }
         self.destroys_left = self.destroys_left.saturating_sub(1);
         self.begin(Stage::Destroy, Call::destroy(id))
     }
@@ -491,9 +509,10 @@ impl<'a> Session<'a> {
         self.stage = Stage::Ended;
         let name = &self.order.config.name;
         let what = || format!("domain {name} may be left behind; end it with `xl destroy {name}`");
-        let left = left.map(|error| error.context(what()));
+        let kept = self.domain.filter(|_| self.order.keep);
+        let left = left.filter(|_| kept.is_none()).map(|error| error.context(what()));
         let (error, is_hopeless) = (self.error.take(), self.is_hopeless);
-        self.events.push_back(Event::End { error, left, is_hopeless });
+        self.events.push_back(Event::End { error, left, kept, is_hopeless });
     }
 
     /// Checks that nobody wants the guest to end before it runs.

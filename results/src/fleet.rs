@@ -12,8 +12,8 @@ use crate::list::at_most;
 
 /// Most guests of a fleet that are read.
 const GUESTS_MAX: usize = 1000;
-/// Most jobs and directions that are read.
-const SUMS_MAX: usize = 3000;
+/// Most jobs, directions and systems that are read.
+const SUMS_MAX: usize = 9000;
 
 /// Guests that ran the same jobs at once.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -21,6 +21,9 @@ const SUMS_MAX: usize = 3000;
 pub struct Fleet {
     /// Number of guests that were asked for.
     pub guests: u32,
+    /// Number of those that run Linux: the last ones.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub linux: u32,
     /// Number of guests that started their first job together.
     pub started: u32,
     /// Whether all guests are in all sums.
@@ -28,9 +31,15 @@ pub struct Fleet {
     /// Guests without a result.
     #[serde(deserialize_with = "at_most::<GUESTS_MAX, _, _>")]
     pub missing: Vec<Missing>,
-    /// Sums, for each job and direction.
+    /// Sums, for each job and direction; where there are guests of both systems, for each system,
+    /// and for all.
     #[serde(deserialize_with = "at_most::<SUMS_MAX, _, _>")]
     pub sums: Vec<FleetSum>,
+}
+
+/// Returns whether a number is 0: serde wants a reference.
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Guest without a result.
@@ -51,6 +60,10 @@ pub struct FleetSum {
     pub jobname: String,
     /// `read`, `write` or `trim`.
     pub direction: String,
+    /// System of the guests in the sum, `ringmark` or `linux`, or `all`; `None` where the whole fleet
+    /// is of one system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
     /// Number of guests in the sum.
     pub guests: u32,
     /// Time of which the rates are.

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use anyhow::{Error, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 use results::{Origin, Report, Run, reported};
 
 use super::barrier::Barrier;
@@ -13,8 +13,10 @@ use crate::display;
 use crate::event::Event;
 use crate::figures::Figures;
 use crate::origin;
+use crate::peer;
 use crate::plan::Plan;
 use crate::result;
+use crate::saved::System;
 use crate::session::{ENDING_EARLY, Session, start_node};
 use crate::signals::{Interrupts, Signals};
 use crate::status::Status;
@@ -26,6 +28,9 @@ use crate::xl::{Call, Programs, Running};
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Advice where a guest does not keep to the protocol.
 const SAME_VERSION: &str = "use guest and tool of the same version";
+/// The same, where the guest is one of Linux.
+const LINUX_WAITS: &str =
+    "with typed=yes its /init is to print `peer: ready` before fio, and to wait for a line";
 
 /// Outcome of a guest.
 #[derive(Debug, Default)]
@@ -36,8 +41,12 @@ pub struct Outcome {
     pub error: Option<Error>,
     /// Reason to think that its domain is still there.
     pub left: Option<Error>,
+    /// Number of its domain, if that is there because it was to stay.
+    pub kept: Option<u32>,
     /// Whether it started its first job together with the others.
     pub has_started: bool,
+    /// What it runs.
+    pub system: System,
 }
 
 /// Guests that run together.
@@ -81,25 +90,26 @@ enum Phase {
 }
 
 impl<'a> Crew<'a> {
-    /// Begins with the sessions of guests of these names, which all have this plan. A guest that is
+    /// Begins with the sessions of guests of these names and systems, which all have this plan. A guest that is
     /// not ready `ready_timeout` after it began to run is given up.
     pub fn new(
-        sessions: impl Iterator<Item = (&'a str, Session<'a>)>,
+        sessions: impl Iterator<Item = (&'a str, System, Session<'a>)>,
         plan: &'a Plan,
         call_limit: Duration,
         ready_timeout: Duration,
     ) -> Self {
-        let member = |(name, session)| Member {
+        let member = |(name, system, session)| Member {
             name,
             session,
             phase: Phase::Making,
             domain: None,
-            outcome: Outcome::default(),
+            outcome: Outcome { system, ..Outcome::default() },
         };
         let members: Vec<Member<'_>> = sessions.map(member).collect();
+        let silent = members.iter().filter(|member| member.outcome.system == System::Linux).count();
         Self {
             barrier: Barrier::new(members.len(), plan.stage_count(), ready_timeout),
-            progress: Progress::new(members.len()),
+            progress: Progress::new(members.len(), silent),
             members,
             plan,
             start: None,
@@ -192,7 +202,10 @@ impl<'a> Crew<'a> {
                 self.leave(index);
                 self.take_result(index, &text, *origin);
             }
-            Event::End { error, left, .. } => self.take_end(index, error, left, status),
+            Event::End { error, left, kept, .. } => {
+                member.outcome.kept = kept;
+                self.take_end(index, error, left, status);
+            }
             event @ Event::Call(_) => status.show_of(member.name, &event),
         }
         self.progress.ready = self.barrier.waiting();
@@ -210,7 +223,10 @@ impl<'a> Crew<'a> {
     }
 
     fn take_result(&mut self, index: usize, text: &str, origin: Origin) {
-        let report = self.read(text, origin);
+        let Some(system) = self.members.get(index).map(|member| member.outcome.system) else {
+            return;
+        };
+        let report = self.read(system, text, origin);
         let Some(member) = self.members.get_mut(index) else { return };
         match report {
             Ok(report) => member.outcome.report = Some(report),
@@ -219,8 +235,15 @@ impl<'a> Crew<'a> {
     }
 
     /// Reads a result: a good one, or one that ends early because it was asked to.
-    fn read(&self, text: &str, origin: Origin) -> Result<Report> {
-        let mut report = result::read(text, self.plan)?;
+    fn read(&self, system: System, text: &str, origin: Origin) -> Result<Report> {
+        let (mut report, advice) = match system {
+            System::Ringmark => (result::read(text, self.plan)?, SAME_VERSION),
+            System::Linux => {
+                let report = peer::read(text, self.plan)?;
+                self.plan.check(&report).context("fio's result is not believed")?;
+                (report, LINUX_WAITS)
+            }
+        };
         origin::attach(&mut report, origin);
         match result::failure(&report) {
             // What it measured until then.
@@ -235,10 +258,10 @@ impl<'a> Crew<'a> {
         }
         let (found, all) = (report.jobs.len(), reported(self.plan.jobs()).count());
         if found != all {
-            bail!("the guest reports {found} of {all} jobs; {SAME_VERSION}");
+            bail!("the guest reports {found} of {all} jobs; {advice}");
         }
         if !self.barrier.is_passed() {
-            bail!("the guest did not wait for the others; {SAME_VERSION}");
+            bail!("the guest did not wait for the others; {advice}");
         }
         // A result that no report could show is none.
         Figures::of(&report)?;
@@ -287,7 +310,11 @@ impl<'a> Crew<'a> {
             let advice = "--ready-timeout=SECONDS gives it longer";
             self.leave(index);
             if let Some(member) = self.members.get_mut(index) {
-                member.session.give_up(&format!("{what}; {advice}"));
+                let also = match member.outcome.system {
+                    System::Ringmark => String::new(),
+                    System::Linux => format!("; {LINUX_WAITS}"),
+                };
+                member.session.give_up(&format!("{what}; {advice}{also}"));
             }
         }
         !late.is_empty()
@@ -333,6 +360,8 @@ impl<'a> Crew<'a> {
             // Nobody knows who was told.
             if let Some(error) = &failure {
                 member.session.give_up(&format!("the guests could not be started: {error:#}"));
+            } else if member.outcome.system == System::Linux {
+                member.session.type_line();
             }
         }
         true

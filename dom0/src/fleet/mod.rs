@@ -1,13 +1,15 @@
 //! `fleet`: the same job in several guests at once.
 //!
-//! `pattern` makes the guests' configurations, `crew` runs their sessions to the end and lets them
-//! start together at the `barrier`, `progress` says how far they are. `window` and `log` tell when
-//! and how fast each measured, `summary` adds that up, `report` puts it into fio's form and `text`
-//! into words.
+//! `pattern` makes the guests' configurations, those of Linux `mix`; `crew` runs their sessions to
+//! the end and lets them start together at the `barrier`, `progress` says how far they are, `kept`
+//! which of them stay. `window` and `log` tell when and how fast each measured, `summary` adds that
+//! up, `report` puts it into fio's form and `text` into words.
 
 mod barrier;
 mod crew;
+mod kept;
 mod log;
+mod mix;
 mod pattern;
 mod progress;
 mod report;
@@ -29,8 +31,10 @@ use crate::dry_run;
 use crate::exit::{self, Exit};
 use crate::guest::GuestOptions;
 use crate::job;
+use crate::monitor::Reader;
 use crate::origin;
 use crate::output::Output;
+use crate::peer::{self, Initramfs, PeerOptions, PeerReader};
 use crate::plan::Plan;
 use crate::print::{Format, print};
 use crate::result::{OurReader, first_error};
@@ -42,6 +46,7 @@ use crate::stdout;
 use crate::xl::Programs;
 use crew::{Crew, Outcome};
 use log::Wish;
+use mix::Company;
 use report::{Measured, measured};
 
 /// Command line of a guest that waits for the others (`CommandLine::barrier`).
@@ -64,6 +69,10 @@ const DISKS: &str = "Disk of each guest: phy:/dev/vg/lv{\u{1b}[0mn}, where {\u{1
                             [-- <OPTION=VALUE>...]")]
 #[command(mut_arg("memory", |memory| memory.default_value("16")))]
 #[command(mut_arg("disks", |disks| disks.value_name("PATTERN").help(DISKS)))]
+#[command(mut_args(|option| {
+    let is_of_peer = option.get_id().as_str().starts_with("peer_");
+    if is_of_peer { option.requires("mix") } else { option }
+}))]
 #[command(mut_arg("name", |name| name.help("Name of the domains, before -1, -2, ..")))]
 pub struct Fleet {
     /// Job file in fio's format, or - for standard input; without one, the options after -- define
@@ -73,6 +82,13 @@ pub struct Fleet {
     #[arg(long, short = 'n', value_name = "COUNT", required_unless_present = "options")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     guests: Option<u32>,
+    /// Linux guests beside these that run the same job with fio: with -n 2, linux:3 makes 2 guests
+    /// of ours, NAME-1 and NAME-2, and 3 of Linux, NAME-3 to NAME-5
+    #[arg(long, value_name = "linux:COUNT", value_parser = mix::parse)]
+    #[arg(requires_all = ["peer_kernel", "peer_initramfs"])]
+    mix: Option<u32>,
+    #[command(flatten)]
+    peer: PeerOptions,
     #[command(flatten)]
     guest: GuestOptions,
     /// Longest time until a guest is ready for its jobs, in seconds; the others start without one
@@ -84,6 +100,10 @@ pub struct Fleet {
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     runs: u32,
+    /// Leave all domains there after the run, whatever became of them, and print which, and how to
+    /// remove them
+    #[arg(long)]
+    keep: bool,
     /// Print xl's configuration of each guest, the jobs as they are understood and the limits, and
     /// run nothing
     #[arg(long)]
@@ -102,14 +122,27 @@ pub struct Fleet {
 
 /// Guests and their work.
 struct Task {
+    /// Those of Linux come last.
     guests: Vec<Config>,
-    /// Job file that each is given.
+    /// Number of guests that are not of Linux.
+    ours: usize,
+    /// Job file that each of those is given.
     job: String,
+    /// Job file for the Linux guests, if there are any.
+    linux_job: Option<String>,
     /// Wish for logs in it.
     wish: Option<Wish>,
     plan: Plan,
     /// Origin of the results of each guest.
     origins: Vec<Origin>,
+}
+
+impl Task {
+    /// Returns all guests, and what they run.
+    fn each(&self) -> impl Iterator<Item = (System, &Config)> {
+        let system = |index| if index < self.ours { System::Ringmark } else { System::Linux };
+        self.guests.iter().enumerate().map(move |(index, guest)| (system(index), guest))
+    }
 }
 
 impl Fleet {
@@ -121,9 +154,18 @@ impl Fleet {
         if let Some(answer) = crate::options::answer(&self.options)? {
             return stdout::print(&answer);
         }
-        let task = self.task()?;
-        for guest in &task.guests {
-            check::guest(guest, task.plan.jobs(), "--kernel")?;
+        if self.keep && self.runs > 1 {
+            let why = "--keep would leave the guests of the first run in the way of the next; leave out \
+                       --runs";
+            return Err(Exit::Usage(why.to_owned()).into());
+        }
+        let mut task = self.task()?;
+        for (system, guest) in task.each() {
+            let kernel_option = match system {
+                System::Ringmark => "--kernel",
+                System::Linux => "--peer-kernel",
+            };
+            check::guest(guest, task.plan.jobs(), kernel_option)?;
             check::output(self.output.as_deref(), self.job.as_deref(), guest)?;
         }
         self.guest.check_limit(&task.plan)?;
@@ -132,6 +174,12 @@ impl Fleet {
         }
         allow_files();
         let signals = Signals::listen()?;
+        let _initramfs = match &task.linux_job {
+            Some(job) => {
+                Initramfs::give(task.guests.get_mut(task.ours..).unwrap_or_default(), job)?
+            }
+            None => None,
+        };
         // Before there is a guest: who cannot have the result need not measure.
         let mut output = Output::open(self.output.as_deref())?;
         let mut runs = Vec::new();
@@ -179,9 +227,24 @@ impl Fleet {
             Some((wish, job, plan)) => (Some(wish), job, plan),
             None => (None, given.clone(), plan),
         };
-        let guests = pattern::guests(&self.guest.config(COMMAND_LINE.to_owned())?, count)?;
-        let origins = guests.iter().map(|guest| self.guest.origin(guest, &given)).collect();
-        Ok(Task { guests, job, wish, plan, origins })
+        let mut guests = pattern::guests(&self.guest.config(COMMAND_LINE.to_owned())?, 1..=count)?;
+        let origin = |guest: &Config| self.guest.origin(guest, &given);
+        let mut origins: Vec<Origin> = guests.iter().map(origin).collect();
+        let (ours, company) = (guests.len(), self.company(&given, &plan, count)?);
+        let linux_job = company.map(|Company { guests: linux, job }| {
+            origins.extend(linux.iter().map(|guest| self.guest.origin(guest, &job)));
+            guests.extend(linux);
+            job
+        });
+        pattern::check_shared(&guests)?;
+        Ok(Task { guests, ours, job, linux_job, wish, plan, origins })
+    }
+
+    /// Returns the Linux guests beside so many of ours, if there are to be any.
+    fn company(&self, job: &str, plan: &Plan, ours: u32) -> Result<Option<Company>> {
+        let Some(count) = self.mix else { return Ok(None) };
+        let base = self.guest.config(format!("{} {}", peer::COMMAND_LINE, peer::WAITS))?;
+        Company::new(&self.peer, base, (job, plan), ours, count).map(Some)
     }
 
     /// Tells what a run would do.
@@ -196,15 +259,16 @@ impl Fleet {
         for guest in others {
             text.push_str(&format!("\n# {}\n{}", guest.name, guest.text()?));
         }
+        if let Some(job) = &task.linux_job {
+            text.push_str(&format!("\n# job of each Linux guest, for fio\n{job}"));
+        }
         stdout::print(&text)
     }
 
     /// Runs all guests; returns what they measured, and what went wrong.
     fn once(&self, task: &Task, number: u32, signals: &Signals) -> (Option<Measured>, Result<()>) {
         match self.outcomes(task, number, signals) {
-            Ok(outcomes) => {
-                let names = task.guests.iter().map(|guest| guest.name.as_str());
-                let guests: Vec<(&str, Outcome)> = names.zip(outcomes).collect();
+            Ok(guests) => {
                 let found = measured(&guests, task.wish);
                 (found, ended(guests, signals))
             }
@@ -212,25 +276,35 @@ impl Fleet {
         }
     }
 
-    fn outcomes(&self, task: &Task, number: u32, signals: &Signals) -> Result<Vec<Outcome>> {
+    fn outcomes<'t>(
+        &self,
+        task: &'t Task,
+        number: u32,
+        signals: &Signals,
+    ) -> Result<Vec<(&'t str, Outcome)>> {
         let programs = Programs::new(PROGRAMS_MAX);
         let ready_timeout = Duration::from_secs(self.ready_timeout.into());
         let waits = ready_timeout.saturating_mul(task.plan.stage_count());
         let begun = |origin| origin::begun(origin, number, self.runs);
         let origins: Vec<Origin> = task.origins.iter().map(begun).collect();
-        let mut readers: Vec<OurReader> =
-            task.guests.iter().map(|_| OurReader::of_fleet(&task.plan)).collect();
+        let mut readers: Vec<Box<dyn Reader>> =
+            task.each().map(|(system, _)| reader(system, &task.plan)).collect();
         let mut sessions = Vec::new();
-        for ((guest, origin), reader) in task.guests.iter().zip(&origins).zip(&mut readers) {
-            let order = self.guest.order(guest, Some(&task.job), &task.plan, origin);
+        for (((system, guest), origin), reader) in task.each().zip(&origins).zip(&mut readers) {
+            let job = (system == System::Ringmark).then_some(&*task.job);
+            let order = self.guest.order(guest, job, &task.plan, origin);
             let limit = self.guest.time_limit_with(&task.plan, waits);
-            let order = Order { fleet: Some(&programs), limit, ..order };
-            sessions.push((guest.name.as_str(), Session::new(order, reader)?));
+            let order = Order { fleet: Some(&programs), limit, keep: self.keep, ..order };
+            sessions.push((guest.name.as_str(), system, Session::new(order, reader.as_mut())?));
         }
         let mut status = Status::new(self.guest.status, self.guest.name());
         let call_limit = self.guest.call_limit();
         let crew = Crew::new(sessions.into_iter(), &task.plan, call_limit, ready_timeout);
-        Ok(crew.run(signals, &mut status))
+        let outcomes = crew.run(signals, &mut status);
+        let names = task.guests.iter().map(|guest| guest.name.as_str());
+        let guests: Vec<(&str, Outcome)> = names.zip(outcomes).collect();
+        kept::tell(&guests, &mut status);
+        Ok(guests)
     }
 
     /// Returns what was measured in the formats that are wanted.
@@ -293,6 +367,14 @@ fn ended(guests: Vec<(&str, Outcome)>, signals: &Signals) -> Result<()> {
         // No result at all, because the first took too long.
         Some(Exit::TimedOut(_)) if found == 0 => Err(Exit::TimedOut(what).into()),
         _ => bail!(what),
+    }
+}
+
+/// Returns the reader for the console of a guest.
+fn reader(system: System, plan: &Plan) -> Box<dyn Reader> {
+    match system {
+        System::Ringmark => Box::new(OurReader::of_fleet(plan)),
+        System::Linux => Box::new(PeerReader::of_fleet()),
     }
 }
 

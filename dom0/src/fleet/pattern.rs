@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -14,16 +15,13 @@ use crate::guest::checked;
 /// Place of a guest's number in the target of a disk.
 const NUMBER: &str = "{n}";
 
-/// Returns the configurations of so many guests: `NAME-1`, `NAME-2`, .., each with its number in
-/// its disks.
+/// Returns the configurations of the guests with these numbers: `NAME-1`, `NAME-2`, .., each with
+/// its number in its disks.
 ///
 /// # Errors
-/// [`Exit::Usage`]: one that xl could not make; a disk of several guests that one may write.
-pub fn guests(base: &Config, count: u32) -> Result<Vec<Config>> {
-    let guests: Vec<Config> =
-        (1..=count).map(|number| guest(base, number)).collect::<Result<_>>()?;
-    check_shared(&guests)?;
-    Ok(guests)
+/// [`Exit::Usage`]: one that xl could not make.
+pub fn guests(base: &Config, numbers: RangeInclusive<u32>) -> Result<Vec<Config>> {
+    numbers.map(|number| guest(base, number)).collect()
 }
 
 fn guest(base: &Config, number: u32) -> Result<Config> {
@@ -37,7 +35,10 @@ fn guest(base: &Config, number: u32) -> Result<Config> {
 
 /// Checks that what several guests have is read-only for all: what one writes the others would
 /// read, and a file system in it would not survive.
-fn check_shared(guests: &[Config]) -> Result<()> {
+///
+/// # Errors
+/// [`Exit::Usage`]: a disk of several guests that one may write.
+pub fn check_shared(guests: &[Config]) -> Result<()> {
     let mut users: BTreeMap<PathBuf, (&str, bool)> = BTreeMap::new();
     for (guest, disk) in guests.iter().flat_map(|guest| guest.disks.iter().map(move |d| (guest, d)))
     {
@@ -79,7 +80,7 @@ mod tests {
     #[test]
     fn each_guest_has_its_number() {
         let disks = ["phy:/dev/vg/t{n},xvdb,w", "/images/{n}/{n}.img", "rbd:pool/i{n}"];
-        let guests = guests(&base(&disks), 12).unwrap();
+        let guests = guests(&base(&disks), 1..=12).unwrap();
         let names: Vec<&str> = guests.iter().map(|guest| guest.name.as_str()).collect();
         assert_eq!((names.len(), names[0], names[11]), (12, "mark-1", "mark-12"));
         let targets: Vec<&str> = guests[11].disks.iter().map(Disk::target).collect();
@@ -90,7 +91,8 @@ mod tests {
     #[test]
     fn a_disk_of_several_guests_is_read_only() {
         let refused = |disks: &[&str], count| {
-            guests(&base(disks), count).map_or_else(|error| error.to_string(), |_| String::new())
+            let shared = guests(&base(disks), 1..=count).and_then(|guests| check_shared(&guests));
+            shared.map_or_else(|error| error.to_string(), |()| String::new())
         };
         assert_eq!(refused(&["phy:/dev/t,xvda,w"], 1), "");
         assert_eq!(refused(&["phy:/dev/t,xvda,r"], 3), "");

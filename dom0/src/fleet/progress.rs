@@ -17,6 +17,8 @@ pub struct Progress {
     pub ready: usize,
     /// Rates that each guest reports, if it works.
     speeds: Vec<Option<Speed>>,
+    /// Number of guests that never report any: those of Linux.
+    silent: usize,
     /// Last line, whether guests worked then, and when that was.
     shown: Option<(String, bool, Instant)>,
 }
@@ -31,9 +33,9 @@ struct Speed {
 }
 
 impl Progress {
-    /// Begins with so many guests.
-    pub fn new(guests: usize) -> Self {
-        Self { created: 0, ready: 0, speeds: vec![None; guests], shown: None }
+    /// Begins with so many guests, of which so many report no rates.
+    pub fn new(guests: usize, silent: usize) -> Self {
+        Self { created: 0, ready: 0, speeds: vec![None; guests], silent, shown: None }
     }
 
     /// Takes the status line of a guest.
@@ -77,7 +79,11 @@ impl Progress {
 
     /// Returns the sum of all that work.
     fn speed(&self) -> String {
-        let all = self.speeds.len();
+        let all = self.speeds.len().saturating_sub(self.silent);
+        let besides = match self.silent {
+            0 => String::new(),
+            silent => format!(" besides {silent} of Linux"),
+        };
         let working: Vec<Speed> = self.speeds.iter().copied().flatten().collect();
         let sum = |of: fn(&Speed) -> f64| working.iter().map(of).sum::<f64>();
         let percents: Option<Vec<f64>> = working.iter().map(|speed| speed.percent).collect();
@@ -85,7 +91,7 @@ impl Progress {
         let percent = least.map_or(String::new(), |percent| format!("[{percent:.1}%]"));
         let mib = sum(|speed| speed.bytes_per_second) / f64::from(1 << 20);
         let (count, iops) = (working.len(), sum(|speed| speed.iops));
-        format!("Fleet: {count}/{all} at work: {percent}[{mib:.0}MiB/s][{iops:.0} IOPS]")
+        format!("Fleet: {count}/{all} at work{besides}: {percent}[{mib:.0}MiB/s][{iops:.0} IOPS]")
     }
 }
 
@@ -140,7 +146,7 @@ mod tests {
 
     #[test]
     fn the_sum_is_of_those_that_work() {
-        let mut progress = Progress::new(3);
+        let mut progress = Progress::new(3, 0);
         assert_eq!(progress.steps(None), "Fleet: created 0/3, all stages started");
         assert_eq!(progress.steps(Some(1)), "Fleet: created 0/3, ready 0/3 for stage 1");
         progress.take(0, "[20.0%][r=1.00GiB/s][r=262k IOPS]");
@@ -151,5 +157,7 @@ mod tests {
         assert_eq!(progress.speed(), "Fleet: 3/3 at work: [1025MiB/s][262256 IOPS]");
         (0..2).for_each(|guest| progress.leave(guest));
         assert_eq!(progress.speed(), "Fleet: 1/3 at work: [0MiB/s][0 IOPS]");
+        progress.silent = 2;
+        assert_eq!(progress.speed(), "Fleet: 1/1 at work besides 2 of Linux: [0MiB/s][0 IOPS]");
     }
 }

@@ -5,6 +5,10 @@ use results::{Fleet, Missing, Report, Run};
 use super::crew::Outcome;
 use super::log::{self, Wish};
 use super::summary::{Sum, sums};
+use crate::saved::System;
+
+/// Word for all systems, as that of a sum.
+const ALL_SYSTEMS: &str = "all";
 
 /// Figures of a run of a fleet.
 #[derive(Clone, Debug)]
@@ -20,12 +24,8 @@ pub struct Measured {
 /// Returns what guests of these names measured; `None` if none measured anything. `wish` is for the
 /// logs that they kept.
 pub fn measured(guests: &[(&str, Outcome)], wish: Option<Wish>) -> Option<Measured> {
-    let reports: Vec<(&str, &Report)> = guests
-        .iter()
-        .filter_map(|(name, outcome)| Some((*name, outcome.report.as_ref()?)))
-        .collect();
-    let (_, first) = reports.first()?;
-    let sums = sums(&reports, wish);
+    let first = guests.iter().find_map(|(_, outcome)| outcome.report.as_ref())?;
+    let sums = all_sums(guests, wish);
     let fleet = fleet(guests, &sums);
     let error = error(guests, &fleet);
     let run = Run {
@@ -45,9 +45,37 @@ pub fn measured(guests: &[(&str, Outcome)], wish: Option<Wish>) -> Option<Measur
         })
     });
     let jobs = jobs.collect();
-    let mut report = Report { jobs, ringmark: Some(run), ..(*first).clone() };
+    let mut report = Report { jobs, ringmark: Some(run), ..first.clone() };
     log::take_out(&mut report);
     Some(Measured { report, sums, fleet })
+}
+
+/// Returns the sums of all guests; if they are of two systems, those of each, and then of all.
+fn all_sums(guests: &[(&str, Outcome)], wish: Option<Wish>) -> Vec<Sum> {
+    let of = |is_in: &dyn Fn(&Outcome) -> bool, system: Option<&str>| {
+        let those = || guests.iter().filter(|(_, outcome)| is_in(outcome));
+        let found = those().filter_map(|(name, outcome)| Some((*name, outcome.report.as_ref()?)));
+        let mut sums = sums(&found.collect::<Vec<_>>(), number(those().count()), wish);
+        sums.iter_mut().for_each(|sum| sum.figures.system = system.map(str::to_owned));
+        sums
+    };
+    if count(guests, |outcome| outcome.system == System::Linux) == 0 {
+        return of(&|_| true, None);
+    }
+    let systems = [System::Ringmark, System::Linux];
+    let each = systems.map(|system| of(&|outcome| outcome.system == system, Some(system.name())));
+    let mut all = of(&|_| true, Some(ALL_SYSTEMS));
+    // Each guest is in its system's table.
+    all.iter_mut().for_each(|sum| sum.parts.clear());
+    each.into_iter().flatten().chain(all).collect()
+}
+
+fn count(guests: &[(&str, Outcome)], is_it: fn(&Outcome) -> bool) -> u32 {
+    number(guests.iter().filter(|(_, outcome)| is_it(outcome)).count())
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 fn fleet(guests: &[(&str, Outcome)], sums: &[Sum]) -> Fleet {
@@ -55,15 +83,11 @@ fn fleet(guests: &[(&str, Outcome)], sums: &[Sum]) -> Fleet {
     let missing: Vec<Missing> = missing
         .map(|(name, outcome)| Missing { guest: (*name).to_owned(), reason: outcome.reason() })
         .collect();
-    let count = |is_it: fn(&Outcome) -> bool| {
-        let count = guests.iter().filter(|(_, outcome)| is_it(outcome)).count();
-        u32::try_from(count).unwrap_or(u32::MAX)
-    };
-    let all = count(|_| true);
     Fleet {
-        guests: all,
-        started: count(|outcome| outcome.has_started),
-        complete: missing.is_empty() && sums.iter().all(|sum| sum.figures.guests == all),
+        guests: number(guests.len()),
+        linux: count(guests, |outcome| outcome.system == System::Linux),
+        started: count(guests, |outcome| outcome.has_started),
+        complete: missing.is_empty() && sums.iter().all(|sum| sum.figures.guests == sum.wanted),
         missing,
         sums: sums.iter().map(|sum| sum.figures.clone()).collect(),
     }
@@ -125,6 +149,27 @@ mod tests {
         let why = "2 of 3 guests have no result: g-1: the guest has crashed;";
         assert!(!run.ok && run.error.unwrap().starts_with(why));
         assert!(measured(&guests[..1], None).is_none());
+    }
+
+    #[test]
+    fn systems_are_summed_up_apart() {
+        let linux = |iops| Outcome { system: System::Linux, ..good(iops) };
+        let lost = Outcome { system: System::Linux, ..Outcome::default() };
+        let guests =
+            [("g-1", good(100.0)), ("g-2", good(300.0)), ("g-3", linux(50.0)), ("g-4", lost)];
+        let Measured { sums, fleet, .. } = measured(&guests, None).unwrap();
+        let found: Vec<_> = sums
+            .iter()
+            .map(|sum| {
+                let figures = &sum.figures;
+                let system = figures.system.as_deref().unwrap();
+                (system, figures.guests, sum.wanted, figures.sum.iops, sum.parts.len())
+            })
+            .collect();
+        let expected =
+            [("ringmark", 2, 2, 400.0, 2), ("linux", 1, 2, 50.0, 1), ("all", 3, 4, 450.0, 0)];
+        assert_eq!(found, expected);
+        assert_eq!((fleet.guests, fleet.linux, fleet.complete), (4, 2, false));
     }
 
     #[test]

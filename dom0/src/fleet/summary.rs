@@ -16,6 +16,8 @@ const WHOLE_PERCENT: f64 = 99.0;
 pub struct Sum {
     /// The sum.
     pub figures: FleetSum,
+    /// Number of guests that it was to be of.
+    pub wanted: u32,
     /// Part of each guest, in their order.
     pub parts: Vec<Part>,
 }
@@ -48,9 +50,9 @@ impl<'a> Piece<'a> {
     }
 }
 
-/// Returns the sums of these reports, which are of the same jobs, each with the name of its guest.
-/// `logs` are those that the guests kept.
-pub fn sums(reports: &[(&str, &Report)], logs: Option<Wish>) -> Vec<Sum> {
+/// Returns the sums of these reports of so many guests, which are of the same jobs, each with the
+/// name of its guest. `logs` are those that the guests kept.
+pub fn sums(reports: &[(&str, &Report)], wanted: u32, logs: Option<Wish>) -> Vec<Sum> {
     let most = reports.iter().map(|(_, report)| report.jobs.len()).max().unwrap_or(0);
     let mut sums = Vec::new();
     for job in 0..most {
@@ -62,14 +64,14 @@ pub fn sums(reports: &[(&str, &Report)], logs: Option<Wish>) -> Vec<Sum> {
             let pieces: Vec<Piece<'_>> =
                 jobs.iter().filter_map(|(guest, job)| Piece::of(guest, job, direction)).collect();
             if pieces.iter().any(|piece| piece.side.total_ios != 0) {
-                sums.push(sum(direction, &pieces, logs));
+                sums.push(sum(direction, &pieces, wanted, logs));
             }
         }
     }
     sums
 }
 
-fn sum(direction: &str, pieces: &[Piece<'_>], logs: Option<Wish>) -> Sum {
+fn sum(direction: &str, pieces: &[Piece<'_>], wanted: u32, logs: Option<Wish>) -> Sum {
     let windows: Option<Vec<Window>> = pieces.iter().map(|piece| Window::of(piece.job)).collect();
     let overlap = windows.and_then(|windows| Overlap::of(&windows));
     let (basis, rates) = rates(direction, pieces, overlap, logs);
@@ -79,6 +81,7 @@ fn sum(direction: &str, pieces: &[Piece<'_>], logs: Option<Wish>) -> Sum {
     let figures = FleetSum {
         jobname: pieces.first().map(|piece| piece.job.jobname.clone()).unwrap_or_default(),
         direction: direction.to_owned(),
+        system: None,
         guests: u32::try_from(pieces.len()).unwrap_or(u32::MAX),
         basis,
         sum: rates.iter().copied().fold(Rate::default(), add),
@@ -96,7 +99,7 @@ fn sum(direction: &str, pieces: &[Piece<'_>], logs: Option<Wish>) -> Sum {
         mean_ns: piece.side.lat_ns.mean,
         p99_ns: piece.side.clat_ns.percentile_ns(99.0),
     };
-    Sum { figures, parts: pieces.iter().zip(&rates).map(part).collect() }
+    Sum { wanted, figures, parts: pieces.iter().zip(&rates).map(part).collect() }
 }
 
 /// Returns the rate of each guest, and the time that they are of.
@@ -197,7 +200,7 @@ mod tests {
     fn sum_of(guests: &[Report]) -> Sum {
         let names = ["g-1", "g-2", "g-3"];
         let reports: Vec<(&str, &Report)> = names.into_iter().zip(guests).collect();
-        let mut sums = sums(&reports, wish());
+        let mut sums = sums(&reports, 3, wish());
         assert_eq!(sums.len(), 1);
         sums.remove(0)
     }
@@ -219,7 +222,7 @@ mod tests {
 
     #[test]
     fn rates_of_one_time_are_added() {
-        let Sum { figures, parts } = sum_of(&[guest(100.0, 10, 110), guest(300.0, 11, 110)]);
+        let Sum { figures, parts, .. } = sum_of(&[guest(100.0, 10, 110), guest(300.0, 11, 110)]);
         assert_eq!(figures.basis, Basis::Whole);
         assert_eq!((figures.sum.iops, figures.sum.bw_bytes), (400.0, 400.0 * 4096.0));
         assert_eq!((figures.least.iops, figures.greatest.iops), (100.0, 300.0));
@@ -291,7 +294,7 @@ mod tests {
         let mut first = guest(100.0, 10, 20);
         first.jobs.push(guest(7.0, 20, 30).jobs.remove(0));
         let second = guest(300.0, 10, 20);
-        let sums = sums(&[("g-1", &first), ("g-2", &second)], wish());
+        let sums = sums(&[("g-1", &first), ("g-2", &second)], 2, wish());
         let found: Vec<_> = sums.iter().map(|s| (s.figures.guests, s.figures.sum.iops)).collect();
         assert_eq!(found, [(2, 400.0), (1, 7.0)]);
     }

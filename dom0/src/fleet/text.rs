@@ -17,30 +17,51 @@ pub fn run(measured: &Measured) -> String {
     let width = guest_width.unwrap_or(0).max("greatest".len());
     let mut text = String::new();
     for sum in sums {
-        text.push_str(&table(sum, fleet.guests, width));
+        text.push_str(&table(sum, width));
     }
     let missing = fleet.missing.iter();
     text.extend(missing.map(|one| format!("no result: {}: {}\n", one.guest, one.reason)));
     text
 }
 
-fn table(sum: &Sum, guests: u32, width: usize) -> String {
-    let Sum { figures, parts } = sum;
-    let FleetSum { jobname, direction, guests: count, fairness, .. } = figures;
-    let mut text = format!("{jobname}, {direction}: {count} of {guests} guests\n");
+fn table(sum: &Sum, width: usize) -> String {
+    let Sum { figures, wanted, parts } = sum;
+    let (count, title) = (figures.guests, title(figures));
+    let mut text = format!("{title}: {count} of {wanted} guests\n");
     text.push_str(&row("guest", width, Measure::ALL.map(|measure| measure.title().to_owned())));
     for part in parts {
         let latencies = latencies(Some(part.mean_ns), part.p99_ns);
         text.push_str(&row(&part.guest, width, cells(part.rate, latencies, "")));
     }
-    let marks = marks(figures, guests);
+    let marks = marks(figures, *wanted);
     let mark = if marks.is_empty() { "" } else { MARK };
     let latencies_of_all = latencies(Some(figures.mean_ns), figures.p99_ns);
     text.push_str(&row("sum", width, cells(figures.sum, latencies_of_all, mark)));
+    // A sum over several systems: what is said of its guests is said above.
+    if !parts.is_empty() {
+        text.push_str(&spread_of(figures, width));
+    }
+    if figures.basis == Basis::Overlap {
+        text.push_str("rates are of the time that all measured, from logs\n");
+    }
+    text.extend(marks.iter().map(|mark| format!("{MARK} sum: {mark}\n")));
+    text
+}
+
+/// Returns what a sum is of: job, direction, and system, where there are several.
+fn title(figures: &FleetSum) -> String {
+    let FleetSum { jobname, direction, system, .. } = figures;
+    let system = system.as_ref().map_or(String::new(), |system| format!(", {system}"));
+    format!("{jobname}, {direction}{system}")
+}
+
+/// Returns how the guests of a sum differ.
+fn spread_of(figures: &FleetSum, width: usize) -> String {
+    let mut text = String::new();
     for (name, rate) in [("least", figures.least), ("greatest", figures.greatest)] {
         text.push_str(&row(name, width, cells(rate, latencies(None, None), "")));
     }
-    let alone = 1.0 / f64::from((*count).max(1));
+    let (alone, fairness) = (1.0 / f64::from(figures.guests.max(1)), figures.fairness);
     text.push_str(&format!("fairness {fairness:.4} (1: all alike, {alone:.4}: one has all)"));
     if let Some(spread_ns) = figures.start_spread_ns {
         text.push_str(&format!(", begun within {:.3} ms", spread_ns as f64 / 1e6));
@@ -49,10 +70,6 @@ fn table(sum: &Sum, guests: u32, width: usize) -> String {
         text.push_str(&format!(", {percent:.1} % of the time measured by all"));
     }
     text.push('\n');
-    if figures.basis == Basis::Overlap {
-        text.push_str("rates are of the time that all measured, from logs\n");
-    }
-    text.extend(marks.iter().map(|mark| format!("{MARK} sum: {mark}\n")));
     text
 }
 
@@ -97,14 +114,13 @@ pub fn all(runs: &[Measured]) -> String {
     let Some(first) = runs.first() else { return String::new() };
     let mut text = format!("sums of {} runs: mean (least .. greatest), deviation\n", runs.len());
     for sum in &first.sums {
-        let FleetSum { jobname, direction, .. } = &sum.figures;
-        let is_same =
-            |one: &&Sum| one.figures.jobname == *jobname && one.figures.direction == *direction;
+        let title = title(&sum.figures);
+        let is_same = |one: &&Sum| self::title(&one.figures) == title;
         let complete: Vec<&FleetSum> = runs
             .iter()
             .filter_map(|run| {
-                let figures = &run.sums.iter().find(is_same)?.figures;
-                (figures.guests == run.fleet.guests).then_some(figures)
+                let Sum { figures, wanted, .. } = run.sums.iter().find(is_same)?;
+                (figures.guests == *wanted).then_some(figures)
             })
             .collect();
         let left_out = runs.len() - complete.len();
@@ -116,7 +132,7 @@ pub fn all(runs: &[Measured]) -> String {
         ] {
             let values: Vec<f64> = complete.iter().map(|figures| value(&figures.sum)).collect();
             let spread = spread(&values, digits);
-            text.push_str(&format!("{jobname}, {direction}, {name}: {spread}{mark}"));
+            text.push_str(&format!("{title}, {name}: {spread}{mark}"));
             if left_out != 0 {
                 text.push_str(&format!("; {left_out} incomplete left out"));
             }

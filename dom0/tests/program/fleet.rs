@@ -10,11 +10,11 @@ use crate::fleet_stack::FleetStack;
 use crate::run::kill;
 use crate::stack::{emit, report};
 
-const STATUS: &str = "Jobs: 1 (f=1): [r(1)][33.3%][r=449MiB/s][r=115k IOPS][eta 00m:02s]";
+pub const STATUS: &str = "Jobs: 1 (f=1): [r(1)][33.3%][r=449MiB/s][r=115k IOPS][eta 00m:02s]";
 const S: u64 = 1_000_000_000;
 
 /// A result of a guest that measured from and to these seconds of Xen's time, and has a log of it.
-fn result(iops: f64, begin_s: u64, end_s: u64) -> Report {
+pub fn result(iops: f64, begin_s: u64, end_s: u64) -> Report {
     let mut report = report(iops, None);
     let sample = |n: u64| Sample::from([n * 500, 4 * iops as u64, iops as u64, 5]);
     let samples = (1..=(end_s - begin_s) * 2).map(sample).collect();
@@ -33,7 +33,7 @@ fn result(iops: f64, begin_s: u64, end_s: u64) -> Report {
 }
 
 /// A guest that does the first of these, or the second, or the third, by its number.
-fn by_number(scripts: [&str; 3]) -> String {
+pub fn by_number(scripts: [&str; 3]) -> String {
     let [one, two, three] = scripts;
     format!("case $id in\n1) {one} ;;\n2) {two} ;;\n*) {three} ;;\nesac\n")
 }
@@ -44,21 +44,21 @@ fn results() -> [String; 3] {
 }
 
 /// Guests whose runs go well.
-fn good() -> String {
+pub fn good() -> String {
     let [one, two, three] = results();
     format!("ready 1\necho '{STATUS}'\n{}", by_number([&one, &two, &three]))
 }
 
 /// Guests that go well, but for the second.
-fn but_second(script: &str) -> String {
+pub fn but_second(script: &str) -> String {
     let [one, _, three] = results();
     let [one, three] = [one, three].map(|end| format!("ready 1\n{end}"));
     by_number([&one, script, &three])
 }
 
-const JOB: [&str; 3] = ["job.fio", "--", "--runtime=10"];
+pub const JOB: [&str; 3] = ["job.fio", "--", "--runtime=10"];
 
-fn json(text: &str) -> Value {
+pub fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
@@ -300,6 +300,7 @@ fn what_cannot_work_is_refused_before_there_is_a_guest() {
         (&["job.fio", writable][..], "would be a disk of ringmark-1 and of ringmark-2; write {n}"),
         (&["write.fio", read_only], "job job writes /dev/xvdb, which its --disk makes read-only"),
         (&["job.fio", "--guests=4"], "cannot be used multiple times"),
+        (&["job.fio", "--keep", "--runs=2"], "in the way of the next; leave out --runs"),
         (&["job.fio", "--memory=15"], "15 is not in 16.."),
         (&["job.fio", "--ready-timeout=0"], "0 is not in 1.."),
         (&["job.fio", "--", "--write_iops_log=x", "--log_avg_msec=500"], "fleet keeps no logs"),
@@ -361,7 +362,7 @@ fn runs_are_repeated_and_their_sums_spread() {
 }
 
 /// Guests that report early when they are asked to, which they are told by a file.
-fn endless() -> String {
+pub fn endless() -> String {
     let stopped = emit(&{
         let mut stopped = result(500.0, 10, 12);
         let run = stopped.ringmark.as_mut().unwrap();

@@ -3,11 +3,19 @@
 //! As `stack`, but the domain `ringmark-3` has the number 3, and is there while the file `domain.3`
 //! is; its console is `tty.3`, its state in `state.3` or else in `state`, and its `ringmark/start`
 //! in `local/domain/3/ringmark/start`. `guest.sh` finds its number in `$id`. Trouble comes at the
-//! first call that has the text of the file `trouble-at`, of the kind in `trouble-kind`.
+//! first call that has the text of the file `trouble-at`, of the kind in `trouble-kind`. A guest that reads
+//! its console (`FleetStack::terminal`) has a terminal in `pty.3`, its end of which is `in.3` and
+//! `out.3`.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::ops::Deref;
-use std::process::Child;
+use std::os::unix::fs::symlink;
+use std::process::{Child, Command};
+use std::thread;
+
+use nix::pty::openpty;
+use nix::unistd::ttyname;
 
 use crate::stack::Stack;
 
@@ -44,10 +52,12 @@ domid) id=${2##*-}; gone "$id" && exit 1; echo "$id" ;;
 create) id=${words#*name=\"ringmark-}; id=${id%%\"*}
     [ ! -e "$here/refuse.$id" ] || { cat "$here/refuse.$id" >&2; exit 3; }
     echo "$words" >"$here/new.$id"; mv "$here/new.$id" "$here/domain.$id"
-    mkdir -p "$here/local/domain/$id"; mkfifo "$here/tty.$id" ;;
+    mkdir -p "$here/local/domain/$id"
+    [ -e "$here/pty.$id" ] && cp -P "$here/pty.$id" "$here/tty.$id" || mkfifo "$here/tty.$id" ;;
 info | vcpu-list) ;;
 unpause) gone "$2" && exit 1; mkdir "$here/begun.$2" 2>/dev/null || exit 0
-    cd "$here" && id=$2 setsid sh guest.sh >"tty.$2" 2>/dev/null & ;;
+    cd "$here"; in=/dev/null out=tty.$2; [ ! -e "pty.$2" ] || { in=in.$2 out=out.$2; }
+    id=$2 setsid sh guest.sh <$in >$out 2>/dev/null & ;;
 list) [ -e "$here/domain.$2" ] || { echo "Error: Domain '$2' does not exist." >&2; exit 1; }
     state=$here/state.$2; [ -e "$state" ] || state=$here/state
     echo 'Name ID Mem VCPUs State Time(s)'; echo "ringmark-$2 $2 16 1 $(cat "$state") 0.1" ;;
@@ -119,6 +129,42 @@ impl FleetStack {
         self.write("trouble-kind", kind);
     }
 
+    /// Lets the guest of this number read its console, too.
+    pub fn terminal(&self, id: u32) {
+        let path = |name: &str| self.0.0.join(format!("{name}.{id}"));
+        let pty = openpty(None, None).unwrap();
+        symlink(ttyname(&pty.slave).unwrap(), path("pty")).unwrap();
+        let fifos = [path("in"), path("out")];
+        assert!(Command::new("mkfifo").args(&fifos).status().unwrap().success());
+        let mut both = OpenOptions::new();
+        let [mut input, mut output] =
+            fifos.map(|fifo| both.read(true).write(true).open(fifo).unwrap());
+        let (mut to, mut from) =
+            (File::from(pty.master.try_clone().unwrap()), File::from(pty.master));
+        thread::spawn(move || {
+            // Else its end would be that of the terminal.
+            let _slave = pty.slave;
+            io::copy(&mut output, &mut to)
+        });
+        thread::spawn(move || io::copy(&mut from, &mut input));
+    }
+
+    /// Waits for the end of a fleet that keeps its domains; removes these as it says.
+    pub fn kept(&self, child: Child) -> (Option<i32>, String, String) {
+        let (code, stdout, stderr) = self.end(child);
+        let here = format!("PATH={}:$PATH", self.0.0.display());
+        let commands = stderr.lines().filter_map(|line| line.split_once("remove with: "));
+        let commands: Vec<&str> = commands.map(|(_, command)| command).collect();
+        assert!(!commands.is_empty(), "{stderr}");
+        for command in commands {
+            let removed = Command::new("sh").args(["-ec", &format!("{here}\n{command}")]).output();
+            let removed = removed.unwrap();
+            assert!(removed.status.success() && removed.stderr.is_empty(), "{removed:?}");
+        }
+        self.check_clean(&stderr);
+        (code, stdout, stderr)
+    }
+
     /// Starts a fleet with these arguments.
     pub fn begin(&self, arguments: &[&str]) -> Child {
         let disk = format!("phy:{}", self.path("disk{n}"));
@@ -134,13 +180,20 @@ impl FleetStack {
     /// Waits for the end of a fleet, after which nothing of it is there.
     pub fn finish(&self, child: Child) -> (Option<i32>, String, String) {
         let ended = self.end(child);
+        self.check_clean(&ended.2);
+        ended
+    }
+
+    /// Checks that nothing of a fleet is there.
+    fn check_clean(&self, stderr: &str) {
         let is_left = |name: &String| {
-            ["domain.", "tty.", "begun.", ".ringmark"].iter().any(|begin| name.starts_with(begin))
+            ["domain.", "tty.", "begun.", ".ringmark", "ringmark-peer"]
+                .iter()
+                .any(|begin| name.starts_with(begin))
         };
         let left: Vec<String> = self.names().into_iter().filter(is_left).collect();
         let nodes = fs::read_dir(self.0.0.join("local/domain")).map_or(0, Iterator::count);
-        assert_eq!((&left[..], nodes), (&[][..], 0), "{ended:?}\n{}", self.calls());
-        ended
+        assert_eq!((&left[..], nodes), (&[][..], 0), "{stderr}\n{}", self.calls());
     }
 
     /// The calls of one program and command, in their order.

@@ -5,6 +5,8 @@ mod config;
 mod deaf;
 mod diff;
 mod fleet;
+mod fleet_keep;
+mod fleet_mix;
 mod fleet_stack;
 mod hostile;
 mod options;
