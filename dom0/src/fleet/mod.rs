@@ -78,7 +78,7 @@ pub struct Fleet {
     /// Job file in fio's format, or - for standard input; without one, the options after -- define
     /// one job
     job: Option<PathBuf>,
-    /// Number of guests
+    /// Number of guests of ours
     #[arg(long, short = 'n', value_name = "COUNT", required_unless_present = "options")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     guests: Option<u32>,

@@ -28,8 +28,13 @@ pub(super) fn tool(command: &str, rest: &str) -> String {
 
 /// The tool's command line for a fleet whose guests share the disk.
 pub(super) fn fleet(options: &str) -> String {
+    fleet_on("--disk phy:/dev/ram0,xvda,r", options)
+}
+
+/// The tool's command line for a fleet on these disks.
+pub(super) fn fleet_on(disks: &str, options: &str) -> String {
     format!(
-        "ringmark fleet {JOB} --disk phy:/dev/ram0,xvda,r --kernel {GUEST_KERNEL} --cpus 1 \
+        "ringmark fleet {JOB} {disks} --kernel {GUEST_KERNEL} --cpus 1 \
          --set 'tsc_mode=\"native\"' --eta always {options}"
     )
 }
