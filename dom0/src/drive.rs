@@ -15,6 +15,8 @@ pub struct Ended<T> {
     pub outcome: Result<Option<T>>,
     /// Reason to think that the domain is still there.
     pub left: Option<Error>,
+    /// The domain's number, if it is there because it was to stay.
+    pub kept: Option<u32>,
     /// Flag: no other guest would fare better.
     pub is_hopeless: bool,
 }
@@ -59,10 +61,10 @@ pub fn drive<T>(
                     outcome = then(&text, *origin).map(Some);
                 }
             }
-            Some(Event::End { error, left, is_hopeless, .. }) => {
+            Some(Event::End { error, left, kept, is_hopeless }) => {
                 status.clear();
                 let outcome = error.map_or(outcome, Err);
-                return Ended { outcome, left, is_hopeless };
+                return Ended { outcome, left, kept, is_hopeless };
             }
             Some(event) => status.show(&event),
         }

@@ -12,8 +12,9 @@
 //! `guest` has a guest's options, `check` looks at what it is made of, `job` reads the input,
 //! `plan` bounds the result's size and time, `dry_run` shows all that. `result` parses what came,
 //! `printable` bounds it, `print` and `table` give it forms, `output` and `logs` write it, `saved`
-//! keeps several. `peer` is the Linux guest of `compare`. `display` escapes what others said.
-//! Guests are not trusted: their output is bounded and checked. No domain outlives this program.
+//! keeps several. `peer` is the Linux guest of `compare` and `fleet`. `display` escapes what others
+//! said. Guests are not trusted: their output is bounded and checked. No domain outlives this
+//! program but those that are `kept`.
 //!
 //! `report` and `diff` read what was saved: `figures` of jobs, of which some are a `measure`.
 //! `options`, `manual` and `project`, which computes what other hosts would do, need no guest;
@@ -38,6 +39,7 @@ mod guest;
 mod host;
 mod inquiry;
 mod job;
+mod kept;
 mod logs;
 mod manual;
 mod measure;

@@ -14,6 +14,7 @@ use crate::dry_run;
 use crate::exit::{self, Exit};
 use crate::guest::{GuestOptions, checked};
 use crate::job;
+use crate::kept;
 use crate::logs::LogOutputs;
 use crate::options;
 use crate::origin;
@@ -22,7 +23,7 @@ use crate::plan::Plan;
 use crate::print::{Format, print, print_all};
 use crate::result::{self, OurReader, first_error};
 use crate::saved::{self, Saved, System};
-use crate::session::Session;
+use crate::session::{Order, Session};
 use crate::signals::Signals;
 use crate::status::Status;
 use crate::stdout;
@@ -53,6 +54,9 @@ pub struct Run {
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     repeat: u32,
+    /// Leave the domain there after the run, whatever became of it, and print how to remove it
+    #[arg(long)]
+    keep: bool,
     /// Print xl's configuration, the jobs as they are understood and the limits, and run nothing
     #[arg(long)]
     dry_run: bool,
@@ -87,6 +91,7 @@ impl Run {
         if let Some(answer) = options::answer(&self.options)? {
             return stdout::print(&answer);
         }
+        kept::check(self.keep, self.repeat, "--repeat")?;
         let task = self.task()?;
         if self.dry_run {
             self.tell(&task)?;
@@ -126,7 +131,7 @@ impl Run {
         let mut reader = OurReader::new(&task.plan);
         let origin = origin::begun(&task.origin, number, self.repeat);
         let order = self.guest.order(&task.config, task.job.as_deref(), &task.plan, &origin);
-        let session = Session::new(order, &mut reader)?;
+        let session = Session::new(Order { keep: self.keep, ..order }, &mut reader)?;
         let mut status = Status::new(self.guest.status, &task.config.name);
         let then = |text: &str, origin| {
             let mut report = result::read(text, &task.plan)?;
@@ -134,7 +139,10 @@ impl Run {
             let failed = result::failure(&report).map(|reason| failure(&reason, signals));
             first_error(then(report), failed.map_or(Ok(()), Err))
         };
-        drive(session, signals, &mut status, then).result().map(|_| ())
+        let ended = drive(session, signals, &mut status, then);
+        let kept = ended.kept.map(|id| (task.config.name.as_str(), id));
+        kept::tell(kept.as_slice(), &mut status);
+        ended.result().map(|_| ())
     }
 
     /// Prints what the guest sent.

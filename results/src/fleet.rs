@@ -60,8 +60,8 @@ pub struct FleetSum {
     pub jobname: String,
     /// `read`, `write` or `trim`.
     pub direction: String,
-    /// System of the guests in the sum, `ringmark` or `linux`, or `all`; `None` where the whole fleet
-    /// is of one system.
+    /// System of the guests in the sum, `ringmark` or `linux`, or `all`; `None` where the whole
+    /// fleet is of one system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
     /// Number of guests in the sum.

@@ -45,7 +45,7 @@ pub struct Outcome {
     pub kept: Option<u32>,
     /// Whether it started its first job together with the others.
     pub has_started: bool,
-    /// What it runs.
+    /// System that it runs.
     pub system: System,
 }
 
@@ -90,8 +90,8 @@ enum Phase {
 }
 
 impl<'a> Crew<'a> {
-    /// Begins with the sessions of guests of these names and systems, which all have this plan. A guest that is
-    /// not ready `ready_timeout` after it began to run is given up.
+    /// Begins with the sessions of guests of these names and systems, which all have this plan. A
+    /// guest that is not ready `ready_timeout` after it began to run is given up.
     pub fn new(
         sessions: impl Iterator<Item = (&'a str, System, Session<'a>)>,
         plan: &'a Plan,

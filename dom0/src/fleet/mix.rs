@@ -38,8 +38,8 @@ impl Company {
     /// of this text and plan.
     ///
     /// # Errors
-    /// [`Exit::Usage`]: too many guests; jobs that Linux guests can't run together with ours; a guest that xl could
-    /// not make.
+    /// [`Exit::Usage`]: too many guests; jobs that Linux guests can't run together with ours; a
+    /// guest that xl could not make.
     pub fn new(
         options: &PeerOptions,
         base: Config,

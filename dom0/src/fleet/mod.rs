@@ -1,13 +1,12 @@
 //! `fleet`: the same job in several guests at once.
 //!
 //! `pattern` makes the guests' configurations, those of Linux `mix`; `crew` runs their sessions to
-//! the end and lets them start together at the `barrier`, `progress` says how far they are, `kept`
-//! which of them stay. `window` and `log` tell when and how fast each measured, `summary` adds that
-//! up, `report` puts it into fio's form and `text` into words.
+//! the end and lets them start together at the `barrier`, `progress` says how far they are.
+//! `window` and `log` tell when and how fast each measured, `summary` adds that up, `report` puts
+//! it into fio's form and `text` into words.
 
 mod barrier;
 mod crew;
-mod kept;
 mod log;
 mod mix;
 mod pattern;
@@ -31,6 +30,7 @@ use crate::dry_run;
 use crate::exit::{self, Exit};
 use crate::guest::GuestOptions;
 use crate::job;
+use crate::kept;
 use crate::monitor::Reader;
 use crate::origin;
 use crate::output::Output;
@@ -78,12 +78,12 @@ pub struct Fleet {
     /// Job file in fio's format, or - for standard input; without one, the options after -- define
     /// one job
     job: Option<PathBuf>,
-    /// Number of guests of ours
+    /// Number of ringmark guests
     #[arg(long, short = 'n', value_name = "COUNT", required_unless_present = "options")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     guests: Option<u32>,
-    /// Linux guests beside these that run the same job with fio: with -n 2, linux:3 makes 2 guests
-    /// of ours, NAME-1 and NAME-2, and 3 of Linux, NAME-3 to NAME-5
+    /// Linux guests beside these that run the same job with fio and start with them: with -n 2,
+    /// linux:3 makes 2 ringmark guests, NAME-1 and NAME-2, and 3 Linux guests, NAME-3 to NAME-5
     #[arg(long, value_name = "linux:COUNT", value_parser = mix::parse)]
     #[arg(requires_all = ["peer_kernel", "peer_initramfs"])]
     mix: Option<u32>,
@@ -122,7 +122,7 @@ pub struct Fleet {
 
 /// Guests and their work.
 struct Task {
-    /// Those of Linux come last.
+    /// Configurations of all, those of Linux last.
     guests: Vec<Config>,
     /// Number of guests that are not of Linux.
     ours: usize,
@@ -154,11 +154,7 @@ impl Fleet {
         if let Some(answer) = crate::options::answer(&self.options)? {
             return stdout::print(&answer);
         }
-        if self.keep && self.runs > 1 {
-            let why = "--keep would leave the guests of the first run in the way of the next; leave out \
-                       --runs";
-            return Err(Exit::Usage(why.to_owned()).into());
-        }
+        kept::check(self.keep, self.runs, "--runs")?;
         let mut task = self.task()?;
         for (system, guest) in task.each() {
             let kernel_option = match system {
@@ -303,7 +299,8 @@ impl Fleet {
         let outcomes = crew.run(signals, &mut status);
         let names = task.guests.iter().map(|guest| guest.name.as_str());
         let guests: Vec<(&str, Outcome)> = names.zip(outcomes).collect();
-        kept::tell(&guests, &mut status);
+        let kept = guests.iter().filter_map(|(name, outcome)| Some((*name, outcome.kept?)));
+        kept::tell(&kept.collect::<Vec<_>>(), &mut status);
         Ok(guests)
     }
 

@@ -243,7 +243,7 @@ impl Sweep {
         };
         match Session::new(order, &mut reader) {
             Ok(session) => drive(session, signals, status, then),
-            Err(error) => Ended { outcome: Err(error), left: None, is_hopeless: true },
+            Err(error) => Ended { outcome: Err(error), left: None, kept: None, is_hopeless: true },
         }
     }
 

@@ -3,9 +3,9 @@
 //! As `stack`, but the domain `ringmark-3` has the number 3, and is there while the file `domain.3`
 //! is; its console is `tty.3`, its state in `state.3` or else in `state`, and its `ringmark/start`
 //! in `local/domain/3/ringmark/start`. `guest.sh` finds its number in `$id`. Trouble comes at the
-//! first call that has the text of the file `trouble-at`, of the kind in `trouble-kind`. A guest that reads
-//! its console (`FleetStack::terminal`) has a terminal in `pty.3`, its end of which is `in.3` and
-//! `out.3`.
+//! first call that has the text of the file `trouble-at`, of the kind in `trouble-kind`. A guest
+//! that reads its console (`FleetStack::terminal`) has a terminal in `pty.3`, its end of which is
+//! `in.3` and `out.3`. A guest ends with its domain.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -57,7 +57,7 @@ create) id=${words#*name=\"ringmark-}; id=${id%%\"*}
 info | vcpu-list) ;;
 unpause) gone "$2" && exit 1; mkdir "$here/begun.$2" 2>/dev/null || exit 0
     cd "$here"; in=/dev/null out=tty.$2; [ ! -e "pty.$2" ] || { in=in.$2 out=out.$2; }
-    id=$2 setsid sh guest.sh <$in >$out 2>/dev/null & ;;
+    id=$2 setsid sh guest.sh <$in >$out 2>/dev/null & echo $! >"begun.$2/pid" ;;
 list) [ -e "$here/domain.$2" ] || { echo "Error: Domain '$2' does not exist." >&2; exit 1; }
     state=$here/state.$2; [ -e "$state" ] || state=$here/state
     echo 'Name ID Mem VCPUs State Time(s)'; echo "ringmark-$2 $2 16 1 $(cat "$state") 0.1" ;;
@@ -65,8 +65,8 @@ vm-list) echo 'UUID  ID  name'
     for domain in "$here"/domain.*; do
         [ ! -e "$domain" ] || echo "$(sed 's/.*uuid="\([^"]*\)".*/\1/' "$domain")  ${domain##*.}  ringmark-${domain##*.}"
     done ;;
-destroy) gone "$2" && exit 1; rm -rf "$here/local/domain/$2" "$here/tty.$2" "$here/begun.$2"
-    rm "$here/domain.$2" ;;
+destroy) gone "$2" && exit 1; pid=$(cat "$here/begun.$2/pid" 2>/dev/null); rm -rf "$here/local/domain/$2" "$here/tty.$2" "$here/begun.$2"
+    rm "$here/domain.$2"; [ -z "$pid" ] || { kill -9 -- "-$pid" || kill -9 "$pid"; } 2>/dev/null ;;
 esac
 "#;
 

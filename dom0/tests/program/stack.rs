@@ -2,8 +2,9 @@
 //!
 //! The scripts note each call in `calls`. A domain is there while the file `domain` is, which has
 //! the words that it was created with; its console is a named pipe, which reads as a terminal whose
-//! other end stays open; what the guest says is in `guest.sh`, which `xl unpause` starts. Facts
-//! that it is asked for are in `info`, `vcpus`, `frontends` and `backends`.
+//! other end stays open; what the guest says is in `guest.sh`, which `xl unpause` starts, and which
+//! ends with the domain. Facts that it is asked for are in `info`, `vcpus`, `frontends` and
+//! `backends`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -48,7 +49,7 @@ create) [ ! -e "$here/rival" ] || { cp "$here/rival" "$here/domain"; echo "libxl
       [ ! -e "$here/refuse" ] || { cat "$here/refuse" >&2; exit 3; }; echo "$*" >"$here/domain"; rm -f "$here/tty" "$here/begun"; mkfifo "$here/tty" ;;
 info) cat "$here/info" ;;
 vcpu-list) cat "$here/vcpus" ;;
-unpause) gone "$2" && exit 1; [ ! -e "$here/begun" ] || exit 0; touch "$here/begun"; setsid sh "$here/guest.sh" >"$here/tty" 2>/dev/null & ;;
+unpause) gone "$2" && exit 1; [ ! -e "$here/begun" ] || exit 0; touch "$here/begun"; setsid sh "$here/guest.sh" >"$here/tty" 2>/dev/null & echo $! >"$here/begun" ;;
 list) [ ! -e "$here/stuck" ] || sleep 1000
       [ ! -e "$here/dumb" ] || { echo 'xc: error: no memory' >&2; exit 1; }
       [ -e "$here/domain" ] || { echo "Error: Domain '$2' does not exist." >&2; exit 1; }
@@ -57,7 +58,9 @@ vm-list) [ ! -e "$here/mute" ] || { echo 'libxl: error: no reply' >&2; exit 1; }
       echo 'UUID  ID  name'
       [ ! -e "$here/domain" ] || echo "$(sed 's/.*uuid="\([^"]*\)".*/\1/' "$here/domain")  7  ringmark" ;;
 destroy) gone "$2" && exit 1
-      [ ! -e "$here/keep" ] || { echo 'libxl: error: no reply' >&2; exit 1; }; rm "$here/domain" ;;
+      [ ! -e "$here/keep" ] || { echo 'libxl: error: no reply' >&2; exit 1; }
+      pid=$(cat "$here/begun" 2>/dev/null); rm "$here/domain"
+      [ -z "$pid" ] || { kill -9 -- "-$pid" || kill -9 "$pid"; } 2>/dev/null ;;
 esac
 "#;
 

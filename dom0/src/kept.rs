@@ -1,22 +1,34 @@
-//! Domains that stay after a run, and how they are removed.
+//! `--keep`: domains that stay after a run, and how they are removed.
 
-use super::crew::Outcome;
+use anyhow::Result;
+
 use crate::display;
+use crate::exit::Exit;
 use crate::status::Status;
 
 /// Domains in one line, which has an end.
 const LINE_MAX: usize = 20;
 
-/// Tells which domains of these names are still there because they were to stay.
-pub fn tell(guests: &[(&str, Outcome)], status: &mut Status) {
-    lines(guests).iter().for_each(|line| status.remark(line));
+/// Checks that there is one run only, as counted by that option, if domains are to stay.
+///
+/// # Errors
+/// [`Exit::Usage`]: there are several.
+pub fn check(is_wanted: bool, runs: u32, option: &str) -> Result<()> {
+    if !is_wanted || runs == 1 {
+        return Ok(());
+    }
+    let what = "--keep would leave the first run's domains in the way of the next";
+    Err(Exit::Usage(format!("{what}; leave out {option}")).into())
+}
+
+/// Tells which domains, each by its name and number, are still there because they were to stay.
+pub fn tell(kept: &[(&str, u32)], status: &mut Status) {
+    lines(kept).iter().for_each(|line| status.remark(line));
 }
 
 /// Returns the lines that tell it. `xl destroy` takes one domain at a time, and a name may have
 /// blanks.
-fn lines(guests: &[(&str, Outcome)]) -> Vec<String> {
-    let kept = guests.iter().filter_map(|(name, outcome)| Some((*name, outcome.kept?)));
-    let kept: Vec<(&str, u32)> = kept.collect();
+fn lines(kept: &[(&str, u32)]) -> Vec<String> {
     let line = |some: &[(&str, u32)]| {
         let name = |(name, id): &(&str, u32)| format!("{} (domid {id})", display::text(name));
         let names: Vec<String> = some.iter().map(name).collect();
@@ -33,13 +45,12 @@ mod tests {
 
     #[test]
     fn no_command_is_cut() {
-        let kept = |id| Outcome { kept: Some(id), ..Outcome::default() };
-        let guests: Vec<_> = (1..=21).map(|id| ("a b", kept(id + 30_000))).collect();
-        let lines = lines(&guests);
+        let kept: Vec<_> = (1..=21).map(|id| ("a b", id + 30_000)).collect();
+        let lines = lines(&kept);
         assert_eq!(lines.len(), 4);
         assert!(lines[0].starts_with("kept: a b (domid 30001), a b (domid 30002), "));
         assert_eq!(lines[3], "remove with: for id in 30021; do xl destroy $id; done");
         assert!(lines.iter().all(|line| line.len() < display::LINE_BYTES_MAX));
-        assert!(super::lines(&[("a", Outcome::default())]).is_empty());
+        assert!(super::lines(&[]).is_empty());
     }
 }

@@ -1,10 +1,12 @@
-//! `fleet --keep`: which domains stay, whatever becomes of them, and how they are removed.
+//! `--keep`: which domains stay, whatever becomes of them, and how they are removed.
 
+use std::process::Command;
 use std::time::Duration;
 
 use crate::fleet::{JOB, but_second, endless, good, json};
 use crate::fleet_stack::FleetStack;
 use crate::run::kill;
+use crate::stack::{Stack, emit, report};
 
 /// Starts a fleet whose domains stay.
 fn begin(stack: &FleetStack) -> std::process::Child {
@@ -80,6 +82,33 @@ fn all_stay_after_signals() {
         assert_eq!(code, Some(if signals.len() == 1 { 3 } else { 1 }), "{stderr}");
         assert!(stderr.contains(ALL), "{stderr}");
     }
+}
+
+#[test]
+fn the_domain_of_a_run_stays() {
+    let good = emit(&report(7.0, None));
+    for (script, state, expected) in
+        [(&*good, "-b----", 0), ("echo oops", "----c-", 1), ("exit", "---s--", 1)]
+    {
+        let stack = Stack::new("keep_run", script);
+        stack.write("state", state);
+        let (code, _, stderr) = stack.run(&["run", "--keep", "job.fio"]);
+        assert!(code == Some(expected) && stack.has_domain(), "{stderr}");
+        let told = "ringmark: kept: ringmark (domid 7)\n\
+                    ringmark: remove with: for id in 7; do xl destroy $id; done\n";
+        assert!(stderr.contains(told) && !stack.calls().contains("destroy"), "{stderr}");
+    }
+    let stack = Stack::new("keep_run", "sleep 1000");
+    let child = stack.start(&["run", "--keep", "job.fio"]);
+    stack.wait_for_call("xl unpause");
+    std::thread::sleep(Duration::from_millis(300));
+    kill("TERM", child.id());
+    let (code, _, stderr) = stack.end(child);
+    assert!(code == Some(1) && stack.has_domain(), "{stderr}");
+    assert!(stderr.contains("ringmark: kept: ringmark (domid 7)\n"), "{stderr}");
+    assert!(Command::new(stack.path("xl")).args(["destroy", "7"]).status().unwrap().success());
+    let (code, _, stderr) = stack.run(&["run", "--keep", "--repeat=2", "job.fio"]);
+    assert!(code == Some(2) && stderr.contains("; leave out --repeat"), "{stderr}");
 }
 
 /// Trouble at any time: what is there is named.
