@@ -84,7 +84,8 @@ sum                3120*            11.72*             0.01                -
         let domain = format!("/local/domain/{id}/ringmark");
         assert!(!before.contains(&format!("{domain}/job")), "{before}");
     }
-    let created = &stack.calls_of("xl create")[3];
+    let creations = stack.calls_of("xl create");
+    let created = creations.iter().find(|call| call.contains(" name=\"ringmark-4\" ")).unwrap();
     for words in [
         " kernel=\"vmlinux\" ",
         " memory=400 ",

@@ -66,7 +66,7 @@ vm-list) echo 'UUID  ID  name'
         [ ! -e "$domain" ] || echo "$(sed 's/.*uuid="\([^"]*\)".*/\1/' "$domain")  ${domain##*.}  ringmark-${domain##*.}"
     done ;;
 destroy) gone "$2" && exit 1; pid=$(cat "$here/begun.$2/pid" 2>/dev/null); rm -rf "$here/local/domain/$2" "$here/tty.$2" "$here/begun.$2"
-    rm "$here/domain.$2"; [ -z "$pid" ] || { kill -9 -- "-$pid" || kill -9 "$pid"; } 2>/dev/null ;;
+    rm "$here/domain.$2"; [ -z "$pid" ] || { kill -s KILL -- "-$pid" || kill -s KILL "$pid"; } 2>/dev/null ;;
 esac
 "#;
 

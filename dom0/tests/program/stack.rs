@@ -60,7 +60,7 @@ vm-list) [ ! -e "$here/mute" ] || { echo 'libxl: error: no reply' >&2; exit 1; }
 destroy) gone "$2" && exit 1
       [ ! -e "$here/keep" ] || { echo 'libxl: error: no reply' >&2; exit 1; }
       pid=$(cat "$here/begun" 2>/dev/null); rm "$here/domain"
-      [ -z "$pid" ] || { kill -9 -- "-$pid" || kill -9 "$pid"; } 2>/dev/null ;;
+      [ -z "$pid" ] || { kill -s KILL -- "-$pid" || kill -s KILL "$pid"; } 2>/dev/null ;;
 esac
 "#;
 
