@@ -72,7 +72,7 @@ fairness 0.9730 (1: all alike, 0.5000: one has all)
 * sum: rates are of each guest's own time, and not all say when they measured
 job, read, all: 4 of 4 guests
 guest               IOPS  bandwidth, MiB/s  mean latency, us  99 % within, us
-sum                3120*            11.72*             0.01                -
+sum                3120*            11.72*              0.01                -
 * sum: rates are of each guest's own time, and not all say when they measured
 ";
     assert_eq!(stdout, expected);
