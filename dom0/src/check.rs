@@ -23,13 +23,30 @@ const LINUX_MAGIC: (usize, &[u8]) = (0x202, b"HdrS");
 /// # Errors
 /// [`Exit::Usage`]: the first thing that is wrong.
 pub fn guest(config: &Config, jobs: &[Job], kernel_option: &str) -> Result<()> {
-    let advice = format!("name the guest's kernel with {kernel_option}");
-    kernel(&config.kernel).map_err(|why| wrong(&config.kernel, why, &advice))?;
+    kernel_of(config, kernel_option)?;
     for disk in &config.disks {
         let Some(path) = disk.local_path().map(Path::new) else { continue };
         target(disk, path)
             .map_err(|why| wrong(path, why, "name a block device or a file with --disk"))?;
     }
+    jobs_of(config, jobs)
+}
+
+/// Checks what [`guest`] does, but for the targets of the disks: those are on another host.
+///
+/// # Errors
+/// [`Exit::Usage`]: the first thing that is wrong.
+pub fn guest_elsewhere(config: &Config, jobs: &[Job], kernel_option: &str) -> Result<()> {
+    kernel_of(config, kernel_option)?;
+    jobs_of(config, jobs)
+}
+
+fn kernel_of(config: &Config, option: &str) -> Result<()> {
+    let advice = format!("name the guest's kernel with {option}");
+    Ok(kernel(&config.kernel).map_err(|why| wrong(&config.kernel, why, &advice))?)
+}
+
+fn jobs_of(config: &Config, jobs: &[Job]) -> Result<()> {
     let names = config.disk_names()?;
     jobs.iter().try_for_each(|job| disks(job, &names, &config.disks))
 }

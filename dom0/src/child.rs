@@ -82,9 +82,22 @@ impl Child {
     /// # Errors
     /// [`NotStarted`].
     pub fn start(program: &str, arguments: &[String], limit: Duration) -> Result<Self> {
+        Self::start_with(program, arguments, Stdio::null(), limit)
+    }
+
+    /// Starts a program as [`start`](Self::start) does, with this standard input.
+    ///
+    /// # Errors
+    /// [`NotStarted`].
+    pub fn start_with(
+        program: &str,
+        arguments: &[String],
+        input: Stdio,
+        limit: Duration,
+    ) -> Result<Self> {
         let mut command = Command::new(program);
         command.args(arguments).env("LC_ALL", "C").process_group(0);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.spawn().map_err(|error| {
             NotStarted(match error.kind() {
                 ErrorKind::NotFound => format!(

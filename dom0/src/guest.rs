@@ -1,6 +1,6 @@
 //! Options of a guest.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -62,6 +62,11 @@ impl GuestOptions {
     /// Returns the name of the domain.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns the guest's kernel.
+    pub fn kernel(&self) -> &Path {
+        &self.kernel
     }
 
     /// Returns the longest time for a program of the tool stack.

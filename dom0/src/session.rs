@@ -200,6 +200,21 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Lets its domain, which was to stay, not stay after all. Returns whether the session had
+    /// ended and goes on, to destroy it.
+    pub fn keep_no_more(&mut self) -> bool {
+        if !std::mem::take(&mut self.order.keep) {
+            return false;
+        }
+        let Some(id) = self.domain.filter(|_| matches!(self.stage, Stage::Ended)) else {
+            return false;
+        };
+        if let Err(error) = self.destroy(id) {
+            self.fail(error);
+        }
+        true
+    }
+
     /// Returns whether the guest runs, as far as is known: one whose console is closed is gone, or
     /// about to be.
     pub fn is_running(&self) -> bool {

@@ -12,6 +12,8 @@ use crate::list::at_most;
 
 /// Most guests of a fleet that are read.
 const GUESTS_MAX: usize = 1000;
+/// Most hosts that are read.
+const HOSTS_MAX: usize = 1000;
 /// Most jobs, directions and systems that are read.
 const SUMS_MAX: usize = 9000;
 
@@ -33,6 +35,39 @@ pub struct Fleet {
     pub missing: Vec<Missing>,
     /// Sums, for each job and direction; where there are guests of both systems, for each system,
     /// and for all.
+    #[serde(deserialize_with = "at_most::<SUMS_MAX, _, _>")]
+    pub sums: Vec<FleetSum>,
+    /// Hosts that the guests ran on, if they were named.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "at_most::<HOSTS_MAX, _, _>")]
+    pub hosts: Vec<FleetHost>,
+}
+
+/// Host that a part of the guests ran on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FleetHost {
+    /// Its name, as it was given.
+    pub host: String,
+    /// Number of guests that were asked for there.
+    pub guests: u32,
+    /// Reason why the connection to it ended before its guests had reported, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost: Option<String>,
+    /// Its clock less that of the host that asked, in nanoseconds, just before the first start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock_offset_ns: Option<i64>,
+    /// Greatest error of that in nanoseconds: half of the shortest round trip.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock_error_ns: Option<u64>,
+    /// Nanoseconds from the time that all hosts were to start to the begin of the write that
+    /// started its guests, by its own clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub late_ns: Option<u64>,
+    /// Nanoseconds that this write took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub write_ns: Option<u64>,
+    /// Sums over its guests, for each job and direction.
     #[serde(deserialize_with = "at_most::<SUMS_MAX, _, _>")]
     pub sums: Vec<FleetSum>,
 }

@@ -32,7 +32,7 @@ mod table;
 pub use classes::Classes;
 pub use collect::{emit, reported};
 pub use counters::Counters;
-pub use fleet::{Basis, Fleet, FleetSum, Missing, Rate};
+pub use fleet::{Basis, Fleet, FleetHost, FleetSum, Missing, Rate};
 pub use group::{Group, Part};
 pub use histogram::{BUCKETS, Histogram, Moments};
 pub use marks::STOLEN_PERCENT_MAX;

@@ -97,10 +97,15 @@ impl Barrier {
         self.deadlines().map(|(_, at)| at).min()
     }
 
-    /// Opens if all who still come are there; returns the stage that they start.
-    pub fn open(&mut self, now: Instant) -> Option<u32> {
+    /// Returns whether all who still come are there.
+    pub fn is_full(&self) -> bool {
         let is_there = |place: &Place| matches!(place, Place::Waiting | Place::Gone);
-        if self.waiting() == 0 || !self.places.iter().all(is_there) {
+        self.waiting() != 0 && self.places.iter().all(is_there)
+    }
+
+    /// Opens if it is full; returns the stage that they start.
+    pub fn open(&mut self, now: Instant) -> Option<u32> {
+        if !self.is_full() {
             return None;
         }
         for place in &mut self.places {

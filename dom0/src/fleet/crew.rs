@@ -4,18 +4,16 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Error, Result, bail};
-use results::{Origin, Report, Run, reported};
+use anyhow::Error;
+use results::{Origin, Report};
 
+use super::accept::{Circumstances, LINUX_WAITS, SAME_VERSION, accept};
 use super::barrier::Barrier;
+use super::lead::Lead;
 use super::progress::Progress;
 use crate::display;
 use crate::event::Event;
-use crate::figures::Figures;
-use crate::origin;
-use crate::peer;
 use crate::plan::Plan;
-use crate::result;
 use crate::saved::System;
 use crate::session::{ENDING_EARLY, Session, start_node};
 use crate::signals::{Interrupts, Signals};
@@ -26,11 +24,6 @@ use crate::xl::{Call, Programs, Running};
 /// Least time between two looks at all guests, unless a program has ended: dom0's time is the
 /// backend's, and each guest prints a line a second.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// Advice where a guest does not keep to the protocol.
-const SAME_VERSION: &str = "use guest and tool of the same version";
-/// The same, where the guest is one of Linux.
-const LINUX_WAITS: &str =
-    "with typed=yes its /init is to print `peer: ready` before fio, and to wait for a line";
 
 /// Outcome of a guest.
 #[derive(Debug, Default)]
@@ -120,30 +113,50 @@ impl<'a> Crew<'a> {
         }
     }
 
-    /// Runs all guests to their ends; returns what came of each, in their order. The first signal
-    /// asks them to report early, the second ends them at once.
-    pub fn run(mut self, signals: &Signals, status: &mut Status) -> Vec<Outcome> {
+    /// Runs all guests to their ends; returns what came of each, in their order. `lead` says when
+    /// they start. The first signal asks them to report early, the second ends them at once.
+    pub fn run(
+        mut self,
+        signals: &Signals,
+        status: &mut Status,
+        lead: &mut dyn Lead,
+    ) -> Vec<Outcome> {
         loop {
             // A fleet takes long to make: SIGTERM, too, leaves time for its figures.
-            let interrupts = Interrupts { urgent: 0, ..signals.received() };
-            while self.step(interrupts, status) {}
+            let count = signals.received().count.saturating_add(lead.heed());
+            let interrupts = Interrupts { urgent: 0, count };
+            while self.step(interrupts, status, lead) {}
+            if lead.is_lost() {
+                self.keep_none();
+            }
             if self.members.iter().all(|member| member.phase == Phase::Ended) {
                 status.clear();
                 return self.members.into_iter().map(|member| member.outcome).collect();
             }
             let mut pause = Wait::default();
             pause.until(Instant::now() + LOOK_EVERY);
+            lead.wait_for(&mut pause);
             pause.wait(signals);
             let mut wait = Wait::default();
             self.members.iter().for_each(|member| member.session.wait_for(&mut wait));
             self.start.iter().for_each(|start| start.wait_for(&mut wait));
             self.barrier.deadline().into_iter().for_each(|deadline| wait.until(deadline));
+            lead.wait_for(&mut wait);
             wait.wait(signals);
         }
     }
 
+    /// Lets no domain stay, not even those of guests that have ended.
+    fn keep_none(&mut self) {
+        for member in &mut self.members {
+            if member.session.keep_no_more() {
+                member.phase = Phase::Ending;
+            }
+        }
+    }
+
     /// Goes on as far as it can without waiting; returns whether there may be more to do.
-    fn step(&mut self, interrupts: Interrupts, status: &mut Status) -> bool {
+    fn step(&mut self, interrupts: Interrupts, status: &mut Status, lead: &mut dyn Lead) -> bool {
         let fresh = interrupts.since(std::mem::replace(&mut self.heeded, interrupts));
         if let Some(start) = self.start.as_mut().filter(|_| fresh.count != 0) {
             start.heed(interrupts);
@@ -153,7 +166,10 @@ impl<'a> Crew<'a> {
                 self.take(index, event, status);
             }
         }
-        self.release() | self.give_up_late() | self.take_start(status) | self.begin_start()
+        self.release()
+            | self.give_up_late()
+            | self.take_start(status, lead)
+            | self.begin_start(lead)
     }
 
     fn member_step(&mut self, index: usize, interrupts: Interrupts) -> Option<Event> {
@@ -226,46 +242,16 @@ impl<'a> Crew<'a> {
         let Some(system) = self.members.get(index).map(|member| member.outcome.system) else {
             return;
         };
-        let report = self.read(system, text, origin);
+        let circumstances = Circumstances {
+            is_ending: self.heeded.count != 0,
+            has_started: self.barrier.is_passed(),
+        };
+        let report = accept(system, text, origin, self.plan, circumstances);
         let Some(member) = self.members.get_mut(index) else { return };
         match report {
             Ok(report) => member.outcome.report = Some(report),
             Err(error) => member.outcome.error = Some(error),
         }
-    }
-
-    /// Reads a result: a good one, or one that ends early because it was asked to.
-    fn read(&self, system: System, text: &str, origin: Origin) -> Result<Report> {
-        let (mut report, advice) = match system {
-            System::Ringmark => (result::read(text, self.plan)?, SAME_VERSION),
-            System::Linux => {
-                let report = peer::read(text, self.plan)?;
-                self.plan.check(&report).context("fio's result is not believed")?;
-                (report, LINUX_WAITS)
-            }
-        };
-        origin::attach(&mut report, origin);
-        match result::failure(&report) {
-            // What it measured until then.
-            Some(_) if self.heeded.count != 0 && has_figures(&report) => {
-                // A result that no report could show is none; this one is good as far as it goes.
-                let run = report.ringmark.clone().map(|run| Run { ok: true, error: None, ..run });
-                Figures::of(&Report { ringmark: run, ..report.clone() })?;
-                return Ok(report);
-            }
-            Some(reason) => bail!("the guest reports: {reason}"),
-            None => {}
-        }
-        let (found, all) = (report.jobs.len(), reported(self.plan.jobs()).count());
-        if found != all {
-            bail!("the guest reports {found} of {all} jobs; {advice}");
-        }
-        if !self.barrier.is_passed() {
-            bail!("the guest did not wait for the others; {advice}");
-        }
-        // A result that no report could show is none.
-        Figures::of(&report)?;
-        Ok(report)
     }
 
     fn take_end(
@@ -322,13 +308,16 @@ impl<'a> Crew<'a> {
 
     /// Opens the barrier if all are there that still come, and begins to tell them: by one write,
     /// so that all are told at the same time. Returns whether it did.
-    fn begin_start(&mut self) -> bool {
+    fn begin_start(&mut self, lead: &mut dyn Lead) -> bool {
         // A guest that is being destroyed takes the host's time, and its nodes are about to go.
         let is_settled = |member: &Member<'_>| match member.phase {
             Phase::Running => member.session.is_running(),
             phase => phase == Phase::Ended,
         };
         if self.start.is_some() || self.heeded.count != 0 || !self.members.iter().all(is_settled) {
+            return false;
+        }
+        if !self.barrier.is_full() || !lead.opens(self.barrier.next()) {
             return false;
         }
         let Some(stage) = self.barrier.open(Instant::now()) else { return false };
@@ -344,14 +333,17 @@ impl<'a> Crew<'a> {
     }
 
     /// Takes the end of the write that lets all start; returns whether it has ended.
-    fn take_start(&mut self, status: &mut Status) -> bool {
+    fn take_start(&mut self, status: &mut Status, lead: &mut dyn Lead) -> bool {
         let Some(start) = &mut self.start else { return false };
         let mut events = VecDeque::new();
         let done = start.poll(&mut events);
         events.iter().for_each(|event| status.show(event));
         let failure = match done {
             Ok(None) => return false,
-            Ok(Some(done)) if done.is_success() => None,
+            Ok(Some(done)) if done.is_success() => {
+                lead.told();
+                None
+            }
             Ok(Some(done)) => Some(done.failure()),
             Err(error) => Some(error),
         };
@@ -366,11 +358,6 @@ impl<'a> Crew<'a> {
         }
         true
     }
-}
-
-/// Returns whether a job did any I/O.
-fn has_figures(report: &Report) -> bool {
-    report.jobs.iter().flat_map(results::JobReport::sides).any(|(_, side)| side.total_ios != 0)
 }
 
 impl Outcome {

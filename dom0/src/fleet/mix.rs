@@ -3,15 +3,13 @@
 use anyhow::Result;
 use xl_config::Config;
 
-use super::pattern;
+use super::pattern::{self, GUESTS_MAX};
 use crate::exit::Exit;
 use crate::peer::{self, PeerOptions};
 use crate::plan::Plan;
 
 /// Prefix of their number in `--mix`.
 const LINUX: &str = "linux:";
-/// Most guests of a fleet.
-const GUESTS_MAX: u32 = 1000;
 
 /// Linux guests, and the job file of each.
 #[derive(Debug)]

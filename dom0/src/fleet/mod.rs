@@ -3,10 +3,17 @@
 //! `pattern` makes the guests' configurations, those of Linux `mix`; `crew` runs their sessions to
 //! the end and lets them start together at the `barrier`, `progress` says how far they are.
 //! `window` and `log` tell when and how fast each measured, `summary` adds that up, `report` puts
-//! it into fio's form and `text` into words.
+//! it into fio's form and `text` into words. `accept` says which results are good, `ending` how it
+//! all ended, `lead` who lets the guests start: on several `hosts` that is the tool that was asked.
+//! `arguments` are what it passes on.
 
+mod accept;
+mod arguments;
 mod barrier;
 mod crew;
+mod ending;
+mod hosts;
+mod lead;
 mod log;
 mod mix;
 mod pattern;
@@ -19,7 +26,7 @@ mod window;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use results::Origin;
@@ -41,25 +48,28 @@ use crate::result::{OurReader, first_error};
 use crate::saved::{self, Saved, System};
 use crate::session::{Order, Session};
 use crate::signals::Signals;
-use crate::status::{Status, eprint_line};
+use crate::status::Status;
 use crate::stdout;
 use crate::xl::Programs;
 use crew::{Crew, Outcome};
+use ending::ended;
+use hosts::{Errand, Files, Follower, Host};
+use lead::{AtOnce, Lead};
 use log::Wish;
 use mix::Company;
+use pattern::GUESTS_MAX;
 use report::{Measured, measured};
 
 /// Command line of a guest that waits for the others (`CommandLine::barrier`).
 const COMMAND_LINE: &str = "barrier";
 /// Programs of the tool stack that run at a time: `xl` makes one guest after the other anyway.
 const PROGRAMS_MAX: usize = 4;
-/// Reasons that the last message names.
-const NAMED_MAX: usize = 10;
 
 /// Help for the disks. In a help text clap takes `{n}` for a line break, unless a change of style,
 /// here to none, is within it.
 const DISKS: &str = "Disk of each guest: phy:/dev/vg/lv{\u{1b}[0mn}, where {\u{1b}[0mn} is the \
-    guest's number, or a full disk specification of xl; one without {\u{1b}[0mn} is shared, and \
+    guest's number, which runs on from host to host, or a full disk specification of xl; one \
+    without {\u{1b}[0mn} is shared, and \
     must be read-only: phy:/dev/vg/lv,xvda,r; can be repeated";
 
 /// Run a job in several guests at once, and sum up what they measured
@@ -78,7 +88,14 @@ pub struct Fleet {
     /// Job file in fio's format, or - for standard input; without one, the options after -- define
     /// one job
     job: Option<PathBuf>,
-    /// Number of ringmark guests
+    /// Host to make guests on, over ssh: USER@HOST, a host of ssh_config(5), or
+    /// ssh://USER@HOST:PORT; can be repeated. Without one they are made here
+    #[arg(long = "host", value_name = "HOST", value_parser = Host::parse)]
+    hosts: Vec<Host>,
+    /// Number of the first guest, where another tool leads
+    #[arg(long, value_name = "NUMBER", hide = true, conflicts_with = "hosts")]
+    follow: Option<u32>,
+    /// Number of ringmark guests; with --host, of each host
     #[arg(long, short = 'n', value_name = "COUNT", required_unless_present = "options")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     guests: Option<u32>,
@@ -86,6 +103,7 @@ pub struct Fleet {
     /// linux:3 makes 2 ringmark guests, NAME-1 and NAME-2, and 3 Linux guests, NAME-3 to NAME-5
     #[arg(long, value_name = "linux:COUNT", value_parser = mix::parse)]
     #[arg(requires_all = ["peer_kernel", "peer_initramfs"])]
+    #[arg(conflicts_with_all = ["hosts", "follow"])]
     mix: Option<u32>,
     #[command(flatten)]
     peer: PeerOptions,
@@ -126,7 +144,9 @@ struct Task {
     guests: Vec<Config>,
     /// Number of guests that are not of Linux.
     ours: usize,
-    /// Job file that each of those is given.
+    /// Job file as it was given.
+    given: String,
+    /// Job file that each of those is given, with a wish for logs.
     job: String,
     /// Job file for the Linux guests, if there are any.
     linux_job: Option<String>,
@@ -156,12 +176,13 @@ impl Fleet {
         }
         kept::check(self.keep, self.runs, "--runs")?;
         let mut task = self.task()?;
+        let check = if self.hosts.is_empty() { check::guest } else { check::guest_elsewhere };
         for (system, guest) in task.each() {
             let kernel_option = match system {
                 System::Ringmark => "--kernel",
                 System::Linux => "--peer-kernel",
             };
-            check::guest(guest, task.plan.jobs(), kernel_option)?;
+            check(guest, task.plan.jobs(), kernel_option)?;
             check::output(self.output.as_deref(), self.job.as_deref(), guest)?;
         }
         self.guest.check_limit(&task.plan)?;
@@ -176,6 +197,11 @@ impl Fleet {
             }
             None => None,
         };
+        if self.follow.is_some() {
+            let mut follower = Follower::begin(&signals)?;
+            let outcomes = self.outcomes(&task, 1, &signals, &mut follower)?;
+            return follower.report(outcomes);
+        }
         // Before there is a guest: who cannot have the result need not measure.
         let mut output = Output::open(self.output.as_deref())?;
         let mut runs = Vec::new();
@@ -223,7 +249,9 @@ impl Fleet {
             Some((wish, job, plan)) => (Some(wish), job, plan),
             None => (None, given.clone(), plan),
         };
-        let mut guests = pattern::guests(&self.guest.config(COMMAND_LINE.to_owned())?, 1..=count)?;
+        let first = self.follow.unwrap_or(1);
+        let numbers = first..=first.saturating_add(self.all(count)?.saturating_sub(1));
+        let mut guests = pattern::guests(&self.guest.config(COMMAND_LINE.to_owned())?, numbers)?;
         let origin = |guest: &Config| self.guest.origin(guest, &given);
         let mut origins: Vec<Origin> = guests.iter().map(origin).collect();
         let (ours, company) = (guests.len(), self.company(&given, &plan, count)?);
@@ -233,7 +261,7 @@ impl Fleet {
             job
         });
         pattern::check_shared(&guests)?;
-        Ok(Task { guests, ours, job, linux_job, wish, plan, origins })
+        Ok(Task { guests, ours, given, job, linux_job, wish, plan, origins })
     }
 
     /// Returns the Linux guests beside so many of ours, if there are to be any.
@@ -241,6 +269,21 @@ impl Fleet {
         let Some(count) = self.mix else { return Ok(None) };
         let base = self.guest.config(format!("{} {}", peer::COMMAND_LINE, peer::WAITS))?;
         Company::new(&self.peer, base, (job, plan), ours, count).map(Some)
+    }
+
+    /// Returns the number of guests of all hosts.
+    fn all(&self, count: u32) -> Result<u32> {
+        let wrong = |why: String| Err(Exit::Usage(why).into());
+        let mut hosts: Vec<&Host> = self.hosts.iter().collect();
+        hosts.sort_unstable();
+        if let Some([twice, _]) = hosts.array_windows().find(|[one, other]| one == other) {
+            return wrong(format!("host {twice} is named twice; -n makes more guests there"));
+        }
+        let all = u32::try_from(hosts.len()).unwrap_or(u32::MAX).max(1).saturating_mul(count);
+        match all {
+            ..=GUESTS_MAX => Ok(all),
+            _ => wrong(format!("{all} guests of all hosts; {GUESTS_MAX} are the most")),
+        }
     }
 
     /// Tells what a run would do.
@@ -263,26 +306,70 @@ impl Fleet {
 
     /// Runs all guests; returns what they measured, and what went wrong.
     fn once(&self, task: &Task, number: u32, signals: &Signals) -> (Option<Measured>, Result<()>) {
-        match self.outcomes(task, number, signals) {
-            Ok(guests) => {
-                let found = measured(&guests, task.wish);
-                (found, ended(guests, signals))
+        if !self.hosts.is_empty() {
+            return self.once_on_hosts(task, number, signals);
+        }
+        match self.outcomes(task, number, signals, &mut AtOnce) {
+            Ok(outcomes) => {
+                let names = task.guests.iter().map(|guest| guest.name.clone());
+                let guests: Vec<(String, Outcome)> = names.zip(outcomes).collect();
+                let found = measured(&borrowed(&guests), task.wish);
+                (found, ended(guests, &[], signals))
             }
             Err(error) => (None, Err(error)),
         }
     }
 
-    fn outcomes<'t>(
+    /// Does what [`once`](Self::once) does, on the hosts.
+    fn once_on_hosts(
         &self,
-        task: &'t Task,
+        task: &Task,
         number: u32,
         signals: &Signals,
-    ) -> Result<Vec<(&'t str, Outcome)>> {
+    ) -> (Option<Measured>, Result<()>) {
+        let merged = (|| {
+            let arguments = arguments::passed_on::<Self>(std::env::args_os().skip(1))?;
+            let origins = self.begun(task, number);
+            let errand = Errand {
+                hosts: &self.hosts,
+                arguments: &arguments,
+                files: Files { kernel: self.guest.kernel(), job: &task.given },
+                guests: self.guests.unwrap_or_default(),
+                plan: &task.plan,
+                origins: &origins,
+                call_limit: self.guest.call_limit(),
+            };
+            let mut status = Status::new(self.guest.status, self.guest.name());
+            let found = hosts::run(&errand, signals, &mut status)?;
+            Ok(hosts::merge(found, task.guests.iter().map(|guest| guest.name.as_str())))
+        })();
+        match merged {
+            Ok(merged) => {
+                let mut found = measured(&borrowed(&merged.guests), task.wish);
+                found.iter_mut().for_each(|found| hosts::by_host(found, &merged, task.wish));
+                (found, ended(merged.guests, &merged.hosts, signals))
+            }
+            Err(error) => (None, Err(error)),
+        }
+    }
+
+    /// Returns the origins of the results of a run that begins now.
+    fn begun(&self, task: &Task, number: u32) -> Vec<Origin> {
+        task.origins.iter().map(|origin| origin::begun(origin, number, self.runs)).collect()
+    }
+
+    /// Runs all guests on this host; returns what came of each.
+    fn outcomes(
+        &self,
+        task: &Task,
+        number: u32,
+        signals: &Signals,
+        lead: &mut dyn Lead,
+    ) -> Result<Vec<Outcome>> {
         let programs = Programs::new(PROGRAMS_MAX);
         let ready_timeout = Duration::from_secs(self.ready_timeout.into());
         let waits = ready_timeout.saturating_mul(task.plan.stage_count());
-        let begun = |origin| origin::begun(origin, number, self.runs);
-        let origins: Vec<Origin> = task.origins.iter().map(begun).collect();
+        let origins = self.begun(task, number);
         let mut readers: Vec<Box<dyn Reader>> =
             task.each().map(|(system, _)| reader(system, &task.plan)).collect();
         let mut sessions = Vec::new();
@@ -296,12 +383,11 @@ impl Fleet {
         let mut status = Status::new(self.guest.status, self.guest.name());
         let call_limit = self.guest.call_limit();
         let crew = Crew::new(sessions.into_iter(), &task.plan, call_limit, ready_timeout);
-        let outcomes = crew.run(signals, &mut status);
-        let names = task.guests.iter().map(|guest| guest.name.as_str());
-        let guests: Vec<(&str, Outcome)> = names.zip(outcomes).collect();
-        let kept = guests.iter().filter_map(|(name, outcome)| Some((*name, outcome.kept?)));
+        let outcomes = crew.run(signals, &mut status, lead);
+        let named = task.guests.iter().zip(&outcomes);
+        let kept = named.filter_map(|(guest, outcome)| Some((guest.name.as_str(), outcome.kept?)));
         kept::tell(&kept.collect::<Vec<_>>(), &mut status);
-        Ok(guests)
+        Ok(outcomes)
     }
 
     /// Returns what was measured in the formats that are wanted.
@@ -331,40 +417,8 @@ fn text_of(runs: &[Measured], format: Format) -> Result<String> {
     }
 }
 
-/// Returns how a run of these guests ended: with a result of each, or not.
-fn ended(guests: Vec<(&str, Outcome)>, signals: &Signals) -> Result<()> {
-    let all = guests.len();
-    let (mut found, mut lost, mut left) = (0, Vec::new(), Vec::new());
-    for (name, mut outcome) in guests {
-        left.extend(outcome.left.take());
-        match outcome.report {
-            Some(_) => found += 1,
-            None => lost.push((name, outcome.reason(), outcome.error)),
-        }
-    }
-    let is_interrupted = signals.received().count != 0;
-    // With results of all, the first domain that is left is the error.
-    let returned = lost.is_empty() && !(is_interrupted && found != 0);
-    let mut left = left.into_iter();
-    let first_left = if returned { left.next() } else { None };
-    left.for_each(|error| eprint_line(&format!("ringmark: {error:#}")));
-    if is_interrupted && found != 0 {
-        return Err(Exit::Interrupted(format!("interrupted, with {found} of {all} results")).into());
-    }
-    let named = lost.iter().take(NAMED_MAX).map(|(name, why, _)| format!("\n  {name}: {why}"));
-    let named: String = named.collect();
-    let more = if lost.len() > NAMED_MAX { "\n  .." } else { "" };
-    let count = lost.len();
-    if count == 0 {
-        return first_left.map_or(Ok(()), Err);
-    }
-    let what = format!("{count} of {all} guests have no result:{named}{more}");
-    let first: Option<Error> = lost.into_iter().find_map(|(_, _, error)| error);
-    match first.as_ref().and_then(|error| error.downcast_ref()) {
-        // No result at all, because the first took too long.
-        Some(Exit::TimedOut(_)) if found == 0 => Err(Exit::TimedOut(what).into()),
-        _ => bail!(what),
-    }
+fn borrowed(guests: &[(String, Outcome)]) -> Vec<(&str, &Outcome)> {
+    guests.iter().map(|(name, outcome)| (name.as_str(), outcome)).collect()
 }
 
 /// Returns the reader for the console of a guest.

@@ -14,6 +14,8 @@ use crate::guest::checked;
 
 /// Place of a guest's number in the target of a disk.
 const NUMBER: &str = "{n}";
+/// Most guests of a fleet.
+pub const GUESTS_MAX: u32 = 1000;
 
 /// Returns the configurations of the guests with these numbers: `NAME-1`, `NAME-2`, .., each with
 /// its number in its disks.

@@ -23,7 +23,7 @@ pub struct Measured {
 
 /// Returns what guests of these names measured; `None` if none measured anything. `wish` is for the
 /// logs that they kept.
-pub fn measured(guests: &[(&str, Outcome)], wish: Option<Wish>) -> Option<Measured> {
+pub fn measured(guests: &[(&str, &Outcome)], wish: Option<Wish>) -> Option<Measured> {
     let first = guests.iter().find_map(|(_, outcome)| outcome.report.as_ref())?;
     let sums = all_sums(guests, wish);
     let fleet = fleet(guests, &sums);
@@ -51,7 +51,7 @@ pub fn measured(guests: &[(&str, Outcome)], wish: Option<Wish>) -> Option<Measur
 }
 
 /// Returns the sums of all guests; if they are of two systems, those of each, and then of all.
-fn all_sums(guests: &[(&str, Outcome)], wish: Option<Wish>) -> Vec<Sum> {
+fn all_sums(guests: &[(&str, &Outcome)], wish: Option<Wish>) -> Vec<Sum> {
     let of = |is_in: &dyn Fn(&Outcome) -> bool, system: Option<&str>| {
         let those = || guests.iter().filter(|(_, outcome)| is_in(outcome));
         let found = those().filter_map(|(name, outcome)| Some((*name, outcome.report.as_ref()?)));
@@ -70,7 +70,7 @@ fn all_sums(guests: &[(&str, Outcome)], wish: Option<Wish>) -> Vec<Sum> {
     each.into_iter().flatten().chain(all).collect()
 }
 
-fn count(guests: &[(&str, Outcome)], is_it: fn(&Outcome) -> bool) -> u32 {
+fn count(guests: &[(&str, &Outcome)], is_it: fn(&Outcome) -> bool) -> u32 {
     number(guests.iter().filter(|(_, outcome)| is_it(outcome)).count())
 }
 
@@ -78,7 +78,7 @@ fn number(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-fn fleet(guests: &[(&str, Outcome)], sums: &[Sum]) -> Fleet {
+fn fleet(guests: &[(&str, &Outcome)], sums: &[Sum]) -> Fleet {
     let missing = guests.iter().filter(|(_, outcome)| outcome.report.is_none());
     let missing: Vec<Missing> = missing
         .map(|(name, outcome)| Missing { guest: (*name).to_owned(), reason: outcome.reason() })
@@ -90,11 +90,12 @@ fn fleet(guests: &[(&str, Outcome)], sums: &[Sum]) -> Fleet {
         complete: missing.is_empty() && sums.iter().all(|sum| sum.figures.guests == sum.wanted),
         missing,
         sums: sums.iter().map(|sum| sum.figures.clone()).collect(),
+        hosts: Vec::new(),
     }
 }
 
 /// Returns why the figures are not those that were asked for, if they are not.
-fn error(guests: &[(&str, Outcome)], fleet: &Fleet) -> Option<String> {
+fn error(guests: &[(&str, &Outcome)], fleet: &Fleet) -> Option<String> {
     let ended = guests.iter().find_map(|(name, outcome)| {
         let failure = outcome.report.as_ref().and_then(crate::result::failure)?;
         Some(format!("{name}: {failure}"))
@@ -119,7 +120,7 @@ mod tests {
 
     #[test]
     fn each_guest_has_an_entry_of_its_own() {
-        let guests = [("g-1", good(100.0)), ("g-2", good(300.0))];
+        let guests = [("g-1", &good(100.0)), ("g-2", &good(300.0))];
         let Measured { report, fleet, .. } = measured(&guests, None).unwrap();
         let jobs: Vec<_> =
             report.jobs.iter().map(|job| (job.jobname.as_str(), job.groupid)).collect();
@@ -135,7 +136,7 @@ mod tests {
         let error =
             Some(anyhow!("the guest has crashed; last lines of its console:\n  | a\n  | b"));
         let crashed = Outcome { error, has_started: true, ..Outcome::default() };
-        let guests = [("g-1", crashed), ("g-2", good(300.0)), ("g-3", Outcome::default())];
+        let guests = [("g-1", &crashed), ("g-2", &good(300.0)), ("g-3", &Outcome::default())];
         let Measured { report, fleet, .. } = measured(&guests, None).unwrap();
         let expected = [
             ("g-1", "the guest has crashed; last lines of its console: | a | b"),
@@ -156,7 +157,7 @@ mod tests {
         let linux = |iops| Outcome { system: System::Linux, ..good(iops) };
         let lost = Outcome { system: System::Linux, ..Outcome::default() };
         let guests =
-            [("g-1", good(100.0)), ("g-2", good(300.0)), ("g-3", linux(50.0)), ("g-4", lost)];
+            [("g-1", &good(100.0)), ("g-2", &good(300.0)), ("g-3", &linux(50.0)), ("g-4", &lost)];
         let Measured { sums, fleet, .. } = measured(&guests, None).unwrap();
         let found: Vec<_> = sums
             .iter()
@@ -177,7 +178,7 @@ mod tests {
         let mut ended = good(5.0);
         let run = ended.report.as_mut().unwrap().ringmark.as_mut().unwrap();
         (run.ok, run.error) = (false, Some("stopped".to_owned()));
-        let run = measured(&[("g-1", ended)], None).unwrap().report.ringmark.unwrap();
+        let run = measured(&[("g-1", &ended)], None).unwrap().report.ringmark.unwrap();
         assert_eq!((run.ok, run.error.as_deref()), (false, Some("g-1: stopped")));
     }
 }

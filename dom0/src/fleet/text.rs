@@ -1,7 +1,8 @@
 //! Figures of a fleet, for reading.
 
-use results::{Basis, FleetSum, Rate};
+use results::{Basis, Fleet, FleetSum, Rate};
 
+use super::hosts;
 use super::report::Measured;
 use super::summary::Sum;
 use crate::measure::Measure;
@@ -13,18 +14,21 @@ const MIB: f64 = (1 << 20) as f64;
 /// Returns the table of a run: a line for each guest, the sum, and what it is of.
 pub fn run(measured: &Measured) -> String {
     let Measured { sums, fleet, .. } = measured;
-    let guest_width = sums.iter().flat_map(|sum| &sum.parts).map(|part| part.guest.len()).max();
-    let width = guest_width.unwrap_or(0).max("greatest".len());
+    let guest_widths = sums.iter().flat_map(|sum| &sum.parts).map(|part| part.guest.len());
+    let host_widths = fleet.hosts.iter().map(|host| "sum of ".len() + host.host.len());
+    let width = guest_widths.chain(host_widths).max().unwrap_or(0).max("greatest".len());
     let mut text = String::new();
     for sum in sums {
-        text.push_str(&table(sum, width));
+        text.push_str(&table(sum, fleet, width));
     }
-    let missing = fleet.missing.iter();
+    text.extend(fleet.hosts.iter().map(hosts::line));
+    let is_lost = |guest: &str| hosts::is_of_lost(guest, &fleet.hosts);
+    let missing = fleet.missing.iter().filter(|one| !is_lost(&one.guest));
     text.extend(missing.map(|one| format!("no result: {}: {}\n", one.guest, one.reason)));
     text
 }
 
-fn table(sum: &Sum, width: usize) -> String {
+fn table(sum: &Sum, fleet: &Fleet, width: usize) -> String {
     let Sum { figures, wanted, parts } = sum;
     let (count, title) = (figures.guests, title(figures));
     let mut text = format!("{title}: {count} of {wanted} guests\n");
@@ -32,6 +36,10 @@ fn table(sum: &Sum, width: usize) -> String {
     for part in parts {
         let latencies = latencies(Some(part.mean_ns), part.p99_ns);
         text.push_str(&row(&part.guest, width, cells(part.rate, latencies, "")));
+    }
+    for (host, part) in hosts::sums_of(figures, &fleet.hosts) {
+        let latencies = latencies(Some(part.mean_ns), part.p99_ns);
+        text.push_str(&row(&format!("sum of {host}"), width, cells(part.sum, latencies, "")));
     }
     let marks = marks(figures, *wanted);
     let mark = if marks.is_empty() { "" } else { MARK };
@@ -174,7 +182,7 @@ mod tests {
             ..Outcome::default()
         };
         let second = second.map_or_else(Outcome::default, good);
-        measured(&[("mark-1", good(3000.0)), ("mark-2", second)], None).unwrap()
+        measured(&[("mark-1", &good(3000.0)), ("mark-2", &second)], None).unwrap()
     }
 
     #[test]

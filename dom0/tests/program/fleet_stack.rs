@@ -152,17 +152,19 @@ impl FleetStack {
     /// Waits for the end of a fleet that keeps its domains; removes these as it says.
     pub fn kept(&self, child: Child) -> (Option<i32>, String, String) {
         let (code, stdout, stderr) = self.end(child);
-        let here = format!("PATH={}:$PATH", self.0.0.display());
         let commands = stderr.lines().filter_map(|line| line.split_once("remove with: "));
         let commands: Vec<&str> = commands.map(|(_, command)| command).collect();
         assert!(!commands.is_empty(), "{stderr}");
-        for command in commands {
-            let removed = Command::new("sh").args(["-ec", &format!("{here}\n{command}")]).output();
-            let removed = removed.unwrap();
-            assert!(removed.status.success() && removed.stderr.is_empty(), "{removed:?}");
-        }
+        commands.into_iter().for_each(|command| self.remove_with(command));
         self.check_clean(&stderr);
         (code, stdout, stderr)
+    }
+
+    /// Removes domains with a command that was told.
+    pub fn remove_with(&self, command: &str) {
+        let script = format!("PATH={}:$PATH\n{command}", self.0.0.display());
+        let removed = Command::new("sh").args(["-ec", &script]).output().unwrap();
+        assert!(removed.status.success() && removed.stderr.is_empty(), "{removed:?}");
     }
 
     /// Starts a fleet with these arguments.
@@ -186,14 +188,19 @@ impl FleetStack {
 
     /// Checks that nothing of a fleet is there.
     fn check_clean(&self, stderr: &str) {
+        assert_eq!(self.left(), [""; 0], "{stderr}\n{}", self.calls());
+    }
+
+    /// The names of what is there of guests.
+    pub fn left(&self) -> Vec<String> {
         let is_left = |name: &String| {
             ["domain.", "tty.", "begun.", ".ringmark", "ringmark-peer"]
                 .iter()
                 .any(|begin| name.starts_with(begin))
         };
-        let left: Vec<String> = self.names().into_iter().filter(is_left).collect();
-        let nodes = fs::read_dir(self.0.0.join("local/domain")).map_or(0, Iterator::count);
-        assert_eq!((&left[..], nodes), (&[][..], 0), "{stderr}\n{}", self.calls());
+        let nodes = fs::read_dir(self.0.0.join("local/domain")).into_iter().flatten();
+        let nodes = nodes.map(|node| node.unwrap().file_name().into_string().unwrap());
+        self.names().into_iter().filter(is_left).chain(nodes).collect()
     }
 
     /// The calls of one program and command, in their order.

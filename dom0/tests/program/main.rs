@@ -8,6 +8,8 @@ mod fleet;
 mod fleet_mix;
 mod fleet_stack;
 mod hostile;
+mod hosts;
+mod hosts_stack;
 mod keep;
 mod options;
 mod origin;
