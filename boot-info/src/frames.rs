@@ -13,6 +13,16 @@ const PAGE: u64 = PAGE_SIZE as u64;
 const HEAP_MIN: u64 = 2 << 20;
 /// Share of the memory that becomes heap: one part in this number.
 const HEAP_SHARE: u64 = 8;
+/// Start of the image, in bytes (kernel/link.ld).
+pub const IMAGE_START: u64 = 1 << 20;
+/// Most that the image takes with its data, stacks and tables, in bytes. The linker holds it to
+/// that.
+pub const IMAGE_BYTES_MAX: u64 = 1216 << 10;
+/// Most memory besides the image that is not free at the start, in bytes: the page at address 0,
+/// and what the loader put somewhere, a job file included.
+const LOADER_BYTES_MAX: u64 = 160 << 10;
+/// Memory that libxl puts below 4 GiB, in MiB, which is all that a guest uses.
+const USED_MIB_MAX: u64 = 4032;
 
 /// The guest's memory, divided into heap and pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +44,9 @@ impl fmt::Display for TooLittle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "not enough memory: the largest free piece has {} KiB; set memory=16 or more",
-            self.largest_bytes >> 10
+            "not enough memory: the largest free piece has {} KiB; set memory={} or more",
+            self.largest_bytes >> 10,
+            needed_mib(0, 0).unwrap_or_default()
         )
     }
 }
@@ -52,7 +63,7 @@ pub fn divide(regions: &[MemoryRegion], end: u64) -> Result<Division, TooLittle>
         regions.map(|region| Range { start: region.start.min(end), end: region.end.min(end) })
     };
     let total_bytes = usable().map(size_bytes).fold(0, u64::saturating_add);
-    let heap_bytes = HEAP_MIN.max(total_bytes / HEAP_SHARE).next_multiple_of(PAGE);
+    let heap_bytes = heap_bytes(total_bytes);
     let largest = usable().max_by_key(|&region| size_bytes(region));
     let largest = largest.unwrap_or(Range { start: 0, end: 0 });
     if size_bytes(largest) <= heap_bytes {
@@ -64,6 +75,25 @@ pub fn divide(regions: &[MemoryRegion], end: u64) -> Result<Division, TooLittle>
         false => region,
     };
     Ok(Division { heap, rest: usable().map(without_heap).take(REGIONS_MAX).collect() })
+}
+
+/// Returns the size of the heap in so much free memory, in bytes.
+fn heap_bytes(total_bytes: u64) -> u64 {
+    HEAP_MIN.max(total_bytes / HEAP_SHARE).next_multiple_of(PAGE)
+}
+
+/// Returns the smallest `memory=` in MiB with which a guest has so many pages beside a heap that
+/// has grown to `need_heap_bytes`; `None` if it is more than a guest can use.
+pub fn needed_mib(need_heap_bytes: u64, pages: u64) -> Option<u64> {
+    let need_bytes = pages.checked_mul(PAGE)?;
+    let suffices = |mib: u64| {
+        let total = (mib << 20).saturating_sub(IMAGE_BYTES_MAX + LOADER_BYTES_MAX);
+        let heap = heap_bytes(total).max(need_heap_bytes);
+        // The heap lies in one piece, behind the image or the module, with something beside it.
+        let largest = total.saturating_sub(IMAGE_START);
+        heap < largest && total - heap >= need_bytes
+    };
+    (0..=USED_MIB_MAX).find(|&mib| suffices(mib))
 }
 
 fn size_bytes(range: Range) -> u64 {
@@ -114,6 +144,17 @@ impl FreeFrames {
         let first = range.start / PAGE;
         range.start += bytes;
         Some(Gfn(first))
+    }
+
+    /// Takes `bytes`, whole pages, at address `start`, if they were never taken before and the
+    /// frames below `start` are not free.
+    pub fn take_fresh_at(&mut self, start: u64, bytes: u64) -> bool {
+        let at = |range: &&mut Range| range.start == start && size_bytes(**range) >= bytes;
+        let range = self.fresh.iter_mut().find(at);
+        range.is_some_and(|range| {
+            range.start = start + bytes;
+            true
+        })
     }
 
     /// Takes a frame back.
@@ -180,6 +221,42 @@ mod tests {
         assert_eq!(heap_bytes(1024 * MIB), 128 * MIB);
     }
 
+    /// The figure is enough for the largest image, and a MiB less is not.
+    #[test]
+    fn the_figure_is_what_is_needed() {
+        let has = |mib: u64| {
+            let image_end = IMAGE_START + IMAGE_BYTES_MAX;
+            let regions = [(LOADER_BYTES_MAX, IMAGE_START), (image_end, mib * MIB)];
+            let regions = regions.map(|(start, end)| region(start, end.max(start)));
+            let Division { heap, rest } = divide(&regions, 1 << 32).ok()?;
+            let pages = rest.iter().map(|&range| size_bytes(range) / PAGE);
+            Some((size_bytes(heap), pages.clone().sum::<u64>(), pages.last()?))
+        };
+        for (heap, pages) in [
+            (0, 0),
+            (HEAP_MIN, 1),
+            (HEAP_MIN + 1, 1),
+            (900 << 10, 33),
+            (1 << 20, 3000),
+            (8 * MIB, 100),
+            (3 * MIB, 40_000),
+            (0, 900_000),
+        ] {
+            let mib = needed_mib(heap, pages).expect("a size");
+            // What the heap lacks it takes of the pages.
+            let suffices = |mib| {
+                has(mib).is_some_and(|(has_heap, has_pages, behind)| {
+                    let lacks = heap.saturating_sub(has_heap).div_ceil(PAGE);
+                    has_pages >= pages + lacks && behind > lacks
+                })
+            };
+            assert!(suffices(mib) && !suffices(mib - 1), "{heap} {pages}: {mib}");
+        }
+        for (heap, pages) in [(0, 1 << 20), (4 << 30, 0), (u64::MAX, 0), (0, u64::MAX)] {
+            assert_eq!(needed_mib(heap, pages), None, "{heap} {pages}");
+        }
+    }
+
     #[test]
     fn nothing_at_or_above_the_end_is_used() {
         let regions = [(PAGE, MIB), (2 * MIB, 16 * MIB), (20 * MIB, 40 * MIB)];
@@ -219,6 +296,15 @@ mod tests {
 
     fn free(ranges: &[(u64, u64)]) -> FreeFrames {
         FreeFrames::new(ranges.iter().map(|&(a, b)| range(a * PAGE, b * PAGE)).collect())
+    }
+
+    #[test]
+    fn a_heap_grows_into_what_was_never_taken() {
+        let mut frames = free(&[(1, 3), (8, 13)]);
+        assert!(!frames.take_fresh_at(9 * PAGE, PAGE) && !frames.take_fresh_at(8 * PAGE, 6 * PAGE));
+        assert!(frames.take_fresh_at(8 * PAGE, 2 * PAGE));
+        assert_eq!((frames.available(), frames.take_run(3)), (5, Some(Gfn(10))));
+        assert!(!frames.take_fresh_at(8 * PAGE, PAGE));
     }
 
     #[test]

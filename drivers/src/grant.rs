@@ -29,7 +29,11 @@ impl fmt::Display for TableFull {
         write!(f, "grant table is full at {} entries", self.frames * ENTRIES_PER_PAGE)?;
         match self.why {
             NoFrame::Xen(errno) => {
-                write!(f, " ({errno}); raise max_grant_frames in the guest's configuration")
+                write!(
+                    f,
+                    " ({errno}); raise max_grant_frames= in the guest's configuration beyond {}",
+                    self.frames
+                )
             }
             NoFrame::Room => f.write_str(
                 ", the most that this guest can have; use fewer disks, or lower iodepth or bs",

@@ -22,6 +22,7 @@ mod layout;
 mod legacy;
 mod loops;
 mod memory;
+mod offers;
 mod options;
 mod report;
 mod run;

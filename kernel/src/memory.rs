@@ -42,6 +42,23 @@ pub unsafe fn init(regions: &[MemoryRegion], end: u64) -> Result<PageSource, Too
 }
 
 impl PageSource {
+    /// Lets the heap grow to so many bytes, if it has fewer; returns whether it has them. That may
+    /// fail once pages behind it are in use.
+    pub fn grow_heap(&mut self, bytes: usize) -> bool {
+        let mut heap = HEAP.lock();
+        let lacks = bytes.saturating_sub(heap.size()).next_multiple_of(PAGE_SIZE);
+        if lacks == 0 {
+            return true;
+        }
+        if !self.free.take_fresh_at(heap.top().addr() as u64, lacks as u64) {
+            return false;
+        }
+        // SAFETY: the memory behind the heap was free: part of a usable region, mapped one to one
+        // (`init`), and nobody's until now.
+        unsafe { heap.extend(lacks) };
+        true
+    }
+
     /// Takes a zeroed page.
     pub fn take(&mut self) -> Option<Page> {
         let first = self.free.take()?;

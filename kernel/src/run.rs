@@ -6,7 +6,7 @@ use core::fmt;
 use drivers::availability::usable_vcpus;
 use drivers::xenstore::{self, Xenstore};
 use guest_protocol::Inspect;
-use load::plan::{self, Dealing, Plan, Stage};
+use load::plan::{self, Dealing, Plan, Refusal, Stage};
 use xen_abi::sched::ShutdownReason;
 
 use crate::barrier::Barrier;
@@ -14,13 +14,14 @@ use crate::disks::{self, Connected};
 use crate::failure::Failure;
 use crate::guest::Guest;
 use crate::hold::hold;
+use crate::offers::{self, Offers};
 use crate::options::Options;
 use crate::smp::{self, Crew};
 use crate::stage::{self, Done};
 use crate::vcpu::Vcpu;
 use crate::vcpu_tables::Loaded;
 use crate::xen::Xen;
-use crate::{console, files, memory, report, say};
+use crate::{console, files, report, say};
 
 /// A run, from its options to its report.
 #[derive(Debug)]
@@ -29,6 +30,7 @@ pub struct Runner<'t> {
     /// The boot vCPU's tables, by which those of the others are made.
     tables: &'t mut Loaded,
     done: Done,
+    offers: Offers,
     /// Flag: the report has been printed.
     reported: bool,
 }
@@ -53,7 +55,13 @@ impl<'t> Runner<'t> {
     ) -> Result<Self, xenstore::Error> {
         let vcpus = usable_vcpus(&mut store, smp::count(xen.entry()))?;
         let guest = Guest::new(xen, vcpu, store, vcpus)?;
-        Ok(Self { guest, tables, done: Done::default(), reported: false })
+        Ok(Self {
+            guest,
+            tables,
+            done: Done::default(),
+            offers: Offers::default(),
+            reported: false,
+        })
     }
 
     /// Runs what the options ask for; returns how the guest is to end. The report is printed
@@ -85,10 +93,13 @@ impl<'t> Runner<'t> {
     fn run_jobs(&mut self, options: &Options) -> Result<(), Failure> {
         let jobs = options.jobs().map_err(Failure::Options)?;
         let vbds = disks::vbds(&mut self.guest.store, plan::chooses_disks(&jobs))?;
-        let plan = Plan::new(jobs, &vbds, memory::heap_size())?;
+        let plan = Plan::new(jobs, &vbds)?;
         if let Some(inspect) = options.line.inspect {
-            return self.inspect(inspect, &plan.at_once(), options.line.hold);
+            return self.inspect(inspect, &plan, options.line.hold);
         }
+        plan.stages().for_each(|stage| self.offers.look(&mut self.guest.store, &stage));
+        let need = plan.need(&self.guest.vcpus, &|disk| self.offers.of(disk));
+        offers::check(self.guest.xen, &need, plan.at_once().jobs)?;
         let others = plan.vcpu_max(&self.guest.vcpus);
         if others != 0 {
             self.guest.crew = Some(Crew::new(self.guest.xen, self.tables, others + 1)?);
@@ -99,38 +110,52 @@ impl<'t> Runner<'t> {
         let mut stages = plan.stages().peekable();
         while let Some(stage) = stages.next() {
             let is_last = stages.peek().is_none();
-            self.run_stage(&stage, options.line.hold && is_last)?;
+            self.run_stage(&plan, &stage, options.line.hold && is_last)?;
         }
         Ok(())
     }
 
-    fn run_stage(&mut self, stage: &Stage<'_>, hold: bool) -> Result<(), Failure> {
+    fn run_stage(&mut self, plan: &Plan, stage: &Stage<'_>, hold: bool) -> Result<(), Failure> {
         for notice in stage.notices(&self.guest.vcpus) {
             say!("{notice}");
         }
         let dealing = stage.deal(&self.guest.vcpus)?;
-        self.with_disks(stage, &dealing, hold, &mut |guest, disks, done| {
+        // Now all offers are known; and backends may have kept pages.
+        self.offers.complete(&mut self.guest.store, stage)?;
+        let need = stage.need(&dealing, &|disk| self.offers.of(disk)).map_err(Refusal::from)?;
+        offers::check(self.guest.xen, &plan.with_results(need), stage.jobs)?;
+        self.with_disks(plan, stage, &dealing, hold, &mut |guest, disks, done| {
             stage::run(guest, stage.jobs, disks, done)
         })
     }
 
     /// Shows what each job names, instead of running it.
-    fn inspect(&mut self, what: Inspect, all: &Stage<'_>, hold: bool) -> Result<(), Failure> {
-        self.with_disks(all, &Dealing::on_one(all.jobs.len()), hold, &mut |guest, disks, _| {
-            for job in all.jobs {
-                for disk in disks.iter_mut().filter(|disk| job.disks.contains(&disk.plan.name)) {
-                    let path = job.file.as_deref().unwrap_or("/").as_bytes();
-                    files::show(disk.source(guest), what, path)
-                        .map_err(|error| Failure::Files(disk.plan.name.clone(), error))?;
+    fn inspect(&mut self, what: Inspect, plan: &Plan, hold: bool) -> Result<(), Failure> {
+        let all = plan.at_once();
+        self.offers.complete(&mut self.guest.store, &all)?;
+        self.with_disks(
+            plan,
+            &all,
+            &Dealing::on_one(all.jobs.len()),
+            hold,
+            &mut |guest, disks, _| {
+                for job in all.jobs {
+                    for disk in disks.iter_mut().filter(|disk| job.disks.contains(&disk.plan.name))
+                    {
+                        let path = job.file.as_deref().unwrap_or("/").as_bytes();
+                        files::show(disk.source(guest), what, path)
+                            .map_err(|error| Failure::Files(disk.plan.name.clone(), error))?;
+                    }
                 }
-            }
-            Ok(())
-        })
+                Ok(())
+            },
+        )
     }
 
     /// Connects the disks of a stage, does the work, and disconnects them.
     fn with_disks(
         &mut self,
+        plan: &Plan,
         stage: &Stage<'_>,
         dealing: &Dealing,
         hold_them: bool,
@@ -138,7 +163,7 @@ impl<'t> Runner<'t> {
     ) -> Result<(), Failure> {
         let mut connected = Vec::new();
         let ended = self
-            .connect(stage, dealing, &mut connected)
+            .connect(plan, stage, dealing, &mut connected)
             .and_then(|()| work(&mut self.guest, &mut connected, &mut self.done));
         if hold_them {
             self.report(ended.as_ref().err());
@@ -154,11 +179,22 @@ impl<'t> Runner<'t> {
     /// Connects the disks of a stage, up to the first that fails.
     fn connect(
         &mut self,
+        plan: &Plan,
         stage: &Stage<'_>,
         dealing: &Dealing,
         connected: &mut Vec<Connected<'static>>,
     ) -> Result<(), Failure> {
-        for disk in stage.disks(dealing, self.guest.xen.room()) {
+        let offers = |disk: &str| self.offers.of(disk);
+        let needs = (stage.need(dealing, &offers), stage.full_need(dealing, &offers));
+        let room = match needs {
+            (Ok(least), Ok(full)) => {
+                let [least, full] = [least, full].map(|need| plan.with_results(need));
+                offers::room(self.guest.xen, &least, &full)
+            }
+            // A disk has what is wrong, and names it.
+            _ => self.guest.xen.room(),
+        };
+        for disk in stage.disks(dealing, room, &offers) {
             connected.push(disks::connect(&mut self.guest, disk?)?);
         }
         Ok(())

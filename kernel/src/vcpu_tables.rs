@@ -15,6 +15,8 @@ use core::mem::{self, MaybeUninit};
 use core::sync::atomic::AtomicU8;
 
 use boot_info::stack::Place;
+use load::plan::VCPU_PAGES;
+pub use load::plan::VCPUS_MAX;
 use spin::Once;
 use x86_64::VirtAddr;
 use x86_64::instructions::segmentation::{CS, DS, ES, SS, Segment};
@@ -25,7 +27,6 @@ use x86_64::structures::gdt::{Descriptor, GlobalDescriptorTable, SegmentSelector
 use x86_64::structures::idt::InterruptDescriptorTable;
 use x86_64::structures::tss::TaskStateSegment;
 use xen_abi::hvm_vcpu::{self, HvmContext, Registers64};
-use xen_abi::shared_info::LEGACY_MAX_VCPUS;
 use xen_abi::{Errno, PAGE_SIZE};
 
 use crate::cpu::{self, HaltWindow};
@@ -45,8 +46,6 @@ unsafe extern "C" {
     static cpu_exception_stubs: [u8; 32 * STUB_SIZE as usize];
 }
 
-/// vCPUs that there is room for: those whose words are in Xen's shared page.
-pub const VCPUS_MAX: usize = LEGACY_MAX_VCPUS;
 /// Number of the vCPU that the domain begins with.
 pub const BOOT_VCPU: u32 = 0;
 /// Size of the stack of a vCPU other than the boot vCPU, in bytes: as large as that one's.
@@ -65,6 +64,9 @@ struct VcpuMemory {
     stack: Stack<STACK_SIZE>,
     tables: VcpuTables,
 }
+
+// What a guest needs is computed with it.
+const _: () = assert!(size_of::<VcpuMemory>() / PAGE_SIZE + 3 <= VCPU_PAGES as usize);
 
 /// Memory of the boot vCPU's tables. It begins as zeros, which take no room in the file.
 struct BootMemory(UnsafeCell<MaybeUninit<VcpuTables>>);

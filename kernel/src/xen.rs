@@ -267,6 +267,11 @@ impl Xen {
         self.pages.lock().take_for_good()
     }
 
+    /// Lets the heap grow to so many bytes, if it has fewer; returns whether it has them.
+    pub fn grow_heap(&self, bytes: u64) -> bool {
+        usize::try_from(bytes).is_ok_and(|bytes| self.pages.lock().grow_heap(bytes))
+    }
+
     /// Pages that are free.
     pub fn pages_available(&self) -> u64 {
         self.pages.lock().available()

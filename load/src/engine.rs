@@ -54,6 +54,9 @@ pub use pass::Pass;
 pub use share::{Share, StageJob};
 pub use time::{REQUEST_TIMEOUT_NS, TICK_NS};
 
+/// Most heap that a slot of a queue takes here, in bytes, whatever its jobs are.
+pub const SLOT_HEAP_BYTES: usize = in_flight::SLOT_BYTES + parts::SLOT_BYTES;
+
 /// Jobs that run together on one vCPU, and their disks.
 #[derive(Debug)]
 pub struct Engine<'v, 'a, V> {

@@ -16,6 +16,8 @@ use fio_job::Job;
 use xen_abi::vdev::Vdev;
 
 pub use deal::Dealing;
+pub use drivers::blkfront::Offer;
+pub use memory::{Need, Offers};
 pub use persistent::persistent_warning;
 pub use refusal::{Conflict, Refusal};
 pub use sectors::sector_warning;
@@ -23,6 +25,13 @@ pub use setup::setup_for;
 pub use stage::{DiskPlan, Stage};
 
 use deal::{allowed, common};
+
+/// Pages that a vCPU takes besides the boot vCPU: its stack, those of its exceptions, a guard below
+/// each, its tables, and a page table for each guard.
+pub const VCPU_PAGES: u64 = 32;
+
+/// vCPUs that a guest can use: those whose words are in the page that Xen shares.
+pub const VCPUS_MAX: usize = xen_abi::shared_info::LEGACY_MAX_VCPUS;
 
 /// VBD that the guest has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,11 +58,11 @@ pub fn chooses_disks(jobs: &[Job]) -> bool {
 
 impl Plan {
     /// Plans the run of `jobs`, or of the default ones if there are none, on VBDs in the order of
-    /// their numbers, with a heap of `heap_bytes`.
+    /// their numbers.
     ///
     /// # Errors
     /// Returns the first [`Refusal`] that applies before all stages.
-    pub fn new(jobs: Vec<Job>, vbds: &[Vbd], heap_bytes: usize) -> Result<Self, Refusal> {
+    pub fn new(jobs: Vec<Job>, vbds: &[Vbd]) -> Result<Self, Refusal> {
         let names: Vec<String> = vbds.iter().map(|vbd| vbd.vdev.to_string()).collect();
         // There may be thousands of VBDs.
         let mut sorted: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -62,7 +71,6 @@ impl Plan {
             return Err(Refusal::TwoDisks { name: pair[0].into() });
         }
         let jobs = if chooses_disks(&jobs) { choose(jobs, vbds)? } else { jobs };
-        check_heap(&jobs, heap_bytes)?;
         let mut named = jobs.iter().flat_map(|job| &job.disks);
         if let Some(missing) = named.find(|name| sorted.binary_search(&name.as_str()).is_err()) {
             return Err(Refusal::NoDisk { name: missing.clone(), found: names });
@@ -85,6 +93,21 @@ impl Plan {
             apart.chain(common(jobs, vcpus)).max()
         };
         fio_job::stages(&self.jobs).filter_map(of_stage).max().unwrap_or(0)
+    }
+
+    /// Returns what a guest with these vCPUs needs for all of it. What is wrong with a stage is
+    /// found at its turn.
+    pub fn need(&self, vcpus: &[u32], offers: Offers<'_>) -> Need {
+        let others = u64::from(self.vcpu_max(vcpus));
+        let of_stage = |stage: Stage<'_>| stage.need(&stage.deal(vcpus).ok()?, offers).ok();
+        let none = Need { pages: 0, grants: 0, heap_bytes: 0 };
+        let disks = self.stages().filter_map(of_stage).fold(none, Need::max);
+        self.with_results(Need { pages: disks.pages + others * VCPU_PAGES, ..disks })
+    }
+
+    /// Returns what is needed for disks and the results of all jobs.
+    pub fn with_results(&self, disks: Need) -> Need {
+        Need { heap_bytes: disks.heap_bytes + results::heap_bytes(&self.jobs) as u64, ..disks }
     }
 
     /// Returns all jobs as one stage, for a caller that connects their disks and does not run them.
@@ -110,21 +133,12 @@ fn choose(mut jobs: Vec<Job>, vbds: &[Vbd]) -> Result<Vec<Job>, Refusal> {
     Ok(jobs)
 }
 
-fn check_heap(jobs: &[Job], heap_bytes: usize) -> Result<(), Refusal> {
-    let need_bytes = results::heap_bytes(jobs);
-    if need_bytes <= heap_bytes {
-        return Ok(());
-    }
-    let (need_kib, heap_kib) = (need_bytes.div_ceil(1024), heap_bytes / 1024);
-    let logs = jobs.iter().any(|job| job.reporting.has_log());
-    Err(Refusal::Memory { jobs: jobs.len(), need_kib, heap_kib, logs })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use alloc::format;
-    use drivers::blkfront::Room;
+    use alloc::vec;
+    use drivers::blkfront::{Room, Setup};
     use fio_job::{GrantMode, parse};
 
     const RW: bool = true;
@@ -141,9 +155,9 @@ mod tests {
         vbds.map(|(vdev, &is_writable)| Vbd { vdev, is_writable }).collect()
     }
 
-    fn plan(line: &str, vbds: &[Vbd], heap_bytes: usize) -> Result<Plan, String> {
+    fn plan(line: &str, vbds: &[Vbd]) -> Result<Plan, String> {
         let jobs = parse(line).expect(line);
-        Plan::new(jobs, vbds, heap_bytes).map_err(|refusal| refusal.to_string())
+        Plan::new(jobs, vbds).map_err(|refusal| refusal.to_string())
     }
 
     fn disks(plan: &Plan) -> Vec<String> {
@@ -152,7 +166,7 @@ mod tests {
 
     #[test]
     fn without_jobs_each_writable_disk_is_read_in_each_grant_mode() {
-        let plan = plan("", &vbds(&[RW, RO, RW]), usize::MAX).expect("a plan");
+        let plan = plan("", &vbds(&[RW, RO, RW])).expect("a plan");
         assert_eq!(disks(&plan), ["xvda", "xvda", "xvda", "xvdc", "xvdc", "xvdc"]);
         let stages: Vec<Stage<'_>> = plan.stages().collect();
         assert!(stages.iter().all(|stage| stage.jobs.len() == 1));
@@ -163,7 +177,7 @@ mod tests {
     #[test]
     fn a_job_that_names_no_disk_gets_all_that_are_writable() {
         let line = "--name=a --name=b --filename=xvdb --name=c --filename=xvdc:xvda";
-        let plan = plan(line, &vbds(&[RW, RO, RW]), usize::MAX).expect("a plan");
+        let plan = plan(line, &vbds(&[RW, RO, RW])).expect("a plan");
         assert_eq!(disks(&plan), ["xvda:xvdc", "xvdb", "xvdc:xvda"]);
     }
 
@@ -177,7 +191,7 @@ mod tests {
             ("--name=a --filename=xvda --name=b --filename=xvdb", false),
         ] {
             assert_eq!(chooses_disks(&parse(line).expect(line)), chooses, "{line}");
-            let planned = plan(line, &vbds(&[RO, RO]), usize::MAX);
+            let planned = plan(line, &vbds(&[RO, RO]));
             assert_eq!(planned.is_err(), chooses, "{line}");
         }
     }
@@ -205,27 +219,105 @@ mod tests {
                  configuration",
             ),
         ] {
-            assert_eq!(plan(line, &vbds(writable), usize::MAX).unwrap_err(), text, "{line}");
+            assert_eq!(plan(line, &vbds(writable)).unwrap_err(), text, "{line}");
         }
     }
 
+    /// Returns what a plan needs of a guest with these vCPUs, where the backends have this offer.
+    fn need(line: &str, disks: usize, vcpus: &[u32], offer: Option<Offer>) -> Need {
+        let plan = plan(line, &vbds(&vec![RW; disks])).expect(line);
+        plan.need(vcpus, &|_| offer)
+    }
+
     #[test]
-    fn a_run_whose_results_do_not_fit_is_refused() {
-        for (options, way_out) in [
-            ("numjobs=3", "name fewer disks with filename="),
-            ("numjobs=3 runtime=60 write_bw_log log_avg_msec=100", "log_avg_msec="),
+    fn a_run_needs_slots_for_a_share_of_the_iodepth_on_each_disk() {
+        const MOST: Option<Offer> = Some(Offer::MOST);
+        for (line, disks, offer, grants) in [
+            // Pages of the ring, and of all slots.
+            ("filename=xvda", 1, MOST, 1 + 1),
+            ("filename=xvda iodepth=256", 1, MOST, 8 + 256),
+            ("filename=xvda iodepth=256", 1, None, 1 + 32),
+            ("iodepth=256", 8, MOST, 8 * (1 + 32)),
+            ("iodepth=256 numjobs=8", 8, MOST, 8 * (8 + 256)),
+            ("filename=xvda iodepth=60000", 1, MOST, 16 + 512),
+            ("filename=xvda bs=1m iodepth=4", 1, MOST, 1 + 4 * 257),
+            ("filename=xvda bs=1m iodepth=4", 1, None, 1 + 32 * 11),
+            ("filename=xvda ringmark_queues=4 iodepth=16", 1, MOST, 4 * (1 + 4)),
+            ("filename=xvda ringmark_queues=4 iodepth=16", 1, None, 1 + 16),
+            // The larger of the stages.
+            ("iodepth=8 --name=a --filename=xvda --name=b --stonewall", 2, MOST, 2 * (1 + 4)),
         ] {
-            let line = format!("filename=xvda {options}");
-            let vbds = vbds(&[RW]);
-            let need_bytes = results::heap_bytes(&parse(&line).expect(&line));
-            assert!(plan(&line, &vbds, need_bytes).is_ok(), "{line}");
-            let text = format!(
-                "the results of 3 jobs need {} KiB of heap, and this guest has {} KiB; raise \
-                 memory= or {way_out}",
-                need_bytes.div_ceil(1024),
-                (need_bytes - 1) / 1024
-            );
-            assert_eq!(plan(&line, &vbds, need_bytes - 1).unwrap_err(), text);
+            let need = need(line, disks, &[0], offer);
+            assert_eq!(need.grants, grants, "{line}");
+            assert_eq!(need.pages, grants.div_ceil(15) * 16, "{line}");
+        }
+        let copies = need("filename=xvda iodepth=32 grants=persistent-copy", 1, &[0], MOST);
+        assert_eq!((copies.grants, copies.pages), (33, (33_u64 + 32).div_ceil(15) * 16));
+    }
+
+    #[test]
+    fn a_run_needs_heap_for_its_results_and_memory_for_its_vcpus() {
+        let one = need("filename=xvda", 1, &[0], None);
+        let line = "filename=xvda numjobs=3 runtime=60 write_bw_log log_avg_msec=100";
+        let three = need(line, 1, &[0], None);
+        let results = |line| results::heap_bytes(&parse(line).expect(line)) as u64;
+        let more = results(line) - results("filename=xvda");
+        assert!(three.heap_bytes - one.heap_bytes >= more, "{one:?}, {three:?}");
+        let on_three = need("filename=xvda numjobs=3", 1, &[0, 1, 2], None);
+        assert!(on_three.pages >= 2 * VCPU_PAGES, "{on_three:?}");
+    }
+
+    /// Slots for which there is no heap are not made.
+    #[test]
+    fn room_is_as_large_as_the_heap() {
+        let need = |pages, heap_bytes| Need { pages, grants: 9, heap_bytes };
+        let (least, full) = (need(100, 1000), need(500, 3000));
+        let room = |pages| Room { pages, grants: 9 };
+        for (heap, has, expected) in [
+            (3000, 900, 900),
+            (2999, 900, 499),
+            (2000, 900, 300),
+            (2000, 200, 200),
+            (1000, 900, 100),
+            (0, 900, 100),
+        ] {
+            assert_eq!(least.room(&full, heap, room(has)), room(expected), "{heap}");
+        }
+        let none = need(u64::MAX, u64::MAX);
+        assert_eq!(none.room(&none, 0, room(7)), room(7));
+    }
+
+    /// With the room that is needed each disk gets what it needs, whatever disks and jobs are like.
+    #[test]
+    fn what_is_needed_suffices() {
+        for line in [
+            "iodepth=100",
+            "iodepth=33 bs=1m",
+            "bs=48k iodepth=64 grants=persistent-copy",
+            "--name=a --filename=xvda --iodepth=300 --name=b --bs=64k --iodepth=7",
+        ] {
+            for offer in [Offer::LEAST, Offer::MOST] {
+                let plan = plan(line, &vbds(&[RW; 5])).expect(line);
+                let offers = |_: &str| Some(offer);
+                let stage = plan.at_once();
+                let dealing = stage.deal(&[0]).expect(line);
+                let need = stage.need(&dealing, &offers).expect(line);
+                let room = Room { pages: need.pages, grants: need.grants };
+                let mut pages = 0;
+                for disk in stage.disks(&dealing, room, &offers).map(|disk| disk.expect(line)) {
+                    let share: u32 = stage
+                        .jobs
+                        .iter()
+                        .filter(|job| job.disks.contains(&disk.name))
+                        .map(|job| job.iodepth.div_ceil(job.disks.len() as u32))
+                        .sum();
+                    let takes = Setup { slots: share, ..disk.setup }.takes(&offer).room;
+                    let fits = takes.pages <= disk.room.pages && takes.grants <= disk.room.grants;
+                    assert!(fits, "{line}: {takes:?}, {disk:?}");
+                    pages += disk.room.pages;
+                }
+                assert!(pages <= need.pages, "{line}");
+            }
         }
     }
 
@@ -234,14 +326,12 @@ mod tests {
         // Extended number of the first disk (vbd-interface(7)).
         let mut twice = vbds(&[RO, RO]);
         twice.push(Vbd { vdev: Vdev(1 << 28), is_writable: false });
-        assert_eq!(plan("", &twice, 0).unwrap_err(), TWO_DISKS);
-        assert_eq!(plan("", &[], 0).unwrap_err(), NO_DISK);
-        let heap = plan("filename=xvdz", &vbds(&[RW]), 0).unwrap_err();
-        assert!(heap.starts_with("the results of 1 jobs need "), "{heap}");
+        assert_eq!(plan("", &twice).unwrap_err(), TWO_DISKS);
+        assert_eq!(plan("", &[]).unwrap_err(), NO_DISK);
         // A missing name is refused before any stage, a conflict when its stage begins.
         let poll = "--filename=xvda --name=a --ringmark_poll_us=1 --name=b --ringmark_poll_us=2";
         let missing = format!("{poll} --name=c --stonewall --filename=xvdz");
-        let missing = plan(&missing, &vbds(&[RW]), usize::MAX).unwrap_err();
+        let missing = plan(&missing, &vbds(&[RW])).unwrap_err();
         assert!(missing.starts_with("filename=/dev/xvdz: no such disk"), "{missing}");
     }
 
@@ -249,7 +339,7 @@ mod tests {
     fn a_stage_is_refused_at_its_turn() {
         let line = "--filename=xvda --name=a --name=b --stonewall --name=c --ringmark_poll_us=2 \
                     --name=d --stonewall";
-        let plan = plan(line, &vbds(&[RW]), usize::MAX).expect("a plan");
+        let plan = plan(line, &vbds(&[RW])).expect("a plan");
         let dealt: Vec<bool> = plan.stages().map(|stage| stage.deal(&[0]).is_ok()).collect();
         assert_eq!(dealt, [true, false, true]);
     }
@@ -271,7 +361,7 @@ mod tests {
                 5,
             ),
         ] {
-            let plan = plan(line, &vbds(&[RW]), usize::MAX).expect(line);
+            let plan = plan(line, &vbds(&[RW])).expect(line);
             assert_eq!(plan.vcpu_max(vcpus), max, "{line}");
         }
     }
@@ -280,12 +370,12 @@ mod tests {
     fn disks_without_a_run_are_planned_in_one_stage() {
         let line = "--name=a --filename=xvda --ringmark_poll_us=1 \
                     --name=b --stonewall --filename=xvdb --ringmark_poll_us=2";
-        let plan = plan(line, &vbds(&[RW, RW]), usize::MAX).expect("a plan");
+        let plan = plan(line, &vbds(&[RW, RW])).expect("a plan");
         assert_eq!(plan.at_once().jobs.len(), 2);
         let stage = plan.at_once();
         let dealing = Dealing::on_one(2);
         let enough = Room { pages: u64::MAX, grants: u64::MAX };
-        let disks = stage.disks(&dealing, enough);
+        let disks = stage.disks(&dealing, enough, &|_| None);
         let names: Result<Vec<String>, Refusal> = disks.map(|disk| disk.map(|d| d.name)).collect();
         assert_eq!(names, Ok(["xvda", "xvdb"].map(String::from).into()));
     }

@@ -168,10 +168,10 @@ fn disks_of_a_stage_find_room_whatever_their_backends_take() {
         let vbds: Vec<Vbd> = vbds.collect();
         let names: Vec<String> = vbds.iter().map(|vbd| vbd.vdev.to_string()).collect();
         let jobs = fio_job::parse(&format!("{options} filename={}", names.join(":"))).unwrap();
-        let plan = Plan::new(jobs, &vbds, usize::MAX).unwrap();
+        let plan = Plan::new(jobs, &vbds).unwrap();
         let mut guest = Guest::boot(&xen);
         let (stage, dealing) = (plan.at_once(), Dealing::on_one(1));
-        for disk in stage.disks(&dealing, room) {
+        for disk in stage.disks(&dealing, room, &|_| None) {
             let disk = disk.unwrap();
             let device = guest.connect_in(disk.vdev.0, &disk.setup, disk.room).unwrap();
             assert_eq!(device.queues[0].depth(), depth, "{options}, {indirect_max}");

@@ -85,8 +85,11 @@ impl fmt::Display for ConnectError {
             Self::NoMedium => f.write_str("the CD drive is empty; insert a medium or leave it out"),
             Self::OutOfPages { needed } => write!(
                 f,
-                "out of memory: the disk's buffers need {} KiB; raise memory= or lower iodepth or bs",
-                needed * PAGE_SIZE / 1024
+                "out of memory: the disk's buffers need {} KiB; raise memory= by {} or lower iodepth or \
+                 bs",
+                needed * PAGE_SIZE / 1024,
+                // An eighth of what is added becomes heap.
+                (needed * PAGE_SIZE).div_ceil(7 << 20) * 8
             ),
             Self::Grants(full) => full.fmt(f),
             Self::EventChannel(errno) => write!(f, "no event channel: {errno}"),

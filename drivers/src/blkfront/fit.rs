@@ -3,8 +3,18 @@
 use xen_abi::PAGE_SIZE;
 use xen_abi::blkif::{MAX_SEGMENTS, SEGMENTS_PER_INDIRECT_PAGE};
 
-use super::{GrantMode, Offer, PAGES_PER_SLOT_MAX, Room, Setup};
+use super::slot::{Slot, SlotState};
+use super::{GrantMode, Offer, Room, Setup, Takes};
+use crate::grant::Grant;
+use crate::page::Page;
 use crate::ring;
+use crate::shared::SharedPage;
+
+/// Fewest elements for which a vector that grows takes memory, of elements as small as ours.
+const GROWN_MIN: usize = 4;
+/// Most that a vector takes while it grows, in its elements: as many again where it moves to, and
+/// as many still where it was, of which half are in use.
+const GROWTH: usize = 3;
 
 /// Resources that are set up for a VBD.
 #[derive(Clone, Copy, Debug)]
@@ -70,15 +80,27 @@ impl Setup {
         Fit { slots, ring_order: ring_order(slots), ..fit }
     }
 
-    /// Returns what the setup takes if the backend has all that is wanted.
-    pub fn takes(&self) -> Room {
-        let offer = Offer {
-            ring_order_max: ring::ORDER_MAX,
-            queues_max: self.queues,
-            segments_max: PAGES_PER_SLOT_MAX as u32,
-            trusted: true,
-        };
-        self.fit(&offer, Room { pages: u64::MAX, grants: u64::MAX }).takes()
+    /// Returns what the setup takes of a guest with enough of everything, if the backend has this
+    /// offer.
+    pub fn takes(&self, offer: &Offer) -> Takes {
+        let fit = self.fit(offer, Room { pages: u64::MAX, grants: u64::MAX });
+        let slots = u64::from(fit.queues) * u64::from(fit.slots);
+        Takes { room: fit.takes(), slots, heap_bytes: fit.heap_bytes() }
+    }
+
+    /// Returns what the setup takes at least, whatever the backend offers: with one queue, whose
+    /// ring is of one page, and requests as small or as large as any, whichever takes less.
+    pub fn takes_least(&self) -> Takes {
+        let [small, large] = [Offer::LEAST.segments_max, Offer::MOST.segments_max]
+            .map(|segments_max| self.takes(&Offer { segments_max, ..Offer::LEAST }));
+        Takes {
+            room: Room {
+                pages: small.room.pages.min(large.room.pages),
+                grants: small.room.grants.min(large.room.grants),
+            },
+            slots: small.slots.min(large.slots),
+            heap_bytes: small.heap_bytes.min(large.heap_bytes),
+        }
     }
 }
 
@@ -88,6 +110,27 @@ impl Fit {
         let (ring, slot) = (1 << self.ring_order, self.slot_takes());
         let all = |each| u64::from(self.queues) * (ring + u64::from(self.slots) * each);
         Room { pages: all(slot.pages), grants: all(slot.grants) }
+    }
+
+    /// Returns the most heap that all queues take while they are made and used, in bytes.
+    fn heap_bytes(&self) -> u64 {
+        let shared = self.pages_per_slot + self.indirect_pages_per_slot();
+        let (private, slots) = (self.private_pages_per_slot(), self.slots as usize);
+        let grown = |count: usize| if count == 0 { 0 } else { (count + 1).max(GROWN_MIN) };
+        let lists = [self.pages_per_slot, self.indirect_pages_per_slot()].map(grown);
+        let slot = size_of::<SlotState<'_>>()
+            + lists.iter().sum::<usize>() * size_of::<SharedPage<'_>>()
+            + grown(private) * size_of::<Page>()
+            // Its token, in the list of those that are free and in that of those to spare.
+            + 2 * size_of::<Slot>();
+        let ring = 1 << self.ring_order;
+        // Entries of the grant table, while they are in nobody's hands; frames given back.
+        let free = (ring + slots * shared) * size_of::<Grant<'_>>()
+            + (ring + slots * (shared + private)) * size_of::<u64>();
+        // Pages and grants before the slots have them.
+        let taken = slots * (shared + private) * size_of::<Page>()
+            + (ring + slots * shared) * size_of::<Grant<'_>>();
+        u64::from(self.queues) * (slots * slot + GROWTH * (free + taken)) as u64
     }
 
     /// Returns the number of slots of each queue, with rings like these, that there is room for.
@@ -128,6 +171,7 @@ pub(super) const fn indirect_pages(segments: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
 
     const ENOUGH: Room = Room { pages: u64::MAX, grants: u64::MAX };
 
@@ -250,7 +294,40 @@ mod tests {
         ] {
             let setup = Setup { grants, queues, slots, pages_per_slot, ..Setup::ONE };
             let [pages, grants] = takes;
-            assert_eq!(setup.takes(), Room { pages, grants }, "{setup:?}");
+            assert_eq!(setup.takes(&Offer::MOST).room, Room { pages, grants }, "{setup:?}");
+        }
+    }
+
+    #[test]
+    fn no_offer_takes_less_than_the_least() {
+        let [orders, queues, segments] =
+            [[0, 1, 4], [1, 2, 32], [11, 12, 256]].map(|values| values.into_iter());
+        let segments = segments.chain([513, 4096]);
+        let offers: Vec<Offer> = orders
+            .flat_map(|ring_order_max| queues.clone().map(move |queues| (ring_order_max, queues)))
+            .flat_map(|pair| segments.clone().map(move |segments| (pair, segments)))
+            .map(|((ring_order_max, queues_max), segments_max)| Offer {
+                ring_order_max,
+                queues_max,
+                segments_max,
+                trusted: true,
+            })
+            .collect();
+        let sizes = [1, 2, 11, 12, 23, 64, 256, 257, 512, 513, 4096];
+        for (pages_per_slot, slots) in
+            sizes.into_iter().flat_map(|n| [1, 3, 33, 600].map(|m| (n, m)))
+        {
+            for (queues, grants) in [1, 4, 32].into_iter().zip(GrantMode::ALL) {
+                let setup = Setup { grants, queues, slots, pages_per_slot, ..Setup::ONE };
+                let least = setup.takes_least();
+                for offer in &offers {
+                    let takes = setup.takes(offer);
+                    let is_least = least.room.is_within(takes.room)
+                        && least.slots <= takes.slots
+                        && least.heap_bytes <= takes.heap_bytes;
+                    assert!(is_least, "{setup:?}, {offer:?}: {least:?}, {takes:?}");
+                }
+            }
         }
     }
 

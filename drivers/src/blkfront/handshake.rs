@@ -31,7 +31,7 @@ use super::fit::Fit;
 use super::paths::{Paths, decimal};
 use super::queue::QueuePair;
 use super::resources::Resources;
-use super::{ConnectError, DiskInfo, Room, Setup};
+use super::{ConnectError, DiskInfo, Offer, Room, Setup};
 use crate::grant::GrantTable;
 use crate::hypervisor::Hypervisor;
 use crate::vcpu::Vcpu;
@@ -144,6 +144,29 @@ pub fn is_writable<V: Vcpu>(
     Ok(read(store, &format!("{backend}/mode"))?.starts_with('w'))
 }
 
+/// Returns what the backend of a VBD offers, if it waits for the frontend already and says so
+/// without fault: what is wrong with it, [`Blkfront::connect`] tells.
+pub fn offer_now<V: Vcpu>(store: &mut Xenstore<'_, V>, vdev: Vdev) -> Option<Offer> {
+    store.in_time(|store| {
+        let paths = Paths::read(store, vdev).ok()?;
+        let waits = paths.backend_state(store) == Ok(XenbusState::InitWait);
+        waits.then(|| paths.read_offer(store).ok()).flatten()
+    })
+}
+
+/// Waits for what the backend of a VBD offers.
+///
+/// # Errors
+/// [`ConnectError`], as connect would have it.
+pub fn offer<V: Vcpu>(store: &mut Xenstore<'_, V>, vdev: Vdev) -> Result<Offer, ConnectError> {
+    let paths = Paths::read(store, vdev)?;
+    let offer = paths.await_offer(store);
+    if offer.is_err() {
+        let _ = paths.set_state(store, XenbusState::Closed);
+    }
+    offer
+}
+
 impl<'a> Blkfront<'a> {
     /// Brings a VBD up, in no more than `room`. A VBD that was closed before can be connected
     /// again.
@@ -159,10 +182,7 @@ impl<'a> Blkfront<'a> {
         room: Room,
     ) -> Result<Self, ConnectError> {
         let paths = Paths::read(store, vdev)?;
-        paths.set_state(store, XenbusState::Initialising)?;
-        let fit = paths
-            .await_backend(store, XenbusState::InitWait, STEP_TIMEOUT_NS)
-            .and_then(|()| Ok(setup.fit(&paths.read_offer(store)?, room)));
+        let fit = paths.await_offer(store).map(|offer| setup.fit(&offer, room));
         let ready = fit.and_then(|fit| {
             let backend = paths.backend_id;
             Ok((fit, Resources::take_all(hypervisor, grants, &fit, vdev, backend)?))

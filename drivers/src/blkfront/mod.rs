@@ -16,7 +16,11 @@ mod storm;
 
 use core::fmt;
 
-use xen_abi::blkif::{self, MAX_INDIRECT_PAGES, SECTOR_SIZE, SEGMENTS_PER_INDIRECT_PAGE};
+use xen_abi::blkif::{
+    self, MAX_INDIRECT_PAGES, MAX_SEGMENTS, SECTOR_SIZE, SEGMENTS_PER_INDIRECT_PAGE,
+};
+
+use crate::ring::ORDER_MAX;
 
 pub use error::{Broken, ConnectError, IoError};
 pub use handshake::{Backend, Blkfront, Disconnected};
@@ -124,9 +128,20 @@ impl Room {
     }
 }
 
+/// What a [`Setup`] takes of a guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Takes {
+    /// Pages and grants, of all queues.
+    pub room: Room,
+    /// Slots of all queues.
+    pub slots: u64,
+    /// Most heap, in bytes, that queues and slots take.
+    pub heap_bytes: u64,
+}
+
 /// Rings and requests that the backend can serve, bounded by what we can use.
-#[derive(Clone, Copy, Debug)]
-struct Offer {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
     /// Order of the largest ring, 0 to [`ORDER_MAX`](crate::ring::ORDER_MAX).
     ring_order_max: u32,
     /// Queues, 1 to [`QUEUES_MAX`].
@@ -136,6 +151,19 @@ struct Offer {
     segments_max: u32,
     /// Flag: the backend may see what is left of other requests.
     trusted: bool,
+}
+
+impl Offer {
+    /// What every backend has.
+    pub const LEAST: Self =
+        Self { ring_order_max: 0, queues_max: 1, segments_max: MAX_SEGMENTS as u32, trusted: true };
+    /// All that we can use.
+    pub const MOST: Self = Self {
+        ring_order_max: ORDER_MAX,
+        queues_max: QUEUES_MAX,
+        segments_max: PAGES_PER_SLOT_MAX as u32,
+        trusted: true,
+    };
 }
 
 /// The disk as the backend describes it, checked.

@@ -25,6 +25,7 @@ use xen_abi::vdev::Vdev;
 use xen_abi::xenbus::XenbusState;
 use xen_abi::{DomId, PAGE_SIZE};
 
+use super::error::STEP_TIMEOUT_NS;
 use super::{ConnectError, Discard, DiskInfo, Flush, Offer, PAGES_PER_SLOT_MAX, QUEUES_MAX};
 use crate::patience::Patience;
 use crate::ring;
@@ -233,6 +234,17 @@ impl Paths {
                 false => None,
             },
         })
+    }
+
+    /// Waits for the backend, also for one that has closed, and returns its
+    /// [offer](Self::read_offer).
+    pub(super) fn await_offer<V: Vcpu>(
+        &self,
+        store: &mut Xenstore<'_, V>,
+    ) -> Result<Offer, ConnectError> {
+        self.set_state(store, XenbusState::Initialising)?;
+        self.await_backend(store, XenbusState::InitWait, STEP_TIMEOUT_NS)?;
+        self.read_offer(store)
     }
 
     /// Returns the rings and requests that the backend can serve; valid once it is in InitWait.

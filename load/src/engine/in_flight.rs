@@ -10,6 +10,9 @@ use super::time::{NEVER, REQUEST_TIMEOUT_NS, TICK_NS};
 /// Number of times that all slots of its queue may overtake a request before it counts as starved.
 const OVERTAKEN_MAX: u64 = 4;
 
+/// Bytes of a table for each slot.
+pub(super) const SLOT_BYTES: usize = size_of::<Option<InFlight>>() + size_of::<Age>();
+
 /// Facts about an I/O, or about a request that is part of one, that its completion needs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct InFlight {

@@ -7,6 +7,13 @@ use drivers::blkfront::{Held, IoError, QueuePair};
 
 use super::in_flight::InFlight;
 
+/// Bytes of a table for each slot, twice what it has, for there is one more I/O than slots.
+pub(super) const SLOT_BYTES: usize = 2
+    * (size_of::<Option<SplitIo>>()
+        + size_of::<u32>()
+        + size_of::<Part>()
+        + size_of::<Option<Held>>());
+
 /// I/O in one or more parts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SplitIo {

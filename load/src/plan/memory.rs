@@ -5,11 +5,16 @@
 //! room for that, and I/Os to a disk whose slots are taken wait. How many slots a disk has in its
 //! room is known when its backend has said what it takes.
 
-use drivers::blkfront::{Room, Setup};
+use drivers::blkfront::{Offer, Room, Setup, Takes};
 use fio_job::Job;
 
 use super::deal::Dealing;
+use super::refusal::Conflict;
 use super::setup::setup_for;
+use crate::engine;
+
+/// What the backend of a disk of this name offers, as far as that is known.
+pub type Offers<'o> = &'o dyn Fn(&str) -> Option<Offer>;
 
 /// Room of a stage's disks.
 #[derive(Clone, Copy, Debug)]
@@ -23,16 +28,18 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// Returns the division of `room` between jobs that run together on disks of these names.
+    /// Returns the division of `room` between jobs that run together on disks of these names, whose
+    /// backends have these offers.
     pub(super) fn new(
         jobs: &[Job],
         disks: impl Iterator<Item = impl AsRef<str>>,
         dealing: &Dealing,
         room: Room,
+        offers: Offers<'_>,
     ) -> Self {
         let setups = disks.filter_map(|disk| {
             let setup = setup_for(disk.as_ref(), jobs, dealing).ok()??;
-            Some((setup.takes(), share(disk.as_ref(), jobs, &setup)))
+            Some(takes(disk.as_ref(), jobs, &setup, offers))
         });
         let none = Room { pages: 0, grants: 0 };
         let add = |sum: Room, one: Room| Room {
@@ -41,13 +48,12 @@ impl Memory {
         };
         let (full, least) = setups
             .fold((none, none), |(full, least), (all, share)| (add(full, all), add(least, share)));
-        // Not all pages: those of a larger ring must lie one behind the other.
-        Self { room: Room { pages: room.pages / 16 * 15, ..room }, full, least }
+        Self { room: Room { pages: pages_used(room.pages), ..room }, full, least }
     }
 
     /// Returns the room of a disk.
-    pub(super) fn of(&self, disk: &str, jobs: &[Job], setup: &Setup) -> Room {
-        let (full, least) = (setup.takes(), share(disk, jobs, setup));
+    pub(super) fn of(&self, disk: &str, jobs: &[Job], setup: &Setup, offers: Offers<'_>) -> Room {
+        let (full, least) = takes(disk, jobs, setup, offers);
         let part = |what: fn(&Room) -> u64| {
             let [room, all_full, all_least] = [&self.room, &self.full, &self.least].map(what);
             part(room, [all_least, all_full], [what(&least), what(&full)])
@@ -72,11 +78,91 @@ fn part(room: u64, [all_least, all_full]: [u64; 2], [least, full]: [u64; 2]) -> 
     }
 }
 
-/// Returns what a disk takes with slots for its share of the iodepths.
-fn share(disk: &str, jobs: &[Job], setup: &Setup) -> Room {
+/// Memory and grants that jobs need, so that as many I/Os can be in flight as they ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// Pages beside the heap.
+    pub pages: u64,
+    /// Entries of the grant table.
+    pub grants: u64,
+    /// Heap, in bytes.
+    pub heap_bytes: u64,
+}
+
+impl Need {
+    /// Returns what jobs that run together need for their disks, with slots for the whole iodepths
+    /// on each or, if they are `to_share`, for its share of them. Where an offer is not known, it
+    /// is the one that takes the least.
+    ///
+    /// # Errors
+    /// Returns a [`Conflict`] if jobs differ in a setting that a disk has only once.
+    pub(super) fn of_disks(
+        jobs: &[Job],
+        disks: impl Iterator<Item = impl AsRef<str>>,
+        dealing: &Dealing,
+        offers: Offers<'_>,
+        to_share: bool,
+    ) -> Result<Self, Conflict> {
+        let mut need = Self { pages: 0, grants: 0, heap_bytes: 0 };
+        for disk in disks {
+            let Some(setup) = setup_for(disk.as_ref(), jobs, dealing)? else { continue };
+            let setup = if to_share { share(disk.as_ref(), jobs, &setup) } else { setup };
+            let offer = offers(disk.as_ref());
+            let takes = offer.map_or_else(|| setup.takes_least(), |offer| setup.takes(&offer));
+            let Takes { room, slots, heap_bytes } = takes;
+            need.pages += room.pages;
+            need.grants += room.grants;
+            need.heap_bytes += heap_bytes + slots * engine::SLOT_HEAP_BYTES as u64;
+        }
+        Ok(Self { pages: pages_for(need.pages), ..need })
+    }
+
+    /// Returns the part of `room` for which a heap of `heap_bytes` suffices, where this is needed
+    /// at least and `full` is what would be used: slots of all disks take heap as they take pages.
+    pub fn room(&self, full: &Self, heap_bytes: u64, room: Room) -> Room {
+        let more = full.heap_bytes.saturating_sub(self.heap_bytes);
+        let spare = heap_bytes.saturating_sub(self.heap_bytes);
+        if spare >= more {
+            return room;
+        }
+        let pages = u128::from(full.pages.saturating_sub(self.pages));
+        let pages = (pages * u128::from(spare) / u128::from(more.max(1))) as u64;
+        Room { pages: room.pages.min(self.pages + pages), ..room }
+    }
+
+    /// Returns what suffices for one and then the other.
+    pub(super) fn max(self, other: Self) -> Self {
+        Self {
+            pages: self.pages.max(other.pages),
+            grants: self.grants.max(other.grants),
+            heap_bytes: self.heap_bytes.max(other.heap_bytes),
+        }
+    }
+}
+
+/// Returns how many of the pages that there are may be planned with. Not all: those of a larger
+/// ring must lie one behind the other.
+const fn pages_used(pages: u64) -> u64 {
+    15 * (pages / 16)
+}
+
+/// Returns how many pages there must be to plan with as many.
+const fn pages_for(used: u64) -> u64 {
+    used.div_ceil(15) * 16
+}
+
+/// Returns what a disk takes with slots for the whole iodepths, and for its share of them, of a
+/// backend whose offer is all that we can use if it is not known.
+fn takes(disk: &str, jobs: &[Job], setup: &Setup, offers: Offers<'_>) -> (Room, Room) {
+    let offer = offers(disk).unwrap_or(Offer::MOST);
+    (setup.takes(&offer).room, share(disk, jobs, setup).takes(&offer).room)
+}
+
+/// Returns the setup of a disk with slots for its share of the iodepths.
+fn share(disk: &str, jobs: &[Job], setup: &Setup) -> Setup {
     let here = jobs.iter().filter(|job| job.disks.iter().any(|name| name == disk));
     let share: u32 = here.map(|job| job.iodepth.div_ceil(job.disks.len() as u32)).sum();
-    Setup { slots: share.div_ceil(setup.queues).min(setup.slots), ..*setup }.takes()
+    Setup { slots: share.div_ceil(setup.queues).min(setup.slots), ..*setup }
 }
 
 #[cfg(test)]
@@ -99,11 +185,11 @@ mod tests {
     fn rooms(line: &str, names: &[String], room: Room) -> Vec<(Setup, Room)> {
         let jobs = fio_job::parse(line).expect(line);
         let one = Dealing::on_one(jobs.len());
-        let memory = Memory::new(&jobs, names.iter(), &one, room);
+        let memory = Memory::new(&jobs, names.iter(), &one, room, &|_| None);
         let of = |name: &String| {
             let setup =
                 setup_for(name, &jobs, &one).expect("jobs that agree").expect("a disk in use");
-            (setup, memory.of(name, &jobs, &setup))
+            (setup, memory.of(name, &jobs, &setup, &|_| None))
         };
         names.iter().map(of).collect()
     }
@@ -120,7 +206,7 @@ mod tests {
         let mut slots = rooms.into_iter().map(|(setup, room)| {
             let slots = setup.slots.min(drivers::ring::ENTRIES_MAX);
             let mut fewer = (0..=slots).rev();
-            fewer.find(|&slots| fits(Setup { slots, ..setup }.takes(), room))
+            fewer.find(|&slots| fits(Setup { slots, ..setup }.takes(&Offer::MOST).room, room))
         });
         let first = slots.next()?;
         first.filter(|_| slots.all(|one| one == first))
@@ -191,15 +277,19 @@ mod tests {
                     --name=b --filename=xvda:xvdb:xvdc:xvdd --iodepth=40";
         let takes = |room: Room| rooms(line, &names, room);
         let enough = Room { pages: u64::MAX, grants: u64::MAX };
-        let all: u64 = takes(enough).iter().map(|(setup, _)| setup.takes().grants).sum();
+        let all: u64 =
+            takes(enough).iter().map(|(setup, _)| setup.takes(&Offer::MOST).room.grants).sum();
         let exact = takes(Room { grants: all, ..enough });
-        assert!(exact.iter().all(|(setup, room)| setup.takes().grants == room.grants), "{exact:?}");
+        assert!(
+            exact.iter().all(|(setup, room)| setup.takes(&Offer::MOST).room.grants == room.grants),
+            "{exact:?}"
+        );
         // With less, nobody has less than a share, and nobody has what another lacks.
         for grants in [all - 1, all * 3 / 4, 2500] {
             let less = takes(Room { grants, ..enough });
             for (slots, (setup, room)) in [55, 5, 5, 5].into_iter().zip(&less) {
-                let share = Setup { slots, ..*setup }.takes();
-                let has = share.grants..=setup.takes().grants;
+                let share = Setup { slots, ..*setup }.takes(&Offer::MOST).room;
+                let has = share.grants..=setup.takes(&Offer::MOST).room.grants;
                 assert!(has.contains(&room.grants), "{grants}: {less:?}");
             }
         }

@@ -17,16 +17,23 @@ pub enum Refusal {
         /// Names of the disks found, all of them read-only.
         found: Vec<String>,
     },
-    /// The results would not fit into memory.
+    /// The guest has too little memory for the disks, the I/Os in flight and the results.
     Memory {
-        /// Number of jobs.
-        jobs: usize,
-        /// Heap that their results need, in KiB.
-        need_kib: usize,
-        /// Size of the heap, in KiB.
-        heap_kib: usize,
+        /// Memory that it has, in MiB.
+        has_mib: u64,
+        /// Memory that it needs, in MiB; `None` if it is more than a guest can use.
+        needs_mib: Option<u64>,
         /// Whether jobs write logs, whose size `log_avg_msec=` decides.
         logs: bool,
+    },
+    /// The guest may grant too few pages for the disks and the I/Os in flight.
+    Grants {
+        /// Entries that its grant table may have.
+        has: u64,
+        /// Entries that it needs.
+        needs: u64,
+        /// Pages that its grant table needs; `None` if they are more than a guest can use.
+        frames: Option<u64>,
     },
     /// A job names a disk that is not there.
     NoDisk {
@@ -58,12 +65,22 @@ impl fmt::Display for Refusal {
                 "no writable disk to measure; to read a read-only one, name it: filename=/dev/{}",
                 found.join(":/dev/")
             ),
-            Self::Memory { jobs, need_kib, heap_kib, logs } => write!(
-                f,
-                "the results of {jobs} jobs need {need_kib} KiB of heap, and this guest has {heap_kib} KiB; \
-                 raise memory= or {}",
-                if *logs { "log_avg_msec=" } else { "name fewer disks with filename=" }
-            ),
+            Self::Memory { has_mib, needs_mib, logs } => {
+                write!(f, "not enough memory: this guest has {has_mib} MiB, and its jobs need ")?;
+                match needs_mib {
+                    Some(mib) => write!(f, "{mib}; set memory={mib}, or ")?,
+                    None => f.write_str("more than any can use; ")?,
+                }
+                f.write_str("lower iodepth=, bs= or the number of disks")?;
+                if *logs { f.write_str(", or raise log_avg_msec=") } else { Ok(()) }
+            }
+            Self::Grants { has, needs, frames } => {
+                write!(f, "not enough grants: this guest has {has}, and its jobs need {needs}; ")?;
+                if let Some(frames) = frames {
+                    write!(f, "set max_grant_frames={frames}, or ")?;
+                }
+                f.write_str("lower iodepth=, bs= or the number of disks")
+            }
             Self::NoDisk { name, found } => {
                 write!(f, "filename=/dev/{name}: no such disk; ")?;
                 if found.is_empty() {
@@ -108,3 +125,37 @@ impl fmt::Display for Conflict {
 }
 
 impl core::error::Error for Conflict {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn what_is_missing_is_told_with_what_suffices() {
+        for (refusal, text) in [
+            (
+                Refusal::Memory { has_mib: 16, needs_mib: Some(21), logs: false },
+                "not enough memory: this guest has 16 MiB, and its jobs need 21; set memory=21, or \
+                 lower iodepth=, bs= or the number of disks",
+            ),
+            (
+                Refusal::Memory { has_mib: 5000, needs_mib: None, logs: true },
+                "not enough memory: this guest has 5000 MiB, and its jobs need more than any \
+                 can use; lower iodepth=, bs= or the number of disks, or raise log_avg_msec=",
+            ),
+            (
+                Refusal::Grants { has: 16_376, needs: 20_000, frames: Some(40) },
+                "not enough grants: this guest has 16376, and its jobs need 20000; set \
+                 max_grant_frames=40, or lower iodepth=, bs= or the number of disks",
+            ),
+            (
+                Refusal::Grants { has: 1, needs: 200_000, frames: None },
+                "not enough grants: this guest has 1, and its jobs need 200000; lower iodepth=, \
+                 bs= or the number of disks",
+            ),
+        ] {
+            assert_eq!(refusal.to_string(), text);
+        }
+    }
+}

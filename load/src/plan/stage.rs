@@ -9,7 +9,7 @@ use fio_job::{Job, QUEUES_MAX};
 use xen_abi::vdev::Vdev;
 
 use super::deal::{Dealing, is_without_vcpu};
-use super::memory::Memory;
+use super::memory::{Memory, Need, Offers};
 use super::refusal::{Conflict, Refusal};
 use super::setup::setup_for;
 
@@ -78,6 +78,29 @@ impl<'p> Stage<'p> {
         Dealing::new(self.jobs, vcpus, queues)
     }
 
+    /// Returns what the jobs need for their disks, if they are dealt like this: slots for a share
+    /// of the iodepth on each.
+    ///
+    /// # Errors
+    /// Returns a [`Conflict`] if jobs differ in a setting that a disk has only once.
+    pub fn need(&self, dealing: &Dealing, offers: Offers<'_>) -> Result<Need, Conflict> {
+        Need::of_disks(self.jobs, self.vdevs.iter().map(Vdev::to_string), dealing, offers, true)
+    }
+
+    /// Returns what the jobs would use for their disks: slots for the whole iodepth on each.
+    ///
+    /// # Errors
+    /// As for [`need`](Self::need).
+    pub fn full_need(&self, dealing: &Dealing, offers: Offers<'_>) -> Result<Need, Conflict> {
+        Need::of_disks(self.jobs, self.vdevs.iter().map(Vdev::to_string), dealing, offers, false)
+    }
+
+    /// Returns the VBDs that the jobs use, with their names.
+    pub fn vbds(&self) -> impl Iterator<Item = (Vdev, String)> {
+        let named = self.vdevs.iter().map(|&vdev| (vdev, vdev.to_string()));
+        named.filter(|(_, name)| self.jobs.iter().any(|job| job.disks.contains(name)))
+    }
+
     /// Returns the disks that the jobs use, in the order in which they are connected, for jobs that
     /// are dealt like this in a guest with this `room` for all of them. Each is planned at its
     /// turn: an earlier one that cannot be connected is reported first.
@@ -88,11 +111,12 @@ impl<'p> Stage<'p> {
         &self,
         dealing: &Dealing,
         room: Room,
+        offers: Offers<'_>,
     ) -> impl Iterator<Item = Result<DiskPlan, Refusal>> {
         let names = self.vdevs.iter().map(Vdev::to_string);
-        let memory = Memory::new(self.jobs, names, dealing, room);
+        let memory = Memory::new(self.jobs, names, dealing, room, offers);
         let plan = move |&vdev: &Vdev| {
-            self.disk(vdev, dealing, &memory).map_err(Refusal::Conflict).transpose()
+            self.disk(vdev, dealing, &memory, offers).map_err(Refusal::Conflict).transpose()
         };
         self.vdevs.iter().filter_map(plan)
     }
@@ -102,10 +126,11 @@ impl<'p> Stage<'p> {
         vdev: Vdev,
         dealing: &Dealing,
         memory: &Memory,
+        offers: Offers<'_>,
     ) -> Result<Option<DiskPlan>, Conflict> {
         let name = vdev.to_string();
         let Some(setup) = setup_for(&name, self.jobs, dealing)? else { return Ok(None) };
-        let room = memory.of(&name, self.jobs, &setup);
+        let room = memory.of(&name, self.jobs, &setup, offers);
         let bind = self.jobs.iter().all(|job| job.bind || !job.disks.contains(&name));
         Ok(Some(DiskPlan { vdev, name, setup, room, bind }))
     }
@@ -155,7 +180,11 @@ mod tests {
             let jobs = parse(&format!("iodepth=8 filename=xvda {options}")).expect(options);
             let stage = Stage::of(&jobs, &[XVDA]);
             let dealing = stage.deal(&[0, 1, 2, 3]).expect(options);
-            let disk = stage.disks(&dealing, ENOUGH).next().expect("a disk").expect("no conflict");
+            let disk = stage
+                .disks(&dealing, ENOUGH, &|_| None)
+                .next()
+                .expect("a disk")
+                .expect("no conflict");
             assert_eq!((disk.setup.queues, disk.setup.slots), (queues, slots), "{options}");
         }
         // Each vCPU has room for its own jobs.
@@ -163,7 +192,8 @@ mod tests {
         let jobs = parse(line).expect(line);
         let stage = Stage::of(&jobs, &[XVDA]);
         let dealing = stage.deal(&[0, 1]).expect(line);
-        let disk = stage.disks(&dealing, ENOUGH).next().expect("a disk").expect("no conflict");
+        let disk =
+            stage.disks(&dealing, ENOUGH, &|_| None).next().expect("a disk").expect("no conflict");
         assert_eq!((disk.setup.queues, disk.setup.slots, disk.bind), (2, 64, true));
     }
 
@@ -175,7 +205,7 @@ mod tests {
         let vdevs = [XVDA, XVDB, Vdev(51744)];
         let stage = Stage::of(&jobs, &vdevs);
         let disks: Result<Vec<DiskPlan>, Refusal> =
-            stage.disks(&Dealing::on_one(jobs.len()), ENOUGH).collect();
+            stage.disks(&Dealing::on_one(jobs.len()), ENOUGH, &|_| None).collect();
         let disks = disks.expect("no conflict");
         let found: Vec<(Vdev, &str, u32)> =
             disks.iter().map(|disk| (disk.vdev, disk.name.as_str(), disk.setup.slots)).collect();
@@ -189,7 +219,7 @@ mod tests {
         let stage = Stage::of(&jobs, &vdevs);
         let one = Dealing::on_one(jobs.len());
         let room = Room { pages: 16 << 10, grants: 4000 };
-        let disks = stage.disks(&one, room).map(|disk| disk.expect("no conflict"));
+        let disks = stage.disks(&one, room, &|_| None).map(|disk| disk.expect("no conflict"));
         let half = Room { pages: 15 << 9, grants: 2000 };
         assert!(disks.map(|disk| (disk.setup.slots, disk.room)).eq([(8, half); 2]));
     }
@@ -201,7 +231,7 @@ mod tests {
         let vdevs = [XVDA, XVDB];
         let stage = Stage::of(&jobs, &vdevs);
         let disks: Vec<Result<DiskPlan, Refusal>> =
-            stage.disks(&Dealing::on_one(jobs.len()), ENOUGH).collect();
+            stage.disks(&Dealing::on_one(jobs.len()), ENOUGH, &|_| None).collect();
         let [Ok(first), Err(why)] = &disks[..] else { panic!("{disks:?}") };
         assert_eq!(first.name, "xvda");
         let text = "jobs that run together on xvdb ask for different grants; separate them with \
