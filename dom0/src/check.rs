@@ -11,18 +11,28 @@ use xl_config::{Config, Disk};
 
 use crate::display;
 use crate::exit::Exit;
+use crate::memory::Need;
 
 /// Beginnings of kernels that xl loads: ELF, and what it unpacks.
 const KERNEL_MAGICS: [&[u8]; 2] = [b"\x7fELF", b"\x1f\x8b"];
 /// Mark of a Linux kernel for PCs, and its offset in bytes (Linux, arch/x86/boot.rst).
 const LINUX_MAGIC: (usize, &[u8]) = (0x202, b"HdrS");
 
-/// Checks that the kernel, which `kernel_option` names, and the disks are there, and that the jobs
-/// use disks that the guest has.
+/// Checks that the kernel, which `kernel_option` names, and the disks are there, that the jobs use
+/// disks that the guest has, and that its memory may suffice for them.
 ///
 /// # Errors
 /// [`Exit::Usage`]: the first thing that is wrong.
 pub fn guest(config: &Config, jobs: &[Job], kernel_option: &str) -> Result<()> {
+    parts(config, jobs, kernel_option)?;
+    memory_of(config, jobs)
+}
+
+/// Checks all of it but the memory, of which another kernel than ours needs its own.
+///
+/// # Errors
+/// [`Exit::Usage`]: the first thing that is wrong.
+pub fn parts(config: &Config, jobs: &[Job], kernel_option: &str) -> Result<()> {
     kernel_of(config, kernel_option)?;
     for disk in &config.disks {
         let Some(path) = disk.local_path().map(Path::new) else { continue };
@@ -38,12 +48,19 @@ pub fn guest(config: &Config, jobs: &[Job], kernel_option: &str) -> Result<()> {
 /// [`Exit::Usage`]: the first thing that is wrong.
 pub fn guest_elsewhere(config: &Config, jobs: &[Job], kernel_option: &str) -> Result<()> {
     kernel_of(config, kernel_option)?;
-    jobs_of(config, jobs)
+    jobs_of(config, jobs)?;
+    memory_of(config, jobs)
 }
 
 fn kernel_of(config: &Config, option: &str) -> Result<()> {
     let advice = format!("name the guest's kernel with {option}");
     Ok(kernel(&config.kernel).map_err(|why| wrong(&config.kernel, why, &advice))?)
+}
+
+fn memory_of(config: &Config, jobs: &[Job]) -> Result<()> {
+    // Without jobs there is nothing to have memory for.
+    let need = Some(jobs).filter(|jobs| !jobs.is_empty()).and_then(|jobs| Need::of(config, jobs));
+    need.map_or(Ok(()), |need| need.check(config.memory_mib))
 }
 
 fn jobs_of(config: &Config, jobs: &[Job]) -> Result<()> {

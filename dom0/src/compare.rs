@@ -62,7 +62,7 @@ impl Compare {
     pub fn run(&self) -> Result<()> {
         let text = job::read(&self.job, &self.options)?;
         let plan = Plan::of_file(job::label(&self.job), &text)?;
-        let ours = self.guest.config(String::new())?;
+        let ours = self.guest.with_memory_for(plan.jobs(), self.guest.config(String::new())?);
         peer::check_jobs(&plan)?;
         check::output(self.save.as_deref(), Some(&self.job), &ours)?;
         let peer_job = peer::job(&text, &ours.linux_disk_names()?);
@@ -75,7 +75,7 @@ impl Compare {
         let peer_origin = self.guest.origin(&peer, &peer_job);
         let run_count = self.runs as usize * 2;
         check::guest(&ours, plan.jobs(), "--kernel")?;
-        check::guest(&peer, plan.jobs(), "--peer-kernel")?;
+        check::parts(&peer, plan.jobs(), "--peer-kernel")?;
         self.guest.check_limit(&plan)?;
         let mut results = Results {
             saved: Saved::default(),

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use fio_job::Job;
 
+use crate::memory;
 use crate::plan::Plan;
 use crate::session::Order;
 
@@ -20,10 +21,12 @@ pub fn text(order: &Order<'_>, plan: &Plan) -> Result<String> {
          # jobs as they are understood, in fio's words\n{}\n\
          # limits\n\
          # time: {limit}\n\
+         # memory: {}\n\
          # result: {} bytes\n\
          # each call of xl: {} s\n",
         order.config.text()?,
         jobs(plan.jobs()),
+        memory::line(order.config, plan.jobs()),
         plan.result_bytes_max(),
         order.call_limit.as_secs(),
     ))

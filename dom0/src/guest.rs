@@ -5,14 +5,19 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
+use fio_job::Job;
 use results::Origin;
 use xl_config::{Config, Disk, Settings};
 
 use crate::exit::Exit;
+use crate::memory::Need;
 use crate::origin;
 use crate::plan::Plan;
 use crate::session::Order;
 use crate::status::StatusOptions;
+
+/// Memory of a guest whose jobs need no more, in MiB.
+const MEMORY_MIB: u32 = 64;
 
 /// Options of a guest.
 #[derive(Args, Debug)]
@@ -28,10 +33,11 @@ pub struct GuestOptions {
     /// Name of the domain
     #[arg(long, default_value = "ringmark")]
     name: String,
-    /// Memory of the guest, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 64)]
-    #[arg(value_parser = clap::value_parser!(u32).range(16..=1 << 20))]
-    memory: u32,
+    /// Memory of the guest (run, sweep and compare: 64, or what the job needs if that is more), in
+    /// MiB
+    #[arg(long, value_name = "MIB")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    memory: Option<u32>,
     /// Number of vCPUs
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=128))]
@@ -121,6 +127,14 @@ impl GuestOptions {
         origin::given(config, job, self.label.as_deref())
     }
 
+    /// Returns the guest with the memory that these jobs need, unless the user has said how much.
+    pub fn with_memory_for(&self, jobs: &[Job], config: Config) -> Config {
+        match (self.memory, Need::of(&config, jobs)) {
+            (None, Some(need)) => Config { memory_mib: need.given(config.memory_mib), ..config },
+            _ => config,
+        }
+    }
+
     /// Returns the guest that runs this command line.
     ///
     /// # Errors
@@ -133,7 +147,7 @@ impl GuestOptions {
         checked(Config {
             name: self.name.clone(),
             kernel: self.kernel.clone(),
-            memory_mib: self.memory,
+            memory_mib: self.memory.unwrap_or(MEMORY_MIB),
             vcpus: self.vcpus,
             cpus: self.cpus.clone(),
             disks: self.disks.clone(),

@@ -43,6 +43,7 @@ mod kept;
 mod logs;
 mod manual;
 mod measure;
+mod memory;
 mod monitor;
 mod options;
 mod origin;

@@ -209,12 +209,13 @@ impl Run {
             let line = job::command_line(&self.options)?;
             let config = self.guest.config(line.clone())?;
             let plan = Plan::of_line(&line, &config.disk_names()?)?;
+            let config = self.guest.with_memory_for(plan.jobs(), config);
             let origin = self.guest.origin(&config, &line);
             return Ok(Task { config, job: None, plan, origin });
         };
         let text = job::read(path, &self.options)?;
         let plan = Plan::of_file(job::label(path), &text)?;
-        let config = self.guest.config(String::new())?;
+        let config = self.guest.with_memory_for(plan.jobs(), self.guest.config(String::new())?);
         let origin = self.guest.origin(&config, &text);
         match self.delivery {
             Delivery::Xenstore => Ok(Task { config, job: Some(text), plan, origin }),

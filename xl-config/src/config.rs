@@ -112,7 +112,7 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError::SameDisk`], [`ConfigError::Disks`].
-    fn vdevs(&self) -> Result<Vec<Vdev>, ConfigError> {
+    pub fn vdevs(&self) -> Result<Vec<Vdev>, ConfigError> {
         let mut taken: Vec<Vdev> = Vec::new();
         for vdev in self.disks.iter().filter_map(Disk::vdev) {
             if let Some(other) = taken.iter().find(|other| overlap(**other, vdev)) {

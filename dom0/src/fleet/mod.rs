@@ -176,13 +176,13 @@ impl Fleet {
         }
         kept::check(self.keep, self.runs, "--runs")?;
         let mut task = self.task()?;
-        let check = if self.hosts.is_empty() { check::guest } else { check::guest_elsewhere };
         for (system, guest) in task.each() {
-            let kernel_option = match system {
-                System::Ringmark => "--kernel",
-                System::Linux => "--peer-kernel",
-            };
-            check(guest, task.plan.jobs(), kernel_option)?;
+            let jobs = task.plan.jobs();
+            match system {
+                System::Ringmark if self.hosts.is_empty() => check::guest(guest, jobs, "--kernel"),
+                System::Ringmark => check::guest_elsewhere(guest, jobs, "--kernel"),
+                System::Linux => check::parts(guest, jobs, "--peer-kernel"),
+            }?;
             check::output(self.output.as_deref(), self.job.as_deref(), guest)?;
         }
         self.guest.check_limit(&task.plan)?;

@@ -91,10 +91,10 @@ fn page(data: &Data, merge: bool, made: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::load::{Log, Run};
     use super::*;
     use crate::figures::{Figures, sample};
     use crate::saved::System;
-    use load::{Log, Run};
 
     /// Jobs at depths from 1 to 40, and their names.
     fn many(jobs: usize, name: impl Fn(usize) -> String) -> Data {

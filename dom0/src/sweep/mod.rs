@@ -334,6 +334,9 @@ impl Sweep {
                 _ => {}
             }
         }
+        if !self.axes.iter().any(|axis| axis.name == "memory") {
+            config = self.guest.with_memory_for(plan.jobs(), config);
+        }
         let config = checked(config)?;
         check::guest(&config, plan.jobs(), "--kernel")?;
         self.guest.check_limit(&plan)?;

@@ -301,7 +301,7 @@ fn what_cannot_work_is_refused_before_there_is_a_guest() {
         (&["write.fio", read_only], "job job writes /dev/xvdb, which its --disk makes read-only"),
         (&["job.fio", "--guests=4"], "cannot be used multiple times"),
         (&["job.fio", "--keep", "--runs=2"], "in the way of the next; leave out --runs"),
-        (&["job.fio", "--memory=15"], "15 is not in 16.."),
+        (&["job.fio", "--memory=0"], "0 is not in 1.."),
         (&["job.fio", "--ready-timeout=0"], "0 is not in 1.."),
         (&["job.fio", "--", "--write_iops_log=x", "--log_avg_msec=500"], "fleet keeps no logs"),
         (&["job.fio", "--set=extra='hold'"], "would replace the command line \"barrier\""),

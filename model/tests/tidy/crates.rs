@@ -58,7 +58,16 @@ const ORDER: [Place; 21] = [
     place("projection", &["results"]),
     place(
         "dom0",
-        &["xl-config", "fio-output", "projection", "results", "fio-job", "guest-protocol"],
+        &[
+            "xl-config",
+            "fio-output",
+            "projection",
+            "results",
+            "fio-job",
+            "guest-protocol",
+            "load",
+            "boot-info",
+        ],
     ),
     place("rig", &["xl-config", "results", "guest-protocol"]),
     place("qemu-count", &[]),
