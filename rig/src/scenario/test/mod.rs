@@ -9,6 +9,7 @@ mod data;
 mod disks;
 mod files;
 mod fleet;
+mod floor;
 mod guest;
 mod host;
 mod kept;
@@ -131,6 +132,7 @@ fn on_xen(rig: &Rig, name: &str, tally: &mut Tally) -> Result<()> {
     checks.extend(fleet::checks());
     checks.extend(output::checks());
     checks.extend(memory::checks());
+    checks.extend(floor::checks());
     checks.extend(peer::checks());
     checks.retain(|check| check.name.contains(name));
     ensure!(!checks.is_empty(), "no check has {name:?} in its name");
