@@ -131,7 +131,7 @@ fn a_guest_has_memory_for_its_job() {
     let (code, large, _) = run(&["--", "--bs=16m", "--iodepth=8"]);
     let needs = large.lines().find_map(|line| line.strip_prefix("# memory: needs ")).unwrap();
     // Of the least and the most.
-    let most = needs.split_whitespace().filter(|word| word.parse::<u32>().is_ok()).next_back();
+    let most = needs.split_whitespace().rfind(|word| word.parse::<u32>().is_ok());
     assert_eq!(code, Some(0), "{large}");
     assert!(large.contains(&format!("\nmemory = {}\n", most.unwrap())), "{large}");
     let (code, _, stderr) = run(&["--memory=16", "--", "--bs=16m", "--iodepth=8"]);

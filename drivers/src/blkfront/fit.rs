@@ -59,10 +59,6 @@ impl Setup {
         let parts = self.pages_per_slot.div_ceil(pages_per_slot) as u32;
         let entries = ring::entries(offer.ring_order_max);
         let slots = requests.saturating_mul(parts).min(entries.max(parts));
-        let ring_order = |slots| {
-            let fitting = (0..offer.ring_order_max).find(|&order| slots <= ring::entries(order));
-            fitting.unwrap_or(offer.ring_order_max)
-        };
         let grants = match self.grants {
             GrantMode::Persistent if !offer.trusted => GrantMode::PersistentCopy,
             grants => grants,
@@ -71,13 +67,19 @@ impl Setup {
             grants,
             bounces: !offer.trusted,
             queues,
-            slots,
+            slots: parts,
             pages_per_slot,
-            ring_order: ring_order(slots),
+            ring_order: 0,
             request_bytes_max: segments_max * PAGE_SIZE as u32,
         };
-        let slots = slots.min(fit.slots_max(room)).max(parts);
-        Fit { slots, ring_order: ring_order(slots), ..fit }
+        let with_ring = |ring_order| {
+            let fit = Fit { ring_order, ..fit };
+            let slots = slots.min(ring::entries(ring_order)).min(fit.slots_max(room)).max(parts);
+            Fit { slots, ..fit }
+        };
+        // The smallest ring of those with most slots: its pages are room that slots lack.
+        let rings = (1..=offer.ring_order_max).map(with_ring);
+        rings.fold(with_ring(0), |most, one| if one.slots > most.slots { one } else { most })
     }
 
     /// Returns what the setup takes of a guest with enough of everything, if the backend has this
@@ -247,8 +249,8 @@ mod tests {
             // Two requests of 11 pages make up for one of 12.
             (Persistent, 1, 100, 12, 11, [u64::MAX, 8 + 100 * 13], (118, 11, 2)),
             (Persistent, 1, 100, 12, 11, [u64::MAX, 8 + 200 * 11], (200, 11, 3)),
-            (Persistent, 2, 40, 1, 11, [60, u64::MAX], (28, 1, 0)),
-            (Persistent, 2, 40, 1, 11, [u64::MAX, 61], (28, 1, 0)),
+            (Persistent, 2, 40, 1, 11, [60, u64::MAX], (29, 1, 0)),
+            (Persistent, 2, 40, 1, 11, [u64::MAX, 61], (29, 1, 0)),
             // Private pages are granted to nobody.
             (PersistentCopy, 1, 32, 12, 256, [1 + 32 * 25, 1 + 32 * 13], (32, 12, 0)),
             (PersistentCopy, 1, 32, 12, 256, [32 * 25, 1 + 32 * 13], (31, 12, 0)),
