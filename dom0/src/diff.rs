@@ -11,10 +11,10 @@ use clap::Args;
 
 use crate::exit::{self, Exit};
 use crate::measure::Measure;
-use crate::report::figure::View;
 use crate::report::load::Data;
 use crate::report::names::names;
 use crate::report::series::series;
+use crate::report::view::View;
 use crate::stdout;
 use gate::Gate;
 use pairs::pairs;

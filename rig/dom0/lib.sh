@@ -212,7 +212,7 @@ statistics() {
     done
 }
 
-# mark TEXT: reports TEXT, dom0's uptime, and what is in each of $files, without a fork.
+# mark TEXT [MORE]: reports TEXT, dom0's uptime, what is in each of $files, and MORE, without a fork.
 mark() {
     counts=
     for file in $files; do
@@ -220,5 +220,41 @@ mark() {
         counts="$counts $one"
     done
     now
-    echo "$1 $up$counts"
+    echo "$1 $up$counts${2:-}"
+}
+
+# Operations on grants, as dom0's kernel asks Xen for them, by ftrace: of each call that notes in
+# the kernel's tables what Xen has mapped or unmapped, how many it is about. All of blkback's data
+# goes through these two (Linux, drivers/xen/grant-table.c), and what programs map by gntdev.
+tracing=/sys/kernel/tracing
+
+# grants_count: begins to count. From then on each call takes some instructions more.
+grants_count() {
+    if [ ! -e $tracing/kprobe_events ]; then
+        mount -t tracefs tracefs $tracing
+        echo 'p:rig/maps set_foreign_p2m_mapping count=$arg4:u32' >>$tracing/kprobe_events
+        echo 'p:rig/unmaps clear_foreign_p2m_mapping count=$arg4:u32' >>$tracing/kprobe_events
+    fi
+    for calls in maps unmaps; do
+        echo 'hist:keys=count' >$tracing/events/rig/$calls/trigger
+    done
+}
+
+# grants_mark TEXT: a mark that ends with the numbers of maps and of unmaps so far.
+grants_mark() {
+    # The shell's own read polls, for which such a file waits until it changes.
+    sums=
+    for calls in maps unmaps; do
+        # { count: SIZE } hitcount: CALLS
+        sums="$sums $(awk '$1 == "{" { sum += $3 * $6 } END { print sum + 0 }' \
+            $tracing/events/rig/$calls/hist)"
+    done
+    mark "$1" "$sums"
+}
+
+# grants_end: ends what grants_count began.
+grants_end() {
+    for calls in maps unmaps; do
+        echo '!hist:keys=count' >$tracing/events/rig/$calls/trigger
+    done
 }

@@ -124,6 +124,17 @@ impl Rig {
         Ok(())
     }
 
+    /// Saves a page of plots beside the figures of this name.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub(crate) fn save_page(&self, figures: &str, page: &str) -> Result<()> {
+        let path = self.build.join(figures).with_extension("html");
+        fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;
+        self.progress.stage(&format!("plots: {}", path.display()));
+        Ok(())
+    }
+
     /// A machine for a scenario, by the wall clock.
     pub(crate) fn machine<'a>(
         &'a self,

@@ -8,9 +8,9 @@ use super::gate::Gate;
 use super::pairs::{Pair, Pairs};
 use crate::display;
 use crate::measure::Measure;
-use crate::report::figure::View;
 use crate::report::load::Data;
 use crate::report::series::Series;
+use crate::report::view::View;
 
 /// Most jobs of one side that are named.
 const ONLY_MAX: usize = 100;

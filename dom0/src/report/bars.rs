@@ -1,9 +1,11 @@
 //! IOPS of each job: a bar for the median on each system, a line from the least to the greatest.
 
-use super::axis::count;
-use super::distinct::Label;
-use super::figure::{Figure, LINES_MAX, View, left_out};
-use super::svg::{Anchor, Svg, WIDTH, color};
+use plots::axis::count;
+use plots::figure::{Figure, LINES_MAX, left_out};
+use plots::label::Label;
+use plots::svg::{Anchor, Svg, WIDTH, color};
+
+use super::view::View;
 
 /// Most bars of all figures.
 const BARS_MAX: usize = 96;

@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::axis::{Axis, count, time};
-use super::distinct::{Label, labels};
-use super::figure::{Figure, LINES_MAX, PLOTS_MAX, View, frame, left_out};
+use plots::axis::{Axis, count, time};
+use plots::figure::{Figure, LINES_MAX, PLOTS_MAX, frame, left_out};
+use plots::label::Label;
+use plots::svg::{AxisText, COLORS, Frame, Svg, color};
+
+use super::distinct::labels;
 use super::identity::Identity;
 use super::names::{WHO_MAX, telling, told};
-use super::svg::{AxisText, COLORS, Frame, Svg, color};
+use super::view::View;
 use crate::figures::Facts;
 
 /// Options that may differ along a line: they follow the depth, or say when and how long a job

@@ -6,14 +6,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use plots::page::MARK;
 
 use crate::display;
 use crate::exit::Exit;
 
 /// Beginning of a page.
 const DOCTYPE: &str = "<!DOCTYPE html>";
-/// Mark of a page that this tool made, without the version.
-pub const MARK: &str = "<meta name=\"generator\" content=\"ringmark ";
 /// Bytes from the beginning within which the mark is.
 const MARK_WITHIN: u64 = 1024;
 

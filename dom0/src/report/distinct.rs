@@ -3,19 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use plots::label::Label;
+
 use crate::display::is_harmless;
 
 /// Text that stands for the characters that were left out.
 const GAP: &str = "..";
-
-/// A name on the page.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Label {
-    /// Name that fits.
-    pub short: String,
-    /// Whole name.
-    pub full: String,
-}
 
 /// Characters of a whole name: what has more is not for a reader.
 const FULL_MAX: usize = 200;

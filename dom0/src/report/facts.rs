@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use plots::svg::escape;
+
 use super::distinct::{middle_cut, printable};
 use super::load::{Data, Run};
 use super::names::file_names;
 use super::provenance;
-use super::svg::escape;
 use crate::saved::System;
 
 /// Facts in the order in which they are told.

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 
 use results::Spread;
 
-use super::axis::{Axis as Scale, count, round};
+use plots::axis::{Axis as Scale, count, round};
+use plots::figure::{Figure, PLOTS_MAX, left_out};
+use plots::label::Label;
+use plots::svg::{Anchor, AxisText, LARGE, Svg, WIDTH, color};
+
 use super::clones::{Sum, sums};
-use super::distinct::{Label, labels, middle_cut, printable};
-use super::figure::{Figure, PLOTS_MAX, left_out};
+use super::distinct::{labels, middle_cut, printable};
 use super::load::{Data, Sweep};
-use super::svg::{Anchor, AxisText, LARGE, Svg, WIDTH, color};
 use crate::figures::{Doubts, Figures};
 use crate::measure::Measure;
 use crate::sweep::file::Axis;

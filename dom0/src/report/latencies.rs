@@ -1,10 +1,12 @@
 //! Distributions of latencies: the share of a job's I/Os that took no longer than so much time.
 
-use super::axis::{Axis, round, time};
-use super::distinct::Label;
-use super::figure::{Figure, LINES_MAX, PLOTS_MAX, View, frame, left_out};
+use plots::axis::{Axis, round, time};
+use plots::figure::{Figure, LINES_MAX, PLOTS_MAX, frame, left_out};
+use plots::label::Label;
+use plots::svg::{AxisText, Frame, Svg, color};
+
 use super::series::Series;
-use super::svg::{AxisText, Frame, Svg, color};
+use super::view::View;
 
 /// The part of I/Os that a plot ends at: 99.99 %.
 const TAIL: f64 = 0.9999;

@@ -4,18 +4,15 @@
 //! them, `provenance` reads what results tell of their origin. `identity` says which runs are
 //! repeats, `series` puts them together, `names` tells the series apart, by `distinct` labels.
 //! `facts` and `table` are the page's first sections; `bars`, `by_depth`, `latencies` and
-//! `over_time` say what is plotted where, and `heat` what of a sweep (`clones` of a job together),
-//! each a `figure`, by `axis` and `svg`; `page` is what is around them, and `destination` the place
-//! where it may go.
+//! `over_time` say what of a `view` is plotted where, and `heat` what of a sweep (`clones` of a job
+//! together). The crate `plots` draws them; `destination` is the place where the page may go.
 
-mod axis;
 mod bars;
 mod by_depth;
 mod clones;
 mod destination;
 mod distinct;
 mod facts;
-pub mod figure;
 mod heat;
 pub mod identity;
 pub mod input;
@@ -24,22 +21,22 @@ mod latencies;
 pub mod load;
 pub mod names;
 mod over_time;
-mod page;
 pub mod provenance;
 pub mod series;
-mod svg;
 mod table;
+pub mod view;
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use plots::figure::Figure;
 
 use crate::date;
 use crate::exit;
 use crate::output::Output;
-use figure::{Figure, View};
 use load::Data;
+use view::View;
 
 /// Plot results in one HTML file that needs no network
 #[derive(Args, Debug)]
@@ -86,7 +83,7 @@ fn page(data: &Data, merge: bool, made: &str) -> String {
     figures.extend(first.into_iter().chain(second));
     figures.extend(latencies::figures(view));
     figures.extend(over_time::figure(&data.logs, &data.files));
-    page::page(&[facts::section(data), table::section(view)], &figures, made)
+    plots::page::page(&[facts::section(data), table::section(view)], &figures, made)
 }
 
 #[cfg(test)]

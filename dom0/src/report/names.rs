@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::distinct::{Label, labels, middle_cut};
+use plots::label::Label;
+
+use super::distinct::{labels, middle_cut};
 use super::identity::{Identity, SystemName};
 use super::provenance;
 use super::series::Series;

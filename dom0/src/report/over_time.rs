@@ -1,11 +1,13 @@
 //! IOPS over time, from logs: a line for each.
 
-use super::axis::{Axis, count, round};
-use super::distinct::{Label, labels};
-use super::figure::{Figure, LINES_MAX, PLOTS_MAX, frame, left_out};
+use plots::axis::{Axis, count, round};
+use plots::figure::{Figure, LINES_MAX, PLOTS_MAX, frame, left_out};
+use plots::label::Label;
+use plots::svg::{AxisText, Frame, Svg, color};
+
+use super::distinct::labels;
 use super::load::Log;
 use super::names::{WHO_MAX, file_names};
-use super::svg::{AxisText, Frame, Svg, color};
 
 /// Returns the figure, if there are logs.
 pub fn figure(logs: &[Log], files: &[std::path::PathBuf]) -> Option<Figure> {

@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use results::{Origin, OriginDisk, OriginDomain, OriginHost};
 
-use super::axis::round;
+use plots::axis::round;
+
 use super::distinct::middle_cut;
 use crate::figures::Facts;
 

@@ -1,10 +1,11 @@
 //! The table: a row of medians for each series.
 
-use super::axis::{count, time};
-use super::distinct::Label;
-use super::figure::View;
+use plots::axis::{count, time};
+use plots::label::Label;
+use plots::svg::escape;
+
 use super::series::Series;
-use super::svg::escape;
+use super::view::View;
 
 /// Most rows.
 pub const ROWS_MAX: usize = 1000;

@@ -19,7 +19,7 @@ const fn place(name: &'static str, uses: &'static [&'static str]) -> Place {
 }
 
 /// The crates from the ground up: each depends on earlier ones only.
-const ORDER: [Place; 21] = [
+const ORDER: [Place; 22] = [
     place("xen-abi", &[]),
     place("newfs", &[]),
     Place { dev: &["newfs"], ..place("fs", &[]) },
@@ -56,12 +56,14 @@ const ORDER: [Place; 21] = [
     Place { dev: &["model"], ..place("fio-output", &["results", "fio-job"]) },
     place("xl-config", &["guest-protocol", "xen-abi"]),
     place("projection", &["results"]),
+    place("plots", &[]),
     place(
         "dom0",
         &[
             "xl-config",
             "fio-output",
             "projection",
+            "plots",
             "results",
             "fio-job",
             "guest-protocol",
@@ -69,7 +71,7 @@ const ORDER: [Place; 21] = [
             "boot-info",
         ],
     ),
-    place("rig", &["xl-config", "results", "guest-protocol"]),
+    place("rig", &["xl-config", "plots", "results", "guest-protocol"]),
     place("qemu-count", &[]),
 ];
 

@@ -17,8 +17,9 @@ pub(crate) const PEER_KERNEL: &str = "/guests/vmlinux";
 /// Path of the Linux guest's initramfs in dom0.
 pub(crate) const PEER_INITRAMFS: &str = "/guests/peer.cpio";
 
-/// Memory of the Linux guest in MiB, of which its kernel takes most.
-pub(crate) const PEER_MEMORY_MIB: u32 = 128;
+/// Memory of the Linux guest in MiB, of which its kernel takes most: with 64 `xl` finds no room for
+/// kernel and initramfs.
+pub(crate) const PEER_MEMORY_MIB: u32 = 80;
 pub(crate) const OUR_MEMORY_MIB: u32 = 16;
 
 /// The line by which the Linux guest tells that its disk and its kernel are tuned.
@@ -138,12 +139,16 @@ impl Side {
             Self::Linux(fio) => {
                 let engine = &job["job options"]["ioengine"];
                 ensure!(engine == of.engine(fio), "fio took the ioengine {engine}");
-                let lines = ConsoleLine::of(outcome, name);
-                lines.iter().any(|line| line.text.contains(PERSISTENT))
+                linux_keeps(outcome, name)
             }
         };
         Ok(Figure { iops, kept })
     }
+}
+
+/// Returns whether Linux's blkfront said that the backend keeps the pages of its disk mapped.
+pub(crate) fn linux_keeps(outcome: &Outcome, name: &str) -> bool {
+    ConsoleLine::of(outcome, name).iter().any(|line| line.text.contains(PERSISTENT))
 }
 
 /// Result of a guest in a workload.

@@ -9,11 +9,25 @@ use crate::counts::Counts;
 /// uptime, and what the backend has counted so far for each disk.
 pub(super) const MARKS: [&str; 3] = ["window begins", "window ends", "jobs are done"];
 
+/// Marks of the two ends of the time in which operations on grants are counted; the last two counts
+/// behind them are those of maps and of unmaps.
+const GRANT_MARKS: [&str; 2] = ["grants from", "grants to"];
+/// Seconds between these. Counting takes instructions, so that it is no part of the window.
+const GRANTS_S: f64 = 0.25;
+
 /// Returns shell commands that let jobs get going for `before_s` seconds, and measure the next
 /// `runtime_s`.
 pub(super) fn commands(before_s: u32, runtime_s: u32) -> String {
     let [begins, ends, _] = MARKS;
     format!("nap {before_s}\nmark '{begins}'\nnap {runtime_s}\nmark '{ends}'")
+}
+
+/// Returns shell commands that then count operations on grants for a short time.
+pub(super) fn grant_commands() -> String {
+    let [from, to] = GRANT_MARKS;
+    format!(
+        "grants_count && grants_mark '{from}' && nap {GRANTS_S}\ngrants_mark '{to}'\ngrants_end"
+    )
 }
 
 /// State at a mark.
@@ -26,19 +40,31 @@ pub(super) struct Edge {
     pub(super) instructions: Option<Counts>,
 }
 
+impl Edge {
+    /// Returns what came to the counts until a later mark.
+    fn until(&self, later: &Self) -> Result<Vec<u64>> {
+        ensure!(self.counted.len() == later.counted.len(), "a disk went in the window");
+        let pairs = self.counted.iter().zip(&later.counted);
+        Ok(pairs.map(|(earlier, later)| later.saturating_sub(*earlier)).collect())
+    }
+}
+
 /// The time that is measured.
 #[derive(Debug, Default)]
 pub(super) struct Window {
     edges: [Option<Edge>; MARKS.len()],
+    grants: [Option<Edge>; GRANT_MARKS.len()],
 }
 
 impl Window {
     /// Takes note of a line of a step, with the instructions so far if it is a mark.
     pub(super) fn see(&mut self, line: &str, instructions: impl FnOnce() -> Option<Counts>) {
-        let found = self.edges.iter_mut().zip(MARKS).find_map(|(edge, mark)| {
-            let rest = line.strip_prefix(mark)?;
-            Some((edge, rest.split_whitespace()))
-        });
+        let edges = self.edges.iter_mut().zip(MARKS);
+        let found =
+            edges.chain(self.grants.iter_mut().zip(GRANT_MARKS)).find_map(|(edge, mark)| {
+                let rest = line.strip_prefix(mark)?;
+                Some((edge, rest.split_whitespace()))
+            });
         let Some((edge, mut words)) = found else { return };
         let uptime_s = words.next().and_then(|word| word.parse().ok());
         let counted: Option<Vec<u64>> = words.map(|word| word.parse().ok()).collect();
@@ -67,15 +93,28 @@ impl Window {
         Ok(&edge.counted)
     }
 
+    /// Returns dom0's maps and unmaps of grants for each unit that the backend has counted, in the
+    /// time in which these were counted.
+    ///
+    /// # Errors
+    /// When there was no such time, or the backend counted nothing in it.
+    pub(super) fn grant_ops(&self) -> Result<[f64; 2]> {
+        let [from, to] = &self.grants;
+        let (from, to) = from.as_ref().zip(to.as_ref()).context("grants were not counted")?;
+        let counted = from.until(to)?;
+        let (disks, &ops) = counted.split_last_chunk::<2>().context("no maps and unmaps")?;
+        let all: u64 = disks.iter().sum();
+        ensure!(all > 0, "the backend counted nothing while grants were counted");
+        Ok(ops.map(|count| count as f64 / all as f64))
+    }
+
     /// Returns what the backend has counted in it, for each disk.
     ///
     /// # Errors
     /// When that is nothing for one of them.
     pub(super) fn moved(&self) -> Result<Vec<u64>> {
         let (begin, end) = self.edges()?;
-        ensure!(begin.counted.len() == end.counted.len(), "a disk went in the window");
-        let pairs = begin.counted.iter().zip(&end.counted);
-        let moved: Vec<u64> = pairs.map(|(begin, end)| end.saturating_sub(*begin)).collect();
+        let moved = begin.until(end)?;
         let idle = moved.iter().position(|&count| count == 0);
         ensure!(!moved.is_empty(), "the backend had no disk in the window");
         ensure!(idle.is_none(), "the backend counted nothing in the window for disk {idle:?}");
@@ -103,6 +142,22 @@ mod tests {
         assert!(window.last().is_err());
         window.see("jobs are done 13.50 8193 10", || None);
         assert_eq!(window.last().unwrap(), [8193, 10]);
+    }
+
+    #[test]
+    fn maps_and_unmaps_are_those_of_each_unit() {
+        let ops = |from: &str, to: &str| {
+            let mut window = Window::default();
+            window.see(&format!("grants from 1.0 {from}"), || None);
+            window.see(&format!("grants to 1.5 {to}"), || None);
+            window.grant_ops()
+        };
+        assert_eq!(ops("10 20 5 0", "12 22 9 2").unwrap(), [1.0, 0.5]);
+        assert_eq!(ops("10 0 0", "20 0 0").unwrap(), [0.0, 0.0]);
+        for (from, to) in [("10 0 0", "10 1 1"), ("10 0 0", "20 0"), ("1", "2"), ("1 x", "2 0 0")] {
+            assert!(ops(from, to).is_err(), "{from}, {to}");
+        }
+        assert!(Window::default().grant_ops().is_err());
     }
 
     #[test]

@@ -2,7 +2,9 @@
 //! of its own; ours in each way of granting, from the disk and from a file on an FFSv2, and Linux
 //! guests with fio at its best.
 
+mod plot;
 mod report;
+mod row;
 mod turn;
 
 use std::process::ExitCode;
@@ -17,7 +19,7 @@ use crate::pattern;
 use crate::peer::PeerImage;
 use crate::ramdisk::Ramdisks;
 use crate::rig::Rig;
-use crate::scenario::side::{PEER_MEMORY_MIB, Side, overlay};
+use crate::scenario::side::{Side, overlay};
 use crate::steps::Step;
 use crate::volume::{self, Layout, TreeFile};
 use turn::Turn;
@@ -27,9 +29,8 @@ pub(crate) const GUESTS_MAX: u32 = 15;
 /// Numbers of guests that are measured if nobody says otherwise.
 pub(crate) const GUESTS: [u32; 5] = [1, 2, 4, 8, GUESTS_MAX];
 
-/// Each guest's ramdisk, and the file in its volume.
+/// Each guest's ramdisk.
 const DISK_MIB: u32 = 16;
-const FILE_MIB: u32 = 12;
 const PACKED: &str = "/rig/volumes/slice.gz";
 /// dom0's memory in MiB: ramdisks, guests' images, and an xl for each guest.
 const DOM0_MIB: u32 = 1536;
@@ -56,7 +57,7 @@ pub(crate) fn compare(
     let ramdisks = Ramdisks { count: most, mib: DISK_MIB, filled: false };
     let machine = rig.machine(&image, directory, ramdisks);
     let counter = (clock == Clock::Instructions).then(|| rig.counter()).transpose()?;
-    let (memory_mib, dom0_mib) = (DOM0_MIB + most * PEER_MEMORY_MIB + XEN_MIB, DOM0_MIB);
+    let (memory_mib, dom0_mib) = (DOM0_MIB + most * turn::FILE_MEMORY_MIB + XEN_MIB, DOM0_MIB);
     let machine = Machine { clock, counter, memory_mib, dom0_mib, ..machine };
 
     let rows = Turn::all(guests, sides);
@@ -65,7 +66,7 @@ pub(crate) fn compare(
     let mut overlay = overlay(rig, &peer, &configured)?;
     let file = TreeFile {
         path: turn::FILE.trim_start_matches('/').into(),
-        bytes: pattern::offsets((FILE_MIB as usize) << 20),
+        bytes: pattern::offsets((turn::FILE_MIB as usize) << 20),
     };
     let packed = volume::make(&machine.directory, Layout::UFS2_BSD, DISK_MIB, &[file])?;
     overlay.add(PACKED, 0o644, packed);

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::super::sample::Sample;
-use super::super::table::{cell, instructions, instructions_json, spread};
-use super::turn::{Many, Turn, Who};
+use super::super::table::{cell, instructions, spread};
+use super::plot;
+use super::row::Row;
+use super::turn::{Many, Turn};
 use crate::image::Image;
 use crate::machine::Clock;
 use crate::peer::PeerImage;
@@ -41,13 +42,15 @@ pub(super) fn report(
         Clock::Instructions => by_instructions(&rows),
     };
     let (starts, legend) = (starts(&rows), legend(image, peer));
-    print_line(format_args!("{table}\n{starts}\n{legend}"));
+    let text = format!("{table}\n{starts}\n{legend}");
+    print_line(format_args!("{text}"));
     let measurements: Vec<Value> = rows.iter().map(|row| row.json(&rows)).collect();
     let (name, clock) = super::super::names(2012, clock);
     let figures = json!({
         "clock": clock, "legend": legend, "mail_iops": MAIL, "measurements": measurements,
     });
     rig.save(&name, &figures)?;
+    rig.save_page(&name, &plot::page(&rows, &text))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -62,71 +65,14 @@ fn legend(image: &Image, peer: &PeerImage) -> String {
          iostats 0, add_random 0, mitigations=off\n\
          dom0: Linux {}\n\
          to one: to one such guest; ratio: to as many Linux guests\n\
-         grants made: each is a page that the backend maps and unmaps again; none in a\n\
-         persistent mode, whose pages it maps once; copies: pages that the guest copies\n\
+         grants made, copies: of pages, by ringmark; maps, unmaps: of granted pages, counted\n\
+         by ftrace in dom0's kernel, by which it asks Xen for them, in a quarter of a second\n\
+         behind the window, since counting takes instructions\n\
          the mail of 2012, 15 guests, a grant for each request : persistent : Linux's guests:\n\
          {per_request:.2} : {persistent:.2} : {linux:.2} (other hardware, NetBSD's frontend: no\n\
          more than these ratios)",
         peer.fio_version, peer.linux_version, image.linux_version
     )
-}
-
-/// A row and its runs.
-struct Row<'a> {
-    turn: Turn,
-    runs: Vec<&'a Many>,
-}
-
-impl Row<'_> {
-    fn samples(&self) -> impl Iterator<Item = &Sample> + Clone {
-        self.runs.iter().map(|run| &run.sample)
-    }
-
-    /// Returns the mean of its rates.
-    fn rate(&self) -> f64 {
-        self.samples().map(Sample::rate).sum::<f64>() / self.runs.len() as f64
-    }
-
-    /// Returns the ratio of its rate to that of another row, if there is that row.
-    fn ratio(&self, all: &[Self], to: Turn) -> Option<f64> {
-        let other = all.iter().find(|row| row.turn == to)?;
-        Some(self.rate() / other.rate())
-    }
-
-    fn to_one(&self, all: &[Self]) -> Option<f64> {
-        self.ratio(all, Turn { count: 1, ..self.turn })
-    }
-
-    fn to_linux(&self, all: &[Self]) -> Option<f64> {
-        self.ratio(all, Turn { who: Who::Linux, ..self.turn })
-    }
-
-    /// Returns the mean of something of its runs, if they have it.
-    fn mean(&self, of: impl Fn(&Many) -> Option<f64>) -> Option<f64> {
-        let values: Option<Vec<f64>> = self.runs.iter().map(|run| of(run)).collect();
-        values.map(|values| values.iter().sum::<f64>() / values.len() as f64)
-    }
-
-    fn json(&self, all: &[Self]) -> Value {
-        let made = |index: usize| self.mean(|run| run.made.map(|made| made[index]));
-        let values = |of: fn(&Many) -> Option<f64>| -> Vec<Option<f64>> {
-            self.runs.iter().map(|run| of(run)).collect()
-        };
-        json!({
-            "row": self.turn.to_string(), "guests": self.turn.count, "grants": self.turn.grants(),
-            "rates": self.samples().map(Sample::rate).collect::<Vec<f64>>(),
-            "instructions": instructions_json(self.samples(), "io"),
-            "exits_per_io": exits(self),
-            "ratio_to_one": self.to_one(all), "ratio_to_linux": self.to_linux(all),
-            "grants_made_per_io": made(0), "copies_made_per_io": made(1),
-            "ready_s": values(|run| Some(run.ready_s)), "starts_ms": values(|run| run.starts_ms),
-        })
-    }
-}
-
-/// Returns exits for each I/O of its first run, if they were counted.
-fn exits(row: &Row<'_>) -> Option<f64> {
-    row.samples().next()?.per_unit(|counts| counts.entries)
 }
 
 /// The table of rates by the wall clock.
@@ -166,31 +112,37 @@ fn by_instructions(rows: &[Row<'_>]) -> String {
         for count in instructions(sample) {
             text += &format!(" {:>6}", count.map_or("-".to_owned(), |count| format!("{count:.0}")));
         }
-        let exits = exits(row).map_or("-".to_owned(), |exits| format!("{exits:.3}"));
+        let exits = row.exits().map_or("-".to_owned(), |exits| format!("{exits:.3}"));
         let [to_one, to_linux] = [row.to_one(rows), row.to_linux(rows)].map(cell);
         text += &format!(" {exits:>6} {to_one:>6} {to_linux:>6}\n");
     }
     text
 }
 
-/// The table of what is no rate: grants, copies, and the guests' start.
+/// A column of the table of what is no rate.
+type Column = (&'static str, fn(&Many) -> Option<f64>);
+
+/// What is no rate: grants, what Xen did for these, copies, and the guests' start.
+const COLUMNS: [Column; 6] = [
+    ("grants made", |run| run.made.map(|made| made[0])),
+    ("maps", |run| Some(run.grant_ops[0])),
+    ("unmaps", |run| Some(run.grant_ops[1])),
+    ("copies", |run| run.made.map(|made| made[1])),
+    ("ready after, s", |run| Some(run.ready_s)),
+    ("begun within, ms", |run| run.starts_ms),
+];
+
+/// The table of what is no rate.
 fn starts(rows: &[Row<'_>]) -> String {
-    let mut text = format!(
-        "{:<34} {:>12} {:>12} {:>10} {:>16}\n",
-        "for each I/O; then the start", "grants made", "copies", "ready, s", "begun within, ms"
-    );
+    let width = |head: &str| head.len().max(6);
+    let mut text = format!("{:<34}", "for each I/O; then the start");
+    text.extend(COLUMNS.map(|(head, _)| format!(" {head:>0$}", width(head))));
     for row in rows {
-        let value = |of: &dyn Fn(&Many) -> Option<f64>| {
-            row.mean(of).map_or("-".to_owned(), |value| format!("{value:.3}"))
-        };
-        text += &format!(
-            "{:<34} {:>12} {:>12} {:>10} {:>16}\n",
-            row.turn,
-            value(&|run| run.made.map(|made| made[0])),
-            value(&|run| run.made.map(|made| made[1])),
-            value(&|run| Some(run.ready_s)),
-            value(&|run| run.starts_ms)
-        );
+        text += &format!("\n{:<34}", row.turn);
+        text.extend(COLUMNS.map(|(head, of)| {
+            let value = row.mean(of).map_or("-".to_owned(), |value| format!("{value:.3}"));
+            format!(" {value:>0$}", width(head))
+        }));
     }
-    text
+    text + "\n"
 }

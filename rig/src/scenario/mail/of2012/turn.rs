@@ -9,22 +9,24 @@ use guest_protocol::frame::END;
 use serde_json::Value;
 
 use super::super::sample::Sample;
-use super::super::window::{self, MARKS, Window};
+use super::super::window::{self, MARKS, Window, grant_commands};
 use crate::guest::{ConsoleLine, Guest};
 use crate::machine::Clock;
 use crate::result::PEER;
-use crate::scenario::side::Side;
+use crate::scenario::side::{Side, linux_keeps};
 use crate::steps::{Outcome, Step};
+use crate::volume::Layout;
 use crate::workload::{Fio, Workload};
 
 /// Work of each guest: random reads of 4 KiB, 32 in flight.
 const WORKLOAD: Workload = Workload::MAIN[0];
 /// The file of each volume.
 pub(super) const FILE: &str = "/big";
+pub(super) const FILE_MIB: u32 = 12;
 /// The ways to grant, the best first.
 const MODES: [&str; 3] = ["persistent", "persistent-copy", "per-request"];
-/// Seconds for jobs to go on behind the window.
-const BEHIND_S: u32 = 3;
+/// Seconds for jobs to go on behind the window, and for grants to be counted there.
+const BEHIND_S: u32 = 4;
 /// Least part of the mean that each guest must have read in the window.
 const LEAST_SHARE: f64 = 0.5;
 /// Seconds that a Linux guest keeps its disk when its job is done.
@@ -34,7 +36,14 @@ const ALL_READY: &str = "all are ready";
 /// Words of a Linux guest then.
 const LINUX_READY: &str = "peer: ready";
 
-/// Place of what our guests read.
+/// fio's engine for files on Linux's ufs driver, which knows no direct I/O.
+const FILE_ENGINE: &str = "psync";
+/// Memory of a Linux guest that reads its file, in MiB: it has a page cache.
+pub(super) const FILE_MEMORY_MIB: u32 = 128;
+/// Where the file's volume is in a Linux guest.
+const MOUNTED: &str = "/mnt";
+
+/// Place of what guests read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Disk,
@@ -46,9 +55,13 @@ pub(super) enum Place {
 pub(super) enum Who {
     /// Ours, with this way to grant.
     Ours(&'static str, Place),
-    /// Linux's, on the disk.
-    Linux,
+    /// Linux's, on the disk by the engine that is fastest there, or on the file.
+    Linux(Place),
 }
+
+/// Guests of which each number is measured: what the mail was about, and its peer.
+const CURVES: [Who; 3] =
+    [Who::Ours(MODES[0], Place::Disk), Who::Ours(MODES[2], Place::Disk), Who::Linux(Place::Disk)];
 
 /// Row of the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,21 +72,23 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    /// Returns the rows of these sides: each number of guests with persistent grants and with
-    /// Linux, and the greatest in each way to grant, on the disk and on a file.
+    /// Returns the rows of these sides: each number of guests with persistent grants, with a grant
+    /// for each request and with Linux, and the greatest in each way to grant, on the disk and on a
+    /// file.
     pub(super) fn all(counts: &[u32], sides: &[Side]) -> Vec<Self> {
         let mut counts = counts.to_vec();
         counts.sort_unstable();
         counts.dedup();
         let most = counts.last().copied().unwrap_or_default();
-        let each = |who: Who| counts.iter().map(move |&count| Self { who, count });
-        let ways = [Place::Disk, Place::File]
-            .into_iter()
-            .flat_map(|place| MODES.map(|mode| Self { who: Who::Ours(mode, place), count: most }));
-        let best = Who::Ours(MODES[0], Place::Disk);
-        let mut rows: Vec<Self> = each(best).collect();
-        rows.extend(ways.filter(|row| row.who != best));
-        rows.extend(each(Who::Linux));
+        let places = [Place::Disk, Place::File];
+        let ours = places.iter().flat_map(|&place| MODES.map(|mode| Who::Ours(mode, place)));
+        let all = ours.chain(places.map(Who::Linux));
+        let rows_of = |who: Who| {
+            let of_each = CURVES.contains(&who);
+            let counts = counts.iter().filter(move |&&count| of_each || count == most);
+            counts.map(move |&count| Self { who, count })
+        };
+        let mut rows: Vec<Self> = all.flat_map(rows_of).collect();
         rows.retain(|row| sides.contains(&row.side()));
         rows
     }
@@ -81,7 +96,20 @@ impl Turn {
     fn side(self) -> Side {
         match self.who {
             Who::Ours(..) => Side::Ours,
-            Who::Linux => Side::Linux(Fio::Tuned),
+            Who::Linux(_) => Side::Linux(Fio::Tuned),
+        }
+    }
+
+    fn is_linux(self) -> bool {
+        matches!(self.who, Who::Linux(_))
+    }
+
+    /// Returns what the backend counts, and how much of it is an I/O: on Linux's ufs driver, which
+    /// asks for fragments, an I/O may be several requests.
+    fn unit(self) -> (&'static str, u64) {
+        match self.who {
+            Who::Ours(..) | Who::Linux(Place::Disk) => ("rd_req", 1),
+            Who::Linux(Place::File) => ("rd_sect", WORKLOAD.block_bytes() / 512),
         }
     }
 
@@ -89,20 +117,20 @@ impl Turn {
     pub(super) fn grants(self) -> &'static str {
         match self.who {
             Who::Ours(mode, _) => mode,
-            Who::Linux => MODES[0],
+            Who::Linux(_) => MODES[0],
         }
     }
 
     /// Returns the seconds from the time when all jobs said that they begin to the window. fio
     /// then still takes its time, the more the more guests share a processor.
     fn before_s(self) -> u32 {
-        if self.who == Who::Linux { 1 + self.count / 4 } else { 1 }
+        if self.is_linux() { 1 + self.count / 4 } else { 1 }
     }
 
     /// Returns the seconds that a job takes: also the first to begin is at work until after the
     /// window.
     fn job_s(self, runtime_s: u32) -> u32 {
-        let late_s = if self.who == Who::Linux { self.count / 2 } else { 0 };
+        let late_s = if self.is_linux() { self.count / 2 } else { 0 };
         late_s + self.before_s() + runtime_s + BEHIND_S
     }
 
@@ -111,28 +139,45 @@ impl Turn {
         let who = match self.who {
             Who::Ours(mode, Place::Disk) => format!("disk-{mode}"),
             Who::Ours(mode, Place::File) => format!("file-{mode}"),
-            Who::Linux => "linux".to_owned(),
+            Who::Linux(Place::Disk) => "linux".to_owned(),
+            Who::Linux(Place::File) => "linux-file".to_owned(),
         };
         (1..=self.count).map(|number| format!("{who}-{}-{number}", self.count)).collect()
     }
 
     /// Its guests.
     pub(super) fn guests(self, clock: Clock, runtime_s: u32) -> Vec<Guest> {
-        let mut jobs = self.side().options(&[WORKLOAD], self.job_s(runtime_s));
-        if let Who::Ours(mode, place) = self.who {
-            jobs += &format!(" --grants={mode}");
-            if place == Place::File {
-                jobs += &format!(" --filename=xvda:{FILE}");
+        let job_s = self.job_s(runtime_s);
+        let options = || self.side().options(&[WORKLOAD], job_s);
+        let jobs = match self.who {
+            Who::Ours(mode, Place::Disk) => format!("{} --grants={mode}", options()),
+            Who::Ours(mode, Place::File) => {
+                format!("{} --grants={mode} --filename=xvda:{FILE}", options())
             }
-        }
+            Who::Linux(Place::Disk) => options(),
+            // Each block once, and then the page cache is emptied: the disk is read for each I/O.
+            Who::Linux(Place::File) => format!(
+                "--filename={MOUNTED}{FILE} --direct=0 --size={FILE_MIB}m --time_based \
+                 --runtime={job_s} --gtod_reduce=1 --name={} --rw=randread --bs=4k \
+                 --ioengine={FILE_ENGINE}",
+                WORKLOAD.name()
+            ),
+        };
+        let mount = Layout::UFS2_BSD.linux.unwrap_or_default();
         let words = match self.who {
             Who::Ours(..) => "barrier hold".to_owned(),
-            Who::Linux => format!("typed=yes hold={HOLD_S}"),
+            Who::Linux(Place::Disk) => format!("typed=yes hold={HOLD_S}"),
+            Who::Linux(Place::File) => {
+                format!("typed=yes hold={HOLD_S} ufs={mount} readahead=0 nomerges=0")
+            }
         };
         let guest = |(name, number)| {
             let mut guest = self.side().guest(name, clock, &jobs);
             guest.disks = vec![format!("phy:/dev/ram{number},xvda,r")];
             guest.extra = format!("{words} {}", guest.extra);
+            if self.who == Who::Linux(Place::File) {
+                guest.memory_mib = FILE_MEMORY_MIB;
+            }
             guest
         };
         self.names().into_iter().zip(0_u32..).map(guest).collect()
@@ -170,12 +215,15 @@ pub(super) struct Many {
     pub(super) starts_ms: Option<f64>,
     /// Grants and copies that our guests made for each I/O.
     pub(super) made: Option<[f64; 2]>,
+    /// Maps and unmaps of grants that dom0 asked Xen for, for each I/O.
+    pub(super) grant_ops: [f64; 2],
 }
 
 impl Display for Many {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self { sample, ready_s, starts_ms, .. } = self;
+        let Self { sample, ready_s, starts_ms, grant_ops: [maps, unmaps], .. } = self;
         write!(f, "{}, ready after {ready_s:.1} s", sample.text("I/Os"))?;
+        write!(f, ", {maps:.3} maps and {unmaps:.3} unmaps for each")?;
         starts_ms.map_or(Ok(()), |ms| write!(f, ", begun within {ms:.3} ms"))
     }
 }
@@ -190,29 +238,33 @@ impl super::super::Turn for Turn {
                 let start = format!("guests_write {START_NODE} 1");
                 (Ready(1).to_string(), start, END.to_owned())
             }
-            Who::Linux => (LINUX_READY.to_owned(), "guests_type".to_owned(), PEER.to_owned()),
+            Who::Linux(_) => (LINUX_READY.to_owned(), "guests_type".to_owned(), PEER.to_owned()),
         };
         let (names, job_s, [.., done]) = (self.names().join(" "), self.job_s(runtime_s), MARKS);
         let command = format!(
             "renice -n -20 $$\n\
              guests_create {names} && guests_until '{ready}' 60 && {{\n\
-             say xl '{ALL_READY}'\nstatistics rd_req\n{start}\n\
+             say xl '{ALL_READY}'\nstatistics {}\n{start}\n\
              guests_until '{begin}' 60 && {{\n{}\n\
-             guests_until '{end}' {} && mark '{done}'\n}}\n}}\n\
+             {}\nguests_until '{end}' {} && mark '{done}'\n}}\n}}\n\
              guests_write control/shutdown poweroff\nguests_end 30",
+            self.unit().0,
             window::commands(self.before_s(), runtime_s),
+            grant_commands(),
             job_s + 60
         );
         Step::new(self.to_string(), u64::from(240 + 5 * self.count + job_s), command)
     }
 
     fn sample(self, _: u32, outcome: &Outcome, window: &Window, clock: Clock) -> Result<Many> {
-        let sample = Sample::of(window, 1.0, clock)?;
+        let (_, unit) = self.unit();
+        let sample = Sample::of(window, unit as f64, clock)?;
         let ready_s = ready_s(outcome)?;
         let names = self.names();
         self.all_at_work(&window.moved()?)?;
         let counted = window.edges()?.1.counted.iter().zip(window.last()?);
-        let disks: Vec<(u64, u64)> = counted.map(|(by_then, last)| (*by_then, *last)).collect();
+        let disks: Vec<(u64, u64)> =
+            counted.map(|(by_then, last)| (by_then / unit, last / unit)).collect();
         ensure!(disks.len() == names.len(), "{} disks of {} guests", disks.len(), names.len());
         let (mut begins_ms, mut made, mut ios) = (Vec::new(), [0.0; 2], 0);
         for (name, (by_then, last)) in names.iter().zip(disks) {
@@ -231,7 +283,7 @@ impl super::super::Turn for Turn {
             let run = &job["ringmark"];
             begins_ms.extend(match self.who {
                 Who::Ours(..) => run["begin_ns"].as_f64().map(|ns| ns / 1e6),
-                Who::Linux => job["job_start"].as_f64(),
+                Who::Linux(_) => job["job_start"].as_f64(),
             });
             for (sum, key) in made.iter_mut().zip(["grants_made", "copies_made"]) {
                 *sum += run[key].as_f64().unwrap_or_default();
@@ -245,7 +297,8 @@ impl super::super::Turn for Turn {
             sample,
             ready_s,
             starts_ms: first.zip(last).filter(|_| all_told).map(|(first, last)| last - first),
-            made: (self.who != Who::Linux).then(|| made.map(|sum| sum / ios as f64)),
+            made: (!self.is_linux()).then(|| made.map(|sum| sum / ios as f64)),
+            grant_ops: window.grant_ops()?.map(|ops| ops * unit as f64),
         })
     }
 }
@@ -267,25 +320,34 @@ impl Turn {
     /// The job of one of its guests, which did what it was asked for, without errors.
     fn job(self, outcome: &Outcome, name: &str) -> Result<Value> {
         let side = self.side();
-        let figure = side.figure(outcome, name, WORKLOAD)?;
         let result = side.result(outcome, name)?;
+        let kept = match self.who {
+            Who::Linux(Place::File) => linux_keeps(outcome, name),
+            _ => side.figure(outcome, name, WORKLOAD)?.kept,
+        };
         if side == Side::Ours {
             let verdict = result.verdict();
             verdict.map_err(|reason| anyhow::anyhow!("guest {name} reports: {reason}"))?;
         }
-        self.negotiated(outcome, name, figure.kept)?;
+        self.negotiated(outcome, name, kept)?;
         Ok(result.job(&WORKLOAD.name())?.clone())
+    }
+}
+
+impl Display for Who {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ours(mode, Place::Disk) => write!(f, "ringmark, {mode}"),
+            Self::Ours(mode, Place::File) => write!(f, "ringmark, {mode}, file"),
+            Self::Linux(Place::Disk) => write!(f, "linux, io_uring"),
+            Self::Linux(Place::File) => write!(f, "linux, {FILE_ENGINE}, file"),
+        }
     }
 }
 
 impl Display for Turn {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let text = match self.who {
-            Who::Ours(mode, Place::Disk) => format!("{} ringmark, {mode}", self.count),
-            Who::Ours(mode, Place::File) => format!("{} ringmark, {mode}, file", self.count),
-            Who::Linux => format!("{} linux, io_uring", self.count),
-        };
-        f.pad(&text)
+        f.pad(&format!("{} {}", self.count, self.who))
     }
 }
 
@@ -313,13 +375,14 @@ mod tests {
             "1 ringmark, persistent",
             "3 ringmark, persistent",
             "3 ringmark, persistent-copy",
+            "1 ringmark, per-request",
             "3 ringmark, per-request",
             "3 ringmark, persistent, file",
             "3 ringmark, persistent-copy, file",
             "3 ringmark, per-request, file",
         ];
         assert_eq!(rows(&[Side::Ours]), ours);
-        let linux = ["1 linux, io_uring", "3 linux, io_uring"];
+        let linux = ["1 linux, io_uring", "3 linux, io_uring", "3 linux, psync, file"];
         assert_eq!(rows(&Side::LINUX), linux);
         assert_eq!(rows(&Side::ALL), [&ours[..], &linux].concat());
     }
@@ -331,10 +394,11 @@ mod tests {
             let disks: Vec<&str> = guests.iter().map(|guest| guest.disks[0].as_str()).collect();
             assert_eq!(disks.len(), 15);
             assert_eq!((disks[0], disks[14]), ("phy:/dev/ram0,xvda,r", "phy:/dev/ram14,xvda,r"));
-            let word = if turn.who == Who::Linux { "typed=yes" } else { "barrier" };
+            let word = if turn.is_linux() { "typed=yes" } else { "barrier" };
             assert!(guests.iter().all(|guest| guest.extra.starts_with(word)));
-            let reads_file = guests[0].extra.contains("--filename=xvda:/big");
-            assert_eq!(reads_file, matches!(turn.who, Who::Ours(_, Place::File)));
+            let reads_file = |name| guests[0].extra.contains(&format!("--filename={name}"));
+            assert_eq!(reads_file("xvda:/big"), matches!(turn.who, Who::Ours(_, Place::File)));
+            assert_eq!(reads_file("/mnt/big --direct=0"), turn.who == Who::Linux(Place::File));
         }
     }
 
@@ -357,7 +421,10 @@ mod tests {
             ));
         }
         let mut window = Window::default();
-        for line in ["window begins 10.0 10 10", "window ends 12.0 30 30", last] {
+        let grants = ["grants from 12.1 30 30 5 5", "grants to 12.2 32 32 9 7"];
+        for line in
+            ["window begins 10.0 10 10", "window ends 12.0 30 30", grants[0], grants[1], last]
+        {
             window.see(line, || None);
         }
         turn.sample(1, &Outcome::printed(lines), &window, Clock::Wall)
@@ -368,7 +435,7 @@ mod tests {
         let many = sample([40, 50], "jobs are done 13.0 40 50").unwrap();
         assert_eq!((many.sample.amount, many.sample.rate()), (40.0, 20.0));
         assert_eq!((many.ready_s, many.starts_ms), (1.5, Some(2.0)));
-        assert_eq!(many.made, Some([1.0, 0.0]));
+        assert_eq!((many.made, many.grant_ops), (Some([1.0, 0.0]), [1.0, 0.5]));
     }
 
     #[test]

@@ -5,8 +5,8 @@
 
 use std::fmt::{self, Write};
 
-use super::axis::Axis;
-use super::distinct::Label;
+use crate::axis::Axis;
+use crate::label::Label;
 
 /// Number of colours in the style sheet; more lines share them and differ in their dashes.
 pub const COLORS: usize = 6;

@@ -1,17 +1,18 @@
 //! The page: one HTML file with everything in it, for light and dark, for wide and narrow.
 
-use super::destination::MARK;
-use super::distinct::Label;
-use super::figure::Figure;
-use super::svg::escape;
+use crate::figure::Figure;
+use crate::label::Label;
+use crate::svg::escape;
 
+/// Mark of a page, without the version behind it.
+pub const MARK: &str = "<meta name=\"generator\" content=\"ringmark ";
 /// HTML before the mark of the tool.
 const HEAD: &str = include_str!("head.html");
 /// The style sheet. The colours of the plots are a palette that people with any colour vision can
 /// tell apart (Okabe and Ito's), lighter or darker where the background asks for it.
 const STYLE: &str = include_str!("page.css");
 
-/// A page with these sections, which are HTML, and figures.
+/// A page with these sections, which are HTML, and figures; `made` tells of what and when.
 pub fn page(sections: &[String], figures: &[Figure], made: &str) -> String {
     let is_many = |figure: &&Figure| figure.plots.len() > 1;
     let runs = figures.chunk_by(|one, other| is_many(&one) == is_many(&other));
