@@ -80,6 +80,9 @@ enum Command {
         /// Numbers of guests of --mail 2012 instead of 1,2,4,8,15; the greatest in all modes
         #[arg(long, value_name = "LIST", requires = "mail", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=i64::from(of2012::GUESTS_MAX)))]
         guests: Vec<u32>,
+        /// Boots of --mail 2012, each with all rounds: other pages hold the ramdisks then
+        #[arg(long, value_name = "COUNT", default_value_t = 1, requires = "mail", value_parser = clap::value_parser!(u32).range(1..=100))]
+        boots: u32,
         /// Save ringmark's instruction counts as the baseline that `test` compares with
         #[arg(long, requires = "deterministic")]
         save_baseline: bool,
@@ -147,6 +150,7 @@ impl Cli {
                 file,
                 mail,
                 guests,
+                boots,
                 save_baseline,
                 pairs,
                 runtime,
@@ -163,7 +167,8 @@ impl Cli {
                 if let Some(mail) = mail {
                     let (clock, rounds) =
                         (clock(deterministic), if deterministic { 1 } else { pairs });
-                    return compare_mail(&rig, mail, clock, sides, &guests, rounds, runtime);
+                    let extent = of2012::Extent { boots, rounds, runtime_s: runtime };
+                    return compare_mail(&rig, mail, clock, sides, &guests, extent);
                 }
                 let workloads = if all { &Workload::ALL[..] } else { &Workload::MAIN };
                 if deterministic {
@@ -196,17 +201,17 @@ fn compare_mail(
     clock: Clock,
     sides: &[Side],
     guests: &[u32],
-    rounds: u32,
-    runtime_s: u32,
+    extent: of2012::Extent,
 ) -> Result<ExitCode> {
     match mail {
         Mail::Of2012 => {
             let guests = if guests.is_empty() { &of2012::GUESTS } else { guests };
-            of2012::compare(rig, clock, sides, guests, rounds, runtime_s)
+            of2012::compare(rig, clock, sides, guests, extent)
         }
         Mail::Of2013 => {
             ensure!(guests.is_empty(), "--guests is for --mail 2012: that of 2013 has one guest");
-            of2013::compare(rig, clock, sides, rounds, runtime_s)
+            ensure!(extent.boots == 1, "--boots is for --mail 2012");
+            of2013::compare(rig, clock, sides, extent.rounds, extent.runtime_s)
         }
     }
 }

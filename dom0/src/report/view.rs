@@ -1,4 +1,4 @@
-//! What figures are drawn of: series and their names.
+//! Series to draw figures of, and their names.
 
 use plots::label::Label;
 use plots::svg::color;

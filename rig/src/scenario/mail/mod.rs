@@ -55,7 +55,7 @@ fn turns<T: Copy>(rows: &[T], rounds: u32) -> Vec<(u32, T)> {
     turns
 }
 
-/// Runs them after `before`, steps that must go well, and returns what came of each.
+/// Runs them after `before`, steps that must go well, and adds what came of each to `samples`.
 ///
 /// # Errors
 /// When the machine or one of them fails.
@@ -66,11 +66,11 @@ fn run<T: Turn>(
     before: Vec<Step>,
     turns: &[(u32, T)],
     runtime_s: u32,
-) -> Result<Vec<(T, T::Sample)>> {
+    samples: &mut Vec<(T, T::Sample)>,
+) -> Result<()> {
     let first = before.len();
     let mut steps = before;
     steps.extend(turns.iter().map(|(round, turn)| turn.step(*round, runtime_s)));
-    let mut samples = Vec::new();
     let mut window = Window::default();
     machine.run(overlay, &steps, &mut |index, event| {
         let turn = index.checked_sub(first).and_then(|index| turns.get(index));
@@ -90,8 +90,7 @@ fn run<T: Turn>(
             (None, Seen::Line(_)) => {}
         }
         Ok(())
-    })?;
-    Ok(samples)
+    })
 }
 
 /// Returns the name of the file of a mail's figures, and that of the clock in it.

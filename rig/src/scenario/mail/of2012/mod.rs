@@ -9,7 +9,7 @@ mod turn;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::{run, turns};
 use crate::guest::Guest;
@@ -37,8 +37,18 @@ const DOM0_MIB: u32 = 1536;
 /// Memory for Xen and its tables of guests, in MiB.
 const XEN_MIB: u32 = 512;
 
-/// Runs each row of these sides `rounds` times, with each of these numbers of guests, and measures
-/// `runtime_s` seconds of each.
+/// Number and length of the measurements.
+#[derive(Clone, Copy)]
+pub(crate) struct Extent {
+    /// Boots of Xen and dom0.
+    pub(crate) boots: u32,
+    /// Rounds in each of them, in which each row has new guests.
+    pub(crate) rounds: u32,
+    /// Seconds of each row.
+    pub(crate) runtime_s: u32,
+}
+
+/// Runs each row of these sides in each round, with each of these numbers of guests.
 ///
 /// # Errors
 /// When the machine, a guest or a job fails.
@@ -47,9 +57,9 @@ pub(crate) fn compare(
     clock: Clock,
     sides: &[Side],
     guests: &[u32],
-    rounds: u32,
-    runtime_s: u32,
+    extent: Extent,
 ) -> Result<ExitCode> {
+    let Extent { boots, rounds, runtime_s } = extent;
     let most = guests.iter().copied().max().context("no number of guests")?;
     let image = Image::of(&Release::TRIXIE, &rig.cache, &rig.progress)?;
     let peer = PeerImage::build(&rig.cache, &rig.progress)?;
@@ -63,13 +73,11 @@ pub(crate) fn compare(
     let rows = Turn::all(guests, sides);
     let configured: Vec<Guest> =
         rows.iter().flat_map(|turn| turn.guests(clock, runtime_s)).collect();
-    let mut overlay = overlay(rig, &peer, &configured)?;
     let file = TreeFile {
         path: turn::FILE.trim_start_matches('/').into(),
         bytes: pattern::offsets((turn::FILE_MIB as usize) << 20),
     };
     let packed = volume::make(&machine.directory, Layout::UFS2_BSD, DISK_MIB, &[file])?;
-    overlay.add(PACKED, 0o644, packed);
     let fill = format!(
         "set -e\ngunzip -c {PACKED} >/tmp/volume\n\
          for disk in $(seq 0 {}); do\n\
@@ -77,7 +85,18 @@ pub(crate) fn compare(
          rm {PACKED} /tmp/volume",
         most - 1
     );
-    let before = vec![Step::new("writing a volume to each ramdisk", 240, fill)];
-    let samples = run(rig, &machine, overlay, before, &turns(&rows, rounds), runtime_s)?;
-    report::report(rig, clock, &image, &peer, &rows, &samples)
+    let mut samples = Vec::new();
+    let ran = (0..boots).try_for_each(|_| {
+        let mut overlay = overlay(rig, &peer, &configured)?;
+        overlay.add(PACKED, 0o644, &*packed);
+        let before = vec![Step::new("writing a volume to each ramdisk", 240, &*fill)];
+        run(rig, &machine, overlay, before, &turns(&rows, rounds), runtime_s, &mut samples)
+    });
+    if samples.is_empty() {
+        ran?;
+        bail!("nothing was measured");
+    }
+    // All may take an hour: what was measured before an error is told, too.
+    let reported = report::report(rig, clock, &image, &peer, &rows, &samples);
+    ran.and(reported)
 }

@@ -8,7 +8,7 @@ use plots::svg::{Anchor, AxisText, Frame, Svg, WIDTH, color, escape};
 
 use super::super::table::{instructions, spread};
 use super::row::Row;
-use super::turn::Who;
+use super::turn::{MODES, Who};
 
 /// Room beside the longest bar, for its value.
 const BESIDE: f64 = 60.0;
@@ -27,7 +27,7 @@ type Values<'a> = &'a dyn Fn(&Row<'_>) -> Vec<Option<f64>>;
 
 /// Rows of guests of one kind, by their number.
 struct Line<'a> {
-    name: String,
+    who: Who,
     rows: Vec<&'a Row<'a>>,
 }
 
@@ -67,7 +67,7 @@ fn lines<'a>(rows: &'a [Row<'a>]) -> Vec<Line<'a>> {
     let line = |who: Who| {
         let mut rows: Vec<&Row<'_>> = rows.iter().filter(|row| row.turn.who == who).collect();
         rows.sort_by_key(|row| row.turn.count);
-        Line { name: who.to_string(), rows }
+        Line { who, rows }
     };
     kinds.into_iter().map(line).filter(|line| line.rows.len() > 1).collect()
 }
@@ -95,7 +95,7 @@ fn draw(
     let upwards = Axis::linear(most, frame.upwards());
     let guests = AxisText { axis: &across, ticks, title: "guests" };
     let mut svg = Svg::with_axes(frame, &guests, &AxisText::new(&upwards, spell, title));
-    for (number, line) in lines.iter().enumerate() {
+    for line in lines {
         let values: Vec<(f64, Vec<Option<f64>>)> =
             line.rows.iter().map(|row| (f64::from(row.turn.count), values(row))).collect();
         let width = values.iter().map(|(_, values)| values.len()).max().unwrap_or_default();
@@ -105,7 +105,8 @@ fn draw(
                 Some([across.place(*count), upwards.place(value)])
             };
             let points: Vec<[f64; 2]> = values.iter().filter_map(point).collect();
-            svg.curve(&color(number + part), &points, &line.name);
+            let number = if width == 1 { number(line.who) } else { part };
+            svg.curve(&color(number), &points, &line.who.to_string());
         }
     }
     svg.finish(title)
@@ -119,7 +120,7 @@ fn curves(
     spell: fn(f64) -> String,
 ) -> Figure {
     let plot = draw(frame(1), title, lines, values, (greatest(lines, values), spell));
-    let legend = lines.iter().enumerate().map(|(number, line)| entry(number, &line.name));
+    let legend = lines.iter().map(|line| entry(number(line.who), &line.who.to_string()));
     Figure {
         title: Label::of(&format!("{title}, by guests")),
         note: note.to_owned(),
@@ -137,12 +138,20 @@ fn parts(lines: &[Line<'_>]) -> Figure {
         let line = std::slice::from_ref(line);
         draw(frame(lines.len()), "instructions", line, values, (most, count))
     };
-    let plots = lines.iter().map(|line| (Some(Label::of(&line.name)), plot(line)));
+    let plots = lines.iter().map(|line| (Some(Label::of(&line.who.to_string())), plot(line)));
     Figure {
         title: Label::of("Instructions of an I/O, by guests"),
         note: "Whose they are.".to_owned(),
         plots: plots.collect(),
         legend: PARTS.iter().enumerate().map(|(number, part)| entry(number, part)).collect(),
+    }
+}
+
+/// Returns the number of the colour of guests.
+fn number(who: Who) -> usize {
+    match who {
+        Who::Ours(mode, _) => MODES.iter().position(|&of| of == mode).unwrap_or_default(),
+        Who::Linux(_) => MODES.len(),
     }
 }
 
@@ -161,11 +170,11 @@ fn bars(rows: &[Row<'_>], title: &str) -> Option<Figure> {
     let greatest = rows.iter().filter_map(|row| spread(row)).map(|spread| spread.greatest);
     let scale = (WIDTH - BESIDE) / greatest.fold(f64::MIN_POSITIVE, f64::max);
     let mut svg = Svg::new(STEP * rows.len() as f64);
-    for (row, number) in rows.iter().zip(1_u32..) {
-        let y = STEP * f64::from(number) - BAR - NAME_ABOVE;
+    for (row, nth) in rows.iter().zip(1_u32..) {
+        let y = STEP * f64::from(nth) - BAR - NAME_ABOVE;
         let (name, rate) = (row.turn.who.to_string(), row.rate());
         svg.text(Anchor::Start, [0.0, y - NAME_ABOVE], &name);
-        let class = color(usize::from(matches!(row.turn.who, Who::Linux(_))));
+        let class = color(number(row.turn.who));
         svg.bar(&class, [0.0, y], [(rate * scale).max(1.0), BAR], &format!("{name}: {rate:.0}"));
         let mut end = rate * scale;
         if let Some(spread) = spread(row).filter(|spread| spread.least < spread.greatest) {
@@ -179,6 +188,46 @@ fn bars(rows: &[Row<'_>], title: &str) -> Option<Figure> {
         title: Label::of(&format!("{title}, {most} guests")),
         note: "Mean of the runs, and a line from the least to the greatest.".to_owned(),
         plots: vec![(None, svg.finish(title))],
-        legend: vec![entry(0, "ringmark"), entry(1, "Linux")],
+        legend: Vec::new(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::sample::Sample;
+    use super::super::turn::{Many, Place, Turn};
+    use super::*;
+    use crate::counts::Counts;
+
+    /// A run that took so many instructions for a thousand I/Os.
+    fn run(instructions: Option<u64>) -> Many {
+        let counts = instructions.map(|guest| Counts { guest, ..Counts::default() });
+        Many {
+            sample: Sample { amount: 1000.0, seconds: 2.0, counts },
+            ready_s: 1.5,
+            starts_ms: None,
+            made: None,
+            reads: [1000; 2],
+            grant_ops: [0.0; 2],
+        }
+    }
+
+    fn page_of(counts: &[u32], instructions: Option<u64>) -> String {
+        let run = run(instructions);
+        let kinds = [Who::Ours(MODES[0], Place::Disk), Who::Linux(Place::Disk)];
+        let turns = counts.iter().flat_map(|&count| kinds.map(|who| Turn { who, count }));
+        let rows: Vec<Row<'_>> = turns.map(|turn| Row { turn, runs: vec![&run] }).collect();
+        page(&rows, "a <table>")
+    }
+
+    #[test]
+    fn each_kind_of_guests_has_a_line_if_there_are_several_numbers() {
+        let wall = page_of(&[1, 15], None);
+        assert_eq!(wall.matches("<polyline").count(), 2 * 2, "rates and starts");
+        assert!(wall.contains("IOPS of all guests, 15 guests") && wall.contains("a &lt;table&gt;"));
+        let counted = page_of(&[1, 15], Some(7_000_000));
+        assert_eq!(counted.matches("<polyline").count(), 2 * 2 + 2 * PARTS.len());
+        assert!(counted.contains("ringmark, persistent: 142857"), "the bar of 10⁹ / 7000");
+        assert_eq!(page_of(&[15], None).matches("<polyline").count(), 0);
+    }
 }

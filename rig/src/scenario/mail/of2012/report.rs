@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::super::table::{cell, instructions, spread};
 use super::plot;
 use super::row::Row;
-use super::turn::{Many, Turn};
+use super::turn::{FILE_MEMORY_MIB, Many, Turn};
 use crate::image::Image;
 use crate::machine::Clock;
 use crate::peer::PeerImage;
@@ -59,15 +59,20 @@ fn legend(image: &Image, peer: &PeerImage) -> String {
     format!(
         "random reads of 4 KiB, iodepth 32, by all guests at once, each with a vCPU and a\n\
          ramdisk of its own; file: on an FFSv2; all guests share a processor; ringmark has\n\
-         {OUR_MEMORY_MIB} MiB, Linux {PEER_MEMORY_MIB}\n\
+         {OUR_MEMORY_MIB} MiB, Linux {PEER_MEMORY_MIB}, and {FILE_MEMORY_MIB} for a file\n\
          linux: io_uring of fio {} on Linux {}, fixedbufs, registerfiles,\n\
          nonvectored, batches of iodepth / 2, gtod_reduce; scheduler none, nomerges 2,\n\
          iostats 0, add_random 0, mitigations=off\n\
+         linux, file: buffered, one read at a time, of each block once before the page cache\n\
+         is emptied: Linux's ufs driver knows no direct I/O; nomerges 0, and I/Os counted by\n\
+         sectors\n\
          dom0: Linux {}\n\
          to one: to one such guest; ratio: to as many Linux guests\n\
          grants made, copies: of pages, by ringmark; maps, unmaps: of granted pages, counted\n\
          by ftrace in dom0's kernel, by which it asks Xen for them, in a quarter of a second\n\
          behind the window, since counting takes instructions\n\
+         guests' I/Os: of all their jobs, from begin to end; backends': all their rd_req, in\n\
+         which are look-ups of a file, and what Linux reads by itself (a file: its sectors)\n\
          the mail of 2012, 15 guests, a grant for each request : persistent : Linux's guests:\n\
          {per_request:.2} : {persistent:.2} : {linux:.2} (other hardware, NetBSD's frontend: no\n\
          more than these ratios)",
@@ -119,28 +124,31 @@ fn by_instructions(rows: &[Row<'_>]) -> String {
     text
 }
 
-/// A column of the table of what is no rate.
-type Column = (&'static str, fn(&Many) -> Option<f64>);
+/// A column of the table of what is no rate: its head, its decimals, its values.
+type Column = (&'static str, usize, fn(&Many) -> Option<f64>);
 
-/// What is no rate: grants, what Xen did for these, copies, and the guests' start.
-const COLUMNS: [Column; 6] = [
-    ("grants made", |run| run.made.map(|made| made[0])),
-    ("maps", |run| Some(run.grant_ops[0])),
-    ("unmaps", |run| Some(run.grant_ops[1])),
-    ("copies", |run| run.made.map(|made| made[1])),
-    ("ready after, s", |run| Some(run.ready_s)),
-    ("begun within, ms", |run| run.starts_ms),
+/// Figures that are no rate: grants, what Xen did for these, copies, the guests' start, and the
+/// I/Os of whole jobs.
+const COLUMNS: [Column; 8] = [
+    ("grants made", 3, |run| run.made.map(|made| made[0])),
+    ("maps", 3, |run| Some(run.grant_ops[0])),
+    ("unmaps", 3, |run| Some(run.grant_ops[1])),
+    ("copies", 3, |run| run.made.map(|made| made[1])),
+    ("ready after, s", 2, |run| Some(run.ready_s)),
+    ("begun within, ms", 3, |run| run.starts_ms),
+    ("guests' I/Os", 0, |run| Some(run.reads[0] as f64)),
+    ("backends'", 0, |run| Some(run.reads[1] as f64)),
 ];
 
 /// The table of what is no rate.
 fn starts(rows: &[Row<'_>]) -> String {
-    let width = |head: &str| head.len().max(6);
-    let mut text = format!("{:<34}", "for each I/O; then the start");
-    text.extend(COLUMNS.map(|(head, _)| format!(" {head:>0$}", width(head))));
+    let width = |head: &str| head.len().max(8);
+    let mut text = format!("{:<34}", "for each I/O; the start; in all");
+    text.extend(COLUMNS.map(|(head, ..)| format!(" {head:>0$}", width(head))));
     for row in rows {
         text += &format!("\n{:<34}", row.turn);
-        text.extend(COLUMNS.map(|(head, of)| {
-            let value = row.mean(of).map_or("-".to_owned(), |value| format!("{value:.3}"));
+        text.extend(COLUMNS.map(|(head, digits, of)| {
+            let value = row.mean(of).map_or("-".to_owned(), |value| format!("{value:.digits$}"));
             format!(" {value:>0$}", width(head))
         }));
     }

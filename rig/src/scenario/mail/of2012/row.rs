@@ -60,6 +60,7 @@ impl Row<'_> {
             "grants_made_per_io": made(0), "copies_made_per_io": made(1),
             "grant_maps_per_io": self.mean(|run| Some(run.grant_ops[0])),
             "grant_unmaps_per_io": self.mean(|run| Some(run.grant_ops[1])),
+            "reads_of_guests_and_backends": self.runs.iter().map(|run| run.reads).collect::<Vec<_>>(),
             "ready_s": values(|run| Some(run.ready_s)), "starts_ms": values(|run| run.starts_ms),
         })
     }

@@ -24,7 +24,7 @@ const WORKLOAD: Workload = Workload::MAIN[0];
 pub(super) const FILE: &str = "/big";
 pub(super) const FILE_MIB: u32 = 12;
 /// The ways to grant, the best first.
-const MODES: [&str; 3] = ["persistent", "persistent-copy", "per-request"];
+pub(super) const MODES: [&str; 3] = ["persistent", "persistent-copy", "per-request"];
 /// Seconds for jobs to go on behind the window, and for grants to be counted there.
 const BEHIND_S: u32 = 4;
 /// Least part of the mean that each guest must have read in the window.
@@ -40,7 +40,7 @@ const LINUX_READY: &str = "peer: ready";
 const FILE_ENGINE: &str = "psync";
 /// Memory of a Linux guest that reads its file, in MiB: it has a page cache.
 pub(super) const FILE_MEMORY_MIB: u32 = 128;
-/// Where the file's volume is in a Linux guest.
+/// Place of the file's volume in a Linux guest.
 const MOUNTED: &str = "/mnt";
 
 /// Place of what guests read.
@@ -215,6 +215,8 @@ pub(super) struct Many {
     pub(super) starts_ms: Option<f64>,
     /// Grants and copies that our guests made for each I/O.
     pub(super) made: Option<[f64; 2]>,
+    /// I/Os that the guests' jobs counted, and that the backends did for these guests in all.
+    pub(super) reads: [u64; 2],
     /// Maps and unmaps of grants that dom0 asked Xen for, for each I/O.
     pub(super) grant_ops: [f64; 2],
 }
@@ -266,6 +268,7 @@ impl super::super::Turn for Turn {
         let disks: Vec<(u64, u64)> =
             counted.map(|(by_then, last)| (by_then / unit, last / unit)).collect();
         ensure!(disks.len() == names.len(), "{} disks of {} guests", disks.len(), names.len());
+        let backends = disks.iter().map(|(_, last)| last).sum();
         let (mut begins_ms, mut made, mut ios) = (Vec::new(), [0.0; 2], 0);
         for (name, (by_then, last)) in names.iter().zip(disks) {
             let job = self.job(outcome, name)?;
@@ -298,6 +301,7 @@ impl super::super::Turn for Turn {
             ready_s,
             starts_ms: first.zip(last).filter(|_| all_told).map(|(first, last)| last - first),
             made: (!self.is_linux()).then(|| made.map(|sum| sum / ios as f64)),
+            reads: [ios, backends],
             grant_ops: window.grant_ops()?.map(|ops| ops * unit as f64),
         })
     }
@@ -434,6 +438,7 @@ mod tests {
     fn figures_are_the_sum_of_all_guests() {
         let many = sample([40, 50], "jobs are done 13.0 40 50").unwrap();
         assert_eq!((many.sample.amount, many.sample.rate()), (40.0, 20.0));
+        assert_eq!(many.reads, [90, 90]);
         assert_eq!((many.ready_s, many.starts_ms), (1.5, Some(2.0)));
         assert_eq!((many.made, many.grant_ops), (Some([1.0, 0.0]), [1.0, 0.5]));
     }

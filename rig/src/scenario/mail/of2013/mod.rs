@@ -54,6 +54,7 @@ pub(crate) fn compare(
     let guest = |(round, turn): &(u32, Turn)| turn.guest(*round, clock, runtime_s);
     let guests: Vec<Guest> = turns.iter().filter_map(guest).collect();
     let overlay = overlay(rig, &peer, &guests)?;
-    let samples = run(rig, &machine, overlay, Vec::new(), &turns, runtime_s)?;
+    let mut samples = Vec::new();
+    run(rig, &machine, overlay, Vec::new(), &turns, runtime_s, &mut samples)?;
     report::report(rig, clock, &image, &peer, &samples)
 }
