@@ -17,9 +17,8 @@ pub(crate) const PEER_KERNEL: &str = "/guests/vmlinux";
 /// Path of the Linux guest's initramfs in dom0.
 pub(crate) const PEER_INITRAMFS: &str = "/guests/peer.cpio";
 
-/// Memory of the Linux guest in MiB, of which its kernel takes most: with 64 `xl` finds no room for
-/// kernel and initramfs.
-pub(crate) const PEER_MEMORY_MIB: u32 = 80;
+/// Memory of the Linux guest in MiB, of which its kernel takes most.
+pub(crate) const PEER_MEMORY_MIB: u32 = 128;
 pub(crate) const OUR_MEMORY_MIB: u32 = 16;
 
 /// The line by which the Linux guest tells that its disk and its kernel are tuned.

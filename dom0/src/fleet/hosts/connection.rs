@@ -1,26 +1,37 @@
 //! The connections to all hosts: the system's ssh, which keeps one for all that is run there.
 
-use std::time::Duration;
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 
-use anyhow::{Context, Result, anyhow};
-use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder};
-use tokio::runtime::{Builder, Runtime};
+use anyhow::{Context, Error, Result, anyhow};
 
 use super::host::Host;
 use crate::display;
+use crate::uuid;
 
-/// Longest time until a host takes a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// Time between questions to a host that says nothing; after three of them it is lost.
-const ALIVE_EVERY: Duration = Duration::from_secs(5);
-/// Seconds after which a connection ends that nobody uses, as where this program was killed.
-const IDLE_SECONDS: usize = 10;
+/// Options of the connections: longest time in seconds until a host takes one; seconds between
+/// questions to a host that says nothing, of which three make it lost; seconds after which one ends
+/// that nobody uses, as where this program was killed.
+const OPTIONS: [&str; 5] = [
+    "BatchMode=yes",
+    "StrictHostKeyChecking=yes",
+    "ConnectTimeout=30",
+    "ServerAliveInterval=5",
+    "ControlPersist=10",
+];
+/// Host whose connection is named by its socket.
+const NONE: &str = "none";
 
 /// Connections, in the order of their hosts.
 #[derive(Debug)]
 pub struct Connections {
-    runtime: Runtime,
-    sessions: Vec<Session>,
+    /// Directory of their sockets and of what ssh says.
+    directory: PathBuf,
+    count: usize,
 }
 
 impl Connections {
@@ -30,66 +41,87 @@ impl Connections {
     /// # Errors
     /// The first host that cannot be connected to, in ssh's words.
     pub fn open(hosts: &[Host]) -> Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.context("cannot wait for ssh")?;
-        let mut builder = SessionBuilder::default();
-        builder.known_hosts_check(KnownHosts::Strict);
-        builder.connect_timeout(CONNECT_TIMEOUT).server_alive_interval(ALIVE_EVERY);
-        if let Some(idle) = std::num::NonZeroUsize::new(IDLE_SECONDS) {
-            builder.control_persist(ControlPersist::IdleFor(idle));
-        }
-        let connect = |host: &Host| {
-            let (builder, destination) = (builder.clone(), host.destination().to_owned());
-            runtime.spawn(async move { builder.connect(destination).await })
-        };
-        let tasks: Vec<_> = hosts.iter().map(connect).collect();
-        let found = runtime.block_on(async {
-            let mut found = Vec::new();
-            for task in tasks {
-                found.push(task.await);
-            }
-            found
-        });
-        let mut sessions = Vec::new();
+        let directory = std::env::temp_dir().join(format!("ringmark-ssh.{}", uuid::random()?));
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&directory)
+            .with_context(|| format!("cannot make {}", display::path(&directory)))?;
+        let connections = Self { directory, count: hosts.len() };
+        let begin = |(index, host)| (index, host, connections.begin(index, host));
+        let begun: Vec<_> = hosts.iter().enumerate().map(begin).collect();
         let mut first = None;
-        for (host, found) in hosts.iter().zip(found) {
-            match found {
-                Ok(Ok(session)) => sessions.push(session),
-                Ok(Err(error)) => first = first.or(Some(refused(host, &error))),
-                Err(error) => first = first.or(Some(anyhow!("{host}: {error}"))),
-            }
+        // All are waited for: none connects behind our back.
+        for (index, host, child) in begun {
+            let error = match child.and_then(|mut child| child.wait()) {
+                Ok(status) if status.success() => continue,
+                Ok(_) => {
+                    refused(host, &fs::read_to_string(connections.log(index)).unwrap_or_default())
+                }
+                Err(error) => Error::new(error).context("cannot run ssh"),
+            };
+            first = first.or(Some(error));
         }
         match first {
-            Some(error) => Err(error),
-            None => Ok(Self { runtime, sessions }),
+            None => Ok(connections),
+            Some(error) => {
+                connections.close();
+                Err(error)
+            }
         }
     }
 
+    /// Begins to connect to a host: ssh ends once the connection is there, which stays.
+    fn begin(&self, index: usize, host: &Host) -> io::Result<Child> {
+        let mut ssh = ssh(&self.socket(index));
+        ssh.args(["-f", "-N", "-M", "-E"]).arg(self.log(index));
+        ssh.args(OPTIONS.iter().flat_map(|option| ["-o", option]))
+            .arg("--")
+            .arg(host.destination());
+        ssh.spawn()
+    }
+
     /// Returns the words after `ssh` that run a command of the remote shell over a host's
-    /// connection. The crate would start them in the group of this program, where Ctrl-C at the
-    /// terminal ends them, and with them the guests.
+    /// connection.
     pub fn words(&self, index: usize, command: &str) -> Option<Vec<String>> {
-        let socket = self.sessions.get(index)?.control_socket().to_str()?;
+        let socket = self.socket(index);
         // Neither host nor port is used, unless the connection is gone: then there is none.
-        let words = ["-S", socket, "-o", "BatchMode=yes", "-T", "-p", "9", "none", "--", command];
-        Some(words.map(str::to_owned).to_vec())
+        let words =
+            ["-S", socket.to_str()?, "-o", "BatchMode=yes", "-T", "-p", "9", NONE, "--", command];
+        (index < self.count).then(|| words.map(str::to_owned).to_vec())
     }
 
     /// Ends all connections.
     pub fn close(self) {
-        for session in self.sessions {
+        for index in 0..self.count {
             // One that is lost cannot be ended.
-            let _ = self.runtime.block_on(session.close());
+            let _ = ssh(&self.socket(index)).args(["-O", "exit", NONE]).status();
         }
+        // Where that fails, what is left is small, and nobody's secret.
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+
+    fn socket(&self, index: usize) -> PathBuf {
+        self.directory.join(index.to_string())
+    }
+
+    fn log(&self, index: usize) -> PathBuf {
+        self.directory.join(format!("{index}.log"))
     }
 }
 
-/// Returns why a host cannot be connected to, in one line.
-fn refused(host: &Host, error: &openssh::Error) -> anyhow::Error {
-    let words =
-        std::error::Error::source(error).map_or_else(|| error.to_string(), |e| e.to_string());
+/// Returns a call of ssh for the connection of a socket, in a process group of its own: Ctrl-C at
+/// the terminal is for this program, which needs the connections to end what is on the hosts.
+fn ssh(socket: &Path) -> Command {
+    let mut ssh = Command::new("ssh");
+    ssh.process_group(0).arg("-S").arg(socket);
+    ssh.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    ssh
+}
+
+/// Returns why a host cannot be connected to, in one line, of what ssh said.
+fn refused(host: &Host, said: &str) -> Error {
     // The last line is why; what comes before it are warnings and banners.
-    let line = words.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
+    let line = said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
     let line = if line.is_empty() { "ssh says nothing" } else { line };
     let advice = "try `ssh -o BatchMode=yes";
     let (line, target) = (display::text(line), host.destination());
@@ -104,7 +136,6 @@ pub fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::Command;
 
     #[test]
     fn a_shell_takes_words_as_they_are() {
@@ -119,9 +150,8 @@ mod tests {
     fn the_last_line_of_ssh_is_why() {
         let host = Host::parse("root@a").unwrap();
         let said = "@@@ WARNING @@@\nHost key verification failed.\r\n\n";
-        let error = openssh::Error::Connect(std::io::Error::other(said));
         let expected = "cannot connect to root@a: Host key verification failed.; try `ssh -o \
                         BatchMode=yes root@a true`";
-        assert_eq!(refused(&host, &error).to_string(), expected);
+        assert_eq!(refused(&host, said).to_string(), expected);
     }
 }

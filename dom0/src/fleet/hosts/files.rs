@@ -5,6 +5,7 @@ use std::io::{Seek, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use crate::display;
 
@@ -34,11 +35,11 @@ impl Files<'_> {
     /// Returns the job as a file without a name.
     fn job_file(&self) -> Result<File> {
         let write = || {
-            let mut file = tempfile::tempfile()?;
+            let mut file = File::from(memfd_create(c"job", MFdFlags::MFD_CLOEXEC)?);
             file.write_all(self.job.as_bytes())?;
             file.rewind()?;
             Ok::<_, std::io::Error>(file)
         };
-        write().context("cannot write a temporary file")
+        write().context("cannot keep the job for the hosts")
     }
 }

@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use super::super::table::{cell, instructions, spread};
 use super::plot;
 use super::row::Row;
-use super::turn::{FILE_MEMORY_MIB, Many, Turn};
+use super::turn::{FILE_MEMORY_MIB, LINUX_MEMORY_MIB, Many, Turn};
 use crate::image::Image;
 use crate::machine::Clock;
 use crate::peer::PeerImage;
 use crate::progress::print_line;
 use crate::rig::Rig;
-use crate::scenario::side::{OUR_MEMORY_MIB, PEER_MEMORY_MIB};
+use crate::scenario::side::OUR_MEMORY_MIB;
 
 /// The mail's sums of IOPS of 15 guests: a grant for each request, persistent grants, both NetBSD's
 /// on a file; Linux's guests.
@@ -59,7 +59,7 @@ fn legend(image: &Image, peer: &PeerImage) -> String {
     format!(
         "random reads of 4 KiB, iodepth 32, by all guests at once, each with a vCPU and a\n\
          ramdisk of its own; file: on an FFSv2; all guests share a processor; ringmark has\n\
-         {OUR_MEMORY_MIB} MiB, Linux {PEER_MEMORY_MIB}, and {FILE_MEMORY_MIB} for a file\n\
+         {OUR_MEMORY_MIB} MiB, Linux {LINUX_MEMORY_MIB}, and {FILE_MEMORY_MIB} for a file\n\
          linux: io_uring of fio {} on Linux {}, fixedbufs, registerfiles,\n\
          nonvectored, batches of iodepth / 2, gtod_reduce; scheduler none, nomerges 2,\n\
          iostats 0, add_random 0, mitigations=off\n\

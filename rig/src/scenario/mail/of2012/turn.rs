@@ -38,7 +38,10 @@ const LINUX_READY: &str = "peer: ready";
 
 /// fio's engine for files on Linux's ufs driver, which knows no direct I/O.
 const FILE_ENGINE: &str = "psync";
-/// Memory of a Linux guest that reads its file, in MiB: it has a page cache.
+/// Memory of a Linux guest that reads its disk, in MiB: with 64 `xl` finds no room for kernel and
+/// initramfs.
+pub(super) const LINUX_MEMORY_MIB: u32 = 80;
+/// Memory of one that reads its file: it has a page cache.
 pub(super) const FILE_MEMORY_MIB: u32 = 128;
 /// Place of the file's volume in a Linux guest.
 const MOUNTED: &str = "/mnt";
@@ -175,9 +178,11 @@ impl Turn {
             let mut guest = self.side().guest(name, clock, &jobs);
             guest.disks = vec![format!("phy:/dev/ram{number},xvda,r")];
             guest.extra = format!("{words} {}", guest.extra);
-            if self.who == Who::Linux(Place::File) {
-                guest.memory_mib = FILE_MEMORY_MIB;
-            }
+            guest.memory_mib = match self.who {
+                Who::Ours(..) => guest.memory_mib,
+                Who::Linux(Place::Disk) => LINUX_MEMORY_MIB,
+                Who::Linux(Place::File) => FILE_MEMORY_MIB,
+            };
             guest
         };
         self.names().into_iter().zip(0_u32..).map(guest).collect()
