@@ -230,7 +230,7 @@ mod tests {
             let regions = regions.map(|(start, end)| region(start, end.max(start)));
             let Division { heap, rest } = divide(&regions, 1 << 32).ok()?;
             let pages = rest.iter().map(|&range| size_bytes(range) / PAGE);
-            Some((size_bytes(heap), pages.clone().sum::<u64>(), pages.last()?))
+            Some((size_bytes(heap), pages.clone().sum::<u64>(), pages.next_back()?))
         };
         for (heap, pages) in [
             (0, 0),
