@@ -229,7 +229,7 @@ mod tests {
             let regions = [(LOADER_BYTES_MAX, IMAGE_START), (image_end, mib * MIB)];
             let regions = regions.map(|(start, end)| region(start, end.max(start)));
             let Division { heap, rest } = divide(&regions, 1 << 32).ok()?;
-            let pages = rest.iter().map(|&range| size_bytes(range) / PAGE);
+            let mut pages = rest.iter().map(|&range| size_bytes(range) / PAGE);
             Some((size_bytes(heap), pages.clone().sum::<u64>(), pages.next_back()?))
         };
         for (heap, pages) in [

@@ -90,11 +90,11 @@ pub struct Setup {
     /// more.
     pub requests_max: u32,
     /// Pages wanted in each request, 1 to [`PAGES_PER_SLOT_MAX`]. More than
-    /// [`MAX_SEGMENTS`](xen_abi::blkif::MAX_SEGMENTS) not every backend takes, and more than
+    /// [`MAX_SEGMENTS`] not every backend takes, and more than
     /// `segments_max` go in several requests.
     pub pages_per_slot: usize,
     /// Most segments of a request, whatever the backend takes, up to [`PAGES_PER_SLOT_MAX`]. Up
-    /// to [`MAX_SEGMENTS`](xen_abi::blkif::MAX_SEGMENTS), which every backend takes, none is
+    /// to [`MAX_SEGMENTS`], which every backend takes, none is
     /// indirect.
     pub segments_max: u32,
 }
@@ -142,11 +142,11 @@ pub struct Takes {
 /// Rings and requests that the backend can serve, bounded by what we can use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offer {
-    /// Order of the largest ring, 0 to [`ORDER_MAX`](crate::ring::ORDER_MAX).
+    /// Order of the largest ring, 0 to [`ORDER_MAX`].
     ring_order_max: u32,
     /// Queues, 1 to [`QUEUES_MAX`].
     queues_max: u32,
-    /// Segments of a request, [`MAX_SEGMENTS`](xen_abi::blkif::MAX_SEGMENTS) to
+    /// Segments of a request, [`MAX_SEGMENTS`] to
     /// [`PAGES_PER_SLOT_MAX`].
     segments_max: u32,
     /// Flag: the backend may see what is left of other requests.
