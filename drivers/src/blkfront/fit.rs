@@ -77,9 +77,11 @@ impl Setup {
             let slots = slots.min(ring::entries(ring_order)).min(fit.slots_max(room)).max(parts);
             Fit { slots, ..fit }
         };
-        // The smallest ring of those with most slots: its pages are room that slots lack.
+        // The smallest ring of those with most requests in flight, then most slots: its pages are
+        // room that slots lack.
         let rings = (1..=offer.ring_order_max).map(with_ring);
-        rings.fold(with_ring(0), |most, one| if one.slots > most.slots { one } else { most })
+        let holds = |fit: &Fit| (fit.slots.min(ring::entries(fit.ring_order)), fit.slots);
+        rings.fold(with_ring(0), |most, one| if holds(&one) > holds(&most) { one } else { most })
     }
 
     /// Returns what the setup takes of a guest with enough of everything, if the backend has this
@@ -200,6 +202,8 @@ mod tests {
             // More than a ring of one page has entries, which is one request whole.
             (1, 4096, 0, 11, (373, 11, 0)),
             (9, 4096, 4, 11, (512, 11, 4)),
+            (1, 512, 4, 11, (47, 11, 1)),
+            (1, 4096, 4, 11, (373, 11, 4)),
         ] {
             let fit = fit(slots, pages, order, segments);
             let found = (fit.slots, fit.pages_per_slot, fit.ring_order);

@@ -41,7 +41,9 @@ impl Connections {
     /// # Errors
     /// The first host that cannot be connected to, in ssh's words.
     pub fn open(hosts: &[Host]) -> Result<Self> {
-        let directory = std::env::temp_dir().join(format!("ringmark-ssh.{}", uuid::random()?));
+        // Short: the name of a socket has an end after 107 bytes, and ssh adds to it.
+        let name: String = uuid::random()?.chars().take(8).collect();
+        let directory = std::env::temp_dir().join(format!("ringmark-ssh.{name}"));
         fs::DirBuilder::new()
             .mode(0o700)
             .create(&directory)
