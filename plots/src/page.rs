@@ -12,8 +12,9 @@ const HEAD: &str = include_str!("head.html");
 /// tell apart (Okabe and Ito's), lighter or darker where the background asks for it.
 const STYLE: &str = include_str!("page.css");
 
-/// A page with these sections, which are HTML, and figures; `made` tells of what and when.
-pub fn page(sections: &[String], figures: &[Figure], made: &str) -> String {
+/// A page with these sections, which are HTML, and figures; `about` is text of a sentence or more
+/// behind the page's first: what it shows, or when it was made.
+pub fn page(sections: &[String], figures: &[Figure], about: &str) -> String {
     let is_many = |figure: &&Figure| figure.plots.len() > 1;
     let runs = figures.chunk_by(|one, other| is_many(&one) == is_many(&other));
     let group = |run: &[Figure]| {
@@ -27,7 +28,7 @@ pub fn page(sections: &[String], figures: &[Figure], made: &str) -> String {
         "{HEAD}{MARK}{version}\">\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
          <h1>ringmark</h1>\n<p>Xen block storage, measured from inside a guest. {}</p>\n\
          {}{figures}</main>\n</body>\n</html>\n",
-        escape(made),
+        escape(about),
         sections.concat()
     )
 }
