@@ -212,15 +212,20 @@ statistics() {
     done
 }
 
-# mark TEXT [MORE]: reports TEXT, dom0's uptime, what is in each of $files, and MORE, without a fork.
-mark() {
+# count: sets $counts to what is in each of $files, without a fork.
+count() {
     counts=
     for file in $files; do
-        read -r one <$file
+        read -r one <$file || one=gone
         counts="$counts $one"
     done
+}
+
+# mark TEXT: reports TEXT, dom0's uptime, and what is in each of $files, without a fork.
+mark() {
+    count
     now
-    echo "$1 $up$counts${2:-}"
+    echo "$1 $up$counts"
 }
 
 # Operations on grants, as dom0's kernel asks Xen for them, by ftrace: of each call that notes in
@@ -240,16 +245,19 @@ grants_count() {
     done
 }
 
-# grants_mark TEXT: a mark that ends with the numbers of maps and of unmaps so far.
+# grants_mark TEXT: a mark that goes on with the numbers of maps and of unmaps so far, and then has
+# each of $files again: to sum up takes a fork, in which the backend works on.
 grants_mark() {
+    count
+    before=$counts
     # The shell's own read polls, for which such a file waits until it changes.
-    sums=
-    for calls in maps unmaps; do
-        # { count: SIZE } hitcount: CALLS
-        sums="$sums $(awk '$1 == "{" { sum += $3 * $6 } END { print sum + 0 }' \
-            $tracing/events/rig/$calls/hist)"
-    done
-    mark "$1" "$sums"
+    # { count: SIZE } hitcount: CALLS
+    sums=$(awk '$1 == "{" { sum[FILENAME] += $3 * $6 }
+        END { print sum[ARGV[1]] + 0, sum[ARGV[2]] + 0 }' \
+        $tracing/events/rig/maps/hist $tracing/events/rig/unmaps/hist)
+    count
+    now
+    echo "$1 $up$before $sums$counts"
 }
 
 # grants_end: ends what grants_count began.

@@ -9,8 +9,8 @@ use crate::counts::Counts;
 /// uptime, and what the backend has counted so far for each disk.
 pub(super) const MARKS: [&str; 3] = ["window begins", "window ends", "jobs are done"];
 
-/// Marks of the two ends of the time in which operations on grants are counted; the last two counts
-/// behind them are those of maps and of unmaps.
+/// Marks of the two ends of the time in which operations on grants are counted; behind each disk's
+/// count those of maps and of unmaps, and then each disk's again: it takes a while to read these two.
 const GRANT_MARKS: [&str; 2] = ["grants from", "grants to"];
 /// Seconds between these. Counting takes instructions, so that it is no part of the window.
 const GRANTS_S: f64 = 0.25;
@@ -45,7 +45,12 @@ impl Edge {
     fn until(&self, later: &Self) -> Result<Vec<u64>> {
         ensure!(self.counted.len() == later.counted.len(), "a disk went in the window");
         let pairs = self.counted.iter().zip(&later.counted);
-        Ok(pairs.map(|(earlier, later)| later.saturating_sub(*earlier)).collect())
+        let came = pairs.map(|(earlier, later)| {
+            later
+                .checked_sub(*earlier)
+                .with_context(|| format!("a count went back from {earlier} to {later}"))
+        });
+        came.collect()
     }
 }
 
@@ -94,7 +99,8 @@ impl Window {
     }
 
     /// Returns dom0's maps and unmaps of grants for each unit that the backend has counted, in the
-    /// time in which these were counted.
+    /// time in which these were counted: units are the mean of those between the looks at the disks
+    /// before and behind the look at maps and unmaps.
     ///
     /// # Errors
     /// When there was no such time, or the backend counted nothing in it.
@@ -102,10 +108,13 @@ impl Window {
         let [from, to] = &self.grants;
         let (from, to) = from.as_ref().zip(to.as_ref()).context("grants were not counted")?;
         let counted = from.until(to)?;
-        let (disks, &ops) = counted.split_last_chunk::<2>().context("no maps and unmaps")?;
-        let all: u64 = disks.iter().sum();
-        ensure!(all > 0, "the backend counted nothing while grants were counted");
-        Ok(ops.map(|count| count as f64 / all as f64))
+        let disks = counted.len().saturating_sub(2) / 2;
+        let (before, rest) = counted.split_at(disks);
+        let (&ops, behind) = rest.split_first_chunk::<2>().context("no maps and unmaps")?;
+        ensure!(behind.len() == disks, "not each disk was counted before and behind maps");
+        let twice: u64 = before.iter().chain(behind).sum();
+        ensure!(twice > 0, "the backend counted nothing while grants were counted");
+        Ok(ops.map(|count| count as f64 * 2.0 / twice as f64))
     }
 
     /// Returns what the backend has counted in it, for each disk.
@@ -152,17 +161,26 @@ mod tests {
             window.see(&format!("grants to 1.5 {to}"), || None);
             window.grant_ops()
         };
-        assert_eq!(ops("10 20 5 0", "12 22 9 2").unwrap(), [1.0, 0.5]);
-        assert_eq!(ops("10 0 0", "20 0 0").unwrap(), [0.0, 0.0]);
-        for (from, to) in [("10 0 0", "10 1 1"), ("10 0 0", "20 0"), ("1", "2"), ("1 x", "2 0 0")] {
+        assert_eq!(ops("10 20 5 0 11 21", "12 22 9 2 13 23").unwrap(), [1.0, 0.5]);
+        // 4 units from the looks before, 8 from those behind.
+        assert_eq!(ops("10 5 0 10", "14 11 3 18").unwrap(), [1.0, 0.5]);
+        assert_eq!(ops("10 0 0 10", "20 0 0 20").unwrap(), [0.0, 0.0]);
+        for (from, to) in [
+            ("10 0 0 10", "10 1 1 10"),
+            ("10 0 0 10", "20 0 0"),
+            ("10 0 0", "20 0 0"),
+            ("10 4 0 10", "20 3 0 20"),
+            ("1", "2"),
+            ("1 x 0 1", "2 0 0 2"),
+        ] {
             assert!(ops(from, to).is_err(), "{from}, {to}");
         }
         assert!(Window::default().grant_ops().is_err());
     }
 
     #[test]
-    fn a_disk_that_does_nothing_or_goes_is_no_figure() {
-        for end in ["12.50 8 7", "12.50 8", "12.50 8 x", ""] {
+    fn a_disk_that_does_nothing_goes_or_begins_anew_is_no_figure() {
+        for end in ["12.50 8 7", "12.50 8 6", "12.50 8", "12.50 8 gone", ""] {
             let mut window = Window::default();
             window.see("window begins 10.50 4 7", || None);
             window.see(&format!("window ends {end}"), || None);

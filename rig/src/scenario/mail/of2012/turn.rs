@@ -2,6 +2,7 @@
 //! and what is read of them.
 
 use std::fmt::{self, Display, Formatter};
+use std::ops::Range;
 
 use anyhow::{Context, Result, ensure};
 use guest_protocol::barrier::{Ready, START_NODE};
@@ -29,6 +30,11 @@ pub(super) const MODES: [&str; 3] = ["persistent", "persistent-copy", "per-reque
 const BEHIND_S: u32 = 4;
 /// Least part of the mean that each guest must have read in the window.
 const LEAST_SHARE: f64 = 0.5;
+/// Maps, and unmaps, for each I/O with a grant for each: what is under way when they are counted may
+/// be in one count and not yet in the other.
+const EACH: Range<f64> = 0.9..1.1;
+/// What there are fewer of for each I/O if the backend keeps pages mapped.
+const KEPT_MOST: f64 = 0.01;
 /// Seconds that a Linux guest keeps its disk when its job is done.
 const HOLD_S: u32 = 600;
 /// Words of the step when all guests wait for their start.
@@ -299,6 +305,8 @@ impl super::super::Turn for Turn {
             ios += total;
         }
         ensure!(outcome.status == 0, "a guest did not end by itself");
+        let grant_ops = window.grant_ops()?.map(|ops| ops * unit as f64);
+        self.grants_agree(grant_ops)?;
         let all_told = begins_ms.len() == names.len();
         let [first, last] = [f64::min, f64::max].map(|of| begins_ms.iter().copied().reduce(of));
         Ok(Many {
@@ -307,7 +315,7 @@ impl super::super::Turn for Turn {
             starts_ms: first.zip(last).filter(|_| all_told).map(|(first, last)| last - first),
             made: (!self.is_linux()).then(|| made.map(|sum| sum / ios as f64)),
             reads: [ios, backends],
-            grant_ops: window.grant_ops()?.map(|ops| ops * unit as f64),
+            grant_ops,
         })
     }
 }
@@ -321,6 +329,20 @@ impl Turn {
                 count as f64 >= mean * LEAST_SHARE,
                 "guest {name} read {count} times in the window, the mean is {mean:.0}: it was not \
                  at work for all of it"
+            );
+        }
+        Ok(())
+    }
+
+    /// Checks that Xen mapped and unmapped as many grants for each I/O as the way of granting takes.
+    fn grants_agree(self, ops: [f64; 2]) -> Result<()> {
+        let is_kept = self.grants() != "per-request";
+        let agrees = if is_kept { 0.0..KEPT_MOST } else { EACH };
+        for (what, ops) in ["maps", "unmaps"].into_iter().zip(ops) {
+            ensure!(
+                agrees.contains(&ops),
+                "{ops:.3} {what} of grants for each I/O, of which {} should take {agrees:?}",
+                self.grants()
             );
         }
         Ok(())
@@ -411,29 +433,34 @@ mod tests {
         }
     }
 
-    /// Two of our guests that did so many reads, after a window from 10 to 30 reads each.
-    fn sample(totals: [u64; 2], last: &str) -> Result<Many> {
-        let turn = Turn { who: Who::Ours("per-request", Place::Disk), count: 2 };
+    /// Marks of a window from 10 to 30 reads each.
+    const WINDOW: [&str; 2] = ["window begins 10.0 10 10", "window ends 12.0 30 30"];
+    /// Marks between which there are four reads, maps and unmaps.
+    const GRANTS: [&str; 2] =
+        ["grants from 12.1 30 30 5 5 30 30", "grants to 12.2 32 32 9 9 32 32"];
+
+    /// Two of our guests that grant so and did so many reads, with these marks.
+    fn sample(mode: &'static str, totals: [u64; 2], marks: &[&str]) -> Result<Many> {
+        let turn = Turn { who: Who::Ours(mode, Place::Disk), count: 2 };
         let mut lines = vec!["[xl 3.5] create a".to_owned(), format!("[xl 5.0] {ALL_READY}")];
         for (name, (total, begin_ns)) in turn.names().iter().zip(totals.into_iter().zip([7, 9])) {
             let bytes = total * 4096;
             let read = format!(r#"{{"iops": 5.0, "total_ios": {total}, "io_bytes": {bytes}}}"#);
+            let kept = mode != "per-request";
             let run = format!(
-                r#"{{"begin_ns": {begin_ns}000000, "grants_made": {total}, "copies_made": 0}}"#
+                r#"{{"backend_persistent": {kept}, "begin_ns": {begin_ns}000000,
+                "grants_made": {total}, "copies_made": 0}}"#
             );
             let job = format!(r#""jobname": "randread-4k-32", "error": 0, "read": {read}"#);
             let jobs = format!(r#"[{{{job}, "ringmark": {run}}}]"#);
-            lines.push(format!("[{name} 4.0] xvda: 16 MiB, 512-byte sectors, grants per-request"));
+            lines.push(format!("[{name} 4.0] xvda: 16 MiB, 512-byte sectors, grants {mode}"));
             lines.extend(framed(
                 name,
                 &format!(r#"{{"ringmark": {{"ok": true}}, "jobs": {jobs}}}"#),
             ));
         }
         let mut window = Window::default();
-        let grants = ["grants from 12.1 30 30 5 5", "grants to 12.2 32 32 9 7"];
-        for line in
-            ["window begins 10.0 10 10", "window ends 12.0 30 30", grants[0], grants[1], last]
-        {
+        for line in marks {
             window.see(line, || None);
         }
         turn.sample(1, &Outcome::printed(lines), &window, Clock::Wall)
@@ -441,11 +468,12 @@ mod tests {
 
     #[test]
     fn figures_are_the_sum_of_all_guests() {
-        let many = sample([40, 50], "jobs are done 13.0 40 50").unwrap();
+        let marks = [&WINDOW[..], &GRANTS, &["jobs are done 13.0 40 50"]].concat();
+        let many = sample("per-request", [40, 50], &marks).unwrap();
         assert_eq!((many.sample.amount, many.sample.rate()), (40.0, 20.0));
         assert_eq!(many.reads, [90, 90]);
         assert_eq!((many.ready_s, many.starts_ms), (1.5, Some(2.0)));
-        assert_eq!((many.made, many.grant_ops), (Some([1.0, 0.0]), [1.0, 0.5]));
+        assert_eq!((many.made, many.grant_ops), (Some([1.0, 0.0]), [1.0, 1.0]));
     }
 
     #[test]
@@ -457,7 +485,35 @@ mod tests {
             ([40, 50], "", "was not marked"),
             ([70, 50], "window ends 12.0 60 20", "not at work for all of it"),
         ] {
-            let error = sample(totals, last).err().unwrap().to_string();
+            let marks = [&WINDOW[..], &GRANTS, &[last]].concat();
+            let error = sample("per-request", totals, &marks).err().unwrap().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn maps_and_unmaps_that_do_not_agree_with_the_way_to_grant_are_no_figure() {
+        let sample = |mode, ops: &str| {
+            let behind = format!("grants to 12.2 232 232 {ops} 232 232");
+            let ends = [GRANTS[0], &behind, "jobs are done 13.0 240 250"];
+            sample(mode, [240, 250], &[&WINDOW[..], &ends].concat())
+        };
+        // Of 404 reads each; both begin at 5.
+        for (mode, good) in
+            [("per-request", ["409 409", "380 440"]), ("persistent", ["5 5", "9 5"])]
+        {
+            for ops in good {
+                sample(mode, ops).unwrap();
+            }
+        }
+        for (mode, ops, words) in [
+            ("per-request", "5 409", "0.000 maps"),
+            ("per-request", "409 360", "0.879 unmaps"),
+            ("per-request", "459 409", "1.124 maps"),
+            ("persistent", "10 5", "0.012 maps"),
+            ("persistent-copy", "5 409", "1.000 unmaps"),
+        ] {
+            let error = sample(mode, ops).err().unwrap().to_string();
             assert!(error.contains(words), "{error}");
         }
     }
