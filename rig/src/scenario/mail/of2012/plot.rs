@@ -6,7 +6,7 @@ use plots::figure::{Figure, frame};
 use plots::label::Label;
 use plots::svg::{Anchor, AxisText, Frame, Svg, WIDTH, color, escape};
 
-use super::super::table::{instructions, spread};
+use super::super::table::spread;
 use super::row::Row;
 use super::turn::{MODES, Who};
 
@@ -51,9 +51,9 @@ pub(super) fn page(rows: &[Row<'_>], tables: &str) -> String {
         figures.push(parts(&lines));
     }
     let section = format!("<pre>{}</pre>\n", escape(tables));
-    let made =
+    let about =
         "Random reads of 4 KiB at iodepth 32 by many guests at once, as a mail of 2012 had them.";
-    plots::page::page(&[section], &figures, made)
+    plots::page::page(&[section], &figures, about)
 }
 
 /// Returns the kinds of guests of which there are several numbers.
@@ -131,8 +131,7 @@ fn curves(
 
 /// Returns a figure of whose instructions an I/O takes, with a plot for each kind of guests.
 fn parts(lines: &[Line<'_>]) -> Figure {
-    let values: Values<'_> =
-        &|row| row.samples().next().map(|sample| instructions(sample).to_vec()).unwrap_or_default();
+    let values: Values<'_> = &|row| row.instructions().to_vec();
     let most = greatest(lines, values);
     let plot = |line: &Line<'_>| {
         let line = std::slice::from_ref(line);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::sample::Sample;
-use super::super::table::instructions_json;
+use super::super::table::{instructions, instructions_json};
 use super::turn::{Many, Place, Turn, Who};
 
 /// A row and its runs.
@@ -34,7 +34,8 @@ impl Row<'_> {
         self.ratio(all, Turn { count: 1, ..self.turn })
     }
 
-    /// Returns the ratio of its rate to that of as many Linux guests, if there is that row.
+    /// Returns the ratio of its rate to that of as many Linux guests that read disks, which is the
+    /// best that Linux can, if there is that row.
     pub(super) fn to_linux(&self, all: &[Self]) -> Option<f64> {
         self.ratio(all, Turn { who: Who::Linux(Place::Disk), ..self.turn })
     }
@@ -56,7 +57,7 @@ impl Row<'_> {
             "rates": self.samples().map(Sample::rate).collect::<Vec<f64>>(),
             "instructions": instructions_json(self.samples(), "io"),
             "exits_per_io": self.exits(),
-            "ratio_to_one": self.to_one(all), "ratio_to_linux": self.to_linux(all),
+            "ratio_to_one": self.to_one(all), "ratio_to_linux_on_disks": self.to_linux(all),
             "grants_made_per_io": made(0), "copies_made_per_io": made(1),
             "grant_maps_per_io": self.mean(|run| Some(run.grant_ops[0])),
             "grant_unmaps_per_io": self.mean(|run| Some(run.grant_ops[1])),
@@ -65,8 +66,14 @@ impl Row<'_> {
         })
     }
 
-    /// Returns exits for each I/O of its first run, if they were counted.
+    /// Returns the mean of its instructions for each I/O, if they were counted: in all, the guests',
+    /// Xen's, dom0's.
+    pub(super) fn instructions(&self) -> [Option<f64>; 4] {
+        std::array::from_fn(|whose| self.mean(|run| instructions(&run.sample)[whose]))
+    }
+
+    /// Returns the mean of exits for each I/O, if they were counted.
     pub(super) fn exits(&self) -> Option<f64> {
-        self.samples().next()?.per_unit(|counts| counts.entries)
+        self.mean(|run| run.sample.per_unit(|counts| counts.entries))
     }
 }

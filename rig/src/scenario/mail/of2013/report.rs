@@ -116,7 +116,7 @@ fn by_clock(rows: &[Row]) -> String {
     text
 }
 
-/// The table of instructions, of each row's first run: all are alike.
+/// The table of instructions, of each row's only run.
 fn by_instructions(rows: &[Row]) -> String {
     let mut text = format!(
         "{:<41} {:>8} {:>7} {:>7} {:>7} {:>7} {:>6}\n",
