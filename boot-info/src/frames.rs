@@ -22,7 +22,7 @@ pub const IMAGE_BYTES_MAX: u64 = 1216 << 10;
 /// and what the loader put somewhere, a job file included.
 const LOADER_BYTES_MAX: u64 = 160 << 10;
 /// Memory that libxl puts below 4 GiB, in MiB, which is all that a guest uses.
-const USED_MIB_MAX: u64 = 4032;
+pub const USED_MIB_MAX: u64 = 4032;
 
 /// The guest's memory, divided into heap and pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +86,7 @@ fn heap_bytes(total_bytes: u64) -> u64 {
 /// has grown to `need_heap_bytes`; `None` if it is more than a guest can use.
 pub fn needed_mib(need_heap_bytes: u64, pages: u64) -> Option<u64> {
     let need_bytes = pages.checked_mul(PAGE)?;
+    let need_heap_bytes = need_heap_bytes.checked_next_multiple_of(PAGE)?;
     let suffices = |mib: u64| {
         let total = (mib << 20).saturating_sub(IMAGE_BYTES_MAX + LOADER_BYTES_MAX);
         let heap = heap_bytes(total).max(need_heap_bytes);
@@ -94,6 +95,12 @@ pub fn needed_mib(need_heap_bytes: u64, pages: u64) -> Option<u64> {
         heap < largest && total - heap >= need_bytes
     };
     (0..=USED_MIB_MAX).find(|&mib| suffices(mib))
+}
+
+/// Returns the `memory=`, in MiB, of a guest that has so many bytes of heap and pages together, if
+/// Xen does not tell.
+pub fn given_mib(bytes: u64) -> u64 {
+    bytes.saturating_add(IMAGE_BYTES_MAX + LOADER_BYTES_MAX) >> 20
 }
 
 fn size_bytes(range: Range) -> u64 {
@@ -137,13 +144,19 @@ impl FreeFrames {
     }
 
     /// Takes `count` consecutive frames that were never taken before, so that no backend has seen
-    /// them; returns the first. `None` if there are no more, or if `count` is 0.
+    /// them; returns the first. `None` if there are no more, or if `count` is 0. They are the last
+    /// of a range: the heap may have to grow into the first.
     pub fn take_fresh_run(&mut self, count: usize) -> Option<Gfn> {
         let bytes = count.checked_mul(PAGE_SIZE).filter(|&bytes| bytes != 0)? as u64;
         let range = self.fresh.iter_mut().find(|range| size_bytes(**range) >= bytes)?;
-        let first = range.start / PAGE;
-        range.start += bytes;
-        Some(Gfn(first))
+        range.end -= bytes;
+        Some(Gfn(range.end / PAGE))
+    }
+
+    /// Returns how many bytes [`take_fresh_at`](Self::take_fresh_at) would take at `start` at most.
+    pub fn fresh_at(&self, start: u64) -> u64 {
+        let range = self.fresh.iter().find(|range| range.start == start);
+        range.map_or(0, |&range| size_bytes(range))
     }
 
     /// Takes `bytes`, whole pages, at address `start`, if they were never taken before and the
@@ -204,7 +217,7 @@ mod tests {
         let first = free.take().unwrap();
         free.put(first);
         let fresh = [1, 2].map(|count| free.take_fresh_run(count));
-        assert_eq!(fresh, [Some(Gfn(2)), Some(Gfn(8))]);
+        assert_eq!(fresh, [Some(Gfn(1)), Some(Gfn(8))]);
         assert_eq!((free.take_fresh_run(1), free.take()), (None, Some(first)));
     }
 
@@ -237,6 +250,8 @@ mod tests {
             (HEAP_MIN, 1),
             (HEAP_MIN + 1, 1),
             (900 << 10, 33),
+            // Half a page of heap, and pages up to the MiB.
+            (HEAP_MIN + PAGE / 2, (8 * MIB - IMAGE_BYTES_MAX - LOADER_BYTES_MAX - HEAP_MIN) / PAGE),
             (1 << 20, 3000),
             (8 * MIB, 100),
             (3 * MIB, 40_000),
@@ -302,18 +317,32 @@ mod tests {
     fn a_heap_grows_into_what_was_never_taken() {
         let mut frames = free(&[(1, 3), (8, 13)]);
         assert!(!frames.take_fresh_at(9 * PAGE, PAGE) && !frames.take_fresh_at(8 * PAGE, 6 * PAGE));
+        assert_eq!(
+            [8, 9, 1].map(|frame| frames.fresh_at(frame * PAGE)),
+            [5, 0, 2].map(|n| n * PAGE)
+        );
         assert!(frames.take_fresh_at(8 * PAGE, 2 * PAGE));
         assert_eq!((frames.available(), frames.take_run(3)), (5, Some(Gfn(10))));
         assert!(!frames.take_fresh_at(8 * PAGE, PAGE));
     }
 
+    /// Pages that were taken before a heap grows are not in its way.
+    #[test]
+    fn frames_are_taken_from_the_end_that_no_heap_grows_into() {
+        let mut frames = free(&[(8, 13)]);
+        assert_eq!((frames.take(), frames.take_run(2)), (Some(Gfn(12)), Some(Gfn(10))));
+        assert_eq!(frames.fresh_at(8 * PAGE), 2 * PAGE);
+        assert!(frames.take_fresh_at(8 * PAGE, 2 * PAGE));
+        assert_eq!((frames.fresh_at(8 * PAGE), frames.available()), (0, 0));
+    }
+
     #[test]
     fn a_run_is_of_one_piece() {
         let mut frames = free(&[(1, 3), (8, 13)]);
-        assert_eq!(frames.take_run(3), Some(Gfn(8)));
+        assert_eq!(frames.take_run(3), Some(Gfn(10)));
         assert_eq!(frames.take_run(3), None);
         assert_eq!(frames.take_run(2), Some(Gfn(1)));
-        assert_eq!(frames.take_run(2), Some(Gfn(11)));
+        assert_eq!(frames.take_run(2), Some(Gfn(8)));
         assert_eq!((frames.take(), frames.available()), (None, 0));
     }
 

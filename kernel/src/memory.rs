@@ -59,6 +59,11 @@ impl PageSource {
         true
     }
 
+    /// Returns by how many bytes the heap can grow.
+    pub fn heap_growth(&self) -> u64 {
+        self.free.fresh_at(HEAP.lock().top().addr() as u64)
+    }
+
     /// Takes a zeroed page.
     pub fn take(&mut self) -> Option<Page> {
         let first = self.free.take()?;

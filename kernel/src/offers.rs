@@ -9,14 +9,13 @@ use boot_info::frames;
 use drivers::blkfront::{Offer, Room, handshake};
 use drivers::xenstore::Xenstore;
 use fio_job::Job;
-use load::plan::{Need, Refusal, Stage};
+use load::plan::{Need, Refusal, Stage, Stock};
 use xen_abi::PAGE_SIZE;
-use xen_abi::grant_table::{ENTRIES_PER_PAGE, RESERVED_ENTRIES};
 
 use crate::failure::Failure;
 use crate::memory;
 use crate::vcpu::Vcpu;
-use crate::xen::{self, SPECIAL_PAGES, Xen};
+use crate::xen::{self, Xen};
 
 /// Offers of backends, by the names of their disks, as far as they are known.
 #[derive(Debug, Default)]
@@ -59,39 +58,38 @@ impl Offers {
     }
 }
 
+/// Returns what the guest has, `vcpu_pages` of which other vCPUs have already.
+fn stock(xen: &Xen, vcpu_pages: u64) -> Stock {
+    let (room, heap_bytes) = (xen.room(), memory::heap_size() as u64);
+    let bytes = heap_bytes + (room.pages + vcpu_pages) * PAGE_SIZE as u64;
+    let given_mib = xen::reservation_pages(xen.entry()).map(|pages| pages >> 8);
+    Stock {
+        room,
+        heap_bytes,
+        growth_bytes: xen.heap_growth(),
+        vcpu_pages,
+        given_mib: given_mib.unwrap_or_else(|_| frames::given_mib(bytes)),
+        usable_mib_max: frames::USED_MIB_MAX,
+    }
+}
+
 /// Returns the room for the disks of a stage that needs `least`, and would use `full`: no more than
-/// there is heap for. If there is enough for all, the heap grows to that.
-pub fn room(xen: &Xen, least: &Need, full: &Need) -> Room {
-    let lacks = full.heap_bytes.saturating_sub(memory::heap_size() as u64);
-    if xen.room().pages >= full.pages.saturating_add(lacks.div_ceil(PAGE_SIZE as u64)) {
+/// there is heap for. If there is enough for all, and for the whole `run`, the heap grows to that.
+pub fn room(xen: &Xen, least: &Need, full: &Need, run: &Need) -> Room {
+    if stock(xen, 0).may_grow(full, run) {
         xen.grow_heap(full.heap_bytes);
     }
     least.room(full, memory::heap_size() as u64, xen.room())
 }
 
-/// Checks that the guest has what these jobs need, and lets the heap grow to that.
+/// Checks that the guest has what these jobs need, where other vCPUs have `vcpu_pages` already, and
+/// lets the heap grow to that.
 ///
 /// # Errors
 /// [`Refusal::Memory`] and [`Refusal::Grants`], with the figures.
-pub fn check(xen: &Xen, need: &Need, jobs: &[Job]) -> Result<(), Refusal> {
-    let has_heap = xen.grow_heap(need.heap_bytes);
-    let Room { pages, grants } = xen.room();
-    // The same guest is to be refused whatever the size of its image.
-    let given_mib = xen::reservation_pages(xen.entry()).unwrap_or(u64::MAX) >> 8;
-    let needs_mib = frames::needed_mib(need.heap_bytes, need.pages);
-    let is_there = has_heap && need.pages <= pages;
-    if !is_there || needs_mib.is_none_or(|mib| mib > given_mib) {
-        // Pages that backends keep are missing now.
-        let needs_mib =
-            if is_there { needs_mib } else { needs_mib.map(|mib| mib.max(given_mib + 1)) };
-        let logs = jobs.iter().any(|job| job.reporting.has_log());
-        return Err(Refusal::Memory { has_mib: given_mib, needs_mib, logs });
-    }
-    if need.grants > grants {
-        let entries = need.grants + u64::from(RESERVED_ENTRIES);
-        let frames = Some(entries.div_ceil(ENTRIES_PER_PAGE.into()));
-        let frames = frames.filter(|&frames| frames < SPECIAL_PAGES);
-        return Err(Refusal::Grants { has: grants, needs: need.grants, frames });
-    }
+pub fn check(xen: &Xen, need: &Need, vcpu_pages: u64, jobs: &[Job]) -> Result<(), Refusal> {
+    let logs = jobs.iter().any(|job| job.reporting.has_log());
+    stock(xen, vcpu_pages).check(need, logs, frames::needed_mib)?;
+    xen.grow_heap(need.heap_bytes);
     Ok(())
 }

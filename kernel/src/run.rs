@@ -99,7 +99,7 @@ impl<'t> Runner<'t> {
         }
         plan.stages().for_each(|stage| self.offers.look(&mut self.guest.store, &stage));
         let need = plan.need(&self.guest.vcpus, &|disk| self.offers.of(disk));
-        offers::check(self.guest.xen, &need, plan.at_once().jobs)?;
+        offers::check(self.guest.xen, &need, 0, plan.at_once().jobs)?;
         let others = plan.vcpu_max(&self.guest.vcpus);
         if others != 0 {
             self.guest.crew = Some(Crew::new(self.guest.xen, self.tables, others + 1)?);
@@ -123,7 +123,8 @@ impl<'t> Runner<'t> {
         // Now all offers are known; and backends may have kept pages.
         self.offers.complete(&mut self.guest.store, stage)?;
         let need = stage.need(&dealing, &|disk| self.offers.of(disk)).map_err(Refusal::from)?;
-        offers::check(self.guest.xen, &plan.with_results(need), stage.jobs)?;
+        let (need, vcpu_pages) = (plan.with_results(need), plan.vcpu_pages(&self.guest.vcpus));
+        offers::check(self.guest.xen, &need, vcpu_pages, plan.at_once().jobs)?;
         self.with_disks(plan, stage, &dealing, hold, &mut |guest, disks, done| {
             stage::run(guest, stage.jobs, disks, done)
         })
@@ -189,7 +190,8 @@ impl<'t> Runner<'t> {
         let room = match needs {
             (Ok(least), Ok(full)) => {
                 let [least, full] = [least, full].map(|need| plan.with_results(need));
-                offers::room(self.guest.xen, &least, &full)
+                let run = plan.run_need(&self.guest.vcpus, &offers);
+                offers::room(self.guest.xen, &least, &full, &run)
             }
             // A disk has what is wrong, and names it.
             _ => self.guest.xen.room(),

@@ -11,6 +11,7 @@ use drivers::blkfront::Room;
 use drivers::grant_frame::GrantFrame;
 use drivers::hypervisor::NoFrame;
 use drivers::{Hypervisor, Page, PageRun};
+use load::plan::GRANT_FRAMES_MAX;
 use spin::Mutex;
 use xen_abi::event_channel::{self, AllocUnbound, BindIpi, BindVcpu, BindVirq, PortArgument};
 use xen_abi::grant_table::{self, ENTRIES_PER_PAGE, QuerySize, RESERVED_ENTRIES, TablePage};
@@ -28,7 +29,7 @@ use crate::hypercall::HypercallEntry;
 use crate::memory::PageSource;
 
 /// Pages of address space kept for the shared page and the grant table.
-pub const SPECIAL_PAGES: u64 = 256;
+pub const SPECIAL_PAGES: u64 = 1 + GRANT_FRAMES_MAX as u64;
 
 /// Pages that a grant table may have, if Xen does not tell: what `xl` gives at least.
 const GRANT_FRAMES_USUAL: u32 = 32;
@@ -272,6 +273,11 @@ impl Xen {
         usize::try_from(bytes).is_ok_and(|bytes| self.pages.lock().grow_heap(bytes))
     }
 
+    /// Returns by how many bytes the heap can grow.
+    pub fn heap_growth(&self) -> u64 {
+        self.pages.lock().heap_growth()
+    }
+
     /// Pages that are free.
     pub fn pages_available(&self) -> u64 {
         self.pages.lock().available()
@@ -280,7 +286,7 @@ impl Xen {
     /// Returns the pages that are free, and the entries that the grant table may have.
     pub fn room(&self) -> Room {
         let frames = grant_frames_max(self.entry).unwrap_or(GRANT_FRAMES_USUAL);
-        let entries = u64::from(frames).min(SPECIAL_PAGES - 1) * u64::from(ENTRIES_PER_PAGE);
+        let entries = u64::from(frames.min(GRANT_FRAMES_MAX)) * u64::from(ENTRIES_PER_PAGE);
         let grants = entries.saturating_sub(RESERVED_ENTRIES.into());
         Room { pages: self.pages_available(), grants }
     }
@@ -335,7 +341,7 @@ impl Hypervisor for Xen {
     fn grant_frame(&self) -> Result<GrantFrame<'_>, NoFrame> {
         let mut handed_out = self.grant_frames.lock();
         let index = *handed_out;
-        if u64::from(index) >= SPECIAL_PAGES - 1 {
+        if index >= GRANT_FRAMES_MAX {
             return Err(NoFrame::Room);
         }
         let gfn = Gfn(self.grant_table.0 + u64::from(index));

@@ -2,6 +2,7 @@
 //! needs a guest.
 
 mod deal;
+mod floor;
 mod memory;
 mod persistent;
 mod refusal;
@@ -17,6 +18,7 @@ use xen_abi::vdev::Vdev;
 
 pub use deal::Dealing;
 pub use drivers::blkfront::Offer;
+pub use floor::{GRANT_FRAMES_MAX, NeededMib, Stock};
 pub use memory::{Need, Offers};
 pub use persistent::persistent_warning;
 pub use refusal::{Conflict, Refusal};
@@ -98,11 +100,20 @@ impl Plan {
     /// Returns what a guest with these vCPUs needs for all of it. What is wrong with a stage is
     /// found at its turn.
     pub fn need(&self, vcpus: &[u32], offers: Offers<'_>) -> Need {
-        let others = u64::from(self.vcpu_max(vcpus));
+        let run = self.run_need(vcpus, offers);
+        Need { pages: run.pages + self.vcpu_pages(vcpus), ..run }
+    }
+
+    /// Returns what it needs besides the pages of other vCPUs.
+    pub fn run_need(&self, vcpus: &[u32], offers: Offers<'_>) -> Need {
         let of_stage = |stage: Stage<'_>| stage.need(&stage.deal(vcpus).ok()?, offers).ok();
         let none = Need { pages: 0, grants: 0, heap_bytes: 0 };
-        let disks = self.stages().filter_map(of_stage).fold(none, Need::max);
-        self.with_results(Need { pages: disks.pages + others * VCPU_PAGES, ..disks })
+        self.with_results(self.stages().filter_map(of_stage).fold(none, Need::max))
+    }
+
+    /// Returns the pages of all vCPUs that it uses besides the boot vCPU.
+    pub fn vcpu_pages(&self, vcpus: &[u32]) -> u64 {
+        u64::from(self.vcpu_max(vcpus)) * VCPU_PAGES
     }
 
     /// Returns what is needed for disks and the results of all jobs.
