@@ -44,13 +44,12 @@ impl Stock {
         let needs_mib = needed_mib(need.heap_bytes, pages);
         let missing = self.missing_pages(need);
         if missing != 0 || needs_mib.is_none_or(|mib| mib > has_mib) {
-            // Pages may be missing that backends keep, or that are not behind the heap. An eighth
-            // of what is added may become heap.
+            // Where that does not tell, backends keep pages, or they are not behind the heap. An
+            // eighth of what is added may become heap.
             let more_mib = missing.saturating_mul(8).div_ceil(7 << 8);
-            let with_more = has_mib.saturating_add(more_mib);
-            let needs_mib =
-                needs_mib.map(|mib| if missing == 0 { mib } else { mib.max(with_more) });
-            let needs_mib = needs_mib.filter(|&mib| mib <= self.usable_mib_max);
+            let needs_mib = needs_mib
+                .map(|mib| if mib > has_mib { mib } else { has_mib.saturating_add(more_mib) })
+                .filter(|&mib| mib <= self.usable_mib_max);
             return Err(Refusal::Memory { has_mib, needs_mib, logs });
         }
         if need.grants > self.room.grants {
@@ -146,6 +145,7 @@ mod tests {
             (STOCK, need(0, 4096), refused(12, Some(20))),
             (STOCK, need(0, 4097), refused(12, None)),
             (free(0), need(0, 2000), refused(12, None)),
+            (free(0), need(0, 3000), refused(12, Some(16))),
             (STOCK, need(0, u64::MAX), refused(12, None)),
         ] {
             assert_eq!(stock.check(&need, false, needed_mib), expected, "{need:?} of {stock:?}");
