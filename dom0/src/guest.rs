@@ -33,8 +33,7 @@ pub struct GuestOptions {
     /// Name of the domain
     #[arg(long, default_value = "ringmark")]
     name: String,
-    /// Memory of the guest (run, sweep and compare: 64, or what the job needs if that is more), in
-    /// MiB
+    /// Memory of the guest, in MiB; without it 64 (fleet: 16), or what the job needs if that is more
     #[arg(long, value_name = "MIB")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     memory: Option<u32>,
@@ -129,10 +128,14 @@ impl GuestOptions {
 
     /// Returns the guest with the memory that these jobs need, unless the user has said how much.
     pub fn with_memory_for(&self, jobs: &[Job], config: Config) -> Config {
-        match (self.memory, Need::of(&config, jobs)) {
-            (None, Some(need)) => Config { memory_mib: need.given(config.memory_mib), ..config },
-            _ => config,
-        }
+        self.with_memory(jobs, config, MEMORY_MIB)
+    }
+
+    /// Returns the same for one that has `usual_mib` if the jobs need no more.
+    pub fn with_memory(&self, jobs: &[Job], config: Config, usual_mib: u32) -> Config {
+        let given = |need: Need| need.given(usual_mib);
+        let needed = || Need::of(&config, jobs).map_or(usual_mib, given);
+        Config { memory_mib: self.memory.unwrap_or_else(needed), ..config }
     }
 
     /// Returns the guest that runs this command line.

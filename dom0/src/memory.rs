@@ -1,26 +1,46 @@
-//! Memory that a guest needs for its jobs, computed as the guest will.
+//! Memory and grants that a guest needs for its jobs, computed as the guest will.
 
 use std::cmp;
 
 use anyhow::Result;
 use boot_info::frames;
 use fio_job::Job;
-use load::plan::{Offer, Offers, Plan, Vbd};
+use load::plan::{self, GRANT_FRAMES_MAX, Plan, VCPUS_MAX, Vbd};
 use xl_config::Config;
 
 use crate::exit::Exit;
 
-/// vCPUs that a guest uses at most.
-const VCPUS_MAX: u32 = load::plan::VCPUS_MAX as u32;
+/// Pages of a grant table as `xl` gives them (`max_grant_frames` of xl.conf(5)).
+const GRANT_FRAMES: u64 = 64;
 
-/// Memory that a guest needs. What it depends on besides jobs, disks and vCPUs, their backends say
-/// only to the guest: queues, pages of a ring, segments of a request.
+/// Memory and grants that a guest needs. What they depend on besides jobs, disks and vCPUs, their
+/// backends say only to the guest: queues, pages of a ring, segments of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Need {
-    /// MiB that it needs with any backend; `None` if it is more than a guest can use.
-    pub least_mib: Option<u64>,
-    /// MiB that suffice with backends that offer all that the guest can use.
-    pub most_mib: Option<u64>,
+    /// Need with any backend.
+    pub least: Amount,
+    /// Need with any backend like Linux's or QEMU's.
+    pub most: Amount,
+    /// Memory that the guest can use of the most with its grants, in MiB.
+    useful_mib: Option<u64>,
+    /// Pages that its grant table may have.
+    grant_frames: u64,
+}
+
+/// Memory, and pages of a grant table; `None` is more than a guest can use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Amount {
+    /// Memory, in MiB.
+    pub mib: Option<u64>,
+    /// Pages of the grant table.
+    pub grant_frames: Option<u64>,
+}
+
+impl Amount {
+    fn of(need: &plan::Need) -> Self {
+        let mib = frames::needed_mib(need.heap_bytes, need.pages);
+        Self { mib, grant_frames: need.grant_frames() }
+    }
 }
 
 impl Need {
@@ -28,42 +48,63 @@ impl Need {
     /// `None` if they are none of its disks': the guest, or another check, says so.
     pub fn of(config: &Config, jobs: &[Job]) -> Option<Self> {
         let writable = |(vdev, is_read_only): (_, bool)| Vbd { vdev, is_writable: !is_read_only };
+        let vdevs = config.vdevs().ok()?;
         let modes = config.disks.iter().map(xl_config::Disk::is_read_only);
-        let mut vbds: Vec<Vbd> =
-            config.vdevs().ok()?.into_iter().zip(modes).map(writable).collect();
+        let mut vbds: Vec<Vbd> = vdevs.iter().copied().zip(modes).map(writable).collect();
         vbds.sort_by_key(|vbd| vbd.vdev);
         let plan = Plan::new(jobs.to_vec(), &vbds).ok()?;
-        let vcpus: Vec<u32> = (0..config.vcpus.min(VCPUS_MAX)).collect();
-        let mib = |offers: Offers<'_>| {
-            let need = plan.need(&vcpus, offers);
-            frames::needed_mib(need.heap_bytes, need.pages)
+        let vcpus: Vec<u32> = (0..config.vcpus.min(VCPUS_MAX as u32)).collect();
+        let names: Vec<String> = vdevs.iter().map(ToString::to_string).collect();
+        let is_trusted = |disk: &str| {
+            let mut disks = names.iter().zip(&config.disks);
+            disks.all(|(name, of)| name != disk || of.is_trusted())
         };
-        Some(Self { least_mib: mib(&|_| None), most_mib: mib(&|_| Some(Offer::MOST)) })
+        let most = plan.most_need(&vcpus, &is_trusted);
+        let given = config.number("max_grant_frames").unwrap_or(GRANT_FRAMES);
+        let grant_frames = given.min(GRANT_FRAMES_MAX.into());
+        Some(Self {
+            least: Amount::of(&plan.need(&vcpus, &|_| None)),
+            most: Amount::of(&most),
+            useful_mib: Amount::of(&most.within_grants(grant_frames)).mib,
+            grant_frames,
+        })
     }
 
-    /// Checks that so much memory may suffice.
+    /// Checks that so much memory, and its grants, may suffice.
     ///
     /// # Errors
-    /// [`Exit::Usage`], with the figure: it does with no backend.
+    /// [`Exit::Usage`], with the figure: they do with no backend.
     pub fn check(self, memory_mib: u32) -> Result<()> {
-        let what = format!("--memory={memory_mib} is not enough");
-        let (needs, advice) = match self.least_mib {
-            Some(mib) if mib <= memory_mib.into() => return Ok(()),
-            Some(mib) => {
-                (format!("the jobs need {mib} MiB"), format!("set --memory={mib}{}", self.more()))
-            }
-            None => ("the jobs need more than a guest can use".to_owned(), String::new()),
+        let (what, needs, advice) = match (self.least.mib, self.least.grant_frames) {
+            (Some(mib), _) if mib > memory_mib.into() => (
+                format!("--memory={memory_mib} is not enough"),
+                format!("the jobs need {mib} MiB"),
+                format!("set --memory={mib}{}, or ", self.more()),
+            ),
+            (Some(_), Some(frames)) if frames <= self.grant_frames => return Ok(()),
+            (Some(_), Some(frames)) => (
+                format!("max_grant_frames={} is not enough", self.grant_frames),
+                format!("the jobs need {frames}"),
+                format!("set --set max_grant_frames={frames}, or "),
+            ),
+            (mib, _) => (
+                match mib {
+                    Some(_) => format!("max_grant_frames={} is not enough", self.grant_frames),
+                    None => format!("--memory={memory_mib} is not enough"),
+                },
+                "the jobs need more than a guest can use".to_owned(),
+                String::new(),
+            ),
         };
-        let advice = if advice.is_empty() { advice } else { advice + ", or " };
         let why = format!("{what}: {needs}; {advice}lower iodepth=, bs= or the number of disks");
         Err(Exit::Usage(why).into())
     }
 
     /// Returns the end of an advice to give so much memory as is the least.
     fn more(self) -> String {
-        match self.most_mib {
-            Some(most) if self.most_mib != self.least_mib => {
-                format!(" or more, up to {most} for a backend with large rings and requests")
+        match self.useful_mib {
+            Some(most) if self.useful_mib != self.least.mib => {
+                format!(" or more, up to {most} for a backend like Linux's")
             }
             _ => String::new(),
         }
@@ -71,27 +112,30 @@ impl Need {
 
     /// Returns how much memory a guest is given that has `usual_mib` otherwise.
     pub fn given(self, usual_mib: u32) -> u32 {
-        let wanted = self.most_mib.or(self.least_mib).and_then(|mib| u32::try_from(mib).ok());
+        let wanted = self.useful_mib.or(self.least.mib).and_then(|mib| u32::try_from(mib).ok());
         wanted.map_or(usual_mib, |mib| cmp::max(mib, usual_mib))
     }
 }
 
-/// Returns the line on memory of a `--dry-run`.
+/// Returns the line on memory and grants of a `--dry-run`.
 pub fn line(config: &Config, jobs: &[Job]) -> String {
-    let mib = |mib: Option<u64>| match mib {
-        Some(mib) => format!("{mib} MiB"),
-        None => "more than a guest can use".to_owned(),
+    let Some(Need { least, most, grant_frames, .. }) = Need::of(config, jobs) else {
+        return "not known before the guest has its disks".to_owned();
     };
-    match Need::of(config, jobs) {
-        Some(Need { least_mib, most_mib }) if least_mib == most_mib => {
-            format!("needs {}", mib(least_mib))
+    let amount = |Amount { mib, grant_frames: frames }: Amount| {
+        let mib = match mib {
+            Some(mib) => format!("{mib} MiB"),
+            None => "more than a guest can use".to_owned(),
+        };
+        match frames {
+            Some(frames) if frames > grant_frames => format!("{mib} and max_grant_frames={frames}"),
+            Some(_) => mib,
+            None => format!("{mib} and more grants than a guest can use"),
         }
-        Some(Need { least_mib, most_mib }) => format!(
-            "needs {} at least, {} if the backend offers large rings, requests and many queues",
-            mib(least_mib),
-            mib(most_mib)
-        ),
-        None => "not known before the guest has its disks".to_owned(),
+    };
+    match (amount(least), amount(most)) {
+        (least, most) if least == most => format!("needs {least}"),
+        (least, most) => format!("needs {least} at least, {most} with any backend like Linux's"),
     }
 }
 
@@ -107,9 +151,15 @@ mod tests {
         Need::of(&Config { disks, vcpus, ..Config::default() }, &jobs).unwrap()
     }
 
+    fn amounts(least_mib: Option<u64>, most_mib: Option<u64>) -> Need {
+        let amount = |mib| Amount { mib, grant_frames: Some(1) };
+        let (least, most) = (amount(least_mib), amount(most_mib));
+        Need { least, most, useful_mib: most_mib, grant_frames: 64 }
+    }
+
     #[test]
     fn more_is_needed_for_more() {
-        let most = |disks, vcpus, line| need(disks, vcpus, line).most_mib.unwrap();
+        let most = |disks, vcpus, line| need(disks, vcpus, line).most.mib.unwrap();
         let small = most(1, 1, "iodepth=1");
         assert!(small <= 8, "{small}");
         for (disks, vcpus, line) in [
@@ -126,8 +176,8 @@ mod tests {
     #[test]
     fn what_no_backend_can_do_is_refused_with_the_figure() {
         let need = need(1, 1, "bs=4m iodepth=8");
-        let least = need.least_mib.unwrap();
-        assert!(need.most_mib.unwrap() > least);
+        let least = need.least.mib.unwrap();
+        assert!(need.most.mib.unwrap() > least);
         let least = u32::try_from(least).unwrap();
         assert!(need.check(least).is_ok());
         let error = need.check(least - 1).unwrap_err().to_string();
@@ -136,7 +186,7 @@ mod tests {
             least - 1
         );
         assert!(error.starts_with(&expected), "{error}");
-        let endless = Need { least_mib: None, most_mib: None };
+        let endless = amounts(None, None);
         let error = endless.check(4096).unwrap_err().to_string();
         assert!(error.contains("more than a guest can use; lower iodepth="), "{error}");
     }
@@ -149,7 +199,7 @@ mod tests {
             (Some(70), None, 70),
             (None, None, 64),
         ] {
-            assert_eq!(Need { least_mib, most_mib }.given(64), given);
+            assert_eq!(amounts(least_mib, most_mib).given(64), given);
         }
     }
 
@@ -160,5 +210,65 @@ mod tests {
         let config = Config { disks, ..Config::default() };
         assert_eq!(Need::of(&config, &jobs), None);
         assert!(line(&config, &jobs).starts_with("not known"));
+    }
+
+    #[test]
+    fn copies_for_a_backend_that_is_not_trusted_need_memory() {
+        let jobs = fio_job::parse("bs=1m iodepth=32").unwrap();
+        let of = |disk: &str| {
+            let disks = vec![Disk::parse(disk).unwrap()];
+            Need::of(&Config { disks, vcpus: 1, ..Config::default() }, &jobs).unwrap()
+        };
+        let (trusted, untrusted) =
+            (of("phy:/dev/ram0"), of("vdev=xvda,untrusted,target=/dev/ram0"));
+        assert!(untrusted.most.mib > trusted.most.mib, "{trusted:?} {untrusted:?}");
+        assert_eq!(untrusted.most.grant_frames, trusted.most.grant_frames);
+    }
+
+    /// A backend without indirect segments may take more than one with many.
+    #[test]
+    fn the_most_is_of_any_usual_backend() {
+        let need = need(1, 1, "bs=48k iodepth=256");
+        // 512 requests of 11 pages on a ring of 16; of 12 and one for segments there are 256.
+        assert_eq!(need.most.grant_frames, Some((16 + 512 * 11 + 8_u64).div_ceil(512)));
+    }
+
+    fn with_frames(line: &str, frames: &str) -> (Need, String) {
+        let settings = vec![xl_config::Settings::parse(frames).unwrap()];
+        let disks = (0..8).map(|n| Disk::parse(&format!("phy:/dev/ram{n}")).unwrap()).collect();
+        let config = Config { disks, settings, vcpus: 1, ..Config::default() };
+        let jobs = fio_job::parse(line).unwrap();
+        (Need::of(&config, &jobs).unwrap(), self::line(&config, &jobs))
+    }
+
+    #[test]
+    fn grants_that_do_not_suffice_are_told_with_what_does() {
+        let line = "bs=1m iodepth=256";
+        let (usual, told) = with_frames(line, "tsc_mode=\"native\"");
+        let frames = usual.most.grant_frames.unwrap();
+        assert!(usual.least.grant_frames.unwrap() <= 64 && frames > 64, "{usual:?}");
+        assert!(told.contains(&format!("and max_grant_frames={frames} with any")), "{told}");
+        // Memory that nothing can be granted of is given to nobody.
+        let (enough, told) = with_frames(line, &format!("max_grant_frames={frames}"));
+        assert!(!told.contains("max_grant_frames"), "{told}");
+        assert!(usual.given(16) < enough.given(16), "{usual:?} {enough:?}");
+        assert_eq!(u64::from(enough.given(16)), enough.most.mib.unwrap());
+    }
+
+    #[test]
+    fn grants_that_suffice_for_no_backend_are_refused() {
+        let line = "bs=1m iodepth=256";
+        let (need, _) = with_frames(line, "max_grant_frames=64");
+        let frames = need.least.grant_frames.unwrap();
+        assert!(need.check(4000).is_ok());
+        assert!(with_frames(line, &format!("max_grant_frames={frames}")).0.check(4000).is_ok());
+        let (less, _) = with_frames(line, &format!("max_grant_frames={:#x}", frames - 1));
+        let error = less.check(4000).unwrap_err().to_string();
+        let expected = format!(
+            "max_grant_frames={} is not enough: the jobs need {frames}; set --set \
+             max_grant_frames={frames}, or lower",
+            frames - 1
+        );
+        assert!(error.starts_with(&expected), "{error}");
     }
 }

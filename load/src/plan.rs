@@ -100,15 +100,34 @@ impl Plan {
     /// Returns what a guest with these vCPUs needs for all of it. What is wrong with a stage is
     /// found at its turn.
     pub fn need(&self, vcpus: &[u32], offers: Offers<'_>) -> Need {
-        let run = self.run_need(vcpus, offers);
+        self.with_vcpus(vcpus, self.run_need(vcpus, offers))
+    }
+
+    /// Returns the most that it needs with backends like Linux's and QEMU's
+    /// ([`Stage::most_need`]), some of which may not be trusted.
+    pub fn most_need(&self, vcpus: &[u32], is_trusted: &dyn Fn(&str) -> bool) -> Need {
+        let run =
+            self.of_stages(vcpus, &|stage, dealing| stage.most_need(dealing, is_trusted).ok());
+        self.with_vcpus(vcpus, run)
+    }
+
+    fn with_vcpus(&self, vcpus: &[u32], run: Need) -> Need {
         Need { pages: run.pages + self.vcpu_pages(vcpus), ..run }
+    }
+
+    fn of_stages(
+        &self,
+        vcpus: &[u32],
+        need: &dyn Fn(&Stage<'_>, &Dealing) -> Option<Need>,
+    ) -> Need {
+        let of_stage = |stage: Stage<'_>| need(&stage, &stage.deal(vcpus).ok()?);
+        let none = Need { pages: 0, grants: 0, heap_bytes: 0 };
+        self.with_results(self.stages().filter_map(of_stage).fold(none, Need::max))
     }
 
     /// Returns what it needs besides the pages of other vCPUs.
     pub fn run_need(&self, vcpus: &[u32], offers: Offers<'_>) -> Need {
-        let of_stage = |stage: Stage<'_>| stage.need(&stage.deal(vcpus).ok()?, offers).ok();
-        let none = Need { pages: 0, grants: 0, heap_bytes: 0 };
-        self.with_results(self.stages().filter_map(of_stage).fold(none, Need::max))
+        self.of_stages(vcpus, &|stage, dealing| stage.need(dealing, offers).ok())
     }
 
     /// Returns the pages of all vCPUs that it uses besides the boot vCPU.

@@ -108,6 +108,21 @@ impl Config {
         Ok(self.all()?.iter().map(|(key, value)| format!("{key} = {value}\n")).collect())
     }
 
+    /// Returns the number that the user's settings give a key, as libxlutil reads it: decimal, or
+    /// with 0x hexadecimal, or with 0 octal. `None` if they give none.
+    pub fn number(&self, key: &str) -> Option<u64> {
+        let mut all = Vec::new();
+        self.settings.iter().try_for_each(|settings| settings.add_to(&mut all)).ok()?;
+        let (_, value) = all.into_iter().find(|(known, _)| known == key)?;
+        let Value::Text(text) = value else { return None };
+        let (digits, radix) = match (text.strip_prefix("0x"), text.strip_prefix('0')) {
+            (Some(digits), _) => (digits, 16),
+            (None, Some(digits)) if !digits.is_empty() => (digits, 8),
+            _ => (text.as_str(), 10),
+        };
+        u64::from_str_radix(digits, radix).ok()
+    }
+
     /// Returns the virtual devices of the disks, in the order of these.
     ///
     /// # Errors

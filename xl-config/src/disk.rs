@@ -138,6 +138,11 @@ impl Disk {
         self.is_writable == Some(false)
     }
 
+    /// Returns whether the guest may trust its backend, as far as this says.
+    pub fn is_trusted(&self) -> bool {
+        !self.flags.contains(&"untrusted")
+    }
+
     /// Returns its virtual device, if it was named.
     pub(crate) fn vdev(&self) -> Option<Vdev> {
         self.vdev

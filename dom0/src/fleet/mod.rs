@@ -62,6 +62,8 @@ use report::{Measured, measured};
 
 /// Command line of a guest that waits for the others (`CommandLine::barrier`).
 const COMMAND_LINE: &str = "barrier";
+/// Memory of a guest whose jobs need no more, in MiB.
+const MEMORY_MIB: u32 = 16;
 /// Programs of the tool stack that run at a time: `xl` makes one guest after the other anyway.
 const PROGRAMS_MAX: usize = 4;
 
@@ -77,7 +79,6 @@ const DISKS: &str = "Disk of each guest: phy:/dev/vg/lv{\u{1b}[0mn}, where {\u{1
 #[command(after_long_help = exit::help(exit::FLEET))]
 #[command(override_usage = "ringmark fleet [OPTIONS] -n <COUNT> --disk <PATTERN>... [JOB] \
                             [-- <OPTION=VALUE>...]")]
-#[command(mut_arg("memory", |memory| memory.default_value("16")))]
 #[command(mut_arg("disks", |disks| disks.value_name("PATTERN").help(DISKS)))]
 #[command(mut_args(|option| {
     let is_of_peer = option.get_id().as_str().starts_with("peer_");
@@ -251,7 +252,9 @@ impl Fleet {
         };
         let first = self.follow.unwrap_or(1);
         let numbers = first..=first.saturating_add(self.all(count)?.saturating_sub(1));
-        let mut guests = pattern::guests(&self.guest.config(COMMAND_LINE.to_owned())?, numbers)?;
+        let base = self.guest.config(COMMAND_LINE.to_owned())?;
+        let base = self.guest.with_memory(plan.jobs(), base, MEMORY_MIB);
+        let mut guests = pattern::guests(&base, numbers)?;
         let origin = |guest: &Config| self.guest.origin(guest, &given);
         let mut origins: Vec<Origin> = guests.iter().map(origin).collect();
         let (ours, company) = (guests.len(), self.company(&given, &plan, count)?);

@@ -338,7 +338,21 @@ fn help_says_what_stands_for_a_number() {
         );
     }
     let (_, help, _) = stack.end(stack.spawn(&["fleet", "--help"]));
-    assert!(help.contains("MiB\n          \n          [default: 16]"), "{help}");
+    assert!(help.contains("(fleet: 16)"), "{help}");
+}
+
+#[test]
+fn each_guest_has_memory_for_its_job() {
+    let stack = FleetStack::new("fleet_memory", "");
+    let told = |job: &[&str]| {
+        let (code, stdout, stderr) = stack.fleet(&[&["--dry-run"], job].concat());
+        assert_eq!(code, Some(0), "{stderr}");
+        let lines = stdout.lines().filter_map(|line| line.strip_prefix("memory = "));
+        lines.map(|mib| mib.parse().unwrap()).collect::<Vec<u32>>()
+    };
+    assert_eq!(told(&JOB), [16, 16, 16]);
+    let more = told(&[&JOB[..], &["--bs=4m", "--iodepth=8"]].concat());
+    assert!(more.len() == 3 && more.iter().all(|&mib| mib > 16), "{more:?}");
 }
 
 #[test]

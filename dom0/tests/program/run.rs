@@ -128,7 +128,7 @@ fn a_guest_has_memory_for_its_job() {
     let run = |words: &[&str]| stack.run(&[&["run", "job.fio", "--dry-run"], words].concat());
     let (_, small, _) = run(&[]);
     assert!(small.contains("\nmemory = 64\n") && small.contains("\n# memory: needs 5 MiB\n"));
-    let (code, large, _) = run(&["--", "--bs=16m", "--iodepth=8"]);
+    let (code, large, _) = run(&["--set=max_grant_frames=80", "--", "--bs=16m", "--iodepth=8"]);
     let needs = large.lines().find_map(|line| line.strip_prefix("# memory: needs ")).unwrap();
     // Of the least and the most.
     let most = needs.split_whitespace().rfind(|word| word.parse::<u32>().is_ok());

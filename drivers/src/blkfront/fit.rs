@@ -4,7 +4,7 @@ use xen_abi::PAGE_SIZE;
 use xen_abi::blkif::{MAX_SEGMENTS, SEGMENTS_PER_INDIRECT_PAGE};
 
 use super::slot::{Slot, SlotState};
-use super::{GrantMode, Offer, Room, Setup, Takes};
+use super::{GrantMode, Offer, QUEUES_MAX, Room, Setup, Takes};
 use crate::grant::Grant;
 use crate::page::Page;
 use crate::ring;
@@ -12,6 +12,8 @@ use crate::shared::SharedPage;
 
 /// Fewest elements for which a vector that grows takes memory, of elements as small as ours.
 const GROWN_MIN: usize = 4;
+/// Segments of a request that Linux's backend takes (`max_indirect_segments` of xen-blkback).
+const SEGMENTS_USUAL: u32 = 256;
 /// Most that a vector takes while it grows, in its elements: as many again where it moves to, and
 /// as many still where it was, of which half are in use.
 const GROWTH: usize = 3;
@@ -105,6 +107,26 @@ impl Setup {
             slots: small.slots.min(large.slots),
             heap_bytes: small.heap_bytes.min(large.heap_bytes),
         }
+    }
+
+    /// Returns the most that the setup takes, of each for itself, with a backend that has no more
+    /// segments than every one (QEMU's), as many as Linux's, or all, whatever else it offers. Only
+    /// requests of another size waste more. One that is not `trusted` takes private pages.
+    pub fn takes_most(&self, trusted: bool) -> Takes {
+        let segments = [Offer::LEAST.segments_max, SEGMENTS_USUAL, Offer::MOST.segments_max];
+        let offers = segments.into_iter().flat_map(|segments_max| {
+            let queues = 1..=self.queues.min(QUEUES_MAX);
+            queues.map(move |queues_max| Offer { segments_max, queues_max, trusted, ..Offer::MOST })
+        });
+        let none = Takes { room: Room { pages: 0, grants: 0 }, slots: 0, heap_bytes: 0 };
+        offers.map(|offer| self.takes(&offer)).fold(none, |most, one| Takes {
+            room: Room {
+                pages: most.room.pages.max(one.room.pages),
+                grants: most.room.grants.max(one.room.grants),
+            },
+            slots: most.slots.max(one.slots),
+            heap_bytes: most.heap_bytes.max(one.heap_bytes),
+        })
     }
 }
 
@@ -305,18 +327,16 @@ mod tests {
     }
 
     #[test]
-    fn no_offer_takes_less_than_the_least() {
-        let [orders, queues, segments] =
-            [[0, 1, 4], [1, 2, 32], [11, 12, 256]].map(|values| values.into_iter());
-        let segments = segments.chain([513, 4096]);
-        let offers: Vec<Offer> = orders
-            .flat_map(|ring_order_max| queues.clone().map(move |queues| (ring_order_max, queues)))
-            .flat_map(|pair| segments.clone().map(move |segments| (pair, segments)))
-            .map(|((ring_order_max, queues_max), segments_max)| Offer {
+    fn no_offer_takes_less_than_the_least_or_more_than_the_most() {
+        let pairs = [0, 1, 4].into_iter().flat_map(|order| [1, 2, 3, 31, 32].map(|n| (order, n)));
+        let triples = pairs.flat_map(|pair| [11, 12, 256, 513, 4096].map(|n| (pair, n)));
+        let offers: Vec<Offer> = triples
+            .flat_map(|triple| [true, false].map(|trusted| (triple, trusted)))
+            .map(|(((ring_order_max, queues_max), segments_max), trusted)| Offer {
                 ring_order_max,
                 queues_max,
                 segments_max,
-                trusted: true,
+                trusted,
             })
             .collect();
         let sizes = [1, 2, 11, 12, 23, 64, 256, 257, 512, 513, 4096];
@@ -326,12 +346,19 @@ mod tests {
             for (queues, grants) in [1, 4, 32].into_iter().zip(GrantMode::ALL) {
                 let setup = Setup { grants, queues, slots, pages_per_slot, ..Setup::ONE };
                 let least = setup.takes_least();
+                let most = [false, true].map(|trusted| setup.takes_most(trusted));
                 for offer in &offers {
                     let takes = setup.takes(offer);
-                    let is_least = least.room.is_within(takes.room)
-                        && least.slots <= takes.slots
-                        && least.heap_bytes <= takes.heap_bytes;
-                    assert!(is_least, "{setup:?}, {offer:?}: {least:?}, {takes:?}");
+                    let within = |less: Takes, more: Takes| {
+                        less.room.is_within(more.room)
+                            && less.slots <= more.slots
+                            && less.heap_bytes <= more.heap_bytes
+                    };
+                    assert!(within(least, takes), "{setup:?}, {offer:?}: {least:?}, {takes:?}");
+                    let most = most[usize::from(offer.trusted)];
+                    let is_usual = [11, SEGMENTS_USUAL, 4096].contains(&offer.segments_max);
+                    let is_most = within(takes, most) || !is_usual;
+                    assert!(is_most, "{setup:?}, {offer:?}: {most:?}, {takes:?}");
                 }
             }
         }

@@ -88,6 +88,16 @@ impl Need {
         let frames = entries.div_ceil(ENTRIES_PER_PAGE.into());
         (frames <= GRANT_FRAMES_MAX.into()).then_some(frames)
     }
+
+    /// Returns the part of it that a guest can use whose grant table may have so many pages.
+    #[must_use]
+    pub fn within_grants(self, frames: u64) -> Self {
+        let entries = frames.saturating_mul(ENTRIES_PER_PAGE.into());
+        let grants = entries.saturating_sub(RESERVED_ENTRIES.into()).min(self.grants);
+        let pages = u128::from(self.pages) * u128::from(grants);
+        let pages = pages.div_ceil(u128::from(self.grants.max(1)));
+        Self { pages: pages as u64, grants, ..self }
+    }
 }
 
 #[cfg(test)]
@@ -163,6 +173,15 @@ mod tests {
         assert_eq!(check(most), refused(most, Some(255)));
         assert_eq!(check(most + 1), refused(most + 1, None));
         assert_eq!(check(u64::MAX), refused(u64::MAX, None));
+    }
+
+    #[test]
+    fn a_guest_uses_what_it_can_grant() {
+        let need = Need { grants: 1008, ..need(1, 2017) };
+        let pages = [3, 2, 1, 0].map(|frames| need.within_grants(frames).pages);
+        assert_eq!(pages, [2017, 2017 * 1008 / 1008, 1009, 0]);
+        let none = Need { pages: u64::MAX, grants: 0, heap_bytes: 0 };
+        assert_eq!(none.within_grants(u64::MAX).pages, 0);
     }
 
     /// A heap that has grown stays; so none grows into pages that a later stage needs.

@@ -90,9 +90,9 @@ pub struct Need {
 }
 
 impl Need {
-    /// Returns what jobs that run together need for their disks, with slots for the whole iodepths
-    /// on each or, if they are `to_share`, for its share of them. Where an offer is not known, it
-    /// is the one that takes the least.
+    /// Returns what jobs that run together need for their disks, of which each takes what `takes`
+    /// says, with slots for the whole iodepths on each or, if they are `to_share`, for its share of
+    /// them.
     ///
     /// # Errors
     /// Returns a [`Conflict`] if jobs differ in a setting that a disk has only once.
@@ -100,16 +100,14 @@ impl Need {
         jobs: &[Job],
         disks: impl Iterator<Item = impl AsRef<str>>,
         dealing: &Dealing,
-        offers: Offers<'_>,
+        takes: &dyn Fn(&str, &Setup) -> Takes,
         to_share: bool,
     ) -> Result<Self, Conflict> {
         let mut need = Self { pages: 0, grants: 0, heap_bytes: 0 };
         for disk in disks {
             let Some(setup) = setup_for(disk.as_ref(), jobs, dealing)? else { continue };
             let setup = if to_share { share(disk.as_ref(), jobs, &setup) } else { setup };
-            let offer = offers(disk.as_ref());
-            let takes = offer.map_or_else(|| setup.takes_least(), |offer| setup.takes(&offer));
-            let Takes { room, slots, heap_bytes } = takes;
+            let Takes { room, slots, heap_bytes } = takes(disk.as_ref(), &setup);
             need.pages += room.pages;
             need.grants += room.grants;
             need.heap_bytes += heap_bytes + slots * engine::SLOT_HEAP_BYTES as u64;

@@ -4,7 +4,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use drivers::blkfront::{Room, Setup};
+use drivers::blkfront::{Offer, Room, Setup, Takes};
 use fio_job::{Job, QUEUES_MAX};
 use xen_abi::vdev::Vdev;
 
@@ -79,12 +79,12 @@ impl<'p> Stage<'p> {
     }
 
     /// Returns what the jobs need for their disks, if they are dealt like this: slots for a share
-    /// of the iodepth on each.
+    /// of the iodepth on each. An offer that is not known is the one that takes the least.
     ///
     /// # Errors
     /// Returns a [`Conflict`] if jobs differ in a setting that a disk has only once.
     pub fn need(&self, dealing: &Dealing, offers: Offers<'_>) -> Result<Need, Conflict> {
-        Need::of_disks(self.jobs, self.vdevs.iter().map(Vdev::to_string), dealing, offers, true)
+        self.need_of(dealing, &|disk, setup| takes(offers(disk), setup), true)
     }
 
     /// Returns what the jobs would use for their disks: slots for the whole iodepth on each.
@@ -92,7 +92,29 @@ impl<'p> Stage<'p> {
     /// # Errors
     /// As for [`need`](Self::need).
     pub fn full_need(&self, dealing: &Dealing, offers: Offers<'_>) -> Result<Need, Conflict> {
-        Need::of_disks(self.jobs, self.vdevs.iter().map(Vdev::to_string), dealing, offers, false)
+        self.need_of(dealing, &|disk, setup| takes(offers(disk), setup), false)
+    }
+
+    /// Returns the most that the jobs need for their disks, with backends that take as many
+    /// segments as Linux's or QEMU's ([`Setup::takes_most`]), some of which may not be trusted.
+    ///
+    /// # Errors
+    /// As for [`need`](Self::need).
+    pub fn most_need(
+        &self,
+        dealing: &Dealing,
+        is_trusted: &dyn Fn(&str) -> bool,
+    ) -> Result<Need, Conflict> {
+        self.need_of(dealing, &|disk, setup| setup.takes_most(is_trusted(disk)), true)
+    }
+
+    fn need_of(
+        &self,
+        dealing: &Dealing,
+        takes: &dyn Fn(&str, &Setup) -> Takes,
+        to_share: bool,
+    ) -> Result<Need, Conflict> {
+        Need::of_disks(self.jobs, self.vdevs.iter().map(Vdev::to_string), dealing, takes, to_share)
     }
 
     /// Returns the VBDs that the jobs use, with their names.
@@ -134,6 +156,11 @@ impl<'p> Stage<'p> {
         let bind = self.jobs.iter().all(|job| job.bind || !job.disks.contains(&name));
         Ok(Some(DiskPlan { vdev, name, setup, room, bind }))
     }
+}
+
+/// Returns what a disk takes of a backend with this offer; where it is not known, the least.
+fn takes(offer: Option<Offer>, setup: &Setup) -> Takes {
+    offer.map_or_else(|| setup.takes_least(), |offer| setup.takes(&offer))
 }
 
 #[cfg(test)]
