@@ -61,8 +61,8 @@ pub fn vbds(
 /// The driver's, and xenstore's.
 pub fn connect<'a>(guest: &mut Guest<'a>, plan: DiskPlan) -> Result<Connected<'a>, Failure> {
     let Guest { xen, vcpu, grants, store, backend_watch, .. } = guest;
-    let DiskPlan { vdev, name, setup, room, .. } = &plan;
-    let mut device = Blkfront::connect(*xen, grants, store, *vdev, setup, *room)
+    let DiskPlan { vdev, name, setup, room, offer, .. } = &plan;
+    let mut device = Blkfront::connect(*xen, grants, store, *vdev, setup, *room, *offer)
         .map_err(|error| Failure::Connect(name.clone(), error))?;
     // Where there are more disks than watches, some go unwatched. The first event is waited for: it
     // is not to come while something is measured.

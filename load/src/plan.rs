@@ -32,6 +32,11 @@ use deal::{allowed, common};
 /// each, its tables, and a page table for each guard.
 pub const VCPU_PAGES: u64 = 32;
 
+/// Heap that a guest takes besides slots and results, in bytes: the job file, twice while it is
+/// read, jobs and names of disks, messages of xenstore, the last page of the grant table, whose
+/// entries are listed when one of them is needed.
+pub const BASE_HEAP_BYTES: u64 = 256 << 10;
+
 /// vCPUs that a guest can use: those whose words are in the page that Xen shares.
 pub const VCPUS_MAX: usize = xen_abi::shared_info::LEGACY_MAX_VCPUS;
 
@@ -135,9 +140,11 @@ impl Plan {
         u64::from(self.vcpu_max(vcpus)) * VCPU_PAGES
     }
 
-    /// Returns what is needed for disks and the results of all jobs.
+    /// Returns what is needed for disks and the results of all jobs, and for what a guest has on
+    /// the heap in any case.
     pub fn with_results(&self, disks: Need) -> Need {
-        Need { heap_bytes: disks.heap_bytes + results::heap_bytes(&self.jobs) as u64, ..disks }
+        let results = results::heap_bytes(&self.jobs) as u64;
+        Need { heap_bytes: disks.heap_bytes + results + BASE_HEAP_BYTES, ..disks }
     }
 
     /// Returns all jobs as one stage, for a caller that connects their disks and does not run them.

@@ -3,8 +3,8 @@
 use std::ops::Deref;
 
 use drivers::blkfront::{
-    Blkfront, Broken, Completion, ConnectError, Disconnected, GrantMode, Operation, QueuePair,
-    Room, Setup, Slot,
+    Blkfront, Broken, Completion, ConnectError, Disconnected, GrantMode, Offer, Operation,
+    QueuePair, Room, Setup, Slot,
 };
 use drivers::grant::GrantTable;
 use drivers::shared::SharedRun;
@@ -87,10 +87,10 @@ impl<'a> Guest<'a> {
     /// # Errors
     /// The driver's.
     pub fn connect(&mut self, vdev: u32, setup: &Setup) -> Result<Device<'a>, ConnectError> {
-        self.connect_in(vdev, setup, Room { pages: u64::MAX, grants: u64::MAX })
+        self.connect_in(vdev, setup, Room { pages: u64::MAX, grants: u64::MAX }, None)
     }
 
-    /// Connects a VBD in no more than `room`.
+    /// Connects a VBD in no more than `room`, if its backend has the offer that was `planned` with.
     ///
     /// # Errors
     /// The driver's.
@@ -99,9 +99,11 @@ impl<'a> Guest<'a> {
         vdev: u32,
         setup: &Setup,
         room: Room,
+        planned: Option<Offer>,
     ) -> Result<Device<'a>, ConnectError> {
         let (grants, store) = (&mut self.grants, &mut self.store);
-        let mut front = Blkfront::connect(self.xen, grants, store, Vdev(vdev), setup, room)?;
+        let mut front =
+            Blkfront::connect(self.xen, grants, store, Vdev(vdev), setup, room, planned)?;
         let queues = front.take_queues();
         Ok(Device { front, queues })
     }

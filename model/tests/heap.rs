@@ -63,7 +63,7 @@ fn ran(
     let heap = allocation_counter::measure(|| {
         let disks = stage.disks(&dealing, room, &offers).map(Result::unwrap);
         let mut devices: Vec<Device<'_>> = disks
-            .map(|disk| guest.connect_in(disk.vdev.0, &disk.setup, disk.room).unwrap())
+            .map(|disk| guest.connect_in(disk.vdev.0, &disk.setup, disk.room, disk.offer).unwrap())
             .collect();
         slots = devices.iter().flat_map(|one| &one.queues).map(|queue| queue.depth()).sum();
         if runs {

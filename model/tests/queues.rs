@@ -102,10 +102,33 @@ fn queues_that_are_not_taken_go_back_with_their_disk() {
     let xen = machine(27);
     let Guest { grants, store, .. } = &mut Guest::boot(&xen);
     let setup = setup(GrantMode::PerRequest, 2, 4);
-    let front = Blkfront::connect(&xen, grants, store, Vdev(XVDA), &setup, ENOUGH).unwrap();
+    let front = Blkfront::connect(&xen, grants, store, Vdev(XVDA), &setup, ENOUGH, None).unwrap();
     let left = front.disconnect(Vec::new(), &xen, grants, store);
     assert_eq!(left, Disconnected::default());
     assert_eq!(xen.world().xen.pages_out(), 0);
+}
+
+/// There may be memory for no other offer.
+#[test]
+fn a_backend_that_changes_its_offer_is_refused() {
+    for (key, value) in [
+        ("multi-queue-max-queues", "1"),
+        ("max-ring-page-order", "0"),
+        ("feature-max-indirect-segments", "4096"),
+    ] {
+        let xen = machine(30);
+        let mut guest = Guest::boot(&xen);
+        let planned = drivers::blkfront::handshake::offer(&mut guest.store, Vdev(XVDA)).unwrap();
+        let setup = setup(GrantMode::Persistent, 4, 32);
+        let device = guest.connect_in(XVDA, &setup, ENOUGH, Some(planned)).unwrap();
+        assert_eq!(guest.disconnect(device), Disconnected::default());
+        let path = format!("{}/{key}", xen.world().disks[0].path());
+        xen.world().set(&path, value);
+        let error = guest.connect_in(XVDA, &setup, ENOUGH, Some(planned)).unwrap_err();
+        assert_eq!(error, ConnectError::OfferChanged, "{key}");
+        assert_eq!(xen.world().xen.pages_out(), 0);
+        assert!(guest.connect_in(XVDA, &setup, ENOUGH, None).is_ok());
+    }
 }
 
 #[test]
@@ -173,7 +196,7 @@ fn disks_of_a_stage_find_room_whatever_their_backends_take() {
         let (stage, dealing) = (plan.at_once(), Dealing::on_one(1));
         for disk in stage.disks(&dealing, room, &|_| None) {
             let disk = disk.unwrap();
-            let device = guest.connect_in(disk.vdev.0, &disk.setup, disk.room).unwrap();
+            let device = guest.connect_in(disk.vdev.0, &disk.setup, disk.room, disk.offer).unwrap();
             assert_eq!(device.queues[0].depth(), depth, "{options}, {indirect_max}");
         }
     }

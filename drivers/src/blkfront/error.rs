@@ -41,6 +41,8 @@ pub enum ConnectError {
     Hotplug(String),
     /// The CD drive is empty.
     NoMedium,
+    /// The backend offers other queues, rings or segments than those that were planned with.
+    OfferChanged,
     /// Too few pages are left.
     OutOfPages {
         /// Pages that the device needs.
@@ -83,10 +85,13 @@ impl fmt::Display for ConnectError {
                 write!(f, "the backend domain could not set the disk up: {}", why.escape_debug())
             }
             Self::NoMedium => f.write_str("the CD drive is empty; insert a medium or leave it out"),
+            Self::OfferChanged => f.write_str(
+                "the backend changed what it offers since the run was planned; run it again",
+            ),
             Self::OutOfPages { needed } => write!(
                 f,
-                "out of memory: the disk's buffers need {} KiB; raise memory= by {} or lower iodepth or \
-                 bs",
+                "out of memory: the disk's buffers need {} KiB; raise memory= by {} MiB or lower \
+                 iodepth or bs",
                 needed * PAGE_SIZE / 1024,
                 // An eighth of what is added becomes heap.
                 (needed * PAGE_SIZE).div_ceil(7 << 20) * 8

@@ -169,7 +169,8 @@ pub fn offer<V: Vcpu>(store: &mut Xenstore<'_, V>, vdev: Vdev) -> Result<Offer, 
 
 impl<'a> Blkfront<'a> {
     /// Brings a VBD up, in no more than `room`. A VBD that was closed before can be connected
-    /// again.
+    /// again. A backend whose offer is not the `planned` one is refused: there may be memory for
+    /// that only.
     ///
     /// # Errors
     /// [`ConnectError`]; what was set up is undone first.
@@ -180,9 +181,13 @@ impl<'a> Blkfront<'a> {
         vdev: Vdev,
         setup: &Setup,
         room: Room,
+        planned: Option<Offer>,
     ) -> Result<Self, ConnectError> {
         let paths = Paths::read(store, vdev)?;
-        let fit = paths.await_offer(store).map(|offer| setup.fit(&offer, room));
+        let fit = paths.await_offer(store).and_then(|offer| match planned {
+            Some(planned) if planned != offer => Err(ConnectError::OfferChanged),
+            _ => Ok(setup.fit(&offer, room)),
+        });
         let ready = fit.and_then(|fit| {
             let backend = paths.backend_id;
             Ok((fit, Resources::take_all(hypervisor, grants, &fit, vdev, backend)?))

@@ -34,6 +34,8 @@ pub struct DiskPlan {
     pub setup: Setup,
     /// Room that it has for these.
     pub room: Room,
+    /// Offer of its backend that it is planned with, if it was known.
+    pub offer: Option<Offer>,
     /// Whether the events of each queue go to the vCPU that uses it.
     pub bind: bool,
 }
@@ -154,7 +156,8 @@ impl<'p> Stage<'p> {
         let Some(setup) = setup_for(&name, self.jobs, dealing)? else { return Ok(None) };
         let room = memory.of(&name, self.jobs, &setup, offers);
         let bind = self.jobs.iter().all(|job| job.bind || !job.disks.contains(&name));
-        Ok(Some(DiskPlan { vdev, name, setup, room, bind }))
+        let offer = offers(&name);
+        Ok(Some(DiskPlan { vdev, name, setup, room, offer, bind }))
     }
 }
 

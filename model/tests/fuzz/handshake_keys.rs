@@ -167,6 +167,7 @@ fn name(error: &ConnectError) -> &'static str {
         ConnectError::BadNode { .. } => "bad node",
         ConnectError::Stuck { .. } => "stuck",
         ConnectError::Gone(_) => "gone",
+        ConnectError::OfferChanged => "offer changed",
         ConnectError::OutOfPages { .. } => "out of pages",
         ConnectError::Grants(_) => "grants",
         ConnectError::EventChannel(_) => "event channel",
