@@ -32,8 +32,8 @@ pub struct Hosts {
     pub b: Host,
     leader: FleetStack,
     namespace: String,
-    /// Directory of ssh's sockets, whose names must be short.
-    sockets: PathBuf,
+    /// Directory for its temporary files: ssh's sockets, whose names must be short.
+    temporary: PathBuf,
 }
 
 impl Hosts {
@@ -44,8 +44,8 @@ impl Hosts {
         let namespace = format!("ringmark-{}-{name}", std::process::id());
         run("ip", &["netns", "add", &namespace]);
         keygen(&leader.path("key"));
-        let sockets = std::env::temp_dir().join(&namespace);
-        fs::create_dir(&sockets).unwrap();
+        let temporary = Path::new("/tmp").join(&namespace);
+        fs::create_dir(&temporary).unwrap();
         fs::create_dir_all("/run/sshd").unwrap();
         let [a, b] = [("a", 1, ""), ("b", 2, more)]
             .map(|(host, n, more)| Host::new(host, n, &namespace, &leader, guest, more));
@@ -59,11 +59,16 @@ impl Hosts {
             ),
         );
         leader.program("ssh", &format!("#!/bin/sh\nexec /usr/bin/ssh -F {ssh} \"$@\"\n"));
-        Self { a, b, leader, namespace, sockets }
+        Self { a, b, leader, namespace, temporary }
     }
 
     /// Starts a fleet of two guests on each host, in a process group of its own.
     pub fn begin(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).spawn().unwrap()
+    }
+
+    /// Returns the call of such a fleet.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let disk = format!("phy:{}", self.leader.path("disk{n}"));
         let fleet = ["fleet", "--host=root@a", "--host=root@b", "-n2", "--kernel=kernel", "--disk"];
         let tool = self.leader.tool(&[&fleet[..], &[disk.as_str()], arguments].concat());
@@ -71,9 +76,10 @@ impl Hosts {
         command.args(["netns", "exec", &self.namespace]).arg(tool.get_program());
         command.args(tool.get_args()).current_dir(&self.leader.0);
         command.envs(tool.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        command.env("XDG_STATE_HOME", &self.sockets);
+        command.env("TMPDIR", &self.temporary);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.process_group(0).spawn().unwrap()
+        command.process_group(0);
+        command
     }
 
     /// Runs a fleet; afterwards nothing of it is there.
@@ -98,7 +104,7 @@ impl Hosts {
     pub fn wait_for_nothing(&self, what: &str) {
         let start = Instant::now();
         loop {
-            let left = [self.a.everything(), self.b.everything(), names(&self.sockets)].concat();
+            let left = [self.a.everything(), self.b.everything(), names(&self.temporary)].concat();
             if left.is_empty() {
                 return;
             }
@@ -108,16 +114,27 @@ impl Hosts {
         }
     }
 
-    /// Removes the directories of connections once their sockets are gone.
+    /// Waits until the connections of a tool that was killed have ended; removes what they leave:
+    /// a directory with ssh's logs.
     pub fn forget_sockets(&self) {
-        let directories = || names(&self.sockets).into_iter().map(|name| self.sockets.join(name));
-        let has_socket = || directories().any(|place| place.join("master").exists());
-        wait_until("connections end by themselves", || !has_socket());
+        let directories = || names(&self.temporary).into_iter().map(|one| self.temporary.join(one));
+        assert_eq!(directories().count(), 1);
+        let is_log = |name: &String| name.ends_with(".log");
+        let is_left = || directories().all(|place| names(&place).iter().all(is_log));
+        wait_until("connections end by themselves", is_left);
         directories().for_each(|place| fs::remove_dir_all(place).unwrap());
     }
 
     pub fn write(&self, name: &str, text: &str) {
         self.leader.write(name, text);
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    pub fn path(&self, name: &str) -> String {
+        self.leader.path(name)
     }
 
     /// Makes a page of a result of the tool that leads.
@@ -183,7 +200,7 @@ impl Host {
         }
     }
 
-    fn sessions(&self) -> Vec<String> {
+    pub fn sessions(&self) -> Vec<String> {
         let id = self.sshd.id();
         let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
         children.unwrap_or_default().split_whitespace().map(str::to_owned).collect()
@@ -207,7 +224,7 @@ impl Drop for Host {
 impl Drop for Hosts {
     fn drop(&mut self) {
         let _ = Command::new("ip").args(["netns", "delete", &self.namespace]).status();
-        let _ = fs::remove_dir_all(&self.sockets);
+        let _ = fs::remove_dir_all(&self.temporary);
     }
 }
 
@@ -215,7 +232,7 @@ impl Drop for Hosts {
 pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     let start = Instant::now();
     while !is_so() {
-        assert!(start.elapsed() < Duration::from_secs(60), "not so: {what}");
+        assert!(start.elapsed() < Duration::from_secs(120), "not so: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

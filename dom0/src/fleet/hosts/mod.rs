@@ -46,6 +46,7 @@ const HERE_EVERY: Duration = Duration::from_secs(5);
 const SIGNALS_MAX: u32 = 2;
 /// Longest time for a host to undo what was done there before guests were made.
 const UNDO_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Runs the guests of all hosts; returns what they found, in their order.
 ///
 /// # Errors
@@ -55,30 +56,14 @@ pub fn run<'a>(
     signals: &Signals,
     status: &mut Status,
 ) -> Result<Vec<Found<'a>>> {
-    let connections = Connections::open(errand.hosts);
-    // Ctrl-C at the terminal is for ssh, too, as long as it connects.
-    if signals.received().count != 0 {
-        bail!("interrupted before there was a guest");
-    }
-    let connections = connections?;
-    let found = run_over(errand, &connections, signals, status);
-    connections.close();
-    found
-}
-
-fn run_over<'a>(
-    errand: &'a Errand<'a>,
-    connections: &Connections,
-    signals: &Signals,
-    status: &mut Status,
-) -> Result<Vec<Found<'a>>> {
+    let connections = Connections::open(errand.hosts, signals)?;
     let mut peers = Vec::new();
     let prepared = errand.hosts.iter().enumerate().try_for_each(|(index, host)| {
-        let peer = Peer::begin(errand, index, host, connections);
+        let peer = Peer::begin(errand, index, host, &connections);
         peers.push(peer.with_context(|| host.to_string())?);
         Ok(())
     });
-    let prepared = prepared.and_then(|()| prepare(errand, &mut peers, connections, signals));
+    let prepared = prepared.and_then(|()| prepare(errand, &mut peers, &connections, signals));
     if let Err(error) = prepared {
         let until = Instant::now() + UNDO_TIMEOUT;
         peers.iter_mut().for_each(Peer::hang_up);

@@ -8,7 +8,7 @@ use anyhow::{Context, Error, Result, anyhow, bail};
 use serde::Deserialize;
 
 use super::clock::{Clock, now_ns};
-use super::connection::{Connections, quoted};
+use super::connection::{Connections, quoted, ssh};
 use super::errand::Errand;
 use super::found::{self, Guests};
 use super::host::Host;
@@ -198,7 +198,7 @@ impl<'a> Peer<'a> {
             let command = format!("cat >{}", quoted(&format!("{directory}/{name}")));
             let words = connections.words(self.index, &command).context("no connection")?;
             let limit = self.errand.call_limit;
-            children.push(Child::start_with("ssh", &words, Stdio::from(file), limit)?);
+            children.push(ssh(&words, Stdio::from(file), limit)?);
         }
         self.step = Step::Copy(children);
         Ok(())
