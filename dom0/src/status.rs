@@ -141,7 +141,9 @@ impl Status {
         let elapsed_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let object = Object { event, guest, elapsed_ms, domid, percent, text };
         if let Ok(json) = serde_json::to_string(&object) {
-            write(&(json + "\n"), Duration::ZERO);
+            // Progress that finds no room is late; a remark is said once.
+            let timeout = if event == "note" { ROOM_TIMEOUT } else { Duration::ZERO };
+            write(&(json + "\n"), timeout);
         }
     }
 

@@ -278,8 +278,9 @@ impl Fleet {
     fn all(&self, count: u32) -> Result<u32> {
         let wrong = |why: String| Err(Exit::Usage(why).into());
         let mut hosts: Vec<&Host> = self.hosts.iter().collect();
-        hosts.sort_unstable();
-        if let Some([twice, _]) = hosts.array_windows().find(|[one, other]| one == other) {
+        hosts.sort_unstable_by_key(|host| host.name());
+        let is_same = |[one, other]: &&[&Host; 2]| one.name() == other.name();
+        if let Some([twice, _]) = hosts.array_windows().find(is_same) {
             return wrong(format!("host {twice} is named twice; -n makes more guests there"));
         }
         let all = u32::try_from(hosts.len()).unwrap_or(u32::MAX).max(1).saturating_mul(count);
@@ -340,6 +341,7 @@ impl Fleet {
                 guests: self.guests.unwrap_or_default(),
                 plan: &task.plan,
                 origins: &origins,
+                keeps: self.keep,
                 call_limit: self.guest.call_limit(),
             };
             let mut status = Status::new(self.guest.status, self.guest.name());

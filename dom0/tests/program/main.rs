@@ -9,6 +9,7 @@ mod fleet_mix;
 mod fleet_stack;
 mod hostile;
 mod hosts;
+mod hosts_hostile;
 mod hosts_stack;
 mod keep;
 mod options;

@@ -26,6 +26,8 @@ pub struct Errand<'a> {
     pub plan: &'a Plan,
     /// Origin of the results of each guest, of all hosts.
     pub origins: &'a [Origin],
+    /// Whether domains stay there.
+    pub keeps: bool,
     /// Longest time for a copy of a file.
     pub call_limit: Duration,
 }

@@ -37,8 +37,8 @@ pub struct Follower {
     is_gone: bool,
     /// Stage that the guests are known to be ready for, from 1.
     ready: u32,
-    /// Stage to start, and when.
-    start: Option<(u32, u64)>,
+    /// Stage to start, and when: no step of the clock changes that any more.
+    start: Option<(u32, Instant)>,
     /// Stage that is being started, and since when.
     opened: Option<(u32, u64)>,
 }
@@ -101,7 +101,10 @@ impl Follower {
         match words::read(&line)? {
             Order::Begin => self.has_begun = true,
             Order::Clock(number) => self.say(&Word::Clock { number, ns: now_ns() }),
-            Order::Start { stage, at_ns } => self.start = Some((stage, at_ns)),
+            Order::Start { stage, at_ns } => {
+                let left = Duration::from_nanos(at_ns.saturating_sub(now_ns()));
+                self.start = Instant::now().checked_add(left).map(|at| (stage, at));
+            }
             Order::Early => self.early = self.early.saturating_add(1),
             Order::Here => {}
         }
@@ -130,10 +133,10 @@ impl Lead for Follower {
             self.ready = stage;
             self.say(&Word::Ready(stage));
         }
-        let Some((_, at_ns)) = self.start.filter(|(wanted, _)| *wanted == stage) else {
+        let Some((_, at)) = self.start.filter(|(wanted, _)| *wanted == stage) else {
             return false;
         };
-        let left = Duration::from_nanos(at_ns.saturating_sub(now_ns()));
+        let left = at.saturating_duration_since(Instant::now());
         if left > CLOSE {
             return false;
         }
@@ -160,12 +163,10 @@ impl Lead for Follower {
             wait.until(self.heard + SILENCE_MAX);
         }
         // A time that is past is waited for no more: what is missing then is a guest.
-        if let Some((_, at_ns)) = self.start.filter(|(stage, _)| *stage == self.ready)
-            && let Some(left_ns) = at_ns.checked_sub(now_ns())
+        if let Some((_, at)) = self.start.filter(|(stage, _)| *stage == self.ready)
+            && let Some(left) = at.checked_duration_since(Instant::now())
         {
-            let left = Duration::from_nanos(left_ns).saturating_sub(CLOSE * 3 / 4);
-            let until = Instant::now().checked_add(left);
-            until.into_iter().for_each(|until| wait.until(until));
+            wait.until(Instant::now() + left.saturating_sub(CLOSE * 3 / 4));
         }
     }
 }

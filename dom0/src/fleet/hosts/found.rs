@@ -139,6 +139,7 @@ mod tests {
             guests: 1,
             plan: &plan,
             origins: &[Origin { label: Some("ours".to_owned()), ..Origin::default() }],
+            keeps: false,
             call_limit: Duration::from_secs(1),
         };
         let mut guests = Guests::new(1);

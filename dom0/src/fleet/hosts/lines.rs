@@ -21,6 +21,8 @@ pub struct Lines<R> {
     searched: usize,
     /// Longest line, in bytes.
     bytes_max: usize,
+    /// Whether `bytes` begin within a line that was too long.
+    is_within: bool,
 }
 
 impl<R: Read + AsFd> Lines<R> {
@@ -31,33 +33,42 @@ impl<R: Read + AsFd> Lines<R> {
     pub fn new(pipe: R, bytes_max: usize) -> Result<Self> {
         fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
             .map_err(|error| anyhow!("cannot set up a pipe: {error}"))?;
-        Ok(Self { pipe: Some(pipe), bytes: Vec::new(), searched: 0, bytes_max })
+        Ok(Self { pipe: Some(pipe), bytes: Vec::new(), searched: 0, bytes_max, is_within: false })
     }
 
     /// Returns the next line without its end, if there is one by now. What stands behind the last
     /// end of a line is none.
     ///
     /// # Errors
-    /// A line that is too long or no text, or a pipe that cannot be read; there are no more then.
+    /// A line that is too long or no text, which is left out; a pipe that cannot be read.
     pub fn next(&mut self) -> Result<Option<String>> {
         loop {
             let end = self.bytes.iter().skip(self.searched).position(|byte| *byte == b'\n');
             let end = end.map(|end| end + self.searched);
-            if end.unwrap_or(self.bytes.len()) > self.bytes_max {
-                self.close();
-                bail!("it sent a line of more than {} bytes", self.bytes_max);
-            }
+            let is_long = end.unwrap_or(self.bytes.len()) > self.bytes_max;
+            let was_within = self.is_within;
             if let Some(end) = end {
                 let rest = self.bytes.split_off(end + 1);
                 let mut line = std::mem::replace(&mut self.bytes, rest);
                 line.truncate(end);
-                self.searched = 0;
-                return String::from_utf8(line).map(Some).map_err(|_| {
-                    self.close();
-                    anyhow!("it sent what is no text")
-                });
+                (self.searched, self.is_within) = (0, false);
+                if !is_long && !was_within {
+                    let text = String::from_utf8(line);
+                    return text.map(Some).map_err(|_| anyhow!("it sent what is no text"));
+                }
+            } else if is_long || was_within {
+                self.bytes.clear();
+                (self.searched, self.is_within) = (0, true);
+            } else {
+                self.searched = self.bytes.len();
             }
-            self.searched = self.bytes.len();
+            // Said once, when it is seen.
+            if is_long && !was_within {
+                bail!("it sent a line of more than {} bytes", self.bytes_max);
+            }
+            if end.is_some() {
+                continue;
+            }
             if !self.fill()? {
                 return Ok(None);
             }
@@ -138,8 +149,13 @@ mod tests {
             let (mut lines, mut theirs) = lines(4);
             theirs.write_all(text).unwrap();
             assert!(lines.next().is_err(), "{text:?}");
-            assert!(lines.is_closed());
             assert_eq!(lines.next().unwrap(), None);
+            // What comes behind it is taken.
+            theirs.write_all(b"6789").unwrap();
+            assert_eq!(lines.next().unwrap(), None);
+            theirs.write_all(if text.ends_with(b"\n") { b"\nok\n" } else { b"x\nok\n" }).unwrap();
+            let expected = if text.ends_with(b"\n") { "6789" } else { "ok" };
+            assert_eq!(lines.next().unwrap().as_deref(), Some(expected), "{text:?}");
         }
     }
 }

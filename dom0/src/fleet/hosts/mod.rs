@@ -65,12 +65,20 @@ pub fn run<'a>(
     });
     let prepared = prepared.and_then(|()| prepare(errand, &mut peers, &connections, signals));
     if let Err(error) = prepared {
-        let until = Instant::now() + UNDO_TIMEOUT;
-        peers.iter_mut().for_each(Peer::hang_up);
-        peers.iter_mut().for_each(|peer| peer.finish(until));
+        finish(&mut peers, signals);
         return Err(error);
     }
     Ok(Leader { errand, peers, heeded: 0, heard: Instant::now() }.run(signals, status))
+}
+
+/// Ends what runs for the hosts. They are given some time to undo what was done there, or until
+/// the next signal.
+fn finish(peers: &mut [Peer<'_>], signals: &Signals) {
+    let until = Instant::now() + UNDO_TIMEOUT;
+    let before = signals.received().count;
+    peers.iter_mut().for_each(Peer::hang_up);
+    let is_over = || Instant::now() >= until || signals.received().count != before;
+    peers.iter_mut().for_each(|peer| peer.finish(&is_over));
 }
 
 /// Prepares all hosts.
@@ -120,7 +128,7 @@ impl<'a> Leader<'a> {
         let mut shown = String::new();
         loop {
             self.heed(signals.received(), status);
-            while self.step() {}
+            let is_more = self.step();
             self.show(&mut shown, status);
             if self.peers.iter().all(Peer::is_ended) {
                 break;
@@ -129,14 +137,17 @@ impl<'a> Leader<'a> {
                 self.heard = Instant::now();
                 self.say(Order::Here);
             }
+            // Signals and signs of life wait for no host, however much it says.
+            if is_more {
+                continue;
+            }
             let mut wait = Wait::default();
             wait.until(self.heard + HERE_EVERY);
             self.peers.iter().for_each(|peer| peer.wait_for(&mut wait));
             wait.wait(signals);
         }
         status.clear();
-        let until = Instant::now() + UNDO_TIMEOUT;
-        self.peers.iter_mut().for_each(|peer| peer.finish(until));
+        finish(&mut self.peers, signals);
         let is_ending = self.heeded != 0;
         self.peers.into_iter().map(|peer| peer.found(is_ending)).collect()
     }
@@ -160,7 +171,7 @@ impl<'a> Leader<'a> {
         }
     }
 
-    /// Goes on as far as it can without waiting; returns whether there may be more to do.
+    /// Takes what is there of all hosts; returns whether there may be more.
     fn step(&mut self) -> bool {
         let mut is_any = false;
         for peer in &mut self.peers {
@@ -188,11 +199,8 @@ impl<'a> Leader<'a> {
 
     /// Shows how far all are, if that is news.
     fn show(&mut self, shown: &mut String, status: &mut Status) {
-        for (peer, host) in self.peers.iter_mut().zip(self.errand.hosts) {
-            for remark in std::mem::take(&mut peer.remarks) {
-                status.remark(&format!("{host}: {remark}"));
-            }
-        }
+        let events = self.peers.iter_mut().flat_map(|peer| std::mem::take(&mut peer.events));
+        events.for_each(|event| status.show(&event));
         let running = self.peers.iter().zip(self.errand.hosts);
         let running = running.filter(|(peer, _)| !peer.is_ended());
         let lines = running.map(|(peer, host)| {

@@ -17,9 +17,9 @@ use super::talk::Talk;
 use super::words::{self, Order, Word};
 use crate::child::Child;
 use crate::display;
+use crate::event::Event;
 use crate::exit::Exit;
 use crate::session::ENDING_EARLY;
-use crate::status::eprint_line;
 use crate::wait::Wait;
 
 /// Keeps a directory there for as long as its input has no end, and runs the tool in it once that
@@ -37,6 +37,20 @@ const QUESTIONS: u32 = 16;
 const USAGE_CODE: i32 = 2;
 /// Longest path of a directory, in bytes.
 const DIRECTORY_BYTES_MAX: usize = 500;
+/// Longest time for an answer what time it is.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Greatest error of a clock in nanoseconds with which a start is still one with the others'.
+const CLOCK_ERROR_MAX_NS: u64 = 1_000_000_000;
+/// Beginning of the line that says why the tool failed.
+const FAILED: &str = "ringmark: error: ";
+/// Exit code of ssh where the connection is gone.
+const SSH_CODE: i32 = 255;
+/// Words of ssh where a host takes no more sessions, and what these words mean.
+const REFUSED: &str = "Session open refused by peer";
+const REFUSED_ADVICE: &str = "its sshd takes too few sessions over a connection; four are needed \
+                              (MaxSessions of sshd_config(5))";
+/// Words for the domains of a lost host, if domains are to stay.
+const LEFT: &str = "domains of its guests may be left there; `xl list` tells";
 
 /// A host at work.
 #[derive(Debug)]
@@ -46,16 +60,18 @@ pub struct Peer<'a> {
     index: usize,
     talk: Talk,
     step: Step,
-    /// Last line of its error output.
+    /// Last line of its error output, or that which says why its tool failed.
     last_words: Option<String>,
     /// Progress of its guests, in the words of its tool.
     pub progress: Option<String>,
-    /// Remarks of its tool that were not shown yet.
-    pub remarks: Vec<String>,
+    /// What its tool remarked and called, and was not shown yet.
+    pub events: Vec<Event>,
     /// Outcomes of its guests.
     guests: Guests,
     /// Stage that its guests wait to start.
     ready: Option<u32>,
+    /// Last stage that they have waited to start.
+    stage: u32,
     /// Its clock, from the questions before the stage that comes next.
     clock: Option<Clock>,
     question: Option<Question>,
@@ -122,9 +138,10 @@ impl<'a> Peer<'a> {
             step: Step::Directory,
             last_words: None,
             progress: None,
-            remarks: Vec::new(),
+            events: Vec::new(),
             guests: Guests::new(errand.guests),
             ready: None,
+            stage: 0,
             clock: None,
             question: None,
             agreed: None,
@@ -148,6 +165,7 @@ impl<'a> Peer<'a> {
                 match child.poll() {
                     None => is_done = false,
                     Some(done) if done.is_success() => {}
+                    Some(done) if done.stderr.contains(REFUSED) => bail!(REFUSED_ADVICE),
                     Some(done) => return Err(done.failure().context("a file cannot be copied")),
                 }
             }
@@ -219,6 +237,12 @@ impl<'a> Peer<'a> {
                 return true;
             }
         }
+        let is_late = |question: Question| question.asked.elapsed() >= ANSWER_TIMEOUT;
+        if self.question.is_some_and(is_late) {
+            let secs = ANSWER_TIMEOUT.as_secs();
+            self.lose(format!("it was asked what time it is, and said nothing for {secs} s"));
+            return true;
+        }
         if self.talk.end().is_none() {
             return false;
         }
@@ -243,8 +267,8 @@ impl<'a> Peer<'a> {
     fn take(&mut self, line: &str) -> Result<()> {
         match words::read(line)? {
             Word::Clock { number, ns } => self.take_clock(number, ns),
-            Word::Ready(stage) if stage >= 1 && stage <= self.errand.plan.stage_count() => {
-                self.ready = Some(stage);
+            Word::Ready(stage) if stage > self.stage && stage <= self.errand.plan.stage_count() => {
+                (self.stage, self.ready) = (stage, Some(stage));
                 Ok(())
             }
             Word::Told { stage, begun_ns, done_ns } => {
@@ -304,6 +328,11 @@ impl<'a> Peer<'a> {
     /// Lets its guests start the stage that they wait for, at this time of our clock.
     pub fn start(&mut self, at_ns: u64) {
         let (Some(stage), Some(clock)) = (self.ready.take(), self.clock.take()) else { return };
+        if clock.error_ns > CLOCK_ERROR_MAX_NS {
+            let secs = clock.error_ns as f64 / 1e9;
+            self.lose(format!("its clock is known to {secs:.1} s only: the network is too slow"));
+            return;
+        }
         let Some(at_ns) = clock.theirs(at_ns) else {
             self.lose("its clock cannot be right".to_owned());
             return;
@@ -358,14 +387,15 @@ impl<'a> Peer<'a> {
         self.talk.hang_up();
     }
 
-    /// Ends it, with all that was done there, by then.
-    pub fn finish(&mut self, until: Instant) {
-        self.talk.finish(until);
+    /// Ends it, with all that was done there, before that is over.
+    pub fn finish(&mut self, is_over: &dyn Fn() -> bool) {
+        self.talk.finish(is_over);
     }
 
     /// Returns why it is lost, if it is, and what came of its guests.
     pub fn found(self, is_ending: bool) -> found::Found<'a> {
         let Self { errand, host, index, guests, start, lost, .. } = self;
+        let lost = lost.map(|why| if errand.keeps { format!("{why}; {LEFT}") } else { why });
         let outcomes = guests.outcomes(errand, index, lost.as_deref(), is_ending);
         found::Found { host, outcomes, start, lost }
     }
@@ -373,8 +403,16 @@ impl<'a> Peer<'a> {
     /// Returns why its tool ended.
     fn ending(&mut self) -> Error {
         self.take_errors();
-        let words = self.last_words.as_deref().unwrap_or("the connection ended");
-        anyhow!(words.strip_prefix("ringmark: error: ").unwrap_or(words).to_owned())
+        let is_ssh = self.talk.end().is_some_and(|status| status.code() == Some(SSH_CODE));
+        match self.last_words.as_deref() {
+            Some(words) if words.starts_with(FAILED) => {
+                anyhow!(words.trim_start_matches(FAILED).to_owned())
+            }
+            Some(words) if words.contains(REFUSED) => anyhow!(REFUSED_ADVICE),
+            Some(words) if is_ssh => anyhow!("the connection ended: {words}"),
+            Some(words) => anyhow!(words.to_owned()),
+            None => anyhow!("the connection ended"),
+        }
     }
 
     /// Takes what it has printed to its error output by now; returns whether that was anything.
@@ -387,16 +425,31 @@ impl<'a> Peer<'a> {
                     ("status", Some(text)) => self.progress = Some(display::text(&text)),
                     // That is said once, for all.
                     ("note", Some(text)) if text == ENDING_EARLY => {}
-                    ("note", Some(text)) => self.remarks.push(display::line(&text)),
+                    ("note", Some(text)) => {
+                        // A host begins no line of ours.
+                        let text = display::line(&text.replace('\n', " | "));
+                        self.events.push(Event::Note(format!("{}: {text}", self.host)));
+                    }
                     _ => {}
                 }
-            } else if line.starts_with("+ ") {
-                eprint_line(&format!("{}: {line}", self.host));
+            } else if let Some(call) = line.strip_prefix("+ ") {
+                let call = display::line(call);
+                self.events.push(Event::Call(format!("{}: {call}", self.host)));
             } else if !line.trim().is_empty() {
-                self.last_words = Some(display::text(line.trim()));
+                self.take_words(display::text(line.trim()));
             }
         }
         is_any
+    }
+
+    /// Takes words that may be why it fails.
+    fn take_words(&mut self, words: String) {
+        let is_better = |old: &String| {
+            [FAILED, REFUSED].into_iter().any(|why| old.contains(why) && !words.contains(why))
+        };
+        if !self.last_words.as_ref().is_some_and(is_better) {
+            self.last_words = Some(words);
+        }
     }
 
     /// Adds what it is to be asked again for.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -13,11 +13,10 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use super::lines::Lines;
-use crate::display;
 use crate::wait::Wait;
 
 /// Longest line of its error output, in bytes.
-const ERROR_BYTES_MAX: usize = 8192;
+const ERROR_BYTES_MAX: usize = 1 << 18;
 /// Lines that are taken at a time, so that one who says much does not hold up the others.
 const LINES_MAX: usize = 100;
 /// Time between two looks at whether it has ended.
@@ -88,15 +87,10 @@ impl Talk {
         Ok(lines)
     }
 
-    /// Returns the lines of its error output.
+    /// Returns lines of its error output, as they are. One that is too long or no text is none.
     pub fn errors(&mut self) -> Vec<String> {
-        let mut lines = Vec::new();
-        while lines.len() < LINES_MAX
-            && let Ok(Some(line)) = self.errors.next()
-        {
-            lines.push(display::line(&line));
-        }
-        lines
+        let lines = (0..LINES_MAX).map_while(|_| self.errors.next().transpose());
+        lines.filter_map(Result::ok).collect()
     }
 
     /// Returns how it ended, once it has and all that it said was taken.
@@ -114,14 +108,14 @@ impl Talk {
         self.status
     }
 
-    /// Ends its input, and waits for its end until then; kills it if it has none.
-    pub fn finish(&mut self, until: Instant) {
+    /// Ends its input, and waits for its end; kills it if that is over before.
+    pub fn finish(&mut self, is_over: &dyn Fn() -> bool) {
         self.hang_up();
         while self.exited().is_none() {
             // What it still says is not wanted, but must find room.
             let _ = self.lines();
             self.errors();
-            if Instant::now() >= until {
+            if is_over() {
                 self.kill();
                 return;
             }
