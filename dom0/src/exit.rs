@@ -28,7 +28,7 @@ pub const FLEET: Codes = &[
     ("1", "the run failed, or a guest has no result"),
     ("2", "the command line or the job file is wrong"),
     ("3", "interrupted, with a result"),
-    ("4", "no guest has a result, and the first took too long"),
+    ("4", "no guest has a result, because all took too long"),
     ("5", "the result could not be written where it was to go"),
 ];
 /// Exit codes of `report`.

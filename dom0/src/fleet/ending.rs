@@ -41,11 +41,13 @@ pub fn ended(guests: Vec<(String, Outcome)>, hosts: &[FleetHost], signals: &Sign
         return first_left.map_or(Ok(()), Err);
     }
     let what = format!("{count} of {all} guests have no result:{}", reasons(&lost, hosts));
-    let first: Option<Error> = lost.into_iter().find_map(|(_, _, error)| error);
-    match first.as_ref().and_then(|error| error.downcast_ref()) {
-        // No result at all, because the first took too long.
-        Some(Exit::TimedOut(_)) if found == 0 => Err(Exit::TimedOut(what).into()),
-        _ => bail!(what),
+    let took_too_long = |(_, _, error): &(String, String, Option<Error>)| {
+        let exit = error.as_ref().and_then(|error| error.downcast_ref());
+        matches!(exit, Some(Exit::TimedOut(_)))
+    };
+    match found == 0 && lost.iter().all(took_too_long) {
+        true => Err(Exit::TimedOut(what).into()),
+        false => bail!(what),
     }
 }
 

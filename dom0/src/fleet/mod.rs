@@ -59,6 +59,7 @@ use log::Wish;
 use mix::Company;
 use pattern::GUESTS_MAX;
 use report::{Measured, measured};
+use summary::Times;
 
 /// Command line of a guest that waits for the others (`CommandLine::barrier`).
 const COMMAND_LINE: &str = "barrier";
@@ -163,6 +164,11 @@ impl Task {
     fn each(&self) -> impl Iterator<Item = (System, &Config)> {
         let system = |index| if index < self.ours { System::Ringmark } else { System::Linux };
         self.guests.iter().enumerate().map(move |(index, guest)| (system(index), guest))
+    }
+
+    /// Returns what is known of the times in which guests measure.
+    fn times(&self, unsure_ns: u64) -> Times {
+        Times { logs: self.wish, unsure_ns }
     }
 }
 
@@ -317,7 +323,7 @@ impl Fleet {
             Ok(outcomes) => {
                 let names = task.guests.iter().map(|guest| guest.name.clone());
                 let guests: Vec<(String, Outcome)> = names.zip(outcomes).collect();
-                let found = measured(&borrowed(&guests), task.wish);
+                let found = measured(&borrowed(&guests), task.times(0));
                 (found, ended(guests, &[], signals))
             }
             Err(error) => (None, Err(error)),
@@ -350,7 +356,7 @@ impl Fleet {
         })();
         match merged {
             Ok(merged) => {
-                let mut found = measured(&borrowed(&merged.guests), task.wish);
+                let mut found = measured(&borrowed(&merged.guests), task.times(merged.unsure_ns()));
                 found.iter_mut().for_each(|found| hosts::by_host(found, &merged, task.wish));
                 (found, ended(merged.guests, &merged.hosts, signals))
             }

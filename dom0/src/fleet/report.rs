@@ -3,8 +3,8 @@
 use results::{Fleet, Missing, Report, Run};
 
 use super::crew::Outcome;
-use super::log::{self, Wish};
-use super::summary::{Sum, sums};
+use super::log;
+use super::summary::{Sum, Times, sums};
 use crate::saved::System;
 
 /// Word for all systems, as that of a sum.
@@ -21,11 +21,10 @@ pub struct Measured {
     pub fleet: Fleet,
 }
 
-/// Returns what guests of these names measured; `None` if none measured anything. `wish` is for the
-/// logs that they kept.
-pub fn measured(guests: &[(&str, &Outcome)], wish: Option<Wish>) -> Option<Measured> {
+/// Returns what guests of these names measured; `None` if none measured anything.
+pub fn measured(guests: &[(&str, &Outcome)], times: Times) -> Option<Measured> {
     let first = guests.iter().find_map(|(_, outcome)| outcome.report.as_ref())?;
-    let sums = all_sums(guests, wish);
+    let sums = all_sums(guests, times);
     let fleet = fleet(guests, &sums);
     let error = error(guests, &fleet);
     let run = Run {
@@ -51,11 +50,11 @@ pub fn measured(guests: &[(&str, &Outcome)], wish: Option<Wish>) -> Option<Measu
 }
 
 /// Returns the sums of all guests; if they are of two systems, those of each, and then of all.
-fn all_sums(guests: &[(&str, &Outcome)], wish: Option<Wish>) -> Vec<Sum> {
+fn all_sums(guests: &[(&str, &Outcome)], times: Times) -> Vec<Sum> {
     let of = |is_in: &dyn Fn(&Outcome) -> bool, system: Option<&str>| {
         let those = || guests.iter().filter(|(_, outcome)| is_in(outcome));
         let found = those().filter_map(|(name, outcome)| Some((*name, outcome.report.as_ref()?)));
-        let mut sums = sums(&found.collect::<Vec<_>>(), number(those().count()), wish);
+        let mut sums = sums(&found.collect::<Vec<_>>(), number(those().count()), times);
         sums.iter_mut().for_each(|sum| sum.figures.system = system.map(str::to_owned));
         sums
     };
@@ -121,7 +120,7 @@ mod tests {
     #[test]
     fn each_guest_has_an_entry_of_its_own() {
         let guests = [("g-1", &good(100.0)), ("g-2", &good(300.0))];
-        let Measured { report, fleet, .. } = measured(&guests, None).unwrap();
+        let Measured { report, fleet, .. } = measured(&guests, Times::default()).unwrap();
         let jobs: Vec<_> =
             report.jobs.iter().map(|job| (job.jobname.as_str(), job.groupid)).collect();
         assert_eq!(jobs, [("g-1/a", 1), ("g-2/a", 2)]);
@@ -137,7 +136,7 @@ mod tests {
             Some(anyhow!("the guest has crashed; last lines of its console:\n  | a\n  | b"));
         let crashed = Outcome { error, has_started: true, ..Outcome::default() };
         let guests = [("g-1", &crashed), ("g-2", &good(300.0)), ("g-3", &Outcome::default())];
-        let Measured { report, fleet, .. } = measured(&guests, None).unwrap();
+        let Measured { report, fleet, .. } = measured(&guests, Times::default()).unwrap();
         let expected = [
             ("g-1", "the guest has crashed; last lines of its console: | a | b"),
             ("g-3", "it ended without a result"),
@@ -149,7 +148,7 @@ mod tests {
         let run = report.ringmark.unwrap();
         let why = "2 of 3 guests have no result: g-1: the guest has crashed;";
         assert!(!run.ok && run.error.unwrap().starts_with(why));
-        assert!(measured(&guests[..1], None).is_none());
+        assert!(measured(&guests[..1], Times::default()).is_none());
     }
 
     #[test]
@@ -158,7 +157,7 @@ mod tests {
         let lost = Outcome { system: System::Linux, ..Outcome::default() };
         let guests =
             [("g-1", &good(100.0)), ("g-2", &good(300.0)), ("g-3", &linux(50.0)), ("g-4", &lost)];
-        let Measured { sums, fleet, .. } = measured(&guests, None).unwrap();
+        let Measured { sums, fleet, .. } = measured(&guests, Times::default()).unwrap();
         let found: Vec<_> = sums
             .iter()
             .map(|sum| {
@@ -178,7 +177,7 @@ mod tests {
         let mut ended = good(5.0);
         let run = ended.report.as_mut().unwrap().ringmark.as_mut().unwrap();
         (run.ok, run.error) = (false, Some("stopped".to_owned()));
-        let run = measured(&[("g-1", &ended)], None).unwrap().report.ringmark.unwrap();
+        let run = measured(&[("g-1", &ended)], Times::default()).unwrap().report.ringmark.unwrap();
         assert_eq!((run.ok, run.error.as_deref()), (false, Some("g-1: stopped")));
     }
 }

@@ -35,6 +35,15 @@ pub struct Part {
     pub p99_ns: Option<u64>,
 }
 
+/// What is known of the times in which guests measured.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Times {
+    /// Logs that the guests kept.
+    pub logs: Option<Wish>,
+    /// Nanoseconds by which the times of two guests may be further apart than they seem.
+    pub unsure_ns: u64,
+}
+
 /// A job of a guest, in one direction.
 #[derive(Clone, Copy)]
 struct Piece<'a> {
@@ -51,8 +60,8 @@ impl<'a> Piece<'a> {
 }
 
 /// Returns the sums of these reports of so many guests, which are of the same jobs, each with the
-/// name of its guest. `logs` are those that the guests kept.
-pub fn sums(reports: &[(&str, &Report)], wanted: u32, logs: Option<Wish>) -> Vec<Sum> {
+/// name of its guest.
+pub fn sums(reports: &[(&str, &Report)], wanted: u32, times: Times) -> Vec<Sum> {
     let most = reports.iter().map(|(_, report)| report.jobs.len()).max().unwrap_or(0);
     let mut sums = Vec::new();
     for job in 0..most {
@@ -64,17 +73,17 @@ pub fn sums(reports: &[(&str, &Report)], wanted: u32, logs: Option<Wish>) -> Vec
             let pieces: Vec<Piece<'_>> =
                 jobs.iter().filter_map(|(guest, job)| Piece::of(guest, job, direction)).collect();
             if pieces.iter().any(|piece| piece.side.total_ios != 0) {
-                sums.push(sum(direction, &pieces, wanted, logs));
+                sums.push(sum(direction, &pieces, wanted, times));
             }
         }
     }
     sums
 }
 
-fn sum(direction: &str, pieces: &[Piece<'_>], wanted: u32, logs: Option<Wish>) -> Sum {
+fn sum(direction: &str, pieces: &[Piece<'_>], wanted: u32, times: Times) -> Sum {
     let windows: Option<Vec<Window>> = pieces.iter().map(|piece| Window::of(piece.job)).collect();
-    let overlap = windows.and_then(|windows| Overlap::of(&windows));
-    let (basis, rates) = rates(direction, pieces, overlap, logs);
+    let overlap = windows.and_then(|windows| Overlap::of(&windows, times.unsure_ns));
+    let (basis, rates) = rates(direction, pieces, overlap, times.logs);
     let by_iops = |one: &&Rate, other: &&Rate| one.iops.total_cmp(&other.iops);
     let iops: Vec<f64> = rates.iter().map(|rate| rate.iops).collect();
     let counts = pieces.iter().map(|piece| (piece.side.lat_ns.mean, piece.side.lat_ns.count));
@@ -193,14 +202,15 @@ mod tests {
         report
     }
 
-    fn wish() -> Option<Wish> {
-        Wish::of(&crate::plan::Plan::of_file(Path::new("x"), "[a]\nruntime=9\n").unwrap())
+    fn times() -> Times {
+        let plan = crate::plan::Plan::of_file(Path::new("x"), "[a]\nruntime=9\n").unwrap();
+        Times { logs: Wish::of(&plan), unsure_ns: 0 }
     }
 
     fn sum_of(guests: &[Report]) -> Sum {
         let names = ["g-1", "g-2", "g-3"];
         let reports: Vec<(&str, &Report)> = names.into_iter().zip(guests).collect();
-        let mut sums = sums(&reports, 3, wish());
+        let mut sums = sums(&reports, 3, times());
         assert_eq!(sums.len(), 1);
         sums.remove(0)
     }
@@ -232,6 +242,19 @@ mod tests {
         assert_eq!(figures.start_spread_ns, Some(S));
         assert_eq!((figures.jobname.as_str(), figures.direction.as_str()), ("a", "read"));
         assert_eq!((parts[1].guest.as_str(), parts[1].rate.iops), ("g-2", 300.0));
+    }
+
+    #[test]
+    fn times_that_are_not_sure_are_not_claimed_to_be_one() {
+        let guests = [guest(100.0, 10, 110), guest(300.0, 10, 110)];
+        let reports = [("a/g-1", &guests[0]), ("b/g-2", &guests[1])];
+        let basis = |unsure_ns| {
+            let figures = &sums(&reports, 2, Times { unsure_ns, ..times() })[0].figures;
+            (figures.basis, figures.overlap_percent)
+        };
+        assert_eq!(basis(S), (Basis::Whole, Some(99.0)));
+        assert_eq!(basis(2 * S), (Basis::Overlap, Some(98.0)));
+        assert_eq!(basis(100 * S), (Basis::Each, Some(0.0)));
     }
 
     #[test]
@@ -294,7 +317,7 @@ mod tests {
         let mut first = guest(100.0, 10, 20);
         first.jobs.push(guest(7.0, 20, 30).jobs.remove(0));
         let second = guest(300.0, 10, 20);
-        let sums = sums(&[("g-1", &first), ("g-2", &second)], 2, wish());
+        let sums = sums(&[("g-1", &first), ("g-2", &second)], 2, times());
         let found: Vec<_> = sums.iter().map(|s| (s.figures.guests, s.figures.sum.iops)).collect();
         assert_eq!(found, [(2, 400.0), (1, 7.0)]);
     }

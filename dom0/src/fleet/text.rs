@@ -37,22 +37,27 @@ fn table(sum: &Sum, fleet: &Fleet, width: usize) -> String {
         let latencies = latencies(Some(part.mean_ns), part.p99_ns);
         text.push_str(&row(&part.guest, width, cells(part.rate, latencies, "")));
     }
-    for (host, part) in hosts::sums_of(figures, &fleet.hosts) {
+    let mut all_marks = Vec::new();
+    let by_host = hosts::sums_of(figures, &fleet.hosts)
+        .map(|(host, part)| (format!("sum of {}", host.host), part, host.guests));
+    for (name, part, wanted) in by_host.chain([("sum".to_owned(), figures, *wanted)]) {
+        let marks = marks(part, wanted);
+        let mark = if marks.is_empty() { "" } else { MARK };
         let latencies = latencies(Some(part.mean_ns), part.p99_ns);
-        text.push_str(&row(&format!("sum of {host}"), width, cells(part.sum, latencies, "")));
+        text.push_str(&row(&name, width, cells(part.sum, latencies, mark)));
+        all_marks.extend(marks.iter().map(|why| format!("{MARK} {name}: {why}\n")));
     }
-    let marks = marks(figures, *wanted);
-    let mark = if marks.is_empty() { "" } else { MARK };
-    let latencies_of_all = latencies(Some(figures.mean_ns), figures.p99_ns);
-    text.push_str(&row("sum", width, cells(figures.sum, latencies_of_all, mark)));
     // A sum over several systems: what is said of its guests is said above.
     if !parts.is_empty() {
         text.push_str(&spread_of(figures, width));
     }
     if figures.basis == Basis::Overlap {
         text.push_str("rates are of the time that all measured, from logs\n");
+        if !fleet.hosts.is_empty() {
+            text.push_str("rows `sum of HOST`: of the time that all of its guests measured\n");
+        }
     }
-    text.extend(marks.iter().map(|mark| format!("{MARK} sum: {mark}\n")));
+    text.extend(all_marks);
     text
 }
 
@@ -174,6 +179,8 @@ mod tests {
     use crate::figures::sample;
     use crate::fleet::crew::Outcome;
     use crate::fleet::report::measured;
+    use crate::fleet::summary::Times;
+    use results::FleetHost;
 
     fn two(second: Option<f64>) -> Measured {
         let good = |iops| Outcome {
@@ -182,7 +189,7 @@ mod tests {
             ..Outcome::default()
         };
         let second = second.map_or_else(Outcome::default, good);
-        measured(&[("mark-1", &good(3000.0)), ("mark-2", &second)], None).unwrap()
+        measured(&[("mark-1", &good(3000.0)), ("mark-2", &second)], Times::default()).unwrap()
     }
 
     #[test]
@@ -223,6 +230,29 @@ fairness 0.8000 (1: all alike, 0.5000: one has all)
         let told =
             "51.3 % of the time from first to last; give each job a runtime=, or a longer one\n";
         assert!(run(&measured).contains(told), "{}", run(&measured));
+    }
+
+    #[test]
+    fn sums_of_hosts_are_marked() {
+        let mut measured = two(Some(1000.0));
+        let whole = measured.sums[0].figures.clone();
+        let host = |host: &str, guests, basis| FleetHost {
+            host: host.to_owned(),
+            guests,
+            sums: vec![FleetSum { guests: 1, basis, ..whole.clone() }],
+            ..FleetHost::default()
+        };
+        measured.fleet.hosts =
+            vec![host("a", 1, Basis::Whole), host("b", 2, Basis::Whole), host("c", 1, Basis::Each)];
+        let text = run(&measured);
+        assert!(text.contains("\nsum of a          4000 "), "{text}");
+        assert!(text.contains("\nsum of b         4000* "), "{text}");
+        assert!(text.contains("\n* sum of b: incomplete, of 1 of 2 guests\n"), "{text}");
+        assert!(text.contains("\n* sum of c: rates are of each guest's own time, and "), "{text}");
+        assert!(!text.contains("* sum of a") && !text.contains("rows `sum of HOST`"), "{text}");
+        measured.sums[0].figures.basis = Basis::Overlap;
+        let line = "\nrows `sum of HOST`: of the time that all of its guests measured\n";
+        assert!(run(&measured).contains(line), "{}", run(&measured));
     }
 
     #[test]

@@ -16,7 +16,8 @@ pub struct Window {
 pub struct Overlap {
     /// Time in which all measured, if there is any.
     pub common: Option<Window>,
-    /// Share of it in the time from the first begin to the last end, in per cent.
+    /// Share of it in the time from the first begin to the last end, in per cent, as far as that is
+    /// sure.
     pub percent: f64,
     /// Time from the first begin to the last.
     pub start_spread_ns: u64,
@@ -49,15 +50,18 @@ impl Window {
 }
 
 impl Overlap {
-    /// Returns how these times lie to each other; `None` if there are none.
-    pub fn of(windows: &[Window]) -> Option<Self> {
+    /// Returns how these times lie to each other; `None` if there are none. Two of them may be
+    /// `unsure_ns` further apart than they seem.
+    pub fn of(windows: &[Window], unsure_ns: u64) -> Option<Self> {
         let (first, others) = windows.split_first()?;
         let common = others.iter().try_fold(*first, |all, one| all.common(*one));
+        let common = common.filter(|all| all.ns() > unsure_ns);
         let span = others.iter().fold(*first, |all, one| all.span(*one));
         let last_begin = windows.iter().map(|window| window.begin_ns).max()?;
         Some(Self {
             common,
-            percent: common.map_or(0.0, |all| all.ns() as f64 / span.ns().max(1) as f64 * 100.0),
+            percent: common
+                .map_or(0.0, |all| (all.ns() - unsure_ns) as f64 / span.ns().max(1) as f64 * 100.0),
             start_spread_ns: last_begin.saturating_sub(span.begin_ns),
         })
     }
@@ -85,9 +89,20 @@ mod tests {
             let windows: Vec<Window> = windows.iter().copied().map(window).collect();
             let common = common.map(window);
             let expected = Overlap { common, percent, start_spread_ns };
-            assert_eq!(Overlap::of(&windows), Some(expected));
+            assert_eq!(Overlap::of(&windows, 0), Some(expected));
         }
-        assert_eq!(Overlap::of(&[]), None);
+        assert_eq!(Overlap::of(&[], 0), None);
+    }
+
+    #[test]
+    fn what_is_not_sure_is_not_common() {
+        let windows = [(10, 20), (10, 20)].map(window);
+        let found = [0, 1, 9, 10, u64::MAX].map(|unsure_ns| {
+            let overlap = Overlap::of(&windows, unsure_ns).unwrap();
+            (overlap.percent, overlap.common.is_some())
+        });
+        let expected = [(100.0, true), (90.0, true), (10.0, true), (0.0, false), (0.0, false)];
+        assert_eq!(found, expected);
     }
 
     #[test]

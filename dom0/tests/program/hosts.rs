@@ -313,6 +313,14 @@ fn the_second_signal_ends_all_at_once() {
     assert!(stderr.contains("\n  root@a/ringmark-1: interrupted\n"), "{stderr}");
 }
 
+#[test]
+fn guests_that_all_take_too_long_have_a_code() {
+    let hosts = Hosts::new("timeout", &endless(""), "");
+    let (code, stdout, stderr) = hosts.fleet(&[&["--timeout=1"], &JOB[..]].concat());
+    assert_eq!((code, stdout.as_str()), (Some(4), ""), "{stderr}");
+    assert!(stderr.contains("error: 4 of 4 guests have no result:\n"), "{stderr}");
+}
+
 /// Sends SIGINT to the group of a process.
 fn interrupt(child: &std::process::Child) {
     let group = format!("-{}", child.id());

@@ -11,6 +11,7 @@ use results::Origin;
 use super::clock::now_ns;
 use super::lines::Lines;
 use super::words::{self, Found, ORDER_BYTES_MAX, Order, Word};
+use crate::exit::Exit;
 use crate::fleet::crew::Outcome;
 use crate::fleet::lead::Lead;
 use crate::signals::Signals;
@@ -174,6 +175,8 @@ impl Lead for Follower {
 /// Returns what there is to say of a guest.
 fn found(index: u32, outcome: Outcome) -> Result<Found> {
     let reason = outcome.report.is_none().then(|| outcome.reason());
+    let exit = outcome.error.as_ref().and_then(|error| error.downcast_ref());
+    let timed_out = matches!(exit, Some(Exit::TimedOut(_)));
     let left = outcome.left.map(|error: Error| format!("{error:#}"));
     let mut report = outcome.report;
     let run = report.as_mut().and_then(|report| report.ringmark.as_mut());
@@ -184,6 +187,7 @@ fn found(index: u32, outcome: Outcome) -> Result<Found> {
         report: report.map(|report| serde_json::to_string(&report)).transpose()?,
         origin: origin.map(|origin| serde_json::to_string(&origin)).transpose()?,
         reason,
+        timed_out,
         left,
     })
 }

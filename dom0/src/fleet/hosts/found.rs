@@ -8,6 +8,7 @@ use super::host::Host;
 use super::start::Start;
 use super::words::Found as Said;
 use crate::display;
+use crate::exit::Exit;
 use crate::fleet::accept::{Circumstances, accept};
 use crate::fleet::crew::Outcome;
 use crate::printable;
@@ -102,6 +103,7 @@ fn outcome(said: Said, errand: &Errand<'_>, ours: &Origin, is_ending: bool) -> O
     let (report, error) = match accepted {
         Some(Ok(report)) => (Some(report), None),
         Some(Err(error)) => (None, Some(error)),
+        None if said.timed_out => (None, Some(Exit::TimedOut(display::text(reason)).into())),
         None => (None, Some(anyhow!(display::text(reason)))),
     };
     let left = said.left.map(|why| anyhow!(display::text(&why)));

@@ -5,14 +5,14 @@
 //! times of a host's guests are moved as one, such that the first of them began when its host had
 //! told all.
 
-use results::{FleetHost, JobReport};
+use results::{Extra, FleetHost, Origin};
 
 use super::found::Found;
 use super::start::Start;
 use crate::fleet::crew::Outcome;
 use crate::fleet::log::Wish;
 use crate::fleet::report::Measured;
-use crate::fleet::summary::sums;
+use crate::fleet::summary::{Times, sums};
 
 /// Guests of all hosts.
 #[derive(Debug)]
@@ -29,8 +29,12 @@ pub fn merge<'n>(found: Vec<Found<'_>>, mut names: impl Iterator<Item = &'n str>
     let first_ns = starts_ns.min().unwrap_or(0);
     let mut merged = Merged { guests: Vec::new(), hosts: Vec::new() };
     for Found { host, mut outcomes, start, lost } in found {
-        if let Some(told_ns) = told_ns(start) {
-            move_times(&mut outcomes, told_ns.saturating_sub(first_ns));
+        match told_ns(start) {
+            Some(told_ns) => move_times(&mut outcomes, told_ns.saturating_sub(first_ns)),
+            // Nobody knows how these lie to those of other hosts.
+            None => each_job(&mut outcomes, |extra| {
+                (extra.begin_ns, extra.end_ns) = (None, None);
+            }),
         }
         merged.hosts.push(FleetHost {
             host: host.name().to_owned(),
@@ -57,26 +61,39 @@ fn told_ns(start: Start) -> Option<u64> {
 /// Moves the times of all jobs so that the first begins at this time. A time that cannot be moved
 /// is none.
 fn move_times(outcomes: &mut [Outcome], first_ns: u64) {
-    let jobs = |outcomes: &mut [Outcome], each: &mut dyn FnMut(&mut JobReport)| {
-        let reports = outcomes.iter_mut().filter_map(|outcome| outcome.report.as_mut());
-        reports.flat_map(|report| &mut report.jobs).for_each(each);
-    };
     let mut least_ns: Option<u64> = None;
-    jobs(outcomes, &mut |job| {
-        let begin_ns = job.ringmark.as_ref().and_then(|extra| extra.begin_ns);
-        least_ns = least_ns.into_iter().chain(begin_ns).min();
-    });
+    each_job(outcomes, |extra| least_ns = least_ns.into_iter().chain(extra.begin_ns).min());
     let Some(least_ns) = least_ns else { return };
     let moved = |ns: Option<u64>| ns?.checked_sub(least_ns)?.checked_add(first_ns);
-    jobs(outcomes, &mut |job| {
-        if let Some(extra) = &mut job.ringmark {
-            (extra.begin_ns, extra.end_ns) = (moved(extra.begin_ns), moved(extra.end_ns));
-        }
+    each_job(outcomes, |extra| {
+        (extra.begin_ns, extra.end_ns) = (moved(extra.begin_ns), moved(extra.end_ns));
     });
 }
 
+fn each_job(outcomes: &mut [Outcome], each: impl FnMut(&mut Extra)) {
+    let reports = outcomes.iter_mut().filter_map(|outcome| outcome.report.as_mut());
+    let jobs = reports.flat_map(|report| &mut report.jobs);
+    jobs.filter_map(|job| job.ringmark.as_mut()).for_each(each);
+}
+
+impl Merged {
+    /// Returns by how many nanoseconds the times of two guests may be further apart than they seem:
+    /// when a guest was told is known as well as its host's clock, and to the length of the write.
+    pub fn unsure_ns(&self) -> u64 {
+        if self.hosts.len() < 2 {
+            return 0;
+        }
+        let of = |host: &FleetHost| Some(host.clock_error_ns?.saturating_add(host.write_ns?));
+        let mut each: Vec<u64> = self.hosts.iter().filter_map(of).collect();
+        each.sort_unstable();
+        each.into_iter().rev().take(2).fold(0, u64::saturating_add)
+    }
+}
+
 /// Puts hosts and their sums into the figures of their guests, each host's as a group.
-pub fn by_host(measured: &mut Measured, merged: &Merged, wish: Option<Wish>) {
+pub fn by_host(measured: &mut Measured, merged: &Merged, logs: Option<Wish>) {
+    // The guests of a host share a clock.
+    let times = Times { logs, unsure_ns: 0 };
     let mut guests = merged.guests.iter();
     let hosts = merged.hosts.iter().map(|host| {
         let reports: Vec<_> = guests
@@ -84,7 +101,7 @@ pub fn by_host(measured: &mut Measured, merged: &Merged, wish: Option<Wish>) {
             .take(host.guests as usize)
             .filter_map(|(name, outcome)| Some((name.as_str(), outcome.report.as_ref()?)))
             .collect();
-        let sums = sums(&reports, host.guests, wish).into_iter().map(|sum| sum.figures).collect();
+        let sums = sums(&reports, host.guests, times).into_iter().map(|sum| sum.figures).collect();
         FleetHost { sums, ..host.clone() }
     });
     measured.fleet.hosts = hosts.collect();
@@ -95,6 +112,24 @@ pub fn by_host(measured: &mut Measured, merged: &Merged, wish: Option<Wish>) {
     }
     if let Some(run) = &mut measured.report.ringmark {
         run.fleet = Some(measured.fleet.clone());
+        run.origin.iter_mut().for_each(|origin| keep_common(origin, merged));
+    }
+}
+
+/// Leaves out of the origin of all what is not so on each host.
+fn keep_common(origin: &mut Origin, merged: &Merged) {
+    let reports = merged.guests.iter().filter_map(|(_, outcome)| outcome.report.as_ref());
+    let others = || reports.clone().filter_map(|report| report.ringmark.as_ref()?.origin.as_ref());
+    let affinity = |origin: &Origin| origin.domain.as_ref().map(|domain| domain.affinity.clone());
+    if others().any(|other| other.host != origin.host) {
+        origin.host = None;
+    }
+    if others().any(|other| other.disks != origin.disks) {
+        origin.disks.clear();
+    }
+    let ours = affinity(origin);
+    if others().any(|other| affinity(other) != ours) {
+        origin.domain.iter_mut().for_each(|domain| domain.affinity.clear());
     }
 }
 
@@ -110,7 +145,7 @@ mod tests {
     use super::*;
     use crate::figures::sample;
     use crate::fleet::report::measured;
-    use results::Extra;
+    use results::{Basis, OriginHost};
 
     const S: u64 = 1_000_000_000;
 
@@ -162,7 +197,8 @@ mod tests {
     fn measure(merged: &Merged) -> Measured {
         let guests: Vec<(&str, &Outcome)> =
             merged.guests.iter().map(|(name, outcome)| (name.as_str(), outcome)).collect();
-        let mut all = measured(&guests, None).unwrap();
+        let times = Times { logs: None, unsure_ns: merged.unsure_ns() };
+        let mut all = measured(&guests, times).unwrap();
         by_host(&mut all, merged, None);
         all
     }
@@ -184,14 +220,62 @@ mod tests {
     fn times_of_hosts_are_those_of_their_starts() {
         let hosts = hosts();
         let Measured { fleet, .. } = measure(&merged(None, &hosts));
-        // 40 ms of 10.04 s are not common.
+        // 40 ms of 10.04 s are not common, and as much, the time of a write, is not sure.
         let sum = &fleet.sums[0];
         assert_eq!(sum.start_spread_ns, Some(40_000_000));
         let percent = sum.overlap_percent.unwrap();
-        assert!((percent - 9.96 / 10.04 * 100.0).abs() < 1e-9, "{percent}");
+        assert!((percent - 9.92 / 10.04 * 100.0).abs() < 1e-4, "{percent}");
         assert_eq!(fleet.hosts[1].sums[0].start_spread_ns, Some(0));
         let offsets: Vec<_> = fleet.hosts.iter().map(|host| host.clock_offset_ns).collect();
         assert_eq!(offsets, [Some(0), Some(50 * S as i64)]);
+    }
+
+    #[test]
+    fn times_of_a_host_without_a_start_are_not_compared() {
+        let hosts = hosts();
+        for (clock, write) in [(None, Some((1, 2))), (start(0, 0).clock, None)] {
+            let outcomes = vec![guest(1000.0, 10, 20)];
+            let unknown = Start { clock, write, ..Start::default() };
+            let found = |host, outcomes, start| Found { host, outcomes, start, lost: None };
+            let known = found(&hosts[0], vec![guest(1000.0, 10, 20)], start(0, 0));
+            let found = vec![known, found(&hosts[1], outcomes, unknown)];
+            let Measured { fleet, .. } = measure(&merge(found, ["g-1", "g-2"].into_iter()));
+            let sum = &fleet.sums[0];
+            assert_eq!((sum.basis, sum.overlap_percent), (Basis::Each, None));
+        }
+    }
+
+    #[test]
+    fn the_two_worst_clocks_and_writes_are_not_sure() {
+        let hosts = hosts();
+        let mut merged = merged(None, &hosts);
+        assert_eq!(merged.unsure_ns(), 7 + 40_000_007);
+        merged.hosts.push(FleetHost {
+            clock_error_ns: Some(100),
+            write_ns: Some(0),
+            ..FleetHost::default()
+        });
+        assert_eq!(merged.unsure_ns(), 100 + 40_000_007);
+        // One host has one clock.
+        merged.hosts.truncate(1);
+        assert_eq!(merged.unsure_ns(), 0);
+    }
+
+    #[test]
+    fn what_differs_between_hosts_is_not_the_origin_of_all() {
+        let hosts = hosts();
+        let mut merged = merged(None, &hosts);
+        for (index, (_, outcome)) in merged.guests.iter_mut().enumerate() {
+            let name = Some(if index < 2 { "a" } else { "b" }.to_owned());
+            let host = Some(OriginHost { name, ..OriginHost::default() });
+            let run = outcome.report.as_mut().unwrap().ringmark.as_mut().unwrap();
+            run.origin = Some(Origin { label: Some("x".into()), host, ..Origin::default() });
+        }
+        let origin = |merged: &Merged| measure(merged).report.ringmark.unwrap().origin.unwrap();
+        assert_eq!(origin(&merged), Origin { label: Some("x".into()), ..Origin::default() });
+        merged.guests.truncate(2);
+        merged.hosts.truncate(1);
+        assert!(origin(&merged).host.is_some());
     }
 
     #[test]

@@ -4,14 +4,14 @@ use results::{FleetHost, FleetSum};
 
 use super::merge::is_of;
 
-/// Returns the sums of hosts over the job and direction of this one, with the hosts' names.
+/// Returns the sums of hosts over the job and direction of this one, with the hosts.
 pub fn sums_of<'a>(
     whole: &'a FleetSum,
     hosts: &'a [FleetHost],
-) -> impl Iterator<Item = (&'a str, &'a FleetSum)> {
+) -> impl Iterator<Item = (&'a FleetHost, &'a FleetSum)> {
     let is_part =
         |sum: &&FleetSum| sum.jobname == whole.jobname && sum.direction == whole.direction;
-    hosts.iter().filter_map(move |host| Some((host.host.as_str(), host.sums.iter().find(is_part)?)))
+    hosts.iter().filter_map(move |host| Some((host, host.sums.iter().find(is_part)?)))
 }
 
 /// Returns whether a guest was on a host that is lost.

@@ -75,6 +75,8 @@ pub struct Found {
     pub origin: Option<String>,
     /// Reason why it has none.
     pub reason: Option<String>,
+    /// Whether that is that it took too long.
+    pub timed_out: bool,
     /// Reason to think that its domain is still there.
     pub left: Option<String>,
 }
