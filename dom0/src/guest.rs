@@ -33,7 +33,8 @@ pub struct GuestOptions {
     /// Name of the domain
     #[arg(long, default_value = "ringmark")]
     name: String,
-    /// Memory of the guest, in MiB; without it 64 (fleet: 16), or what the job needs if that is more
+    /// Memory of the guest, in MiB; without it 64 (fleet: 16), or what the job needs if that is
+    /// more
     #[arg(long, value_name = "MIB")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     memory: Option<u32>,

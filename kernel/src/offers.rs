@@ -1,5 +1,5 @@
-//! What the backends of the disks offer, and whether the guest has what its jobs then need. Looked
-//! at before the first disk is used, so that no job writes to one where a later stage is refused.
+//! Offers of the disks' backends, and whether the guest has what its jobs then need. Looked at
+//! before the first disk is used, so that no job writes to one where a later stage is refused.
 
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;

@@ -324,7 +324,8 @@ mod tests {
         assert_eq!(none.room(&none, 0, room(7)), room(7));
     }
 
-    /// With the room that is needed each disk gets what it needs, whatever disks and jobs are like.
+    /// Checks that each disk gets what it needs with the room that is needed, whatever disks and
+    /// jobs are like.
     #[test]
     fn what_is_needed_suffices() {
         for line in [

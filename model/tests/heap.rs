@@ -12,7 +12,7 @@ use xen_abi::vdev::Vdev;
 const SECTORS: u64 = 16 << 11;
 const ROOM: Room = Room { pages: 20_000, grants: 64 * 512 - 8 };
 
-/// What a run is to have, and what it took.
+/// Heap that a run is to have, and what it took.
 #[derive(Debug)]
 struct Ran {
     least: Need,

@@ -35,7 +35,7 @@ pub struct Part {
     pub p99_ns: Option<u64>,
 }
 
-/// What is known of the times in which guests measured.
+/// Knowledge of the times in which guests measured.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Times {
     /// Logs that the guests kept.

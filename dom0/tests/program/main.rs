@@ -12,6 +12,7 @@ mod hosts;
 mod hosts_hostile;
 mod hosts_stack;
 mod keep;
+mod memory;
 mod options;
 mod origin;
 mod project;

@@ -1,9 +1,9 @@
 //! Resources of a VBD, fitted to what its backend offers.
 
 use xen_abi::PAGE_SIZE;
-use xen_abi::blkif::{MAX_SEGMENTS, SEGMENTS_PER_INDIRECT_PAGE};
+use xen_abi::blkif::MAX_SEGMENTS;
 
-use super::slot::{Slot, SlotState};
+use super::slot::{Slot, SlotState, indirect_pages};
 use super::{GrantMode, Offer, QUEUES_MAX, Room, Setup, Takes};
 use crate::grant::Grant;
 use crate::page::Page;
@@ -186,12 +186,6 @@ impl Fit {
     pub(super) const fn indirect_pages_per_slot(&self) -> usize {
         indirect_pages(self.pages_per_slot)
     }
-}
-
-/// Returns the number of pages for the segments of a request that do not fit into it.
-#[inline(always)]
-pub(super) const fn indirect_pages(segments: usize) -> usize {
-    if segments > MAX_SEGMENTS { segments.div_ceil(SEGMENTS_PER_INDIRECT_PAGE) } else { 0 }
 }
 
 #[cfg(test)]

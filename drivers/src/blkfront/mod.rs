@@ -128,7 +128,7 @@ impl Room {
     }
 }
 
-/// What a [`Setup`] takes of a guest.
+/// Share of a guest that a [`Setup`] takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Takes {
     /// Pages and grants, of all queues.
@@ -154,7 +154,7 @@ pub struct Offer {
 }
 
 impl Offer {
-    /// What every backend has.
+    /// Offer that every backend makes.
     pub const LEAST: Self =
         Self { ring_order_max: 0, queues_max: 1, segments_max: MAX_SEGMENTS as u32, trusted: true };
     /// All that we can use.

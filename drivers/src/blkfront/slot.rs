@@ -12,7 +12,6 @@ use xen_abi::{DomId, PAGE_SIZE};
 use zerocopy::IntoBytes;
 
 use super::Flush;
-use super::fit::indirect_pages;
 use crate::grant::Access;
 use crate::page::Page;
 use crate::ring::FrontRing;
@@ -475,4 +474,10 @@ fn segments(bytes: u32) -> usize {
 /// Returns the segment of a page that is transferred whole.
 fn whole(page: &SharedPage<'_>) -> Segment {
     Segment { gref: page.gref().0, first_sect: 0, last_sect: LAST_SECT, pad: 0 }
+}
+
+/// Returns the number of pages for the segments of a request that do not fit into it.
+#[inline(always)]
+pub(super) const fn indirect_pages(segments: usize) -> usize {
+    if segments > MAX_SEGMENTS { segments.div_ceil(SEGMENTS_PER_INDIRECT_PAGE) } else { 0 }
 }

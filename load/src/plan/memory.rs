@@ -13,7 +13,7 @@ use super::refusal::Conflict;
 use super::setup::setup_for;
 use crate::engine;
 
-/// What the backend of a disk of this name offers, as far as that is known.
+/// Offers of the backends of disks by name, as far as they are known.
 pub type Offers<'o> = &'o dyn Fn(&str) -> Option<Offer>;
 
 /// Room of a stage's disks.

@@ -64,7 +64,7 @@ pub struct Peer<'a> {
     last_words: Option<String>,
     /// Progress of its guests, in the words of its tool.
     pub progress: Option<String>,
-    /// What its tool remarked and called, and was not shown yet.
+    /// Remarks and calls of its tool that were not shown yet.
     pub events: Vec<Event>,
     /// Outcomes of its guests.
     guests: Guests,

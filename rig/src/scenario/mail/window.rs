@@ -10,7 +10,8 @@ use crate::counts::Counts;
 pub(super) const MARKS: [&str; 3] = ["window begins", "window ends", "jobs are done"];
 
 /// Marks of the two ends of the time in which operations on grants are counted; behind each disk's
-/// count those of maps and of unmaps, and then each disk's again: it takes a while to read these two.
+/// count those of maps and of unmaps, and then each disk's again: it takes a while to read these
+/// two.
 const GRANT_MARKS: [&str; 2] = ["grants from", "grants to"];
 /// Seconds between these. Counting takes instructions, so that it is no part of the window.
 const GRANTS_S: f64 = 0.25;

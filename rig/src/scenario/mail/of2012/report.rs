@@ -59,7 +59,8 @@ fn legend(image: &Image, peer: &PeerImage) -> String {
     format!(
         "random reads of 4 KiB by all guests at once, at iodepth 32 but for psync, which has\n\
          one read under way; each has a vCPU and a ramdisk of its own, all share a processor;\n\
-         file: on an FFSv2; ringmark has {OUR_MEMORY_MIB} MiB, Linux {LINUX_MEMORY_MIB}, and {FILE_MEMORY_MIB} for a file\n\
+         file: on an FFSv2; ringmark has {OUR_MEMORY_MIB} MiB,\n\
+         Linux {LINUX_MEMORY_MIB}, and {FILE_MEMORY_MIB} for a file\n\
          linux: io_uring of fio {} on Linux {}, fixedbufs, registerfiles,\n\
          nonvectored, batches of iodepth / 2, gtod_reduce; scheduler none, nomerges 2,\n\
          iostats 0, add_random 0, mitigations=off\n\

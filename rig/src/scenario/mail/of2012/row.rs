@@ -66,8 +66,8 @@ impl Row<'_> {
         })
     }
 
-    /// Returns the mean of its instructions for each I/O, if they were counted: in all, the guests',
-    /// Xen's, dom0's.
+    /// Returns the mean of its instructions for each I/O, if they were counted: in all, the
+    /// guests', Xen's, dom0's.
     pub(super) fn instructions(&self) -> [Option<f64>; 4] {
         std::array::from_fn(|whose| self.mean(|run| instructions(&run.sample)[whose]))
     }

@@ -33,10 +33,10 @@ const LEAST_SHARE: f64 = 0.5;
 /// Most reads of a guest beside those of its job: files are looked up, and Linux reads by itself
 /// when the disk appears.
 const BESIDE_MOST: u64 = 64;
-/// Maps, and unmaps, for each I/O with a grant for each: what is under way when they are counted may
-/// be in one count and not yet in the other.
+/// Maps, and unmaps, for each I/O with a grant for each: what is under way when they are counted
+/// may be in one count and not yet in the other.
 const EACH: Range<f64> = 0.9..1.1;
-/// What there are fewer of for each I/O if the backend keeps pages mapped.
+/// Bound on maps, and on unmaps, for each I/O if the backend keeps pages mapped.
 const KEPT_MOST: f64 = 0.01;
 /// Seconds that a Linux guest keeps its disk when its job is done.
 const HOLD_S: u32 = 600;
@@ -337,7 +337,8 @@ impl Turn {
         Ok(())
     }
 
-    /// Checks that Xen mapped and unmapped as many grants for each I/O as the way of granting takes.
+    /// Checks that Xen mapped and unmapped as many grants for each I/O as the way of granting
+    /// takes.
     fn grants_agree(self, ops: [f64; 2]) -> Result<()> {
         let is_kept = self.grants() != "per-request";
         let agrees = if is_kept { 0.0..KEPT_MOST } else { EACH };
