@@ -182,6 +182,12 @@ impl Fleet {
             return stdout::print(&answer);
         }
         kept::check(self.keep, self.runs, "--runs")?;
+        let is_json = |format: &Format| matches!(format, Format::Json | Format::JsonPlus);
+        if self.mix.is_some() && self.runs > 1 && self.output_format.iter().any(is_json) {
+            let why = "in JSON, each of several runs is of one system; leave out --mix, --runs or \
+                       JSON";
+            return Err(Exit::Usage(why.to_owned()).into());
+        }
         let mut task = self.task()?;
         for (system, guest) in task.each() {
             let jobs = task.plan.jobs();

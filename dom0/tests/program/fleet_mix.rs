@@ -218,6 +218,10 @@ fn what_cannot_work_is_refused_before_there_is_a_guest() {
         (&["job.fio", "--mix=linux:2", "--peer-kernel=peer.cpio", peer[1]], "with --peer-kernel"),
         (&["job.fio", "--mix=linux:2", peer[0], "--peer-initramfs=x"], "with --peer-initramfs"),
         (&["job.fio", "--mix=linux:2", &shared, peer[0], peer[1]], "would be a disk of"),
+        (
+            &["job.fio", "--mix=linux:2", "--runs=2", "--output-format=json", peer[0], peer[1]],
+            "leave out --mix, --runs or JSON",
+        ),
     ] {
         let (code, stdout, stderr) = stack.finish(stack.spawn(&[&fleet[..], arguments].concat()));
         assert_eq!((code, stdout.as_str()), (Some(2), ""), "{arguments:?}: {stderr}");

@@ -188,6 +188,7 @@ fn hosts_are_refused_that_cannot_be() {
     let hosts = Hosts::new("refused", &good(), "");
     for (arguments, why) in [
         (&["--host=root@a"][..], "host root@a is named twice"),
+        (&["--host=ssh://root@b"], "host root@b is named twice"),
         (&["--host=-oProxyCommand=x"], "ssh would take it for an option"),
         (&["--host=c", "--guests=400"], "cannot be used multiple times"),
         (&["--host=c", "--follow=1"], "cannot be used with"),
