@@ -26,6 +26,7 @@ const ORDER: [Place; 22] = [
     Place { dev: &["newfs"], ..place("fs-tools", &["fs"]) },
     Place { dev: &["fs", "newfs"], ..place("fs-bench", &[]) },
     place("protocols", &["xen-abi"]),
+    place("grant-table", &["protocols", "xen-abi"]),
     place("drivers", &["protocols", "xen-abi"]),
     place("fio-job", &["xen-abi"]),
     Place { dev: &["fio-job"], ..place("guest-protocol", &[]) },
