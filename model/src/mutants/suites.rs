@@ -61,9 +61,9 @@ struct Profile {
 }
 
 /// Arguments with which `cargo test` builds all suites.
-pub(super) const ALL: &str = "-p xen-abi -p boot-info -p protocols -p drivers -p fs-tools \
-     -p guest-protocol -p fio-job -p results -p load -p model -p projection -p dom0 --lib \
-     --test * --bin ringmark-dom0";
+pub(super) const ALL: &str = "-p xen-abi -p boot-info -p protocols -p grant-table -p drivers \
+     -p fs-tools -p guest-protocol -p fio-job -p results -p load -p model -p projection -p dom0 \
+     --lib --test * --bin ringmark-dom0";
 
 /// Builds suites of the tree; `which` is what `cargo test` is told.
 ///
