@@ -1,11 +1,14 @@
 //! `project`: what a host of another size would do, computed and not measured. It needs no guest.
 
+mod grant_locks;
+
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use clap::builder::RangedI64ValueParser;
 use clap::{Args, ValueEnum};
+use projection::grants::{LOCK_CPUS_MAX, SOCKETS_MAX};
 use projection::{
     CPUS_MAX, Checked, Costs, Disk, GUESTS_MAX, IN_FLIGHT_MAX, Load, Operations, PER_CENT_MAX,
     Projection, SHIPPED, Setup, System, check, check_text, projection_text,
@@ -87,6 +90,21 @@ pub struct Project {
         "guests", "cpus", "dom0_vcpus", "vcpus", "queues", "iodepth", "disk", "from",
     ])]
     check: bool,
+    /// Project five designs of Xen's grant tables instead, for up to so many processors of dom0,
+    /// and show how far off published figures of these are
+    #[arg(long, value_name = "CPUS", num_args = 0..=1, default_missing_value = "256")]
+    #[arg(value_parser = up_to(LOCK_CPUS_MAX), conflicts_with_all = [
+        "guests", "cpus", "dom0_vcpus", "vcpus", "queues", "iodepth", "disk", "from", "check",
+    ])]
+    grant_locks: Option<u32>,
+    /// Sockets of the host of --grant-locks
+    #[arg(long, value_name = "COUNT", default_value_t = 2, requires = "grant_locks",
+        value_parser = up_to(SOCKETS_MAX))]
+    sockets: u32,
+    /// HTML file to write with plots of --grant-locks; an older page there is replaced, any other
+    /// file is not
+    #[arg(long, value_name = "FILE", requires = "grant_locks")]
+    report: Option<PathBuf>,
     /// Print the costs of the program with their sources, for --costs
     #[arg(long, exclusive = true)]
     print_costs: bool,
@@ -107,9 +125,10 @@ impl Project {
     /// # Errors
     /// [`Exit::Usage`] for a number or a file that makes no sense; [`Exit::Output`].
     pub fn run(&self) -> Result<()> {
-        let text = match (self.print_costs, self.check) {
-            (true, _) => SHIPPED.to_owned(),
-            (_, true) => self.checked()?,
+        let text = match (self.print_costs, self.check, self.grant_locks) {
+            (true, ..) => SHIPPED.to_owned(),
+            (_, true, _) => self.checked()?,
+            (.., Some(cpus)) => self.grant_locks(cpus)?,
             _ => self.projected()?,
         };
         stdout::print(&text)

@@ -6,6 +6,9 @@
 //! processors, threads and Xen's locks, is found out by a discrete-event [`simulation`] of a closed
 //! network, which `network` builds. [`Projection`] has the outcome by guests, [`check`] holds it to
 //! published figures. docs/projection.md has the model, its sources and its errors.
+//!
+//! [`grants`] is another question: what five designs of grant tables do on hosts of up to 256
+//! processors, which wait for each other's cache [`lines`]; docs/grant-locking.md has its answer.
 #![forbid(unsafe_code)]
 
 mod anchors;
@@ -13,6 +16,8 @@ mod cause;
 mod costs;
 mod crossing;
 mod curve;
+pub mod grants;
+pub mod lines;
 mod network;
 mod operations;
 mod projection;

@@ -44,7 +44,8 @@ pub struct Span {
 }
 
 impl Span {
-    fn sample(self, random: &mut fastrand::Rng) -> u64 {
+    /// Returns a span of the distribution.
+    pub(crate) fn sample(self, random: &mut fastrand::Rng) -> u64 {
         let mean = self.mean as f64;
         let span = match self.spread {
             Spread::None => mean,

@@ -133,7 +133,7 @@ fn cycles_row(name: &str, cycles: impl Iterator<Item = f64>) -> String {
     cycles.fold(format!("{name:<HEAD$}"), |row, cycles| row + &column(&cell(cycles))) + "\n"
 }
 
-fn column(text: &str) -> String {
+pub(crate) fn column(text: &str) -> String {
     format!(" {text:>17}")
 }
 
@@ -170,7 +170,7 @@ fn counted(count: u32, what: &str) -> String {
 }
 
 /// Returns a paragraph, with an empty line before it, in lines of at most 100 characters.
-fn wrapped(text: &str) -> String {
+pub(crate) fn wrapped(text: &str) -> String {
     let mut lines = String::new();
     let mut column = 0;
     for word in text.split_whitespace() {

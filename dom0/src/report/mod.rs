@@ -19,6 +19,7 @@ pub mod input;
 mod iops_log;
 mod latencies;
 pub mod load;
+mod locks;
 pub mod names;
 mod over_time;
 pub mod provenance;
@@ -26,11 +27,12 @@ pub mod series;
 mod table;
 pub mod view;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
 use plots::figure::Figure;
+use projection::grants::{GrantLocks, LockCheck};
 
 use crate::date;
 use crate::exit;
@@ -69,6 +71,24 @@ impl PlotReport {
         let made = format!("Made {} UTC.", date::ctime(date::now()));
         output.write(&page(&data, self.merge, &made), &|| false)
     }
+}
+
+/// Checks that a page can be written to a place without replacing what is no page.
+///
+/// # Errors
+/// [`destination::check`]'s.
+pub fn check_destination(output: &Path) -> Result<()> {
+    destination::check(output, &[])
+}
+
+/// Writes the page of a projection of grant locks.
+///
+/// # Errors
+/// When it can't be written.
+pub fn write_locks(output: &Path, locks: &GrantLocks, check: &LockCheck) -> Result<()> {
+    let made = "But this page is a projection: nothing on it was measured.";
+    let page = plots::page::page(&[locks::section(check)], &locks::figures(locks), made);
+    Output::open(Some(output))?.write(&page, &|| false)
 }
 
 /// The page of what was read.

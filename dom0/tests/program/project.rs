@@ -179,3 +179,49 @@ fn numbers_out_of_range_are_refused() {
         assert!(stderr.contains(expected), "{arguments:?}: {stderr}");
     }
 }
+
+#[test]
+fn grant_locks_are_printed_and_plotted() {
+    let stack = Stack::new("project_grant_locks", "");
+    let small = ["--grant-locks=2", "--report", "locks.html"];
+    let (code, text, stderr) = say(&stack, &small);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    for part in ["projected, not measured: ", "events unbound", "packed-words", "3600", "ratios"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let page = std::fs::read_to_string(stack.path("locks.html")).unwrap();
+    assert!(page.contains("Grant locks, events bound") && page.contains("packed-words"), "{page}");
+    // A page is replaced by another; a file that is none stays.
+    assert_eq!(say(&stack, &small).1, text);
+    stack.write("mine", "mine");
+    let (code, _, stderr) = say(&stack, &["--grant-locks=2", "--report=mine"]);
+    assert!(code == Some(2) && stderr.contains("is no page of ringmark report"), "{stderr}");
+    assert_eq!(std::fs::read_to_string(stack.path("mine")).unwrap(), "mine");
+    let (code, json, _) = say(&stack, &["--grant-locks=1", "--format=json"]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((code, &json["curves"]["projected"]), (Some(0), &true.into()));
+    assert_eq!(json["curves"]["curves"].as_array().unwrap().len(), 15);
+    assert_eq!(json["check"]["figures"].as_array().unwrap().len(), 6);
+}
+
+#[test]
+fn grant_locks_refuse_what_makes_no_sense() {
+    let stack = Stack::new("project_grant_locks_refuse", "");
+    for arguments in [
+        &["--grant-locks=0"][..],
+        &["--grant-locks=257"],
+        &["--grant-locks=-1"],
+        &["--grant-locks=x"],
+        &["--grant-locks=18446744073709551616"],
+        &["--grant-locks=2", "--sockets=0"],
+        &["--grant-locks=2", "--sockets=9"],
+        &["--grant-locks=2", "--cpus=4"],
+        &["--grant-locks=2", "--check"],
+        &["--sockets=2"],
+        &["--report=x.html"],
+    ] {
+        let (code, text, stderr) = say(&stack, arguments);
+        assert_eq!((code, text.as_str()), (Some(2), ""), "{arguments:?}");
+        assert!(!stderr.is_empty());
+    }
+}

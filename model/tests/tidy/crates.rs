@@ -56,7 +56,7 @@ const ORDER: [Place; 22] = [
     },
     Place { dev: &["model"], ..place("fio-output", &["results", "fio-job"]) },
     place("xl-config", &["guest-protocol", "xen-abi"]),
-    place("projection", &["results"]),
+    Place { dev: &["grant-table", "protocols", "xen-abi"], ..place("projection", &["results"]) },
     place("plots", &[]),
     place(
         "dom0",

@@ -51,11 +51,17 @@ pub enum Key {
     MapUnmap,
     /// Part of these under a lock of dom0's grant table.
     MapUnmapLocked,
+    /// Transfer of a cache line between cores of a socket.
+    LineSocket,
+    /// Transfer of a cache line between sockets.
+    LineRemote,
+    /// Locked instruction on a line that the processor has for itself.
+    LineAtomic,
 }
 
 impl Key {
     /// All keys.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 27] = [
         Self::Clock,
         Self::CyclesPerInstruction,
         Self::ThreadsPerCore,
@@ -80,6 +86,9 @@ impl Key {
         Self::XenExit,
         Self::MapUnmap,
         Self::MapUnmapLocked,
+        Self::LineSocket,
+        Self::LineRemote,
+        Self::LineAtomic,
     ];
 
     /// Returns its section and its name there.
@@ -109,6 +118,9 @@ impl Key {
             Self::XenExit => "xen.exit",
             Self::MapUnmap => "grants.map_unmap",
             Self::MapUnmapLocked => "grants.locked",
+            Self::LineSocket => "lines.socket",
+            Self::LineRemote => "lines.remote",
+            Self::LineAtomic => "lines.atomic",
         }
     }
 
@@ -117,10 +129,11 @@ impl Key {
         match self {
             Self::Clock => "GHz",
             Self::CyclesPerInstruction | Self::Exit | Self::LockHandover => "cycles",
-            Self::ShootdownReceived => "cycles",
+            Self::ShootdownReceived | Self::LineAtomic => "cycles",
             Self::ThreadsPerCore => "threads",
             Self::SecondThread | Self::MapUnmapLocked => "parts of 1",
             Self::Ipi | Self::ShootdownBase | Self::ShootdownEach => "ns",
+            Self::LineSocket | Self::LineRemote => "ns",
             Self::Copy => "bytes per ns",
             Self::RingmarkExits | Self::LinuxExits => "exits",
             _ => "instructions",
