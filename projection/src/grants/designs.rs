@@ -20,7 +20,7 @@ pub enum Design {
     PerVcpuHandles,
     /// The same with a read-write lock whose readers share no line: Xen 4.7.
     PerCpuRwLock,
-    /// A word for each entry in use, and no locks: ours.
+    /// A word for each entry in use, which is its own lock, and no other locks: ours.
     PackedWords,
 }
 
@@ -58,7 +58,7 @@ pub enum Word {
     List,
     /// Lock of an entry in use.
     EntryLock,
-    /// Uses of an entry.
+    /// Uses of an entry; in [`Design::PackedWords`] their lock as well.
     Pins,
     /// Domain that uses an entry.
     Grantee,
@@ -79,7 +79,7 @@ pub enum Word {
 pub enum Step {
     /// Access to a word.
     To(Word, Access),
-    /// Taking of a spinlock: a compare-and-swap, and spinning on loads when that fails.
+    /// Taking of a spinlock: a swap, and spinning on loads when that fails.
     Lock(Word),
     /// Release of a spinlock: a store.
     Unlock(Word),
@@ -180,10 +180,9 @@ impl Design {
             }
             Self::PackedWords => [
                 [To(Head, Load), Take, To(Next, Load), To(Head, Rmw)].as_slice(),
-                &[To(Frames(Remote), Load), To(Pins, Load), To(Pins, Rmw)],
-                &[To(Version(Remote), Load), To(Header, Load), To(Header, Rmw)],
-                &[To(Frame, Load), To(ActiveFrame, Store), To(ActiveFrame, Load), Covered],
-                &[To(Pins, Store), To(Record, Store)],
+                &[To(Frames(Remote), Load), Lock(Pins), To(Version(Remote), Load)],
+                &[To(Header, Load), To(Header, Rmw), To(Frame, Load), To(ActiveFrame, Store)],
+                &[Covered, Unlock(Pins), To(Record, Store)],
             ]
             .concat(),
         }
@@ -216,8 +215,8 @@ impl Design {
             }
             Self::PackedWords => [
                 find.as_slice(),
-                &[To(Pins, Load), To(Pins, Rmw), To(Record, Load), To(Record, Store), Covered],
-                &[To(Version(Remote), Load), To(Header, Rmw), To(Pins, Store), To(List, Load)],
+                &[Lock(Pins), To(Record, Load), To(Record, Store), Covered],
+                &[To(Version(Remote), Load), To(Header, Rmw), Unlock(Pins), To(List, Load)],
                 &[To(Head, Load), To(Next, Store), Give, To(Head, Rmw)],
             ]
             .concat(),
