@@ -4,9 +4,15 @@
 //! hypercall, and only together with a page ([`crate::shared`]): a `Grant` by itself grants
 //! nothing. An entry that the grantee still has mapped can't be revoked; it is dropped with its
 //! page, which keeps both out of use for ever, the only safe thing to do.
+//!
+//! Entries are reserved in whole cache lines, at connect, so that what one queue's vCPU stores, and
+//! what Xen marks for its backend, is in no line that another queue's vCPU stores to. After that
+//! there is nothing to allocate, and so nothing to lock: each slot has its entries.
 
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 use core::fmt;
+use core::mem::size_of;
 
 use protocols::grant::{Entry, StillMapped};
 use xen_abi::grant_table::{ENTRIES_PER_PAGE, EntryV1, RESERVED_ENTRIES};
@@ -14,6 +20,12 @@ use xen_abi::{DomId, Gfn, GrantRef};
 
 use crate::grant_frame::GrantFrame;
 use crate::hypervisor::{Hypervisor, NoFrame};
+
+/// Entries in one cache line, of 64 bytes. Those of the tool stack fill one, and a page of the table
+/// begins with one.
+pub const ENTRIES_PER_LINE: u32 = 64 / size_of::<EntryV1>() as u32;
+
+const _: () = assert!(RESERVED_ENTRIES.is_multiple_of(ENTRIES_PER_LINE));
 
 /// No entry could be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,11 +63,12 @@ pub enum Access {
     ReadOnly,
 }
 
-/// Entries of the domain's grant table, to be had one by one.
+/// Entries of the domain's grant table, to be had by the line.
 #[derive(Debug)]
 pub struct GrantTable<'a, H> {
     hypervisor: &'a H,
     frames: u32,
+    /// Free entries; those of a line stand together.
     free: Vec<Grant<'a>>,
     /// Queues that were numbered, modulo 2^16.
     queues: u16,
@@ -74,15 +87,26 @@ impl<'a, H: Hypervisor> GrantTable<'a, H> {
         Self { hypervisor, frames: 0, free: Vec::new(), queues: 0 }
     }
 
-    /// Reserves an entry.
+    /// Reserves at least `count` entries, in lines of which nobody else has one, in the order of
+    /// their references: up to 7 more than that, for the last line is whole as well.
     ///
     /// # Errors
-    /// When all are in use and the table gets no further page.
-    pub fn reserve(&mut self) -> Result<Grant<'a>, TableFull> {
-        if self.free.is_empty() {
-            self.grow()?;
+    /// When too few are free and the table gets no further page. Then nothing is reserved.
+    pub fn reserve(&mut self, count: usize) -> Result<Vec<Grant<'a>>, TableFull> {
+        let mut grants = Vec::with_capacity(count.next_multiple_of(ENTRIES_PER_LINE as usize));
+        while grants.len() < count {
+            if self.free.is_empty()
+                && let Err(full) = self.grow()
+            {
+                self.release(grants);
+                return Err(full);
+            }
+            let line = self.free.last().map(Grant::line);
+            while let Some(grant) = self.free.pop_if(|grant| Some(grant.line()) == line) {
+                grants.push(grant);
+            }
         }
-        Ok(self.free.pop().expect("a new page has free entries"))
+        Ok(grants)
     }
 
     fn grow(&mut self) -> Result<(), TableFull> {
@@ -107,13 +131,21 @@ impl<'a, H: Hypervisor> GrantTable<'a, H> {
         self.queues
     }
 
-    /// Takes back an entry.
-    pub fn release(&mut self, grant: Grant<'a>) {
-        self.free.push(grant);
+    /// Takes back what was reserved at one time, in any order, as far as it is not lost: a line of
+    /// which the grantee keeps some entries has the others. They are the next to be had, those with
+    /// low references first.
+    pub fn release(&mut self, mut grants: Vec<Grant<'a>>) {
+        grants.sort_unstable_by_key(|grant| Reverse(grant.gref.0));
+        self.free.append(&mut grants);
     }
 }
 
 impl Grant<'_> {
+    /// Returns the number of its cache line in the table.
+    fn line(&self) -> u32 {
+        self.gref.0 / ENTRIES_PER_LINE
+    }
+
     /// The number by which the grantee knows it.
     #[inline(always)]
     pub fn gref(&self) -> GrantRef {

@@ -19,7 +19,7 @@ use crate::page::{Page, PageRun};
 /// A frame without a page behind it can't be granted:
 /// ```compile_fail,E0624
 /// # fn safe(mut table: drivers::grant::GrantTable<'_, impl drivers::Hypervisor>) {
-/// let mut grant = table.reserve().unwrap();
+/// let mut grant = table.reserve(1).unwrap().remove(0);
 /// grant.permit(xen_abi::DomId(0), xen_abi::Gfn(0x123), drivers::grant::Access::ReadWrite);
 /// # }
 /// ```

@@ -162,8 +162,9 @@ impl Selftest {
         let frames = xen::grant_frames_max(xen.entry());
         self.check("Xen says how large the grant table may be", frames.is_some_and(|n| n > 0));
         let mut table = GrantTable::new(xen);
-        match (table.reserve(), xen.alloc_page()) {
-            (Ok(grant), Some(mut page)) => {
+        let mut line = table.reserve(1).unwrap_or_default();
+        match (line.pop(), xen.alloc_page()) {
+            (Some(grant), Some(mut page)) => {
                 self.page(&mut page);
                 self.check("reserved grants are left alone", grant.gref().0 >= 8);
                 let mut shared = SharedPage::new(page, grant);
@@ -171,7 +172,8 @@ impl Selftest {
                 let parts = shared.into_parts();
                 self.check("an unused grant is revoked", parts.is_ok());
                 if let Ok((page, grant)) = parts {
-                    table.release(grant);
+                    line.push(grant);
+                    table.release(line);
                     xen.free_page(page);
                 }
             }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use drivers::grant::Access;
 use xen_abi::grant_table::{
-    ENTRIES_PER_PAGE, GTF_PERMIT_ACCESS, GTF_READING, GTF_READONLY, GTF_WRITING,
+    ENTRIES_PER_PAGE, EntryV1, GTF_PERMIT_ACCESS, GTF_READING, GTF_READONLY, GTF_WRITING,
 };
 use xen_abi::{DomId, Gfn};
 
@@ -50,6 +50,8 @@ pub struct Grants {
     pins: Vec<Pins>,
     /// Maps made so far.
     pub maps: u64,
+    /// Unmaps made so far.
+    pub unmaps: u64,
 }
 
 impl Grants {
@@ -61,6 +63,7 @@ impl Grants {
             free: Vec::with_capacity(entries),
             pins: vec![Pins::default(); entries],
             maps: 0,
+            unmaps: 0,
         }
     }
 
@@ -111,6 +114,7 @@ impl Grants {
     pub fn unmap(&mut self, memory: &Memory, handle: Handle) {
         let mapping = self.mappings[handle.0].take().expect("a handle is used once");
         self.free.push(handle.0);
+        self.unmaps += 1;
         let pins = &mut self.pins[mapping.gref as usize];
         pins.all -= 1;
         pins.writable -= u32::from(mapping.writable);
@@ -135,10 +139,16 @@ impl Grants {
         self.mappings.len() - self.free.len()
     }
 
-    /// Entries of the table that grant something.
+    /// Number of the entries of the table that grant something.
     pub fn permitted(&self, memory: &Memory) -> usize {
-        let entries = memory.grant_table.iter().flatten();
-        entries.filter(|entry| entry.flags.load(Ordering::SeqCst) & GTF_PERMIT_ACCESS != 0).count()
+        self.permitted_grefs(memory).count()
+    }
+
+    /// References of the entries of the table that grant something.
+    pub fn permitted_grefs<'m>(&self, memory: &'m Memory) -> impl Iterator<Item = u32> + use<'m> {
+        let entries = (0..).zip(memory.grant_table.iter().flatten());
+        let permits = |entry: &EntryV1| entry.flags.load(Ordering::SeqCst) & GTF_PERMIT_ACCESS != 0;
+        entries.filter(move |(_, entry)| permits(entry)).map(|(gref, _)| gref)
     }
 
     /// Returns what can still reach a page: a mapping, or an entry of the table that permits one.

@@ -64,8 +64,9 @@ pub fn setup(grants: GrantMode) -> Setup {
 /// Pages that can be shared, with nothing granted yet, by entries of a table of their own.
 pub fn shared_run(xen: &ModelXen, count: usize) -> SharedRun<'_> {
     let mut table = GrantTable::new(xen);
-    let grants = (0..count).map(|_| table.reserve().expect("a new page of the table"));
-    SharedRun::new(xen.alloc_run(count).expect("enough pages"), grants.collect())
+    let mut grants = table.reserve(count).expect("a new page of the table");
+    grants.truncate(count);
+    SharedRun::new(xen.alloc_run(count).expect("enough pages"), grants)
 }
 
 /// Frees pages that nobody has mapped.

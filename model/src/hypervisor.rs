@@ -87,9 +87,17 @@ impl ModelXen {
 }
 
 impl ModelXen {
+    /// Enters the hypervisor to set something up.
+    fn set_up(&self) -> RefMut<'_, World> {
+        let mut world = self.enter();
+        world.xen.totals.set_up_calls += 1;
+        world
+    }
+
     /// Begins a sleep; returns when it ends at the latest. It may always end early; one in 64 does.
     pub(crate) fn sleep_until(&self, deadline_ns: u64) -> u64 {
         let mut world = self.enter();
+        world.xen.totals.sleeps += 1;
         let early = world.xen.rng.u32(0..64) == 0;
         let now_ns = world.xen.agenda.now_ns();
         if early { deadline_ns.min(now_ns + 1_000) } else { deadline_ns }
@@ -132,7 +140,7 @@ impl Hypervisor for ModelXen {
     }
 
     fn grant_frame(&self) -> Result<GrantFrame<'_>, NoFrame> {
-        let mut world = self.enter();
+        let mut world = self.set_up();
         if world.xen.fails() {
             return Err(NoFrame::Xen(Errno::ENOMEM));
         }
@@ -146,7 +154,7 @@ impl Hypervisor for ModelXen {
     }
 
     fn evtchn_alloc_unbound(&self, remote: DomId) -> Result<Port, Errno> {
-        let mut world = self.enter();
+        let mut world = self.set_up();
         if world.xen.fails() {
             return Err(Errno::ENOSPC);
         }
@@ -157,7 +165,7 @@ impl Hypervisor for ModelXen {
     }
 
     fn evtchn_close(&self, port: Port) -> Result<(), Errno> {
-        let mut world = self.enter();
+        let mut world = self.set_up();
         if world.xen.fails() {
             return Err(Errno::EINVAL);
         }
@@ -165,7 +173,7 @@ impl Hypervisor for ModelXen {
     }
 
     fn evtchn_bind_vcpu(&self, port: Port, vcpu: u32) -> Result<(), Errno> {
-        let mut world = self.enter();
+        let mut world = self.set_up();
         if world.xen.fails() {
             return Err(Errno::EINVAL);
         }
@@ -173,7 +181,7 @@ impl Hypervisor for ModelXen {
     }
 
     fn evtchn_bind_ipi(&self, vcpu: u32) -> Result<Port, Errno> {
-        let mut world = self.enter();
+        let mut world = self.set_up();
         if world.xen.fails() {
             return Err(Errno::ENOSPC);
         }
@@ -207,6 +215,7 @@ impl Vcpu for ModelXen {
         if world.xen.fails() {
             return Err(Errno::EINVAL);
         }
+        world.xen.totals.sends += 1;
         world.xen.note(b's', port.0.into(), 0);
         if let Some(actor) = world.xen.events.send(port)? {
             world.xen.wake(actor);

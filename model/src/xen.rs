@@ -49,6 +49,13 @@ pub struct Totals {
     pub fallible_calls: u64,
     /// Times that the guest asked what was stolen from it.
     pub stolen_calls: u64,
+    /// Events that the guest sent.
+    pub sends: u64,
+    /// Sleeps of the guest, each of which sets a timer.
+    pub sleeps: u64,
+    /// Hypercalls by which the guest sets itself up: for a page of the grant table, an event
+    /// channel. These and the three above are all hypercalls that drivers can make.
+    pub set_up_calls: u64,
 }
 
 /// Xen, seen from the peers.
@@ -70,7 +77,7 @@ pub struct Xen {
     /// Each of the guest's calls takes so much longer, as when its processor is taken away.
     pub call_ns: u64,
     /// Pages of the grant table that the guest has.
-    pub(crate) grant_frames: u32,
+    pub grant_frames: u32,
     /// Pauses of the guest: the number of a call, from 1, and how much longer it takes.
     pub pauses: Vec<(u64, u64)>,
     /// Calls that the guest made.

@@ -5,7 +5,7 @@ use xen_abi::blkif::MAX_SEGMENTS;
 
 use super::slot::{Slot, SlotState, indirect_pages};
 use super::{GrantMode, Offer, QUEUES_MAX, Room, Setup, Takes};
-use crate::grant::Grant;
+use crate::grant::{ENTRIES_PER_LINE, Grant};
 use crate::page::Page;
 use crate::ring;
 use crate::shared::SharedPage;
@@ -131,11 +131,13 @@ impl Setup {
 }
 
 impl Fit {
-    /// Returns what is taken for all queues.
+    /// Returns what is taken for all queues, each of which has whole lines of the grant table.
     fn takes(&self) -> Room {
         let (ring, slot) = (1 << self.ring_order, self.slot_takes());
-        let all = |each| u64::from(self.queues) * (ring + u64::from(self.slots) * each);
-        Room { pages: all(slot.pages), grants: all(slot.grants) }
+        let each = |slot| ring + u64::from(self.slots) * slot;
+        let all = |each| u64::from(self.queues) * each;
+        let lines = each(slot.grants).next_multiple_of(ENTRIES_PER_LINE.into());
+        Room { pages: all(each(slot.pages)), grants: all(lines) }
     }
 
     /// Returns the most heap that all queues take while they are made and used, in bytes.
@@ -150,20 +152,23 @@ impl Fit {
             // Its token, in the list of those that are free and in that of those to spare.
             + 2 * size_of::<Slot>();
         let ring = 1 << self.ring_order;
+        let grants = (ring + slots * shared).next_multiple_of(ENTRIES_PER_LINE as usize);
         // Entries of the grant table, while they are in nobody's hands; frames given back.
-        let free = (ring + slots * shared) * size_of::<Grant<'_>>()
+        let free = grants * size_of::<Grant<'_>>()
             + (ring + slots * (shared + private)) * size_of::<u64>();
         // Pages and grants before the slots have them.
-        let taken = slots * (shared + private) * size_of::<Page>()
-            + (ring + slots * shared) * size_of::<Grant<'_>>();
+        let taken =
+            slots * (shared + private) * size_of::<Page>() + grants * size_of::<Grant<'_>>();
         u64::from(self.queues) * (slots * slot + GROWTH * (free + taken)) as u64
     }
 
     /// Returns the number of slots of each queue, with rings like these, that there is room for.
     fn slots_max(&self, room: Room) -> u32 {
         let (ring, slot) = (1 << self.ring_order, self.slot_takes());
-        let most = |all: u64, each| (all / u64::from(self.queues)).saturating_sub(ring) / each;
-        let slots = most(room.pages, slot.pages).min(most(room.grants, slot.grants));
+        let [pages, grants] = [room.pages, room.grants].map(|all| all / u64::from(self.queues));
+        let lines = grants - grants % u64::from(ENTRIES_PER_LINE);
+        let most = |here: u64, each| here.saturating_sub(ring) / each;
+        let slots = most(pages, slot.pages).min(most(lines, slot.grants));
         u32::try_from(slots).unwrap_or(u32::MAX)
     }
 
@@ -267,14 +272,17 @@ mod tests {
             (Persistent, 1, 512, 12, 256, [u64::MAX, 16 + 512 * 13 - 1], (511, 12, 4)),
             (Persistent, 1, 512, 12, 256, [16 + 512 * 13 - 1, u64::MAX], (511, 12, 4)),
             // Two requests of 11 pages make up for one of 12.
-            (Persistent, 1, 100, 12, 11, [u64::MAX, 8 + 100 * 13], (118, 11, 2)),
+            (Persistent, 1, 100, 12, 11, [u64::MAX, 8 * 163], (118, 11, 2)),
+            (Persistent, 1, 100, 12, 11, [u64::MAX, 8 * 163 - 1], (117, 11, 2)),
             (Persistent, 1, 100, 12, 11, [u64::MAX, 8 + 200 * 11], (200, 11, 3)),
             (Persistent, 2, 40, 1, 11, [60, u64::MAX], (29, 1, 0)),
-            (Persistent, 2, 40, 1, 11, [u64::MAX, 61], (29, 1, 0)),
+            // Each queue has whole lines of entries.
+            (Persistent, 2, 40, 1, 11, [u64::MAX, 2 * 32], (31, 1, 0)),
+            (Persistent, 2, 40, 1, 11, [u64::MAX, 2 * 32 - 1], (23, 1, 0)),
             // Private pages are granted to nobody.
-            (PersistentCopy, 1, 32, 12, 256, [1 + 32 * 25, 1 + 32 * 13], (32, 12, 0)),
-            (PersistentCopy, 1, 32, 12, 256, [32 * 25, 1 + 32 * 13], (31, 12, 0)),
-            (PersistentCopy, 1, 32, 12, 256, [1 + 32 * 25, 32 * 13], (31, 12, 0)),
+            (PersistentCopy, 1, 32, 12, 256, [1 + 32 * 25, 8 * 53], (32, 12, 0)),
+            (PersistentCopy, 1, 32, 12, 256, [32 * 25, 8 * 53], (31, 12, 0)),
+            (PersistentCopy, 1, 32, 12, 256, [1 + 32 * 25, 8 * 53 - 1], (31, 12, 0)),
             // One whole request, whatever there is.
             (Persistent, 1, 512, 4096, 4096, [0, 0], (1, 4096, 0)),
             (Persistent, 1, 512, 4096, 256, [16 * 257, 0], (16, 256, 0)),
@@ -308,15 +316,19 @@ mod tests {
     #[test]
     fn a_setup_takes_what_it_has_slots_for() {
         for (grants, queues, slots, pages_per_slot, takes) in [
-            (GrantMode::Persistent, 1, 1, 1, [2, 2]),
-            (GrantMode::PerRequest, 1, 33, 11, [2 + 33 * 11, 2 + 33 * 11]),
-            (GrantMode::Persistent, 3, 32, 12, [3 * (1 + 32 * 13), 3 * (1 + 32 * 13)]),
-            (GrantMode::PersistentCopy, 2, 2, 4096, [2 * (1 + 2 * 8200), 2 * (1 + 2 * 4104)]),
-            (GrantMode::Persistent, 1, 60_000, 1, [16 + 512, 16 + 512]),
+            // Pages, and lines of grants.
+            (GrantMode::Persistent, 1, 1, 1, [2, 1]),
+            (GrantMode::Persistent, 1, 7, 1, [8, 1]),
+            (GrantMode::Persistent, 1, 8, 1, [9, 2]),
+            (GrantMode::PerRequest, 1, 33, 11, [2 + 33 * 11, 46]),
+            (GrantMode::Persistent, 3, 32, 12, [3 * (1 + 32 * 13), 3 * 53]),
+            (GrantMode::PersistentCopy, 2, 2, 4096, [2 * (1 + 2 * 8200), 2 * 1027]),
+            (GrantMode::Persistent, 1, 60_000, 1, [16 + 512, 66]),
         ] {
             let setup = Setup { grants, queues, slots, pages_per_slot, ..Setup::ONE };
-            let [pages, grants] = takes;
-            assert_eq!(setup.takes(&Offer::MOST).room, Room { pages, grants }, "{setup:?}");
+            let [pages, lines] = takes;
+            let takes = Room { pages, grants: 8 * lines };
+            assert_eq!(setup.takes(&Offer::MOST).room, takes, "{setup:?}");
         }
     }
 

@@ -23,7 +23,7 @@ use super::resources::Resources;
 use super::slot::{Held, Operation, Slot, SlotState};
 use super::storm::Storm;
 use super::{Broken, DiskInfo, Flush, GrantMode, IoError};
-use crate::grant::Access;
+use crate::grant::{Access, Grant};
 use crate::hypervisor::Hypervisor;
 use crate::ring::FrontRing;
 use crate::vcpu::Vcpu;
@@ -101,6 +101,8 @@ pub struct QueuePair<'a> {
     /// Completions for which an event is asked.
     event_after: u32,
     broken: Option<Broken>,
+    /// The rest of its last line of the grant table.
+    unused_grants: Vec<Grant<'a>>,
 }
 
 // A queue pair may be handed to another vCPU.
@@ -114,7 +116,7 @@ impl<'a> QueuePair<'a> {
     /// from now on, and in the persistent modes all pages of the slots.
     pub(super) fn new(resources: Resources<'a>, backend: DomId, fit: &Fit) -> Self {
         let Fit { grants, bounces, .. } = *fit;
-        let Resources { mut ring, mut slots, port, base } = resources;
+        let Resources { mut ring, mut slots, unused, port, base } = resources;
         ring.permit(backend, Access::ReadWrite);
         let ring = FrontRing::new(ring);
         let mut counters = Counters::default();
@@ -146,6 +148,7 @@ impl<'a> QueuePair<'a> {
             taken_when_armed: 0,
             event_after: 1,
             broken: None,
+            unused_grants: unused,
         }
     }
 
@@ -183,8 +186,8 @@ impl<'a> QueuePair<'a> {
 
     /// Returns what it was made of; the backend may still have all of it mapped.
     pub(super) fn into_resources(self) -> Resources<'a> {
-        let Self { ring, slots, port, base, .. } = self;
-        Resources { ring: ring.into_run(), slots, port, base }
+        let Self { ring, slots, unused_grants: unused, port, base, .. } = self;
+        Resources { ring: ring.into_run(), slots, unused, port, base }
     }
 
     /// Returns the counts since connect.

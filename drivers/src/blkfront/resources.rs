@@ -17,6 +17,8 @@ use crate::shared::{SharedPage, SharedRun};
 pub(super) struct Resources<'a> {
     pub(super) ring: SharedRun<'a>,
     pub(super) slots: Vec<SlotState<'a>>,
+    /// What is left of its last line of the grant table: nobody else may store there.
+    pub(super) unused: Vec<Grant<'a>>,
     pub(super) port: Port,
     /// Base of the numbers of its slots; no other queue of any VBD has it.
     pub(super) base: u32,
@@ -66,23 +68,20 @@ impl<'a> Resources<'a> {
             for _ in 0..plain {
                 pages.push(hypervisor.alloc_page().ok_or_else(out_of_pages)?);
             }
-            for _ in 0..ring_pages + granted {
-                grants.push(table.reserve().map_err(ConnectError::Grants)?);
-            }
+            grants = table.reserve(granted + ring_pages).map_err(ConnectError::Grants)?;
             hypervisor.evtchn_alloc_unbound(backend).map_err(ConnectError::EventChannel)
         })();
         match port {
             Ok(port) => {
+                let unused = grants.split_off(granted + ring_pages);
                 let ring = SharedRun::new(ring, grants.split_off(granted));
                 let base = slot_base(table.number_queue());
                 let slots = share_out(fit, (vdev, base), pages, grants);
-                Ok(Self { ring, slots, port, base })
+                Ok(Self { ring, slots, unused, port, base })
             }
             Err(error) => {
                 ring.into_pages().chain(pages).for_each(|page| hypervisor.free_page(page));
-                for grant in grants {
-                    table.release(grant);
-                }
+                table.release(grants);
                 Err(error)
             }
         }
@@ -98,10 +97,10 @@ impl<'a> Resources<'a> {
         // Before the grants, so that no event comes any more for a ring that is gone. A port that
         // is gone already is closed enough.
         let _ = hypervisor.evtchn_close(self.port);
-        let mut quarantined_pages = 0;
+        let (mut grants, mut quarantined_pages) = (self.unused, 0);
         let mut give_back = |shared: SharedPage<'a>| match shared.into_parts() {
             Ok((page, grant)) => {
-                table.release(grant);
+                grants.push(grant);
                 hypervisor.free_page(page);
             }
             Err(_) => quarantined_pages += 1,
@@ -111,6 +110,7 @@ impl<'a> Resources<'a> {
             slot.pages.into_iter().chain(slot.indirect).for_each(&mut give_back);
             slot.private.into_iter().for_each(|page| hypervisor.free_page(page));
         }
+        table.release(grants);
         quarantined_pages
     }
 }

@@ -197,7 +197,8 @@ fn mapped_for_ever() {
 fn mapped_before_the_revoke() {
     let xen = ModelXen::seeded(1);
     let mut table = GrantTable::new(&xen);
-    let mut shared = SharedPage::new(xen.alloc_page().unwrap(), table.reserve().unwrap());
+    let grant = table.reserve(1).unwrap().remove(0);
+    let mut shared = SharedPage::new(xen.alloc_page().unwrap(), grant);
     let gref = shared.gref().0;
     let backend = DomId(0);
     for access in [Access::ReadOnly, Access::ReadWrite] {
@@ -251,7 +252,7 @@ fn mapped_before_the_revoke() {
         done.store(true, Ordering::Relaxed);
     });
     let (page, grant) = shared.into_parts().unwrap();
-    table.release(grant);
+    table.release(vec![grant]);
     xen.free_page(page);
 }
 
@@ -475,7 +476,7 @@ fn old_memory() {
 }
 
 fn exhausted_table() {
-    let xen = Machine::seeded(1).grant_frames(1).disks(16, 64).build();
+    let xen = Machine::seeded(1).grant_frames(2).disks(16, 64).build();
     let mut guest = Guest::boot(&xen);
     let mut devices = Vec::new();
     let error = loop {
@@ -485,15 +486,16 @@ fn exhausted_table() {
             Err(error) => break error,
         }
     };
-    assert!(matches!(error, ConnectError::Grants(full) if full.frames == 1), "{error}");
-    assert_eq!(devices.len(), (512 - 8) / 65);
+    assert!(matches!(error, ConnectError::Grants(full) if full.frames == 2), "{error}");
+    // 65 entries are 9 lines.
+    assert_eq!(devices.len(), (1024 - 8) / 72);
     // The one that failed closed its half, and gave back what it had reserved.
     let vdev = vdev(devices.len() as u32);
     let state = format!("/local/domain/1/device/vbd/{vdev}/state");
     assert_eq!(xen.world().store.tree.text(&state), "6");
-    let rest: Vec<_> = std::iter::from_fn(|| guest.grants.reserve().ok()).collect();
-    assert_eq!(rest.len(), (512 - 8) % 65);
-    rest.into_iter().for_each(|grant| guest.grants.release(grant));
+    let rest: Vec<_> = std::iter::from_fn(|| guest.grants.reserve(1).ok()).collect();
+    assert_eq!(rest.iter().map(Vec::len).sum::<usize>(), (1024 - 8) % 72);
+    rest.into_iter().for_each(|line| guest.grants.release(line));
     // Those that are connected work, and what they give back can be had again.
     for device in &mut devices {
         let slot = device.queues[0].acquire().unwrap();
@@ -544,9 +546,9 @@ fn reserved_references() {
     let mut table = GrantTable::new(&xen);
     let mut seen = std::collections::BTreeSet::new();
     let mut kept = Vec::new();
-    while let Ok(grant) = table.reserve() {
-        assert!(seen.insert(grant.gref().0));
-        kept.push(grant);
+    while let Ok(grants) = table.reserve(1) {
+        assert!(grants.iter().all(|grant| seen.insert(grant.gref().0)));
+        kept.extend(grants);
     }
     assert_eq!(seen.first(), Some(&8));
     assert_eq!(seen.len(), 8 * 512 - 8);
