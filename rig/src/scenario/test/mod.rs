@@ -10,6 +10,7 @@ mod disks;
 mod files;
 mod fleet;
 mod floor;
+mod grants;
 mod guest;
 mod host;
 mod kept;
@@ -119,6 +120,7 @@ fn on_xen(rig: &Rig, name: &str, tally: &mut Tally) -> Result<()> {
     checks.extend(disks::checks());
     checks.extend(queues::checks());
     checks.extend(kept::checks());
+    checks.extend(grants::checks());
     checks.extend(stolen::checks());
     checks.extend(guest::checks());
     checks.extend(vcpus::checks());
