@@ -12,7 +12,6 @@
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::fmt;
-use core::mem::size_of;
 
 use protocols::grant::{Entry, StillMapped};
 use xen_abi::grant_table::{ENTRIES_PER_PAGE, EntryV1, RESERVED_ENTRIES};
@@ -21,8 +20,8 @@ use xen_abi::{DomId, Gfn, GrantRef};
 use crate::grant_frame::GrantFrame;
 use crate::hypervisor::{Hypervisor, NoFrame};
 
-/// Entries in one cache line, of 64 bytes. Those of the tool stack fill one, and a page of the table
-/// begins with one.
+/// Entries in a cache line of 64 bytes. A page of the table begins with a line, and the tool stack's
+/// entries are one.
 pub const ENTRIES_PER_LINE: u32 = 64 / size_of::<EntryV1>() as u32;
 
 const _: () = assert!(RESERVED_ENTRIES.is_multiple_of(ENTRIES_PER_LINE));
