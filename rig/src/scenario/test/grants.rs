@@ -46,7 +46,7 @@ fn judge(outcome: &Outcome, name: &str, mode: &str) -> Result<String> {
     let [served, maps, unmaps] = numbers(outcome, MARKS[1])?;
     let reads = job["read"]["total_ios"].as_u64().context("the job tells no reads")?;
     ensure!([reads, served] == [READS; 2], "{reads} reads, and {served} by blkback's count");
-    let counted = [maps - maps_before, unmaps - unmaps_before];
+    let counted = [maps.saturating_sub(maps_before), unmaps.saturating_sub(unmaps_before)];
     let expected = if mode == "per-request" { [READS; 2] } else { [IODEPTH, 0] };
     for (what, (counted, least)) in ["maps", "unmaps"].iter().zip(counted.into_iter().zip(expected))
     {
