@@ -4,8 +4,8 @@ use projection::grants::designs::Design;
 use projection::grants::{GrantLocks, LockCheck, LockCurve, LockPoint};
 
 use plots::axis::{Axis, count};
-use plots::label::Label;
 use plots::figure::{Figure, frame};
+use plots::label::Label;
 use plots::svg::{AxisText, Svg, color, escape};
 
 /// Returns a plot of all designs for each case.
