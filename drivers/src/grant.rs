@@ -20,8 +20,8 @@ use xen_abi::{DomId, Gfn, GrantRef};
 use crate::grant_frame::GrantFrame;
 use crate::hypervisor::{Hypervisor, NoFrame};
 
-/// Entries in a cache line of 64 bytes. A page of the table begins with a line, and the tool stack's
-/// entries are one.
+/// Entries in a cache line of 64 bytes. A page of the table begins with a line, and the tool
+/// stack's entries are one.
 pub const ENTRIES_PER_LINE: u32 = 64 / size_of::<EntryV1>() as u32;
 
 const _: () = assert!(RESERVED_ENTRIES.is_multiple_of(ENTRIES_PER_LINE));

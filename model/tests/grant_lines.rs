@@ -137,8 +137,8 @@ fn no_line_has_entries_of_two_queues() {
     }
 }
 
-/// What a backend keeps mapped is lost, and no more: the others of its line are still for one owner
-/// alone.
+/// Entries that a backend keeps mapped are lost, and no more: the others of their line are still
+/// for one owner alone.
 #[test]
 fn a_line_of_which_a_backend_keeps_a_page_has_the_others() {
     let xen = Machine::seeded(3).grant_frames(1).disks(2, 1024).build();

@@ -17,7 +17,7 @@ use crate::shared::{SharedPage, SharedRun};
 pub(super) struct Resources<'a> {
     pub(super) ring: SharedRun<'a>,
     pub(super) slots: Vec<SlotState<'a>>,
-    /// What is left of its last line of the grant table: nobody else may store there.
+    /// Rest of its last line of the grant table: nobody else may store there.
     pub(super) unused: Vec<Grant<'a>>,
     pub(super) port: Port,
     /// Base of the numbers of its slots; no other queue of any VBD has it.

@@ -77,7 +77,7 @@ mod tests {
     use super::*;
     use crate::result::framed;
 
-    /// What is found of a job with these numbers behind the second mark.
+    /// Returns the verdict on a job with these numbers behind the second mark.
     fn judged(mode: &str, after: &str) -> Result<String> {
         let read = format!(r#"{{"total_ios": {READS}}}"#);
         let job = format!(r#"{{"jobname": "job", "error": 0, "read": {read}, "ringmark": {{}}}}"#);
