@@ -10,6 +10,7 @@ mod report;
 mod suites;
 mod tree;
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,10 @@ pub(crate) struct Options {
     /// be given several times
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
+    /// Run only what the lists name first, and build nothing else; a mutant that survives that may
+    /// die of another suite
+    #[arg(long)]
+    first: bool,
     /// Print the mutants and do nothing
     #[arg(long)]
     list: bool,
@@ -62,11 +67,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     for mutant in &mutants {
         mutant.apply(&tree.read(&mutant.file)?)?;
     }
-    let limits = run_unbroken(&tree, &mutants)?;
+    let limits = run_unbroken(&tree, &mutants, options.first)?;
     let mut fates = Vec::new();
     for (number, mutant) in mutants.iter().enumerate() {
         let began = Instant::now();
-        let fate = try_one(&tree, mutant, &limits)?;
+        let fate = try_one(&tree, mutant, &limits, options.first)?;
         let seconds = began.elapsed().as_secs_f64();
         let place = format!("[{}/{}]", number + 1, mutants.len());
         println!("{place:>9} {:40} {seconds:5.1} s  {fate}", mutant.name);
@@ -91,12 +96,21 @@ impl Limits {
     }
 }
 
-/// Runs all suites, and all that the mutants name, on the tree as it is.
-fn run_unbroken(tree: &Tree, mutants: &[Mutant]) -> Result<Limits> {
+/// Runs all suites, unless it is to be `first` ones only, and all that the mutants name, on the tree
+/// as it is.
+fn run_unbroken(tree: &Tree, mutants: &[Mutant], first: bool) -> Result<Limits> {
     println!("building the suites");
-    let suites = suites::build(tree, suites::ALL)?;
-    let mut trials: Vec<Trial> = suites.iter().map(|suite| Trial::whole(&suite.name)).collect();
-    trials.extend(mutants.iter().flat_map(|mutant| mutant.first.clone()));
+    let mut trials: Vec<Trial> = mutants.iter().flat_map(|mutant| mutant.first.clone()).collect();
+    let mut suites = Vec::new();
+    if first {
+        let names: BTreeSet<&str> = trials.iter().map(|trial| &*trial.suite).collect();
+        for name in names {
+            suites.extend(suites::build(tree, name)?);
+        }
+    } else {
+        suites = suites::build(tree, suites::ALL)?;
+        trials.extend(suites.iter().map(|suite| Trial::whole(&suite.name)));
+    }
     trials.sort();
     trials.dedup();
     let mut times = Vec::new();
@@ -115,24 +129,27 @@ fn run_unbroken(tree: &Tree, mutants: &[Mutant]) -> Result<Limits> {
     Ok(Limits(times.into_iter().map(|(trial, time)| (trial, suites::limit(time))).collect()))
 }
 
-fn try_one(tree: &Tree, mutant: &Mutant, limits: &Limits) -> Result<Fate> {
+fn try_one(tree: &Tree, mutant: &Mutant, limits: &Limits, first: bool) -> Result<Fate> {
     let source = tree.read(&mutant.file)?;
     tree.write(&mutant.file, &mutant.apply(&source)?)?;
-    let fate = judge(tree, &mutant.first, limits);
+    let fate = judge(tree, &mutant.first, limits, first);
     tree.write(&mutant.file, &source)?;
     fate
 }
 
-/// Tries what is named first, and then all suites. For a mutant that does not live longer, only
+/// Tries what is named first, and then all suites unless it is to be those `first` only. For a mutant that does not live longer, only
 /// what is named first is built.
-fn judge(tree: &Tree, first: &[Trial], limits: &Limits) -> Result<Fate> {
-    for trial in first {
+fn judge(tree: &Tree, named: &[Trial], limits: &Limits, first: bool) -> Result<Fate> {
+    for trial in named {
         match attempt(tree, &trial.suite, [trial].into_iter(), limits)? {
             Fate::Survived => {}
             fate => return Ok(fate),
         }
     }
-    let others = limits.suites().filter(|suite| !first.contains(suite));
+    if first {
+        return Ok(Fate::Survived);
+    }
+    let others = limits.suites().filter(|suite| !named.contains(suite));
     attempt(tree, suites::ALL, others, limits)
 }
 
@@ -167,7 +184,7 @@ mod tests {
     fn a_list_is_named_from_the_beginning_on() {
         let wants = |only: &[&str], name| {
             let only = only.iter().map(|part| (*part).to_owned()).collect();
-            Options { only, list: false }.wants(name)
+            Options { only, first: false, list: false }.wants(name)
         };
         for (only, name, is_wanted) in [
             (&[][..], "plan/first", true),
