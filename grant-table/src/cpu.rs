@@ -3,9 +3,7 @@
 /// Rank of a lock: a processor that holds one takes only locks of higher ranks.
 ///
 /// That is Xen's order: tables by their domains, then one entry, or the growth of handles, then a
-/// free list, under which nothing is taken. An entry is never taken under the growth of handles,
-/// although nothing would be wrong with one order of these two: they have none because no path
-/// needs both.
+/// free list, under which nothing is taken. Entry and maptrack are not ordered: no path needs both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rank {
     /// Table of a domain.

@@ -49,7 +49,7 @@ fn marks(access: Access) -> u32 {
     }
 }
 
-/// The granting domain's half.
+/// The grantor's half.
 impl<W: Words> Entry<W> {
     /// Lets `grantee` use `frame`.
     pub fn permit(&self, grantee: DomId, frame: u32, access: Access) {

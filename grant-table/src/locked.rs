@@ -158,7 +158,7 @@ impl<W: Words, D: Design<W>> LockedTables<W, D> {
         found.ok_or(Status::Full)
     }
 
-    /// Runs `work` under the locks that a mapping's end needs: that of the granter, or of both.
+    /// Runs `work` under the locks that a mapping's end needs: that of the grantor, or of both.
     #[inline]
     fn ending<R>(
         &self,
@@ -288,6 +288,9 @@ impl<W: Words, D: Design<W>> GrantTables<W> for LockedTables<W, D> {
     fn set_version(&self, cpu: &mut Cpu, of: DomId, version: Version) -> Result<(), Status> {
         let domain = self.domain(of)?;
         domain.lock.write(&self.shared, cpu, |_| {
+            if domain.version() == version {
+                return Ok(());
+            }
             if domain.active.iter().any(Active::is_in_use) {
                 return Err(Status::Busy);
             }

@@ -5,10 +5,12 @@
 //!   outcome. That is one locked instruction, and one transfer of a cache line that another
 //!   processor has changed.
 //! - A table only grows, and its entries stay where they are, so who uses one needs no lock for it:
-//!   it looks how many there are.
+//!   it looks how many there are. The number of frames is one word, which is read without a lock, by
+//!   who pins an entry and by who asks for the size, and stored under that of growth.
 //! - Only a change of the version concerns all entries: it takes their words one by one, and gives
 //!   all back if one is in use.
-//! - Handles come from a list of the vCPU, which is one word. A mapping ends once, since its record
+//! - Handles come from a list of the vCPU, which is one word. When all have been given out to lists,
+//!   who finds none may have to wait for another processor ([`LockFree`]). A mapping ends once, since its record
 //!   is looked at and struck out by who has the entry's word.
 
 mod word;
@@ -76,13 +78,23 @@ impl<W: Words> Active<W> {
 }
 
 impl<W: Words> Slot<'_, W> {
+    /// Takes the word, and gives it back as the outcome of `work`, which is given its use.
+    #[inline]
+    fn hold<R>(&self, cpu: &mut Cpu, work: impl FnOnce(Use) -> (Use, R)) -> R {
+        cpu.takes(Rank::Entry);
+        let (outcome, done) = work(self.active.word.take());
+        self.active.word.give_back(outcome);
+        cpu.gives_back();
+        done
+    }
+
     /// Uses the entry once more; returns its frame.
     #[inline]
-    fn pin(&self, by: DomId, access: Access) -> Result<u32, Status> {
-        let found = self.active.word.take();
-        let pinned = self.pin_taken(found, by, access);
-        self.active.word.give_back(pinned.map_or(found, |(more, _)| more));
-        pinned.map(|(_, frame)| frame)
+    fn pin(&self, cpu: &mut Cpu, by: DomId, access: Access) -> Result<u32, Status> {
+        self.hold(cpu, |found| {
+            let pinned = self.pin_taken(found, by, access);
+            (pinned.map_or(found, |(more, _)| more), pinned.map(|(_, frame)| frame))
+        })
     }
 
     /// Returns a use with one more pin, whose marks are made, and the frame.
@@ -103,22 +115,26 @@ impl<W: Words> Slot<'_, W> {
     /// Ends a use of the entry, if `is_there` says that there is one, which it is asked by one
     /// caller at a time.
     #[inline]
-    fn unpin(&self, access: Access, is_there: impl FnOnce() -> bool) -> bool {
-        let found = self.active.word.take();
-        let is_there = is_there();
-        let left = if is_there { found.less(access) } else { found };
-        if is_there && let Some(marks) = left.clears(access) {
-            self.entry.clear(self.version(), marks);
-        }
-        self.active.word.give_back(left);
-        is_there
+    fn unpin(&self, cpu: &mut Cpu, access: Access, is_there: impl FnOnce() -> bool) -> bool {
+        self.hold(cpu, |found| {
+            let is_there = is_there();
+            let left = if is_there { found.less(access) } else { found };
+            if is_there && let Some(marks) = left.clears(access) {
+                self.entry.clear(self.version(), marks);
+            }
+            (left, is_there)
+        })
     }
 
     /// Returns the version, which stays while the caller holds an entry of the table.
     #[inline]
     fn version(&self) -> Version {
-        if self.is_two.load(Relaxed) == 0 { Version::One } else { Version::Two }
+        version_of(self.is_two.load(Relaxed))
     }
+}
+
+fn version_of(is_two: u32) -> Version {
+    if is_two == 0 { Version::One } else { Version::Two }
 }
 
 impl<W: Words> Domain<W> {
@@ -140,6 +156,7 @@ impl<W: Words> Domain<W> {
     #[inline]
     fn pin(
         &self,
+        cpu: &mut Cpu,
         config: &Config,
         by: DomId,
         gref: GrantRef,
@@ -149,12 +166,18 @@ impl<W: Words> Domain<W> {
         if gref.0 >= self.frames.load(Acquire) * config.entries_per_frame {
             return Err(Status::BadRef);
         }
-        self.slot(gref).ok_or(Status::BadRef)?.pin(by, access)
+        self.slot(gref).ok_or(Status::BadRef)?.pin(cpu, by, access)
     }
 
     #[inline]
-    fn unpin(&self, gref: GrantRef, access: Access, is_there: impl FnOnce() -> bool) -> bool {
-        self.slot(gref).is_some_and(|slot| slot.unpin(access, is_there))
+    fn unpin(
+        &self,
+        cpu: &mut Cpu,
+        gref: GrantRef,
+        access: Access,
+        is_there: impl FnOnce() -> bool,
+    ) -> bool {
+        self.slot(gref).is_some_and(|slot| slot.unpin(cpu, access, is_there))
     }
 
     #[inline]
@@ -164,16 +187,17 @@ impl<W: Words> Domain<W> {
         Some(Slot { entry, active, is_two: &self.is_two })
     }
 
-    /// Takes the words of all entries, or of none.
-    fn freeze(&self) -> Result<(), Status> {
-        let taken = self.active.iter().position(|active| !active.word.freeze());
-        match taken {
-            None => Ok(()),
-            Some(count) => {
-                self.thaw(count);
-                Err(Status::Busy)
-            }
+    /// Runs `work` with the words of all entries, unless one is in use.
+    fn hold_all(&self, cpu: &mut Cpu, work: impl FnOnce()) -> Result<(), Status> {
+        // One note for all words: they are taken in one order, by one processor at a time.
+        cpu.takes(Rank::Entry);
+        let in_use = self.active.iter().position(|active| !active.word.freeze());
+        if in_use.is_none() {
+            work();
         }
+        self.thaw(in_use.unwrap_or(self.active.len()));
+        cpu.gives_back();
+        if in_use.is_none() { Ok(()) } else { Err(Status::Busy) }
     }
 
     /// Gives back the words of the first entries.
@@ -210,7 +234,7 @@ impl<W: Words> GrantTables<W> for PackedWords<W> {
     ) -> Result<Mapping, Status> {
         let (local, remote) = (self.domain(by)?, self.domain(of)?);
         let handle = local.free.get(cpu, &local.records).ok_or(Status::Full)?;
-        match remote.pin(&self.config, by, gref, access) {
+        match remote.pin(cpu, &self.config, by, gref, access) {
             Ok(frame) => {
                 local.records.set(handle, Mapped { of, gref, access });
                 Ok(Mapping { handle, frame })
@@ -226,7 +250,7 @@ impl<W: Words> GrantTables<W> for PackedWords<W> {
         let local = self.domain(by)?;
         let mapped = local.records.get(handle).ok_or(Status::BadHandle)?;
         let strike = || local.records.strike(handle, mapped);
-        if !self.domain(mapped.of)?.unpin(mapped.gref, mapped.access, strike) {
+        if !self.domain(mapped.of)?.unpin(cpu, mapped.gref, mapped.access, strike) {
             return Err(Status::BadHandle);
         }
         local.free.put(cpu, &local.records, handle);
@@ -235,7 +259,7 @@ impl<W: Words> GrantTables<W> for PackedWords<W> {
 
     fn copy(
         &self,
-        _cpu: &mut Cpu,
+        cpu: &mut Cpu,
         by: DomId,
         (from, source): (DomId, GrantRef),
         (to, target): (DomId, GrantRef),
@@ -243,13 +267,13 @@ impl<W: Words> GrantTables<W> for PackedWords<W> {
     ) -> Result<(), Status> {
         self.domain(by)?;
         let (from, to) = (self.domain(from)?, self.domain(to)?);
-        let read = from.pin(&self.config, by, source, Access::Read)?;
-        let written = to.pin(&self.config, by, target, Access::Write);
+        let read = from.pin(cpu, &self.config, by, source, Access::Read)?;
+        let written = to.pin(cpu, &self.config, by, target, Access::Write);
         if let Ok(written) = written {
             work(read, written);
-            to.unpin(target, Access::Write, || true);
+            to.unpin(cpu, target, Access::Write, || true);
         }
-        from.unpin(source, Access::Read, || true);
+        from.unpin(cpu, source, Access::Read, || true);
         written.map(|_| ())
     }
 
@@ -278,12 +302,14 @@ impl<W: Words> GrantTables<W> for PackedWords<W> {
 
     fn set_version(&self, cpu: &mut Cpu, of: DomId, version: Version) -> Result<(), Status> {
         let domain = self.domain(of)?;
-        domain.admin.hold(Rank::Table(domain.number), cpu, |_| {
-            domain.freeze()?;
-            domain.entries.iter().for_each(Entry::wipe);
-            domain.is_two.store((version == Version::Two).into(), Relaxed);
-            domain.thaw(domain.active.len());
-            Ok(())
+        domain.admin.hold(Rank::Table(domain.number), cpu, |cpu| {
+            if version_of(domain.is_two.load(Relaxed)) == version {
+                return Ok(());
+            }
+            domain.hold_all(cpu, || {
+                domain.entries.iter().for_each(Entry::wipe);
+                domain.is_two.store((version == Version::Two).into(), Relaxed);
+            })
         })
     }
 

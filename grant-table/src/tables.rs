@@ -54,10 +54,12 @@ pub trait GrantTables<W: Words>: Send + Sync {
     /// [`Status::BadDomain`]; [`Status::Full`] beyond the most that it may have.
     fn grow(&self, cpu: &mut Cpu, of: DomId, frames: u32) -> Result<(), Status>;
 
-    /// Changes the form of the entries of `of` (`GNTTABOP_set_version`), which clears them all.
+    /// Changes the form of the entries of `of` (`GNTTABOP_set_version`), which clears them all; a
+    /// table that has that form stays as it is. The entries of the tool stack, which Xen keeps, are
+    /// as all others here (see the crate's docs).
     ///
     /// # Errors
-    /// [`Status::BadDomain`]; [`Status::Busy`] while an entry is in use.
+    /// [`Status::BadDomain`]; [`Status::Busy`] while an entry is in use, if the form changes.
     fn set_version(&self, cpu: &mut Cpu, of: DomId, version: Version) -> Result<(), Status>;
 
     /// Returns an entry of `of` as that domain itself sees it: its own memory, without a

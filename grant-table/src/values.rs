@@ -59,7 +59,7 @@ pub enum Status {
     /// All handles are in use, or an entry is in use as often as can be counted
     /// (`GNTST_no_space`).
     Full,
-    /// The granting domain changed its entry again and again (`GNTST_general_error`).
+    /// The grantor changed its entry again and again (`GNTST_general_error`).
     Unstable,
     /// An entry is in use (`-EBUSY`).
     Busy,

@@ -14,13 +14,9 @@
 //! | order | `Relaxed`, `Acquire`, `Release`, `AcqRel`, `SeqCst` |
 //! | line | number of its cache line (64 bytes) in the operation; `-` for a fence |
 //! | of | actors that have to be the same for the line to be: `cpu`, domains `by`, `of`; or `all` |
-//! | until | step that gives back the word which this step takes; `-` if it takes none |
 //!
 //! Nothing is waited for: each word is free when it is asked for. Both domains and both processors
-//! are different. Words that never change after the start, such as sizes, are not counted. A word
-//! that is taken by `rmw` with an `rmw` that gives it back is the read-write lock's, whose readers
-//! share it; a `store` that a `fence` follows is a reader's word of its processor; all others let
-//! one processor in.
+//! are different. Words that never change after the start, such as sizes, are not counted.
 //!
 //! With the argument `totals` it prints sums for each operation of both versions instead, which
 //! `tests/costs.rs` holds to `tests/costs.txt`.
@@ -29,22 +25,9 @@ mod counted;
 mod totals;
 mod traces;
 
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-
 use counted::Kind;
 use grant_table::Version;
 use traces::{Case, Step, designs, trace};
-
-/// Returns the step that gives back what the step at `place` takes, if it takes a word.
-fn until(steps: &[Step], place: usize) -> Option<usize> {
-    let taken = steps[place].access;
-    if !taken.writes() || !matches!(taken.order, Acquire | Relaxed) {
-        return None;
-    }
-    let next = |step: &Step| step.access.writes() && step.access.word == taken.word;
-    let later = place + 1 + steps[place + 1..].iter().position(next)?;
-    (steps[later].access.order == Release).then_some(later)
-}
 
 fn print(design: &str, case: Case, steps: &[Step]) {
     let mut lines: Vec<usize> = Vec::new();
@@ -67,9 +50,8 @@ fn print(design: &str, case: Case, steps: &[Step]) {
         if known.is_none() && step.access.kind != Kind::Fence {
             lines.push(step.access.line());
         }
-        let until = until(steps, number).map_or("-".to_string(), |step| step.to_string());
         println!(
-            "{design:14} {:12} {number:4} {kind:5} {:7} {line:>4} {of:13} {until:>5}",
+            "{design:14} {:12} {number:4} {kind:5} {:7} {line:>4} {of}",
             case.name(),
             format!("{:?}", step.access.order),
         );
@@ -82,7 +64,7 @@ fn main() {
         totals::totals().iter().for_each(|total| println!("{total}"));
         return;
     }
-    println!("design         operation    step kind  order   line of            until");
+    println!("design         operation    step kind  order   line of");
     for (design, tables) in designs() {
         for case in Case::ALL {
             print(design, case, &trace(&*tables, Version::One, case));

@@ -11,7 +11,7 @@ use crate::words::Words;
 
 pub use per_cpu::PerCpu;
 pub use rw::RwLock;
-pub use spin::{Alone, Spin};
+pub use spin::{Exclusive, Spin};
 
 /// Lock of a table.
 pub trait TableLock<W: Words>: Debug + Send + Sync {

@@ -32,7 +32,8 @@ impl<W: Words> PerCpu<W> {
     #[inline]
     fn lock_read(&self, own: &W::U32) -> bool {
         if own.load(Relaxed) != NONE {
-            // It reads under another lock; one word names one.
+            // It reads under another lock; one word names one. No design reads under two tables'
+            // locks of this kind, but a lock has to hold whoever takes it, and Xen's looks, too.
             self.lock.lock_read();
             return false;
         }

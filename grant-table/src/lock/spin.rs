@@ -42,12 +42,12 @@ impl<W: Words> Lock<W> for Spin<W> {
 
 /// Lock of a table that all operations hold alone.
 #[derive(Debug)]
-pub struct Alone<W: Words> {
+pub struct Exclusive<W: Words> {
     lock: Spin<W>,
     domain: u16,
 }
 
-impl<W: Words> TableLock<W> for Alone<W> {
+impl<W: Words> TableLock<W> for Exclusive<W> {
     type Shared = ();
 
     fn shared(_cpus: usize) {}

@@ -38,7 +38,7 @@ impl<W: Words, L: Lock<W>> Default for Active<W, L> {
 
 impl<W: Words, L: Lock<W>> Active<W, L> {
     /// Pins the entry once more; returns its frame, which stays while there are pins, whatever the
-    /// granting domain writes.
+    /// grantor writes.
     #[inline]
     pub fn pin(
         &self,

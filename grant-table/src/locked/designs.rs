@@ -2,7 +2,7 @@
 
 use core::fmt::Debug;
 
-use crate::lock::{Alone, Covered, Lock, PerCpu, RwLock, Spin, TableLock};
+use crate::lock::{Covered, Exclusive, Lock, PerCpu, RwLock, Spin, TableLock};
 use crate::maptrack::{FreeHandles, OneList, PerVcpu};
 use crate::words::Words;
 
@@ -23,7 +23,7 @@ pub trait Design<W: Words>: Debug + 'static {
 pub enum Single {}
 
 impl<W: Words> Design<W> for Single {
-    type TableLock = Alone<W>;
+    type TableLock = Exclusive<W>;
     type EntryLock = Covered;
     type FreeHandles = OneList<W, Covered>;
     const ONE_LOCK: bool = true;

@@ -1,4 +1,8 @@
-//! A list for each vCPU without locks: each is one word, which is changed by compare-and-swap.
+//! A list for each vCPU, each in one word, which is changed by compare-and-swap.
+//!
+//! Nobody waits while there are frames to begin, or handles in any list. After the last frame was
+//! begun, who finds all lists empty waits until all frames that others have begun are linked: only
+//! then does it know that no handle is left. A processor that stops in between holds up these.
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
@@ -97,7 +101,7 @@ impl<W: Words> LockFree<W> {
 
     /// Takes a handle from another list. There is none only after all lists were looked at with the
     /// handles of all frames in them: those of a frame that another processor has just begun are
-    /// free, too.
+    /// free, too, and waited for.
     fn steal(&self, records: &Records<W>, own: usize) -> Option<u32> {
         loop {
             let all_linked = self.linked.load(Acquire) == self.config.handle_frames_max;

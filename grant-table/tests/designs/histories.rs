@@ -47,7 +47,7 @@ fn draw(seed: u64) -> (Config, Program) {
         .collect();
     let count = draw.rng.usize(6..10);
     program.push((0..count).map(|_| draw.own()).collect());
-    // All begins with something to map.
+    // Each case begins with something to map.
     program.push([(0, 0), (0, 1), (1, 0), (1, 1)].map(|place| draw.permit(place)).to_vec());
     (config, program)
 }

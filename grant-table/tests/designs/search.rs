@@ -88,7 +88,7 @@ fn happen(node: &mut Node, calls: &[Call], events: &[Event]) -> bool {
         match *event {
             Event::Begin(call) => {
                 let taken = by(calls[call].op).map_or(0, |by| node.world.taken(by));
-                let since = Since { taken, stores: 0 };
+                let since = Since { taken, stores: [0; 2] };
                 node.open.push(Open { call, at: At::Start, since });
             }
             Event::Return(call) => {
@@ -127,11 +127,15 @@ fn note(open: &mut Open, own: Op, op: Op, before: &World, after: &World) {
     if let Some(by) = by(own) {
         open.since.taken |= after.taken(by);
     }
-    let (uses, stored) = (used(own), stored(op));
-    if let Some((of, gref)) = stored.filter(|place| uses.contains(&Some(*place))) {
-        let header = |world: &World| world.domains[usize::from(of)].entries[gref as usize].header;
-        if header(before) != header(after) {
-            open.since.stores = (open.since.stores + 1).min(TRIES);
+    let Some(place) = stored(op) else { return };
+    let header =
+        |world: &World| world.domains[usize::from(place.0)].entries[place.1 as usize].header;
+    if header(before) == header(after) {
+        return;
+    }
+    for (stores, used) in open.since.stores.iter_mut().zip(used(own)) {
+        if used == Some(place) {
+            *stores = (*stores + 1).min(TRIES);
         }
     }
 }
@@ -177,7 +181,7 @@ fn digest(node: &Node) -> (u64, u64) {
 /// # Errors
 /// All other answers, when `answer` is none.
 pub fn alone(rules: &Rules, world: &World, op: Op, answer: Answer) -> Result<World, Vec<Answer>> {
-    let since = Since { taken: by(op).map_or(0, |by| world.taken(by)), stores: 0 };
+    let since = Since { taken: by(op).map_or(0, |by| world.taken(by)), stores: [0; 2] };
     let mut left = vec![(world.clone(), At::Start)];
     let mut others = vec![];
     while let Some((world, at)) = left.pop() {
@@ -229,4 +233,45 @@ fn the_search_tells_right_from_wrong() {
     let wrong = [permitted, twice(0, 5), twice(0, 6)];
     assert_eq!(search(&rules, &wrong, 1000), Verdict::Wrong, "one handle twice");
     assert_eq!(search(&rules, &[permitted, twice(0, 5), twice(1, 6)], 2), Verdict::Undecided);
+}
+
+/// A copy is given up for what its own entry was stored, not for what the other one was.
+#[test]
+fn stores_to_a_source_are_not_those_to_a_target() {
+    use grant_table::{Access, Config, Status};
+
+    use crate::spec::Facts;
+
+    let config = Config {
+        domains: 2,
+        cpus: 1,
+        entries_per_frame: 2,
+        frames: 1,
+        frames_max: 1,
+        handles_per_frame: 1,
+        handle_frames_max: 1,
+    };
+    let rules = Rules { config, facts: Facts { lists: false, late_record: false } };
+    let [source, target] = [(0, 0), (0, 1)];
+    let permit = |place, access| Op::Permit { place, grantee: 1, frame: 7, access };
+    let verdict = |changes: &[Place]| {
+        let done = |at: usize, op| {
+            let from = 2 * at as u64;
+            Call { cpu: 0, op, answer: Answer::Done, from, to: from + 1 }
+        };
+        let first = [source, target].map(|place| permit(place, Access::Write));
+        let later = changes.iter().enumerate().map(|(at, place)| {
+            permit(*place, if at % 2 == 0 { Access::Read } else { Access::Write })
+        });
+        let mut calls: Vec<_> =
+            first.into_iter().chain(later).enumerate().map(|(at, op)| done(at + 1, op)).collect();
+        calls[2..].iter_mut().for_each(|call| (call.from, call.to) = (call.from + 1, call.to + 1));
+        let copy = Op::Copy { by: 1, from: source, to: target };
+        let answer = Answer::Failed(Status::Unstable);
+        calls.push(Call { cpu: 1, op: copy, answer, from: 6, to: 99 });
+        search(&rules, &calls, 100_000)
+    };
+    assert_eq!(verdict(&[source; 6]), Verdict::Explained);
+    assert_eq!(verdict(&[target; 6]), Verdict::Explained);
+    assert_eq!(verdict(&[[source; 4], [target; 4]].concat()), Verdict::Wrong);
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use grant_table::lock::{Alone, Lock, PerCpu, RwLock, Spin, TableLock};
+use grant_table::lock::{Exclusive, Lock, PerCpu, RwLock, Spin, TableLock};
 use grant_table::{Cpu, Rank};
 use loom::sync::atomic::AtomicU32;
 use loom::thread;
 
-use crate::loom_words::Loom;
-use crate::words::AsAsked;
+use crate::swapped::Loom;
+use loom_words::AsAsked;
 
 type W = Loom<AsAsked>;
 
@@ -148,10 +148,10 @@ fn writer_comes_back<L: TableLock<W> + 'static>() {
 
 #[test]
 fn table_locks_of_all_kinds_hold() {
-    check_reader::<Alone<W>>();
+    check_reader::<Exclusive<W>>();
     check_reader::<RwLock<W>>();
     check_reader::<PerCpu<W>>();
-    writers_count::<Alone<W>>();
+    writers_count::<Exclusive<W>>();
     writers_count::<RwLock<W>>();
     writers_count::<PerCpu<W>>();
     inner_lock_is_seen::<RwLock<W>>();

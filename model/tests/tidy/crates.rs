@@ -19,14 +19,15 @@ const fn place(name: &'static str, uses: &'static [&'static str]) -> Place {
 }
 
 /// The crates from the ground up: each depends on earlier ones only.
-const ORDER: [Place; 23] = [
+const ORDER: [Place; 24] = [
     place("xen-abi", &[]),
     place("newfs", &[]),
     Place { dev: &["newfs"], ..place("fs", &[]) },
     Place { dev: &["newfs"], ..place("fs-tools", &["fs"]) },
     Place { dev: &["fs", "newfs"], ..place("fs-bench", &[]) },
     place("protocols", &["xen-abi"]),
-    place("grant-table", &["protocols", "xen-abi"]),
+    place("loom-words", &["protocols"]),
+    Place { dev: &["loom-words"], ..place("grant-table", &["protocols", "xen-abi"]) },
     place("drivers", &["protocols", "xen-abi"]),
     place("fio-job", &["xen-abi"]),
     Place { dev: &["fio-job"], ..place("guest-protocol", &[]) },
@@ -51,7 +52,7 @@ const ORDER: [Place; 23] = [
         ],
     ),
     Place {
-        dev: &["boot-info", "fs", "newfs"],
+        dev: &["boot-info", "fs", "loom-words", "newfs"],
         ..place("model", &["load", "results", "fio-job", "drivers", "protocols", "xen-abi"])
     },
     Place { dev: &["model"], ..place("fio-output", &["results", "fio-job"]) },

@@ -7,13 +7,14 @@
 //! `lost_wakeup.rs`, by the order asked for. loom also compares a store with the last access to
 //! its word alone: the side that stores must not load that word just before, or runs are left out.
 
-mod words;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use loom::sync::Arc;
 use loom::sync::atomic::{self, fence};
 use loom::thread;
+use loom_words::{
+    AsAsked, ChangesRelaxed, LoadsRelaxed, Loom, NoFences, Rules, StoresRelaxed, Word,
+};
 use protocols::byte_ring::{Reader, Writer};
 use protocols::clock::TimeLine;
 use protocols::crash::Turn;
@@ -25,8 +26,6 @@ use protocols::run_words::{Ending, ProgressWords, StartGate, StopWord};
 use protocols::{Atomic, Atomics};
 use xen_abi::grant_table::{GTF_PERMIT_ACCESS, GTF_READING, GTF_WRITING};
 use xen_abi::{DomId, Port};
-
-use words::{AsAsked, ChangesRelaxed, LoadsRelaxed, Loom, NoFences, Rules, StoresRelaxed, Word};
 
 /// Faults that a run may show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

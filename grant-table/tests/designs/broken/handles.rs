@@ -47,7 +47,7 @@ impl<W: Words, L: Lock<W>> List<W, L> {
 /// Lists of which a thief takes handles, or to which they are given back, without the list's lock,
 /// as before the fix of XSA-228.
 #[derive(Debug)]
-pub struct Loose<W: Words, const STEALS_LOCKED: bool, const GIVES_LOCKED: bool> {
+pub struct UnlockedLists<W: Words, const STEALS_LOCKED: bool, const GIVES_LOCKED: bool> {
     lists: Box<[List<W, Spin<W>>]>,
     growth: Spin<W>,
     frames: W::U32,
@@ -55,7 +55,7 @@ pub struct Loose<W: Words, const STEALS_LOCKED: bool, const GIVES_LOCKED: bool> 
 }
 
 impl<W: Words, const STEALS_LOCKED: bool, const GIVES_LOCKED: bool> FreeHandles<W>
-    for Loose<W, STEALS_LOCKED, GIVES_LOCKED>
+    for UnlockedLists<W, STEALS_LOCKED, GIVES_LOCKED>
 {
     fn new(config: &Config) -> Self {
         Self {
@@ -99,14 +99,14 @@ impl<W: Words, const STEALS_LOCKED: bool, const GIVES_LOCKED: bool> FreeHandles<
 /// Lists that grow under their own lock, while a handle is given back under that of growth and then
 /// the list's.
 #[derive(Debug)]
-pub struct Crossed<W: Words, L> {
+pub struct CrossedLocks<W: Words, L> {
     lists: Box<[List<W, L>]>,
     growth: L,
     frames: W::U32,
     config: Config,
 }
 
-impl<W: Words, L: Lock<W>> FreeHandles<W> for Crossed<W, L> {
+impl<W: Words, L: Lock<W>> FreeHandles<W> for CrossedLocks<W, L> {
     fn new(config: &Config) -> Self {
         Self {
             lists: (0..config.cpus).map(|_| List::new()).collect(),
@@ -152,14 +152,14 @@ impl<W: Words, L: Lock<W>> FreeHandles<W> for Crossed<W, L> {
 /// Lists without locks, whose words count what was taken if `TAGS`, and which wait for a frame
 /// that is being added if `WAITS`.
 #[derive(Debug)]
-pub struct Hasty<W: Words, const TAGS: bool, const WAITS: bool> {
+pub struct UntaggedLists<W: Words, const TAGS: bool, const WAITS: bool> {
     lists: Box<[W::U64]>,
     frames: W::U32,
     linked: W::U32,
     config: Config,
 }
 
-impl<W: Words, const TAGS: bool, const WAITS: bool> Hasty<W, TAGS, WAITS> {
+impl<W: Words, const TAGS: bool, const WAITS: bool> UntaggedLists<W, TAGS, WAITS> {
     fn pop(&self, list: usize, records: &Records<W>) -> Option<u32> {
         loop {
             let found = self.lists[list].load(Acquire);
@@ -204,7 +204,9 @@ impl<W: Words, const TAGS: bool, const WAITS: bool> Hasty<W, TAGS, WAITS> {
     }
 }
 
-impl<W: Words, const TAGS: bool, const WAITS: bool> FreeHandles<W> for Hasty<W, TAGS, WAITS> {
+impl<W: Words, const TAGS: bool, const WAITS: bool> FreeHandles<W>
+    for UntaggedLists<W, TAGS, WAITS>
+{
     fn new(config: &Config) -> Self {
         let list = |_| {
             let list = W::U64::default();

@@ -8,17 +8,17 @@ use protocols::{Atomic, Atomics};
 
 /// Spinlock that notes no rank, and, if `KEEPS` is not set, lets what was done under it be late.
 #[derive(Debug)]
-pub struct Quiet<W: Words, const KEEPS: bool> {
+pub struct UnrankedSpin<W: Words, const KEEPS: bool> {
     word: W::U32,
 }
 
-impl<W: Words, const KEEPS: bool> Default for Quiet<W, KEEPS> {
+impl<W: Words, const KEEPS: bool> Default for UnrankedSpin<W, KEEPS> {
     fn default() -> Self {
         Self { word: W::U32::default() }
     }
 }
 
-impl<W: Words, const KEEPS: bool> Lock<W> for Quiet<W, KEEPS> {
+impl<W: Words, const KEEPS: bool> Lock<W> for UnrankedSpin<W, KEEPS> {
     fn hold<R>(&self, _: Rank, cpu: &mut Cpu, work: impl FnOnce(&mut Cpu) -> R) -> R {
         while self.word.compare_exchange(0, 1, Acquire, Relaxed).is_err() {
             W::pause();
@@ -31,9 +31,9 @@ impl<W: Words, const KEEPS: bool> Lock<W> for Quiet<W, KEEPS> {
 
 /// Lock of a table that its readers do not take.
 #[derive(Debug)]
-pub struct Unread<W: Words>(RwLock<W>);
+pub struct UnlockedReads<W: Words>(RwLock<W>);
 
-impl<W: Words> TableLock<W> for Unread<W> {
+impl<W: Words> TableLock<W> for UnlockedReads<W> {
     type Shared = ();
 
     fn shared(_: usize) {}
@@ -55,12 +55,12 @@ impl<W: Words> TableLock<W> for Unread<W> {
 /// whether there is a writer, with a fence between if `FENCES`; a writer says that there is one
 /// and looks at the readers' words, the other way round unless `SAYS_FIRST`.
 #[derive(Debug)]
-pub struct Brief<W: Words, const FENCES: bool, const SAYS_FIRST: bool> {
+pub struct UnfencedReaders<W: Words, const FENCES: bool, const SAYS_FIRST: bool> {
     writer: W::U32,
     name: u32,
 }
 
-impl<W: Words, const FENCES: bool, const SAYS_FIRST: bool> Brief<W, FENCES, SAYS_FIRST> {
+impl<W: Words, const FENCES: bool, const SAYS_FIRST: bool> UnfencedReaders<W, FENCES, SAYS_FIRST> {
     fn wait(&self, readers: &[W::U32]) {
         for reader in readers {
             while reader.load(Acquire) == self.name {
@@ -71,7 +71,7 @@ impl<W: Words, const FENCES: bool, const SAYS_FIRST: bool> Brief<W, FENCES, SAYS
 }
 
 impl<W: Words, const FENCES: bool, const SAYS_FIRST: bool> TableLock<W>
-    for Brief<W, FENCES, SAYS_FIRST>
+    for UnfencedReaders<W, FENCES, SAYS_FIRST>
 {
     type Shared = Box<[<W as Atomics>::U32]>;
 

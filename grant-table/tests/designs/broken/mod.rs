@@ -14,15 +14,16 @@ use grant_table::{Design, LockedTables, PackedWords, Words};
 
 use crate::all;
 use crate::histories::{NODES_MAX, record};
-use crate::loom_words::Loom;
+use crate::panics::Failure;
 use crate::search::{Verdict, search};
 use crate::shuttle_words::Shuttle;
 use crate::spec::{Facts, Rules};
-use crate::weak::{New, first_wrong};
-use crate::words::AsAsked;
-use handles::{Crossed, Hasty, Loose};
-use locks::{Brief, Quiet, Unread};
-use tables::Unpinned;
+use crate::swapped::Loom;
+use crate::weak::{self, New};
+use handles::{CrossedLocks, UnlockedLists, UntaggedLists};
+use locks::{UnfencedReaders, UnlockedReads, UnrankedSpin};
+use loom_words::AsAsked;
+use tables::EarlyRelease;
 
 /// Seeds of histories in which a fault must show, if loom does not find it.
 const SEEDS: u64 = 3000;
@@ -50,15 +51,31 @@ struct Variant {
     name: &'static str,
     loom: New<AsAsked>,
     shuttle: all::Design<Shuttle>,
-    /// Which must catch it: loom, and histories, which are not recorded where they need not.
-    caught_by: [bool; 2],
+    /// How it must fail.
+    end: End,
+    /// Case that must catch it under loom.
+    case: &'static str,
+    /// Whether a history must catch it, too.
+    by_history: bool,
 }
+
+/// Way in which a variant must fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// Something is not as it should be.
+    Fault,
+    /// Two wait for each other.
+    Stuck,
+}
+
+use End::{Fault, Stuck};
 
 const LISTS: Facts = Facts { lists: true, late_record: false };
 
-/// Makes a variant: its name, what catches it, and its tables over the words `W`.
+/// Makes a variant: its name, how it fails, in which case, whether in a history, too, and its
+/// tables over the words `W`.
 macro_rules! variant {
-    ($name:literal, $caught_by:expr, $new:ident => $tables:expr) => {{
+    ($name:literal, $end:expr, $case:literal, $by_history:expr, $new:ident => $tables:expr) => {{
         fn new<W: Words>($new: grant_table::Config) -> all::Tables<W> {
             Box::new($tables)
         }
@@ -66,7 +83,9 @@ macro_rules! variant {
             name: $name,
             loom: new::<Checked>,
             shuttle: all::Design { name: $name, facts: LISTS, new: new::<Shuttle> },
-            caught_by: $caught_by,
+            end: $end,
+            case: $case,
+            by_history: $by_history,
         }
     }};
 }
@@ -74,62 +93,72 @@ macro_rules! variant {
 /// Tables of a table's lock, an entry's lock and free handles.
 type Of<W, T, E, F> = LockedTables<W, Parts<T, E, F>>;
 
-const BOTH: [bool; 2] = [true, true];
-/// Variants that show with weak memory only, or with a page's content, or in too few histories.
-const LOOM: [bool; 2] = [true, false];
-
 /// Returns all variants, but those whose outcome is another table's.
 fn variants() -> Vec<Variant> {
     vec![
-        variant!("steals without the list's lock (XSA-228)", BOTH, config =>
-            Of::<W, RwLock<W>, Spin<W>, Loose<W, false, true>>::new(config)),
-        variant!("gives back without the list's lock", BOTH, config =>
-            Of::<W, RwLock<W>, Spin<W>, Loose<W, true, false>>::new(config)),
-        variant!("version and size read without the table's lock", BOTH, config =>
-            Of::<W, Unread<W>, Spin<W>, PerVcpu<W>>::new(config)),
-        variant!("entries without a lock: pins are lost", BOTH, config =>
+        variant!("steals without the list's lock (XSA-228)", Fault, "stealing", true, config =>
+            Of::<W, RwLock<W>, Spin<W>, UnlockedLists<W, false, true>>::new(config)),
+        variant!("gives back without the list's lock", Fault, "stealing", true, config =>
+            Of::<W, RwLock<W>, Spin<W>, UnlockedLists<W, true, false>>::new(config)),
+        variant!("version and size read without the table's lock", Fault, "version change", true, config =>
+            Of::<W, UnlockedReads<W>, Spin<W>, PerVcpu<W>>::new(config)),
+        variant!("entries without a lock: pins are lost", Fault, "revoke, version 2", true, config =>
             Of::<W, RwLock<W>, Covered, PerVcpu<W>>::new(config)),
-        variant!("a copy lets go before it works", LOOM, config =>
-            Unpinned(Box::new(PackedWords::<W>::new(config)))),
-        variant!("unlocked without release", LOOM, config =>
-            Of::<W, RwLock<W>, Quiet<W, false>, PerVcpu<W>>::new(config)),
-        variant!("reader's word without a fence", LOOM, config =>
-            Of::<W, Brief<W, false, true>, Spin<W>, PerVcpu<W>>::new(config)),
-        variant!("writer looks before it says", BOTH, config =>
-            Of::<W, Brief<W, true, false>, Spin<W>, PerVcpu<W>>::new(config)),
-        variant!("list without locks or tags (ABA)", LOOM, config =>
-            Of::<W, RwLock<W>, Spin<W>, Hasty<W, false, true>>::new(config)),
-        variant!("handles of a frame in the making are left out", BOTH, config =>
-            Of::<W, RwLock<W>, Spin<W>, Hasty<W, true, false>>::new(config)),
-        variant!("list locks in the wrong order, unranked", BOTH, config =>
-            Of::<W, RwLock<W>, Spin<W>, Crossed<W, Quiet<W, true>>>::new(config)),
+        variant!("a copy lets go before it works", Fault, "copy", false, config =>
+            EarlyRelease(Box::new(PackedWords::<W>::new(config)))),
+        variant!("unlocked without release", Fault, "permit, version 1", false, config =>
+            Of::<W, RwLock<W>, UnrankedSpin<W, false>, PerVcpu<W>>::new(config)),
+        variant!("reader's word without a fence", Fault, "version change", false, config =>
+            Of::<W, UnfencedReaders<W, false, true>, Spin<W>, PerVcpu<W>>::new(config)),
+        variant!("writer looks before it says", Fault, "version change", true, config =>
+            Of::<W, UnfencedReaders<W, true, false>, Spin<W>, PerVcpu<W>>::new(config)),
+        variant!("list without locks or tags (ABA)", Fault, "stealing", false, config =>
+            Of::<W, RwLock<W>, Spin<W>, UntaggedLists<W, false, true>>::new(config)),
+        variant!("handles of a frame in the making are left out", Fault, "first handles", true, config =>
+            Of::<W, RwLock<W>, Spin<W>, UntaggedLists<W, true, false>>::new(config)),
+        variant!("list locks in the wrong order, unranked", Stuck, "given back", true, config =>
+            Of::<W, RwLock<W>, Spin<W>, CrossedLocks<W, UnrankedSpin<W, true>>>::new(config)),
     ]
 }
 
-/// Looks for a history of a design that nothing explains; returns its seed, and why.
-fn wrong_history(design: &all::Design<Shuttle>) -> Option<String> {
-    (0..SEEDS).find_map(|seed| {
+/// Returns how histories of a design go wrong, with their seeds: nothing explains one, or it does
+/// not end.
+fn failures(design: &all::Design<Shuttle>) -> impl Iterator<Item = (u64, Failure)> {
+    (0..SEEDS).filter_map(|seed| {
         let recorded = catch_unwind(AssertUnwindSafe(|| record(design, seed)));
-        let Ok((config, calls)) = recorded else { return Some(format!("seed {seed}, a panic")) };
+        let (config, calls) = match recorded {
+            Ok(recorded) => recorded,
+            Err(panic) => return Some((seed, Failure::of(&*panic))),
+        };
         let verdict = search(&Rules { config, facts: design.facts }, &calls, NODES_MAX);
-        (verdict == Verdict::Wrong).then(|| format!("seed {seed}, no order"))
+        (verdict == Verdict::Wrong).then(|| (seed, Failure::Fault("no order".into())))
     })
+}
+
+/// Returns whether a failure is of the kind that a variant is to be caught by.
+fn is_meant(failure: &Failure, end: End) -> bool {
+    match failure {
+        Failure::Fault(_) => end == Fault,
+        Failure::Stuck(_) => end == Stuck,
+    }
 }
 
 #[test]
 fn every_fault_is_caught() {
+    let cases = weak::cases::<AsAsked>();
     let mut faults = vec![];
-    for Variant { name, loom, shuttle, caught_by } in variants() {
-        let by_loom = || first_wrong::<AsAsked>(loom).map(str::to_owned);
-        let found = [
-            ("loom", caught_by[0].then(by_loom)),
-            ("histories", caught_by[1].then(|| wrong_history(&shuttle))),
-        ];
-        for (by, found) in found {
-            match found {
-                Some(Some(found)) => println!("{name}: caught by {by}, {found}"),
-                Some(None) => faults.push(format!("{name}: not caught by {by}")),
-                None => {}
+    for Variant { name, loom, shuttle, end, case, by_history } in variants() {
+        let case = cases.iter().find(|known| known.name == case).expect("there is that case");
+        let by_loom = weak::wrong(loom, case);
+        println!("{name}: {}: {by_loom:?}", case.name);
+        if !by_loom.is_some_and(|failure| is_meant(&failure, end)) {
+            faults.push(format!("{name}: not caught by loom, {}", case.name));
+        }
+        if by_history {
+            let history = failures(&shuttle).find(|(_, failure)| is_meant(failure, end));
+            println!("{name}: history {history:?}");
+            if history.is_none() {
+                faults.push(format!("{name}: not caught by histories"));
             }
         }
     }
@@ -140,18 +169,21 @@ fn every_fault_is_caught() {
 #[test]
 fn the_parts_stand_without_the_fault() {
     let sound = [
-        variant!("lists", [false; 2], config =>
-            Of::<W, RwLock<W>, Spin<W>, Loose<W, true, true>>::new(config)),
-        variant!("reader's words", [false; 2], config =>
-            Of::<W, Brief<W, true, true>, Spin<W>, PerVcpu<W>>::new(config)),
-        variant!("lists without locks", [false; 2], config =>
-            Of::<W, RwLock<W>, Quiet<W, true>, Hasty<W, true, true>>::new(config)),
-        variant!("ours with locks", [false; 2], config =>
+        variant!("lists", Fault, "", false, config =>
+            Of::<W, RwLock<W>, Spin<W>, UnlockedLists<W, true, true>>::new(config)),
+        variant!("reader's words", Fault, "", false, config =>
+            Of::<W, UnfencedReaders<W, true, true>, Spin<W>, PerVcpu<W>>::new(config)),
+        variant!("lists without locks", Fault, "", false, config =>
+            Of::<W, RwLock<W>, UnrankedSpin<W, true>, UntaggedLists<W, true, true>>::new(config)),
+        variant!("ours with locks", Fault, "", false, config =>
             Of::<W, PerCpu<W>, Spin<W>, LockFree<W>>::new(config)),
     ];
+    let cases = &weak::cases::<AsAsked>();
     for Variant { name, loom, shuttle, .. } in sound {
-        assert_eq!(first_wrong::<AsAsked>(loom), None, "{name}");
-        assert_eq!(wrong_history(&shuttle), None, "{name}");
+        for case in cases {
+            assert_eq!(weak::wrong(loom, case), None, "{name}, {}", case.name);
+        }
+        assert_eq!(failures(&shuttle).next(), None, "{name}");
     }
 }
 
@@ -164,7 +196,7 @@ fn the_wrong_order_is_caught_by_rank() {
     use protocols::Native;
     use xen_abi::{DomId, GrantRef};
 
-    type Ranked = Crossed<Native, Spin<Native>>;
+    type Ranked = CrossedLocks<Native, Spin<Native>>;
     let tables = Of::<Native, RwLock<Native>, Spin<Native>, Ranked>::new(crate::random::SMALL);
     let _ = tables.map(&mut Cpu::new(0), DomId(0), DomId(0), GrantRef(0), Access::Read);
 }

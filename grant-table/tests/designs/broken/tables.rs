@@ -6,9 +6,9 @@ use xen_abi::{DomId, GrantRef};
 use crate::all::Tables;
 
 /// Tables whose copies let both entries go before they work.
-pub struct Unpinned<W: Words>(pub Tables<W>);
+pub struct EarlyRelease<W: Words>(pub Tables<W>);
 
-impl<W: Words> GrantTables<W> for Unpinned<W> {
+impl<W: Words> GrantTables<W> for EarlyRelease<W> {
     fn map(
         &self,
         cpu: &mut Cpu,

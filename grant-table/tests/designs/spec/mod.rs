@@ -12,7 +12,8 @@
 //! - In version 2 the marks come first and the permission is looked at again, so that
 //!   a call that fails may be seen as use in passing.
 //! - `copy` has one entry after the other, and gives them back so.
-//! - [`Status::Unstable`] needs as many stores of the domain during the call as there are tries.
+//! - [`Status::Unstable`] needs as many stores of the domain to that entry during the call as there
+//!   are tries.
 //! - A domain's `permit` is two stores, a version 2 `revoke` a store and a look, and clearing an
 //!   entry a store for each word.
 
@@ -69,8 +70,8 @@ pub struct World {
 pub struct Since {
     /// Handles of its domain that were not free at some moment, as bits.
     pub taken: u64,
-    /// Stores of the domain to its entry, up to [`TRIES`].
-    pub stores: u32,
+    /// Stores of the domain to its entry, or to a copy's source and target, each up to [`TRIES`].
+    pub stores: [u32; 2],
 }
 
 /// Sizes, and what sets the design apart.

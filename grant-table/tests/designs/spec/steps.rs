@@ -124,10 +124,12 @@ impl World {
                     At::Clear(domain.frames * rules.config.entries_per_frame * 2)
                 }
             }
-            Op::SetVersion { of, .. } => {
+            Op::SetVersion { of, version } => {
                 let domain = &mut world.domains[usize::from(of)];
                 if domain.is_changing {
                     return vec![];
+                } else if domain.version == version {
+                    At::End(Answer::Done)
                 } else if domain.entries.iter().any(|entry| entry.used.is_some() && !entry.is_held)
                 {
                     fail(Status::Busy)
@@ -247,9 +249,8 @@ impl World {
             return vec![(world, refused(goal, why))];
         }
         let mut next = vec![];
-        if version == Version::One
-            && since.stores >= TRIES
-            && answer == Answer::Failed(Status::Unstable)
+        let stores = since.stores[usize::from(matches!(goal, Goal::CopyTarget(_)))];
+        if version == Version::One && stores >= TRIES && answer == Answer::Failed(Status::Unstable)
         {
             next.push((self.clone(), refused(goal, Status::Unstable)));
         }

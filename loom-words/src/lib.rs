@@ -1,4 +1,5 @@
-//! loom's words, with the orders that the steps ask for or weaker ones.
+//! loom's words, with the orders that the steps ask for or weaker ones, for tests.
+#![forbid(unsafe_code)]
 
 use std::fmt::Debug;
 use std::marker::PhantomData;
@@ -9,20 +10,34 @@ use protocols::{Atomic, Atomics};
 
 /// Orders of the steps, as they ask for them or weaker.
 pub trait Rules: Debug + 'static {
+    /// Whether loads have the order asked for.
     const LOADS: bool = true;
+    /// Whether stores have it.
     const STORES: bool = true;
+    /// Whether stores of 64 bits have it.
+    const WIDE_STORES: bool = Self::STORES;
+    /// Whether what reads and writes in one step has it.
     const CHANGES: bool = true;
+    /// Whether there are fences.
     const FENCES: bool = true;
 }
 
+/// Orders as they are asked for.
 #[derive(Debug)]
 pub struct AsAsked;
+/// Loads are relaxed.
 #[derive(Debug)]
 pub struct LoadsRelaxed;
+/// Stores are relaxed.
 #[derive(Debug)]
 pub struct StoresRelaxed;
+/// Stores of 64 bits are relaxed.
+#[derive(Debug)]
+pub struct WideStoresRelaxed;
+/// What reads and writes in one step is relaxed.
 #[derive(Debug)]
 pub struct ChangesRelaxed;
+/// Fences do nothing.
 #[derive(Debug)]
 pub struct NoFences;
 
@@ -34,6 +49,10 @@ impl Rules for LoadsRelaxed {
 
 impl Rules for StoresRelaxed {
     const STORES: bool = false;
+}
+
+impl Rules for WideStoresRelaxed {
+    const WIDE_STORES: bool = false;
 }
 
 impl Rules for ChangesRelaxed {
@@ -71,8 +90,9 @@ impl<R: Rules> Atomics for Loom<R> {
 }
 
 macro_rules! word {
-    ($($word:ty: $value:ty),*) => {$(
+    ($($word:ty: $value:ty, $stores:ident);*) => {$(
         impl<R: Rules> Word<$word, R> {
+            /// Creates a word.
             pub fn new(value: $value) -> Self {
                 Self(<$word>::new(value), PhantomData)
             }
@@ -90,7 +110,7 @@ macro_rules! word {
             }
 
             fn store(&self, value: $value, order: Ordering) {
-                self.0.store(value, kept(order, R::STORES));
+                self.0.store(value, kept(order, R::$stores));
             }
 
             fn swap(&self, value: $value, order: Ordering) -> $value {
@@ -120,9 +140,9 @@ macro_rules! word {
 }
 
 word!(
-    words::AtomicU8: u8,
-    words::AtomicI8: i8,
-    words::AtomicU16: u16,
-    words::AtomicU32: u32,
-    words::AtomicU64: u64
+    words::AtomicU8: u8, STORES;
+    words::AtomicI8: i8, STORES;
+    words::AtomicU16: u16, STORES;
+    words::AtomicU32: u32, STORES;
+    words::AtomicU64: u64, WIDE_STORES
 );

@@ -13,7 +13,7 @@ use grant_table::Words;
 use loom::sync::atomic::AtomicU64;
 use protocols::{Atomic, Atomics};
 
-use crate::words::{self, Rules, Word};
+use loom_words::{self as words, Rules, Word};
 
 /// loom's words under some rules.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl<R: Rules> Atomic<u64> for Swapped<R> {
     }
 
     fn store(&self, value: u64, order: Ordering) {
-        self.0.0.swap(value, if R::STORES { order } else { Ordering::Relaxed });
+        self.0.0.swap(value, if R::WIDE_STORES { order } else { Ordering::Relaxed });
     }
 
     fn swap(&self, value: u64, order: Ordering) -> u64 {
