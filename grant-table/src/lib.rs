@@ -14,10 +14,10 @@
 //! | [`PackedWords`] | none to use it | one word | a list for each vCPU, in one word | ours |
 //!
 //! Left out are page tables, IOMMUs, transitive and sub-page grants, transfers, and status frames.
-//! So are the 8 entries of the tool stack, which Xen keeps when the form changes, even in use: their
-//! marks would have to move from one word to another while the domain stores to both, for entries
-//! that no lock design treats in another way. Here they are cleared as all are, and keep the form
-//! from changing while they are in use.
+//! So are the 8 entries of the tool stack, which Xen keeps when the form changes, even in use:
+//! their marks would have to move from one word to another while the domain stores to both, for
+//! entries that no lock design treats in another way. Here they are cleared as all are, and keep
+//! the form from changing while they are in use.
 //!
 //! The first four are one engine ([`LockedTables`]) with other locks. All are generic over
 //! [`Words`], so that a checker's words can take the place of the processor's.

@@ -5,13 +5,13 @@
 //!   outcome. That is one locked instruction, and one transfer of a cache line that another
 //!   processor has changed.
 //! - A table only grows, and its entries stay where they are, so who uses one needs no lock for it:
-//!   it looks how many there are. The number of frames is one word, which is read without a lock, by
-//!   who pins an entry and by who asks for the size, and stored under that of growth.
+//!   it looks how many there are. Who pins an entry and who asks for the size read the number of
+//!   frames, one word, without a lock; who grows the table stores it, under the lock of growth.
 //! - Only a change of the version concerns all entries: it takes their words one by one, and gives
 //!   all back if one is in use.
-//! - Handles come from a list of the vCPU, which is one word. When all have been given out to lists,
-//!   who finds none may have to wait for another processor ([`LockFree`]). A mapping ends once, since its record
-//!   is looked at and struck out by who has the entry's word.
+//! - Handles come from a list of the vCPU, which is one word. After the last frame of handles was
+//!   begun, who finds none may have to wait for another processor ([`LockFree`]). A mapping ends
+//!   once, since its record is looked at and struck out by who has the entry's word.
 
 mod word;
 
@@ -33,7 +33,7 @@ use crate::words::Words;
 
 use word::{Use, UseWord};
 
-/// Grant tables without a lock for all who use one.
+/// Grant tables whose users take no lock of a table, only the word of an entry.
 pub struct PackedWords<W: Words> {
     domains: Box<[CachePadded<Domain<W>>]>,
     config: Config,

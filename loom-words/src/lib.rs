@@ -34,7 +34,7 @@ pub struct StoresRelaxed;
 /// Stores of 64 bits are relaxed.
 #[derive(Debug)]
 pub struct WideStoresRelaxed;
-/// What reads and writes in one step is relaxed.
+/// Steps that read and write are relaxed.
 #[derive(Debug)]
 pub struct ChangesRelaxed;
 /// Fences do nothing.

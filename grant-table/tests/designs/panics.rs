@@ -22,10 +22,10 @@ pub fn tell_of_messages() {
 /// Way in which a run goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// Something is not as it should be.
+    /// Outcome that is not as it should be.
     Fault(String),
-    /// It runs on and on, to the limit of the checker, or nobody can go on: loom and shuttle can't
-    /// tell a lock that stays taken from one that is asked for too often.
+    /// End by the checker, at its limit or because nobody can go on: it can't tell a lock that stays
+    /// taken from one that is asked for often.
     Stuck(String),
 }
 

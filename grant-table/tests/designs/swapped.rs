@@ -11,9 +11,8 @@ use std::sync::atomic::Ordering;
 
 use grant_table::Words;
 use loom::sync::atomic::AtomicU64;
-use protocols::{Atomic, Atomics};
-
 use loom_words::{self as words, Rules, Word};
+use protocols::{Atomic, Atomics};
 
 /// loom's words under some rules.
 #[derive(Debug)]

@@ -10,14 +10,14 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use grant_table::{Access, Config, Cpu, Entry, Handle, Mapping, Status, Version};
 use loom::sync::atomic::AtomicU32;
 use loom::thread::{self, JoinHandle};
+use loom_words::{
+    AsAsked, ChangesRelaxed, LoadsRelaxed, NoFences, Rules, StoresRelaxed, WideStoresRelaxed,
+};
 use xen_abi::{DomId, GrantRef};
 
 use crate::all::{Tables, all};
 use crate::panics::{Failure, tell_of_messages};
 use crate::swapped::Loom;
-use loom_words::{
-    AsAsked, ChangesRelaxed, LoadsRelaxed, NoFences, Rules, StoresRelaxed, WideStoresRelaxed,
-};
 
 /// Times that a processor is stopped although it could go on.
 const PREEMPTIONS: usize = 3;

@@ -7,9 +7,9 @@ use grant_table::lock::{Exclusive, Lock, PerCpu, RwLock, Spin, TableLock};
 use grant_table::{Cpu, Rank};
 use loom::sync::atomic::AtomicU32;
 use loom::thread;
+use loom_words::AsAsked;
 
 use crate::swapped::Loom;
-use loom_words::AsAsked;
 
 type W = Loom<AsAsked>;
 

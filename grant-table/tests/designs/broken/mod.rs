@@ -11,6 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use grant_table::lock::{Covered, Lock, PerCpu, RwLock, Spin, TableLock};
 use grant_table::maptrack::{FreeHandles, LockFree, PerVcpu};
 use grant_table::{Design, LockedTables, PackedWords, Words};
+use loom_words::AsAsked;
 
 use crate::all;
 use crate::histories::{NODES_MAX, record};
@@ -22,7 +23,6 @@ use crate::swapped::Loom;
 use crate::weak::{self, New};
 use handles::{CrossedLocks, UnlockedLists, UntaggedLists};
 use locks::{UnfencedReaders, UnlockedReads, UnrankedSpin};
-use loom_words::AsAsked;
 use tables::EarlyRelease;
 
 /// Seeds of histories in which a fault must show, if loom does not find it.
@@ -51,7 +51,7 @@ struct Variant {
     name: &'static str,
     loom: New<AsAsked>,
     shuttle: all::Design<Shuttle>,
-    /// How it must fail.
+    /// Way in which it must fail.
     end: End,
     /// Case that must catch it under loom.
     case: &'static str,
