@@ -24,8 +24,8 @@ pub fn tell_of_messages() {
 pub enum Failure {
     /// Outcome that is not as it should be.
     Fault(String),
-    /// End by the checker, at its limit or because nobody can go on: it can't tell a lock that stays
-    /// taken from one that is asked for often.
+    /// End by the checker, at its limit or because nobody can go on: it can't tell a lock that
+    /// stays taken from one that is asked for often.
     Stuck(String),
 }
 

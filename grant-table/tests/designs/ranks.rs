@@ -42,6 +42,9 @@ fn each_rank_allows_those_that_come_later() {
     }
 }
 
+/// Operation that uses an entry.
+type Hypercall<'a> = &'a dyn Fn(&mut Cpu) -> Result<(), Status>;
+
 /// Using an entry is refused under another entry, in whatever way the design has it to itself.
 #[test]
 fn an_entry_is_not_used_under_another() {
@@ -57,7 +60,7 @@ fn an_entry_is_not_used_under_another() {
         let map = |cpu: &mut Cpu| tables.map(cpu, by, of, target.1, Access::Read).map(|_| ());
         let unmap = |cpu: &mut Cpu, Handle(handle)| tables.unmap(cpu, by, Handle(handle));
         let copy = |cpu: &mut Cpu| tables.copy(cpu, by, source, target, &mut |_, _| ());
-        let under: [(&str, &dyn Fn(&mut Cpu) -> Result<(), Status>); 3] = [
+        let under: [(&str, Hypercall<'_>); 3] = [
             ("map", &|cpu| map(cpu)),
             ("unmap", &|cpu| unmap(cpu, mapping.handle)),
             ("copy", &|cpu| copy(cpu)),
