@@ -100,9 +100,9 @@ fn variants() -> Vec<Variant> {
             Of::<W, RwLock<W>, Spin<W>, UnlockedLists<W, false, true>>::new(config)),
         variant!("gives back without the list's lock", Fault, "stealing", true, config =>
             Of::<W, RwLock<W>, Spin<W>, UnlockedLists<W, true, false>>::new(config)),
-        variant!("version and size read without the table's lock", Fault, "version change", true, config =>
+        variant!("a table is read without its lock", Fault, "version change", true, config =>
             Of::<W, UnlockedReads<W>, Spin<W>, PerVcpu<W>>::new(config)),
-        variant!("entries without a lock: pins are lost", Fault, "revoke, version 2", true, config =>
+        variant!("pins are counted without a lock", Fault, "revoke, version 2", true, config =>
             Of::<W, RwLock<W>, Covered, PerVcpu<W>>::new(config)),
         variant!("a copy lets go before it works", Fault, "copy", false, config =>
             EarlyRelease(Box::new(PackedWords::<W>::new(config)))),
@@ -114,7 +114,7 @@ fn variants() -> Vec<Variant> {
             Of::<W, UnfencedReaders<W, true, false>, Spin<W>, PerVcpu<W>>::new(config)),
         variant!("list without locks or tags (ABA)", Fault, "stealing", false, config =>
             Of::<W, RwLock<W>, Spin<W>, UntaggedLists<W, false, true>>::new(config)),
-        variant!("handles of a frame in the making are left out", Fault, "first handles", true, config =>
+        variant!("handles of a new frame are left out", Fault, "first handles", true, config =>
             Of::<W, RwLock<W>, Spin<W>, UntaggedLists<W, true, false>>::new(config)),
         variant!("list locks in the wrong order, unranked", Stuck, "given back", true, config =>
             Of::<W, RwLock<W>, Spin<W>, CrossedLocks<W, UnrankedSpin<W, true>>>::new(config)),
