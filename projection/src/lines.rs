@@ -7,8 +7,11 @@
 //! are not.
 
 /// Most processors that lines know.
-pub const CACHES_MAX: usize = 1024;
+pub const CACHES_MAX: usize = 512;
 const WORDS: usize = CACHES_MAX / 64;
+
+/// Set of processors.
+type Caches = [u64; WORDS];
 
 /// Times in picoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +39,9 @@ pub enum Access {
 /// cache does.
 #[derive(Debug)]
 pub struct Lines {
-    /// Socket of each processor.
+    /// Socket of each processor, and the processors of each.
     sockets: Vec<usize>,
+    members: Vec<Caches>,
     latencies: Latencies,
     lines: Vec<Line>,
     transfers: u64,
@@ -46,7 +50,7 @@ pub struct Lines {
 #[derive(Clone, Copy, Debug, Default)]
 struct Line {
     /// Processors that have a copy.
-    holders: [u64; WORDS],
+    holders: Caches,
     /// Whether that is one, and its copy is not the memory's.
     is_modified: bool,
     /// Time at which the last transfer is over.
@@ -62,32 +66,43 @@ impl Line {
         self.holders[cpu / 64] |= 1 << (cpu % 64);
     }
 
-    fn others(&self, cpu: usize) -> impl Iterator<Item = usize> {
-        let words = self.holders.into_iter().enumerate().filter(|(_, word)| *word != 0);
-        let all = words.flat_map(|(at, word)| {
-            (0..64).filter(move |bit| word >> bit & 1 != 0).map(move |bit| at * 64 + bit)
-        });
-        all.filter(move |other| *other != cpu)
+    /// Returns whether another has a copy among these processors, and among all else.
+    fn others(&self, cpu: usize, near: &Caches) -> (bool, bool) {
+        let (mut is_near, mut is_far) = (false, false);
+        for (at, (word, near)) in self.holders.iter().zip(near).enumerate() {
+            let own = if at == cpu / 64 { 1 << (cpu % 64) } else { 0 };
+            let word = word & !own;
+            is_near |= word & near != 0;
+            is_far |= word & !near != 0;
+        }
+        (is_near, is_far)
     }
 }
 
 impl Lines {
     /// Creates so many lines for the processors of some sockets, at most [`CACHES_MAX`].
     pub fn new(sockets: Vec<usize>, latencies: Latencies, count: usize) -> Self {
-        Self { sockets, latencies, lines: vec![Line::default(); count], transfers: 0 }
+        let count_of_sockets = sockets.iter().max().map_or(0, |most| most + 1);
+        let mut members = vec![[0; WORDS]; count_of_sockets];
+        for (cpu, socket) in sockets.iter().enumerate() {
+            members[*socket][cpu / 64] |= 1 << (cpu % 64);
+        }
+        Self { sockets, members, latencies, lines: vec![Line::default(); count], transfers: 0 }
     }
 
     /// Accesses a line at a time that is not before that of the access before; returns when that is
     /// done.
     pub fn access(&mut self, line: usize, cpu: usize, access: Access, now: u64) -> u64 {
-        let found = self.lines[line];
+        let found = &mut self.lines[line];
         let atomic = if access == Access::Rmw { self.latencies.atomic } else { 0 };
         let is_alone = found.is_modified && found.has(cpu);
         if is_alone || (access == Access::Load && found.has(cpu)) {
             return now + atomic;
         }
         self.transfers += 1;
-        let far = found.others(cpu).map(|other| self.distance(cpu, other));
+        let (is_near, is_far) = found.others(cpu, &self.members[self.sockets[cpu]]);
+        let Latencies { socket, remote, .. } = self.latencies;
+        let far = [is_near.then_some(socket), is_far.then_some(remote)].into_iter().flatten();
         let time = match access {
             // The nearest copy will do; all have to go for a write.
             Access::Load => far.min(),
@@ -96,30 +111,24 @@ impl Lines {
         let is_nowhere = !found.has(cpu) && time.is_none();
         let time = time.unwrap_or(if is_nowhere { self.latencies.remote } else { 0 });
         let done = now.max(found.free_at) + time + atomic;
-        let line = &mut self.lines[line];
         match access {
             Access::Load => {
-                if line.is_modified {
-                    line.free_at = done;
+                if found.is_modified {
+                    found.free_at = done;
                 }
-                line.is_modified = false;
+                found.is_modified = false;
             }
             _ => {
-                line.holders = [0; WORDS];
-                (line.is_modified, line.free_at) = (true, done);
+                found.holders = [0; WORDS];
+                (found.is_modified, found.free_at) = (true, done);
             }
         }
-        line.add(cpu);
+        found.add(cpu);
         done
     }
 
     /// Returns the number of transfers so far.
     pub const fn transfers(&self) -> u64 {
         self.transfers
-    }
-
-    fn distance(&self, one: usize, other: usize) -> u64 {
-        let is_near = self.sockets[one] == self.sockets[other];
-        if is_near { self.latencies.socket } else { self.latencies.remote }
     }
 }

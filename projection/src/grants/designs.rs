@@ -85,6 +85,8 @@ pub enum Step {
     Unlock(Word),
     /// Change by a load and a compare-and-swap, again until that succeeds.
     Swap(Word),
+    /// Full fence.
+    Fence,
     /// Choice of the handle that the list's first word has.
     Take,
     /// Return of the handle to its list.
@@ -95,7 +97,7 @@ pub enum Step {
 
 use Access::{Load, Rmw, Store};
 use Side::{Local, Remote};
-use Step::{Covered, Give, Lock, Swap, Take, To, Unlock};
+use Step::{Covered, Fence, Give, Lock, Swap, Take, To, Unlock};
 use Word::{
     ActiveFrame, EntryLock, Frame, Frames, Grantee, HasWriter, Head, Header, List, ListLock, Next,
     Own, Pins, Record, Table, Version,
@@ -128,7 +130,8 @@ const UNPIN: &[Step] = &[
     To(Header, Rmw),
 ];
 /// Table's lock, taken by a reader of [`Design::PerCpuRwLock`].
-const READ_OWN: &[Step] = &[To(Own, Load), To(Own, Store), To(HasWriter(Remote), Load)];
+const READ_OWN: &[Step] =
+    &[To(Own, Load), To(Own, Store), Fence, To(HasWriter(Remote), Load)];
 const SIZE: &[Step] = &[To(Frames(Remote), Load), To(Version(Remote), Load)];
 
 impl Design {

@@ -82,6 +82,37 @@ impl Layout {
         self.uses() + self.pages / self.uses_on_a_line() + 1
     }
 
+    /// Returns the number of words that are locks.
+    pub const fn locks(&self) -> usize {
+        self.entry_locks() + self.pages
+    }
+
+    const fn list_locks(&self) -> usize {
+        2 + 2 * self.grantors
+    }
+
+    const fn entry_locks(&self) -> usize {
+        self.list_locks() + self.cpus
+    }
+
+    const fn list(&self, at: At) -> usize {
+        if self.design.has_lists() { at.list } else { 0 }
+    }
+
+    /// Returns the number of a word that is a lock, or changed by swaps; nothing for other words.
+    ///
+    /// Several may share a line, which makes them wait for that, but not for each other.
+    pub const fn lock(&self, word: Word, at: At) -> Option<usize> {
+        match word {
+            Word::FlushLock => Some(0),
+            Word::Table(side) => Some(self.table(side, at.grantor)),
+            Word::P2m => Some(self.p2m() + at.grantor),
+            Word::ListLock => Some(self.list_locks() + self.list(at)),
+            Word::EntryLock | Word::Pins => Some(self.entry_locks() + at.page),
+            _ => None,
+        }
+    }
+
     /// Returns the line that a word is on.
     pub const fn line(&self, word: Word, at: At) -> usize {
         match word {
@@ -90,9 +121,7 @@ impl Layout {
             Word::Frames(side) | Word::HasWriter(side) => self.table(side, at.grantor),
             Word::P2m => self.p2m() + at.grantor,
             Word::Own => self.own() + at.cpu,
-            Word::ListLock | Word::Head => {
-                self.lists() + if self.design.has_lists() { at.list } else { 0 }
-            }
+            Word::ListLock | Word::Head => self.lists() + self.list(at),
             Word::Header | Word::Frame => self.entries() + at.page / ENTRIES,
             Word::EntryLock | Word::Pins | Word::Grantee | Word::ActiveFrame => {
                 self.uses() + at.page / self.uses_on_a_line()

@@ -9,6 +9,13 @@ use super::layout::{At, Layout};
 use crate::lines::{Access, Latencies, Lines};
 use crate::simulation::Span;
 
+/// Rounds of each request on average before anything counts.
+pub const WARM_UP: u64 = 4;
+/// Rounds of each request on average that count.
+pub const MEASURED: u64 = 8;
+/// Least rounds of all requests that count.
+pub const ROUNDS_MIN: u64 = 500;
+
 /// Instruction of a program.
 #[derive(Clone, Copy, Debug)]
 pub enum Instruction {
@@ -87,6 +94,13 @@ pub struct Outcome {
 }
 
 impl Machine {
+    /// Runs in steady state: all requests together go round [`WARM_UP`] times as often as there are
+    /// requests before anything counts, and then [`MEASURED`] times, at least [`ROUNDS_MIN`].
+    pub fn run_steady(&self, seed: u64) -> Outcome {
+        let count = self.requests.len() as u64;
+        self.run(seed, WARM_UP * count, (MEASURED * count).max(ROUNDS_MIN))
+    }
+
     /// Runs until all requests together made `warm_up` and then `rounds` rounds.
     pub fn run(&self, seed: u64, warm_up: u64, rounds: u64) -> Outcome {
         Run::new(self, seed).run(warm_up, rounds)
@@ -119,8 +133,9 @@ struct Server {
     phase: Phase,
     /// Time lost by interruptions.
     owes: u64,
-    /// Beginning of the wait for a lock or a word.
+    /// Beginning of the wait for a lock or a word that is changed by swaps, and which it is.
     since: u64,
+    lock: usize,
     /// Line of the last access, whether it is the processor's own, and when that ended.
     last: Option<(usize, bool, u64)>,
 }
@@ -132,10 +147,10 @@ struct Run<'a> {
     event_count: u64,
     lines: Lines,
     servers: Vec<Server>,
-    /// Locks by their lines: whether one is held, and who looks at it.
+    /// Locks, of which several may share a line: whether one is held, and who looks at it.
     held: Vec<bool>,
     lookers: Vec<Vec<usize>>,
-    /// Number of changes of the words on a line that are changed by swaps.
+    /// Number of changes of each word that is changed by swaps.
     swaps: Vec<u32>,
     /// Handles that pages had last, the lists that handles are of, and those in lists.
     handles: Vec<usize>,
@@ -149,7 +164,7 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(machine: &'a Machine, seed: u64) -> Self {
-        let count = machine.layout.count();
+        let (count, locks) = (machine.layout.count(), machine.layout.locks());
         let sockets = machine.processors.iter().map(|cpu| cpu.socket).collect();
         let mut run = Self {
             machine,
@@ -158,9 +173,9 @@ impl<'a> Run<'a> {
             event_count: 0,
             lines: Lines::new(sockets, machine.latencies, count),
             servers: vec![Server::default(); machine.processors.len()],
-            held: vec![false; count],
-            lookers: vec![Vec::new(); count],
-            swaps: vec![0; count],
+            held: vec![false; locks],
+            lookers: vec![Vec::new(); locks],
+            swaps: vec![0; locks],
             handles: vec![usize::MAX; machine.layout.pages],
             lists: Vec::new(),
             free: vec![Vec::new(); machine.processors.len()],
@@ -321,34 +336,33 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn line(&self, who: usize, page: usize, grantor: usize, word: Word) -> usize {
+    fn place(&self, who: usize, page: usize, grantor: usize) -> At {
         let handle = self.handles[page];
         let list = self.lists.get(handle).copied().unwrap_or(who);
-        self.machine.layout.line(word, At { cpu: who, page, grantor, handle, list })
+        At { cpu: who, page, grantor, handle, list }
     }
 
     fn step(&mut self, who: usize, page: usize, grantor: usize, step: Step) -> bool {
+        let at = self.place(who, page, grantor);
+        if let Step::Lock(word) | Step::Unlock(word) | Step::Swap(word) = step {
+            self.servers[who].since = self.now;
+            self.servers[who].lock = self.machine.layout.lock(word, at).expect("a lock's word");
+        }
+        let line = |word| self.machine.layout.line(word, at);
         match step {
             Step::To(word, access) => {
-                let line = self.line(who, page, grantor, word);
+                let line = line(word);
                 let time = self.access(who, line, access);
                 self.count(who, time, |outcome| &mut outcome.lines);
                 self.spend(who, time)
             }
-            Step::Lock(word) => {
-                let line = self.line(who, page, grantor, word);
-                self.servers[who].since = self.now;
-                self.try_lock(who, line, true)
-            }
-            Step::Unlock(word) => {
-                let line = self.line(who, page, grantor, word);
-                self.servers[who].since = self.now;
-                self.begin_phase(who, line, Access::Store, Phase::Unlock)
-            }
-            Step::Swap(word) => {
-                let line = self.line(who, page, grantor, word);
-                self.servers[who].since = self.now;
-                self.begin_phase(who, line, Access::Load, Phase::Swap(None))
+            Step::Lock(word) => self.try_lock(who, line(word), true),
+            Step::Unlock(word) => self.begin_phase(who, line(word), Access::Store, Phase::Unlock),
+            Step::Swap(word) => self.begin_phase(who, line(word), Access::Load, Phase::Swap(None)),
+            Step::Fence => {
+                let time = self.machine.latencies.atomic;
+                self.count(who, time, |outcome| &mut outcome.lines);
+                self.spend(who, time)
             }
             Step::Take => {
                 let list = if self.machine.layout.design.has_lists() { who } else { 0 };
@@ -406,8 +420,8 @@ impl<'a> Run<'a> {
     }
 
     fn tried(&mut self, who: usize, is_first: bool) -> bool {
-        let line = self.last_line(who);
-        if std::mem::replace(&mut self.held[line], true) {
+        let lock = self.servers[who].lock;
+        if std::mem::replace(&mut self.held[lock], true) {
             return self.look(who);
         }
         let time = self.now - self.servers[who].since;
@@ -424,35 +438,35 @@ impl<'a> Run<'a> {
     }
 
     fn looked(&mut self, who: usize) -> bool {
-        let line = self.last_line(who);
-        if !self.held[line] {
-            return self.try_lock(who, line, false);
+        let lock = self.servers[who].lock;
+        if !self.held[lock] {
+            return self.try_lock(who, self.last_line(who), false);
         }
         self.servers[who].phase = Phase::Spin;
-        self.lookers[line].push(who);
+        self.lookers[lock].push(who);
         false
     }
 
     fn unlocked(&mut self, who: usize) -> bool {
-        let line = self.last_line(who);
-        self.held[line] = false;
+        let lock = self.servers[who].lock;
+        self.held[lock] = false;
         let time = self.now - self.servers[who].since;
         self.count(who, time, |outcome| &mut outcome.lines);
         // Their copies are gone, so all look again.
-        for looker in std::mem::take(&mut self.lookers[line]) {
+        for looker in std::mem::take(&mut self.lookers[lock]) {
             self.at(self.now, looker);
         }
         true
     }
 
     fn swapped(&mut self, who: usize, found: Option<u32>) -> bool {
-        let line = self.last_line(who);
-        let current = self.swaps[line];
+        let (line, lock) = (self.last_line(who), self.servers[who].lock);
+        let current = self.swaps[lock];
         match found {
             // The load is done: what it found is compared when the next access gets the line.
             None => self.begin_phase(who, line, Access::Rmw, Phase::Swap(Some(current))),
             Some(found) if found == current => {
-                self.swaps[line] = current.wrapping_add(1);
+                self.swaps[lock] = current.wrapping_add(1);
                 let time = self.now - self.servers[who].since;
                 self.count(who, time, |outcome| &mut outcome.lines);
                 true

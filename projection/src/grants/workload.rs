@@ -180,10 +180,14 @@ impl Block {
 
     /// Returns what a run of the host has written, in MB/s, and its outcome.
     pub fn run(&self, costs: &Costs, design: Design, seed: u64) -> (f64, Outcome) {
-        let rounds = (2 * self.cpus).max(500) as u64;
-        let outcome = self.machine(costs, design).run(seed, rounds / 2, rounds);
+        let outcome = self.machine(costs, design).run_steady(seed);
+        (Self::rate(&outcome), outcome)
+    }
+
+    /// Returns what a run has written, in MB/s.
+    pub fn rate(outcome: &Outcome) -> f64 {
         let bytes = outcome.rounds as f64 * REQUEST_PAGES as f64 * PAGE_BYTES;
-        (bytes / outcome.elapsed.max(1) as f64 * 1e6, outcome)
+        bytes / outcome.elapsed.max(1) as f64 * 1e6
     }
 }
 
@@ -221,13 +225,17 @@ impl Network {
 
     /// Returns steps with the locks of the variant.
     fn with_locks(&self, steps: Vec<Step>, has_p2m: bool) -> Vec<Step> {
-        let mut steps = if self.table == ReadLock::Swap { by_swap(steps) } else { steps };
+        let steps = if self.table == ReadLock::Swap { by_swap(steps) } else { steps };
         // A reader of its own word pays nothing for lines.
-        if has_p2m && self.p2m == ReadLock::Swap {
-            let at = steps.iter().position(|step| *step == Step::Covered).unwrap_or(0);
-            steps.splice(at..at, [Step::Swap(Word::P2m); 2]);
+        if !has_p2m || self.p2m == ReadLock::PerCpu {
+            return steps;
         }
-        steps
+        let p2m = Step::Swap(Word::P2m);
+        let with = |step| match step {
+            Step::Covered => vec![p2m, step, p2m],
+            other => vec![other],
+        };
+        steps.into_iter().flat_map(with).collect()
     }
 
     /// Returns the host.
@@ -283,7 +291,7 @@ impl Network {
 
     /// Returns what a run of the host has sent, in Gbit/s, and its outcome.
     pub fn run(&self, costs: &Costs, seed: u64) -> (f64, Outcome) {
-        let outcome = self.machine(costs).run(seed, 300, 1000);
+        let outcome = self.machine(costs).run_steady(seed);
         let bits = outcome.rounds as f64 * PACKET_PAGES as f64 * PAGE_BYTES * 8.0;
         (bits / outcome.elapsed.max(1) as f64 * 1e3, outcome)
     }
@@ -311,7 +319,7 @@ fn without_handle(steps: Vec<Step>) -> Vec<Step> {
             !is_of_handle(*word)
         }
         Step::Take | Step::Give => false,
-        Step::Covered => true,
+        Step::Fence | Step::Covered => true,
     };
     steps.into_iter().filter(stays).collect()
 }
