@@ -13,8 +13,11 @@ use projection::lines::Access;
 use protocols::{Atomic, Atomics};
 use xen_abi::{DomId, GrantRef};
 
+/// Access to a word, or a full fence.
+type Note = Option<(Access, usize)>;
+
 thread_local! {
-    static ACCESSES: RefCell<Vec<(Access, usize)>> = const { RefCell::new(Vec::new()) };
+    static ACCESSES: RefCell<Vec<Note>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Word that writes down who accesses it how.
@@ -25,7 +28,7 @@ struct Noted<A>(A);
 impl<A> Noted<A> {
     fn note(&self, access: Access) {
         let place = std::ptr::from_ref(self).addr();
-        ACCESSES.with_borrow_mut(|accesses| accesses.push((access, place)));
+        ACCESSES.with_borrow_mut(|accesses| accesses.push(Some((access, place))));
     }
 }
 
@@ -71,7 +74,11 @@ impl Atomics for AllNoted {
     type U32 = Noted<AtomicU32>;
     type U64 = Noted<AtomicU64>;
 
-    fn fence(_order: Ordering) {}
+    fn fence(order: Ordering) {
+        if order == Ordering::SeqCst {
+            ACCESSES.with_borrow_mut(|accesses| accesses.push(None));
+        }
+    }
 }
 
 impl Words for AllNoted {
@@ -80,7 +87,7 @@ impl Words for AllNoted {
     }
 }
 
-fn noted(work: impl FnOnce()) -> Vec<(Access, usize)> {
+fn noted(work: impl FnOnce()) -> Vec<Note> {
     ACCESSES.take();
     work();
     ACCESSES.take()
@@ -98,11 +105,12 @@ fn tables(design: Design) -> Box<dyn GrantTables<AllNoted>> {
 }
 
 /// Accesses that steps stand for; `of` tells whose words they are where several entries are used.
-fn accesses(steps: &[Step], of: usize) -> Vec<(Access, (Word, usize))> {
+fn accesses(steps: &[Step], of: usize) -> Vec<Option<(Access, (Word, usize))>> {
     let access = |step: &Step| match *step {
-        Step::To(word, access) => Some((access, word)),
-        Step::Lock(word) => Some((Access::Rmw, word)),
-        Step::Unlock(word) => Some((Access::Store, word)),
+        Step::To(word, access) => Some(Some((access, word))),
+        Step::Lock(word) => Some(Some((Access::Rmw, word))),
+        Step::Unlock(word) => Some(Some((Access::Store, word))),
+        Step::Fence => Some(None),
         Step::Swap(_) => panic!("no design has it"),
         Step::Take | Step::Give | Step::Covered => None,
     };
@@ -110,17 +118,20 @@ fn accesses(steps: &[Step], of: usize) -> Vec<(Access, (Word, usize))> {
         Word::Own | Word::Table(Side::Local) => (word, 0),
         _ => (word, of),
     };
-    steps.iter().filter_map(access).map(|(access, word)| (access, of(word))).collect()
+    let named = |note: Option<_>| note.map(|(access, word)| (access, of(word)));
+    steps.iter().filter_map(access).map(named).collect()
 }
 
-/// Holds what was noted to what is expected: the same accesses, each word at a place of its own.
-fn hold(design: Design, found: &[(Access, usize)], expected: &[(Access, (Word, usize))]) {
-    let kinds = |(access, _): &(Access, usize)| *access;
-    let expected_kinds: Vec<Access> = expected.iter().map(|(access, _)| *access).collect();
-    let found_kinds: Vec<Access> = found.iter().map(kinds).collect();
+/// Holds what was noted to what is expected: the same accesses and fences, each word at a place of its
+/// own.
+fn hold(design: Design, found: &[Note], expected: &[Option<(Access, (Word, usize))>]) {
+    let expected_kinds: Vec<Option<Access>> =
+        expected.iter().map(|note| note.map(|(access, _)| access)).collect();
+    let found_kinds: Vec<Option<Access>> =
+        found.iter().map(|note| note.map(|(access, _)| access)).collect();
     assert_eq!(found_kinds, expected_kinds, "{design:?}: {expected:?}");
     let (mut places, mut words) = (HashMap::new(), HashMap::new());
-    for ((_, place), (_, (word, of))) in found.iter().zip(expected) {
+    for ((_, place), (_, (word, of))) in found.iter().flatten().zip(expected.iter().flatten()) {
         let name = format!("{word:?} of {of}");
         assert_eq!(places.entry(name.clone()).or_insert(*place), place, "{design:?}: {name}");
         let other = words.entry(*place).or_insert(name.clone());

@@ -1,8 +1,11 @@
 //! Projections of grant locks: what has to hold whatever the costs are, and what they refuse.
 
 use projection::grants::designs::Design;
-use projection::grants::workload::{Block, Events, Network, ReadLock};
-use projection::grants::{GrantLocks, LOCK_CPUS_MAX, LockCheck, SOCKETS_MAX, grant_locks_text};
+use projection::grants::machine::{MEASURED, ROUNDS_MIN, WARM_UP};
+use projection::grants::workload::{Block, Events, IN_FLIGHT, Network, ReadLock};
+use projection::grants::{
+    CPUS_2013, GrantLocks, LOCK_CPUS_MAX, LockCheck, SOCKETS_MAX, grant_locks_text,
+};
 use projection::{Costs, Key};
 use proptest::prelude::*;
 
@@ -31,7 +34,15 @@ const SOFTWARE_ONLY: [(Key, f64); 9] = [
 ];
 
 const fn block(cpus: usize, events: Events) -> Block {
-    Block { cpus, vcpus: cpus, sockets: 2, disks: cpus, in_flight: 4, events, flushes: false }
+    Block {
+        cpus,
+        vcpus: cpus,
+        sockets: 2,
+        disks: cpus,
+        in_flight: IN_FLIGHT,
+        events,
+        flushes: false,
+    }
 }
 
 #[test]
@@ -137,8 +148,53 @@ fn numbers_out_of_range_are_refused() {
     }
 }
 
+#[test]
+fn a_longer_run_is_no_other() {
+    let costs = Costs::shipped().unwrap();
+    for (cpus, flushes) in [(4, true), (24, false), (64, true)] {
+        for (design, events) in
+            Design::ALL.into_iter().zip([Events::Unbound, Events::Bound].repeat(3))
+        {
+            let block = Block { flushes, ..block(cpus, events) };
+            let machine = block.machine(&costs, design);
+            let count = machine.requests.len() as u64;
+            let rounds = (2 * MEASURED * count).max(2 * ROUNDS_MIN);
+            let longer = Block::rate(&machine.run(1, 2 * WARM_UP * count, rounds));
+            let change = longer / block.run(&costs, design, 1).0 - 1.0;
+            assert!(change.abs() < 0.02, "{cpus} {design:?} {events:?}: {change}");
+        }
+    }
+}
+
+#[test]
+fn seeds_differ_by_less_than_is_printed() {
+    let costs = Costs::shipped().unwrap();
+    for cpus in [1, 2, 8, 32] {
+        for design in Design::ALL {
+            let rates =
+                [1, 2, 3].map(|seed| block(cpus, Events::Bound).run(&costs, design, seed).0);
+            let (least, most) =
+                (rates.iter().copied().reduce(f64::min), rates.iter().copied().reduce(f64::max));
+            let spread = most.unwrap() / least.unwrap() - 1.0;
+            assert!(spread < 0.02, "{cpus} {design:?}: {rates:?}");
+        }
+    }
+}
+
+#[test]
+fn as_many_requests_as_a_ring_has_room_for_change_little() {
+    let costs = Costs::shipped().unwrap();
+    for design in [Design::SingleLock, Design::SplitLocks] {
+        for events in [Events::Unbound, Events::Bound] {
+            let few = Block { vcpus: 16, flushes: true, ..block(24, events) };
+            let rates = [few, Block { in_flight: 32, ..few }].map(|of| of.run(&costs, design, 1).0);
+            assert!((rates[1] / rates[0] - 1.0).abs() < 0.03, "{design:?} {events:?}: {rates:?}");
+        }
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
     #[test]
     fn any_costs_have_an_outcome(parts in proptest::array::uniform27(0.0..=1.0), cpus in 1..6_u32) {
         let values = Key::ALL.into_iter().zip(parts).map(|(key, part): (Key, f64)| {
@@ -162,4 +218,48 @@ fn the_docs_have_the_projection_as_it_is() {
     let locks = GrantLocks::new(&costs, LOCK_CPUS_MAX, 2, 1).unwrap();
     let text = grant_locks_text(&costs, &locks, &LockCheck::new(&costs, 1));
     assert!(docs.contains(&format!("```text\n{text}```\n")), "\n{text}");
+}
+
+/// Rows of the table of errors: costs that are replaced, or another number of dom0's processors.
+const VARIANTS: [(Option<(Key, f64)>, usize); 21] = [
+    (None, CPUS_2013),
+    (None, 4),
+    (None, 8),
+    (None, 16),
+    (Some((Key::LineSocket, 25.0)), CPUS_2013),
+    (Some((Key::LineSocket, 60.0)), CPUS_2013),
+    (Some((Key::LineRemote, 80.0)), CPUS_2013),
+    (Some((Key::LineRemote, 160.0)), CPUS_2013),
+    (Some((Key::LineAtomic, 40.0)), CPUS_2013),
+    (Some((Key::MapUnmapLocked, 0.1)), CPUS_2013),
+    (Some((Key::MapUnmapLocked, 0.5)), CPUS_2013),
+    (Some((Key::Clock, 2.0)), CPUS_2013),
+    (Some((Key::Clock, 2.9)), CPUS_2013),
+    (Some((Key::CyclesPerInstruction, 0.9)), CPUS_2013),
+    (Some((Key::CyclesPerInstruction, 1.67)), CPUS_2013),
+    (Some((Key::ShootdownEach, 0.0)), CPUS_2013),
+    (Some((Key::ShootdownEach, 100.0)), CPUS_2013),
+    (Some((Key::ShootdownBase, 1500.0)), CPUS_2013),
+    (Some((Key::Copy, 9.283)), CPUS_2013),
+    (Some((Key::BackendIo, 1000.0)), CPUS_2013),
+    (Some((Key::BackendIo, 10000.0)), CPUS_2013),
+];
+
+#[test]
+fn the_docs_have_the_errors_with_other_costs() {
+    let docs = include_str!("../../docs/grant-locking.md");
+    let row = |(cost, cpus): (Option<(Key, f64)>, usize)| {
+        let name = match cost {
+            Some((key, value)) => format!("`{}` {value}", key.name()),
+            None if cpus == CPUS_2013 => "nothing".to_owned(),
+            None => format!("{cpus} processors of dom0"),
+        };
+        let costs = cost.map_or_else(|| costs(&[]), |cost| costs(&[cost]));
+        let check = LockCheck::with_cpus(&costs, 1, cpus);
+        let rates = check.figures[..3].iter().map(|of| format!(" {:.0} |", of.value));
+        let errors = check.ratios.iter().map(|of| format!(" {:+.0} |", of.error_percent()));
+        format!("| {name} |{}{}\n", rates.collect::<String>(), errors.collect::<String>())
+    };
+    let table: String = VARIANTS.into_iter().map(row).collect();
+    assert!(docs.contains(&table), "\n{table}");
 }

@@ -115,6 +115,35 @@ fn a_lock_without_transfers_is_a_repairman() {
 }
 
 #[test]
+fn locks_on_one_line_wait_for_it_and_not_for_each_other() {
+    let step = |step| Instruction::Page(step, 0, 0);
+    let hold = [
+        step(Step::Lock(Word::EntryLock)),
+        Instruction::Work(exactly(1000)),
+        step(Step::Unlock(Word::EntryLock)),
+    ];
+    // The first two entries share a line, of which each has to get its part.
+    let outcome = run(&[0, 0], LATENCIES, &hold, 1000);
+    assert_eq!(outcome.spin, 0);
+    assert!(outcome.transfers >= 1000, "{outcome:?}");
+    assert!(time_of_a_round(&outcome) < 1000.0, "{outcome:?}");
+    // Swaps of one word are not disturbed by those of another.
+    let swap = [step(Step::Swap(Word::EntryLock)), Instruction::Work(exactly(400))];
+    let outcome = run(&[0, 0], LATENCIES, &swap, 1000);
+    assert!(outcome.transfers <= 2000, "{outcome:?}");
+    // One lock makes them wait.
+    let one = [Instruction::FlushLock, Instruction::Work(exactly(1000)), Instruction::FlushUnlock];
+    assert!(run(&[0, 0], LATENCIES, &one, 1000).elapsed >= 1_000_000);
+}
+
+#[test]
+fn a_fence_costs_what_a_locked_instruction_does() {
+    let program = [Instruction::Page(Step::Fence, 0, 0)];
+    let outcome = run(&[0], LATENCIES, &program, 100);
+    assert_eq!((outcome.elapsed, outcome.lines, outcome.transfers), (700, 700, 0));
+}
+
+#[test]
 fn who_spins_makes_the_next_hand_over_longer() {
     let program = [
         Instruction::FlushLock,

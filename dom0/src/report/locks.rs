@@ -1,20 +1,20 @@
 //! Projected throughput of grant-table designs by processors, beside published figures.
 
 use projection::grants::designs::Design;
-use projection::grants::{GrantLocks, LockCheck, LockCurve, LockPoint};
+use projection::grants::{CPUS_2013, GrantLocks, LockCheck, LockCurve, LockPoint};
 
 use plots::axis::{Axis, count};
 use plots::figure::{Figure, frame};
 use plots::label::Label;
-use plots::svg::{AxisText, Svg, color, escape};
+use plots::svg::{Anchor, AxisText, Svg, color, escape};
 
-/// Returns a plot of all designs for each case.
-pub fn figures(locks: &GrantLocks) -> Vec<Figure> {
+/// Returns a plot of all designs for each case, with what was published of it.
+pub fn figures(locks: &GrantLocks, check: &LockCheck) -> Vec<Figure> {
     let cases = locks.curves.chunk_by(|one, next| one.case() == next.case());
-    cases.filter_map(|case| figure(locks, case)).collect()
+    cases.filter_map(|case| figure(locks, check, case)).collect()
 }
 
-fn figure(locks: &GrantLocks, case: &[LockCurve]) -> Option<Figure> {
+fn figure(locks: &GrantLocks, check: &LockCheck, case: &[LockCurve]) -> Option<Figure> {
     let curves = || case.iter();
     let points = || curves().flat_map(|curve| &curve.points);
     let cpus = || points().map(|point| f64::from(point.cpus));
@@ -36,6 +36,17 @@ fn figure(locks: &GrantLocks, case: &[LockCurve]) -> Option<Figure> {
         let place = |of: &LockPoint| [across.place(f64::from(of.cpus)), upwards.place(of.mb_per_s)];
         let points: Vec<[f64; 2]> = curve.points.iter().map(place).collect();
         svg.curve(&class(curve), &points, curve.design.name());
+    }
+    let disks = CPUS_2013 as f64;
+    let has_room = first.points.iter().any(|point| f64::from(point.cpus) >= disks);
+    for of in check.figures.iter().filter(|_| has_room && first.flushes) {
+        let is_one = |curve: &&LockCurve| of.block == Some((curve.design, curve.events));
+        let Some(curve) = curves().find(is_one) else { continue };
+        let place = [across.place(disks), upwards.place(of.published)];
+        let name = format!("published: {}, {:.0} {}", of.name, of.published, of.unit);
+        svg.curve(&class(curve), &[place], &name);
+        let text = format!("{:.0}, published", of.published);
+        svg.text(Anchor::Start, [place[0] + 6.0, place[1] + 4.0], &text);
     }
     let title = format!("Grant locks, {}", first.case());
     let legend = curves().map(|curve| (class(curve), Label::of(curve.design.name())));
@@ -81,7 +92,8 @@ mod tests {
     fn all_designs_are_plotted_and_all_figures_are_told() {
         let costs = Costs::shipped().unwrap();
         let locks = GrantLocks::new(&costs, 2, 2, 1).unwrap();
-        let figures = figures(&locks);
+        let check = LockCheck::new(&costs, 1);
+        let figures = figures(&locks, &check);
         assert_eq!(figures.len(), 3);
         for figure in figures {
             assert_eq!(figure.legend.len(), Design::ALL.len());
@@ -89,9 +101,19 @@ mod tests {
             assert_eq!(plot.matches("<polyline").count(), Design::ALL.len());
             assert!(plot.contains("projected") && !plot.contains("NaN"), "{plot}");
         }
-        let section = section(&LockCheck::new(&costs, 1));
+        let section = section(&check);
         for text in ["<td>1400</td>", "<td>48</td>", "<td>3.20</td>", "aim 30 %"] {
             assert!(section.contains(text), "{text}: {section}");
         }
+    }
+
+    #[test]
+    fn what_was_published_is_on_the_plots_that_have_room_for_it() {
+        let costs = Costs::shipped().unwrap();
+        let locks = GrantLocks::new(&costs, 24, 2, 1).unwrap();
+        let check = LockCheck::new(&costs, 1);
+        let count = |figure: &Figure| figure.plots[0].1.matches(", published").count();
+        let counts: Vec<usize> = figures(&locks, &check).iter().map(count).collect();
+        assert_eq!(counts, [2, 1, 0]);
     }
 }

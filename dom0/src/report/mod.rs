@@ -87,7 +87,7 @@ pub fn check_destination(output: &Path) -> Result<()> {
 /// When it can't be written.
 pub fn write_locks(output: &Path, locks: &GrantLocks, check: &LockCheck) -> Result<()> {
     let made = "But this page is a projection: nothing on it was measured.";
-    let page = plots::page::page(&[locks::section(check)], &locks::figures(locks), made);
+    let page = plots::page::page(&[locks::section(check)], &locks::figures(locks, check), made);
     Output::open(Some(output))?.write(&page, &|| false)
 }
 

@@ -1,20 +1,21 @@
 //! Curves of all designs by the number of dom0's processors.
 
 use std::fmt;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use serde::Serialize;
 
 use super::designs::Design;
 use super::machine::Outcome;
-use super::workload::{Block, Events, REQUEST_PAGES};
+use super::workload::{Block, Events, IN_FLIGHT, REQUEST_PAGES};
 use crate::costs::Costs;
 
 /// Most processors of dom0, of which the guest has as many.
 pub const LOCK_CPUS_MAX: u32 = 256;
 /// Most sockets.
 pub const SOCKETS_MAX: u32 = 8;
-/// Requests in flight of each disk.
-const IN_FLIGHT: usize = 4;
 
 /// Cases that are projected: events, and whether requests end with a flush of TLBs.
 pub const CASES: [(Events, bool); 3] =
@@ -25,7 +26,7 @@ pub const CASES: [(Events, bool); 3] =
 pub struct PageTime {
     /// Work.
     pub work: f64,
-    /// Waiting for lines that no lock is waited for with.
+    /// Waiting for cache lines, apart from locks.
     pub lines: f64,
     /// Spinning for locks.
     pub spin: f64,
@@ -98,7 +99,58 @@ impl LockCurve {
     }
 }
 
+impl LockCurve {
+    /// Projects one of its points.
+    fn run(&self, costs: &Costs, cpus: u32, sockets: u32, seed: u64) -> LockPoint {
+        let block = Block {
+            cpus: cpus as usize,
+            vcpus: cpus as usize,
+            sockets: sockets as usize,
+            disks: cpus as usize,
+            in_flight: IN_FLIGHT,
+            events: self.events,
+            flushes: self.flushes,
+        };
+        let (mb_per_s, outcome) = block.run(costs, self.design, seed);
+        LockPoint { cpus, mb_per_s, page_ns: PageTime::of(&outcome) }
+    }
+}
+
+/// Does jobs, each processor the next; returns their outcomes in order.
+fn on_all_processors<J: Sync, T: Send>(jobs: &[J], work: impl Fn(&J) -> T + Sync) -> Vec<T> {
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let worker = || {
+        while let number = next.fetch_add(1, Ordering::Relaxed)
+            && let Some(job) = jobs.get(number)
+        {
+            let outcome = work(job);
+            done.lock().expect("no worker panicked").push((number, outcome));
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(worker);
+        }
+    });
+    let mut done = done.into_inner().expect("no worker panicked");
+    done.sort_by_key(|(number, _)| *number);
+    done.into_iter().map(|(_, outcome)| outcome).collect()
+}
+
 impl GrantLocks {
+    /// Returns the cases and numbers of processors with which one design is slower than another by
+    /// more than so many per cent.
+    pub fn slower(&self, one: Design, other: Design, percent: f64) -> Vec<(&'static str, u32)> {
+        let of = |design| self.curves.iter().filter(move |curve| curve.design == design);
+        let least = 1.0 - percent / 100.0;
+        let points = of(one).zip(of(other)).flat_map(|(one, other)| {
+            let points = one.points.iter().zip(&other.points);
+            let slower = points.filter(move |(one, other)| one.mb_per_s < other.mb_per_s * least);
+            slower.map(|(point, _)| (one.case(), point.cpus))
+        });
+        points.collect()
+    }
+
     /// Projects hosts of 1, 2, 4 and so on processors of dom0, up to a number.
     ///
     /// # Errors
@@ -114,25 +166,23 @@ impl GrantLocks {
         let mut counts: Vec<u32> = (0..9).map(|power| 1 << power).collect();
         counts.retain(|count| *count < cpus);
         counts.push(cpus);
-        let curve = |((events, flushes), design)| {
-            let block = |cpus: u32| Block {
-                cpus: cpus as usize,
-                vcpus: cpus as usize,
-                sockets: sockets as usize,
-                disks: cpus as usize,
-                in_flight: IN_FLIGHT,
-                events,
-                flushes,
-            };
-            let point = |cpus: &u32| {
-                let (mb_per_s, outcome) = block(*cpus).run(costs, design, seed);
-                LockPoint { cpus: *cpus, mb_per_s, page_ns: PageTime::of(&outcome) }
-            };
-            LockCurve { design, events, flushes, points: counts.iter().map(point).collect() }
-        };
         let all = CASES.into_iter();
         let all = all.flat_map(|case| Design::ALL.map(|design| (case, design)));
-        Ok(Self { projected: true, sockets, seed, curves: all.map(curve).collect() })
+        let empty =
+            |((events, flushes), design)| LockCurve { design, events, flushes, points: Vec::new() };
+        let mut curves: Vec<LockCurve> = all.map(empty).collect();
+        // The longest first, so that none is left for the end.
+        counts.reverse();
+        let jobs: Vec<(&LockCurve, u32)> =
+            counts.iter().flat_map(|cpus| curves.iter().map(|curve| (curve, *cpus))).collect();
+        let points =
+            on_all_processors(&jobs, |(curve, cpus)| curve.run(costs, *cpus, sockets, seed));
+        for points in points.chunks(curves.len()).rev() {
+            for (curve, point) in curves.iter_mut().zip(points) {
+                curve.points.push(*point);
+            }
+        }
+        Ok(Self { projected: true, sockets, seed, curves })
     }
 }
 

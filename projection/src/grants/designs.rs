@@ -130,8 +130,7 @@ const UNPIN: &[Step] = &[
     To(Header, Rmw),
 ];
 /// Table's lock, taken by a reader of [`Design::PerCpuRwLock`].
-const READ_OWN: &[Step] =
-    &[To(Own, Load), To(Own, Store), Fence, To(HasWriter(Remote), Load)];
+const READ_OWN: &[Step] = &[To(Own, Load), To(Own, Store), Fence, To(HasWriter(Remote), Load)];
 const SIZE: &[Step] = &[To(Frames(Remote), Load), To(Version(Remote), Load)];
 
 impl Design {

@@ -14,7 +14,7 @@ pub const WARM_UP: u64 = 4;
 /// Rounds of each request on average that count.
 pub const MEASURED: u64 = 8;
 /// Least rounds of all requests that count.
-pub const ROUNDS_MIN: u64 = 500;
+pub const ROUNDS_MIN: u64 = 2000;
 
 /// Instruction of a program.
 #[derive(Clone, Copy, Debug)]

@@ -15,5 +15,5 @@ pub mod workload;
 pub use curves::{
     CASES, GrantLocks, LOCK_CPUS_MAX, LockCurve, LockPoint, LockSetupError, PageTime, SOCKETS_MAX,
 };
-pub use figures::{LockCheck, LockFigure, LockRatio};
+pub use figures::{CPUS_2013, LockCheck, LockFigure, LockRatio, SEEDS};
 pub use text::grant_locks_text;

@@ -2,7 +2,9 @@
 
 use super::curves::{GrantLocks, LockCurve, PageTime};
 use super::designs::Design;
-use super::figures::LockCheck;
+use super::figures::{LockCheck, SEEDS};
+use super::machine::{MEASURED, WARM_UP};
+use super::workload::IN_FLIGHT;
 use crate::costs::{Costs, Key};
 use crate::text::{column, wrapped};
 
@@ -10,6 +12,9 @@ use crate::text::{column, wrapped};
 const HEAD: usize = 30;
 /// Rates at the ends of a chart, in MB/s, and the characters between them.
 const CHART: (f64, f64, usize) = (100.0, 1e6, 60);
+
+/// Difference that seeds make, in per cent, which a test holds them to.
+const SAME_PERCENT: f64 = 2.0;
 
 /// Returns curves and published figures as tables.
 pub fn grant_locks_text(costs: &Costs, locks: &GrantLocks, check: &LockCheck) -> String {
@@ -19,9 +24,11 @@ pub fn grant_locks_text(costs: &Costs, locks: &GrantLocks, check: &LockCheck) ->
     let sockets = if sockets == 1 { "1 socket".to_owned() } else { format!("{sockets} sockets") };
     let setup = format!(
         "projected, not measured: a guest that writes 2 MB at a time to as many disks as dom0 has \
-         processors, in requests of 11 pages that are each mapped and unmapped; as many processors \
-         of its own; each a core at {}, all on {sockets}; a cache line takes {near} within a \
-         socket and {far} between two.",
+         processors, in requests of 11 pages that are each mapped and unmapped, {IN_FLIGHT} in \
+         flight of each disk; as many processors of its own; each a core at {}, all on {sockets}; \
+         a cache line takes {near} within a socket and {far} between two. Each request goes round \
+         {WARM_UP} times before anything counts, and {MEASURED} times that count. Rates \
+         have three digits, as seeds differ by up to {SAME_PERCENT} %.",
         cost(Key::Clock),
     );
     let mut text = wrapped(&setup).trim_start().to_owned();
@@ -30,7 +37,32 @@ pub fn grant_locks_text(costs: &Costs, locks: &GrantLocks, check: &LockCheck) ->
         text += &times_table(curves);
         text += &chart(curves);
     }
-    text + &check_table(check)
+    text + &comparison(locks) + &check_table(check)
+}
+
+/// Returns a number with three digits, or with all that are before its point.
+fn rounded(value: f64) -> String {
+    let digits = value.abs().max(1.0).log10().floor() as i32;
+    let unit = 10_f64.powi((digits - 2).max(0));
+    format!("{:.0}", (value / unit).round() * unit)
+}
+
+/// Says where the last design is slower than the one before it.
+fn comparison(locks: &GrantLocks) -> String {
+    let (last, before) = (Design::PackedWords, Design::PerCpuRwLock);
+    let compare = |one: Design, other: Design| {
+        let slower = locks.slower(one, other, SAME_PERCENT);
+        let slower = slower.iter().map(|(case, cpus)| format!("{cpus} ({case})"));
+        let slower: Vec<String> = slower.collect();
+        let slower = if slower.is_empty() { "none".to_owned() } else { slower.join(", ") };
+        format!("{} slower than {}: {slower}.", one.name(), other.name())
+    };
+    wrapped(&format!(
+        "numbers of processors with which one of the last two is slower by more than \
+         {SAME_PERCENT} %: {} {}",
+        compare(last, before),
+        compare(before, last)
+    ))
 }
 
 fn head(title: &str) -> String {
@@ -45,7 +77,7 @@ fn curves_table(curves: &[LockCurve]) -> String {
     for row in 0..rows {
         let points = || curves.iter().filter_map(|curve| curve.points.get(row));
         let cpus = points().next().map_or(0, |point| point.cpus);
-        let values = points().map(|point| column(&format!("{:.0}", point.mb_per_s)));
+        let values = points().map(|point| column(&rounded(point.mb_per_s)));
         text += &format!("{cpus:<HEAD$}{}\n", values.collect::<String>());
     }
     text
@@ -64,7 +96,7 @@ fn times_table(curves: &[LockCurve]) -> String {
         ("flushing TLBs", |time| time.flush),
     ];
     for (name, of) in rows {
-        let values = last().map(|point| column(&format!("{:.0}", of(&point.page_ns))));
+        let values = last().map(|point| column(&rounded(of(&point.page_ns))));
         text += &format!("{name:<HEAD$}{}\n", values.collect::<String>());
     }
     text
@@ -96,12 +128,19 @@ fn chart(curves: &[LockCurve]) -> String {
 }
 
 fn check_table(check: &LockCheck) -> String {
-    let mut text =
-        format!("\n{:<38} {:>7} {:>9} {:>9}  from\n", "figures", "unit", "published", "projected");
+    let mut text = format!(
+        "\n{:<38} {:>7} {:>9} {:>9} {:>14}  from\n",
+        "figures",
+        "unit",
+        "published",
+        "projected",
+        format!("of {SEEDS} seeds")
+    );
     for of in &check.figures {
+        let range = format!("{:.0} to {:.0}", of.range[0], of.range[1]);
         text += &format!(
-            "{:<38} {:>7} {:>9.0} {:>9.0}  {}\n",
-            of.name, of.unit, of.published, of.value, of.source
+            "{:<38} {:>7} {:>9.0} {:>9.0} {:>14}  {}\n",
+            of.name, of.unit, of.published, of.value, range, of.source
         );
     }
     text += &format!(
@@ -122,8 +161,8 @@ fn check_table(check: &LockCheck) -> String {
     let met = check.ratios.iter().filter(|of| of.is_met()).count();
     let order = if check.has_order() { "is" } else { "is not" };
     text += &wrapped(&format!(
-        "projected from one table of costs, which was not changed for any of these figures: the \
-         order of the mail's three {order} met; {met} of {} ratios are within their aim, * not.",
+        "projected from one table of costs: the order of the mail's three {order} met beyond what \
+         seeds differ by; {met} of {} ratios are within their aim, * not.",
         check.ratios.len()
     ));
     text
