@@ -9,7 +9,7 @@
 //! |---|---|---|---|---|
 //! | [`SingleLock`] | a lock for all | | | Xen up to 4.5 |
 //! | [`SplitLocks`] | [`RwLock`](lock::RwLock) | a lock each | a list | the mail of 2013 |
-//! | [`PerVcpuHandles`] | the same | a lock each | a list for each vCPU, with stealing | Xen 4.6 |
+//! | [`PerVcpuHandles`] | the same | a lock each | a list for each vCPU, with stealing | Xen 4.6 with the fix of XSA-228 |
 //! | [`PerCpuRwLock`] | [`PerCpu`](lock::PerCpu) | a lock each | the same | Xen 4.7 |
 //! | [`PackedWords`] | none to use it | one word | a list for each vCPU, in one word | ours |
 //!

@@ -16,7 +16,7 @@ pub enum Design {
     /// A read-write lock for the table, a lock for each entry in use, one for all handles: the mail
     /// of 2013.
     SplitLocks,
-    /// The same with a list of handles for each vCPU: Xen 4.6.
+    /// The same with a list of handles for each vCPU: Xen 4.6 with the fix of XSA-228.
     PerVcpuHandles,
     /// The same with a read-write lock whose readers share no line: Xen 4.7.
     PerCpuRwLock,
