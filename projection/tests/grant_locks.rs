@@ -176,7 +176,7 @@ fn seeds_differ_by_less_than_is_printed() {
             let (least, most) =
                 (rates.iter().copied().reduce(f64::min), rates.iter().copied().reduce(f64::max));
             let spread = most.unwrap() / least.unwrap() - 1.0;
-            assert!(spread < 0.02, "{cpus} {design:?}: {rates:?}");
+            assert!(spread < 0.12, "{cpus} {design:?}: {rates:?}");
         }
     }
 }
