@@ -9,7 +9,7 @@
 //! |---|---|---|---|---|
 //! | [`SingleLock`] | a lock for all | | | Xen up to 4.5 |
 //! | [`SplitLocks`] | [`RwLock`](lock::RwLock) | a lock each | a list | the mail of 2013 |
-//! | [`PerVcpuHandles`] | the same | a lock each | a list for each vCPU, with stealing | Xen 4.6 with the fix of XSA-228 |
+//! | [`PerVcpuHandles`] | the same | a lock each | a list a vCPU, stealing | Xen 4.6 |
 //! | [`PerCpuRwLock`] | [`PerCpu`](lock::PerCpu) | a lock each | the same | Xen 4.7 |
 //! | [`PackedWords`] | none to use it | one word | a list for each vCPU, in one word | ours |
 //!
@@ -18,6 +18,8 @@
 //! their marks would have to move from one word to another while the domain stores to both, for
 //! entries that no lock design treats in another way. Here they are cleared as all are, and keep
 //! the form from changing while they are in use.
+//!
+//! The lists of 4.6 had no locks, which let a handle be stolen twice (XSA-228); these have.
 //!
 //! The first four are one engine ([`LockedTables`]) with other locks. All are generic over
 //! [`Words`], so that a checker's words can take the place of the processor's.

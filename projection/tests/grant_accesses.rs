@@ -122,8 +122,8 @@ fn accesses(steps: &[Step], of: usize) -> Vec<Option<(Access, (Word, usize))>> {
     steps.iter().filter_map(access).map(named).collect()
 }
 
-/// Holds what was noted to what is expected: the same accesses and fences, each word at a place of its
-/// own.
+/// Holds what was noted to what is expected: the same accesses and fences, each word at a place of
+/// its own.
 fn hold(design: Design, found: &[Note], expected: &[Option<(Access, (Word, usize))>]) {
     let expected_kinds: Vec<Option<Access>> =
         expected.iter().map(|note| note.map(|(access, _)| access)).collect();

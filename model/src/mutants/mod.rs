@@ -96,8 +96,8 @@ impl Limits {
     }
 }
 
-/// Runs all suites, unless it is to be `first` ones only, and all that the mutants name, on the tree
-/// as it is.
+/// Runs all suites, unless it is to be `first` ones only, and all that the mutants name, on the
+/// tree as it is.
 fn run_unbroken(tree: &Tree, mutants: &[Mutant], first: bool) -> Result<Limits> {
     println!("building the suites");
     let mut trials: Vec<Trial> = mutants.iter().flat_map(|mutant| mutant.first.clone()).collect();
@@ -137,8 +137,8 @@ fn try_one(tree: &Tree, mutant: &Mutant, limits: &Limits, first: bool) -> Result
     fate
 }
 
-/// Tries what is named first, and then all suites unless it is to be those `first` only. For a mutant that does not live longer, only
-/// what is named first is built.
+/// Tries what is named first, and then all suites unless it is to be those `first` only. For a
+/// mutant that does not live longer, only what is named first is built.
 fn judge(tree: &Tree, named: &[Trial], limits: &Limits, first: bool) -> Result<Fate> {
     for trial in named {
         match attempt(tree, &trial.suite, [trial].into_iter(), limits)? {

@@ -13,9 +13,9 @@ const HEAD: usize = 30;
 /// Rates at the ends of a chart, in MB/s, and the characters between them.
 const CHART: (f64, f64, usize) = (100.0, 1e6, 60);
 
-/// Difference that seeds make at most, in per cent, which a test holds them to, and that up to which
-/// two designs count as equal.
+/// Difference that seeds make at most, in per cent, which a test holds them to.
 const SEEDS_PERCENT: f64 = 12.0;
+/// Difference up to which two designs count as equal, in per cent.
 const SAME_PERCENT: f64 = 2.0;
 
 /// Returns curves and published figures as tables.

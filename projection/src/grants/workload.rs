@@ -13,9 +13,9 @@ use crate::simulation::{Span, Spread};
 pub const PAGE_BYTES: f64 = 4096.0;
 /// Pages of a request on a ring without indirect ones.
 pub const REQUEST_PAGES: usize = 11;
-/// Requests in flight of each disk. 2 MB are 47 requests of 11 pages, of which a ring of one page has
-/// room for 32; a few already keep all processors of dom0 busy, and more change nothing but the time
-/// until all of them went round.
+/// Requests in flight of each disk. 2 MB are 47 requests of 11 pages, of which a ring of one page
+/// has room for 32; a few already keep all processors of dom0 busy, and more change nothing but
+/// the time until all of them went round.
 pub const IN_FLIGHT: usize = 4;
 /// Pages of an I/O of 2 MB.
 const IO_PAGES: f64 = 512.0;
