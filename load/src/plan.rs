@@ -269,27 +269,28 @@ mod tests {
     #[test]
     fn a_run_needs_slots_for_a_share_of_the_iodepth_on_each_disk() {
         const MOST: Option<Offer> = Some(Offer::MOST);
-        for (line, disks, offer, grants) in [
-            // Pages of the ring, and of all slots.
-            ("filename=xvda", 1, MOST, 1 + 1),
-            ("filename=xvda iodepth=256", 1, MOST, 8 + 256),
-            ("filename=xvda iodepth=256", 1, None, 1 + 32),
-            ("iodepth=256", 8, MOST, 8 * (1 + 32)),
-            ("iodepth=256 numjobs=8", 8, MOST, 8 * (8 + 256)),
-            ("filename=xvda iodepth=60000", 1, MOST, 16 + 512),
-            ("filename=xvda bs=1m iodepth=4", 1, MOST, 1 + 4 * 257),
-            ("filename=xvda bs=1m iodepth=4", 1, None, 1 + 32 * 11),
-            ("filename=xvda ringmark_queues=4 iodepth=16", 1, MOST, 4 * (1 + 4)),
-            ("filename=xvda ringmark_queues=4 iodepth=16", 1, None, 1 + 16),
+        for (line, disks, offer, (queues, each)) in [
+            // Queues, and pages of the ring and of all slots of each.
+            ("filename=xvda", 1, MOST, (1, 1_u64 + 1)),
+            ("filename=xvda iodepth=256", 1, MOST, (1, 8 + 256)),
+            ("filename=xvda iodepth=256", 1, None, (1, 1 + 32)),
+            ("iodepth=256", 8, MOST, (8, 1 + 32)),
+            ("iodepth=256 numjobs=8", 8, MOST, (8, 8 + 256)),
+            ("filename=xvda iodepth=60000", 1, MOST, (1, 16 + 512)),
+            ("filename=xvda bs=1m iodepth=4", 1, MOST, (1, 1 + 4 * 257)),
+            ("filename=xvda bs=1m iodepth=4", 1, None, (1, 1 + 32 * 11)),
+            ("filename=xvda ringmark_queues=4 iodepth=16", 1, MOST, (4, 1 + 4)),
+            ("filename=xvda ringmark_queues=4 iodepth=16", 1, None, (1, 1 + 16)),
             // The larger of the stages.
-            ("iodepth=8 --name=a --filename=xvda --name=b --stonewall", 2, MOST, 2 * (1 + 4)),
+            ("iodepth=8 --name=a --filename=xvda --name=b --stonewall", 2, MOST, (2, 1 + 4)),
         ] {
             let need = need(line, disks, &[0], offer);
-            assert_eq!(need.grants, grants, "{line}");
-            assert_eq!(need.pages, grants.div_ceil(15) * 16, "{line}");
+            // Each queue has whole lines of the grant table.
+            assert_eq!(need.grants, queues * each.next_multiple_of(8), "{line}");
+            assert_eq!(need.pages, (queues * each).div_ceil(15) * 16, "{line}");
         }
         let copies = need("filename=xvda iodepth=32 grants=persistent-copy", 1, &[0], MOST);
-        assert_eq!((copies.grants, copies.pages), (33, (33_u64 + 32).div_ceil(15) * 16));
+        assert_eq!((copies.grants, copies.pages), (40, (33_u64 + 32).div_ceil(15) * 16));
     }
 
     #[test]
