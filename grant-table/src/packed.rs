@@ -1,7 +1,7 @@
 //! Ours: what the hypervisor knows of an entry's use is one word, and using a table takes no lock.
 //!
 //! - The word is its own lock: who uses the entry, or no longer does, swaps in
-//!   [`word::TAKEN`], changes the entry's marks and the handle's record if need be, and stores the
+//!   `TAKEN`, changes the entry's marks and the handle's record if need be, and stores the
 //!   outcome. That is one locked instruction, and one transfer of a cache line that another
 //!   processor has changed.
 //! - A table only grows, and its entries stay where they are, so who uses one needs no lock for it:
