@@ -51,8 +51,7 @@ pub(super) fn page(rows: &[Row<'_>], tables: &str) -> String {
         figures.push(parts(&lines));
     }
     let section = format!("<pre>{}</pre>\n", escape(tables));
-    let about =
-        "Random reads of 4 KiB at iodepth 32 by many guests at once, as a mail of 2012 had them.";
+    let about = "Random reads of 4 KiB by many guests at once, as a mail of 2012 had them.";
     plots::page::page(&[section], &figures, about)
 }
 
