@@ -308,47 +308,52 @@ impl<'a> QueuePair<'a> {
     /// # Panics
     /// When the range is beyond the disk, the slot or the backend's limit, or the slot is another
     /// queue's, which is a bug of the caller.
-    #[inline]
+    #[inline(always)]
     pub fn submit(&mut self, slot: Slot, operation: Operation, sector: u64, bytes: u32) {
         let sectors = u64::from(bytes / SECTOR_SIZE);
         let end = sector.checked_add(sectors);
         assert!(bytes.is_multiple_of(SECTOR_SIZE) && end.is_some_and(|end| end <= self.sectors));
         assert!((bytes == 0) == (operation == Operation::Flush));
+        if !matches!(operation, Operation::Read | Operation::Write) {
+            return self.submit_other(&slot, operation, sector, sectors);
+        }
+        if bytes > self.bytes_max {
+            return self.refuse(bytes);
+        }
         let index = self.index(&slot);
         let state = &mut self.slots[index];
-        match operation {
-            Operation::Read | Operation::Write => {
-                if bytes > self.bytes_max {
-                    return self.refuse(bytes);
-                }
-                state.begin(operation, sector, bytes);
-                if operation == Operation::Write {
-                    self.counters.writes += 1;
-                    state.wipe_behind();
-                    if self.copies {
-                        self.counters.copies += state.copy_out();
-                    }
-                } else {
-                    self.counters.reads += 1;
-                }
-                state.note_use(bytes);
-                if self.grants == GrantMode::PerRequest {
-                    self.counters.grants += state.permit(self.backend, bytes);
-                }
-                state.put_data(&mut self.ring, bytes);
+        state.begin(operation, sector, bytes);
+        if operation == Operation::Write {
+            self.counters.writes += 1;
+            state.wipe_behind();
+            if self.copies {
+                self.counters.copies += state.copy_out();
             }
-            _ if self.broken.is_some() => {}
-            Operation::Flush => {
-                self.counters.flushes += 1;
-                state.begin(operation, sector, 0);
-                state.put_flush(&mut self.ring, self.flush);
-            }
-            Operation::Discard | Operation::SecureDiscard => {
-                self.counters.discards += 1;
-                state.begin(operation, sector, 0);
-                let secure = operation == Operation::SecureDiscard;
-                state.put_discard(&mut self.ring, sectors, secure);
-            }
+        } else {
+            self.counters.reads += 1;
+        }
+        state.note_use(bytes);
+        if self.grants == GrantMode::PerRequest {
+            self.counters.grants += state.permit(self.backend, bytes);
+        }
+        state.put_data(&mut self.ring, bytes);
+    }
+
+    /// Puts a request without data on the ring, as [`submit`](Self::submit) does.
+    fn submit_other(&mut self, slot: &Slot, operation: Operation, sector: u64, sectors: u64) {
+        let index = self.index(slot);
+        if self.broken.is_some() {
+            return;
+        }
+        let state = &mut self.slots[index];
+        state.begin(operation, sector, 0);
+        if operation == Operation::Flush {
+            self.counters.flushes += 1;
+            state.put_flush(&mut self.ring, self.flush);
+        } else {
+            self.counters.discards += 1;
+            let secure = operation == Operation::SecureDiscard;
+            state.put_discard(&mut self.ring, sectors, secure);
         }
     }
 
@@ -403,7 +408,7 @@ impl<'a> QueuePair<'a> {
     ///
     /// # Errors
     /// As [`poll`](Self::poll).
-    #[inline]
+    #[inline(always)]
     pub fn poll_seen(&mut self) -> Result<Option<Completion>, Broken> {
         match self.ring.take_seen() {
             Some(response) => self.complete(response).map(Some).map_err(|broken| self.fail(broken)),

@@ -128,6 +128,8 @@ pub(super) struct SlotState<'a> {
     last_id: u64,
     /// Bytes of the request's data; 0 for a request without data.
     bytes: u32,
+    /// Bytes that the segments of `request` cover; 0 before it first was on the ring.
+    fitted_bytes: u32,
     /// Bytes from the start of the pages that requests of this window used.
     used_bytes: u32,
     /// Bytes from the start of the pages that requests of the window before used.
@@ -175,6 +177,7 @@ impl<'a> SlotState<'a> {
             request,
             last_id: slot.id_low().into(),
             bytes: 0,
+            fitted_bytes: 0,
             used_bytes: 0,
             used_before_bytes: 0,
             filled_bytes: 0,
@@ -221,6 +224,14 @@ impl<'a> SlotState<'a> {
     /// Puts a read or write of `bytes` that has begun on the ring.
     #[inline(always)]
     pub(super) fn put_data(&mut self, ring: &mut FrontRing, bytes: u32) {
+        if bytes == self.fitted_bytes {
+            ring.put(&self.request);
+        } else {
+            self.fit_and_put(ring, bytes);
+        }
+    }
+
+    fn fit_and_put(&mut self, ring: &mut FrontRing, bytes: u32) {
         let segments = segments(bytes);
         let last_sect = (bytes / SECTOR_SIZE - 1) % SECTORS_PER_PAGE;
         if let Some((last, whole)) =
@@ -231,6 +242,7 @@ impl<'a> SlotState<'a> {
                 segment.last_sect = LAST_SECT;
             }
             self.request.nr_segments = segments as u8;
+            self.fitted_bytes = bytes;
             ring.put(&self.request);
         } else {
             self.put_indirect(ring, segments, last_sect as u8);
@@ -267,7 +279,7 @@ impl<'a> SlotState<'a> {
     /// Puts a flush that has begun on the ring.
     pub(super) fn put_flush(&mut self, ring: &mut FrontRing, flush: Flush) {
         self.request.operation = flush.code();
-        self.request.nr_segments = 0;
+        (self.request.nr_segments, self.fitted_bytes) = (0, 0);
         ring.put(&self.request);
     }
 
