@@ -100,10 +100,22 @@ impl Pattern {
     }
 
     /// Returns the next I/O.
-    #[inline]
     pub fn next_io(&mut self) -> Io {
         let direction = self.next_direction();
         self.next_in(direction)
+    }
+
+    /// Returns the next I/O, with the usual patterns in few instructions.
+    #[inline(always)]
+    pub fn next_fast(&mut self) -> Io {
+        let (Directions::Only(direction), Places::Independent(blocks)) =
+            (&self.directions, &self.places)
+        else {
+            return self.next_io();
+        };
+        let place = blocks.draw(&mut self.rng) * u64::from(self.bs_bytes);
+        let offset = self.region_offset + place;
+        Io { direction: *direction, offset, bytes: self.bs_bytes }
     }
 
     /// Returns the direction of the next I/O.

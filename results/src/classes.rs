@@ -27,6 +27,29 @@ const EDGES_NS: [u64; 3 * UNIT + 1] = {
     all
 };
 
+/// Number of the edges up to each power of two.
+const EDGES_TO: [u8; 64] = {
+    let mut all = [0; 64];
+    let mut power = 0;
+    while power < 64 {
+        while (all[power] as usize) < EDGES_NS.len() && EDGES_NS[all[power] as usize] <= 1 << power
+        {
+            all[power] += 1;
+        }
+        power += 1;
+    }
+    all
+};
+
+/// Returns the class of a latency: the number of edges up to it, of which at most two are above the
+/// power of two below it.
+#[inline]
+fn latency_class(ns: u64) -> usize {
+    let first = usize::from(EDGES_TO[ns.max(1).ilog2() as usize]);
+    let reached = |edge: usize| usize::from(EDGES_NS.get(edge).is_some_and(|&edge| edge <= ns));
+    first + reached(first) + reached(first + 1)
+}
+
 /// Counts of all three kinds of class.
 #[derive(Clone, Debug, Default)]
 pub struct Classes {
@@ -38,15 +61,9 @@ pub struct Classes {
 }
 
 impl Classes {
-    /// Counts an I/O that was submitted as one of `depth` in flight.
-    #[inline]
-    pub fn put(&mut self, depth: u32) {
-        let class = depth.max(1).ilog2().min(6);
-        self.depths[class as usize] += 1;
-    }
-
     /// Counts I/Os that were submitted when `depth` were in flight.
-    pub fn put_all(&mut self, depth: u32, ios: u32) {
+    #[inline]
+    pub fn put(&mut self, depth: u32, ios: u32) {
         let class = depth.max(1).ilog2().min(6);
         self.depths[class as usize] += u64::from(ios);
     }
@@ -68,10 +85,10 @@ impl Classes {
         self.completed[batch_class(ios)] += 1;
     }
 
-    /// Counts an I/O with this latency.
+    /// Counts I/Os with this latency.
     #[inline]
-    pub fn latency(&mut self, ns: u64) {
-        self.latencies[EDGES_NS.partition_point(|&edge| edge <= ns)] += 1;
+    pub fn latency(&mut self, ns: u64, ios: u32) {
+        self.latencies[latency_class(ns)] += u64::from(ios);
     }
 
     /// Adds the counts of `other`.
@@ -141,7 +158,7 @@ mod tests {
     fn classes_are_fios() {
         let mut seen = Classes::default();
         for depth in [1, 2, 3, 4, 7, 8, 15, 16, 31, 32, 63, 64, 1_000] {
-            seen.put(depth);
+            seen.put(depth, 1);
         }
         assert_eq!(seen.depths, [1, 2, 2, 2, 2, 2, 2]);
         for ios in [0, 1, 4, 5, 8, 9, 16, 17, 32, 33, 64, 65] {
@@ -172,7 +189,7 @@ mod tests {
             (u64::MAX, 2, ">=2000"),
         ] {
             let mut seen = Classes::default();
-            seen.latency(ns);
+            seen.latency(ns, 1);
             let expected = LATENCY_KEYS.map(|other| if other == key { 100.0 } else { 0.0 });
             let found = seen.latencies();
             assert_eq!(found[unit], expected[..found[unit].len()], "{ns}");
@@ -181,10 +198,20 @@ mod tests {
     }
 
     #[test]
+    fn the_class_is_the_number_of_edges_up_to_a_latency() {
+        let near = |edge: u64| [edge - 1, edge, edge + 1];
+        let powers = (0..64).flat_map(|power| near(1 << power));
+        for ns in EDGES_NS.into_iter().flat_map(near).chain(powers).chain([u64::MAX]) {
+            let expected = EDGES_NS.iter().filter(|&&edge| edge <= ns).count();
+            assert_eq!(latency_class(ns), expected, "{ns}");
+        }
+    }
+
+    #[test]
     fn little_is_not_nothing() {
         let mut seen = Classes::default();
-        (0..100_000).for_each(|_| seen.put(32));
-        seen.put(1);
+        (0..100_000).for_each(|_| seen.put(32, 1));
+        seen.put(1, 1);
         assert_eq!(seen.depths()[..2], [0.1, 0.0]);
         let mut twice = seen.clone();
         twice.merge(&seen);

@@ -348,12 +348,12 @@ mod tests {
         for side in [read, write, flush] {
             // Every bin is used, and as full as a month makes it.
             (0..35).flat_map(|power| (64..128).map(move |step| step << power)).for_each(|ns| {
-                side.latency.record(ns / 64);
+                side.latency.record(ns / 64, 1);
             });
             (0..40).for_each(|_| side.latency.merge(&side.latency.clone()));
             (1..=9_000).for_each(|n| {
-                side.samples.record(n * 100_000_000, 1 << 40);
-                side.samples.record_latency(1 << 33);
+                side.samples.record(n * 100_000_000, 1 << 30, 1 << 10);
+                side.samples.record_latency(1 << 33, 1);
             });
         }
         let mut bytes = 0;
@@ -392,7 +392,7 @@ mod tests {
         let mut members = [sample(), sample()];
         let mut together = crate::samples::Together::default();
         let read = fio_job::Direction::Read;
-        (1..=6_000).for_each(|io| together.record(read, 0, io * 333_333, 4096));
+        (1..=6_000).for_each(|io| together.record(read, 0, io * 333_333, 4096, 1));
         together.finish(read, 2_000_000_000);
         members[0].together = Some(together.into());
         let group = [part(&members, |r| &r.read), part(&members, |r| &r.write)];

@@ -32,13 +32,13 @@ impl Histogram {
         Self { counts: vec![0; BUCKETS].into_boxed_slice(), ..Self::default() }
     }
 
-    /// Counts one latency.
+    /// Counts the same latency this many times, at least once.
     #[inline]
-    pub fn record(&mut self, ns: u64) {
+    pub fn record(&mut self, ns: u64, times: u32) {
         if let Some(count) = self.counts.get_mut(bucket_of(ns)) {
-            *count += 1;
+            *count += u64::from(times);
         }
-        self.moments.record(ns);
+        self.moments.record(ns, times);
     }
 
     /// Adds the latencies of `other`.
@@ -104,7 +104,7 @@ mod tests {
 
     fn histogram_of(values: &[u64]) -> Histogram {
         let mut histogram = Histogram::new();
-        values.iter().for_each(|&ns| histogram.record(ns));
+        values.iter().for_each(|&ns| histogram.record(ns, 1));
         histogram
     }
 

@@ -106,26 +106,26 @@ impl JobResult {
         (self.trim.errors, self.flush.errors) = (trim, flush);
     }
 
-    /// Counts an I/O that succeeded.
+    /// Counts I/Os that succeeded.
     #[inline]
     pub fn count(&mut self, done: &Done) {
         let side = self.direction_mut(done.direction);
         side.count_done(done);
-        side.latency.record(done.latency_ns);
-        side.samples.record_latency(done.latency_ns);
-        self.classes.latency(done.latency_ns);
+        side.latency.record(done.latency_ns, done.ios);
+        side.samples.record_latency(done.latency_ns, done.ios);
+        self.classes.latency(done.latency_ns, done.ios);
     }
 
-    /// Counts an I/O that succeeded, but was submitted before measuring began: its latency is not
+    /// Counts I/Os that succeeded, but were submitted before measuring began: their latency is not
     /// counted.
     pub fn count_done(&mut self, done: &Done) {
         self.direction_mut(done.direction).count_done(done);
     }
 
-    /// Counts the latency of an I/O that succeeded after counting had ended.
+    /// Counts the latency of I/Os that succeeded after counting had ended.
     pub fn count_latency(&mut self, done: &Done) {
-        self.direction_mut(done.direction).latency.record(done.latency_ns);
-        self.classes.latency(done.latency_ns);
+        self.direction_mut(done.direction).latency.record(done.latency_ns, done.ios);
+        self.classes.latency(done.latency_ns, done.ios);
     }
 
     /// Returns the sum of the jobs, as fio reports a group; `None` if there are no jobs. The
@@ -224,12 +224,14 @@ pub struct PagesKept {
     pub kept: u32,
 }
 
-/// I/O that succeeded.
+/// I/Os that succeeded, all alike.
 #[derive(Clone, Copy, Debug)]
 pub struct Done {
+    /// Number of the I/Os, at least 1.
+    pub ios: u32,
     /// Direction of the data.
     pub direction: Direction,
-    /// Bytes moved.
+    /// Bytes that each moved.
     pub bytes: u32,
     /// Time from submission to completion, in nanoseconds.
     pub latency_ns: u64,
@@ -267,9 +269,9 @@ impl DirectionResult {
 
     #[inline]
     fn count_done(&mut self, done: &Done) {
-        self.ios += 1;
-        self.bytes += u64::from(done.bytes);
-        self.samples.record(done.elapsed_ns, done.bytes.into());
+        self.ios += u64::from(done.ios);
+        self.bytes += u64::from(done.bytes) * u64::from(done.ios);
+        self.samples.record(done.elapsed_ns, done.bytes, done.ios);
     }
 
     /// Adds the figures of another job of the same group: rates add up, and the longest runtime
@@ -310,8 +312,8 @@ pub(crate) fn sample() -> JobResult {
         for io in 1..=ios {
             let elapsed_ns = 2 * NS_PER_SECOND * io / ios;
             let latency_ns = 20_000 + io - 1;
-            result.classes.put(32);
-            result.count(&Done { direction, bytes: 4096, latency_ns, elapsed_ns });
+            result.classes.put(32, 1);
+            result.count(&Done { ios: 1, direction, bytes: 4096, latency_ns, elapsed_ns });
         }
         let side = result.direction_mut(direction);
         side.runtime_ns = 2 * NS_PER_SECOND;

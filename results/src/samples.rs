@@ -121,22 +121,23 @@ impl Samples {
         }
     }
 
-    /// Counts an I/O that completed this many nanoseconds after the direction's start. Times never
-    /// go back.
+    /// Counts `ios` I/Os of `bytes` each that completed this many nanoseconds after the direction's
+    /// start. Times never go back.
     #[inline]
-    pub fn record(&mut self, elapsed_ns: u64, bytes: u64) {
+    pub fn record(&mut self, elapsed_ns: u64, bytes: u32, ios: u32) {
         if elapsed_ns > self.end_ns {
             self.open_window_of(elapsed_ns);
         }
-        self.open.ios += 1;
-        self.open.bytes += bytes;
+        self.open.ios += u64::from(ios);
+        self.open.bytes += u64::from(bytes) * u64::from(ios);
     }
 
-    /// Counts the latency of an I/O that was the last to be [recorded](Self::record).
+    /// Counts the latency of `ios` I/Os that were the last to be [recorded](Self::record).
     #[inline]
-    pub fn record_latency(&mut self, latency_ns: u64) {
-        self.open.latency_ns = self.open.latency_ns.saturating_add(latency_ns);
-        self.open.timed += 1;
+    pub fn record_latency(&mut self, latency_ns: u64, ios: u32) {
+        let sum_ns = latency_ns.saturating_mul(ios.into());
+        self.open.latency_ns = self.open.latency_ns.saturating_add(sum_ns);
+        self.open.timed += u64::from(ios);
     }
 
     /// Ends the direction this many nanoseconds after its start.
@@ -242,11 +243,19 @@ struct Part {
 }
 
 impl Together {
-    /// Counts an I/O of a job that began its direction at `from_ns`, and completed it at `now_ns`.
-    pub fn record(&mut self, direction: Direction, from_ns: u64, now_ns: u64, bytes: u64) {
+    /// Counts `ios` I/Os of `bytes` each of a job that began its direction at `from_ns`, and
+    /// completed them at `now_ns`.
+    pub fn record(
+        &mut self,
+        direction: Direction,
+        from_ns: u64,
+        now_ns: u64,
+        bytes: u32,
+        ios: u32,
+    ) {
         let part = &mut self.0[direction as usize];
         let from_ns = *part.from_ns.get_or_insert(from_ns);
-        part.samples.record(now_ns.saturating_sub(from_ns), bytes);
+        part.samples.record(now_ns.saturating_sub(from_ns), bytes, ios);
     }
 
     /// Ends this direction at `end_ns`, when the last of the jobs ended it.
@@ -341,8 +350,8 @@ mod tests {
     /// Records an I/O of 4 KiB each millisecond, or each `step`.
     fn steady(samples: &mut Samples, ms: core::ops::RangeInclusive<u64>, step_ms: usize) {
         ms.step_by(step_ms).for_each(|ms| {
-            samples.record(ms * MS, 4_096);
-            samples.record_latency(step_ms as u64 * MS);
+            samples.record(ms * MS, 4_096, 1);
+            samples.record_latency(step_ms as u64 * MS, 1);
         });
     }
 
@@ -386,7 +395,7 @@ mod tests {
         for end_ms in [100, 300, 499, 500, 501, 999, 3_333, 10_000] {
             let mut samples = Samples::default();
             let ios = (0..).map(|io| io * 1_000 / 7).take_while(|&ms| ms <= end_ms);
-            let count = ios.inspect(|&ms| samples.record(ms * MS, 512)).count();
+            let count = ios.inspect(|&ms| samples.record(ms * MS, 512, 1)).count();
             samples.finish(end_ms * MS);
             let expected = count as f64 * 1_000.0 / end_ms as f64;
             assert!((samples.iops().mean / expected - 1.0).abs() < 1e-9, "{end_ms}");
@@ -399,13 +408,13 @@ mod tests {
     fn a_short_window_is_no_extreme_and_weighs_little() {
         let mut samples = Samples::default();
         steady(&mut samples, 1..=1_000, 1);
-        samples.record(1_001 * MS, 4_096);
+        samples.record(1_001 * MS, 4_096, 1);
         samples.finish(1_001 * MS);
         let iops = samples.iops();
         assert_eq!((iops.count, iops.min, iops.max), (3, 1_000, 1_000));
         assert!(iops.mean == 1_000.0 && iops.stddev() == 0.0);
         // Four in the last two milliseconds are not 2,000 per second.
-        (0..4).for_each(|_| samples.record(1_002 * MS, 4_096));
+        (0..4).for_each(|_| samples.record(1_002 * MS, 4_096, 1));
         samples.finish(1_002 * MS);
         assert_eq!(samples.iops().max, 1_000);
         let mut alone = Samples::default();
@@ -417,8 +426,8 @@ mod tests {
     #[test]
     fn a_window_holds_its_end_and_not_its_start() {
         let mut samples = Samples::default();
-        samples.record(500 * MS, 512);
-        samples.record(500 * MS + 1, 512);
+        samples.record(500 * MS, 512, 1);
+        samples.record(500 * MS + 1, 512, 1);
         samples.finish(1_000 * MS);
         assert_eq!((samples.iops().min, samples.iops().max), (2, 2));
     }
@@ -435,8 +444,8 @@ mod tests {
         // One is done in the first half second and the other in the second: never both at once.
         let mut together = Together::default();
         let read = Direction::Read;
-        (1..=500).for_each(|ms| together.record(read, 5_000 * MS, (5_000 + ms) * MS, 4_096));
-        (501..=1_000).for_each(|ms| together.record(read, 5_000 * MS, (5_000 + ms) * MS, 4_096));
+        (1..=500).for_each(|ms| together.record(read, 5_000 * MS, (5_000 + ms) * MS, 4_096, 1));
+        (501..=1_000).for_each(|ms| together.record(read, 5_000 * MS, (5_000 + ms) * MS, 4_096, 1));
         together.finish(read, 6_000 * MS);
         together.finish(Direction::Write, 6_000 * MS);
         let iops = together.samples(read).iops();
@@ -480,10 +489,10 @@ mod tests {
     fn absurd_times_do_no_harm() {
         for end_ns in [0, 5, u64::MAX] {
             let mut samples = Samples::default();
-            samples.record(0, u64::MAX >> 8);
-            samples.record(u64::MAX, 0);
-            samples.record_latency(u64::MAX);
-            samples.record(5, 0);
+            samples.record(0, u32::MAX, u32::MAX);
+            samples.record(u64::MAX, 0, 1);
+            samples.record_latency(u64::MAX, 1);
+            samples.record(5, 0, 1);
             samples.finish(end_ns);
             assert!(samples.iops().mean.is_finite() && samples.iops().stddev().is_finite());
         }

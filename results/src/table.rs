@@ -246,7 +246,7 @@ mix persistent 4000  1000.00         31.25   0.00        0.00   0.00   0.00   32
         result.write.bytes = 1023 << 31;
         result.write.ios = 12_345_678;
         result.write.errors = 123_456;
-        result.write.latency.record(1_020_000);
+        result.write.latency.record(1_020_000, 1);
         result.counters =
             Some(Counters { grants_made: 11 * result.write.ios, ..Counters::default() });
         let widest = table(&[result]).lines().map(str::len).max();

@@ -15,8 +15,8 @@ fn report() -> String {
     let mut result = JobResult::new(fio_job::parse(line).expect(line).remove(0));
     result.counters = Some(Default::default());
     for side in [&mut result.read, &mut result.write] {
-        (1..=100).for_each(|ns| side.latency.record(ns));
-        (1..=100).for_each(|n| side.samples.record(n * 100_000_000, 4096));
+        (1..=100).for_each(|ns| side.latency.record(ns, 1));
+        (1..=100).for_each(|n| side.samples.record(n * 100_000_000, 4096, 1));
         side.ios = 100;
     }
     let mut text = String::new();

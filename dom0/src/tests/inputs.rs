@@ -100,7 +100,7 @@ pub fn longest() -> String {
     let mut results: Vec<JobResult> = jobs.map(measured).collect();
     for side in results.iter_mut().flat_map(|job| [&mut job.read, &mut job.write, &mut job.flush]) {
         let all = (0..28).flat_map(|power| (64..128).map(move |step| step << power));
-        all.for_each(|ns| side.latency.record(ns));
+        all.for_each(|ns| side.latency.record(ns, 1));
     }
     let mut text = String::new();
     emit(&results, None, None, &mut |part| text.push_str(part));
@@ -113,8 +113,8 @@ fn measured(job: fio_job::Job) -> JobResult {
     result.counters = Some(Default::default());
     result.runtime_ns = 500_000_000;
     for side in [&mut result.read, &mut result.write, &mut result.flush] {
-        (1..=50).for_each(|n| side.latency.record(n * n));
-        (1..=5).for_each(|n| side.samples.record(n * 100_000_000, 4096));
+        (1..=50).for_each(|n| side.latency.record(n * n, 1));
+        (1..=5).for_each(|n| side.samples.record(n * 100_000_000, 4096, 1));
         (side.ios, side.bytes, side.runtime_ns) = (50, 50 << 12, 500_000_000);
     }
     result

@@ -27,8 +27,14 @@ fn result_of(job: Job) -> JobResult {
     for (direction, ios) in [(Direction::Read, 3_000), (Direction::Write, 1_000)] {
         for io in 1..=ios {
             let elapsed_ns = 2 * NS_PER_SECOND * io / ios;
-            result.classes.put(32);
-            result.count(&Done { direction, bytes: 4096, latency_ns: 20_000 + io, elapsed_ns });
+            result.classes.put(32, 1);
+            result.count(&Done {
+                ios: 1,
+                direction,
+                bytes: 4096,
+                latency_ns: 20_000 + io,
+                elapsed_ns,
+            });
         }
         let side = result.direction_mut(direction);
         side.runtime_ns = 2 * NS_PER_SECOND;

@@ -99,7 +99,7 @@ fn percentiles_of_fios_samples_are_fios() {
         for latency in report.jobs.iter().flat_map(latencies).filter(|l| !l.bins.is_empty()) {
             let mut histogram = Histogram::new();
             for &(middle, count) in latency.bins.iter() {
-                (0..count).for_each(|_| histogram.record(middle));
+                (0..count).for_each(|_| histogram.record(middle, 1));
             }
             assert_eq!(histogram.moments().count(), latency.count);
             assert!(histogram.bins().eq(latency.bins.iter().copied()), "buckets are fio's");

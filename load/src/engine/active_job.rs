@@ -6,11 +6,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use drivers::Vcpu;
-use drivers::blkfront::Operation;
+use drivers::blkfront::{Operation, QueuePair, Slot};
 use results::PagesKept;
 
 use super::batches::{Batches, Hold};
-use super::data::Checks;
+use super::data::{self, Checks, IoData, Part};
 use super::disk::Disk;
 use super::in_flight::InFlight;
 use super::outcome::RunError;
@@ -195,10 +195,10 @@ impl ActiveJob {
 
     /// Counts an I/O that is now in flight.
     #[inline]
-    fn count_put(&mut self) {
+    pub(super) fn count_put(&mut self) {
         self.outstanding += 1;
         self.put += 1;
-        self.result.classes.put(self.outstanding);
+        self.result.classes.put(self.outstanding, 1);
     }
 
     /// Counts an I/O that is no longer in flight.
@@ -207,6 +207,16 @@ impl ActiveJob {
         self.outstanding -= 1;
         self.completed += 1;
         self.timeline.note_end(now_ns);
+    }
+
+    /// Counts I/Os that succeeded, all alike, and as many that are in flight in their place.
+    #[inline]
+    pub(super) fn count_replaced(&mut self, io: &InFlight, ios: u32, now_ns: u64) {
+        self.put += ios;
+        self.completed += ios;
+        self.result.classes.put(self.outstanding, ios);
+        self.timeline.note_end(now_ns);
+        self.count(io, ios, now_ns);
     }
 
     /// Counts the I/Os issued and completed in this pass by the size of their batch.
@@ -243,13 +253,14 @@ impl ActiveJob {
         self.timeline.end(vcpu);
     }
 
-    /// Counts an I/O that succeeded.
-    #[inline(always)]
-    pub(super) fn count(&mut self, io: &InFlight, now_ns: u64) {
+    /// Counts I/Os that succeeded, all alike.
+    #[inline]
+    pub(super) fn count(&mut self, io: &InFlight, ios: u32, now_ns: u64) {
         let Some(direction) = direction_of(io.operation) else {
-            return self.count_flush(io, now_ns);
+            return self.count_flushes(io, ios, now_ns);
         };
         let done = Done {
+            ios,
             direction,
             bytes: io.bytes,
             latency_ns: now_ns - io.start_ns,
@@ -262,7 +273,7 @@ impl ActiveJob {
         }
     }
 
-    /// Counts an I/O that was in flight when the measurement began or ended.
+    /// Counts I/Os that were in flight when the measurement began or ended.
     #[cold]
     fn count_at_edge(&mut self, io: &InFlight, done: &Done, now_ns: u64) {
         if self.timeline.counts(now_ns) {
@@ -273,11 +284,11 @@ impl ActiveJob {
         }
     }
 
-    /// Counts an I/O among those of all jobs of its group.
-    pub(super) fn count_together(&self, io: &InFlight, now_ns: u64, all: &mut Together) {
+    /// Counts I/Os, all alike, among those of all jobs of its group.
+    pub(super) fn count_together(&self, io: &InFlight, ios: u32, now_ns: u64, all: &mut Together) {
         let counts = !self.timeline.is_in_ramp() && self.timeline.counts(now_ns);
         if let Some(direction) = direction_of(io.operation).filter(|_| counts) {
-            all.record(direction, self.timeline.clock_ns(), now_ns, io.bytes.into());
+            all.record(direction, self.timeline.clock_ns(), now_ns, io.bytes, ios);
         }
     }
 
@@ -290,11 +301,13 @@ impl ActiveJob {
     }
 
     #[cold]
-    fn count_flush(&mut self, io: &InFlight, now_ns: u64) {
+    fn count_flushes(&mut self, io: &InFlight, ios: u32, now_ns: u64) {
         let figures = &mut self.result.flush;
-        figures.ios += u64::from(self.timeline.counts(now_ns));
+        if self.timeline.counts(now_ns) {
+            figures.ios += u64::from(ios);
+        }
         if self.timeline.times(io.start_ns) {
-            figures.latency.record(now_ns - io.start_ns);
+            figures.latency.record(now_ns - io.start_ns, ios);
         }
     }
 
@@ -344,24 +357,48 @@ impl ActiveJob {
 
     /// Returns the next I/O of a job on the [fast path](Self::on_fast_path), on its disks in turn,
     /// as fio takes its files.
-    ///
-    /// It counts as in flight from now on.
-    #[inline]
+    #[inline(always)]
     pub(super) fn next_fast(&mut self, now_ns: u64) -> Option<Next> {
         if self.timeline.is_over(now_ns) {
             return None;
         }
-        for _ in 0..self.targets.len() {
+        match &mut self.targets[..] {
+            [target] => target.next_fast(),
+            _ => self.next_in_turn(),
+        }
+    }
+
+    /// Returns whether all of its I/Os go to one disk.
+    pub(super) fn has_one_target(&self) -> bool {
+        self.targets.len() == 1
+    }
+
+    #[inline(always)]
+    fn next_in_turn(&mut self) -> Option<Next> {
+        (0..self.targets.len()).find_map(|_| {
             let number = self.next_target;
             self.advance_target();
-            let target = &mut self.targets[number];
-            if let Some(io) = target.next_fast() {
-                let next = Next::new(target, io);
-                self.count_put();
-                return Some(next);
+            self.targets[number].next_fast()
+        })
+    }
+
+    /// Fills a slot for a write of one request, number `writes` of the run, and counts it there.
+    #[inline(always)]
+    pub(super) fn fill(
+        &mut self,
+        writes: &mut u64,
+        queue: &mut QueuePair<'_>,
+        slot: &Slot,
+        next: &Next,
+    ) {
+        match &mut self.checks {
+            Some(checks) => checks.fill(IoData::of_slot(queue, slot), next.place, *writes),
+            None => {
+                let block = Part { block_offset: next.place.offset, at: 0, bytes: next.bytes };
+                data::fill(&self.result.job.buffers, queue, slot, block, *writes);
             }
         }
-        None
+        *writes += 1;
     }
 
     /// Forgets what the next I/O waited for.

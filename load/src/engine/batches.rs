@@ -139,7 +139,7 @@ impl Batches {
     }
 
     fn count_depth(&mut self, depth: u32, classes: &mut Classes) {
-        classes.put_all(depth, self.unclassed);
+        classes.put(depth, self.unclassed);
         self.unclassed = 0;
     }
 }

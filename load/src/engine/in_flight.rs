@@ -3,7 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use drivers::blkfront::{Counters, Operation, QueuePair};
+use drivers::blkfront::{Counters, Operation, QueuePair, Slot};
 
 use super::time::{NEVER, REQUEST_TIMEOUT_NS, TICK_NS};
 
@@ -24,11 +24,23 @@ pub(super) struct InFlight {
     pub(super) start_ns: u64,
 }
 
+impl InFlight {
+    /// Returns whether the two count alike if they end at the same time.
+    #[inline(always)]
+    pub(super) fn counts_like(&self, other: &Self) -> bool {
+        let Self { job_index, operation, bytes, offset: _, start_ns } = *self;
+        start_ns == other.start_ns
+            && job_index == other.job_index
+            && bytes == other.bytes
+            && operation == other.operation
+    }
+}
+
 /// Requests in flight on one queue.
 #[derive(Debug)]
 pub(super) struct InFlightTable {
     /// Requests, by slot.
-    pub(super) ios: Vec<Option<InFlight>>,
+    ios: Vec<Option<InFlight>>,
     /// Time at which the backend last completed one, or the first was issued.
     pub(super) progress_ns: u64,
     /// Duration of its silence, as far as looks show.
@@ -89,6 +101,36 @@ impl InFlightTable {
             oldest_ns: NEVER,
             completed_before: 0,
         }
+    }
+
+    /// Returns the request in flight in a slot.
+    ///
+    /// # Panics
+    /// If there is none, which is a bug: the queue has checked the id.
+    #[inline(always)]
+    pub(super) fn get(&self, slot: &Slot) -> &InFlight {
+        self.ios[slot.index()].as_ref().expect("the queue checked the id")
+    }
+
+    /// Notes that a request is in flight in a slot.
+    #[inline(always)]
+    pub(super) fn begin(&mut self, slot: &Slot, io: InFlight) {
+        self.ios[slot.index()] = Some(io);
+    }
+
+    /// Returns the request in flight in a slot, which has ended.
+    ///
+    /// # Panics
+    /// As [`get`](Self::get).
+    pub(super) fn end(&mut self, slot: &Slot) -> InFlight {
+        self.ios[slot.index()].take().expect("the queue checked the id")
+    }
+
+    /// Returns the table of a queue whose slots all have one of these requests in flight.
+    #[cfg(test)]
+    pub(super) fn of(ios: impl Iterator<Item = InFlight>) -> Self {
+        let ios: Vec<_> = ios.map(Some).collect();
+        Self { ios: ios.clone(), ..Self::with_slots(ios.len()) }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &InFlight> {

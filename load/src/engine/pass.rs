@@ -1,24 +1,24 @@
 //! Single pass of the loop: the hot half of the engine.
 //!
 //! A pass polls every queue, completes what it finds there, issues the next I/O of the same job in
-//! its place, and then notifies the backends, once each. The clock is read once for each queue with
-//! completions, after the poll: later completions wait for the next pass, so no latency is shorter
-//! than the backend's own. An I/O issued in that pass starts with the same reading, which is before
-//! anybody can see it, so the wait for the rest of its batch counts into its latency; if making the
-//! data of a write or checking that of a read takes long, the clock is read again for each. Without
+//! its place, and then notifies the backends, once each. The clock is read once, after it has looked
+//! at all queues: later completions wait for the next pass, so no latency is shorter than the
+//! backend's own. An I/O issued in that pass starts with the same reading, which is before anybody
+//! can see it, so the wait for the rest of its batch counts into its latency; if making the data of
+//! a write or checking that of a read takes long, the clock is read again for each. Without
 //! errors nothing here allocates once the first I/Os are issued.
 
 use alloc::format;
 
 use drivers::Vcpu;
 use drivers::blkfront::{Broken, Completion, IoError, Operation, Slot};
-use xen_abi::blkif::SECTOR_SIZE;
 
 use super::Engine;
 use super::active_job::ActiveJob;
-use super::data::{self, IoData, Part, Place};
+use super::data::{IoData, Place};
 use super::disk::Disk;
 use super::in_flight::InFlight;
+use super::lane::Lane;
 use super::outcome::{Control, Progress, RunError};
 use super::target::Next;
 use super::time::TICK_NS;
@@ -122,37 +122,63 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         Pass::SleepUntil(latest_ns.min(self.wake_ns))
     }
 
-    /// Completes the responses found on each queue; returns the time of the last poll that found
-    /// any.
+    /// Completes what it finds on the queues, and returns the time of that; `None` if it finds
+    /// nothing.
     #[inline]
     fn complete_all(&mut self) -> Result<Option<u64>, RunError> {
-        let mut time_ns = None;
-        for disk in 0..self.disks.len() {
-            for queue in 0..self.disks[disk].queues.len() {
-                let found = self.disks[disk].queues[queue].look();
-                if !found.map_err(|broken| self.broken(disk, broken))? {
-                    continue;
-                }
-                let now_ns = self.vcpu.now_ns();
-                time_ns = Some(now_ns);
-                self.in_flight[disk][queue].progress_ns = now_ns;
-                loop {
-                    let taken = self.disks[disk].queues[queue].poll_seen();
-                    let taken = taken.map_err(|broken| self.broken(disk, broken))?;
-                    let Some(Completion { slot, result }) = taken else { break };
-                    self.complete(Route { disk, queue, slot }, result, now_ns);
-                    self.vcpu.has_completed();
+        let mut found = false;
+        let mut looked = Ok(());
+        for Disk { name, queues, .. } in &mut self.disks {
+            for queue in queues {
+                match queue.look() {
+                    Ok(one) => found |= one,
+                    Err(broken) => looked = Err(RunError::Broken(name.clone(), broken)),
                 }
             }
         }
+        if !found {
+            return looked.map(|()| None);
+        }
+        let now_ns = self.vcpu.now_ns();
+        for disk in 0..self.disks.len() {
+            for queue in 0..self.disks[disk].queues.len() {
+                let completed = self.complete_seen(disk, queue, now_ns);
+                completed.map_err(|broken| self.broken(disk, broken))?;
+            }
+        }
+        // What another disk did counts although one is broken.
+        looked?;
         // A job limited by time must not go on because others used up their time.
-        Ok(if self.takes_long { time_ns.map(|_| self.vcpu.now_ns()) } else { time_ns })
+        Ok(Some(if self.takes_long { self.vcpu.now_ns() } else { now_ns }))
     }
 
-    #[inline]
+    /// Completes the requests that the last look at a queue found.
+    fn complete_seen(&mut self, disk: usize, queue: usize, now_ns: u64) -> Result<(), Broken> {
+        let mut taken = self.disks[disk].queues[queue].poll_seen()?;
+        if taken.is_some() {
+            self.in_flight[disk][queue].progress_ns = now_ns;
+        }
+        while let Some(completion) = taken {
+            let next = self.next_plain(disk, queue, &completion, now_ns);
+            let Completion { slot, result } = completion;
+            let route = Route { disk, queue, slot };
+            taken = match next {
+                Some(next) => self.replace_alike(route, next, now_ns)?,
+                None => {
+                    self.complete(route, result, now_ns);
+                    self.vcpu.has_completed();
+                    self.disks[disk].queues[queue].poll_seen()?
+                }
+            };
+        }
+        Ok(())
+    }
+
+    /// Completes a request, whatever it is.
+    #[inline(never)]
     fn complete(&mut self, route: Route, result: Result<(), IoError>, now_ns: u64) {
         let table = &mut self.in_flight[route.disk][route.queue];
-        let io = table.ios[route.slot.index()].take().expect("the queue checked the id");
+        let io = table.end(&route.slot);
         let index = io.job_index as usize;
         if !self.jobs[index].on_fast_path {
             if self.jobs[index].has_left_ramp(now_ns) {
@@ -166,9 +192,9 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         job.count_completed(now_ns);
         match result {
             Ok(()) => {
-                job.count(&io, now_ns);
+                job.count(&io, 1, now_ns);
                 if let Some(group) = job.group {
-                    job.count_together(&io, now_ns, &mut self.groups[group]);
+                    job.count_together(&io, 1, now_ns, &mut self.groups[group]);
                 }
                 if !job.on_fast_path && io.operation == Operation::Read {
                     self.check(&route, &io, now_ns);
@@ -232,55 +258,30 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         }
     }
 
-    /// Issues the next I/O of a job on the fast path, if it has one, in the slot where one just
-    /// ended if that is its disk and this has one queue.
-    #[inline]
+    /// Issues the next I/O of a job on the fast path, if it has one.
     fn put_next(&mut self, index: usize, route: Route, now_ns: u64) {
+        self.disks[route.disk].queues[route.queue].release(route.slot);
         let Some(next) = self.jobs[index].next_fast(now_ns) else {
             // The job ends with this I/O or one of those in flight, and that must be noted.
             self.any_paced = true;
-            self.disks[route.disk].queues[route.queue].release(route.slot);
             return;
         };
-        let has_choice = self.disks[route.disk].queues.len() > 1;
-        let route = if route.disk == next.place.disk && !has_choice {
-            route
-        } else {
-            self.disks[route.disk].queues[route.queue].release(route.slot);
-            let disk = next.place.disk;
-            let (queue, slot) = self.turns.acquire(&mut self.disks, disk);
-            Route { disk, queue, slot }
-        };
-        self.put(index, next, route, now_ns);
+        self.jobs[index].count_put();
+        let disk = next.place.disk;
+        let (queue, slot) = self.turns.acquire(&mut self.disks, disk);
+        self.put(index, next, Route { disk, queue, slot }, now_ns);
     }
 
     /// Issues an I/O on its queue; the backend sees it at the end of the pass.
-    #[inline(always)]
     pub(super) fn put(&mut self, index: usize, next: Next, route: Route, now_ns: u64) {
-        let Next { place, disk_offset, operation, bytes } = next;
-        let offset = place.offset;
-        let job = &mut self.jobs[index];
         let Route { disk, queue, slot } = route;
         let table = &mut self.in_flight[disk][queue];
         let queue = &mut self.disks[disk].queues[queue];
-        if queue.outstanding() == 0 {
-            table.progress_ns = now_ns;
-        }
-        if operation == Operation::Write {
-            match &mut job.checks {
-                Some(checks) => checks.fill(IoData::of_slot(queue, &slot), place, self.writes),
-                None => {
-                    let block = Part { block_offset: offset, at: 0, bytes };
-                    data::fill(&job.result.job.buffers, queue, &slot, block, self.writes);
-                }
-            }
-            self.writes += 1;
+        if next.operation == Operation::Write {
+            self.jobs[index].fill(&mut self.writes, queue, &slot, &next);
         }
         let start_ns = if self.takes_long { self.vcpu.now_ns() } else { now_ns };
-        let job_index = index as u32;
-        let io = InFlight { job_index, operation, bytes, offset, start_ns };
-        table.ios[slot.index()] = Some(io);
-        queue.submit(slot, operation, disk_offset / u64::from(SECTOR_SIZE), bytes);
+        Lane { queue, table }.put(slot, next.sector(), next.in_flight(index as u32, start_ns));
     }
 
     /// Publishes the issued requests to the backends, once each. Only a pass that issued or

@@ -16,6 +16,7 @@ use super::batches::Hold;
 use super::data::{self, IoData, Part};
 use super::disk::Disk;
 use super::in_flight::{InFlight, JobInFlight};
+use super::lane::Lane;
 use super::parts::{Parts, SplitIo};
 use super::pass::Route;
 use super::target::Next;
@@ -195,9 +196,6 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         entering.put_bytes += bytes;
         let table = &mut self.in_flight[place.disk][number];
         let queue = &mut self.disks[place.disk].queues[number];
-        if queue.outstanding() == 0 {
-            table.progress_ns = now_ns;
-        }
         let job = &mut self.jobs[job_index];
         match operation {
             Operation::Write if job.checks.is_none() => {
@@ -215,10 +213,9 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         let offset = place.offset;
         let job_index = job_index as u32;
         let part = InFlight { job_index, operation, bytes, offset, start_ns };
-        table.ios[slot.index()] = Some(part);
         split.queues[number].put(io, slot.index(), offset + u64::from(at), start_ns);
         let sector = (disk_offset + u64::from(at)) / u64::from(SECTOR_SIZE);
-        queue.submit(slot, operation, sector, bytes);
+        Lane { queue, table }.put(slot, sector, part);
     }
 
     /// Completes a part of an I/O, and the I/O with its last part.
@@ -258,9 +255,9 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         if let Some((offset, error)) = failed {
             return self.fail(disk, &InFlight { offset, ..io }, error, now_ns);
         }
-        job.count(&io, now_ns);
+        job.count(&io, 1, now_ns);
         if let Some(group) = job.group {
-            job.count_together(&io, now_ns, &mut self.groups[group]);
+            job.count_together(&io, 1, now_ns, &mut self.groups[group]);
         }
         if is_checked {
             let request_bytes = self.splits[disk].request_bytes;

@@ -3,8 +3,10 @@
 use alloc::vec::Vec;
 
 use drivers::blkfront::Operation;
+use xen_abi::blkif::SECTOR_SIZE;
 
 use super::data::Place;
+use super::in_flight::InFlight;
 use crate::file_map::{FileMap, Lookup};
 use crate::pattern::{Io, Pattern};
 use fio_job::Direction;
@@ -16,9 +18,9 @@ pub(super) struct Target {
     pub(super) disk: usize,
     pub(super) region: Region,
     file: Option<Lookup>,
-    /// Pattern as it was at the start, to read back what was written.
     /// Operation of a trim.
     discard: Operation,
+    /// Pattern as it was at the start, to read back what was written.
     from_start: Pattern,
     pattern: Pattern,
     /// Direction of the next I/O, if it is known.
@@ -80,10 +82,11 @@ impl Target {
     }
 
     /// Returns the next I/O of a job that has only its pattern to follow.
-    #[inline]
-    pub(super) fn next_fast(&mut self) -> Option<Io> {
+    #[inline(always)]
+    pub(super) fn next_fast(&mut self) -> Option<Next> {
         self.left = self.left.checked_sub(1)?;
-        Some(self.pattern.next_io())
+        let io = self.pattern.next_fast();
+        Some(Next::new(self, io))
     }
 
     /// Returns where on the disk the job's byte at `offset` is.
@@ -149,6 +152,19 @@ impl Next {
         };
         let place = Place { disk: target.disk, offset: io.offset };
         Self { place, disk_offset: target.disk_offset(io.offset), operation, bytes: io.bytes }
+    }
+
+    /// Returns where on the disk it begins, in units of 512 bytes.
+    #[inline(always)]
+    pub(super) fn sector(&self) -> u64 {
+        self.disk_offset / u64::from(SECTOR_SIZE)
+    }
+
+    /// Returns it as in flight, an I/O of job number `job_index`.
+    #[inline(always)]
+    pub(super) fn in_flight(&self, job_index: u32, start_ns: u64) -> InFlight {
+        let Self { place, operation, bytes, .. } = *self;
+        InFlight { job_index, operation, bytes, offset: place.offset, start_ns }
     }
 }
 

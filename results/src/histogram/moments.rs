@@ -17,15 +17,20 @@ impl Default for Moments {
 }
 
 impl Moments {
-    /// Counts one value.
+    /// Counts the same value this many times, at least once.
     #[inline]
-    pub fn record(&mut self, value: u64) {
-        self.count += 1;
+    pub fn record(&mut self, value: u64, times: u32) {
+        self.count += u64::from(times);
         self.min = self.min.min(value);
         self.max = self.max.max(value);
-        self.sum += u128::from(value);
-        // Saturates only for latencies of centuries.
-        self.sum_squares = self.sum_squares.saturating_add(u128::from(value) * u128::from(value));
+        let sum = u128::from(value) * u128::from(times);
+        self.sum += sum;
+        let squares = match u64::try_from(sum) {
+            Ok(sum) => u128::from(sum) * u128::from(value),
+            // Saturates only for latencies of centuries.
+            Err(_) => sum.saturating_mul(value.into()),
+        };
+        self.sum_squares = self.sum_squares.saturating_add(squares);
     }
 
     /// Adds the values of `other`.
@@ -85,7 +90,7 @@ mod tests {
 
     fn moments_of(values: &[u64]) -> Moments {
         let mut moments = Moments::default();
-        values.iter().for_each(|&value| moments.record(value));
+        values.iter().for_each(|&value| moments.record(value, 1));
         moments
     }
 

@@ -163,12 +163,11 @@ mod tests {
             let mut job =
                 ActiveJob::new(StageJob::all(jobs).remove(0), 1, disks).expect("a job that fits");
             job.begin(1, Theft::default());
-            let mut table = InFlightTable::with_slots(8);
             let write = |offset| {
                 let operation = Operation::Write;
                 InFlight { job_index: 0, operation, bytes: 4096, offset, start_ns: 1 }
             };
-            table.ios = (0..8).map(|block| Some(write(block * 4096))).collect();
+            let table = InFlightTable::of((0..8).map(|block| write(block * 4096)));
             let all = vec![vec![table]];
             let looks = Cell::new(0);
             let room = |_| {
