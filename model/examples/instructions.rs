@@ -10,12 +10,12 @@
 //! fence and its look at `req_event`, and no hypercall.
 
 use std::error::Error;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use drivers::blkfront::{Broken, GrantMode, Operation, QueuePair, Setup};
 use model::fixture::{Machine, XVDA};
 use model::guest::Device;
-use model::{Disk, Guest, ModelXen};
+use model::{Disk, Guest, ModelXen, callgrind};
 
 const BYTES: u32 = 4096;
 const SECTORS: u64 = 1024;
@@ -77,25 +77,11 @@ fn work(mode: GrantMode, iodepth: u32) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Runs this program under callgrind; returns the instructions of one read.
+/// Returns the instructions of one read.
 fn count(mode: GrantMode, iodepth: u32) -> Result<f64, Box<dyn Error>> {
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .args(["--toggle-collect=*put_batch*", "--toggle-collect=*take_batch*"])
-        .arg(std::env::current_exe()?)
-        .args([mode.name(), &iodepth.to_string()])
-        .output()
-        .map_err(|e| format!("valgrind: {e}; install the package valgrind"))?;
-    let log = String::from_utf8_lossy(&output.stderr);
-    if !output.status.success() {
-        return Err(format!("{mode}, iodepth {iodepth}: {}\n{log}", output.status).into());
-    }
-    let collected = log.lines().find_map(|line| line.split_once("Collected : "));
-    match collected.map(|(_, number)| number.trim().parse::<u64>()) {
-        Some(Ok(0)) => Err("no symbols; build with CARGO_PROFILE_RELEASE_STRIP=none".into()),
-        Some(Ok(instructions)) => Ok(instructions as f64 / READS as f64),
-        _ => Err(format!("callgrind printed no count:\n{log}").into()),
-    }
+    let arguments = [mode.name(), &iodepth.to_string()];
+    let instructions = callgrind::count(&["*put_batch*", "*take_batch*"], &arguments)?;
+    Ok(instructions as f64 / READS as f64)
 }
 
 fn run() -> Result<(), Box<dyn Error>> {

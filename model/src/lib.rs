@@ -26,6 +26,7 @@
 
 pub mod agenda;
 pub mod blkback;
+pub mod callgrind;
 pub mod console;
 pub mod events;
 pub mod fixture;
