@@ -51,8 +51,10 @@ const fn row(
     Row { label, vcpus, disks, jobs, base }
 }
 
-const ROWS: [Row; 9] = [
+const ROWS: [Row; 11] = [
     row((1, 1), READS, "--iodepth=32 --name=a --filename=xvda", READS),
+    row((1, 1), "4 jobs", "--iodepth=8 --numjobs=4 --name=a --filename=xvda", READS),
+    row((1, 1), "random writes", "--rw=randwrite --iodepth=32 --name=a --filename=xvda", READS),
     row(
         (2, 2),
         "2 vCPUs, 2 disks",
