@@ -134,7 +134,8 @@ code=0
 
 need_for "${1-run}"
 install_missing
-build "the guest" build --package kernel --package qemu-count
+build "the guest" build --package kernel --config kernel/image.toml
+build "the counter" build --package qemu-count
 # The tool for dom0 is static, so that any dom0 can run it.
 build "the tool for dom0" rustc --package dom0 --bin ringmark-dom0 -- -C target-feature=+crt-static
 rm -rf "$said"

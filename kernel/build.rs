@@ -1,6 +1,7 @@
 //! Links the kernel as a static image with its own entry and layout, on the host's own target.
 
 fn main() {
+    warn_of_plain_flags();
     let script = format!("{}/link.ld", env!("CARGO_MANIFEST_DIR"));
     println!("cargo:rerun-if-changed={script}");
     for argument in [
@@ -14,5 +15,16 @@ fn main() {
         &format!("-Wl,-T,{script}"),
     ] {
         println!("cargo:rustc-link-arg-bins={argument}");
+    }
+}
+
+/// Says so where a guest is built to be used, but not as it is measured.
+fn warn_of_plain_flags() {
+    let is = |name: &str, text: &str| std::env::var(name).is_ok_and(|value| value.contains(text));
+    if is("PROFILE", "release") && !is("CARGO_ENCODED_RUSTFLAGS", "target-cpu=k8") {
+        println!(
+            "cargo:warning=each sleep of this guest will cost an exit more on AMD: \
+             build it with --config kernel/image.toml"
+        );
     }
 }
