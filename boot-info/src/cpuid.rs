@@ -1,4 +1,4 @@
-//! Facts from CPUID: where Xen's leaves are (arch-x86/cpuid.h), and whether there is NX.
+//! Facts from CPUID: where Xen's leaves are (arch-x86/cpuid.h), and which pages there are.
 
 use core::arch::x86_64::CpuidResult;
 
@@ -23,9 +23,20 @@ pub fn xen_leaves(cpuid: impl Fn(u32) -> CpuidResult) -> Option<u32> {
 ///
 /// Every 64-bit processor that Xen runs on can, but a tool stack may mask it.
 pub fn has_nx(cpuid: impl Fn(u32) -> CpuidResult) -> bool {
-    const EXTENDED: u32 = 0x8000_0000;
     const NX: u32 = 1 << 20;
-    cpuid(EXTENDED).eax > EXTENDED && cpuid(EXTENDED + 1).edx & NX != 0
+    extended_features(cpuid) & NX != 0
+}
+
+/// Returns whether the processor has pages of 1 GiB (`Page1GB`, as above).
+pub fn has_huge_pages(cpuid: impl Fn(u32) -> CpuidResult) -> bool {
+    const PAGE_1GB: u32 = 1 << 26;
+    extended_features(cpuid) & PAGE_1GB != 0
+}
+
+/// Returns Fn8000_0001_EDX; 0 where there is no such leaf.
+fn extended_features(cpuid: impl Fn(u32) -> CpuidResult) -> u32 {
+    const EXTENDED: u32 = 0x8000_0000;
+    if cpuid(EXTENDED).eax > EXTENDED { cpuid(EXTENDED + 1).edx } else { 0 }
 }
 
 #[cfg(test)]
@@ -33,17 +44,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nx_is_there_only_where_its_leaf_is() {
-        let nx = |last, edx| {
-            has_nx(|leaf| match leaf {
+    fn a_feature_is_there_only_where_its_leaf_is() {
+        let processor = |last, edx| {
+            move |leaf| match leaf {
                 0x8000_0000 => CpuidResult { eax: last, ebx: 0, ecx: 0, edx: 0 },
                 0x8000_0001 => CpuidResult { eax: 0, ebx: 0, ecx: 0, edx },
                 _ => panic!("leaf {leaf:#x} is not needed"),
-            })
+            }
         };
-        assert!(nx(0x8000_0001, 1 << 20) && nx(0x8000_001f, u32::MAX));
-        assert!(!nx(0x8000_0001, !(1 << 20)));
-        // A processor without the leaf returns another's.
-        assert!(!nx(0x8000_0000, u32::MAX) && !nx(0, u32::MAX));
+        let nx = |last, edx| has_nx(processor(last, edx));
+        let huge = |last, edx| has_huge_pages(processor(last, edx));
+        for (has, bit) in [(&nx as &dyn Fn(u32, u32) -> bool, 1 << 20), (&huge, 1 << 26)] {
+            assert!(has(0x8000_0001, bit) && has(0x8000_001f, u32::MAX));
+            assert!(!has(0x8000_0001, !bit));
+            // A processor without the leaf returns another's.
+            assert!(!has(0x8000_0000, u32::MAX) && !has(0, u32::MAX));
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! From a PVH loader (`xl`, or QEMU's `-kernel`) to an ordinary [`bootloader_api`] kernel.
 //!
-//! The entry code goes to long mode with the first 4 GiB mapped one to one; [`boot_info`] copies
+//! The entry code goes to long mode with the first 4 GiB mapped one to one, to which a
+//! [read-only alias](read_alias) comes; [`boot_info`] copies
 //! and checks what the loader passed and says what memory is free; then the kernel's `entry_point!`
 //! function is called with a [`bootloader_api::BootInfo`]. What that has no place for, the command
 //! line and what is wrong with the loader's information, is in [`loaded`].
@@ -15,4 +16,6 @@ mod entry;
 mod paging;
 
 pub use entry::{loaded, regions_from, stack};
-pub use paging::{Mapping, Table, has_nx, is_large, mappings, split, unmap};
+pub use paging::{
+    Mapping, Table, alias_mappings, has_nx, is_large, mappings, read_alias, split, unmap,
+};

@@ -6,8 +6,8 @@ use core::slice;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use boot_info::cpuid;
-use boot_info::memory_map::Range;
-use boot_info::paging::{self, LARGE_PAGE_SIZE, Protection};
+use boot_info::memory_map::{MAPPED_END, Range};
+use boot_info::paging::{self, ALIAS, HUGE_PAGE_SIZE, LARGE_PAGE_SIZE, Protection};
 use x86_64::VirtAddr;
 use x86_64::instructions::tlb;
 use x86_64::registers::model_specific::{Efer, EferFlags};
@@ -18,6 +18,8 @@ unsafe extern "C" {
     static image_start: u8;
     static text_end: u8;
     static constants_end: u8;
+    /// The first 512 GiB: the page directories, and the alias.
+    static boot_pdpt: [AtomicU64; 512];
     /// The first 4 GiB in large pages, but for the first two entries and those that were split.
     static boot_directories: [AtomicU64; 2048];
     /// The first 4 MiB in small pages.
@@ -42,13 +44,20 @@ fn large() -> &'static [AtomicU64] {
     unsafe { &boot_directories }
 }
 
+/// Returns the entries by which the alias of the first 4 GiB is mapped.
+fn alias() -> &'static [AtomicU64] {
+    let [first, count] = [ALIAS, MAPPED_END].map(|bytes| (bytes / HUGE_PAGE_SIZE) as usize);
+    // SAFETY: as in `small`.
+    unsafe { &boot_pdpt[first..][..count] }
+}
+
 /// Gives every page the rights that it needs and no more, with write protection (CR0.WP) on since
 /// entry.s. The page below `stack` is its guard.
 ///
 /// # Safety
 /// Page 0 is no longer needed. Text and constants, as linked, are never written.
 pub(crate) unsafe fn protect(stack: Range, cpuid: impl Fn(u32) -> CpuidResult) {
-    let has_nx = cpuid::has_nx(cpuid);
+    let has_nx = cpuid::has_nx(&cpuid);
     if has_nx {
         // SAFETY: the processor has the bit; no entry has it set yet.
         unsafe { Efer::update(|flags| flags.insert(EferFlags::NO_EXECUTE_ENABLE)) };
@@ -68,12 +77,24 @@ pub(crate) unsafe fn protect(stack: Range, cpuid: impl Fn(u32) -> CpuidResult) {
     for (address, entry) in (0..).step_by(LARGE_PAGE_SIZE as usize).zip(large()).skip(tables) {
         entry.store(protection.large_page_entry(address), Ordering::Relaxed);
     }
+    if cpuid::has_huge_pages(cpuid) {
+        for (address, entry) in (0..).step_by(HUGE_PAGE_SIZE as usize).zip(alias()) {
+            entry.store(protection.alias_entry(address), Ordering::Relaxed);
+        }
+    }
     tlb::flush_all();
 }
 
 /// Returns whether execution is forbidden where there is no text. If not, the processor can't.
 pub fn has_nx() -> bool {
     Efer::read().contains(EferFlags::NO_EXECUTE_ENABLE)
+}
+
+/// Returns the distance from an address to where the same memory is read by the shortest walk of
+/// the page tables: [`ALIAS`], or 0 where the processor has no pages large enough for it.
+pub fn read_alias() -> u64 {
+    let is_mapped = alias().iter().all(|entry| entry.load(Ordering::Relaxed) != 0);
+    if is_mapped { ALIAS } else { 0 }
 }
 
 /// Returns whether `address` lies in a large page, and so no 4 KiB there can be
@@ -134,6 +155,12 @@ pub struct Mapping {
     pub flags: PageTableFlags,
 }
 
+/// Returns all pages of the alias of the first 4 GiB, in order.
+pub fn alias_mappings() -> impl Iterator<Item = Mapping> {
+    let pages = (ALIAS..).step_by(HUGE_PAGE_SIZE as usize).zip(alias());
+    pages.map(|(start, entry)| mapping(start, HUGE_PAGE_SIZE, entry))
+}
+
 /// Returns all pages of the first 4 GiB, small ones and large ones, in order.
 pub fn mappings() -> impl Iterator<Item = Mapping> {
     (0..).step_by(LARGE_PAGE_SIZE as usize).zip(large()).flat_map(|(start, entry)| {
@@ -141,9 +168,13 @@ pub fn mappings() -> impl Iterator<Item = Mapping> {
             Some(entries) => (&entries[..], PAGE_SIZE as u64),
             None => (slice::from_ref(entry), LARGE_PAGE_SIZE),
         };
-        (start..).step_by(size as usize).zip(entries).map(move |(address, entry)| Mapping {
-            page: Range::sized(address, size),
-            flags: PageTableFlags::from_bits_truncate(entry.load(Ordering::Relaxed)),
-        })
+        let pages = (start..).step_by(size as usize).zip(entries);
+        pages.map(move |(address, entry)| mapping(address, size, entry))
     })
+}
+
+/// Returns the page of `size` bytes at `address` as its entry maps it.
+fn mapping(address: u64, size: u64, entry: &AtomicU64) -> Mapping {
+    let flags = PageTableFlags::from_bits_truncate(entry.load(Ordering::Relaxed));
+    Mapping { page: Range::sized(address, size), flags }
 }

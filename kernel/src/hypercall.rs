@@ -3,7 +3,7 @@
 use core::arch::x86_64::__cpuid;
 use core::arch::{asm, global_asm};
 use core::fmt;
-use core::ptr::addr_of;
+use core::ptr::{self, addr_of};
 
 use boot_info::cpuid::HYPERCALL_LEAF;
 use x86_64::registers::model_specific::Msr;
@@ -29,7 +29,11 @@ unsafe extern "C" {
 
 /// The way into Xen. Whoever has one can rely on Xen being there.
 #[derive(Clone, Copy, Debug)]
-pub struct HypercallEntry(Way);
+pub struct HypercallEntry {
+    way: Way,
+    /// Distance from an address to where Xen reads the same memory soonest.
+    read_alias: u64,
+}
 
 /// Instruction, or page, by which the guest enters Xen.
 #[derive(Clone, Copy, Debug)]
@@ -54,23 +58,34 @@ impl HypercallEntry {
             // SAFETY: the MSR that Xen names for this (the caller's promise) takes the physical
             // address of a page, which is its address here; nobody else uses that page.
             unsafe { Msr::new(__cpuid(leaves + HYPERCALL_LEAF).ebx).write(page as u64) };
-            return Self(Way::Page(page));
+            return Self::by(Way::Page(page));
         }
-        Self(match &__cpuid(0).ebx.to_le_bytes() {
+        Self::by(match &__cpuid(0).ebx.to_le_bytes() {
             b"Auth" | b"Hygo" => Way::Vmmcall,
             _ => Way::Vmcall,
         })
     }
 
+    fn by(way: Way) -> Self {
+        Self { way, read_alias: boot::read_alias() }
+    }
+
     /// Returns whether calls go through the hypercall page.
     pub fn uses_page(self) -> bool {
-        matches!(self.0, Way::Page(_))
+        matches!(self.way, Way::Page(_))
     }
 
     /// Returns whether Xen has written the hypercall page.
     pub fn has_written_page(self) -> bool {
         // SAFETY: the page is there for good; the compiler must not assume that nobody wrote it.
         unsafe { addr_of!(hypercall_page).read_volatile() != BREAKPOINT }
+    }
+
+    /// Returns the address at which Xen is to find a structure that it only reads: for those of
+    /// the hot path, as Xen walks our page tables to it.
+    #[inline]
+    pub fn to_read<T>(self, argument: &T) -> u64 {
+        ptr::from_ref(argument).expose_provenance() as u64 + self.read_alias
     }
 
     /// Makes a hypercall with two arguments.
@@ -101,7 +116,7 @@ impl HypercallEntry {
         let mut rax = number;
         // SAFETY: the caller vouches for the operation; registers that Xen may change are clobbers.
         unsafe {
-            match self.0 {
+            match self.way {
                 Way::Vmcall => asm!(
                     "vmcall", inlateout("rax") rax, inlateout("rdi") first => _,
                     inlateout("rsi") second => _, inlateout("rdx") third => _,
@@ -125,7 +140,7 @@ impl HypercallEntry {
 
 impl fmt::Display for HypercallEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
+        f.write_str(match self.way {
             Way::Vmcall => "vmcall",
             Way::Vmmcall => "vmmcall",
             Way::Page(_) => "the hypercall page",

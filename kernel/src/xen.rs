@@ -99,9 +99,10 @@ pub fn param(entry: HypercallEntry, index: u32) -> Result<u64, Errno> {
 /// Xen's.
 #[inline]
 pub fn send(entry: HypercallEntry, port: Port) -> Result<(), Errno> {
-    let mut argument = PortArgument { port: port.0 };
-    // SAFETY: the structure is the operation's.
-    unsafe { operate(entry, hypercall::EVENT_CHANNEL_OP, event_channel::SEND, &mut argument) }
+    let argument = PortArgument { port: port.0 };
+    let (number, at) = (hypercall::EVENT_CHANNEL_OP, entry.to_read(&argument));
+    // SAFETY: the structure is the operation's, which only reads it.
+    unsafe { entry.call2(number, event_channel::SEND, at).map(drop) }
 }
 
 /// A new port for a virtual interrupt of a vCPU (EVTCHNOP_bind_virq).
@@ -122,10 +123,9 @@ pub fn bind_virq(entry: HypercallEntry, virq: u32, vcpu: u32) -> Result<Port, Er
 /// # Errors
 /// Xen's.
 pub fn set_timer(entry: HypercallEntry, vcpu: u32, timeout_abs_ns: u64) -> Result<(), Errno> {
-    let mut argument = SetSingleshotTimer { timeout_abs_ns, flags: 0 };
-    let at = ptr::from_mut(&mut argument) as u64;
-    let args = [vcpu::SET_SINGLESHOT_TIMER, u64::from(vcpu), at];
-    // SAFETY: the structure is the operation's.
+    let argument = SetSingleshotTimer { timeout_abs_ns, flags: 0 };
+    let args = [vcpu::SET_SINGLESHOT_TIMER, u64::from(vcpu), entry.to_read(&argument)];
+    // SAFETY: the structure is the operation's, which only reads it.
     unsafe { entry.call3(hypercall::VCPU_OP, args).map(drop) }
 }
 

@@ -5,6 +5,7 @@ use core::hint::black_box;
 use core::ops::Range;
 use core::ptr;
 
+use boot_info::cpuid;
 use boot_info::exception::{DOUBLE_FAULT, Expected, PAGE_FAULT};
 use boot_info::stack::Place;
 use drivers::Page;
@@ -57,6 +58,7 @@ impl Selftest {
         self.check("the heap can't be executed", is_execution_forbidden(&Box::new(black_box(RET))));
         self.check("the stack can't be executed", is_execution_forbidden(&black_box(RET)));
         self.check("page 0 can't be accessed", is_absent(0..PAGE_SIZE));
+        self.alias(text);
         self.stacks(vcpu_tables::stacks());
         let guard = tables.exception_stack().guard();
         let is_raised = tables.without_exception_stack(|| {
@@ -69,6 +71,27 @@ impl Selftest {
             is_raised,
         );
         self.mappings();
+    }
+
+    /// Checks that what the alias shows, `text` and all else, is read there and no more.
+    fn alias(&mut self, text: usize) {
+        let has_alias = boot::read_alias() != 0;
+        let is_due = cpuid::has_huge_pages(core::arch::x86_64::__cpuid);
+        self.check("memory has an alias if there are pages of 1 GiB", has_alias == is_due);
+        if !has_alias {
+            return;
+        }
+        let alias_of = |address: usize| address + boot::read_alias() as usize;
+        let constant = alias_of(ptr::from_ref(&CONSTANT).expose_provenance());
+        // SAFETY: the constant, once more, as nobody writes it.
+        let shown = unsafe { ptr::with_exposed_provenance::<u8>(constant).read_volatile() };
+        self.check("the alias shows a constant", shown == RET);
+        self.check("the alias of text can't be written", is_write_forbidden(alias_of(text)));
+        let data = alias_of(ptr::from_ref(&*DATA.lock()).addr());
+        self.check("the alias of data can't be written", is_write_forbidden(data));
+        // SAFETY: there is `ret`, as was just seen.
+        let is_forbidden = unsafe { is_execution_forbidden_at(constant) };
+        self.check("the alias can't be executed", is_forbidden);
     }
 
     /// Checks that a page that is to be shared can't be executed.
@@ -106,9 +129,12 @@ impl Selftest {
             has(PageTableFlags::PRESENT)(page) && !has(PageTableFlags::NO_EXECUTE)(page)
         };
         let clean = boot::mappings()
+            .chain(boot::alias_mappings())
             .filter(is_executable)
             .all(|page| !has(PageTableFlags::WRITABLE)(&page));
         self.check("no page is both writable and executable", clean);
+        let is_written = boot::alias_mappings().any(|page| has(PageTableFlags::WRITABLE)(&page));
+        self.check("no page of the alias is writable", !is_written);
         let absent = boot::mappings().filter(|page| !has(PageTableFlags::PRESENT)(page));
         let mut absent = absent.map(|page| page.page.start as usize);
         let is_guard = |at| vcpu_tables::stacks().any(|stack| stack.guard().start == at);
