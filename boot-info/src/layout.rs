@@ -16,6 +16,8 @@ pub struct Layout<'a> {
     pub regions: &'a [MemoryRegion],
     /// A hole in the map for what Xen maps into the guest, in whole pages below 4 GiB.
     pub special: Range,
+    /// A hole of a huge page in the map, above 4 GiB, if there is one.
+    pub far: Option<u64>,
     /// The end of the memory that Xen has given, if the map has more.
     pub populated_end: Option<u64>,
     /// The kernel's own code and data.
@@ -74,7 +76,8 @@ impl<'a> Layout<'a> {
         let special_bytes = special_pages.saturating_mul(PAGE_SIZE as u64);
         let hole = memory_map::hole(map, special_bytes).ok_or(LayoutError::NoHole)?;
         let populated_end = given_pages.and_then(|pages| memory_map::populated_end(map, pages));
-        Ok(Self { regions, special: Range::sized(hole, special_bytes), populated_end, image })
+        let far = memory_map::huge_hole(map);
+        Ok(Self { regions, special: Range::sized(hole, special_bytes), far, populated_end, image })
     }
 
     /// Returns all memory that is the guest's own: what may be allocated, the image, and the pages
@@ -105,6 +108,7 @@ mod tests {
         let layout = Layout::new(&map, &regions, None, IMAGE, 256).unwrap();
         assert_eq!(layout.special, Range::sized(16 * MIB, MIB));
         assert_eq!(layout.populated_end, None);
+        assert_eq!(layout.far, Some(1 << 32));
         let ours: Vec<Range> = layout.ours().collect();
         assert_eq!(
             ours,

@@ -17,6 +17,9 @@ pub const ENTRIES_MAX: usize = 128;
 /// Most usable ranges that are kept; what is beyond is not used.
 pub const REGIONS_MAX: usize = 64;
 
+/// Bytes that an entry of a table of page directories maps.
+pub const HUGE_PAGE_SIZE: u64 = 1 << 30;
+
 /// End of what the boot page tables map.
 pub const MAPPED_END: u64 = 1 << 32;
 
@@ -176,16 +179,26 @@ const WINDOWS: [Range; 2] =
     [Range { start: HOLE_ALIGN, end: 0xfc00_0000 }, Range { start: 0xfd00_0000, end: 0xfec0_0000 }];
 /// [`hole`] returns multiples of this, so that no large page of RAM is split by it.
 const HOLE_ALIGN: u64 = 2 << 20;
+/// Window of [`huge_hole`]: behind all that is mapped one to one, as far as every processor's
+/// addresses reach.
+const HUGE_WINDOW: Range = Range { start: MAPPED_END, end: 1 << 36 };
 
 /// Returns the start of `size` bytes below 4 GiB that no entry of the map, of whatever kind,
 /// touches: above all RAM, or above the ACPI tables if the RAM reaches up to them. `None` if there
 /// is no such place, or the map is not [whole](is_whole).
 pub fn hole(entries: &[MemmapEntry], size: u64) -> Option<u64> {
-    is_whole(entries).then(|| WINDOWS.iter().find_map(|&window| hole_in(window, entries, size)))?
+    let find = |&window: &Range| hole_in(window, entries, size, HOLE_ALIGN);
+    is_whole(entries).then(|| WINDOWS.iter().find_map(find))?
 }
 
-/// Returns the lowest such place in a window.
-fn hole_in(window: Range, entries: &[MemmapEntry], size: u64) -> Option<u64> {
+/// Returns the start of a page of [`HUGE_PAGE_SIZE`] above 4 GiB that no entry of the map touches.
+/// `None` if there is no such place, or the map is not [whole](is_whole).
+pub fn huge_hole(entries: &[MemmapEntry]) -> Option<u64> {
+    is_whole(entries).then(|| hole_in(HUGE_WINDOW, entries, HUGE_PAGE_SIZE, HUGE_PAGE_SIZE))?
+}
+
+/// Returns the lowest such place in a window, which begins at a multiple of `align`.
+fn hole_in(window: Range, entries: &[MemmapEntry], size: u64, align: u64) -> Option<u64> {
     let mut start = window.start;
     // Each turn moves up behind an entry, so there are no more turns than entries.
     for _ in 0..=entries.len() {
@@ -197,7 +210,7 @@ fn hole_in(window: Range, entries: &[MemmapEntry], size: u64) -> Option<u64> {
             .find(|range| range.touches(Range { start, end }));
         match touched {
             None => return Some(start),
-            Some(range) => start = range.end.checked_next_multiple_of(HOLE_ALIGN)?,
+            Some(range) => start = range.end.checked_next_multiple_of(align)?,
         }
     }
     None
@@ -365,5 +378,19 @@ mod tests {
             .chain([entry(0, 16 * MIB, 1)])
             .collect();
         assert_eq!(usable(&shattered, &[]).len(), REGIONS_MAX);
+    }
+
+    #[test]
+    fn a_huge_hole_is_a_page_of_its_own_behind_all_memory() {
+        let hole = |entries: &[MemmapEntry]| huge_hole(entries);
+        assert_eq!(hole(&[entry(0, 16 * MIB, 1)]), Some(MAPPED_END));
+        let above = entry(MAPPED_END, HUGE_PAGE_SIZE + 1, 1);
+        assert_eq!(hole(&[above]), Some(MAPPED_END + 2 * HUGE_PAGE_SIZE));
+        let reserved = entry(MAPPED_END + 3 * HUGE_PAGE_SIZE - 1, 1, 2);
+        assert_eq!(hole(&[above, reserved]), Some(MAPPED_END + 3 * HUGE_PAGE_SIZE));
+        assert_eq!(hole(&[entry(0, HUGE_WINDOW.end - HUGE_PAGE_SIZE, 1)]), Some(63 << 30));
+        assert_eq!(hole(&[entry(0, HUGE_WINDOW.end - HUGE_PAGE_SIZE + 1, 1)]), None);
+        assert_eq!(hole(&[entry(0, u64::MAX, 2)]), None);
+        assert_eq!(hole(&[entry(0, 0, 1); ENTRIES_MAX]), None);
     }
 }

@@ -10,15 +10,15 @@
 use x86_64::structures::paging::PageTableFlags;
 use xen_abi::PAGE_SIZE;
 
-use crate::memory_map::Range;
+use crate::memory_map::{HUGE_PAGE_SIZE, Range};
 
 /// Bytes that an entry of a page directory maps.
 pub const LARGE_PAGE_SIZE: u64 = 2 << 20;
-/// Bytes that an entry of a table of page directories maps.
-pub const HUGE_PAGE_SIZE: u64 = 1 << 30;
 
 /// Distance from an address to where the same memory can be read once more.
 pub const ALIAS: u64 = 4 * HUGE_PAGE_SIZE;
+/// Address of a huge page for instructions, behind the alias.
+pub const FAR_TEXT: u64 = 2 * ALIAS;
 
 /// Parts of the image that are protected, and what the processor can do for them.
 #[derive(Clone, Copy, Debug)]
@@ -59,8 +59,7 @@ impl Protection {
     /// Returns the entry of a table of page directories by which the 1 GiB at `address` can be read
     /// at the [`ALIAS`]. It may hold text and guards, so it must never be written or executed.
     pub fn alias_entry(&self, address: u64) -> u64 {
-        let flags = PageTableFlags::PRESENT | PageTableFlags::HUGE_PAGE | self.no_execute();
-        address | flags.bits()
+        far_text_entry(address) | self.no_execute().bits()
     }
 
     fn no_execute(&self) -> PageTableFlags {
@@ -84,6 +83,12 @@ pub fn table_address(entry: u64) -> Option<u64> {
 /// decide on the rights.
 pub fn table_entry(address: u64) -> u64 {
     address | (PageTableFlags::PRESENT | PageTableFlags::WRITABLE).bits()
+}
+
+/// Returns the entry of a table of page directories for the 1 GiB at `address`, which holds nothing
+/// but instructions.
+pub fn far_text_entry(address: u64) -> u64 {
+    address | (PageTableFlags::PRESENT | PageTableFlags::HUGE_PAGE).bits()
 }
 
 /// Returns the entries of a table that maps what `large`, the entry of a large page, does, with the
@@ -148,6 +153,11 @@ mod tests {
             let address = gib * HUGE_PAGE_SIZE;
             assert_eq!(image(true).alias_entry(address), address | PRESENT | LARGE | NX);
         }
+    }
+
+    #[test]
+    fn far_text_is_not_written() {
+        assert_eq!(far_text_entry(5 * HUGE_PAGE_SIZE), (5 * HUGE_PAGE_SIZE) | PRESENT | LARGE);
     }
 
     /// Without NX the bit is reserved, and an entry with it set faults.

@@ -17,5 +17,6 @@ mod paging;
 
 pub use entry::{loaded, regions_from, stack};
 pub use paging::{
-    Mapping, Table, alias_mappings, has_nx, is_large, mappings, read_alias, split, unmap,
+    Mapping, Table, has_nx, high_mappings, is_large, map_far_text, mappings, read_alias, split,
+    unmap,
 };

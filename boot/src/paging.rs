@@ -6,8 +6,8 @@ use core::slice;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use boot_info::cpuid;
-use boot_info::memory_map::{MAPPED_END, Range};
-use boot_info::paging::{self, ALIAS, HUGE_PAGE_SIZE, LARGE_PAGE_SIZE, Protection};
+use boot_info::memory_map::{HUGE_PAGE_SIZE, MAPPED_END, Range};
+use boot_info::paging::{self, ALIAS, FAR_TEXT, LARGE_PAGE_SIZE, Protection};
 use x86_64::VirtAddr;
 use x86_64::instructions::tlb;
 use x86_64::registers::model_specific::{Efer, EferFlags};
@@ -18,7 +18,7 @@ unsafe extern "C" {
     static image_start: u8;
     static text_end: u8;
     static constants_end: u8;
-    /// The first 512 GiB: the page directories, and the alias.
+    /// The first 512 GiB: the page directories, the alias, the far text.
     static boot_pdpt: [AtomicU64; 512];
     /// The first 4 GiB in large pages, but for the first two entries and those that were split.
     static boot_directories: [AtomicU64; 2048];
@@ -44,11 +44,16 @@ fn large() -> &'static [AtomicU64] {
     unsafe { &boot_directories }
 }
 
+/// Returns the entries for each GiB, those from `start` to `end`.
+fn huge(start: u64, end: u64) -> &'static [AtomicU64] {
+    let [start, end] = [start, end].map(|address| (address / HUGE_PAGE_SIZE) as usize);
+    // SAFETY: as in `small`.
+    unsafe { &boot_pdpt[start..end] }
+}
+
 /// Returns the entries by which the alias of the first 4 GiB is mapped.
 fn alias() -> &'static [AtomicU64] {
-    let [first, count] = [ALIAS, MAPPED_END].map(|bytes| (bytes / HUGE_PAGE_SIZE) as usize);
-    // SAFETY: as in `small`.
-    unsafe { &boot_pdpt[first..][..count] }
+    huge(ALIAS, ALIAS + MAPPED_END)
 }
 
 /// Gives every page the rights that it needs and no more, with write protection (CR0.WP) on since
@@ -95,6 +100,18 @@ pub fn has_nx() -> bool {
 pub fn read_alias() -> u64 {
     let is_mapped = alias().iter().all(|entry| entry.load(Ordering::Relaxed) != 0);
     if is_mapped { ALIAS } else { 0 }
+}
+
+/// Maps the 1 GiB of guest-physical memory at `place` as instructions, where few steps of a walk
+/// lead to; returns its address. To be called once.
+///
+/// # Safety
+/// The processor has pages of this size ([`read_alias`] is not 0), and there is nothing but
+/// instructions, which nobody can write.
+pub unsafe fn map_far_text(place: u64) -> usize {
+    let [entry] = huge(FAR_TEXT, FAR_TEXT + HUGE_PAGE_SIZE) else { unreachable!("one entry") };
+    entry.store(paging::far_text_entry(place), Ordering::Release);
+    FAR_TEXT as usize
 }
 
 /// Returns whether `address` lies in a large page, and so no 4 KiB there can be
@@ -155,9 +172,10 @@ pub struct Mapping {
     pub flags: PageTableFlags,
 }
 
-/// Returns all pages of the alias of the first 4 GiB, in order.
-pub fn alias_mappings() -> impl Iterator<Item = Mapping> {
-    let pages = (ALIAS..).step_by(HUGE_PAGE_SIZE as usize).zip(alias());
+/// Returns all pages above 4 GiB, in order.
+pub fn high_mappings() -> impl Iterator<Item = Mapping> {
+    let entries = huge(MAPPED_END, 512 * HUGE_PAGE_SIZE);
+    let pages = (MAPPED_END..).step_by(HUGE_PAGE_SIZE as usize).zip(entries);
     pages.map(|(start, entry)| mapping(start, HUGE_PAGE_SIZE, entry))
 }
 

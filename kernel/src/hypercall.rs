@@ -20,11 +20,34 @@ global_asm!(
     breakpoint = const BREAKPOINT,
 );
 
+// The instructions, each with a return, in a page that is text of no other use: it is moved to
+// where few tables lead (`xen::go_far`), and not called before.
+global_asm!(
+    r#".pushsection .text.hypercall, "ax", @progbits"#,
+    ".balign {size}",
+    "hypercall_far: vmcall; ret",
+    ".balign {stub}, {breakpoint}",
+    "vmmcall; ret",
+    ".balign {size}, {breakpoint}",
+    ".popsection",
+    size = const PAGE_SIZE,
+    stub = const FAR_STUB_SIZE,
+    breakpoint = const BREAKPOINT,
+);
+
+/// Bytes from one stub of the far page to the next.
+const FAR_STUB_SIZE: usize = 16;
 /// The instruction `int3`.
 const BREAKPOINT: u8 = 0xcc;
 
 unsafe extern "C" {
     static hypercall_page: u8;
+    static hypercall_far: u8;
+}
+
+/// Returns the address that the page with the stubs is linked at.
+pub fn far_page_origin() -> usize {
+    addr_of!(hypercall_far).addr()
 }
 
 /// The way into Xen. Whoever has one can rely on Xen being there.
@@ -35,13 +58,22 @@ pub struct HypercallEntry {
     read_alias: u64,
 }
 
-/// Instruction, or page, by which the guest enters Xen.
+/// Instruction by which the guest enters Xen.
 #[derive(Clone, Copy, Debug)]
-enum Way {
+enum Instruction {
     /// `vmcall`, on Intel's processors and their kin.
     Vmcall,
     /// `vmmcall`, on AMD's and Hygon's.
     Vmmcall,
+}
+
+/// Place of that instruction.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// Wherever a hypercall is made.
+    Here(Instruction),
+    /// In a stub at this address, in the page that was moved.
+    Far(Instruction, usize),
     /// Through the stubs that Xen wrote into the hypercall page at this address.
     Page(usize),
 }
@@ -60,10 +92,33 @@ impl HypercallEntry {
             unsafe { Msr::new(__cpuid(leaves + HYPERCALL_LEAF).ebx).write(page as u64) };
             return Self::by(Way::Page(page));
         }
-        Self::by(match &__cpuid(0).ebx.to_le_bytes() {
-            b"Auth" | b"Hygo" => Way::Vmmcall,
-            _ => Way::Vmcall,
-        })
+        Self::by(Way::Here(match &__cpuid(0).ebx.to_le_bytes() {
+            b"Auth" | b"Hygo" => Instruction::Vmmcall,
+            _ => Instruction::Vmcall,
+        }))
+    }
+
+    /// Returns whether the instruction can be found sooner elsewhere: in the page at
+    /// [`far_page_origin`], once that is mapped by a huge page.
+    pub fn can_go_far(self) -> bool {
+        matches!(self.way, Way::Here(_)) && self.read_alias != 0
+    }
+
+    /// Enters Xen by the stubs in the page that was moved, from here on.
+    ///
+    /// # Safety
+    /// The page is mapped at `page`, for good, to be executed.
+    pub unsafe fn in_far_page(self, page: usize) -> Self {
+        let Way::Here(instruction) = self.way else { return self };
+        Self { way: Way::Far(instruction, page + instruction as usize * FAR_STUB_SIZE), ..self }
+    }
+
+    /// Returns the address of the instruction if it was moved.
+    pub fn far_stub(self) -> Option<usize> {
+        match self.way {
+            Way::Far(_, stub) => Some(stub),
+            Way::Here(_) | Way::Page(_) => None,
+        }
     }
 
     fn by(way: Way) -> Self {
@@ -117,12 +172,17 @@ impl HypercallEntry {
         // SAFETY: the caller vouches for the operation; registers that Xen may change are clobbers.
         unsafe {
             match self.way {
-                Way::Vmcall => asm!(
+                Way::Here(Instruction::Vmcall) => asm!(
                     "vmcall", inlateout("rax") rax, inlateout("rdi") first => _,
                     inlateout("rsi") second => _, inlateout("rdx") third => _,
                 ),
-                Way::Vmmcall => asm!(
+                Way::Here(Instruction::Vmmcall) => asm!(
                     "vmmcall", inlateout("rax") rax, inlateout("rdi") first => _,
+                    inlateout("rsi") second => _, inlateout("rdx") third => _,
+                ),
+                Way::Far(_, stub) => asm!(
+                    "call {stub}", stub = in(reg) stub,
+                    inlateout("rax") rax, inlateout("rdi") first => _,
                     inlateout("rsi") second => _, inlateout("rdx") third => _,
                 ),
                 Way::Page(page) => asm!(
@@ -141,8 +201,8 @@ impl HypercallEntry {
 impl fmt::Display for HypercallEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.way {
-            Way::Vmcall => "vmcall",
-            Way::Vmmcall => "vmmcall",
+            Way::Here(Instruction::Vmcall) | Way::Far(Instruction::Vmcall, _) => "vmcall",
+            Way::Here(Instruction::Vmmcall) | Way::Far(Instruction::Vmmcall, _) => "vmmcall",
             Way::Page(_) => "the hypercall page",
         })
     }

@@ -100,6 +100,11 @@ fn under_xen(boot_info: &BootInfo, leaves: u32, tables: &mut vcpu_tables::Loaded
         Ok(pages) => pages,
         Err(little) => shutdown::crash(format_args!("{little}")),
     };
+    let entry = match layout.far {
+        // SAFETY: the layout has a hole there; no other vCPU has run.
+        Some(place) => unsafe { xen::go_far(entry, place) },
+        None => entry,
+    };
     let special = Gfn(layout.special.start / PAGE_SIZE as u64);
     // SAFETY: the layout has a hole for it, below 4 GiB, which the boot code maps one to one.
     let xen = match unsafe { Xen::new(entry, special, pages) } {

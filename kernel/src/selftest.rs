@@ -138,6 +138,9 @@ impl Selftest {
         self.check("Xen says its version", xen.version().is_ok());
         let page = "the hypercall page is written if it is used, and only then";
         self.check(page, xen.entry().has_written_page() == xen.entry().uses_page());
+        if let Some(stub) = xen.entry().far_stub() {
+            self.far_text(stub);
+        }
         let start_ns = vcpu.now_ns();
         vcpu.prepare_wait();
         vcpu.wait(start_ns + 20_000_000);

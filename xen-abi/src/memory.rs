@@ -16,6 +16,8 @@ pub const MEMORY_MAP: u64 = 9;
 pub const SPACE_SHARED_INFO: u32 = 0;
 /// `XENMAPSPACE_grant_table`.
 pub const SPACE_GRANT_TABLE: u32 = 1;
+/// `XENMAPSPACE_gmfn`: the domain's own pages; one that is put elsewhere leaves its place.
+pub const SPACE_GMFN: u32 = 2;
 
 /// Argument of [`ADD_TO_PHYSMAP`] (`xen_add_to_physmap`).
 #[repr(C)]

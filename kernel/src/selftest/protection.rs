@@ -16,7 +16,7 @@ use xen_abi::PAGE_SIZE;
 
 use super::attempt::is_raised;
 use super::tally::Selftest;
-use crate::vcpu_tables;
+use crate::{hypercall, vcpu_tables};
 
 /// The instruction `ret`: memory that can be executed returns at once.
 const RET: u8 = 0xc3;
@@ -94,6 +94,13 @@ impl Selftest {
         self.check("the alias can't be executed", is_forbidden);
     }
 
+    /// Checks the page with the hypercall's instruction, `stub`, which was moved.
+    pub(super) fn far_text(&mut self, stub: usize) {
+        self.check("far text can't be written", is_write_forbidden(stub));
+        let origin = hypercall::far_page_origin();
+        self.check("it has left its place", is_absent(origin..origin + PAGE_SIZE));
+    }
+
     /// Checks that a page that is to be shared can't be executed.
     pub(super) fn page(&mut self, page: &mut Page) {
         page.write(0, &[RET]);
@@ -129,17 +136,18 @@ impl Selftest {
             has(PageTableFlags::PRESENT)(page) && !has(PageTableFlags::NO_EXECUTE)(page)
         };
         let clean = boot::mappings()
-            .chain(boot::alias_mappings())
+            .chain(boot::high_mappings())
             .filter(is_executable)
             .all(|page| !has(PageTableFlags::WRITABLE)(&page));
         self.check("no page is both writable and executable", clean);
-        let is_written = boot::alias_mappings().any(|page| has(PageTableFlags::WRITABLE)(&page));
-        self.check("no page of the alias is writable", !is_written);
+        let is_written = boot::high_mappings().any(|page| has(PageTableFlags::WRITABLE)(&page));
+        self.check("no page above 4 GiB is writable", !is_written);
         let absent = boot::mappings().filter(|page| !has(PageTableFlags::PRESENT)(page));
         let mut absent = absent.map(|page| page.page.start as usize);
         let is_guard = |at| vcpu_tables::stacks().any(|stack| stack.guard().start == at);
-        let known = absent.next() == Some(0) && absent.all(is_guard);
-        self.check("all pages but page 0 and those below stacks are mapped", known);
+        let is_known = |at| is_guard(at) || at == hypercall::far_page_origin();
+        let known = absent.next() == Some(0) && absent.all(is_known);
+        self.check("all pages but page 0, those below stacks and one moved are mapped", known);
     }
 }
 

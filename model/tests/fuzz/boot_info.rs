@@ -117,7 +117,7 @@ pub fn target(data: &[u8]) -> &'static str {
     usable_is_free_ram(&loaded.memory_map, &case.reserved);
     no_more_than_given(&loaded.memory_map, &case.reserved, case.hole_bytes);
     if memory_map::is_whole(&loaded.memory_map) {
-        hole_is_the_lowest(&loaded.memory_map, case.hole_bytes);
+        holes_are_the_lowest(&loaded.memory_map, case.hole_bytes);
     }
     if loaded.memory_map.is_empty() { "loaded without a map" } else { "loaded" }
 }
@@ -154,28 +154,31 @@ fn no_more_than_given(map: &[MemmapEntry], reserved: &[Range], given_pages: u64)
     }
 }
 
-/// Compares the hole with one found by trying every place where a hole can begin, in the first
+/// Compares the holes with those found by trying every place where one can begin, in the first
 /// window that has one.
-fn hole_is_the_lowest(map: &[MemmapEntry], size: u64) {
+fn holes_are_the_lowest(map: &[MemmapEntry], size: u64) {
     let entries: Vec<(u64, u64)> = map
         .iter()
         .filter(|entry| entry.size != 0)
         .map(|entry| (entry.addr, entry.addr.saturating_add(entry.size)))
         .collect();
-    let lowest_in = |&(first, last_end): &(u64, u64)| {
+    let lowest_in = |&(first, last_end): &(u64, u64), size: u64, align: u64| {
         let fits = |&start: &u64| {
             let end = start.checked_add(size).filter(|&end| end <= last_end);
             end.is_some_and(|end| entries.iter().all(|&(from, to)| to <= start || end <= from))
         };
-        let behind = entries.iter().filter_map(|(_, to)| to.checked_next_multiple_of(HOLE_ALIGN));
+        let behind = entries.iter().filter_map(|(_, to)| to.checked_next_multiple_of(align));
         behind.chain([first]).filter(|&at| at >= first).filter(fits).min()
     };
-    let expected = WINDOWS.iter().find_map(lowest_in);
+    let expected = WINDOWS.iter().find_map(|window| lowest_in(window, size, HOLE_ALIGN));
     assert_eq!(memory_map::hole(map, size), expected, "{size:#x} bytes in {entries:#x?}");
+    let expected = lowest_in(&(1 << 32, 1 << 36), 1 << 30, 1 << 30);
+    assert_eq!(memory_map::huge_hole(map), expected, "a huge page in {entries:#x?}");
 }
 
 /// Checks that nothing is used of a map that goes on beyond what was read.
 fn nothing_is_free(map: &[MemmapEntry], reserved: &[Range], hole_bytes: u64) {
     assert!(memory_map::usable(map, reserved).is_empty());
     assert_eq!(memory_map::hole(map, hole_bytes), None);
+    assert_eq!(memory_map::huge_hole(map), None);
 }
