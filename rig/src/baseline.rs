@@ -6,21 +6,26 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// Instructions of the whole stack for each I/O, by workload.
+/// Instructions of the whole stack and exits of the guest for each I/O, by workload.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Baseline(BTreeMap<String, f64>);
+pub(crate) struct Baseline(BTreeMap<String, [f64; 2]>);
 
-/// Change that needs no reason, in per cent: another layout of the same code moves a figure by as
-/// much.
-pub(crate) const TOLERANCE_PERCENT: f64 = 4.0;
+/// Change of instructions that needs no reason, in per cent: another layout of the same code moves
+/// a figure by as much.
+const TOLERANCE_PERCENT: f64 = 4.0;
+/// Change of exits that needs no reason: the waiter tries to poll now and then.
+const TOLERANCE_EXITS: f64 = 0.2;
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/baseline.json");
 
 impl Baseline {
     /// From figures.
-    pub(crate) fn of(figures: impl IntoIterator<Item = (String, f64)>) -> Self {
+    pub(crate) fn of(figures: impl IntoIterator<Item = (String, [f64; 2])>) -> Self {
         // Tenths of an instruction are noise to a reader of the file.
-        Self(figures.into_iter().map(|(name, figure)| (name, figure.round())).collect())
+        let rounded = |[instructions, exits]: [f64; 2]| {
+            [instructions.round(), (exits * 100.0).round() / 100.0]
+        };
+        Self(figures.into_iter().map(|(name, figures)| (name, rounded(figures))).collect())
     }
 
     /// The one in the tree.
@@ -43,13 +48,18 @@ impl Baseline {
 
     /// Returns a line for each figure of `measured` beyond the tolerance or without a baseline.
     pub(crate) fn differences(&self, measured: &Self) -> Vec<String> {
-        let line = |(name, &figure): (&String, &f64)| {
-            let Some(&known) = self.0.get(name) else {
-                return Some(format!("{name}: {figure:.0} instructions, no baseline"));
+        let line = |(name, &[instructions, exits]): (&String, &[f64; 2])| {
+            let Some(&[known, known_exits]) = self.0.get(name) else {
+                return Some(format!("{name}: {instructions:.0} instructions, no baseline"));
             };
-            let percent = (figure / known - 1.0) * 100.0;
-            (percent.abs() > TOLERANCE_PERCENT).then(|| {
-                format!("{name}: {figure:.0} instructions for each I/O, {known:.0} before")
+            let percent = (instructions / known - 1.0) * 100.0;
+            let differ =
+                percent.abs() > TOLERANCE_PERCENT || (exits - known_exits).abs() > TOLERANCE_EXITS;
+            differ.then(|| {
+                format!(
+                    "{name}: {instructions:.0} instructions and {exits:.2} exits for each I/O, \
+                     {known:.0} and {known_exits:.2} before"
+                )
             })
         };
         measured.0.iter().filter_map(line).collect()
@@ -58,8 +68,11 @@ impl Baseline {
 
 impl std::fmt::Display for Baseline {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let each: Vec<String> =
-            self.0.iter().map(|(name, figure)| format!("{name} {figure:.0}")).collect();
+        let each: Vec<String> = self
+            .0
+            .iter()
+            .map(|(name, [cost, exits])| format!("{name} {cost:.0} ({exits:.2} exits)"))
+            .collect();
         f.write_str(&each.join(", "))
     }
 }
@@ -70,11 +83,12 @@ mod tests {
 
     #[test]
     fn a_change_needs_a_reason_in_both_directions() {
-        let known = Baseline::of([("a".to_owned(), 1000.0), ("b".to_owned(), 1000.0)]);
         let of = |a, b| Baseline::of([("a".to_owned(), a), ("b".to_owned(), b)]);
-        assert!(known.differences(&of(1039.0, 961.0)).is_empty());
-        assert_eq!(known.differences(&of(1041.0, 959.0)).len(), 2);
-        let other = Baseline::of([("c".to_owned(), 1.0)]);
+        let known = of([1000.0, 3.0], [1000.0, 3.0]);
+        assert!(known.differences(&of([1039.0, 3.19], [961.0, 2.81])).is_empty());
+        assert_eq!(known.differences(&of([1041.0, 3.0], [959.0, 3.0])).len(), 2);
+        assert_eq!(known.differences(&of([1000.0, 3.21], [1000.0, 2.79])).len(), 2);
+        let other = Baseline::of([("c".to_owned(), [1.0, 0.0])]);
         assert_eq!(known.differences(&other), ["c: 1 instructions, no baseline"]);
     }
 

@@ -45,18 +45,23 @@ pub(crate) fn compare(
     report(rig, &peer, &costs)?;
     if keep {
         let ours = costs.iter().filter(|(run, _)| run.side == Side::Ours);
-        Baseline::of(ours.map(|(run, cost)| (run.workload.name(), cost.total))).save()?;
+        baseline(ours).save()?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Returns the instructions of our guest for each I/O, by workload.
+/// Returns what an I/O of our guest costs, by workload.
 ///
 /// # Errors
 /// When the machine, a guest or a job fails.
 pub(crate) fn ours(rig: &Rig, workloads: &[Workload], runtime_s: u32) -> Result<Baseline> {
     let costs = measure(rig, None, "cost", &[Side::Ours], workloads, runtime_s)?;
-    Ok(Baseline::of(costs.iter().map(|(run, cost)| (run.workload.name(), cost.total))))
+    Ok(baseline(&costs))
+}
+
+fn baseline<'c>(costs: impl IntoIterator<Item = &'c (Run, Cost)>) -> Baseline {
+    let costs = costs.into_iter();
+    Baseline::of(costs.map(|(run, cost)| (run.workload.name(), [cost.total, cost.exits])))
 }
 
 /// Runs the jobs; without `peer` on our side only.
