@@ -34,6 +34,10 @@ pub trait Vcpu {
     /// Xen's, such as `EINVAL` for a port that is closed.
     fn send(&self, port: Port) -> Result<(), Errno>;
 
+    /// Lets others run that can and have not the processor, if there are any (SCHEDOP_yield). They
+    /// may keep it for as long as they please.
+    fn yield_now(&self);
+
     /// Clears the port's pending bit and says whether it was set.
     fn take_event(&self, port: Port) -> bool;
 

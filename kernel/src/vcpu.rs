@@ -81,6 +81,11 @@ impl drivers::Vcpu for Vcpu {
     }
 
     #[inline]
+    fn yield_now(&self) {
+        xen::give_way(self.entry);
+    }
+
+    #[inline]
     fn take_event(&self, port: Port) -> bool {
         self.events.take(port)
     }

@@ -189,6 +189,7 @@ pub fn runstate(entry: HypercallEntry, vcpu: u32) -> Result<RunstateInfo, Errno>
 }
 
 /// Lets other domains run (SCHEDOP_yield).
+#[inline]
 pub fn give_way(entry: HypercallEntry) {
     // SAFETY: this operation takes no argument and changes nothing.
     let _ = unsafe { entry.call2(hypercall::SCHED_OP, sched::YIELD, 0) };

@@ -226,6 +226,14 @@ impl Vcpu for ModelXen {
         Ok(())
     }
 
+    fn yield_now(&self) {
+        let mut world = self.enter();
+        world.xen.totals.yields += 1;
+        // Others had the processor, for a moment or for longer.
+        let until_ns = world.xen.agenda.now_ns() + world.xen.delay_ns();
+        world.run(until_ns, &[]);
+    }
+
     fn take_event(&self, port: Port) -> bool {
         self.enter().xen.events.take(port)
     }

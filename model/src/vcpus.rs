@@ -249,6 +249,11 @@ impl Vcpu for ModelVcpu<'_, '_> {
         self.xen.send(port)
     }
 
+    fn yield_now(&self) {
+        self.give_way();
+        self.xen.yield_now();
+    }
+
     fn take_event(&self, port: Port) -> bool {
         self.give_way();
         let mut taken = self.seat.taken.borrow_mut();

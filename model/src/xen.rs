@@ -53,8 +53,10 @@ pub struct Totals {
     pub sends: u64,
     /// Sleeps of the guest, each of which sets a timer.
     pub sleeps: u64,
+    /// Times that the guest let others run.
+    pub yields: u64,
     /// Hypercalls by which the guest sets itself up: for a page of the grant table, an event
-    /// channel. These and the three above are all hypercalls that drivers can make.
+    /// channel. These and the four above are all hypercalls that drivers can make.
     pub set_up_calls: u64,
 }
 

@@ -42,6 +42,10 @@ impl Vcpu for Host {
         Ok(())
     }
 
+    fn yield_now(&self) {
+        thread::yield_now();
+    }
+
     fn take_event(&self, port: Port) -> bool {
         let mut pending = self.pending.borrow_mut();
         let before = pending.len();
