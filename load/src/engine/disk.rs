@@ -9,6 +9,7 @@ use results::Counters;
 
 use super::in_flight::requests;
 use crate::file_map::FileMap;
+use crate::wait::Work;
 
 /// Connected disk that jobs may name.
 #[derive(Debug)]
@@ -47,6 +48,17 @@ impl Disk<'_> {
         let Some(path) = &job.file else { return Ok(None) };
         let file = self.files.iter().find(|file| file.path == *path);
         file.map(Some).ok_or_else(|| JobError::NoFile(path.clone()))
+    }
+
+    /// Returns what the backends of these disks have completed, and have yet to.
+    pub(super) fn work(disks: &[Self]) -> Work {
+        let mut work = Work::default();
+        for queue in disks.iter().flat_map(|disk| &disk.queues) {
+            let in_flight = u64::from(queue.outstanding());
+            work.completed += requests(&queue.counters()) - in_flight;
+            work.in_flight += in_flight;
+        }
+        work
     }
 
     /// Returns the counters of its queues since connect, in the form that results use.

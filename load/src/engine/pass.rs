@@ -71,7 +71,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
             }
         }
         if completed_ns.is_some() {
-            self.waiter.progress(now_ns);
+            self.waiter.progress(now_ns, || Disk::work(&self.disks));
             return Pass::Again;
         }
         if now_ns >= self.wake_ns {
@@ -83,6 +83,10 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         match self.waiter.idle(now_ns) {
             Step::Poll => {
                 core::hint::spin_loop();
+                Pass::Again
+            }
+            Step::Yield => {
+                self.vcpu.yield_now();
                 Pass::Again
             }
             Step::Sleep => self.prepare_sleep(now_ns),
