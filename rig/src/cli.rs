@@ -99,6 +99,15 @@ enum Command {
         #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=3600))]
         runtime: u32,
     },
+    /// Compare how the guest waits by itself with always polling and always sleeping
+    Waiter {
+        /// Number of rounds, in each of which every way runs once
+        #[arg(long, value_name = "COUNT", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+        pairs: u32,
+        /// Seconds for each way at each of six places and depths
+        #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=3600))]
+        runtime: u32,
+    },
     /// Build the images into the cache
     Image {
         /// Fetch the packages again; the old stay until the new are complete
@@ -178,6 +187,7 @@ impl Cli {
                 }
             }
             Command::Scaling { runtime } => scenario::scaling::measure(&rig, runtime),
+            Command::Waiter { pairs, runtime } => scenario::waiter::measure(&rig, pairs, runtime),
             Command::Bench { deterministic, runtime } => {
                 scenario::bench::bench(&rig, clock(deterministic), runtime)
             }

@@ -12,4 +12,5 @@ pub(crate) mod selftest;
 pub(crate) mod shell;
 pub(crate) mod side;
 pub(crate) mod test;
+pub(crate) mod waiter;
 mod window;
