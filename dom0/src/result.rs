@@ -60,7 +60,7 @@ impl Reader for OurReader {
 }
 
 /// Reads the result that our guest sent, and dates it: a guest does not know the time. Nor does it
-/// know its origin, whatever it says.
+/// know its origin and its costs, whatever it says.
 ///
 /// # Errors
 /// When it is none, its strings are not [`printable`], it has other jobs than planned or more of
@@ -74,7 +74,7 @@ pub fn read(text: &str, plan: &Plan) -> Result<Report> {
     let Some(run) = &mut report.ringmark else {
         bail!("the guest's result does not say whether the run succeeded");
     };
-    (run.origin, run.fleet) = (None, None);
+    (run.origin, run.fleet, run.costs) = (None, None, None);
     let now = date::now();
     report.timestamp = u64::try_from(now.as_second()).ok();
     report.timestamp_ms = u64::try_from(now.as_millisecond()).ok();

@@ -13,6 +13,7 @@ extern crate std;
 
 mod classes;
 mod collect;
+mod costs;
 mod counters;
 mod fleet;
 mod group;
@@ -31,6 +32,7 @@ mod table;
 
 pub use classes::Classes;
 pub use collect::{emit, reported};
+pub use costs::{CostReport, CostUnit, Costs, NoCost, Owners};
 pub use counters::Counters;
 pub use fleet::{Basis, Fleet, FleetHost, FleetSum, Missing, Rate};
 pub use group::{Group, Part};

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::costs::CostReport;
 use crate::fleet::Fleet;
 use crate::list::at_most;
 use crate::origin::Origin;
@@ -58,6 +59,9 @@ pub struct Run {
     /// `None` from a guest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fleet: Option<Fleet>,
+    /// Costs of an I/O of each job, filled in by whoever counted them; `None` from a guest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub costs: Option<CostReport>,
 }
 
 /// vCPUs of a guest.
