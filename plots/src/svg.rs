@@ -14,6 +14,8 @@ pub const COLORS: usize = 6;
 const BETWEEN: f64 = 8.0;
 /// Least distance of neighbouring lines of text, in a plot's units.
 const BETWEEN_LINES: f64 = 11.0;
+/// Distance of neighbouring stripes, in a plot's units.
+const BETWEEN_STRIPES: f64 = 5.0;
 /// Most points of a curve that are each shown.
 const DOTS_MAX: usize = 12;
 
@@ -76,6 +78,8 @@ impl Frame {
 #[derive(Debug)]
 pub struct Svg {
     body: String,
+    /// Text for those who do not see it, beyond its title; often none.
+    about: String,
     class: &'static str,
     width: f64,
     height: f64,
@@ -116,7 +120,7 @@ impl fmt::Display for Anchor {
 impl Svg {
     /// An empty plot of this height.
     pub fn new(height: f64) -> Self {
-        Self { body: String::new(), class: LARGE.class, width: WIDTH, height }
+        Self { body: String::new(), about: String::new(), class: LARGE.class, width: WIDTH, height }
     }
 
     /// A plot with axes and a grid: the horizontal one with these values, spelled so, and a title
@@ -124,7 +128,8 @@ impl Svg {
     /// some are there.
     pub fn with_axes(frame: &Frame, across: &AxisText<'_>, upwards: &AxisText<'_>) -> Self {
         let &Frame { class, width, height, left, right, top, bottom, digit } = frame;
-        let mut svg = Self { body: String::new(), class, width, height };
+        let (body, about) = (String::new(), String::new());
+        let mut svg = Self { body, about, class, width, height };
         for (x, text) in across.fitting(digit) {
             svg.line("grid", [x, top], [x, bottom]);
             svg.text(Anchor::Middle, [x, bottom + 16.0], text);
@@ -172,6 +177,31 @@ impl Svg {
         self.add(&format!(r#"<text x="{x}" y="{y}">{text}{title}</text>"#));
     }
 
+    /// A label above others.
+    pub fn heading(&mut self, place: [f64; 2], label: &Label) {
+        let ([x, y], title) = (place.map(Place), title(&label.full));
+        let text = escape(&label.short);
+        self.add(&format!(r#"<text class="head" x="{x}" y="{y}">{text}{title}</text>"#));
+    }
+
+    /// Stripes on a rectangle, which tell it from its neighbours without a colour.
+    pub fn stripes(&mut self, [x, y]: [f64; 2], [width, height]: [f64; 2]) {
+        let count = (width / BETWEEN_STRIPES) as u32;
+        let stripe = |number| {
+            let x = x + (f64::from(number) + 0.5) * BETWEEN_STRIPES;
+            format!("M{} {}v{}", Place(x), Place(y), Place(height))
+        };
+        let path: String = (0..count).map(stripe).collect();
+        if count > 0 {
+            self.add(&format!(r#"<path class="stripes" d="{path}"/>"#));
+        }
+    }
+
+    /// A text for those who do not see the plot: all that is on it.
+    pub fn describe(&mut self, about: &str) {
+        self.about = format!("<desc>{}</desc>\n", escape(about));
+    }
+
     /// A filled rectangle that tells `name` when it is pointed at.
     pub fn bar(&mut self, class: &str, place: [f64; 2], size: [f64; 2], name: &str) {
         let ([x, y], [width, height]) = (place.map(Place), size.map(Place));
@@ -206,11 +236,11 @@ impl Svg {
 
     /// The element, which `title` tells of to those who do not see it.
     pub fn finish(self, title: &str) -> String {
-        let Self { body, class, width, height } = self;
+        let Self { body, about, class, width, height } = self;
         let (title, height) = (escape(title), Place(height));
         format!(
             "<svg class=\"{class}\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
-             aria-label=\"{title}\">\n{body}</svg>\n"
+             aria-label=\"{title}\">\n{about}{body}</svg>\n"
         )
     }
 

@@ -58,7 +58,7 @@ const ORDER: [Place; 24] = [
     Place { dev: &["model"], ..place("fio-output", &["results", "fio-job"]) },
     place("xl-config", &["guest-protocol", "xen-abi"]),
     Place { dev: &["grant-table", "protocols", "xen-abi"], ..place("projection", &["results"]) },
-    place("plots", &[]),
+    place("plots", &["results"]),
     place(
         "dom0",
         &[
