@@ -8,6 +8,7 @@ use clap::Args;
 use results::Report;
 
 use crate::check;
+use crate::counted::CountedJobs;
 use crate::drive::drive;
 use crate::exit;
 use crate::figures::Figures;
@@ -49,6 +50,10 @@ pub struct Compare {
     /// Save all results, for `ringmark report` and `ringmark diff`
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
+    /// Show instructions of an I/O by owner (guest, Xen, dom0) as they were counted elsewhere, for
+    /// the jobs that FILE has, of `./run.sh compare --deterministic --costs FILE`
+    #[arg(long, value_name = "FILE")]
+    costs: Option<PathBuf>,
     /// Options as on fio's command line: defaults for the job file
     #[arg(last = true, value_name = "OPTION=VALUE")]
     options: Vec<String>,
@@ -65,6 +70,7 @@ impl Compare {
         let ours = self.guest.with_memory_for(plan.jobs(), self.guest.config(String::new())?);
         peer::check_jobs(&plan)?;
         check::output(self.save.as_deref(), Some(&self.job), &ours)?;
+        let counted = self.costs.as_deref().map(CountedJobs::read).transpose()?;
         let peer_job = peer::job(&text, &ours.linux_disk_names()?);
         let signals = Signals::listen()?;
         // Before the guest is created: without a place for the result there is no need to measure.
@@ -81,6 +87,7 @@ impl Compare {
             saved: Saved::default(),
             run_count,
             output,
+            counted,
             is_saved: false,
             signals: &signals,
         };
@@ -103,6 +110,9 @@ impl Compare {
                 let then = |text: &str, origin| {
                     let mut result = read(system, text, &plan)?;
                     origin::attach(&mut result, origin);
+                    if let Some(counted) = &results.counted {
+                        counted.attach(system, &mut result)?;
+                    }
                     results.take(result, system, &which)
                 };
                 let said = drive(session, &signals, status, then).result();
@@ -122,6 +132,8 @@ struct Results<'a> {
     /// Number of runs that are wanted.
     run_count: usize,
     output: Option<Output>,
+    /// Costs of `--costs`.
+    counted: Option<CountedJobs>,
     /// Whether all that is in `saved` is in `output`.
     is_saved: bool,
     signals: &'a Signals,
@@ -147,6 +159,10 @@ impl Results<'_> {
         }
         let give_up = self.signals.patience();
         let printed = table(&self.saved.runs).and_then(|mut text| {
+            let of_run = |run: &Run| Some(run.result.ringmark.as_ref()?.costs.is_some());
+            if !self.saved.runs.iter().any(|run| of_run(run) == Some(true)) {
+                text.extend(self.counted.as_ref().map(CountedJobs::unknown));
+            }
             let (count, wanted) = (self.saved.runs.len(), self.run_count);
             if count < wanted {
                 text.push_str(&format!("incomplete: {count} of {wanted} runs\n"));

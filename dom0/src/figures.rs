@@ -9,6 +9,7 @@ use anyhow::{Result, bail, ensure};
 use fio_job::number::parse_bytes;
 use results::{Extra, JobReport, Report, Side};
 
+use crate::costs::{self, Counted};
 use crate::result;
 
 /// Rates and amounts of time that a report may have: from 0 to what a `u64` holds. What is beyond
@@ -56,6 +57,8 @@ pub struct Figures {
     pub kept: Option<(u64, u64)>,
     /// Time stolen from the vCPU, in nanoseconds and in per cent, if it is known.
     pub stolen: Option<(u64, f64)>,
+    /// Costs of an I/O, if they were counted; of a job in both directions, with the first only.
+    pub costs: Option<Counted>,
 }
 
 /// Strongest reasons to doubt the figures of some runs of one job.
@@ -97,7 +100,7 @@ impl Figures {
     /// Returns the figures of each job's directions that did any I/O, in order.
     ///
     /// # Errors
-    /// When the run or a job failed, or none did any I/O.
+    /// When the run or a job failed, or none did any I/O; a figure that nothing can have.
     pub fn of(report: &Report) -> Result<Vec<Self>> {
         if let Some(reason) = result::failure(report) {
             bail!("the run failed: {reason}");
@@ -109,8 +112,10 @@ impl Figures {
             global.len()
         );
         let global = facts(global);
+        let mut costs = costs::of_jobs(report)?.into_iter();
         let mut all = Vec::new();
         for job in &report.jobs {
+            let mut costs = costs.next().flatten();
             let count = job.options.len();
             ensure!(
                 count <= OPTIONS_MAX,
@@ -120,7 +125,8 @@ impl Figures {
             ensure!(job.error == 0, "job {} ended with error {}", job.jobname, job.error);
             let sides = job.sides().into_iter().filter(|(_, side)| side.total_ios != 0);
             for (direction, side) in sides {
-                all.push(Self::read(&global, job, direction, side)?);
+                let figures = Self::read(&global, job, direction, side)?;
+                all.push(Self { costs: costs.take(), ..figures });
             }
         }
         ensure!(!all.is_empty(), "no job did any I/O");
@@ -157,6 +163,7 @@ impl Figures {
             grants: extra.map(|extra| extra.grants.clone()).unwrap_or_default(),
             kept: extra.and_then(|extra| extra.backend_pages_kept.zip(extra.pages_used)),
             stolen,
+            costs: None,
         })
     }
 

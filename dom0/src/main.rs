@@ -26,6 +26,8 @@ mod child;
 mod cli;
 mod compare;
 mod console;
+mod costs;
+mod counted;
 mod date;
 mod diff;
 mod display;

@@ -1,9 +1,10 @@
 //! Table of figures: for each job and direction the median of all runs on each system, and their
-//! spread.
+//! spread; below it costs of an I/O by owner, where they were counted.
 
 use anyhow::{Context, Result, ensure};
 use results::Spread;
 
+use crate::costs::{self, Counted, middle};
 use crate::figures::{Doubts, Figures};
 use crate::measure::Measure;
 use crate::saved::{Run, System};
@@ -36,13 +37,15 @@ pub fn table(runs: &[Run]) -> Result<String> {
     let titles = systems.iter().map(|system| system.title().to_owned());
     let mut text =
         row("median (least .. greatest)", titles, (systems.len() > 1).then_some("ratio"));
-    let mut marks = String::new();
+    let (mut marks, mut counted) = (String::new(), Vec::new());
     for (index, Figures { job, direction, .. }) in first.iter().enumerate() {
         let ours = runs.iter().filter(|(system, _)| *system == System::Ringmark);
         let doubts = Doubts::about(ours.filter_map(|(_, all)| all.get(index))).marks();
         let mark = if doubts.is_empty() { "" } else { " *" };
         text.push_str(&format!("{job}, {direction}{mark}\n"));
         marks.extend(doubts.iter().map(|doubt| format!("* {job}, {direction}: {doubt}\n")));
+        let costs = |&wanted: &System| Some((wanted, middle_of(&runs, wanted, index)?));
+        counted.push((format!("{job}, {direction}"), systems.iter().filter_map(costs).collect()));
         for measure in Measure::ALL {
             let of = |wanted: System| {
                 let all = runs.iter().filter(|(system, _)| *system == wanted);
@@ -60,7 +63,13 @@ pub fn table(runs: &[Run]) -> Result<String> {
             text.push_str(&row(&format!("  {}", measure.title()), cells, ratio.as_deref()));
         }
     }
-    Ok(text + &marks)
+    Ok(text + &marks + &costs::text(&counted))
+}
+
+/// Returns the costs of a job and direction on a system, if they were counted.
+fn middle_of(runs: &[(System, Vec<Figures>)], wanted: System, index: usize) -> Option<&Counted> {
+    let all = runs.iter().filter(|(system, _)| *system == wanted);
+    middle(all.filter_map(|(_, all)| all.get(index)?.costs.as_ref()))
 }
 
 fn row(name: &str, cells: impl Iterator<Item = String>, ratio: Option<&str>) -> String {

@@ -4,12 +4,14 @@
 //! them, `provenance` reads what results tell of their origin. `identity` says which runs are
 //! repeats, `series` puts them together, `names` tells the series apart, by `distinct` labels.
 //! `facts` and `table` are the page's first sections; `bars`, `by_depth`, `latencies` and
-//! `over_time` say what of a `view` is plotted where, and `heat` what of a sweep (`clones` of a job
-//! together). The crate `plots` draws them; `destination` is the place where the page may go.
+//! `over_time` say what of a `view` is plotted where, `costs` where costs were counted, and `heat`
+//! what of a sweep (`clones` of a job together). The crate `plots` draws them; `destination` is the
+//! place where the page may go.
 
 mod bars;
 mod by_depth;
 mod clones;
+mod costs;
 mod destination;
 mod distinct;
 mod facts;
@@ -100,10 +102,12 @@ fn page(data: &Data, merge: bool, made: &str) -> String {
     // A curve tells more than many bars.
     let (first, second) = if bars.len() > 1 { (by_depth, bars) } else { (bars, by_depth) };
     let mut figures: Vec<Figure> = heat::figures(data);
+    figures.extend(costs::figures(view));
     figures.extend(first.into_iter().chain(second));
     figures.extend(latencies::figures(view));
     figures.extend(over_time::figure(&data.logs, &data.files));
-    plots::page::page(&[facts::section(data), table::section(view)], &figures, made)
+    let sections = [facts::section(data), table::section(view), costs::section(view)];
+    plots::page::page(&sections, &figures, made)
 }
 
 #[cfg(test)]

@@ -76,7 +76,8 @@ pub fn section(view: View<'_>) -> String {
     )
 }
 
-fn cell(label: &Label) -> String {
+/// Returns a label's cell, which tells its whole name when it is pointed at.
+pub fn cell(label: &Label) -> String {
     let (short, full) = (escape(&label.short), escape(&label.full));
     if short == full {
         format!("<td>{short}</td>")

@@ -39,6 +39,8 @@ pub const JSON_WORDS: &[&str] = &[
     "\"\":",
     "\"jobs\":[",
     "\"ringmark\":{",
+    "\"costs\":{\"from\":\"\",\"jobs\":[",
+    "null,",
     "\"bins\":{",
     "\"0\":0,",
     "[0,0,0,0],",

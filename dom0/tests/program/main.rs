@@ -2,6 +2,7 @@
 
 mod compare;
 mod config;
+mod costs;
 mod deaf;
 mod diff;
 mod fleet;
