@@ -1,12 +1,13 @@
 //! The command line.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::machine::Clock;
-use crate::rig::Rig;
+use crate::rig::{Outputs, Rig};
 use crate::scenario;
 use crate::scenario::mail::{of2012, of2013};
 use crate::scenario::side::Side;
@@ -86,6 +87,13 @@ enum Command {
         /// Save ringmark's instruction counts as the baseline that `test` compares with
         #[arg(long, requires = "deterministic")]
         save_baseline: bool,
+        /// Write the page of plots here, too: costs of an I/O by owner as stacked bars
+        #[arg(long, value_name = "FILE", requires = "deterministic", conflicts_with = "file")]
+        report: Option<PathBuf>,
+        /// Write the guests' results with their costs here, for `ringmark report` and `ringmark
+        /// compare --costs` of the tool in dom0
+        #[arg(long, value_name = "FILE", requires = "deterministic", conflicts_with_all = ["file", "mail"])]
+        costs: Option<PathBuf>,
         /// Number of rounds, in each of which every guest runs once
         #[arg(long, value_name = "COUNT", default_value_t = 5, conflicts_with = "deterministic", value_parser = clap::value_parser!(u32).range(1..=100))]
         pairs: u32,
@@ -98,6 +106,9 @@ enum Command {
         /// Virtual seconds for each row; each takes minutes
         #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=3600))]
         runtime: u32,
+        /// Write the page of plots here, too: costs by owner as stacked bars
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
     },
     /// Compare how the guest waits by itself with always polling and always sleeping
     Waiter {
@@ -161,9 +172,12 @@ impl Cli {
                 guests,
                 boots,
                 save_baseline,
+                report,
+                costs,
                 pairs,
                 runtime,
             } => {
+                let rig = rig.with_outputs(Outputs { report, costs })?;
                 if file {
                     let runs = if deterministic { 1 } else { pairs };
                     return scenario::file::compare(&rig, clock(deterministic), runs, runtime);
@@ -186,7 +200,10 @@ impl Cli {
                     scenario::compare::compare(&rig, sides, workloads, pairs, runtime)
                 }
             }
-            Command::Scaling { runtime } => scenario::scaling::measure(&rig, runtime),
+            Command::Scaling { runtime, report } => {
+                let rig = rig.with_outputs(Outputs { report, costs: None })?;
+                scenario::scaling::measure(&rig, runtime)
+            }
             Command::Waiter { pairs, runtime } => scenario::waiter::measure(&rig, pairs, runtime),
             Command::Bench { deterministic, runtime } => {
                 scenario::bench::bench(&rig, clock(deterministic), runtime)

@@ -21,6 +21,8 @@ const PEER_BYTES: &str = "peer-bytes:";
 pub(crate) struct GuestResult {
     /// The whole object.
     pub(crate) json: Value,
+    /// Text that it was read from.
+    pub(crate) text: String,
 }
 
 impl GuestResult {
@@ -64,7 +66,7 @@ impl GuestResult {
     fn parse(name: &str, text: &str) -> Result<Self> {
         let json = serde_json::from_str(text)
             .with_context(|| format!("guest {name}: its result is not JSON"))?;
-        Ok(Self { json })
+        Ok(Self { json, text: text.to_owned() })
     }
 
     /// Returns whether our guest says that all went well, and if not, why.

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs::{self, File, TryLockError};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use goblin::elf::Elf;
@@ -30,6 +30,17 @@ pub(crate) struct Rig {
     pub(crate) progress: Progress,
     /// cargo's directory of this build: has the guest's kernel beside the rig itself.
     build: PathBuf,
+    /// Places that the user names for what is saved beside the build anyhow.
+    outputs: Outputs,
+}
+
+/// Files that the user names.
+#[derive(Default)]
+pub(crate) struct Outputs {
+    /// Place of the page of plots.
+    pub(crate) report: Option<PathBuf>,
+    /// Place of the results with their costs.
+    pub(crate) costs: Option<PathBuf>,
 }
 
 impl Rig {
@@ -40,7 +51,20 @@ impl Rig {
     pub(crate) fn open() -> Result<Self> {
         let program = env::current_exe().context("cannot find the rig's own program")?;
         let build = program.parent().context("the rig's program is nowhere")?.to_owned();
-        Ok(Self { cache: Cache::open()?, progress: Progress::new(), build })
+        let outputs = Outputs::default();
+        Ok(Self { cache: Cache::open()?, progress: Progress::new(), build, outputs })
+    }
+
+    /// Takes note of files that the user names.
+    ///
+    /// # Errors
+    /// When one cannot be written: that should show before anything is measured.
+    pub(crate) fn with_outputs(self, outputs: Outputs) -> Result<Self> {
+        for path in [&outputs.report, &outputs.costs].into_iter().flatten() {
+            let opened = File::options().append(true).create(true).open(path);
+            opened.with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        Ok(Self { outputs, ..self })
     }
 
     /// The guest's kernel, built by cargo.
@@ -117,21 +141,30 @@ impl Rig {
     /// # Errors
     /// When the file cannot be written.
     pub(crate) fn save(&self, name: &str, figures: &Value) -> Result<()> {
-        let path = self.build.join(name);
-        fs::write(&path, format!("{figures:#}\n"))
-            .with_context(|| format!("cannot write {}", path.display()))?;
-        self.progress.stage(&format!("figures: {}", path.display()));
-        Ok(())
+        self.write("figures", &self.build.join(name), &format!("{figures:#}\n"))
     }
 
-    /// Saves a page of plots beside the figures of this name.
+    /// Saves a page of plots beside the figures of this name, and where the user wants it.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub(crate) fn save_page(&self, figures: &str, page: &str) -> Result<()> {
-        let path = self.build.join(figures).with_extension("html");
-        fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;
-        self.progress.stage(&format!("plots: {}", path.display()));
+        self.write("plots", &self.build.join(figures).with_extension("html"), page)?;
+        self.outputs.report.as_ref().map_or(Ok(()), |path| self.write("plots", path, page))
+    }
+
+    /// Saves results with their costs, if the user wants them.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub(crate) fn save_costs(&self, results: &str) -> Result<()> {
+        let path = self.outputs.costs.as_ref();
+        path.map_or(Ok(()), |path| self.write("results with costs", path, results))
+    }
+
+    fn write(&self, what: &str, path: &Path, text: &str) -> Result<()> {
+        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        self.progress.stage(&format!("{what}: {}", path.display()));
         Ok(())
     }
 

@@ -8,6 +8,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
+use results::{Costs, Report};
 use serde_json::{Value, json};
 
 use crate::baseline::Baseline;
@@ -19,6 +20,7 @@ use crate::peer::PeerImage;
 use crate::progress::print_line;
 use crate::ramdisk::Ramdisks;
 use crate::rig::Rig;
+use crate::scenario::costs;
 use crate::scenario::side::{Figure, NOT_KEPT, Side, best_of_linux, legend, overlay};
 use crate::scenario::window::{Edge, Window};
 use crate::steps::{Outcome, Seen, Step};
@@ -28,7 +30,7 @@ use crate::workload::Workload;
 const PER_SECOND: f64 = 1e9;
 
 /// Measures each workload on each side for `runtime_s` virtual seconds, prints a table and saves
-/// it; with `keep`, our figures become the baseline.
+/// it, with a page of plots; with `keep`, our figures become the baseline.
 ///
 /// # Errors
 /// When the machine, a guest or a job fails.
@@ -85,7 +87,7 @@ fn measure(
         .collect();
     let guests: Vec<Guest> = runs.iter().map(|run| run.guest.clone()).collect();
     let steps: Vec<Step> = runs.iter().map(|run| run.step(runtime_s)).collect();
-    let mut costs = Vec::new();
+    let (mut costs, mut results) = (Vec::new(), Vec::new());
     let mut window = Window::default();
     let overlay = match peer {
         Some(peer) => overlay(rig, peer, &guests)?,
@@ -107,12 +109,15 @@ fn measure(
                 let counts = core::mem::take(&mut window).counts();
                 let cost = run.cost(&outcome, counts).with_context(|| outcome.lines.join("\n"))?;
                 rig.progress.detail(&format!("{:.0} instructions for each I/O", cost.total));
+                let result = run.side.result(&outcome, &run.guest.name)?;
+                results.push(costs::counted(&result.text, cost.by_owner())?);
                 costs.push(cost);
             }
         }
         Ok(())
     })?;
-    Ok(runs.into_iter().zip(costs).collect())
+    let runs = runs.into_iter().zip(results).map(|(run, result)| Run { result, ..run });
+    Ok(runs.zip(costs).collect())
 }
 
 /// One guest with one job.
@@ -120,13 +125,16 @@ struct Run {
     side: Side,
     workload: Workload,
     guest: Guest,
+    /// Result of its guest with its costs, when it has run.
+    result: Report,
 }
 
 impl Run {
     fn new(side: Side, workload: Workload, runtime_s: u32) -> Self {
         let jobs = side.options(&[workload], runtime_s);
         let name = format!("{}-{}", side.name(), workload.name());
-        Self { side, workload, guest: side.guest(name, Clock::Instructions, &jobs) }
+        let guest = side.guest(name, Clock::Instructions, &jobs);
+        Self { side, workload, guest, result: Report::default() }
     }
 
     fn step(&self, runtime_s: u32) -> Step {
@@ -169,16 +177,37 @@ struct Cost {
     exits: f64,
 }
 
+impl Cost {
+    fn by_owner(&self) -> Costs {
+        costs::instructions([self.guest, self.xen, self.dom0], Some(self.exits))
+    }
+}
+
 fn report(rig: &Rig, peer: &PeerImage, costs: &[(Run, Cost)]) -> Result<()> {
     let rows: Vec<Row> =
         costs.iter().map(|(run, cost)| Row(run.side, run.workload, *cost)).collect();
-    print_line(format_args!("{}\n{}\n{EVEN}", table(&rows), legend(peer)));
+    let text = format!("{}\n{}\n{EVEN}", table(&rows), legend(peer));
+    print_line(format_args!("{text}"));
     let measurements: Vec<Value> = rows.iter().map(|row| row.json(&rows)).collect();
     let figures = json!({
         "clock": "instructions", "legend": format!("{}\n{EVEN}", legend(peer)),
         "measurements": measurements,
     });
-    rig.save("compare-deterministic.json", &figures)
+    let name = "compare-deterministic.json";
+    rig.save(name, &figures)?;
+    rig.save_page(name, &page(&rows, &text))?;
+    rig.save_costs(&costs::file(costs.iter().map(|(run, _)| (run.side, &run.result)))?)
+}
+
+/// Returns the page of plots, with the table and what explains it.
+fn page(rows: &[Row], text: &str) -> String {
+    let bar = |Row(side, workload, cost): &Row| {
+        let mark = if cost.figure.kept { "" } else { NOT_KEPT.0 };
+        (workload.to_string(), side.label(*workload) + mark, cost.by_owner())
+    };
+    let about =
+        "Executed instructions of the whole stack for each I/O, under instruction counting.";
+    costs::page(&[("an I/O", costs::groups(rows.iter().map(bar)))], text, about)
 }
 
 /// Explanation of `even`: the ratio without the costs that only the emulation adds to Linux.

@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod compare;
+mod costs;
 pub(crate) mod file;
 pub(crate) mod image;
 pub(crate) mod instructions;

@@ -8,6 +8,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
+use results::Costs;
 use serde_json::{Value, json};
 
 use crate::blkback;
@@ -18,6 +19,7 @@ use crate::machine::{Clock, Machine};
 use crate::progress::print_line;
 use crate::ramdisk::Ramdisks;
 use crate::rig::Rig;
+use crate::scenario::costs;
 use crate::scenario::side::Side;
 use crate::scenario::window::{Edge, Window};
 use crate::steps::{Outcome, Seen, Step};
@@ -176,8 +178,9 @@ impl Row {
         ensure!(units_per_s > 0.0 && counts.total() != 0, "nothing was done or counted");
         let total = 1e9 / units_per_s;
         let share = |part: u64| total * part as f64 / counts.total() as f64;
-        let [guest, xen, dom0] = [counts.guest, counts.xen, counts.dom0].map(share);
-        Ok(Cost { total, guest, xen, dom0 })
+        let parts = [counts.guest, counts.xen, counts.dom0, counts.entries];
+        let [guest, xen, dom0, exits] = parts.map(share);
+        Ok(Cost { total, guest, xen, dom0, exits })
     }
 }
 
@@ -188,6 +191,8 @@ struct Cost {
     guest: f64,
     xen: f64,
     dom0: f64,
+    /// Exits from the guest to Xen.
+    exits: f64,
 }
 
 fn dom0_step(runtime_s: u32) -> Step {
@@ -217,16 +222,17 @@ fn report(rig: &Rig, image: &Image, costs: &[Cost], dom0: f64) -> Result<ExitCod
          best on Linux {}, without a guest",
         image.linux_version
     );
-    print_line(format_args!("{}\n{legend}", table(costs, dom0)));
+    let text = format!("{}\n{legend}", table(costs, dom0));
+    print_line(format_args!("{text}"));
     let measurements: Vec<Value> = ROWS
         .iter()
         .zip(costs)
         .map(|(row, cost)| {
-            let Cost { total, guest, xen, dom0 } = cost;
+            let Cost { total, guest, xen, dom0, exits } = cost;
             json!({
                 "label": row.label, "vcpus": row.vcpus, "disks": row.disks, "jobs": row.jobs,
                 "unit_bytes": row.unit_bytes(), "instructions": total, "guest": guest,
-                "xen": xen, "dom0": dom0,
+                "xen": xen, "dom0": dom0, "exits": exits,
             })
         })
         .collect();
@@ -235,7 +241,30 @@ fn report(rig: &Rig, image: &Image, costs: &[Cost], dom0: f64) -> Result<ExitCod
         "dom0_fio_instructions": dom0,
     });
     rig.save("scaling.json", &figures)?;
+    rig.save_page("scaling.json", &page(costs, dom0, &text))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Returns the page of plots, with the table and what explains it.
+fn page(costs: &[Cost], dom0: f64, text: &str) -> String {
+    let bars = |base: &str, group: &str| -> Vec<(String, String, Costs)> {
+        let rows = ROWS.iter().zip(costs).filter(|(row, _)| row.base == base);
+        let bar = |(row, cost): (&Row, &Cost)| {
+            let by_owner = [cost.guest, cost.xen, cost.dom0];
+            let costs = costs::instructions(by_owner, Some(cost.exits));
+            (group.to_owned(), row.label.to_owned(), costs)
+        };
+        rows.map(bar).collect()
+    };
+    let mut reads = bars(READS, "random reads");
+    let own = costs::instructions([0.0, 0.0, dom0], None);
+    reads.push(("random reads".to_owned(), "dom0's own fio, without a guest".to_owned(), own));
+    let figures = [
+        ("a read of 4 KiB", costs::groups(reads)),
+        ("a written MiB", costs::groups(bars(MIBS, "writes"))),
+    ];
+    let about = "Executed instructions of the whole stack on more vCPUs, disks and queues.";
+    costs::page(&figures, text, about)
 }
 
 fn table(costs: &[Cost], dom0: f64) -> String {
@@ -280,7 +309,7 @@ mod tests {
 
     #[test]
     fn ratios_are_to_the_row_of_the_same_kind() {
-        let cost = |total| Cost { total, guest: total / 10.0, xen: 0.0, dom0: 0.0 };
+        let cost = |total| Cost { total, guest: total / 10.0, xen: 0.0, dom0: 0.0, exits: 0.5 };
         let costs: Vec<Cost> =
             (0..ROWS.len()).map(|n| cost(if n < 7 { 5000.0 + n as f64 } else { 4e5 })).collect();
         let text = table(&costs, 4500.0);
@@ -290,5 +319,8 @@ mod tests {
         };
         assert_eq!((last("8 disks"), last("writes of 2")), ("1.00".into(), "1.00".into()));
         assert_eq!(last("dom0's own fio"), "0.90");
+        let page = page(&costs, 4500.0, &text);
+        assert_eq!(page.matches(" \u{b7} 0.500 exits</text>").count(), ROWS.len());
+        assert!(page.contains("<h2>Instructions of a written MiB by owner</h2>"));
     }
 }

@@ -1,10 +1,11 @@
 //! Pieces of the tables.
 
-use results::Spread;
+use results::{Costs, Spread};
 use serde_json::{Value, json};
 
 use super::sample::Sample;
 use crate::counts::Counts;
+use crate::scenario::costs;
 
 /// Some of the instructions.
 type Part = fn(Counts) -> u64;
@@ -30,6 +31,14 @@ pub(super) fn cell(ratio: Option<f64>) -> String {
 /// Returns instructions for each unit of work: in all, the guests', Xen's, dom0's.
 pub(super) fn instructions(sample: &Sample) -> [Option<f64>; 4] {
     WHOSE.map(|(_, of)| sample.per_unit(of))
+}
+
+/// Returns them by owner, if they were counted, with exits for each unit of work.
+pub(super) fn by_owner(
+    [_, guest, xen, dom0]: [Option<f64>; 4],
+    exits: Option<f64>,
+) -> Option<Costs> {
+    Some(costs::instructions([guest?, xen?, dom0?], exits))
 }
 
 /// Returns these of some runs for a file: keys that end in `unit`.

@@ -5,10 +5,12 @@ use plots::axis::{Axis, count, round};
 use plots::figure::{Figure, frame};
 use plots::label::Label;
 use plots::svg::{Anchor, AxisText, Frame, Svg, WIDTH, color, escape};
+use results::Costs;
 
-use super::super::table::spread;
+use super::super::table::{by_owner, spread};
 use super::row::Row;
 use super::turn::{MODES, Who};
+use crate::scenario::costs;
 
 /// Room beside the longest bar, for its value.
 const BESIDE: f64 = 60.0;
@@ -21,6 +23,9 @@ const VALUE_FOOT: f64 = 11.0;
 
 /// Parts of the instructions of an I/O.
 const PARTS: [&str; 4] = ["all", "guests", "Xen", "dom0"];
+
+/// Number of the colour of the first of these, which no owner has.
+const ALL_COLOR: usize = 1;
 
 /// Values of a row, by what they are drawn in: a line each.
 type Values<'a> = &'a dyn Fn(&Row<'_>) -> Vec<Option<f64>>;
@@ -47,6 +52,7 @@ pub(super) fn page(rows: &[Row<'_>], tables: &str) -> String {
         figures.push(curves(["Ready after, s", note], &lines, &ready, round));
     }
     figures.extend(bars(rows, rates));
+    figures.extend(plots::costs::figures("an I/O", &costs::groups(owners(rows))));
     if counted && !lines.is_empty() {
         figures.push(parts(&lines));
     }
@@ -69,6 +75,17 @@ fn lines<'a>(rows: &'a [Row<'a>]) -> Vec<Line<'a>> {
         Line { who, rows }
     };
     kinds.into_iter().map(line).filter(|line| line.rows.len() > 1).collect()
+}
+
+/// Returns costs of the rows with the most guests, if they were counted.
+fn owners(rows: &[Row<'_>]) -> Vec<(String, String, Costs)> {
+    let most = rows.iter().map(|row| row.turn.count).max();
+    let rows = rows.iter().filter(|row| Some(row.turn.count) == most);
+    let bar = |row: &Row<'_>| {
+        let costs = by_owner(row.instructions(), row.exits())?;
+        Some((format!("{} guests", row.turn.count), row.turn.who.to_string(), costs))
+    };
+    rows.filter_map(bar).collect()
 }
 
 fn greatest(lines: &[Line<'_>], values: Values<'_>) -> f64 {
@@ -104,8 +121,8 @@ fn draw(
                 Some([across.place(*count), upwards.place(value)])
             };
             let points: Vec<[f64; 2]> = values.iter().filter_map(point).collect();
-            let number = if width == 1 { number(line.who) } else { part };
-            svg.curve(&color(number), &points, &line.who.to_string());
+            let class = if width == 1 { color(number(line.who)) } else { of_part(part) };
+            svg.curve(&class, &points, &line.who.to_string());
         }
     }
     svg.finish(title)
@@ -141,8 +158,17 @@ fn parts(lines: &[Line<'_>]) -> Figure {
         title: Label::of("Instructions of an I/O, by guests"),
         note: "Whose they are.".to_owned(),
         plots: plots.collect(),
-        legend: PARTS.iter().enumerate().map(|(number, part)| entry(number, part)).collect(),
+        legend: PARTS
+            .iter()
+            .enumerate()
+            .map(|(number, part)| (of_part(number), Label::of(part)))
+            .collect(),
     }
+}
+
+/// Returns the class of one of the [`PARTS`]: an owner has the colour of its bars.
+fn of_part(number: usize) -> String {
+    number.checked_sub(1).map_or_else(|| color(ALL_COLOR), plots::costs::owner_color)
 }
 
 /// Returns the number of the colour of guests.
@@ -226,6 +252,8 @@ mod tests {
         let counted = page_of(&[1, 15], Some(7_000_000));
         assert_eq!(counted.matches("<polyline").count(), 2 * 2 + 2 * PARTS.len());
         assert!(counted.contains("ringmark, persistent: 142857"), "the bar of 10⁹ / 7000");
+        let exits = " \u{b7} 0.000 exits</text>";
+        assert_eq!([&counted, &wall].map(|page| page.matches(exits).count()), [2, 0]);
         assert_eq!(page_of(&[15], None).matches("<polyline").count(), 0);
     }
 }

@@ -3,17 +3,18 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use results::Spread;
+use results::{Costs, Spread};
 use serde_json::{Value, json};
 
 use super::super::sample::Sample;
-use super::super::table::{cell, instructions, instructions_json, spread};
+use super::super::table::{by_owner, cell, instructions, instructions_json, spread};
 use super::turn::{DISKS, Turn, Writer, Written};
 use crate::image::Image;
 use crate::machine::Clock;
 use crate::peer::PeerImage;
 use crate::progress::print_line;
 use crate::rig::Rig;
+use crate::scenario::costs;
 
 /// The mail's figures in MB/s: before and after its locks were split, and with event channels
 /// bound to vCPUs.
@@ -43,13 +44,19 @@ pub(super) fn report(
         Clock::Instructions => by_instructions(&rows),
     };
     let legend = legend(image, peer);
-    print_line(format_args!("{table}\n{legend}"));
+    let text = format!("{table}\n{legend}");
+    print_line(format_args!("{text}"));
     let measurements: Vec<Value> = rows.iter().map(Row::json).collect();
     let (name, clock) = super::super::names(2013, clock);
     let figures = json!({
         "clock": clock, "legend": legend, "mail_mb_per_s": MAIL, "measurements": measurements,
     });
     rig.save(&name, &figures)?;
+    let bars = costs::groups(rows.iter().filter_map(Row::bar));
+    if !bars.is_empty() {
+        let about = "Writes of 2 MiB to 24 disks of one guest, as a mail of 2013 had them.";
+        rig.save_page(&name, &costs::page(&[("a written MiB", bars)], &text, about))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -91,6 +98,22 @@ impl Row {
         let linux = all.iter().find(is_same)?.spread()?;
         let rate = self.spread()?.median;
         (!matches!(self.turn.writer, Writer::Dom0(..))).then_some(rate / linux.median)
+    }
+
+    /// Returns the costs of its only run, if they were counted, below its vCPUs and grants.
+    fn bar(&self) -> Option<(String, String, Costs)> {
+        let sample = self.samples.first()?;
+        let exits = sample.per_unit(|counts| counts.entries);
+        let costs = by_owner(instructions(sample), exits)?;
+        let Turn { writer, vcpus, bound, .. } = self.turn;
+        let unbound = if bound { "" } else { ", unbound" };
+        let grants = self.turn.grants();
+        let (group, name) = match writer {
+            Writer::Ours => (format!("vCPUs: {vcpus}, {grants}"), format!("ringmark{unbound}")),
+            Writer::Linux => (format!("vCPUs: {vcpus}, {grants}"), "linux io_uring".to_owned()),
+            Writer::Dom0(engine, _) => ("dom0's own fio".to_owned(), engine.to_owned()),
+        };
+        Some((group, name, costs))
     }
 
     fn json(&self) -> Value {
