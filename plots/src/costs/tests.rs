@@ -144,6 +144,8 @@ fn units_are_not_mixed() {
     let found = figures("a MiB", &[group("a", &[costs(1.0, 2.0, 3.0), cycles])]);
     let titles: Vec<&str> = found.iter().map(|figure| &*figure.title.full).collect();
     assert_eq!(titles, ["Instructions of a MiB by owner", "Cycles of a MiB by owner"]);
+    let bars = |figure: &Figure| elements(&figure.plots[0].1, "<rect").len();
+    assert!(found.iter().all(|figure| bars(figure) == Costs::OWNERS));
     assert!(!found[1].plots[0].1.contains("exits"));
 }
 
