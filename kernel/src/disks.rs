@@ -11,7 +11,7 @@ use drivers::xenstore::{self, Xenstore};
 use fio_job::Job;
 use load::engine::Disk;
 use load::file_map::FileMap;
-use load::plan::{self, DiskPlan, Vbd};
+use load::plan::{self, Dealing, DiskPlan, Vbd};
 use load::reader::BlockReader;
 use xen_abi::vdev::Vdev;
 
@@ -138,11 +138,12 @@ impl<'a> Connected<'a> {
     }
 
     /// Returns a warning if the backend will hardly keep all pages mapped that it offers to, and
-    /// that these jobs use.
-    pub fn persistent_warning(&self, jobs: &[Job]) -> Option<String> {
+    /// that these jobs use, dealt like this.
+    pub fn persistent_warning(&self, jobs: &[Job], dealing: &Dealing) -> Option<String> {
         // The advice is on Linux's backend, and others have no such parameter.
         let offers = self.device.info().persistent && self.device.backend().is_vbd();
         let queues = self.queues.len() as u32;
-        offers.then(|| plan::persistent_warning(jobs, &self.plan.name, queues)).flatten()
+        let warning = || plan::persistent_warning(&self.plan.name, jobs, dealing, queues);
+        offers.then(warning).flatten()
     }
 }

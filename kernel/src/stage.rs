@@ -71,12 +71,6 @@ pub fn run(
     done: &mut Done,
 ) -> Result<(), Failure> {
     look_up_files(guest, jobs, connected)?;
-    for disk in &*connected {
-        let sectors = sector_warning(jobs, &disk.plan.name, disk.device.info());
-        for warning in disk.persistent_warning(jobs).into_iter().chain(sectors) {
-            say!("ringmark: {warning}");
-        }
-    }
     // Waiting for the first event of one disk's watch takes the events of those before it.
     let backend = |disk: &Connected<'_>| (disk.plan.name.clone(), disk.device.backend());
     let mut backends = Backends::new(connected.iter().map(backend));
@@ -88,6 +82,12 @@ pub fn run(
         disk.map_or(0, |disk| disk.queues.len() as u32)
     };
     let dealing = Dealing::new(jobs, &guest.vcpus, queues)?;
+    for disk in &*connected {
+        let sectors = sector_warning(jobs, &disk.plan.name, disk.device.info());
+        for warning in disk.persistent_warning(jobs, &dealing).into_iter().chain(sectors) {
+            say!("ringmark: {warning}");
+        }
+    }
     done.show_vcpus(&dealing, guest);
     let mut watch = StageWatch {
         jobs,

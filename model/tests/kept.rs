@@ -4,6 +4,7 @@
 use std::slice::from_mut;
 
 use drivers::blkfront::{self, GrantMode, Operation, Setup};
+use load::plan::{Dealing, persistent_warning};
 use model::blkback::{Lie, Mischief};
 use model::fixture::{Machine, XVDA, connect, run_line, vdev};
 use model::guest::{perform, setup};
@@ -253,6 +254,36 @@ fn a_deep_queue_with_few_in_flight_stays_within_the_limit() {
     let maps = maps_per_100_ios(keeps(1056), line);
     // More pages than before when more happen to be in flight, but none of them twice.
     assert!(maps * 500 <= 1056 * 100, "{maps}");
+}
+
+/// What the guest forecasts is what its jobs use, on a queue, of a backend that keeps all of it.
+#[test]
+fn as_many_pages_are_used_as_a_warning_says() {
+    let common = "filename=xvda rw=randread norandommap io_size=64m";
+    for options in [
+        "bs=28k iodepth=151",
+        "bs=128k iodepth=33",
+        "bs=128k iodepth=34 ringmark_indirect=16",
+        "bs=12k iodepth=600",
+        "bs=2100k iodepth=2",
+        "iodepth=32 --name=a --bs=4k --name=b --bs=128k",
+    ] {
+        let line = format!("{common} {options}");
+        let jobs = fio_job::parse(&line).unwrap();
+        let warning = persistent_warning("xvda", &jobs, &Dealing::on_one(jobs.len()), 1);
+        let (result, _) = counted(40, keeps(4000), &line);
+        let used = result.pages_kept().expect("counted").used;
+        let text = warning.expect(&line);
+        assert!(text.contains(&format!(" use {used} pages,")), "{options}: {used}, {text}");
+    }
+    for options in ["bs=12k iodepth=352", "bs=4k iodepth=512 numjobs=3", "bs=2100k iodepth=1"] {
+        let line = format!("{common} {options}");
+        let jobs = fio_job::parse(&line).unwrap();
+        assert_eq!(persistent_warning("xvda", &jobs, &Dealing::on_one(jobs.len()), 1), None);
+        let (result, _) = counted(41, keeps(1056), &line);
+        let pages = result.pages_kept().expect("counted");
+        assert_eq!((pages.used, result.marks().len()), (pages.kept, 0), "{options}: {pages:?}");
+    }
 }
 
 /// A backend may map for each request although it offered more, for reading only, and never let go.

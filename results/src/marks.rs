@@ -34,7 +34,8 @@ impl Facts {
         } else {
             format!(
                 "the backend keeps {kept} of {used} pages mapped and maps the others for each \
-                 request; lower iodepth or bs, or raise max_persistent_grants of xen-blkback"
+                 request; lower iodepth or bs, take more ringmark_queues, or raise \
+                 max_persistent_grants of xen-blkback"
             )
         })
     }

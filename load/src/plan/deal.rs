@@ -99,6 +99,13 @@ impl Dealing {
         users.dedup();
         users
     }
+
+    /// Returns how many of a disk's `queues` are those of its user at this place of
+    /// [`users`](Self::users), of whom there are so many; at least one.
+    pub(super) fn own_queues(place: usize, queues: u32, users: usize) -> u32 {
+        let own = (place..queues as usize).step_by(users.max(1)).count();
+        u32::try_from(own.max(1)).unwrap_or(queues)
+    }
 }
 
 /// Disk, while jobs are dealt.

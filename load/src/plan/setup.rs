@@ -53,9 +53,9 @@ pub fn setup_for(disk: &str, jobs: &[Job], dealing: &Dealing) -> Result<Option<S
     for (place, jobs_on) in using.enumerate() {
         let jobs_here = || jobs_on.iter().map(|&number| &jobs[number]).filter(|job| uses(job));
         let depth: u32 = jobs_here().map(|job| job.iodepth).sum();
-        let own = (place as u32..queues).step_by(users.len()).count().max(1);
+        let own = Dealing::own_queues(place, queues, users.len());
         let kept = jobs_here().map(ios_kept).min().unwrap_or(0);
-        let slots = depth.min(kept).max(depth.div_ceil(own as u32));
+        let slots = depth.min(kept).max(depth.div_ceil(own));
         setup.slots = setup.slots.max(slots);
     }
     Ok(Some(setup))
