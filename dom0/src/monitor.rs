@@ -33,6 +33,8 @@ const REPORT_MAX: Duration = Duration::from_secs(120);
 const TEARDOWN_MAX: Duration = Duration::from_secs(3);
 /// Number of console lines quoted when a guest ends without a result.
 const LAST_LINES: usize = 12;
+/// Most warnings of a guest that are shown: a disk may have two in each of several stages.
+const WARNINGS_MAX: usize = 16;
 
 /// A line of the console, by its meaning.
 #[derive(Debug)]
@@ -45,6 +47,8 @@ pub enum Line {
     ResultPart,
     /// The last line of the result; holds the whole text.
     Result(String),
+    /// Warning, safe to show.
+    Warning(String),
     /// Anything else.
     Other,
 }
@@ -113,6 +117,8 @@ pub struct Monitor {
     report_requested: Option<Instant>,
     /// Last lines, for error messages.
     last_lines: VecDeque<String>,
+    /// Number of warnings that are still to be shown.
+    warnings_left: usize,
     closed: Option<Instant>,
     /// Time of the next query for the domain's state.
     ask_at: Instant,
@@ -133,6 +139,7 @@ impl Monitor {
             last_part_at: None,
             report_requested: None,
             last_lines: VecDeque::new(),
+            warnings_left: WARNINGS_MAX,
             closed: None,
             ask_at: started + STATE_AFTER,
             state_failures: 0,
@@ -190,6 +197,12 @@ impl Monitor {
             }
             Line::ResultPart => self.last_part_at = Some(self.last_line_at),
             Line::Result(text) => return Ok(Some(text)),
+            Line::Warning(text) => {
+                if self.warnings_left != 0 {
+                    self.warnings_left -= 1;
+                    events.push_back(Event::Note(format!("warning: {text}")));
+                }
+            }
             Line::Other => {
                 if self.last_lines.len() == LAST_LINES {
                     self.last_lines.pop_front();

@@ -46,7 +46,10 @@ impl Reader for OurReader {
         Ok(match self.deframer.line(line)? {
             Some(text) => Line::Result(text),
             None if line.starts_with("ringmark-result") => Line::ResultPart,
-            None => Line::Other,
+            None => match line.strip_prefix(guest_protocol::console::WARNING_PREFIX) {
+                Some(warning) => Line::Warning(display::text(warning)),
+                None => Line::Other,
+            },
         })
     }
 
@@ -127,6 +130,16 @@ mod tests {
         assert!(run.ok && run.origin.is_none(), "{run:?}");
         assert!(Report::from_json(&lie).unwrap().ringmark.unwrap().origin.is_some());
         assert!(read(&text("null"), &plan).is_err());
+    }
+
+    #[test]
+    fn warnings_are_made_safe_to_show() {
+        let mut reader = OurReader::new(&plan("rw=read"));
+        let mut read = |line: &str| reader.line(line).unwrap();
+        let warning = read("ringmark: warning: xvda\u{1b}[2J");
+        assert!(matches!(&warning, Line::Warning(text) if text == "xvda\\u{1b}[2J"), "{warning:?}");
+        assert!(matches!(read("ringmark: first I/O completed"), Line::Other));
+        assert!(matches!(read("> ringmark: warning: a file's"), Line::Other));
     }
 
     fn plan(line: &str) -> Plan {

@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use fio_job::Job;
-use guest_protocol::console::{FIRST_IO, STATUS_PREFIX};
+use guest_protocol::console::{FIRST_IO, STATUS_PREFIX, WARNING_PREFIX};
 use load::engine::{self, Control, Progress, RunError};
 use load::plan::{Dealing, sector_warning};
 use results::{JobResult, Vcpus};
@@ -85,7 +85,7 @@ pub fn run(
     for disk in &*connected {
         let sectors = sector_warning(jobs, &disk.plan.name, disk.device.info());
         for warning in disk.persistent_warning(jobs, &dealing).into_iter().chain(sectors) {
-            say!("ringmark: {warning}");
+            say!("{WARNING_PREFIX}{warning}");
         }
     }
     done.show_vcpus(&dealing, guest);

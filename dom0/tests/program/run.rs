@@ -106,6 +106,16 @@ fn progress_comes_as_json() {
 }
 
 #[test]
+fn a_guests_warnings_are_shown_but_not_without_end() {
+    let warn = "for n in $(seq 20); do echo \"ringmark: warning: xvda $n\"; done";
+    let stack = Stack::new("a_guests_warnings_are_shown", &format!("{warn}; {}", good()));
+    let (code, _, stderr) = stack.run(&["run", "job.fio"]);
+    let expected: String = (1..=16).map(|n| format!("ringmark: warning: xvda {n}\n")).collect();
+    assert_eq!((code, stderr), (Some(0), expected));
+    assert_eq!(stack.run(&["run", "job.fio", "--quiet"]).2, "");
+}
+
+#[test]
 fn a_dry_run_tells_what_would_be_done() {
     let stack = Stack::new("a_dry_run_tells_what_would_be_done", "");
     let (code, stdout, stderr) =

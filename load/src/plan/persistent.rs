@@ -51,8 +51,8 @@ pub fn persistent_warning(
     });
     Some(format!(
         "{disk}: iodepth and bs use {pages} pages{queue}, of which Linux's backend keeps \
-         {LINUX_KEEPS} mapped unless max_persistent_grants of xen-blkback says otherwise; it maps \
-         the others for each request; lower iodepth or bs{advice}, or raise max_persistent_grants"
+         {LINUX_KEEPS} mapped by default, and maps the others for each request; lower iodepth or \
+         bs{advice}, or raise max_persistent_grants of xen-blkback"
     ))
 }
 
@@ -219,7 +219,7 @@ mod tests {
                 format!(", take ringmark_queues={enough} if the backend has as many")
             });
             let end = format!(
-                "; lower iodepth or bs{}, or raise max_persistent_grants",
+                "; lower iodepth or bs{}, or raise max_persistent_grants of xen-blkback",
                 advice.unwrap_or_default()
             );
             assert!(text.ends_with(&end), "{line}: {text}");
