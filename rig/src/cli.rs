@@ -29,6 +29,9 @@ pub(crate) struct Cli {
     /// prepares nothing for help and mistakes.
     #[arg(long, hide = true)]
     parse_only: bool,
+    /// Loads this file in place of dom0's kernel module of the same name.
+    #[arg(long, hide = true, global = true, value_name = "FILE")]
+    dom0_module: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -71,6 +74,9 @@ enum Command {
         /// Measure all workloads, not just random reads: each pattern, both depths, large blocks
         #[arg(long)]
         all: bool,
+        /// Measure these workloads, as randread-4k-32,write-128k-16
+        #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with_all = ["all", "save_baseline", "file", "mail"])]
+        workload: Vec<Workload>,
         /// Measure reads of a file on an FFSv2 instead
         #[arg(long, conflicts_with_all = ["all", "only", "save_baseline"])]
         file: bool,
@@ -160,13 +166,14 @@ impl Cli {
         if self.parse_only {
             return Ok(ExitCode::from(PARSED));
         }
-        let rig = Rig::open()?;
+        let rig = Rig::open(self.dom0_module)?;
         match self.command.unwrap_or(Command::Run { options: Vec::new() }) {
             Command::Run { options } => scenario::run::run(&rig, &options),
             Command::Compare {
                 deterministic,
                 only,
                 all,
+                workload,
                 file,
                 mail,
                 guests,
@@ -193,7 +200,11 @@ impl Cli {
                     let extent = of2012::Extent { boots, rounds, runtime_s: runtime };
                     return compare_mail(&rig, mail, clock, sides, &guests, extent);
                 }
-                let workloads = if all { &Workload::ALL[..] } else { &Workload::MAIN };
+                let workloads = match &workload[..] {
+                    [] if all => &Workload::ALL[..],
+                    [] => &Workload::MAIN,
+                    named => named,
+                };
                 if deterministic {
                     scenario::instructions::compare(&rig, sides, workloads, runtime, save_baseline)
                 } else {

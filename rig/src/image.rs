@@ -125,6 +125,18 @@ impl Image {
         self.directory.join("vmlinuz")
     }
 
+    /// The place in dom0 of the kernel module that has this file's name.
+    ///
+    /// # Errors
+    /// When dom0 has no such module.
+    pub(crate) fn module(file: &Path) -> Result<String> {
+        let name = file.file_name().and_then(|name| name.to_str()).and_then(|name| {
+            let stem = name.strip_suffix(".ko")?;
+            DOM0_MODULES.contains(&stem).then(|| format!("/modules/{name}"))
+        });
+        name.with_context(|| format!("dom0 has no module {}", file.display()))
+    }
+
     /// dom0's initramfs, uncompressed.
     pub(crate) fn dom0_initramfs(&self) -> PathBuf {
         self.directory.join("dom0.cpio")

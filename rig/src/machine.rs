@@ -80,6 +80,8 @@ pub(crate) struct Machine<'a> {
     pub(crate) ramdisks: Ramdisks,
     /// The plugin that counts instructions, if they are to be counted.
     pub(crate) counter: Option<PathBuf>,
+    /// File that is loaded in place of dom0's kernel module of the same name.
+    pub(crate) dom0_module: Option<PathBuf>,
     /// Told of the stages.
     pub(crate) progress: &'a Progress,
 }
@@ -136,6 +138,9 @@ impl Machine<'_> {
     /// everything is named relative to that directory.
     fn prepare(&self, mut overlay: Archive) -> Result<()> {
         overlay.add("/rig/settings", 0o644, self.ramdisks.settings());
+        if let Some(module) = &self.dom0_module {
+            overlay.copy(&Image::module(module)?, 0o644, module)?;
+        }
         let place = |name| self.directory.join(name);
         let counter = self.counter.clone().map(|plugin| (COUNTER, plugin));
         let links = [("xen", self.image.xen()), ("vmlinuz", self.image.dom0_kernel())];

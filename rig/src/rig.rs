@@ -30,6 +30,8 @@ pub(crate) struct Rig {
     pub(crate) progress: Progress,
     /// cargo's directory of this build: has the guest's kernel beside the rig itself.
     build: PathBuf,
+    /// File that is loaded in place of dom0's kernel module of the same name.
+    dom0_module: Option<PathBuf>,
     /// Places that the user names for what is saved beside the build anyhow.
     outputs: Outputs,
 }
@@ -48,11 +50,11 @@ impl Rig {
     ///
     /// # Errors
     /// When there is no place for a cache.
-    pub(crate) fn open() -> Result<Self> {
+    pub(crate) fn open(dom0_module: Option<PathBuf>) -> Result<Self> {
         let program = env::current_exe().context("cannot find the rig's own program")?;
         let build = program.parent().context("the rig's program is nowhere")?.to_owned();
         let outputs = Outputs::default();
-        Ok(Self { cache: Cache::open()?, progress: Progress::new(), build, outputs })
+        Ok(Self { cache: Cache::open()?, progress: Progress::new(), build, dom0_module, outputs })
     }
 
     /// Takes note of files that the user names.
@@ -178,6 +180,7 @@ impl Rig {
         let progress = &self.progress;
         let (clock, memory_mib, dom0_mib) = (Clock::Wall, 4096, 1024);
         let xen_options = "";
+        let dom0_module = self.dom0_module.clone();
         Machine {
             image,
             clock,
@@ -187,6 +190,7 @@ impl Rig {
             directory,
             ramdisks,
             counter: None,
+            dom0_module,
             progress,
         }
     }

@@ -1,10 +1,19 @@
 //! Workloads of a comparison.
 
 use std::fmt::{self, Display, Formatter};
+use std::str::FromStr;
+
+use anyhow::{Context, Error, Result, ensure};
 
 /// Options of every job, which say what is to be done. Random blocks are drawn without a map of
 /// those visited.
 const COMMON: &str = "--filename=/dev/xvda --direct=1 --norandommap --time_based";
+
+/// Patterns that it can have, one direction each.
+const PATTERNS: [&str; 4] = ["randread", "randwrite", "read", "write"];
+/// Largest `bs=`, in KiB, and `iodepth=`.
+const BS_KIB_MAX: u32 = 16384;
+const IODEPTH_MAX: u32 = 4096;
 
 /// fio's settings for a workload, apart from the I/O that it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +114,27 @@ impl Workload {
     }
 }
 
+impl FromStr for Workload {
+    type Err = Error;
+
+    /// Reads a workload from its [name](Workload::name).
+    fn from_str(text: &str) -> Result<Self> {
+        let words = <[&str; 3]>::try_from(text.split('-').collect::<Vec<_>>()).ok();
+        let [rw, bs, iodepth] = words.context("not PATTERN-BSk-IODEPTH, as in randread-4k-32")?;
+        let number = |digits: &str, max: u32| {
+            digits.parse().ok().filter(|number| (1..=max).contains(number))
+        };
+        let rw = PATTERNS.into_iter().find(|&pattern| pattern == rw);
+        let rw = rw.with_context(|| format!("the pattern is none of {}", PATTERNS.join(", ")))?;
+        let bs_kib = bs.strip_suffix('k').and_then(|digits| number(digits, BS_KIB_MAX));
+        let bs_kib = bs_kib.with_context(|| format!("bs is not 4k to {BS_KIB_MAX}k"))?;
+        ensure!(bs_kib % 4 == 0, "bs is not a multiple of 4k");
+        let iodepth = number(iodepth, IODEPTH_MAX);
+        let iodepth = iodepth.with_context(|| format!("iodepth is not 1 to {IODEPTH_MAX}"))?;
+        Ok(Self { rw, bs_kib, iodepth })
+    }
+}
+
 impl Display for Workload {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self { rw, bs_kib, iodepth } = self;
@@ -126,6 +156,25 @@ mod tests {
         assert!(text.contains("--name=randwrite-4k-1 --stonewall --rw=randwrite --bs=4k"));
         assert_eq!(Workload::ALL[9].direction(), "write");
         assert_eq!(Workload::ALL[0].to_string(), "4k randread iodepth 32");
+    }
+
+    #[test]
+    fn a_workload_is_read_from_its_name() {
+        for workload in Workload::ALL {
+            assert_eq!(workload.name().parse::<Workload>().unwrap(), workload);
+        }
+        for (wrong, why) in [
+            ("randread-4k", "not PATTERN"),
+            ("randread-4k-32-1", "not PATTERN"),
+            ("randrw-4k-32", "pattern"),
+            ("read-4-32", "bs"),
+            ("read-6k-32", "multiple"),
+            ("read-32768k-32", "bs"),
+            ("read-4k-0", "iodepth"),
+        ] {
+            let error = wrong.parse::<Workload>().unwrap_err().to_string();
+            assert!(error.contains(why), "{wrong}: {error}");
+        }
     }
 
     #[test]

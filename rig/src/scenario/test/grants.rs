@@ -66,7 +66,7 @@ fn judge(outcome: &Outcome, name: &str, mode: &str) -> Result<String> {
 }
 
 /// Returns the numbers behind a mark and its uptime.
-fn numbers<const N: usize>(outcome: &Outcome, mark: &str) -> Result<[u64; N]> {
+pub(super) fn numbers<const N: usize>(outcome: &Outcome, mark: &str) -> Result<[u64; N]> {
     let mut lines = outcome.lines.iter();
     let rest = lines.find_map(|line| line.strip_prefix(mark));
     let words = rest.with_context(|| format!("no mark {mark:?}"))?.split_whitespace().skip(1);
