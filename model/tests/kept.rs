@@ -256,7 +256,7 @@ fn a_deep_queue_with_few_in_flight_stays_within_the_limit() {
     assert!(maps * 500 <= 1056 * 100, "{maps}");
 }
 
-/// What the guest forecasts is what its jobs use, on a queue, of a backend that keeps all of it.
+/// Forecast and use agree: the guest's warning counts what its jobs then use of a queue.
 #[test]
 fn as_many_pages_are_used_as_a_warning_says() {
     let common = "filename=xvda rw=randread norandommap io_size=64m";
