@@ -353,7 +353,7 @@ mod tests {
             (0..40).for_each(|_| side.latency.merge(&side.latency.clone()));
             (1..=9_000).for_each(|n| {
                 side.samples.record(n * 100_000_000, 1 << 30, 1 << 10);
-                side.samples.record_latency(1 << 33, 1);
+                side.samples.record_latencies(1 << 33, 1);
             });
         }
         let mut bytes = 0;

@@ -106,26 +106,22 @@ impl JobResult {
         (self.trim.errors, self.flush.errors) = (trim, flush);
     }
 
-    /// Counts I/Os that succeeded.
+    /// Counts I/Os that succeeded; their latencies are counted
+    /// [for themselves](Self::count_latency).
     #[inline]
-    pub fn count(&mut self, done: &Done) {
-        let side = self.direction_mut(done.direction);
-        side.count_done(done);
-        side.latency.record(done.latency_ns, done.ios);
-        side.samples.record_latency(done.latency_ns, done.ios);
-        self.classes.latency(done.latency_ns, done.ios);
-    }
-
-    /// Counts I/Os that succeeded, but were submitted before measuring began: their latency is not
-    /// counted.
     pub fn count_done(&mut self, done: &Done) {
-        self.direction_mut(done.direction).count_done(done);
+        let side = self.direction_mut(done.direction);
+        side.ios += u64::from(done.ios);
+        side.bytes += u64::from(done.bytes) * u64::from(done.ios);
+        side.samples.record(done.elapsed_ns, done.bytes, done.ios);
+        side.samples.record_latencies(done.latencies_ns, done.timed);
     }
 
-    /// Counts the latency of I/Os that succeeded after counting had ended.
-    pub fn count_latency(&mut self, done: &Done) {
-        self.direction_mut(done.direction).latency.record(done.latency_ns, done.ios);
-        self.classes.latency(done.latency_ns, done.ios);
+    /// Counts the latency of `ios` I/Os that succeeded.
+    #[inline]
+    pub fn count_latency(&mut self, direction: Direction, latency_ns: u64, ios: u32) {
+        self.direction_mut(direction).latency.record(latency_ns, ios);
+        self.classes.latency(latency_ns, ios);
     }
 
     /// Returns the sum of the jobs, as fio reports a group; `None` if there are no jobs. The
@@ -224,19 +220,21 @@ pub struct PagesKept {
     pub kept: u32,
 }
 
-/// I/Os that succeeded, all alike.
+/// I/Os that succeeded at the same time.
 #[derive(Clone, Copy, Debug)]
 pub struct Done {
-    /// Number of the I/Os, at least 1.
+    /// Number of the I/Os.
     pub ios: u32,
     /// Direction of the data.
     pub direction: Direction,
     /// Bytes that each moved.
     pub bytes: u32,
-    /// Time from submission to completion, in nanoseconds.
-    pub latency_ns: u64,
-    /// Time since its direction began, in nanoseconds.
+    /// Time since their direction began, in nanoseconds.
     pub elapsed_ns: u64,
+    /// Number of those whose latency counts: they were submitted after the ramp.
+    pub timed: u32,
+    /// Sum of the times from their submission to completion, in nanoseconds.
+    pub latencies_ns: u64,
 }
 
 /// Figures of a job in one direction.
@@ -265,13 +263,6 @@ impl DirectionResult {
             return Self::default();
         }
         Self { latency: Histogram::new(), samples: Samples::new(job), ..Self::default() }
-    }
-
-    #[inline]
-    fn count_done(&mut self, done: &Done) {
-        self.ios += u64::from(done.ios);
-        self.bytes += u64::from(done.bytes) * u64::from(done.ios);
-        self.samples.record(done.elapsed_ns, done.bytes, done.ios);
     }
 
     /// Adds the figures of another job of the same group: rates add up, and the longest runtime
@@ -311,9 +302,11 @@ pub(crate) fn sample() -> JobResult {
     for (direction, ios) in [(Direction::Read, 3_000), (Direction::Write, 1_000)] {
         for io in 1..=ios {
             let elapsed_ns = 2 * NS_PER_SECOND * io / ios;
-            let latency_ns = 20_000 + io - 1;
+            let latencies_ns = 20_000 + io - 1;
             result.classes.put(32, 1);
-            result.count(&Done { ios: 1, direction, bytes: 4096, latency_ns, elapsed_ns });
+            let (ios, bytes, timed) = (1, 4096, 1);
+            result.count_latency(direction, latencies_ns, ios);
+            result.count_done(&Done { ios, direction, bytes, elapsed_ns, timed, latencies_ns });
         }
         let side = result.direction_mut(direction);
         side.runtime_ns = 2 * NS_PER_SECOND;

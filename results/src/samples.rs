@@ -132,10 +132,10 @@ impl Samples {
         self.open.bytes += u64::from(bytes) * u64::from(ios);
     }
 
-    /// Counts the latency of `ios` I/Os that were the last to be [recorded](Self::record).
+    /// Counts the latencies of `ios` I/Os that were among the last to be [recorded](Self::record),
+    /// `sum_ns` nanoseconds in all.
     #[inline]
-    pub fn record_latency(&mut self, latency_ns: u64, ios: u32) {
-        let sum_ns = latency_ns.saturating_mul(ios.into());
+    pub fn record_latencies(&mut self, sum_ns: u64, ios: u32) {
         self.open.latency_ns = self.open.latency_ns.saturating_add(sum_ns);
         self.open.timed += u64::from(ios);
     }
@@ -351,7 +351,7 @@ mod tests {
     fn steady(samples: &mut Samples, ms: core::ops::RangeInclusive<u64>, step_ms: usize) {
         ms.step_by(step_ms).for_each(|ms| {
             samples.record(ms * MS, 4_096, 1);
-            samples.record_latency(step_ms as u64 * MS, 1);
+            samples.record_latencies(step_ms as u64 * MS, 1);
         });
     }
 
@@ -491,7 +491,7 @@ mod tests {
             let mut samples = Samples::default();
             samples.record(0, u32::MAX, u32::MAX);
             samples.record(u64::MAX, 0, 1);
-            samples.record_latency(u64::MAX, 1);
+            samples.record_latencies(u64::MAX, 1);
             samples.record(5, 0, 1);
             samples.finish(end_ns);
             assert!(samples.iops().mean.is_finite() && samples.iops().stddev().is_finite());

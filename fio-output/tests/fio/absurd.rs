@@ -28,13 +28,10 @@ fn result_of(job: Job) -> JobResult {
         for io in 1..=ios {
             let elapsed_ns = 2 * NS_PER_SECOND * io / ios;
             result.classes.put(32, 1);
-            result.count(&Done {
-                ios: 1,
-                direction,
-                bytes: 4096,
-                latency_ns: 20_000 + io,
-                elapsed_ns,
-            });
+            let (ios, bytes, timed) = (1, 4096, 1);
+            let latencies_ns = 20_000 + io;
+            result.count_latency(direction, latencies_ns, ios);
+            result.count_done(&Done { ios, direction, bytes, elapsed_ns, timed, latencies_ns });
         }
         let side = result.direction_mut(direction);
         side.runtime_ns = 2 * NS_PER_SECOND;

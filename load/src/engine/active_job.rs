@@ -12,6 +12,7 @@ use results::PagesKept;
 use super::batches::{Batches, Hold};
 use super::data::{self, Checks, IoData, Part};
 use super::disk::Disk;
+use super::group::Group;
 use super::in_flight::InFlight;
 use super::outcome::RunError;
 use super::pacer::Pacer;
@@ -24,7 +25,7 @@ use super::time::NEVER;
 use super::timeline::{Timeline, Took};
 use crate::pattern::Pattern;
 use fio_job::Direction;
-use results::{Counters, DirectionResult, Done, JobResult, Together};
+use results::{Counters, DirectionResult, Done, JobResult};
 
 /// Job that is under way.
 #[derive(Debug)]
@@ -58,6 +59,27 @@ pub(super) struct ActiveJob {
     pub(super) awaits_room: bool,
     ring_wait: RingWait,
     sleeps: u64,
+}
+
+/// I/Os that ended at the same time, alike but for their blocks and the times of their start.
+#[derive(Debug)]
+pub(super) struct Ended {
+    operation: Operation,
+    bytes: u32,
+    now_ns: u64,
+    ios: u32,
+    /// Number of those whose latency counts.
+    timed: u32,
+    /// Sum of these latencies, in nanoseconds.
+    latencies_ns: u64,
+}
+
+impl Ended {
+    /// Returns none of those that end like `io` at `now_ns`.
+    pub(super) fn new(io: &InFlight, now_ns: u64) -> Self {
+        let InFlight { operation, bytes, .. } = *io;
+        Self { operation, bytes, now_ns, ios: 0, timed: 0, latencies_ns: 0 }
+    }
 }
 
 /// Choice of which of the next I/Os are issued, and how.
@@ -209,16 +231,6 @@ impl ActiveJob {
         self.timeline.note_end(now_ns);
     }
 
-    /// Counts I/Os that succeeded, all alike, and as many that are in flight in their place.
-    #[inline]
-    pub(super) fn count_replaced(&mut self, io: &InFlight, ios: u32, now_ns: u64) {
-        self.put += ios;
-        self.completed += ios;
-        self.result.classes.put(self.outstanding, ios);
-        self.timeline.note_end(now_ns);
-        self.count(io, ios, now_ns);
-    }
-
     /// Counts the I/Os issued and completed in this pass by the size of their batch.
     #[inline]
     pub(super) fn end_pass(&mut self) {
@@ -253,42 +265,55 @@ impl ActiveJob {
         self.timeline.end(vcpu);
     }
 
-    /// Counts I/Os that succeeded, all alike.
+    /// Counts an I/O that succeeded.
+    pub(super) fn count(&mut self, io: &InFlight, now_ns: u64, group: Option<&mut Group>) {
+        let mut ended = Ended::new(io, now_ns);
+        self.time(&mut ended, io.start_ns, 1);
+        self.count_ended(&ended, group);
+    }
+
+    /// Counts I/Os that succeeded, and as many that are in flight in their place.
     #[inline]
-    pub(super) fn count(&mut self, io: &InFlight, ios: u32, now_ns: u64) {
-        let Some(direction) = direction_of(io.operation) else {
-            return self.count_flushes(io, ios, now_ns);
-        };
-        let done = Done {
-            ios,
-            direction,
-            bytes: io.bytes,
-            latency_ns: now_ns - io.start_ns,
-            elapsed_ns: self.timeline.elapsed_ns(now_ns),
-        };
-        if self.timeline.counts(now_ns) && self.timeline.times(io.start_ns) {
-            self.result.count(&done);
-        } else {
-            self.count_at_edge(io, &done, now_ns);
+    pub(super) fn count_replaced(&mut self, ended: &Ended, group: Option<&mut Group>) {
+        self.put += ended.ios;
+        self.completed += ended.ios;
+        self.result.classes.put(self.outstanding, ended.ios);
+        self.timeline.note_end(ended.now_ns);
+        self.count_ended(ended, group);
+    }
+
+    /// Adds `ios` I/Os that started at `start_ns`, and counts their latencies.
+    #[inline]
+    pub(super) fn time(&mut self, ended: &mut Ended, start_ns: u64, ios: u32) {
+        ended.ios += ios;
+        if !self.timeline.times(start_ns) {
+            return;
+        }
+        let latency_ns = ended.now_ns.saturating_sub(start_ns);
+        ended.timed += ios;
+        ended.latencies_ns =
+            ended.latencies_ns.saturating_add(latency_ns.saturating_mul(ios.into()));
+        match direction_of(ended.operation) {
+            Some(direction) => self.result.count_latency(direction, latency_ns, ios),
+            None => self.result.flush.latency.record(latency_ns, ios),
         }
     }
 
-    /// Counts I/Os that were in flight when the measurement began or ended.
-    #[cold]
-    fn count_at_edge(&mut self, io: &InFlight, done: &Done, now_ns: u64) {
-        if self.timeline.counts(now_ns) {
-            self.result.count_done(done);
+    #[inline]
+    fn count_ended(&mut self, ended: &Ended, group: Option<&mut Group>) {
+        let Ended { operation, bytes, now_ns, ios, timed, latencies_ns } = *ended;
+        if !self.timeline.counts(now_ns) {
+            return;
         }
-        if self.timeline.times(io.start_ns) {
-            self.result.count_latency(done);
-        }
-    }
-
-    /// Counts I/Os, all alike, among those of all jobs of its group.
-    pub(super) fn count_together(&self, io: &InFlight, ios: u32, now_ns: u64, all: &mut Together) {
-        let counts = !self.timeline.is_in_ramp() && self.timeline.counts(now_ns);
-        if let Some(direction) = direction_of(io.operation).filter(|_| counts) {
-            all.record(direction, self.timeline.clock_ns(), now_ns, io.bytes, ios);
+        let Some(direction) = direction_of(operation) else {
+            self.result.flush.ios += u64::from(ios);
+            return;
+        };
+        let elapsed_ns = self.timeline.elapsed_ns(now_ns);
+        let done = Done { ios, direction, bytes, elapsed_ns, timed, latencies_ns };
+        self.result.count_done(&done);
+        if let Some(group) = group.filter(|_| !self.timeline.is_in_ramp()) {
+            group.record(direction, self.timeline.clock_ns(), now_ns, bytes, ios);
         }
     }
 
@@ -298,17 +323,6 @@ impl ActiveJob {
         let own = self.result.direction(direction);
         let end_ns = self.timeline.clock_ns().saturating_add(own.runtime_ns);
         if own.runtime_ns == 0 { 0 } else { end_ns }
-    }
-
-    #[cold]
-    fn count_flushes(&mut self, io: &InFlight, ios: u32, now_ns: u64) {
-        let figures = &mut self.result.flush;
-        if self.timeline.counts(now_ns) {
-            figures.ios += u64::from(ios);
-        }
-        if self.timeline.times(io.start_ns) {
-            figures.latency.record(now_ns - io.start_ns, ios);
-        }
     }
 
     #[inline]

@@ -25,14 +25,11 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
-    /// Returns whether the two count alike if they end at the same time.
+    /// Returns whether the two count alike, but for their latencies, if they end at the same time.
     #[inline(always)]
     pub(super) fn counts_like(&self, other: &Self) -> bool {
-        let Self { job_index, operation, bytes, offset: _, start_ns } = *self;
-        start_ns == other.start_ns
-            && job_index == other.job_index
-            && bytes == other.bytes
-            && operation == other.operation
+        let Self { job_index, operation, bytes, .. } = *self;
+        job_index == other.job_index && bytes == other.bytes && operation == other.operation
     }
 }
 

@@ -1,11 +1,12 @@
 //! Single pass of the loop: the hot half of the engine.
 //!
 //! A pass polls every queue, completes what it finds there, issues the next I/O of the same job in
-//! its place, and then notifies the backends, once each. The clock is read once, after it has looked
-//! at all queues: later completions wait for the next pass, so no latency is shorter than the
-//! backend's own. An I/O issued in that pass starts with the same reading, which is before anybody
-//! can see it, so the wait for the rest of its batch counts into its latency; if making the data of
-//! a write or checking that of a read takes long, the clock is read again for each. Without
+//! its place, and then notifies the backends, once each. The clock is read once for each queue with
+//! completions, after the look at it: later completions wait for the next pass, so no latency is
+//! shorter than the backend's own. An I/O issued in that pass starts with the same reading, which is
+//! before anybody can see it, so the wait for the rest of its batch counts into its latency; if
+//! making the data of a write or checking that of a read takes long, the clock is read again for
+//! each. Without
 //! errors nothing here allocates once the first I/Os are issued.
 
 use alloc::format;
@@ -126,42 +127,30 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         Pass::SleepUntil(latest_ns.min(self.wake_ns))
     }
 
-    /// Completes what it finds on the queues, and returns the time of that; `None` if it finds
-    /// nothing.
+    /// Completes the responses found on each queue; returns the time of the last look that found
+    /// any.
     #[inline]
     fn complete_all(&mut self) -> Result<Option<u64>, RunError> {
-        let mut found = false;
-        let mut looked = Ok(());
-        for Disk { name, queues, .. } in &mut self.disks {
-            for queue in queues {
-                match queue.look() {
-                    Ok(one) => found |= one,
-                    Err(broken) => looked = Err(RunError::Broken(name.clone(), broken)),
-                }
-            }
-        }
-        if !found {
-            return looked.map(|()| None);
-        }
-        let now_ns = self.vcpu.now_ns();
+        let mut time_ns = None;
         for disk in 0..self.disks.len() {
             for queue in 0..self.disks[disk].queues.len() {
-                let completed = self.complete_seen(disk, queue, now_ns);
-                completed.map_err(|broken| self.broken(disk, broken))?;
+                let completed = self.complete_queue(disk, queue);
+                time_ns = completed.map_err(|broken| self.broken(disk, broken))?.or(time_ns);
             }
         }
-        // What another disk did counts although one is broken.
-        looked?;
         // A job limited by time must not go on because others used up their time.
-        Ok(Some(if self.takes_long { self.vcpu.now_ns() } else { now_ns }))
+        Ok(if self.takes_long { time_ns.map(|_| self.vcpu.now_ns()) } else { time_ns })
     }
 
-    /// Completes the requests that the last look at a queue found.
-    fn complete_seen(&mut self, disk: usize, queue: usize, now_ns: u64) -> Result<(), Broken> {
-        let mut taken = self.disks[disk].queues[queue].poll_seen()?;
-        if taken.is_some() {
-            self.in_flight[disk][queue].progress_ns = now_ns;
+    /// Completes the responses found on a queue; returns the time of that, if there are any.
+    #[inline(always)]
+    fn complete_queue(&mut self, disk: usize, queue: usize) -> Result<Option<u64>, Broken> {
+        if !self.disks[disk].queues[queue].look()? {
+            return Ok(None);
         }
+        let now_ns = self.vcpu.now_ns();
+        self.in_flight[disk][queue].progress_ns = now_ns;
+        let mut taken = self.disks[disk].queues[queue].poll_seen()?;
         while let Some(completion) = taken {
             let next = self.next_plain(disk, queue, &completion, now_ns);
             let Completion { slot, result } = completion;
@@ -175,7 +164,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
                 }
             };
         }
-        Ok(())
+        Ok(Some(now_ns))
     }
 
     /// Completes a request, whatever it is.
@@ -196,10 +185,8 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         job.count_completed(now_ns);
         match result {
             Ok(()) => {
-                job.count(&io, 1, now_ns);
-                if let Some(group) = job.group {
-                    job.count_together(&io, 1, now_ns, &mut self.groups[group]);
-                }
+                let group = job.group.map(|group| &mut self.groups[group]);
+                job.count(&io, now_ns, group);
                 if !job.on_fast_path && io.operation == Operation::Read {
                     self.check(&route, &io, now_ns);
                 }

@@ -1,21 +1,21 @@
 //! Fast path of the loop: an I/O ends, and the next of the same job takes its place.
 //!
 //! Here goes every completion of a job that has only its pattern to follow
-//! ([`ActiveJob::on_fast_path`]). I/Os that differ in nothing that is counted are counted at once:
-//! those of a batch were issued together and complete together.
+//! ([`ActiveJob::on_fast_path`]). I/Os that end at the same time and are alike are counted at once;
+//! those of a batch were issued at the same time, too, and so are their latencies.
 
 use drivers::Vcpu;
 use drivers::blkfront::{Broken, Completion, Operation, Slot};
 
 use super::Engine;
-use super::active_job::ActiveJob;
+use super::active_job::{ActiveJob, Ended};
 use super::group::Group;
 use super::in_flight::InFlight;
 use super::lane::{Lane, Lanes, Several};
 use super::pass::Route;
 use super::target::Next;
 
-/// I/Os that end one after the other and are alike but for their blocks, of one job.
+/// I/Os of a job that end at the same time and are alike but for their blocks and starts.
 struct Alike<'e, V> {
     vcpu: &'e V,
     job: &'e mut ActiveJob,
@@ -85,7 +85,9 @@ impl<V: Vcpu> Alike<'_, V> {
         mut next: Next,
     ) -> Result<Option<Completion>, Broken> {
         let Self { vcpu, job, group, first, now_ns, takes_long, writes } = self;
-        let mut ios = 0;
+        let mut ended = Ended::new(&first, now_ns);
+        // Those of a batch started at the same time, too, and have one latency.
+        let (mut started_ns, mut ios) = (first.start_ns, 0);
         let other = loop {
             ios += 1;
             let (lane, free) = lanes.place(slot, next.place.disk);
@@ -98,16 +100,18 @@ impl<V: Vcpu> Alike<'_, V> {
             let Lane { queue, table } = lanes.polled();
             let taken = queue.poll_seen();
             let Ok(Some(Completion { slot: found, result: Ok(()) })) = taken else { break taken };
-            let is_alike = table.get(&found).counts_like(&first);
-            match if is_alike { job.next_fast(now_ns) } else { None } {
+            let io = table.get(&found);
+            match if io.counts_like(&first) { job.next_fast(now_ns) } else { None } {
                 Some(one) => (slot, next) = (found, one),
                 None => break Ok(Some(Completion { slot: found, result: Ok(()) })),
             }
+            if io.start_ns != started_ns {
+                job.time(&mut ended, started_ns, ios);
+                (started_ns, ios) = (io.start_ns, 0);
+            }
         };
-        job.count_replaced(&first, ios, now_ns);
-        if let Some(group) = group {
-            job.count_together(&first, ios, now_ns, group);
-        }
+        job.time(&mut ended, started_ns, ios);
+        job.count_replaced(&ended, group);
         other
     }
 }

@@ -255,10 +255,8 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         if let Some((offset, error)) = failed {
             return self.fail(disk, &InFlight { offset, ..io }, error, now_ns);
         }
-        job.count(&io, 1, now_ns);
-        if let Some(group) = job.group {
-            job.count_together(&io, 1, now_ns, &mut self.groups[group]);
-        }
+        let group = job.group.map(|group| &mut self.groups[group]);
+        job.count(&io, now_ns, group);
         if is_checked {
             let request_bytes = self.splits[disk].request_bytes;
             let queue = &mut self.disks[disk].queues[queue];
