@@ -232,6 +232,21 @@ mod tests {
     }
 
     #[test]
+    fn the_fast_way_gives_the_same_sequence() {
+        for rw in Rw::NAMES.map(|(_, rw)| rw) {
+            for norandommap in [false, true] {
+                let job = Job { norandommap, bs_bytes: 1536, ..job(rw) };
+                let region = Region { size_bytes: 1000 * 1536, ..REGION };
+                let mut fast = Pattern::new(&job, region, 5);
+                let mut any = fast.clone();
+                for _ in 0..1500 {
+                    assert_eq!(fast.next_fast(), any.next_io(), "{rw}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn seeds_repeat_and_differ() {
         let job = job(Rw::RandRead);
         let region = Region { size_bytes: 1 << 30, ..REGION };

@@ -7,6 +7,7 @@ use model::guest::Device;
 use model::{Guest, ModelXen};
 use results::JobResult;
 
+mod alike;
 mod amounts;
 mod basics;
 mod batches;
