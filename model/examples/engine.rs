@@ -6,9 +6,9 @@
 //! ```
 //! needs Debian's package `valgrind`. Without arguments the program runs itself under callgrind for
 //! each case; with the options of a job it is what gets counted. callgrind collects inside of
-//! [`counted_pass`] alone; the backend's turns lie between the passes. In most cases each pass finds all
-//! that is in flight; where the job has `ringmark_poll_us=1`, which stands for a backend of many
-//! speeds here, each finds some.
+//! [`counted_pass`] alone; the backend's turns lie between the passes. In most cases each pass
+//! finds all that is in flight; where the job has `ringmark_poll_us=1`, which stands for a backend
+//! of many speeds here, each finds some.
 
 use std::error::Error;
 use std::process::ExitCode;

@@ -1,5 +1,5 @@
-//! Requests that follow one another in a slot, of which the frontend keeps what the next one repeats:
-//! each moves its own bytes, whatever was there before.
+//! Requests that follow one another in a slot, of which the frontend keeps what the next one
+//! repeats: each moves its own bytes, whatever was there before.
 
 use drivers::blkfront::{GrantMode, Operation, Setup};
 use model::blkback::{Lie, Mischief};

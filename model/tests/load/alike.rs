@@ -1,5 +1,5 @@
-//! I/Os that are replaced in a row and counted at once, against the same job off the fast path, which
-//! puts and counts each by itself.
+//! I/Os that are replaced in a row and counted at once, against the same job off the fast path,
+//! which puts and counts each by itself.
 
 use fio_job::Job;
 use load::engine::{Control, Outcome, Pass, RunError};
@@ -81,7 +81,7 @@ fn hold_same(line: &str, at_once: &[JobResult], each: &[JobResult]) {
     }
 }
 
-/// Holds that a line's one job does the same on the fast path and off it; returns what they did on it.
+/// Holds that a line's one job does the same on the fast path and off it; returns what it did.
 fn hold(line: &str, law: &Law, chance: u32) -> Outcome {
     let [(at_once, xen), (each, other)] = [false, true].map(|each| run(line, law, chance, each));
     ok(&at_once);
@@ -124,7 +124,7 @@ const TOGETHER: [&str; 5] = [
     "rw=randread bs=4k iodepth=8 --name=a --number_ios=33 --name=b --runtime=9ms --time_based",
 ];
 
-/// Names of as many disks as the index says, and one more.
+/// Names of 1 to 4 disks.
 const NAMES: [&str; 4] = ["xvda", "xvda:xvdb", "xvda:xvdb:xvdc", "xvda:xvdb:xvdc:xvdd"];
 
 fn laws() -> [Law; 3] {
