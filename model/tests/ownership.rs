@@ -198,6 +198,18 @@ fn free_slots(queue: &mut QueuePair<'_>) -> usize {
 }
 
 #[test]
+#[should_panic = "a slot of another queue"]
+fn r7_a_slot_of_another_queue_is_refused_by_a_broken_one() {
+    let xen = machine();
+    let mut guest = Guest::boot(&xen);
+    let queues = Setup { queues: 2, ..setup(GrantMode::Persistent) };
+    let mut device = guest.connect(XVDA, &queues).unwrap();
+    break_queue(&xen, &mut device);
+    let slot = device.queues[1].acquire().unwrap();
+    device.queues[0].submit(slot, Operation::Read, 0, 512);
+}
+
+#[test]
 fn r7_a_slot_of_another_queue_is_refused() {
     let queues = Setup { queues: 2, slots: 8, ..setup(GrantMode::Persistent) };
     for used in USES {

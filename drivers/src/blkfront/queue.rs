@@ -317,10 +317,10 @@ impl<'a> QueuePair<'a> {
         if !matches!(operation, Operation::Read | Operation::Write) {
             return self.submit_other(&slot, operation, sector, sectors);
         }
+        let index = self.index(&slot);
         if bytes > self.bytes_max {
             return self.refuse(bytes);
         }
-        let index = self.index(&slot);
         let state = &mut self.slots[index];
         state.begin(operation, sector, bytes);
         if operation == Operation::Write {
