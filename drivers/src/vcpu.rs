@@ -34,8 +34,8 @@ pub trait Vcpu {
     /// Xen's, such as `EINVAL` for a port that is closed.
     fn send(&self, port: Port) -> Result<(), Errno>;
 
-    /// Lets others run that can and have not the processor, if there are any (SCHEDOP_yield). They
-    /// may keep it for as long as they please.
+    /// Lets other vCPUs run that wait for this processor (SCHEDOP_yield), for as long as they
+    /// please; no ring need be armed.
     fn yield_now(&self);
 
     /// Clears the port's pending bit and says whether it was set.

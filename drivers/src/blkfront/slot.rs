@@ -128,7 +128,8 @@ pub(super) struct SlotState<'a> {
     last_id: u64,
     /// Bytes of the request's data; 0 for a request without data.
     bytes: u32,
-    /// Bytes that the segments of `request` cover; 0 before it first was on the ring.
+    /// Bytes that `nr_segments` and the ends of the segments in `request` are set for; 0 if no
+    /// request with data fits.
     fitted_bytes: u32,
     /// Bytes from the start of the pages that requests of this window used.
     used_bytes: u32,
