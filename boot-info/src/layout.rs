@@ -16,7 +16,7 @@ pub struct Layout<'a> {
     pub regions: &'a [MemoryRegion],
     /// A hole in the map for what Xen maps into the guest, in whole pages below 4 GiB.
     pub special: Range,
-    /// A hole of a huge page in the map, above 4 GiB, if there is one.
+    /// Start of a huge page above 4 GiB in which the map has nothing, if there is one.
     pub far: Option<u64>,
     /// The end of the memory that Xen has given, if the map has more.
     pub populated_end: Option<u64>,

@@ -1,8 +1,8 @@
 //! From the loader's memory map to the ranges that the kernel may use.
 //!
 //! The map is taken as it comes: unsorted, overlapping, with absurd ends. What is not RAM wins over
-//! what is, nothing is used twice, and only whole pages below 4 GiB (the boot page tables' reach)
-//! and above page 0 count.
+//! what is, nothing is used twice, and only whole pages below 4 GiB (what the boot page tables map
+//! one to one) and above page 0 count.
 
 use bootloader_api::info::{MemoryRegion, MemoryRegionKind};
 use heapless::Vec;
@@ -20,7 +20,7 @@ pub const REGIONS_MAX: usize = 64;
 /// Bytes that an entry of a table of page directories maps.
 pub const HUGE_PAGE_SIZE: u64 = 1 << 30;
 
-/// End of what the boot page tables map.
+/// End of what the boot page tables map one to one, and so of the memory that is used.
 pub const MAPPED_END: u64 = 1 << 32;
 
 /// A half-open range of addresses.

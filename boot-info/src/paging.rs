@@ -1,11 +1,12 @@
 //! Entries of the page tables: what each page of the first 4 GiB may be used for.
 //!
-//! All memory is mapped one to one. No page can be both written and executed: instructions are
+//! All of that is mapped one to one. No page can be both written and executed: instructions are
 //! read and executed, constants read, and all else is read and written. Page 0 is not mapped, so
 //! that a null pointer faults, nor is the guard page below a stack.
 //!
-//! Behind its 4 GiB all memory is mapped once more, to be read only and in the largest pages: the
+//! Behind these 4 GiB they are mapped once more, to be read only and in the largest pages: the
 //! [`ALIAS`]. What Xen reads of ours it finds there with the fewest steps, for it walks our tables.
+//! So it does for the page of instructions behind that ([`FAR_TEXT`]).
 
 use x86_64::structures::paging::PageTableFlags;
 use xen_abi::PAGE_SIZE;
@@ -59,7 +60,7 @@ impl Protection {
     /// Returns the entry of a table of page directories by which the 1 GiB at `address` can be read
     /// at the [`ALIAS`]. It may hold text and guards, so it must never be written or executed.
     pub fn alias_entry(&self, address: u64) -> u64 {
-        far_text_entry(address) | self.no_execute().bits()
+        huge_page_entry(address) | self.no_execute().bits()
     }
 
     fn no_execute(&self) -> PageTableFlags {
@@ -88,6 +89,12 @@ pub fn table_entry(address: u64) -> u64 {
 /// Returns the entry of a table of page directories for the 1 GiB at `address`, which holds nothing
 /// but instructions.
 pub fn far_text_entry(address: u64) -> u64 {
+    huge_page_entry(address)
+}
+
+/// Returns the entry of a table of page directories by which the 1 GiB at `address` is read and
+/// executed.
+fn huge_page_entry(address: u64) -> u64 {
     address | (PageTableFlags::PRESENT | PageTableFlags::HUGE_PAGE).bits()
 }
 

@@ -102,14 +102,19 @@ pub fn read_alias() -> u64 {
     if is_mapped { ALIAS } else { 0 }
 }
 
-/// Maps the 1 GiB of guest-physical memory at `place` as instructions, where few steps of a walk
-/// lead to; returns its address. To be called once.
+/// Maps the 1 GiB of guest-physical memory at `place` as instructions, by the shortest walk of the
+/// page tables; returns its address.
+///
+/// # Panics
+/// When `place` is not the start of a huge page, or there is far text already.
 ///
 /// # Safety
-/// The processor has pages of this size ([`read_alias`] is not 0), and there is nothing but
-/// instructions, which nobody can write.
+/// The processor has pages of this size ([`read_alias`] is not 0), and at `place` there is nothing
+/// but instructions, which nobody can write. To be called once.
 pub unsafe fn map_far_text(place: u64) -> usize {
+    assert!(place.is_multiple_of(HUGE_PAGE_SIZE), "{place:#x} is not the start of a huge page");
     let [entry] = huge(FAR_TEXT, FAR_TEXT + HUGE_PAGE_SIZE) else { unreachable!("one entry") };
+    assert_eq!(entry.load(Ordering::Relaxed), 0, "far text is mapped");
     entry.store(paging::far_text_entry(place), Ordering::Release);
     FAR_TEXT as usize
 }
@@ -172,7 +177,7 @@ pub struct Mapping {
     pub flags: PageTableFlags,
 }
 
-/// Returns all pages above 4 GiB, in order.
+/// Returns all huge pages from 4 GiB to 512 GiB, in order.
 pub fn high_mappings() -> impl Iterator<Item = Mapping> {
     let entries = huge(MAPPED_END, 512 * HUGE_PAGE_SIZE);
     let pages = (MAPPED_END..).step_by(HUGE_PAGE_SIZE as usize).zip(entries);
