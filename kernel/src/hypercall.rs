@@ -6,6 +6,7 @@ use core::fmt;
 use core::ptr::{self, addr_of};
 
 use boot_info::cpuid::HYPERCALL_LEAF;
+use boot_info::memory_map::MAPPED_END;
 use x86_64::registers::model_specific::Msr;
 use xen_abi::{Errno, PAGE_SIZE, hypercall};
 
@@ -20,32 +21,28 @@ global_asm!(
     breakpoint = const BREAKPOINT,
 );
 
-// The instructions, each with a return, in a page that is text of no other use: it is moved to
-// where few tables lead (`xen::go_far`), and not called before.
+// AMD's instruction with a return, in a page that is text of no other use: it is moved to where few
+// tables lead (`Xen::go_far`), and not called before.
 global_asm!(
     r#".pushsection .text.hypercall, "ax", @progbits"#,
     ".balign {size}",
-    "hypercall_far: vmcall; ret",
-    ".balign {stub}, {breakpoint}",
-    "vmmcall; ret",
+    "hypercall_far: vmmcall; ret",
     ".balign {size}, {breakpoint}",
     ".popsection",
     size = const PAGE_SIZE,
-    stub = const FAR_STUB_SIZE,
     breakpoint = const BREAKPOINT,
 );
 
-/// Bytes from one stub of the far page to the next.
-const FAR_STUB_SIZE: usize = 16;
 /// The instruction `int3`.
 const BREAKPOINT: u8 = 0xcc;
 
 unsafe extern "C" {
     static hypercall_page: u8;
-    static hypercall_far: u8;
+    /// Nothing is read by this name, for the page does not stay.
+    static hypercall_far: [u8; 0];
 }
 
-/// Returns the address that the page with the stubs is linked at.
+/// Returns the address that the page to be moved is linked at.
 pub fn far_page_origin() -> usize {
     addr_of!(hypercall_far).addr()
 }
@@ -72,8 +69,8 @@ enum Instruction {
 enum Way {
     /// Wherever a hypercall is made.
     Here(Instruction),
-    /// In a stub at this address, in the page that was moved.
-    Far(Instruction, usize),
+    /// By `vmmcall` at this address, in the page that was moved.
+    Far(usize),
     /// Through the stubs that Xen wrote into the hypercall page at this address.
     Page(usize),
 }
@@ -98,25 +95,29 @@ impl HypercallEntry {
         }))
     }
 
-    /// Returns whether the instruction can be found sooner elsewhere: in the page at
-    /// [`far_page_origin`], once that is mapped by a huge page.
+    /// Returns whether Xen may find the instruction sooner in the page at [`far_page_origin`], once
+    /// that is mapped by a huge page.
+    ///
+    /// Only AMD's: where Intel's exits, the processor says how long it was. AMD's may say so, too
+    /// (`NRIPS`, AMD64 APM volume 3, Fn8000_000A_EDX), but Xen shows that leaf only to a guest that
+    /// may have guests of its own.
     pub fn can_go_far(self) -> bool {
-        matches!(self.way, Way::Here(_)) && self.read_alias != 0
+        matches!(self.way, Way::Here(Instruction::Vmmcall) | Way::Far(_)) && self.read_alias != 0
     }
 
-    /// Enters Xen by the stubs in the page that was moved, from here on.
+    /// Returns the way into Xen by the page that was moved.
     ///
     /// # Safety
-    /// The page is mapped at `page`, for good, to be executed.
+    /// The entry [can go](Self::can_go_far). The page is mapped at `page`, for good, to be
+    /// executed.
     pub unsafe fn in_far_page(self, page: usize) -> Self {
-        let Way::Here(instruction) = self.way else { return self };
-        Self { way: Way::Far(instruction, page + instruction as usize * FAR_STUB_SIZE), ..self }
+        Self { way: Way::Far(page), ..self }
     }
 
     /// Returns the address of the instruction if it was moved.
     pub fn far_stub(self) -> Option<usize> {
         match self.way {
-            Way::Far(_, stub) => Some(stub),
+            Way::Far(stub) => Some(stub),
             Way::Here(_) | Way::Page(_) => None,
         }
     }
@@ -137,10 +138,13 @@ impl HypercallEntry {
     }
 
     /// Returns the address at which Xen is to find a structure that it only reads: for those of
-    /// the hot path, as Xen walks our page tables to it.
+    /// the hot path, as Xen walks our page tables to it. All of ours lies below 4 GiB, of which
+    /// alone there is an alias.
     #[inline]
     pub fn to_read<T>(self, argument: &T) -> u64 {
-        ptr::from_ref(argument).expose_provenance() as u64 + self.read_alias
+        let at = ptr::from_ref(argument).expose_provenance() as u64;
+        debug_assert!(at + size_of::<T>() as u64 <= MAPPED_END);
+        at + self.read_alias
     }
 
     /// Makes a hypercall with two arguments.
@@ -180,7 +184,7 @@ impl HypercallEntry {
                     "vmmcall", inlateout("rax") rax, inlateout("rdi") first => _,
                     inlateout("rsi") second => _, inlateout("rdx") third => _,
                 ),
-                Way::Far(_, stub) => asm!(
+                Way::Far(stub) => asm!(
                     "call {stub}", stub = in(reg) stub,
                     inlateout("rax") rax, inlateout("rdi") first => _,
                     inlateout("rsi") second => _, inlateout("rdx") third => _,
@@ -201,9 +205,11 @@ impl HypercallEntry {
 impl fmt::Display for HypercallEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.way {
-            Way::Here(Instruction::Vmcall) | Way::Far(Instruction::Vmcall, _) => "vmcall",
-            Way::Here(Instruction::Vmmcall) | Way::Far(Instruction::Vmmcall, _) => "vmmcall",
+            Way::Here(Instruction::Vmcall) => "vmcall in place",
+            Way::Here(Instruction::Vmmcall) => "vmmcall in place",
+            Way::Far(_) => "vmmcall in far text",
             Way::Page(_) => "the hypercall page",
-        })
+        })?;
+        f.write_str(if self.read_alias == 0 { ", without alias" } else { ", with alias" })
     }
 }

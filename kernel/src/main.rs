@@ -77,7 +77,8 @@ fn under_xen(boot_info: &BootInfo, leaves: u32, tables: &mut vcpu_tables::Loaded
     let entry = unsafe { HypercallEntry::open(leaves, use_page) };
     shutdown::use_entry(entry);
 
-    // A console first, so that whatever fails from here on is reported there.
+    // A console first, so that whatever fails from here on is reported there. It and the end of the
+    // guest keep this entry, which works even if what goes wrong is the move of the instruction.
     let layout = layout::find(boot_info, entry);
     let console = match &layout {
         // SAFETY: nothing else is used once there is a layout.
@@ -100,17 +101,17 @@ fn under_xen(boot_info: &BootInfo, leaves: u32, tables: &mut vcpu_tables::Loaded
         Ok(pages) => pages,
         Err(little) => shutdown::crash(format_args!("{little}")),
     };
-    let entry = match layout.far {
-        // SAFETY: the layout has a hole there; no other vCPU has run.
-        Some(place) => unsafe { xen::go_far(entry, place) },
-        None => entry,
-    };
     let special = Gfn(layout.special.start / PAGE_SIZE as u64);
     // SAFETY: the layout has a hole for it, below 4 GiB, which the boot code maps one to one.
-    let xen = match unsafe { Xen::new(entry, special, pages) } {
-        Ok(xen) => &*Box::leak(Box::new(xen)),
+    let mut xen = match unsafe { Xen::new(entry, special, pages) } {
+        Ok(xen) => Box::new(xen),
         Err(errno) => shutdown::crash(format_args!("cannot set up event channels: {errno}")),
     };
+    if let Some(place) = layout.far {
+        // SAFETY: the layout has a hole there; no other vCPU has run; this is the only call.
+        unsafe { xen.go_far(place) };
+    }
+    let xen = &*Box::leak(xen);
     let vcpu = match Vcpu::here(xen, tables) {
         Ok(vcpu) => &*Box::leak(Box::new(vcpu)),
         Err(errno) => shutdown::crash(format_args!("cannot set up the timer: {errno}")),
@@ -119,13 +120,12 @@ fn under_xen(boot_info: &BootInfo, leaves: u32, tables: &mut vcpu_tables::Loaded
         console::use_xen(vcpu, port, page);
     }
     greet(xen, &layout);
-    follow_options(boot_info, entry, &layout, tables, xen, vcpu)
+    follow_options(boot_info, &layout, tables, xen, vcpu)
 }
 
 /// Does what the command line and the job file ask for.
 fn follow_options(
     boot_info: &BootInfo,
-    entry: HypercallEntry,
     layout: &Layout<'_>,
     tables: &mut vcpu_tables::Loaded,
     xen: &'static Xen,
@@ -140,10 +140,10 @@ fn follow_options(
         shutdown::end(ShutdownReason::Poweroff);
     }
     if let Some(kind) = line.selftest {
-        selftest::under_xen(kind, boot_info, tables, xen, vcpu);
+        selftest::under_xen(kind, boot_info, layout, tables, xen, vcpu);
     }
     // SAFETY: nothing else is used.
-    let mut store = match unsafe { given::xenstore(entry, layout.ours()) } {
+    let mut store = match unsafe { given::xenstore(xen.entry(), layout.ours()) } {
         Ok((port, page)) => Xenstore::new(vcpu, port, page),
         Err(absent) => fail(format_args!("no disk can be found without xenstore: {absent}")),
     };

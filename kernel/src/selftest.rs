@@ -9,6 +9,7 @@ mod vcpus;
 use alloc::format;
 use alloc::vec::Vec;
 
+use boot_info::layout::Layout;
 use bootloader_api::BootInfo;
 use drivers::grant::Access;
 use drivers::grant::GrantTable;
@@ -24,12 +25,13 @@ use crate::memory::PageSource;
 use crate::vcpu::Vcpu;
 use crate::vcpu_tables::Loaded;
 use crate::xen::{self, Xen};
-use crate::{cpu, legacy, shutdown};
+use crate::{cpu, hypercall, legacy, shutdown};
 
 /// Runs the self-test on Xen and ends the guest.
 pub fn under_xen(
     kind: Kind,
     boot_info: &BootInfo,
+    layout: &Layout<'_>,
     tables: &mut Loaded,
     xen: &'static Xen,
     vcpu: &Vcpu,
@@ -38,7 +40,9 @@ pub fn under_xen(
         Kind::VcpuOverflow => crash::vcpu_overflow(xen, vcpu, tables),
         _ => crash_as(kind),
     }
-    let mut test = Selftest::default();
+    let is_to_move = layout.far.is_some() && xen.entry().can_go_far();
+    let moved = is_to_move.then(hypercall::far_page_origin);
+    let mut test = Selftest::of(moved);
     test.machine(boot_info, tables);
     test.xen(xen, vcpu);
     test.vcpus(xen, vcpu, tables);
@@ -138,9 +142,7 @@ impl Selftest {
         self.check("Xen says its version", xen.version().is_ok());
         let page = "the hypercall page is written if it is used, and only then";
         self.check(page, xen.entry().has_written_page() == xen.entry().uses_page());
-        if let Some(stub) = xen.entry().far_stub() {
-            self.far_text(stub);
-        }
+        self.far_text(xen.entry().far_stub());
         let start_ns = vcpu.now_ns();
         vcpu.prepare_wait();
         vcpu.wait(start_ns + 20_000_000);

@@ -18,7 +18,8 @@ use crate::{console, cpu, say, smp, xen};
 /// QEMU's isa-debug-exit device ends QEMU with status 2 * value + 1.
 const DEBUG_EXIT_PORT: u16 = 0xf4;
 
-/// The way into Xen; a static, because a panic has to end the domain from anywhere.
+/// The way into Xen; a static, because a panic has to end the domain from anywhere. The first one,
+/// whose instruction stays in place: it needs no page that may be the reason of the panic.
 static ENTRY: Once<HypercallEntry> = Once::new();
 
 /// Ends the domain by hypercalls from now on.

@@ -243,6 +243,36 @@ impl Xen {
         })
     }
 
+    /// Moves the hypercall's instruction to the 1 GiB at `place` and maps that by one page, if
+    /// there is something to gain, the processor has such pages, and Xen lets us.
+    ///
+    /// A processor that does not say how long the instruction is that exits (QEMU's emulation of
+    /// SVM) has Xen walk our page tables to read it, each time.
+    ///
+    /// The page is saved and restored with the domain as any other; where that is restored, the
+    /// processor has to have pages of 1 GiB.
+    ///
+    /// # Safety
+    /// `place` is the start of a huge page of guest-physical memory in which there is nothing, now
+    /// and later. To be called once, when no other vCPU has run.
+    pub unsafe fn go_far(&mut self, place: u64) {
+        if !self.entry.can_go_far() {
+            return;
+        }
+        let origin = far_page_origin();
+        let (index, gfn) = ((origin / PAGE_SIZE) as u64, Gfn(place / PAGE_SIZE as u64));
+        // SAFETY: nothing is at the place (the caller's promise), nor does anybody use the page.
+        let moved = unsafe { add_to_physmap(self.entry, memory::SPACE_GMFN, index, gfn) };
+        // SAFETY: nobody uses the page here; no other vCPU runs (the caller's promise). Xen may
+        // have failed with the page gone.
+        unsafe { boot::unmap(origin) };
+        if moved.is_ok() {
+            // SAFETY: there are huge pages, or the entry could not go; at the place there is
+            // nothing but the page of text, which is mapped nowhere else.
+            self.entry = unsafe { self.entry.in_far_page(boot::map_far_text(place)) };
+        }
+    }
+
     /// The page that Xen shares with all vCPUs.
     pub fn shared(&self) -> &'static SharedInfo {
         self.shared
@@ -309,35 +339,8 @@ fn set_upcall_vector(entry: HypercallEntry) -> Result<(), Errno> {
     unsafe { operate(entry, hypercall::HVM_OP, hvm::SET_PARAM, &mut argument) }
 }
 
-/// Moves the hypercall's instruction to the 1 GiB at `place` and maps that by one page, if the
-/// processor has such pages and Xen lets us; returns the way into Xen to use from here on.
-///
-/// A processor that does not say how long the instruction is that exits (QEMU's emulation of SVM)
-/// has Xen walk our page tables to read it, each time.
-///
-/// # Safety
-/// `place` is the start of a huge page of guest-physical memory in which there is nothing, now and
-/// later. To be called once, when no other vCPU has run.
-pub unsafe fn go_far(entry: HypercallEntry, place: u64) -> HypercallEntry {
-    if !entry.can_go_far() {
-        return entry;
-    }
-    let origin = far_page_origin();
-    let (index, gfn) = ((origin / PAGE_SIZE) as u64, Gfn(place / PAGE_SIZE as u64));
-    // SAFETY: nothing is at the place (the caller's promise), nor does anybody use the page.
-    let moved = unsafe { add_to_physmap(entry, memory::SPACE_GMFN, index, gfn) };
-    // SAFETY: nobody uses the page here; no other vCPU runs (the caller's promise). Xen may have
-    // failed with the page gone.
-    unsafe { boot::unmap(origin) };
-    if moved.is_err() {
-        return entry;
-    }
-    // SAFETY: there are huge pages, or the entry could not go; at the place there is nothing but
-    // the page of text, which is mapped nowhere else.
-    unsafe { entry.in_far_page(boot::map_far_text(place)) }
-}
-
-/// Puts a page of Xen's at `gfn`, in place of what was there.
+/// Puts a page at `gfn`, in place of what was there. It may be ours ([`memory::SPACE_GMFN`]): then
+/// it leaves its place, where there may be nothing any more even if this fails.
 ///
 /// # Safety
 /// No memory of ours was there, nor does anybody use memory of ours that is put there.

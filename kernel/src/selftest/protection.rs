@@ -16,7 +16,7 @@ use xen_abi::PAGE_SIZE;
 
 use super::attempt::is_raised;
 use super::tally::Selftest;
-use crate::{hypercall, vcpu_tables};
+use crate::vcpu_tables;
 
 /// The instruction `ret`: memory that can be executed returns at once.
 const RET: u8 = 0xc3;
@@ -94,11 +94,16 @@ impl Selftest {
         self.check("the alias can't be executed", is_forbidden);
     }
 
-    /// Checks the page with the hypercall's instruction, `stub`, which was moved.
-    pub(super) fn far_text(&mut self, stub: usize) {
-        self.check("far text can't be written", is_write_forbidden(stub));
-        let origin = hypercall::far_page_origin();
-        self.check("it has left its place", is_absent(origin..origin + PAGE_SIZE));
+    /// Checks that the hypercall's instruction is at `stub`, in far text, if it was to be moved.
+    pub(super) fn far_text(&mut self, stub: Option<usize>) {
+        let is_where_due = stub.is_some() == self.moved.is_some();
+        self.check("hypercalls are made from far text where they can be", is_where_due);
+        if let Some(stub) = stub {
+            self.check("far text can't be written", is_write_forbidden(stub));
+        }
+        if let Some(origin) = self.moved {
+            self.check("it has left its place", is_absent(origin..origin + PAGE_SIZE));
+        }
     }
 
     /// Checks that a page that is to be shared can't be executed.
@@ -145,7 +150,7 @@ impl Selftest {
         let absent = boot::mappings().filter(|page| !has(PageTableFlags::PRESENT)(page));
         let mut absent = absent.map(|page| page.page.start as usize);
         let is_guard = |at| vcpu_tables::stacks().any(|stack| stack.guard().start == at);
-        let is_known = |at| is_guard(at) || at == hypercall::far_page_origin();
+        let is_known = |at| is_guard(at) || Some(at) == self.moved;
         let known = absent.next() == Some(0) && absent.all(is_known);
         self.check("all pages but page 0, those below stacks and one moved are mapped", known);
     }
