@@ -69,7 +69,7 @@ enum Instruction {
 enum Way {
     /// Wherever a hypercall is made.
     Here(Instruction),
-    /// By `vmmcall` at this address, in the page that was moved.
+    /// Address of `vmmcall` in the page that was moved.
     Far(usize),
     /// Through the stubs that Xen wrote into the hypercall page at this address.
     Page(usize),
