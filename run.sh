@@ -68,7 +68,7 @@ need_for() {
     need xz xz-utils
     case "$1" in test | compare) need makefs makefs ;; esac
     # The Linux guest's kernel is packed with it.
-    case "$1" in test | compare | shell | image) need zstd zstd ;; esac
+    case "$1" in test | compare | peers | shell | image) need zstd zstd ;; esac
     if [ "$1" = test ]; then
         need fio fio
         /usr/bin/python3 -c 'import pandas' 2>/dev/null || missing+=(python3-pandas)
@@ -116,7 +116,7 @@ command -v cargo >/dev/null || fail "cargo was not found: install stable Rust fr
 need cc gcc libc6-dev
 case "${1-run}, $* " in
     *" -h "* | *" --help "*) ;;
-    run,* | bench,* | compare,* | image,* | selftest,* | shell,* | test,*) install_missing ;;
+    run,* | bench,* | compare,* | image,* | peers,* | selftest,* | shell,* | test,*) install_missing ;;
 esac
 [ ${#missing[@]} -eq 0 ] || fail "cc was not found: install ${missing[*]}, or read README.md for the commands"
 

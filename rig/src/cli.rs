@@ -7,11 +7,14 @@ use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::machine::Clock;
+use crate::peer;
 use crate::rig::{Outputs, Rig};
 use crate::scenario;
 use crate::scenario::mail::{of2012, of2013};
+use crate::scenario::peers::Sweep;
 use crate::scenario::side::Side;
 use crate::scenario::test::Part;
+use crate::setting::Layer;
 use crate::workload::Workload;
 
 /// Exit status of `--parse-only`, which no other command line has.
@@ -106,6 +109,28 @@ enum Command {
         /// Seconds for each workload
         #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=3600))]
         runtime: u32,
+    },
+    /// Find Linux's best settings for each workload, which `compare` then uses
+    Peers {
+        /// Find them for these workloads only, as randread-4k-32; without any: for all
+        #[arg(long, value_name = "LIST", value_delimiter = ',')]
+        workload: Vec<Workload>,
+        /// Vary these layers only: fio's options, the disk's queue, the kernel's
+        /// command line, the parameters of its frontend
+        #[arg(long, value_name = "LIST", value_delimiter = ',')]
+        knobs: Vec<Layer>,
+        /// Kernel of the Linux guest: of Debian 12 or 13
+        #[arg(long, value_name = "VERSION", default_value = peer::NEWEST, value_parser = peer::KERNELS)]
+        guest_kernel: String,
+        /// Boots at most: in each, all that differs in one knob from the best so far is measured
+        #[arg(long, value_name = "COUNT", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=20))]
+        rounds: u32,
+        /// Virtual milliseconds for each of some 30 settings of a workload, in each round
+        #[arg(long, value_name = "MILLISECONDS", default_value_t = 400, value_parser = clap::value_parser!(u32).range(50..=60_000))]
+        runtime: u32,
+        /// Save what is found in the tree, rig/peers.json
+        #[arg(long)]
+        save: bool,
     },
     /// Count the instructions of an I/O on more vCPUs, disks and queues, and of large blocks
     Scaling {
@@ -211,6 +236,17 @@ impl Cli {
                     scenario::compare::compare(&rig, sides, workloads, pairs, runtime)
                 }
             }
+            Command::Peers { workload, knobs, guest_kernel, rounds, runtime, save } => {
+                let sweep = Sweep {
+                    workloads: or_all(workload, &Workload::ALL),
+                    layers: or_all(knobs, &Layer::ALL),
+                    runtime_ms: runtime,
+                    rounds,
+                    kernel: &guest_kernel,
+                    save,
+                };
+                scenario::peers::sweep(&rig, &sweep)
+            }
             Command::Scaling { runtime, report } => {
                 let rig = rig.with_outputs(Outputs { report, costs: None })?;
                 scenario::scaling::measure(&rig, runtime)
@@ -252,6 +288,10 @@ fn compare_mail(
             of2013::compare(rig, clock, sides, extent.rounds, extent.runtime_s)
         }
     }
+}
+
+fn or_all<T: Clone>(given: Vec<T>, all: &[T]) -> Vec<T> {
+    if given.is_empty() { all.to_vec() } else { given }
 }
 
 fn clock(deterministic: bool) -> Clock {

@@ -17,7 +17,8 @@ use crate::progress::Progress;
 
 /// Debian's release that Xen and dom0 come from.
 pub(crate) struct Release {
-    packages: Selection,
+    /// Its packages.
+    pub(crate) packages: Selection,
     /// Xen's version, as in names of files.
     xen: &'static str,
     /// dom0's programs that are not Xen's.

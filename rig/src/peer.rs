@@ -9,6 +9,7 @@ use fs_err as fs;
 use crate::archive::Archive;
 use crate::cache::{self, Cache};
 use crate::contents::Extent;
+use crate::image::Release;
 use crate::libraries::Libraries;
 use crate::linux::Linux;
 use crate::packages::{Packages, Selection};
@@ -26,6 +27,11 @@ const ENGINES: [&str; 8] = [
     "librbd.so.1",
     "librdmacm.so.1",
 ];
+/// Kernels that the guest can have, of Debian 12 and of Debian 13.
+pub(crate) const KERNELS: [&str; 2] = ["6.1", NEWEST];
+/// The one of comparisons.
+pub(crate) const NEWEST: &str = "6.12";
+
 const INIT: &str = include_str!("../peer/init");
 /// These files are inputs of what they build.
 const RECIPE: [&str; 2] = [include_str!("peer.rs"), include_str!("libraries.rs")];
@@ -40,20 +46,36 @@ pub(crate) struct PeerImage {
 }
 
 impl PeerImage {
-    /// The guest, built if the cache has none of these inputs.
+    /// The guest with the newest kernel, as [`PeerImage::with`].
+    ///
+    /// # Errors
+    /// As [`PeerImage::with`].
+    pub(crate) fn build(cache: &Cache, progress: &Progress) -> Result<Self> {
+        Self::with(NEWEST, cache, progress)
+    }
+
+    /// The guest with one of [`KERNELS`], built if the cache has none of these inputs.
     ///
     /// # Errors
     /// When a package cannot be fetched or lacks what the guest needs.
-    pub(crate) fn build(cache: &Cache, progress: &Progress) -> Result<Self> {
+    pub(crate) fn with(kernel: &str, cache: &Cache, progress: &Progress) -> Result<Self> {
         let packages = Packages::fetch(cache, progress, &PACKAGES)?;
-        let inputs = [&packages.manifest, env!("CARGO_PKG_VERSION"), RECIPE[0], RECIPE[1], INIT];
+        let older = match kernel {
+            NEWEST => None,
+            _ => Some(Packages::fetch(cache, progress, &Release::BOOKWORM.packages)?),
+        };
+        let of_kernel = older.as_ref().unwrap_or(&packages);
+        let version = env!("CARGO_PKG_VERSION");
+        let of_older = older.as_ref().map_or("", |older| &older.manifest);
+        let inputs = [&packages.manifest, of_older, version, RECIPE[0], RECIPE[1], INIT];
         let name = format!("peer-{}", cache::key(inputs.map(str::as_bytes)));
         let directory = cache.entry(&name, Extent::Digests, progress, |draft| {
             progress.stage("building the Linux guest");
             packages.check()?;
-            build(&packages.root(), draft)
+            of_kernel.check()?;
+            build(&packages.root(), &Linux::below(&of_kernel.root())?, draft)
         })?;
-        let linux_version = Linux::below(&packages.root())?.version;
+        let linux_version = Linux::below(&of_kernel.root())?.version;
         Ok(Self { directory, linux_version, fio_version: packages.version("fio")?.to_owned() })
     }
 
@@ -68,14 +90,14 @@ impl PeerImage {
     }
 }
 
-fn build(root: &Path, place: &Path) -> Result<()> {
-    let linux = Linux::below(root)?;
+fn build(root: &Path, linux: &Linux, place: &Path) -> Result<()> {
     fs::write(place.join("vmlinux"), linux.vmlinux()?)?;
     let mut archive = Archive::new();
     archive.add("/init", 0o755, INIT);
     archive.copy("/bin/busybox", 0o755, &root.join("usr/bin/busybox"))?;
     linux.add_module(&mut archive, "xen-blkfront")?;
     linux.add_module(&mut archive, "ufs")?;
+    linux.add_module(&mut archive, "bfq")?;
     let (libraries, fio) = (Libraries::below(root)?, root.join("usr/bin/fio"));
     libraries.add_without(&mut archive, "/usr/bin/fio", &fio, &ENGINES, place)?;
     archive.save(&place.join("peer.cpio"))

@@ -15,12 +15,12 @@ const PATTERNS: [&str; 4] = ["randread", "randwrite", "read", "write"];
 const BS_KIB_MAX: u32 = 16384;
 const IODEPTH_MAX: u32 = 4096;
 
-/// fio's settings for a workload, apart from the I/O that it does.
+/// Ways in which a Linux guest is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fio {
-    /// I/O by libaio, as in most job files.
+    /// I/O by libaio, as in most job files, on a guest that nobody tuned.
     Default,
-    /// I/O by what takes the fewest instructions.
+    /// In settings that take the fewest instructions.
     Tuned,
 }
 
@@ -72,45 +72,36 @@ impl Workload {
         u64::from(self.bs_kib) * 1024
     }
 
-    /// fio's `ioengine=`.
-    pub(crate) fn engine(self, fio: Fio) -> &'static str {
-        match fio {
-            Fio::Default => "libaio",
-            Fio::Tuned if self.iodepth == 1 => "pvsync2",
-            Fio::Tuned => "io_uring",
-        }
+    /// fio's `iodepth=`.
+    pub(crate) fn iodepth(self) -> u32 {
+        self.iodepth
     }
 
-    /// fio's command line for some of them, one after the other, `runtime_s` seconds each.
-    pub(crate) fn options(all: &[Self], runtime_s: u32, fio: Fio) -> String {
+    /// Returns whether its blocks are neighbours.
+    pub(crate) fn is_sequential(self) -> bool {
+        !self.rw.starts_with("rand")
+    }
+    /// fio's command line for some of them, one after the other, `runtime_s` seconds each, with the
+    /// options that `how` tells: depth, engine.
+    pub(crate) fn options(all: &[Self], runtime_s: u32, how: impl Fn(Self) -> String) -> String {
         let mut text = format!("{COMMON} --runtime={runtime_s}");
-        if fio == Fio::Tuned {
-            // It leaves out latencies, not I/Os.
-            text += " --gtod_reduce=1";
-        }
         for &workload in all {
-            let Self { rw, bs_kib, iodepth } = workload;
-            let (name, engine) = (workload.name(), workload.engine(fio));
-            text += &format!(" --name={name} --stonewall --rw={rw} --bs={bs_kib}k");
-            text += &format!(" --iodepth={iodepth} --ioengine={engine}");
-            if fio == Fio::Tuned {
-                text += &workload.tuning();
-            }
+            text += &format!(" --name={} --stonewall", workload.name());
+            text += &workload.job(&how(workload));
         }
         text
     }
 
-    /// Returns options that make fio's engine fast, few: all jobs must fit a kernel's command line.
-    fn tuning(self) -> String {
-        let depth = self.iodepth;
-        if depth == 1 {
-            return String::new();
-        }
-        format!(
-            " --fixedbufs --registerfiles --nonvectored=1 --iodepth_batch={depth} \
-             --iodepth_batch_complete_min={} --iodepth_batch_complete_max={depth}",
-            depth / 2
-        )
+    /// fio's command line for one of them, for `runtime_ms` from when the backend has mapped what
+    /// it keeps.
+    pub(crate) fn trial(self, runtime_ms: u32, how: &str) -> String {
+        let job = self.job(how);
+        format!("{COMMON} --ramp_time=50ms --runtime={runtime_ms}ms --name=trial{job}")
+    }
+
+    fn job(self, how: &str) -> String {
+        let Self { rw, bs_kib, .. } = self;
+        format!(" --rw={rw} --bs={bs_kib}k{how}")
     }
 }
 
@@ -151,7 +142,7 @@ mod tests {
 
     #[test]
     fn jobs_run_one_after_the_other() {
-        let text = Workload::options(&Workload::ALL, 3, Fio::Default);
+        let text = Workload::options(&Workload::ALL, 3, |_| String::new());
         assert_eq!(text.matches("--stonewall").count(), Workload::ALL.len());
         assert!(text.contains("--name=randwrite-4k-1 --stonewall --rw=randwrite --bs=4k"));
         assert_eq!(Workload::ALL[9].direction(), "write");
@@ -180,31 +171,6 @@ mod tests {
     #[test]
     fn the_main_ones_are_among_all() {
         assert!(Workload::MAIN.iter().all(|main| Workload::ALL.contains(main)));
-    }
-
-    #[test]
-    fn tuning_changes_how_and_not_what() {
-        const HOW: [&str; 8] = [
-            "--ioengine=",
-            "--gtod_reduce=",
-            "--fixedbufs",
-            "--registerfiles",
-            "--nonvectored",
-            "--iodepth_batch=",
-            "--iodepth_batch_complete_min=",
-            "--iodepth_batch_complete_max=",
-        ];
-        for workload in Workload::ALL {
-            let what = |fio| -> Vec<String> {
-                let text = Workload::options(&[workload], 3, fio);
-                let words = text.split(' ').map(str::to_owned);
-                words.filter(|word| !HOW.iter().any(|how| word.starts_with(how))).collect()
-            };
-            assert_eq!(what(Fio::Default), what(Fio::Tuned));
-            let tuned = Workload::options(&[workload], 3, Fio::Tuned) + " ";
-            let engine = if workload.iodepth == 1 { "pvsync2" } else { "io_uring" };
-            assert!(tuned.contains(&format!("--ioengine={engine} ")), "{tuned}");
-        }
     }
 
     #[test]

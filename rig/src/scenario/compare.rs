@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use results::Spread;
 use serde_json::{Value, json};
 
+use crate::best::Best;
 use crate::guest::{ConsoleLine, Guest};
 use crate::image::Image;
 use crate::peer::PeerImage;
@@ -38,6 +39,7 @@ pub(crate) fn compare(
 ) -> Result<ExitCode> {
     let image = Image::build(&rig.cache, &rig.progress)?;
     let peer = PeerImage::build(&rig.cache, &rig.progress)?;
+    let best = Best::load()?;
     let (directory, _lock) = rig.directory("compare")?;
     let machine = rig.machine(&image, directory, Ramdisks::MEASURED);
     let mut runs = Vec::new();
@@ -48,12 +50,14 @@ pub(crate) fn compare(
             order.reverse();
         }
         for side in order {
-            let name = format!("{}-{round}", side.name());
-            let jobs = side.options(workloads, runtime_s);
-            runs.push((side, side.guest(name, machine.clock, &jobs)));
+            for (number, (setting, of)) in side.groups(workloads, &best).into_iter().enumerate() {
+                let name = format!("{}-{round}-{number}", side.name());
+                let jobs = side.options(&of, runtime_s, &best);
+                runs.push((side, of, side.guest_in(name, machine.clock, &jobs, &setting)));
+            }
         }
     }
-    let guests: Vec<Guest> = runs.iter().map(|(_, guest)| guest.clone()).collect();
+    let guests: Vec<Guest> = runs.iter().map(|(.., guest)| guest.clone()).collect();
     let allowed_s = 120 + workloads.len() as u64 * u64::from(runtime_s);
     let steps: Vec<Step> = guests
         .iter()
@@ -70,35 +74,41 @@ pub(crate) fn compare(
         let Seen::End(outcome) = event else {
             return Ok(());
         };
-        let Some((side, guest)) = runs.get(index) else {
+        let Some((side, of, guest)) = runs.get(index) else {
             return Ok(());
         };
-        let sample = Sample::read(*side, &guest.name, workloads, &outcome)
+        let sample = Sample::read(*side, &guest.name, of, &outcome, &best)
             .with_context(|| outcome.lines.join("\n"))?;
         rig.progress.detail(&sample.to_string());
         samples.push((*side, sample));
         Ok(())
     })?;
-    report(rig, &peer, sides, workloads, &samples)
+    report(rig, &peer, sides, workloads, &samples, &best)
 }
 
 /// Result of one guest.
 struct Sample {
-    /// Figures by workload.
-    figures: Vec<Figure>,
-    /// Time that was stolen from the vCPU, in per cent, by workload; fio tells none.
-    stolen: Vec<f64>,
+    /// Figures of each of its workloads, and the time that was stolen from the vCPU, in per
+    /// cent; fio tells none.
+    figures: Vec<(Workload, Figure, f64)>,
     start_up: StartUp,
 }
 
 impl Sample {
-    fn read(side: Side, name: &str, workloads: &[Workload], outcome: &Outcome) -> Result<Self> {
-        let figure = |&workload: &Workload| side.figure(outcome, name, workload);
+    fn read(
+        side: Side,
+        name: &str,
+        workloads: &[Workload],
+        outcome: &Outcome,
+        best: &Best,
+    ) -> Result<Self> {
         let result = side.result(outcome, name)?;
-        let stolen = |workload: &Workload| result.stolen_percent(&workload.name());
+        let figure = |&workload: &Workload| {
+            let figure = side.figure(outcome, name, workload, best)?;
+            Ok((workload, figure, result.stolen_percent(&workload.name())?))
+        };
         Ok(Self {
             figures: workloads.iter().map(figure).collect::<Result<_>>()?,
-            stolen: workloads.iter().map(stolen).collect::<Result<_>>()?,
             start_up: StartUp::read(outcome, name)?,
         })
     }
@@ -106,7 +116,7 @@ impl Sample {
 
 impl Display for Sample {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let iops = self.figures.iter().map(|figure| format!("{:.0}", figure.iops));
+        let iops = self.figures.iter().map(|(_, figure, _)| format!("{:.0}", figure.iops));
         let iops: Vec<String> = iops.collect();
         write!(f, "{} IOPS, first I/O after {:.2} s", iops.join(", "), self.start_up.first_io_s)
     }
@@ -143,23 +153,30 @@ fn report(
     sides: &[Side],
     workloads: &[Workload],
     samples: &[(Side, Sample)],
+    best: &Best,
 ) -> Result<ExitCode> {
     let of = |side: Side| samples.iter().filter(move |(of, _)| *of == side).map(|(_, it)| it);
+    let in_workload = |side, workload: Workload| {
+        let figures = of(side).flat_map(|sample| &sample.figures);
+        figures.filter(move |(of, ..)| *of == workload)
+    };
     let mut rows: Vec<Row> = Vec::new();
-    for (number, workload) in workloads.iter().enumerate() {
+    for &workload in workloads {
         rows.extend(sides.iter().map(|&side| Row {
             what: workload.to_string(),
             side,
-            label: side.label(*workload),
-            values: of(side).map(|sample| sample.figures[number].iops).collect(),
-            kept: of(side).all(|sample| sample.figures[number].kept),
+            label: side.label(workload, best),
+            values: in_workload(side, workload).map(|(_, figure, _)| figure.iops).collect(),
+            kept: in_workload(side, workload).all(|(_, figure, _)| figure.kept),
         }));
     }
-    let worst =
-        |number: usize| of(Side::Ours).map(|sample| sample.stolen[number]).fold(0.0, f64::max);
-    let stolen = workloads.iter().enumerate().map(|(number, of)| (of.to_string(), worst(number)));
+    let worst = |workload| {
+        in_workload(Side::Ours, workload).map(|(.., stolen)| *stolen).fold(0.0, f64::max)
+    };
+    let stolen = workloads.iter().map(|&workload| (workload.to_string(), worst(workload)));
     let table = table(&rows) + &stolen_lines(stolen);
-    print_line(format_args!("{table}\n{}\n", legend(peer)));
+    let legend = legend(peer, workloads, best);
+    print_line(format_args!("{table}\n{legend}\n"));
 
     let starts = [Side::Ours, Side::LINUX[0]];
     print_line(format_args!(
@@ -191,7 +208,7 @@ fn report(
     rig.save(
         "compare.json",
         &json!({
-            "clock": "wall", "legend": legend(peer), "measurements": measurements,
+            "clock": "wall", "legend": legend, "measurements": measurements,
             "start_up": start_ups,
             "memory_mib": { "ringmark": OUR_MEMORY_MIB, "linux": PEER_MEMORY_MIB },
             "image_kib": { "ringmark": ours_kib, "linux": linux_kib },
@@ -279,7 +296,7 @@ mod tests {
         let row = |what: &str, side: Side, values: &[f64], kept| Row {
             what: what.into(),
             side,
-            label: side.label(Workload::MAIN[0]),
+            label: side.label(Workload::MAIN[0], &Best::default()),
             values: values.to_vec(),
             kept,
         };
@@ -297,10 +314,10 @@ mod tests {
 IOPS                      guest                      median (least .. greatest)    ratio
 a                         ringmark                          4000 (3000 .. 5000)     2.00
 a                         linux, fio default                1000 (1000 .. 1000)     0.50
-a                         linux, tuned io_uring             2000 (2000 .. 2000)     1.00
+a                         linux, best io_uring              2000 (2000 .. 2000)     1.00
 b                         ringmark                          4000 (4000 .. 4000)     0.50 *
 b                         linux, fio default                8000 (8000 .. 8000)     1.00
-b                         linux, tuned io_uring             2000 (2000 .. 2000)     0.25
+b                         linux, best io_uring              2000 (2000 .. 2000)     0.25
 c                         ringmark                          4000 (4000 .. 4000)        -
 * the backend did not keep all pages mapped: not a figure of persistent grants
 ";

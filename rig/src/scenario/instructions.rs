@@ -12,6 +12,7 @@ use results::{Costs, Report};
 use serde_json::{Value, json};
 
 use crate::baseline::Baseline;
+use crate::best::Best;
 use crate::counts::Counts;
 use crate::guest::{ConsoleLine, Guest};
 use crate::image::Image;
@@ -42,9 +43,11 @@ pub(crate) fn compare(
     keep: bool,
 ) -> Result<ExitCode> {
     let peer = PeerImage::build(&rig.cache, &rig.progress)?;
+    let best = Best::load()?;
     let name = "compare-deterministic";
-    let costs = measure(rig, Some(&peer), name, sides, workloads, runtime_s)?;
-    report(rig, &peer, &costs)?;
+    let runs = Run::all(sides, workloads, runtime_s, &best);
+    let costs = measure(rig, Some(&peer), name, runs, runtime_s)?;
+    report(rig, &legend(&peer, workloads, &best), &best, &costs)?;
     if keep {
         let ours = costs.iter().filter(|(run, _)| run.side == Side::Ours);
         baseline(ours).save()?;
@@ -57,7 +60,8 @@ pub(crate) fn compare(
 /// # Errors
 /// When the machine, a guest or a job fails.
 pub(crate) fn ours(rig: &Rig, workloads: &[Workload], runtime_s: u32) -> Result<Baseline> {
-    let costs = measure(rig, None, "cost", &[Side::Ours], workloads, runtime_s)?;
+    let runs = Run::all(&[Side::Ours], workloads, runtime_s, &Best::default());
+    let costs = measure(rig, None, "cost", runs, runtime_s)?;
     Ok(baseline(&costs))
 }
 
@@ -66,13 +70,12 @@ fn baseline<'c>(costs: impl IntoIterator<Item = &'c (Run, Cost)>) -> Baseline {
     Baseline::of(costs.map(|(run, cost)| (run.workload.name(), [cost.total, cost.exits])))
 }
 
-/// Runs the jobs; without `peer` on our side only.
+/// Runs the jobs, of our side only without `peer`.
 fn measure(
     rig: &Rig,
     peer: Option<&PeerImage>,
     scenario: &str,
-    sides: &[Side],
-    workloads: &[Workload],
+    runs: Vec<Run>,
     runtime_s: u32,
 ) -> Result<Vec<(Run, Cost)>> {
     let image = Image::build(&rig.cache, &rig.progress)?;
@@ -81,10 +84,6 @@ fn measure(
     machine.clock = Clock::Instructions;
     machine.counter = Some(rig.counter()?);
 
-    let runs: Vec<Run> = workloads
-        .iter()
-        .flat_map(|&workload| sides.iter().map(move |&side| Run::new(side, workload, runtime_s)))
-        .collect();
     let guests: Vec<Guest> = runs.iter().map(|run| run.guest.clone()).collect();
     let steps: Vec<Step> = runs.iter().map(|run| run.step(runtime_s)).collect();
     let (mut costs, mut results) = (Vec::new(), Vec::new());
@@ -124,17 +123,25 @@ fn measure(
 struct Run {
     side: Side,
     workload: Workload,
+    /// Linux's best settings.
+    best: Best,
     guest: Guest,
     /// Result of its guest with its costs, when it has run.
     result: Report,
 }
 
 impl Run {
-    fn new(side: Side, workload: Workload, runtime_s: u32) -> Self {
-        let jobs = side.options(&[workload], runtime_s);
+    fn all(sides: &[Side], workloads: &[Workload], runtime_s: u32, best: &Best) -> Vec<Self> {
+        let of =
+            |&workload| sides.iter().map(move |&side| Self::new(side, workload, runtime_s, best));
+        workloads.iter().flat_map(of).collect()
+    }
+
+    fn new(side: Side, workload: Workload, runtime_s: u32, best: &Best) -> Self {
+        let jobs = side.options(&[workload], runtime_s, best);
         let name = format!("{}-{}", side.name(), workload.name());
-        let guest = side.guest(name, Clock::Instructions, &jobs);
-        Self { side, workload, guest, result: Report::default() }
+        let guest = side.guest_in(name, Clock::Instructions, &jobs, &best.of(workload));
+        Self { side, workload, best: best.clone(), guest, result: Report::default() }
     }
 
     fn step(&self, runtime_s: u32) -> Step {
@@ -149,7 +156,7 @@ impl Run {
     }
 
     fn cost(&self, outcome: &Outcome, counts: Option<Counts>) -> Result<Cost> {
-        let figure = self.side.figure(outcome, &self.guest.name, self.workload)?;
+        let figure = self.side.figure(outcome, &self.guest.name, self.workload, &self.best)?;
         let counts = counts.context("QEMU's counts were not taken at both ends of the job")?;
         ensure!(counts.total() != 0, "QEMU's plugin counted nothing while the job ran");
         let total = PER_SECOND / figure.iops;
@@ -183,27 +190,27 @@ impl Cost {
     }
 }
 
-fn report(rig: &Rig, peer: &PeerImage, costs: &[(Run, Cost)]) -> Result<()> {
+fn report(rig: &Rig, legend: &str, best: &Best, costs: &[(Run, Cost)]) -> Result<()> {
     let rows: Vec<Row> =
         costs.iter().map(|(run, cost)| Row(run.side, run.workload, *cost)).collect();
-    let text = format!("{}\n{}\n{EVEN}", table(&rows), legend(peer));
+    let text = format!("{}\n{legend}\n{EVEN}", table(&rows, best));
     print_line(format_args!("{text}"));
-    let measurements: Vec<Value> = rows.iter().map(|row| row.json(&rows)).collect();
+    let measurements: Vec<Value> = rows.iter().map(|row| row.json(&rows, best)).collect();
     let figures = json!({
-        "clock": "instructions", "legend": format!("{}\n{EVEN}", legend(peer)),
+        "clock": "instructions", "legend": format!("{legend}\n{EVEN}"),
         "measurements": measurements,
     });
     let name = "compare-deterministic.json";
     rig.save(name, &figures)?;
-    rig.save_page(name, &page(&rows, &text))?;
+    rig.save_page(name, &page(&rows, best, &text))?;
     rig.save_costs(&costs::file(costs.iter().map(|(run, _)| (run.side, &run.result)))?)
 }
 
 /// Returns the page of plots, with the table and what explains it.
-fn page(rows: &[Row], text: &str) -> String {
+fn page(rows: &[Row], best: &Best, text: &str) -> String {
     let bar = |Row(side, workload, cost): &Row| {
         let mark = if cost.figure.kept { "" } else { NOT_KEPT.0 };
-        (workload.to_string(), side.label(*workload) + mark, cost.by_owner())
+        (workload.to_string(), side.label(*workload, best) + mark, cost.by_owner())
     };
     let about =
         "Executed instructions of the whole stack for each I/O, under instruction counting.";
@@ -239,14 +246,16 @@ impl Row {
     fn even(&self, all: &[Self]) -> Option<f64> {
         let (ours, linux) = (&self.2, self.best_of_linux(all)?);
         let xen = ours.xen / ours.exits * linux.exits;
-        let copy = self.1.block_bytes() as f64 * LINUX_COPIES;
+        // It copies where pages stay mapped.
+        let copied = if linux.figure.kept { self.1.block_bytes() } else { 0 };
+        let copy = copied as f64 * LINUX_COPIES;
         (self.0 == Side::Ours).then(|| (linux.total - linux.xen + xen - copy) / ours.total)
     }
 
-    fn json(&self, all: &[Self]) -> Value {
+    fn json(&self, all: &[Self], best: &Best) -> Value {
         let Self(side, workload, cost) = self;
         json!({
-            "workload": workload.name(), "guest": side.name(), "label": side.label(*workload),
+            "workload": workload.name(), "guest": side.name(), "label": side.label(*workload, best),
             "iops": cost.figure.iops, "backend_keeps_pages": cost.figure.kept,
             "instructions_per_io": cost.total, "guest_per_io": cost.guest,
             "xen_per_io": cost.xen, "dom0_per_io": cost.dom0, "exits_per_io": cost.exits,
@@ -256,7 +265,7 @@ impl Row {
 }
 
 /// The table of all rows.
-fn table(rows: &[Row]) -> String {
+fn table(rows: &[Row], best: &Best) -> String {
     let mut text = format!(
         "{:<23} {:<21} {:>8} {:>7} {:>6} {:>6} {:>6} {:>6} {:>5}\n",
         "instructions for an I/O",
@@ -275,7 +284,7 @@ fn table(rows: &[Row]) -> String {
         text += &format!(
             "{:<23} {:<21} {:>8.0} {:>7.0} {:>6.0} {:>6.0} {:>6.3} {:>6} {:>5}{}\n",
             workload,
-            side.label(*workload),
+            side.label(*workload, best),
             cost.total,
             cost.guest,
             cost.xen,
@@ -320,10 +329,10 @@ mod tests {
 instructions for an I/O guest                   in all   guest    Xen   dom0  exits  ratio  even
 4k randread iodepth 32  ringmark                  5000     500   1000   3200  0.100   2.50  1.80
 4k randread iodepth 32  linux, fio default       25000     500   2500   3200  0.200   0.50     -
-4k randread iodepth 32  linux, tuned io_uring    12500     500   4500   3200  0.200   1.00     -
+4k randread iodepth 32  linux, best io_uring     12500     500   4500   3200  0.200   1.00     -
 4k randread iodepth 1   ringmark                 50000     500  30000   3200  4.000      -     - *
 * the backend did not keep all pages mapped: not a figure of persistent grants
 ";
-        assert_eq!(table(&rows), expected);
+        assert_eq!(table(&rows, &Best::default()), expected);
     }
 }

@@ -22,8 +22,9 @@ use crate::rig::Rig;
 use crate::scenario::costs;
 use crate::scenario::side::Side;
 use crate::scenario::window::{Edge, Window};
+use crate::setting::Setting;
 use crate::steps::{Outcome, Seen, Step};
-use crate::workload::{Fio, Workload};
+use crate::workload::Workload;
 
 const RAMDISKS: Ramdisks = Ramdisks { count: 8, mib: 64, filled: true };
 /// Memory of the guest in MiB, with room for several blocks of 2 MiB.
@@ -196,7 +197,7 @@ struct Cost {
 }
 
 fn dom0_step(runtime_s: u32) -> Step {
-    let jobs = Workload::options(&Workload::MAIN[..1], runtime_s, Fio::Tuned);
+    let jobs = Workload::options(&Workload::MAIN[..1], runtime_s, |of| Setting::fixed(of).fio(of));
     let command = format!(
         "fio --output-format=json --output=/tmp/result {} >/tmp/log 2>&1 || \
          {{ cat /tmp/log; exit 1; }}\n\

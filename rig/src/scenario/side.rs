@@ -4,11 +4,13 @@
 use anyhow::{Result, ensure};
 
 use crate::archive::Archive;
+use crate::best::Best;
 use crate::guest::{ConsoleLine, Guest};
 use crate::machine::Clock;
 use crate::peer::PeerImage;
 use crate::result::{GuestResult, OURS};
 use crate::rig::{GUEST_KERNEL, Rig};
+use crate::setting::Setting;
 use crate::steps::Outcome;
 use crate::workload::{Fio, Workload};
 
@@ -51,11 +53,11 @@ impl Side {
     }
 
     /// Returns its name in the rows of a workload.
-    pub(crate) fn label(self, workload: Workload) -> String {
+    pub(crate) fn label(self, workload: Workload, best: &Best) -> String {
         match self {
             Self::Ours => "ringmark".to_owned(),
             Self::Linux(Fio::Default) => "linux, fio default".to_owned(),
-            Self::Linux(Fio::Tuned) => format!("linux, tuned {}", workload.engine(Fio::Tuned)),
+            Self::Linux(Fio::Tuned) => format!("linux, best {}", best.of(workload).engine()),
         }
     }
 
@@ -68,21 +70,61 @@ impl Side {
     }
 
     /// The options of fio that make it do these workloads, `runtime_s` seconds each.
-    pub(crate) fn options(self, workloads: &[Workload], runtime_s: u32) -> String {
-        let fio = match self {
-            Self::Ours => Fio::Default,
-            Self::Linux(fio) => fio,
-        };
-        Workload::options(workloads, runtime_s, fio)
+    pub(crate) fn options(self, workloads: &[Workload], runtime_s: u32, best: &Best) -> String {
+        Workload::options(workloads, runtime_s, |of| self.setting(of, best).fio(of))
     }
 
-    /// The guest that runs these jobs.
+    /// Returns the setting of fio in a workload. Ours runs fio's plain options.
+    fn setting(self, of: Workload, best: &Best) -> Setting {
+        match self {
+            Self::Ours | Self::Linux(Fio::Default) => Setting::plain(of),
+            Self::Linux(Fio::Tuned) => best.of(of),
+        }
+    }
+
+    /// Returns the workloads in groups that one guest can run, since they want the same of its
+    /// kernel, its frontend and its disk's queue; with a setting that has these.
+    pub(crate) fn groups(
+        self,
+        workloads: &[Workload],
+        best: &Best,
+    ) -> Vec<(Setting, Vec<Workload>)> {
+        let mut groups: Vec<(Setting, Vec<Workload>)> = Vec::new();
+        for &workload in workloads {
+            let setting = self.setting(workload, best);
+            let of_guest = |setting: &Setting| (setting.words(), setting.queue());
+            let tuned = self == Self::Linux(Fio::Tuned);
+            let same =
+                |(other, _): &&mut (Setting, _)| !tuned || of_guest(other) == of_guest(&setting);
+            match groups.iter_mut().find(same) {
+                Some((_, group)) => group.push(workload),
+                None => groups.push((setting, vec![workload])),
+            }
+        }
+        groups
+    }
+
+    /// The guest that runs these jobs, tuned by a fixed set of settings if it is tuned.
     pub(crate) fn guest(self, name: String, clock: Clock, jobs: &str) -> Guest {
+        self.guest_in(name, clock, jobs, &Setting::fixed(Workload::MAIN[0]))
+    }
+
+    /// The guest that runs these jobs, with the kernel, the frontend and the queue of a setting if
+    /// it is tuned.
+    pub(crate) fn guest_in(
+        self,
+        name: String,
+        clock: Clock,
+        jobs: &str,
+        setting: &Setting,
+    ) -> Guest {
         let linux = |words: &str| format!("console=hvc0 quiet {words}jobs=\"{jobs}\"");
         let extra = match self {
             Self::Ours => jobs.to_owned(),
             Self::Linux(Fio::Default) => linux(""),
-            Self::Linux(Fio::Tuned) => linux("mitigations=off tuned=yes "),
+            Self::Linux(Fio::Tuned) => {
+                linux(&format!("{}queue=\"{}\" ", setting.words(), setting.queue()))
+            }
         };
         let (kernel, ramdisk, memory_mib) = match self {
             Self::Ours => (GUEST_KERNEL, None, OUR_MEMORY_MIB),
@@ -122,7 +164,13 @@ impl Side {
     ///
     /// # Errors
     /// When there is no result of it, or it has done something else.
-    pub(crate) fn figure(self, outcome: &Outcome, name: &str, of: Workload) -> Result<Figure> {
+    pub(crate) fn figure(
+        self,
+        outcome: &Outcome,
+        name: &str,
+        of: Workload,
+        best: &Best,
+    ) -> Result<Figure> {
         let result = self.result(outcome, name)?;
         let iops = result.iops(&of.name(), of.direction())?;
         let job = result.job(&of.name())?;
@@ -135,9 +183,10 @@ impl Side {
         );
         let kept = match self {
             Self::Ours => job["ringmark"]["backend_persistent"] == true,
-            Self::Linux(fio) => {
+            Self::Linux(_) => {
                 let engine = &job["job options"]["ioengine"];
-                ensure!(engine == of.engine(fio), "fio took the ioengine {engine}");
+                let asked = self.setting(of, best).engine();
+                ensure!(engine == asked, "fio took the ioengine {engine}");
                 linux_keeps(outcome, name)
             }
         };
@@ -170,13 +219,17 @@ pub(crate) fn best_of_linux<'a, T>(
 }
 
 /// Returns the explanation of the tables' rows.
-pub(crate) fn legend(peer: &PeerImage) -> String {
+pub(crate) fn legend(peer: &PeerImage, workloads: &[Workload], best: &Best) -> String {
     let PeerImage { linux_version, fio_version, .. } = peer;
+    let line = |&of: &Workload| {
+        let guess = if best.is_measured(of) { "" } else { " (a guess: it was not swept)" };
+        format!("  {of}: {}{guess}\n", best.of(of))
+    };
+    let each: String = workloads.iter().map(line).collect();
     format!(
         "linux, fio default: libaio of fio {fio_version} on Linux {linux_version}\n\
-         linux, tuned: io_uring with fixedbufs, registerfiles, nonvectored, batches of\n\
-         iodepth / 2, or pvsync2 at iodepth 1; gtod_reduce; scheduler none, nomerges 2,\n\
-         iostats 0, add_random 0, mitigations=off\n\
+         linux, best: what a sweep of its settings found (./run.sh peers):\n\
+         {each}\
          ratio: to the row of Linux that has the most IOPS"
     )
 }
@@ -211,7 +264,7 @@ mod tests {
     }
 
     fn figure(fio: Fio, outcome: &Outcome) -> Result<Figure> {
-        Side::Linux(fio).figure(outcome, "a", Workload::MAIN[0])
+        Side::Linux(fio).figure(outcome, "a", Workload::MAIN[0], &Best::default())
     }
 
     #[test]
@@ -257,9 +310,13 @@ mod tests {
         /// Linux's `COMMAND_LINE_SIZE` on x86, with the 0 at its end, in bytes.
         const LINUX_MAX: usize = 2048;
         for side in Side::LINUX {
-            let jobs = side.options(&Workload::ALL, 3600);
-            let length = side.guest("a".into(), Clock::Wall, &jobs).extra.len();
-            assert!(length < LINUX_MAX, "{length} bytes");
+            let best = Best::load().unwrap();
+            for (setting, workloads) in side.groups(&Workload::ALL, &best) {
+                let jobs = side.options(&workloads, 3600, &best);
+                let guest = side.guest_in("a".into(), Clock::Wall, &jobs, &setting);
+                let length = guest.extra.len();
+                assert!(length < LINUX_MAX, "{length} bytes");
+            }
         }
     }
 }

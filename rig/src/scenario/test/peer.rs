@@ -3,6 +3,7 @@
 use anyhow::ensure;
 
 use super::check::{Check, number};
+use crate::best::Best;
 use crate::machine::Clock;
 use crate::scenario::side::Side;
 use crate::workload::Workload;
@@ -19,7 +20,8 @@ fn same_work(side: Side) -> Check {
     let writes = |workload: &Workload| workload.direction() == "write";
     let workloads: Vec<Workload> = Workload::ALL.into_iter().filter(writes).collect();
     let name = format!("peer-{}", side.name());
-    let mut guest = side.guest(name.clone(), Clock::Wall, &side.options(&workloads, 1));
+    let mut guest =
+        side.guest(name.clone(), Clock::Wall, &side.options(&workloads, 1, &Best::default()));
     guest.extra = format!("hold={HOLD_S} {}", guest.extra);
     let command = format!(
         "guest_create {name}\nguest_until 'peer-result*' 120\n\
@@ -30,7 +32,7 @@ fn same_work(side: Side) -> Check {
         move |outcome| {
             let mut ios = 0;
             for &workload in &workloads {
-                let figure = side.figure(outcome, &name, workload)?;
+                let figure = side.figure(outcome, &name, workload, &Best::default())?;
                 ensure!(figure.kept, "{workload}: the backend did not keep the pages mapped");
                 let result = side.result(outcome, &name)?;
                 let job = result.job(&workload.name())?;

@@ -11,10 +11,12 @@ use serde_json::Value;
 
 use super::super::sample::Sample;
 use super::super::window::{self, MARKS, Window, grant_commands};
+use crate::best::Best;
 use crate::guest::{ConsoleLine, Guest};
 use crate::machine::Clock;
 use crate::result::PEER;
 use crate::scenario::side::{Side, linux_keeps};
+use crate::setting::Setting;
 use crate::steps::{Outcome, Step};
 use crate::volume::Layout;
 use crate::workload::{Fio, Workload};
@@ -160,7 +162,7 @@ impl Turn {
     /// Its guests.
     pub(super) fn guests(self, clock: Clock, runtime_s: u32) -> Vec<Guest> {
         let job_s = self.job_s(runtime_s);
-        let options = || self.side().options(&[WORKLOAD], job_s);
+        let options = || self.side().options(&[WORKLOAD], job_s, &Best::default());
         let jobs = match self.who {
             Who::Ours(mode, Place::Disk) => format!("{} --grants={mode}", options()),
             Who::Ours(mode, Place::File) => {
@@ -180,11 +182,15 @@ impl Turn {
             Who::Ours(..) => "barrier hold".to_owned(),
             Who::Linux(Place::Disk) => format!("typed=yes hold={HOLD_S}"),
             Who::Linux(Place::File) => {
-                format!("typed=yes hold={HOLD_S} ufs={mount} readahead=0 nomerges=0")
+                format!("typed=yes hold={HOLD_S} ufs={mount} readahead=0")
             }
         };
+        // A file's fragments must merge, or each is a request.
+        let nomerges = if self.who == Who::Linux(Place::File) { "0" } else { "2" };
+        let fixed = Setting::fixed(WORKLOAD);
+        let setting = fixed.with("nomerges", nomerges).unwrap_or(fixed);
         let guest = |(name, number)| {
-            let mut guest = self.side().guest(name, clock, &jobs);
+            let mut guest = self.side().guest_in(name, clock, &jobs, &setting);
             guest.disks = vec![format!("phy:/dev/ram{number},xvda,r")];
             guest.extra = format!("{words} {}", guest.extra);
             guest.memory_mib = match self.who {
@@ -358,7 +364,7 @@ impl Turn {
         let result = side.result(outcome, name)?;
         let kept = match self.who {
             Who::Linux(Place::File) => linux_keeps(outcome, name),
-            _ => side.figure(outcome, name, WORKLOAD)?.kept,
+            _ => side.figure(outcome, name, WORKLOAD, &Best::default())?.kept,
         };
         if side == Side::Ours {
             let verdict = result.verdict();
