@@ -15,7 +15,7 @@ use super::tree::Tree;
 
 /// Test programs that are none: `tidy` and the tests of `model` check the house rules and the
 /// mutants, not what the code does, and `ffs` runs an example that is not built here.
-const NOT_SUITES: [&str; 3] = ["tidy", "model", "ffs"];
+const NOT_SUITES: [&str; 5] = ["tidy", "model", "ffs", "front_door", "full"];
 
 /// Runs a program with 8 GiB of address space: a mutant may lack any bound.
 const BOUNDED: &str = "ulimit -v 8388608 && exec \"$0\" \"$@\"";
@@ -63,7 +63,7 @@ struct Profile {
 /// Arguments with which `cargo test` builds all suites.
 pub(super) const ALL: &str = "-p xen-abi -p boot-info -p protocols -p grant-table -p drivers \
      -p fs-tools -p guest-protocol -p fio-job -p results -p load -p model -p projection -p dom0 \
-     --lib --test * --bin ringmark-dom0";
+     -p rig --lib --test * --bin ringmark-dom0 --bin rig";
 
 /// Builds suites of the tree; `which` is what `cargo test` is told.
 ///
