@@ -116,7 +116,9 @@ command -v cargo >/dev/null || fail "cargo was not found: install stable Rust fr
 need cc gcc libc6-dev
 case "${1-run}, $* " in
     *" -h "* | *" --help "*) ;;
-    run,* | bench,* | compare,* | image,* | peers,* | selftest,* | shell,* | test,*) install_missing ;;
+    run,* | bench,* | compare,* | image,* | peers,* | scaling,* | selftest,* | shell,* | test,* | waiter,*)
+        install_missing
+        ;;
 esac
 [ ${#missing[@]} -eq 0 ] || fail "cc was not found: install ${missing[*]}, or read README.md for the commands"
 

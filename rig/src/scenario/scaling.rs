@@ -218,8 +218,8 @@ fn dom0_cost(outcome: &Outcome) -> Result<f64> {
 
 fn report(rig: &Rig, image: &Image, costs: &[Cost], dom0: f64) -> Result<ExitCode> {
     let legend = format!(
-        "instructions for a random read of 4 KiB, 32 in flight in all (of 2 vCPUs, on each), or\n\
-         for a written MiB; ratio: to the first row of that kind; dom0: fio's io_uring at its\n\
+        "instructions for an I/O of 4 KiB, 32 in flight in all (of 2 vCPUs, on each), or for a\n\
+         written MiB; ratio: to the first row of that kind; dom0: fio's io_uring at its\n\
          best on Linux {}, without a guest",
         image.linux_version
     );
@@ -257,11 +257,12 @@ fn page(costs: &[Cost], dom0: f64, text: &str) -> String {
         };
         rows.map(bar).collect()
     };
-    let mut reads = bars(READS, "random reads");
+    const RANDOM: &str = "random I/O, 4 KiB";
+    let mut random = bars(READS, RANDOM);
     let own = costs::instructions([0.0, 0.0, dom0], None);
-    reads.push(("random reads".to_owned(), "dom0's own fio, without a guest".to_owned(), own));
+    random.push((RANDOM.to_owned(), "dom0's own fio, without a guest".to_owned(), own));
     let figures = [
-        ("a read of 4 KiB", costs::groups(reads)),
+        ("an I/O of 4 KiB", costs::groups(random)),
         ("a written MiB", costs::groups(bars(MIBS, "writes"))),
     ];
     let about = "Executed instructions of the whole stack on more vCPUs, disks and queues.";
@@ -304,24 +305,31 @@ mod tests {
         let names: std::collections::BTreeSet<String> = ROWS.iter().map(Row::name).collect();
         assert_eq!(names.len(), ROWS.len());
         assert!(ROWS.iter().all(|row| ROWS.iter().any(|base| base.label == row.base)));
-        let guest = ROWS[1].guest(2);
+        let two = ROWS.iter().find(|row| row.label == "2 vCPUs, 2 disks").unwrap();
+        let guest = two.guest(2);
         assert_eq!((guest.vcpus, guest.disks.len()), (2, 2));
     }
 
     #[test]
     fn ratios_are_to_the_row_of_the_same_kind() {
         let cost = |total| Cost { total, guest: total / 10.0, xen: 0.0, dom0: 0.0, exits: 0.5 };
-        let costs: Vec<Cost> =
-            (0..ROWS.len()).map(|n| cost(if n < 7 { 5000.0 + n as f64 } else { 4e5 })).collect();
+        let of_row = |row: &Row| {
+            let base = if row.base == MIBS { 4e5 } else { 5000.0 };
+            cost(if row.label == row.base { base } else { base * 1.5 })
+        };
+        let costs: Vec<Cost> = ROWS.iter().map(of_row).collect();
         let text = table(&costs, 4500.0);
         let last = |label: &str| {
             let line = text.lines().find(|line| line.starts_with(label)).unwrap_or(label);
             line.split_whitespace().next_back().unwrap_or_default().to_owned()
         };
-        assert_eq!((last("8 disks"), last("writes of 2")), ("1.00".into(), "1.00".into()));
+        assert_eq!((last("8 disks"), last("writes of 2")), ("1.50".into(), "1.50".into()));
+        assert_eq!((last(READS), last(MIBS)), ("1.00".into(), "1.00".into()));
         assert_eq!(last("dom0's own fio"), "0.90");
         let page = page(&costs, 4500.0, &text);
         assert_eq!(page.matches(" \u{b7} 0.500 exits</text>").count(), ROWS.len());
-        assert!(page.contains("<h2>Instructions of a written MiB by owner</h2>"));
+        for work in ["an I/O of 4 KiB", "a written MiB"] {
+            assert!(page.contains(&format!("<h2>Instructions of {work} by owner</h2>")), "{work}");
+        }
     }
 }
