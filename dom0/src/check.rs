@@ -81,19 +81,20 @@ pub fn initramfs(path: &Path) -> Result<()> {
     Err(wrong(path, why, "name the Linux guest's initramfs with --peer-initramfs").into())
 }
 
-/// Checks that no result is written onto what a run reads: its job, kernel and disks.
+/// Checks that no result is written onto what a run reads: these files, its kernel and disks.
 ///
 /// # Errors
 /// [`Exit::Usage`]: it would be.
-pub fn output(output: Option<&Path>, job: Option<&Path>, config: &Config) -> Result<()> {
+pub fn output(output: Option<&Path>, files: &[Option<&Path>], config: &Config) -> Result<()> {
     let id = |path: &Path| fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
     let Some((output, place)) = output.and_then(|path| Some((path, id(path)?))) else {
         // A file that is not there is no input.
         return Ok(());
     };
     let disks = config.disks.iter().filter_map(Disk::local_path).map(Path::new);
-    let inputs = [Some(config.kernel.as_path()), config.ramdisk.as_deref(), job];
-    match inputs.into_iter().flatten().chain(disks).find(|input| id(input) == Some(place)) {
+    let parts = [Some(config.kernel.as_path()), config.ramdisk.as_deref()];
+    let mut inputs = parts.iter().chain(files).copied().flatten().chain(disks);
+    match inputs.find(|input| id(input) == Some(place)) {
         Some(input) => {
             let (output, input) = (display::path(output), display::path(input));
             let why = format!("the output {output} would replace the input {input}");

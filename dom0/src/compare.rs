@@ -1,5 +1,6 @@
 //! `compare`: one job on our guest and on a Linux guest with fio, on the same disks, by turns.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::slice;
 
@@ -20,7 +21,7 @@ use crate::output::Output;
 use crate::peer::{self, Initramfs, PeerOptions, PeerReader};
 use crate::plan::Plan;
 use crate::result::{self, OurReader, first_error};
-use crate::saved::{Run, Saved, System};
+use crate::saved::{self, Run, Saved, System};
 use crate::session::Session;
 use crate::signals::Signals;
 use crate::status::Status;
@@ -69,7 +70,8 @@ impl Compare {
         let plan = Plan::of_file(job::label(&self.job), &text)?;
         let ours = self.guest.with_memory_for(plan.jobs(), self.guest.config(String::new())?);
         peer::check_jobs(&plan)?;
-        check::output(self.save.as_deref(), Some(&self.job), &ours)?;
+        let inputs = [Some(&*self.job), self.costs.as_deref()];
+        check::output(self.save.as_deref(), &inputs, &ours)?;
         let counted = self.costs.as_deref().map(CountedJobs::read).transpose()?;
         let peer_job = peer::job(&text, &ours.linux_disk_names()?);
         let signals = Signals::listen()?;
@@ -88,6 +90,7 @@ impl Compare {
             run_count,
             output,
             counted,
+            unknown: BTreeSet::new(),
             is_saved: false,
             signals: &signals,
         };
@@ -111,7 +114,8 @@ impl Compare {
                     let mut result = read(system, text, &plan)?;
                     origin::attach(&mut result, origin);
                     if let Some(counted) = &results.counted {
-                        counted.attach(system, &mut result)?;
+                        let unknown = counted.attach(system, &mut result)?;
+                        results.unknown.extend(unknown);
                     }
                     results.take(result, system, &which)
                 };
@@ -121,7 +125,7 @@ impl Compare {
                 Ok(())
             })
         });
-        let done = results.saved.interrupted(done, signals.received());
+        let done = saved::interrupted(&results.saved, done, signals.received());
         first_error(done, results.finish())
     }
 }
@@ -134,6 +138,8 @@ struct Results<'a> {
     output: Option<Output>,
     /// Costs of `--costs`.
     counted: Option<CountedJobs>,
+    /// Lines about jobs that have no costs there.
+    unknown: BTreeSet<String>,
     /// Whether all that is in `saved` is in `output`.
     is_saved: bool,
     signals: &'a Signals,
@@ -146,7 +152,7 @@ impl Results<'_> {
         self.saved.runs.push(Run { system, result });
         // A file that cannot be written now is tried again at the end.
         if let Some(output) = self.output.as_mut().filter(|output| output.replaces()) {
-            let written = output.write(&self.saved.json()?, &self.signals.patience());
+            let written = output.write(&saved::json(&self.saved)?, &self.signals.patience());
             self.is_saved = written.is_ok();
         }
         Ok(format!("{which}: {summary}"))
@@ -159,10 +165,7 @@ impl Results<'_> {
         }
         let give_up = self.signals.patience();
         let printed = table(&self.saved.runs).and_then(|mut text| {
-            let of_run = |run: &Run| Some(run.result.ringmark.as_ref()?.costs.is_some());
-            if !self.saved.runs.iter().any(|run| of_run(run) == Some(true)) {
-                text.extend(self.counted.as_ref().map(CountedJobs::unknown));
-            }
+            text.extend(self.unknown);
             let (count, wanted) = (self.saved.runs.len(), self.run_count);
             if count < wanted {
                 text.push_str(&format!("incomplete: {count} of {wanted} runs\n"));
@@ -171,7 +174,7 @@ impl Results<'_> {
         });
         let saved = match &mut self.output {
             Some(output) if !self.is_saved => {
-                let json = self.saved.json();
+                let json = saved::json(&self.saved);
                 json.and_then(|json| output.write_or_print(&json, &give_up))
             }
             _ => Ok(()),

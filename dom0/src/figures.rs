@@ -29,6 +29,8 @@ pub type Facts = BTreeMap<Rc<str>, Rc<str>>;
 pub struct Figures {
     /// `jobname`.
     pub job: String,
+    /// Number of the job in its report, from 0.
+    pub index: usize,
     /// `read`, `write` or `trim`.
     pub direction: &'static str,
     /// Number of the group (`groupid`): its jobs ran together.
@@ -114,7 +116,7 @@ impl Figures {
         let global = facts(global);
         let mut costs = costs::of_jobs(report)?.into_iter();
         let mut all = Vec::new();
-        for job in &report.jobs {
+        for (index, job) in report.jobs.iter().enumerate() {
             let mut costs = costs.next().flatten();
             let count = job.options.len();
             ensure!(
@@ -126,7 +128,7 @@ impl Figures {
             let sides = job.sides().into_iter().filter(|(_, side)| side.total_ios != 0);
             for (direction, side) in sides {
                 let figures = Self::read(&global, job, direction, side)?;
-                all.push(Self { costs: costs.take(), ..figures });
+                all.push(Self { index, costs: costs.take(), ..figures });
             }
         }
         ensure!(!all.is_empty(), "no job did any I/O");
@@ -150,6 +152,7 @@ impl Figures {
         let percentiles = clat.percentile.iter().filter_map(percentile).filter(is_share);
         Ok(Self {
             job: job.jobname.clone(),
+            index: 0,
             direction,
             group: job.groupid,
             iops: side.iops,

@@ -117,7 +117,7 @@ pub struct Monitor {
     report_requested: Option<Instant>,
     /// Last lines, for error messages.
     last_lines: VecDeque<String>,
-    /// Number of warnings that are still to be shown.
+    /// Number of warnings that are still to be shown, with one that there are more.
     warnings_left: usize,
     closed: Option<Instant>,
     /// Time of the next query for the domain's state.
@@ -139,7 +139,7 @@ impl Monitor {
             last_part_at: None,
             report_requested: None,
             last_lines: VecDeque::new(),
-            warnings_left: WARNINGS_MAX,
+            warnings_left: WARNINGS_MAX + 1,
             closed: None,
             ask_at: started + STATE_AFTER,
             state_failures: 0,
@@ -198,6 +198,8 @@ impl Monitor {
             Line::ResultPart => self.last_part_at = Some(self.last_line_at),
             Line::Result(text) => return Ok(Some(text)),
             Line::Warning(text) => {
+                let is_last = self.warnings_left == 1;
+                let text = if is_last { "more were left out" } else { &*text };
                 if self.warnings_left != 0 {
                     self.warnings_left -= 1;
                     events.push_back(Event::Note(format!("warning: {text}")));

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 use results::Report;
 
-use crate::saved::Saved;
+use crate::saved::{self, Saved};
 use crate::table::table;
 
 /// Form of a printed result (fio's `--output-format`).
@@ -44,7 +44,7 @@ pub fn print(report: &Report, formats: &[Format]) -> String {
 /// A result that is no JSON.
 pub fn print_all(saved: &Saved, formats: &[Format]) -> Result<String> {
     let print = |format: &Format| match format {
-        Format::Json | Format::JsonPlus => saved.json(),
+        Format::Json | Format::JsonPlus => saved::json(saved),
         Format::Terse => Ok(saved.runs.iter().map(|run| print(&run.result, &[*format])).collect()),
         Format::Csv => Ok(fio_output::csv(saved.runs.iter().map(|run| &run.result))),
         Format::Normal => {

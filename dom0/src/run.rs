@@ -98,7 +98,7 @@ impl Run {
         }
         check::guest(&task.config, task.plan.jobs(), "--kernel")?;
         self.guest.check_limit(&task.plan)?;
-        check::output(self.output.as_deref(), self.job.as_deref(), &task.config)?;
+        check::output(self.output.as_deref(), &[self.job.as_deref()], &task.config)?;
         if self.dry_run {
             return Ok(());
         }
@@ -185,7 +185,7 @@ impl Run {
             });
             done.with_context(|| format!("run {number} of {}", self.repeat))
         });
-        let done = saved.interrupted(done, signals.received());
+        let done = saved::interrupted(&saved, done, signals.received());
         if saved.runs.is_empty() || is_saved {
             return done;
         }

@@ -1,11 +1,17 @@
 //! The page: one HTML file with everything in it, for light and dark, for wide and narrow.
 
+use std::io::{self, Read};
+
 use crate::figure::Figure;
 use crate::label::Label;
 use crate::svg::escape;
 
 /// Mark of a page, without the version behind it.
-pub const MARK: &str = "<meta name=\"generator\" content=\"ringmark ";
+const MARK: &str = "<meta name=\"generator\" content=\"ringmark ";
+/// Beginning of a page.
+const DOCTYPE: &str = "<!DOCTYPE html>";
+/// Bytes from the beginning within which the mark is.
+const MARK_WITHIN: u64 = 1024;
 /// HTML before the mark of the tool.
 const HEAD: &str = include_str!("head.html");
 /// The style sheet. The colours of the plots are a palette that people with any colour vision can
@@ -31,6 +37,17 @@ pub fn page(sections: &[String], figures: &[Figure], about: &str) -> String {
         escape(about),
         sections.concat()
     )
+}
+
+/// Returns whether a file is empty or such a page.
+///
+/// # Errors
+/// When it can't be read.
+pub fn is_page(file: impl Read) -> io::Result<bool> {
+    let mut start = Vec::new();
+    file.take(MARK_WITHIN).read_to_end(&mut start)?;
+    let start = String::from_utf8_lossy(&start);
+    Ok(start.is_empty() || start.starts_with(DOCTYPE) && start.contains(MARK))
 }
 
 fn figure(figure: &Figure) -> String {
@@ -62,4 +79,27 @@ fn figure(figure: &Figure) -> String {
 fn named(label: &Label) -> String {
     let (short, full) = (escape(&label.short), escape(&label.full));
     if short == full { short } else { format!("<span title=\"{full}\">{short}</span>") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_known_by_its_mark() {
+        let page = format!("{DOCTYPE}\n<html lang=\"en\">{MARK}0.1.0\">");
+        for (text, expected) in [
+            ("", true),
+            (&*page, true),
+            (&page[1..], false),
+            (&format!("{{\"job\": \"{page}\"}}"), false),
+            (&format!("{DOCTYPE}\n<html><p>{MARK}"), true),
+            (&format!("{DOCTYPE}{}{MARK}", " ".repeat(1024)), false),
+            (DOCTYPE, false),
+            ("{\"fio version\": 1}", false),
+            (&super::page(&[], &[], "about"), true),
+        ] {
+            assert_eq!(is_page(text.as_bytes()).unwrap(), expected, "{text}");
+        }
+    }
 }

@@ -196,7 +196,7 @@ impl Fleet {
                 System::Ringmark => check::guest_elsewhere(guest, jobs, "--kernel"),
                 System::Linux => check::parts(guest, jobs, "--peer-kernel"),
             }?;
-            check::output(self.output.as_deref(), self.job.as_deref(), guest)?;
+            check::output(self.output.as_deref(), &[self.job.as_deref()], guest)?;
         }
         self.guest.check_limit(&task.plan)?;
         if self.dry_run {
@@ -427,7 +427,7 @@ fn text_of(runs: &[Measured], format: Format) -> Result<String> {
                 system: System::Ringmark,
                 result: report.clone(),
             };
-            Saved { runs: reports().map(run).collect() }.json()
+            saved::json(&Saved { runs: reports().map(run).collect() })
         }
         (Format::Csv, _) => Ok(fio_output::csv(reports())),
         _ => Ok(reports().map(|report| print(report, &[format])).collect()),

@@ -131,7 +131,7 @@ impl Sweep {
         let header = self.header(&text, &base)?;
         let mut grid = self.grid(&header, &text, &base)?;
         let all = grid.turns.len();
-        check::output(Some(&self.output), self.job.as_deref(), &base)?;
+        check::output(Some(&self.output), &[self.job.as_deref()], &base)?;
         self.check_there()?;
         let signals = Signals::listen()?;
         let mut output = Output::open(Some(&self.output))?;

@@ -87,6 +87,11 @@ fn no_result_is_written_onto_an_input() {
             assert!(stderr.contains(" would replace the input "), "{command:?}: {stderr}");
         }
     }
+    stack.write("costs.json", "");
+    let command = [&with_save("costs.json")[..], &["--costs", "costs.json"]].concat();
+    let (code, _, stderr) = stack.run(&command);
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(stderr.contains("costs.json would replace the input costs.json"), "{stderr}");
     assert_eq!(stack.calls(), "");
 }
 
