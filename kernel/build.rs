@@ -21,7 +21,9 @@ fn main() {
 /// Says so where a guest is built to be used, but not as it is measured.
 fn warn_of_plain_flags() {
     let is = |name: &str, text: &str| std::env::var(name).is_ok_and(|value| value.contains(text));
-    if is("PROFILE", "release") && !is("CARGO_ENCODED_RUSTFLAGS", "target-cpu=k8") {
+    let flags = ["target-cpu=k8", "no-vectorize-loops", "no-vectorize-slp"];
+    let has_all = flags.iter().all(|flag| is("CARGO_ENCODED_RUSTFLAGS", flag));
+    if is("PROFILE", "release") && !has_all {
         println!(
             "cargo:warning=each sleep of this guest will cost an exit more on AMD: \
              build it with --config kernel/image.toml"
