@@ -3,6 +3,8 @@
 # installs missing packages, builds the rest, and starts the rig, which does everything else.
 # `./run.sh help` lists the commands.
 set -euo pipefail
+# Paths on the command line are the caller's.
+export RINGMARK_CALLER=$PWD
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 
 fail() {
@@ -136,7 +138,8 @@ code=0
 
 need_for "${1-run}"
 install_missing
-build "the guest" build --package kernel --config kernel/image.toml
+# Flags in the environment would take the place of the guest's own.
+(unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS && build "the guest" build --package kernel --config kernel/image.toml)
 build "the counter" build --package qemu-count
 # The tool for dom0 is static, so that any dom0 can run it.
 build "the tool for dom0" rustc --package dom0 --bin ringmark-dom0 -- -C target-feature=+crt-static

@@ -3,6 +3,9 @@
 /// Directory of its parameters.
 pub(crate) const PARAMETERS: &str = "/sys/module/xen_blkback/parameters";
 
+/// Most pages that it keeps mapped for a ring (`max_persistent_grants`, by default).
+pub(crate) const KEEPS_MAX: u32 = 1056;
+
 /// Returns a command that lets it offer so many queues to guests that connect from then on, and
 /// tell it when their disks appear.
 pub(crate) fn offer_queues(count: u32) -> String {

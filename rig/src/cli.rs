@@ -1,24 +1,32 @@
 //! The command line.
 
-use std::path::PathBuf;
+mod compare;
+
+use std::env;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::builder::{PathBufValueParser, TypedValueParser};
+use clap::{Parser, Subcommand};
 
+use crate::destination::Outputs;
 use crate::machine::Clock;
 use crate::peer;
-use crate::rig::{Outputs, Rig};
+use crate::rig::Rig;
 use crate::scenario;
-use crate::scenario::mail::{of2012, of2013};
 use crate::scenario::peers::Sweep;
-use crate::scenario::side::Side;
 use crate::scenario::test::Part;
+use crate::scenario::waiter;
 use crate::setting::Layer;
-use crate::workload::Workload;
+use crate::workload::{Workload, Workloads};
+use compare::Compare;
 
 /// Exit status of `--parse-only`, which no other command line has.
 const PARSED: u8 = 3;
+/// Variable in which run.sh leaves the directory that it was started in.
+const CALLER: &str = "RINGMARK_CALLER";
 
 /// Benchmarks Xen block storage from inside a guest: boots Xen, a Linux dom0 and guests in QEMU.
 ///
@@ -33,7 +41,7 @@ pub(crate) struct Cli {
     #[arg(long, hide = true)]
     parse_only: bool,
     /// Loads this file in place of dom0's kernel module of the same name.
-    #[arg(long, hide = true, global = true, value_name = "FILE")]
+    #[arg(long, hide = true, global = true, value_name = "FILE", value_parser = PathBufValueParser::new().map(from_caller))]
     dom0_module: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
@@ -66,55 +74,13 @@ enum Command {
         #[arg(long, value_name = "TEXT", conflicts_with = "only")]
         check: Option<String>,
     },
-    /// Compare the guest with a Linux guest that runs fio, by default and tuned
-    Compare {
-        /// Count instructions: exact and repeatable, but takes minutes for each virtual second
-        #[arg(long)]
-        deterministic: bool,
-        /// Measure this guest only
-        #[arg(long, value_name = "GUEST")]
-        only: Option<Only>,
-        /// Measure all workloads, not just random reads: each pattern, both depths, large blocks
-        #[arg(long)]
-        all: bool,
-        /// Measure these workloads, as randread-4k-32,write-128k-16
-        #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with_all = ["all", "save_baseline", "file", "mail"])]
-        workload: Vec<Workload>,
-        /// Measure reads of a file on an FFSv2 instead
-        #[arg(long, conflicts_with_all = ["all", "only", "save_baseline"])]
-        file: bool,
-        /// Measure the workload of a mail instead: 2012, 15 guests read 4 KiB at random at once;
-        /// 2013, 24 disks of one guest, written 2 MiB at a time
-        #[arg(long, value_name = "YEAR", conflicts_with_all = ["all", "save_baseline", "file"])]
-        mail: Option<Mail>,
-        /// Numbers of guests of --mail 2012 instead of 1,2,4,8,15; the greatest in all modes
-        #[arg(long, value_name = "LIST", requires = "mail", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=i64::from(of2012::GUESTS_MAX)))]
-        guests: Vec<u32>,
-        /// Boots of --mail 2012, each with all rounds: other pages hold the ramdisks then
-        #[arg(long, value_name = "COUNT", default_value_t = 1, requires = "mail", value_parser = clap::value_parser!(u32).range(1..=100))]
-        boots: u32,
-        /// Save ringmark's instruction counts as the baseline that `test` compares with
-        #[arg(long, requires = "deterministic")]
-        save_baseline: bool,
-        /// Write the page of plots here, too: costs of an I/O by owner as stacked bars
-        #[arg(long, value_name = "FILE", requires = "deterministic", conflicts_with = "file")]
-        report: Option<PathBuf>,
-        /// Write the guests' results with their costs here, for `ringmark report` and `ringmark
-        /// compare --costs` of the tool in dom0
-        #[arg(long, value_name = "FILE", requires = "deterministic", conflicts_with_all = ["file", "mail"])]
-        costs: Option<PathBuf>,
-        /// Number of rounds, in each of which every guest runs once
-        #[arg(long, value_name = "COUNT", default_value_t = 5, conflicts_with = "deterministic", value_parser = clap::value_parser!(u32).range(1..=100))]
-        pairs: u32,
-        /// Seconds for each workload
-        #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=3600))]
-        runtime: u32,
-    },
+    Compare(Compare),
     /// Find Linux's best settings for each workload, which `compare` then uses
     Peers {
-        /// Find them for these workloads only, as randread-4k-32; without any: for all
-        #[arg(long, value_name = "LIST", value_delimiter = ',')]
-        workload: Vec<Workload>,
+        /// Find them for these workloads only, as randread-4k-32,write-128k-16 (patterns and ranges
+        /// as for compare); without any: for all of compare --all
+        #[arg(long, value_name = "LIST")]
+        workload: Option<Workloads>,
         /// Vary these layers only: fio's options, the disk's queue, the kernel's
         /// command line, the parameters of its frontend
         #[arg(long, value_name = "LIST", value_delimiter = ',')]
@@ -138,13 +104,13 @@ enum Command {
         #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=3600))]
         runtime: u32,
         /// Write the page of plots here, too: costs by owner as stacked bars
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().map(from_caller))]
         report: Option<PathBuf>,
     },
-    /// Compare how the guest waits by itself with always polling and always sleeping
+    /// Compare how the guest waits by itself with polling for up to 1 ms and always sleeping
     Waiter {
         /// Number of rounds, in each of which every way runs once
-        #[arg(long, value_name = "COUNT", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+        #[arg(long, value_name = "COUNT", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=i64::from(waiter::ROUNDS_MAX)))]
         pairs: u32,
         /// Seconds for each way at each of six places and depths
         #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=3600))]
@@ -162,26 +128,6 @@ enum Command {
     Shell,
 }
 
-/// One of the guests of a comparison.
-#[derive(Clone, Copy, ValueEnum)]
-enum Only {
-    /// Our guest.
-    Ringmark,
-    /// The Linux guest.
-    Linux,
-}
-
-/// Mails whose workload can be measured.
-#[derive(Clone, Copy, ValueEnum)]
-enum Mail {
-    /// About persistent grants: 15 guests read files at once.
-    #[value(name = "2012")]
-    Of2012,
-    /// About blkfront and blkback whose locks were split: one guest streamed to 24 disks.
-    #[value(name = "2013")]
-    Of2013,
-}
-
 impl Cli {
     /// Runs the command.
     ///
@@ -194,52 +140,15 @@ impl Cli {
         let rig = Rig::open(self.dom0_module)?;
         match self.command.unwrap_or(Command::Run { options: Vec::new() }) {
             Command::Run { options } => scenario::run::run(&rig, &options),
-            Command::Compare {
-                deterministic,
-                only,
-                all,
-                workload,
-                file,
-                mail,
-                guests,
-                boots,
-                save_baseline,
-                report,
-                costs,
-                pairs,
-                runtime,
-            } => {
-                let rig = rig.with_outputs(Outputs { report, costs })?;
-                if file {
-                    let runs = if deterministic { 1 } else { pairs };
-                    return scenario::file::compare(&rig, clock(deterministic), runs, runtime);
-                }
-                let sides = match only {
-                    None => &Side::ALL[..],
-                    Some(Only::Ringmark) => &[Side::Ours],
-                    Some(Only::Linux) => &Side::LINUX,
-                };
-                if let Some(mail) = mail {
-                    let (clock, rounds) =
-                        (clock(deterministic), if deterministic { 1 } else { pairs });
-                    let extent = of2012::Extent { boots, rounds, runtime_s: runtime };
-                    return compare_mail(&rig, mail, clock, sides, &guests, extent);
-                }
-                let workloads = match &workload[..] {
-                    [] if all => &Workload::ALL[..],
-                    [] => &Workload::MAIN,
-                    named => named,
-                };
-                if deterministic {
-                    scenario::instructions::compare(&rig, sides, workloads, runtime, save_baseline)
-                } else {
-                    scenario::compare::compare(&rig, sides, workloads, pairs, runtime)
-                }
-            }
+            Command::Compare(compare) => compare.run(rig),
             Command::Peers { workload, knobs, guest_kernel, rounds, runtime, save } => {
+                ensure!(
+                    !save || rig.has_debians_modules(),
+                    "--save is for findings with Debian's modules: not with --dom0-module"
+                );
                 let sweep = Sweep {
-                    workloads: or_all(workload, &Workload::ALL),
-                    layers: or_all(knobs, &Layer::ALL),
+                    workloads: workload.map_or(Workload::ALL.to_vec(), |named| named.0),
+                    layers: if knobs.is_empty() { Layer::ALL.to_vec() } else { knobs },
                     runtime_ms: runtime,
                     rounds,
                     kernel: &guest_kernel,
@@ -248,7 +157,7 @@ impl Cli {
                 scenario::peers::sweep(&rig, &sweep)
             }
             Command::Scaling { runtime, report } => {
-                let rig = rig.with_outputs(Outputs { report, costs: None })?;
+                let rig = rig.with_outputs(Outputs::new(report.as_deref(), None)?);
                 scenario::scaling::measure(&rig, runtime)
             }
             Command::Waiter { pairs, runtime } => scenario::waiter::measure(&rig, pairs, runtime),
@@ -269,33 +178,17 @@ impl Cli {
     }
 }
 
-fn compare_mail(
-    rig: &Rig,
-    mail: Mail,
-    clock: Clock,
-    sides: &[Side],
-    guests: &[u32],
-    extent: of2012::Extent,
-) -> Result<ExitCode> {
-    match mail {
-        Mail::Of2012 => {
-            let guests = if guests.is_empty() { &of2012::GUESTS } else { guests };
-            of2012::compare(rig, clock, sides, guests, extent)
-        }
-        Mail::Of2013 => {
-            ensure!(guests.is_empty(), "--guests is for --mail 2012: that of 2013 has one guest");
-            ensure!(extent.boots == 1, "--boots is for --mail 2012");
-            of2013::compare(rig, clock, sides, extent.rounds, extent.runtime_s)
-        }
-    }
-}
-
-fn or_all<T: Clone>(given: Vec<T>, all: &[T]) -> Vec<T> {
-    if given.is_empty() { all.to_vec() } else { given }
-}
-
 fn clock(deterministic: bool) -> Clock {
     if deterministic { Clock::Instructions } else { Clock::Wall }
+}
+
+/// Returns a path as the user means it: run.sh goes to the tree.
+fn from_caller(path: PathBuf) -> PathBuf {
+    from(env::var_os(CALLER).as_deref(), &path)
+}
+
+fn from(directory: Option<&OsStr>, path: &Path) -> PathBuf {
+    directory.map_or(path.to_owned(), |directory| Path::new(directory).join(path))
 }
 
 #[cfg(test)]
@@ -303,18 +196,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_of_guests_are_for_a_mail_and_as_many_as_it_had() {
-        let parse = |words: &str| {
-            let words = format!("./run.sh compare {words}");
-            Cli::try_parse_from(words.split(' ')).map(|cli| match cli.command {
-                Some(Command::Compare { guests, .. }) => guests,
-                _ => Vec::new(),
-            })
-        };
-        assert_eq!(parse("--mail 2012 --guests 1,15").unwrap(), [1, 15]);
-        assert!(parse("--mail 2012").unwrap().is_empty());
-        for wrong in ["--guests 1", "--mail 2012 --guests 16", "--mail 2012 --guests 0"] {
-            assert!(parse(wrong).is_err(), "{wrong}");
-        }
+    fn paths_are_the_callers() {
+        let from = |directory: Option<&str>, path| from(directory.map(OsStr::new), Path::new(path));
+        assert_eq!(from(Some("/home/a"), "b/c.html"), Path::new("/home/a/b/c.html"));
+        assert_eq!(from(Some("/home/a"), "/b/c.html"), Path::new("/b/c.html"));
+        assert_eq!(from(None, "c.html"), Path::new("c.html"));
     }
 }

@@ -135,7 +135,8 @@ impl Image {
             let stem = name.strip_suffix(".ko")?;
             DOM0_MODULES.contains(&stem).then(|| format!("/modules/{name}"))
         });
-        name.with_context(|| format!("dom0 has no module {}", file.display()))
+        let all = || DOM0_MODULES.join(", ");
+        name.with_context(|| format!("dom0 has no module {}: it has {}", file.display(), all()))
     }
 
     /// dom0's initramfs, uncompressed.

@@ -139,6 +139,7 @@ impl Machine<'_> {
     fn prepare(&self, mut overlay: Archive) -> Result<()> {
         overlay.add("/rig/settings", 0o644, self.ramdisks.settings());
         if let Some(module) = &self.dom0_module {
+            self.progress.stage(&format!("dom0's module is not Debian's: {}", module.display()));
             overlay.copy(&Image::module(module)?, 0o644, module)?;
         }
         let place = |name| self.directory.join(name);

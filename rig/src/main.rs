@@ -17,6 +17,7 @@ mod cache;
 mod cli;
 mod contents;
 mod counts;
+mod destination;
 mod filter;
 mod guest;
 mod image;

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::archive::Archive;
 use crate::cache::Cache;
+use crate::destination::{Destination, Outputs};
 use crate::guest::Guest;
 use crate::image::Image;
 use crate::machine::{Clock, Machine};
@@ -36,37 +37,40 @@ pub(crate) struct Rig {
     outputs: Outputs,
 }
 
-/// Files that the user names.
-#[derive(Default)]
-pub(crate) struct Outputs {
-    /// Place of the page of plots.
-    pub(crate) report: Option<PathBuf>,
-    /// Place of the results with their costs.
-    pub(crate) costs: Option<PathBuf>,
-}
-
 impl Rig {
     /// Finds the surroundings.
     ///
     /// # Errors
-    /// When there is no place for a cache.
+    /// When there is no place for a cache, or dom0 has no such module.
     pub(crate) fn open(dom0_module: Option<PathBuf>) -> Result<Self> {
         let program = env::current_exe().context("cannot find the rig's own program")?;
         let build = program.parent().context("the rig's program is nowhere")?.to_owned();
+        if let Some(module) = &dom0_module {
+            Image::module(module)?;
+            ensure!(module.is_file(), "{} is no file", module.display());
+        }
         let outputs = Outputs::default();
         Ok(Self { cache: Cache::open()?, progress: Progress::new(), build, dom0_module, outputs })
     }
 
     /// Takes note of files that the user names.
-    ///
-    /// # Errors
-    /// When one cannot be written: that should show before anything is measured.
-    pub(crate) fn with_outputs(self, outputs: Outputs) -> Result<Self> {
-        for path in [&outputs.report, &outputs.costs].into_iter().flatten() {
-            let opened = File::options().append(true).create(true).open(path);
-            opened.with_context(|| format!("cannot write {}", path.display()))?;
+    pub(crate) fn with_outputs(self, outputs: Outputs) -> Self {
+        Self { outputs, ..self }
+    }
+
+    /// Returns whether all of dom0's modules are Debian's.
+    pub(crate) fn has_debians_modules(&self) -> bool {
+        self.dom0_module.is_none()
+    }
+
+    /// Returns a legend with what else there is to say of all figures of this run.
+    pub(crate) fn legend(&self, legend: String) -> String {
+        match &self.dom0_module {
+            Some(module) => {
+                format!("{legend}\ndom0's module is not Debian's: {}", module.display())
+            }
+            None => legend,
         }
-        Ok(Self { outputs, ..self })
     }
 
     /// The guest's kernel, built by cargo.
@@ -143,6 +147,7 @@ impl Rig {
     /// # Errors
     /// When the file cannot be written.
     pub(crate) fn save(&self, name: &str, figures: &Value) -> Result<()> {
+        let figures = marked(figures.clone(), self.dom0_module.as_deref());
         self.write("figures", &self.build.join(name), &format!("{figures:#}\n"))
     }
 
@@ -152,7 +157,7 @@ impl Rig {
     /// When the file cannot be written.
     pub(crate) fn save_page(&self, figures: &str, page: &str) -> Result<()> {
         self.write("plots", &self.build.join(figures).with_extension("html"), page)?;
-        self.outputs.report.as_ref().map_or(Ok(()), |path| self.write("plots", path, page))
+        self.give("plots", self.outputs.report.as_ref(), page)
     }
 
     /// Saves results with their costs, if the user wants them.
@@ -160,8 +165,15 @@ impl Rig {
     /// # Errors
     /// When the file cannot be written.
     pub(crate) fn save_costs(&self, results: &str) -> Result<()> {
-        let path = self.outputs.costs.as_ref();
-        path.map_or(Ok(()), |path| self.write("results with costs", path, results))
+        self.give("results with costs", self.outputs.costs.as_ref(), results)
+    }
+
+    fn give(&self, what: &str, to: Option<&Destination>, text: &str) -> Result<()> {
+        let Some(to) = to else { return Ok(()) };
+        let place = to.path().display();
+        to.write(text).with_context(|| format!("cannot write {place}"))?;
+        self.progress.stage(&format!("{what}: {place}"));
+        Ok(())
     }
 
     fn write(&self, what: &str, path: &Path, text: &str) -> Result<()> {
@@ -192,6 +204,43 @@ impl Rig {
             counter: None,
             dom0_module,
             progress,
+        }
+    }
+}
+
+/// Returns figures that name a module of dom0's that is not Debian's; of an array, each does.
+fn marked(mut figures: Value, module: Option<&Path>) -> Value {
+    let Some(module) = module else { return figures };
+    let each = match &mut figures {
+        Value::Array(all) => &mut all[..],
+        one => std::slice::from_mut(one),
+    };
+    for object in each.iter_mut().filter_map(Value::as_object_mut) {
+        object.insert("dom0_module".to_owned(), module.to_string_lossy().into());
+    }
+    figures
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_module_that_is_not_debians_is_told() {
+        let path = Path::new("/a/xen-blkback.ko");
+        let (figures, all) = (json!({ "clock": "wall" }), json!([{ "jobs": [] }, {}]));
+        let expected = json!({ "clock": "wall", "dom0_module": "/a/xen-blkback.ko" });
+        assert_eq!(marked(figures.clone(), Some(path)), expected);
+        assert_eq!(marked(all, Some(path))[1]["dom0_module"], "/a/xen-blkback.ko");
+        assert_eq!(marked(figures.clone(), None), figures);
+        for (file, words) in [
+            ("/etc/passwd", "it has brd, configfs,"),
+            ("/a/xen_blkback.ko", "xen-blkback,"),
+            ("/a/xen-blkback.ko", "/a/xen-blkback.ko is no file"),
+        ] {
+            let error = Rig::open(Some(file.into())).err().unwrap().to_string();
+            assert!(error.contains(words), "{error}");
         }
     }
 }

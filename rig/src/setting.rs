@@ -241,6 +241,18 @@ impl Setting {
         text
     }
 
+    /// Returns the most pages that are granted at once for a ring of the disk.
+    pub(crate) fn pages(&self, of: Workload) -> u32 {
+        let number = |name| self.value(name).parse::<u32>().unwrap_or(1);
+        // A page of a ring has 32 requests (Xen, io/ring.h).
+        let ring = 32 << number("max_ring_page_order");
+        let block = u32::try_from(of.block_bytes() / 4096).unwrap_or(u32::MAX).max(1);
+        let segments = block.min(number("max_indirect_segments"));
+        let requests = of.iodepth().saturating_mul(block.div_ceil(segments)).min(ring);
+        // One more for the segments that do not fit into the request itself.
+        requests * (segments + u32::from(segments > 11))
+    }
+
     /// Returns what the guest's init sets: pairs of a file of the queue and its value.
     pub(crate) fn queue(&self) -> String {
         let pairs = self.of(Layer::Queue).map(|(name, value)| format!("{name} {value}"));
@@ -468,5 +480,22 @@ mod tests {
         let setting = setting.with("scheduler", "none").unwrap();
         assert_eq!(setting.to_string(), "io_uring fixedbufs iodepth_batch=8 scheduler=none");
         assert_eq!(setting.changes(), 4);
+    }
+
+    #[test]
+    fn pages_are_those_of_the_requests_that_fit_into_the_ring() {
+        let pages = |name: &str, values: &[(&str, &str)]| {
+            let turn =
+                |setting: Setting, (name, value): &(&str, &str)| setting.with(name, value).unwrap();
+            values.iter().fold(Setting::default(), turn).pages(name.parse().unwrap())
+        };
+        assert_eq!(pages("randread-4k-1", &[]), 1);
+        assert_eq!(pages("randread-4k-4096", &[]), 32);
+        assert_eq!(pages("read-44k-2", &[]), 22);
+        assert_eq!(pages("read-128k-16", &[]), 16 * 33);
+        assert_eq!(pages("read-1024k-8", &[]), 32 * 33);
+        let long = ("max_indirect_segments", "256");
+        assert_eq!(pages("read-1024k-8", &[long]), 8 * 257);
+        assert_eq!(pages("read-128k-4096", &[("max_ring_page_order", "4")]), 512 * 33);
     }
 }

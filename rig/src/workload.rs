@@ -81,6 +81,7 @@ impl Workload {
     pub(crate) fn is_sequential(self) -> bool {
         !self.rw.starts_with("rand")
     }
+
     /// fio's command line for some of them, one after the other, `runtime_s` seconds each, with the
     /// options that `how` tells: depth, engine.
     pub(crate) fn options(all: &[Self], runtime_s: u32, how: impl Fn(Self) -> String) -> String {
@@ -126,6 +127,25 @@ impl FromStr for Workload {
     }
 }
 
+/// Workloads that somebody asks for, each once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Workloads(pub(crate) Vec<Workload>);
+
+impl FromStr for Workloads {
+    type Err = Error;
+
+    /// Reads [names](Workload::name) between commas.
+    fn from_str(text: &str) -> Result<Self> {
+        let mut all: Vec<Workload> = Vec::new();
+        for name in text.split(',') {
+            let workload = name.parse().with_context(|| name.to_owned())?;
+            ensure!(!all.contains(&workload), "{name} is there twice");
+            all.push(workload);
+        }
+        Ok(Self(all))
+    }
+}
+
 impl Display for Workload {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self { rw, bs_kib, iodepth } = self;
@@ -136,9 +156,8 @@ impl Display for Workload {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Most pages that Linux's blkback keeps mapped for a ring (`max_persistent_grants`).
-    const BACKEND_KEEPS: u32 = 1056;
+    use crate::blkback;
+    use crate::setting::Setting;
 
     #[test]
     fn jobs_run_one_after_the_other() {
@@ -169,6 +188,20 @@ mod tests {
     }
 
     #[test]
+    fn each_workload_of_a_list_is_there_once() {
+        let list = "randread-4k-1,write-128k-16".parse::<Workloads>().unwrap();
+        assert_eq!(list, Workloads(vec![Workload::ALL[1], Workload::ALL[9]]));
+        for (wrong, why) in [
+            ("", "not PATTERN"),
+            ("read-4k-1,", "not PATTERN"),
+            ("read-4k-1,read-4k-32,read-4k-01", "read-4k-01 is there twice"),
+        ] {
+            let error = format!("{:#}", wrong.parse::<Workloads>().unwrap_err());
+            assert!(error.contains(why), "{wrong}: {error}");
+        }
+    }
+
+    #[test]
     fn the_main_ones_are_among_all() {
         assert!(Workload::MAIN.iter().all(|main| Workload::ALL.contains(main)));
     }
@@ -176,9 +209,8 @@ mod tests {
     #[test]
     fn the_backend_can_keep_all_pages_mapped() {
         for workload in Workload::ALL {
-            // One more for the segments that do not fit into the request itself.
-            let pages = workload.bs_kib / 4 + u32::from(workload.bs_kib > 44);
-            assert!(workload.iodepth * pages <= BACKEND_KEEPS, "{workload}");
+            let pages = Setting::plain(workload).pages(workload);
+            assert!(pages <= blkback::KEEPS_MAX, "{workload}: {pages}");
         }
     }
 }

@@ -73,7 +73,7 @@ const ORDER: [Place; 24] = [
             "boot-info",
         ],
     ),
-    place("rig", &["xl-config", "plots", "results", "guest-protocol"]),
+    place("rig", &["xl-config", "plots", "results", "guest-protocol", "boot-info"]),
     place("qemu-count", &[]),
 ];
 

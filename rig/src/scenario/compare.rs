@@ -6,13 +6,14 @@ use std::fmt::{self, Display, Formatter};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use results::Spread;
 use serde_json::{Value, json};
 
 use crate::best::Best;
 use crate::guest::{ConsoleLine, Guest};
 use crate::image::Image;
+use crate::machine::Clock;
 use crate::peer::PeerImage;
 use crate::progress::print_line;
 use crate::ramdisk::Ramdisks;
@@ -37,26 +38,12 @@ pub(crate) fn compare(
     rounds: u32,
     runtime_s: u32,
 ) -> Result<ExitCode> {
+    let best = Best::load()?;
+    let runs = runs(sides, workloads, rounds, runtime_s, &best)?;
     let image = Image::build(&rig.cache, &rig.progress)?;
     let peer = PeerImage::build(&rig.cache, &rig.progress)?;
-    let best = Best::load()?;
     let (directory, _lock) = rig.directory("compare")?;
     let machine = rig.machine(&image, directory, Ramdisks::MEASURED);
-    let mut runs = Vec::new();
-    for round in 1..=rounds {
-        // Whoever is first may find a quieter or a busier host: take turns.
-        let mut order = sides.to_vec();
-        if round % 2 == 0 {
-            order.reverse();
-        }
-        for side in order {
-            for (number, (setting, of)) in side.groups(workloads, &best).into_iter().enumerate() {
-                let name = format!("{}-{round}-{number}", side.name());
-                let jobs = side.options(&of, runtime_s, &best);
-                runs.push((side, of, side.guest_in(name, machine.clock, &jobs, &setting)));
-            }
-        }
-    }
     let guests: Vec<Guest> = runs.iter().map(|(.., guest)| guest.clone()).collect();
     let allowed_s = 120 + workloads.len() as u64 * u64::from(runtime_s);
     let steps: Vec<Step> = guests
@@ -84,6 +71,43 @@ pub(crate) fn compare(
         Ok(())
     })?;
     report(rig, &peer, sides, workloads, &samples, &best)
+}
+
+/// Returns the guests in the order in which they run, each with its side and workloads.
+///
+/// # Errors
+/// When a guest has no room for its jobs on its command line.
+fn runs(
+    sides: &[Side],
+    workloads: &[Workload],
+    rounds: u32,
+    runtime_s: u32,
+    best: &Best,
+) -> Result<Vec<(Side, Vec<Workload>, Guest)>> {
+    let mut runs = Vec::new();
+    for round in 1..=rounds {
+        // Whoever is first may find a quieter or a busier host: take turns.
+        let mut order = sides.to_vec();
+        if round % 2 == 0 {
+            order.reverse();
+        }
+        for side in order {
+            for (number, (setting, of)) in side.groups(workloads, best).into_iter().enumerate() {
+                let name = format!("{}-{round}-{number}", side.name());
+                let jobs = side.options(&of, runtime_s, best);
+                let guest = side.guest_in(name, Clock::Wall, &jobs, &setting);
+                let (length, most) = (guest.extra.len(), side.command_line_max());
+                ensure!(
+                    length <= most,
+                    "{} workloads take a command line of {length} bytes, of at most {most}; name \
+                     fewer, or measure with --deterministic, where each has a guest of its own",
+                    of.len()
+                );
+                runs.push((side, of, guest));
+            }
+        }
+    }
+    Ok(runs)
 }
 
 /// Result of one guest.
@@ -175,7 +199,7 @@ fn report(
     };
     let stolen = workloads.iter().map(|&workload| (workload.to_string(), worst(workload)));
     let table = table(&rows) + &stolen_lines(stolen);
-    let legend = legend(peer, workloads, best);
+    let legend = rig.legend(legend(peer, workloads, best));
     print_line(format_args!("{table}\n{legend}\n"));
 
     let starts = [Side::Ours, Side::LINUX[0]];
@@ -322,6 +346,18 @@ c                         ringmark                          4000 (4000 .. 4000) 
 * the backend did not keep all pages mapped: not a figure of persistent grants
 ";
         assert_eq!(table(&rows), expected);
+    }
+
+    #[test]
+    fn jobs_that_no_command_line_holds_are_refused() {
+        let many: Vec<Workload> =
+            (1..=60).map(|depth| format!("read-4k-{depth}").parse().unwrap()).collect();
+        for side in Side::ALL {
+            let runs = |workloads| runs(&[side], workloads, 2, 3600, &Best::default());
+            assert_eq!(runs(&many[..1]).unwrap().len(), 2);
+            let error = runs(&many).err().unwrap().to_string();
+            assert!(error.contains("fewer, or measure with --deterministic"), "{error}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use plots::costs::{Group, Row, figures};
 use plots::label::Label;
 use plots::svg::escape;
-use results::{CostReport, Costs, Origin, Owners, Report, Run};
+use results::{CostReport, Costs, Origin, Owners, Report, Run, Saved, SavedRun, System};
 
 use crate::scenario::side::Side;
 
@@ -55,19 +55,18 @@ pub(super) fn counted(result: &str, costs: Costs) -> Result<Report> {
 ///
 /// # Errors
 /// A result that is no JSON.
-pub(super) fn file<'a>(runs: impl Iterator<Item = (Side, &'a Report)>) -> Result<String> {
-    let run = |(side, report): (Side, &Report)| -> Result<String> {
-        let who = if side == Side::Ours { "ringmark" } else { "linux" };
-        // Not by a `Value`, which would sort the members: bins go by their numbers.
-        Ok(format!("{{\"who\":\"{who}\",\"result\":{}}}", serde_json::to_string(report)?))
+pub(super) fn file(runs: impl Iterator<Item = (Side, Report)>) -> Result<String> {
+    let run = |(side, result)| {
+        let system = if side == Side::Ours { System::Ringmark } else { System::Linux };
+        SavedRun { system, result }
     };
-    let runs: Vec<String> = runs.map(run).collect::<Result<_>>()?;
-    Ok(format!("{{\"runs\":[{}]}}\n", runs.join(",\n")))
+    Ok(Saved { runs: runs.map(run).collect() }.json()?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use results::JobReport;
 
     #[test]
     fn rows_of_a_name_are_together() {
@@ -83,17 +82,20 @@ mod tests {
 
     #[test]
     fn results_have_their_costs_and_say_what_their_seconds_are() {
-        let job = r#"{"fio version":"fio-3.39","jobs":[]}"#;
+        let result = Report { jobs: vec![JobReport::default()], ..Report::default() };
+        let result = serde_json::to_string(&result).unwrap();
         let costs = instructions([1.0, 2.0, 3.0], None);
-        let report = counted(job, costs).unwrap();
-        let text = file([(Side::Ours, &report), (Side::LINUX[0], &report)].into_iter()).unwrap();
-        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-        let [ours, linux] = [0, 1].map(|run| &json["runs"][run]);
-        assert_eq!((&ours["who"], &linux["who"]), (&"ringmark".into(), &"linux".into()));
-        let run = &linux["result"]["ringmark"];
-        assert_eq!((&run["ok"], &run["origin"]["label"]), (&true.into(), &LABEL.into()));
-        let expected = r#"{"owners":{"dom0":3.0,"guest":1.0,"xen":2.0},"unit":"instructions"}"#;
-        assert_eq!(run["costs"]["jobs"][0].to_string(), expected);
+        let report = || counted(&result, costs).unwrap();
+        let text = file([(Side::Ours, report()), (Side::LINUX[0], report())].into_iter()).unwrap();
+        let saved: Saved = serde_json::from_str(&text).unwrap();
+        let [ours, linux] = &saved.runs[..] else { panic!("{text}") };
+        assert_eq!((ours.system, linux.system), (System::Ringmark, System::Linux));
+        let run = linux.result.ringmark.as_ref().unwrap();
+        let label = run.origin.as_ref().and_then(|origin| origin.label.as_deref());
+        assert_eq!((run.ok, label), (true, Some(LABEL)));
+        // The tool refuses costs of other jobs than ran.
+        let jobs = &run.costs.as_ref().unwrap().jobs;
+        assert_eq!((jobs.len(), jobs[0]), (linux.result.jobs.len(), Some(costs)));
         assert!(counted("{}", costs).is_err());
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn compare(
     let name = "compare-deterministic";
     let runs = Run::all(sides, workloads, runtime_s, &best);
     let costs = measure(rig, Some(&peer), name, runs, runtime_s)?;
-    report(rig, &legend(&peer, workloads, &best), &best, &costs)?;
+    report(rig, &rig.legend(legend(&peer, workloads, &best)), &best, &costs)?;
     if keep {
         let ours = costs.iter().filter(|(run, _)| run.side == Side::Ours);
         baseline(ours).save()?;
@@ -203,7 +203,7 @@ fn report(rig: &Rig, legend: &str, best: &Best, costs: &[(Run, Cost)]) -> Result
     let name = "compare-deterministic.json";
     rig.save(name, &figures)?;
     rig.save_page(name, &page(&rows, best, &text))?;
-    rig.save_costs(&costs::file(costs.iter().map(|(run, _)| (run.side, &run.result)))?)
+    rig.save_costs(&costs::file(costs.iter().map(|(run, _)| (run.side, run.result.clone())))?)
 }
 
 /// Returns the page of plots, with the table and what explains it.

@@ -217,12 +217,12 @@ fn dom0_cost(outcome: &Outcome) -> Result<f64> {
 }
 
 fn report(rig: &Rig, image: &Image, costs: &[Cost], dom0: f64) -> Result<ExitCode> {
-    let legend = format!(
+    let legend = rig.legend(format!(
         "instructions for an I/O of 4 KiB, 32 in flight in all (of 2 vCPUs, on each), or for a\n\
          written MiB; ratio: to the first row of that kind; dom0: fio's io_uring at its\n\
          best on Linux {}, without a guest",
         image.linux_version
-    );
+    ));
     let text = format!("{}\n{legend}", table(costs, dom0));
     print_line(format_args!("{text}"));
     let measurements: Vec<Value> = ROWS

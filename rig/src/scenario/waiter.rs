@@ -23,6 +23,8 @@ const PLACES: [(&str, u32); 2] = [("own", 1), ("dom0's", 0)];
 const DEPTHS: [u32; 3] = [1, 4, 32];
 /// Ways to wait: a name, and `ringmark_poll_us=`.
 const WAYS: [(&str, &str); 3] = [("auto", "auto"), ("poll", "1000"), ("sleep", "0")];
+/// Most rounds, whose jobs all go onto the guest's command line.
+pub(crate) const ROUNDS_MAX: u32 = 25;
 
 /// Measures each way `rounds` times at each place and depth, `runtime_s` seconds each.
 ///
@@ -137,6 +139,7 @@ fn table(rows: &[Row]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::side::Side;
 
     #[test]
     fn the_ways_take_turns() {
@@ -145,6 +148,12 @@ mod tests {
         let order = ["auto0", "poll0", "sleep0", "sleep1", "poll1", "auto1"].map(at);
         assert!(order.is_sorted(), "{text}");
         assert!(text.contains("--name=poll1 --stonewall --ringmark_poll_us=1000 "), "{text}");
+    }
+
+    #[test]
+    fn all_rounds_fit_into_a_command_line() {
+        let bytes = |rounds| jobs(32, rounds, 3600).len();
+        assert!(bytes(ROUNDS_MAX) <= Side::Ours.command_line_max(), "{}", bytes(ROUNDS_MAX));
     }
 
     #[test]

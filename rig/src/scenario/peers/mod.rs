@@ -165,11 +165,11 @@ fn report(
 ) -> Result<()> {
     let found: Vec<(Workload, Finding)> =
         searches.iter().filter_map(|of| Some((of.workload, findings.get(of.workload)?))).collect();
-    let legend = format!(
+    let legend = rig.legend(format!(
         "fio {} on Linux {}; {} ms for each trial; fixed: where the search began first\n\
          best: of all within 1 % of the least, the one with the fewest changes to the defaults",
         peer.fio_version, peer.linux_version, sweep.runtime_ms
-    );
+    ));
     print_line(format_args!("{}\n{legend}", table(&found)));
     let trials: Vec<Value> = searches
         .iter()

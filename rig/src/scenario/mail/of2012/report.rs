@@ -41,7 +41,7 @@ pub(super) fn report(
         Clock::Wall => by_clock(&rows),
         Clock::Instructions => by_instructions(&rows),
     };
-    let (starts, legend) = (starts(&rows), legend(image, peer));
+    let (starts, legend) = (starts(&rows), rig.legend(legend(image, peer)));
     let text = format!("{table}\n{starts}\n{legend}");
     print_line(format_args!("{text}"));
     let measurements: Vec<Value> = rows.iter().map(|row| row.json(&rows)).collect();

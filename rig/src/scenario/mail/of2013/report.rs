@@ -43,7 +43,7 @@ pub(super) fn report(
         Clock::Wall => by_clock(&rows),
         Clock::Instructions => by_instructions(&rows),
     };
-    let legend = legend(image, peer);
+    let legend = rig.legend(legend(image, peer));
     let text = format!("{table}\n{legend}");
     print_line(format_args!("{text}"));
     let measurements: Vec<Value> = rows.iter().map(Row::json).collect();
