@@ -77,7 +77,7 @@ proptest! {
             for (part, times, of) in [(0, 1, ios), (1, ios, 1)] {
                 for _ in 0..times {
                     all[part].record(elapsed_ns, bytes, of);
-                    all[part].record_latency(ns, of);
+                    all[part].record_latencies(ns.saturating_mul(of.into()), of);
                     groups[part].record(Direction::Write, 7 * MS, now_ns, bytes, of);
                 }
             }
@@ -100,12 +100,15 @@ proptest! {
             let direction = if bits & 1 == 0 { Direction::Read } else { Direction::Write };
             let kind = bits >> 1 & 3;
             for (part, times, ios) in [(0, 1, ios), (1, ios, 1)] {
-                let done = Done { ios, direction, bytes, latency_ns, elapsed_ns };
+                let timed = if kind == 0 { 0 } else { ios };
+                let latencies_ns = latency_ns.saturating_mul(timed.into());
+                let done = Done { ios, direction, bytes, elapsed_ns, timed, latencies_ns };
                 for _ in 0..times {
-                    match kind {
-                        0 => results[part].count_done(&done),
-                        1 => results[part].count_latency(&done),
-                        _ => results[part].count(&done),
+                    if kind != 0 {
+                        results[part].count_latency(direction, latency_ns, ios);
+                    }
+                    if kind != 1 {
+                        results[part].count_done(&done);
                     }
                 }
             }

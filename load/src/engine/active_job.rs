@@ -1,5 +1,6 @@
 //! Job under way: chooses its next I/O and counts those that have ended.
 
+mod count;
 mod next;
 
 use alloc::string::String;
@@ -12,7 +13,6 @@ use results::PagesKept;
 use super::batches::{Batches, Hold};
 use super::data::{self, Checks, IoData, Part};
 use super::disk::Disk;
-use super::group::Group;
 use super::in_flight::InFlight;
 use super::outcome::RunError;
 use super::pacer::Pacer;
@@ -20,12 +20,14 @@ use super::ramp::Ramp;
 use super::ring_wait::RingWait;
 use super::share::StageJob;
 use super::stolen::Theft;
-use super::target::{Next, Target, direction_of, divide_ios};
+use super::target::{Next, Target, divide_ios};
 use super::time::NEVER;
 use super::timeline::{Timeline, Took};
 use crate::pattern::Pattern;
 use fio_job::Direction;
-use results::{Counters, DirectionResult, Done, JobResult};
+use results::{Counters, DirectionResult, JobResult};
+
+pub(super) use count::Ended;
 
 /// Job that is under way.
 #[derive(Debug)]
@@ -59,27 +61,6 @@ pub(super) struct ActiveJob {
     pub(super) awaits_room: bool,
     ring_wait: RingWait,
     sleeps: u64,
-}
-
-/// I/Os that ended at the same time, alike but for their blocks and the times of their start.
-#[derive(Debug)]
-pub(super) struct Ended {
-    operation: Operation,
-    bytes: u32,
-    now_ns: u64,
-    ios: u32,
-    /// Number of those whose latency counts.
-    timed: u32,
-    /// Sum of these latencies, in nanoseconds.
-    latencies_ns: u64,
-}
-
-impl Ended {
-    /// Returns none of those that end like `io` at `now_ns`.
-    pub(super) fn new(io: &InFlight, now_ns: u64) -> Self {
-        let InFlight { operation, bytes, .. } = *io;
-        Self { operation, bytes, now_ns, ios: 0, timed: 0, latencies_ns: 0 }
-    }
 }
 
 /// Choice of which of the next I/Os are issued, and how.
@@ -263,58 +244,6 @@ impl ActiveJob {
     /// Notes the time stolen from it; it ends now or has ended.
     pub(super) fn end(&mut self, vcpu: &impl Vcpu) {
         self.timeline.end(vcpu);
-    }
-
-    /// Counts an I/O that succeeded.
-    pub(super) fn count(&mut self, io: &InFlight, now_ns: u64, group: Option<&mut Group>) {
-        let mut ended = Ended::new(io, now_ns);
-        self.time(&mut ended, io.start_ns, 1);
-        self.count_ended(&ended, group);
-    }
-
-    /// Counts I/Os that succeeded, and as many that are in flight in their place.
-    #[inline]
-    pub(super) fn count_replaced(&mut self, ended: &Ended, group: Option<&mut Group>) {
-        self.put += ended.ios;
-        self.completed += ended.ios;
-        self.result.classes.put(self.outstanding, ended.ios);
-        self.timeline.note_end(ended.now_ns);
-        self.count_ended(ended, group);
-    }
-
-    /// Adds `ios` I/Os that started at `start_ns`, and counts their latencies.
-    #[inline]
-    pub(super) fn time(&mut self, ended: &mut Ended, start_ns: u64, ios: u32) {
-        ended.ios += ios;
-        if !self.timeline.times(start_ns) {
-            return;
-        }
-        let latency_ns = ended.now_ns.saturating_sub(start_ns);
-        ended.timed += ios;
-        ended.latencies_ns =
-            ended.latencies_ns.saturating_add(latency_ns.saturating_mul(ios.into()));
-        match direction_of(ended.operation) {
-            Some(direction) => self.result.count_latency(direction, latency_ns, ios),
-            None => self.result.flush.latency.record(latency_ns, ios),
-        }
-    }
-
-    #[inline]
-    fn count_ended(&mut self, ended: &Ended, group: Option<&mut Group>) {
-        let Ended { operation, bytes, now_ns, ios, timed, latencies_ns } = *ended;
-        if !self.timeline.counts(now_ns) {
-            return;
-        }
-        let Some(direction) = direction_of(operation) else {
-            self.result.flush.ios += u64::from(ios);
-            return;
-        };
-        let elapsed_ns = self.timeline.elapsed_ns(now_ns);
-        let done = Done { ios, direction, bytes, elapsed_ns, timed, latencies_ns };
-        self.result.count_done(&done);
-        if let Some(group) = group.filter(|_| !self.timeline.is_in_ramp()) {
-            group.record(direction, self.timeline.clock_ns(), now_ns, bytes, ios);
-        }
     }
 
     /// Returns the earliest time, in nanoseconds, at which a direction of its group may end: the

@@ -3,11 +3,10 @@
 //! A pass polls every queue, completes what it finds there, issues the next I/O of the same job in
 //! its place, and then notifies the backends, once each. The clock is read once for each queue with
 //! completions, after the look at it: later completions wait for the next pass, so no latency is
-//! shorter than the backend's own. An I/O issued in that pass starts with the same reading, which is
-//! before anybody can see it, so the wait for the rest of its batch counts into its latency; if
+//! shorter than the backend's own. An I/O issued in its place starts with the same reading, which
+//! is before anybody can see it, so the wait for the rest of its batch counts into its latency; if
 //! making the data of a write or checking that of a read takes long, the clock is read again for
-//! each. Without
-//! errors nothing here allocates once the first I/Os are issued.
+//! each. Without errors nothing here allocates once the first I/Os are issued.
 
 use alloc::format;
 
