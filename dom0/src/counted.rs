@@ -132,8 +132,8 @@ fn jobs(system: System, figures: &[Figures]) -> Vec<Job> {
 fn work(of: &Figures) -> Work {
     let is_ours = !of.grants.is_empty();
     // Our guest has no engines, whatever its job says.
-    let counts = |name: &str| !NEUTRAL.contains(&name) && !(is_ours && name == "ioengine");
-    let options = of.options.iter().filter(|(name, _)| counts(name));
+    let is_neutral = |name: &str| NEUTRAL.contains(&name) || is_ours && name == "ioengine";
+    let options = of.options.iter().filter(|(name, _)| !is_neutral(name));
     let mut work: Work = [("numjobs".into(), "1".into())].into();
     work.extend(options.map(|(name, text)| (Rc::clone(name), value(name, text))));
     work.insert("grants".into(), of.grants.as_str().into());
