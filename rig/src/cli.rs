@@ -2,15 +2,14 @@
 
 mod compare;
 
-use std::env;
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 
+use crate::caller::from_caller;
 use crate::destination::Outputs;
 use crate::machine::Clock;
 use crate::peer;
@@ -25,8 +24,6 @@ use compare::Compare;
 
 /// Exit status of `--parse-only`, which no other command line has.
 const PARSED: u8 = 3;
-/// Variable in which run.sh leaves the directory that it was started in.
-const CALLER: &str = "RINGMARK_CALLER";
 
 /// Benchmarks Xen block storage from inside a guest: boots Xen, a Linux dom0 and guests in QEMU.
 ///
@@ -162,7 +159,7 @@ impl Cli {
             }
             Command::Waiter { pairs, runtime } => scenario::waiter::measure(&rig, pairs, runtime),
             Command::Bench { deterministic, runtime } => {
-                scenario::bench::bench(&rig, clock(deterministic), runtime)
+                scenario::bench::bench(&rig, Clock::of(deterministic), runtime)
             }
             Command::Test { only, check: None } => {
                 let all = vec![Part::Host, Part::Selftest, Part::Xen, Part::Cost];
@@ -178,28 +175,23 @@ impl Cli {
     }
 }
 
-fn clock(deterministic: bool) -> Clock {
-    if deterministic { Clock::Instructions } else { Clock::Wall }
-}
-
-/// Returns a path as the user means it: run.sh goes to the tree.
-fn from_caller(path: PathBuf) -> PathBuf {
-    from(env::var_os(CALLER).as_deref(), &path)
-}
-
-fn from(directory: Option<&OsStr>, path: &Path) -> PathBuf {
-    directory.map_or(path.to_owned(), |directory| Path::new(directory).join(path))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn paths_are_the_callers() {
-        let from = |directory: Option<&str>, path| from(directory.map(OsStr::new), Path::new(path));
-        assert_eq!(from(Some("/home/a"), "b/c.html"), Path::new("/home/a/b/c.html"));
-        assert_eq!(from(Some("/home/a"), "/b/c.html"), Path::new("/b/c.html"));
-        assert_eq!(from(None, "c.html"), Path::new("c.html"));
+    fn numbers_of_guests_are_for_a_mail_and_as_many_as_it_had() {
+        let parse = |words: &str| {
+            let words = format!("./run.sh compare {words}");
+            Cli::try_parse_from(words.split(' ')).map(|cli| match cli.command {
+                Some(Command::Compare(compare)) => compare.guests,
+                _ => Vec::new(),
+            })
+        };
+        assert_eq!(parse("--mail 2012 --guests 1,15").unwrap(), [1, 15]);
+        assert!(parse("--mail 2012").unwrap().is_empty());
+        for wrong in ["--guests 1", "--mail 2012 --guests 16", "--mail 2012 --guests 0"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
     }
 }

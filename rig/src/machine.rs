@@ -29,6 +29,11 @@ pub(crate) enum Clock {
 }
 
 impl Clock {
+    /// Returns the clock of a run that is deterministic, or of another.
+    pub(crate) fn of(deterministic: bool) -> Self {
+        if deterministic { Self::Instructions } else { Self::Wall }
+    }
+
     /// Returns the factor by which a deadline must be longer than by the wall clock.
     fn patience(self) -> u32 {
         match self {

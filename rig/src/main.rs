@@ -14,6 +14,7 @@ mod baseline;
 mod best;
 mod blkback;
 mod cache;
+mod caller;
 mod cli;
 mod contents;
 mod counts;

@@ -7,8 +7,9 @@ use anyhow::{Result, ensure};
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
-use super::{clock, from_caller};
+use crate::caller::from_caller;
 use crate::destination::Outputs;
+use crate::machine::Clock;
 use crate::rig::Rig;
 use crate::scenario;
 use crate::scenario::mail::{of2012, of2013};
@@ -40,7 +41,7 @@ pub(super) struct Compare {
     mail: Option<Mail>,
     /// Numbers of guests of --mail 2012 instead of 1,2,4,8,15; the greatest in all modes
     #[arg(long, value_name = "LIST", requires = "mail", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=i64::from(of2012::GUESTS_MAX)))]
-    guests: Vec<u32>,
+    pub(super) guests: Vec<u32>,
     /// Boots of --mail 2012, each with all rounds: other pages hold the ramdisks then
     #[arg(long, value_name = "COUNT", default_value_t = 1, requires = "mail", value_parser = clap::value_parser!(u32).range(1..=100))]
     boots: u32,
@@ -95,7 +96,7 @@ impl Compare {
             "--save-baseline and --costs are for figures of Debian's modules: not with --dom0-module"
         );
         let rig = rig.with_outputs(outputs);
-        let clock = clock(self.deterministic);
+        let clock = Clock::of(self.deterministic);
         let rounds = if self.deterministic { 1 } else { self.pairs };
         if self.file {
             return scenario::file::compare(&rig, clock, rounds, self.runtime);
@@ -131,29 +132,6 @@ impl Compare {
             scenario::instructions::compare(&rig, sides, workloads, runtime_s, keep)
         } else {
             scenario::compare::compare(&rig, sides, workloads, rounds, runtime_s)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use crate::cli::{Cli, Command};
-
-    #[test]
-    fn numbers_of_guests_are_for_a_mail_and_as_many_as_it_had() {
-        let parse = |words: &str| {
-            let words = format!("./run.sh compare {words}");
-            Cli::try_parse_from(words.split(' ')).map(|cli| match cli.command {
-                Some(Command::Compare(compare)) => compare.guests,
-                _ => Vec::new(),
-            })
-        };
-        assert_eq!(parse("--mail 2012 --guests 1,15").unwrap(), [1, 15]);
-        assert!(parse("--mail 2012").unwrap().is_empty());
-        for wrong in ["--guests 1", "--mail 2012 --guests 16", "--mail 2012 --guests 0"] {
-            assert!(parse(wrong).is_err(), "{wrong}");
         }
     }
 }
