@@ -46,7 +46,7 @@ use kept::Windows;
 use parts::Parts;
 use share::{DISKS_BITS, WRITES_BITS};
 use split::Split;
-use stolen::Theft;
+use stolen::{Clocks, Theft};
 use time::NEVER;
 use turns::Turns;
 
@@ -193,7 +193,7 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
         // The setup so far took time that belongs to no I/O.
         let now_ns = self.vcpu.now_ns();
         self.in_flight.iter_mut().flatten().for_each(|table| table.progress_ns = now_ns);
-        let theft = Theft::new(self.vcpu);
+        let theft = Theft::new(&self.clocks());
         self.jobs.iter_mut().for_each(|job| job.begin(now_ns, theft));
         if let Err(error) = self.service_paced(now_ns).and_then(|()| self.show_all()) {
             self.abandon(error);
@@ -211,7 +211,8 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
             let now_ns = self.vcpu.now_ns();
             self.stop_all(now_ns);
         }
-        self.jobs.iter_mut().for_each(|job| job.end(self.vcpu));
+        let clocks = self.clocks();
+        self.jobs.iter_mut().for_each(|job| job.end(&clocks));
         if self.error.is_none() {
             let nothing_measured = self.jobs.iter().find_map(ActiveJob::nothing_measured);
             self.first_failure = self.first_failure.or(nothing_measured);
@@ -235,6 +236,11 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
         let ends_all = ends_all || error.is_some();
         let outcome = Outcome { results, error, first_failure, ends_all };
         (outcome, self.disks)
+    }
+
+    /// Returns the clocks by which time is stolen.
+    fn clocks(&self) -> Clocks<'v, V> {
+        Clocks { vcpu: self.vcpu, lent_ns: self.waiter.lent_ns() }
     }
 
     /// Returns the counters of the disks since the run began.

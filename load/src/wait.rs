@@ -14,8 +14,8 @@ use choice::Choice;
 
 pub use choice::{Step, Work};
 
-/// Longest average wait that is not just slept through, and longest time to poll or to yield in
-/// one, in nanoseconds.
+/// Longest average wait that is not just slept through, longest time to poll or to yield in one, and
+/// longest yield that leaves the processor to our backend alone, in nanoseconds.
 const WORTH_POLLING_NS: u64 = 2_000_000;
 
 /// Choice between polling, yielding and sleeping, made for each wait.
@@ -27,6 +27,8 @@ pub struct Waiter {
     /// Mean of recent waits, in nanoseconds.
     mean_ns: u64,
     choice: Choice,
+    /// Time that others had by yields, in nanoseconds.
+    lent_ns: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +43,7 @@ struct Wait {
 impl Waiter {
     /// Returns a waiter that follows `ringmark_poll_us=`.
     pub fn new(policy: Poll) -> Self {
-        Self { policy, wait: None, mean_ns: 0, choice: Choice::default() }
+        Self { policy, wait: None, mean_ns: 0, choice: Choice::default(), lent_ns: 0 }
     }
 
     /// Returns the step to take if nothing has completed at `now_ns`.
@@ -56,6 +58,20 @@ impl Waiter {
             }
         };
         if now_ns < wait.sleep_from_ns { wait.first } else { Step::Sleep }
+    }
+
+    /// Notes that a yield took so long, in nanoseconds.
+    #[inline]
+    pub fn note_yield(&mut self, ns: u64) {
+        if ns <= WORTH_POLLING_NS {
+            self.lent_ns += ns;
+        }
+    }
+
+    /// Returns the time that others had by yields, in nanoseconds. Long ones are no part of it:
+    /// nobody asked for another guest's time slice, or for a pause.
+    pub fn lent_ns(&self) -> u64 {
+        self.lent_ns
     }
 
     /// Notes that something has completed at `now_ns`; `work` tells how much so far, and costs

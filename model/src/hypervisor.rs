@@ -230,7 +230,9 @@ impl Vcpu for ModelXen {
         let mut world = self.enter();
         world.xen.totals.yields += 1;
         // Others had the processor, for a moment or for longer.
-        let until_ns = world.xen.agenda.now_ns() + world.xen.delay_ns();
+        let lent_ns = world.xen.delay_ns() + world.xen.yield_ns;
+        world.xen.stolen_ns = world.xen.stolen_ns.map(|stolen_ns| stolen_ns + lent_ns);
+        let until_ns = world.xen.agenda.now_ns() + lent_ns;
         world.run(until_ns, &[]);
     }
 

@@ -89,6 +89,8 @@ pub struct Xen {
     pub stolen_ns: Option<u64>,
     /// The guest's processor takes so long to deal with a completed request.
     pub completion_ns: u64,
+    /// Each of the guest's yields takes so much longer.
+    pub yield_ns: u64,
     /// Peers run at once whenever they can, and events arrive at once: nothing but the guest and
     /// the disks takes time.
     pub prompt: bool,
@@ -116,6 +118,7 @@ impl Xen {
             fail_call: None,
             call_ns: 0,
             completion_ns: 0,
+            yield_ns: 0,
             prompt: false,
             grant_frames: 0,
             pauses: Vec::new(),

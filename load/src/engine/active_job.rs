@@ -19,7 +19,7 @@ use super::pacer::Pacer;
 use super::ramp::Ramp;
 use super::ring_wait::RingWait;
 use super::share::StageJob;
-use super::stolen::Theft;
+use super::stolen::{Clocks, Theft};
 use super::target::{Next, Target, divide_ios};
 use super::time::NEVER;
 use super::timeline::{Timeline, Took};
@@ -230,20 +230,20 @@ impl ActiveJob {
     }
 
     /// Notes, once, that it is measured from now on or since a moment ago.
-    pub(super) fn note_begin(&mut self, vcpu: &impl Vcpu, now_ns: u64) {
-        self.timeline.note_begin(vcpu, now_ns);
+    pub(super) fn note_begin(&mut self, clocks: &Clocks<'_, impl Vcpu>, now_ns: u64) {
+        self.timeline.note_begin(clocks, now_ns);
     }
 
     /// Notes the time stolen from it, if it is done.
-    pub(super) fn note_end(&mut self, vcpu: &impl Vcpu) {
+    pub(super) fn note_end(&mut self, clocks: &Clocks<'_, impl Vcpu>) {
         if self.is_done() {
-            self.end(vcpu);
+            self.end(clocks);
         }
     }
 
     /// Notes the time stolen from it; it ends now or has ended.
-    pub(super) fn end(&mut self, vcpu: &impl Vcpu) {
-        self.timeline.end(vcpu);
+    pub(super) fn end(&mut self, clocks: &Clocks<'_, impl Vcpu>) {
+        self.timeline.end(clocks);
     }
 
     /// Returns the earliest time, in nanoseconds, at which a direction of its group may end: the

@@ -16,17 +16,18 @@ impl<V: Vcpu> Engine<'_, '_, V> {
     #[cold]
     pub(super) fn service_paced(&mut self, now_ns: u64) -> Result<(), RunError> {
         (self.any_paced, self.any_waits, self.wake_ns) = (false, false, NEVER);
+        let clocks = self.clocks();
         let count = self.jobs.len();
         for number in self.first_job..self.first_job + count {
             let index = if number < count { number } else { number - count };
             if self.jobs[index].on_fast_path {
-                self.jobs[index].note_end(self.vcpu);
+                self.jobs[index].note_end(&clocks);
                 continue;
             }
             if self.jobs[index].is_ramp_over(now_ns) {
                 self.end_ramp(index);
             }
-            self.jobs[index].note_begin(self.vcpu, now_ns);
+            self.jobs[index].note_begin(&clocks, now_ns);
             self.fill(index, now_ns)?;
             if self.jobs[index].is_reading_back_due() {
                 self.jobs[index].begin_reading_back(now_ns);
@@ -34,7 +35,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
             }
             let job = &mut self.jobs[index];
             job.update_fast_path();
-            job.note_end(self.vcpu);
+            job.note_end(&clocks);
             self.any_paced |= !job.on_fast_path;
             self.wake_ns = self.wake_ns.min(job.wake_ns);
         }

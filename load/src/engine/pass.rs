@@ -87,6 +87,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
             }
             Step::Yield => {
                 self.vcpu.yield_now();
+                self.waiter.note_yield(self.vcpu.now_ns().saturating_sub(now_ns));
                 Pass::Again
             }
             Step::Sleep => self.prepare_sleep(now_ns),

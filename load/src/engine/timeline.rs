@@ -8,7 +8,7 @@ use fio_job::Job;
 use results::{Counters, Stolen};
 
 use super::ramp::Ramp;
-use super::stolen::Theft;
+use super::stolen::{Clocks, Theft};
 use super::time::NEVER;
 
 /// Times of a job that is under way, in nanoseconds of system time. A job has one phase of its
@@ -103,15 +103,15 @@ impl Timeline {
     }
 
     /// Notes, once, that the job is measured from now on or since a moment ago.
-    pub(super) fn note_begin(&mut self, vcpu: &impl Vcpu, now_ns: u64) {
+    pub(super) fn note_begin(&mut self, clocks: &Clocks<'_, impl Vcpu>, now_ns: u64) {
         if !self.ramp.is_all() && now_ns >= self.begin_ns {
-            self.theft.begin(vcpu, self.begin_ns, now_ns);
+            self.theft.begin(clocks, self.begin_ns, now_ns);
         }
     }
 
     /// Notes that the job has ended, now or before.
-    pub(super) fn end(&mut self, vcpu: &impl Vcpu) {
-        self.theft.end(vcpu);
+    pub(super) fn end(&mut self, clocks: &Clocks<'_, impl Vcpu>) {
+        self.theft.end(clocks);
     }
 
     /// Returns the time stolen from a job that was measured and has ended.

@@ -1,5 +1,5 @@
-//! Time that is taken from the vCPU is told, to the nanosecond, and of nobody but the jobs that
-//! were measured meanwhile.
+//! Time that is taken from the vCPU is told, but for what yields lent, and of nobody but the jobs
+//! that were measured meanwhile.
 
 use results::{JobResult, Stolen};
 
@@ -24,12 +24,17 @@ fn paused(line: &str, after_ns: u64) -> Vec<JobResult> {
     outcome.results
 }
 
+/// Whether nearly all of a pause is told: the calls that yield take a little of it away.
+fn is_pause(ns: u64) -> bool {
+    (PAUSE_NS - 1_000_000..=PAUSE_NS).contains(&ns)
+}
+
 fn stolen_ns(result: &JobResult) -> u64 {
     result.stolen.expect("the hypervisor tells").ns
 }
 
 #[test]
-fn a_pause_is_told_to_the_nanosecond_and_marked() {
+fn a_pause_is_told_and_marked() {
     for line in [
         "rw=randread iodepth=32 time_based runtime=15",
         "rw=randread iodepth=1 time_based runtime=15 ringmark_poll_us=0",
@@ -40,7 +45,8 @@ fn a_pause_is_told_to_the_nanosecond_and_marked() {
             panic!("one job")
         };
         let Stolen { ns, of_ns } = result.stolen.expect("the hypervisor tells");
-        assert_eq!(ns, PAUSE_NS, "{line}");
+        let exact = line.contains("poll_us=0");
+        assert!(ns == PAUSE_NS || !exact && is_pause(ns), "{line}: {ns}");
         assert!((14_900_000_000..15_200_000_000).contains(&of_ns), "{line}: {of_ns}");
         let marks = result.marks();
         assert!(marks.len() == 1 && marks[0].contains("(5.00 s) was stolen"), "{marks:?}");
@@ -55,6 +61,23 @@ fn time_that_the_guest_sleeps_is_not_stolen() {
     ok(&outcome);
     assert_eq!(stolen_ns(&outcome.results[0]), 0);
     assert_eq!(outcome.results[0].marks(), [""; 0]);
+}
+
+/// Times of yields, short and as long as a time slice.
+#[test]
+fn what_a_yield_lends_is_not_stolen_but_a_time_slice_is() {
+    for (yield_ns, is_lent) in [(20_000, true), (30_000_000, false)] {
+        let xen = one_disk(45);
+        xen.world().xen.yield_ns = yield_ns;
+        let line = "filename=xvda rw=randread iodepth=1 time_based runtime=2";
+        let outcome = run_and_see(&xen, line, 1, &mut |_| {});
+        ok(&outcome);
+        let world = xen.world();
+        let others_ns = world.xen.stolen_ns.expect("known");
+        assert!(others_ns >= yield_ns * world.xen.totals.yields.max(1), "{others_ns}");
+        let expected_ns = if is_lent { 0 } else { others_ns };
+        assert_eq!(stolen_ns(&outcome.results[0]), expected_ns, "{yield_ns}");
+    }
 }
 
 #[test]
@@ -87,7 +110,8 @@ fn a_pause_in_any_call_is_told() {
         xen.world().xen.pauses.push((call, PAUSE_NS));
         let outcome = run_and_see(&xen, line, 1, &mut |_| {});
         ok(&outcome);
-        assert_eq!(stolen_ns(&outcome.results[0]), PAUSE_NS, "{call}");
+        let ns = stolen_ns(&outcome.results[0]);
+        assert!(is_pause(ns), "{call}: {ns}");
     }
 }
 
@@ -98,11 +122,13 @@ fn a_job_that_has_ended_does_not_count_what_is_stolen_from_others() {
     // Without the last one nobody is looked after but for an end.
     let plain = line.split_once(" --name=slow").expect("three jobs").0;
     let results = paused(plain, 3_000_000_000);
-    assert_eq!([0, 1].map(|job| stolen_ns(&results[job])), [0, PAUSE_NS]);
+    let [short, long] = [0, 1].map(|job| stolen_ns(&results[job]));
+    assert!(short == 0 && is_pause(long), "{short} {long}");
     let results = paused(line, 3_000_000_000);
-    assert_eq!([0, 1, 2].map(|job| stolen_ns(&results[job])), [0, PAUSE_NS, 0]);
+    let [short, long, slow] = [0, 1, 2].map(|job| stolen_ns(&results[job]));
+    assert!(short == 0 && is_pause(long) && slow == 0, "{short} {long} {slow}");
     let sum = JobResult::sum(&results).expect("three");
-    assert_eq!(stolen_ns(&sum), PAUSE_NS);
+    assert_eq!(stolen_ns(&sum), long);
 }
 
 #[test]
