@@ -14,8 +14,8 @@ use choice::Choice;
 
 pub use choice::{Step, Work};
 
-/// Longest average wait that is not just slept through, longest time to poll or to yield in one, and
-/// longest yield that leaves the processor to our backend alone, in nanoseconds.
+/// Longest average wait that is not just slept through, longest time to poll or to yield in one,
+/// and longest yield that leaves the processor to our backend alone, in nanoseconds.
 const WORTH_POLLING_NS: u64 = 2_000_000;
 
 /// Choice between polling, yielding and sleeping, made for each wait.
@@ -60,11 +60,18 @@ impl Waiter {
         if now_ns < wait.sleep_from_ns { wait.first } else { Step::Sleep }
     }
 
+    /// Sees to it that the guest never yields: an event that others wait for would not end that.
+    pub fn never_yield(&mut self) {
+        self.choice.never_yield();
+    }
+
     /// Notes that a yield took so long, in nanoseconds.
     #[inline]
     pub fn note_yield(&mut self, ns: u64) {
         if ns <= WORTH_POLLING_NS {
             self.lent_ns += ns;
+        } else {
+            self.choice.note_slice();
         }
     }
 

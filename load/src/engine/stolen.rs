@@ -1,8 +1,8 @@
 //! Time for which the vCPU was kept from running while a job was measured.
 //!
 //! The hypervisor is asked when the jobs of a run begin, and twice for each job, when its
-//! measurement begins and when it has ended; never in between. A vCPU that yields wants to run, so the
-//! hypervisor counts what others take meanwhile; that is lent, not stolen.
+//! measurement begins and when it has ended; never in between. A vCPU that yields wants to run, so
+//! the hypervisor counts what others take meanwhile; that is lent, not stolen.
 
 use drivers::Vcpu;
 

@@ -11,7 +11,8 @@
 //!
 //! After a loss the kind is not tried again for 64 times as long as it cost, so all trials of a
 //! kind together cost at most 1/64 of the time; and that grows with each further loss, until the
-//! kind at home changes its time, or loses its place.
+//! kind at home changes its time, or loses its place. A yield has no bound: if it cost a time
+//! slice, as where another guest is busy, the trial is lost, and the next comes only after 20 s.
 
 /// Step to take when no work is left, and so a kind of wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +60,8 @@ const REST_MAX: u64 = 16384;
 const REST_GROWTH: u64 = 4;
 /// Longest time without a trial that cost little, in nanoseconds.
 const REST_NS_MAX: u64 = 4_000_000_000;
+/// Least time without a trial that lost a time slice, in nanoseconds.
+const SLICE_REST_NS: u64 = 20_000_000_000;
 
 /// Time and I/Os of some waits with the work before each.
 #[derive(Clone, Copy, Debug, Default)]
@@ -104,11 +107,14 @@ impl Block {
     }
 
     fn account(&self, now_ns: u64, completed: u64) -> Account {
-        Account {
-            ns: now_ns.saturating_sub(self.begin_ns).min(AT_ONCE_NS),
-            ios: completed.saturating_sub(self.completed),
-            waits: self.waits,
+        let ns = now_ns.saturating_sub(self.begin_ns);
+        let ios = completed.saturating_sub(self.completed);
+        if ns <= AT_ONCE_NS {
+            return Account { ns, ios, waits: self.waits };
         }
+        // The part that counts: as many I/Os as it takes, for the time of each stays the same.
+        let part = |count| (u128::from(count) * u128::from(AT_ONCE_NS) / u128::from(ns)) as u64;
+        Account { ns: AT_ONCE_NS, ios: part(ios), waits: part(self.waits).max(1) }
     }
 }
 
@@ -124,33 +130,49 @@ struct Trial {
     block: Block,
     /// Whether it was ahead after its first block.
     is_ahead: bool,
+    /// Time from which on it is judged again: to look at all queues takes time itself.
+    judge_ns: u64,
+    /// Whether another guest had a time slice.
+    lost_slice: bool,
 }
 
-/// A kind that is not at home.
+/// Losses of a kind.
 #[derive(Clone, Copy, Debug)]
-struct Rival {
-    /// Time of its last loss, in nanoseconds.
-    lost_ns: u64,
+struct Record {
+    /// Time since which it rests, in nanoseconds: of its last loss, or when it left home.
+    since_ns: u64,
     /// Cost of that.
     cost_ns: u64,
-    /// Number of times that cost for which it rests.
-    rest: u64,
+    /// Least time to rest, in nanoseconds.
+    least_ns: u64,
+    /// Number of losses since something changed.
+    losses: u32,
 }
 
-impl Rival {
-    const NEW: Self = Self { lost_ns: 0, cost_ns: 0, rest: REST_MIN };
+impl Record {
+    const NEW: Self = Self { since_ns: 0, cost_ns: 0, least_ns: 0, losses: 0 };
 
     /// Returns the time from which on it may be tried again.
     fn due_ns(&self) -> u64 {
-        let least_ns = self.cost_ns.saturating_mul(REST_MIN);
-        let rest_ns = self.cost_ns.saturating_mul(self.rest).min(REST_NS_MAX).max(least_ns);
-        self.lost_ns.saturating_add(rest_ns)
+        let growth = REST_GROWTH.saturating_pow(self.losses.saturating_sub(1));
+        let rest = REST_MIN.saturating_mul(growth).min(REST_MAX);
+        let rest_ns = self.cost_ns.saturating_mul(rest).min(REST_NS_MAX).max(self.least_ns);
+        self.since_ns.saturating_add(rest_ns)
     }
 
-    fn lose(&mut self, now_ns: u64, cost_ns: u64) {
-        let again = self.lost_ns != 0;
-        let rest = if again { REST_MAX.min(self.rest * REST_GROWTH) } else { REST_MIN };
-        *self = Self { lost_ns: now_ns, cost_ns, rest };
+    /// Lets it rest from now on.
+    fn rest(&mut self, now_ns: u64, cost_ns: u64) {
+        let least_ns = cost_ns.saturating_mul(REST_MIN);
+        *self = Self { since_ns: now_ns, cost_ns, least_ns, ..*self };
+    }
+
+    /// Notes that a trial of it was lost, perhaps with a time slice.
+    fn lose(&mut self, now_ns: u64, cost_ns: u64, lost_slice: bool) {
+        self.rest(now_ns, cost_ns);
+        self.losses = self.losses.saturating_add(1);
+        if lost_slice {
+            self.least_ns = self.least_ns.max(SLICE_REST_NS);
+        }
     }
 }
 
@@ -171,8 +193,10 @@ pub(super) struct Choice {
     /// Time of a wait, or of all in flight, in nanoseconds; 0 before it is known.
     round_ns: u64,
     trial: Option<Trial>,
+    /// Kinds that may be tried, the first of them first.
+    kinds: &'static [Step],
     /// All kinds, by number.
-    rivals: [Rival; 3],
+    records: [Record; 3],
 }
 
 impl Default for Choice {
@@ -187,7 +211,8 @@ impl Default for Choice {
             unusual: 0,
             round_ns: 0,
             trial: None,
-            rivals: [Rival::NEW; 3],
+            kinds: &[Step::Sleep, Step::Poll, Step::Yield],
+            records: [Record::NEW; 3],
         }
     }
 }
@@ -203,6 +228,19 @@ impl Choice {
         }
     }
 
+    /// Takes yields away from what may be tried; to be called before any wait.
+    pub(super) fn never_yield(&mut self) {
+        self.kinds = &[Step::Sleep, Step::Poll];
+    }
+
+    /// Notes that another guest had a time slice because ours yielded.
+    #[cold]
+    pub(super) fn note_slice(&mut self) {
+        if let Some(trial) = &mut self.trial {
+            trial.lost_slice = true;
+        }
+    }
+
     /// Notes that a wait is over; if waits are `long`, they are slept through from now on.
     #[inline]
     pub(super) fn wait_over(&mut self, now_ns: u64, work: impl FnOnce() -> Work, long: bool) {
@@ -212,6 +250,11 @@ impl Choice {
         }
         if let Some(trial) = &mut self.trial {
             trial.block.waits += 1;
+            if now_ns < trial.judge_ns {
+                return;
+            }
+            // It loses no more than that meanwhile.
+            trial.judge_ns = now_ns + self.round_ns;
             return self.judge(now_ns, work());
         }
         match &mut self.block {
@@ -248,7 +291,7 @@ impl Choice {
     /// a pause, or the first of many: the others are to be tried soon, in case it is.
     fn note_change(&mut self, account: Account, is_late: bool) {
         if is_late {
-            self.rivals.iter_mut().for_each(|rival| rival.rest = REST_MIN);
+            self.records.iter_mut().for_each(|record| record.losses = 0);
         }
         let io_ns = account.ns_for(1);
         if self.usual_ns == 0 {
@@ -264,19 +307,22 @@ impl Choice {
         if self.unusual == CHANGED_BLOCKS {
             self.account = account;
             (self.usual_ns, self.unusual) = (io_ns, 0);
-            self.rivals.iter_mut().for_each(|rival| rival.rest = REST_MIN);
+            self.records.iter_mut().for_each(|record| record.losses = 0);
         }
     }
 
     /// Begins the trial of a kind that is due, if one is; first that of the one that waits for
     /// nobody but the backend.
     fn try_another(&mut self, now_ns: u64, completed: u64) {
-        let due = [Step::Sleep, Step::Poll, Step::Yield]
-            .into_iter()
-            .find(|&kind| kind != self.home && self.rivals[kind as usize].due_ns() <= now_ns);
+        let due = self
+            .kinds
+            .iter()
+            .copied()
+            .find(|&kind| kind != self.home && self.records[kind as usize].due_ns() <= now_ns);
         if let Some(kind) = due {
             let block = Block::begin(now_ns, completed);
-            self.trial = Some(Trial { kind, block, is_ahead: false });
+            self.trial =
+                Some(Trial { kind, block, is_ahead: false, judge_ns: now_ns, lost_slice: false });
             self.block = None;
         }
     }
@@ -287,7 +333,7 @@ impl Choice {
         let account = trial.block.account(now_ns, work.completed);
         let balance_ns = self.account.ns_for(account.ios) as i64 - account.ns as i64;
         let ahead_ns = account.ns as i64 / AHEAD;
-        let mut is_lost = balance_ns < -(2 * self.round_ns as i64);
+        let mut is_lost = trial.lost_slice || balance_ns < -(2 * self.round_ns as i64);
         if !trial.is_ahead && is_whole(&account, work.in_flight) {
             trial.is_ahead = true;
             is_lost |= balance_ns < ahead_ns;
@@ -300,7 +346,7 @@ impl Choice {
         let kind = trial.kind;
         if is_lost {
             let cost_ns = u64::try_from(-balance_ns).unwrap_or(0).max(self.round_ns);
-            self.rivals[kind as usize].lose(now_ns, cost_ns);
+            self.records[kind as usize].lose(now_ns, cost_ns, trial.lost_slice);
         } else {
             self.move_in(kind, account, now_ns, work.in_flight);
         }
@@ -312,11 +358,60 @@ impl Choice {
     /// Puts a kind at home.
     fn move_in(&mut self, kind: Step, account: Account, now_ns: u64, in_flight: u64) {
         let cost_ns = self.round_ns;
-        self.rivals.iter_mut().for_each(|rival| rival.rest = REST_MIN);
-        self.rivals[self.home as usize] = Rival { lost_ns: now_ns, cost_ns, rest: REST_MIN };
+        self.records.iter_mut().for_each(|record| record.losses = 0);
+        self.records[self.home as usize].rest(now_ns, cost_ns);
         self.home = kind;
         self.account = account;
         (self.usual_ns, self.unusual) = (account.ns_for(1), 0);
         self.round_ns = account.round_ns(in_flight);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Long blocks are those of a loop that is seldom idle, and an I/O takes as long in each.
+    #[test]
+    fn a_block_longer_than_what_counts_at_once_counts_in_part() {
+        for (times, ns) in [(1, AT_ONCE_NS), (8, AT_ONCE_NS), (1000, AT_ONCE_NS)] {
+            let block = Block { waits: 64, ..Block::begin(5, 7) };
+            let account = block.account(5 + times * AT_ONCE_NS, 7 + times * (1 << 20));
+            assert_eq!((account.ns, account.ios), (ns, 1 << 20), "{times}");
+            assert_eq!(account.ns_for(1), AT_ONCE_NS >> 20);
+        }
+    }
+
+    #[test]
+    fn a_trial_is_judged_no_more_than_once_in_a_round() {
+        let block = Block::begin(1, 0);
+        let trial =
+            Trial { kind: Step::Poll, block, is_ahead: false, judge_ns: 1, lost_slice: false };
+        let mut choice = Choice { round_ns: 8_000, trial: Some(trial), ..Choice::default() };
+        choice.account = Account { ns: 1_000_000, ios: 1_000, waits: 1_000 };
+        let mut looks = 0;
+        for wait in 1..=64 {
+            let work = || {
+                looks += 1;
+                Work { completed: wait, in_flight: 64 }
+            };
+            choice.wait_over(1 + wait * 1_000, work, false);
+        }
+        assert!(choice.trial.is_some() && looks == 8, "{looks}");
+    }
+
+    #[test]
+    fn losses_count_from_the_last_change() {
+        let mut record = Record::NEW;
+        let mut rests = || {
+            record.lose(1, 100, false);
+            record.due_ns() - 1
+        };
+        assert_eq!([rests(), rests(), rests()], [6_400, 25_600, 102_400]);
+        record.losses = 0;
+        record.rest(1, 100);
+        assert_eq!(record.due_ns() - 1, 6_400);
+        record.lose(1, 100, false);
+        assert_eq!(record.due_ns() - 1, 6_400, "to leave home is no loss");
     }
 }

@@ -11,12 +11,12 @@ const POLL: Poll = Poll::Us(1_000_000);
 const SLEEP: Poll = Poll::Us(0);
 
 const OWN: Machine = Machine::OWN;
-/// A backend on the guest's processor. Who wakes waits for the end of the time slice, as where it
-/// has used up its credit.
+/// Machine with the backend on the guest's processor. Who wakes waits for the end of the time slice,
+/// as where it has used up its credit.
 const SHARED: Machine = Machine { shared: true, rate_limit_ns: 30 * MS, ..OWN };
-/// A busy guest there, and the backend elsewhere. Who wakes runs at once.
-const BUSY: Machine = Machine { busy: true, ..OWN };
-/// The same, and who wakes waits for as long as Xen's rate limit is.
+/// Machine with a busy guest there, and the backend elsewhere. Who wakes runs at once.
+const BUSY: Machine = Machine { busy: 1, ..OWN };
+/// Same machine, but who wakes waits for as long as Xen's rate limit is.
 const LIMITED: Machine = Machine { rate_limit_ns: MS, ..BUSY };
 /// Both there.
 const CROWDED: Machine = Machine { shared: true, ..LIMITED };
@@ -81,6 +81,26 @@ fn with_a_busy_guest_on_its_processor_it_sleeps() {
     }
 }
 
+/// Busy guests take a time slice each when ours yields.
+#[test]
+fn few_time_slices_are_lost_to_busy_guests() {
+    for (machine, depth) in [(BUSY, 1), (BUSY, 32), (CROWDED, 1), (CROWDED, 32)] {
+        let machine = with_disk(Machine { busy: 3, ..machine }, 100_000);
+        let [mut auto, mut sleep] =
+            [Poll::Auto, SLEEP].map(|policy| Simulation::new(machine, policy, depth));
+        let begun = auto.run(100 * MS);
+        sleep.run(100 * MS);
+        let [first, second] = [900, 1_100].map(|ms| auto.run(ms * MS));
+        let ios = sleep.run(2_000 * MS).ios;
+        let ratio = (first.ios + second.ios) as f64 / ios as f64;
+        let slices = [begun, first, second].map(|span| span.slices);
+        assert!(ratio > 0.9, "{machine:?}, iodepth {depth}: {ratio}, {slices:?}");
+        let later = if depth == 1 { auto.run(8_000 * MS).slices } else { 0 };
+        let sum = slices.iter().sum::<u64>() + later;
+        assert_eq!(sum, 1, "{machine:?}, iodepth {depth}: {slices:?}, {later}");
+    }
+}
+
 #[test]
 fn it_polls_if_who_wakes_gets_the_processor_late() {
     for depth in [1, 32] {
@@ -90,7 +110,7 @@ fn it_polls_if_who_wakes_gets_the_processor_late() {
     }
 }
 
-/// A machine becomes another one; from `after_ms` on it must do as well as with either policy.
+/// Lets a machine become another one; from `after_ms` on it must do as well as with either policy.
 fn settles([before, after]: [Machine; 2], others: &[Poll], depth: u64, after_ms: u64) {
     let mut auto = Simulation::new(before, Poll::Auto, depth);
     auto.run(500 * MS);

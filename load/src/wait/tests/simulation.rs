@@ -1,4 +1,4 @@
-//! Simulation of a guest, its backend and a busy guest on one processor or two, with a scheduler
+//! Simulation of a guest, its backend and busy guests on one processor or two, with a scheduler
 //! like Xen's: time slices, and a boost for who wakes. Times are those of hardware, roughly.
 
 use alloc::collections::VecDeque;
@@ -23,18 +23,19 @@ const SLICE_NS: u64 = 30_000_000;
 /// Longest step of a guest that polls.
 const POLL_STEP_NS: u64 = 2_000;
 
-/// Number of the guest; the others are the backend and the busy guest.
+/// Number of the guest; the others are the backend and the busy guests.
 const GUEST: usize = 0;
 const BACKEND: usize = 1;
 const BUSY: usize = 2;
+const ALL: usize = BUSY + 3;
 
-/// The machine, which may change while it runs.
+/// Machine, which may change while it runs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Machine {
     /// Whether the backend is on the guest's processor.
     pub(super) shared: bool,
-    /// Whether another guest keeps this processor busy.
-    pub(super) busy: bool,
+    /// Number of other guests that keep this processor busy, up to three.
+    pub(super) busy: usize,
     /// Time for which whoever wakes leaves the other its processor, at least.
     pub(super) rate_limit_ns: u64,
     /// Time of the backend's processor for each request.
@@ -46,10 +47,10 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// A guest and a backend with a processor each, and a ramdisk.
+    /// Guest and backend with a processor each, and a ramdisk.
     pub(super) const OWN: Self = Self {
         shared: false,
-        busy: false,
+        busy: 0,
         rate_limit_ns: 0,
         service_ns: 3_000,
         disk_ns: 0,
@@ -66,6 +67,8 @@ pub(super) struct Figures {
     pub(super) slept: u64,
     /// Longest time between two looks for which the guest kept polling in one wait.
     pub(super) polled_ns_max: u64,
+    /// Number of yields that took a time slice or more.
+    pub(super) slices: u64,
 }
 
 /// State of one who waits for work, or for its processor, or runs.
@@ -82,6 +85,7 @@ enum Doing {
     Look,
     Put(u64),
     Yield,
+    Yielded,
     Arm,
 }
 
@@ -96,13 +100,15 @@ pub(super) struct Simulation {
     machine: Machine,
     now_ns: u64,
     processors: [Processor; 2],
-    states: [State; 3],
+    states: [State; ALL],
     /// Work left of each before it decides what to do next.
-    left_ns: [u64; 3],
+    left_ns: [u64; ALL],
     waiter: Waiter,
     doing: Doing,
     in_wait: bool,
     poll_from_ns: u64,
+    /// Time at which the guest yielded.
+    yield_from_ns: u64,
     armed: bool,
     depth: u64,
     /// Requests that the backend has not seen, those it has served, and those found.
@@ -123,8 +129,9 @@ impl Simulation {
             machine,
             now_ns: 1_000_000,
             processors: Default::default(),
-            states: [State::Asleep; 3],
-            left_ns: [0; 3],
+            states: [State::Asleep; ALL],
+            left_ns: [0; ALL],
+            yield_from_ns: 0,
             waiter: Waiter::new(policy),
             doing: Doing::Put(depth),
             in_wait: false,
@@ -153,10 +160,8 @@ impl Simulation {
         };
         // All go to the processors where they belong.
         self.processors = Default::default();
-        let states = core::mem::replace(&mut self.states, [State::Asleep; 3]);
-        if machine.busy {
-            self.wake(BUSY);
-        }
+        let states = core::mem::replace(&mut self.states, [State::Asleep; ALL]);
+        (BUSY..BUSY + machine.busy).for_each(|who| self.wake(who));
         for who in [GUEST, BACKEND] {
             if states[who] != State::Asleep {
                 self.wake(who);
@@ -216,13 +221,18 @@ impl Simulation {
         self.switch(number);
     }
 
+    /// Returns whether who waits for a processor has just woken, and gets it before others.
+    fn has_woken(&self, who: usize) -> bool {
+        who < BUSY && self.left_ns[who] >= WAKE_NS
+    }
+
     /// Returns when the processor is taken away from who runs there.
     fn preempt_ns(&self, number: usize) -> u64 {
         let processor = &self.processors[number];
         match (processor.running, processor.queue.front()) {
             (Some(_), Some(&first)) => {
-                let wakes = self.left_ns[first] >= WAKE_NS && first != BUSY;
-                let keeps_ns = if wakes { self.machine.rate_limit_ns } else { SLICE_NS };
+                let keeps_ns =
+                    if self.has_woken(first) { self.machine.rate_limit_ns } else { SLICE_NS };
                 processor.since_ns + keeps_ns
             }
             _ => u64::MAX,
@@ -260,7 +270,7 @@ impl Simulation {
         for number in 0..2 {
             if self.preempt_ns(number) <= self.now_ns {
                 let first = self.processors[number].queue[0];
-                self.preempt(number, (self.left_ns[first] >= WAKE_NS).then_some(first));
+                self.preempt(number, self.has_woken(first).then_some(first));
             }
         }
     }
@@ -278,7 +288,7 @@ impl Simulation {
         match who {
             GUEST => self.guest(),
             BACKEND => self.backend(),
-            _ => self.left_ns[BUSY] = u64::MAX / 2,
+            _ => self.left_ns[who] = u64::MAX / 2,
         }
     }
 
@@ -305,6 +315,12 @@ impl Simulation {
     fn guest(&mut self) {
         match self.doing {
             Doing::Look => self.look(),
+            Doing::Yielded => {
+                let ns = self.now_ns - self.yield_from_ns;
+                self.figures.slices += u64::from(ns >= SLICE_NS);
+                self.waiter.note_yield(ns);
+                self.look();
+            }
             Doing::Put(count) => {
                 self.pending += count;
                 self.doing = Doing::Look;
@@ -315,7 +331,7 @@ impl Simulation {
                 }
             }
             Doing::Yield => {
-                self.doing = Doing::Look;
+                self.doing = Doing::Yielded;
                 self.left_ns[GUEST] = LOOK_NS;
                 if !self.processors[0].queue.is_empty() {
                     self.preempt(0, None);
@@ -356,6 +372,7 @@ impl Simulation {
             }
             Step::Yield => {
                 self.doing = Doing::Yield;
+                self.yield_from_ns = self.now_ns;
                 self.left_ns[GUEST] = YIELD_NS;
             }
             Step::Sleep => {
