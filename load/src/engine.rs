@@ -170,6 +170,12 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
         Ok(())
     }
 
+    /// Sees to it that the vCPU never yields, since others need it for their events; to be called
+    /// before the first pass.
+    pub fn never_yield(&mut self) {
+        self.waiter.never_yield();
+    }
+
     /// Makes the tables that checks need, with room left for each of the `loops` of the stage.
     /// They may take nearly all memory, so all loops allocate everything else before. An error here
     /// is in the [outcome](Self::finish).

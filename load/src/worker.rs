@@ -279,6 +279,9 @@ pub fn lead<'a, V: Vcpu>(
     if leader.begin(vcpu, &mut make_tables)
         && let Some((_, engine)) = &mut own
     {
+        if !relay.0.is_empty() {
+            engine.never_yield();
+        }
         engine.begin();
         run(vcpu, engine, &Events::Relayed(relay), &mut |own| leader.observe(own));
         leader.own = engine.progress(vcpu.now_ns());

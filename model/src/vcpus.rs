@@ -44,6 +44,8 @@ pub struct Ran<R> {
     pub sleeps: u64,
     /// Number of wake-ups among them that were lost.
     pub lost: u64,
+    /// Number of times that the first vCPU yielded.
+    pub first_yields: u64,
 }
 
 /// State of a vCPU.
@@ -66,6 +68,8 @@ struct Seat {
     state: Cell<State>,
     /// Number of sleeps so far.
     sleeps: Cell<u64>,
+    /// Number of yields so far.
+    yields: Cell<u64>,
     /// Ports that it took since it last prepared to sleep, as it does when it arms their rings.
     taken: RefCell<Vec<Port>>,
 }
@@ -101,7 +105,8 @@ pub fn run<R>(xen: &ModelXen, works: Vec<Work<'_, R>>) -> Ran<R> {
     drop(stacks);
     let results = results.into_iter().map(|result| result.into_inner().expect("done")).collect();
     let sleeps = seats.iter().map(|seat| seat.sleeps.get()).sum();
-    Ran { results, sleeps, lost: watch.lost }
+    let first_yields = seats.first().map_or(0, |seat| seat.yields.get());
+    Ran { results, sleeps, lost: watch.lost, first_yields }
 }
 
 /// The stack of a vCPU, on which its work has not begun.
@@ -251,6 +256,7 @@ impl Vcpu for ModelVcpu<'_, '_> {
 
     fn yield_now(&self) {
         self.give_way();
+        self.seat.yields.update(|yields| yields + 1);
         self.xen.yield_now();
     }
 

@@ -56,7 +56,7 @@ pub struct Totals {
     /// Times that the guest let others run.
     pub yields: u64,
     /// Hypercalls by which the guest sets itself up: for a page of the grant table, an event
-    /// channel. These and the four above are all hypercalls that drivers can make.
+    /// channel. These and the five above are all hypercalls that drivers can make.
     pub set_up_calls: u64,
 }
 

@@ -54,13 +54,13 @@ struct Counts {
 impl Counts {
     fn of(xen: &ModelXen, device: &Device<'_>) -> Self {
         let (counters, world) = (device.queues[0].counters(), xen.world());
-        let Totals { sends, sleeps, stolen_calls, set_up_calls, .. } = world.xen.totals;
+        let Totals { sends, sleeps, yields, stolen_calls, set_up_calls, .. } = world.xen.totals;
         Self {
             requests: [counters.reads, world.disks[0].stats.reads],
             events: [counters.notifications, counters.events],
             pages: [counters.grants, counters.copies],
             mapped: [world.xen.grants.maps, world.xen.grants.unmaps],
-            hypercalls: [sends, sleeps, stolen_calls + set_up_calls],
+            hypercalls: [sends, sleeps, yields + stolen_calls + set_up_calls],
         }
     }
 

@@ -37,9 +37,9 @@ enum Events {
 }
 
 /// Jobs on disks of these names, each on a part of the disk that is its own.
-fn draw_jobs(rng: &mut fastrand::Rng, disks: &[String]) -> Vec<Job> {
-    let mut line =
-        format!("bs=4k verify=crc32c ringmark_poll_us={}", ["0", "auto"][rng.usize(..2)]);
+fn draw_jobs(rng: &mut fastrand::Rng, disks: &[String], loops: u32) -> Vec<Job> {
+    let poll_us = ["0", "auto"][rng.usize(..2)];
+    let mut line = format!("bs=4k verify=crc32c ringmark_poll_us={poll_us} loops={loops}");
     for disk in disks {
         let jobs = rng.u64(1..=3);
         let size = SECTORS * 512 / jobs / 4096 * 4096;
@@ -133,12 +133,15 @@ impl<'a> Stage<'a> {
             });
         }
         let ran = vcpus::run(xen, works);
+        let passes_on = events == Events::Relayed && number != 0;
+        assert!(!passes_on || ran.first_yields == 0, "{ran:?}");
         (ran, all.take())
     }
 }
 
-/// Runs what is drawn from a seed; returns how often vCPUs slept, and lost a wake-up.
-fn life(seed: u64, events: Events) -> [u64; 2] {
+/// Runs what is drawn from a seed, `loops` times each job; returns how often vCPUs slept, and lost a wake-up, and how often
+/// the first one yielded.
+fn life(seed: u64, events: Events, loops: u32) -> [u64; 3] {
     let mut rng = fastrand::Rng::with_seed(seed);
     let (vcpus, disks) = (rng.u32(2..=4), rng.u32(1..=3));
     let mut machine = Machine::seeded(seed).vcpus(vcpus);
@@ -159,7 +162,7 @@ fn life(seed: u64, events: Events) -> [u64; 2] {
     let rings: Vec<Vec<Port>> =
         devices.iter().map(|one| one.queues.iter().map(QueuePair::port).collect()).collect();
     let names: Vec<String> = devices.iter().map(|one| one.vdev().to_string()).collect();
-    let jobs = draw_jobs(&mut rng, &names);
+    let jobs = draw_jobs(&mut rng, &names, loops);
     let queues = |name: &str| {
         let place = names.iter().position(|one| one == name).expect("a disk");
         rings[place].len() as u32
@@ -192,25 +195,33 @@ fn life(seed: u64, events: Events) -> [u64; 2] {
     }
     wakes.into_iter().for_each(|port| xen.evtchn_close(port).expect("an open port"));
     assert_nothing_is_left(&xen);
-    [ran.sleeps, ran.lost]
+    [ran.sleeps, ran.lost, ran.first_yields]
 }
 
-/// Runs many seeds; returns how often vCPUs slept, and lost a wake-up.
-fn lives(seeds: Range<u64>, events: Events) -> [u64; 2] {
-    let each = seeds.map(|seed| life(seed, events));
-    each.fold([0; 2], |sum, one| [sum[0] + one[0], sum[1] + one[1]])
+/// Runs many seeds; returns the sums of what [`life`] does.
+fn lives(seeds: Range<u64>, events: Events) -> [u64; 3] {
+    let each = seeds.map(|seed| life(seed, events, 1));
+    each.fold([0; 3], |sum, one| std::array::from_fn(|index| sum[index] + one[index]))
 }
 
 #[test]
 fn no_wake_up_is_lost_where_each_vcpu_gets_its_own_events() {
-    let [sleeps, lost] = lives(0..1000, Events::Bound);
+    let [sleeps, lost, _] = lives(0..1000, Events::Bound);
     assert!(sleeps > 50_000 && lost == 0, "{lost} of {sleeps}");
 }
 
 #[test]
 fn no_wake_up_is_lost_where_the_boot_vcpu_passes_events_on() {
-    let [sleeps, lost] = lives(0..1000, Events::Relayed);
+    let [sleeps, lost, _] = lives(0..1000, Events::Relayed);
     assert!(sleeps > 50_000 && lost == 0, "{lost} of {sleeps}");
+}
+
+/// An event does not end a yield, and others wait for those that the boot vCPU passes on.
+#[test]
+fn the_boot_vcpu_yields_only_where_it_passes_nothing_on() {
+    let yields = |events| (0..20).map(|seed| life(seed, events, 20)[2]).sum::<u64>();
+    assert!(yields(Events::Bound) > 0);
+    yields(Events::Relayed);
 }
 
 #[test]
@@ -231,7 +242,7 @@ fn a_queue_that_cannot_be_bound_goes_on_as_before() {
 #[test]
 fn events_that_go_astray_are_noticed() {
     for events in [Events::Kept, Events::Misbound, Events::BoundLate] {
-        let [sleeps, lost] = lives(0..50, events);
+        let [sleeps, lost, _] = lives(0..50, events);
         assert!(lost > 0, "{events:?}: none of {sleeps}");
     }
 }
