@@ -11,8 +11,8 @@ const POLL: Poll = Poll::Us(1_000_000);
 const SLEEP: Poll = Poll::Us(0);
 
 const OWN: Machine = Machine::OWN;
-/// Machine with the backend on the guest's processor. Who wakes waits for the end of the time slice,
-/// as where it has used up its credit.
+/// Machine with the backend on the guest's processor. Who wakes waits for the end of the time
+/// slice, as where it has used up its credit.
 const SHARED: Machine = Machine { shared: true, rate_limit_ns: 30 * MS, ..OWN };
 /// Machine with a busy guest there, and the backend elsewhere. Who wakes runs at once.
 const BUSY: Machine = Machine { busy: 1, ..OWN };
