@@ -131,12 +131,18 @@ impl<V: Vcpu> Engine<'_, '_, V> {
     /// any.
     #[inline]
     fn complete_all(&mut self) -> Result<Option<u64>, RunError> {
-        let mut time_ns = None;
+        let (mut time_ns, mut failure) = (None, None);
         for disk in 0..self.disks.len() {
             for queue in 0..self.disks[disk].queues.len() {
-                let completed = self.complete_queue(disk, queue);
-                time_ns = completed.map_err(|broken| self.broken(disk, broken))?.or(time_ns);
+                match self.complete_queue(disk, queue) {
+                    Ok(completed_ns) => time_ns = completed_ns.or(time_ns),
+                    Err(broken) => failure = failure.or_else(|| Some(self.broken(disk, broken))),
+                }
             }
+        }
+        // What others did counts although one is broken.
+        if let Some(failure) = failure {
+            return Err(failure);
         }
         // A job limited by time must not go on because others used up their time.
         Ok(if self.takes_long { time_ns.map(|_| self.vcpu.now_ns()) } else { time_ns })
