@@ -3,8 +3,8 @@
 //! An [`Engine`] owns its disks and runs on one vCPU, step by step: its caller calls
 //! [`pass`](Engine::pass) until the jobs have [ended](Pass::Done), and sleeps when told to. A guest
 //! does nothing else meanwhile ([`crate::worker`]); a simulator may step several in turn. The path
-//! of every I/O is in `engine/pass.rs` and `engine/replace.rs`, the part that only some jobs need in
-//! `engine/paced.rs`, and that of I/Os of several requests in `engine/split.rs`.
+//! of every I/O is in `engine/pass.rs` and `engine/replace.rs`, the part that only some jobs need
+//! in `engine/paced.rs`, and that of I/Os of several requests in `engine/split.rs`.
 
 mod active_job;
 mod batches;

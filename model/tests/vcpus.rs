@@ -139,8 +139,8 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// Runs what is drawn from a seed, `loops` times each job; returns how often vCPUs slept, and lost a wake-up, and how often
-/// the first one yielded.
+/// Runs what is drawn from a seed, `loops` times each job; returns how often vCPUs slept, how often
+/// they lost a wake-up, and how often the first one yielded.
 fn life(seed: u64, events: Events, loops: u32) -> [u64; 3] {
     let mut rng = fastrand::Rng::with_seed(seed);
     let (vcpus, disks) = (rng.u32(2..=4), rng.u32(1..=3));
