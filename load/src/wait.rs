@@ -3,7 +3,7 @@
 //! Polling pays when the backend runs on another processor, and only delays it when it needs ours.
 //! To yield lets a backend on our processor run at once, and finds what it completed without an
 //! event and an interrupt; but somebody else may run instead, and for long. No guest is told which
-//! is true, so [`Choice`] measures. A [`Waiter`] carries out what it chose, wait by wait: it polls
+//! is true, so `Choice` measures. A [`Waiter`] carries out what it chose, wait by wait: it polls
 //! or yields for no longer than a few times what a wait is known to take, and then sleeps.
 
 mod choice;

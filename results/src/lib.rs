@@ -2,8 +2,8 @@
 //!
 //! A guest adds up a [`JobResult`] for each job, shows a [`table()`] of them on its console, and
 //! [`emit`]s a [`Report`], which has everything that fio reports. The reader parses the report
-//! ([`Report::from_json`]) and prints it in fio's forms. Nothing but [`JobResult::count`] and what
-//! it calls is hot.
+//! ([`Report::from_json`]) and prints it in fio's forms. Nothing but [`JobResult::count_done`],
+//! [`JobResult::count_latency`] and what they call is hot.
 #![no_std]
 #![forbid(unsafe_code)]
 
