@@ -140,8 +140,11 @@ impl Figures {
         let extra = job.ringmark.as_ref();
         let mean_ns = if side.lat_ns.count != 0 { side.lat_ns.mean } else { clat.mean };
         let stolen = extra.and_then(|extra| extra.stolen_ns.zip(extra.stolen_percent));
+        // fio's is of a runtime in whole milliseconds.
+        let exact = extra.and_then(|extra| extra.side(direction));
+        let iops = exact.map_or(side.iops, |exact| exact.iops);
         for (name, value) in [
-            ("IOPS", side.iops),
+            ("IOPS", iops),
             ("mean latency", mean_ns),
             ("stolen time", stolen.map_or(0.0, |s| s.1)),
         ] {
@@ -155,7 +158,7 @@ impl Figures {
             index: 0,
             direction,
             group: job.groupid,
-            iops: side.iops,
+            iops,
             bytes_per_second: side.bw_bytes as f64,
             mean_ns,
             percentiles: percentiles.collect(),

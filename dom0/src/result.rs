@@ -198,9 +198,9 @@ mod tests {
             ),
             (
                 refused(|report| {
-                    report.jobs[2].read.clat_ns.bins = (0..1_857).map(|n| (n, 1)).collect()
+                    report.jobs[2].read.clat_ns.bins = (0..2_241).map(|n| (n, 1)).collect()
                 }),
-                "bins has 1857 items, but 1856 are",
+                "bins has 2241 items, but 2240 are",
             ),
             (
                 refused(|report| {

@@ -17,7 +17,7 @@ use crate::group::{Group, Part};
 use crate::histogram::Histogram;
 use crate::pairs::Pairs;
 use crate::record::{DirectionResult, JobResult};
-use crate::report::{Extra, Flushes, Job, JobLog, Latency, Report, Run, Side, Vcpus};
+use crate::report::{Extra, Flushes, Job, JobLog, Latency, Report, Run, Side, SideExtra, Vcpus};
 
 /// Value of fio's `error` for a job with failed I/Os.
 const EIO: i32 = 5;
@@ -171,6 +171,9 @@ fn job(sum: &JobResult, groupid: u64, [read, write, trim]: [&Group; 3]) -> Job {
             request_bytes_max: (sum.request_bytes_max != 0).then_some(sum.request_bytes_max),
             disks: sum.job.disks.clone(),
             errors: sum.errors(),
+            read: side_extra(&sum.read),
+            write: side_extra(&sum.write),
+            trim: side_extra(&sum.trim),
             requests: cost(|counters| counters.requests),
             notifications: cost(|counters| counters.notifications),
             events: cost(|counters| counters.events),
@@ -214,6 +217,16 @@ fn side(result: &DirectionResult, group: &Group, reporting: &Reporting) -> Side 
         iops_samples: iops.count,
         ..Side::default()
     }
+}
+
+#[inline(never)]
+fn side_extra(result: &DirectionResult) -> Option<SideExtra> {
+    let extra = SideExtra {
+        runtime_ns: result.runtime_ns,
+        iops: result.iops(),
+        iops_in_window: result.iops_in_window(),
+    };
+    (result.runtime_ns != 0).then_some(extra)
 }
 
 #[inline(never)]
@@ -288,6 +301,22 @@ mod tests {
         assert_eq!((extra.requests, extra.notifications), (Some(4_000), Some(125)));
         let others = [extra.events, extra.grants_made, extra.copies_made, extra.sleeps];
         assert_eq!(others, [Some(0); 4]);
+    }
+
+    #[test]
+    fn our_own_figures_are_exact() {
+        // 7 I/Os within a millisecond are 9,980 a second, and a drain is in no window.
+        let mut result = sample();
+        (result.read.ios, result.read.runtime_ns, result.read.window_ns) = (7, 701_403, 500_000);
+        result.read.late_ios = 2;
+        let job = &read_back(&[result], None).jobs[0];
+        assert_eq!((job.read.iops, job.read.runtime), (7_000.0, 1));
+        let extra = job.ringmark.as_ref().expect("our own");
+        let read = extra.read.as_ref().expect("reads");
+        assert_eq!((read.runtime_ns, read.iops.round()), (701_403, 9_980.0));
+        assert_eq!(read.iops_in_window, 10_000.0);
+        assert_eq!(extra.write.as_ref().map(|write| write.iops_in_window), Some(500.0));
+        assert_eq!(extra.trim, None);
     }
 
     #[test]

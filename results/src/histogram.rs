@@ -1,6 +1,7 @@
 //! Latencies in fio's buckets (stat.h): exact to 127 ns, then 64 buckets for each power of two.
 //!
-//! A bucket's width is at most 1/64 of its values, up to 17 s; beyond, everything is in the last.
+//! A bucket's width is at most 1/64 of its values. fio's end at 17 s; here more of the same kind
+//! follow, up to 18 minutes, and everything beyond is in the last.
 
 mod moments;
 mod rank;
@@ -15,8 +16,8 @@ use rank::Rank;
 const BITS: u32 = 6;
 /// Buckets for each power of two (`FIO_IO_U_PLAT_VAL`).
 const GROUP: usize = 1 << BITS;
-/// Number of buckets (`FIO_IO_U_PLAT_NR`).
-pub const BUCKETS: usize = 29 * GROUP;
+/// Number of buckets, where fio has 29 groups (`FIO_IO_U_PLAT_NR`).
+pub const BUCKETS: usize = 35 * GROUP;
 
 /// Histogram of latencies, in nanoseconds.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +28,7 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// Returns an empty histogram, of 15 KiB.
+    /// Returns an empty histogram, of 18 KiB.
     pub fn new() -> Self {
         Self { counts: vec![0; BUCKETS].into_boxed_slice(), ..Self::default() }
     }
@@ -65,8 +66,8 @@ impl Histogram {
     }
 
     /// Returns the latency that `percent` of the samples do not exceed (more than 0, at most 100),
-    /// or 0 if there are no samples. As in fio it is the middle of a bucket, even if that is more
-    /// than any recorded latency.
+    /// or 0 if there are no samples. As in fio it is the middle of a bucket, but never more than
+    /// the greatest latency, which also stands for all in the last bucket.
     pub fn percentile_ns(&self, percent: f64) -> u64 {
         let rank = Rank::new(percent, self.moments.count());
         let mut seen = 0;
@@ -74,7 +75,9 @@ impl Histogram {
             seen += count;
             rank.is_reached_by(seen)
         };
-        self.bins().find(|&(_, count)| reach(count)).map_or(0, |(middle, _)| middle)
+        let found = self.bins().find(|&(_, count)| reach(count)).map_or(0, |(middle, _)| middle);
+        let max_ns = self.moments.max();
+        if found < middle_of(BUCKETS - 1) { found.min(max_ns) } else { max_ns }
     }
 }
 
@@ -123,7 +126,9 @@ mod tests {
         ] {
             assert_eq!((bucket_of(ns), middle_of(bucket_of(ns))), (bucket, middle), "{ns}");
         }
-        assert_eq!(bucket_of((1 << 34) - 1), BUCKETS - 1);
+        // fio's last.
+        assert_eq!(bucket_of((1 << 34) - 1), 29 * 64 - 1);
+        assert_eq!(bucket_of((1 << 40) - 1), BUCKETS - 1);
         assert_eq!(bucket_of(u64::MAX), BUCKETS - 1);
     }
 
@@ -138,12 +143,30 @@ mod tests {
         let histogram = histogram_of(&[u64::MAX; 5]);
         assert_eq!(histogram.bins().collect::<Vec<_>>(), [(middle_of(BUCKETS - 1), 5)]);
         assert_eq!(histogram.moments().max(), u64::MAX);
+        assert_eq!(histogram.percentile_ns(50.0), u64::MAX);
+    }
+
+    #[test]
+    fn a_minute_is_a_minute() {
+        const S: u64 = 1_000_000_000;
+        let histogram = histogram_of(&[S, 20 * S, 60 * S, 60 * S, 900 * S]);
+        for (percent, seconds) in [(20.0, 1), (40.0, 20), (50.0, 60), (80.0, 60), (100.0, 900)] {
+            let (found, exact) = (histogram.percentile_ns(percent), seconds * S);
+            assert!(found.abs_diff(exact) <= exact >> (BITS + 1), "{percent}: {found}");
+        }
+    }
+
+    #[test]
+    fn no_percentile_exceeds_the_maximum() {
+        // The middle of its bucket is 25,728.
+        let histogram = histogram_of(&[100, 25_600]);
+        assert_eq!([50.0, 99.0].map(|percent| histogram.percentile_ns(percent)), [100, 25_600]);
     }
 
     proptest! {
         #[test]
         fn percentiles_agree_with_a_sort(
-            values in vec(prop_oneof![0..200_u64, 0..1_u64 << 20, 0..1_u64 << 34], 1..400),
+            values in vec(prop_oneof![0..200_u64, 0..1_u64 << 20, 0..1_u64 << 40], 1..400),
         ) {
             let histogram = histogram_of(&values);
             let mut sorted = values.clone();
@@ -159,6 +182,7 @@ mod tests {
                     exact.iter().any(|&exact| found.abs_diff(exact) <= exact >> BITS),
                     "{percent}: {found}, exactly {exact:?}"
                 );
+                prop_assert!(found <= histogram.moments().max());
             }
         }
 
@@ -175,7 +199,7 @@ mod tests {
         }
 
         #[test]
-        fn buckets_hold_their_middle(ns in 0..1_u64 << 34) {
+        fn buckets_hold_their_middle(ns in 0..1_u64 << 40) {
             prop_assert_eq!(bucket_of(middle_of(bucket_of(ns))), bucket_of(ns));
         }
     }

@@ -42,7 +42,9 @@ pub use marks::STOLEN_PERCENT_MAX;
 pub use origin::{Origin, OriginDisk, OriginDomain, OriginHost};
 pub use pairs::Pairs;
 pub use record::{DirectionResult, Done, JobResult, PagesKept};
-pub use report::{Extra, Flushes, Job as JobReport, JobLog, Latency, Report, Run, Side, Vcpus};
+pub use report::{
+    Extra, Flushes, Job as JobReport, JobLog, Latency, Report, Run, Side, SideExtra, Vcpus,
+};
 pub use room::{heap_bytes, report_bytes_max};
 pub use samples::{Log, Rates, Sample, Samples, Together, log_samples};
 pub use saved::{Saved, SavedRun, System};

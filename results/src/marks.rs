@@ -6,10 +6,15 @@ use alloc::vec::Vec;
 
 use crate::record::JobResult;
 use crate::report::Extra;
+use fio_job::Direction;
 use fio_job::number::NS_PER_SECOND;
 
 /// Share of stolen time above which a job is marked, in per cent.
 pub const STOLEN_PERCENT_MAX: f64 = 1.0;
+
+/// Share of the IOPS within the job's time by which those of its whole runtime may differ, in per
+/// cent.
+const DRAIN_PERCENT_MAX: f64 = 1.0;
 
 /// Figures that decide whether a job is marked.
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,11 +23,14 @@ struct Facts {
     pages: Option<(u64, u64)>,
     /// Stolen time, in nanoseconds and in per cent.
     stolen: Option<(u64, f64)>,
+    /// I/Os per second of each direction, in the whole runtime and within the job's time.
+    iops: [(f64, f64); 3],
 }
 
 impl Facts {
     fn marks(self) -> Vec<String> {
-        self.of_pages().into_iter().chain(self.of_time()).collect()
+        let marks = self.of_pages().into_iter().chain(self.of_time());
+        marks.chain(self.of_drain()).collect()
     }
 
     fn of_pages(self) -> Option<String> {
@@ -48,6 +56,17 @@ impl Facts {
             ns as f64 / NS_PER_SECOND as f64
         ))
     }
+
+    fn of_drain(self) -> Option<String> {
+        let differ = |&(whole, within): &(f64, f64)| {
+            (whole - within).abs() * 100.0 > within * DRAIN_PERCENT_MAX
+        };
+        let (whole, within) = self.iops.into_iter().find(differ)?;
+        Some(format!(
+            "when its time was over it waited for I/Os in flight, as fio does: {whole:.0} IOPS in \
+             all, {within:.0} within its time (iops_in_window)"
+        ))
+    }
 }
 
 impl JobResult {
@@ -58,6 +77,10 @@ impl JobResult {
         let facts = Facts {
             pages: pages.map(|pages| (pages.kept.into(), pages.used.into())),
             stolen: self.stolen.map(|stolen| (stolen.ns, stolen.percent())),
+            iops: Direction::ALL.map(|direction| {
+                let side = self.direction(direction);
+                (side.iops(), side.iops_in_window())
+            }),
         };
         facts.marks()
     }
@@ -69,6 +92,9 @@ impl Extra {
         let facts = Facts {
             pages: self.backend_pages_kept.zip(self.pages_used),
             stolen: self.stolen_ns.zip(self.stolen_percent),
+            iops: [&self.read, &self.write, &self.trim].map(|side| {
+                side.as_ref().map_or((0.0, 0.0), |side| (side.iops, side.iops_in_window))
+            }),
         };
         facts.marks()
     }
@@ -106,5 +132,24 @@ mod tests {
         assert_eq!(marks(101, 10_000).len(), 1);
         let third = marks(5_000_000_000, 15_000_000_000);
         assert!(third[0].starts_with("33.3 % of its time (5.00 s) was stolen"), "{third:?}");
+    }
+
+    #[test]
+    fn a_wait_at_the_end_is_marked() {
+        use crate::report::SideExtra;
+
+        let marks = |iops, iops_in_window| {
+            let write = Some(SideExtra { iops, iops_in_window, ..SideExtra::default() });
+            Extra { write, ..Extra::default() }.marks()
+        };
+        for (whole, within) in [(0.0, 0.0), (101.0, 100.0), (99.0, 100.0)] {
+            assert_eq!(marks(whole, within), [""; 0]);
+        }
+        for (whole, within) in [(98.9, 100.0), (101.1, 100.0), (5.0, 0.0)] {
+            assert_eq!(marks(whole, within).len(), 1, "{whole} {within}");
+        }
+        let mut result = crate::record::sample();
+        result.read.runtime_ns *= 10;
+        assert!(result.marks()[0].contains(": 150 IOPS in all, 1500 within"), "{result:?}");
     }
 }

@@ -250,6 +250,11 @@ pub struct DirectionResult {
     /// Runtime of the job in nanoseconds, without the phase in which the direction does nothing:
     /// data is read back only after it was written. 0 if it did nothing.
     pub runtime_ns: u64,
+    /// I/Os among `ios` that completed when the job's time was already over.
+    pub late_ios: u64,
+    /// Part of the runtime before the job's time was over, in nanoseconds: all but the wait for the
+    /// I/Os that were then in flight.
+    pub window_ns: u64,
     /// Latencies, from submission to completion, of the I/Os that succeeded and were submitted
     /// after the ramp.
     pub latency: Histogram,
@@ -272,25 +277,29 @@ impl DirectionResult {
         self.bytes += other.bytes;
         self.errors += other.errors;
         self.runtime_ns = self.runtime_ns.max(other.runtime_ns);
+        self.late_ios += other.late_ios;
+        self.window_ns = self.window_ns.max(other.window_ns);
         self.latency.merge(&other.latency);
     }
 
     /// Returns the I/Os per second; 0 if no time passed.
     pub fn iops(&self) -> f64 {
-        self.per_second(self.ios)
+        per_second(self.ios, self.runtime_ns)
+    }
+
+    /// Returns the I/Os per second before the job's time was over; 0 if it had none.
+    pub fn iops_in_window(&self) -> f64 {
+        per_second(self.ios.saturating_sub(self.late_ios), self.window_ns)
     }
 
     /// Returns the bytes per second; 0 if no time passed.
     pub fn bytes_per_second(&self) -> f64 {
-        self.per_second(self.bytes)
+        per_second(self.bytes, self.runtime_ns)
     }
+}
 
-    fn per_second(&self, count: u64) -> f64 {
-        if self.runtime_ns == 0 {
-            return 0.0;
-        }
-        count as f64 * NS_PER_SECOND as f64 / self.runtime_ns as f64
-    }
+fn per_second(count: u64, ns: u64) -> f64 {
+    if ns == 0 { 0.0 } else { count as f64 * NS_PER_SECOND as f64 / ns as f64 }
 }
 
 /// Returns a result for the tests to print: reads at 1,500 IOPS, writes at 500, for two seconds.
@@ -310,6 +319,7 @@ pub(crate) fn sample() -> JobResult {
         }
         let side = result.direction_mut(direction);
         side.runtime_ns = 2 * NS_PER_SECOND;
+        side.window_ns = side.runtime_ns;
         side.samples.finish(2 * NS_PER_SECOND);
     }
     result.runtime_ns = 2 * NS_PER_SECOND;
@@ -331,5 +341,16 @@ mod tests {
         assert_eq!(result.read.iops(), 1_500.0);
         assert_eq!(result.write.bytes_per_second(), 500.0 * 4096.0);
         assert_eq!(DirectionResult::default().iops(), 0.0);
+        assert_eq!(DirectionResult::default().iops_in_window(), 0.0);
+    }
+
+    #[test]
+    fn a_drain_is_in_no_window() {
+        let mut result = sample();
+        assert_eq!(result.read.iops_in_window(), result.read.iops());
+        (result.read.late_ios, result.read.runtime_ns) = (32, 12 * NS_PER_SECOND);
+        assert_eq!((result.read.iops(), result.read.iops_in_window()), (250.0, 1_484.0));
+        let sum = JobResult::sum(&[result.clone(), result]).expect("two jobs");
+        assert_eq!(sum.read.iops_in_window(), 2.0 * 1_484.0);
     }
 }

@@ -286,6 +286,15 @@ pub struct Extra {
     pub disks: Vec<String>,
     /// I/Os that failed, or whose data was wrong.
     pub errors: u64,
+    /// Reads, if the job did any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<SideExtra>,
+    /// Writes, if the job did any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write: Option<SideExtra>,
+    /// Discards, if the job did any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trim: Option<SideExtra>,
     /// Requests put on rings. This and the next five are `None` if they cannot be separated from
     /// other jobs'; see [`Counters`](crate::Counters). They are no struct that serde flattens: that
     /// would hold all unknown members in memory.
@@ -310,6 +319,18 @@ pub struct Extra {
     /// empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub logs: Vec<JobLog>,
+}
+
+/// Figures of one direction that fio does not have.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SideExtra {
+    /// Nanoseconds, where fio has milliseconds.
+    pub runtime_ns: u64,
+    /// I/Os per second by these, without fio's rounding.
+    pub iops: f64,
+    /// I/Os per second until the job's time was over: without the I/Os that were then in flight,
+    /// and the wait for them, which fio counts.
+    pub iops_in_window: f64,
 }
 
 /// Logs of one job.
@@ -356,6 +377,18 @@ impl Job {
     /// Returns the directions, in fio's order and with fio's names.
     pub fn sides(&self) -> [(&'static str, &Side); 3] {
         [("read", &self.read), ("write", &self.write), ("trim", &self.trim)]
+    }
+}
+
+impl Extra {
+    /// Returns the figures of a direction by its name in [`Job::sides`], if it has any.
+    pub fn side(&self, direction: &str) -> Option<&SideExtra> {
+        match direction {
+            "read" => self.read.as_ref(),
+            "write" => self.write.as_ref(),
+            "trim" => self.trim.as_ref(),
+            _ => None,
+        }
     }
 }
 

@@ -227,7 +227,7 @@ mod tests {
         let expected = "\
 job grants     rw       bs iodepth  IOPS        BW   mean    p50    p95    p99  p99.9    max errors
 mix persistent randrw/r 4k      32 1.50k 5.86MiB/s 21.5us 21.4us 22.9us 22.9us 22.9us 23.0us      0
-mix persistent randrw/w 4k      32   500 1.95MiB/s 20.5us 20.6us 20.9us 20.9us 21.1us 21.0us      0
+mix persistent randrw/w 4k      32   500 1.95MiB/s 20.5us 20.6us 20.9us 20.9us 21.0us 21.0us      0
 
 per 1,000 I/Os; then pages kept mapped of those used, and time stolen from the vCPU:
 job grants     I/Os requests notifications events grants made copies sleeps pages kept stolen

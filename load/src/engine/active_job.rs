@@ -454,7 +454,7 @@ impl ActiveJob {
     /// Ends a phase, all of whose I/Os have ended: notes how long each direction took. Mixed
     /// directions took the same time, as in fio.
     pub(super) fn end_phase(&mut self) {
-        let Took { begin_ns, job_ns, phase_ns, reads_ns } =
+        let Took { begin_ns, job_ns, phase_ns, reads_ns, window_ns } =
             self.timeline.took_ns(self.is_out_of_ios());
         self.result.runtime_ns = job_ns;
         (self.result.begin_ns, self.result.end_ns) = (begin_ns, begin_ns.saturating_add(job_ns));
@@ -465,6 +465,7 @@ impl ActiveJob {
         for (side, ns) in &mut sides[..going_on] {
             if side.ios + side.errors != 0 {
                 side.runtime_ns = *ns;
+                side.window_ns += window_ns;
             }
         }
     }

@@ -48,6 +48,8 @@ pub(super) struct Took {
     pub(super) phase_ns: u64,
     /// Reads, over both phases.
     pub(super) reads_ns: u64,
+    /// Last phase, until its time was over.
+    pub(super) window_ns: u64,
 }
 
 impl Timeline {
@@ -142,6 +144,16 @@ impl Timeline {
         start_ns >= self.timed_from_ns
     }
 
+    /// Returns whether an I/O that counts completed when the time was over.
+    pub(super) fn is_late(&self, now_ns: u64) -> bool {
+        self.counts(now_ns) && now_ns > self.limit_ns()
+    }
+
+    /// Returns when its time is over, or was because of a stop.
+    fn limit_ns(&self) -> u64 {
+        self.stop_ns.unwrap_or(self.end_ns)
+    }
+
     /// Returns when the I/Os of its phase begin.
     pub(super) fn start_ns(&self) -> u64 {
         self.start_ns
@@ -195,7 +207,7 @@ impl Timeline {
     fn phase_end_ns(&self, is_out_of_ios: bool) -> u64 {
         let end_ns = match is_out_of_ios {
             true => self.last_ns,
-            false => self.last_ns.max(self.stop_ns.unwrap_or(self.end_ns)),
+            false => self.last_ns.max(self.limit_ns()),
         };
         end_ns.min(self.counted_until_ns)
     }
@@ -209,6 +221,7 @@ impl Timeline {
             job_ns: end_ns.saturating_sub(self.begin_ns),
             phase_ns,
             reads_ns: self.read_before_ns + phase_ns,
+            window_ns: end_ns.min(self.limit_ns()).saturating_sub(self.start_ns),
         }
     }
 

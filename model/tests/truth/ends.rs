@@ -1,6 +1,8 @@
 //! End of a job's time, on which all its rates depend.
 
+use drivers::Vcpu;
 use model::Disk;
+use model::blkback::service::{Law, Service, Stalls};
 use model::blkback::{Lie, Mischief};
 use results::JobResult;
 
@@ -135,4 +137,50 @@ fn jobs_of_a_group_share_the_time() {
     let sum = JobResult::sum(&outcome.results).expect("a group");
     assert_eq!((sum.read.runtime_ns, sum.runtime_ns), (4 * S, 12 * S));
     near(sum.read.iops(), 3.0, line);
+}
+
+#[test]
+fn a_wait_for_the_last_is_in_no_window() {
+    // Ten at a time each millisecond, until all stop for ten seconds, 5 ms before the end.
+    let stall = Stalls { first_ns: S + 995 * MS, length_ns: 10 * S, period_ns: None };
+    let service = Service { stalls: Some(stall), ..Service::unbounded(Law::Fixed(MS)) };
+    let disk = Disk { service: Some(service), ..Disk::new(XVDA, SECTORS) };
+    let xen = Machine::seeded(3).disk(disk).build();
+    let delay_ns = S.checked_sub(xen.now_ns()).expect("a boot of less than a second");
+    let options = "rw=randread bs=4k iodepth=10 runtime=1 time_based";
+    let line = format!("{options} startdelay={}us filename=xvda", delay_ns / 1_000);
+    let outcome = run(&xen, &line, None);
+    let read = &outcome.results[0].read;
+    let begin_ns = outcome.results[0].begin_ns;
+    let worked = (stall.first_ns - begin_ns) as f64 / MS as f64;
+    assert!((read.ios as f64 / (worked * 10.0) - 1.0).abs() < 0.05, "{} in {worked}", read.ios);
+    assert_eq!((read.late_ios, read.window_ns), (10, S));
+    near(read.iops_in_window(), (read.ios - 10) as f64, options);
+    assert!(read.iops() < read.iops_in_window() / 10.0, "{}", read.iops());
+}
+
+#[test]
+fn without_a_wait_the_window_is_the_runtime() {
+    for options in [
+        "rw=randread iodepth=8 io_size=1m",
+        "rw=randread iodepth=8 number_ios=10 runtime=9",
+        "rw=randread iodepth=8 runtime=1 time_based ramp_time=1",
+        "rw=read rate_iops=100 runtime=1 time_based",
+    ] {
+        let read = job(MS..2 * MS, options, None).read;
+        assert_eq!((read.late_ios, read.window_ns), (0, read.runtime_ns), "{options}");
+    }
+    // Those in flight when it was told to stop.
+    let read = job(MS..2 * MS, "rw=randread iodepth=8 runtime=9 time_based", Some(2 * S)).read;
+    assert!(read.late_ios <= 8 && read.window_ns <= read.runtime_ns, "{read:?}");
+    assert!((2 * S..3 * S).contains(&read.window_ns), "{}", read.window_ns);
+}
+
+#[test]
+fn a_read_back_is_in_the_window() {
+    let options = "rw=randrw rwmixread=50 iodepth=8 io_size=64k verify=crc32c";
+    let JobResult { read, write, .. } = job(MS..2 * MS, options, None);
+    assert_eq!((read.late_ios, read.window_ns), (0, read.runtime_ns));
+    assert_eq!((write.late_ios, write.window_ns), (0, write.runtime_ns));
+    assert!(read.window_ns > write.window_ns);
 }

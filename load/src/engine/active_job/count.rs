@@ -40,6 +40,12 @@ impl ActiveJob {
         let mut ended = Ended::new(io, now_ns);
         self.time(&mut ended, io.start_ns, 1);
         self.count_ended(&ended, group);
+        // Never on the fast path, where each I/O is replaced: none is once the time is over.
+        if let Some(direction) =
+            direction_of(io.operation).filter(|_| self.timeline.is_late(now_ns))
+        {
+            self.result.direction_mut(direction).late_ios += 1;
+        }
     }
 
     /// Counts I/Os that succeeded, and as many that are in flight in their place.
