@@ -40,10 +40,16 @@ impl ActiveJob {
         let mut ended = Ended::new(io, now_ns);
         self.time(&mut ended, io.start_ns, 1);
         self.count_ended(&ended, group);
-        // Never on the fast path, where each I/O is replaced: none is once the time is over.
-        if let Some(direction) =
-            direction_of(io.operation).filter(|_| self.timeline.is_late(now_ns))
-        {
+        if self.timeline.is_late(now_ns) {
+            self.count_late(io.operation);
+        }
+    }
+
+    /// Counts an I/O that succeeded when the job's time was over. None is on the fast path, where
+    /// each is replaced.
+    #[cold]
+    fn count_late(&mut self, operation: Operation) {
+        if let Some(direction) = direction_of(operation) {
             self.result.direction_mut(direction).late_ios += 1;
         }
     }
