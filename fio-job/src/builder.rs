@@ -4,7 +4,7 @@ use crate::blocks::Blocks;
 use crate::buffers::Buffers;
 use crate::error::JobError;
 use crate::job::Job;
-use crate::keyword::VerifyWord;
+use crate::keyword::{LatencyFrom, RateProcess, VerifyWord};
 use crate::limits::{NUMJOBS_MAX, RANDSEED};
 use crate::number::Amount;
 use crate::pace::{Batch, Pace, Rate, Think};
@@ -24,6 +24,7 @@ pub(crate) struct JobBuilder {
     pub(crate) trim_bytes: Option<u32>,
     pub(crate) rate: Option<Rate>,
     pub(crate) rate_iops: Option<Rate>,
+    pub(crate) latency_from: Option<LatencyFrom>,
     pub(crate) think_ns: u64,
     pub(crate) think_blocks: u64,
     pub(crate) batch_submit: Option<u32>,
@@ -51,6 +52,7 @@ impl Default for JobBuilder {
             trim_bytes: Some(Job::default().bs_bytes),
             rate: None,
             rate_iops: None,
+            latency_from: None,
             think_ns: 0,
             think_blocks: 1,
             batch_submit: None,
@@ -120,13 +122,24 @@ impl JobBuilder {
     fn pace(&self) -> Pace {
         let think = Think { time_ns: self.think_ns, blocks: self.think_blocks };
         let job = &self.job;
+        let rate = self.rate.or(self.rate_iops).filter(Rate::limits);
+        let by_default =
+            if self.may_count_from_due() { LatencyFrom::Due } else { LatencyFrom::Submit };
         Pace {
-            rate: self.rate.or(self.rate_iops).filter(Rate::limits),
+            rate,
+            process: rate.map_or(RateProcess::Linear, |_| job.pace.process),
+            latency_from: self.latency_from.unwrap_or(by_default),
             think: Some(think).filter(|think| think.time_ns != 0),
             flush_after: job.pace.flush_after.filter(|_| job.rw.writes()),
             batch: self.batch(),
             ..job.pace.clone()
         }
+    }
+
+    /// Returns whether its I/Os are due at times that do not depend on those before.
+    fn may_count_from_due(&self) -> bool {
+        let rate = self.rate.or(self.rate_iops);
+        rate.is_some_and(|rate| rate.applies_to(self.job.rw)) && self.think_ns == 0
     }
 
     fn batch(&self) -> Option<Batch> {
@@ -176,7 +189,7 @@ impl JobBuilder {
     }
 
     /// Returns whether each rule about disks, times and amounts is broken, and a way to fix it.
-    fn access_rules(&self) -> [Rule; 11] {
+    fn access_rules(&self) -> [Rule; 12] {
         let Self { job, verify, .. } = self;
         let is_mapped =
             job.rw.is_random() && job.distribution == Distribution::Random && !job.norandommap;
@@ -220,6 +233,11 @@ impl JobBuilder {
             (
                 job.rw.writes() && job.file.is_some() && !job.allow_file_overwrite,
                 "writing into a file destroys its data; allow it with allow_file_overwrite=1",
+            ),
+            (
+                self.latency_from == Some(LatencyFrom::Due) && !self.may_count_from_due(),
+                "latency_from=due needs a rate for what the job does, and no thinktime=; give \
+                 rate= or rate_iops=, or use latency_from=submit",
             ),
             (
                 self.rate.is_some() && self.rate_iops.is_some(),

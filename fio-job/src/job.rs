@@ -8,8 +8,9 @@ use alloc::vec::Vec;
 use crate::affinity::{CpuPolicy, CpuSet};
 use crate::blocks::BlockMix;
 use crate::buffers::Buffers;
+use crate::direction::Direction;
 use crate::grant_mode::GrantMode;
-use crate::keyword::{IoEngine, OnError, Poll, Rw};
+use crate::keyword::{IoEngine, LatencyFrom, OnError, Poll, Rw};
 use crate::limits::RANDSEED;
 use crate::number::{Amount, NS_PER_SECOND};
 use crate::pace::Pace;
@@ -179,6 +180,17 @@ impl Job {
             grants,
             ..Self::default()
         })
+    }
+
+    /// Returns whether latencies in this direction are reported from due times, too.
+    pub fn counts_from_due(&self, direction: Direction) -> bool {
+        let has_ios = match direction {
+            Direction::Read => self.rw.reads(),
+            Direction::Write => self.rw.writes(),
+            Direction::Trim => false,
+        };
+        let has_rate = self.pace.rate.is_some_and(|rate| rate.of(direction).is_some());
+        self.pace.latency_from == LatencyFrom::Due && has_ios && has_rate
     }
 
     /// Returns whether the job reads its data back after writing all of it.

@@ -116,6 +116,53 @@ impl fmt::Display for IoEngine {
     }
 }
 
+/// Process by which I/Os become due at a rate, as in fio's `rate_process=`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RateProcess {
+    /// At even intervals.
+    #[default]
+    Linear,
+    /// At exponential intervals, drawn by the job's seed: arrivals that know nothing of each other.
+    Poisson,
+}
+
+impl RateProcess {
+    pub(crate) const NAMES: [(&str, Self); 2] =
+        [("linear", Self::Linear), ("poisson", Self::Poisson)];
+}
+
+impl fmt::Display for RateProcess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Linear => "linear",
+            Self::Poisson => "poisson",
+        })
+    }
+}
+
+/// Time from which a job's latencies are reported besides fio's (`latency_from=`, not fio's).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LatencyFrom {
+    /// Submission, as in fio, and no other.
+    #[default]
+    Submit,
+    /// Time at which the rate made the I/O due.
+    Due,
+}
+
+impl LatencyFrom {
+    pub(crate) const NAMES: [(&str, Self); 2] = [("due", Self::Due), ("submit", Self::Submit)];
+}
+
+impl fmt::Display for LatencyFrom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Submit => "submit",
+            Self::Due => "due",
+        })
+    }
+}
+
 /// Failures that are only counted, as in fio's `continue_on_error=`. Others end the job, and make
 /// the run fail.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use crate::direction::Direction;
 use crate::error::JobError;
+use crate::keyword::{LatencyFrom, RateProcess, Rw};
 use crate::number::{Bytes, Time};
 use crate::value::Value;
 use alloc::format;
@@ -17,6 +18,10 @@ pub struct Pace {
     pub ramp_ns: u64,
     /// Rate limit (`rate=` or `rate_iops=`).
     pub rate: Option<Rate>,
+    /// Process by which I/Os become due at that rate; linear if there is none (`rate_process=`).
+    pub process: RateProcess,
+    /// Time from which latencies are reported besides fio's (`latency_from=`, not fio's).
+    pub latency_from: LatencyFrom,
     /// Pauses (`thinktime=`).
     pub think: Option<Think>,
     /// Number of writes after which to flush, at least 1 (`fsync=`, `fdatasync=`).
@@ -41,6 +46,11 @@ impl Rate {
     /// Returns whether there is a limit.
     pub(crate) fn limits(&self) -> bool {
         self.read.or(self.write).is_some()
+    }
+
+    /// Returns whether it limits anything that a job does.
+    pub(crate) fn applies_to(&self, rw: Rw) -> bool {
+        rw.reads() && self.read.is_some() || rw.writes() && self.write.is_some()
     }
 
     /// Returns the limit of one direction.
@@ -118,6 +128,8 @@ impl Pace {
         time("ramp_time", self.ramp_ns);
         if let Some(rate) = &self.rate {
             options.push((if rate.in_ios { "rate_iops" } else { "rate" }, rate.print()));
+            options.push(("rate_process", self.process.to_string()));
+            options.push(("latency_from", self.latency_from.to_string()));
         }
         if let Some(think) = self.think {
             options.push(("thinktime", format!("{}us", think.time_ns / 1_000)));

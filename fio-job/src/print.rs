@@ -150,6 +150,8 @@ mod tests {
             "name=a rw=rw filename=xvda rate=1m,500k thinktime=5 thinktime_blocks=2 fsync=32 \
              startdelay=5 ramp_time=500ms buffer_pattern=0xab continue_on_error=io \
              exitall_on_error iodepth=8 iodepth_batch=4 iodepth_batch_complete_max=6 iodepth_low=2",
+            "name=a rw=randread rate_iops=100 rate_process=poisson",
+            "name=a rw=randread rate=1m latency_from=submit",
             "name=a rw=write filename=xvda rate_iops=,7 refill_buffers continue_on_error=read",
             "name=a rw=write filename=xvda buffer_compress_percentage=50 thinktime=5s",
             "name=a rw=write filename=xvda zero_buffers continue_on_error=all",

@@ -7,7 +7,7 @@ use crate::builder::JobBuilder;
 use crate::error::JobError;
 use crate::grant_mode::GrantMode;
 use crate::job::Job;
-use crate::keyword::{IoEngine, OnError, Rw, VerifyWord};
+use crate::keyword::{IoEngine, LatencyFrom, OnError, RateProcess, Rw, VerifyWord};
 use crate::limits::{
     BS_BYTES_MAX, EVENT_AFTER_MAX, IODEPTH_MAX, NUMJOBS_MAX, POLL_US_MAX, QUEUES_MAX,
     RUNTIME_NS_MAX, SECTOR_BYTES, SEGMENTS_MAX,
@@ -188,9 +188,12 @@ const ROWS: &[Row] = &[
     row(&["rate_iops"], "N", "limit of I/Os per second, or of reads,writes",
         |d, v| Rate::read(v, true).map(|rate| d.rate_iops = Some(rate)),
         Words("no limit"), POSITIVE, "not with trims, and not with rate="),
-    row(&["rate_process"], "linear", "I/Os at even intervals",
-        |_, v| v.must_be("linear", "use linear, or leave it out"),
-        Same("linear"), OneOf(&["linear"]), "no poisson"),
+    row(&["rate_process"], "WORD", "I/Os at even (linear) or exponential (poisson) intervals",
+        |d, v| v.rate_process().map(|process| d.job.pace.process = process),
+        Same("linear"), OneOf(&words(&RateProcess::NAMES)), "the first I/O of poisson comes after an interval, too; its bytes are those of each I/O, not of the smallest"),
+    row(&["latency_from"], "WORD", "latencies from due times besides fio's; not fio's",
+        |d, v| v.latency_from().map(|from| d.latency_from = Some(from)),
+        Words("due with a rate and no thinktime, or else submit"), OneOf(&words(&LatencyFrom::NAMES)), ""),
     row(&["thinktime"], "TIME", "pause, in microseconds, after every thinktime_blocks I/Os",
         |d, v| v.delay_ns(true).map(|ns| d.think_ns = ns),
         Same("0"), numbers(Unit::Microseconds, 0, RUNTIME_NS_MAX / 1_000), "at most 30d"),
@@ -470,7 +473,8 @@ mod tests {
     }
 
     /// Jobs in which each option with a default makes a difference.
-    const JOBS: [&str; 5] = [
+    const JOBS: [&str; 6] = [
+        "name=x rate_iops=9",
         "name=x rw=randrw filename=xvda iodepth=8 thinktime=5 runtime=9",
         "name=x rw=rw filename=xvda verify=crc32c bs=16k",
         "name=x rw=write filename=xvda verify_pattern=1 verify=pattern",

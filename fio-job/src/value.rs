@@ -3,8 +3,7 @@
 use crate::affinity::{CpuPolicy, CpuSet};
 use crate::error::JobError;
 use crate::grant_mode::GrantMode;
-use crate::keyword::{IoEngine, OnError, VerifyWord};
-use crate::keyword::{Poll, Rw};
+use crate::keyword::{IoEngine, LatencyFrom, OnError, Poll, RateProcess, Rw, VerifyWord};
 use crate::limits::{
     BS_BYTES_MAX, EVENT_AFTER_MAX, IODEPTH_MAX, NUMJOBS_MAX, POLL_US_MAX, QUEUES_MAX,
     RUNTIME_NS_MAX, SECTOR_BYTES, SEGMENTS_MAX,
@@ -134,6 +133,14 @@ impl<'a> Value<'a> {
 
     pub(crate) fn engine(self) -> Result<IoEngine, JobError> {
         self.one_of(&IoEngine::NAMES, "use libaio, io_uring, sync or psync, or leave it out")
+    }
+
+    pub(crate) fn rate_process(self) -> Result<RateProcess, JobError> {
+        self.one_of(&RateProcess::NAMES, "use linear or poisson")
+    }
+
+    pub(crate) fn latency_from(self) -> Result<LatencyFrom, JobError> {
+        self.one_of(&LatencyFrom::NAMES, "use due or submit")
     }
 
     pub(crate) fn verify(self) -> Result<Option<VerifyWord>, JobError> {

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use fio_job::{Job as JobOptions, OnError, Percentile, Reporting};
 
+use crate::arrivals::{Arrivals, OpenLoop, OpenSide};
 use crate::classes::{BATCH_KEYS, DEPTH_KEYS, LATENCY_KEYS};
 use crate::counters::Counters;
 use crate::group::{Group, Part};
@@ -165,6 +166,7 @@ fn job(sum: &JobResult, groupid: u64, [read, write, trim]: [&Group; 3]) -> Job {
             end_ns: (sum.end_ns != 0).then_some(sum.end_ns),
             vcpus: sum.vcpus.clone(),
             queues: sum.queues.iter().map(|&(_, queues)| u64::from(queues)).sum(),
+            open_loop: open_loop(sum),
             ring_wait_ns: (sum.ring_wait_ns != 0).then_some(sum.ring_wait_ns),
             physical_sector_bytes: (sum.physical_sector_bytes != 0)
                 .then_some(sum.physical_sector_bytes),
@@ -183,6 +185,25 @@ fn job(sum: &JobResult, groupid: u64, [read, write, trim]: [&Group; 3]) -> Job {
             logs: Vec::new(),
         }),
         ..Job::default()
+    }
+}
+
+/// Returns the arrivals of jobs, if they are counted.
+fn open_loop(sum: &JobResult) -> Option<OpenLoop> {
+    let [read, write] = [&sum.read, &sum.write].map(|side| side.arrivals.as_deref());
+    let of = |side: &Arrivals| open_side(side, &sum.job.reporting);
+    read.or(write).map(|_| OpenLoop { read: read.map(of), write: write.map(of) })
+}
+
+#[inline(never)]
+fn open_side(arrivals: &Arrivals, reporting: &Reporting) -> OpenSide {
+    let wanted = reporting.clat_percentiles || reporting.lat_percentiles;
+    OpenSide {
+        due: arrivals.due,
+        backlog: arrivals.backlog,
+        held: arrivals.held,
+        late: arrivals.late,
+        lat_ns: latency(&arrivals.latency, &reporting.percentiles, wanted),
     }
 }
 

@@ -11,6 +11,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod arrivals;
 mod classes;
 mod collect;
 mod costs;
@@ -31,6 +32,7 @@ mod spread;
 mod stolen;
 mod table;
 
+pub use arrivals::{Arrivals, Delays, OpenLoop, OpenSide};
 pub use classes::Classes;
 pub use collect::{emit, reported};
 pub use costs::{CostReport, CostUnit, Costs, NoCost, Owners};

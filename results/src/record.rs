@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use fio_job::number::NS_PER_SECOND;
 use fio_job::{Direction, Job};
 
+use crate::arrivals::Arrivals;
 use crate::classes::Classes;
 use crate::counters::Counters;
 use crate::histogram::Histogram;
@@ -74,8 +75,14 @@ impl JobResult {
     /// Returns the result of a job that has done nothing yet.
     pub fn new(job: Job) -> Self {
         Self {
-            read: DirectionResult::new(&job, job.rw.reads() || job.reads_back()),
-            write: DirectionResult::new(&job, job.rw.writes()),
+            read: DirectionResult {
+                arrivals: Arrivals::of(&job, Direction::Read),
+                ..DirectionResult::new(&job, job.rw.reads() || job.reads_back())
+            },
+            write: DirectionResult {
+                arrivals: Arrivals::of(&job, Direction::Write),
+                ..DirectionResult::new(&job, job.rw.writes())
+            },
             trim: DirectionResult::new(&job, job.rw.trims()),
             flush: DirectionResult::new(&job, job.pace.flush_after.is_some()),
             runtime_ns: 0,
@@ -260,6 +267,8 @@ pub struct DirectionResult {
     pub latency: Histogram,
     /// Bandwidth and IOPS over time.
     pub samples: Samples,
+    /// I/Os by the times at which they were due, if that is counted.
+    pub arrivals: Option<Box<Arrivals>>,
 }
 
 impl DirectionResult {
@@ -280,6 +289,11 @@ impl DirectionResult {
         self.late_ios += other.late_ios;
         self.window_ns = self.window_ns.max(other.window_ns);
         self.latency.merge(&other.latency);
+        match (&mut self.arrivals, &other.arrivals) {
+            (Some(arrivals), Some(others)) => arrivals.add(others),
+            (None, Some(others)) => self.arrivals = Some(others.clone()),
+            (_, None) => {}
+        }
     }
 
     /// Returns the I/Os per second; 0 if no time passed.

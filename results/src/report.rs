@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::arrivals::OpenLoop;
 use crate::costs::CostReport;
 use crate::fleet::Fleet;
 use crate::list::at_most;
@@ -261,6 +262,9 @@ pub struct Extra {
     /// it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ring_wait_ns: Option<u64>,
+    /// I/Os by the times at which they were due; if the jobs have a rate (`latency_from=due`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_loop: Option<OpenLoop>,
     /// Time at which the first of the jobs began to be measured, in nanoseconds of Xen's system
     /// time, which all guests of a host share; if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
