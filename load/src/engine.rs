@@ -7,13 +7,16 @@
 //! in `engine/paced.rs`, and that of I/Os of several requests in `engine/split.rs`.
 
 mod active_job;
+mod arrivals;
 mod batches;
 mod data;
 mod disk;
+mod due;
 mod group;
 mod in_flight;
 mod kept;
 mod lane;
+mod open_loop;
 mod outcome;
 mod paced;
 mod pacer;
@@ -40,6 +43,7 @@ use results::{Counters, DirectionResult, JobResult};
 
 use crate::wait::Waiter;
 use active_job::ActiveJob;
+use due::DueTimes;
 use group::Group;
 use in_flight::{InFlightTable, Stall};
 use kept::Windows;
@@ -57,7 +61,7 @@ pub use share::{Share, StageJob};
 pub use time::{REQUEST_TIMEOUT_NS, TICK_NS};
 
 /// Most heap that a slot of a queue takes here, in bytes, whatever its jobs are.
-pub const SLOT_HEAP_BYTES: usize = in_flight::SLOT_BYTES + parts::SLOT_BYTES;
+pub const SLOT_HEAP_BYTES: usize = in_flight::SLOT_BYTES + due::SLOT_BYTES + parts::SLOT_BYTES;
 
 /// Jobs that run together on one vCPU, and their disks.
 #[derive(Debug)]
@@ -67,6 +71,8 @@ pub struct Engine<'v, 'a, V> {
     jobs: Vec<ActiveJob>,
     /// Requests in flight, by disk and queue.
     in_flight: Vec<Vec<InFlightTable>>,
+    /// Due times of these, as far as their jobs count from them.
+    due: DueTimes,
     /// Queues that I/Os go to.
     turns: Turns,
     /// I/Os of several requests, or that wait for room, by disk.
@@ -116,6 +122,7 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
             vcpu,
             jobs: Vec::new(),
             in_flight: disks.iter().map(tables).collect(),
+            due: DueTimes::default(),
             turns: Turns::new(&disks),
             splits: Vec::new(),
             ended_slots: Vec::new(),
@@ -153,6 +160,9 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
         let run_ns = self.vcpu.now_ns();
         for job in jobs {
             self.jobs.push(ActiveJob::new(job, run_ns, &self.disks)?);
+        }
+        if self.jobs.iter().any(ActiveJob::counts_from_due) {
+            self.due = DueTimes::new(&self.disks);
         }
         self.splits = split::prepare(&self.disks, &mut self.jobs);
         self.ended_slots = Vec::with_capacity(split::held_max(&self.splits));

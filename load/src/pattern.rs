@@ -8,7 +8,7 @@
 mod cursor;
 mod mixed;
 mod permutation;
-mod rng;
+pub(crate) mod rng;
 mod skew;
 
 use alloc::boxed::Box;

@@ -1,6 +1,7 @@
 //! Job under way: chooses its next I/O and counts those that have ended.
 
 mod count;
+mod from_due;
 mod next;
 
 use alloc::string::String;
@@ -14,6 +15,7 @@ use super::batches::{Batches, Hold};
 use super::data::{self, Checks, IoData, Part};
 use super::disk::Disk;
 use super::in_flight::InFlight;
+use super::open_loop::OpenLoop;
 use super::outcome::RunError;
 use super::pacer::Pacer;
 use super::ramp::Ramp;
@@ -50,6 +52,8 @@ pub(super) struct ActiveJob {
     pub(super) checks: Option<Checks>,
     phase: Phase,
     pacer: Pacer,
+    /// Open loop, if latencies count from due times, too.
+    open_loop: Option<OpenLoop>,
     timeline: Timeline,
     /// Number of errors until the ramp's end.
     ramp_errors: u64,
@@ -126,7 +130,8 @@ impl ActiveJob {
             on_fast_path: false,
             is_split: false,
             phase: if apart { Phase::Apart } else { Phase::Free },
-            pacer: Pacer::new(&job.pace),
+            pacer: Pacer::new(&job, seed),
+            open_loop: OpenLoop::of(&job),
             batches: job.pace.batch.map(|batch| Batches::new(batch, job.iodepth)),
             checks,
             result: JobResult { physical_sector_bytes, request_bytes_max, ..JobResult::new(job) },
@@ -410,6 +415,7 @@ impl ActiveJob {
         self.ring_wait.start_anew(self.timeline.ramp_end_ns());
         self.timeline.end_ramp(used);
         self.pacer.start_anew();
+        self.open_loop.iter_mut().for_each(OpenLoop::start_anew);
         self.sleeps = 0;
     }
 
@@ -454,6 +460,7 @@ impl ActiveJob {
     /// Ends a phase, all of whose I/Os have ended: notes how long each direction took. Mixed
     /// directions took the same time, as in fio.
     pub(super) fn end_phase(&mut self) {
+        self.end_arrivals(self.timeline.end_ns());
         let Took { begin_ns, job_ns, phase_ns, reads_ns, window_ns } =
             self.timeline.took_ns(self.is_out_of_ios());
         self.result.runtime_ns = job_ns;
@@ -473,6 +480,7 @@ impl ActiveJob {
     /// Stops issuing I/Os, from `now_ns` on.
     pub(super) fn stop(&mut self, now_ns: u64) {
         self.note_wait(false, now_ns);
+        self.end_arrivals(now_ns);
         self.timeline.stop(now_ns, self.is_out_of_ios());
         (self.wake_ns, self.awaits_room) = (NEVER, false);
     }

@@ -36,6 +36,8 @@ struct Wait {
 pub(super) enum Hold {
     /// End of the job: no I/O is left, or its time is over.
     End,
+    /// Iodepth of the job, or the wait of its batches.
+    Depth,
     /// Rate of the job, by which it is not due yet.
     Rate,
     /// Pause that has not ended, or the time before the job's start.
@@ -109,7 +111,7 @@ impl Batches {
         self.show(classes);
         let depth = in_flight + self.ended;
         let wait = match hold {
-            Hold::Room | Hold::Search => return false,
+            Hold::Depth | Hold::Room | Hold::Search => return false,
             Hold::End => Wait { least: depth, until: 0 },
             Hold::Rate | Hold::Pause => {
                 // The I/O that its rate holds back is in hand already.

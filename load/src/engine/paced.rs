@@ -54,29 +54,30 @@ impl<V: Vcpu> Engine<'_, '_, V> {
     /// Issues the I/Os that a job may issue now.
     fn fill(&mut self, index: usize, now_ns: u64) -> Result<(), RunError> {
         self.jobs[index].begin_filling();
-        let waits = self.fill_while_allowed(index, now_ns)?;
+        let hold = self.fill_while_allowed(index, now_ns)?;
+        self.jobs[index].note_hold(hold, now_ns);
         if self.jobs[index].is_split {
-            self.note_wait(index, waits, now_ns);
+            self.note_wait(index, hold == Hold::Room, now_ns);
         }
         Ok(())
     }
 
-    /// Issues I/Os of a job until something holds it back; returns whether that is room on a ring.
-    fn fill_while_allowed(&mut self, index: usize, now_ns: u64) -> Result<bool, RunError> {
+    /// Issues I/Os of a job until something holds it back; returns what that is.
+    fn fill_while_allowed(&mut self, index: usize, now_ns: u64) -> Result<Hold, RunError> {
         if self.jobs[index].is_split && !self.put_rest(index, now_ns) {
-            return Ok(true);
+            return Ok(Hold::Room);
         }
         while self.jobs[index].may_put() {
             let shows = match self.issue(index, now_ns) {
                 Ok(shows) => shows,
                 Err(hold) if self.jobs[index].hold(hold) => true,
-                Err(hold) => return Ok(hold == Hold::Room),
+                Err(hold) => return Ok(hold),
             };
             if shows {
                 self.kick_all()?;
             }
         }
-        Ok(false)
+        Ok(Hold::Depth)
     }
 
     /// Issues the next I/O of a job, unless something holds it back; returns whether the backends
@@ -95,7 +96,12 @@ impl<V: Vcpu> Engine<'_, '_, V> {
             let queue = &mut self.disks[disk].queues[queue];
             checks.poison(queue, &slot, next.place, next.bytes);
         }
-        self.put(index, next, Route { disk, queue, slot }, now_ns);
+        let at = (disk, queue, slot.index());
+        let start_ns = self.put(index, next, Route { disk, queue, slot }, now_ns);
+        if let Some(due_ns) = self.jobs[index].due_ns() {
+            self.due.set(at, due_ns);
+            self.jobs[index].count_arrival(next.operation, due_ns, now_ns, start_ns);
+        }
         Ok(self.jobs[index].count_paced())
     }
 }

@@ -2,18 +2,14 @@
 //!
 //! Only jobs with such options come here; the others pay nothing for it.
 
-use fio_job::Direction;
-use fio_job::number::NS_PER_SECOND;
-use fio_job::{Pace, Rate, Think};
+use fio_job::{Direction, Job, Think};
 
-use super::time::NEVER;
+use super::arrivals::Arrivals;
 
-/// Progress of a job against its [`Pace`].
+/// Progress of a job against its [`Pace`](fio_job::Pace).
 #[derive(Debug)]
 pub(super) struct Pacer {
-    rate: Option<Rate>,
-    /// Amounts issued that count for the rate: I/Os or bytes, by direction.
-    put: [u64; 3],
+    arrivals: Arrivals,
     think: Option<Think>,
     /// Number of I/Os issued.
     issued: u64,
@@ -44,11 +40,11 @@ pub(super) enum Turn {
 }
 
 impl Pacer {
-    /// Returns the pacer of a job.
-    pub(super) fn new(pace: &Pace) -> Self {
+    /// Returns the pacer of a job with this seed.
+    pub(super) fn new(job: &Job, seed: u64) -> Self {
+        let pace = &job.pace;
         Self {
-            rate: pace.rate,
-            put: [0; 3],
+            arrivals: Arrivals::new(job, seed),
             think: pace.think,
             issued: 0,
             thought_over: 0,
@@ -98,7 +94,6 @@ impl Pacer {
     /// that back, a mixed job may go the other way instead, as in fio.
     ///
     /// Returns the time to ask again, if the rate forbids any I/O now.
-    /// When to ask again, if the rate forbids any I/O now.
     pub(super) fn direction(
         &self,
         drawn: Direction,
@@ -106,7 +101,7 @@ impl Pacer {
         start_ns: u64,
         now_ns: u64,
     ) -> Result<Direction, u64> {
-        let due_ns = |direction| self.due_ns(direction, start_ns);
+        let due_ns = |direction| self.due_ns(direction, start_ns).unwrap_or(0);
         let other = match drawn {
             Direction::Read => Direction::Write,
             Direction::Write => Direction::Read,
@@ -123,23 +118,25 @@ impl Pacer {
         }
     }
 
-    /// Returns when the next I/O of a direction is due, given the amount issued since the start.
-    fn due_ns(&self, direction: Direction, start_ns: u64) -> u64 {
-        let Some(limit) = self.rate.and_then(|rate| rate.of(direction)) else { return 0 };
-        let put = u128::from(self.put[direction as usize]);
-        let after_ns = put * u128::from(NS_PER_SECOND) / u128::from(limit);
-        start_ns.saturating_add(u64::try_from(after_ns).unwrap_or(NEVER))
+    /// Returns when the next I/O of a direction is due, by a clock that began at `start_ns`; `None`
+    /// if it has no rate.
+    pub(super) fn due_ns(&self, direction: Direction, start_ns: u64) -> Option<u64> {
+        self.arrivals.due_ns(direction, start_ns)
+    }
+
+    /// Returns the due times of the I/Os to come.
+    pub(super) fn arrivals(&self) -> &Arrivals {
+        &self.arrivals
     }
 
     /// Restarts the clock from which rates count.
     pub(super) fn start_anew(&mut self) {
-        self.put = [0; 3];
+        self.arrivals.start_anew();
     }
 
     /// Counts an I/O that was issued.
     pub(super) fn count(&mut self, direction: Direction, bytes: u32) {
-        let in_ios = self.rate.is_none_or(|rate| rate.in_ios);
-        self.put[direction as usize] += if in_ios { 1 } else { u64::from(bytes) };
+        self.arrivals.count(direction, bytes);
         self.issued += 1;
         self.has_thought = false;
         self.unflushed += u64::from(direction == Direction::Write);
@@ -149,11 +146,12 @@ impl Pacer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fio_job::number::NS_PER_SECOND;
     use fio_job::parse;
 
     fn pacer(options: &str) -> Pacer {
         let line = std::format!("rw=rw filename=xvda iodepth=8 {options}");
-        Pacer::new(&parse(&line).expect(&line)[0].pace)
+        Pacer::new(&parse(&line).expect(&line)[0], 1)
     }
 
     #[test]

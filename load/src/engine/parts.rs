@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use drivers::blkfront::{Held, IoError, QueuePair};
 
 use super::in_flight::InFlight;
+use super::time::NEVER;
 
 /// Bytes of a table for each slot, twice what it has, for there is one more I/O than slots.
 pub(super) const SLOT_BYTES: usize = 2
@@ -19,6 +20,8 @@ pub(super) const SLOT_BYTES: usize = 2
 pub(super) struct SplitIo {
     /// Facts about the whole I/O; it starts when its first part is put.
     pub(super) io: InFlight,
+    /// Time at which it was due, in nanoseconds; [`NEVER`] if it has no such time.
+    pub(super) due_ns: u64,
     /// Whether its data is checked when it has ended, so that its slots are held until then.
     pub(super) is_checked: bool,
     /// Offset and error of the first part that failed.
@@ -72,10 +75,11 @@ impl Parts {
     ///
     /// # Panics
     /// If there are more I/Os than slots, which is a bug of the caller.
-    pub(super) fn begin(&mut self, io: InFlight, is_checked: bool) -> u32 {
+    pub(super) fn begin(&mut self, io: InFlight, due_ns: Option<u64>, is_checked: bool) -> u32 {
         let number = self.free.pop().expect("no more I/Os than slots");
         self.ios[number as usize] = Some(SplitIo {
             io,
+            due_ns: due_ns.unwrap_or(NEVER),
             is_checked,
             failed: None,
             in_flight: 0,
@@ -85,12 +89,20 @@ impl Parts {
         number
     }
 
-    /// Notes that the next part of an I/O, which begins at `offset`, is put at `now_ns`.
-    pub(super) fn put(&mut self, number: u32, slot: usize, offset: u64, now_ns: u64) {
+    /// Notes that the next part of an I/O, which begins at `offset`, is put at `now_ns`. Returns
+    /// when the I/O was due if this is its first part.
+    pub(super) fn put(
+        &mut self,
+        number: u32,
+        slot: usize,
+        offset: u64,
+        now_ns: u64,
+    ) -> Option<u64> {
         let split = self.ios[number as usize].as_mut().expect("an I/O that has begun");
         let slot = slot as u16;
         self.parts[usize::from(slot)] = Part { io: number, offset, next: 0 };
         split.in_flight += 1;
+        let is_first = split.ends.is_none();
         split.ends = Some(match split.ends {
             None => {
                 split.io.start_ns = now_ns;
@@ -104,6 +116,7 @@ impl Parts {
                 (first, slot)
             }
         });
+        is_first.then_some(split.due_ns)
     }
 
     /// Notes that all parts of an I/O were put.

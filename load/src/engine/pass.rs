@@ -193,8 +193,8 @@ impl<V: Vcpu> Engine<'_, '_, V> {
             Ok(()) => {
                 let group = job.group.map(|group| &mut self.groups[group]);
                 job.count(&io, now_ns, group);
-                if !job.on_fast_path && io.operation == Operation::Read {
-                    self.check(&route, &io, now_ns);
+                if !job.on_fast_path {
+                    self.complete_paced(&route, &io, now_ns);
                 }
             }
             Err(error) => self.fail(route.disk, &io, error, now_ns),
@@ -206,7 +206,20 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         }
     }
 
-    /// Checks the data of a read, if its job does so; a job on the fast path does not.
+    /// Does what a job on the fast path leaves out when an I/O has succeeded.
+    fn complete_paced(&mut self, route: &Route, io: &InFlight, now_ns: u64) {
+        let InFlight { job_index, operation, start_ns, .. } = *io;
+        let job = &mut self.jobs[job_index as usize];
+        if job.counts_from_due() {
+            let due_ns = self.due.get((route.disk, route.queue, route.slot.index()));
+            job.count_from_due(operation, due_ns, start_ns, now_ns);
+        }
+        if operation == Operation::Read {
+            self.check(route, io, now_ns);
+        }
+    }
+
+    /// Checks the data of a read, if its job does so.
     fn check(&mut self, route: &Route, io: &InFlight, now_ns: u64) {
         let Some(checks) = self.jobs[io.job_index as usize].read_checks() else { return };
         let queue = &mut self.disks[route.disk].queues[route.queue];
@@ -269,8 +282,9 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         self.put(index, next, Route { disk, queue, slot }, now_ns);
     }
 
-    /// Issues an I/O on its queue; the backend sees it at the end of the pass.
-    pub(super) fn put(&mut self, index: usize, next: Next, route: Route, now_ns: u64) {
+    /// Issues an I/O on its queue; the backend sees it at the end of the pass. Returns when it
+    /// started.
+    pub(super) fn put(&mut self, index: usize, next: Next, route: Route, now_ns: u64) -> u64 {
         let Route { disk, queue, slot } = route;
         let table = &mut self.in_flight[disk][queue];
         let queue = &mut self.disks[disk].queues[queue];
@@ -279,6 +293,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         }
         let start_ns = if self.takes_long { self.vcpu.now_ns() } else { now_ns };
         Lane { queue, table }.put(slot, next.sector(), next.in_flight(index as u32, start_ns));
+        start_ns
     }
 
     /// Publishes the issued requests to the backends, once each. Only a pass that issued or

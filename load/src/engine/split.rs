@@ -132,7 +132,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         let job_index = index as u32;
         let io = InFlight { job_index, operation, bytes, offset: place.offset, start_ns: now_ns };
         let split = &mut self.splits[place.disk];
-        let io = split.queues[queue].begin(io, is_checked);
+        let io = split.queues[queue].begin(io, job.due_ns(), is_checked);
         let write = self.writes;
         self.writes += u64::from(operation == Operation::Write);
         let (is_filled, put_bytes) = (false, 0);
@@ -213,7 +213,10 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         let offset = place.offset;
         let job_index = job_index as u32;
         let part = InFlight { job_index, operation, bytes, offset, start_ns };
-        split.queues[number].put(io, slot.index(), offset + u64::from(at), start_ns);
+        let due_ns = split.queues[number].put(io, slot.index(), offset + u64::from(at), start_ns);
+        if let Some(due_ns) = due_ns {
+            job.count_arrival(operation, due_ns, now_ns, start_ns);
+        }
         let sector = (disk_offset + u64::from(at)) / u64::from(SECTOR_SIZE);
         Lane { queue, table }.put(slot, sector, part);
     }
@@ -249,7 +252,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         slots: &[Held],
         now_ns: u64,
     ) {
-        let SplitIo { io, failed, is_checked, .. } = *split;
+        let SplitIo { io, due_ns, failed, is_checked, .. } = *split;
         let job = &mut self.jobs[io.job_index as usize];
         job.count_completed(now_ns);
         if let Some((offset, error)) = failed {
@@ -257,6 +260,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         }
         let group = job.group.map(|group| &mut self.groups[group]);
         job.count(&io, now_ns, group);
+        job.count_from_due(io.operation, due_ns, io.start_ns, now_ns);
         if is_checked {
             let request_bytes = self.splits[disk].request_bytes;
             let queue = &mut self.disks[disk].queues[queue];

@@ -3,12 +3,12 @@
 /// Generator xoshiro256** (Blackman and Vigna, <https://prng.di.unimi.it>), seeded through
 /// splitmix64.
 #[derive(Clone, Debug)]
-pub(super) struct Xoshiro {
+pub(crate) struct Xoshiro {
     state: [u64; 4],
 }
 
 impl Xoshiro {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let mut word = seed;
         let state = [(); 4].map(|()| {
             word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -20,7 +20,7 @@ impl Xoshiro {
     }
 
     #[inline]
-    pub(super) fn next_u64(&mut self) -> u64 {
+    pub(crate) fn next_u64(&mut self) -> u64 {
         let [a, b, c, d] = self.state;
         let (c, d) = (c ^ a, d ^ b);
         self.state = [a ^ d, b ^ c, c ^ (b << 17), d.rotate_left(45)];
@@ -30,6 +30,11 @@ impl Xoshiro {
     /// Returns a number from 0 to less than 1, in steps of 2^-53.
     pub(super) fn next_unit(&mut self) -> f64 {
         (self.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// Returns a number from 0 to less than 37 by the exponential law with mean 1.
+    pub(crate) fn next_exponential(&mut self) -> f64 {
+        -libm::log(1.0 - self.next_unit())
     }
 }
 

@@ -7,6 +7,7 @@ use super::{ActiveJob, Phase};
 use crate::engine::batches::Hold;
 use crate::engine::data::Place;
 use crate::engine::in_flight::JobInFlight;
+use crate::engine::open_loop::OpenLoop;
 use crate::engine::pacer::Turn;
 use crate::engine::target::Next;
 use crate::engine::time::NEVER;
@@ -29,6 +30,7 @@ impl ActiveJob {
         in_flight: &JobInFlight<'_>,
     ) -> Result<Next, Hold> {
         (self.wake_ns, self.awaits_room) = (self.timeline.ramp_end_ns(), false);
+        self.open_loop.iter_mut().for_each(OpenLoop::forget);
         if self.timeline.is_over(now_ns) || self.is_out_of_ios() {
             self.wake_ns = NEVER;
             return Err(Hold::End);
@@ -77,6 +79,10 @@ impl ActiveJob {
                 let Some(io) = target.next_io() else { break };
                 let is_free = || in_flight.on(target.disk).all(|other| other.offset != io.offset);
                 if self.phase == Phase::Free || is_free() {
+                    let due_ns = self.pacer.due_ns(io.direction, start_ns);
+                    if let Some((open_loop, due_ns)) = self.open_loop.as_mut().zip(due_ns) {
+                        open_loop.choose(due_ns, !may_switch);
+                    }
                     self.pacer.count(io.direction, io.bytes);
                     self.last_disk = target.disk;
                     let next = Next::new(target, io);
