@@ -7,6 +7,7 @@
 //! in `engine/paced.rs`, and that of I/Os of several requests in `engine/split.rs`.
 
 mod active_job;
+mod alarm;
 mod arrivals;
 mod batches;
 mod data;
@@ -38,11 +39,12 @@ use alloc::vec::Vec;
 
 use drivers::Vcpu;
 use drivers::blkfront::{Held, QueuePair};
-use fio_job::Poll;
+use fio_job::{LatencyFrom, Poll};
 use results::{Counters, DirectionResult, JobResult};
 
 use crate::wait::Waiter;
 use active_job::ActiveJob;
+use alarm::Alarm;
 use due::DueTimes;
 use group::Group;
 use in_flight::{InFlightTable, Stall};
@@ -51,7 +53,6 @@ use parts::Parts;
 use share::{DISKS_BITS, WRITES_BITS};
 use split::Split;
 use stolen::{Clocks, Theft};
-use time::NEVER;
 use turns::Turns;
 
 pub use disk::Disk;
@@ -90,7 +91,7 @@ pub struct Engine<'v, 'a, V> {
     /// Number of the job that is serviced first.
     first_job: usize,
     /// Time at which a job must be serviced again even if nothing completes.
-    wake_ns: u64,
+    alarm: Alarm,
     /// Whether making or checking the data of I/Os takes a time that belongs to no latency.
     takes_long: bool,
     /// Number of writes issued, so that no two carry the same data.
@@ -118,6 +119,8 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
         let Share { vcpu: id, jobs, disks } = share;
         let tables = |disk: &Disk<'_>| disk.queues.iter().map(InFlightTable::new).collect();
         let poll = jobs.first().map_or(Poll::Auto, |first| first.job.poll);
+        let has_due_times = |one: &StageJob| one.job.pace.latency_from == LatencyFrom::Due;
+        let stays_awake = poll == Poll::Auto && jobs.iter().any(has_due_times);
         let mut engine = Self {
             vcpu,
             jobs: Vec::new(),
@@ -131,7 +134,7 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
             any_paced: true,
             any_waits: false,
             first_job: 0,
-            wake_ns: NEVER,
+            alarm: Alarm::new(stays_awake),
             takes_long: jobs.iter().any(|one| data::takes_long(&one.job)),
             writes: u64::from(id) << WRITES_BITS,
             start_ns: 0,

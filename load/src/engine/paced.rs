@@ -15,7 +15,8 @@ impl<V: Vcpu> Engine<'_, '_, V> {
     /// and begins to read back. Notes which of all jobs have ended. Fails if a disk is broken.
     #[cold]
     pub(super) fn service_paced(&mut self, now_ns: u64) -> Result<(), RunError> {
-        (self.any_paced, self.any_waits, self.wake_ns) = (false, false, NEVER);
+        (self.any_paced, self.any_waits) = (false, false);
+        let mut wake_ns = NEVER;
         let clocks = self.clocks();
         let count = self.jobs.len();
         for number in self.first_job..self.first_job + count {
@@ -37,8 +38,9 @@ impl<V: Vcpu> Engine<'_, '_, V> {
             job.update_fast_path();
             job.note_end(&clocks);
             self.any_paced |= !job.on_fast_path;
-            self.wake_ns = self.wake_ns.min(job.wake_ns);
+            wake_ns = wake_ns.min(job.wake_ns);
         }
+        self.alarm.set(wake_ns, now_ns);
         // Jobs that wait for room get what is free by turns.
         self.first_job = if self.any_waits { (self.first_job + 1) % count } else { 0 };
         Ok(())

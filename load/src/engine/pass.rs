@@ -74,11 +74,8 @@ impl<V: Vcpu> Engine<'_, '_, V> {
             self.waiter.progress(now_ns, || Disk::work(&self.disks));
             return Pass::Again;
         }
-        if now_ns >= self.wake_ns {
-            return match self.service_paced(now_ns).and_then(|()| self.show_all()) {
-                Ok(()) => Pass::Again,
-                Err(error) => self.abandon(error),
-            };
+        if now_ns >= self.alarm.awake_from_ns() {
+            return self.heed_alarm(now_ns);
         }
         match self.waiter.idle(now_ns) {
             Step::Poll => {
@@ -91,6 +88,19 @@ impl<V: Vcpu> Engine<'_, '_, V> {
                 Pass::Again
             }
             Step::Sleep => self.prepare_sleep(now_ns),
+        }
+    }
+
+    /// Services the jobs once it is time to.
+    #[cold]
+    fn heed_alarm(&mut self, now_ns: u64) -> Pass {
+        if !self.alarm.goes_off(now_ns) {
+            core::hint::spin_loop();
+            return Pass::Again;
+        }
+        match self.service_paced(now_ns).and_then(|()| self.show_all()) {
+            Ok(()) => Pass::Again,
+            Err(error) => self.abandon(error),
         }
     }
 
@@ -124,7 +134,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         let Some(until_ns) = until_ns else { return Pass::Again };
         self.jobs.iter_mut().for_each(ActiveJob::count_sleep);
         let latest_ns = until_ns.min(now_ns.saturating_add(TICK_NS));
-        Pass::SleepUntil(latest_ns.min(self.wake_ns))
+        Pass::SleepUntil(self.alarm.sleep_until(latest_ns))
     }
 
     /// Completes the responses found on each queue; returns the time of the last look that found

@@ -9,6 +9,7 @@ use model::{Guest, ModelXen};
 mod ends;
 mod large;
 mod laws;
+mod open_loop;
 mod ramp;
 mod windows;
 
