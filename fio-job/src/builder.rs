@@ -9,6 +9,7 @@ use crate::limits::{NUMJOBS_MAX, RANDSEED};
 use crate::number::Amount;
 use crate::pace::{Batch, Pace, Rate, Think};
 use crate::random_distribution::Distribution;
+use crate::steady_state::SteadyOptions;
 use crate::verify::Method;
 use crate::verify::Verify;
 use crate::verify_pattern::VerifyPattern;
@@ -25,6 +26,7 @@ pub(crate) struct JobBuilder {
     pub(crate) rate: Option<Rate>,
     pub(crate) rate_iops: Option<Rate>,
     pub(crate) latency_from: Option<LatencyFrom>,
+    pub(crate) steady: SteadyOptions,
     pub(crate) think_ns: u64,
     pub(crate) think_blocks: u64,
     pub(crate) batch_submit: Option<u32>,
@@ -53,6 +55,7 @@ impl Default for JobBuilder {
             rate: None,
             rate_iops: None,
             latency_from: None,
+            steady: SteadyOptions::default(),
             think_ns: 0,
             think_blocks: 1,
             batch_submit: None,
@@ -101,6 +104,7 @@ impl JobBuilder {
             pace,
             buffers,
             verify,
+            steady_state: self.steady.rule(),
             reporting: self.job.reporting.named_by(&self.job.name),
             ..self.job
         };
@@ -185,6 +189,7 @@ impl JobBuilder {
     fn conflict(&self) -> Option<&'static str> {
         let mut rules = self.access_rules().into_iter().chain(self.data_rules());
         let rule = rules.find_map(|(broken, fix)| broken.then_some(fix));
+        let rule = rule.or_else(|| self.steady.conflict());
         rule.or_else(|| self.job.reporting.conflict(self.job.runtime_ns))
     }
 

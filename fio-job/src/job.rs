@@ -16,6 +16,7 @@ use crate::number::{Amount, NS_PER_SECOND};
 use crate::pace::Pace;
 use crate::random_distribution::Distribution;
 use crate::reporting::Reporting;
+use crate::steady_state::SteadyState;
 use crate::verify::Verify;
 
 /// Iodepth of a guest without options: the number of entries in a block ring of one page.
@@ -43,6 +44,9 @@ pub struct Job {
     pub runtime_ns: Option<u64>,
     /// Whether to run for the whole `runtime_ns`, whatever the number of bytes (`time_based`).
     pub time_based: bool,
+    /// Rule by which the job ends before that, once its rate is steady (`steadystate=` and its
+    /// companions).
+    pub steady_state: Option<SteadyState>,
     /// Start of the region (`offset=`).
     pub offset: Amount,
     /// Length of the region, divided among the disks if in bytes (`size=`); `None` is the rest of
@@ -128,6 +132,7 @@ impl Default for Job {
             iodepth: 1,
             runtime_ns: None,
             time_based: false,
+            steady_state: None,
             offset: Amount::Bytes(0),
             size: None,
             io_size: None,

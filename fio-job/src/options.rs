@@ -41,8 +41,7 @@ const UNSUPPORTED: &str = "
     rate_ignore_thinktime rate_iops_min rate_min ratecycle ratemin read_beyond_wp read_iolog
     read_iolog_chunked readonly registerfiles replay_align replay_no_stall replay_redirect
     replay_scale replay_skip replay_time_scale rw_sequencer serialize_overlap
-    significant_figures softrandommap sqthread_poll ss ss_dur ss_ramp stats status-interval
-    steadystate steadystate_duration steadystate_ramp_time sync sync_file_range
+    significant_figures softrandommap sqthread_poll stats status-interval sync sync_file_range
     thinktime_blocks_type thinktime_iotime thinktime_spin trim_backlog trim_backlog_batch
     trim_percentage trim_verify_zero unified_rw_reporting unit_base use_os_rand verify_async
     verify_backlog verify_backlog_batch verify_dump verify_offset verify_only

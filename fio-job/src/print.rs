@@ -7,6 +7,7 @@ use crate::job::Job;
 use crate::keyword::OnError;
 use crate::number::{Amount, Bytes, Time};
 use crate::random_distribution::Distribution;
+use crate::steady_state::SteadyState;
 use crate::verify::Method;
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -42,6 +43,7 @@ impl Job {
         options.push(("iodepth", self.iodepth.to_string()));
         options.extend(self.runtime_ns.map(|ns| ("runtime", Time { ns }.to_string())));
         options.extend(self.time_based.then(|| ("time_based", flag())));
+        options.extend(self.steady_state.iter().flat_map(SteadyState::options));
         if self.offset != Amount::Bytes(0) {
             options.push(("offset", self.offset.to_string()));
         }
@@ -144,6 +146,8 @@ mod tests {
              size=50% io_size=3m loops=2 number_ios=77 ioengine=libaio filename=xvda:xvdb \
              stonewall randseed=9 grants=per-request ringmark_poll_us=20 \
              ringmark_queues=4 ringmark_indirect=32 ringmark_event_after=8 ringmark_bind=0",
+            "name=a runtime=600 time_based steadystate=auto",
+            "name=a runtime=600 steadystate=bw_slope:0.5% ss_dur=60 ss_ramp=5 ss_interval=2",
             "name=a rw=randtrim filename=xvda ringmark_secure_discard",
             "name=a cpus_allowed=0-3,6 cpus_allowed_policy=split",
             "name=a rw=randrw bssplit=4k/30:8k/70,512/100 norandommap filename=xvda",

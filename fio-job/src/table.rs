@@ -12,6 +12,7 @@ use crate::limits::{
     BS_BYTES_MAX, EVENT_AFTER_MAX, IODEPTH_MAX, NUMJOBS_MAX, POLL_US_MAX, QUEUES_MAX,
     RUNTIME_NS_MAX, SECTOR_BYTES, SEGMENTS_MAX,
 };
+use crate::number::US_PER_SECOND;
 use crate::option_doc::Initial::{self, Nothing, Value as Same, Words};
 use crate::option_doc::Values::{self, Flag, NumbersOr, OneOf, Text};
 use crate::option_doc::{Numbers, OptionDoc, Unit};
@@ -116,6 +117,12 @@ const BATCH: Values = numbers(Unit::Count, 0, IODEPTH_MAX as u64);
 const COUNT: Values = numbers(Unit::Count, 0, u64::MAX);
 const POSITIVE: Values = numbers(Unit::Count, 1, u64::MAX);
 const DELAY: Values = numbers(Unit::Seconds, 0, RUNTIME_NS_MAX / 1_000);
+const SECONDS: Numbers = Numbers {
+    unit: Unit::Seconds,
+    least: US_PER_SECOND,
+    greatest: RUNTIME_NS_MAX / 1_000,
+    step: US_PER_SECOND,
+};
 const AMOUNT: Values = numbers(Unit::BytesOrPercent, 0, u64::MAX);
 const LENGTH: Values = numbers(Unit::BytesOrPercent, 1, u64::MAX);
 const PATTERN: Values = Text {
@@ -176,6 +183,19 @@ const ROWS: &[Row] = &[
     row(&["time_based"], "0|1", "runs for the whole runtime, whatever the size",
         |d, v| v.flag().map(|on| d.job.time_based = on),
         Same("0"), Flag, "refused without runtime=; fio ignores it then"),
+    row(&["steadystate", "ss"], "RULE", "ends the job once it is steady: auto, iops:2%, bw_slope:1%",
+        |d, v| d.steady.set_rule(v),
+        Same("iops_slope:0.01%"), Text { form: "auto, or iops, bw, iops_slope or bw_slope, a colon, and a limit of more than 0, which may be in per cent", example: "iops:2%" },
+        "auto is not fio's; no lat and no lat_slope; refused without steadystate_duration=, fio ignores it then"),
+    row(&["steadystate_duration", "ss_dur"], "TIME", "time that steadystate= looks at",
+        |d, v| v.delay_ns(false).map(|ns| d.steady.duration_ns = ns),
+        Nothing, DELAY, "at most 3600 samples; whole seconds; fio's default is 0, no rule"),
+    row(&["steadystate_ramp_time", "ss_ramp"], "TIME", "time before its first sample",
+        |d, v| v.delay_ns(false).map(|ns| d.steady.ramp_ns = ns),
+        Same("0"), DELAY, "refused without steadystate_duration="),
+    row(&["steadystate_check_interval", "ss_interval"], "TIME", "time between two samples; not fio's before 3.34",
+        |d, v| v.sample_interval_ns().map(|ns| d.steady.interval_ns = Some(ns)),
+        Words("1"), Values::Numbers(SECONDS), "whole seconds"),
     row(&["startdelay"], "TIME", "time to wait before the job starts",
         |d, v| v.delay_ns(false).map(|ns| d.job.pace.start_delay_ns = ns),
         Same("0"), DELAY, "no ranges; fio has no upper limit"),
@@ -357,7 +377,7 @@ mod tests {
     use crate::parse::parse;
     use alloc::borrow::ToOwned;
     use alloc::format;
-    use alloc::string::{String, ToString};
+    use alloc::string::String;
     use alloc::vec;
     use alloc::vec::Vec;
 
@@ -399,6 +419,11 @@ mod tests {
                 "zoned:100/99",
                 "zoned_abs:100/1g",
             ],
+        ),
+        (
+            "steadystate",
+            &["auto", "iops:0.000001", "iops_slope:1%", "bw:1", "bw:1k", "bw_slope:0.5%"],
+            &["iops", "iops:0", "bw:0", "bw:0.5", "lat:1%", "iops:-1", "iops:1%%", "autos"],
         ),
         ("buffer_pattern", &["0x0", "1%o", "\"a\"-1"], &["", "a", "'a'"]),
         ("verify_pattern", &["0x0", "1%o", "\"a\"-1"], &["", "a", "'a'"]),
@@ -447,7 +472,7 @@ mod tests {
         let mut beyond = vec![format!("{above}{unit_ends}"), "-1".to_owned(), String::new()];
         beyond.extend(least.checked_sub(step).map(|below| numbers.value(below)));
         if step > 1 {
-            beyond.extend([(least + 1).to_string(), (greatest - 1).to_string()]);
+            beyond.extend([least + 1, greatest - 1].map(|number| numbers.value(number)));
         }
         if unit == Unit::BytesOrPercent {
             inside.extend([format!("{least}%"), "100%".to_owned()]);
@@ -473,8 +498,9 @@ mod tests {
     }
 
     /// Jobs in which each option with a default makes a difference.
-    const JOBS: [&str; 6] = [
+    const JOBS: [&str; 7] = [
         "name=x rate_iops=9",
+        "name=x runtime=90 steadystate_duration=60",
         "name=x rw=randrw filename=xvda iodepth=8 thinktime=5 runtime=9",
         "name=x rw=rw filename=xvda verify=crc32c bs=16k",
         "name=x rw=write filename=xvda verify_pattern=1 verify=pattern",
