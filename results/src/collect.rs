@@ -19,6 +19,7 @@ use crate::histogram::Histogram;
 use crate::pairs::Pairs;
 use crate::record::{DirectionResult, JobResult};
 use crate::report::{Extra, Flushes, Job, JobLog, Latency, Report, Run, Side, SideExtra, Vcpus};
+use crate::steadiness::Steadiness;
 
 /// Value of fio's `error` for a job with failed I/Os.
 const EIO: i32 = 5;
@@ -124,6 +125,7 @@ fn job(sum: &JobResult, groupid: u64, [read, write, trim]: [&Group; 3]) -> Job {
     let job_runtime = milliseconds(sum.runtime_ns);
     let error = if sum.errors() > 0 { EIO } else { 0 };
     let pages = sum.pages_kept();
+    let over_time = sum.over_time();
     let cost = |of: fn(&Counters) -> u64| sum.counters.as_ref().map(of);
     Job {
         jobname: sum.job.name.clone(),
@@ -182,6 +184,8 @@ fn job(sum: &JobResult, groupid: u64, [read, write, trim]: [&Group; 3]) -> Job {
             grants_made: cost(|counters| counters.grants_made),
             copies_made: cost(|counters| counters.copies_made),
             sleeps: cost(|counters| counters.sleeps),
+            steadiness: over_time.as_ref().map(Steadiness::of),
+            over_time,
             logs: Vec::new(),
         }),
         ..Job::default()
@@ -440,7 +444,7 @@ mod tests {
     #[test]
     fn a_sum_is_what_the_jobs_did_together() {
         let mut members = [sample(), sample()];
-        let mut together = crate::samples::Together::default();
+        let mut together = crate::samples::Together::new(None);
         let read = fio_job::Direction::Read;
         (1..=6_000).for_each(|io| together.record(read, 0, io * 333_333, 4096, 1));
         together.finish(read, 2_000_000_000);

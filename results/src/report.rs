@@ -14,8 +14,10 @@ use crate::costs::CostReport;
 use crate::fleet::Fleet;
 use crate::list::at_most;
 use crate::origin::Origin;
+use crate::over_time::OverTime;
 use crate::pairs::Pairs;
 use crate::samples::Log;
+use crate::steadiness::Steadiness;
 
 /// Report of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -319,6 +321,12 @@ pub struct Extra {
     /// Sleeps of the vCPU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sleeps: Option<u64>,
+    /// Whether the rate was steady, and how well its mean is known; if anything was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steadiness: Option<Steadiness>,
+    /// I/Os in each window of the measurement, from which that follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over_time: Option<OverTime>,
     /// Logs that `write_bw_log` and the like ask for: one entry for each job of the group, or
     /// empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

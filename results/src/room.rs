@@ -2,18 +2,18 @@
 
 use fio_job::Job;
 
-use crate::samples;
+use crate::{over_time, samples};
 
 /// Returns the heap that the results of jobs take while they run and when they are reported, in
-/// bytes: a histogram of 18 KiB each for reads, writes and flushes, the other counts, the samples
-/// of logs, and the text of one job, however its latencies spread.
+/// bytes: a histogram of 18 KiB each for reads, writes and flushes, the other counts, the series
+/// over time, the samples of logs, and the text of one job, however its latencies spread.
 pub fn heap_bytes(jobs: &[Job]) -> usize {
     const JOB: usize = 61 << 10;
     const REPORT: usize = 768 << 10;
     // 32 bytes in memory, twice at the end, and a text of 30 while it grows.
     const SAMPLE: usize = 2 * 32 + 3 * 30;
     let log = |job| samples::log_samples(job).unwrap_or(0) * 2 * SAMPLE;
-    jobs.iter().map(|job| JOB + log(job)).sum::<usize>() + REPORT
+    jobs.iter().map(|job| JOB + log(job) + over_time::heap_bytes(job)).sum::<usize>() + REPORT
 }
 
 /// Returns the length of the longest report of jobs that a guest [`emit`](crate::emit)s, in bytes,

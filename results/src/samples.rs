@@ -12,6 +12,7 @@ use fio_job::{Job, LOG_SAMPLES_MAX};
 use serde::{Deserialize, Serialize};
 
 use crate::list::at_most;
+use crate::over_time::Series;
 
 /// Default of fio's `bwavgtime` and `iopsavgtime`.
 const WINDOW_NS: u64 = NS_PER_SECOND / 2;
@@ -22,10 +23,16 @@ pub struct Samples {
     window_ns: u64,
     /// Start of the direction, in nanoseconds since the start of its job.
     start_ns: u64,
-    /// End of the open window, in nanoseconds since the start of the direction; 0 before the first
-    /// I/O.
+    /// Time up to which I/Os are counted together, in nanoseconds since the start of the
+    /// direction: the next end of a window, of the samples or the series; 0 before the first I/O.
     end_ns: u64,
+    /// I/Os since the last such end.
     open: Window,
+    /// End of the sample's window, likewise; 0 before the first I/O.
+    sample_end_ns: u64,
+    /// I/Os in it until the last such end.
+    sample: Window,
+    series: Series,
     bw: Rates,
     iops: Rates,
     log: Log,
@@ -95,6 +102,9 @@ impl Default for Samples {
             start_ns: 0,
             end_ns: 0,
             open: Window::default(),
+            sample_end_ns: 0,
+            sample: Window::default(),
+            series: Series::default(),
             bw: Rates::default(),
             iops: Rates::default(),
             log: Log::default(),
@@ -106,10 +116,12 @@ impl Samples {
     /// Returns the samples of a job, with room for its log if it keeps one: nothing allocates while
     /// it runs.
     pub fn new(job: &Job) -> Self {
-        let Some(samples) = log_samples(job) else { return Self::default() };
+        let series = Series::new(job.runtime_ns);
+        let Some(samples) = log_samples(job) else { return Self { series, ..Self::default() } };
         Self {
             window_ns: window_ns(job),
             log: Log { samples: Vec::with_capacity(samples), dropped: 0 },
+            series,
             ..Self::default()
         }
     }
@@ -146,32 +158,45 @@ impl Samples {
             return;
         }
         self.open_window_of(elapsed_ns);
-        let spent_ns = elapsed_ns.saturating_sub(self.end_ns - self.window_ns).max(1);
+        self.series.finish(elapsed_ns);
+        let spent_ns = elapsed_ns.saturating_sub(self.sample_end_ns - self.window_ns).max(1);
         self.close(elapsed_ns, spent_ns);
     }
 
-    /// Closes the windows before the one that contains this time.
+    /// Closes the windows before the ones that contain this time.
     #[cold]
     fn open_window_of(&mut self, elapsed_ns: u64) {
-        self.end_ns = self.end_ns.max(self.window_ns);
-        if elapsed_ns <= self.end_ns {
+        let open = core::mem::take(&mut self.open);
+        self.series.count(open.ios);
+        self.series.go_on_to(elapsed_ns);
+        self.sample.add(&open);
+        self.open_sample_of(elapsed_ns);
+        self.end_ns = self.sample_end_ns.min(self.series.end_ns());
+    }
+
+    /// Closes the windows of samples before the one that contains this time.
+    fn open_sample_of(&mut self, elapsed_ns: u64) {
+        self.sample_end_ns = self.sample_end_ns.max(self.window_ns);
+        if elapsed_ns <= self.sample_end_ns {
             return;
         }
-        self.close(self.end_ns, self.window_ns);
-        let empty = (elapsed_ns - self.end_ns - 1) / self.window_ns;
+        self.close(self.sample_end_ns, self.window_ns);
+        let empty = (elapsed_ns - self.sample_end_ns - 1) / self.window_ns;
         self.bw.record(0.0, 1.0, empty);
         self.iops.record(0.0, 1.0, empty);
         let room = (self.log.samples.capacity() - self.log.samples.len()) as u64;
         for window in 1..=empty.min(room) {
-            self.log_window(Window::default(), self.end_ns + window * self.window_ns, 1);
+            let end_ns = self.sample_end_ns + window * self.window_ns;
+            self.log_window(Window::default(), end_ns, 1);
         }
         self.log.dropped += empty.saturating_sub(room);
-        self.end_ns = (self.end_ns + empty * self.window_ns).saturating_add(self.window_ns);
+        let last_ns = self.sample_end_ns + empty * self.window_ns;
+        self.sample_end_ns = last_ns.saturating_add(self.window_ns);
     }
 
-    /// Closes the open window at its end, this many nanoseconds after the start.
+    /// Closes the window of a sample at its end, this many nanoseconds after the start.
     fn close(&mut self, end_ns: u64, spent_ns: u64) {
-        let window = core::mem::take(&mut self.open);
+        let window = core::mem::take(&mut self.sample);
         let weight = spent_ns as f64 / self.window_ns as f64;
         self.bw.record(window.bw(spent_ns), weight, 1);
         self.iops.record(window.iops(spent_ns), weight, 1);
@@ -197,6 +222,11 @@ impl Samples {
         &self.iops
     }
 
+    /// Returns the series of its I/Os in short windows, if it has ended.
+    pub(crate) fn series(&self) -> &Series {
+        &self.series
+    }
+
     /// Returns the log, if the job keeps one.
     pub fn log(&self) -> &Log {
         &self.log
@@ -218,6 +248,13 @@ fn window_ns(job: &Job) -> u64 {
 }
 
 impl Window {
+    fn add(&mut self, other: &Self) {
+        self.ios += other.ios;
+        self.bytes += other.bytes;
+        self.latency_ns = self.latency_ns.saturating_add(other.latency_ns);
+        self.timed += other.timed;
+    }
+
     fn bw(&self, spent_ns: u64) -> f64 {
         per_second(self.bytes, spent_ns) / 1024.0
     }
@@ -232,10 +269,10 @@ fn per_second(count: u64, ns: u64) -> f64 {
 }
 
 /// I/O of jobs that are reported together: the sum over all of them in each window, by direction.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Together([Part; 3]);
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Part {
     /// Time at which the first of the jobs began this direction, in nanoseconds of system time.
     from_ns: Option<u64>,
@@ -243,6 +280,13 @@ struct Part {
 }
 
 impl Together {
+    /// Returns figures without any I/O of jobs that run this long, if that is known: the longest
+    /// of them.
+    pub fn new(runtime_ns: Option<u64>) -> Self {
+        let samples = || Samples { series: Series::new(runtime_ns), ..Samples::default() };
+        Self([(); 3].map(|()| Part { from_ns: None, samples: samples() }))
+    }
+
     /// Counts `ios` I/Os of `bytes` each of a job that began its direction at `from_ns`, and
     /// completed them at `now_ns`.
     pub fn record(
@@ -272,6 +316,7 @@ impl Together {
             part.from_ns = part.from_ns.or(other.from_ns);
             part.samples.bw.add(&other.samples.bw);
             part.samples.iops.add(&other.samples.iops);
+            part.samples.series.add(&other.samples.series);
         }
     }
 
@@ -442,7 +487,7 @@ mod tests {
     #[test]
     fn jobs_together_add_up_window_by_window() {
         // One is done in the first half second and the other in the second: never both at once.
-        let mut together = Together::default();
+        let mut together = Together::new(None);
         let read = Direction::Read;
         (1..=500).for_each(|ms| together.record(read, 5_000 * MS, (5_000 + ms) * MS, 4_096, 1));
         (501..=1_000).for_each(|ms| together.record(read, 5_000 * MS, (5_000 + ms) * MS, 4_096, 1));

@@ -69,7 +69,7 @@ proptest! {
     #[test]
     fn in_samples_over_time(runs in runs(), end_ns in 0..200 * MS) {
         let mut all = [Samples::new(&job()), Samples::new(&job())];
-        let mut groups = [Together::default(), Together::default()];
+        let mut groups = [Together::new(None), Together::new(None)];
         let mut elapsed_ns = 0;
         for (ios, bytes, ns, later_ns) in runs {
             elapsed_ns += later_ns;

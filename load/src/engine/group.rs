@@ -16,10 +16,15 @@ pub(super) type Group = Box<Together>;
 pub(super) fn find(jobs: &mut [ActiveJob]) -> Vec<Group> {
     let mut numbers: Vec<usize> = jobs.iter().filter_map(|job| job.group).collect();
     numbers.dedup();
-    for job in jobs {
+    for job in &mut *jobs {
         job.group = job.group.and_then(|group| numbers.iter().position(|&number| number == group));
     }
-    numbers.into_iter().map(|_| Box::default()).collect()
+    let runtime_ns = |number| {
+        let members = jobs.iter().filter(|job| job.group == Some(number));
+        let runtimes = members.map(|job| job.result.job.runtime_ns);
+        runtimes.reduce(|one, other| Some(one?.max(other?))).flatten()
+    };
+    (0..numbers.len()).map(|number| Box::new(Together::new(runtime_ns(number)))).collect()
 }
 
 /// Gives the figures of all jobs of a group to the first of them. All I/Os have ended.

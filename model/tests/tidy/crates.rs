@@ -32,7 +32,7 @@ const ORDER: [Place; 25] = [
     place("drivers", &["protocols", "xen-abi"]),
     place("fio-job", &["xen-abi"]),
     Place { dev: &["fio-job"], ..place("guest-protocol", &[]) },
-    place("results", &["fio-job"]),
+    place("results", &["fio-job", "statistics"]),
     place("load", &["results", "fio-job", "drivers", "protocols", "fs", "xen-abi"]),
     place("boot-info", &["xen-abi"]),
     place("boot", &["boot-info", "xen-abi"]),
