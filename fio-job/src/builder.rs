@@ -108,6 +108,14 @@ impl JobBuilder {
             reporting: self.job.reporting.named_by(&self.job.name),
             ..self.job
         };
+        let together = |before: &&Job| {
+            job.reporting.with_group && !job.stonewall && before.steady_state != job.steady_state
+        };
+        if jobs.last().filter(together).is_some() {
+            let fix = "jobs that group_reporting adds up must have the same steadystate= and times of it; \
+                       give both all of them, or leave group_reporting out";
+            return Err(JobError::Conflict { job: job.name, fix });
+        }
         if self.numjobs as usize > NUMJOBS_MAX.saturating_sub(jobs.len()) {
             return Err(JobError::TooManyJobs { job: job.name });
         }

@@ -268,6 +268,16 @@ mod tests {
     }
 
     #[test]
+    fn jobs_of_a_group_have_one_rule() {
+        let line = "--group_reporting --ss_dur=9 --name=a --ss=iops:1% --name=b --ss=iops:1%";
+        assert!(rule(line).is_ok());
+        let differs = line.replace("1% --", "2% --");
+        assert!(rule(&differs).is_err_and(|error| error.contains("the same steadystate=")));
+        assert!(rule(&(differs.clone() + " --stonewall")).is_ok());
+        assert!(rule(&differs.replace("--group_reporting", "")).is_ok());
+    }
+
+    #[test]
     fn printed_options_give_the_same_rule() {
         for line in [
             "ss=auto",

@@ -28,6 +28,7 @@ mod replace;
 mod ring_wait;
 mod share;
 mod split;
+mod steady;
 mod stolen;
 mod target;
 mod time;
@@ -52,6 +53,7 @@ use kept::Windows;
 use parts::Parts;
 use share::{DISKS_BITS, WRITES_BITS};
 use split::Split;
+use steady::Watch;
 use stolen::{Clocks, Theft};
 use turns::Turns;
 
@@ -84,6 +86,8 @@ pub struct Engine<'v, 'a, V> {
     before: Vec<Counters>,
     /// Groups of jobs that are reported together.
     groups: Vec<Group>,
+    /// Watches over jobs that end once they are steady.
+    watches: Vec<Watch>,
     /// Whether a job must be serviced again whenever something completes.
     any_paced: bool,
     /// Whether a job waits for room on a ring.
@@ -131,6 +135,7 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
             ended_slots: Vec::new(),
             before: disks.iter().map(Disk::counters).collect(),
             groups: Vec::new(),
+            watches: Vec::new(),
             any_paced: true,
             any_waits: false,
             first_job: 0,
@@ -170,6 +175,7 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
         self.splits = split::prepare(&self.disks, &mut self.jobs);
         self.ended_slots = Vec::with_capacity(split::held_max(&self.splits));
         self.groups = group::find(&mut self.jobs);
+        self.watches = steady::find(&self.jobs);
         for (number, disk) in self.disks.iter_mut().enumerate() {
             let users = self.jobs.iter().filter(|job| job.uses(number));
             if let Some(after) = users.map(|job| job.result.job.event_after).min() {
@@ -240,6 +246,7 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
         let kept = kept::count(&self.disks);
         self.jobs.iter_mut().for_each(ActiveJob::end_phase);
         group::end(self.groups, &mut self.jobs);
+        steady::end(self.watches, &mut self.jobs);
         let jobs_on = |disk| self.jobs.iter().filter(|job| job.uses(disk)).count();
         let shared: Vec<bool> = (0..self.disks.len()).map(|disk| jobs_on(disk) > 1).collect();
         let queues = self.disks.iter().map(|disk| disk.queues.len() as u32);

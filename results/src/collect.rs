@@ -19,7 +19,6 @@ use crate::histogram::Histogram;
 use crate::pairs::Pairs;
 use crate::record::{DirectionResult, JobResult};
 use crate::report::{Extra, Flushes, Job, JobLog, Latency, Report, Run, Side, SideExtra, Vcpus};
-use crate::steadiness::Steadiness;
 
 /// Value of fio's `error` for a job with failed I/Os.
 const EIO: i32 = 5;
@@ -125,7 +124,6 @@ fn job(sum: &JobResult, groupid: u64, [read, write, trim]: [&Group; 3]) -> Job {
     let job_runtime = milliseconds(sum.runtime_ns);
     let error = if sum.errors() > 0 { EIO } else { 0 };
     let pages = sum.pages_kept();
-    let over_time = sum.over_time();
     let cost = |of: fn(&Counters) -> u64| sum.counters.as_ref().map(of);
     Job {
         jobname: sum.job.name.clone(),
@@ -156,6 +154,7 @@ fn job(sum: &JobResult, groupid: u64, [read, write, trim]: [&Group; 3]) -> Job {
         first_error: goes_on(sum).then_some(error),
         latency_depth: sum.job.iodepth.into(),
         latency_percentile: 100.0,
+        steadystate: sum.steady_state.clone(),
         ringmark: Some(Extra {
             members: sum.members,
             grants: sum.job.grants.to_string(),
@@ -184,8 +183,8 @@ fn job(sum: &JobResult, groupid: u64, [read, write, trim]: [&Group; 3]) -> Job {
             grants_made: cost(|counters| counters.grants_made),
             copies_made: cost(|counters| counters.copies_made),
             sleeps: cost(|counters| counters.sleeps),
-            steadiness: over_time.as_ref().map(Steadiness::of),
-            over_time,
+            steadiness: sum.steadiness(),
+            over_time: sum.over_time(),
             logs: Vec::new(),
         }),
         ..Job::default()

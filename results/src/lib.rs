@@ -31,6 +31,7 @@ mod samples;
 mod saved;
 mod spread;
 mod steadiness;
+mod steady_state;
 mod stolen;
 mod table;
 
@@ -55,5 +56,6 @@ pub use samples::{Log, Rates, Sample, Samples, Together, log_samples};
 pub use saved::{Saved, SavedRun, System};
 pub use spread::Spread;
 pub use steadiness::{Steadiness, Verdict};
+pub use steady_state::{SteadyData, SteadyReport, SteadyWatch};
 pub use stolen::Stolen;
 pub use table::table;

@@ -126,6 +126,18 @@ pub struct OverTime {
 }
 
 impl OverTime {
+    /// Returns its length in nanoseconds.
+    pub fn length_ns(&self) -> u64 {
+        self.window_ns.saturating_mul(self.ios.len() as u64)
+    }
+
+    /// Returns the whole windows of its first so many nanoseconds.
+    pub(crate) fn until(mut self, ns: u64) -> Self {
+        let windows = ns / self.window_ns.max(1);
+        self.ios.truncate(usize::try_from(windows).unwrap_or(usize::MAX));
+        self
+    }
+
     /// Adds another of the same time, window by window. The sum is as long as the longer of them.
     pub(crate) fn add(&mut self, other: &Self) {
         if other.ios.is_empty() {
@@ -168,5 +180,115 @@ impl OverTime {
     pub fn iops(&self) -> Vec<f64> {
         let windows_per_second = NS_PER_SECOND as f64 / self.window_ns.max(1) as f64;
         self.ios.iter().map(|&ios| f64::from(ios) * windows_per_second).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    const MS: u64 = 1_000_000;
+
+    /// Returns a series of a job of this runtime, in which each of these many I/Os completed at a
+    /// time in milliseconds, until the end.
+    fn series(runtime_ms: Option<u64>, ios: &[(u64, u64)], end_ms: u64) -> Series {
+        let mut series = Series::new(runtime_ms.map(|ms| ms * MS));
+        for (ms, count) in ios {
+            series.go_on_to(ms * MS);
+            series.count(*count);
+        }
+        series.finish(end_ms * MS);
+        series
+    }
+
+    #[test]
+    fn a_window_holds_its_end_and_windows_without_ios_are_zeros() {
+        let ios = [(1, 1), (100, 2), (101, 4), (550, 8), (600, 16), (649, 32)];
+        let over_time = series(None, &ios, 650).closed;
+        assert_eq!(over_time.ios, [3, 4, 0, 0, 0, 24], "the last 50 ms are left out");
+        assert_eq!((over_time.window_ns, over_time.length_ns()), (100 * MS, 600 * MS));
+        assert_eq!(over_time.iops()[..3], [30.0, 40.0, 0.0]);
+        assert_eq!(series(None, &ios, 700).closed.ios, [3, 4, 0, 0, 0, 24, 32]);
+        assert_eq!(series(None, &ios, 1_000).closed.ios, [3, 4, 0, 0, 0, 24, 32, 0, 0, 0]);
+        assert!(series(None, &[(1, 5)], 99).closed.ios.is_empty());
+    }
+
+    #[test]
+    fn a_long_run_has_half_as_many_windows_as_there_is_room_for_or_more() {
+        for seconds in [59, 60, 120, 121, 500, 86_400] {
+            let ios: Vec<(u64, u64)> = (1..=seconds * 2).map(|io| (io * 500, 1)).collect();
+            let series = series(None, &ios, seconds * 1_000);
+            let OverTime { window_ns, ios } = &series.closed;
+            assert!(ios.len() <= WINDOWS_MAX && ios.capacity() == WINDOWS_MAX, "{seconds}");
+            assert!(ios.len() >= (WINDOWS_MAX / 2).min(seconds as usize * 10), "{seconds}");
+            let end_ns = seconds * 1_000 * MS;
+            assert_eq!(
+                ios.len() as u64,
+                end_ns / window_ns,
+                "{seconds}: no whole window is left out"
+            );
+            let length_ns = series.closed.length_ns();
+            let total: u64 = ios.iter().copied().map(u64::from).sum();
+            assert_eq!(total, length_ns / (500 * MS), "{seconds}");
+            let even = window_ns / (500 * MS);
+            assert!(ios.iter().all(|&one| u64::from(one).abs_diff(even) <= 1), "{seconds}");
+        }
+    }
+
+    #[test]
+    fn what_is_merged_is_at_its_time() {
+        // As many I/Os in a window as its number says, and twice as long windows.
+        let ios: Vec<(u64, u64)> = (0..1_800).map(|n| (n * 100 + 50, n)).collect();
+        let over_time = series(None, &ios, 180_000).closed;
+        assert_eq!((over_time.window_ns, over_time.ios.len()), (200 * MS, 900));
+        assert!((0..).zip(&over_time.ios).all(|(n, &ios)| ios == 4 * n + 1));
+    }
+
+    #[test]
+    fn a_known_runtime_takes_less_memory_and_may_be_exceeded() {
+        let short = series(Some(3_000), &[(50, 7)], 3_000);
+        assert_eq!((short.room, short.closed.ios.len()), (330, 30));
+        let late = series(Some(3_000), &[(50, 7)], 40_000);
+        assert_eq!((late.closed.ios.len(), late.closed.window_ns), (200, 200 * MS));
+        assert!(late.closed.ios.capacity() == 330 && late.closed.ios[0] == 7);
+        assert_eq!(room(Some(u64::MAX)), WINDOWS_MAX);
+        let line = "rw=randrw runtime=3 filename=xvda group_reporting";
+        assert_eq!(heap_bytes(&fio_job::parse(line).expect(line)[0]), 5 * 330 * 4);
+    }
+
+    #[test]
+    fn a_sum_is_window_by_window() {
+        let mut sum = series(None, &[(50, 1), (150, 2), (250, 3)], 300);
+        sum.add(&series(None, &[(50, 10), (350, 40)], 400));
+        assert_eq!(sum.closed.ios, [11, 2, 3, 40]);
+        sum.add(&Series::default());
+        assert_eq!(sum.closed.ios, [11, 2, 3, 40]);
+        let mut none = Series::default();
+        none.add(&sum);
+        assert_eq!(none.closed.ios, [11, 2, 3, 40]);
+        // Windows of different lengths.
+        let long = series(Some(1), &[(50, 1), (150, 1), (250, 1)], 40_000);
+        assert_eq!(long.closed.window_ns, 200 * MS);
+        for (mut one, other) in [(sum.clone(), long.clone()), (long, sum)] {
+            one.add(&other);
+            assert_eq!((one.closed.window_ns, &one.closed.ios[..3]), (200 * MS, &[15, 44, 0][..]));
+        }
+    }
+
+    #[test]
+    fn any_time_takes_a_bounded_number_of_steps() {
+        let mut series = Series::new(None);
+        series.count(u64::from(u32::MAX) + 5);
+        series.go_on_to(u64::MAX - 1);
+        series.count(1);
+        series.finish(u64::MAX);
+        assert_eq!(series.closed.ios.first(), Some(&u32::MAX));
+        assert!(series.closed.ios.len() <= WINDOWS_MAX);
+        assert_eq!(series.closed.clone().until(0).ios, vec![0; 0]);
+        let mut unkept = Series::default();
+        unkept.count(1);
+        unkept.finish(u64::MAX);
+        assert_eq!(unkept.closed, OverTime::default());
     }
 }

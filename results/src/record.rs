@@ -11,6 +11,7 @@ use crate::classes::Classes;
 use crate::counters::Counters;
 use crate::histogram::Histogram;
 use crate::samples::{Samples, Together};
+use crate::steady_state::SteadyReport;
 use crate::stolen::Stolen;
 
 /// Result of a job. The caller counts into it while the job runs.
@@ -59,6 +60,12 @@ pub struct JobResult {
     pub members: u64,
     /// Samples over time of all jobs that are to be added up; kept by the first of them.
     pub together: Option<Box<Together>>,
+    /// Samples by which the job, or the group whose first it is, was to end once it was steady; if
+    /// it was to, by fio's rule.
+    pub steady_state: Option<SteadyReport>,
+    /// Length of the series by which it was found steady and ended, in nanoseconds, if it was, by
+    /// the rule `auto`: it is judged by that, too.
+    pub steady_ns: Option<u64>,
     /// Cost of the I/Os over all of the job's disks; `None` if other jobs used one of them at the
     /// same time, because their costs cannot be separated.
     pub counters: Option<Counters>,
@@ -98,6 +105,8 @@ impl JobResult {
             ring_wait_ns: 0,
             members: 1,
             together: None,
+            steady_state: None,
+            steady_ns: None,
             counters: None,
             job,
         }

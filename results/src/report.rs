@@ -18,6 +18,7 @@ use crate::over_time::OverTime;
 use crate::pairs::Pairs;
 use crate::samples::Log;
 use crate::steadiness::Steadiness;
+use crate::steady_state::SteadyReport;
 
 /// Report of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -141,6 +142,9 @@ pub struct Job {
     /// Description of the job (`description=`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub desc: Option<String>,
+    /// Samples by which the job was to end once it was steady (`steadystate=`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steadystate: Option<SteadyReport>,
     /// Figures that fio does not have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ringmark: Option<Extra>,

@@ -2,7 +2,7 @@
 
 use fio_job::Job;
 
-use crate::{over_time, samples};
+use crate::{over_time, samples, steady_state};
 
 /// Returns the heap that the results of jobs take while they run and when they are reported, in
 /// bytes: a histogram of 18 KiB each for reads, writes and flushes, the other counts, the series
@@ -13,7 +13,10 @@ pub fn heap_bytes(jobs: &[Job]) -> usize {
     // 32 bytes in memory, twice at the end, and a text of 30 while it grows.
     const SAMPLE: usize = 2 * 32 + 3 * 30;
     let log = |job| samples::log_samples(job).unwrap_or(0) * 2 * SAMPLE;
-    jobs.iter().map(|job| JOB + log(job) + over_time::heap_bytes(job)).sum::<usize>() + REPORT
+    jobs.iter()
+        .map(|job| JOB + log(job) + over_time::heap_bytes(job) + steady_state::heap_bytes(job))
+        .sum::<usize>()
+        + REPORT
 }
 
 /// Returns the length of the longest report of jobs that a guest [`emit`](crate::emit)s, in bytes,
@@ -24,6 +27,7 @@ pub fn report_bytes_max(jobs: &[Job]) -> usize {
     const JOB: usize = 512 << 10;
     const SAMPLE: usize = 64;
     let log = |job| samples::log_samples(job).unwrap_or(0) * 2 * SAMPLE;
-    let jobs: usize = jobs.iter().map(|job| JOB + log(job)).sum();
+    let jobs: usize =
+        jobs.iter().map(|job| JOB + log(job) + steady_state::report_bytes_max(job)).sum();
     JOB + jobs
 }

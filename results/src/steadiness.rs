@@ -3,12 +3,14 @@
 use alloc::format;
 use alloc::string::String;
 
+use fio_job::Direction;
 use fio_job::number::NS_PER_SECOND;
 use serde::{Deserialize, Serialize};
 use statistics::steady::{self, Cause, EFFECTIVE_MIN, Shortage, WINDOWS_MIN};
 
-use crate::over_time::OverTime;
+use crate::over_time::{OverTime, Series};
 use crate::record::JobResult;
+use crate::samples::Together;
 
 /// Steadiness of a job's rate, or of a group's, by the I/Os in its windows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -123,22 +125,133 @@ impl JobResult {
     ///
     /// Reads that only check what the job wrote are none of its pattern, and are left out.
     pub fn over_time(&self) -> Option<OverTime> {
-        let rw = self.job.rw;
-        let sides =
-            [(rw.reads(), &self.read), (rw.writes(), &self.write), (rw.trims(), &self.trim)];
-        let of_pattern = sides.into_iter().filter_map(|(has, side)| has.then_some(side));
-        let mut over_time = OverTime::default();
-        of_pattern.for_each(|side| over_time.add(side.samples.series().closed()));
-        if self.job.reads_back()
-            && let Some(windows) = self.write.runtime_ns.checked_div(over_time.window_ns)
-        {
-            over_time.ios.truncate(usize::try_from(windows).unwrap_or(usize::MAX));
-        }
-        (over_time.window_ns != 0 && self.ios() != 0).then_some(over_time)
+        let of_own = |direction| self.direction(direction).samples.series();
+        let series = self.of_pattern(of_own)?;
+        let is_over = self.job.reads_back() && self.write.runtime_ns != 0;
+        Some(if is_over { series.until(self.write.runtime_ns) } else { series })
     }
 
-    /// Returns whether its rate is steady; `None` if it did nothing.
+    /// Returns the I/Os over time of jobs that are reported together, of which it is one.
+    pub fn series_of(&self, together: &Together) -> Option<OverTime> {
+        self.of_pattern(|direction| together.samples(direction).series())
+    }
+
+    /// Returns the sum of the series of the directions of its pattern.
+    fn of_pattern<'s>(&self, series: impl Fn(Direction) -> &'s Series) -> Option<OverTime> {
+        let rw = self.job.rw;
+        let has = |direction: &Direction| match direction {
+            Direction::Read => rw.reads(),
+            Direction::Write => rw.writes(),
+            Direction::Trim => rw.trims(),
+        };
+        let mut sum = OverTime::default();
+        Direction::ALL.into_iter().filter(has).for_each(|one| sum.add(series(one).closed()));
+        (!sum.ios.is_empty()).then_some(sum)
+    }
+
+    /// Returns whether its rate is steady; `None` if it did nothing. A job that was ended because
+    /// it was steady is judged by what it was judged by then.
     pub fn steadiness(&self) -> Option<Steadiness> {
-        self.over_time().map(|series| Steadiness::of(&series))
+        let series = self.over_time()?.until(self.steady_ns.unwrap_or(u64::MAX));
+        Some(Steadiness::of(&series))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    /// Returns what is said of a series of windows of 100 ms.
+    fn of(ios: impl IntoIterator<Item = u32>) -> Steadiness {
+        Steadiness::of(&OverTime { window_ns: NS_PER_SECOND / 10, ios: ios.into_iter().collect() })
+    }
+
+    /// Returns windows that vary by some per cent and mean nothing by it.
+    fn noise(count: u32) -> impl Iterator<Item = u32> {
+        (0..count).map(|n| 1_000 + (n.wrapping_mul(2_654_435_761) >> 26))
+    }
+
+    #[test]
+    fn a_rate_is_steady_drifting_or_not_known_for_long_enough() {
+        let steady = of(noise(400));
+        assert_eq!((steady.verdict, steady.windows), (Verdict::Steady, 400));
+        let percent = steady.half_width_percent().expect("an interval");
+        assert!(percent > 0.0 && percent < 1.0, "{percent}");
+        assert!((steady.iops_mean - 10_315.0).abs() < 100.0, "{steady:?}");
+        assert_eq!(steady.summary(), format!("steady, +- {percent:.1} %"));
+        let drifting = of((0..600).map(|n| 2_000 - n));
+        assert_eq!(drifting.verdict, Verdict::Drifting);
+        let summary = drifting.summary();
+        assert!(summary.starts_with("drifting, "), "{summary}");
+        let short = of(noise(210));
+        assert_eq!((short.verdict, short.has_few_windows()), (Verdict::TooShort, true));
+        assert_eq!(short.summary(), "too short to tell, by 9.0 s");
+        let dead = of([0; 400]);
+        assert!(dead.iops_mean == 0.0 && dead.half_width_percent().is_none(), "{dead:?}");
+    }
+
+    #[test]
+    fn each_judgement_has_its_words() {
+        let of = |verdict, iops_thirds| Steadiness {
+            verdict,
+            windows: 600,
+            window_ns: NS_PER_SECOND / 10,
+            windows_left_out: 250,
+            iops_mean: 200.0,
+            iops_half_width: Some(1.0),
+            effective_samples: 12.34,
+            iops_thirds,
+        };
+        for (verdict, thirds, text) in [
+            (Verdict::Steady, None, "steady, +- 0.5 %"),
+            (
+                Verdict::Drifting,
+                Some([200.0, 150.0]),
+                "drifting, -25.0 % from its first to its last third",
+            ),
+            (Verdict::Drifting, Some([0.0, 150.0]), "drifting, from 0 to 150 IOPS"),
+            (Verdict::Drifting, None, "drifting, not settled after 25.0 s"),
+            (Verdict::TooShort, None, "too short to tell, 12.3 of 20 effective samples"),
+        ] {
+            assert_eq!(of(verdict, thirds).summary(), text);
+        }
+    }
+
+    /// Returns a job's result whose reads and writes have so many I/Os each millisecond.
+    fn result(line: &str, per_ms: [u32; 2], read_ms: u64, write_ms: u64) -> JobResult {
+        let mut result = JobResult::new(fio_job::parse(line).expect(line).remove(0));
+        let sides = [(per_ms[0], read_ms), (per_ms[1], write_ms)];
+        for (direction, (ios, ms)) in Direction::ALL.into_iter().zip(sides) {
+            let side = result.direction_mut(direction);
+            (1..=ms).for_each(|ms| side.samples.record(ms * 1_000_000, 512, ios));
+            side.runtime_ns = ms * 1_000_000;
+            side.samples.finish(side.runtime_ns);
+        }
+        result
+    }
+
+    #[test]
+    fn directions_add_up_and_what_only_checks_is_left_out() {
+        let ios = |line, read_ms, write_ms| {
+            let result = result(line, [2, 3], read_ms, write_ms);
+            result.over_time().map(|series| series.ios)
+        };
+        assert_eq!(ios("rw=randrw filename=xvda", 200, 200), Some(Vec::from([500, 500])));
+        assert_eq!(ios("rw=randread filename=xvda", 200, 0), Some(Vec::from([200, 200])));
+        let verify = "rw=randwrite verify=crc32c filename=xvda";
+        assert_eq!(ios(verify, 300, 200), Some(Vec::from([300, 300])));
+        let both = "rw=randrw verify=crc32c filename=xvda";
+        assert_eq!(ios(both, 300, 200), Some(Vec::from([500, 500])));
+        assert_eq!(ios("rw=randread filename=xvda", 50, 0), None);
+    }
+
+    #[test]
+    fn a_job_that_was_ended_is_judged_by_what_ended_it() {
+        let mut result = result("rw=randread filename=xvda", [1, 0], 31_000, 0);
+        assert_eq!(result.steadiness().map(|one| one.windows), Some(310));
+        result.steady_ns = Some(30_000_000_000);
+        assert_eq!(result.steadiness().map(|one| one.windows), Some(300));
+        assert_eq!(result.over_time().map(|series| series.ios.len()), Some(310));
     }
 }

@@ -15,8 +15,9 @@ use super::batches::{Batches, Hold};
 use super::data::{self, Checks, IoData, Part};
 use super::disk::Disk;
 use super::in_flight::InFlight;
+use super::moved;
 use super::open_loop::OpenLoop;
-use super::outcome::RunError;
+use super::outcome::{Moved, RunError};
 use super::pacer::Pacer;
 use super::ramp::Ramp;
 use super::ring_wait::RingWait;
@@ -249,6 +250,22 @@ impl ActiveJob {
     /// Notes the time stolen from it; it ends now or has ended.
     pub(super) fn end(&mut self, clocks: &Clocks<'_, impl Vcpu>) {
         self.timeline.end(clocks);
+    }
+
+    /// Returns for how long the I/Os of its pattern have been measured at `now_ns`, in nanoseconds;
+    /// `None` before they are, and once they have ended.
+    pub(super) fn measured_ns(&self, now_ns: u64) -> Option<u64> {
+        let is_under_way = !self.is_done() && !self.timeline.is_stopped();
+        let is_measured = is_under_way && self.phase != Phase::ReadBack;
+        (is_measured && !self.timeline.is_in_ramp())
+            .then(|| now_ns.checked_sub(self.timeline.clock_ns()))
+            .flatten()
+    }
+
+    /// Returns what it has done so far.
+    pub(super) fn done(&self) -> Moved {
+        let JobResult { read, write, trim, .. } = &self.result;
+        moved([read, write, trim].into_iter())
     }
 
     /// Returns the earliest time, in nanoseconds, at which a direction of its group may end: the

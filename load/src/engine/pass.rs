@@ -114,6 +114,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         self.tick_ns = now_ns.saturating_add(TICK_NS);
         self.give_up_the_stuck(now_ns)?;
         self.windows.tick(&mut self.disks, now_ns);
+        self.end_the_steady(now_ns);
         match observe(&self.progress(now_ns)) {
             Control::Continue => {}
             Control::Stop => self.stop_all(now_ns),

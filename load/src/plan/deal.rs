@@ -78,6 +78,21 @@ impl Dealing {
                 return Err(Conflict { on: format!("vCPU {vcpu}"), what }.into());
             }
         }
+        self.checked_for_steadiness(jobs)
+    }
+
+    /// Returns the dealing if jobs that are to end together once they are steady are on one vCPU:
+    /// no loop knows what another has done.
+    fn checked_for_steadiness(self, jobs: &[Job]) -> Result<Self, Refusal> {
+        let dealt: Vec<(&Job, u32)> = jobs.iter().zip(self.0.iter().copied()).collect();
+        for group in dealt.chunk_by(|_, (next, _)| next.reporting.with_group) {
+            let watched = group.iter().find(|(job, _)| job.steady_state.is_some());
+            if let Some((job, vcpu)) = watched
+                && group.iter().any(|(_, other)| other != vcpu)
+            {
+                return Err(Refusal::SteadyApart { job: job.name.clone() });
+            }
+        }
         Ok(self)
     }
 

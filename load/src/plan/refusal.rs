@@ -47,6 +47,11 @@ pub enum Refusal {
         /// Name of the job.
         job: String,
     },
+    /// Jobs that are to end together once they are steady run on several vCPUs.
+    SteadyApart {
+        /// Name of the first of them.
+        job: String,
+    },
     /// Jobs that run together ask for different things.
     Conflict(Conflict),
 }
@@ -94,6 +99,11 @@ impl fmt::Display for Refusal {
                 "job {job}: cpus_allowed= keeps it from the vCPU that has the queues of its disks; \
                  let the jobs of a disk share a vCPU, or raise ringmark_queues= or the backend's \
                  max_queues"
+            ),
+            Self::SteadyApart { job } => write!(
+                f,
+                "job {job}: steadystate= of jobs that are reported together needs all of them on one \
+                 vCPU; set cpus_allowed=0, or leave group_reporting out so that each ends by itself"
             ),
             Self::Conflict(conflict) => conflict.fmt(f),
         }

@@ -23,6 +23,17 @@ pub enum Law {
     Uniform(Range<u64>),
     /// Exponential with this mean, without memory.
     Exponential(u64),
+    /// Exponential with a mean that changes evenly between two times.
+    Changing {
+        /// Mean until the first time.
+        before_ns: u64,
+        /// Mean from the second time on.
+        after_ns: u64,
+        /// First time, in nanoseconds of system time.
+        begin_ns: u64,
+        /// Second time, likewise.
+        end_ns: u64,
+    },
 }
 
 /// Times in which no server works, in nanoseconds of system time.
@@ -59,11 +70,19 @@ impl Service {
         Self::new(usize::MAX, law)
     }
 
-    fn draw_ns(&self, rng: &mut fastrand::Rng) -> u64 {
+    fn draw_ns(&self, now_ns: u64, rng: &mut fastrand::Rng) -> u64 {
+        let exponential =
+            |rng: &mut fastrand::Rng, mean_ns| (-(1.0 - rng.f64()).ln() * mean_ns) as u64;
         match &self.law {
             Law::Fixed(ns) => *ns,
             Law::Uniform(range) => rng.u64(range.clone()),
-            Law::Exponential(mean_ns) => (-(1.0 - rng.f64()).ln() * *mean_ns as f64) as u64,
+            Law::Exponential(mean_ns) => exponential(rng, *mean_ns as f64),
+            &Law::Changing { before_ns, after_ns, begin_ns, end_ns } => {
+                let part =
+                    now_ns.saturating_sub(begin_ns) as f64 / (end_ns - begin_ns).max(1) as f64;
+                let change_ns = (after_ns as f64 - before_ns as f64) * part.min(1.0);
+                exponential(rng, before_ns as f64 + change_ns)
+            }
         }
     }
 
@@ -107,7 +126,7 @@ pub(super) struct Servers(Vec<u64>);
 impl Servers {
     /// Takes a request on; returns when it is done.
     pub(super) fn take(&mut self, service: &Service, now_ns: u64, rng: &mut fastrand::Rng) -> u64 {
-        let work_ns = service.draw_ns(rng);
+        let work_ns = service.draw_ns(now_ns, rng);
         self.0.retain(|&free_ns| free_ns > now_ns);
         if self.0.len() < service.servers {
             self.0.push(service.done_ns(now_ns, work_ns));

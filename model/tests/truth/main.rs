@@ -11,6 +11,7 @@ mod large;
 mod laws;
 mod open_loop;
 mod ramp;
+mod steady;
 mod windows;
 
 const MS: u64 = 1_000_000;
