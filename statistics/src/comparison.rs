@@ -1,4 +1,4 @@
-//! What a comparison of two systems ends in: a ratio, its interval, a verdict.
+//! Outcome of a comparison of two systems: a ratio, its interval, a verdict.
 
 use crate::student::{POWER, TWO_SIDED_95, quantile};
 
@@ -58,7 +58,7 @@ impl Comparison {
         }
     }
 
-    /// From logarithms. `error` is the standard error of the estimate, for `detectable` only.
+    /// Outcome from logarithms. `error` is the standard error of the estimate, for `detectable` only.
     pub(crate) fn from_logarithms(
         middle: f64,
         interval: (f64, f64),

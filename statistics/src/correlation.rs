@@ -21,14 +21,14 @@ pub(crate) struct Precision {
 }
 
 impl Precision {
-    /// Of the values; takes at most `VALUES_MAX` squared / 3 steps. None of fewer than two.
+    /// Returns that of the values, in at most `VALUES_MAX` squared / 3 steps; `None` of fewer than two.
     pub(crate) fn of(values: &[f64]) -> Option<Self> {
         let mean = mean(values)?;
         let off: Vec<f64> = values.iter().map(|value| value - mean).collect();
         Self::from_residuals(mean, &off)
     }
 
-    /// As [`Precision::of`], about a straight line, so that a trend within the series does not look
+    /// Returns that of residuals about a straight line, so that a trend within the series does not look
     /// like noise.
     pub(crate) fn about_line(values: &[f64]) -> Option<Self> {
         let mean = mean(values)?;

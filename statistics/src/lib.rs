@@ -15,6 +15,7 @@ mod comparison;
 mod correlation;
 mod moments;
 mod mser;
+pub mod noise;
 pub mod pairs;
 mod rank;
 pub mod samples;

@@ -16,7 +16,7 @@ pub(crate) struct Moments {
 }
 
 impl Moments {
-    /// None of fewer than two values.
+    /// Returns those of the values; `None` of fewer than two.
     pub(crate) fn of(values: &[f64]) -> Option<Self> {
         let (mean, count) = (mean(values)?, values.len() as f64);
         if values.len() < 2 {

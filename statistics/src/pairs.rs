@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use crate::comparison::quantiles;
 pub use crate::comparison::{Comparison, Method, Verdict};
 use crate::moments::Moments;
-use crate::rank::{signed_rank_outside, walsh};
+use crate::rank::{signed_rank_end, walsh};
 use crate::student::{TWO_SIDED_95, quantile};
 
 /// Fewest pairs that an exact signed-rank interval of 95 % can be told of.
@@ -34,7 +34,7 @@ pub fn compare(pairs: &[(f64, f64)]) -> Option<Comparison> {
     } else {
         d.sort_by(f64::total_cmp);
         let means = walsh(&d);
-        (Method::SignedRank, means.median(), means.interval(signed_rank_outside(d.len())))
+        (Method::SignedRank, means.median(), means.interval(signed_rank_end(d.len())))
     };
     Comparison::from_logarithms(middle, interval, d.len(), method, (error, freedom))
 }

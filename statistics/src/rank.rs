@@ -17,9 +17,9 @@ pub(crate) const SIGNED_RANK_EXACT_MAX: usize = 50;
 /// stay below 2^53.
 pub(crate) const RANK_SUM_EXACT_MAX: usize = 50;
 
-/// Returns how many of the sums of signed ranks from the least up are outside of a 95 % interval, on
-/// one side, of `count` pairs.
-pub(crate) fn signed_rank_outside(count: usize) -> usize {
+/// Returns which of the means of all two of `count` values, from below and from above, are the ends
+/// of a 95 % interval, from 1; 0 if there is none, as with fewer than six values.
+pub(crate) fn signed_rank_end(count: usize) -> usize {
     let sums = count * (count + 1) / 2;
     if count > SIGNED_RANK_EXACT_MAX {
         let n = count as f64;
@@ -38,8 +38,8 @@ pub(crate) fn signed_rank_outside(count: usize) -> usize {
     outside(&chances)
 }
 
-/// As [`signed_rank_outside`], of pairs of one value of each sample.
-pub(crate) fn rank_sum_outside(one: usize, other: usize) -> usize {
+/// Returns the same as [`signed_rank_end`], of the differences of two samples.
+pub(crate) fn rank_sum_end(one: usize, other: usize) -> usize {
     let pairs = one * other;
     if one + other > RANK_SUM_EXACT_MAX {
         let (n, m) = (one as f64, other as f64);
@@ -77,9 +77,9 @@ fn outside_of_normal(mean: f64, variance: f64) -> usize {
 
 /// Many values of which only their number up to a bound is known.
 pub(crate) struct Counted<F: Fn(f64) -> usize> {
-    /// How many there are.
+    /// Number of all.
     pub(crate) count: usize,
-    /// How many do not exceed a bound.
+    /// Number of those that do not exceed a bound.
     pub(crate) up_to: F,
 }
 
@@ -90,9 +90,9 @@ impl<F: Fn(f64) -> usize> Counted<F> {
         f64::midpoint(self.nth(lower), self.nth(upper))
     }
 
-    /// Values at the ends when `outside` are left out on either side.
-    pub(crate) fn interval(&self, outside: usize) -> (f64, f64) {
-        (self.nth(outside + 1), self.nth(self.count - outside))
+    /// The `end`-th value from below and from above, from 1.
+    pub(crate) fn interval(&self, end: usize) -> (f64, f64) {
+        (self.nth(end), self.nth(self.count - end + 1))
     }
 
     /// Exactly the `nth` from below, from 1, by bisection of all floats: at most 64 counts.
@@ -163,24 +163,24 @@ mod tests {
         // Two-sided 0.05: Wilcoxon 1945, Mann and Whitney 1947; one more, as 0 counts.
         let tables = [(6, 0), (7, 2), (8, 3), (9, 5), (10, 8), (15, 25), (20, 52), (25, 89)];
         for (count, critical) in tables {
-            assert_eq!(signed_rank_outside(count), critical + 1, "{count}");
+            assert_eq!(signed_rank_end(count), critical + 1, "{count}");
         }
         for count in 1..6 {
-            assert_eq!(signed_rank_outside(count), 0, "{count}");
+            assert_eq!(signed_rank_end(count), 0, "{count}");
         }
         let tables = [(6, 6, 5), (6, 10, 11), (8, 8, 13), (10, 10, 23), (20, 20, 127), (4, 4, 0)];
         for (one, other, critical) in tables {
-            assert_eq!(rank_sum_outside(one, other), critical + 1, "{one}, {other}");
-            assert_eq!(rank_sum_outside(other, one), critical + 1, "{other}, {one}");
+            assert_eq!(rank_sum_end(one, other), critical + 1, "{one}, {other}");
+            assert_eq!(rank_sum_end(other, one), critical + 1, "{other}, {one}");
         }
     }
 
     #[test]
     fn normal_distribution_goes_on_where_the_exact_one_ends() {
-        let last = signed_rank_outside(SIGNED_RANK_EXACT_MAX);
-        let next = signed_rank_outside(SIGNED_RANK_EXACT_MAX + 1);
+        let last = signed_rank_end(SIGNED_RANK_EXACT_MAX);
+        let next = signed_rank_end(SIGNED_RANK_EXACT_MAX + 1);
         assert!((435..=436).contains(&last) && (454..=456).contains(&next), "{last}, {next}");
-        let (last, next) = (rank_sum_outside(25, 25), rank_sum_outside(25, 26));
+        let (last, next) = (rank_sum_end(25, 25), rank_sum_end(25, 26));
         assert!((212..=213).contains(&last) && (220..=224).contains(&next), "{last}, {next}");
     }
 

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 pub use crate::comparison::{Comparison, Method, Verdict};
 use crate::moments::{Moments, welch};
-use crate::rank::{differences, rank_sum_outside};
+use crate::rank::{differences, rank_sum_end};
 use crate::student::{TWO_SIDED_95, quantile};
 
 /// Fewest values of either sample for the rank-sum interval.
@@ -41,8 +41,8 @@ pub fn compare(a: &[f64], b: &[f64]) -> Option<Comparison> {
         a.sort_by(f64::total_cmp);
         b.sort_by(f64::total_cmp);
         let differences = differences(&a, &b);
-        let outside = rank_sum_outside(a.len(), b.len());
-        (Method::RankSum, differences.median(), differences.interval(outside))
+        let end = rank_sum_end(a.len(), b.len());
+        (Method::RankSum, differences.median(), differences.interval(end))
     };
     let count = a.len() + b.len();
     Comparison::from_logarithms(middle, interval, count, method, (error, freedom))

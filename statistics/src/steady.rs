@@ -16,7 +16,6 @@
 use alloc::vec::Vec;
 
 use crate::correlation::Precision;
-use crate::moments::welch;
 use crate::mser;
 use crate::student::{TWO_SIDED_95, quantile};
 
@@ -39,7 +38,7 @@ pub enum Verdict {
     Steady,
     /// Its rate changes.
     Drifting(Cause),
-    /// It says too little.
+    /// Says too little.
     TooShort(Shortage),
 }
 
@@ -60,9 +59,9 @@ pub enum Cause {
 /// Scarcity that makes a run too short.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Shortage {
-    /// So many windows, fewer than [`WINDOWS_MIN`].
+    /// Number of windows, fewer than [`WINDOWS_MIN`].
     Windows(usize),
-    /// So many effective samples, fewer than [`EFFECTIVE_MIN`].
+    /// Effective number of samples, fewer than [`EFFECTIVE_MIN`].
     Samples(f64),
 }
 
@@ -142,12 +141,14 @@ fn half_width(of: Precision) -> Option<f64> {
 /// Returns the means of the first and last third, if they differ.
 fn thirds(rest: &[f64], mean: f64) -> Option<(f64, f64)> {
     let third = rest.len() / 3;
-    let first = Precision::about_line(rest.get(..third)?)?;
-    let last = Precision::about_line(rest.get(rest.len() - third..)?)?;
-    let difference = (first.mean - last.mean).abs();
-    let variance = first.variance + last.variance;
-    let of = |one: Precision| (one.variance, (one.effective - 1.0).max(0.1));
-    let freedom = welch(of(first), of(last));
+    let of = |start: usize| Precision::about_line(rest.get(start..start + third)?);
+    let (first, middle, last) = (of(0)?, of(third)?, of(rest.len() - third)?);
+    // The middle one of their variances: a step within a third is noise in that third only.
+    let mut all = [first, middle, last];
+    all.sort_by(|one, other| one.variance.total_cmp(&other.variance));
+    let variance = 2.0 * all[1].variance;
+    let freedom = 2.0 * (all[1].effective - 1.0).max(0.5);
     let bound = quantile(TEST, freedom)? * libm::sqrt(variance);
+    let difference = (first.mean - last.mean).abs();
     (difference > DIFFERENCE_MAX * mean && difference > bound).then_some((first.mean, last.mean))
 }
