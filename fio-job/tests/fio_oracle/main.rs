@@ -220,7 +220,8 @@ fn canonical(name: &str) -> &str {
 fn printed(job: &Job) -> String {
     let mut text = format!("[{}]\n", job.name);
     for (name, value) in job.options() {
-        if name != "grants" && !name.starts_with("ringmark_") {
+        let is_ours = ["grants", "latency_from"].contains(&name) || name.starts_with("ringmark_");
+        if !is_ours {
             text += &format!("{name}={value}\n");
         }
     }

@@ -181,7 +181,9 @@ mod tests {
             let mut poisson = arrivals(&std::format!("{options} rate_process=poisson"), 5);
             let count = 100_000;
             let times = times(&mut poisson, Direction::Read, count);
-            let gaps: Vec<f64> = core::iter::once(&0).chain(&times).zip(&times)
+            let gaps: Vec<f64> = core::iter::once(&0)
+                .chain(&times)
+                .zip(&times)
                 .map(|(one, next)| (next - one) as f64 / mean_ns as f64)
                 .collect();
             let mean = gaps.iter().sum::<f64>() / count as f64;

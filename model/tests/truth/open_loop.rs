@@ -42,7 +42,11 @@ fn queue(law: Law, rho: f64, ios: u64) -> JobResult {
     assert_eq!((arrivals.held.count, arrivals.latency.moments().count()), (0, ios));
     // The rate is kept to four standard errors of so many gaps.
     near(job.read.iops(), rho * 10_000.0, 4.0 / (ios as f64).sqrt(), "the rate");
-    println!("{rho}: {:?} {}", arrivals.latency.moments().mean(), arrivals.latency.percentile_ns(99.0));
+    println!(
+        "{rho}: {:?} {}",
+        arrivals.latency.moments().mean(),
+        arrivals.latency.percentile_ns(99.0)
+    );
     job
 }
 
