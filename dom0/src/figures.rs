@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use anyhow::{Result, bail, ensure};
 use fio_job::number::parse_bytes;
-use results::{Extra, JobReport, Report, Side};
+use results::{Extra, JobReport, Report, Side, Verdict};
 
 use crate::costs::{self, Counted};
 use crate::result;
@@ -59,6 +59,8 @@ pub struct Figures {
     pub kept: Option<(u64, u64)>,
     /// Time stolen from the vCPU, in nanoseconds and in per cent, if it is known.
     pub stolen: Option<(u64, f64)>,
+    /// Judgement of the rate over time, if there is one.
+    pub steadiness: Option<Verdict>,
     /// Costs of an I/O, if they were counted; of a job in both directions, with the first only.
     pub costs: Option<Counted>,
 }
@@ -169,6 +171,7 @@ impl Figures {
             grants: extra.map(|extra| extra.grants.clone()).unwrap_or_default(),
             kept: extra.and_then(|extra| extra.backend_pages_kept.zip(extra.pages_used)),
             stolen,
+            steadiness: extra.and_then(|extra| Some(extra.steadiness.as_ref()?.verdict)),
             costs: None,
         })
     }

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
-use fio_job::{Job, JobError, LOG_SAMPLES_MAX};
+use fio_job::{Job, JobError, LOG_SAMPLES_MAX, SteadyState};
 use guest_protocol::CommandLine;
-use results::Report;
+use results::{Report, WINDOWS_MAX};
 
 use crate::display;
 use crate::exit::Exit;
@@ -92,6 +92,9 @@ impl Plan {
             ("percentile", most(&|job| job.reporting.percentiles.len())),
             ("logs", self.jobs.len()),
             ("samples", samples),
+            ("ios", WINDOWS_MAX),
+            ("iops", most(&steady_samples)),
+            ("bw", most(&steady_samples)),
         ];
         Limits {
             items_of: classes.map(|name| (name, CLASSES_MAX)).chain(others).collect(),
@@ -139,9 +142,10 @@ impl Plan {
     }
 
     /// Returns how long the jobs take at least: those that end by their time (`time_based`) take
-    /// all of it.
+    /// all of it, unless they may be steady before (`steadystate=`).
     pub fn least_time(&self) -> Duration {
-        let time = |job: &Job| time_ns(job).filter(|_| job.time_based).unwrap_or(0);
+        let takes_all = |job: &Job| job.time_based && job.steady_state.is_none();
+        let time = |job: &Job| time_ns(job).filter(|_| takes_all(job)).unwrap_or(0);
         let stage = |jobs: &[Job]| jobs.iter().map(time).max().unwrap_or(0);
         let all_ns = fio_job::stages(&self.jobs).map(stage).fold(0, u64::saturating_add);
         Duration::from_nanos(all_ns)
@@ -168,6 +172,14 @@ impl Plan {
 /// Returns whether a name may be that of a disk in the guest: `xvda`, `51712`.
 fn is_disk(name: &str) -> bool {
     (1..=16).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// Returns the number of the samples by which a job is judged, if fio's rule is to end it.
+fn steady_samples(job: &Job) -> usize {
+    match &job.steady_state {
+        Some(SteadyState::Within(judged)) => judged.samples as usize,
+        Some(SteadyState::Auto) | None => 0,
+    }
 }
 
 /// Returns the longest time of a job, from the start of its stage, if it has a limit.

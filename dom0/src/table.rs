@@ -2,7 +2,7 @@
 //! spread; below it costs of an I/O by owner, where they were counted.
 
 use anyhow::{Context, Result, ensure};
-use results::Spread;
+use results::{Spread, Verdict};
 
 use crate::costs::{self, Counted, middle};
 use crate::figures::{Doubts, Figures};
@@ -62,6 +62,12 @@ pub fn table(runs: &[Run]) -> Result<String> {
             let cells = spreads.iter().map(shown);
             text.push_str(&row(&format!("  {}", measure.title()), cells, ratio.as_deref()));
         }
+        let steady = systems.iter().map(|&system| steady_runs(&runs, system, index));
+        let steady: Vec<Option<String>> = steady.collect();
+        if steady.iter().any(Option::is_some) {
+            let cells = steady.into_iter().map(|cell| cell.unwrap_or_else(|| "-".into()));
+            text.push_str(&row("  steady", cells, None));
+        }
     }
     Ok(text + &marks + &costs::text(&counted))
 }
@@ -70,6 +76,19 @@ pub fn table(runs: &[Run]) -> Result<String> {
 fn middle_of(runs: &[(System, Vec<Figures>)], wanted: System, index: usize) -> Option<&Counted> {
     let all = runs.iter().filter(|(system, _)| *system == wanted);
     middle(all.filter_map(|(_, all)| all.get(index)?.costs.as_ref()))
+}
+
+/// Returns how many runs on a system have a steady rate, if that is known of any.
+fn steady_runs(runs: &[(System, Vec<Figures>)], wanted: System, index: usize) -> Option<String> {
+    let all = runs.iter().filter(|(system, _)| *system == wanted);
+    let known: Vec<_> = all.filter_map(|(_, all)| all.get(index)?.steadiness).collect();
+    let count = |wanted| known.iter().filter(|&&one| one == wanted).count();
+    let too_short = match count(Verdict::TooShort) {
+        0 => String::new(),
+        count => format!(" ({count} too short)"),
+    };
+    let steady = count(Verdict::Steady);
+    (!known.is_empty()).then(|| format!("{steady} of {}{too_short}", known.len()))
 }
 
 fn row(name: &str, cells: impl Iterator<Item = String>, ratio: Option<&str>) -> String {
@@ -115,6 +134,30 @@ a, read
   99 % within, us                      4.10 (4.10 .. 4.10)            4.10 (4.10 .. 4.10)     1.00
 ";
         assert_eq!(table(&runs).unwrap(), expected);
+    }
+
+    #[test]
+    fn runs_with_a_steady_rate_are_counted() {
+        let with = |verdict: Option<Verdict>| {
+            let mut ours = run(System::Ringmark, "a", 3000.0);
+            let judged = |verdict| results::Steadiness { verdict, ..Default::default() };
+            if let Some(extra) = &mut ours.result.jobs[0].ringmark {
+                extra.steadiness = verdict.map(judged);
+            }
+            ours
+        };
+        let text = |verdicts: &[Option<Verdict>]| {
+            let mut runs: Vec<Run> = verdicts.iter().map(|&verdict| with(verdict)).collect();
+            runs.push(run(System::Linux, "a", 1000.0));
+            let text = table(&runs).unwrap();
+            let line = text.lines().find(|line| line.starts_with("  steady"));
+            line.map(|line| line.split_ascii_whitespace().collect::<Vec<_>>().join(" "))
+        };
+        use Verdict::{Drifting, Steady, TooShort};
+        assert_eq!(text(&[None]), None);
+        assert_eq!(text(&[Some(Steady), Some(Drifting)]).as_deref(), Some("steady 1 of 2 -"));
+        let short = text(&[Some(Steady), Some(TooShort), None]);
+        assert_eq!(short.as_deref(), Some("steady 1 of 2 (1 too short) -"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 
-use results::{Extra, Group, JobReport as Job, Latency, Pairs, Report, Side};
+use results::{Extra, Group, JobReport as Job, Latency, Pairs, Report, Side, SteadyReport};
 
 use crate::number::{both, short};
 use crate::origin::write_origin;
@@ -99,7 +99,32 @@ fn write_job(text: &mut String, job: &Job, time: &str) -> fmt::Result {
              percentile={latency_percentile:.2}%, depth={latency_depth}"
         )?;
     }
-    Ok(())
+    job.steadystate.as_ref().map_or(Ok(()), |steady| write_steady(text, steady))
+}
+
+/// Writes what came of fio's `steadystate=`.
+fn write_steady(text: &mut String, steady: &SteadyReport) -> fmt::Result {
+    let attained = if steady.attained != 0 { "yes" } else { "no" };
+    // fio prints KiB per second as if they were kB per second.
+    let kib = steady.data.bw_mean / 1024;
+    let bw = short(kib.saturating_mul(1024), 4, 1024, "B/s");
+    let alt = short(kib.saturating_mul(1000), 4, 1000, "B/s");
+    let iops = short(steady.data.iops_mean, 4, 1000, "");
+    let figure = steady.ss.split(':').next().unwrap_or_default();
+    let (figure, kind) = match figure.strip_suffix("_slope") {
+        Some(figure) => (figure, "slope"),
+        None => (figure, "mean dev"),
+    };
+    let (value, unit) = match steady.criterion.strip_suffix('%') {
+        Some(value) => (value, "%"),
+        None => (&*steady.criterion, ""),
+    };
+    let value: f64 = value.parse().unwrap_or(f64::NAN);
+    writeln!(
+        text,
+        "  steadystate  : attained={attained}, bw={bw} ({alt}), iops={iops}, \
+         {figure} {kind}={value:.3}{unit}"
+    )
 }
 
 /// Writes facts that fio does not have and a reader of the figures must know.
@@ -110,6 +135,9 @@ fn write_extra(text: &mut String, extra: &Extra) -> fmt::Result {
     let known: Vec<String> = stolen.into_iter().chain(kept).collect();
     if !known.is_empty() {
         writeln!(text, "  ringmark     : {}", known.join(", "))?;
+    }
+    if let Some(steadiness) = &extra.steadiness {
+        writeln!(text, "     rate      : {}", steadiness.summary())?;
     }
     extra.marks().iter().try_for_each(|mark| writeln!(text, "     mark      : {mark}"))
 }

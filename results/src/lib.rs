@@ -45,7 +45,7 @@ pub use group::{Group, Part};
 pub use histogram::{BUCKETS, Histogram, Moments};
 pub use marks::STOLEN_PERCENT_MAX;
 pub use origin::{Origin, OriginDisk, OriginDomain, OriginHost};
-pub use over_time::OverTime;
+pub use over_time::{OverTime, WINDOWS_MAX};
 pub use pairs::Pairs;
 pub use record::{DirectionResult, Done, JobResult, PagesKept};
 pub use report::{

@@ -57,7 +57,7 @@ impl Series {
 
     /// Counts I/Os in the open window.
     pub(crate) fn count(&mut self, ios: u64) {
-        self.open += ios;
+        self.open = self.open.saturating_add(ios);
     }
 
     /// Closes the windows before the one that contains this time. Takes some thousand steps at
@@ -82,7 +82,7 @@ impl Series {
     fn close(&mut self) {
         self.end_ns = self.end_ns.saturating_add(self.closed.window_ns);
         if self.closed.ios.len() < self.room {
-            self.closed.ios.push(u32::try_from(self.open).unwrap_or(u32::MAX));
+            self.closed.ios.push(self.open);
             self.open = 0;
         } else {
             self.closed.widen();
@@ -111,7 +111,7 @@ fn room(runtime_ns: Option<u64>) -> usize {
 /// group that it is in.
 pub(crate) fn heap_bytes(job: &Job) -> usize {
     let of_group = if job.reporting.with_group { 3 } else { 0 };
-    (2 + of_group) * room(job.runtime_ns) * size_of::<u32>()
+    (2 + of_group) * room(job.runtime_ns) * size_of::<u64>()
 }
 
 /// I/Os of a job over time, of all directions of its pattern. What is read back to verify it is
@@ -120,9 +120,9 @@ pub(crate) fn heap_bytes(job: &Job) -> usize {
 pub struct OverTime {
     /// Length of a window in nanoseconds; the first begins with the measurement.
     pub window_ns: u64,
-    /// I/Os that completed in each window, up to 2^32 - 1.
+    /// I/Os that completed in each window.
     #[serde(deserialize_with = "at_most::<WINDOWS_MAX, _, _>")]
-    pub ios: Vec<u32>,
+    pub ios: Vec<u64>,
 }
 
 impl OverTime {
@@ -168,7 +168,7 @@ impl OverTime {
         let whole = self.ios.len() / 2;
         for merged in 0..whole {
             let pair = self.ios.get(2 * merged..).and_then(|rest| rest.first_chunk());
-            let sum = pair.map_or(0, |&[one, other]: &[u32; 2]| one.saturating_add(other));
+            let sum = pair.map_or(0, |&[one, other]: &[u64; 2]| one.saturating_add(other));
             if let Some(window) = self.ios.get_mut(merged) {
                 *window = sum;
             }
@@ -179,7 +179,7 @@ impl OverTime {
     /// Returns the rate in each window, in I/Os per second.
     pub fn iops(&self) -> Vec<f64> {
         let windows_per_second = NS_PER_SECOND as f64 / self.window_ns.max(1) as f64;
-        self.ios.iter().map(|&ios| f64::from(ios) * windows_per_second).collect()
+        self.ios.iter().map(|&ios| ios as f64 * windows_per_second).collect()
     }
 }
 
@@ -229,10 +229,10 @@ mod tests {
                 "{seconds}: no whole window is left out"
             );
             let length_ns = series.closed.length_ns();
-            let total: u64 = ios.iter().copied().map(u64::from).sum();
+            let total: u64 = ios.iter().sum();
             assert_eq!(total, length_ns / (500 * MS), "{seconds}");
             let even = window_ns / (500 * MS);
-            assert!(ios.iter().all(|&one| u64::from(one).abs_diff(even) <= 1), "{seconds}");
+            assert!(ios.iter().all(|&one| one.abs_diff(even) <= 1), "{seconds}");
         }
     }
 
@@ -254,7 +254,7 @@ mod tests {
         assert!(late.closed.ios.capacity() == 330 && late.closed.ios[0] == 7);
         assert_eq!(room(Some(u64::MAX)), WINDOWS_MAX);
         let line = "rw=randrw runtime=3 filename=xvda group_reporting";
-        assert_eq!(heap_bytes(&fio_job::parse(line).expect(line)[0]), 5 * 330 * 4);
+        assert_eq!(heap_bytes(&fio_job::parse(line).expect(line)[0]), 5 * 330 * 8);
     }
 
     #[test]
@@ -279,11 +279,11 @@ mod tests {
     #[test]
     fn any_time_takes_a_bounded_number_of_steps() {
         let mut series = Series::new(None);
-        series.count(u64::from(u32::MAX) + 5);
+        series.count(u64::MAX);
         series.go_on_to(u64::MAX - 1);
         series.count(1);
         series.finish(u64::MAX);
-        assert_eq!(series.closed.ios.first(), Some(&u32::MAX));
+        assert_eq!(series.closed.ios.first(), Some(&u64::MAX));
         assert!(series.closed.ios.len() <= WINDOWS_MAX);
         assert_eq!(series.closed.clone().until(0).ios, vec![0; 0]);
         let mut unkept = Series::default();

@@ -81,6 +81,11 @@ impl Steadiness {
         self.windows < WINDOWS_MIN as u64
     }
 
+    /// Returns the least time that can be steady, in seconds.
+    pub fn least_s(&self) -> u64 {
+        self.window_ns.saturating_mul(WINDOWS_MIN as u64).div_ceil(NS_PER_SECOND)
+    }
+
     /// Returns half the width of the interval in per cent of the mean, if both are known.
     pub fn half_width_percent(&self) -> Option<f64> {
         let width = self.iops_half_width?;
@@ -163,13 +168,13 @@ mod tests {
     use alloc::vec::Vec;
 
     /// Returns what is said of a series of windows of 100 ms.
-    fn of(ios: impl IntoIterator<Item = u32>) -> Steadiness {
+    fn of(ios: impl IntoIterator<Item = u64>) -> Steadiness {
         Steadiness::of(&OverTime { window_ns: NS_PER_SECOND / 10, ios: ios.into_iter().collect() })
     }
 
     /// Returns windows that vary by some per cent and mean nothing by it.
-    fn noise(count: u32) -> impl Iterator<Item = u32> {
-        (0..count).map(|n| 1_000 + (n.wrapping_mul(2_654_435_761) >> 26))
+    fn noise(count: u32) -> impl Iterator<Item = u64> {
+        (0..count).map(|n| 1_000 + u64::from(n.wrapping_mul(2_654_435_761) >> 26))
     }
 
     #[test]

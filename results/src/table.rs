@@ -2,6 +2,7 @@
 
 use crate::counters::Counters;
 use crate::record::{DirectionResult, JobResult};
+use crate::steadiness::Steadiness;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -49,11 +50,30 @@ pub fn table(jobs: &[JobResult]) -> String {
             text.push_str(&format!("{MARK} {name} {grants}: {mark}\n"));
         }
     }
+    text.push_str(&steadiness(jobs));
     text.push_str(
         "\nper 1,000 I/Os; then pages kept mapped of those used, and time stolen from the vCPU:\n",
     );
     text.push_str(&aligned(2, cost_header, jobs.iter().map(cost_row)));
     text
+}
+
+/// Returns whether the rate of each job is steady, a line each; one for all if all are too short.
+fn steadiness(jobs: &[JobResult]) -> String {
+    let judged: Vec<_> = jobs.iter().filter_map(|job| Some((job, job.steadiness()?))).collect();
+    if let Some((_, first)) = judged.first()
+        && judged.iter().all(|(_, one)| one.has_few_windows())
+    {
+        let all = if judged.len() == 1 { "" } else { "all " };
+        return format!(
+            "{all}too short to tell whether the rate is steady, which takes {} s\n",
+            first.least_s()
+        );
+    }
+    let line = |(job, one): &(&JobResult, Steadiness)| {
+        format!("{} {}: {}\n", short_name(job), job.job.grants, one.summary())
+    };
+    judged.iter().map(line).collect()
 }
 
 /// Returns one direction of a job, if the job has it or did something in it.
@@ -228,12 +248,30 @@ mod tests {
 job grants     rw       bs iodepth  IOPS        BW   mean    p50    p95    p99  p99.9    max errors
 mix persistent randrw/r 4k      32 1.50k 5.86MiB/s 21.5us 21.4us 22.9us 22.9us 22.9us 23.0us      0
 mix persistent randrw/w 4k      32   500 1.95MiB/s 20.5us 20.6us 20.9us 20.9us 21.0us 21.0us      0
+too short to tell whether the rate is steady, which takes 30 s
 
 per 1,000 I/Os; then pages kept mapped of those used, and time stolen from the vCPU:
 job grants     I/Os requests notifications events grants made copies sleeps pages kept stolen
 mix persistent 4000  1000.00         31.25   0.00        0.00   0.00   0.00   32 of 32  0.05%
 ";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn each_job_has_a_line_about_its_rate_unless_all_are_short() {
+        let short = sample();
+        let all = "\nall too short to tell whether the rate is steady, which takes 30 s\n";
+        assert!(table(&[short.clone(), short.clone()]).contains(all));
+        let mut long = JobResult::new(short.job.clone());
+        for side in [&mut long.read, &mut long.write] {
+            (1..=40_000).for_each(|ms| side.samples.record(ms * 1_000_000, 4096, 1));
+            side.samples.finish(40_000_000_000);
+            side.ios = 40_000;
+        }
+        let text = table(&[short, long]);
+        let lines =
+            "\nmix persistent: too short to tell, by 28.0 s\nmix persistent: steady, +- 0.0 %\n";
+        assert!(text.contains(lines), "{text}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::process::Command;
 use results::{Extra, Histogram, JobReport, Latency, Report};
 
 /// Runs of fio that show each part of its output.
-const RUNS: [&str; 8] = [
+const RUNS: [&str; 10] = [
     "--name=mixed --ioengine=null --size=8m --rw=randrw --bs=4k --iodepth=4",
     "--name=paced --ioengine=null --rw=rw --size=1g --rate_iops=2000,500 --runtime=1200ms \
      --percentile_list=0.5:12.5:33.333:50:99.9:99.999:100 --description=at_a_pace",
@@ -22,6 +22,10 @@ const RUNS: [&str; 8] = [
      --name=three --rw=randread --bs=16k",
     "--ioengine=null --size=4m --group_reporting --rw=randrw --numjobs=3 --rate_iops=1000 \
      --runtime=1100ms --time_based --name=group",
+    "--ioengine=null --size=1g --name=steady --rw=randrw --rate_iops=700,300 --runtime=9 \
+     --time_based --steadystate=bw:50% --ss_dur=2 --ss_ramp=1",
+    "--ioengine=null --size=1g --numjobs=2 --group_reporting --name=drifting --rw=randread \
+     --rate_iops=5000 --runtime=4 --time_based --ss=iops_slope:0.000001 --ss_dur=3",
 ];
 
 struct Printed {

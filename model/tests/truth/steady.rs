@@ -56,7 +56,7 @@ fn an_even_disk_is_steady_and_its_interval_has_the_mean() {
         let read = &outcome.results[0].read;
         assert!((judged.iops_mean - read.iops()).abs() < width, "{seed}: {judged:?}");
         let series = outcome.results[0].over_time().expect("I/Os");
-        let total: u64 = series.ios.iter().copied().map(u64::from).sum();
+        let total: u64 = series.ios.iter().sum();
         assert!(read.ios - total < 3, "{seed}: all but those of the last moment");
     }
 }
