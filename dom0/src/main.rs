@@ -52,6 +52,7 @@ mod origin;
 mod output;
 mod peer;
 mod plan;
+mod precondition;
 mod print;
 mod printable;
 mod project;

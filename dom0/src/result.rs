@@ -77,7 +77,7 @@ pub fn read(text: &str, plan: &Plan) -> Result<Report> {
     let Some(run) = &mut report.ringmark else {
         bail!("the guest's result does not say whether the run succeeded");
     };
-    (run.origin, run.fleet, run.costs) = (None, None, None);
+    (run.origin, run.fleet, run.costs, run.preconditioning) = (None, None, None, None);
     let now = date::now();
     report.timestamp = u64::try_from(now.as_second()).ok();
     report.timestamp_ms = u64::try_from(now.as_millisecond()).ok();

@@ -1,6 +1,6 @@
 //! `run`: one job on one guest.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Error, Result, anyhow};
 use clap::{Args, ValueEnum};
@@ -20,6 +20,7 @@ use crate::options;
 use crate::origin;
 use crate::output::Output;
 use crate::plan::Plan;
+use crate::precondition::{Precondition, Preparation};
 use crate::print::{Format, print, print_all};
 use crate::result::{self, OurReader, first_error};
 use crate::saved::{self, Saved, System};
@@ -47,6 +48,8 @@ pub struct Run {
     job: Option<PathBuf>,
     #[command(flatten)]
     guest: GuestOptions,
+    #[command(flatten)]
+    precondition: Precondition,
     /// Way in which the job file is passed to the guest
     #[arg(long, value_enum, value_name = "WAY", default_value = "xenstore")]
     delivery: Delivery,
@@ -78,6 +81,8 @@ struct Task {
     /// Job file that it is given by xenstore.
     job: Option<String>,
     plan: Plan,
+    /// Jobs that run before these, and the plan of all, if there are any.
+    before: Option<(Preparation, Plan)>,
     /// Origin of all its results.
     origin: Origin,
 }
@@ -96,8 +101,8 @@ impl Run {
         if self.dry_run {
             self.tell(&task)?;
         }
-        check::guest(&task.config, task.plan.jobs(), "--kernel")?;
-        self.guest.check_limit(&task.plan)?;
+        check::guest(&task.config, task.whole().jobs(), "--kernel")?;
+        self.guest.check_limit(task.whole())?;
         check::output(self.output.as_deref(), &[self.job.as_deref()], &task.config)?;
         if self.dry_run {
             return Ok(());
@@ -116,8 +121,8 @@ impl Run {
 
     /// Tells what a run would do.
     fn tell(&self, task: &Task) -> Result<()> {
-        let order = self.guest.order(&task.config, task.job.as_deref(), &task.plan, &task.origin);
-        stdout::print(&dry_run::text(&order, &task.plan)?)
+        let order = self.guest.order(&task.config, task.job.as_deref(), task.whole(), &task.origin);
+        stdout::print(&dry_run::text(&order, task.whole())?)
     }
 
     /// Runs a guest, the one of this number, and passes its result to `then`.
@@ -128,13 +133,16 @@ impl Run {
         signals: &Signals,
         then: impl FnOnce(Report) -> Result<()>,
     ) -> Result<()> {
-        let mut reader = OurReader::new(&task.plan);
+        let mut reader = OurReader::new(task.whole());
         let origin = origin::begun(&task.origin, number, self.repeat);
-        let order = self.guest.order(&task.config, task.job.as_deref(), &task.plan, &origin);
+        let order = self.guest.order(&task.config, task.job.as_deref(), task.whole(), &origin);
         let session = Session::new(Order { keep: self.keep, ..order }, &mut reader)?;
         let mut status = Status::new(self.guest.status, &task.config.name);
         let then = |text: &str, origin| {
-            let mut report = result::read(text, &task.plan)?;
+            let mut report = result::read(text, task.whole())?;
+            if let Some((before, _)) = &task.before {
+                before.take_from(&mut report);
+            }
             origin::attach(&mut report, origin);
             let failed = result::failure(&report).map(|reason| failure(&reason, signals));
             first_error(then(report), failed.map_or(Ok(()), Err))
@@ -175,7 +183,10 @@ impl Run {
         }
         let mut saved = Saved::default();
         let mut is_saved = false;
+        // What was preconditioned stays so.
+        let again = self.task_alone()?;
         let done = (1..=self.repeat).try_for_each(|number| {
+            let task = if number == 1 { task } else { &again };
             let done = self.once(task, number, signals, |report| {
                 saved.runs.push(saved::Run { system: System::Ringmark, result: report });
                 // A file that cannot be written now is tried again at the end.
@@ -201,6 +212,29 @@ impl Run {
 
     /// Returns the guest, what it is given by xenstore, and what it is to do.
     fn task(&self) -> Result<Task> {
+        let task = self.task_alone()?;
+        let config = self.guest.config(String::new())?;
+        let Some(before) = self.precondition.before(task.plan.jobs(), &config)? else {
+            return Ok(task);
+        };
+        if self.delivery == Delivery::Module {
+            let why = "--delivery=module passes the job file unchanged; leave --precondition out";
+            return Err(Exit::Usage(why.to_owned()).into());
+        }
+        if task.job.is_none() && self.options.iter().any(|option| !is_of_job(option)) {
+            let why = "--precondition needs a job file, or options of one job only after --";
+            return Err(Exit::Usage(why.to_owned()).into());
+        }
+        let text = before.with(task.plan.jobs());
+        let label = self.job.as_deref().map_or(Path::new("--precondition"), job::label);
+        let plan = Plan::of_file(label, &text)?;
+        let config = self.guest.with_memory_for(plan.jobs(), config);
+        let origin = self.guest.origin(&config, &text);
+        Ok(Task { config, job: Some(text), origin, before: Some((before, plan)), ..task })
+    }
+
+    /// Returns the same with nothing before the jobs.
+    fn task_alone(&self) -> Result<Task> {
         let Some(path) = &self.job else {
             if self.options.is_empty() {
                 let why = "nothing to do; name a job file, or options after --";
@@ -211,21 +245,21 @@ impl Run {
             let plan = Plan::of_line(&line, &config.disk_names()?)?;
             let config = self.guest.with_memory_for(plan.jobs(), config);
             let origin = self.guest.origin(&config, &line);
-            return Ok(Task { config, job: None, plan, origin });
+            return Ok(Task { config, job: None, plan, before: None, origin });
         };
         let text = job::read(path, &self.options)?;
         let plan = Plan::of_file(job::label(path), &text)?;
         let config = self.guest.with_memory_for(plan.jobs(), self.guest.config(String::new())?);
         let origin = self.guest.origin(&config, &text);
         match self.delivery {
-            Delivery::Xenstore => Ok(Task { config, job: Some(text), plan, origin }),
+            Delivery::Xenstore => Ok(Task { config, job: Some(text), plan, before: None, origin }),
             Delivery::Module if job::is_stdin(path) => {
                 let why = "--delivery=module needs a file; name one instead of -";
                 Err(Exit::Usage(why.to_owned()).into())
             }
             Delivery::Module if self.options.is_empty() => {
                 let config = checked(Config { ramdisk: Some(path.clone()), ..config })?;
-                Ok(Task { config, job: None, plan, origin })
+                Ok(Task { config, job: None, plan, before: None, origin })
             }
             Delivery::Module => {
                 let why = "--delivery=module passes the job file unchanged; \
@@ -234,6 +268,19 @@ impl Run {
             }
         }
     }
+}
+
+impl Task {
+    /// Returns the plan of all that the guest is to do.
+    fn whole(&self) -> &Plan {
+        self.before.as_ref().map_or(&self.plan, |(_, whole)| whole)
+    }
+}
+
+/// Returns whether an option is one of fio's, and so may stand in a job file.
+fn is_of_job(option: &str) -> bool {
+    let name = option.trim_start_matches("--").split('=').next().unwrap_or_default();
+    option == ";" || fio_job::find_option(name).is_ok()
 }
 
 /// Returns the error for a run that the guest reports to have failed.

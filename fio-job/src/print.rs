@@ -92,9 +92,7 @@ impl Job {
         }
         options.extend(self.reporting.options());
         options.extend(self.own_options());
-        if self.secure_discard {
-            options.push(("ringmark_secure_discard", "1".to_owned()));
-        }
+        options.extend(self.secure_discard.then(|| ("ringmark_secure_discard", flag())));
         options.extend(self.cpus.as_ref().map(|cpus| ("cpus_allowed", cpus.to_string())));
         if self.cpu_policy != CpuPolicy::Shared {
             options.push(("cpus_allowed_policy", self.cpu_policy.to_string()));

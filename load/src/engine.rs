@@ -41,7 +41,7 @@ use alloc::vec::Vec;
 use drivers::Vcpu;
 use drivers::blkfront::{Held, QueuePair};
 use fio_job::{LatencyFrom, Poll};
-use results::{Counters, DirectionResult, JobResult};
+use results::{Counters, JobResult};
 
 use crate::wait::Waiter;
 use active_job::ActiveJob;
@@ -325,16 +325,9 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
         let expected_ns = self.jobs.iter().map(|job| job.expected_ns(self.start_ns, now_ns));
         Progress {
             elapsed_ns: now_ns.saturating_sub(self.start_ns),
-            read: moved(results().map(|result| &result.read)),
-            written: moved(results().map(|result| &result.write)),
+            read: Moved::of(results().map(|result| &result.read)),
+            written: Moved::of(results().map(|result| &result.write)),
             expected_ns: expected_ns.reduce(|one, other| Some(one?.max(other?))).flatten(),
         }
-    }
-}
-
-fn moved<'r>(sides: impl Iterator<Item = &'r DirectionResult> + Clone) -> Moved {
-    Moved {
-        ios: sides.clone().map(|side| side.ios).sum(),
-        bytes: sides.map(|side| side.bytes).sum(),
     }
 }

@@ -49,7 +49,8 @@ pub use over_time::{OverTime, WINDOWS_MAX};
 pub use pairs::Pairs;
 pub use record::{DirectionResult, Done, JobResult, PagesKept};
 pub use report::{
-    Extra, Flushes, Job as JobReport, JobLog, Latency, Report, Run, Side, SideExtra, Vcpus,
+    Extra, Flushes, Job as JobReport, JobLog, Latency, Preconditioning, Report, Run, Side,
+    SideExtra, Vcpus,
 };
 pub use room::{heap_bytes, report_bytes_max};
 pub use samples::{Log, Rates, Sample, Samples, Together, log_samples};

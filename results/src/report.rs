@@ -59,6 +59,10 @@ pub struct Run {
     /// Origin of the figures, filled in by the tool in dom0; `None` from a guest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// Writes before the jobs that bring disks into the state in which they stay, filled in by the
+    /// tool in dom0; `None` if there were none, and from a guest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preconditioning: Option<Preconditioning>,
     /// Guests that ran the jobs at once, and what they did together, filled in by the tool in dom0;
     /// `None` from a guest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,6 +70,22 @@ pub struct Run {
     /// Costs of an I/O of each job, filled in by whoever counted them; `None` from a guest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub costs: Option<CostReport>,
+}
+
+/// Most stages whose settling is read.
+const STAGES_MAX: usize = 512;
+
+/// Writes before a job that bring its disks into the state in which they stay.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Preconditioning {
+    /// Bytes that were written in order, once each.
+    pub filled_bytes: u64,
+    /// Time that this took, in milliseconds.
+    pub filled_ms: u64,
+    /// Steadiness of the writes after that, as each job writes, until they were steady or their
+    /// time was over.
+    #[serde(deserialize_with = "at_most::<STAGES_MAX, _, _>")]
+    pub settled: Vec<Steadiness>,
 }
 
 /// vCPUs of a guest.

@@ -1,5 +1,5 @@
-//! fio's steady state (`steadystate=`): a sample for each second of the last ones, and the criterion
-//! by which they end a job, as in fio's steadystate.c.
+//! fio's steady state (`steadystate=`): a sample for each of the last seconds, and the criterion by
+//! which they end a job, as in fio's steadystate.c.
 //!
 //! Two things are not fio's: rates are divided by the time from sample to sample, which fio
 //! multiplies by, and samples that are all 0 attain nothing.

@@ -16,6 +16,7 @@ mod keep;
 mod memory;
 mod options;
 mod origin;
+mod precondition;
 mod project;
 mod report;
 mod run;

@@ -15,7 +15,6 @@ use super::batches::{Batches, Hold};
 use super::data::{self, Checks, IoData, Part};
 use super::disk::Disk;
 use super::in_flight::InFlight;
-use super::moved;
 use super::open_loop::OpenLoop;
 use super::outcome::{Moved, RunError};
 use super::pacer::Pacer;
@@ -265,7 +264,7 @@ impl ActiveJob {
     /// Returns what it has done so far.
     pub(super) fn done(&self) -> Moved {
         let JobResult { read, write, trim, .. } = &self.result;
-        moved([read, write, trim].into_iter())
+        Moved::of([read, write, trim].into_iter())
     }
 
     /// Returns the earliest time, in nanoseconds, at which a direction of its group may end: the

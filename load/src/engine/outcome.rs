@@ -9,7 +9,7 @@ use drivers::blkfront::Broken;
 use super::time::REQUEST_TIMEOUT_NS;
 use fio_job::JobError;
 use fio_job::number::NS_PER_SECOND;
-use results::JobResult;
+use results::{DirectionResult, JobResult};
 
 /// Reason why a run ended early.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,6 +149,16 @@ pub struct Moved {
     pub ios: u64,
     /// Bytes that they moved.
     pub bytes: u64,
+}
+
+impl Moved {
+    /// Returns the sum of some directions' I/Os.
+    pub(super) fn of<'r>(sides: impl Iterator<Item = &'r DirectionResult> + Clone) -> Self {
+        Self {
+            ios: sides.clone().map(|side| side.ios).sum(),
+            bytes: sides.map(|side| side.bytes).sum(),
+        }
+    }
 }
 
 /// Decision of the observer whether to go on.

@@ -11,7 +11,7 @@ use super::active_job::ActiveJob;
 use super::group::Group;
 use super::time::TICK_NS;
 
-/// Time from one judgement of all windows to the next, in nanoseconds: it may take some milliseconds.
+/// Time from one judgement of all windows to the next, in nanoseconds: one may take milliseconds.
 const JUDGE_NS: u64 = 5 * TICK_NS;
 
 /// Watch over a job, or over jobs that are reported together and so end together.
