@@ -58,7 +58,8 @@ impl Comparison {
         }
     }
 
-    /// Outcome from logarithms. `error` is the standard error of the estimate, for `detectable` only.
+    /// Outcome from logarithms. `error` is the standard error of the estimate, for `detectable`
+    /// only.
     pub(crate) fn from_logarithms(
         middle: f64,
         interval: (f64, f64),

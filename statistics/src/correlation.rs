@@ -21,15 +21,16 @@ pub(crate) struct Precision {
 }
 
 impl Precision {
-    /// Returns that of the values, in at most `VALUES_MAX` squared / 3 steps; `None` of fewer than two.
+    /// Returns that of the values, in at most `VALUES_MAX` squared / 3 steps; `None` of fewer than
+    /// two.
     pub(crate) fn of(values: &[f64]) -> Option<Self> {
         let mean = mean(values)?;
         let off: Vec<f64> = values.iter().map(|value| value - mean).collect();
         Self::from_residuals(mean, &off)
     }
 
-    /// Returns that of residuals about a straight line, so that a trend within the series does not look
-    /// like noise.
+    /// Returns that of residuals about a straight line, so that a trend within the series does not
+    /// look like noise.
     pub(crate) fn about_line(values: &[f64]) -> Option<Self> {
         let mean = mean(values)?;
         let middle = (values.len() as f64 - 1.0) / 2.0;
@@ -81,8 +82,8 @@ fn covariance(off: &[f64], lag: usize) -> f64 {
 }
 
 /// Returns how many values tell as much of the mean as one independent value, by Geyer's initial
-/// monotone sequence (1992): sums of two neighbouring autocorrelations as long as they are positive,
-/// none greater than the one before. Lags up to a third of the values.
+/// monotone sequence (1992): sums of two neighbouring autocorrelations as long as they are
+/// positive, none greater than the one before. Lags up to a third of the values.
 fn correlation_time(off: &[f64]) -> f64 {
     let whole = covariance(off, 0);
     if whole <= 0.0 {

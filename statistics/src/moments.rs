@@ -33,13 +33,14 @@ impl Moments {
 }
 
 /// Returns the degrees of freedom of the difference of two means, by Welch and Satterthwaite, from
-/// the variance and degrees of freedom of each.
+/// the variance and degrees of freedom of each, at most twice the lesser: a small sample whose
+/// spread is small by chance does not inherit what the other knows.
 pub(crate) fn welch(one: (f64, f64), other: (f64, f64)) -> f64 {
-    let sum = one.0 + other.0;
+    let (sum, most) = (one.0 + other.0, 2.0 * one.1.min(other.1));
     if sum <= 0.0 {
-        return one.1 + other.1;
+        return most;
     }
     // As shares, so that no square underflows.
     let part = |(variance, freedom): (f64, f64)| (variance / sum) * (variance / sum) / freedom;
-    1.0 / (part(one) + part(other))
+    (1.0 / (part(one) + part(other))).min(most)
 }

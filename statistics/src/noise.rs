@@ -2,9 +2,10 @@
 //!
 //! Both are told only if they are more than chance and matter: by [`RELATIVE_MIN`] of the rate, and
 //! by more than four times what the values can resolve. Fewer than [`VALUES_MIN`] values tell
-//! neither. Bounds are those that one series in a hundred exceeds by chance, by simulation: for modes
-//! of uniform and of exponential values, the worst of the distributions with one mode that were
-//! tried, for outliers of normal ones. Takes `n` log `n` steps. Error rates: docs/statistics.md.
+//! neither. Bounds are those that one series in a hundred exceeds by chance, by simulation: for
+//! modes of uniform and of exponential values, the worst of the distributions with one mode that
+//! were tried, for outliers of normal ones. Takes `n` log `n` steps. Error rates:
+//! docs/statistics.md.
 
 use alloc::vec::Vec;
 
@@ -150,9 +151,9 @@ impl<'a> Series<'a> {
 
     /// Returns the outliers, if there are any.
     ///
-    /// An outlier is farther from the median, in terms of the median absolute deviation, than chance
-    /// explains. Of windows, on a scale of square roots, on which counts have the same spread
-    /// everywhere.
+    /// An outlier is farther from the median, in terms of the median absolute deviation, than
+    /// chance explains. Of windows, on a scale of square roots, on which counts have the same
+    /// spread everywhere.
     pub fn outliers(&self) -> Option<Outliers> {
         let effective = self.effective.min(self.values.len() as f64);
         let bound = bound(&OUTLIERS, effective)?.max(bound(&OUTLIERS, self.values.len() as f64)?);

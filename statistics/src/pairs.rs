@@ -2,9 +2,9 @@
 //! both runs of a pair leaves their ratio alone.
 //!
 //! d = ln(A / B) of each pair. Fewer than [`RANKED_FROM`] pairs: mean and t interval of d. Else the
-//! Hodges-Lehmann estimate (the median of the means of all two d) with the interval of the signed-rank
-//! test, exact up to 50 pairs; an outlier moves it little. Pairs that are all alike have an interval
-//! of no width.
+//! Hodges-Lehmann estimate (the median of the means of all two d) with the interval of the
+//! signed-rank test, exact up to 50 pairs; an outlier moves it little. Pairs that are all alike
+//! have an interval of no width.
 
 use alloc::vec::Vec;
 
@@ -22,8 +22,8 @@ pub const PAIRS_MAX: usize = 1_000_000;
 
 /// Compares rates of two systems, measured in pairs (A, B).
 ///
-/// `None` for fewer than 2 pairs, or a pair without a ratio: a rate that is not positive and finite.
-/// For `n` pairs takes memory for `n` and `n` log `n` steps.
+/// `None` for fewer than 2 pairs, or a pair without a ratio: a rate that is not positive and
+/// finite. For `n` pairs takes memory for `n` and `n` log `n` steps.
 pub fn compare(pairs: &[(f64, f64)]) -> Option<Comparison> {
     let mut d = logarithms(pairs)?;
     let moments = Moments::of(&d)?;
@@ -39,8 +39,8 @@ pub fn compare(pairs: &[(f64, f64)]) -> Option<Comparison> {
     Comparison::from_logarithms(middle, interval, d.len(), method, (error, freedom))
 }
 
-/// Returns how many pairs are needed in all to notice a relative difference (0.02: 2 %) with a power
-/// of 80 %, by the spread so far: an even number, from 2 to [`PAIRS_MAX`].
+/// Returns how many pairs are needed in all to notice a relative difference (0.02: 2 %) with a
+/// power of 80 %, by the spread so far: an even number, from 2 to [`PAIRS_MAX`].
 ///
 /// `None` where [`compare`] has none, or if `resolve` is not positive and finite.
 pub fn pairs_needed(pairs: &[(f64, f64)], resolve: f64) -> Option<usize> {

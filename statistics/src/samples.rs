@@ -50,9 +50,9 @@ pub fn compare(a: &[f64], b: &[f64]) -> Option<Comparison> {
 
 /// Compares two systems by one run of each.
 ///
-/// The error of the ratio's logarithm is that of both means, relative to them; this holds as long as
-/// they are small. It knows nothing of what differs from run to run. `None` for a mean that is not
-/// positive and finite, a half width that is negative or not finite, and fewer than 2 effective
+/// The error of the ratio's logarithm is that of both means, relative to them; this holds as long
+/// as they are small. It knows nothing of what differs from run to run. `None` for a mean that is
+/// not positive and finite, a half width that is negative or not finite, and fewer than 2 effective
 /// samples.
 pub fn compare_means(a: Mean, b: Mean) -> Option<Comparison> {
     let (of_a, of_b) = (relative_error(a)?, relative_error(b)?);

@@ -10,8 +10,8 @@
 //! 4. fewer than [`EFFECTIVE_MIN`] effective samples: too short;
 //! 5. else steady.
 //!
-//! Takes time in proportion to the windows, plus at most some 10 million multiplications, and memory
-//! for two copies of them. Error rates: docs/statistics.md.
+//! Takes time in proportion to the windows, plus at most some 10 million multiplications, and
+//! memory for two copies of them. Error rates: docs/statistics.md.
 
 use alloc::vec::Vec;
 
