@@ -1,4 +1,4 @@
-//! What holds whatever the values are: scale, order, ends, no panic.
+//! Properties of all rules, whatever the values are: scale, order, ends, no panic.
 
 use proptest::prelude::*;
 use statistics::noise::Series;
