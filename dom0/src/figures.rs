@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use anyhow::{Result, bail, ensure};
 use fio_job::number::parse_bytes;
-use results::{Extra, JobReport, Report, Side, Verdict};
+use results::{Flag, JobReport, Report, Side, Verdict};
 
 use crate::costs::{self, Counted};
 use crate::result;
@@ -61,42 +61,53 @@ pub struct Figures {
     pub stolen: Option<(u64, f64)>,
     /// Judgement of the rate over time, if there is one.
     pub steadiness: Option<Verdict>,
+    /// Reasons to doubt these figures.
+    pub flags: Vec<Flag>,
     /// Costs of an I/O, if they were counted; of a job in both directions, with the first only.
     pub costs: Option<Counted>,
 }
 
 /// Strongest reasons to doubt the figures of some runs of one job.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Doubts {
     /// The least share of pages kept.
     pub kept: Option<(u64, u64)>,
     /// The greatest share of time stolen.
     pub stolen: Option<(u64, f64)>,
+    /// Flag of the run with the greatest size, of each kind.
+    pub flags: Vec<Flag>,
 }
 
 impl Doubts {
-    /// Returns the reasons to doubt these runs.
-    pub fn about<'a>(runs: impl Iterator<Item = &'a Figures> + Clone) -> Self {
+    /// Returns the reasons to doubt these runs, each by itself.
+    pub fn of_each<'a>(runs: impl Iterator<Item = &'a Figures> + Clone) -> Self {
         let share = |&(kept, used): &(u64, u64)| kept as f64 / used.max(1) as f64;
         let kept = runs.clone().filter_map(|run| run.kept).filter(|(_, used)| *used != 0);
-        Self {
-            kept: kept.min_by(|one, other| share(one).total_cmp(&share(other))),
-            stolen: runs
-                .filter_map(|run| run.stolen)
-                .max_by(|one, other| one.1.total_cmp(&other.1)),
+        let kept = kept.min_by(|one, other| share(one).total_cmp(&share(other)));
+        let stolen = runs.clone().filter_map(|run| run.stolen);
+        let stolen = stolen.max_by(|one, other| one.1.total_cmp(&other.1));
+        let mut flags: Vec<Flag> = Vec::new();
+        for flag in runs.flat_map(|run| &run.flags) {
+            match flags.iter_mut().find(|known| known.is_like(flag)) {
+                Some(known) if flag.size() > known.size() => *known = *flag,
+                Some(_) => {}
+                None => flags.push(*flag),
+            }
         }
+        Self { kept, stolen, flags }
+    }
+
+    /// Returns the reasons to doubt these runs of one job on one system, also by how they differ.
+    pub fn about<'a>(runs: impl Iterator<Item = &'a Figures> + Clone) -> Self {
+        let mut doubts = Self::of_each(runs.clone());
+        let iops: Vec<f64> = runs.map(|run| run.iops).collect();
+        doubts.flags.extend(Flag::of_runs(&iops));
+        doubts
     }
 
     /// Returns the notes to print below the figures, one line each; empty if there are none.
     pub fn marks(&self) -> Vec<String> {
-        let extra = Extra {
-            backend_pages_kept: self.kept.map(|(kept, _)| kept),
-            pages_used: self.kept.map(|(_, used)| used),
-            stolen_ns: self.stolen.map(|(ns, _)| ns),
-            stolen_percent: self.stolen.map(|(_, percent)| percent),
-            ..Extra::default()
-        };
-        extra.marks()
+        self.flags.iter().map(Flag::text).collect()
     }
 }
 
@@ -152,6 +163,12 @@ impl Figures {
         ] {
             ensure!(PLAUSIBLE.contains(&value), "{value:e} is no {name}, job {}", job.jobname);
         }
+        let flags = extra.map(|extra| extra.all_flags()).unwrap_or_default();
+        ensure!(
+            flags.iter().flat_map(Flag::numbers).all(|number| PLAUSIBLE.contains(&number)),
+            "a flag has a size that nothing has, job {}",
+            job.jobname
+        );
         let percentile = |(of, ns): &(String, u64)| Some((of.parse().ok()?, *ns as f64));
         let is_share = |(of, _): &(f64, f64)| (0.0..=100.0).contains(of);
         let percentiles = clat.percentile.iter().filter_map(percentile).filter(is_share);
@@ -172,6 +189,7 @@ impl Figures {
             kept: extra.and_then(|extra| extra.backend_pages_kept.zip(extra.pages_used)),
             stolen,
             steadiness: extra.and_then(|extra| Some(extra.steadiness.as_ref()?.verdict)),
+            flags,
             costs: None,
         })
     }
@@ -212,7 +230,7 @@ fn facts(options: &[(String, String)]) -> Facts {
 /// A report of one job that reads, for tests.
 #[cfg(test)]
 pub fn sample(job: &str, grants: Option<&str>, iops: f64) -> Report {
-    use results::{Latency, Run};
+    use results::{Extra, Latency, Run};
 
     let lat = Latency { mean: 2000.0, count: 9, ..Latency::default() };
     let percentile = [("50.000000", 1500), ("99.000000", 4096)];
@@ -241,7 +259,7 @@ pub fn sample(job: &str, grants: Option<&str>, iops: f64) -> Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use results::Run;
+    use results::{Extra, Run};
 
     #[test]
     fn sides_that_did_something_are_read() {
@@ -320,7 +338,7 @@ mod tests {
         assert_eq!(Doubts::about(good.iter()).marks(), [""; 0]);
         let bad = [run(40, 0.0), run(9, 7.5), run(20, 80.0)];
         let doubts = Doubts::about(bad.iter());
-        assert_eq!(doubts, Doubts { kept: Some((9, 40)), stolen: Some((5, 80.0)) });
+        assert_eq!((doubts.kept, doubts.stolen), (Some((9, 40)), Some((5, 80.0))));
         assert_eq!(doubts.marks().len(), 2);
         let fios = Figures::of(&sample("a", None, 1.0)).unwrap();
         assert_eq!(Doubts::about(fios.iter()), Doubts::default());

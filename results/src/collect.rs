@@ -183,6 +183,7 @@ fn job(sum: &JobResult, groupid: u64, [read, write, trim]: [&Group; 3]) -> Job {
             grants_made: cost(|counters| counters.grants_made),
             copies_made: cost(|counters| counters.copies_made),
             sleeps: cost(|counters| counters.sleeps),
+            flags: sum.flags(),
             steadiness: sum.steadiness(),
             over_time: sum.over_time(),
             logs: Vec::new(),

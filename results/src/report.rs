@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arrivals::OpenLoop;
 use crate::costs::CostReport;
+use crate::flags::Flag;
 use crate::fleet::Fleet;
 use crate::list::at_most;
 use crate::origin::Origin;
@@ -345,6 +346,10 @@ pub struct Extra {
     /// Sleeps of the vCPU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sleeps: Option<u64>,
+    /// Reasons to doubt these figures, each with its size.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "at_most::<{ Flag::MOST }, _, _>")]
+    pub flags: Vec<Flag>,
     /// Whether the rate was steady, and how well its mean is known; if anything was done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steadiness: Option<Steadiness>,

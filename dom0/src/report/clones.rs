@@ -67,7 +67,7 @@ fn sum(first: &Figures, group: &[&Figures], uses_bins: bool) -> Figures {
         // Without bins: so many per cent of each job's, and so of all, did not exceed it.
         Some((percent, of_bins(&bins, percent).unwrap_or(greatest)))
     };
-    let doubts = Doubts::about(group.iter().copied());
+    let doubts = Doubts::of_each(group.iter().copied());
     Figures {
         iops,
         bytes_per_second: total(|one| one.bytes_per_second),
@@ -76,6 +76,7 @@ fn sum(first: &Figures, group: &[&Figures], uses_bins: bool) -> Figures {
         members: group.iter().map(|one| one.members).sum(),
         kept: doubts.kept,
         stolen: doubts.stolen,
+        flags: doubts.flags,
         bins,
         ..first.clone()
     }

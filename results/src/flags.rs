@@ -1,0 +1,434 @@
+//! Flags: reasons to doubt a job's figures, each with its size, to read before these are trusted or
+//! compared.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use fio_job::Direction;
+use fio_job::number::NS_PER_SECOND;
+use serde::{Deserialize, Serialize};
+use statistics::noise::{Modes, Outliers, Series};
+
+use crate::over_time::OverTime;
+use crate::record::JobResult;
+use crate::report::Extra;
+use crate::steadiness::Steadiness;
+
+/// Share of stolen time above which a job is flagged, in per cent.
+pub const STOLEN_PERCENT_MAX: f64 = 1.0;
+
+/// CPU time that other guests may take, in per cent of the time of one CPU: about what some idle
+/// ones do.
+pub const OTHERS_PERCENT_MAX: f64 = 5.0;
+
+/// Share of the IOPS within the job's time by which those of its whole runtime may differ, in per
+/// cent.
+const DRAIN_PERCENT_MAX: f64 = 1.0;
+
+/// Fewest windows of a run that are searched for modes and outliers: 2 s of 100 ms.
+const WINDOWS_MIN: usize = 20;
+
+/// Reason to doubt figures, with its size.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "flag", rename_all = "snake_case")]
+pub enum Flag {
+    /// The backend maps pages for each request that could have stayed mapped.
+    PagesNotKept {
+        /// Pages that it keeps mapped.
+        kept: u64,
+        /// Pages that the I/Os used.
+        used: u64,
+    },
+    /// The vCPU wanted to run and did not, for more than [`STOLEN_PERCENT_MAX`].
+    StolenTime {
+        /// Share of the measured time, in per cent.
+        percent: f64,
+        /// Same time in nanoseconds.
+        ns: u64,
+    },
+    /// The job waited for I/Os in flight when its time was over, which changes its IOPS by more than
+    /// 1 %.
+    Drain {
+        /// IOPS of the whole runtime.
+        iops: f64,
+        /// IOPS within its time.
+        iops_in_window: f64,
+    },
+    /// Guests besides this one and dom0 took more than [`OTHERS_PERCENT_MAX`] meanwhile.
+    OtherGuests {
+        /// Number of guests that took CPU time.
+        guests: u64,
+        /// CPU time of all of them, in per cent of the time of one CPU.
+        cpu_percent: f64,
+    },
+    /// The rate has two modes.
+    TwoModes {
+        /// Kind of rates.
+        of: Rates,
+        /// Mean of the lower mode, in I/Os per second.
+        low: f64,
+        /// Mean of the upper mode, in I/Os per second.
+        high: f64,
+        /// Share of the rates in the lower mode, in per cent.
+        percent_low: f64,
+    },
+    /// Some rates are far from the others.
+    Outliers {
+        /// Kind of rates.
+        of: Rates,
+        /// Number of outliers.
+        outliers: u64,
+        /// Number of all rates.
+        count: u64,
+        /// Rate that is farthest from the median, in I/Os per second.
+        worst: f64,
+        /// Median of all, in I/Os per second.
+        median: f64,
+    },
+}
+
+/// Kind of rates in which noise was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rates {
+    /// Rates in the windows of one run.
+    Windows,
+    /// Rates of several runs.
+    Runs,
+}
+
+impl Flag {
+    /// Most flags of a job.
+    pub(crate) const MOST: usize = 16;
+
+    /// Returns the flag of these pages, if not all were kept.
+    fn of_pages((kept, used): (u64, u64)) -> Option<Self> {
+        (kept < used).then_some(Self::PagesNotKept { kept, used })
+    }
+
+    /// Returns the flag of stolen time, in nanoseconds and in per cent.
+    fn of_stolen((ns, percent): (u64, f64)) -> Option<Self> {
+        (percent > STOLEN_PERCENT_MAX).then_some(Self::StolenTime { percent, ns })
+    }
+
+    /// Returns the flag of the first direction, whose IOPS in the whole runtime and within the job's
+    /// time differ.
+    fn of_drain(all: [(f64, f64); 3]) -> Option<Self> {
+        let differ = |&(whole, within): &(f64, f64)| {
+            (whole - within).abs() * 100.0 > within * DRAIN_PERCENT_MAX
+        };
+        let (iops, iops_in_window) = all.into_iter().find(differ)?;
+        Some(Self::Drain { iops, iops_in_window })
+    }
+
+    /// Returns the flag of other guests that took this CPU time in a time, both in seconds.
+    pub fn of_others(guests: u64, cpu_seconds: f64, seconds: f64) -> Option<Self> {
+        let cpu_percent = 100.0 * cpu_seconds / seconds;
+        let is_much = cpu_percent.is_finite() && cpu_percent > OTHERS_PERCENT_MAX;
+        is_much.then_some(Self::OtherGuests { guests, cpu_percent })
+    }
+
+    /// Returns the flags of the rates of several runs, in I/Os per second.
+    pub fn of_runs(iops: &[f64]) -> Vec<Self> {
+        Series::of_runs(iops).map_or(Vec::new(), |series| Self::of_series(Rates::Runs, &series))
+    }
+
+    /// Returns the flags of a run, without the windows in which its rate settles.
+    fn of_windows(over_time: &OverTime) -> Vec<Self> {
+        let steadiness = Steadiness::of(over_time);
+        let start = usize::try_from(steadiness.windows_left_out).unwrap_or(usize::MAX);
+        let iops = over_time.iops();
+        let rest = iops.get(start..).unwrap_or_default();
+        let step = NS_PER_SECOND as f64 / over_time.window_ns.max(1) as f64;
+        let series = Series::of_windows(rest, steadiness.effective_samples, step);
+        let series = series.filter(|_| rest.len() >= WINDOWS_MIN);
+        series.map_or(Vec::new(), |series| Self::of_series(Rates::Windows, &series))
+    }
+
+    fn of_series(of: Rates, series: &Series<'_>) -> Vec<Self> {
+        let modes = series.modes().map(|Modes { low, high, share_low }| Self::TwoModes {
+            of,
+            low,
+            high,
+            percent_low: 100.0 * share_low,
+        });
+        let outliers = series.outliers().map(|found: Outliers| Self::Outliers {
+            of,
+            outliers: found.count as u64,
+            count: found.of as u64,
+            worst: found.worst,
+            median: found.median,
+        });
+        modes.into_iter().chain(outliers).collect()
+    }
+
+    /// Returns how much there is to doubt, to compare flags of one kind.
+    pub fn size(&self) -> f64 {
+        match *self {
+            Self::PagesNotKept { kept, used } => 1.0 - kept as f64 / used.max(1) as f64,
+            Self::StolenTime { percent, .. } => percent,
+            Self::Drain { iops, iops_in_window } => (iops / iops_in_window - 1.0).abs(),
+            Self::OtherGuests { cpu_percent, .. } => cpu_percent,
+            Self::TwoModes { low, high, .. } => high - low,
+            Self::Outliers { worst, median, .. } => (worst - median).abs(),
+        }
+    }
+
+    /// Returns whether both are of one kind.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let of = |flag: &Self| match flag {
+            Self::TwoModes { of, .. } | Self::Outliers { of, .. } => Some(*of),
+            _ => None,
+        };
+        core::mem::discriminant(self) == core::mem::discriminant(other) && of(self) == of(other)
+    }
+
+    /// Returns its numbers, which may be anything if they were read.
+    pub fn numbers(&self) -> [f64; 3] {
+        match *self {
+            Self::PagesNotKept { .. } => [0.0; 3],
+            Self::StolenTime { percent, .. } => [percent, 0.0, 0.0],
+            Self::Drain { iops, iops_in_window } => [iops, iops_in_window, 0.0],
+            Self::OtherGuests { cpu_percent, .. } => [cpu_percent, 0.0, 0.0],
+            Self::TwoModes { low, high, percent_low, .. } => [low, high, percent_low],
+            Self::Outliers { worst, median, .. } => [worst, median, 0.0],
+        }
+    }
+
+    /// Returns what it means, and what to do, in one line.
+    pub fn text(&self) -> String {
+        match *self {
+            Self::PagesNotKept { kept: 0, .. } => {
+                "the backend keeps nothing mapped between requests; xen-blkback does if its \
+                 feature_persistent and max_persistent_grants allow it"
+                    .into()
+            }
+            Self::PagesNotKept { kept, used } => format!(
+                "the backend keeps {kept} of {used} pages mapped and maps the others for each \
+                 request; lower iodepth or bs, take more ringmark_queues, or raise \
+                 max_persistent_grants of xen-blkback"
+            ),
+            Self::StolenTime { percent, ns } => format!(
+                "{percent:.1} % of its time ({:.2} s) was stolen from the vCPU; give the guest a \
+                 processor of its own (cpus=) and do not pause it",
+                ns as f64 / NS_PER_SECOND as f64
+            ),
+            Self::Drain { iops, iops_in_window } => format!(
+                "when its time was over it waited for I/Os in flight, as fio does: {iops:.0} IOPS \
+                 in all, {iops_in_window:.0} within its time (iops_in_window)"
+            ),
+            Self::OtherGuests { guests, cpu_percent } => format!(
+                "other guests ({guests}) used {cpu_percent:.1} % of a CPU meanwhile; stop them, or \
+                 give this one a processor of its own (cpus=)"
+            ),
+            Self::TwoModes { of, low, high, percent_low } => format!(
+                "its rate has two modes: {low:.0} IOPS in {percent_low:.0} % of the {}, {high:.0} \
+                 in the others; a mean of both is neither",
+                of.name()
+            ),
+            Self::Outliers { of, outliers, count, worst, median } => format!(
+                "{outliers} of {count} {} are far from the others: {worst:.0} IOPS where the \
+                 median is {median:.0}",
+                of.name()
+            ),
+        }
+    }
+}
+
+impl Rates {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Windows => "windows",
+            Self::Runs => "runs",
+        }
+    }
+}
+
+impl JobResult {
+    /// Returns the reasons to doubt its figures.
+    pub fn flags(&self) -> Vec<Flag> {
+        let pages = self.pages_kept().map(|pages| (pages.kept.into(), pages.used.into()));
+        let stolen = self.stolen.map(|stolen| (stolen.ns, stolen.percent()));
+        let iops = Direction::ALL.map(|direction| {
+            let side = self.direction(direction);
+            (side.iops(), side.iops_in_window())
+        });
+        // A job that pauses on purpose has two modes, and no others are asked of it.
+        let series = self.over_time().filter(|_| self.job.pace.think.is_none());
+        let found = [
+            pages.and_then(Flag::of_pages),
+            stolen.and_then(Flag::of_stolen),
+            Flag::of_drain(iops),
+        ];
+        let of_series = series.map_or(Vec::new(), |series| Flag::of_windows(&series));
+        found.into_iter().flatten().chain(of_series).collect()
+    }
+
+    /// Returns its flags' texts, one line each; empty if there is none.
+    pub fn marks(&self) -> Vec<String> {
+        self.flags().iter().map(Flag::text).collect()
+    }
+}
+
+impl Extra {
+    /// Returns the reasons to doubt its figures: those that follow from them, which older results
+    /// do not list, and those that it lists.
+    pub fn all_flags(&self) -> Vec<Flag> {
+        let iops = [&self.read, &self.write, &self.trim]
+            .map(|side| side.as_ref().map_or((0.0, 0.0), |side| (side.iops, side.iops_in_window)));
+        let found = [
+            self.backend_pages_kept.zip(self.pages_used).and_then(Flag::of_pages),
+            self.stolen_ns.zip(self.stolen_percent).and_then(Flag::of_stolen),
+            Flag::of_drain(iops),
+        ];
+        let mut all: Vec<Flag> = found.into_iter().flatten().collect();
+        for flag in &self.flags {
+            if !all.iter().any(|one| one.is_like(flag)) {
+                all.push(*flag);
+            }
+        }
+        all
+    }
+
+    /// Returns its flags' texts, one line each; empty if there is none.
+    pub fn marks(&self) -> Vec<String> {
+        self.all_flags().iter().map(Flag::text).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_that_are_mapped_anew_are_marked() {
+        let marks = |kept, used| {
+            let (backend_pages_kept, pages_used) = (Some(kept), Some(used));
+            Extra { backend_pages_kept, pages_used, ..Extra::default() }.marks()
+        };
+        assert_eq!(marks(2112, 2112), [""; 0]);
+        assert_eq!(marks(0, 0), [""; 0]);
+        assert_eq!(marks(u64::MAX, 1), [""; 0]);
+        assert!(marks(0, 32)[0].starts_with("the backend keeps nothing mapped between requests;"));
+        let some = marks(1006, 2112);
+        assert!(some[0].starts_with("the backend keeps 1006 of 2112 pages mapped"), "{some:?}");
+        assert!(some[0].contains("max_persistent_grants") && some.len() == 1, "{some:?}");
+        assert_eq!(Extra::default().marks(), [""; 0]);
+    }
+
+    #[test]
+    fn more_than_one_per_cent_of_stolen_time_is_marked() {
+        let marks = |ns, of_ns| {
+            let mut result = crate::record::sample();
+            result.stolen = Some(crate::stolen::Stolen { ns, of_ns });
+            result.marks()
+        };
+        assert_eq!(marks(0, 0), [""; 0]);
+        assert_eq!(marks(100, 10_000), [""; 0]);
+        assert_eq!(marks(101, 10_000).len(), 1);
+        let third = marks(5_000_000_000, 15_000_000_000);
+        assert!(third[0].starts_with("33.3 % of its time (5.00 s) was stolen"), "{third:?}");
+    }
+
+    #[test]
+    fn a_wait_at_the_end_is_marked() {
+        use crate::report::SideExtra;
+
+        let marks = |iops, iops_in_window| {
+            let write = Some(SideExtra { iops, iops_in_window, ..SideExtra::default() });
+            Extra { write, ..Extra::default() }.marks()
+        };
+        for (whole, within) in [(0.0, 0.0), (101.0, 100.0), (99.0, 100.0)] {
+            assert_eq!(marks(whole, within), [""; 0]);
+        }
+        for (whole, within) in [(98.9, 100.0), (101.1, 100.0), (5.0, 0.0)] {
+            assert_eq!(marks(whole, within).len(), 1, "{whole} {within}");
+        }
+        let mut result = crate::record::sample();
+        result.read.runtime_ns *= 10;
+        assert!(result.marks()[0].contains(": 150 IOPS in all, 1500 within"), "{result:?}");
+    }
+
+    /// Series of 100 ms with these I/Os in each window, and a result that has it.
+    fn flags_of(ios: &[u32]) -> Vec<Flag> {
+        Flag::of_windows(&OverTime {
+            window_ns: NS_PER_SECOND / 10,
+            ios: ios.iter().copied().map(u64::from).collect(),
+        })
+    }
+
+    #[test]
+    fn windows_that_are_far_from_the_others_are_flagged_with_their_size() {
+        let with = |worst| {
+            let mut ios = [1_000; 40];
+            ios[21] = worst;
+            flags_of(&ios)
+        };
+        assert_eq!(with(951), []);
+        let found = |worst: u32| {
+            let [worst, median] = [f64::from(worst) * 10.0, 10_000.0];
+            [Flag::Outliers { of: Rates::Windows, outliers: 1, count: 40, worst, median }]
+        };
+        assert_eq!(with(949), found(949));
+        assert_eq!(with(0), found(0));
+        assert_eq!(
+            with(0)[0].text(),
+            "1 of 40 windows are far from the others: 0 IOPS where the median is 10000"
+        );
+        let mut few = [1_000; 19];
+        few[9] = 0;
+        assert_eq!(flags_of(&few), []);
+        assert_eq!(flags_of(&[]), []);
+    }
+
+    #[test]
+    fn two_modes_are_flagged_with_their_size() {
+        let turns = |high| [[1_000, high]; 40].concat();
+        assert_eq!(flags_of(&turns(1_050)), []);
+        let found = flags_of(&turns(1_060));
+        let [Flag::TwoModes { of: Rates::Windows, low, high, percent_low }] = found[..] else {
+            panic!("{found:?}")
+        };
+        assert!((low - 10_000.0).abs() < 1e-6 && (high - 10_600.0).abs() < 1e-6, "{found:?}");
+        assert_eq!(percent_low, 50.0);
+        let runs = [10.0, 15.0, 10.0, 15.0, 10.0, 15.0];
+        let found = Flag::of_runs(&runs);
+        assert!(found[0].text().starts_with("its rate has two modes: 10 IOPS in 50 % of the runs"));
+        assert_eq!(Flag::of_runs(&runs[..5]), []);
+        assert_eq!(Flag::of_runs(&[f64::NAN; 8]), []);
+    }
+
+    #[test]
+    fn more_than_what_idle_guests_take_is_flagged() {
+        assert_eq!(Flag::of_others(3, 0.5, 10.0), None);
+        let found = Flag::of_others(3, 0.6, 10.0);
+        assert_eq!(found, Some(Flag::OtherGuests { guests: 3, cpu_percent: 6.0 }));
+        assert!(found.unwrap().text().starts_with("other guests (3) used 6.0 % of a CPU"));
+        assert_eq!(Flag::of_others(1, 1.0, 0.0), None);
+    }
+
+    #[test]
+    fn flags_are_in_the_result_and_read_back() {
+        let flags = std::vec![
+            Flag::OtherGuests { guests: 2, cpu_percent: 12.5 },
+            Flag::StolenTime { percent: 2.0, ns: 5 },
+            Flag::TwoModes { of: Rates::Runs, low: 1.0, high: 2.0, percent_low: 25.0 },
+        ];
+        let (stolen_ns, stolen_percent) = (Some(7), Some(3.0));
+        let extra = Extra { flags, stolen_ns, stolen_percent, ..Extra::default() };
+        let text = serde_json::to_string(&extra).expect("JSON");
+        let one = r#"{"flag":"other_guests","guests":2,"cpu_percent":12.5}"#;
+        assert!(text.contains(&std::format!(r#""flags":[{one},"#)), "{text}");
+        let again: Extra = serde_json::from_str(&text).expect("an extra");
+        assert_eq!(again, extra);
+        // What follows from the figures counts, not what the list says of it.
+        let all = again.all_flags();
+        assert_eq!((all.len(), all[0]), (3, Flag::StolenTime { percent: 3.0, ns: 7 }));
+        let many = std::format!(r#""flags":[{}]"#, [one; 17].join(","));
+        let many = text.replacen(r#""flags":["#, &std::format!("{many},\"was\":["), 1);
+        assert!(serde_json::from_str::<Extra>(&many).is_err());
+        let old = text.replacen(r#""flags""#, r#""other""#, 1);
+        assert_eq!(serde_json::from_str::<Extra>(&old).expect("an old one").flags, []);
+    }
+}
