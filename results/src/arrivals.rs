@@ -59,6 +59,58 @@ impl Arrivals {
     }
 }
 
+/// Sums that show whether a disk keeps up, and the guest itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Totals {
+    /// I/Os that were due, and those of them that were never put.
+    pub(crate) due: u64,
+    pub(crate) backlog: u64,
+    /// Time by which the guest was late, in nanoseconds.
+    pub(crate) late_ns: f64,
+    /// Number of latencies, and their sum in nanoseconds.
+    pub(crate) timed: f64,
+    pub(crate) latency_ns: f64,
+}
+
+impl Totals {
+    /// Returns the sum of several directions.
+    pub(crate) fn sum(sides: impl Iterator<Item = Self>) -> Self {
+        sides.fold(Self::default(), |sum, one| Self {
+            due: sum.due.saturating_add(one.due),
+            backlog: sum.backlog.saturating_add(one.backlog),
+            late_ns: sum.late_ns + one.late_ns,
+            timed: sum.timed + one.timed,
+            latency_ns: sum.latency_ns + one.latency_ns,
+        })
+    }
+}
+
+impl From<&Arrivals> for Totals {
+    fn from(Arrivals { due, backlog, late, latency, .. }: &Arrivals) -> Self {
+        let moments = latency.moments();
+        Self {
+            due: *due,
+            backlog: *backlog,
+            late_ns: late.total_ns as f64,
+            timed: moments.count() as f64,
+            latency_ns: moments.sum() as f64,
+        }
+    }
+}
+
+impl From<&OpenSide> for Totals {
+    fn from(OpenSide { due, backlog, late, lat_ns, .. }: &OpenSide) -> Self {
+        let timed = lat_ns.count as f64;
+        Self {
+            due: *due,
+            backlog: *backlog,
+            late_ns: late.total_ns as f64,
+            timed,
+            latency_ns: lat_ns.mean * timed,
+        }
+    }
+}
+
 /// Delays of I/Os, those of no time left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

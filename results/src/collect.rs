@@ -358,6 +358,33 @@ mod tests {
     }
 
     #[test]
+    fn arrivals_are_reported_with_their_latencies_and_added_up() {
+        let line = "name=a numjobs=2 group_reporting filename=xvda rw=rw rate_iops=,9";
+        let jobs = fio_job::parse(line).expect(line).into_iter();
+        let mut results: Vec<JobResult> = jobs.map(JobResult::new).collect();
+        for (result, ns) in results.iter_mut().zip([1_000, 3_000]) {
+            let arrivals = result.write.arrivals.as_mut().expect("a rate");
+            arrivals.count(ns, 5);
+            arrivals.end(3);
+            arrivals.latency.record(ns, 1);
+        }
+        let report = read_back(&results, None);
+        let open_loop = report.jobs[0].ringmark.as_ref().and_then(|e| e.open_loop.clone());
+        let OpenLoop { read: None, write: Some(write) } = open_loop.expect("a rate") else {
+            panic!("writes have a rate")
+        };
+        assert_eq!((write.due, write.backlog, write.lat_ns.count), (8, 6, 2));
+        assert_eq!(
+            (write.held.total_ns, write.held.max_ns, write.late.total_ns),
+            (4_000, 3_000, 10)
+        );
+        assert_eq!((write.lat_ns.mean, write.lat_ns.percentile.len()), (2_000.0, 17));
+        assert_eq!(write.lat_ns.bins.iter().map(|&(_, count)| count).sum::<u64>(), 2);
+        let closed = read_back(&[sample()], None);
+        assert_eq!(closed.jobs[0].ringmark.as_ref().and_then(|e| e.open_loop.clone()), None);
+    }
+
+    #[test]
     fn no_ios_have_no_percentiles() {
         let job = &read_back(&[JobResult::new(sample().job)], None).jobs[0];
         assert_eq!((job.read.iops, job.read.clat_ns.count), (0.0, 0));
@@ -394,17 +421,20 @@ mod tests {
 
     #[test]
     fn the_longest_report_is_no_longer_than_expected() {
-        let line = "rw=randrw fsync=1 filename=xvda lat_percentiles=1 write_bw_log=x \
+        let line = "rw=randrw fsync=1 filename=xvda lat_percentiles=1 write_bw_log=x rate=1m \
                     log_avg_msec=100 percentile_list=1:2:3:4:5:6:7:8:9:10:11:12:13:14:15:16:17:18";
         let jobs = fio_job::parse(line).expect(line);
         let mut result = JobResult::new(jobs[0].clone());
         let JobResult { read, write, flush, .. } = &mut result;
         for side in [read, write, flush] {
             // Every bin is used, and as full as a month makes it.
-            (0..35).flat_map(|power| (64..128).map(move |step| step << power)).for_each(|ns| {
-                side.latency.record(ns / 64, 1);
-            });
-            (0..40).for_each(|_| side.latency.merge(&side.latency.clone()));
+            let arrivals = side.arrivals.iter_mut().map(|arrivals| &mut arrivals.latency);
+            for latency in arrivals.chain([&mut side.latency]) {
+                (0..35).flat_map(|power| (64..128).map(move |step| step << power)).for_each(|ns| {
+                    latency.record(ns / 64, 1);
+                });
+                (0..40).for_each(|_| latency.merge(&latency.clone()));
+            }
             (1..=9_000).for_each(|n| {
                 side.samples.record(n * 100_000_000, 1 << 30, 1 << 10);
                 side.samples.record_latencies(1 << 33, 1);

@@ -10,6 +10,7 @@ use fio_job::number::NS_PER_SECOND;
 use serde::{Deserialize, Serialize};
 use statistics::noise::{Modes, Outliers, Series};
 
+use crate::arrivals::Totals;
 use crate::over_time::OverTime;
 use crate::record::JobResult;
 use crate::report::Extra;
@@ -25,6 +26,14 @@ pub const OTHERS_PERCENT_MAX: f64 = 5.0;
 /// Share of the IOPS within the job's time by which those of its whole runtime may differ, in per
 /// cent.
 const DRAIN_PERCENT_MAX: f64 = 1.0;
+
+/// Share of the arrivals above which a backlog is flagged, in per cent, and the least that is: less
+/// may wait for a moment.
+const BACKLOG_PERCENT_MAX: f64 = 1.0;
+const BACKLOG_MIN: u64 = 4;
+
+/// Share of the latency from due times above which the guest's own lateness is flagged, in per cent.
+const LATE_PERCENT_MAX: f64 = 10.0;
 
 /// Fewest windows of a run that are searched for modes and outliers: 2 s of 100 ms.
 const WINDOWS_MIN: usize = 20;
@@ -54,6 +63,20 @@ pub enum Flag {
         iops: f64,
         /// IOPS within its time.
         iops_in_window: f64,
+    },
+    /// I/Os that the rate made due were never put, more than [`BACKLOG_PERCENT_MAX`].
+    Backlog {
+        /// Number of I/Os that were due.
+        due: u64,
+        /// Number of those that were never put.
+        backlog: u64,
+    },
+    /// The guest itself put I/Os late that were due, and had room.
+    LateGuest {
+        /// Mean time by which it was late, in nanoseconds.
+        ns: f64,
+        /// Share of the latency from due times, in per cent.
+        percent: f64,
     },
     /// Guests besides this one and dom0 took more than [`OTHERS_PERCENT_MAX`] meanwhile.
     OtherGuests {
@@ -122,6 +145,20 @@ impl Flag {
         Some(Self::Drain { iops, iops_in_window })
     }
 
+    /// Returns the flags of I/Os by the times at which they were due.
+    fn of_arrivals(of: Totals) -> [Option<Self>; 2] {
+        let Totals { due, backlog, late_ns, timed, latency_ns } = of;
+        let is_behind = backlog as f64 * 100.0 > due as f64 * BACKLOG_PERCENT_MAX;
+        let put = due.saturating_sub(backlog) as f64;
+        let ns = late_ns / put.max(1.0);
+        let percent = 100.0 * ns * timed / latency_ns.max(1.0);
+        let is_late = timed > 0.0 && put > 0.0 && percent > LATE_PERCENT_MAX;
+        [
+            (backlog >= BACKLOG_MIN && is_behind).then_some(Self::Backlog { due, backlog }),
+            is_late.then_some(Self::LateGuest { ns, percent }),
+        ]
+    }
+
     /// Returns the flag of other guests that took this CPU time in a time, both in seconds.
     pub fn of_others(guests: u64, cpu_seconds: f64, seconds: f64) -> Option<Self> {
         let cpu_percent = 100.0 * cpu_seconds / seconds;
@@ -169,6 +206,8 @@ impl Flag {
             Self::PagesNotKept { kept, used } => 1.0 - kept as f64 / used.max(1) as f64,
             Self::StolenTime { percent, .. } => percent,
             Self::Drain { iops, iops_in_window } => (iops / iops_in_window - 1.0).abs(),
+            Self::Backlog { due, backlog } => backlog as f64 / due.max(1) as f64,
+            Self::LateGuest { percent, .. } => percent,
             Self::OtherGuests { cpu_percent, .. } => cpu_percent,
             Self::TwoModes { low, high, .. } => high - low,
             Self::Outliers { worst, median, .. } => (worst - median).abs(),
@@ -187,7 +226,8 @@ impl Flag {
     /// Returns its numbers, which may be anything if they were read.
     pub fn numbers(&self) -> [f64; 3] {
         match *self {
-            Self::PagesNotKept { .. } => [0.0; 3],
+            Self::PagesNotKept { .. } | Self::Backlog { .. } => [0.0; 3],
+            Self::LateGuest { ns, percent } => [ns, percent, 0.0],
             Self::StolenTime { percent, .. } => [percent, 0.0, 0.0],
             Self::Drain { iops, iops_in_window } => [iops, iops_in_window, 0.0],
             Self::OtherGuests { cpu_percent, .. } => [cpu_percent, 0.0, 0.0],
@@ -217,6 +257,16 @@ impl Flag {
             Self::Drain { iops, iops_in_window } => format!(
                 "when its time was over it waited for I/Os in flight, as fio does: {iops:.0} IOPS \
                  in all, {iops_in_window:.0} within its time (iops_in_window)"
+            ),
+            Self::Backlog { due, backlog } => format!(
+                "{backlog} of {due} I/Os that were due had not been put at the end: the disk does \
+                 not keep up with the rate, and latencies from due times grow with the runtime; \
+                 lower the rate, or raise iodepth="
+            ),
+            Self::LateGuest { ns, percent } => format!(
+                "the guest itself was late by {:.1} us on average, {percent:.0} % of the latency \
+                 from due times; give it a processor of its own, or ringmark_poll_us=1000000",
+                ns / 1e3
             ),
             Self::OtherGuests { guests, cpu_percent } => format!(
                 "other guests ({guests}) used {cpu_percent:.1} % of a CPU meanwhile; stop them, or \
@@ -254,6 +304,8 @@ impl JobResult {
             let side = self.direction(direction);
             (side.iops(), side.iops_in_window())
         });
+        let sides = [&self.read, &self.write].map(|side| side.arrivals.as_deref());
+        let arrivals = Totals::sum(sides.into_iter().flatten().map(Totals::from));
         // A job that pauses on purpose has two modes, and no others are asked of it.
         let series = self.over_time().filter(|_| self.job.pace.think.is_none());
         let found = [
@@ -262,7 +314,8 @@ impl JobResult {
             Flag::of_drain(iops),
         ];
         let of_series = series.map_or(Vec::new(), |series| Flag::of_windows(&series));
-        found.into_iter().flatten().chain(of_series).collect()
+        let found = found.into_iter().chain(Flag::of_arrivals(arrivals));
+        found.flatten().chain(of_series).collect()
     }
 
     /// Returns its flags' texts, one line each; empty if there is none.
@@ -282,7 +335,10 @@ impl Extra {
             self.stolen_ns.zip(self.stolen_percent).and_then(Flag::of_stolen),
             Flag::of_drain(iops),
         ];
-        let mut all: Vec<Flag> = found.into_iter().flatten().collect();
+        let sides = self.open_loop.iter().flat_map(|open| [&open.read, &open.write]).flatten();
+        let arrivals = Totals::sum(sides.map(Totals::from));
+        let found = found.into_iter().chain(Flag::of_arrivals(arrivals));
+        let mut all: Vec<Flag> = found.flatten().collect();
         for flag in &self.flags {
             if !all.iter().any(|one| one.is_like(flag)) {
                 all.push(*flag);
@@ -315,6 +371,38 @@ mod tests {
         assert!(some[0].starts_with("the backend keeps 1006 of 2112 pages mapped"), "{some:?}");
         assert!(some[0].contains("max_persistent_grants") && some.len() == 1, "{some:?}");
         assert_eq!(Extra::default().marks(), [""; 0]);
+    }
+
+    #[test]
+    fn a_backlog_and_a_late_guest_are_marked() {
+        use crate::arrivals::{Arrivals, Delays, OpenLoop, OpenSide};
+        use crate::histogram::Histogram;
+        use crate::report::Latency;
+
+        let marks = |due, backlog, late_ns, mean| {
+            let late = Delays { count: 1, total_ns: late_ns, max_ns: late_ns };
+            let lat_ns = Latency { count: due, mean, ..Latency::default() };
+            let side = OpenSide { due, backlog, late, lat_ns, ..OpenSide::default() };
+            let open_loop = Some(OpenLoop { read: None, write: Some(side) });
+            Extra { open_loop, ..Extra::default() }.marks()
+        };
+        assert_eq!(marks(1000, 10, 0, 50.0), [""; 0]);
+        assert_eq!(marks(9, 3, 0, 50.0), [""; 0]);
+        let backlog = marks(1000, 11, 0, 50.0);
+        assert!(backlog[0].starts_with("11 of 1000 I/Os that were due had not been put"));
+        assert!(backlog[0].contains("does not keep up with the rate") && backlog.len() == 1);
+        assert_eq!(marks(100, 0, 100_000, 10_000.0), [""; 0]);
+        let late = marks(100, 0, 110_000, 10_000.0);
+        let expected = "the guest itself was late by 1.1 us on average, 11 % of the latency";
+        assert!(late[0].starts_with(expected) && late.len() == 1, "{late:?}");
+        assert_eq!(marks(0, 0, u64::MAX, 0.0), [""; 0]);
+        assert_eq!(marks(u64::MAX, u64::MAX, u64::MAX, f64::MAX).len(), 1);
+        let mut job = crate::record::sample();
+        let (held, late) = (Delays::default(), Delays::default());
+        let mut arrivals = Arrivals { due: 0, backlog: 0, held, late, latency: Histogram::new() };
+        arrivals.end(5);
+        job.write.arrivals = Some(alloc::boxed::Box::new(arrivals));
+        assert!(job.marks()[0].starts_with("5 of 5 I/Os that were due"), "{:?}", job.marks());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Results for people: two tables of at most 120 columns, plain ASCII.
 
 use crate::counters::Counters;
+use crate::histogram::Histogram;
 use crate::record::{DirectionResult, JobResult};
 use crate::steadiness::Steadiness;
 use alloc::borrow::ToOwned;
@@ -44,6 +45,7 @@ pub fn table(jobs: &[JobResult]) -> String {
         "stolen",
     ];
     let mut text = aligned(3, speed_header, speed_rows);
+    text.push_str(&arrivals(jobs));
     for result in jobs {
         for mark in result.marks() {
             let (name, grants) = (short_name(result), result.job.grants);
@@ -76,6 +78,85 @@ fn steadiness(jobs: &[JobResult]) -> String {
     judged.iter().map(line).collect()
 }
 
+/// Returns the latencies from due times, if a job counts from them, in lines of their own.
+fn arrivals(jobs: &[JobResult]) -> String {
+    let header = [
+        "job",
+        "grants",
+        "rw",
+        "due",
+        "held back",
+        "late",
+        "not put",
+        "mean",
+        "p50",
+        "p95",
+        "p99",
+        "p99.9",
+        "max",
+    ];
+    let rows: Vec<_> = jobs
+        .iter()
+        .flat_map(|job| {
+            let sides = [(Direction::Read, &job.read), (Direction::Write, &job.write)];
+            sides.into_iter().filter_map(|(direction, side)| arrivals_row(job, direction, side))
+        })
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let title = "\nlatency from the time when an I/O was due by the rate:\n";
+    title.to_owned() + &aligned(3, header, rows.into_iter())
+}
+
+fn arrivals_row(
+    result: &JobResult,
+    direction: Direction,
+    side: &DirectionResult,
+) -> Option<[String; 13]> {
+    let arrivals = side.arrivals.as_ref()?;
+    let put = arrivals.due.saturating_sub(arrivals.backlog);
+    let late = arrivals.late.total_ns as f64 / put.max(1) as f64;
+    let [mean, p50, p95, p99, p99_9, max] = times(&arrivals.latency);
+    Some([
+        short_name(result),
+        result.job.grants.to_string(),
+        kind(result, direction),
+        arrivals.due.to_string(),
+        arrivals.held.count.to_string(),
+        short_time(late),
+        arrivals.backlog.to_string(),
+        mean,
+        p50,
+        p95,
+        p99,
+        p99_9,
+        max,
+    ])
+}
+
+/// Returns mean, percentiles and maximum of latencies, as far as there are any.
+fn times(latency: &Histogram) -> [String; 6] {
+    let moments = latency.moments();
+    let time = |ns: f64| {
+        if moments.count() == 0 { "-".to_owned() } else { short_time(ns) }
+    };
+    let percentile = |percent| time(latency.percentile_ns(percent) as f64);
+    let [p50, p95, p99, p99_9] = [50.0, 95.0, 99.0, 99.9].map(percentile);
+    [time(moments.mean()), p50, p95, p99, p99_9, time(moments.max() as f64)]
+}
+
+/// Returns the kind of a job's I/O in a direction that it has.
+fn kind(result: &JobResult, direction: Direction) -> String {
+    let rw = result.job.rw;
+    let letter = match direction {
+        Direction::Read => 'r',
+        Direction::Write => 'w',
+        Direction::Trim => 't',
+    };
+    if rw.reads() && rw.writes() { format!("{rw}/{letter}") } else { rw.to_string() }
+}
+
 /// Returns one direction of a job, if the job has it or did something in it.
 fn speed_row(
     result: &JobResult,
@@ -83,22 +164,17 @@ fn speed_row(
     side: &DirectionResult,
 ) -> Option<[String; 14]> {
     let rw = result.job.rw;
-    let (has, letter) = match direction {
-        Direction::Read => (rw.reads(), 'r'),
-        Direction::Write => (rw.writes(), 'w'),
-        Direction::Trim => (rw.trims(), 't'),
+    let has = match direction {
+        Direction::Read => rw.reads(),
+        Direction::Write => rw.writes(),
+        Direction::Trim => rw.trims(),
     };
-    let kind = match (has, rw.reads() && rw.writes()) {
-        (true, true) => format!("{rw}/{letter}"),
-        (true, false) => rw.to_string(),
-        (false, _) if side.ios + side.errors == 0 => return None,
-        (false, _) => "verify".to_owned(),
+    let kind = match has {
+        true => kind(result, direction),
+        false if side.ios + side.errors == 0 => return None,
+        false => "verify".to_owned(),
     };
-    let latency = side.latency.moments();
-    let time = |ns: f64| {
-        if latency.count() == 0 { "-".to_owned() } else { short_time(ns) }
-    };
-    let percentile = |percent| time(side.latency.percentile_ns(percent) as f64);
+    let [mean, p50, p95, p99, p99_9, max] = times(&side.latency);
     Some([
         short_name(result),
         result.job.grants.to_string(),
@@ -107,12 +183,12 @@ fn speed_row(
         result.job.iodepth.to_string(),
         short_count(side.iops()) + if result.marks().is_empty() { "" } else { MARK },
         short_bandwidth(side.bytes_per_second()),
-        time(latency.mean()),
-        percentile(50.0),
-        percentile(95.0),
-        percentile(99.0),
-        percentile(99.9),
-        time(latency.max() as f64),
+        mean,
+        p50,
+        p95,
+        p99,
+        p99_9,
+        max,
         short_count(side.errors as f64),
     ])
 }
@@ -301,6 +377,26 @@ mix persistent 4000  1000.00         31.25   0.00        0.00   0.00   0.00   32
         assert!(text.contains(" 1.50k* ") && text.contains(" 8 of 32  0.05%\n"), "{text}");
         result.pages.clear();
         assert!(!table(&[result]).contains('*'));
+    }
+
+    #[test]
+    fn latencies_from_due_times_have_lines_of_their_own() {
+        let line = "name=mix rw=randread iodepth=4 rate_iops=9 filename=xvda";
+        let mut result = JobResult::new(fio_job::parse(line).expect(line).remove(0));
+        let arrivals = result.read.arrivals.as_mut().expect("a rate");
+        for held_ns in [0, 90_000] {
+            arrivals.count(held_ns, 500);
+            arrivals.latency.record(10_000 + held_ns, 1);
+        }
+        arrivals.end(6);
+        let text = table(&[result]);
+        let expected = "
+latency from the time when an I/O was due by the rate:
+job grants     rw       due held back  late not put   mean    p50    p95    p99  p99.9   max
+mix persistent randread   8         1 500ns       6 55.0us 10.0us 99.8us 99.8us 99.8us 100us
+* mix persistent: 6 of 8 I/Os that were due had not been put at the end:";
+        assert!(text.contains(expected), "{text}");
+        assert!(text.contains(" 0* 0B/s"), "{text}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use results::JobResult;
 
 mod alike;
 mod amounts;
+mod arrivals;
 mod basics;
 mod batches;
 mod order;
