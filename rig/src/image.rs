@@ -32,6 +32,7 @@ impl Release {
             suite: None,
             names: &[
                 "busybox-static",
+                "dmsetup",
                 "xen-hypervisor-4.17-amd64",
                 "xen-utils-4.17",
                 "xen-utils-common",
@@ -39,7 +40,7 @@ impl Release {
             ],
         },
         xen: "4.17",
-        programs: &[],
+        programs: &["/sbin/dmsetup"],
     };
     /// The one after it, whose dom0 can run fio itself.
     pub(crate) const TRIXIE: Self = Self {
@@ -66,9 +67,11 @@ const DOM0_LIB: &str = include_str!("../dom0/lib.sh");
 /// dom0 must leave Xen's free memory to the guests that a run creates.
 const XL_CONF: &str = "autoballoon=\"off\"\n";
 
-const DOM0_MODULES: [&str; 11] = [
+const DOM0_MODULES: [&str; 13] = [
     "brd",
     "configfs",
+    "dm-delay",
+    "dm-mod",
     "loop",
     "null_blk",
     "ufs",

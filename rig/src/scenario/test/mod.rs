@@ -17,6 +17,7 @@ mod kept;
 mod loops;
 mod matrix;
 mod memory;
+mod open_loop;
 mod output;
 mod peer;
 mod protection;
@@ -122,6 +123,7 @@ fn on_xen(rig: &Rig, name: &str, tally: &mut Tally) -> Result<()> {
     checks.extend(kept::checks());
     checks.extend(grants::checks());
     checks.extend(stolen::checks());
+    checks.extend(open_loop::checks());
     checks.extend(guest::checks());
     checks.extend(vcpus::checks());
     checks.extend(loops::checks());
