@@ -113,6 +113,30 @@ enum Command {
         #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=3600))]
         runtime: u32,
     },
+    /// Compare grant modes, or the guest with itself, with intervals: `ringmark ab` in dom0
+    Ab {
+        /// Count instructions: exact and repeatable, but takes minutes for each virtual second
+        #[arg(long)]
+        deterministic: bool,
+        /// Compare the guest with itself so many times, and count the differences that are shown
+        #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1000))]
+        same: Option<u32>,
+        /// Pairs of runs in each comparison, an even number
+        #[arg(long, value_name = "COUNT", default_value_t = 6, value_parser = parse_pairs)]
+        pairs: u32,
+        /// Seconds for each run
+        #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=3600))]
+        runtime: u32,
+    },
+    /// Measure latency against load, open loop: `ringmark curve` in dom0
+    Curve {
+        /// Count instructions, in two boots, which must print the same
+        #[arg(long)]
+        deterministic: bool,
+        /// Seconds for each level
+        #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=3600))]
+        runtime: u32,
+    },
     /// Build the images into the cache
     Image {
         /// Fetch the packages again; the old stay until the new are complete
@@ -158,6 +182,16 @@ impl Cli {
                 scenario::scaling::measure(&rig, runtime)
             }
             Command::Waiter { pairs, runtime } => scenario::waiter::measure(&rig, pairs, runtime),
+            Command::Ab { deterministic, same, pairs, runtime } => {
+                let clock = Clock::of(deterministic);
+                match same {
+                    Some(times) => scenario::tool::same(&rig, clock, times, pairs, runtime),
+                    None => scenario::tool::grant_modes(&rig, clock, pairs, runtime),
+                }
+            }
+            Command::Curve { deterministic, runtime } => {
+                scenario::tool::curve(&rig, Clock::of(deterministic), runtime)
+            }
             Command::Bench { deterministic, runtime } => {
                 scenario::bench::bench(&rig, Clock::of(deterministic), runtime)
             }
@@ -175,9 +209,23 @@ impl Cli {
     }
 }
 
+/// Reads a number of pairs, which the tool makes in twos.
+fn parse_pairs(text: &str) -> Result<u32, &'static str> {
+    let pairs = text.parse().ok().filter(|pairs| (2..=100).contains(pairs) && pairs % 2 == 0);
+    pairs.ok_or("write an even number from 2 to 100")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pairs_are_made_in_twos() {
+        assert_eq!(["2", "6", "100"].map(parse_pairs), [Ok(2), Ok(6), Ok(100)]);
+        assert!(
+            ["0", "1", "7", "102", "-2", "x", ""].iter().all(|text| parse_pairs(text).is_err())
+        );
+    }
 
     #[test]
     fn numbers_of_guests_are_for_a_mail_and_as_many_as_it_had() {

@@ -14,5 +14,6 @@ pub(crate) mod selftest;
 pub(crate) mod shell;
 pub(crate) mod side;
 pub(crate) mod test;
+pub(crate) mod tool;
 pub(crate) mod waiter;
 mod window;
