@@ -12,7 +12,7 @@ pub fn heap_bytes(jobs: &[Job]) -> usize {
     const JOB: usize = 61 << 10;
     const REPORT: usize = 768 << 10;
     // Two histograms, and their bins and text in the report.
-    const ARRIVALS: usize = 2 * (18 + 2 * 36 + 3 * 63) << 10;
+    const ARRIVALS: usize = (2 * (18 + 2 * 36 + 3 * 63)) << 10;
     // 32 bytes in memory, twice at the end, and a text of 30 while it grows.
     const SAMPLE: usize = 2 * 32 + 3 * 30;
     let log = |job| samples::log_samples(job).unwrap_or(0) * 2 * SAMPLE;
@@ -29,7 +29,7 @@ pub fn report_bytes_max(jobs: &[Job]) -> usize {
     // Five histograms with a count in each bin are 320 KiB; options are as long as the user makes
     // them.
     const JOB: usize = 512 << 10;
-    const ARRIVALS: usize = 2 * 66 << 10;
+    const ARRIVALS: usize = (2 * 66) << 10;
     const SAMPLE: usize = 64;
     let log = |job| samples::log_samples(job).unwrap_or(0) * 2 * SAMPLE;
     let one = |job| JOB + log(job) + arrivals(job, ARRIVALS) + steady_state::report_bytes_max(job);
