@@ -63,6 +63,8 @@ pub struct Figures {
     pub steadiness: Option<Verdict>,
     /// Reasons to doubt these figures.
     pub flags: Vec<Flag>,
+    /// Latency from due times that 99 % of the I/Os did not exceed, in nanoseconds.
+    pub due_p99_ns: Option<f64>,
     /// Costs of an I/O, if they were counted; of a job in both directions, with the first only.
     pub costs: Option<Counted>,
 }
@@ -70,9 +72,9 @@ pub struct Figures {
 /// Strongest reasons to doubt the figures of some runs of one job.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Doubts {
-    /// The least share of pages kept.
+    /// Pages kept, and pages used.
     pub kept: Option<(u64, u64)>,
-    /// The greatest share of time stolen.
+    /// Time stolen, in nanoseconds and in per cent.
     pub stolen: Option<(u64, f64)>,
     /// Flag of the run with the greatest size, of each kind.
     pub flags: Vec<Flag>,
@@ -156,8 +158,10 @@ impl Figures {
         // fio's is of a runtime in whole milliseconds.
         let exact = extra.and_then(|extra| extra.side(direction));
         let iops = exact.map_or(side.iops, |exact| exact.iops);
+        let open = extra.and_then(|extra| extra.open_loop.as_ref()?.side(direction));
         for (name, value) in [
             ("IOPS", iops),
+            ("latency from due times", open.map_or(0.0, |open| open.lat_ns.mean)),
             ("mean latency", mean_ns),
             ("stolen time", stolen.map_or(0.0, |s| s.1)),
         ] {
@@ -190,6 +194,7 @@ impl Figures {
             stolen,
             steadiness: extra.and_then(|extra| Some(extra.steadiness.as_ref()?.verdict)),
             flags,
+            due_p99_ns: open.and_then(|open| open.lat_ns.percentile_ns(99.0)).map(|ns| ns as f64),
             costs: None,
         })
     }
@@ -259,7 +264,7 @@ pub fn sample(job: &str, grants: Option<&str>, iops: f64) -> Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use results::{Extra, Run};
+    use results::{Extra, OpenLoop, OpenSide, Run};
 
     #[test]
     fn sides_that_did_something_are_read() {
@@ -342,6 +347,20 @@ mod tests {
         assert_eq!(doubts.marks().len(), 2);
         let fios = Figures::of(&sample("a", None, 1.0)).unwrap();
         assert_eq!(Doubts::about(fios.iter()), Doubts::default());
+    }
+
+    #[test]
+    fn a_disk_that_does_not_keep_up_is_marked() {
+        let run = |backlog| {
+            let mut report = sample("a", Some("persistent"), 1.0);
+            let read = Some(OpenSide { due: 1000, backlog, ..OpenSide::default() });
+            let open_loop = Some(OpenLoop { read, write: None });
+            report.jobs[0].ringmark = Some(Extra { open_loop, ..Extra::default() });
+            Figures::of(&report).unwrap().remove(0)
+        };
+        assert_eq!(Doubts::about([run(0), run(10)].iter()).marks(), [""; 0]);
+        let marks = Doubts::about([run(0), run(11), run(5)].iter()).marks();
+        assert!(marks[0].starts_with("11 of 1000 I/Os that were due"), "{marks:?}");
     }
 
     #[test]

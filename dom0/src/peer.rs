@@ -99,7 +99,8 @@ pub fn job(text: &str, disks: &[String]) -> String {
         let option = line.split('=').next().unwrap_or_default().trim();
         if option == "filename" {
             job.push_str(&format!("filename={}\n", in_dev(line)));
-        } else if option != "grants" && !option.starts_with("ringmark_") {
+        } else if !["grants", "latency_from"].contains(&option) && !option.starts_with("ringmark_")
+        {
             job.push_str(line);
             job.push('\n');
         }

@@ -46,13 +46,21 @@ pub fn table(runs: &[Run]) -> Result<String> {
         marks.extend(doubts.iter().map(|doubt| format!("* {job}, {direction}: {doubt}\n")));
         let costs = |&wanted: &System| Some((wanted, middle_of(&runs, wanted, index)?));
         counted.push((format!("{job}, {direction}"), systems.iter().filter_map(costs).collect()));
-        for measure in Measure::ALL {
+        let measures = Measure::ALL.map(|measure| (measure.title(), Some(measure)));
+        for (title, measure) in measures.into_iter().chain([("99 % from due, us", None)]) {
+            let value = |figures: &Figures| match measure {
+                Some(measure) => measure.of(figures),
+                None => figures.due_p99_ns.map(|ns| ns / 1e3),
+            };
             let of = |wanted: System| {
                 let all = runs.iter().filter(|(system, _)| *system == wanted);
-                let all = all.filter_map(|(_, all)| measure.of(all.get(index)?));
+                let all = all.filter_map(|(_, all)| value(all.get(index)?));
                 Spread::of(all)
             };
             let spreads: Vec<Option<Spread>> = systems.iter().map(|&system| of(system)).collect();
+            if measure.is_none() && spreads.iter().all(Option::is_none) {
+                continue;
+            }
             let shown = |spread: &Option<Spread>| spread.map_or("-".into(), |s| s.to_string());
             let ratio = match spreads[..] {
                 [Some(ours), Some(theirs)] => Some(format!("{:.2}", ours.median / theirs.median)),
@@ -60,7 +68,7 @@ pub fn table(runs: &[Run]) -> Result<String> {
                 _ => None,
             };
             let cells = spreads.iter().map(shown);
-            text.push_str(&row(&format!("  {}", measure.title()), cells, ratio.as_deref()));
+            text.push_str(&row(&format!("  {title}"), cells, ratio.as_deref()));
         }
         let steady = systems.iter().map(|&system| steady_runs(&runs, system, index));
         let steady: Vec<Option<String>> = steady.collect();
@@ -170,6 +178,22 @@ a, read
         let text = table(&runs).unwrap();
         assert!(text.contains("\na, read *\n"), "{text}");
         assert!(text.contains("\n* a, read: the backend keeps 1006 of 2112 pages"), "{text}");
+    }
+
+    #[test]
+    fn latencies_from_due_times_have_a_row() {
+        let mut ours = run(System::Ringmark, "a", 3000.0);
+        let percentile = [("99.000000".to_owned(), 95_000)].into_iter().collect();
+        let lat_ns = results::Latency { percentile, ..results::Latency::default() };
+        let read = Some(results::OpenSide { lat_ns, ..results::OpenSide::default() });
+        if let Some(extra) = &mut ours.result.jobs[0].ringmark {
+            extra.open_loop = Some(results::OpenLoop { read, write: None });
+        }
+        let text = table(&[ours, run(System::Linux, "a", 1000.0)]).unwrap();
+        let row = text.lines().find(|line| line.contains("99 % from due, us")).expect(&text);
+        let cells: Vec<&str> = row.split_whitespace().skip(5).collect();
+        assert_eq!(cells, ["95.00", "(95.00", "..", "95.00)", "-", "-"], "{text}");
+        assert!(!table(&[run(System::Linux, "a", 1.0)]).unwrap().contains("due"));
     }
 
     #[test]

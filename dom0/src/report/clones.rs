@@ -77,6 +77,7 @@ fn sum(first: &Figures, group: &[&Figures], uses_bins: bool) -> Figures {
         kept: doubts.kept,
         stolen: doubts.stolen,
         flags: doubts.flags,
+        due_p99_ns: group.iter().try_fold(0.0, |most: f64, one| Some(most.max(one.due_p99_ns?))),
         bins,
         ..first.clone()
     }

@@ -57,13 +57,14 @@ const WAYS: [&str; 9] = [
 ];
 
 /// Beginnings of options that say what is reported of the work.
-const REPORTING: [&str; 14] = [
+const REPORTING: [&str; 15] = [
     "clat_percentiles",
     "description",
     "eta",
     "grants",
     "group_reporting",
     "lat_percentiles",
+    "latency_from",
     "log_",
     "name",
     "per_job_logs",
