@@ -10,7 +10,7 @@ use fio_job::{Direction, Job};
 use serde::{Deserialize, Serialize};
 
 use crate::histogram::Histogram;
-use crate::report::Latency;
+use crate::latency::Latency;
 
 /// Arrivals of a job in one direction while it was measured.
 #[derive(Clone, Debug)]

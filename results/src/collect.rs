@@ -16,9 +16,10 @@ use crate::classes::{BATCH_KEYS, DEPTH_KEYS, LATENCY_KEYS};
 use crate::counters::Counters;
 use crate::group::{Group, Part};
 use crate::histogram::Histogram;
+use crate::latency::Latency;
 use crate::pairs::Pairs;
 use crate::record::{DirectionResult, JobResult};
-use crate::report::{Extra, Flushes, Job, JobLog, Latency, Report, Run, Side, SideExtra, Vcpus};
+use crate::report::{Extra, Flushes, Job, JobLog, Report, Run, Side, SideExtra, Vcpus};
 
 /// Value of fio's `error` for a job with failed I/Os.
 const EIO: i32 = 5;
@@ -123,8 +124,6 @@ fn job(sum: &JobResult, groupid: u64, [read, write, trim]: [&Group; 3]) -> Job {
     let [latency_ns, latency_us, latency_ms] = spread.latencies().map(|p| keyed(&LATENCY_KEYS, p));
     let job_runtime = milliseconds(sum.runtime_ns);
     let error = if sum.errors() > 0 { EIO } else { 0 };
-    let pages = sum.pages_kept();
-    let cost = |of: fn(&Counters) -> u64| sum.counters.as_ref().map(of);
     Job {
         jobname: sum.job.name.clone(),
         groupid,
@@ -155,40 +154,48 @@ fn job(sum: &JobResult, groupid: u64, [read, write, trim]: [&Group; 3]) -> Job {
         latency_depth: sum.job.iodepth.into(),
         latency_percentile: 100.0,
         steadystate: sum.steady_state.clone(),
-        ringmark: Some(Extra {
-            members: sum.members,
-            grants: sum.job.grants.to_string(),
-            backend_persistent: pages.is_some_and(|one| one.used != 0 && one.kept == one.used),
-            pages_used: pages.map(|pages| pages.used.into()),
-            backend_pages_kept: pages.map(|pages| pages.kept.into()),
-            stolen_ns: sum.stolen.map(|stolen| stolen.ns),
-            stolen_percent: sum.stolen.map(|stolen| stolen.percent()),
-            begin_ns: (sum.end_ns != 0).then_some(sum.begin_ns),
-            end_ns: (sum.end_ns != 0).then_some(sum.end_ns),
-            vcpus: sum.vcpus.clone(),
-            queues: sum.queues.iter().map(|&(_, queues)| u64::from(queues)).sum(),
-            open_loop: open_loop(sum),
-            ring_wait_ns: (sum.ring_wait_ns != 0).then_some(sum.ring_wait_ns),
-            physical_sector_bytes: (sum.physical_sector_bytes != 0)
-                .then_some(sum.physical_sector_bytes),
-            request_bytes_max: (sum.request_bytes_max != 0).then_some(sum.request_bytes_max),
-            disks: sum.job.disks.clone(),
-            errors: sum.errors(),
-            read: side_extra(&sum.read),
-            write: side_extra(&sum.write),
-            trim: side_extra(&sum.trim),
-            requests: cost(|counters| counters.requests),
-            notifications: cost(|counters| counters.notifications),
-            events: cost(|counters| counters.events),
-            grants_made: cost(|counters| counters.grants_made),
-            copies_made: cost(|counters| counters.copies_made),
-            sleeps: cost(|counters| counters.sleeps),
-            flags: sum.flags(),
-            steadiness: sum.steadiness(),
-            over_time: sum.over_time(),
-            logs: Vec::new(),
-        }),
+        ringmark: Some(extra(sum)),
         ..Job::default()
+    }
+}
+
+/// Returns the figures that fio does not have.
+#[inline(never)]
+fn extra(sum: &JobResult) -> Extra {
+    let pages = sum.pages_kept();
+    let cost = |of: fn(&Counters) -> u64| sum.counters.as_ref().map(of);
+    Extra {
+        members: sum.members,
+        grants: sum.job.grants.to_string(),
+        backend_persistent: pages.is_some_and(|one| one.used != 0 && one.kept == one.used),
+        pages_used: pages.map(|pages| pages.used.into()),
+        backend_pages_kept: pages.map(|pages| pages.kept.into()),
+        stolen_ns: sum.stolen.map(|stolen| stolen.ns),
+        stolen_percent: sum.stolen.map(|stolen| stolen.percent()),
+        begin_ns: (sum.end_ns != 0).then_some(sum.begin_ns),
+        end_ns: (sum.end_ns != 0).then_some(sum.end_ns),
+        vcpus: sum.vcpus.clone(),
+        queues: sum.queues.iter().map(|&(_, queues)| u64::from(queues)).sum(),
+        open_loop: open_loop(sum),
+        ring_wait_ns: (sum.ring_wait_ns != 0).then_some(sum.ring_wait_ns),
+        physical_sector_bytes: (sum.physical_sector_bytes != 0)
+            .then_some(sum.physical_sector_bytes),
+        request_bytes_max: (sum.request_bytes_max != 0).then_some(sum.request_bytes_max),
+        disks: sum.job.disks.clone(),
+        errors: sum.errors(),
+        read: side_extra(&sum.read),
+        write: side_extra(&sum.write),
+        trim: side_extra(&sum.trim),
+        requests: cost(|counters| counters.requests),
+        notifications: cost(|counters| counters.notifications),
+        events: cost(|counters| counters.events),
+        grants_made: cost(|counters| counters.grants_made),
+        copies_made: cost(|counters| counters.copies_made),
+        sleeps: cost(|counters| counters.sleeps),
+        flags: sum.flags(),
+        steadiness: sum.steadiness(),
+        over_time: sum.over_time(),
+        logs: Vec::new(),
     }
 }
 

@@ -20,7 +20,10 @@ mod flags;
 mod fleet;
 mod group;
 mod histogram;
+mod judged;
+mod latency;
 mod list;
+mod marks;
 mod origin;
 mod over_time;
 mod pairs;
@@ -44,13 +47,13 @@ pub use flags::{Flag, OTHERS_PERCENT_MAX, Rates as FlagRates, STOLEN_PERCENT_MAX
 pub use fleet::{Basis, Fleet, FleetHost, FleetSum, Missing, Rate};
 pub use group::{Group, Part};
 pub use histogram::{BUCKETS, Histogram, Moments};
+pub use latency::Latency;
 pub use origin::{Origin, OriginDisk, OriginDomain, OriginHost};
 pub use over_time::{OverTime, WINDOWS_MAX};
 pub use pairs::Pairs;
 pub use record::{DirectionResult, Done, JobResult, PagesKept};
 pub use report::{
-    Extra, Flushes, Job as JobReport, JobLog, Latency, Preconditioning, Report, Run, Side,
-    SideExtra, Vcpus,
+    Extra, Flushes, Job as JobReport, JobLog, Preconditioning, Report, Run, Side, SideExtra, Vcpus,
 };
 pub use room::{heap_bytes, report_bytes_max};
 pub use samples::{Log, Rates, Sample, Samples, Together, log_samples};

@@ -34,6 +34,13 @@ impl<K, V> Deref for Pairs<K, V> {
     }
 }
 
+impl<K, V> Pairs<K, V> {
+    /// Returns whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 impl<V> Pairs<String, V> {
     /// Returns the value of a key, if the key is there.
     pub fn value(&self, key: &str) -> Option<&V> {

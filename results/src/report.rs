@@ -13,6 +13,7 @@ use crate::arrivals::OpenLoop;
 use crate::costs::CostReport;
 use crate::flags::Flag;
 use crate::fleet::Fleet;
+use crate::latency::Latency;
 use crate::list::at_most;
 use crate::origin::Origin;
 use crate::over_time::OverTime;
@@ -37,7 +38,7 @@ pub struct Report {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
     /// Options of a section `[global]`; ringmark lists them with each job instead.
-    #[serde(rename = "global options", default, skip_serializing_if = "is_empty")]
+    #[serde(rename = "global options", default, skip_serializing_if = "Pairs::is_empty")]
     pub global_options: Pairs<String, String>,
     /// Jobs, or with `group_reporting` their groups.
     pub jobs: Vec<Job>,
@@ -112,7 +113,7 @@ pub struct Job {
     /// Runtime in seconds, rounded up.
     pub elapsed: u64,
     /// Options of the job.
-    #[serde(rename = "job options", default, skip_serializing_if = "is_empty")]
+    #[serde(rename = "job options", default, skip_serializing_if = "Pairs::is_empty")]
     pub options: Pairs<String, String>,
     /// Reads.
     pub read: Side,
@@ -230,29 +231,6 @@ pub struct Flushes {
     pub total_ios: u64,
     /// Latencies of the flushes.
     pub lat_ns: Latency,
-}
-
-/// Latencies in nanoseconds.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Latency {
-    /// Least value.
-    pub min: u64,
-    /// Greatest value.
-    pub max: u64,
-    /// Mean.
-    pub mean: f64,
-    /// Standard deviation.
-    pub stddev: f64,
-    /// Number of values.
-    #[serde(rename = "N")]
-    pub count: u64,
-    /// Latency for each percentile, with keys such as `99.900000`: the bin that this share of the
-    /// values does not exceed.
-    #[serde(default, skip_serializing_if = "is_empty")]
-    pub percentile: Pairs<String, u64>,
-    /// Number of values in each bin, keyed by the middle of the bin. Only in `json+`.
-    #[serde(default, skip_serializing_if = "is_empty")]
-    pub bins: Pairs<u64, u64>,
 }
 
 /// Most disks of a job that are read: `xvda` to `xvdz`, and as many again for each partition.
@@ -401,19 +379,6 @@ impl Report {
     }
 }
 
-impl Latency {
-    /// Returns the latency in nanoseconds that this share of the values does not exceed, if the
-    /// report tells it. `percent` is from 0 to 100.
-    pub fn percentile_ns(&self, percent: f64) -> Option<u64> {
-        let is_it = |key: &str| key.parse::<f64>().is_ok_and(|of| (of - percent).abs() < 1e-6);
-        self.percentile.iter().find(|(key, _)| is_it(key)).map(|&(_, ns)| ns)
-    }
-}
-
-fn is_empty<K, V>(pairs: &Pairs<K, V>) -> bool {
-    pairs.is_empty()
-}
-
 impl Job {
     /// Returns the directions, in fio's order and with fio's names.
     pub fn sides(&self) -> [(&'static str, &Side); 3] {
@@ -452,14 +417,5 @@ mod tests {
         assert_eq!(option(0, &["bs"]), Some("4k"));
         assert_eq!(option(1, &["bs", "blocksize"]), Some("4k"));
         assert_eq!(option(1, &["iodepth"]), None);
-    }
-
-    #[test]
-    fn percentiles_are_found_by_their_value() {
-        let percentile = [("99.000000", 4096), ("99.900000", 5000), ("x", 1)];
-        let percentile = percentile.map(|(key, ns)| (key.to_owned(), ns)).into_iter().collect();
-        let latency = Latency { percentile, ..Latency::default() };
-        let found = [99.0, 99.9, 99.99].map(|percent| latency.percentile_ns(percent));
-        assert_eq!(found, [Some(4096), Some(5000), None]);
     }
 }

@@ -5,9 +5,9 @@ use fio_job::{Job, LatencyFrom};
 use crate::{over_time, samples, steady_state};
 
 /// Returns the heap that the results of jobs take while they run and when they are reported, in
-/// bytes: a histogram of 18 KiB each for reads, writes and flushes, two more for arrivals, the other
-/// counts, the series over time, the samples of logs, and the text of one job, however its latencies
-/// spread.
+/// bytes: a histogram of 18 KiB each for reads, writes and flushes, two more for arrivals, the
+/// other counts, the series over time, the samples of logs, and the text of one job, however its
+/// latencies spread.
 pub fn heap_bytes(jobs: &[Job]) -> usize {
     const JOB: usize = 61 << 10;
     const REPORT: usize = 768 << 10;

@@ -1,10 +1,10 @@
 //! Time at which a job must be serviced even if nothing completes, and how long before it the loop
 //! stays awake.
 //!
-//! A timer wakes a vCPU late: Xen rounds it (`timer_slop`, 50 us), and the way back takes time, too.
-//! An I/O of an open loop that was due meanwhile is late, and its latency not the disk's. So the
-//! loop sets its timer earlier by as much as it was late recently, and looks again and again for
-//! the rest: a quarter of the wait at most, to leave the processor to a backend that shares it.
+//! A timer wakes a vCPU late: Xen rounds it (`timer_slop`, 50 us), and the way back takes time,
+//! too. An I/O of an open loop that was due meanwhile is late, and its latency not the disk's. So
+//! the loop sets its timer earlier by as much as it was late recently, and looks again and again
+//! for the rest: a quarter of the wait at most, to leave the processor to a backend that shares it.
 
 use super::time::NEVER;
 

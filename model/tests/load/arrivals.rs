@@ -102,7 +102,7 @@ fn rates_are_kept_on_average_in_each_direction_and_in_bytes() {
     }
 }
 
-/// What a reference counts of arrivals at even intervals, of one server and an iodepth.
+/// Counts of a reference, of arrivals at even intervals and an iodepth.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Counted {
     due: u64,
@@ -204,7 +204,7 @@ fn all_or_none(outcome: &Outcome, line: &str) {
     }
 }
 
-/// What a job also does leaves its arrivals alone.
+/// Arrivals do not change with what a job also does.
 #[test]
 fn flushes_checks_splits_ramps_and_delays_go_with_due_times() {
     for (options, read, write) in [

@@ -67,8 +67,9 @@ impl ActiveJob {
         }
     }
 
-    /// Ends the arrivals of a job whose time ends at `now_ns` or has ended before: I/Os that are due
-    /// until then and are still to come never will. A job that has put all of its I/Os leaves none.
+    /// Ends the arrivals of a job whose time ends at `now_ns` or has ended before: I/Os that are
+    /// due until then and were not put never will be. A job that has put all of its own leaves
+    /// none.
     pub(super) fn end_arrivals(&mut self, now_ns: u64) {
         let has_ended = self.phase == Phase::ReadBack || self.is_out_of_ios();
         let end_ns = now_ns.min(self.timeline.end_ns());
