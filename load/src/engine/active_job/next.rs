@@ -80,9 +80,8 @@ impl ActiveJob {
                 let is_free = || in_flight.on(target.disk).all(|other| other.offset != io.offset);
                 if self.phase == Phase::Free || is_free() {
                     let due_ns = self.pacer.due_ns(io.direction, start_ns);
-                    if let Some((open_loop, due_ns)) = self.open_loop.as_mut().zip(due_ns) {
-                        open_loop.choose(due_ns, !may_switch);
-                    }
+                    let open_loop = self.open_loop.iter_mut().zip(due_ns);
+                    open_loop.for_each(|(one, due_ns)| one.choose(due_ns, !may_switch));
                     self.pacer.count(io.direction, io.bytes);
                     self.last_disk = target.disk;
                     let next = Next::new(target, io);
