@@ -243,6 +243,7 @@ mod tests {
         let over_time = series(None, &ios, 180_000).closed;
         assert_eq!((over_time.window_ns, over_time.ios.len()), (200 * MS, 900));
         assert!((0..).zip(&over_time.ios).all(|(n, &ios)| ios == 4 * n + 1));
+        assert_eq!(over_time.iops()[..2], [5.0, 25.0]);
     }
 
     #[test]

@@ -165,6 +165,8 @@ fn auto_ends_a_job_that_is_steady_and_no_other() {
     assert!((30_000..60_000).contains(&job.read.runtime), "{}", job.read.runtime);
     let steady = judged(&outcome);
     assert_eq!(steady.verdict, Verdict::Steady, "{steady:?}");
+    let judged_ns = steady.windows * steady.window_ns;
+    assert_eq!(outcome.results[0].steady_ns, Some(judged_ns), "by what ended it");
     assert_eq!(job.steadystate, None, "fio has no such rule");
     let group = run(&even(6), &format!("{line} numjobs=2 group_reporting"), None);
     assert!(group.results.iter().all(|one| one.runtime_ns < 60 * S));
