@@ -4,15 +4,18 @@
 //! `xl info` is called before the domain is created, `xl vcpu-list` and two listings of xenstore
 //! when it is there and does not run yet: they disturb no measurement. No answer is needed. A
 //! question that fails leaves its facts out, and after one that takes too long none is asked.
+//!
+//! The last question, what CPU time other guests took, is asked again when the result is there.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
-use results::Origin;
+use results::{Origin, OriginOthers};
 
 use crate::backend;
 use crate::child::Finished;
 use crate::host;
-use crate::xl::Call;
+use crate::xl::{self, Call};
 
 /// Longest time for an answer.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -22,6 +25,10 @@ pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Inquiry {
     origin: Origin,
     next: Question,
+    /// Whether no other guest measures at the same time.
+    is_alone: bool,
+    /// Time at which other guests were looked at, and their CPU times until then.
+    others: Option<(Instant, BTreeMap<u32, f64>)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,14 +37,15 @@ enum Question {
     Affinity,
     Frontends,
     Backends(Vec<String>),
+    Others,
     /// Nothing more.
     Done,
 }
 
 impl Inquiry {
-    /// Begins with what is known already.
-    pub fn new(origin: Origin) -> Self {
-        Self { origin, next: Question::Host }
+    /// Begins with what is known already. Other guests are asked for if the guest `is_alone`.
+    pub fn new(origin: Origin, is_alone: bool) -> Self {
+        Self { origin, next: Question::Host, is_alone, others: None }
     }
 
     /// Returns the next call, if there is one to make now; `domain` is the number of the guest's,
@@ -48,6 +56,7 @@ impl Inquiry {
             (Question::Affinity, Some(id)) => Some(Call::vcpu_list(id)),
             (Question::Frontends, Some(id)) => Some(Call::list_nodes(&[backend::frontends(id)])),
             (Question::Backends(paths), Some(_)) => Some(Call::list_nodes(paths)),
+            (Question::Others, Some(_)) => Some(Call::list_all()),
             _ => None,
         }
     }
@@ -68,11 +77,15 @@ impl Inquiry {
                 Question::Frontends
             }
             Question::Frontends => match backend::backends(text, id) {
-                paths if paths.is_empty() => Question::Done,
+                paths if paths.is_empty() => self.others_next(),
                 paths => Question::Backends(paths),
             },
             Question::Backends(_) => {
                 self.origin.disks = backend::disks(text, id);
+                self.others_next()
+            }
+            Question::Others => {
+                self.others = answer.map(|text| (Instant::now(), xl::cpu_times(text)));
                 Question::Done
             }
             Question::Done => Question::Done,
@@ -82,8 +95,73 @@ impl Inquiry {
         }
     }
 
+    fn others_next(&self) -> Question {
+        if self.is_alone { Question::Others } else { Question::Done }
+    }
+
+    /// Returns the call to make when the result is there, if there is one.
+    pub fn last_call(&self) -> Option<Call> {
+        self.others.as_ref().map(|_| Call::list_all())
+    }
+
+    /// Takes the end of the last call; `domain` is the number of the guest's.
+    pub fn take_last(&mut self, domain: u32, done: &Finished) {
+        let Some((since, before)) = self.others.take().filter(|_| done.is_success()) else {
+            return;
+        };
+        let seconds = since.elapsed().as_secs_f64();
+        self.origin.others = Some(taken(&before, &xl::cpu_times(&done.stdout), domain, seconds));
+    }
+
     /// Returns the origin as far as it is known.
     pub fn origin(&self) -> &Origin {
         &self.origin
+    }
+}
+
+/// Returns the CPU time that guests besides dom0 and this one took between two lists.
+fn taken(
+    before: &BTreeMap<u32, f64>,
+    after: &BTreeMap<u32, f64>,
+    domain: u32,
+    seconds: f64,
+) -> OriginOthers {
+    let mut others = OriginOthers { seconds, ..OriginOthers::default() };
+    for (id, until) in after.iter().filter(|(id, _)| **id != 0 && **id != domain) {
+        // One that was made meanwhile has taken all of it meanwhile.
+        let took = until - before.get(id).copied().unwrap_or_default();
+        if took > 0.0 {
+            others.guests += 1;
+            others.cpu_seconds += took;
+        }
+    }
+    others
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn others_are_neither_dom0_nor_the_guest() {
+        let list = |times: [f64; 4]| {
+            let [dom0, ours, idle, busy] = times;
+            xl::cpu_times(&format!(
+                "Name                  ID   Mem VCPUs\tState\tTime(s)\n\
+                 Domain-0               0  1024     2     r-----     {dom0}\n\
+                 ringmark               7    64     1     r-----     {ours}\n\
+                 an idle one            3   512     1     -b----     {idle}\n\
+                 busy                   4   512     4     r-----     {busy}\n\
+                 odd                    5   512     4     r-----     nan\n"
+            ))
+        };
+        let (before, mut after) = (list([9.0, 0.0, 4.0, 2.0]), list([19.0, 9.0, 4.0, 5.5]));
+        assert_eq!(before, [(0, 9.0), (3, 4.0), (4, 2.0), (7, 0.0)].into());
+        let expected = OriginOthers { guests: 1, cpu_seconds: 3.5, seconds: 10.0 };
+        assert_eq!(taken(&before, &after, 7, 10.0), expected);
+        after.insert(8, 0.5);
+        after.remove(&3);
+        let expected = OriginOthers { guests: 2, cpu_seconds: 4.0, seconds: 10.0 };
+        assert_eq!(taken(&before, &after, 7, 10.0), expected);
     }
 }

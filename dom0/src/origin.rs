@@ -2,7 +2,7 @@
 //! says after.
 
 use anyhow::Result;
-use results::{Origin, OriginDomain, Report, Run};
+use results::{Flag, Origin, OriginDomain, Report, Run};
 use xl_config::Config;
 
 use crate::date;
@@ -65,6 +65,13 @@ pub fn attach(report: &mut Report, origin: Origin) {
     let grants = first.filter(|first| modes.all(|mode| mode == Some(first)));
     let guest = fact(&report.version);
     let origin = Origin { grants: grants.and_then(|mode| fact(mode)), guest, ..origin };
+    let others = origin.others.as_ref();
+    let flag = others.and_then(|of| Flag::of_others(of.guests, of.cpu_seconds, of.seconds));
+    for extra in report.jobs.iter_mut().filter_map(|job| job.ringmark.as_mut()) {
+        // A guest does not know, and is not believed.
+        extra.flags.retain(|flag| !matches!(flag, Flag::OtherGuests { .. }));
+        extra.flags.extend(flag);
+    }
     // fio's reports say nothing of the run: there is one only if all went well.
     let run = report.ringmark.get_or_insert_with(|| Run { ok: true, ..Run::default() });
     run.origin = Some(origin);
@@ -88,6 +95,7 @@ mod tests {
     use super::*;
     use crate::figures::sample;
     use crate::printable::check;
+    use results::OriginOthers;
 
     fn config() -> Config {
         Config {
@@ -130,6 +138,20 @@ mod tests {
         let date = second.date.unwrap();
         assert!(date.starts_with("20") && date.ends_with('Z') && date.len() == 20, "{date}");
         assert_eq!((second.label.as_deref(), second.domain), (Some("a label"), given.domain));
+    }
+
+    #[test]
+    fn other_guests_are_flagged_in_every_job() {
+        let flags = |cpu_seconds| {
+            let others = Some(OriginOthers { guests: 2, cpu_seconds, seconds: 10.0 });
+            let mut report = sample("a", Some("persistent"), 1.0);
+            let lie = Flag::OtherGuests { guests: 9, cpu_percent: 99.0 };
+            report.jobs[0].ringmark.as_mut().unwrap().flags.push(lie);
+            attach(&mut report, Origin { others, ..Origin::default() });
+            report.jobs[0].ringmark.as_ref().unwrap().all_flags()
+        };
+        assert_eq!(flags(0.5), []);
+        assert_eq!(flags(0.6), [Flag::OtherGuests { guests: 2, cpu_percent: 6.0 }]);
     }
 
     #[test]

@@ -97,6 +97,8 @@ enum Stage {
     Hold(Console),
     Unpause(Console),
     Watch(Monitor),
+    /// Did other guests of the host take CPU time, beside this one with its result?
+    Others(u32, String),
     Destroy,
     /// Is it gone, whatever `xl destroy` said?
     Confirm(Result<()>),
@@ -120,7 +122,7 @@ impl<'a> Session<'a> {
             programs,
             stage: Stage::Find,
             events: VecDeque::new(),
-            inquiry: Inquiry::new(order.origin.clone()),
+            inquiry: Inquiry::new(order.origin.clone(), order.fleet.is_none()),
             domain: None,
             uuid: uuid::random()?,
             heeded: Interrupts::default(),
@@ -317,6 +319,10 @@ impl<'a> Session<'a> {
                 // Signals may have arrived in the meantime.
                 if self.heeded.count == 0 { Ok(()) } else { self.take_signal() }
             }
+            Stage::Others(id, text) => {
+                self.inquiry.take_last(id, done);
+                self.give_result(id, text)
+            }
             Stage::Destroy => {
                 let destroyed = xl::was_there(done).map(drop);
                 self.begin(Stage::Confirm(destroyed), Call::vm_list())
@@ -438,9 +444,7 @@ impl<'a> Session<'a> {
         };
         // After the answer to a query for its state: what it printed before it ended is there.
         if let Some(text) = monitor.read(self.reader, &mut self.events)? {
-            self.destroy(id)?;
-            let origin = Box::new(self.inquiry.origin().clone());
-            self.events.push_back(Event::Result { text, origin });
+            self.ask_last(id, text)?;
             return Ok(true);
         }
         if let Some(done) = done {
@@ -453,6 +457,26 @@ impl<'a> Session<'a> {
             return Ok(true);
         }
         Ok(false)
+    }
+
+    /// Asks the last question, if there is one; no answer is needed.
+    fn ask_last(&mut self, id: u32, text: String) -> Result<()> {
+        if let Some(call) = self.inquiry.last_call() {
+            let limit = self.order.call_limit.min(ANSWER_TIMEOUT);
+            let mut running = Running::new(call, limit, &self.programs).once();
+            if running.start(&mut self.events).is_ok() {
+                (self.stage, self.running) = (Stage::Others(id, text), Some(running));
+                return Ok(());
+            }
+        }
+        self.give_result(id, text)
+    }
+
+    fn give_result(&mut self, id: u32, text: String) -> Result<()> {
+        self.destroy(id)?;
+        let origin = Box::new(self.inquiry.origin().clone());
+        self.events.push_back(Event::Result { text, origin });
+        Ok(())
     }
 
     /// Takes a list of all domains. Ends the session if it lacks ours, as it should.

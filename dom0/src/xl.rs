@@ -2,7 +2,7 @@
 //! read.
 
 use std::cell::Cell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -73,6 +73,11 @@ impl Call {
     /// Asks for a domain's state: [`state`].
     pub fn list(id: u32) -> Self {
         call("xl", ["list", &id.to_string()], is_about_domain)
+    }
+
+    /// Lists all domains with the CPU time that they took: [`cpu_times`]. Never tried again.
+    pub fn list_all() -> Self {
+        call("xl", ["list"], |_| true)
     }
 
     /// Unpauses a domain.
@@ -297,6 +302,19 @@ pub fn domains(done: &Finished) -> Result<Vec<(String, u32)>> {
         Some((fields.next()?.to_owned(), fields.next()?.parse().ok()?))
     };
     Ok(done.stdout.lines().filter_map(domain).collect())
+}
+
+/// Reads the list of `xl list`: returns the CPU time that each domain took so far, in seconds, by
+/// its number.
+pub fn cpu_times(list: &str) -> BTreeMap<u32, f64> {
+    let domain = |line: &str| {
+        // A name may have blanks, so the fields are counted from the end.
+        let mut fields = line.split_whitespace().rev();
+        let time: f64 = fields.next()?.parse().ok()?;
+        let id = fields.nth(3)?.parse().ok()?;
+        (0.0..=1e12).contains(&time).then_some((id, time))
+    };
+    list.lines().filter_map(domain).collect()
 }
 
 /// Reads a domain's state from the answer of `xl list ID`.

@@ -60,6 +60,21 @@ pub struct Origin {
     /// Host that it ran on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<OriginHost>,
+    /// Other guests meanwhile; `None` if nobody looked, as where several guests measure at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub others: Option<OriginOthers>,
+}
+
+/// CPU time of guests besides dom0 and the one that measured, while that was there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OriginOthers {
+    /// Number of those that took any.
+    pub guests: u64,
+    /// CPU time of all of them, in seconds, to a tenth for each.
+    pub cpu_seconds: f64,
+    /// Time between both looks, in seconds.
+    pub seconds: f64,
 }
 
 /// Guest of a run.
@@ -182,6 +197,7 @@ mod tests {
                 cpus: Some(32),
                 dom0_vcpus: Some(4),
             }),
+            others: Some(OriginOthers { guests: 2, cpu_seconds: 1.5, seconds: 20.25 }),
         }
     }
 

@@ -131,6 +131,10 @@ mod tests {
     fn alternation_never_counts_more_than_the_values() {
         let values: Vec<f64> = (0..1000).map(|index| f64::from(index % 2)).collect();
         assert_eq!(Precision::of(&values).unwrap().effective, 1000.0);
+        let mut random = fastrand::Rng::with_seed(3);
+        let draws: Vec<f64> = (0..1001).map(|_| random.f64()).collect();
+        let values: Vec<f64> = draws.windows(2).map(|pair| pair[1] - 0.6 * pair[0]).collect();
+        assert_eq!(Precision::of(&values).unwrap().effective, 1000.0);
     }
 
     #[test]

@@ -179,9 +179,16 @@ mod tests {
     fn normal_distribution_goes_on_where_the_exact_one_ends() {
         let last = signed_rank_end(SIGNED_RANK_EXACT_MAX);
         let next = signed_rank_end(SIGNED_RANK_EXACT_MAX + 1);
-        assert!((435..=436).contains(&last) && (454..=456).contains(&next), "{last}, {next}");
+        assert!((last, next) == (435, 454), "{last}, {next}");
         let (last, next) = (rank_sum_end(25, 25), rank_sum_end(25, 26));
         assert!((212..=213).contains(&last) && (220..=224).contains(&next), "{last}, {next}");
+    }
+
+    #[test]
+    fn middle_is_that_of_both_in_the_middle() {
+        assert_eq!(walsh(&[0.0, 1.0]).median(), 0.5);
+        assert_eq!(differences(&[1.0, 2.0], &[0.0]).median(), 1.5);
+        assert_eq!(walsh(&[0.0, 2.0, 10.0]).median(), (2.0 + 5.0) / 2.0);
     }
 
     #[test]

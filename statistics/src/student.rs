@@ -195,6 +195,7 @@ mod tests {
 
     #[test]
     fn what_is_no_probability_has_no_quantile() {
+        assert_eq!(quantile(1.5, f64::INFINITY), None);
         let bad = [0.0, 1.0, -0.1, 1.5, f64::NAN, f64::INFINITY];
         assert!(bad.iter().all(|&p| quantile(p, 5.0).is_none()));
         let bad = [0.0, -1.0, f64::NAN, f64::NEG_INFINITY];

@@ -76,9 +76,21 @@ fn a_result_tells_its_origin() {
         domain: Some(domain),
         disks: vec![disk],
         host: found.host.clone(),
+        others: found.others,
         ..Origin::default()
     };
     assert_eq!(found, expected);
+    assert_eq!(found.others.map(|others| (others.guests, others.cpu_seconds)), Some((0, 0.0)));
+}
+
+#[test]
+fn other_guests_that_take_processors_are_flagged() {
+    let stack = stack("other_guests_that_take_processors_are_flagged", &good());
+    // 1,000 s of CPU time between both lists.
+    stack.write("busy", "");
+    let (code, stdout, stderr) = stack.run(&["run", "job.fio"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("     mark      : other guests (1) used "), "{stdout}");
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn a_job_runs() {
     assert!(!stack.has_domain());
     let calls = stack.calls();
     let lines: Vec<&str> = calls.lines().collect();
-    let [domid, info, create, domains, vcpus, disks, give, terminal, unpause, ref end @ ..] =
+    let [domid, info, create, domains, vcpus, disks, others, give, terminal, unpause, ref end @ ..] =
         lines[..]
     else {
         panic!("{calls}");
@@ -42,7 +42,7 @@ fn a_job_runs() {
     assert_eq!(give, format!("xenstore-write -- {node} 33 {node}/0 {text}"));
     assert_eq!(terminal, "xenstore-read /local/domain/7/console/tty");
     assert_eq!(unpause, "xl unpause 7");
-    assert_eq!(end, ["xl destroy 7", "xl vm-list"]);
+    assert_eq!((others, end), ("xl list", &["xl list", "xl destroy 7", "xl vm-list"][..]));
 }
 
 #[test]

@@ -97,6 +97,12 @@ fn outliers_are_found_with_their_size() {
     values[200..203].fill(0.0);
     let found = Series::of_windows(&values, 600.0, 10.0).unwrap().outliers().unwrap();
     assert_eq!((found.count, found.of, found.worst), (3, 600, 0.0));
+    // The farthest is told, and few effective windows tell less.
+    values[300] = 500.0;
+    let found = |effective| Series::of_windows(&values, effective, 10.0).unwrap().outliers();
+    assert_eq!(found(600.0).map(|all| (all.count, all.worst)), Some((4, 0.0)));
+    assert_eq!(found(6.0).map(|all| (all.count, all.worst)), Some((3, 0.0)));
+    let found = found(600.0).unwrap();
     assert!((found.median - 1000.0).abs() < 10.0, "{found:?}");
 }
 

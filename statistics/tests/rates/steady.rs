@@ -94,6 +94,17 @@ fn constant_rate_is_known_exactly() {
 }
 
 #[test]
+fn small_differences_are_accepted_however_sure() {
+    let step = |size: f64| (0..600).map(|at| if at < 300 { 1000.0 } else { size }).collect();
+    let noisy = |mut rates: Vec<f64>| {
+        rates.iter_mut().step_by(2).for_each(|rate| *rate += 100.0);
+        steadiness(&rates)
+    };
+    assert!(!matches!(noisy(step(1015.0)).verdict, Verdict::Drifting(_)));
+    assert!(matches!(noisy(step(1025.0)).verdict, Verdict::Drifting(Cause::Thirds { .. })));
+}
+
+#[test]
 fn reasons_are_told() {
     let mut draws = Draws::seeded(3);
     let few = draws.windows(&Windows { count: WINDOWS_MIN - 1, ..MINUTE }, |_| 1.0);
@@ -135,6 +146,10 @@ fn series_of_any_kind_end() {
     // The most work: correlations that do not end, in 100,000 windows.
     let ramp: Vec<f64> = (0..100_000).map(f64::from).collect();
     assert!(matches!(steadiness(&ramp).verdict, Verdict::Drifting(_)));
+    // Half of one, half of the other: hardly more than one effective sample.
+    let halves: Vec<f64> = (0..12).map(|at| if at < 6 { 1.0 } else { 2.0 }).collect();
+    let found = steadiness(&halves);
+    assert!(found.effective >= 2.0 || found.half_width.is_none(), "{found:?}");
     let ends = [0.0, f64::MIN_POSITIVE, f64::MAX, 5e-324];
     let mixed: Vec<f64> = (0..600).map(|at| ends[at % 4]).collect();
     let found = steadiness(&mixed);
