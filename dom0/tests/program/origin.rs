@@ -85,7 +85,9 @@ fn a_result_tells_its_origin() {
 
 #[test]
 fn other_guests_that_take_processors_are_flagged() {
-    let stack = stack("other_guests_that_take_processors_are_flagged", &good());
+    let mut report = report(115_000.0, None);
+    report.jobs[0].ringmark = Some(results::Extra { members: 1, ..results::Extra::default() });
+    let stack = stack("other_guests_that_take_processors_are_flagged", &emit(&report));
     // 1,000 s of CPU time between both lists.
     stack.write("busy", "");
     let (code, stdout, stderr) = stack.run(&["run", "job.fio"]);
