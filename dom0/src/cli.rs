@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::compare::Compare;
+use crate::curve::Curve;
 use crate::diff::Diff;
 use crate::exit;
 use crate::fleet::Fleet;
@@ -28,6 +29,7 @@ pub struct Cli {
 enum Command {
     Run(Run),
     Sweep(Sweep),
+    Curve(Curve),
     Fleet(Fleet),
     Compare(Compare),
     Report(PlotReport),
@@ -47,6 +49,7 @@ impl Cli {
         match self.command {
             Command::Run(run) => run.run(),
             Command::Sweep(sweep) => sweep.run(),
+            Command::Curve(curve) => curve.run(),
             Command::Fleet(fleet) => fleet.run(),
             Command::Compare(compare) => compare.run(),
             Command::Report(report) => report.run(),

@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 
 use crate::figure::Figure;
+use crate::image;
 use crate::label::Label;
 use crate::svg::escape;
 
@@ -39,7 +40,7 @@ pub fn page(sections: &[String], figures: &[Figure], about: &str) -> String {
     )
 }
 
-/// Returns whether a file is empty or such a page.
+/// Returns whether a file is empty, such a page, or an [image].
 ///
 /// # Errors
 /// When it can't be read.
@@ -47,7 +48,8 @@ pub fn is_page(file: impl Read) -> io::Result<bool> {
     let mut start = Vec::new();
     file.take(MARK_WITHIN).read_to_end(&mut start)?;
     let start = String::from_utf8_lossy(&start);
-    Ok(start.is_empty() || start.starts_with(DOCTYPE) && start.contains(MARK))
+    let is_page = start.starts_with(DOCTYPE) && start.contains(MARK);
+    Ok(start.is_empty() || is_page || image::begins(&start))
 }
 
 fn figure(figure: &Figure) -> String {
@@ -98,6 +100,9 @@ mod tests {
             (DOCTYPE, false),
             ("{\"fio version\": 1}", false),
             (&super::page(&[], &[], "about"), true),
+            (&image::image(&[]), true),
+            ("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"1\"></svg>", false),
+            (&image::image(&[])[1..], false),
         ] {
             assert_eq!(is_page(text.as_bytes()).unwrap(), expected, "{text}");
         }

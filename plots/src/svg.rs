@@ -16,6 +16,10 @@ const BETWEEN: f64 = 8.0;
 const BETWEEN_LINES: f64 = 11.0;
 /// Distance of neighbouring stripes, in a plot's units.
 const BETWEEN_STRIPES: f64 = 5.0;
+/// Width of a name at the end of a line, in digits.
+const NAME_DIGITS: f64 = 3.5;
+/// Half the size of a cross, in a plot's units.
+const CROSS: f64 = 3.5;
 /// Most points of a curve that are each shown.
 const DOTS_MAX: usize = 12;
 
@@ -66,6 +70,11 @@ impl Frame {
     /// The horizontal ends.
     pub fn across(&self) -> [f64; 2] {
         [self.left, self.right]
+    }
+
+    /// The horizontal ends of a plot whose lines have names at their ends.
+    pub fn across_to_names(&self) -> [f64; 2] {
+        [self.left, self.right - NAME_DIGITS * self.digit]
     }
 
     /// The vertical ends, upwards.
@@ -232,6 +241,15 @@ impl Svg {
                 self.add(&format!(r#"<circle class="{class}" cx="{x}" cy="{y}" r="3"/>"#));
             }
         }
+    }
+
+    /// A cross: a point that is on no line.
+    pub fn cross(&mut self, class: &str, [x, y]: [f64; 2]) {
+        let [from, to] = [-CROSS, CROSS].map(|by| [Place(x + by), Place(y + by)]);
+        let ([left, top], [right, bottom]) = (from, to);
+        self.add(&format!(
+            r#"<path class="cross {class}" d="M{left} {top}L{right} {bottom}M{left} {bottom}L{right} {top}"/>"#
+        ));
     }
 
     /// The element, which `title` tells of to those who do not see it.

@@ -1,15 +1,12 @@
 //! The file of a sweep: runs as `compare --save` writes them, with the place of each in the grid.
 //! It may come from anywhere, so each list in it is bounded.
 
-use std::fmt;
-use std::marker::PhantomData;
-
 use anyhow::{Context, Result, ensure};
 use results::Report;
-use serde::de::{SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::display;
+use crate::few::few;
 use crate::saved::System;
 
 /// Most axes.
@@ -159,32 +156,6 @@ impl SweepFile {
         let text = serde_json::to_string(self).context("cannot write the results as JSON")?;
         Ok(text + "\n")
     }
-}
-
-/// Reads a list of at most `MOST` items.
-fn few<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MOST: usize>(
-    from: D,
-) -> Result<Vec<T>, D::Error> {
-    struct Few<T, const MOST: usize>(PhantomData<T>);
-    impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for Few<T, MOST> {
-        type Value = Vec<T>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "a list of at most {MOST} items")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
-            let mut all = Vec::new();
-            while let Some(item) = items.next_element()? {
-                if all.len() == MOST {
-                    return Err(serde::de::Error::invalid_length(MOST + 1, &self));
-                }
-                all.push(item);
-            }
-            Ok(all)
-        }
-    }
-    from.deserialize_seq(Few::<T, MOST>(PhantomData))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod axis;
 mod cell;
 pub mod file;
 mod grid;
-mod progress;
+pub mod progress;
 mod resume;
 
 use std::fs;
