@@ -7,7 +7,7 @@ use fio_job::{IODEPTH_MAX, Job, LatencyFrom, Pace, Rate, RateProcess, Reporting}
 use fio_output::log_names;
 
 use super::file::Header;
-use super::levels::rate;
+use super::levels;
 use crate::display;
 use crate::dry_run;
 use crate::exit::Exit;
@@ -104,14 +104,15 @@ impl Subject {
     /// Returns the job of a level of load.
     fn level(&self, [reads, writes]: Rates, percent: f64) -> Job {
         let Job { rw, .. } = self.job;
-        let rate = Rate {
-            in_ios: true,
-            read: rw.reads().then(|| rate(reads, percent)),
-            write: rw.writes().then(|| rate(writes, percent)),
+        // That of a direction which the job does not have is never used.
+        let [read, write] = match (rw.reads(), rw.writes()) {
+            (true, true) => [reads, writes],
+            _ => [reads + writes; 2],
         };
+        let [read, write] = [read, write].map(|rate| Some(levels::rate(rate, percent)));
         let mut job = self.job.clone();
         job.name = format!("{}@{percent}%", self.job.name);
-        job.pace.rate = Some(rate);
+        job.pace.rate = Some(Rate { in_ios: true, read, write });
         (job.pace.process, job.pace.latency_from) = (RateProcess::Poisson, LatencyFrom::Due);
         // A synchronous engine would keep one in flight, whatever the depth.
         (job.iodepth, job.ioengine) = (self.depth, None);

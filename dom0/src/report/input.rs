@@ -36,6 +36,8 @@ pub struct Json<'a> {
     pub has_runs: bool,
     /// Flag: these are runs of a sweep.
     pub is_sweep: bool,
+    /// Flag: these are runs of a load curve.
+    pub is_curve: bool,
 }
 
 /// Members that tell what a JSON text is.
@@ -45,6 +47,7 @@ struct Members {
     version: Option<IgnoredAny>,
     runs: Option<IgnoredAny>,
     sweep: Option<IgnoredAny>,
+    curve: Option<IgnoredAny>,
 }
 
 /// Checks that no file is named twice: its runs would count twice.
@@ -162,7 +165,9 @@ fn first_json(text: &str) -> Result<(Json<'_>, usize)> {
     let is_known = members.version.is_some() || members.runs.is_some();
     ensure!(is_known, "neither a result nor a comparison");
     let has_runs = members.version.is_none();
-    Ok((Json { text, has_runs, is_sweep: has_runs && members.sweep.is_some() }, length))
+    let is_sweep = has_runs && members.sweep.is_some();
+    let is_curve = has_runs && !is_sweep && members.curve.is_some();
+    Ok((Json { text, has_runs, is_sweep, is_curve }, length))
 }
 
 #[cfg(test)]

@@ -10,8 +10,11 @@ use results::{Origin, Report};
 
 use super::input::{self, Input, Json};
 use super::iops_log::{self, Points};
+use crate::curve::file::{CurveFile, CurveRun};
+use crate::curve::points::{self, Curve};
 use crate::display;
 use crate::figures::Figures;
+use crate::result;
 use crate::saved::{Saved, System};
 use crate::sweep::file::{Axis, CellRun, SweepFile};
 
@@ -26,6 +29,8 @@ pub struct Data {
     pub logs: Vec<Log>,
     /// Grids of runs.
     pub sweeps: Vec<Sweep>,
+    /// Load curves, each with the index of the file that it is from.
+    pub curves: Vec<(usize, Curve)>,
 }
 
 /// A grid of runs: what each of them has on an axis is among its options.
@@ -96,13 +101,27 @@ impl Data {
                 for json in texts.iter().filter(|json| json.is_sweep) {
                     self.add_sweep(file, input::whole_sweep(json.text)?)?;
                 }
-                texts.retain(|json| !json.is_sweep);
+                for json in texts.iter().filter(|json| json.is_curve) {
+                    self.add_curve(file, CurveFile::read(json.text)?)?;
+                }
+                texts.retain(|json| !json.is_sweep && !json.is_curve);
                 for (system, report) in reports(&texts)? {
                     self.runs.push(run(file, system, report)?);
                 }
             }
         }
         self.files.push(path.to_owned());
+        Ok(())
+    }
+
+    /// Adds the curves of a file, and those of its runs that came to their end.
+    fn add_curve(&mut self, file: usize, read: CurveFile) -> Result<()> {
+        let curves = points::curves(&read);
+        ensure!(!curves.is_empty(), "a load curve without levels");
+        self.curves.extend(curves.into_iter().map(|curve| (file, curve)));
+        let whole = read.runs.into_iter().filter(|run| result::failure(&run.result).is_none());
+        let runs = whole.map(|CurveRun { who, result, .. }| run(file, who, result));
+        self.runs.extend(runs.collect::<Result<Vec<_>>>()?);
         Ok(())
     }
 

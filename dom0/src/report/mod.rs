@@ -4,14 +4,15 @@
 //! them, `provenance` reads what results tell of their origin. `identity` says which runs are
 //! repeats, `series` puts them together, `names` tells the series apart, by `distinct` labels.
 //! `facts` and `table` are the page's first sections; `bars`, `by_depth`, `latencies` and
-//! `over_time` say what of a `view` is plotted where, `costs` where costs were counted, and `heat`
-//! what of a sweep (`clones` of a job together). The crate `plots` draws them; `destination` is the
+//! `over_time` say what of a `view` is plotted where, `costs` where costs were counted, `curves`
+//! what of load curves, and `heat` what of a sweep (`clones` of a job together). The crate `plots` draws them; `destination` is the
 //! place where the page may go.
 
 mod bars;
 mod by_depth;
 mod clones;
 mod costs;
+mod curves;
 mod destination;
 mod distinct;
 mod facts;
@@ -47,7 +48,7 @@ use view::View;
 #[command(after_long_help = exit::help(exit::REPORT))]
 pub struct PlotReport {
     /// Results in fio's JSON, from ringmark or fio (json+ has the most detailed latencies), files
-    /// saved by `compare --save` or `sweep`, and IOPS logs in fio's format
+    /// saved by `compare --save`, `curve --save` or `sweep`, and IOPS logs in fio's format
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// HTML file to write; an older page there is replaced, any other file is not
@@ -102,6 +103,7 @@ fn page(data: &Data, merge: bool, made: &str) -> String {
     // A curve tells more than many bars.
     let (first, second) = if bars.len() > 1 { (by_depth, bars) } else { (bars, by_depth) };
     let mut figures: Vec<Figure> = heat::figures(data);
+    figures.extend(curves::figure(data));
     figures.extend(costs::figures(view));
     figures.extend(first.into_iter().chain(second));
     figures.extend(latencies::figures(view));

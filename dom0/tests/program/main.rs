@@ -3,6 +3,7 @@
 mod compare;
 mod config;
 mod costs;
+mod curve;
 mod deaf;
 mod diff;
 mod fleet;
