@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use anyhow::{Result, bail, ensure};
 use fio_job::number::parse_bytes;
-use results::{Flag, JobReport, Report, Side, Verdict};
+use results::{Flag, JobReport, OverTime, Report, Side, Steadiness};
 
 use crate::costs::{self, Counted};
 use crate::result;
@@ -59,8 +59,10 @@ pub struct Figures {
     pub kept: Option<(u64, u64)>,
     /// Time stolen from the vCPU, in nanoseconds and in per cent, if it is known.
     pub stolen: Option<(u64, f64)>,
-    /// Judgement of the rate over time, if there is one.
-    pub steadiness: Option<Verdict>,
+    /// Whether the rate was steady, of all directions together; if it is known.
+    pub steadiness: Option<Steadiness>,
+    /// I/Os over time, of all directions together, with the first only.
+    pub over_time: Option<OverTime>,
     /// Reasons to doubt these figures.
     pub flags: Vec<Flag>,
     /// Latency from due times that 99 % of the I/Os did not exceed, in nanoseconds.
@@ -133,6 +135,7 @@ impl Figures {
         let mut all = Vec::new();
         for (index, job) in report.jobs.iter().enumerate() {
             let mut costs = costs.next().flatten();
+            let mut over_time = job.ringmark.as_ref().and_then(|extra| extra.over_time.clone());
             let count = job.options.len();
             ensure!(
                 count <= OPTIONS_MAX,
@@ -143,7 +146,8 @@ impl Figures {
             let sides = job.sides().into_iter().filter(|(_, side)| side.total_ios != 0);
             for (direction, side) in sides {
                 let figures = Self::read(&global, job, direction, side)?;
-                all.push(Self { index, costs: costs.take(), ..figures });
+                let (costs, over_time) = (costs.take(), over_time.take());
+                all.push(Self { index, costs, over_time, ..figures });
             }
         }
         ensure!(!all.is_empty(), "no job did any I/O");
@@ -192,7 +196,8 @@ impl Figures {
             grants: extra.map(|extra| extra.grants.clone()).unwrap_or_default(),
             kept: extra.and_then(|extra| extra.backend_pages_kept.zip(extra.pages_used)),
             stolen,
-            steadiness: extra.and_then(|extra| Some(extra.steadiness.as_ref()?.verdict)),
+            steadiness: extra.and_then(|extra| extra.steadiness.clone()),
+            over_time: None,
             flags,
             due_p99_ns: open.and_then(|open| open.lat_ns.percentile_ns(99.0)).map(|ns| ns as f64),
             costs: None,

@@ -89,7 +89,8 @@ fn middle_of(runs: &[(System, Vec<Figures>)], wanted: System, index: usize) -> O
 /// Returns how many runs on a system have a steady rate, if that is known of any.
 fn steady_runs(runs: &[(System, Vec<Figures>)], wanted: System, index: usize) -> Option<String> {
     let all = runs.iter().filter(|(system, _)| *system == wanted);
-    let known: Vec<_> = all.filter_map(|(_, all)| all.get(index)?.steadiness).collect();
+    let known: Vec<_> =
+        all.filter_map(|(_, all)| Some(all.get(index)?.steadiness.as_ref()?.verdict)).collect();
     let count = |wanted| known.iter().filter(|&&one| one == wanted).count();
     let too_short = match count(Verdict::TooShort) {
         0 => String::new(),

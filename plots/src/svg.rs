@@ -139,10 +139,7 @@ impl Svg {
         let &Frame { class, width, height, left, right, top, bottom, digit } = frame;
         let (body, about) = (String::new(), String::new());
         let mut svg = Self { body, about, class, width, height };
-        for (x, text) in across.fitting(digit) {
-            svg.line("grid", [x, top], [x, bottom]);
-            svg.text(Anchor::Middle, [x, bottom + 16.0], text);
-        }
+        svg.values(across, [top, bottom], digit);
         let mut last = f64::INFINITY;
         for (value, text) in &upwards.ticks {
             let y = upwards.axis.place(*value);
@@ -157,6 +154,19 @@ impl Svg {
         svg.text(Anchor::Middle, [f64::midpoint(left, right), height - 6.0], across.title);
         svg.text(Anchor::Start, [2.0, 13.0], upwards.title);
         svg
+    }
+
+    /// The grid and the values of a horizontal axis, between these heights, on a plot of the page's
+    /// width without other axes.
+    pub fn values_below(&mut self, across: &AxisText<'_>, [top, bottom]: [f64; 2]) {
+        self.values(across, [top, bottom], LARGE.digit);
+    }
+
+    fn values(&mut self, across: &AxisText<'_>, [top, bottom]: [f64; 2], digit: f64) {
+        for (x, text) in across.fitting(digit) {
+            self.line("grid", [x, top], [x, bottom]);
+            self.text(Anchor::Middle, [x, bottom + 16.0], text);
+        }
     }
 
     /// A straight line.
@@ -241,6 +251,22 @@ impl Svg {
                 self.add(&format!(r#"<circle class="{class}" cx="{x}" cy="{y}" r="3"/>"#));
             }
         }
+    }
+
+    /// A horizontal line from one place to another, with ends that are so high on either side.
+    pub fn interval(&mut self, [x1, y1]: [f64; 2], [x2, y2]: [f64; 2], cap: f64) {
+        let [x1, x2, y1, y2] = [x1, x2, y1, y2].map(Place);
+        let [up, down] = [-cap, 2.0 * cap].map(Place);
+        let end = format!("m0 {up}v{down}");
+        self.add(&format!(
+            r#"<path class="interval" d="M{x1} {y1}L{x2} {y2}{end}M{x1} {y1}{end}"/>"#
+        ));
+    }
+
+    /// A point that tells `name` when it is pointed at.
+    pub fn dot(&mut self, class: &str, [x, y]: [f64; 2], name: &str) {
+        let ([x, y], title) = ([x, y].map(Place), title(name));
+        self.add(&format!(r#"<circle class="{class}" cx="{x}" cy="{y}" r="4">{title}</circle>"#));
     }
 
     /// A cross: a point that is on no line.

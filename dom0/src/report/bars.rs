@@ -1,10 +1,11 @@
-//! IOPS of each job: a bar for the median on each system, a line from the least to the greatest.
+//! IOPS of each job: a bar for the mean on each system, and a line for its 95 % interval.
 
-use plots::axis::count;
+use plots::axis::{count, round};
 use plots::figure::{Figure, LINES_MAX, left_out};
 use plots::label::Label;
 use plots::svg::{Anchor, Svg, WIDTH, color};
 
+use super::interval::Interval;
 use super::view::View;
 
 /// Most bars of all figures.
@@ -18,17 +19,24 @@ const BAR: f64 = 15.0;
 const STEP: f64 = 19.0;
 const NAME: f64 = 20.0;
 const GAP: f64 = 10.0;
+/// Half the height of the ends of an interval.
+const CAP: f64 = 4.0;
+/// Most of the greatest mean that the scale has for intervals: few runs may have one of many times
+/// their mean, which is cut.
+const SCALE_MAX: f64 = 1.5;
 
 /// Returns the figures; none if there is no bar to compare with another.
 pub fn figures(view: View<'_>) -> Vec<Figure> {
-    let iops = |&series: &usize| view.series.get(series)?.spread(|run| Some(run.iops));
+    let iops = |&series: &usize| view.series.get(series).map(Interval::of);
     let jobs = jobs(view);
     let shown: Vec<usize> = jobs.iter().flatten().copied().collect();
     if view.series.len() < 2 {
         return Vec::new();
     }
-    let greatest = shown.iter().filter_map(iops).map(|spread| spread.greatest).fold(0.0, f64::max);
-    let scale = (WIDTH - BESIDE) / greatest.max(f64::MIN_POSITIVE);
+    let greatest = shown.iter().filter_map(iops).map(|of| of.mean).fold(0.0, f64::max);
+    let ends = shown.iter().filter_map(iops).map(|of| of.mean + of.half_width.unwrap_or(0.0));
+    let end = ends.fold(greatest, f64::max).min(SCALE_MAX * greatest);
+    let scale = (WIDTH - BESIDE) / end.max(f64::MIN_POSITIVE);
     let mut parts: Vec<Vec<Vec<usize>>> = Vec::new();
     for job in jobs {
         match parts.last_mut() {
@@ -44,8 +52,8 @@ pub fn figures(view: View<'_>) -> Vec<Figure> {
         let number = format!("IOPS ({} of {last})", index + 1);
         let (title, note) = match index {
             0 => {
-                let note = "I/Os a second: median of the runs; of several runs, also least and greatest. \
-                            A * is explained below the table.";
+                let note = "I/Os a second: mean of the runs, and its 95 % interval: by several runs, \
+                            or within the one that there is. A * is explained below the table.";
                 (if last == 1 { "IOPS" } else { &number }, format!("{note}{left_out}"))
             }
             _ => (&*number, "To the same scale.".to_owned()),
@@ -110,16 +118,27 @@ fn bar(svg: &mut Svg, view: View<'_>, index: usize, y: f64, scale: f64) {
     let Some(series) = view.series.get(index) else { return };
     let Some(spread) = series.spread(|run| Some(run.iops)) else { return };
     let Some((_, who)) = view.labels(index) else { return };
-    let [least, median, greatest] =
-        [spread.least, spread.median, spread.greatest].map(|iops| iops * scale);
+    let Interval { mean, half_width } = Interval::of(series);
     let color = color(if is_crowded(view) { 0 } else { view.numbers(index).1 });
-    svg.bar(&color, [0.0, y], [median.max(1.0), BAR], &format!("{}: {spread} IOPS", who.full));
+    let end = (mean * scale).max(1.0);
+    svg.bar(&color, [0.0, y], [end, BAR], &format!("{}: {spread} IOPS", who.full));
     let middle = y + BAR / 2.0;
-    let mut value = count(spread.median);
-    if spread.least < spread.greatest {
-        svg.line("spread", [least, middle], [greatest, middle]);
-        value = format!("{value} ({}..{})", count(spread.least), count(spread.greatest));
+    let (mut value, mut beside) = (count(mean), end);
+    if let Some(half) = half_width {
+        let [low, high] = [(mean - half).max(0.0), mean + half].map(|iops| iops * scale);
+        let high = high.min(WIDTH - BESIDE);
+        svg.interval([low, middle], [high, middle], CAP);
+        beside = beside.max(high);
+        value = format!("{value} \u{b1} {}", percent(half, mean));
     }
     value.push_str(series.star());
-    svg.text(Anchor::Start, [greatest + 6.0, y + BAR - 3.0], &value);
+    svg.text(Anchor::Start, [beside + 6.0, y + BAR - 3.0], &value);
+}
+
+/// A share in few characters.
+fn percent(part: f64, whole: f64) -> String {
+    match 100.0 * part / whole {
+        percent @ ..1000.0 => format!("{}%", round(percent)),
+        _ => ">1000%".to_owned(),
+    }
 }

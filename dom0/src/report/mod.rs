@@ -5,8 +5,9 @@
 //! repeats, `series` puts them together, `names` tells the series apart, by `distinct` labels.
 //! `facts` and `table` are the page's first sections; `bars`, `by_depth`, `latencies` and
 //! `over_time` say what of a `view` is plotted where, `costs` where costs were counted, `curves`
-//! what of load curves, and `heat` what of a sweep (`clones` of a job together). The crate `plots` draws them; `destination` is the
-//! place where the page may go.
+//! what of load curves, `ratios` what of systems that took turns, `steady` what of a job's rate over
+//! time, and `heat` what of a sweep (`clones` of a job together). An `interval` says how well a rate
+//! is known. The crate `plots` draws them; `destination` is the place where the page may go.
 
 mod bars;
 mod by_depth;
@@ -19,6 +20,7 @@ mod facts;
 mod heat;
 pub mod identity;
 pub mod input;
+mod interval;
 mod iops_log;
 mod latencies;
 pub mod load;
@@ -26,7 +28,9 @@ mod locks;
 pub mod names;
 mod over_time;
 pub mod provenance;
+mod ratios;
 pub mod series;
+mod steady;
 mod table;
 pub mod view;
 
@@ -104,9 +108,11 @@ fn page(data: &Data, merge: bool, made: &str) -> String {
     let (first, second) = if bars.len() > 1 { (by_depth, bars) } else { (bars, by_depth) };
     let mut figures: Vec<Figure> = heat::figures(data);
     figures.extend(curves::figure(data));
+    figures.extend(ratios::figures(data));
     figures.extend(costs::figures(view));
     figures.extend(first.into_iter().chain(second));
     figures.extend(latencies::figures(view));
+    figures.extend(steady::figure(view));
     figures.extend(over_time::figure(&data.logs, &data.files));
     let sections = [facts::section(data), table::section(view), costs::section(view)];
     plots::page::page(&sections, &figures, made)

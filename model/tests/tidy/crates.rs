@@ -68,6 +68,7 @@ const ORDER: [Place; 25] = [
             "projection",
             "plots",
             "results",
+            "statistics",
             "fio-job",
             "guest-protocol",
             "load",
