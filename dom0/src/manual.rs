@@ -9,7 +9,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 use crate::exit::{self, Codes, Exit};
 use crate::stdout;
 
-const EXAMPLES: [(&str, &str); 9] = [
+const EXAMPLES: [(&str, &str); 10] = [
     (
         "ringmark run job.fio --disk phy:/dev/vg0/test",
         "runs a job file of fio and prints what fio would.",
@@ -26,6 +26,10 @@ const EXAMPLES: [(&str, &str); 9] = [
     (
         "ringmark sweep job.fio --disk phy:/dev/vg0/test --vary bs=4k,64k --vary iodepth=1..64*2",
         "runs the job with each block size at each iodepth, for ringmark report sweep.json.",
+    ),
+    (
+        "ringmark curve job.fio --disk phy:/dev/vg0/test --plot curve.html",
+        "measures latency at 10 to 95 % of what the disk can do, and finds the knee.",
     ),
     (
         "ringmark fleet -n 8 --disk phy:/dev/vg0/test{n} job.fio",

@@ -86,9 +86,8 @@ fn plot(title: &str, rows: &[&Row], end: f64) -> String {
     let axis = Axis::log(1.0 / end, end, [BESIDE, WIDTH - BESIDE]);
     let mut svg = Svg::new(bottom + VALUES);
     let text = AxisText { axis: &axis, ticks: ticks(end), title: "" };
-    svg.values_below(&text, [0.0, bottom]);
+    svg.values_below(&text, [bottom - CAP, bottom]);
     let one = axis.place(1.0);
-    svg.line("axis", [one, 0.0], [one, bottom]);
     svg.text(Anchor::Middle, [WIDTH / 2.0, bottom + VALUES - 6.0], "ratio");
     let mut about = String::new();
     for (number, row) in rows.iter().enumerate() {
@@ -97,6 +96,8 @@ fn plot(title: &str, rows: &[&Row], end: f64) -> String {
         let told = told(row);
         svg.text(Anchor::End, [WIDTH, y + NAME - 5.0], &told);
         let middle = y + NAME + ROW / 2.0 - 2.0;
+        // No line through a name.
+        svg.line("axis", [one, y + NAME], [one, y + NAME + ROW - CAP]);
         let [low, at, high] = [row.low, row.ratio, row.high].map(|value| axis.place(value));
         svg.interval([low, middle], [high, middle], CAP);
         svg.dot(if row.differs() { "c0" } else { "c0 hollow" }, [at, middle], &told);

@@ -30,7 +30,7 @@ pub fn figures(data: &Data) -> Vec<Figure> {
         let [a, b] = sides.names;
         let file = files.get(sides.file).filter(|_| all.len() > 1);
         let of_file = file.map_or_else(String::new, |file| format!(", {file}"));
-        for ((job, direction, _), [a_rates, b_rates]) in rates(sides) {
+        for ((_, direction, job), [a_rates, b_rates]) in rates(sides) {
             let pairs: Vec<(f64, f64)> = a_rates.into_iter().zip(b_rates).collect();
             let Some(of) = compare(&pairs) else { continue };
             names.push(format!("{job}, {direction}: {a} to {b}{of_file}"));
@@ -66,12 +66,12 @@ fn side(run: &Run) -> &'static str {
 }
 
 /// Returns the rates of each job and direction, of runs in their order.
-fn rates<'a>(sides: &Sides<'a>) -> BTreeMap<(&'a str, &'static str, usize), Rates> {
+fn rates<'a>(sides: &Sides<'a>) -> BTreeMap<(usize, &'static str, &'a str), Rates> {
     let mut rates: BTreeMap<_, Rates> = BTreeMap::new();
     for (number, runs) in sides.runs.iter().enumerate() {
         for Figures { job, direction, index, iops, .. } in runs.iter().flat_map(|run| &run.figures)
         {
-            let [a, b] = rates.entry((job.as_str(), *direction, *index)).or_default();
+            let [a, b] = rates.entry((*index, *direction, job.as_str())).or_default();
             (if number == 0 { a } else { b }).push(*iops);
         }
     }

@@ -5,6 +5,7 @@ use std::fs;
 
 use results::{Delays, Extra, JobReport, Latency, OpenLoop, OpenSide, Report};
 
+use crate::report::check_classes;
 use crate::run::kill;
 use crate::stack::{Stack, emit, report};
 
@@ -82,6 +83,7 @@ fn a_curve_has_its_levels_and_its_knee() {
     }
     let page = fs::read_to_string(stack.0.join("curve.html")).unwrap();
     assert!(page.contains(">knee 55%<") && page.contains(">99.9%<"), "{page}");
+    check_classes(&page);
     let (code, _, stderr) = stack.report(&["curve.json"]);
     assert_eq!(code, Some(0), "{stderr}");
     let page = fs::read_to_string(stack.0.join("page.html")).unwrap();

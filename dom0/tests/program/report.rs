@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::process::Command;
 
 use fio_output::{json, json_plus, normal};
-use results::{Extra, Latency, Report};
+use results::{Extra, Latency, OverTime, Report, Saved, SavedRun, Steadiness, System, Verdict};
 
 use crate::stack::{Stack, one_line, report};
 
@@ -51,12 +51,47 @@ fn a_page_needs_nothing_else() {
         assert!(!page.contains(foreign), "{foreign}");
     }
     assert!(!page.contains("NaN") && !page.contains("inf"), "a place that is no number");
-    // Every colour and dash that is used has its rule.
+    check_classes(&page);
+}
+
+/// Checks that every colour and dash that is used has its rule.
+pub fn check_classes(page: &str) {
     for class in page.split("class=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
         for word in class.split(' ') {
             assert!(page.contains(&format!(".{word} ")), "no rule for {word}");
         }
     }
+}
+
+#[test]
+fn what_is_known_of_a_rate_is_drawn() {
+    let stack = Stack::new("what_is_known_of_a_rate_is_drawn", "");
+    let run = |system, iops: f64| {
+        let mut result = report(iops, None);
+        let steadiness = Steadiness {
+            verdict: Verdict::Steady,
+            windows: 400,
+            windows_left_out: 40,
+            iops_mean: iops,
+            iops_half_width: Some(iops / 50.0),
+            ..Steadiness::default()
+        };
+        let over_time = OverTime { window_ns: 100_000_000, ios: vec![iops as u32 / 10; 400] };
+        let (steadiness, over_time) = (Some(steadiness), Some(over_time));
+        result.jobs[0].ringmark = Some(Extra { steadiness, over_time, ..Extra::default() });
+        SavedRun { system, result }
+    };
+    let pair = |n: f64| [run(System::Ringmark, 1100.0 + n), run(System::Linux, 1000.0 - n)];
+    let saved = Saved { runs: [1.0, 2.0, 3.0].into_iter().flat_map(pair).collect() };
+    stack.write("saved.json", &saved.json().unwrap());
+    stack.write("one.json", &json_plus(&run(System::Ringmark, 500.0).result));
+    let page = page(&stack, &["saved.json", "one.json"]);
+    assert!(page.contains("<h2>Ratio of IOPS</h2>") && page.contains(">1.104 (1.099 .. 1.109)<"));
+    assert!(page.contains(">500 \u{b1} 2%<"), "{page}");
+    assert!(page.contains("<h2>IOPS over time, and whether they are steady</h2>"), "{page}");
+    let told = ["class=\"settled\"", "class=\"beyond\"", ": steady, +- 2.0 %</"];
+    assert!(told.iter().all(|text| page.contains(text)), "{page}");
+    check_classes(&page);
 }
 
 #[test]
