@@ -170,7 +170,8 @@ fn described(curve: &Curve) -> String {
         let told = |ns: Option<f64>| ns.filter(|ns| ns.is_finite()).map_or("-".to_owned(), time);
         let [p50, p99, p999] = point.latency_ns.map(told);
         let above = if point.kept_up { "" } else { ", above saturation" };
-        let load = round(point.percent.max(0.0).min(1e6));
+        let load = if point.percent.is_finite() { point.percent } else { 0.0 };
+        let load = round(load.clamp(0.0, 1e6));
         format!(" At {load} %: 50 % within {p50}, 99 % within {p99}, 99.9 % within {p999}{above}.")
     };
     let points: String = curve.points.iter().take(DESCRIBED_MAX).map(point).collect();
