@@ -1,7 +1,8 @@
 //! `curve`: latency against load. Saturation is measured closed loop, then levels of it open loop.
 //!
 //! `levels` reads what share of saturation is asked for, `subject` makes the jobs, `file` is what
-//! is kept, `record` keeps it, `points` reads it, `knee` finds the end of cheap load, `table` prints, `picture` draws.
+//! is kept, `record` keeps it, `points` reads it, `knee` finds the end of cheap load, `table`
+//! prints, `picture` draws.
 
 pub mod file;
 mod knee;
@@ -94,7 +95,7 @@ struct Task {
     origin: Origin,
 }
 
-/// What is to be done, in order.
+/// Work to be done, in order.
 struct Work<'a> {
     subject: Subject,
     saturating: Task,

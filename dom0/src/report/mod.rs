@@ -5,9 +5,10 @@
 //! repeats, `series` puts them together, `names` tells the series apart, by `distinct` labels.
 //! `facts` and `table` are the page's first sections; `bars`, `by_depth`, `latencies` and
 //! `over_time` say what of a `view` is plotted where, `costs` where costs were counted, `curves`
-//! what of load curves, `ratios` what of systems that took turns, `steady` what of a job's rate over
-//! time, and `heat` what of a sweep (`clones` of a job together). An `interval` says how well a rate
-//! is known. The crate `plots` draws them; `destination` is the place where the page may go.
+//! what of load curves, `ratios` what of systems that took turns, `steady` what of a job's rate
+//! over time, and `heat` what of a sweep (`clones` of a job together). An `interval` says how
+//! well a rate is known. The crate `plots` draws them; `destination` is the place where the page
+//! may go.
 
 mod bars;
 mod by_depth;
