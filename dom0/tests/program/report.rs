@@ -76,7 +76,7 @@ fn what_is_known_of_a_rate_is_drawn() {
             iops_half_width: Some(iops / 50.0),
             ..Steadiness::default()
         };
-        let over_time = OverTime { window_ns: 100_000_000, ios: vec![iops as u32 / 10; 400] };
+        let over_time = OverTime { window_ns: 100_000_000, ios: vec![iops as u64 / 10; 400] };
         let (steadiness, over_time) = (Some(steadiness), Some(over_time));
         result.jobs[0].ringmark = Some(Extra { steadiness, over_time, ..Extra::default() });
         SavedRun { system, result }
