@@ -26,23 +26,23 @@ fn a_job_runs() {
     assert!(!stack.has_domain());
     let calls = stack.calls();
     let lines: Vec<&str> = calls.lines().collect();
-    let [domid, info, create, domains, vcpus, disks, others, give, terminal, unpause, ref end @ ..] =
-        lines[..]
+    let [domid, info, create, domains, vcpus, disks, others, give, terminal, unpause, end @ ..] =
+        &lines[..]
     else {
         panic!("{calls}");
     };
-    assert_eq!([domid, domains], ["xl domid ringmark", "xl vm-list"]);
-    assert_eq!([info, vcpus], ["xl info", "xl vcpu-list 7"]);
-    assert_eq!(disks, "xenstore-ls -f /local/domain/7/device/vbd");
+    assert_eq!([*domid, *domains], ["xl domid ringmark", "xl vm-list"]);
+    assert_eq!([*info, *vcpus], ["xl info", "xl vcpu-list 7"]);
+    assert_eq!(*disks, "xenstore-ls -f /local/domain/7/device/vbd");
     assert!(create.starts_with("xl create -p -e /dev/null name=\"ringmark\" type=\"pvh\""));
     let disk = format!(" disk=[\"vdev=xvda,access=w,target={}\"] ", stack.path("disk"));
     assert!(create.contains(&disk), "{create}");
     let text = "[global]\\x0abs=8k\\x0a[job]\\x0arw=randread\\x0a";
     let node = "/local/domain/7/ringmark/job";
-    assert_eq!(give, format!("xenstore-write -- {node} 33 {node}/0 {text}"));
-    assert_eq!(terminal, "xenstore-read /local/domain/7/console/tty");
-    assert_eq!(unpause, "xl unpause 7");
-    assert_eq!((others, end), ("xl list", &["xl list", "xl destroy 7", "xl vm-list"][..]));
+    assert_eq!(*give, format!("xenstore-write -- {node} 33 {node}/0 {text}"));
+    assert_eq!(*terminal, "xenstore-read /local/domain/7/console/tty");
+    assert_eq!(*unpause, "xl unpause 7");
+    assert_eq!((*others, end), ("xl list", &["xl list", "xl destroy 7", "xl vm-list"][..]));
 }
 
 #[test]

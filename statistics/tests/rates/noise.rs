@@ -22,14 +22,17 @@ fn found(draws: u32, mut draw: impl FnMut() -> Vec<f64>, step: Option<f64>) -> [
     [modes, outliers].map(|count| 100.0 * f64::from(count) / f64::from(draws))
 }
 
+/// Law of a rate.
+type Law = fn(&mut Draws) -> f64;
+
 #[test]
 fn runs_alike_are_rarely_flagged() {
     for count in [6, 7, 8, 9, 10, 12, 20, 30] {
         let mut draws = Draws::seeded(count as u64);
-        let kinds: [(&str, &dyn Fn(&mut Draws) -> f64); 3] = [
-            ("normal", &|draws| draws.rate(Noise::Normal)),
-            ("uniform", &|draws| 900.0 + 200.0 * draws.uniform()),
-            ("exponential", &|draws| 1000.0 + 100.0 * draws.exponential()),
+        let kinds: [(&str, Law); 3] = [
+            ("normal", |draws| draws.rate(Noise::Normal)),
+            ("uniform", |draws| 900.0 + 200.0 * draws.uniform()),
+            ("exponential", |draws| 1000.0 + 100.0 * draws.exponential()),
         ];
         for (name, kind) in kinds {
             let draw = || (0..count).map(|_| kind(&mut draws)).collect();
