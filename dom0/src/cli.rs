@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::ab::Ab;
 use crate::compare::Compare;
 use crate::curve::Curve;
 use crate::diff::Diff;
@@ -31,6 +32,7 @@ enum Command {
     Sweep(Sweep),
     Curve(Curve),
     Fleet(Fleet),
+    Ab(Ab),
     Compare(Compare),
     Report(PlotReport),
     Diff(Diff),
@@ -51,6 +53,7 @@ impl Cli {
             Command::Sweep(sweep) => sweep.run(),
             Command::Curve(curve) => curve.run(),
             Command::Fleet(fleet) => fleet.run(),
+            Command::Ab(ab) => ab.run(),
             Command::Compare(compare) => compare.run(),
             Command::Report(report) => report.run(),
             Command::Diff(diff) => diff.run(),

@@ -1,31 +1,23 @@
 //! `compare`: one job on our guest and on a Linux guest with fio, on the same disks, by turns.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::slice;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use clap::Args;
-use results::Report;
 
 use crate::check;
 use crate::counted::CountedJobs;
-use crate::drive::drive;
 use crate::exit;
-use crate::figures::Figures;
 use crate::guest::GuestOptions;
 use crate::job;
-use crate::monitor::Reader;
-use crate::origin;
 use crate::output::Output;
-use crate::peer::{self, Initramfs, PeerOptions, PeerReader};
+use crate::paired::options::UntilOptions;
+use crate::paired::{PAIRS, Paired, Side};
+use crate::peer::{self, Initramfs, PeerOptions};
 use crate::plan::Plan;
-use crate::result::{self, OurReader, first_error};
-use crate::saved::{self, Run, Saved, System};
-use crate::session::Session;
+use crate::saved::System;
 use crate::signals::Signals;
-use crate::status::Status;
-use crate::table::{summary, table};
 
 /// Compare ringmark with fio in a Linux guest: the same job on the same disks, by turns
 #[derive(Args, Debug)]
@@ -42,10 +34,12 @@ pub struct Compare {
     job: PathBuf,
     #[command(flatten)]
     guest: GuestOptions,
-    /// Number of runs on each system
-    #[arg(long, value_name = "COUNT", default_value_t = 3)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
-    runs: u32,
+    /// Number of runs on each system, 6 without it; with --resolve the most
+    #[arg(long, value_name = "COUNT")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
+    runs: Option<u32>,
+    #[command(flatten)]
+    until: UntilOptions,
     #[command(flatten)]
     peer: PeerOptions,
     /// Save all results, for `ringmark report` and `ringmark diff`
@@ -79,118 +73,32 @@ impl Compare {
         let output = self.save.as_deref().map(|path| Output::open(Some(path))).transpose()?;
         let mut peer = self.peer.config(self.guest.config(peer::COMMAND_LINE.to_owned())?)?;
         let _initramfs = Initramfs::give(slice::from_mut(&mut peer), &peer_job)?;
-        let our_origin = self.guest.origin(&ours, &text);
-        let peer_origin = self.guest.origin(&peer, &peer_job);
-        let run_count = self.runs as usize * 2;
         check::guest(&ours, plan.jobs(), "--kernel")?;
         check::parts(&peer, plan.jobs(), "--peer-kernel")?;
         self.guest.check_limit(&plan)?;
-        let mut results = Results {
-            saved: Saved::default(),
-            run_count,
+        self.until.check([&plan, &plan])?;
+        let of = |system, config, job, origin_job: &str| Side {
+            name: System::name(system),
+            system,
+            variant: None,
+            config,
+            job,
+            plan: &plan,
+            origin: self.guest.origin(config, origin_job),
+        };
+        Paired {
+            guest: &self.guest,
+            sides: [
+                of(System::Ringmark, &ours, Some(&text), &text),
+                of(System::Linux, &peer, None, &peer_job),
+            ],
+            rule: self.until.rule(self.runs, PAIRS),
+            by: &self.until.by,
+            head: String::new(),
             output,
             counted,
-            unknown: BTreeSet::new(),
-            is_saved: false,
             signals: &signals,
-        };
-        let done = (0..self.runs).try_for_each(|turn| {
-            // The first of the two may find a quieter host.
-            let order = [System::Ringmark, System::Linux];
-            let order = if turn % 2 == 0 { order } else { [System::Linux, System::Ringmark] };
-            order.into_iter().try_for_each(|system| {
-                let (config, job, origin, reader): (_, _, _, &mut dyn Reader) = match system {
-                    System::Ringmark => {
-                        (&ours, Some(&*text), &our_origin, &mut OurReader::new(&plan))
-                    }
-                    System::Linux => (&peer, None, &peer_origin, &mut PeerReader::default()),
-                };
-                let which = format!("{}, run {} of {}", system.name(), turn + 1, self.runs);
-                let origin = origin::begun(origin, turn + 1, self.runs);
-                let order = self.guest.order(config, job, &plan, &origin);
-                let status = &mut Status::new(self.guest.status, &config.name);
-                let session = Session::new(order, reader)?;
-                let then = |text: &str, origin| {
-                    let mut result = read(system, text, &plan)?;
-                    origin::attach(&mut result, origin);
-                    if let Some(counted) = &results.counted {
-                        let unknown = counted.attach(system, &mut result)?;
-                        results.unknown.extend(unknown);
-                    }
-                    results.take(result, system, &which)
-                };
-                let said = drive(session, &signals, status, then).result();
-                let said = said.with_context(|| which.clone())?;
-                said.into_iter().for_each(|said| status.remark(&said));
-                Ok(())
-            })
-        });
-        let done = saved::interrupted(&results.saved, done, signals.received());
-        first_error(done, results.finish())
-    }
-}
-
-/// Results so far.
-struct Results<'a> {
-    saved: Saved,
-    /// Number of runs that are wanted.
-    run_count: usize,
-    output: Option<Output>,
-    /// Costs of `--costs`.
-    counted: Option<CountedJobs>,
-    /// Lines about jobs that have no costs there.
-    unknown: BTreeSet<String>,
-    /// Whether all that is in `saved` is in `output`.
-    is_saved: bool,
-    signals: &'a Signals,
-}
-
-impl Results<'_> {
-    /// Takes the result of a run, and saves it with those before it. Returns its summary.
-    fn take(&mut self, result: Report, system: System, which: &str) -> Result<String> {
-        let summary = summary(&Figures::of(&result)?);
-        self.saved.runs.push(Run { system, result });
-        // A file that cannot be written now is tried again at the end.
-        if let Some(output) = self.output.as_mut().filter(|output| output.replaces()) {
-            let written = output.write(&saved::json(&self.saved)?, &self.signals.patience());
-            self.is_saved = written.is_ok();
         }
-        Ok(format!("{which}: {summary}"))
-    }
-
-    /// Prints the table of what there is, and saves what is not saved yet.
-    fn finish(mut self) -> Result<()> {
-        if self.saved.runs.is_empty() {
-            return Ok(());
-        }
-        let give_up = self.signals.patience();
-        let printed = table(&self.saved.runs).and_then(|mut text| {
-            text.extend(self.unknown);
-            let (count, wanted) = (self.saved.runs.len(), self.run_count);
-            if count < wanted {
-                text.push_str(&format!("incomplete: {count} of {wanted} runs\n"));
-            }
-            Output::open(None)?.write(&text, &give_up)
-        });
-        let saved = match &mut self.output {
-            Some(output) if !self.is_saved => {
-                let json = saved::json(&self.saved);
-                json.and_then(|json| output.write_or_print(&json, &give_up))
-            }
-            _ => Ok(()),
-        };
-        first_error(printed, saved)
-    }
-}
-
-/// Reads a result, which must be good.
-fn read(system: System, text: &str, plan: &Plan) -> Result<Report> {
-    if system == System::Linux {
-        return peer::read(text, plan);
-    }
-    let report = result::read(text, plan)?;
-    match result::failure(&report) {
-        Some(reason) => bail!("the guest reports: {reason}"),
-        None => Ok(report),
+        .run()
     }
 }

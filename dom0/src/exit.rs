@@ -40,10 +40,11 @@ pub const REPORT: Codes = &[
 ];
 /// Exit codes of `diff`.
 pub const DIFF: Codes = &[
-    ("0", "no figure is worse than the gate allows"),
-    ("1", "a figure is worse, or cannot be judged"),
+    ("0", "no figure is worse than --gate allows, or it is shown that none is slower"),
+    ("1", "a figure is worse, or cannot be judged by --gate; it is shown that one is slower"),
     ("2", "the command line or a file is wrong"),
     ("5", "the comparison could not be printed"),
+    ("6", "--fail-if-slower is undecided: the runs show neither; more runs would tell"),
 ];
 /// Exit codes of `project`.
 pub const PROJECT: Codes = &[
@@ -72,6 +73,8 @@ pub enum Exit {
     TimedOut(String),
     /// A result that could not be written where it was to go: 5.
     Output(String),
+    /// A question that the results do not decide: 6.
+    Undecided(String),
 }
 
 impl Exit {
@@ -82,6 +85,7 @@ impl Exit {
             Self::Interrupted(_) => 3,
             Self::TimedOut(_) => 4,
             Self::Output(_) => 5,
+            Self::Undecided(_) => 6,
         }
     }
 }
@@ -91,7 +95,8 @@ impl fmt::Display for Exit {
         let (Self::Usage(text)
         | Self::Interrupted(text)
         | Self::TimedOut(text)
-        | Self::Output(text)) = self;
+        | Self::Output(text)
+        | Self::Undecided(text)) = self;
         f.write_str(text)
     }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use fio_job::find_option;
 use guest_protocol::command_line::COMMAND_LINE_BYTES_MAX;
 use guest_protocol::job_node::{JOB_FILE_BYTES_MAX, JOB_NODE, PIECE_BYTES_MAX};
 
@@ -90,6 +91,37 @@ pub fn defaults(options: &[String]) -> Result<String> {
         text.push('\n');
     }
     Ok(text)
+}
+
+/// Returns a job file with options laid over it: they hold for each of its jobs, in place of what
+/// these say themselves.
+///
+/// # Errors
+/// [`Exit::Usage`]: an option that no job has; those of [`defaults`].
+pub fn overlaid(text: &str, options: &[String]) -> Result<String> {
+    let mut job = defaults(options)?;
+    let names = options.iter().map(|option| {
+        let name = name(option.strip_prefix("--").unwrap_or(option));
+        let doc = find_option(name);
+        let doc = doc.map_err(|error| Exit::Usage(display::text(&error.to_string())))?;
+        Ok(doc.and_then(|doc| doc.names.first().copied()))
+    });
+    let names: Vec<Option<&str>> = names.collect::<Result<_>>()?;
+    for line in text.lines() {
+        let code = line.split([';', '#']).next().unwrap_or_default();
+        let doc = find_option(name(code)).ok().flatten();
+        let first = doc.and_then(|doc| doc.names.first().copied());
+        if first.is_none() || !names.contains(&first) {
+            job.push_str(line);
+            job.push('\n');
+        }
+    }
+    Ok(job)
+}
+
+/// Returns the name in a line or word `NAME=VALUE`.
+fn name(text: &str) -> &str {
+    text.split('=').next().unwrap_or_default().trim()
 }
 
 /// Returns the options as the guest's command line, in which each is a word of its own.

@@ -15,11 +15,15 @@ pub enum Measure {
     Clat,
     /// Completion latency that 99 % of the I/Os did not exceed.
     P99,
+    /// Latency from due times that 99 % of the I/Os did not exceed, of an open loop.
+    DueP99,
 }
 
 impl Measure {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 4] = [Self::Iops, Self::Bw, Self::Clat, Self::P99];
+    pub const ALL: [Self; 5] = [Self::Iops, Self::Bw, Self::Clat, Self::P99, Self::DueP99];
+    /// Those that results of closed loops have, too.
+    pub const USUAL: [Self; 4] = [Self::Iops, Self::Bw, Self::Clat, Self::P99];
 
     /// Returns its name and unit.
     pub fn title(self) -> &'static str {
@@ -28,6 +32,7 @@ impl Measure {
             Self::Bw => "bandwidth, MiB/s",
             Self::Clat => "mean latency, us",
             Self::P99 => "99 % within, us",
+            Self::DueP99 => "99 % from due, us",
         }
     }
 
@@ -38,16 +43,19 @@ impl Measure {
             Self::Bw => Some(figures.bytes_per_second / f64::from(1 << 20)),
             Self::Clat => Some(figures.mean_ns / 1e3),
             Self::P99 => figures.percentile_ns(99.0).map(|ns| ns / 1e3),
+            Self::DueP99 => figures.due_p99_ns.map(|ns| ns / 1e3),
         }
+    }
+
+    /// Returns whether it is a rate: more is better.
+    pub fn is_rate(self) -> bool {
+        matches!(self, Self::Iops | Self::Bw)
     }
 
     /// Returns whether `b` is worse than `a` by more than so many per cent of `a`.
     pub fn is_worse(self, a: f64, b: f64, percent: f64) -> bool {
         let change = (b - a) / a * 100.0;
-        match self {
-            Self::Iops | Self::Bw => change < -percent,
-            Self::Clat | Self::P99 => change > percent,
-        }
+        if self.is_rate() { change < -percent } else { change > percent }
     }
 }
 

@@ -4,8 +4,8 @@ use anyhow::Result;
 use clap::ValueEnum;
 use results::Report;
 
-use crate::saved::{self, Saved};
-use crate::table::table;
+use crate::saved::{self, Saved, System};
+use crate::table::{Column, table};
 
 /// Form of a printed result (fio's `--output-format`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -37,8 +37,8 @@ pub fn print(report: &Report, formats: &[Format]) -> String {
     texts.concat()
 }
 
-/// Returns several runs of one job in these forms, one form after the other. JSON is that of a
-/// saved comparison, which `report` reads.
+/// Returns several runs of one job of ours in these forms, one form after the other. JSON is that
+/// of a saved comparison, which `report` reads.
 ///
 /// # Errors
 /// A result that is no JSON.
@@ -48,8 +48,9 @@ pub fn print_all(saved: &Saved, formats: &[Format]) -> Result<String> {
         Format::Terse => Ok(saved.runs.iter().map(|run| print(&run.result, &[*format])).collect()),
         Format::Csv => Ok(fio_output::csv(saved.runs.iter().map(|run| &run.result))),
         Format::Normal => {
+            let column = Column::of(System::Ringmark, &saved.runs)?;
             let runs = saved.runs.iter().map(|run| print(&run.result, &[*format]));
-            Ok(runs.collect::<String>() + "\n" + &table(&saved.runs)?)
+            Ok(runs.collect::<String>() + "\n" + &table(&[column])?)
         }
     };
     formats.iter().map(print).collect()

@@ -188,7 +188,8 @@ impl Run {
         let done = (1..=self.repeat).try_for_each(|number| {
             let task = if number == 1 { task } else { &again };
             let done = self.once(task, number, signals, |report| {
-                saved.runs.push(saved::Run { system: System::Ringmark, result: report });
+                let system = System::Ringmark;
+                saved.runs.push(saved::Run { system, variant: None, result: report });
                 // A file that cannot be written now is tried again at the end.
                 is_saved = output.replaces()
                     && output.write(&self.text(&saved)?, &signals.patience()).is_ok();

@@ -1,7 +1,7 @@
 //! Results of several runs, as they are saved.
 
 use anyhow::{Context, Result};
-pub use results::{Saved, SavedRun as Run, System};
+pub use results::{Saved, SavedRun as Run, System, Variant};
 
 use crate::exit::Exit;
 use crate::signals::Interrupts;

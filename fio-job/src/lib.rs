@@ -53,7 +53,7 @@ pub use limits::{
 pub use option_doc::{Initial, Numbers, OptionDoc, Unit, Values};
 pub use options::{find_option, help, without_effect};
 pub use pace::{Batch, Pace, Rate, Think};
-pub use parse::parse;
+pub use parse::{parse, words};
 pub use random_distribution::{Distribution, Zone};
 pub use region::Region;
 pub use reporting::{PERCENTILES, Percentile, Reporting};

@@ -32,11 +32,16 @@ pub fn parse(command_line: &str) -> Result<Vec<Job>, JobError> {
     Ok(jobs)
 }
 
+/// Returns the words of a text: a blank in quotation marks is a part of its word.
+pub fn words(text: &str) -> impl Iterator<Item = &str> {
+    split_unquoted(text, |c| c.is_ascii_whitespace())
+}
+
 /// Adds the jobs of one run of fio.
 fn parse_run(run: &str, jobs: Vec<Job>) -> Result<Vec<Job>, JobError> {
     let first = jobs.len();
     let mut reader = Reader { jobs, ..Reader::default() };
-    for word in split_unquoted(run, |c| c.is_ascii_whitespace()) {
+    for word in words(run) {
         match split_option(word) {
             ("name", value) => reader.start(Value::new("name", value).name()?.as_str())?,
             (option, value) => reader.set(option, value)?,

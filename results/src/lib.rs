@@ -57,7 +57,7 @@ pub use report::{
 };
 pub use room::{heap_bytes, report_bytes_max};
 pub use samples::{Log, Rates, Sample, Samples, Together, log_samples};
-pub use saved::{Saved, SavedRun, System};
+pub use saved::{Saved, SavedRun, System, Variant};
 pub use spread::Spread;
 pub use steadiness::{Steadiness, Verdict};
 pub use steady_state::{SteadyData, SteadyReport, SteadyWatch};

@@ -36,7 +36,28 @@ impl System {
     }
 }
 
-/// Contents of a file of results: `ringmark compare --save`.
+/// Variant of a comparison on one system: `ringmark ab`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Variant {
+    /// The first.
+    A,
+    /// The second.
+    B,
+}
+
+impl Variant {
+    /// Returns its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::A => "A",
+            Self::B => "B",
+        }
+    }
+}
+
+/// Contents of a file of results: `ringmark compare --save`, `ringmark ab --save`. Of two systems
+/// or variants, the runs of the same number make a pair.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Saved {
     /// All runs, in the order in which they ran.
@@ -49,6 +70,9 @@ pub struct SavedRun {
     /// System that ran it.
     #[serde(rename = "who")]
     pub system: System,
+    /// Variant, if two of one system are compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<Variant>,
     /// fio's report.
     pub result: Report,
 }
@@ -72,12 +96,18 @@ mod tests {
 
     #[test]
     fn what_is_saved_can_be_read() {
-        let run = |system| SavedRun { system, result: Report::default() };
+        let run = |system| SavedRun { system, variant: None, result: Report::default() };
         let saved = Saved { runs: [System::Ringmark, System::Linux].map(run).into() };
         let text = saved.json().unwrap();
         assert!(text.starts_with(Saved::MARK) && text.ends_with("}\n"), "{text}");
         let again: Saved = serde_json::from_str(&text).unwrap();
         assert_eq!(again.runs[1].system, System::Linux);
+        assert!(!text.contains("variant"), "{text}");
+        let run = SavedRun { variant: Some(Variant::B), ..run(System::Ringmark) };
+        let b = Saved { runs: vec![run] }.json().unwrap();
+        let again: Saved = serde_json::from_str(&b).unwrap();
+        assert!(b.contains("\"variant\":\"b\""), "{b}");
+        assert_eq!(again.runs[0].variant, Some(Variant::B));
         assert_eq!(again.json().unwrap(), text);
     }
 }

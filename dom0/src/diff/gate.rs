@@ -2,10 +2,8 @@
 
 use results::Spread;
 
+use super::both::{figures, named};
 use crate::measure::Measure;
-
-/// Most figures that are named in an error.
-const NAMED_MAX: usize = 5;
 
 /// Gate, and what it has judged so far.
 #[derive(Debug)]
@@ -88,22 +86,11 @@ impl<'a> Gate<'a> {
             Some(_) => String::new(),
             None => {
                 let percent = self.percent;
-                let judged = match self.judged {
-                    1 => "1 figure".to_owned(),
-                    count => format!("{count} figures"),
-                };
+                let judged = figures(self.judged);
                 format!("gate: {judged} judged, none is worse by more than {percent} %\n")
             }
         }
     }
-}
-
-fn named(all: &[String]) -> String {
-    let mut text = all.iter().take(NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join("; ");
-    if let more @ 1.. = all.len().saturating_sub(NAMED_MAX) {
-        text.push_str(&format!("; and {more} more"));
-    }
-    text
 }
 
 #[cfg(test)]

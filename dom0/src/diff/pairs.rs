@@ -32,6 +32,13 @@ pub struct Pair<'a> {
     pub way: Vec<String>,
 }
 
+impl Pair<'_> {
+    /// Number of runs of the side that has fewer.
+    pub fn runs(&self) -> usize {
+        self.a.runs().count().min(self.b.runs().count())
+    }
+}
+
 /// Likeness of two jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Likeness {
@@ -155,7 +162,7 @@ mod tests {
             report.jobs[0].options = options.collect();
             let (figures, version) = (Figures::of(&report).unwrap(), report.version.into());
             let (system, time, origin) = (System::Ringmark, None, None);
-            Run { file: 0, system, version, time, origin, figures }
+            Run { file: 0, system, variant: None, version, time, origin, figures }
         });
         Data { runs: runs.collect(), ..Data::default() }
     }

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use results::Spread;
+use results::{Spread, Verdict};
+use statistics::samples::{self, Comparison, Mean};
 
-use super::gate::Gate;
+use super::both::Both;
+use super::judge::Judge;
 use super::pairs::{Pair, Pairs};
 use crate::display;
+use crate::figures::Figures;
 use crate::measure::Measure;
 use crate::report::load::Data;
 use crate::report::series::Series;
@@ -24,15 +27,19 @@ pub struct Side<'a> {
     pub view: View<'a>,
 }
 
-/// Returns the comparison, as the gate judges it if there is one.
-pub fn text(sides: [Side<'_>; 2], pairs: &Pairs<'_>, mut gate: Option<&mut Gate<'_>>) -> String {
+/// Returns the comparison, with the judge's words if there is one.
+pub fn text(sides: [Side<'_>; 2], pairs: &Pairs<'_>, mut judge: Option<&mut Judge<'_>>) -> String {
     let [a, b] = sides;
     let mut text = head("A", a.data) + &head("B", b.data);
     let common = common(&pairs.both);
     text.extend(common.iter().map(|way| format!("differs: {way}\n")));
-    text.push_str(&row("median (least .. greatest)", ["A", "B"].map(str::to_owned), "B/A", ""));
+    let has_intervals = pairs.both.iter().any(|pair| ratio(pair, Measure::Iops).is_some());
+    let within = has_intervals.then_some("95 % within");
+    let titles = ["A", "B"].map(str::to_owned);
+    text.push_str(&row("median (least .. greatest)", titles, "B/A", within, ""));
     for pair in &pairs.both {
-        text.push_str(&section(&job(a.view, pair.index_a), pair, &common, gate.as_deref_mut()));
+        let job = job(a.view, pair.index_a);
+        text.push_str(&section(&job, pair, &common, within.is_some(), judge.as_deref_mut()));
     }
     for (name, side, only) in [("A", a, &pairs.only_a), ("B", b, &pairs.only_b)] {
         let jobs = only.iter().take(ONLY_MAX);
@@ -41,12 +48,13 @@ pub fn text(sides: [Side<'_>; 2], pairs: &Pairs<'_>, mut gate: Option<&mut Gate<
             text.push_str(&format!("only in {name}: and {more} more\n"));
         }
     }
-    if pairs.both.iter().any(|pair| [pair.a, pair.b].into_iter().any(|of| of.runs().count() == 1)) {
+    let is_single = |pair: &Pair<'_>| pair.runs() == 1 && ratio(pair, Measure::Iops).is_none();
+    if pairs.both.iter().any(is_single) {
         text.push_str("note: a single run does not tell how far runs differ; run with --repeat\n");
     }
-    if let Some(gate) = gate {
-        pairs.only_a.iter().for_each(|&index| gate.miss(&job(a.view, index)));
-        text.push_str(&gate.passed());
+    if let Some(judge) = judge {
+        pairs.only_a.iter().for_each(|&index| judge.miss(&job(a.view, index)));
+        text.push_str(&judge.passed());
     }
     text
 }
@@ -85,7 +93,8 @@ fn section(
     job: &str,
     pair: &Pair<'_>,
     common: &[String],
-    mut gate: Option<&mut Gate<'_>>,
+    has_intervals: bool,
+    mut judge: Option<&mut Judge<'_>>,
 ) -> String {
     let mut text = format!("{job}\n");
     for different in &pair.work {
@@ -96,10 +105,9 @@ fn section(
     }
     for by in Measure::ALL {
         let sides = [pair.a, pair.b].map(|side| side.spread(|figures| by.of(figures)));
-        let said = match &mut gate {
-            Some(gate) => gate.judge(job, by, sides, pair.work.is_empty()),
-            None => "",
-        };
+        let is_same_work = pair.work.is_empty();
+        let both = Both { sides, ratio: ratio(pair, by), runs: pair.runs(), is_same_work };
+        let said = judge.as_mut().map_or(String::new(), |judge| judge.judge(job, by, &both));
         if sides == [None, None] {
             continue;
         }
@@ -108,7 +116,10 @@ fn section(
             [Some(a), Some(b)] if a.median > 0.0 => format!("{:.3}", b.median / a.median),
             _ => "-".to_owned(),
         };
-        text.push_str(&row(&format!("  {}", by.title()), cells, &ratio, said));
+        let within =
+            both.ratio.map_or("-".to_owned(), |of| format!("{:.3} .. {:.3}", of.low, of.high));
+        let within = has_intervals.then_some(within.as_str());
+        text.push_str(&row(&format!("  {}", by.title()), cells, &ratio, within, &said));
     }
     for (name, side) in [("A", pair.a), ("B", pair.b)] {
         text.extend(side.doubts().marks().iter().map(|mark| format!("  * {name}: {mark}\n")));
@@ -125,6 +136,26 @@ fn cell(of: &Series<'_>, side: Option<Spread>) -> String {
     }
 }
 
-fn row(name: &str, [a, b]: [String; 2], ratio: &str, said: &str) -> String {
-    format!("{name:<27} {a:>30} {b:>30} {ratio:>8}  {said}").trim_end().to_owned() + "\n"
+/// Returns the ratio of B to A with its interval: of several runs of both, or of one each if these
+/// tell how well their mean is known.
+fn ratio(pair: &Pair<'_>, by: Measure) -> Option<Comparison> {
+    let values = |of: &Series<'_>| of.runs().map(|run| by.of(run)).collect::<Option<Vec<f64>>>();
+    match (pair.a.only(), pair.b.only()) {
+        (Some(a), Some(b)) if by.is_rate() => samples::compare_means(mean(by, b)?, mean(by, a)?),
+        _ => samples::compare(&values(pair.b)?, &values(pair.a)?),
+    }
+}
+
+/// Returns a rate of one run as a mean with its error, if it is steady.
+fn mean(by: Measure, of: &Figures) -> Option<Mean> {
+    let (mean, steadiness) = (by.of(of)?, of.steadiness.as_ref()?);
+    let share = steadiness.half_width_percent()? / 100.0;
+    let effective = steadiness.effective_samples;
+    let is_steady = steadiness.verdict == Verdict::Steady;
+    is_steady.then_some(Mean { mean, half_width: mean * share, effective })
+}
+
+fn row(name: &str, [a, b]: [String; 2], ratio: &str, within: Option<&str>, said: &str) -> String {
+    let within = within.map_or(String::new(), |within| format!(" {within:>16}"));
+    format!("{name:<27} {a:>30} {b:>30} {ratio:>8}{within}  {said}").trim_end().to_owned() + "\n"
 }

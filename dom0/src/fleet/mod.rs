@@ -425,6 +425,7 @@ fn text_of(runs: &[Measured], format: Format) -> Result<String> {
         (Format::Json | Format::JsonPlus, [_, _, ..]) => {
             let run = |report: &results::Report| saved::Run {
                 system: System::Ringmark,
+                variant: None,
                 result: report.clone(),
             };
             saved::json(&Saved { runs: reports().map(run).collect() })

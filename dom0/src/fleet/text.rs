@@ -32,7 +32,7 @@ fn table(sum: &Sum, fleet: &Fleet, width: usize) -> String {
     let Sum { figures, wanted, parts } = sum;
     let (count, title) = (figures.guests, title(figures));
     let mut text = format!("{title}: {count} of {wanted} guests\n");
-    text.push_str(&row("guest", width, Measure::ALL.map(|measure| measure.title().to_owned())));
+    text.push_str(&row("guest", width, Measure::USUAL.map(|measure| measure.title().to_owned())));
     for part in parts {
         let latencies = latencies(Some(part.mean_ns), part.p99_ns);
         text.push_str(&row(&part.guest, width, cells(part.rate, latencies, "")));
@@ -105,7 +105,7 @@ fn marks(figures: &FleetSum, guests: u32) -> Vec<String> {
     marks
 }
 
-/// Returns the cells of rates and latencies, in the order of [`Measure::ALL`].
+/// Returns the cells of rates and latencies, in the order of [`Measure::USUAL`].
 fn cells(rate: Rate, [mean, p99]: [String; 2], mark: &str) -> [String; 4] {
     [format!("{:.0}{mark}", rate.iops), format!("{:.2}{mark}", rate.bw_bytes / MIB), mean, p99]
 }
@@ -116,7 +116,7 @@ fn latencies(mean_ns: Option<f64>, p99_ns: Option<u64>) -> [String; 2] {
 }
 
 fn row(name: &str, width: usize, cells: [String; 4]) -> String {
-    let widths = Measure::ALL.map(|measure| measure.title().len().max(12) + 2);
+    let widths = Measure::USUAL.map(|measure| measure.title().len().max(12) + 2);
     let cells = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:>width$}"));
     format!("{name:width$}{}\n", cells.collect::<String>())
 }

@@ -253,6 +253,7 @@ mod tests {
         let run = Run {
             file: 0,
             system: System::Ringmark,
+            variant: None,
             version: "1".into(),
             time: None,
             origin: None,

@@ -212,6 +212,7 @@ mod tests {
             Run {
                 file,
                 system: System::Ringmark,
+                variant: None,
                 version: "<ringmark-1>".into(),
                 time,
                 origin: None,

@@ -43,6 +43,9 @@ pub enum SystemName {
 /// Name of the version among the facts about a system.
 pub const VERSION: &str = "version";
 
+/// Name of the variant of an A/B comparison among them.
+const VARIANT: &str = "variant";
+
 /// Options that say how a system does the work; those of ringmark's own begin with `ringmark_`.
 const WAYS: [&str; 9] = [
     "direct",
@@ -102,6 +105,9 @@ impl Identity {
         let options = figures.options.clone().into_iter();
         let options = options.filter(|(name, _)| !REPORTING.iter().any(|of| name.starts_with(of)));
         let (mut way, mut work): (Facts, Facts) = options.partition(|(name, _)| is_way(name));
+        if let Some(variant) = run.variant {
+            way.insert(VARIANT.into(), variant.name().into());
+        }
         if !work.contains_key("filename") && !figures.disks.is_empty() {
             work.insert("disks".into(), figures.disks.join(":").into());
         }
@@ -156,6 +162,8 @@ impl SystemName {
 
 #[cfg(test)]
 mod tests {
+    use results::Variant;
+
     use super::*;
     use crate::figures::sample;
 
@@ -165,7 +173,15 @@ mod tests {
         report.jobs[0].options = options.collect();
         let figures = Figures::of(&report).unwrap();
         let version = report.version.into();
-        Run { file: 3, system: System::Ringmark, version, time: None, origin: None, figures }
+        Run {
+            file: 3,
+            system: System::Ringmark,
+            variant: None,
+            version,
+            time: None,
+            origin: None,
+            figures,
+        }
     }
 
     fn one(run: &Run) -> Rc<Identity> {
@@ -232,6 +248,15 @@ mod tests {
         let fio = one(&linux);
         linux.system = System::Linux;
         assert_ne!(one(&linux), fio);
+    }
+
+    #[test]
+    fn variants_are_apart() {
+        let of = |variant| one(&Run { variant, ..run(&[]) });
+        let [a, b] = [Variant::A, Variant::B].map(|variant| of(Some(variant)));
+        assert_ne!(a, b);
+        assert_ne!(a, of(None));
+        assert_eq!(a.work, b.work, "it is the same work in another way");
     }
 
     #[test]

@@ -53,7 +53,7 @@ mod tests {
                 ..Default::default()
             });
             let (system, version) = (System::Ringmark, "1".into());
-            Run { file: 0, system, version, time: None, origin: None, figures }
+            Run { file: 0, system, variant: None, version, time: None, origin: None, figures }
         };
         let runs = rates.iter().map(run).collect();
         let data = Data { files: vec!["x".into()], runs, ..Data::default() };

@@ -15,7 +15,7 @@ use crate::curve::points::{self, Curve};
 use crate::display;
 use crate::figures::Figures;
 use crate::result;
-use crate::saved::{Saved, System};
+use crate::saved::{Run as SavedRun, Saved, System, Variant};
 use crate::sweep::file::{Axis, CellRun, SweepFile};
 
 /// Everything that was read.
@@ -51,6 +51,8 @@ pub struct Run {
     pub file: usize,
     /// System that ran it, as far as the file tells.
     pub system: System,
+    /// Variant of an A/B comparison.
+    pub variant: Option<Variant>,
     /// Version of what ran it.
     pub version: Rc<str>,
     /// Date as text, if it is known.
@@ -105,8 +107,8 @@ impl Data {
                     self.add_curve(file, CurveFile::read(json.text)?)?;
                 }
                 texts.retain(|json| !json.is_sweep && !json.is_curve);
-                for (system, report) in reports(&texts)? {
-                    self.runs.push(run(file, system, report)?);
+                for SavedRun { system, variant, result } in reports(&texts)? {
+                    self.runs.push(Run { variant, ..run(file, system, result)? });
                 }
             }
         }
@@ -150,25 +152,27 @@ fn run(file: usize, system: System, report: Report) -> Result<Run> {
     let figures = Figures::of(&report)?;
     let Report { version, time, ringmark, .. } = report;
     let (version, origin) = (version.into(), ringmark.and_then(|run| run.origin));
-    Ok(Run { file, system, version, time, origin, figures })
+    Ok(Run { file, system, variant: None, version, time, origin, figures })
 }
 
 /// Reads results. One that was written in two forms, or by fio again and again while it ran
 /// (`--status-interval`), is there once: the last has it all.
-fn reports(texts: &[Json<'_>]) -> Result<Vec<(System, Report)>> {
-    let mut all: Vec<(System, Report)> = Vec::new();
+fn reports(texts: &[Json<'_>]) -> Result<Vec<SavedRun>> {
+    let mut all: Vec<SavedRun> = Vec::new();
     let mut texts = texts.to_vec();
     texts.dedup_by(|one, before| one.text == before.text);
     for json in texts {
         if json.has_runs {
             let saved: Saved = serde_json::from_str(json.text).context("no whole comparison")?;
-            all.extend(saved.runs.into_iter().map(|run| (run.system, run.result)));
+            all.extend(saved.runs);
             continue;
         }
         let report = Report::from_json(json.text).context("no whole result")?;
         match all.last_mut() {
-            Some((_, last)) if is_again(last, &report) => *last = richer(last, report),
-            _ => all.push((System::Ringmark, report)),
+            Some(SavedRun { result: last, .. }) if is_again(last, &report) => {
+                *last = richer(last, report);
+            }
+            _ => all.push(SavedRun { system: System::Ringmark, variant: None, result: report }),
         }
     }
     Ok(all)
@@ -199,7 +203,6 @@ fn richer(before: &mut Report, report: Report) -> Report {
 mod tests {
     use super::*;
     use crate::figures::sample;
-    use crate::saved::Run as SavedRun;
     use fio_output::{json, json_plus, normal, terse};
 
     fn read(text: &str) -> Result<Data> {
@@ -216,7 +219,7 @@ mod tests {
     fn results_of_all_makers_are_read() {
         let ours = |iops| sample("a", Some("persistent"), iops);
         let fio = format!("note: of fio\n{}", json_plus(&sample("a", None, 5.0)));
-        let run = |system, result| SavedRun { system, result };
+        let run = |system, result| SavedRun { system, variant: None, result };
         let runs =
             vec![run(System::Ringmark, ours(20.0)), run(System::Linux, sample("a", None, 7.0))];
         let saved = serde_json::to_string(&Saved { runs }).unwrap();
@@ -266,7 +269,8 @@ mod tests {
         assert_eq!(iops(&text(None, [1, 2])), [20.0]);
         assert_eq!(iops(&text(None, [2, 2])), [10.0, 20.0]);
         let result = sample("a", Some("persistent"), 5.0);
-        let saved = Saved { runs: vec![SavedRun { system: System::Ringmark, result }] };
+        let run = SavedRun { system: System::Ringmark, variant: None, result };
+        let saved = Saved { runs: vec![run] };
         assert_eq!(iops(&saved.json().unwrap().repeat(2)), [5.0]);
     }
 

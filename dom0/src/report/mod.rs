@@ -142,8 +142,15 @@ mod tests {
         };
         let figures = (0..jobs).map(job).collect();
         let version = report.version.into();
-        let run =
-            Run { file: 0, system: System::Ringmark, version, time: None, origin: None, figures };
+        let run = Run {
+            file: 0,
+            system: System::Ringmark,
+            variant: None,
+            version,
+            time: None,
+            origin: None,
+            figures,
+        };
         Data { files: vec!["x.json".into()], runs: vec![run], ..Data::default() }
     }
 

@@ -232,7 +232,15 @@ mod tests {
             Figures::of(&report).unwrap().remove(0)
         });
         let version = if ours.is_some() { "ringmark-1" } else { "fio-3" }.into();
-        Run { file, system, version, time: None, origin: None, figures: figures.collect() }
+        Run {
+            file,
+            system,
+            variant: None,
+            version,
+            time: None,
+            origin: None,
+            figures: figures.collect(),
+        }
     }
 
     fn named(runs: Vec<Run>, files: &[&str], merge: bool) -> Vec<String> {

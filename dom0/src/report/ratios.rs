@@ -10,6 +10,7 @@ use super::distinct::labels;
 use super::load::{Data, Run};
 use super::names::{WHO_MAX, file_names};
 use crate::figures::Figures;
+use crate::saved::Variant;
 
 /// Rates of a job and direction on two systems.
 type Rates = [Vec<f64>; 2];
@@ -62,7 +63,7 @@ fn sides(data: &Data, file: usize) -> Option<Sides<'_>> {
 
 /// Returns what tells a run from those that took turns with it.
 fn side(run: &Run) -> &'static str {
-    run.system.title()
+    run.variant.map_or_else(|| run.system.title(), Variant::name)
 }
 
 /// Returns the rates of each job and direction, of runs in their order.
@@ -91,7 +92,15 @@ mod tests {
         let run = |&(file, system, iops): &(usize, System, f64)| {
             let ours = (system == System::Ringmark).then_some("persistent");
             let figures = Figures::of(&sample("a", ours, iops)).unwrap();
-            Run { file, system, version: "1".into(), time: None, origin: None, figures }
+            Run {
+                file,
+                system,
+                variant: None,
+                version: "1".into(),
+                time: None,
+                origin: None,
+                figures,
+            }
         };
         let files = runs.iter().map(|run| run.0).max().map_or(0, |last| last + 1);
         let files = (0..files).map(|n| format!("{n}.json").into()).collect();
@@ -109,6 +118,18 @@ mod tests {
         assert!(plot.contains(">a, read: ringmark to Linux, fio<"), "{plot}");
         // Of each pair 1.100 and 1.105; the t interval of two logarithms.
         assert!(plot.contains(">1.102 (1.071 .. 1.135)<"), "{plot}");
+    }
+
+    #[test]
+    fn variants_that_took_turns_are_pairs() {
+        let mut data = data(&[(0, US, 110.0), (0, US, 100.0), (0, US, 200.0), (0, US, 221.0)]);
+        for (run, variant) in data.runs.iter_mut().zip([Variant::A, Variant::B]) {
+            run.variant = Some(variant);
+        }
+        (data.runs[2].variant, data.runs[3].variant) = (Some(Variant::B), Some(Variant::A));
+        let [figure] = &figures(&data)[..] else { panic!() };
+        let (_, plot) = &figure.plots[0];
+        assert!(plot.contains(">a, read: A to B<") && plot.contains(">1.102 (1.071"), "{plot}");
     }
 
     #[test]

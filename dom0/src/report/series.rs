@@ -45,6 +45,11 @@ impl<'a> Series<'a> {
         std::iter::once(self.first).chain(self.others.iter().copied())
     }
 
+    /// The run, if it is the only one.
+    pub fn only(&self) -> Option<&'a Figures> {
+        self.others.is_empty().then_some(self.first)
+    }
+
     /// The runs' spread in one figure, if they have it.
     pub fn spread(&self, figure: impl Fn(&Figures) -> Option<f64>) -> Option<Spread> {
         Spread::of(self.runs().filter_map(figure))

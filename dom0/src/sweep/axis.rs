@@ -1,8 +1,11 @@
 //! Axes of a grid, as the command line names them: `bs=4k,64k`, `iodepth=1..64*2`, `vcpus=1,2`.
 
+use std::num::ParseIntError;
+
 use anyhow::{Result, ensure};
 use fio_job::number::{parse_bytes, parse_time_in_us, parse_time_ns};
 use fio_job::{Numbers, OptionDoc, Unit, Values, find_option};
+use xl_config::Config;
 
 use super::file::{Axis, VALUES_MAX};
 use crate::display;
@@ -17,6 +20,19 @@ const COUNTS: Numbers = Numbers { unit: Unit::Count, least: 0, greatest: u64::MA
 /// Returns whether an axis of this name is a setting of the guest.
 pub fn is_of_guest(name: &str) -> bool {
     GUEST.iter().any(|(known, ..)| *known == name)
+}
+
+/// Sets what an axis is of the guest; any other name sets nothing.
+///
+/// # Errors
+/// No number.
+pub fn set(config: &mut Config, name: &str, value: &str) -> Result<(), ParseIntError> {
+    match name {
+        "vcpus" => config.vcpus = value.parse()?,
+        "memory" => config.memory_mib = value.parse()?,
+        _ => {}
+    }
+    Ok(())
 }
 
 /// Reads an axis. An option that has several names gets its first.

@@ -1,7 +1,6 @@
 //! The cells of a grid, the order of their runs, and the job of each.
 
 use anyhow::Result;
-use fio_job::find_option;
 
 use super::axis::is_of_guest;
 use super::file::{Axis, Header};
@@ -68,17 +67,7 @@ pub fn job(text: &str, axes: &[Axis], at: &[String]) -> Result<String> {
     let options = axes.iter().zip(at).filter(|(axis, _)| !is_of_guest(&axis.name));
     let options: Vec<String> =
         options.map(|(axis, value)| format!("{}={value}", axis.name)).collect();
-    let mut job = job::defaults(&options)?;
-    for line in text.lines() {
-        let code = line.split([';', '#']).next().unwrap_or_default().trim();
-        let name = code.split('=').next().unwrap_or_default().trim_end();
-        let name = find_option(name).ok().flatten().and_then(|doc| doc.names.first().copied());
-        if !axes.iter().any(|axis| Some(axis.name.as_str()) == name) {
-            job.push_str(line);
-            job.push('\n');
-        }
-    }
-    Ok(job)
+    job::overlaid(text, &options)
 }
 
 #[cfg(test)]

@@ -1,15 +1,13 @@
 //! `sweep`: a job in each cell of a grid, each in a guest of its own.
 //!
 //! `axis` reads what is varied, `grid` has the places of the cells, their order and their jobs,
-//! `cell` checks them, `file` is what is kept of them, `resume` checks one that is there,
-//! `progress` says how long the rest takes. The file is written anew after each run, so that a
-//! sweep can be ended at any time and taken up again.
+//! `cell` checks them, `file` is what is kept of them, `resume` checks one that is there. The file
+//! is written anew after each run, so that a sweep can be ended at any time and taken up again.
 
-mod axis;
+pub mod axis;
 mod cell;
 pub mod file;
 mod grid;
-pub mod progress;
 mod resume;
 
 use std::fs;
@@ -32,6 +30,7 @@ use crate::job;
 use crate::origin;
 use crate::output::Output;
 use crate::plan::Plan;
+use crate::progress::{Progress, time};
 use crate::report::input::{self, FILE_BYTES_MAX};
 use crate::result::{self, OurReader};
 use crate::saved::System;
@@ -43,7 +42,6 @@ use crate::table::summary;
 use cell::{Cell, check_distinct};
 use file::{AXES_MAX, Axis, CellRun, Failure, Header, SweepFile};
 use grid::{Turn, shown_run, turns};
-use progress::{Progress, time};
 
 /// Failures that the last message names.
 const NAMED_MAX: usize = 10;
@@ -328,11 +326,7 @@ impl Sweep {
         let mut config = base.clone();
         for (axis, value) in self.axes.iter().zip(&at) {
             // Its range was checked when it was read.
-            match axis.name.as_str() {
-                "vcpus" => config.vcpus = value.parse()?,
-                "memory" => config.memory_mib = value.parse()?,
-                _ => {}
-            }
+            axis::set(&mut config, &axis.name, value)?;
         }
         if !self.axes.iter().any(|axis| axis.name == "memory") {
             config = self.guest.with_memory_for(plan.jobs(), config);

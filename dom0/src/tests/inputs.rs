@@ -150,7 +150,7 @@ pub fn files() -> Vec<Input> {
     fios.jobs.iter_mut().for_each(|job| job.ringmark = None);
     fios.global_options =
         [("bs", "4k")].map(|(key, v)| (key.into(), v.into())).into_iter().collect();
-    let run = |system, result: &Report| Run { system, result: result.clone() };
+    let run = |system, result: &Report| Run { system, variant: None, result: result.clone() };
     let runs = vec![run(System::Ringmark, &report), run(System::Linux, &fios)];
     let axis = |name: &str| Axis { name: name.to_owned(), values: vec!["1".into(), "2".into()] };
     let sweep = Header {

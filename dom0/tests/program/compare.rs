@@ -2,18 +2,10 @@
 
 use std::fs;
 
-use crate::stack::{Stack, emit, one_line, report};
+use crate::stack::{Stack, emit, peers, report};
 
-/// Two guests in one: the Linux guest is the one with a ramdisk.
 fn guest() -> String {
-    let (ours, theirs) = (emit(&report(3000.0, None)), one_line(&report(1000.0, None)));
-    format!(
-        "read -r created <domain\n\
-         case $created in\n\
-         *ramdisk=*) printf '%s\\n' 'peer-result: {theirs}' ;;\n\
-         *) {ours} ;;\n\
-         esac\n"
-    )
+    peers(&emit(&report(3000.0, None)), &report(1000.0, None))
 }
 
 const ARGUMENTS: [&str; 8] = [
@@ -34,22 +26,36 @@ fn the_two_take_turns() {
     let (code, stdout, stderr) = stack.run(&ARGUMENTS);
     assert_eq!(code, Some(0), "{stderr}");
     let iops = stdout.lines().find(|line| line.starts_with("  IOPS")).unwrap();
-    let expected = ["IOPS", "3000", "(3000", "..", "3000)", "1000", "(1000", "..", "1000)", "3.00"];
-    assert_eq!(iops.split_whitespace().collect::<Vec<_>>(), expected);
+    let expected = "IOPS 3000 (3000 .. 3000) 1000 (1000 .. 1000) 3.000 (3.000 .. 3.000)";
+    assert_eq!(iops.split_whitespace().collect::<Vec<_>>().join(" "), expected);
+    let verdict = "\n    ringmark is faster than Linux by 200.0 % .. 200.0 %\n";
+    assert!(stdout.contains(verdict), "{stdout}");
     let calls = stack.calls();
     let turns: Vec<bool> = calls
         .lines()
         .filter(|call| call.starts_with("xl create"))
         .map(|call| call.contains(" kernel=\"vmlinux\" "))
         .collect();
-    assert_eq!(turns, [false, true, true, false, false, true]);
-    assert_eq!(calls.matches("xenstore-write").count(), 3, "ours gets its job by xenstore");
+    assert_eq!(turns, [[false, true, true, false]; 3].concat());
+    assert_eq!(calls.matches("xenstore-write").count(), 6, "ours gets its job by xenstore");
     let saved = fs::read_to_string(stack.0.join("all.json")).unwrap();
-    assert_eq!(saved.matches("\"who\":\"linux\"").count(), 3);
+    assert_eq!(saved.matches("\"who\":\"linux\"").count(), 6);
     assert!(!stack.has_domain());
     let left = fs::read_dir(&stack.0).unwrap().filter_map(Result::ok);
     let left: Vec<_> = left.map(|entry| entry.file_name().into_string().unwrap()).collect();
     assert!(!left.iter().any(|name| name.starts_with("ringmark-peer")), "{left:?}");
+}
+
+#[test]
+fn a_comparison_goes_on_until_it_shows_enough() {
+    let stack = Stack::new("a_comparison_goes_on_until_it_shows_enough", &guest());
+    stack.write("peer.cpio", "an archive");
+    let until = ["--resolve=1%", "--runs=4", "--limit=1h", "--by=iops,clat"];
+    let (code, stdout, stderr) = stack.run(&[&ARGUMENTS[..], &until].concat());
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.ends_with("\n--resolve: 4 pairs show a difference of 1 %\n"), "{stdout}");
+    assert!(stderr.contains("ringmark: linux, run 4 of 4 or more: job read 1000 IOPS"), "{stderr}");
+    assert_eq!(stack.calls().matches("xl create").count(), 8);
 }
 
 /// Output that `--save` finds no room for is printed, behind the table.
@@ -91,8 +97,8 @@ fn an_interrupted_comparison_keeps_its_runs() {
     crate::run::kill("TERM", child.id());
     let (code, stdout, stderr) = stack.end(child);
     assert_eq!(code, Some(3), "{stderr}");
-    assert!(stderr.ends_with("error: linux, run 1 of 3: interrupted\n"), "{stderr}");
-    assert!(stdout.ends_with("\nincomplete: 1 of 6 runs\n"), "{stdout}");
+    assert!(stderr.ends_with("error: linux, run 1 of 6: interrupted\n"), "{stderr}");
+    assert!(stdout.ends_with("\nincomplete: 1 of 12 runs\n"), "{stdout}");
     let saved = fs::read_to_string(stack.0.join("all.json")).unwrap();
     assert_eq!(saved.matches("\"who\":").count(), 1);
     assert!(!stack.has_domain());
@@ -131,7 +137,7 @@ fn a_silent_peer_is_given_up() {
     stack.write("peer.cpio", "an archive");
     let (code, _, stderr) = stack.run(&[&ARGUMENTS[..], &["--timeout=2"]].concat());
     assert_eq!(code, Some(4));
-    let expected = "ringmark: error: linux, run 1 of 3: the guest was not done after 2 s; ";
+    let expected = "ringmark: error: linux, run 1 of 6: the guest was not done after 2 s; ";
     assert!(stderr.contains(expected), "{stderr}");
     assert!(!stack.has_domain());
 }
@@ -158,9 +164,9 @@ fn a_peer_moves_no_cursor() {
     // What was measured before is not lost.
     assert_eq!(code, Some(1));
     assert!(stdout.contains("\n  IOPS                                 3000 (3000"), "{stdout}");
-    assert!(stdout.ends_with("incomplete: 1 of 6 runs\n"), "{stdout}");
+    assert!(stdout.ends_with("incomplete: 1 of 12 runs\n"), "{stdout}");
     assert!(!stdout.contains(|letter: char| letter.is_control() && letter != '\n'), "{stdout:?}");
-    let expected = "linux, run 1 of 3: fio's result can't be read: control character '\\u{1b}'";
+    let expected = "linux, run 1 of 6: fio's result can't be read: control character '\\u{1b}'";
     assert!(stderr.contains(expected), "{stderr:?}");
 }
 
@@ -169,7 +175,7 @@ fn a_failed_run_is_named() {
     let stack = Stack::new("a_failed_run_is_named", &emit(&report(1.0, Some("no xvdz"))));
     stack.write("peer.cpio", "an archive");
     let (code, _, stderr) = stack.run(&ARGUMENTS);
-    let expected = "ringmark: error: ringmark, run 1 of 3: the guest reports: no xvdz\n";
+    let expected = "ringmark: error: ringmark, run 1 of 6: the guest reports: no xvdz\n";
     assert_eq!((code, stderr.as_str()), (Some(1), expected));
     assert!(!stack.has_domain());
 }

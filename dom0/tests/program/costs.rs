@@ -5,7 +5,7 @@ use std::fs;
 
 use results::{CostReport, Costs, Owners, Report, Run};
 
-use crate::stack::{Stack, emit, one_line, report};
+use crate::stack::{Stack, emit, one_line, peers, report, saved};
 
 /// A result with the costs of its job.
 fn counted(mut result: Report, guest: f64) -> Report {
@@ -25,12 +25,8 @@ fn linux() -> Report {
 }
 
 /// A comparison as `--save` writes it.
-fn saved(ours: &Report, linux: &Report) -> String {
-    let [ours, linux] = [ours, linux].map(one_line);
-    format!(
-        "{{\"runs\":[{{\"who\":\"ringmark\",\"result\":{ours}}},\
-         {{\"who\":\"linux\",\"result\":{linux}}}]}}\n"
-    )
+fn compared(ours: &Report, linux: &Report) -> String {
+    saved([("ringmark", ours), ("linux", linux)])
 }
 
 fn page(stack: &Stack, files: &[&str]) -> String {
@@ -42,7 +38,7 @@ fn page(stack: &Stack, files: &[&str]) -> String {
 #[test]
 fn a_page_shows_costs_that_were_counted_and_nothing_of_them_else() {
     let stack = Stack::new("a_page_shows_costs_that_were_counted_and_nothing_of_them_else", "");
-    stack.write("with.json", &saved(&counted(ours(), 470.0), &counted(linux(), 7633.0)));
+    stack.write("with.json", &compared(&counted(ours(), 470.0), &counted(linux(), 7633.0)));
     let with = page(&stack, &["with.json"]);
     for text in [
         "<h2>Costs of an I/O</h2>",
@@ -60,7 +56,7 @@ fn a_page_shows_costs_that_were_counted_and_nothing_of_them_else() {
             assert!(with.contains(&format!(".{word} ")), "no rule for {word}");
         }
     }
-    stack.write("without.json", &saved(&ours(), &linux()));
+    stack.write("without.json", &compared(&ours(), &linux()));
     let without = page(&stack, &["without.json"]);
     for text in ["Costs of an I/O", "by owner", "exits", "<desc>", "NaN"] {
         assert!(!without.contains(text), "{text}");
@@ -91,16 +87,9 @@ fn costs_that_cannot_be_are_refused() {
     }
 }
 
-/// Two guests in one, each of which claims costs; the Linux guest is the one with a ramdisk.
+/// Two guests in one, each of which claims costs.
 fn guests() -> String {
-    let (ours, theirs) = (emit(&counted(ours(), 1.0)), one_line(&counted(linux(), 1.0)));
-    format!(
-        "read -r created <domain\n\
-         case $created in\n\
-         *ramdisk=*) printf '%s\\n' 'peer-result: {theirs}' ;;\n\
-         *) {ours} ;;\n\
-         esac\n"
-    )
+    peers(&emit(&counted(ours(), 1.0)), &counted(linux(), 1.0))
 }
 
 const ARGUMENTS: [&str; 9] = [
@@ -119,7 +108,7 @@ const ARGUMENTS: [&str; 9] = [
 fn a_comparison_shows_costs_that_were_counted_elsewhere() {
     let stack = Stack::new("a_comparison_shows_costs_that_were_counted_elsewhere", &guests());
     stack.write("peer.cpio", "an archive");
-    stack.write("costs.json", &saved(&counted(ours(), 470.0), &counted(linux(), 7633.0)));
+    stack.write("costs.json", &compared(&counted(ours(), 470.0), &counted(linux(), 7633.0)));
     let (code, stdout, stderr) = stack.run(&[&ARGUMENTS[..], &["--costs=costs.json"]].concat());
     assert_eq!(code, Some(0), "{stderr}");
     let table = stdout.split_once("instructions for an I/O").expect(&stdout).1;

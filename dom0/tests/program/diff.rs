@@ -1,8 +1,8 @@
 //! `diff`: which jobs of two files belong together, what is said of them, exit codes.
 
-use results::{Extra, Report};
+use results::{Extra, Report, Steadiness, Verdict};
 
-use crate::stack::{Stack, emit, one_line, report};
+use crate::stack::{Stack, emit, one_line, report, saved};
 
 /// A result of a job of ours at this depth.
 fn of(name: &str, depth: &str, iops: f64) -> Report {
@@ -17,12 +17,8 @@ fn of(name: &str, depth: &str, iops: f64) -> Report {
 }
 
 /// Several runs as `compare --save` and `run --repeat` save them.
-fn saved(runs: &[Report]) -> String {
-    let runs: Vec<String> = runs
-        .iter()
-        .map(|run| format!("{{\"who\":\"ringmark\",\"result\":{}}}", one_line(run)))
-        .collect();
-    format!("{{\"runs\":[{}]}}", runs.join(","))
+fn runs(all: &[Report]) -> String {
+    saved(all.iter().map(|run| ("ringmark", run)))
 }
 
 #[test]
@@ -53,7 +49,7 @@ note: a single run does not tell how far runs differ; run with --repeat
 #[test]
 fn a_gate_fails_when_a_median_is_worse() {
     let stack = Stack::new("a_gate_fails_when_a_median_is_worse", "");
-    let runs = |iops: [f64; 3]| saved(&iops.map(|iops| of("seq", "8", iops)));
+    let runs = |iops: [f64; 3]| runs(&iops.map(|iops| of("seq", "8", iops)));
     stack.write("a.json", &runs([1000.0, 990.0, 1010.0]));
     stack.write("b.json", &runs([900.0, 890.0, 995.0]));
     let gate = |more: &[&str]| stack.diff(&[&["a.json", "b.json"], more].concat());
@@ -64,7 +60,8 @@ fn a_gate_fails_when_a_median_is_worse() {
     assert_eq!(stderr, expected);
     let row = stdout.lines().find(|line| line.starts_with("  IOPS")).unwrap();
     let row: Vec<&str> = row.split_whitespace().collect();
-    let expected = "IOPS 1000 (990 .. 1010) 900.0 (890.0 .. 995.0) 0.900 worse, but runs overlap";
+    let expected = "IOPS 1000 (990 .. 1010) 900.0 (890.0 .. 995.0) 0.900 0.800 .. 1.074 \
+                    worse, but runs overlap";
     assert_eq!(row.join(" "), expected);
     assert!(!stdout.contains("note:"), "{stdout}");
     let (code, stdout, stderr) = gate(&["--gate=12%", "--by=iops,bw,clat"]);
@@ -76,6 +73,104 @@ fn a_gate_fails_when_a_median_is_worse() {
     // Without percentiles there is nothing to judge.
     let (code, _, stderr) = gate(&["--gate=5", "--by=p99"]);
     assert!(code == Some(1) && stderr.contains("1 cannot be judged"), "{stderr}");
+}
+
+/// The interval decides, not the median: shown slower, shown not slower, neither.
+#[test]
+fn what_the_runs_show_has_a_code() {
+    let stack = Stack::new("what_the_runs_show_has_a_code", "");
+    let around = |iops: f64, spread: f64| {
+        let all = [-1.0, 1.0, -0.5, 0.5, 0.2, -0.2].map(|of| of * spread + iops);
+        runs(&all.map(|iops| of("seq", "8", iops)))
+    };
+    stack.write("a.json", &around(1000.0, 10.0));
+    for (iops, spread, code, said, error) in [
+        (990.0, 10.0, 0, "not slower", ""),
+        (1200.0, 100.0, 0, "not slower", ""),
+        (900.0, 10.0, 1, "slower", "1 of 1 figures slower by more than 5 %: seq, read; ringmark"),
+        (
+            930.0,
+            60.0,
+            6,
+            "undecided: about ",
+            " undecided at 5 %: seq, read; ringmark, persistent: IOPS",
+        ),
+        (960.0, 60.0, 6, "undecided: about ", " runs of each would tell"),
+    ] {
+        stack.write("b.json", &around(iops, spread));
+        let (found, stdout, stderr) = stack.diff(&["a.json", "b.json", "--fail-if-slower=5%"]);
+        assert_eq!(found, Some(code), "{iops}: {stdout}{stderr}");
+        let row = stdout.lines().find(|line| line.starts_with("  IOPS")).unwrap();
+        assert!(row.contains(&format!("  {said}")), "{row}");
+        assert!(stderr.contains(error) && (stderr.is_empty() == (code == 0)), "{stderr}");
+        assert_eq!(stdout.contains("fail-if-slower: 1 figure judged, none is slower"), code == 0);
+    }
+    // A latency is slower where it is more.
+    stack.write("b.json", &around(900.0, 10.0));
+    let slower = |arguments: &[&str]| stack.diff(&[arguments, &["--fail-if-slower=5"]].concat());
+    assert_eq!(slower(&["a.json", "b.json", "--by=clat"]).0, Some(1));
+    assert_eq!(slower(&["b.json", "a.json", "--by=clat,iops,bw"]).0, Some(0));
+    // What is slower goes before what nobody knows.
+    assert_eq!(slower(&["a.json", "b.json", "--by=iops,p99"]).0, Some(1));
+    assert_eq!(slower(&["b.json", "a.json", "--by=iops,p99"]).0, Some(6));
+}
+
+#[test]
+fn one_run_shows_nothing() {
+    let stack = Stack::new("one_run_shows_nothing", "");
+    stack.write("a.json", &one_line(&of("seq", "8", 1000.0)));
+    stack.write("b.json", &runs(&[900.0, 901.0].map(|iops| of("seq", "8", iops))));
+    stack.write("c.json", &runs(&[900.0, 901.0].map(|iops| of("seq", "16", iops))));
+    for (a, b, told) in [
+        ("a.json", "a.json", "one run does not tell unless steady; run both with --repeat 6"),
+        ("a.json", "b.json", "one run does not tell unless steady; run both with --repeat 6"),
+        ("b.json", "c.json", "not the same job"),
+    ] {
+        let (code, stdout, stderr) = stack.diff(&[a, b, "--fail-if-slower=5"]);
+        assert_eq!(code, Some(6), "{stdout}{stderr}");
+        assert!(stderr.contains(told) && stdout.contains(told), "{stdout}{stderr}");
+    }
+    for arguments in [
+        &["--fail-if-slower=5", "--gate=5"][..],
+        &["--fail-if-slower=100"],
+        &["--fail-if-slower=x"],
+    ] {
+        let (code, _, stderr) = stack.diff(&[&["a.json", "b.json"], arguments].concat());
+        assert_eq!(code, Some(2), "{arguments:?}: {stderr}");
+    }
+    let (_, help, _) = stack.end(stack.spawn(&["diff", "--help"]));
+    assert!(help.contains("  6  --fail-if-slower is undecided"), "{help}");
+}
+
+/// A run that is steady tells how well its mean is known; one that drifts does not.
+#[test]
+fn one_run_that_is_steady_can_show_it() {
+    let stack = Stack::new("one_run_that_is_steady_can_show_it", "");
+    let run = |iops: f64, half_width: f64, verdict: Verdict| {
+        let mut report = of("seq", "8", iops);
+        let steadiness = Steadiness {
+            verdict,
+            iops_mean: iops,
+            iops_half_width: Some(half_width),
+            effective_samples: 100.0,
+            ..Steadiness::default()
+        };
+        report.jobs[0].ringmark.as_mut().unwrap().steadiness = Some(steadiness);
+        one_line(&report)
+    };
+    stack.write("a.json", &run(1000.0, 10.0, Verdict::Steady));
+    for (iops, half_width, verdict, code, told) in [
+        (990.0, 10.0, Verdict::Steady, 0, "  not slower"),
+        (900.0, 10.0, Verdict::Steady, 1, "  slower"),
+        (930.0, 50.0, Verdict::Steady, 6, " times as long would tell, or several"),
+        (990.0, 10.0, Verdict::Drifting, 6, "one run does not tell unless steady"),
+        (990.0, -10.0, Verdict::Steady, 6, "one run does not tell unless steady"),
+    ] {
+        stack.write("b.json", &run(iops, half_width, verdict));
+        let (found, stdout, stderr) = stack.diff(&["a.json", "b.json", "--fail-if-slower=5"]);
+        assert_eq!(found, Some(code), "{iops}: {stdout}{stderr}");
+        assert!(stdout.contains(told), "{stdout}");
+    }
 }
 
 #[test]
@@ -104,7 +199,7 @@ fn results_of_ours_and_of_fio_are_compared() {
     let mut fios = of("seq", "8", 500.0);
     (fios.version, fios.ringmark, fios.jobs[0].ringmark) = ("fio-3.39".to_owned(), None, None);
     stack.write("a.json", &format!("note: of fio's\n{}", one_line(&fios)));
-    stack.write("b.json", &saved(&[of("seq", "8", 1000.0), of("seq", "8", 1200.0)]));
+    stack.write("b.json", &runs(&[of("seq", "8", 1000.0), of("seq", "8", 1200.0)]));
     let (code, stdout, stderr) = stack.diff(&["a.json", "b.json", "--gate=1"]);
     assert_eq!(code, Some(0), "{stderr}");
     let system = "\ndiffers: system: fio-3.39 and ringmark, persistent\n";

@@ -1,5 +1,6 @@
 //! The whole program against a tool stack of shell scripts.
 
+mod ab;
 mod compare;
 mod config;
 mod costs;

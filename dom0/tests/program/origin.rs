@@ -4,7 +4,7 @@ use std::process::Command;
 
 use results::{Origin, OriginDisk, OriginDomain, Report};
 
-use crate::stack::{Stack, emit, one_line, report};
+use crate::stack::{Stack, emit, peers, report};
 
 const INFO: &str = "host : h\nnr_cpus : 8\nxen_version : 4.17.5\n";
 const VCPUS: &str = "Name ID VCPU CPU State Time(s) Affinity (Hard / Soft)\n\
@@ -145,14 +145,7 @@ fn a_question_that_hangs_is_the_last() {
 
 #[test]
 fn both_sides_of_a_comparison_tell_their_origin() {
-    let (ours, theirs) = (good(), one_line(&report(1000.0, None)));
-    let guest = format!(
-        "read -r created <domain\n\
-         case $created in\n\
-         *ramdisk=*) printf '%s\\n' 'peer-result: {theirs}' ;;\n\
-         *) {ours} ;;\n\
-         esac\n"
-    );
+    let guest = peers(&good(), &report(1000.0, None));
     let stack = stack("both_sides_of_a_comparison_tell_their_origin", &guest);
     stack.write("peer.cpio", "an archive");
     let peer = ["--peer-kernel=vmlinux", "--peer-initramfs=peer.cpio", "--save=all.json"];

@@ -79,7 +79,7 @@ fn what_is_known_of_a_rate_is_drawn() {
         let over_time = OverTime { window_ns: 100_000_000, ios: vec![iops as u64 / 10; 400] };
         let (steadiness, over_time) = (Some(steadiness), Some(over_time));
         result.jobs[0].ringmark = Some(Extra { steadiness, over_time, ..Extra::default() });
-        SavedRun { system, result }
+        SavedRun { system, variant: None, result }
     };
     let pair = |n: f64| [run(System::Ringmark, 1100.0 + n), run(System::Linux, 1000.0 - n)];
     let saved = Saved { runs: [1.0, 2.0, 3.0].into_iter().flat_map(pair).collect() };

@@ -229,6 +229,28 @@ pub fn emit_text(text: &str) -> String {
     script
 }
 
+/// Returns what two guests in one do at their end, as a shell script: one of ours that does `ours`,
+/// and the Linux guest, which is the one with a ramdisk.
+pub fn peers(ours: &str, linux: &Report) -> String {
+    let linux = one_line(linux);
+    format!(
+        "read -r created <\"$(dirname \"$0\")/domain\"\n\
+         case $created in\n\
+         *ramdisk=*) printf '%s\\n' 'peer-result: {linux}' ;;\n\
+         *) {ours} ;;\n\
+         esac\n"
+    )
+}
+
+/// Returns runs as `--save` writes them.
+pub fn saved<'a>(runs: impl IntoIterator<Item = (&'a str, &'a Report)>) -> String {
+    let run = |(who, report): (&str, &Report)| {
+        format!("{{\"who\":\"{who}\",\"result\":{}}}", one_line(report))
+    };
+    let runs: Vec<String> = runs.into_iter().map(run).collect();
+    format!("{{\"runs\":[{}]}}\n", runs.join(","))
+}
+
 /// A result without line breaks.
 pub fn one_line(report: &Report) -> String {
     serde_json::to_string(report).unwrap()

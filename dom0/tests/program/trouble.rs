@@ -5,7 +5,7 @@ use std::fs;
 use std::sync::Mutex;
 use std::thread;
 
-use crate::stack::{Stack, emit, one_line, report};
+use crate::stack::{Stack, emit, peers, report};
 
 /// Kinds of trouble, before or after the program has done its work.
 const KINDS: [&str; 10] =
@@ -73,14 +73,7 @@ fn a_run_leaves_no_domain_and_loses_no_result() {
 
 #[test]
 fn a_comparison_leaves_no_domain_and_loses_no_result() {
-    let (ours, theirs) = (emit(&report(3000.0, None)), one_line(&report(1000.0, None)));
-    let guest = format!(
-        "read -r created <\"$(dirname \"$0\")/domain\"\n\
-         case $created in\n\
-         *ramdisk=*) printf '%s\\n' 'peer-result: {theirs}' ;;\n\
-         *) {ours} ;;\n\
-         esac\n"
-    );
+    let guest = peers(&emit(&report(3000.0, None)), &report(1000.0, None));
     let peer = ["--peer-kernel=vmlinux", "--peer-initramfs=peer.cpio", "--runs=1", "--save=out"];
     let arguments = [&["compare", "job.fio"], &peer[..]].concat();
     sweep("trouble-compare", &guest, &arguments, "3000");

@@ -58,7 +58,7 @@ pub(super) fn counted(result: &str, costs: Costs) -> Result<Report> {
 pub(super) fn file(runs: impl Iterator<Item = (Side, Report)>) -> Result<String> {
     let run = |(side, result)| {
         let system = if side == Side::Ours { System::Ringmark } else { System::Linux };
-        SavedRun { system, result }
+        SavedRun { system, variant: None, result }
     };
     Ok(Saved { runs: runs.map(run).collect() }.json()?)
 }

@@ -1,4 +1,5 @@
-//! Time that the rest of a sweep takes: that of its jobs, and what the runs so far took besides.
+//! Time that the rest of several runs takes: that of their jobs, and what the runs so far took
+//! besides.
 
 use std::time::Duration;
 
@@ -16,6 +17,12 @@ impl Progress {
     /// Begins with the times of the jobs of all runs.
     pub fn new(expected: impl Iterator<Item = Option<Duration>>) -> Self {
         Self { expected: expected.collect(), done: 0, beyond: Duration::ZERO }
+    }
+
+    /// Replaces the times of the jobs of all runs to come.
+    pub fn expect(&mut self, rest: impl Iterator<Item = Option<Duration>>) {
+        self.expected.truncate(self.done);
+        self.expected.extend(rest);
     }
 
     /// Returns the number of runs that are done.
@@ -77,6 +84,14 @@ mod tests {
         assert_eq!(progress.left(), None);
         progress.done(5 * SECOND);
         assert_eq!(progress.left().as_deref(), Some("11 s"));
+    }
+
+    #[test]
+    fn runs_that_are_wanted_later_count() {
+        let mut progress = Progress::new([10, 10].map(|s| Some(s * SECOND)).into_iter());
+        progress.done(12 * SECOND);
+        progress.expect([10, 10, 10].map(|s| Some(s * SECOND)).into_iter());
+        assert_eq!(progress.left().as_deref(), Some("36 s"));
     }
 
     #[test]
