@@ -1,12 +1,12 @@
 //! `ringmark` for dom0: makes guests with `xl`, gives them jobs, collects what they measured.
 //!
 //! `cli` reads the command line. `run`, `sweep`, `curve`, `ab` and `compare` (both of `paired`
-//! runs) begin a `session` for each guest (create it, start its job, wait for the result, destroy it) and
-//! `drive` it to its end; `fleet` has many at once. A session is a step: it never waits. It is made
-//! of calls of the tool stack's programs (`xl`), each a `child` with a deadline, and of a `monitor`
-//! of the guest's `console`; what happens is an `event`, which `status` shows. `wait` is the one
-//! place that waits, for all of them and for `signals`. On the way an `inquiry` collects facts
-//! (`host`, `backend`) for the `origin` of the result.
+//! runs) begin a `session` for each guest (create it, start its job, wait for the result, destroy
+//! it) and `drive` it to its end; `fleet` has many at once. A session is a step: it never waits. It
+//! is made of calls of the tool stack's programs (`xl`), each a `child` with a deadline, and of a
+//! `monitor` of the guest's `console`; what happens is an `event`, which `status` shows. `wait` is
+//! the one place that waits, for all of them and for `signals`. On the way an `inquiry` collects
+//! facts (`host`, `backend`) for the `origin` of the result.
 //!
 //! `guest` has a guest's options, `check` looks at what it is made of, `job` reads the input,
 //! `plan` bounds the result's size and time, `dry_run` shows all that. `progress` says how long the

@@ -22,7 +22,7 @@ pub enum Measure {
 impl Measure {
     /// All of them, in the order in which they are shown.
     pub const ALL: [Self; 5] = [Self::Iops, Self::Bw, Self::Clat, Self::P99, Self::DueP99];
-    /// Those that results of closed loops have, too.
+    /// Figures of any result, in the same order.
     pub const USUAL: [Self; 4] = [Self::Iops, Self::Bw, Self::Clat, Self::P99];
 
     /// Returns its name and unit.
