@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(again.runs[1].system, System::Linux);
         assert!(!text.contains("variant"), "{text}");
         let run = SavedRun { variant: Some(Variant::B), ..run(System::Ringmark) };
-        let b = Saved { runs: vec![run] }.json().unwrap();
+        let b = Saved { runs: [run].into() }.json().unwrap();
         let again: Saved = serde_json::from_str(&b).unwrap();
         assert!(b.contains("\"variant\":\"b\""), "{b}");
         assert_eq!(again.runs[0].variant, Some(Variant::B));
