@@ -165,14 +165,14 @@ impl<'a> Series<'a> {
         let middle = median(&sorted);
         let distance = |value: f64| (scaled(value) - scaled(middle)).abs();
         let mut distances: Vec<f64> = sorted.iter().map(|&value| distance(value)).collect();
-        distances.sort_by(f64::total_cmp);
+        distances.sort_unstable_by(f64::total_cmp);
         // A count is known to half a step.
         let spread = DEVIATION * (median(&distances) + distance(middle + step / 2.0));
         let (by_chance, least) = (bound * spread, self.least(unit, &sorted));
         let is_outlier =
             |value: &f64| distance(*value) > by_chance && (value - middle).abs() > least;
         let mut found: Vec<f64> = sorted.into_iter().filter(is_outlier).collect();
-        found.sort_by(|one, other| distance(*one).total_cmp(&distance(*other)));
+        found.sort_unstable_by(|one, other| distance(*one).total_cmp(&distance(*other)));
         let worst = *found.last()?;
         let [median, worst] = [middle, worst].map(|value| value * unit);
         Some(Outliers { count: found.len(), of: self.values.len(), median, worst })
@@ -182,7 +182,7 @@ impl<'a> Series<'a> {
     fn sorted(&self) -> (f64, Vec<f64>) {
         let unit = self.values.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
         let mut sorted: Vec<f64> = self.values.iter().map(|value| value / unit).collect();
-        sorted.sort_by(f64::total_cmp);
+        sorted.sort_unstable_by(f64::total_cmp);
         (unit, sorted)
     }
 

@@ -32,7 +32,7 @@ pub fn compare(pairs: &[(f64, f64)]) -> Option<Comparison> {
         let half = quantile(TWO_SIDED_95, freedom)? * error;
         (Method::T, moments.mean, (moments.mean - half, moments.mean + half))
     } else {
-        d.sort_by(f64::total_cmp);
+        d.sort_unstable_by(f64::total_cmp);
         let means = walsh(&d);
         (Method::SignedRank, means.median(), means.interval(signed_rank_end(d.len())))
     };

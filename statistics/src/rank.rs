@@ -198,7 +198,7 @@ mod tests {
             let mut draw = || {
                 let mut all: Vec<f64> =
                     (0..size).map(|_| f64::from(random.i32(-6..6)) / 7.0).collect();
-                all.sort_by(f64::total_cmp);
+                all.sort_unstable_by(f64::total_cmp);
                 all
             };
             let (one, other) = (draw(), draw());
@@ -206,13 +206,13 @@ mod tests {
             for (at, a) in one.iter().enumerate() {
                 means.extend(one[at..].iter().map(|b| f64::midpoint(*a, *b) + 0.0));
             }
-            means.sort_by(f64::total_cmp);
+            means.sort_unstable_by(f64::total_cmp);
             let walsh = walsh(&one);
             let found: Vec<f64> = (1..=walsh.count).map(|nth| walsh.nth(nth)).collect();
             assert_eq!(found, means);
             let mut gaps: Vec<f64> =
                 one.iter().flat_map(|a| other.iter().map(move |b| a - b)).collect();
-            gaps.sort_by(f64::total_cmp);
+            gaps.sort_unstable_by(f64::total_cmp);
             let differences = differences(&one, &other);
             let found: Vec<f64> = (1..=differences.count).map(|nth| differences.nth(nth)).collect();
             assert_eq!(found, gaps);

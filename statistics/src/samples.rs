@@ -38,8 +38,8 @@ pub fn compare(a: &[f64], b: &[f64]) -> Option<Comparison> {
         let half = quantile(TWO_SIDED_95, freedom)? * error;
         (Method::Welch, middle, (middle - half, middle + half))
     } else {
-        a.sort_by(f64::total_cmp);
-        b.sort_by(f64::total_cmp);
+        a.sort_unstable_by(f64::total_cmp);
+        b.sort_unstable_by(f64::total_cmp);
         let differences = differences(&a, &b);
         let end = rank_sum_end(a.len(), b.len());
         (Method::RankSum, differences.median(), differences.interval(end))

@@ -145,7 +145,7 @@ fn thirds(rest: &[f64], mean: f64) -> Option<(f64, f64)> {
     let (first, middle, last) = (of(0)?, of(third)?, of(rest.len() - third)?);
     // The middle one of their variances: a step within a third is noise in that third only.
     let mut all = [first, middle, last];
-    all.sort_by(|one, other| one.variance.total_cmp(&other.variance));
+    all.sort_unstable_by(|one, other| one.variance.total_cmp(&other.variance));
     let variance = 2.0 * all[1].variance;
     let freedom = 2.0 * (all[1].effective - 1.0).max(0.5);
     let bound = quantile(TEST, freedom)? * libm::sqrt(variance);

@@ -47,16 +47,10 @@ impl Knee {
 /// Returns the knee of levels whose loads ascend; `None` if fewer than two that the disk kept up
 /// with have a latency. What is above the first that it did not keep up with does not count.
 pub fn knee(levels: &[Level]) -> Option<Knee> {
-    let kept_up = levels.iter().take_while(|level| level.kept_up).count();
-    let collapses = kept_up < levels.len();
-    let usable: Vec<(f64, f64)> = levels
-        .iter()
-        .take(kept_up)
-        .filter_map(|level| Some((level.percent, level.latency_ns?)))
-        .filter(|(percent, ns)| percent.is_finite() && ns.is_finite() && *ns > 0.0)
-        .collect();
+    let collapses = levels.iter().any(|level| !level.kept_up);
+    let usable: Vec<(f64, f64)> = usable(levels).collect();
     let (last, _) = *usable.last().filter(|_| usable.len() > 1)?;
-    let least = usable.iter().map(|(_, ns)| *ns).reduce(f64::min)?;
+    let least = least_ns(levels)?;
     let is_low = |(_, ns): &(f64, f64)| *ns <= RATIO * least;
     let below = usable.iter().rposition(is_low)?;
     let crossing = |from: &(f64, f64), to: &(f64, f64)| {
@@ -68,6 +62,18 @@ pub fn knee(levels: &[Level]) -> Option<Knee> {
         None if collapses => Knee::Collapse(last),
         None => Knee::NoneBelow(last),
     })
+}
+
+/// Returns the latency that the knee is twice of, in nanoseconds: the least of the usable levels.
+pub fn least_ns(levels: &[Level]) -> Option<f64> {
+    usable(levels).map(|(_, ns)| ns).reduce(f64::min)
+}
+
+/// Returns loads and latencies up to the first level that the disk did not keep up with.
+fn usable(levels: &[Level]) -> impl Iterator<Item = (f64, f64)> {
+    let kept_up = levels.iter().take_while(|level| level.kept_up);
+    let known = kept_up.filter_map(|level| Some((level.percent, level.latency_ns?)));
+    known.filter(|(percent, ns)| percent.is_finite() && ns.is_finite() && *ns > 0.0)
 }
 
 #[cfg(test)]
@@ -178,7 +184,7 @@ mod tests {
         // Latency at such levels says how long the run was, and no more.
         all[8].kept_up = true;
         all[8].latency_ns = Some(1.0);
-        assert_eq!(knee(&all), Some(Knee::Collapse(60.0)));
+        assert_eq!((knee(&all), least_ns(&all)), (Some(Knee::Collapse(60.0)), Some(1e5)));
         let found = at(of(|rho| if rho < 0.65 { 1.0 } else { 50.0 }));
         assert!((60.0..62.0).contains(&found), "{found}");
         let mut early = levels(mm1);

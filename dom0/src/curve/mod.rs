@@ -127,7 +127,10 @@ impl Curve {
             Err(error) if is_interrupted => Err(Exit::Interrupted(format!("{error:#}")).into()),
             done => done,
         };
-        first_error(done, record.finish(self.levels.all().len(), self.plot.as_deref()))
+        let (count, wanted) = (record.level_count(), self.levels.all().len());
+        let lost = || anyhow!("{} of {wanted} levels ended before their time", wanted - count);
+        let done = done.and_then(|()| if count < wanted { Err(lost()) } else { Ok(()) });
+        first_error(done, record.finish(wanted, self.plot.as_deref()))
     }
 
     /// Returns what is to be done: all levels in one guest, or each in a guest of its own where

@@ -3,13 +3,11 @@
 use results::{Extra, JobReport};
 
 use super::file::{CurveFile, Header};
-use super::knee::{Knee, Level, knee};
+use super::knee::{Knee, Level, knee, least_ns};
 use super::levels::rate;
 
 /// Percentiles of a point.
 pub const PERCENTILES: [f64; 3] = [50.0, 99.0, 99.9];
-/// Index of the one that has the knee.
-const KNEE_OF: usize = 1;
 /// Share of what was asked for that may be missing where the disk kept up: of the I/Os done, and of
 /// those that were due and did not start.
 const MISSING_MAX: f64 = 0.02;
@@ -57,17 +55,20 @@ pub struct Curve {
 impl Curve {
     /// Returns its knee, if enough was measured to tell.
     pub fn knee(&self) -> Option<Knee> {
-        let level = |point: &Point| {
-            let [_, latency_ns, _] = point.latency_ns;
-            Level { percent: point.percent, latency_ns, kept_up: point.kept_up }
-        };
-        knee(&self.points.iter().map(level).collect::<Vec<_>>())
+        knee(&self.levels())
     }
 
     /// Returns the least latency of the percentile that has the knee, in nanoseconds.
     pub fn least_ns(&self) -> Option<f64> {
-        let kept_up = self.points.iter().filter(|point| point.kept_up);
-        kept_up.filter_map(|point| *point.latency_ns.get(KNEE_OF)?).reduce(f64::min)
+        least_ns(&self.levels())
+    }
+
+    fn levels(&self) -> Vec<Level> {
+        let level = |point: &Point| {
+            let [_, latency_ns, _] = point.latency_ns;
+            Level { percent: point.percent, latency_ns, kept_up: point.kept_up }
+        };
+        self.points.iter().map(level).collect()
     }
 }
 

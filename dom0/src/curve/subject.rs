@@ -26,7 +26,8 @@ pub type Rates = [f64; 2];
 /// A job that can be rated.
 #[derive(Debug)]
 pub struct Subject {
-    /// The job as it is, but that it ends with its time, and that nothing holds its I/Os back.
+    /// The job as it is, but that its time ends it and nothing else, and that nothing holds its
+    /// I/Os back.
     job: Job,
     /// Iodepth of the levels of load.
     depth: u32,
@@ -60,7 +61,8 @@ impl Subject {
         if !log_names(jobs).is_empty() {
             return wrong("curve keeps no logs; leave out the write_.._log options".to_owned());
         }
-        let mut plain = Job { time_based: true, stonewall: false, ..job.clone() };
+        let mut plain =
+            Job { time_based: true, stonewall: false, steady_state: None, ..job.clone() };
         let has_default_runtime = job.runtime_ns.is_none();
         plain.runtime_ns = job.runtime_ns.or(Some(RUNTIME_S * NS_PER_SECOND));
         let Pace { start_delay_ns, ramp_ns, flush_after, batch, .. } = job.pace.clone();
@@ -169,6 +171,9 @@ mod tests {
         assert_eq!((job.runtime_ns, job.time_based), (Some(10 * NS_PER_SECOND), true));
         assert_eq!((job.pace.rate, job.iodepth, &*job.name), (None, 4, "job"));
         assert!(!subject("rw=read runtime=3").unwrap().has_default_runtime);
+        let ends_early = subject("rw=read runtime=99 steadystate=auto").unwrap();
+        let whole = subject("rw=read runtime=99").unwrap();
+        assert_eq!(ends_early.saturating(), whole.saturating());
     }
 
     #[test]

@@ -161,6 +161,17 @@ fn what_is_measured_until_an_interrupt_is_kept() {
 }
 
 #[test]
+fn a_level_that_ends_early_is_told() {
+    let mut short = levels(false);
+    short.jobs[3].job_runtime = 4000;
+    let stack = Stack::new("curve_short", &guest(&short));
+    let (code, stdout, stderr) = stack.run(&CURVE);
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.ends_with("error: 1 of 10 levels ended before their time\n"), "{stderr}");
+    assert!(stdout.ends_with("\nincomplete: 9 of 10 levels\n"), "{stdout}");
+}
+
+#[test]
 fn a_curve_that_cannot_be_is_refused_before_a_guest() {
     let stack = Stack::new("curve_refused", "");
     stack.write("two.fio", "[a]\nrw=read\n[b]\nrw=read\n");
