@@ -6,7 +6,7 @@ use crate::error::JobError;
 use crate::job::Job;
 use crate::keyword::{LatencyFrom, RateProcess, VerifyWord};
 use crate::limits::{NUMJOBS_MAX, RANDSEED};
-use crate::number::Amount;
+use crate::number::{Amount, NS_PER_SECOND};
 use crate::pace::{Batch, Pace, Rate, Think};
 use crate::random_distribution::Distribution;
 use crate::steady_state::SteadyOptions;
@@ -14,6 +14,9 @@ use crate::verify::Method;
 use crate::verify::Verify;
 use crate::verify_pattern::VerifyPattern;
 use alloc::vec::Vec;
+
+/// Least time in which a rate can be judged, in nanoseconds.
+const AUTO_NS_MIN: u64 = 30 * NS_PER_SECOND;
 
 /// Job to which options are added, in any order.
 #[derive(Clone)]
@@ -151,7 +154,10 @@ impl JobBuilder {
     /// Returns whether its I/Os are due at times that do not depend on those before.
     fn may_count_from_due(&self) -> bool {
         let rate = self.rate.or(self.rate_iops);
-        rate.is_some_and(|rate| rate.applies_to(self.job.rw)) && self.think_ns == 0
+        let Job { rw, .. } = self.job;
+        // Blocks that are checked keep their order, so a rate makes none due in its direction.
+        let is_drawn = rw.reads() && rw.writes() && self.verify.is_some();
+        rate.is_some_and(|rate| rate.applies_to(rw)) && self.think_ns == 0 && !is_drawn
     }
 
     fn batch(&self) -> Option<Batch> {
@@ -202,7 +208,7 @@ impl JobBuilder {
     }
 
     /// Returns whether each rule about disks, times and amounts is broken, and a way to fix it.
-    fn access_rules(&self) -> [Rule; 12] {
+    fn access_rules(&self) -> [Rule; 13] {
         let Self { job, verify, .. } = self;
         let is_mapped =
             job.rw.is_random() && job.distribution == Distribution::Random && !job.norandommap;
@@ -249,8 +255,12 @@ impl JobBuilder {
             ),
             (
                 self.latency_from == Some(LatencyFrom::Due) && !self.may_count_from_due(),
-                "latency_from=due needs a rate for what the job does, and no thinktime=; give \
-                 rate= or rate_iops=, or use latency_from=submit",
+                "latency_from=due needs a rate for what the job does, no thinktime=, and no verify= \
+                 of reads and writes mixed; give rate= or rate_iops=, or use latency_from=submit",
+            ),
+            (
+                self.steady.is_auto() && job.runtime_ns.is_some_and(|ns| ns < AUTO_NS_MIN),
+                "steadystate=auto takes 30 s at least; raise runtime=, or leave it out",
             ),
             (
                 self.rate.is_some() && self.rate_iops.is_some(),

@@ -122,6 +122,11 @@ impl SteadyOptions {
         Ok(())
     }
 
+    /// Returns whether the rule of every result is to end the job.
+    pub(crate) fn is_auto(&self) -> bool {
+        self.rule == Some(None)
+    }
+
     /// Returns a way to fix options that conflict, if any do.
     pub(crate) fn conflict(&self) -> Option<&'static str> {
         let interval_ns = self.interval_ns();
@@ -142,9 +147,9 @@ impl SteadyOptions {
                 Some("there is no steadystate= to which its other options belong; add it")
             }
             _ if self.duration_ns == 0 => None,
-            _ if !self.duration_ns.is_multiple_of(interval_ns) => Some(
-                "steadystate_duration= must be a multiple of steadystate_check_interval= (1 s)",
-            ),
+            _ if !self.duration_ns.is_multiple_of(interval_ns) => {
+                Some("steadystate_duration= must be a multiple of steadystate_check_interval=")
+            }
             _ => match self.duration_ns / interval_ns {
                 2..=STEADY_SAMPLES_MAX => None,
                 0 | 1 => Some(

@@ -153,6 +153,10 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
             ends_all: false,
             disks,
         };
+        if stays_awake {
+            // A yield may outlast the time at which an I/O is due.
+            engine.waiter.never_yield();
+        }
         if let Err(error) = engine.fit(jobs) {
             engine.abandon(error);
         }

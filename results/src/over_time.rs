@@ -107,11 +107,11 @@ fn room(runtime_ns: Option<u64>) -> usize {
     needed.min(most).next_multiple_of(2) as usize
 }
 
-/// Returns the heap that the series of a job take, in bytes: those of reads and writes, and of a
-/// group that it is in.
+/// Returns the heap that the series of a job take, in bytes: those of reads, writes and flushes,
+/// and of a group that it is in.
 pub(crate) fn heap_bytes(job: &Job) -> usize {
     let of_group = if job.reporting.with_group { 3 } else { 0 };
-    (2 + of_group) * room(job.runtime_ns) * size_of::<u64>()
+    (3 + of_group) * room(job.runtime_ns) * size_of::<u64>()
 }
 
 /// I/Os of a job over time, of all directions of its pattern. What is read back to verify it is

@@ -11,8 +11,9 @@ use crate::{over_time, samples, steady_state};
 pub fn heap_bytes(jobs: &[Job]) -> usize {
     const JOB: usize = 61 << 10;
     const REPORT: usize = 768 << 10;
-    // Two histograms, and their bins and text in the report.
-    const ARRIVALS: usize = (2 * (18 + 2 * 36 + 3 * 63)) << 10;
+    // Two histograms, and those of the sum of a group; bins and text are of one job at a time.
+    const ARRIVALS: usize = (2 * 2 * 18) << 10;
+    const ARRIVALS_REPORT: usize = (2 * (2 * 36 + 3 * 63)) << 10;
     // 32 bytes in memory, twice at the end, and a text of 30 while it grows.
     const SAMPLE: usize = 2 * 32 + 3 * 30;
     let log = |job| samples::log_samples(job).unwrap_or(0) * 2 * SAMPLE;
@@ -20,7 +21,8 @@ pub fn heap_bytes(jobs: &[Job]) -> usize {
         let series = over_time::heap_bytes(job) + steady_state::heap_bytes(job);
         JOB + log(job) + arrivals(job, ARRIVALS) + series
     };
-    jobs.iter().map(one).sum::<usize>() + REPORT
+    let report = jobs.iter().map(|job| arrivals(job, ARRIVALS_REPORT)).max().unwrap_or(0);
+    jobs.iter().map(one).sum::<usize>() + REPORT + report
 }
 
 /// Returns the length of the longest report of jobs that a guest [`emit`](crate::emit)s, in bytes,

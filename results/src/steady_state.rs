@@ -145,7 +145,8 @@ fn slope(values: impl Iterator<Item = f64> + Clone, count: f64) -> f64 {
 /// Returns the heap that the samples of a job take, in bytes: while it runs, and when they are
 /// reported.
 pub(crate) fn heap_bytes(job: &Job) -> usize {
-    2 * samples(job) * size_of::<[u64; 2]>()
+    // The text grows by doubling.
+    4 * samples(job) * size_of::<[u64; 2]>() + 3 * report_bytes_max(job)
 }
 
 /// Returns the length of the longest report of a job's samples, in bytes.

@@ -256,15 +256,36 @@ impl ActiveJob {
     pub(super) fn measured_ns(&self, now_ns: u64) -> Option<u64> {
         let is_under_way = !self.is_done() && !self.timeline.is_stopped();
         let is_measured = is_under_way && self.phase != Phase::ReadBack;
-        (is_measured && !self.timeline.is_in_ramp())
+        (is_measured && !self.timeline.is_in_ramp() && !self.timeline.is_over(now_ns))
             .then(|| now_ns.checked_sub(self.timeline.clock_ns()))
             .flatten()
     }
 
-    /// Returns what it has done so far.
+    /// Returns what its pattern has done so far, without a ramp.
     pub(super) fn done(&self) -> Moved {
         let JobResult { read, write, trim, .. } = &self.result;
-        Moved::of([read, write, trim].into_iter())
+        match self.phase {
+            _ if self.timeline.is_in_ramp() => Moved::default(),
+            Phase::ReadBack => Moved::of([write, trim].into_iter()),
+            _ => Moved::of([read, write, trim].into_iter()),
+        }
+    }
+
+    /// Returns whether it reads back what it has written.
+    pub(super) fn is_reading_back(&self) -> bool {
+        self.phase == Phase::ReadBack
+    }
+
+    /// Returns the I/Os that it still has to put, those of several sizes by the largest; `None` if
+    /// only its time ends it.
+    fn ios_to_go(&self) -> Option<u64> {
+        let job = &self.result.job;
+        if job.time_based {
+            return None;
+        }
+        let bs_bytes = job.bs_bytes.max(1);
+        let bytes = self.targets.iter().map(|target| target.bytes_to_go(bs_bytes));
+        bytes.sum::<Option<u64>>().map(|bytes| bytes.div_ceil(bs_bytes.into()))
     }
 
     /// Returns the earliest time, in nanoseconds, at which a direction of its group may end: the

@@ -20,6 +20,8 @@ pub(super) struct Watch {
     /// First of the jobs.
     first: usize,
     group: Option<usize>,
+    /// Time at which the first of them began to be measured, in nanoseconds; once one has.
+    begin_ns: Option<u64>,
     by: By,
 }
 
@@ -44,7 +46,7 @@ pub(super) fn find(jobs: &[ActiveJob]) -> Vec<Watch> {
             SteadyState::Within(rule) => By::Samples(SteadyWatch::new(rule)),
             SteadyState::Auto => By::Windows(0),
         };
-        Some(Watch { first, group: jobs[first].group, by })
+        Some(Watch { first, group: jobs[first].group, begin_ns: None, by })
     };
     rules.enumerate().filter(|&(index, _)| is_first(index)).filter_map(watch).collect()
 }
@@ -63,14 +65,16 @@ impl Watch {
 
     /// Looks at the jobs at `now_ns`; returns whether they are steady.
     fn look(&mut self, jobs: &mut [ActiveJob], groups: &[Group], now_ns: u64) -> bool {
-        let (mut elapsed_ns, mut ios, mut bytes) = (None, 0, 0);
+        let (mut measured_ns, mut ios, mut bytes) = (None, 0, 0);
+        // What those that have ended did stays in the sum.
         for job in self.members(jobs) {
-            let Some(own_ns) = job.measured_ns(now_ns) else { continue };
-            elapsed_ns = elapsed_ns.max(Some(own_ns));
+            measured_ns = measured_ns.max(job.measured_ns(now_ns));
             let done = job.done();
             (ios, bytes) = (ios + done.ios, bytes + done.bytes);
         }
-        let Some(elapsed_ns) = elapsed_ns else { return false };
+        let Some(measured_ns) = measured_ns else { return false };
+        let begin_ns = *self.begin_ns.get_or_insert(now_ns - measured_ns);
+        let elapsed_ns = now_ns.saturating_sub(begin_ns);
         match &mut self.by {
             By::Samples(watch) => {
                 watch.is_due(elapsed_ns, TICK_NS) && watch.look(elapsed_ns, ios, bytes)
@@ -104,7 +108,8 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         let Self { watches, jobs, groups, .. } = self;
         for watch in watches {
             if watch.look(jobs, groups, now_ns) {
-                watch.members(jobs).for_each(|job| job.stop(now_ns));
+                let members = watch.members(jobs).filter(|job| !job.is_reading_back());
+                members.for_each(|job| job.stop(now_ns));
                 // Their ends must be noted.
                 self.any_paced = true;
             }

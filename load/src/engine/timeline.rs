@@ -189,8 +189,8 @@ impl Timeline {
 
     /// Ends the job early.
     pub(super) fn stop(&mut self, now_ns: u64, is_out_of_ios: bool) {
-        // A job that has ended keeps its end.
-        let end_ns = self.phase_end_ns(is_out_of_ios);
+        // A job that has ended keeps its end, and the wait for its last I/Os is not in its time.
+        let end_ns = if is_out_of_ios { self.last_ns } else { self.end_ns };
         self.stop_ns.get_or_insert(now_ns.min(end_ns));
         self.end_ns = 0;
     }

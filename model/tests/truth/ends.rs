@@ -184,3 +184,19 @@ fn a_read_back_is_in_the_window() {
     assert_eq!((write.late_ios, write.window_ns), (0, write.runtime_ns));
     assert!(read.window_ns > write.window_ns);
 }
+
+#[test]
+fn a_stop_after_the_end_moves_no_window() {
+    // Its last I/Os take ten seconds; another job goes on until a stop.
+    let stall = Stalls { first_ns: S, length_ns: 10 * S, period_ns: None };
+    let slow = Service { stalls: Some(stall), ..Service::unbounded(Law::Fixed(MS)) };
+    let disk = Disk { service: Some(slow), ..Disk::new(XVDA, SECTORS) };
+    let xen = Machine::seeded(4).disk(disk).build();
+    let line = "rw=randread bs=4k iodepth=4 time_based filename=xvda \
+                --name=a --runtime=1 --name=b --runtime=60";
+    let outcome = run(&xen, line, Some(13 * S));
+    let read = &outcome.results[0].read;
+    assert_eq!((read.window_ns, read.late_ios), (S, 4));
+    let other = &outcome.results[1].read;
+    assert!((13 * S..15 * S).contains(&other.window_ns), "{}", other.window_ns);
+}

@@ -68,20 +68,21 @@ impl ActiveJob {
     }
 
     /// Ends the arrivals of a job whose time ends at `now_ns` or has ended before: I/Os that are
-    /// due until then and were not put never will be. A job that has put all of its own leaves
-    /// none.
+    /// due until then and were not put never will be, as far as the job has any left.
     pub(super) fn end_arrivals(&mut self, now_ns: u64) {
         let has_ended = self.phase == Phase::ReadBack || self.is_out_of_ios();
-        let end_ns = now_ns.min(self.timeline.end_ns());
+        let (end_ns, to_go) = (now_ns.min(self.timeline.end_ns()), self.ios_to_go());
         let Some(open_loop) = &mut self.open_loop else { return };
         if core::mem::replace(&mut open_loop.has_ended, true) || has_ended || end_ns == NEVER {
             return;
         }
         let start_ns = self.timeline.start_ns();
+        let mut left = to_go.unwrap_or(u64::MAX);
         for direction in [Direction::Read, Direction::Write] {
-            let backlog = self.pacer.arrivals().backlog(direction, start_ns, end_ns);
+            let backlog = self.pacer.arrivals().backlog(direction, start_ns, end_ns).min(left);
             if let Some(arrivals) = &mut self.result.direction_mut(direction).arrivals {
                 arrivals.end(backlog);
+                left -= backlog;
             }
         }
     }
