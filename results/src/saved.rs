@@ -105,9 +105,9 @@ mod tests {
         assert!(!text.contains("variant"), "{text}");
         let run = SavedRun { variant: Some(Variant::B), ..run(System::Ringmark) };
         let b = Saved { runs: [run].into() }.json().unwrap();
-        let again: Saved = serde_json::from_str(&b).unwrap();
+        let read: Saved = serde_json::from_str(&b).unwrap();
         assert!(b.contains("\"variant\":\"b\""), "{b}");
-        assert_eq!(again.runs[0].variant, Some(Variant::B));
+        assert_eq!(read.runs[0].variant, Some(Variant::B));
         assert_eq!(again.json().unwrap(), text);
     }
 }
