@@ -136,6 +136,8 @@ mod tests {
         let mut sides = [vec![run(2.0), run(3.0)], vec![run(1.0)]];
         let of = |sides: &[Vec<Vec<Figures>>; 2], by| pairs([&sides[0], &sides[1]], 0, by);
         assert_eq!(of(&sides, Measure::Iops), [(2.0, 1.0)], "the last is half a pair");
+        sides[1].push(run(1.0));
+        assert_eq!(of(&sides, Measure::P99).len(), 2);
         sides[1][0][0].percentiles.clear();
         assert_eq!(of(&sides, Measure::P99), []);
         assert_eq!(pairs([&sides[0], &sides[1]], 1, Measure::Iops), []);

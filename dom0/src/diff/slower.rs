@@ -186,6 +186,7 @@ mod tests {
             (Measure::Clat, 0.9, 1.0, 1.05, Some(true)),
             (Measure::P99, 1.06, 1.1, 1.2, Some(false)),
             (Measure::P99, 1.04, 1.1, 1.2, None),
+            (Measure::Clat, 1.0, 1.04, 1.2, None),
             (Measure::Clat, 0.5, 0.6, 0.7, Some(true)),
         ] {
             let found = shown(by, &ratio(low, point, high), 5.0, 6);
