@@ -255,7 +255,7 @@ mod tests {
         assert!(late.closed.ios.capacity() == 330 && late.closed.ios[0] == 7);
         assert_eq!(room(Some(u64::MAX)), WINDOWS_MAX);
         let line = "rw=randrw runtime=3 filename=xvda group_reporting";
-        assert_eq!(heap_bytes(&fio_job::parse(line).expect(line)[0]), 5 * 330 * 8);
+        assert_eq!(heap_bytes(&fio_job::parse(line).expect(line)[0]), 6 * 330 * 8);
     }
 
     #[test]
