@@ -24,10 +24,14 @@ impl JobResult {
             }),
             arrivals: Totals::sum(sides.into_iter().flatten().map(Totals::from)),
         };
-        // A job that pauses on purpose has two modes, and no others are asked of it.
-        let series = self.over_time().filter(|_| self.job.pace.think.is_none());
+        let flags = facts.flags();
+        // A job that pauses on purpose has two modes, and no others are asked of it; nor is what
+        // stolen time does to its windows told twice.
+        let is_stolen = flags.iter().any(|flag| matches!(flag, Flag::StolenTime { .. }));
+        let pauses = is_stolen || self.job.pace.think.is_some();
+        let series = self.over_time().filter(|_| !pauses);
         let of_series = series.map_or(Vec::new(), |series| Flag::of_windows(&series));
-        [facts.flags(), of_series].concat()
+        [flags, of_series].concat()
     }
 
     /// Returns its flags' texts, one line each; empty if there is none.

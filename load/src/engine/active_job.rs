@@ -452,7 +452,6 @@ impl ActiveJob {
         self.ring_wait.start_anew(self.timeline.ramp_end_ns());
         self.timeline.end_ramp(used);
         self.pacer.start_anew();
-        self.open_loop.iter_mut().for_each(OpenLoop::start_anew);
         self.sleeps = 0;
     }
 

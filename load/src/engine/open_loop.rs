@@ -14,8 +14,6 @@ use super::time::NEVER;
 pub(super) struct OpenLoop {
     /// Due time of the I/O that was chosen last, in nanoseconds; [`NEVER`] if it has none.
     due_ns: u64,
-    /// Due time of the last I/O that had one.
-    last_ns: u64,
     /// Time since which there is no room, if there is none.
     full_since_ns: Option<u64>,
     /// Whether the arrivals have ended.
@@ -38,7 +36,7 @@ impl OpenLoop {
     }
 
     fn new() -> Self {
-        Self { due_ns: NEVER, last_ns: 0, full_since_ns: None, has_ended: false }
+        Self { due_ns: NEVER, full_since_ns: None, has_ended: false }
     }
 
     /// Notes that the next I/O has no due time, as a flush has none.
@@ -46,11 +44,9 @@ impl OpenLoop {
         self.due_ns = NEVER;
     }
 
-    /// Notes when the I/O that was chosen is due by its rate, if it has one. Where I/Os keep their
-    /// order, none is due before those before it.
-    pub(super) fn choose(&mut self, due_ns: u64, in_order: bool) {
-        self.due_ns = if in_order { due_ns.max(self.last_ns) } else { due_ns };
-        self.last_ns = self.due_ns;
+    /// Notes when the I/O that was chosen is due by its rate.
+    pub(super) fn choose(&mut self, due_ns: u64) {
+        self.due_ns = due_ns;
     }
 
     /// Returns the due time of the I/O that was chosen last; [`NEVER`] if it has none.
@@ -70,11 +66,6 @@ impl OpenLoop {
         let held_ns = now_ns.saturating_sub(held_from_ns);
         let late_ns = start_ns.saturating_sub(due_ns).saturating_sub(held_ns);
         Wait { held_ns, late_ns }
-    }
-
-    /// Begins anew.
-    pub(super) fn start_anew(&mut self) {
-        self.last_ns = 0;
     }
 }
 
@@ -102,20 +93,5 @@ mod tests {
         assert_eq!(open.wait(260, 261, 261), wait(0, 1));
         open.note_full(true, 261);
         assert_eq!(open.wait(300, 300, 300), wait(0, 0));
-    }
-
-    #[test]
-    fn in_order_none_is_due_before_those_before_it() {
-        let mut open = OpenLoop::new();
-        let mut due = |due_ns, in_order| {
-            open.choose(due_ns, in_order);
-            open.due_ns()
-        };
-        assert_eq!([due(9, false), due(5, false), due(3, true), due(8, true)], [9, 5, 5, 8]);
-        open.start_anew();
-        open.choose(2, true);
-        assert_eq!(open.due_ns(), 2);
-        open.forget();
-        assert_eq!(open.due_ns(), NEVER);
     }
 }

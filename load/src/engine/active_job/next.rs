@@ -81,7 +81,7 @@ impl ActiveJob {
                 if self.phase == Phase::Free || is_free() {
                     let due_ns = self.pacer.due_ns(io.direction, start_ns);
                     let open_loop = self.open_loop.iter_mut().zip(due_ns);
-                    open_loop.for_each(|(one, due_ns)| one.choose(due_ns, !may_switch));
+                    open_loop.for_each(|(one, due_ns)| one.choose(due_ns));
                     self.pacer.count(io.direction, io.bytes);
                     self.last_disk = target.disk;
                     let next = Next::new(target, io);
