@@ -7,7 +7,9 @@ use std::rc::Rc;
 
 use anyhow::{Result, bail, ensure};
 use fio_job::number::parse_bytes;
-use results::{Flag, JobReport, OverTime, Report, Side, Steadiness};
+use results::{Flag, JobReport, OverTime, Report, Side, Steadiness, Verdict};
+
+use statistics::samples::Mean;
 
 use crate::costs::{self, Counted};
 use crate::result;
@@ -202,6 +204,17 @@ impl Figures {
             due_p99_ns: open.and_then(|open| open.lat_ns.percentile_ns(99.0)).map(|ns| ns as f64),
             costs: None,
         })
+    }
+
+    /// Returns the mean IOPS of this one run with its error, of the windows by which it is steady.
+    /// `None` if it is not, or has two directions: then it is not known of each.
+    pub fn steady_mean(&self) -> Option<Mean> {
+        let Steadiness { verdict, iops_mean, iops_half_width, effective_samples, .. } =
+            *self.steadiness.as_ref()?;
+        let is_mixed = self.options.get("rw").is_some_and(|rw| rw.contains("rw"));
+        let is_known = verdict == Verdict::Steady && !is_mixed && iops_mean > 0.0;
+        let half_width = iops_half_width.filter(|width| is_known && *width >= 0.0)?;
+        Some(Mean { mean: iops_mean, half_width, effective: effective_samples })
     }
 
     /// Number of I/Os that the job kept in flight (`iodepth=`), at least 1.

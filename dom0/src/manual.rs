@@ -131,7 +131,8 @@ fn page_of(command: Command, part: Option<&str>) -> Result<String> {
 /// Returns the exit codes of a command, or those of the whole.
 fn exit_codes(command: Option<&str>) -> Codes {
     match command {
-        None | Some("run" | "sweep" | "compare") => exit::RUN,
+        None | Some("run" | "ab" | "compare" | "curve") => exit::RUN,
+        Some("sweep") => exit::SWEEP,
         Some("fleet") => exit::FLEET,
         Some("report") => exit::REPORT,
         Some("diff") => exit::DIFF,

@@ -149,12 +149,17 @@ fn check(job: &Job, all: &[Job], way: Way, config: &Config) -> Result<()> {
             found.any(|(name, given)| name == disk && given.is_read_only()),
             format!("{disk} is read-only; attach it with access w, or leave --precondition out"),
         )?;
-        let is_written = all.iter().any(|one| one.rw.changes() && one.disks.contains(disk));
+        // Parts are compared as they are written: a percentage is not known to be within another.
+        let writes_there = |one: &Job| {
+            let is_all = one.offset == Amount::Bytes(0) && one.size.is_none();
+            let is_same = (one.offset, one.size) == (job.offset, job.size);
+            one.rw.changes() && one.disks.contains(disk) && (is_all || is_same)
+        };
         refuse(
-            way == Way::Written && !is_written,
+            way == Way::Written && !all.iter().any(writes_there),
             format!(
-                "no job writes to {disk}, and what is on it would be lost; use \
-                 --precondition=force if it may be"
+                "no job writes to {disk} where job {name} reads, and what is there would be lost; \
+                 use --precondition=force if it may be"
             ),
         )?;
     }
@@ -255,7 +260,11 @@ mod tests {
         let file = "[a]\nrw=randwrite\nbs=8k\niodepth=4\nfilename=xvda\noffset=1g\nsize=50%\n\
                     rate_iops=9\nramp_time=5\nruntime=60\ntime_based\nnumjobs=2\ngroup_reporting\n\
                     [b]\nrw=randread\nfilename=xvda\nstonewall\n";
-        let text = whole(&["--precondition", "--precondition-limit=90"], file).expect("a file");
+        // What the second job reads is more than the first writes.
+        let error = whole(&["--precondition"], file).expect_err("it would be lost");
+        assert!(error.contains("no job writes to xvda where job b reads"), "{error}");
+        let options = ["--precondition=force", "--precondition-limit=90"];
+        let text = whole(&options, file).expect("a file");
         let jobs = fio_job::parse_file(&text).expect(&text);
         let stages: Vec<usize> = fio_job::stages(&jobs).map(<[Job]>::len).collect();
         assert_eq!(stages, [1, 1, 2, 2, 1], "{text}");

@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use fio_job::number::NS_PER_SECOND;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use statistics::noise::{Modes, Outliers, Series};
 
 use crate::arrivals::Totals;
@@ -37,7 +37,7 @@ const LATE_PERCENT_MAX: f64 = 10.0;
 const WINDOWS_MIN: usize = 20;
 
 /// Reason to doubt figures, with its size.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(tag = "flag", rename_all = "snake_case")]
 pub enum Flag {
     /// The backend maps pages for each request that could have stayed mapped.
@@ -110,7 +110,7 @@ pub enum Flag {
 }
 
 /// Kind of rates in which noise was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rates {
     /// Rates in the windows of one run.

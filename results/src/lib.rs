@@ -16,6 +16,7 @@ mod classes;
 mod collect;
 mod costs;
 mod counters;
+mod flag_reader;
 mod flags;
 mod fleet;
 mod group;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arrivals::OpenLoop;
 use crate::costs::CostReport;
+use crate::flag_reader;
 use crate::flags::Flag;
 use crate::fleet::Fleet;
 use crate::latency::Latency;
@@ -326,7 +327,7 @@ pub struct Extra {
     pub sleeps: Option<u64>,
     /// Reasons to doubt these figures, each with its size.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[serde(deserialize_with = "at_most::<{ Flag::MOST }, _, _>")]
+    #[serde(deserialize_with = "flag_reader::known")]
     pub flags: Vec<Flag>,
     /// Whether the rate was steady, and how well its mean is known; if anything was done.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,6 @@
 //! Memory of the reader of reports: a constant and ten times its bytes, whatever is in them.
 
-use results::{JobResult, Report, emit};
+use results::{JobResult, Report, Stolen, emit};
 
 /// Heap that any report may take, in bytes.
 const CONSTANT: u64 = 3 << 20;
@@ -14,6 +14,7 @@ fn report() -> String {
     let line = "rw=randrw filename=xvda write_bw_log=x log_avg_msec=100";
     let mut result = JobResult::new(fio_job::parse(line).expect(line).remove(0));
     result.counters = Some(Default::default());
+    result.stolen = Some(Stolen { ns: 1, of_ns: 2 });
     for side in [&mut result.read, &mut result.write] {
         (1..=100).for_each(|ns| side.latency.record(ns, 1));
         (1..=100).for_each(|n| side.samples.record(n * 100_000_000, 4096, 1));
@@ -59,6 +60,7 @@ fn a_report_takes_a_small_multiple_of_its_bytes() {
         ("deep arrays of our figures", "\"members\":", &deep),
         ("long strings of our figures", "\"members\":", &long),
         ("disks", "\"xvda\"]", "\"\","),
+        ("unknown members of a flag", "\"flag\":", "\"x\":[0,0,0,0],"),
         ("samples", "[100,", "[0,0,0,0],"),
         (
             "logs",

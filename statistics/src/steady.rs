@@ -113,7 +113,7 @@ pub fn steadiness(rates: &[f64]) -> Steadiness {
     };
     let verdict = if rates.len() < WINDOWS_MIN {
         Verdict::TooShort(Shortage::Windows(rates.len()))
-    } else if cut > rates.len() / 3 {
+    } else if cut > rates.len() / 3 || (cut > 0 && precision.mean <= 0.0) {
         Verdict::Drifting(Cause::Transient)
     } else if let Some((from, to)) = thirds(rest, precision.mean) {
         Verdict::Drifting(Cause::Thirds { from: from * unit, to: to * unit })

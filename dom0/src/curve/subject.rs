@@ -54,6 +54,11 @@ impl Subject {
         if job.rw.trims() {
             return wrong("trims have no rates; curve a job that reads or writes".to_owned());
         }
+        if job.rw.reads() && job.rw.writes() && job.verify.is_some() {
+            let why = "reads and writes that are checked keep their order, whatever is due; leave \
+                       verify= out";
+            return wrong(why.to_owned());
+        }
         if job.number_ios.is_some() {
             let why = "each level ends by its time; leave number_ios= out, and set runtime=";
             return wrong(why.to_owned());
@@ -139,7 +144,7 @@ mod tests {
     #[test]
     fn a_level_is_the_job_with_its_rate() {
         let options = "rw=randrw rwmixread=70 bs=8k iodepth=1 runtime=5 filename=xvda \
-                       ioengine=sync verify=crc32c do_verify=0 ramp_time=1 norandommap";
+                       ioengine=sync ramp_time=1 norandommap";
         let subject = subject(options).unwrap();
         let levels = parse_file(&subject.loaded([700.0, 300.4], &[10.0, 97.5])).unwrap();
         let [first, last] = &levels[..] else { panic!("{levels:#?}") };

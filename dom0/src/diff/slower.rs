@@ -134,6 +134,8 @@ impl<'a> Limit<'a> {
 /// Returns what the ratio of B to A shows, by so many runs of each.
 fn shown(by: Measure, ratio: &Comparison, percent: f64, runs: usize) -> Shown {
     let limit = if by.is_rate() { 1.0 - percent / 100.0 } else { 1.0 + percent / 100.0 };
+    // What is at the limit is not beyond it, however it was rounded.
+    let limit = if by.is_rate() { limit * (1.0 - 1e-9) } else { limit * (1.0 + 1e-9) };
     let (is_within, is_beyond) = match by.is_rate() {
         true => (ratio.low >= limit, ratio.high < limit),
         false => (ratio.high <= limit, ratio.low > limit),

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use results::{Spread, Verdict};
-use statistics::samples::{self, Comparison, Mean};
+use results::Spread;
+use statistics::samples::{self, Comparison};
 
 use super::both::Both;
 use super::judge::Judge;
 use super::pairs::{Pair, Pairs};
 use crate::display;
-use crate::figures::Figures;
 use crate::measure::Measure;
 use crate::report::load::Data;
 use crate::report::series::Series;
@@ -48,7 +47,7 @@ pub fn text(sides: [Side<'_>; 2], pairs: &Pairs<'_>, mut judge: Option<&mut Judg
             text.push_str(&format!("only in {name}: and {more} more\n"));
         }
     }
-    let is_single = |pair: &Pair<'_>| pair.runs() == 1 && ratio(pair, Measure::Iops).is_none();
+    let is_single = |pair: &Pair<'_>| pair.runs() == 1;
     if pairs.both.iter().any(is_single) {
         text.push_str("note: a single run does not tell how far runs differ; run with --repeat\n");
     }
@@ -141,18 +140,11 @@ fn cell(of: &Series<'_>, side: Option<Spread>) -> String {
 fn ratio(pair: &Pair<'_>, by: Measure) -> Option<Comparison> {
     let values = |of: &Series<'_>| of.runs().map(|run| by.of(run)).collect::<Option<Vec<f64>>>();
     match (pair.a.only(), pair.b.only()) {
-        (Some(a), Some(b)) if by.is_rate() => samples::compare_means(mean(by, b)?, mean(by, a)?),
+        (Some(a), Some(b)) if by.is_rate() => {
+            samples::compare_means(b.steady_mean()?, a.steady_mean()?)
+        }
         _ => samples::compare(&values(pair.b)?, &values(pair.a)?),
     }
-}
-
-/// Returns a rate of one run as a mean with its error, if it is steady.
-fn mean(by: Measure, of: &Figures) -> Option<Mean> {
-    let (mean, steadiness) = (by.of(of)?, of.steadiness.as_ref()?);
-    let share = steadiness.half_width_percent()? / 100.0;
-    let effective = steadiness.effective_samples;
-    let is_steady = steadiness.verdict == Verdict::Steady;
-    is_steady.then_some(Mean { mean, half_width: mean * share, effective })
 }
 
 fn row(name: &str, [a, b]: [String; 2], ratio: &str, within: Option<&str>, said: &str) -> String {

@@ -26,11 +26,11 @@ impl Interval {
             let squares: f64 = rates.iter().map(|rate| (rate - mean).powi(2)).sum();
             Some(quantile(BELOW, count - 1.0)? * (squares / (count - 1.0) / count).sqrt())
         };
-        let of_one = || {
-            let percent = series.first.steadiness.as_ref()?.half_width_percent()?;
-            Some(mean * percent / 100.0)
+        let (mean, half_width) = match series.first.steady_mean() {
+            _ if rates.len() > 1 => (mean, of_runs()),
+            Some(of) => (of.mean, Some(of.half_width)),
+            None => (mean, None),
         };
-        let half_width = if rates.len() > 1 { of_runs() } else { of_one() };
         Self { mean, half_width: half_width.filter(|width| width.is_finite() && *width >= 0.0) }
     }
 }
@@ -48,6 +48,7 @@ mod tests {
         let run = |&iops: &f64| {
             let mut figures = Figures::of(&sample("a", Some("persistent"), iops)).unwrap();
             figures[0].steadiness = Some(Steadiness {
+                verdict: results::Verdict::Steady,
                 iops_mean: 50.0,
                 iops_half_width: half_width,
                 ..Default::default()
@@ -74,7 +75,8 @@ mod tests {
 
     #[test]
     fn one_run_has_that_of_its_steadiness() {
-        assert_eq!(of(&[100.0], Some(1.0)), Interval { mean: 100.0, half_width: Some(2.0) });
+        // Mean and interval are of the same windows.
+        assert_eq!(of(&[100.0], Some(1.0)), Interval { mean: 50.0, half_width: Some(1.0) });
         for absurd in [f64::NAN, f64::INFINITY, -1.0] {
             assert_eq!(of(&[100.0], Some(absurd)).half_width, None);
         }
