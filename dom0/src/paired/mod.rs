@@ -298,3 +298,50 @@ fn read(system: System, text: &str, plan: &Plan) -> Result<Report> {
         None => Ok(report),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fastrand::Rng;
+
+    use super::*;
+    use crate::figures::sample;
+    use crate::verdict::Told;
+
+    const ROUNDS: usize = 2000;
+
+    /// Number of comparisons of equal systems, ended by the rule, that show a difference: pairs
+    /// whose ratio spreads by so much, from figures to words.
+    fn shown(seed: u64, rule: Rule, spread: f64) -> usize {
+        let mut rng = Rng::with_seed(seed);
+        let normal = |rng: &mut Rng| (0..12).map(|_| rng.f64()).sum::<f64>() - 6.0;
+        let figures = Figures::of(&sample("a", Some("persistent"), 1.0)).unwrap().remove(0);
+        let mut shown = 0;
+        for _ in 0..ROUNDS {
+            let mut sides = [Vec::new(), Vec::new()];
+            let pairs = loop {
+                let pairs = verdict::pairs([&sides[0], &sides[1]], 0, Measure::Iops);
+                let Aim::Resolve { difference, .. } = rule.aim else { unreachable!() };
+                let needed = pairs_needed(&pairs, difference);
+                let state = State { pairs: pairs.len(), spent: Default::default(), needed };
+                let Next::Block(wanted) = rule.next(state) else { break pairs };
+                for _ in pairs.len()..wanted.min(pairs.len() + BLOCK) {
+                    for runs in &mut sides {
+                        let noise = (spread / 2_f64.sqrt() * normal(&mut rng)).exp();
+                        runs.push(vec![Figures { iops: 1000.0 * noise, ..figures.clone() }]);
+                    }
+                }
+            };
+            let told = Told::of(Measure::Iops, ["A", "B"], &pairs).verdict;
+            shown += usize::from(!told.starts_with("no difference shown"));
+        }
+        shown
+    }
+
+    #[test]
+    fn who_ends_by_the_spread_claims_no_more() {
+        let rule = Rule { aim: Aim::Resolve { difference: 0.02, most: 40 }, limit: None };
+        let (seed, spread) = (1, 0.03);
+        let claims = shown(seed, rule, spread);
+        assert!(claims * 100 <= ROUNDS * 6, "seed {seed}: {claims} of {ROUNDS}");
+    }
+}
