@@ -201,6 +201,7 @@ mod tests {
         for (options, told) in [
             ("numjobs=3", "3 jobs (job, job, job); a load curve is of one: write a file for each"),
             ("rw=trim filename=xvda", "trims have no rates"),
+            ("rw=randrw verify=crc32c filename=xvda", "leave verify= out"),
             ("number_ios=5", "leave number_ios= out, and set runtime="),
             ("write_iops_log=x log_avg_msec=500 runtime=5", "curve keeps no logs"),
         ] {

@@ -76,6 +76,16 @@ fn half_width_covers_the_mean() {
 }
 
 #[test]
+fn a_disk_that_died_is_not_steady() {
+    for alive in [1, 5, 30, 50] {
+        let rates: Vec<f64> =
+            (0..600).map(|window| if window < alive { 1000.0 } else { 0.0 }).collect();
+        let found = steadiness(&rates);
+        assert_eq!(found.verdict, Verdict::Drifting(Cause::Transient), "{alive}: {found:?}");
+    }
+}
+
+#[test]
 fn constant_rate_is_known_exactly() {
     for (rate, start, cut) in [(1234.5, 0, 0), (0.0, 0, 0), (1e300, 0, 0), (1000.0, 37, 40)] {
         let mut rates = vec![rate; 600];
