@@ -62,7 +62,7 @@ pub enum Flag {
         /// IOPS within its time.
         iops_in_window: f64,
     },
-    /// I/Os that the rate made due were never put, more than [`BACKLOG_PERCENT_MAX`].
+    /// I/Os that the rate made due were never put, more than 1 %, and 4 at least.
     Backlog {
         /// Number of I/Os that were due.
         due: u64,
