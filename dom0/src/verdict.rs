@@ -69,6 +69,11 @@ fn words(by: Measure, [a, b]: [&str; 2], of: &Comparison) -> String {
             let [least, most] = shown([-high, -low]);
             format!("{a} is {less} than {b} by {least} % .. {most} %")
         }
+        // An interval of many powers of ten tells no more than that.
+        Verdict::NoDifference if above(of.detectable) > SEEN_MAX => format!(
+            "no difference shown: equal runs differ so much that one of {SEEN_MAX} % would not \
+             have been seen"
+        ),
         Verdict::NoDifference => {
             let [low, high, seen] = shown([low, high, above(of.detectable)]);
             format!(
@@ -78,6 +83,9 @@ fn words(by: Measure, [a, b]: [&str; 2], of: &Comparison) -> String {
         }
     }
 }
+
+/// Greatest difference that is told as one that would have been seen, in per cent.
+const SEEN_MAX: f64 = 1000.0;
 
 #[cfg(test)]
 mod tests {
@@ -91,6 +99,12 @@ mod tests {
     fn words_of(by: Measure, ratios: &[f64]) -> String {
         let pairs: Vec<(f64, f64)> = ratios.iter().map(|ratio| (ratio * 100.0, 100.0)).collect();
         Told::of(by, NAMES, &pairs).verdict
+    }
+
+    #[test]
+    fn an_absurd_interval_is_not_spelled_out() {
+        let text = words_of(Measure::Iops, &[1.0, 0.001]);
+        assert!(text.starts_with("no difference shown: ") && text.len() < 100, "{text}");
     }
 
     #[test]
