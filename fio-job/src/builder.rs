@@ -208,7 +208,7 @@ impl JobBuilder {
     }
 
     /// Returns whether each rule about disks, times and amounts is broken, and a way to fix it.
-    fn access_rules(&self) -> [Rule; 13] {
+    fn access_rules(&self) -> impl IntoIterator<Item = Rule> {
         let Self { job, verify, .. } = self;
         let is_mapped =
             job.rw.is_random() && job.distribution == Distribution::Random && !job.norandommap;
@@ -270,7 +270,7 @@ impl JobBuilder {
     }
 
     /// Returns whether each rule about the data is broken, and a way to fix it.
-    fn data_rules(&self) -> [Rule; 6] {
+    fn data_rules(&self) -> impl IntoIterator<Item = Rule> {
         let Self { job, verify, verify_pattern, verify_interval, .. } = self;
         let has_buffers = [
             job.buffers != Buffers::Stamped,

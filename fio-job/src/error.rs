@@ -42,7 +42,12 @@ pub enum JobError {
         nearest: Option<&'static str>,
     },
     /// The option is fio's, but not supported.
-    Unsupported(&'static str),
+    Unsupported {
+        /// Name of the option.
+        option: &'static str,
+        /// Reason, and a way to fix it.
+        fix: &'static str,
+    },
     /// The option has no value.
     NoValue(&'static str),
     /// The value is not a number that the option accepts.
@@ -169,8 +174,8 @@ impl fmt::Display for JobError {
             Self::Unknown { option, nearest: Some(nearest) } => {
                 write!(f, "unknown option {option:?}; did you mean {nearest}?")
             }
-            Self::Unsupported(option) => {
-                write!(f, "fio option {option} is not supported; leave it out")
+            Self::Unsupported { option, fix } => {
+                write!(f, "fio option {option} is not supported; {fix}")
             }
             Self::NoValue(option) => write!(f, "{option} needs a value; write {option}=..."),
             Self::Number { option, value, cause } => write!(f, "{option}={value}: {cause}"),

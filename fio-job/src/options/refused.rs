@@ -1,0 +1,57 @@
+//! Names of fio's options that are refused, with the reason (fio 3.33, `--cmdhelp=all`, with their
+//! aliases, and the options of its command line).
+
+/// Options that are refused for one reason.
+pub(super) struct Refused {
+    /// Reason, and a way to fix it.
+    pub(super) fix: &'static str,
+    /// Names, with blanks between them.
+    pub(super) names: &'static str,
+}
+
+const LEAVE_OUT: &str = "leave it out";
+
+/// Refused options, by topic.
+pub(super) const REFUSED: &[Refused] = &[
+    // Blocks, and where they are.
+    Refused {
+        fix: LEAVE_OUT,
+        names: "allrandrepeat ba blockalign blocksize_range blocksize_unaligned bs_is_seq_rand
+            bs_unaligned bsrange percentage_random rw_sequencer softrandommap",
+    },
+    // Data and flushes.
+    Refused {
+        fix: LEAVE_OUT,
+        names: "end_fsync experimental_verify fsync_on_close sync sync_file_range trim_verify_zero
+            verify_async verify_backlog verify_backlog_batch verify_dump verify_offset verify_only
+            verify_state_load verify_state_save verifysort write_barrier",
+    },
+    // Beginnings, ends and rates.
+    Refused {
+        fix: LEAVE_OUT,
+        names: "exit_what exitall file_service_type flow flow_id flow_sleep latency_percentile
+            latency_run latency_target latency_window max_latency new_group nr_files nrfiles
+            rate_cycle rate_ignore_thinktime rate_iops_min rate_min ratecycle ratemin
+            serialize_overlap thinktime_blocks_type thinktime_iotime thinktime_spin wait_for",
+    },
+    // All others.
+    Refused {
+        fix: LEAVE_OUT,
+        names: "atomic block_error_percentiles buffer_compress_chunk bwavgtime create_only
+            dedupe_global dedupe_mode dedupe_percentage dedupe_working_set_percentage directory
+            disable_bw disable_bw_measurement disable_clat disable_lat disable_slat eta
+            exec_postrun exec_prerun file_append filename_format filesize fill_device fill_fs
+            fixedbufs gtod_reduce hipri ignore_error ignore_zone_limits include iomem_align
+            iopsavgtime job_max_open_zones kb_base log_alternate_epoch
+            log_alternate_epoch_clock_id log_compression log_compression_cpus log_entries
+            log_hist_coarseness log_hist_msec log_max_value log_offset log_prio
+            log_store_compressed log_unix_epoch max_open_zones mem_align merge_blktrace_file
+            merge_blktrace_iters merge_blktrace_scalars minimal offset_align opendir output
+            output-format pre_read profile read_beyond_wp read_iolog read_iolog_chunked readonly
+            registerfiles replay_align replay_no_stall replay_redirect replay_scale replay_skip
+            replay_time_scale significant_figures sqthread_poll stats status-interval
+            trim_backlog trim_backlog_batch trim_percentage unified_rw_reporting unit_base
+            use_os_rand write_hint write_hist_log write_iolog zone_reset_frequency
+            zone_reset_threshold zonecapacity zonemode zonerange zonesize zoneskip",
+    },
+];

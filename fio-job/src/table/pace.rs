@@ -1,0 +1,32 @@
+//! Options about limits on submission.
+
+use super::row::{POSITIVE, Row, numbers, row, words};
+use crate::keyword::{LatencyFrom, RateProcess};
+use crate::limits::RUNTIME_NS_MAX;
+use crate::option_doc::Initial::{Value as Same, Words};
+use crate::option_doc::Unit;
+use crate::option_doc::Values::OneOf;
+use crate::pace::Rate;
+
+/// Options of this topic.
+#[rustfmt::skip]
+pub(super) const ROWS: &[Row] = &[
+    row(&["rate"], "BYTES", "limit of bytes per second, or of reads,writes",
+        |d, v| Rate::read(v, false).map(|rate| d.rate = Some(rate)),
+        Words("no limit"), numbers(Unit::Bytes, 1, u64::MAX), "not with trims, and not with rate_iops="),
+    row(&["rate_iops"], "N", "limit of I/Os per second, or of reads,writes",
+        |d, v| Rate::read(v, true).map(|rate| d.rate_iops = Some(rate)),
+        Words("no limit"), POSITIVE, "not with trims, and not with rate="),
+    row(&["rate_process"], "WORD", "I/Os at even (linear) or exponential (poisson) intervals",
+        |d, v| v.rate_process().map(|process| d.job.pace.process = process),
+        Same("linear"), OneOf(&words(&RateProcess::NAMES)), "the first I/O of poisson comes after an interval, too; its bytes are those of each I/O, not of the smallest"),
+    row(&["latency_from"], "WORD", "latencies from due times besides fio's; not fio's",
+        |d, v| v.latency_from().map(|from| d.latency_from = Some(from)),
+        Words("due with a rate and no thinktime, or else submit"), OneOf(&words(&LatencyFrom::NAMES)), ""),
+    row(&["thinktime"], "TIME", "pause, in microseconds, after every thinktime_blocks I/Os",
+        |d, v| v.delay_ns(true).map(|ns| d.think_ns = ns),
+        Same("0"), numbers(Unit::Microseconds, 0, RUNTIME_NS_MAX / 1_000), "at most 30d"),
+    row(&["thinktime_blocks"], "N", "I/Os between two pauses",
+        |d, v| v.positive().map(|blocks| d.think_blocks = blocks),
+        Same("1"), POSITIVE, "0 is refused"),
+];

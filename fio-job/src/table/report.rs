@@ -1,0 +1,36 @@
+//! Options about the report.
+
+use super::row::{PREFIX, Row, numbers, row};
+use crate::option_doc::Initial::{Nothing, Value as Same};
+use crate::option_doc::Unit;
+use crate::option_doc::Values::{Flag, Text};
+
+/// Options of this topic.
+#[rustfmt::skip]
+pub(super) const ROWS: &[Row] = &[
+    row(&["group_reporting"], "0|1", "reports jobs that run together as one",
+        |d, v| v.flag().map(|on| d.job.reporting.with_group = on),
+        Same("0"), Flag, ""),
+    row(&["clat_percentiles"], "0|1", "reports percentiles of completion latency",
+        |d, v| v.flag().map(|on| d.job.reporting.clat_percentiles = on),
+        Same("1"), Flag, ""),
+    row(&["lat_percentiles"], "0|1", "reports percentiles of total latency",
+        |d, v| v.flag().map(|on| d.job.reporting.lat_percentiles = on),
+        Same("0"), Flag, "the same figures as those of completion latency"),
+    row(&["percentile_list"], "P:P..", "percentiles to report, e.g. 50:99.9",
+        |d, v| v.percentiles().map(|list| d.job.reporting.percentiles = list),
+        Same("1:5:10:20:30:40:50:60:70:80:90:95:99:99.5:99.9:99.95:99.99"),
+        Text { form: "up to 20, each more than 0 and up to 100, with up to six decimals", example: "50:99.9" }, "0 is refused"),
+    row(&["log_avg_msec"], "MS", "window of each log sample",
+        |d, v| v.log_window_ms().map(|ms| d.job.reporting.log_avg_ms = ms),
+        Same("0"), numbers(Unit::Count, 0, u32::MAX as u64), "logs need one, such that there are at most 8192 samples"),
+    row(&["write_bw_log"], "PREFIX", "logs bandwidth to PREFIX_bw.N.log",
+        |d, v| v.log_prefix().map(|prefix| d.job.reporting.logs[0] = Some(prefix)),
+        Nothing, PREFIX, "needs log_avg_msec="),
+    row(&["write_iops_log"], "PREFIX", "logs IOPS to PREFIX_iops.N.log",
+        |d, v| v.log_prefix().map(|prefix| d.job.reporting.logs[1] = Some(prefix)),
+        Nothing, PREFIX, "needs log_avg_msec="),
+    row(&["write_lat_log"], "PREFIX", "logs latency to PREFIX_lat.N.log",
+        |d, v| v.log_prefix().map(|prefix| d.job.reporting.logs[2] = Some(prefix)),
+        Nothing, PREFIX, "needs log_avg_msec=; the same in PREFIX_clat.N.log, no _slat"),
+];

@@ -1,0 +1,161 @@
+//! Tests of all options at once: their values, edges and defaults.
+
+use super::*;
+use crate::builder::JobBuilder;
+use crate::job::Job;
+use crate::option_doc::Initial::Value as Same;
+use crate::option_doc::Values::{self, Flag, NumbersOr, OneOf, Text};
+use crate::option_doc::{Numbers, Unit};
+use crate::parse::parse;
+use crate::value::Value;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// Returns whether the option takes a value; an empty text is no value.
+fn takes(spec: &OptionSpec, text: &str) -> bool {
+    let value = Value::new(spec.names[0], Some(text).filter(|text| !text.is_empty()));
+    (spec.set)(&mut JobBuilder::default(), value).is_ok()
+}
+
+/// Texts just inside and just outside of what each option's form says.
+const FORMS: &[(&str, &[&str], &[&str])] = &[
+    ("name", &["a", "a b"], &["", "a\"b"]),
+    ("bssplit", &["512/100", "1m/1:4k/99", "4k:8k"], &["513/100", "16385k/100", "4k/99", "4k/101"]),
+    ("filename", &["xvda", "xvda:/dev/xvdb", "xvda:/a b"], &["", "/tmp/x", "xvda:xvdb:/a"]),
+    (
+        "random_distribution",
+        &[
+            "random",
+            "zipf:0.000001",
+            "zipf:100",
+            "pareto:0.000001",
+            "pareto:0.999999",
+            "normal:0",
+            "normal:100",
+            "zoned:100/100",
+        ],
+        &[
+            "zipf:0",
+            "zipf:1",
+            "zipf:100.000001",
+            "pareto:0",
+            "pareto:1",
+            "normal:100.000001",
+            "zoned:99/100",
+            "zoned:100/99",
+            "zoned_abs:100/1g",
+        ],
+    ),
+    (
+        "steadystate",
+        &["auto", "iops:0.000001", "iops_slope:1%", "bw:1", "bw:1k", "bw_slope:0.5%"],
+        &["iops", "iops:0", "bw:0", "bw:0.5", "lat:1%", "iops:-1", "iops:1%%", "autos"],
+    ),
+    ("buffer_pattern", &["0x0", "1%o", "\"a\"-1"], &["", "a", "'a'"]),
+    ("verify_pattern", &["0x0", "1%o", "\"a\"-1"], &["", "a", "'a'"]),
+    (
+        "percentile_list",
+        &["0.000001", "100", "1:2:3:4:5:6:7:8:9:10:11:12:13:14:15:16:17:18:19:20"],
+        &["0", "100.000001", "1.0000001", "1:2:3:4:5:6:7:8:9:10:11:12:13:14:15:16:17:18:19:20:21"],
+    ),
+    ("cpus_allowed", &["0", "0-65535", "7,3-4"], &["", "65536", "1-0", "a", "0,"]),
+    ("write_bw_log", &["", "a-_.9"], &[".a", "a/b", "a b"]),
+    ("write_iops_log", &["", "a-_.9"], &[".a", "a/b", "a b"]),
+    ("write_lat_log", &["", "a-_.9"], &[".a", "a/b", "a b"]),
+];
+
+/// Returns values at the edges of what an option takes, and those just beyond.
+fn edges(row: &Row) -> (Vec<String>, Vec<String>) {
+    let own = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    match row.values {
+        Flag => (own(&["0", "1", ""]), own(&["2", "-1", "yes"])),
+        OneOf(words) => (own(words), own(&["", "2", "nothing"])),
+        Values::Numbers(numbers) => number_edges(numbers),
+        NumbersOr(numbers, word) => {
+            let (mut inside, beyond) = number_edges(numbers);
+            inside.push(word.to_owned());
+            (inside, beyond)
+        }
+        Text { form, example } => {
+            let name = row.spec.names[0];
+            let known = FORMS.iter().find(|(option, ..)| *option == name);
+            let (_, inside, beyond) = known.unwrap_or_else(|| panic!("{name}: {form}"));
+            (own(&[inside, &[example][..]].concat()), own(beyond))
+        }
+    }
+}
+
+fn number_edges(numbers: Numbers) -> (Vec<String>, Vec<String>) {
+    let Numbers { unit, least, greatest, step } = numbers;
+    let unit_ends = if matches!(unit, Unit::Seconds | Unit::Microseconds) { "us" } else { "" };
+    let above = u128::from(greatest) + u128::from(step);
+    let mut inside = vec![numbers.value(least), numbers.value(greatest)];
+    let mut beyond = vec![format!("{above}{unit_ends}"), "-1".to_owned(), String::new()];
+    beyond.extend(least.checked_sub(step).map(|below| numbers.value(below)));
+    if step > 1 {
+        beyond.extend([least + 1, greatest - 1].map(|number| numbers.value(number)));
+    }
+    if unit == Unit::BytesOrPercent {
+        inside.extend([format!("{least}%"), "100%".to_owned()]);
+        beyond.push("101%".to_owned());
+        beyond.extend(least.checked_sub(1).map(|below| format!("{below}%")));
+    }
+    (inside, beyond)
+}
+
+#[test]
+fn values_are_taken_up_to_their_edges_and_not_beyond() {
+    for row in rows() {
+        let (inside, beyond) = edges(row);
+        for text in inside {
+            assert!(takes(&row.spec, &text), "{}={text:?} is refused", row.spec.names[0]);
+        }
+        for text in beyond {
+            assert!(!takes(&row.spec, &text), "{}={text:?} is taken", row.spec.names[0]);
+        }
+    }
+    let forms = rows().filter(|row| matches!(row.values, Text { .. })).count();
+    assert_eq!(FORMS.len(), forms);
+}
+
+/// Jobs in which each option with a default makes a difference.
+const JOBS: [&str; 7] = [
+    "name=x rate_iops=9",
+    "name=x runtime=90 steadystate_duration=60",
+    "name=x rw=randrw filename=xvda iodepth=8 thinktime=5 runtime=9",
+    "name=x rw=rw filename=xvda verify=crc32c bs=16k",
+    "name=x rw=write filename=xvda verify_pattern=1 verify=pattern",
+    "name=x numjobs=2 filename=xvda",
+    "name=x log_avg_msec=500 runtime=1 write_bw_log",
+];
+
+/// Returns the jobs of a command line that already has the option, or none with this value.
+fn jobs_with(line: &str, option: &str, value: &str) -> Option<Vec<Job>> {
+    let has = line.contains(&format!(" {option}="));
+    (!has).then(|| parse(&format!("{line} {option}={value}")).ok()).flatten()
+}
+
+#[test]
+fn a_default_is_the_value_of_a_job_without_the_option() {
+    for row in rows() {
+        let name = row.spec.names[0];
+        let Same(default) = row.default else {
+            let job = &parse("name=x").unwrap()[0];
+            assert!(job.options().iter().all(|(option, _)| *option != name), "{name}");
+            continue;
+        };
+        let mut others = edges(row).0;
+        others.retain(|value| value != default && !value.is_empty());
+        let mut differs = others.is_empty();
+        for line in JOBS {
+            let Some(jobs) = jobs_with(line, name, default) else { continue };
+            assert_eq!(jobs, parse(line).unwrap(), "{line}: {name}={default}");
+            let other = others.iter().filter_map(|value| jobs_with(line, name, value));
+            differs |= other.into_iter().any(|other| other != jobs);
+        }
+        assert!(differs, "no job shows the default of {name}");
+    }
+}
