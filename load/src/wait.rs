@@ -7,10 +7,12 @@
 //! or yields for no longer than a few times what a wait is known to take, and then sleeps.
 
 mod choice;
+mod lent;
 
 use fio_job::Poll;
 
 use choice::Choice;
+use lent::Lent;
 
 pub use choice::{Step, Work};
 
@@ -27,8 +29,7 @@ pub struct Waiter {
     /// Mean of recent waits, in nanoseconds.
     mean_ns: u64,
     choice: Choice,
-    /// Time that others had by yields, in nanoseconds.
-    lent_ns: u64,
+    lent: Lent,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +44,7 @@ struct Wait {
 impl Waiter {
     /// Returns a waiter that follows `ringmark_poll_us=`.
     pub fn new(policy: Poll) -> Self {
-        Self { policy, wait: None, mean_ns: 0, choice: Choice::default(), lent_ns: 0 }
+        Self { policy, wait: None, mean_ns: 0, choice: Choice::default(), lent: Lent::default() }
     }
 
     /// Returns the step to take if nothing has completed at `now_ns`.
@@ -65,11 +66,19 @@ impl Waiter {
         self.choice.never_yield();
     }
 
-    /// Notes that a yield took so long, in nanoseconds.
+    /// Returns whether to ask the hypervisor around the next yield how long others have the
+    /// processor.
     #[inline]
-    pub fn note_yield(&mut self, ns: u64) {
+    pub fn asks(&self) -> bool {
+        self.lent.asks()
+    }
+
+    /// Notes that a yield took so long, in nanoseconds; of these others had the processor for
+    /// `others_ns`, if that was asked and told.
+    #[inline]
+    pub fn note_yield(&mut self, ns: u64, others_ns: Option<u64>) {
         if ns <= WORTH_POLLING_NS {
-            self.lent_ns += ns;
+            self.lent.note(ns, others_ns);
         } else {
             self.choice.note_slice();
         }
@@ -78,7 +87,7 @@ impl Waiter {
     /// Returns the time that others had by yields, in nanoseconds. Long ones are no part of it:
     /// nobody asked for another guest's time slice, or for a pause.
     pub fn lent_ns(&self) -> u64 {
-        self.lent_ns
+        self.lent.ns()
     }
 
     /// Notes that something has completed at `now_ns`; `work` tells how much so far, and costs

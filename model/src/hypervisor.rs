@@ -232,7 +232,7 @@ impl Vcpu for ModelXen {
         // Others had the processor, for a moment or for longer.
         let lent_ns = world.xen.delay_ns() + world.xen.yield_ns;
         world.xen.stolen_ns = world.xen.stolen_ns.map(|stolen_ns| stolen_ns + lent_ns);
-        let until_ns = world.xen.agenda.now_ns() + lent_ns;
+        let until_ns = world.xen.agenda.now_ns() + lent_ns + world.xen.yield_call_ns;
         world.run(until_ns, &[]);
     }
 

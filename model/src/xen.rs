@@ -91,6 +91,8 @@ pub struct Xen {
     pub completion_ns: u64,
     /// Each of the guest's yields takes so much longer.
     pub yield_ns: u64,
+    /// Time that the call of a yield itself takes, in nanoseconds.
+    pub yield_call_ns: u64,
     /// Peers run at once whenever they can, and events arrive at once: nothing but the guest and
     /// the disks takes time.
     pub prompt: bool,
@@ -119,6 +121,7 @@ impl Xen {
             call_ns: 0,
             completion_ns: 0,
             yield_ns: 0,
+            yield_call_ns: 0,
             prompt: false,
             grant_frames: 0,
             pauses: Vec::new(),

@@ -83,12 +83,23 @@ impl<V: Vcpu> Engine<'_, '_, V> {
                 Pass::Again
             }
             Step::Yield => {
-                self.vcpu.yield_now();
-                self.waiter.note_yield(self.vcpu.now_ns().saturating_sub(now_ns));
+                self.give_way(now_ns);
                 Pass::Again
             }
             Step::Sleep => self.prepare_sleep(now_ns),
         }
+    }
+
+    /// Yields.
+    fn give_way(&mut self, now_ns: u64) {
+        let had_ns = || self.waiter.asks().then(|| self.vcpu.stolen_ns()).flatten();
+        let before_ns = had_ns();
+        // To ask takes time, too.
+        let from_ns = before_ns.map_or(now_ns, |_| self.vcpu.now_ns());
+        self.vcpu.yield_now();
+        let ns = self.vcpu.now_ns().saturating_sub(from_ns);
+        let others_ns = had_ns().zip(before_ns).map(|(had, before)| had.wrapping_sub(before));
+        self.waiter.note_yield(ns, others_ns);
     }
 
     /// Services the jobs once it is time to.

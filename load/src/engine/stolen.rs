@@ -1,8 +1,9 @@
 //! Time for which the vCPU was kept from running while a job was measured.
 //!
 //! The hypervisor is asked when the jobs of a run begin, and twice for each job, when its
-//! measurement begins and when it has ended; never in between. A vCPU that yields wants to run, so
-//! the hypervisor counts what others take meanwhile; that is lent, not stolen.
+//! measurement begins and when it has ended; in between only around a few yields. A vCPU that
+//! yields wants to run, so the hypervisor counts what others take meanwhile; that is lent, not
+//! stolen.
 
 use drivers::Vcpu;
 
@@ -17,8 +18,7 @@ pub(super) struct Clocks<'v, V> {
 }
 
 impl<V: Vcpu> Clocks<'_, V> {
-    /// Returns the time that others had and were not lent, in nanoseconds since some time. It falls
-    /// a little with each yield, by the time of the call itself.
+    /// Returns the time that others had and were not lent, in nanoseconds since some time.
     fn stolen_ns(&self) -> Option<i64> {
         self.vcpu.stolen_ns().map(|ns| ns.wrapping_sub(self.lent_ns) as i64)
     }

@@ -318,7 +318,7 @@ impl Simulation {
             Doing::Yielded => {
                 let ns = self.now_ns - self.yield_from_ns;
                 self.figures.slices += u64::from(ns >= SLICE_NS);
-                self.waiter.note_yield(ns);
+                self.waiter.note_yield(ns, None);
                 self.look();
             }
             Doing::Put(count) => {

@@ -1,0 +1,103 @@
+//! Time that others had by yields.
+//!
+//! A yield takes longer than others have the processor, for the call itself takes time, too. The
+//! hypervisor is asked around the first yields how long others had it, and around one of many
+//! later; the call of all others is taken to last as long as the mean of these.
+
+/// Number of the first yields around which the hypervisor is asked.
+pub(super) const FIRST: u64 = 32;
+/// Number of yields of which one is asked about after these.
+const ONE_OF: u64 = 512;
+
+/// Time that others had, and what is known of the call.
+#[derive(Debug, Default)]
+pub(super) struct Lent {
+    ns: u64,
+    yields: u64,
+    /// Yields around which the hypervisor told, and the time of their calls in nanoseconds.
+    told: u64,
+    calls_ns: u64,
+    /// Mean time of a call, in nanoseconds.
+    call_ns: u64,
+}
+
+impl Lent {
+    /// Returns whether to ask the hypervisor around the next yield.
+    #[inline]
+    pub(super) fn asks(&self) -> bool {
+        self.yields < FIRST || self.yields.is_multiple_of(ONE_OF)
+    }
+
+    /// Notes a yield that took `ns`; of these others had `others_ns`, if that was asked and told.
+    #[inline]
+    pub(super) fn note(&mut self, ns: u64, others_ns: Option<u64>) {
+        self.yields += 1;
+        self.ns += match others_ns {
+            Some(others_ns) => self.learn(ns, others_ns),
+            None => ns.saturating_sub(self.call_ns),
+        };
+    }
+
+    #[cold]
+    fn learn(&mut self, ns: u64, others_ns: u64) -> u64 {
+        let others_ns = others_ns.min(ns);
+        self.told += 1;
+        self.calls_ns += ns - others_ns;
+        self.call_ns = self.calls_ns / self.told;
+        others_ns
+    }
+
+    /// Returns the time that others had, in nanoseconds.
+    pub(super) fn ns(&self) -> u64 {
+        self.ns
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_the_call_is_not_lent() {
+        let mut lent = Lent::default();
+        for number in 0..10_000 {
+            let others_ns = number % 7 * 1_000;
+            let told = lent.asks().then_some(others_ns);
+            lent.note(others_ns + 4_000, told);
+        }
+        assert_eq!(lent.ns(), (0..10_000).map(|number| number % 7 * 1_000).sum::<u64>());
+    }
+
+    #[test]
+    fn calls_are_taken_to_last_as_long_as_the_mean_of_those_asked_about() {
+        let mut lent = Lent::default();
+        for call_ns in [1_000, 2_000, 6_000] {
+            lent.note(call_ns + 500, Some(500));
+        }
+        lent.note(10_000, None);
+        assert_eq!(lent.ns(), 3 * 500 + 7_000);
+    }
+
+    #[test]
+    fn few_yields_are_asked_about() {
+        let mut lent = Lent::default();
+        let mut asked = 0;
+        for _ in 0..51_200 {
+            asked += u64::from(lent.asks());
+            lent.note(5_000, lent.asks().then_some(1_000));
+        }
+        assert_eq!(asked, FIRST + 99);
+    }
+
+    #[test]
+    fn a_hypervisor_that_does_not_tell_or_lies_makes_no_more_than_the_time() {
+        let mut lent = Lent::default();
+        lent.note(5_000, None);
+        assert_eq!(lent.ns(), 5_000);
+        lent.note(5_000, Some(u64::MAX));
+        assert_eq!(lent.ns(), 10_000);
+        lent.note(1_000, Some(0));
+        lent.note(200, None);
+        assert_eq!(lent.ns(), 10_000);
+    }
+}
