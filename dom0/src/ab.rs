@@ -21,6 +21,7 @@ use crate::paired::{PAIRS, Paired, Side};
 use crate::plan::Plan;
 use crate::saved::{System, Variant};
 use crate::signals::Signals;
+use crate::status;
 use crate::sweep::axis;
 
 /// Words of `--help` on what differs, before the exit codes.
@@ -103,6 +104,7 @@ impl Ab {
     /// [`Exit::Usage`]; when a guest or its job fails; when the results do not match.
     pub fn run(&self) -> Result<()> {
         let mut both = [self.given(Variant::A)?, self.given(Variant::B)?];
+        status::warn(both.iter().flat_map(|of| of.plan.warnings()));
         self.check(&mut both)?;
         let signals = Signals::listen()?;
         // Before there is a guest: without a place for the result there is no need to measure.

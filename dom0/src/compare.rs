@@ -18,6 +18,7 @@ use crate::peer::{self, Initramfs, PeerOptions};
 use crate::plan::Plan;
 use crate::saved::System;
 use crate::signals::Signals;
+use crate::status;
 
 /// Compare ringmark with fio in a Linux guest: the same job on the same disks, by turns
 #[derive(Args, Debug)]
@@ -62,6 +63,7 @@ impl Compare {
     pub fn run(&self) -> Result<()> {
         let text = job::read(&self.job, &self.options)?;
         let plan = Plan::of_file(job::label(&self.job), &text)?;
+        status::warn(plan.warnings());
         let ours = self.guest.with_memory_for(plan.jobs(), self.guest.config(String::new())?);
         peer::check_jobs(&plan)?;
         let inputs = [Some(&*self.job), self.costs.as_deref()];

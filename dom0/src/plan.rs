@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
-use fio_job::{Job, JobError, LOG_SAMPLES_MAX, SteadyState};
+use fio_job::{Checked, Job, JobError, LOG_SAMPLES_MAX, SteadyState};
 use guest_protocol::CommandLine;
 use results::{Report, WINDOWS_MAX};
 
@@ -34,6 +34,8 @@ pub struct Plan {
     jobs: Vec<Job>,
     /// Flag: these are the default jobs, which are named after the disks that the guest finds.
     by_disk: bool,
+    /// Warnings about the jobs, a line each.
+    warnings: Vec<String>,
 }
 
 impl Plan {
@@ -46,7 +48,8 @@ impl Plan {
             let error = display::text(&error.to_string());
             Exit::Usage(format!("{}: {error}", display::path(path)))
         };
-        Ok(Self { jobs: fio_job::parse_file(text).map_err(wrong)?, by_disk: false })
+        let Checked { jobs, warnings } = fio_job::check_file(text).map_err(wrong)?;
+        Ok(Self { jobs, by_disk: false, warnings: fio_job::summary(&warnings) })
     }
 
     /// The jobs on the command line of a guest with these disks. If there are none it reads from
@@ -57,12 +60,17 @@ impl Plan {
     pub fn of_line(line: &str, disks: &[String]) -> Result<Self> {
         let line = CommandLine::parse(line).map_err(|why| Exit::Usage(why.to_owned()))?;
         let wrong = |error: JobError| Exit::Usage(display::text(&error.to_string()));
-        let mut jobs = fio_job::parse(&line.jobs).map_err(wrong)?;
+        let Checked { mut jobs, warnings } = fio_job::check_line(&line.jobs).map_err(wrong)?;
         let by_disk = jobs.is_empty();
         if by_disk {
             jobs = disks.iter().flat_map(|disk| Job::defaults_for(disk)).collect();
         }
-        Ok(Self { jobs, by_disk })
+        Ok(Self { jobs, by_disk, warnings: fio_job::summary(&warnings) })
+    }
+
+    /// Returns the warnings about the jobs, a line each.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// The jobs in their order, clones (`numjobs=`) too.

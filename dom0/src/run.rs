@@ -26,7 +26,7 @@ use crate::result::{self, OurReader, first_error};
 use crate::saved::{self, Saved, System};
 use crate::session::{Order, Session};
 use crate::signals::Signals;
-use crate::status::Status;
+use crate::status::{self, Status};
 use crate::stdout;
 
 /// Way of the job to the guest.
@@ -98,6 +98,7 @@ impl Run {
         }
         kept::check(self.keep, self.repeat, "--repeat")?;
         let task = self.task()?;
+        status::warn(task.plan.warnings());
         if self.dry_run {
             self.tell(&task)?;
         }

@@ -193,6 +193,17 @@ pub fn eprint_line(line: &str) {
     write(&(display::message(line) + "\n"), ROOM_TIMEOUT);
 }
 
+/// Prints warnings, each once.
+pub fn warn<'a>(warnings: impl IntoIterator<Item = &'a String>) {
+    let mut told = Vec::new();
+    for warning in warnings {
+        if !told.contains(&warning) {
+            told.push(warning);
+            eprint_line(&format!("ringmark: warning: {}", display::text(warning)));
+        }
+    }
+}
+
 /// Writes what finds room in that time. Errors are ignored: a closed pipe must not leave a domain
 /// behind.
 fn write(text: &str, timeout: Duration) {

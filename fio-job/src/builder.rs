@@ -13,6 +13,7 @@ use crate::steady_state::SteadyOptions;
 use crate::verify::Method;
 use crate::verify::Verify;
 use crate::verify_pattern::VerifyPattern;
+use crate::warning::About;
 use alloc::vec::Vec;
 
 /// Least time in which a rate can be judged, in nanoseconds.
@@ -46,6 +47,8 @@ pub(crate) struct JobBuilder {
     pub(crate) verify_interval: Option<u32>,
     pub(crate) verify_fatal: bool,
     pub(crate) no_verify_after_write: bool,
+    /// Warnings about the option that was set last, until the reader takes them.
+    pub(crate) cautions: Vec<About>,
 }
 
 impl Default for JobBuilder {
@@ -75,6 +78,7 @@ impl Default for JobBuilder {
             verify_interval: None,
             verify_fatal: false,
             no_verify_after_write: false,
+            cautions: Vec::new(),
         }
     }
 }
@@ -83,6 +87,25 @@ impl JobBuilder {
     pub(crate) fn set_blocks(&mut self, Blocks { max_bytes, mix, trim_bytes }: Blocks) {
         (self.job.bs_bytes, self.job.bs_mix) = (max_bytes, mix);
         self.trim_bytes = trim_bytes;
+    }
+
+    /// Warns that an option which is set does something else than its value says.
+    pub(crate) fn warn(&mut self, option: &'static str, text: &'static str) {
+        self.cautions.push(About::Option { option, text });
+    }
+
+    /// Warns that an option which is set cannot change anything here.
+    pub(crate) fn warn_no_effect(&mut self, option: &'static str) {
+        self.cautions.push(About::NoEffect(option));
+    }
+
+    /// Returns the warnings about options of the whole job.
+    pub(crate) fn job_cautions(&self) -> impl Iterator<Item = &'static str> {
+        let rules: [Rule; 1] = [(
+            self.job.time_based && self.job.runtime_ns.is_none(),
+            "time_based without runtime= has no effect, as in fio; the job ends with its bytes",
+        )];
+        rules.into_iter().filter_map(|(holds, text)| holds.then_some(text))
     }
 
     /// Adds the job, `numjobs` times, to `jobs`.
@@ -101,6 +124,7 @@ impl JobBuilder {
         let is_random = self.job.rw.is_random();
         let job = Job {
             // A job does not keep what it does not use.
+            time_based: self.job.time_based && self.job.runtime_ns.is_some(),
             rwmixread: if mixed { self.job.rwmixread } else { Job::default().rwmixread },
             distribution: Some(self.job.distribution).filter(|_| is_random).unwrap_or_default(),
             randseed: self.randseed.or((!self.new_seed).then_some(RANDSEED)),
@@ -224,10 +248,6 @@ impl JobBuilder {
             (
                 job.ioengine.is_some_and(|engine| engine.is_synchronous()) && job.iodepth != 1,
                 "ioengine=sync and psync keep one I/O in flight; use iodepth=1 or ioengine=libaio",
-            ),
-            (
-                job.time_based && job.runtime_ns.is_none(),
-                "time_based needs runtime=, for example runtime=10",
             ),
             (
                 job.rw.changes() && job.disks.is_empty(),

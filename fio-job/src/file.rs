@@ -15,6 +15,7 @@
 use crate::error::JobError;
 use crate::job::Job;
 use crate::parse::Reader;
+use crate::warning::{Checked, jobs_only};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -23,6 +24,14 @@ use alloc::vec::Vec;
 /// # Errors
 /// The first error, with its line; also if the file has no job.
 pub fn parse_file(text: &str) -> Result<Vec<Job>, JobError> {
+    jobs_only(check_file(text))
+}
+
+/// Reads the jobs of a job file as [`parse_file`] does, and the warnings about them, with lines.
+///
+/// # Errors
+/// The first error, with its line; also if the file has no job.
+pub fn check_file(text: &str) -> Result<Checked, JobError> {
     let mut reader = Reader::default();
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (index, line) in text.lines().enumerate() {
@@ -32,10 +41,11 @@ pub fn parse_file(text: &str) -> Result<Vec<Job>, JobError> {
             cause => JobError::Line { number: index + 1, cause: Box::new(cause) },
         };
         let code = line.split([';', '#']).next().unwrap_or_default().trim();
+        reader.at_line(index + 1);
         read_line(&mut reader, code).map_err(in_line)?;
     }
-    let jobs = reader.finish()?;
-    if jobs.is_empty() { Err(JobError::NoJob) } else { Ok(jobs) }
+    let checked = reader.finish()?;
+    if checked.jobs.is_empty() { Err(JobError::NoJob) } else { Ok(checked) }
 }
 
 fn read_line(reader: &mut Reader, line: &str) -> Result<(), JobError> {
@@ -62,8 +72,12 @@ fn read_line(reader: &mut Reader, line: &str) -> Result<(), JobError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parse::parse;
+    use crate::parse::{check_line, parse};
+    use crate::warning::summary;
+    use alloc::borrow::ToOwned;
+    use alloc::format;
     use alloc::string::{String, ToString};
+    use alloc::vec::Vec;
     use proptest::prelude::*;
 
     /// The same jobs as from a command line.
@@ -121,7 +135,6 @@ mod tests {
             ("[a]\nverify_pattern=\"b\n", "line 2: a \" has no closing \"; add it"),
             ("", "the job file has no job; add a section, for example [job1]"),
             ("[global]\nbs=4k", "the job file has no job; add a section, for example [job1]"),
-            ("[a]\ntime_based", "job a: time_based needs runtime=, for example runtime=10"),
             (
                 "[a]\n[b]\nrw=write\n[c]\n",
                 "job b: a job that writes must name its disks; \
@@ -131,6 +144,33 @@ mod tests {
             let error = parse_file(file).expect_err(file).to_string();
             assert_eq!(error, message, "{file}");
         }
+    }
+
+    #[test]
+    fn warnings_name_the_line_and_are_few_in_a_summary() {
+        let file = "[global]\nthread\n\n[a]\ntime_based\nnice=5\n[b]\nthread=1\n";
+        let Checked { jobs, warnings } = check_file(file).expect(file);
+        assert_eq!(Ok(jobs), parse_file(file));
+        let lines: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+        let runs_out =
+            "time_based without runtime= has no effect, as in fio; the job ends with its bytes";
+        let expected = [
+            "line 2: thread has no effect here".to_owned(),
+            "line 6: nice has no effect here".to_owned(),
+            format!("line 4: job a: {runs_out}"),
+            "line 8: thread has no effect here".to_owned(),
+        ];
+        assert_eq!(lines, expected);
+        let expected =
+            ["taken without effect here: thread, nice".to_owned(), format!("job a: {runs_out}")];
+        assert_eq!(summary(&warnings), expected);
+        let checked = check_line("bs=4k thread; time_based").expect("jobs");
+        let lines: Vec<String> = checked.warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            lines,
+            ["thread has no effect here".to_owned(), format!("job job2: {runs_out}")]
+        );
+        assert_eq!(check_file("[a]\nruntime=5\ntime_based").map(|of| of.warnings), Ok(Vec::new()));
     }
 
     proptest! {

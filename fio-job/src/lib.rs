@@ -1,7 +1,8 @@
 //! Jobs in fio's sense: options, values, units, defaults, and the rules for combining them.
 //!
-//! [`parse()`] reads jobs from a command line, [`parse_file`] from a job file; [`Job::resolve`]
-//! fits one to a disk, and [`Job::options`] prints it again. A job that was read holds only values
+//! [`parse()`] reads jobs from a command line, [`parse_file`] from a job file; [`check_line`] and
+//! [`check_file`] also say what was asked for and does not happen. [`Job::resolve`] fits a job to a
+//! disk, and [`Job::options`] prints it again. A job that was read holds only values
 //! that the load generator can run. Nothing here runs a job, and all of it may allocate.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -36,13 +37,14 @@ mod table;
 mod value;
 mod verify;
 mod verify_pattern;
+mod warning;
 
 pub use affinity::{CpuPolicy, CpuSet};
 pub use blocks::{BlockMix, Share};
 pub use buffers::Buffers;
 pub use direction::Direction;
 pub use error::JobError;
-pub use file::parse_file;
+pub use file::{check_file, parse_file};
 pub use grant_mode::GrantMode;
 pub use job::Job;
 pub use keyword::{IoEngine, LatencyFrom, OnError, Poll, RateProcess, Rw};
@@ -53,7 +55,7 @@ pub use limits::{
 pub use option_doc::{Initial, Numbers, OptionDoc, Unit, Values};
 pub use options::{find_option, help, without_effect};
 pub use pace::{Batch, Pace, Rate, Think};
-pub use parse::{parse, words};
+pub use parse::{check_line, parse, words};
 pub use random_distribution::{Distribution, Zone};
 pub use region::Region;
 pub use reporting::{PERCENTILES, Percentile, Reporting};
@@ -62,3 +64,4 @@ pub use steady_state::{Criterion, Judged, STEADY_SAMPLES_MAX, SteadyState};
 pub use table::option_docs;
 pub use verify::{Method, Verify};
 pub use verify_pattern::{Difference, PatternError, VerifyPattern};
+pub use warning::{About, Checked, Warning, summary};

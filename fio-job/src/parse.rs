@@ -15,6 +15,7 @@ use crate::error::JobError;
 use crate::job::Job;
 use crate::options;
 use crate::value::Value;
+use crate::warning::{Checked, Warnings, jobs_only};
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -24,12 +25,22 @@ use alloc::vec::Vec;
 /// # Errors
 /// The first error.
 pub fn parse(command_line: &str) -> Result<Vec<Job>, JobError> {
+    jobs_only(check_line(command_line))
+}
+
+/// Reads the jobs on `command_line` as [`parse()`] does, and the warnings about them.
+///
+/// # Errors
+/// The first error.
+pub fn check_line(command_line: &str) -> Result<Checked, JobError> {
     check_text(command_line)?;
-    let mut jobs = Vec::new();
+    let mut checked = Checked::default();
     for run in split_unquoted(command_line, |c| c == ';') {
-        jobs = parse_run(run, jobs)?;
+        let Checked { jobs, warnings } = check_run(run, checked.jobs)?;
+        checked.jobs = jobs;
+        checked.warnings.extend(warnings);
     }
-    Ok(jobs)
+    Ok(checked)
 }
 
 /// Returns the words of a text: a blank in quotation marks is a part of its word.
@@ -37,8 +48,8 @@ pub fn words(text: &str) -> impl Iterator<Item = &str> {
     split_unquoted(text, |c| c.is_ascii_whitespace())
 }
 
-/// Adds the jobs of one run of fio.
-fn parse_run(run: &str, jobs: Vec<Job>) -> Result<Vec<Job>, JobError> {
+/// Adds the jobs of one run of fio; the warnings are those of this run alone.
+fn check_run(run: &str, jobs: Vec<Job>) -> Result<Checked, JobError> {
     let first = jobs.len();
     let mut reader = Reader { jobs, ..Reader::default() };
     for word in words(run) {
@@ -47,13 +58,13 @@ fn parse_run(run: &str, jobs: Vec<Job>) -> Result<Vec<Job>, JobError> {
             (option, value) => reader.set(option, value)?,
         }
     }
-    let mut jobs = reader.finish()?;
+    let mut checked = reader.finish()?;
     if first > 0
-        && let Some(job) = jobs.get_mut(first)
+        && let Some(job) = checked.jobs.get_mut(first)
     {
         job.stonewall = true;
     }
-    Ok(jobs)
+    Ok(checked)
 }
 
 /// Collector of jobs from names and options, in the order in which they appear.
@@ -66,9 +77,17 @@ pub(crate) struct Reader {
     current: Option<JobBuilder>,
     has_section: bool,
     has_options: bool,
+    warnings: Warnings,
+    /// Line that began the job.
+    begun: Option<usize>,
 }
 
 impl Reader {
+    /// Says which line of a job file is read next.
+    pub(crate) fn at_line(&mut self, number: usize) {
+        self.warnings.line = Some(number);
+    }
+
     /// Ends the previous job; the next options apply to the job `name`, or to the defaults if that
     /// is `global`.
     pub(crate) fn start(&mut self, name: &str) -> Result<(), JobError> {
@@ -79,6 +98,7 @@ impl Reader {
             let mut builder = self.defaults.clone();
             builder.job.name = Value::new("name", Some(name)).name()?;
             self.current = Some(builder);
+            self.begun = self.warnings.line;
         }
         Ok(())
     }
@@ -92,22 +112,29 @@ impl Reader {
     pub(crate) fn set(&mut self, option: &str, value: Option<&str>) -> Result<(), JobError> {
         check_text(option).and_then(|()| value.map_or(Ok(()), check_text))?;
         self.has_options = true;
-        options::set(self.current.as_mut().unwrap_or(&mut self.defaults), option, value)
+        let builder = self.current.as_mut().unwrap_or(&mut self.defaults);
+        options::set(builder, option, value)?;
+        builder.cautions.drain(..).for_each(|about| self.warnings.add(about));
+        Ok(())
     }
 
     /// Returns all jobs; options without a name make one job.
-    pub(crate) fn finish(mut self) -> Result<Vec<Job>, JobError> {
+    pub(crate) fn finish(mut self) -> Result<Checked, JobError> {
         if self.has_options && !self.has_section {
             let mut builder = self.defaults.clone();
             builder.job.name = format!("job{}", self.jobs.len() + 1);
             self.current = Some(builder);
         }
         self.end_current()?;
-        Ok(self.jobs)
+        Ok(Checked { jobs: self.jobs, warnings: self.warnings.into_list() })
     }
 
     fn end_current(&mut self) -> Result<(), JobError> {
-        self.current.take().map_or(Ok(()), |builder| builder.finish(&mut self.jobs))
+        let Some(builder) = self.current.take() else { return Ok(()) };
+        for text in builder.job_cautions() {
+            self.warnings.add_job(self.begun, &builder.job.name, text);
+        }
+        builder.finish(&mut self.jobs)
     }
 }
 
@@ -345,7 +372,6 @@ mod tests {
             "name=w rw=randwrite",
             "job w: a job that writes must name its disks; add, for example, filename=/dev/xvda",
         ),
-        ("time_based", "job job1: time_based needs runtime=, for example runtime=10"),
         (
             "numjobs=3 offset=0x7fffffffffffffff offset_increment=0x7fffffffffffffff",
             "job job1: offset_increment= goes too far, or mixes per cent with bytes in offset=",

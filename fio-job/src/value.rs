@@ -135,6 +135,11 @@ impl<'a> Value<'a> {
         self.one_of(&IoEngine::NAMES, "use libaio, io_uring, sync or psync, or leave it out")
     }
 
+    /// Reads `io_submit_mode=`: whether it is `offload`.
+    pub(crate) fn submit_mode(self) -> Result<bool, JobError> {
+        self.one_of(&[("inline", false), ("offload", true)], "use inline or offload")
+    }
+
     pub(crate) fn rate_process(self) -> Result<RateProcess, JobError> {
         self.one_of(&RateProcess::NAMES, "use linear or poisson")
     }

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use drivers::xenstore::{TextError, Xenstore};
-use fio_job::{Job, JobError};
+use fio_job::{Checked, JobError};
 use guest_protocol::CommandLine;
 use guest_protocol::job_file::{JobFileError, Sources};
 use guest_protocol::job_node::{JOB_FILE_BYTES_MAX, JOB_NODE};
@@ -57,14 +57,14 @@ impl Options {
         Ok(Self { file: sources.job_file().map_err(DeliveryError::File)?, line })
     }
 
-    /// Returns the jobs.
+    /// Returns the jobs, and the warnings about them.
     ///
     /// # Errors
     /// The first thing that is wrong with them.
-    pub fn jobs(&self) -> Result<Vec<Job>, JobError> {
+    pub fn jobs(&self) -> Result<Checked, JobError> {
         match &self.file {
-            Some(file) => fio_job::parse_file(file),
-            None => fio_job::parse(&self.line.jobs),
+            Some(file) => fio_job::check_file(file),
+            None => fio_job::check_line(&self.line.jobs),
         }
     }
 }

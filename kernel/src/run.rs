@@ -5,6 +5,7 @@ use core::fmt;
 
 use drivers::availability::usable_vcpus;
 use drivers::xenstore::{self, Xenstore};
+use fio_job::Checked;
 use guest_protocol::Inspect;
 use load::plan::{self, Dealing, Plan, Refusal, Stage};
 use xen_abi::sched::ShutdownReason;
@@ -91,7 +92,10 @@ impl<'t> Runner<'t> {
     }
 
     fn run_jobs(&mut self, options: &Options) -> Result<(), Failure> {
-        let jobs = options.jobs().map_err(Failure::Options)?;
+        let Checked { jobs, warnings } = options.jobs().map_err(Failure::Options)?;
+        for warning in fio_job::summary(&warnings) {
+            say!("ringmark: {warning}");
+        }
         let vbds = disks::vbds(&mut self.guest.store, plan::chooses_disks(&jobs))?;
         let plan = Plan::new(jobs, &vbds)?;
         if let Some(inspect) = options.line.inspect {

@@ -38,7 +38,7 @@ use crate::report::check_destination;
 use crate::result::{self, OurReader, first_error};
 use crate::session::Session;
 use crate::signals::Signals;
-use crate::status::Status;
+use crate::status::{self, Status};
 use crate::stdout;
 use crate::table::summary;
 use levels::Levels;
@@ -138,7 +138,9 @@ impl Curve {
     fn work(&self) -> Result<Work<'_>> {
         let text = job::whole(self.job.as_deref(), &self.options)?;
         let name = self.job.as_deref().map_or(Path::new("the job"), job::label);
-        let subject = Subject::of(Plan::of_file(name, &text)?.jobs(), self.depth)?;
+        let plan = Plan::of_file(name, &text)?;
+        status::warn(plan.warnings());
+        let subject = Subject::of(plan.jobs(), self.depth)?;
         let base = self.guest.config(String::new())?;
         let saturating = self.task(subject.saturating(), &base, &text)?;
         // The longest rates: nothing else of a guest depends on them.

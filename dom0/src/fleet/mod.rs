@@ -48,7 +48,7 @@ use crate::result::{OurReader, first_error};
 use crate::saved::{self, Saved, System};
 use crate::session::{Order, Session};
 use crate::signals::Signals;
-use crate::status::Status;
+use crate::status::{self, Status};
 use crate::stdout;
 use crate::xl::Programs;
 use crew::{Crew, Outcome};
@@ -254,6 +254,10 @@ impl Fleet {
         let given = job::whole(self.job.as_deref(), &self.options)?;
         let label = self.job.as_deref().map_or(Path::new("the job"), job::label);
         let plan = Plan::of_file(label, &given)?;
+        // Who leads hosts has said it.
+        if self.follow.is_none() {
+            status::warn(plan.warnings());
+        }
         if log::is_wanted(plan.jobs()) {
             let why = "fleet keeps no logs; leave out the write_.._log options";
             return Err(Exit::Usage(why.to_owned()).into());

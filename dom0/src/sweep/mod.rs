@@ -36,7 +36,7 @@ use crate::result::{self, OurReader};
 use crate::saved::System;
 use crate::session::Session;
 use crate::signals::Signals;
-use crate::status::Status;
+use crate::status::{self, Status};
 use crate::stdout;
 use crate::table::summary;
 use cell::{Cell, check_distinct};
@@ -128,6 +128,7 @@ impl Sweep {
         let base = self.guest.config(String::new())?;
         let header = self.header(&text, &base)?;
         let mut grid = self.grid(&header, &text, &base)?;
+        status::warn(grid.cells.iter().flat_map(|cell| cell.plan.warnings()));
         let all = grid.turns.len();
         check::output(Some(&self.output), &[self.job.as_deref()], &base)?;
         self.check_there()?;

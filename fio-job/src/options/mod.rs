@@ -34,13 +34,13 @@ pub(crate) fn set(
             return set(builder, Value::new(name, value));
         }
     }
-    without_spec(option)
+    without_spec(option).map(|option| builder.warn_no_effect(option))
 }
 
-/// Checks that an option without a place in the table may be left out.
-fn without_spec(option: &str) -> Result<(), JobError> {
-    if listed(WITHOUT_EFFECT, option).is_some() {
-        return Ok(());
+/// Returns the name of an option without a place in the table, if it may be left out.
+fn without_spec(option: &str) -> Result<&'static str, JobError> {
+    if let Some(option) = listed(WITHOUT_EFFECT, option) {
+        return Ok(option);
     }
     let refused = REFUSED.iter().find_map(|Refused { fix, names }| {
         listed(names, option).map(|option| JobError::Unsupported { option, fix })
@@ -58,7 +58,7 @@ fn without_spec(option: &str) -> Result<(), JobError> {
 pub fn find_option(option: &str) -> Result<Option<OptionDoc>, JobError> {
     match option_docs().find(|doc| doc.names.contains(&option)) {
         Some(doc) => Ok(Some(doc)),
-        None => without_spec(option).map(|()| None),
+        None => without_spec(option).map(|_| None),
     }
 }
 

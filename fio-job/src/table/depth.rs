@@ -35,7 +35,9 @@ pub(super) const ROWS: &[Row] = &[
     row(&["buffered"], "0", "there is no page cache",
         |_, v| v.must_be("0", "there is no page cache; use buffered=0"),
         Same("0"), OneOf(&["0"]), "fio's default is 1"),
-    row(&["io_submit_mode"], "inline", "one loop submits and completes I/Os",
-        |_, v| v.must_be("inline", "use inline, or leave it out"),
-        Same("inline"), OneOf(&["inline"]), "no offload"),
+    row(&["io_submit_mode"], "WORD", "one loop submits and completes I/Os",
+        |d, v| v.submit_mode().map(|offload| if offload {
+            d.warn("io_submit_mode", "no other thread submits: to submit never takes long here");
+        }),
+        Same("inline"), OneOf(&["inline", "offload"]), "offload does the same, with a warning"),
 ];

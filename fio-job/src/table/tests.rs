@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::builder::JobBuilder;
-use crate::job::Job;
 use crate::option_doc::Initial::Value as Same;
 use crate::option_doc::Values::{self, Flag, NumbersOr, OneOf, Text};
 use crate::option_doc::{Numbers, Unit};
-use crate::parse::parse;
+use crate::parse::{check_line, parse};
 use crate::value::Value;
+use crate::warning::Checked;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
@@ -132,10 +132,11 @@ const JOBS: [&str; 7] = [
     "name=x log_avg_msec=500 runtime=1 write_bw_log",
 ];
 
-/// Returns the jobs of a command line that already has the option, or none with this value.
-fn jobs_with(line: &str, option: &str, value: &str) -> Option<Vec<Job>> {
+/// Returns the jobs of a command line with this value of the option, and the warnings; nothing if
+/// the line has the option, or does not go with the value.
+fn jobs_with(line: &str, option: &str, value: &str) -> Option<Checked> {
     let has = line.contains(&format!(" {option}="));
-    (!has).then(|| parse(&format!("{line} {option}={value}")).ok()).flatten()
+    (!has).then(|| check_line(&format!("{line} {option}={value}")).ok()).flatten()
 }
 
 #[test]
@@ -152,7 +153,7 @@ fn a_default_is_the_value_of_a_job_without_the_option() {
         let mut differs = others.is_empty();
         for line in JOBS {
             let Some(jobs) = jobs_with(line, name, default) else { continue };
-            assert_eq!(jobs, parse(line).unwrap(), "{line}: {name}={default}");
+            assert_eq!(jobs, check_line(line).unwrap(), "{line}: {name}={default}");
             let other = others.iter().filter_map(|value| jobs_with(line, name, value));
             differs |= other.into_iter().any(|other| other != jobs);
         }

@@ -22,7 +22,7 @@ pub(super) const ROWS: &[Row] = &[
         Words("no limit"), numbers(Unit::Seconds, 1, RUNTIME_NS_MAX / 1_000), "0 is refused; fio has no upper limit"),
     row(&["time_based"], "0|1", "runs for the whole runtime, whatever the size",
         |d, v| v.flag().map(|on| d.job.time_based = on),
-        Same("0"), Flag, "refused without runtime=; fio ignores it then"),
+        Same("0"), Flag, ""),
     row(&["startdelay"], "TIME", "time to wait before the job starts",
         |d, v| v.delay_ns(false).map(|ns| d.job.pace.start_delay_ns = ns),
         Same("0"), DELAY, "no ranges; fio has no upper limit"),
