@@ -137,6 +137,12 @@ enum Command {
         #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=3600))]
         runtime: u32,
     },
+    /// Run fio commands that others publish for their storage, as they are, by `ringmark run`
+    Jobs {
+        /// Run only those of the source whose name contains this text: XCP-ng, kubestr, dbench, yabs
+        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+        source: String,
+    },
     /// Build the images into the cache
     Image {
         /// Fetch the packages again; the old stay until the new are complete
@@ -192,6 +198,7 @@ impl Cli {
             Command::Curve { deterministic, runtime } => {
                 scenario::tool::curve(&rig, Clock::of(deterministic), runtime)
             }
+            Command::Jobs { source } => scenario::published::jobs(&rig, &source),
             Command::Bench { deterministic, runtime } => {
                 scenario::bench::bench(&rig, Clock::of(deterministic), runtime)
             }

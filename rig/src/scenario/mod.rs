@@ -8,6 +8,7 @@ pub(crate) mod image;
 pub(crate) mod instructions;
 pub(crate) mod mail;
 pub(crate) mod peers;
+pub(crate) mod published;
 pub(crate) mod run;
 pub(crate) mod scaling;
 pub(crate) mod selftest;

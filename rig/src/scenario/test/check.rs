@@ -1,5 +1,7 @@
 //! A check on real Xen: guests, a command for dom0, and judges of what it printed.
 
+use std::process::ExitCode;
+
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::guest::{ConsoleLine, Guest};
@@ -87,6 +89,11 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// Returns success if nothing failed.
+    pub(crate) fn verdict(&self) -> ExitCode {
+        if self.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+
     /// Counts a check and prints its evidence.
     pub(crate) fn count(&mut self, name: &str, verdict: Result<String>) {
         match verdict {

@@ -45,7 +45,8 @@ use crate::scenario::side::overlay;
 use crate::scenario::{instructions, selftest};
 use crate::steps::{Seen, Step};
 use crate::workload::Workload;
-use check::{Check, RAMDISKS, Tally};
+pub(crate) use check::Tally;
+use check::{Check, RAMDISKS};
 
 /// A part of the tests.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -91,7 +92,7 @@ pub(crate) fn test(rig: &Rig, parts: &[Part], name: &str) -> ExitCode {
         }
     }
     print_line(format_args!("{} passed, {} failed", tally.passed, tally.failed));
-    if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    tally.verdict()
 }
 
 /// Holds what an I/O costs against the baseline; the evidence, or what has changed.
