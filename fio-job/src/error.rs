@@ -21,8 +21,16 @@ pub enum JobError {
     NoSection,
     /// A job file's `[` has no closing `]`.
     OpenSection,
-    /// A job file includes another.
-    Include,
+    /// A job file includes another, which only the tool for dom0 can read.
+    Include {
+        /// Name of the other file.
+        file: String,
+    },
+    /// A job file has a variable, which only the tool for dom0 knows.
+    Variable {
+        /// Variable as it was written, such as `${BS}` or `$ncpus`.
+        variable: String,
+    },
     /// The job file has no job.
     NoJob,
     /// There are more than [`NUMJOBS_MAX`] jobs.
@@ -157,7 +165,16 @@ impl fmt::Display for JobError {
             Self::OpenSection => {
                 f.write_str("a section has no closing ]; write, for example, [job1]")
             }
-            Self::Include => f.write_str("a job file cannot include another; copy its lines here"),
+            Self::Include { file } => write!(
+                f,
+                "include {file}: a guest has no files; copy its lines here, or let \
+                 `ringmark run` include it"
+            ),
+            Self::Variable { variable } => write!(
+                f,
+                "{variable}: a guest has no environment; write the value, or let \
+                 `ringmark run` put it in"
+            ),
             Self::NoJob => {
                 f.write_str("the job file has no job; add a section, for example [job1]")
             }

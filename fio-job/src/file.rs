@@ -10,14 +10,20 @@
 //!
 //! A `[global]` applies only to the jobs after it, and there may be several. Blanks around a line,
 //! a name and a value are ignored; blanks inside them count. So is the mark that some editors put
-//! before UTF-8. `include` is refused: a guest has no files.
+//! before UTF-8. `include` and variables (`${BS}`, `$ncpus`) are refused: a guest has no files and
+//! no environment. The tool for dom0 puts in what they stand for.
 
 use crate::error::JobError;
 use crate::job::Job;
 use crate::parse::Reader;
 use crate::warning::{Checked, jobs_only};
+use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+
+/// Variables that fio makes itself, in the order in which it replaces them: bytes of a page,
+/// megabytes of memory, number of processors.
+pub const KEYWORDS: [&str; 3] = ["$pagesize", "$mb_memory", "$ncpus"];
 
 /// Reads the jobs of a job file; options and values are those of [`parse`](super::parse()).
 ///
@@ -56,8 +62,11 @@ fn read_line(reader: &mut Reader, line: &str) -> Result<(), JobError> {
         let name = section.strip_suffix(']').ok_or(JobError::OpenSection)?;
         return reader.start(name.trim());
     }
-    if line.split_ascii_whitespace().next() == Some("include") {
-        return Err(JobError::Include);
+    if let Some(file) = included(line) {
+        return Err(JobError::Include { file: file.to_owned() });
+    }
+    if let Some(variable) = variable(line) {
+        return Err(JobError::Variable { variable: variable.to_owned() });
     }
     let (option, value) = match line.split_once('=') {
         Some((option, value)) => (option.trim_end(), Some(value.trim_start())),
@@ -67,6 +76,25 @@ fn read_line(reader: &mut Reader, line: &str) -> Result<(), JobError> {
         return Err(JobError::NoSection);
     }
     reader.set(option, value)
+}
+
+/// Returns the name of the file that a line of a job file includes: `include FILE`.
+pub fn included(line: &str) -> Option<&str> {
+    let rest = line.strip_prefix("include")?;
+    let file = rest.strip_prefix(|c: char| c.is_ascii_whitespace() || c == '=')?.trim();
+    (!file.is_empty()).then_some(file)
+}
+
+/// Returns the first variable in a line of a job file: one of the environment in braces, or one of
+/// the three [`KEYWORDS`].
+fn variable(line: &str) -> Option<&str> {
+    let last_brace = line.rfind('}').unwrap_or(0);
+    line.match_indices('$').find_map(|(at, _)| {
+        let from = line.get(at..)?;
+        let keyword = KEYWORDS.into_iter().find(|keyword| from.starts_with(keyword));
+        let is_closed = from.starts_with("${") && at < last_brace;
+        keyword.or_else(|| from.split_inclusive('}').next().filter(|_| is_closed))
+    })
 }
 
 #[cfg(test)]
@@ -127,9 +155,21 @@ mod tests {
             ("[a]\nbs", "line 2: bs needs a value; write bs=..."),
             ("[]\nbs=4k", "line 1: name needs a value; write name=..."),
             (
-                "[a]\ninclude b.fio",
-                "line 2: a job file cannot include another; copy its lines here",
+                "[a]\ninclude  b c.fio",
+                "line 2: include b c.fio: a guest has no files; copy its lines here, or let \
+                 `ringmark run` include it",
             ),
+            (
+                "[a]\ndescription=$x y$ncpus ${BS}k",
+                "line 2: $ncpus: a guest has no environment; write the value, or let \
+                 `ringmark run` put it in",
+            ),
+            (
+                "[a]\ndescription=$ $pages ${BS}k ${y",
+                "line 2: ${BS}: a guest has no environment; write the value, or let \
+                 `ringmark run` put it in",
+            ),
+            ("[a]\nbs=${BS", "line 2: bs=${BS: not a whole number"),
             ("[a]\nname=\u{1b}", "line 2: '\\u{1b}' is not allowed; use printable ASCII only"),
             ("[a\u{7f}]", "line 1: '\\u{7f}' is not allowed; use printable ASCII only"),
             ("[a]\nverify_pattern=\"b\n", "line 2: a \" has no closing \"; add it"),

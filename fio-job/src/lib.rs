@@ -44,7 +44,7 @@ pub use blocks::{BlockMix, Share};
 pub use buffers::Buffers;
 pub use direction::Direction;
 pub use error::JobError;
-pub use file::{check_file, parse_file};
+pub use file::{KEYWORDS, check_file, included, parse_file};
 pub use grant_mode::GrantMode;
 pub use job::Job;
 pub use keyword::{IoEngine, LatencyFrom, OnError, Poll, RateProcess, Rw};

@@ -1,7 +1,7 @@
 //! Reader of command lines: fio's command-line form, in one string.
 //!
-//! `--option=value` and `option=value` are the same. `name=` starts a job; options before the first
-//! one, or after `name=global`, are defaults for the jobs that follow. Options without any `name=`
+//! `--option=value`, `-option=value` and `option=value` are the same. `name=` starts a job; options before the first
+//! one, or after `name=global` (any name that begins so), are defaults for the jobs that follow. Options without any `name=`
 //! make one job. A `;` works as in a shell: it begins another run of fio, which shares no defaults
 //! with the run before and starts when that is done. So
 //!
@@ -89,12 +89,12 @@ impl Reader {
     }
 
     /// Ends the previous job; the next options apply to the job `name`, or to the defaults if that
-    /// is `global`.
+    /// begins with `global`.
     pub(crate) fn start(&mut self, name: &str) -> Result<(), JobError> {
         check_text(name)?;
         self.has_section = true;
         self.end_current()?;
-        if name != "global" {
+        if !name.starts_with("global") {
             let mut builder = self.defaults.clone();
             builder.job.name = Value::new("name", Some(name)).name()?;
             self.current = Some(builder);
@@ -148,9 +148,9 @@ fn check_text(text: &str) -> Result<(), JobError> {
     if text.matches('"').count().is_multiple_of(2) { Ok(()) } else { Err(JobError::OpenQuote) }
 }
 
-/// Splits `--bs=4k` or `bs=4k` into `bs` and `4k`.
+/// Splits `--bs=4k`, `-bs=4k` or `bs=4k` into `bs` and `4k`.
 fn split_option(word: &str) -> (&str, Option<&str>) {
-    let word = word.strip_prefix("--").unwrap_or(word);
+    let word = word.strip_prefix("--").or_else(|| word.strip_prefix('-')).unwrap_or(word);
     match word.split_once('=') {
         Some((option, value)) => (option, Some(value)),
         None => (word, None),
@@ -205,13 +205,16 @@ mod tests {
         };
         assert_eq!(one(line), expected);
         assert_eq!(one(&line.replace("bs=", "--blocksize=")), expected);
+        assert_eq!(one(&format!("-{}", line.replace(' ', " -"))), expected);
+        assert_eq!(parse("-name=a -name=b").map(|jobs| jobs.len()), Ok(2));
     }
 
     #[test]
     fn names_start_jobs_and_take_the_defaults_before_them() {
-        let jobs = parse("bs=8k --name=a --bs=4k --name=b name=global bs=1k name=c").expect("jobs");
+        let line = "bs=8k --name=a --bs=4k --name=b name=globals bs=1k name=c name=aglobal";
+        let jobs = parse(line).expect("jobs");
         let sizes: Vec<_> = jobs.iter().map(|job| (job.name.as_str(), job.bs_bytes)).collect();
-        assert_eq!(sizes, [("a", 4096), ("b", 8192), ("c", 1024)]);
+        assert_eq!(sizes, [("a", 4096), ("b", 8192), ("c", 1024), ("aglobal", 1024)]);
         assert!(jobs.iter().all(|job| !job.stonewall));
     }
 
@@ -289,6 +292,7 @@ mod tests {
     /// Wrong options, and their error messages.
     const ERRORS: &[(&str, &str)] = &[
         ("iodpeth=4", "unknown option \"iodpeth\"; did you mean iodepth?"),
+        ("---bs=4k", "unknown option \"-bs\"; did you mean bs?"),
         ("frobnicate=4", "unknown option \"frobnicate\"; see help for the supported options"),
         ("=4", "unknown option \"\"; see help for the supported options"),
         ("end_fsync=1", "fio option end_fsync is not supported; leave it out"),
