@@ -103,6 +103,9 @@ impl Ab {
     /// # Errors
     /// [`Exit::Usage`]; when a guest or its job fails; when the results do not match.
     pub fn run(&self) -> Result<()> {
+        if self.guest.only_parse(Some(&self.job), &self.options)? {
+            return Ok(());
+        }
         let mut both = [self.given(Variant::A)?, self.given(Variant::B)?];
         status::warn(both.iter().flat_map(|of| of.plan.warnings()));
         self.check(&mut both)?;
@@ -136,9 +139,13 @@ impl Ab {
             options.iter().cloned().partition(|word| axis::is_of_guest(name(word)));
         let option = format!("--{}", variant.name().to_lowercase());
         let wrong = |error: String| Exit::Usage(format!("{option}: {error}"));
-        let text = job::overlaid(&job::read(path, &self.options)?, &of_job)
-            .map_err(|error| wrong(format!("{error:#}")))?;
-        let plan = Plan::of_file(job::label(path), &text)?;
+        let text = self.guest.job(Some(path), &self.options)?;
+        if text.has_machine() && !of_guest.is_empty() {
+            let why = "the job has $ncpus or $mb_memory, which are the guest's; write numbers";
+            return Err(wrong(why.to_owned()).into());
+        }
+        let text = text.overlaid(&of_job).map_err(|error| wrong(format!("{error:#}")))?;
+        let plan = self.guest.fio.plan(&text)?;
         if !log_names(plan.jobs()).is_empty() {
             let why = "ab keeps no logs; leave out the write_.._log options";
             return Err(Exit::Usage(why.to_owned()).into());
@@ -158,7 +165,7 @@ impl Ab {
         let file = [display::path(job::label(path))].into_iter();
         let parts = file.chain(kernel).chain(options.iter().map(|word| display::text(word)));
         let shown = parts.collect::<Vec<_>>().join(", ");
-        Ok(Given { variant, shown, job: text, plan, config: checked(config)? })
+        Ok(Given { variant, shown, job: text.as_str().to_owned(), plan, config: checked(config)? })
     }
 
     fn job_of(&self, variant: Variant) -> &Path {

@@ -1,19 +1,25 @@
 //! The command line.
 
+use std::env;
+use std::ffi::OsString;
+
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::ab::Ab;
+use crate::check_jobs::Check;
 use crate::compare::Compare;
 use crate::curve::Curve;
 use crate::diff::Diff;
 use crate::exit;
+use crate::fio_line;
 use crate::fleet::Fleet;
 use crate::manual::{Completion, Manual};
 use crate::options::JobOptions;
 use crate::project::Project;
 use crate::report::PlotReport;
 use crate::run::Run;
+use crate::status::eprint_line;
 use crate::sweep::Sweep;
 
 /// Benchmarks Xen block storage from inside a guest, with the jobs and results of fio.
@@ -29,6 +35,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Run),
+    Check(Check),
     Sweep(Sweep),
     Curve(Curve),
     Fleet(Fleet),
@@ -42,7 +49,27 @@ enum Command {
     Man(Manual),
 }
 
+/// Returns the words of this program's command line, those behind `--` read as fio would; and
+/// remarks on them.
+///
+/// # Errors
+/// [`Exit::Usage`](exit::Exit::Usage): an option of fio that is refused.
+pub fn line() -> Result<fio_line::Line> {
+    fio_line::read(env::args_os(), &Cli::command())
+}
+
 impl Cli {
+    /// Reads the command line of this program, or ends it.
+    ///
+    /// # Errors
+    /// Those of [`line`].
+    pub fn read() -> Result<Self> {
+        let fio_line::Line { words, notes } = line()?;
+        let cli = Self::parse_from::<Vec<OsString>, OsString>(words);
+        notes.iter().for_each(|note| eprint_line(&format!("ringmark: {note}")));
+        Ok(cli)
+    }
+
     /// Runs the command.
     ///
     /// # Errors
@@ -50,6 +77,7 @@ impl Cli {
     pub fn run(self) -> Result<()> {
         match self.command {
             Command::Run(run) => run.run(),
+            Command::Check(check) => check.run(),
             Command::Sweep(sweep) => sweep.run(),
             Command::Curve(curve) => curve.run(),
             Command::Fleet(fleet) => fleet.run(),

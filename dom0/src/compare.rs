@@ -10,12 +10,10 @@ use crate::check;
 use crate::counted::CountedJobs;
 use crate::exit;
 use crate::guest::GuestOptions;
-use crate::job;
 use crate::output::Output;
 use crate::paired::options::UntilOptions;
 use crate::paired::{PAIRS, Paired, Side};
 use crate::peer::{self, Initramfs, PeerOptions};
-use crate::plan::Plan;
 use crate::saved::System;
 use crate::signals::Signals;
 use crate::status;
@@ -61,15 +59,19 @@ impl Compare {
     /// # Errors
     /// When a guest or its job fails; when the results do not match.
     pub fn run(&self) -> Result<()> {
-        let text = job::read(&self.job, &self.options)?;
-        let plan = Plan::of_file(job::label(&self.job), &text)?;
+        if self.guest.only_parse(Some(&self.job), &self.options)? {
+            return Ok(());
+        }
+        let text = self.guest.job(Some(&self.job), &self.options)?;
+        let plan = self.guest.fio.plan(&text)?;
         status::warn(plan.warnings());
+        let text = text.as_str();
         let ours = self.guest.with_memory_for(plan.jobs(), self.guest.config(String::new())?);
         peer::check_jobs(&plan)?;
         let inputs = [Some(&*self.job), self.costs.as_deref()];
         check::output(self.save.as_deref(), &inputs, &ours)?;
         let counted = self.costs.as_deref().map(CountedJobs::read).transpose()?;
-        let peer_job = peer::job(&text, &ours.linux_disk_names()?);
+        let peer_job = peer::job(text, &ours.linux_disk_names()?);
         let signals = Signals::listen()?;
         // Before the guest is created: without a place for the result there is no need to measure.
         let output = self.save.as_deref().map(|path| Output::open(Some(path))).transpose()?;
@@ -91,7 +93,7 @@ impl Compare {
         Paired {
             guest: &self.guest,
             sides: [
-                of(System::Ringmark, &ours, Some(&text), &text),
+                of(System::Ringmark, &ours, Some(text), text),
                 of(System::Linux, &peer, None, &peer_job),
             ],
             rule: self.until.rule(self.runs, PAIRS),

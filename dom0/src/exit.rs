@@ -14,6 +14,12 @@ pub const RUN: Codes = &[
     ("4", "the guest took too long"),
     ("5", "the result could not be written where it was to go"),
 ];
+/// Exit codes of `check`.
+pub const CHECK: Codes = &[
+    ("0", "a guest takes all jobs"),
+    ("2", "jobs are refused, or the command line is wrong"),
+    ("5", "the jobs could not be printed"),
+];
 /// Exit codes of a sweep.
 pub const SWEEP: Codes = &[
     ("0", "success"),

@@ -9,7 +9,10 @@ use fio_job::Job;
 use results::Origin;
 use xl_config::{Config, Disk, Settings};
 
+use crate::check_jobs;
 use crate::exit::Exit;
+use crate::fio_options::FioOptions;
+use crate::job::{JobText, Machine};
 use crate::memory::Need;
 use crate::origin;
 use crate::plan::Plan;
@@ -18,13 +21,15 @@ use crate::status::StatusOptions;
 
 /// Memory of a guest whose jobs need no more, in MiB.
 const MEMORY_MIB: u32 = 64;
+/// Arguments beside which there need be no disk: who asks for help, or checks jobs, has none.
+const UNLESS: [&str; 3] = ["options", "showcmd", "parse_only"];
 
 /// Options of a guest.
 #[derive(Args, Debug)]
 pub struct GuestOptions {
     /// Disk to measure: phy:/dev/vg/lv, or a full disk specification of xl: phy:/dev/vg/lv,xvda,r;
     /// can be repeated
-    #[arg(long = "disk", value_name = "DISK", required_unless_present = "options")]
+    #[arg(long = "disk", value_name = "DISK", required_unless_present_any = UNLESS)]
     #[arg(value_parser = Disk::parse)]
     disks: Vec<Disk>,
     /// The guest's kernel
@@ -62,6 +67,8 @@ pub struct GuestOptions {
     label: Option<String>,
     #[command(flatten)]
     pub status: StatusOptions,
+    #[command(flatten)]
+    pub fio: FioOptions,
 }
 
 impl GuestOptions {
@@ -73,6 +80,43 @@ impl GuestOptions {
     /// Returns the guest's kernel.
     pub fn kernel(&self) -> &Path {
         &self.kernel
+    }
+
+    /// Returns the job file, or the jobs that the options make.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`]: the first thing that is wrong with it, or there is neither.
+    pub fn job(&self, path: Option<&Path>, options: &[String]) -> Result<JobText> {
+        self.job_with(path, options, MEMORY_MIB)
+    }
+
+    /// Returns the same for a guest that has `usual_mib` if nothing is said.
+    ///
+    /// # Errors
+    /// Those of [`job`](Self::job).
+    pub fn job_with(
+        &self,
+        path: Option<&Path>,
+        options: &[String],
+        usual_mib: u32,
+    ) -> Result<JobText> {
+        self.fio.job(path, options, self.machine(usual_mib))
+    }
+
+    /// Returns what a job may ask of the guest.
+    fn machine(&self, usual_mib: u32) -> Machine {
+        Machine { vcpus: self.vcpus, memory_mib: self.memory.unwrap_or(usual_mib) }
+    }
+
+    /// Reads the jobs and no more, if that is what is wanted.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`]: the first thing that is wrong with them; [`Exit::Output`].
+    pub fn only_parse(&self, path: Option<&Path>, options: &[String]) -> Result<bool> {
+        if self.fio.only_parses() {
+            check_jobs::tell(&self.fio, path, options, self.machine(MEMORY_MIB))?;
+        }
+        Ok(self.fio.only_parses())
     }
 
     /// Returns the longest time for a program of the tool stack.

@@ -1,6 +1,6 @@
 //! `ringmark` for dom0: makes guests with `xl`, gives them jobs, collects what they measured.
 //!
-//! `cli` reads the command line. `run`, `sweep`, `curve`, `ab` and `compare` (both of `paired`
+//! `cli` reads the command line, which `fio_line` makes of one of fio's. `run`, `sweep`, `curve`, `ab` and `compare` (both of `paired`
 //! runs) begin a `session` for each guest (create it, start its job, wait for the result, destroy
 //! it) and `drive` it to its end; `fleet` has many at once. A session is a step: it never waits. It
 //! is made of calls of the tool stack's programs (`xl`), each a `child` with a deadline, and of a
@@ -8,7 +8,7 @@
 //! the one place that waits, for all of them and for `signals`. On the way an `inquiry` collects
 //! facts (`host`, `backend`) for the `origin` of the result.
 //!
-//! `guest` has a guest's options, `check` looks at what it is made of, `job` reads the input,
+//! `guest` has a guest's options, `fio_options` those of fio's command line, `check` looks at what it is made of, `job` reads the input,
 //! `plan` bounds the result's size and time, `dry_run` shows all that. `progress` says how long the
 //! rest takes. `result` parses what came, `printable` bounds it, `print` and `table` give it forms,
 //! `output` and `logs` write it, `saved`
@@ -18,12 +18,13 @@
 //!
 //! `report` and `diff` read what was saved: `figures` of jobs, of which some are a `measure`;
 //! of two systems the `verdict` says what they show, in `percent`.
-//! `options`, `manual` and `project`, which computes what other hosts would do, need no guest;
+//! `options`, `manual`, `check_jobs` and `project`, which computes what other hosts would do, need no guest;
 //! `stdout` prints their text.
 
 mod ab;
 mod backend;
 mod check;
+mod check_jobs;
 mod child;
 mod cli;
 mod compare;
@@ -40,6 +41,8 @@ mod event;
 mod exit;
 mod few;
 mod figures;
+mod fio_line;
+mod fio_options;
 mod fleet;
 mod guest;
 mod host;
@@ -82,11 +85,10 @@ mod xl;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use exit::Exit;
 
 fn main() -> ExitCode {
-    match cli::Cli::parse().run() {
+    match cli::Cli::read().and_then(cli::Cli::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             status::eprint_line(&format!("ringmark: error: {error:#}"));

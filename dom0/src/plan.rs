@@ -48,7 +48,15 @@ impl Plan {
             let error = display::text(&error.to_string());
             Exit::Usage(format!("{}: {error}", display::path(path)))
         };
-        let Checked { jobs, warnings } = fio_job::check_file(text).map_err(wrong)?;
+        Ok(Self::of_text(text).map_err(wrong)?)
+    }
+
+    /// The same.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn of_text(text: &str) -> Result<Self, JobError> {
+        let Checked { jobs, warnings } = fio_job::check_file(text)?;
         Ok(Self { jobs, by_disk: false, warnings: fio_job::summary(&warnings) })
     }
 

@@ -96,6 +96,9 @@ impl Run {
         if let Some(answer) = options::answer(&self.options)? {
             return stdout::print(&answer);
         }
+        if self.guest.only_parse(self.job.as_deref(), &self.options)? {
+            return Ok(());
+        }
         kept::check(self.keep, self.repeat, "--repeat")?;
         let task = self.task()?;
         status::warn(task.plan.warnings());
@@ -245,12 +248,15 @@ impl Run {
             let line = job::command_line(&self.options)?;
             let config = self.guest.config(line.clone())?;
             let plan = Plan::of_line(&line, &config.disk_names()?)?;
+            self.guest.fio.check(plan.jobs())?;
+            self.guest.fio.check_warnings(plan.warnings())?;
             let config = self.guest.with_memory_for(plan.jobs(), config);
             let origin = self.guest.origin(&config, &line);
             return Ok(Task { config, job: None, plan, before: None, origin });
         };
-        let text = job::read(path, &self.options)?;
-        let plan = Plan::of_file(job::label(path), &text)?;
+        let given = self.guest.job(Some(path), &self.options)?;
+        let plan = self.guest.fio.plan(&given)?;
+        let text = given.as_str().to_owned();
         let config = self.guest.with_memory_for(plan.jobs(), self.guest.config(String::new())?);
         let origin = self.guest.origin(&config, &text);
         match self.delivery {
@@ -259,13 +265,13 @@ impl Run {
                 let why = "--delivery=module needs a file; name one instead of -";
                 Err(Exit::Usage(why.to_owned()).into())
             }
-            Delivery::Module if self.options.is_empty() => {
+            Delivery::Module if given.is_its_file() => {
                 let config = checked(Config { ramdisk: Some(path.clone()), ..config })?;
                 Ok(Task { config, job: None, plan, before: None, origin })
             }
             Delivery::Module => {
                 let why = "--delivery=module passes the job file unchanged; \
-                           write the options into the file";
+                           write options, included files and values of variables into the file";
                 Err(Exit::Usage(why.to_owned()).into())
             }
         }

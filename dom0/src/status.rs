@@ -6,12 +6,15 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
+use fio_job::number::parse_time_ns;
 use serde::Serialize;
 
 use crate::display;
 use crate::event::Event;
 use crate::wait::Wait;
 
+/// Nanoseconds of a millisecond.
+const NS_PER_MS: u64 = 1_000_000;
 /// Time between status lines where output is not a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 /// Longest wait for room for a line that is no progress.
@@ -45,6 +48,10 @@ pub struct StatusOptions {
     /// Progress display: when to show it
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     eta: Eta,
+    /// Progress display: time between lines that stay, such as 30s; without it 5 s where output is
+    /// not a terminal
+    #[arg(long, value_name = "TIME", value_parser = parse_interval)]
+    eta_newline: Option<Duration>,
     /// Progress display: its form
     #[arg(long, value_enum, value_name = "FORM", default_value = "text")]
     progress: Progress,
@@ -54,6 +61,15 @@ pub struct StatusOptions {
     /// Show each program that is run
     #[arg(long, short)]
     verbose: bool,
+}
+
+/// Reads the time between two lines, in seconds if it has no unit.
+fn parse_interval(text: &str) -> Result<Duration, String> {
+    let time_ns = parse_time_ns(text).map_err(|error| error.to_string())?;
+    match time_ns {
+        ..NS_PER_MS => Err("too short; use a millisecond or more".to_owned()),
+        time_ns => Ok(Duration::from_nanos(time_ns)),
+    }
 }
 
 /// Display of what a guest does while it works.
@@ -156,10 +172,20 @@ impl Status {
             self.dirty = true;
             // Wrapping is off for this line, so the terminal cuts off what is too wide.
             write(&format!("\r\x1b[?7l{line}\x1b[K\x1b[?7h"), Duration::ZERO);
-        } else if self.printed.is_none_or(|printed| printed.elapsed() >= LINE_EVERY) {
+            let stays = self.options.eta_newline.is_some_and(|every| self.is_due(every));
+            if stays && self.printed.replace(Instant::now()).is_some() {
+                self.dirty = false;
+                write("\n", Duration::ZERO);
+            }
+        } else if self.is_due(self.options.eta_newline.unwrap_or(LINE_EVERY)) {
             self.printed = Some(Instant::now());
             write(&format!("{line}\n"), Duration::ZERO);
         }
+    }
+
+    /// Returns whether no line has stayed for that long.
+    fn is_due(&self, every: Duration) -> bool {
+        self.printed.is_none_or(|printed| printed.elapsed() >= every)
     }
 
     /// Clears the line, if it was written in place.

@@ -29,7 +29,6 @@ use crate::dry_run;
 use crate::exit::{self, Exit};
 use crate::figures::Figures;
 use crate::guest::GuestOptions;
-use crate::job;
 use crate::origin;
 use crate::output::Output;
 use crate::plan::Plan;
@@ -112,6 +111,9 @@ impl Curve {
     /// # Errors
     /// [`Exit::Usage`]; what kept a guest from a result; [`Exit::Interrupted`]; [`Exit::Output`].
     pub fn run(&self) -> Result<()> {
+        if self.guest.only_parse(self.job.as_deref(), &self.options)? {
+            return Ok(());
+        }
         let work = self.work()?;
         self.check_outputs(&work)?;
         if self.dry_run {
@@ -136,11 +138,11 @@ impl Curve {
     /// Returns what is to be done: all levels in one guest, or each in a guest of its own where
     /// one for all would lack memory or its job file be too long.
     fn work(&self) -> Result<Work<'_>> {
-        let text = job::whole(self.job.as_deref(), &self.options)?;
-        let name = self.job.as_deref().map_or(Path::new("the job"), job::label);
-        let plan = Plan::of_file(name, &text)?;
+        let text = self.guest.job(self.job.as_deref(), &self.options)?;
+        let plan = self.guest.fio.plan(&text)?;
         status::warn(plan.warnings());
         let subject = Subject::of(plan.jobs(), self.depth)?;
+        let text = text.as_str().to_owned();
         let base = self.guest.config(String::new())?;
         let saturating = self.task(subject.saturating(), &base, &text)?;
         // The longest rates: nothing else of a guest depends on them.

@@ -8,7 +8,7 @@ use clap::{Args, Command};
 use crate::exit::Exit;
 
 /// Options that are not passed on: they are about files of this host, or are given anew.
-const OURS: [&str; 12] = [
+const OURS: [&str; 17] = [
     "hosts",
     "follow",
     "guests",
@@ -20,6 +20,11 @@ const OURS: [&str; 12] = [
     "runs",
     "dry_run",
     "eta",
+    "eta_newline",
+    "sections",
+    "warnings_fatal",
+    "showcmd",
+    "parse_only",
     "progress",
 ];
 

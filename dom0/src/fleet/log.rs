@@ -3,6 +3,7 @@
 //! They are needed where guests do not measure for the same time. They are no result of the user's,
 //! and go from a report when they have been read.
 
+#[cfg(test)]
 use std::path::Path;
 
 use fio_job::Job;
@@ -49,10 +50,10 @@ impl Wish {
 
     /// Returns a job file whose jobs keep these logs, too, and its plan. `None` if that is no job
     /// file: it is too long, or its own `log_avg_msec=` is another.
-    pub fn granted(self, label: &Path, text: &str) -> Option<(Self, String, Plan)> {
+    pub fn granted(self, text: &str) -> Option<(Self, String, Plan)> {
         let [log, window] = OPTIONS;
         let text = format!("[global]\n{log}=fleet\n{window}={}\n{text}", self.sample_ms);
-        let plan = Plan::of_file(label, &text).ok().filter(|_| text.len() <= JOB_FILE_BYTES_MAX)?;
+        let plan = Plan::of_text(&text).ok().filter(|_| text.len() <= JOB_FILE_BYTES_MAX)?;
         let has_logs = |job: &Job| {
             job.reporting.has_log() && u64::from(job.reporting.log_avg_ms) == self.sample_ms
         };
@@ -141,7 +142,7 @@ mod tests {
         assert_eq!(wish("[a]\nruntime=60\n[b]\nrw=read\n"), None);
         assert_eq!(wish("[a]\nruntime=1024\nnumjobs=8\n"), Some(8000));
         let text = "[a]\nruntime=100000\n[b]\nruntime=60\nstonewall\n";
-        let granted = |text: &str| Wish::of(&plan(text)).unwrap().granted(Path::new("x"), text);
+        let granted = |text: &str| Wish::of(&plan(text)).unwrap().granted(text);
         let (_, _, with_logs) = granted(text).unwrap();
         assert!(is_wanted(with_logs.jobs()) && !is_wanted(plan(text).jobs()));
         assert!(granted("[a]\nruntime=60\nlog_avg_msec=100\n").is_none());

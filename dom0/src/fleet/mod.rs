@@ -23,7 +23,7 @@ mod summary;
 mod text;
 mod window;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -33,10 +33,10 @@ use results::Origin;
 use xl_config::Config;
 
 use crate::check;
+use crate::cli;
 use crate::dry_run;
 use crate::exit::{self, Exit};
 use crate::guest::GuestOptions;
-use crate::job;
 use crate::kept;
 use crate::monitor::Reader;
 use crate::origin;
@@ -98,7 +98,7 @@ pub struct Fleet {
     #[arg(long, value_name = "NUMBER", hide = true, conflicts_with = "hosts")]
     follow: Option<u32>,
     /// Number of ringmark guests; with --host, of each host
-    #[arg(long, short = 'n', value_name = "COUNT", required_unless_present = "options")]
+    #[arg(long, short = 'n', value_name = "COUNT", required_unless_present_any = ["options", "showcmd", "parse_only"])]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     guests: Option<u32>,
     /// Linux guests beside these that run the same job with fio and start with them: with -n 2,
@@ -181,6 +181,9 @@ impl Fleet {
         if let Some(answer) = crate::options::answer(&self.options)? {
             return stdout::print(&answer);
         }
+        if self.guest.only_parse(self.job.as_deref(), &self.options)? {
+            return Ok(());
+        }
         kept::check(self.keep, self.runs, "--runs")?;
         let is_json = |format: &Format| matches!(format, Format::Json | Format::JsonPlus);
         if self.mix.is_some() && self.runs > 1 && self.output_format.iter().any(is_json) {
@@ -251,18 +254,18 @@ impl Fleet {
             let why = "how many guests? name their number, for example -n 4";
             return Err(Exit::Usage(why.to_owned()).into());
         };
-        let given = job::whole(self.job.as_deref(), &self.options)?;
-        let label = self.job.as_deref().map_or(Path::new("the job"), job::label);
-        let plan = Plan::of_file(label, &given)?;
+        let given = self.guest.job_with(self.job.as_deref(), &self.options, MEMORY_MIB)?;
+        let plan = self.guest.fio.plan(&given)?;
         // Who leads hosts has said it.
         if self.follow.is_none() {
             status::warn(plan.warnings());
         }
+        let given = given.as_str().to_owned();
         if log::is_wanted(plan.jobs()) {
             let why = "fleet keeps no logs; leave out the write_.._log options";
             return Err(Exit::Usage(why.to_owned()).into());
         }
-        let (wish, job, plan) = match Wish::of(&plan).and_then(|wish| wish.granted(label, &given)) {
+        let (wish, job, plan) = match Wish::of(&plan).and_then(|wish| wish.granted(&given)) {
             Some((wish, job, plan)) => (Some(wish), job, plan),
             None => (None, given.clone(), plan),
         };
@@ -348,7 +351,7 @@ impl Fleet {
         signals: &Signals,
     ) -> (Option<Measured>, Result<()>) {
         let merged = (|| {
-            let arguments = arguments::passed_on::<Self>(std::env::args_os().skip(1))?;
+            let arguments = arguments::passed_on::<Self>(cli::line()?.words.into_iter().skip(1))?;
             let origins = self.begun(task, number);
             let errand = Errand {
                 hosts: &self.hosts,

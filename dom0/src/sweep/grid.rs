@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::axis::is_of_guest;
 use super::file::{Axis, Header};
-use crate::job;
+use crate::job::JobText;
 
 /// A run that is to be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,11 +63,11 @@ pub fn turns(cells: usize, header: &Header) -> Vec<Turn> {
 ///
 /// # Errors
 /// A value that no job file can have.
-pub fn job(text: &str, axes: &[Axis], at: &[String]) -> Result<String> {
+pub fn job(text: &JobText, axes: &[Axis], at: &[String]) -> Result<JobText> {
     let options = axes.iter().zip(at).filter(|(axis, _)| !is_of_guest(&axis.name));
     let options: Vec<String> =
         options.map(|(axis, value)| format!("{}={value}", axis.name)).collect();
-    job::overlaid(text, &options)
+    text.overlaid(&options)
 }
 
 #[cfg(test)]
@@ -122,13 +122,16 @@ mod tests {
     fn a_value_is_in_place_of_the_jobs_own() {
         let text = "[global]\nblocksize = 1m ; large\nrw=read\n[a]\n  bs=2m\n[b]\niodepth=9 # x\n";
         let header = header(None, 1);
-        let text = job(text, &header.axes, &["8k".to_owned(), "4".to_owned()]).unwrap();
-        let jobs = fio_job::parse_file(&text).unwrap();
+        let mut given = JobText::new("x");
+        text.lines().for_each(|line| given.push_line(line));
+        let text = job(&given, &header.axes, &["8k".to_owned(), "4".to_owned()]).unwrap();
+        let text = text.as_str();
+        let jobs = fio_job::parse_file(text).unwrap();
         assert_eq!(jobs.len(), 2);
         assert!(jobs.iter().all(|job| (job.bs_bytes, job.iodepth) == (8192, 4)), "{text}");
         assert!(text.contains("rw=read\n[a]\n[b]\n"), "{text}");
         for value in ["8k\nrw=write", "8k;", "8k #"] {
-            assert!(job("[a]\n", &header.axes, &[value.to_owned()]).is_err(), "{value}");
+            assert!(job(&JobText::new("x"), &header.axes, &[value.to_owned()]).is_err(), "{value}");
         }
     }
 }

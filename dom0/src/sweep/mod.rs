@@ -11,7 +11,7 @@ mod grid;
 mod resume;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, Error, Result, anyhow, bail, ensure};
@@ -26,10 +26,9 @@ use crate::drive::{Ended, drive};
 use crate::exit::{self, Exit};
 use crate::figures::Figures;
 use crate::guest::{GuestOptions, checked};
-use crate::job;
+use crate::job::JobText;
 use crate::origin;
 use crate::output::Output;
-use crate::plan::Plan;
 use crate::progress::{Progress, time};
 use crate::report::input::{self, FILE_BYTES_MAX};
 use crate::result::{self, OurReader};
@@ -119,14 +118,17 @@ impl Sweep {
     /// [`Exit::Usage`]: a cell that cannot work, or a file of another sweep; runs that failed, at
     /// the end of all; [`Exit::Interrupted`]; [`Exit::Output`].
     pub fn run(&self) -> Result<()> {
+        if self.guest.only_parse(self.job.as_deref(), &self.options)? {
+            return Ok(());
+        }
         axis::check(&self.axes)?;
         if self.seed.is_some() && self.order != Order::Random {
             let why = "--seed is that of --order random; add this, or leave it out";
             return Err(Exit::Usage(why.to_owned()).into());
         }
-        let text = job::whole(self.job.as_deref(), &self.options)?;
+        let text = self.text()?;
         let base = self.guest.config(String::new())?;
-        let header = self.header(&text, &base)?;
+        let header = self.header(text.as_str(), &base)?;
         let mut grid = self.grid(&header, &text, &base)?;
         status::warn(grid.cells.iter().flat_map(|cell| cell.plan.warnings()));
         let all = grid.turns.len();
@@ -277,6 +279,19 @@ impl Sweep {
         Ok(())
     }
 
+    /// Returns the job, whose options the axes may replace.
+    fn text(&self) -> Result<JobText> {
+        let text = self.guest.job(self.job.as_deref(), &self.options)?;
+        match self.axes.iter().find(|axis| axis::is_of_guest(&axis.name)) {
+            Some(axis) if text.has_machine() => {
+                let why = "the job has $ncpus or $mb_memory, which are the guest's";
+                let advice = format!("write numbers, or leave out --vary {}", axis.name);
+                Err(Exit::Usage(format!("{why}; {advice}")).into())
+            }
+            _ => Ok(text),
+        }
+    }
+
     fn header(&self, text: &str, base: &Config) -> Result<Header> {
         if self.axes.len() > AXES_MAX {
             let count = self.axes.len();
@@ -295,7 +310,7 @@ impl Sweep {
     }
 
     /// Returns all cells, each of which could run and is unlike the others, and their order.
-    fn grid(&self, header: &Header, text: &str, base: &Config) -> Result<Grid> {
+    fn grid(&self, header: &Header, text: &JobText, base: &Config) -> Result<Grid> {
         header.check().map_err(|error| Exit::Usage(error.to_string()))?;
         let cell = |at: Vec<String>| {
             let shown = grid::shown(&self.axes, &at);
@@ -316,10 +331,9 @@ impl Sweep {
     }
 
     /// Returns a cell, of which everything is checked that can be without a guest.
-    fn cell(&self, at: Vec<String>, text: &str, base: &Config) -> Result<Cell> {
+    fn cell(&self, at: Vec<String>, text: &JobText, base: &Config) -> Result<Cell> {
         let job = grid::job(text, &self.axes, &at)?;
-        let name = self.job.as_deref().map_or(Path::new("the job"), job::label);
-        let plan = Plan::of_file(name, &job)?;
+        let plan = self.guest.fio.plan(&job)?;
         if !log_names(plan.jobs()).is_empty() {
             let why = "sweep keeps no logs; leave out the write_.._log options";
             return Err(Exit::Usage(why.to_owned()).into());
@@ -335,8 +349,8 @@ impl Sweep {
         let config = checked(config)?;
         check::guest(&config, plan.jobs(), "--kernel")?;
         self.guest.check_limit(&plan)?;
-        let origin = self.guest.origin(&config, text);
-        Ok(Cell { at, config, job, plan, origin })
+        let origin = self.guest.origin(&config, text.as_str());
+        Ok(Cell { at, config, job: job.as_str().to_owned(), plan, origin })
     }
 
     /// Checks that there is a file just if there is to be one.
