@@ -111,8 +111,7 @@ impl Check {
         let Checked { jobs, warnings } = check_file(text.as_str()).map_err(refused)?;
         let fault = |error| Refusal::of_fault(text.fault_at(0, &format!("{error:#}")));
         self.fio.check(&jobs).map_err(fault)?;
-        let fault =
-            |of: &Warning| text.fault_at(of.line.unwrap_or(0), &of.about.to_string());
+        let fault = |of: &Warning| text.fault_at(of.line.unwrap_or(0), &of.about.to_string());
         match warnings.first() {
             Some(first) if self.fio.are_warnings_fatal() => {
                 Err(Refusal { fault: fault(first), blocker: "a warning".to_owned() })

@@ -1,12 +1,15 @@
 //! The whole program against a tool stack of shell scripts.
 
 mod ab;
+mod check_jobs;
 mod compare;
 mod config;
+mod corpus;
 mod costs;
 mod curve;
 mod deaf;
 mod diff;
+mod fio_says;
 mod fleet;
 mod fleet_mix;
 mod fleet_stack;
