@@ -33,7 +33,7 @@ pub struct Figures {
     pub job: String,
     /// Number of the job in its report, from 0.
     pub index: usize,
-    /// `read`, `write` or `trim`.
+    /// `read`, `write`, `trim`, or `mixed` of all in one.
     pub direction: &'static str,
     /// Number of the group (`groupid`): its jobs ran together.
     pub group: u64,
@@ -145,7 +145,9 @@ impl Figures {
                 job.jobname
             );
             ensure!(job.error == 0, "job {} ended with error {}", job.jobname, job.error);
-            let sides = job.sides().into_iter().filter(|(_, side)| side.total_ios != 0);
+            let mixed = job.mixed.as_deref().map(|side| ("mixed", side));
+            let sides = job.sides().into_iter().chain(mixed);
+            let sides = sides.filter(|(_, side)| side.total_ios != 0);
             for (direction, side) in sides {
                 let figures = Self::read(&global, job, direction, side)?;
                 let (costs, over_time) = (costs.take(), over_time.take());
@@ -237,6 +239,7 @@ fn options(global: &Facts, job: &JobReport) -> Facts {
     let mut all: Facts = defaults.map(|(name, value)| (name.into(), value.into())).into();
     all.extend(global.iter().map(|(name, value)| (Rc::clone(name), Rc::clone(value))));
     all.extend(facts(&job.options));
+    all.extend(job.hostname.as_deref().map(|host| ("hostname".into(), host.into())));
     all
 }
 

@@ -18,6 +18,7 @@ pub fn json(report: &Report) -> String {
 fn latencies(report: &mut Report) -> impl Iterator<Item = &mut Latency> {
     report.jobs.iter_mut().flat_map(|job| {
         let sides = [&mut job.read, &mut job.write, &mut job.trim].into_iter();
+        let sides = sides.chain(job.mixed.as_deref_mut());
         let sides = sides.flat_map(|s| [&mut s.slat_ns, &mut s.clat_ns, &mut s.lat_ns]);
         sides.chain([&mut job.sync.lat_ns])
     })

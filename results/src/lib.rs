@@ -11,6 +11,8 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod any_report;
+mod any_side;
 mod arrivals;
 mod classes;
 mod collect;

@@ -2,8 +2,9 @@
 //! that fio does not have are under the key `ringmark`, once for the run and once for each job.
 //!
 //! A report goes both ways: a guest writes it, and the tool in dom0 reads it back and prints it in
-//! any of fio's forms. fio's own files can be read, too.
+//! any of fio's forms. The files of each fio from 2.21 on can be read, too.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -24,7 +25,7 @@ use crate::steadiness::Steadiness;
 use crate::steady_state::SteadyReport;
 
 /// Report of a run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Report {
     /// Version of fio, or `ringmark-` and its version.
     #[serde(rename = "fio version")]
@@ -100,8 +101,8 @@ pub struct Vcpus {
     pub idle: u32,
 }
 
-/// Figures of a job, or of a group of jobs.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// Figures of a job, or of a group of jobs. Those that a fio does not have are 0.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Job {
     /// Name of the job (`name=`).
     pub jobname: String,
@@ -124,6 +125,10 @@ pub struct Job {
     pub trim: Side,
     /// Flushes.
     pub sync: Flushes,
+    /// All directions in one, in place of each by itself (`unified_rw_reporting=1`); `None` from a
+    /// guest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mixed: Option<Box<Side>>,
     /// Runtime in milliseconds, the sum over a group.
     pub job_runtime: u64,
     /// Per cent.
@@ -168,13 +173,16 @@ pub struct Job {
     /// Samples by which the job was to end once it was steady (`steadystate=`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steadystate: Option<SteadyReport>,
+    /// Host whose server ran the job for a `fio --client`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
     /// Figures that fio does not have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ringmark: Option<Extra>,
 }
 
-/// Figures of one direction.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// Figures of one direction. Those that a fio does not have are 0.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Side {
     /// Bytes.
     pub io_bytes: u64,
@@ -226,7 +234,7 @@ pub struct Side {
 }
 
 /// Flushes.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Flushes {
     /// Number of values.
     pub total_ios: u64,
@@ -363,7 +371,7 @@ pub struct JobLog {
 }
 
 impl Report {
-    /// Reads a report by ringmark or fio, in `json` or `json+` form.
+    /// Reads a report by ringmark or a fio from 2.21 on, in `json` or `json+` form.
     ///
     /// # Errors
     /// The first error of syntax or type in the text, and its place.

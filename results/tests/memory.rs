@@ -33,6 +33,43 @@ fn stuffed(report: &str, place: &str, items: &str) -> String {
     format!("{before}{}{after}", items.repeat(count))
 }
 
+/// Returns reports with much of the shortest that any fio writes.
+fn shortest() -> [(&'static str, String); 3] {
+    let lat = r#"{"min":0,"max":0,"mean":0,"stddev":0}"#;
+    let mut side = r#"{"io_bytes":0,"io_kbytes":0,"bw":0,"iops":0,"runtime":0,"#.to_owned();
+    side += r#""total_ios":0,"short_ios":0,"drop_ios":0,"#;
+    side += &format!(r#""slat":{lat},"clat":{lat},"lat":{lat},"bw_min":0,"bw_max":0,"#);
+    side += r#""bw_agg":0,"bw_mean":0,"bw_dev":0}"#;
+    let job = |sides: &str| {
+        format!(r#"{{"jobname":"","groupid":0,"error":0,{sides},"usr_cpu":0,"sys_cpu":0,"ctx":0,"#)
+            + r#""majf":0,"minf":0,"iodepth_level":{},"latency_us":{},"latency_ms":{}},"#
+    };
+    let mixed = job(&format!(r#""mixed":{side}"#));
+    let each = job(&format!(r#""read":{side},"write":{side}"#));
+    let host = r#"{"hostname":"","port":0,"":""},"#;
+    let report = |hosts: &str, jobs: &str| {
+        let [hosts, jobs] = [hosts, jobs].map(|list| list.trim_end_matches(','));
+        format!(r#"{{"fio version":"","global options":[{hosts}],"client_stats":[{jobs}]}}"#)
+    };
+    let many = |item: &str| item.repeat(STUFFING / item.len());
+    [
+        ("all in one", report("", &mixed.repeat(2048))),
+        ("reads and writes", report("", &many(&each))),
+        ("hosts", report(&many(host), &each)),
+    ]
+}
+
+#[test]
+fn jobs_with_all_in_one_have_an_end() {
+    let [(_, text), ..] = shortest();
+    assert!(Report::from_json(&text).is_ok());
+    let (head, jobs) = text.split_once("[{\"jobname\"").expect("jobs");
+    let (job, _) = jobs.split_once(",{\"jobname\"").expect("two jobs");
+    let more = format!("{head}[{{\"jobname\"{job},{{\"jobname\"{jobs}");
+    let error = Report::from_json(&more).expect_err("too many").to_string();
+    assert!(error.starts_with("more than 2048 jobs"), "{error}");
+}
+
 #[test]
 fn a_report_takes_a_small_multiple_of_its_bytes() {
     let report = report();
@@ -85,6 +122,15 @@ fn a_report_takes_a_small_multiple_of_its_bytes() {
         let heap = allocation_counter::measure(|| is_read = Report::from_json(&text).is_ok());
         let ratio = heap.bytes_max as f64 / bytes as f64;
         println!("{what}: {bytes} bytes, read: {is_read}, {ratio:.2} bytes of heap for each");
+        worst = worst.max(heap.bytes_max.saturating_sub(CONSTANT) as f64 / bytes as f64);
+    }
+    for (what, text) in shortest() {
+        let bytes = text.len() as u64;
+        let mut error = None;
+        let heap = allocation_counter::measure(|| error = Report::from_json(&text).err());
+        assert!(error.is_none(), "{what}: {error:?}");
+        let ratio = heap.bytes_max as f64 / bytes as f64;
+        println!("{what}: {bytes} bytes, {ratio:.2} bytes of heap for each");
         worst = worst.max(heap.bytes_max.saturating_sub(CONSTANT) as f64 / bytes as f64);
     }
     println!("worst beyond the constant: {worst:.2}");

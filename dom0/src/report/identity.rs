@@ -14,7 +14,7 @@ use crate::saved::System;
 pub struct Identity {
     /// Name of the job.
     pub job: String,
-    /// `read`, `write` or `trim`.
+    /// `read`, `write`, `trim`, or `mixed` of all in one.
     pub direction: &'static str,
     /// Options that change what is done, and the disks.
     pub work: Facts,

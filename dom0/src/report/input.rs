@@ -163,7 +163,11 @@ fn first_json(text: &str) -> Result<(Json<'_>, usize)> {
     let text = text.get(..length).unwrap_or_default();
     printable::check(text)?;
     let is_known = members.version.is_some() || members.runs.is_some();
-    ensure!(is_known, "neither a result nor a comparison");
+    ensure!(
+        is_known,
+        "neither a result nor a comparison: an object without \"fio version\"; name the file \
+         that fio --output-format=json or ringmark wrote"
+    );
     let has_runs = members.version.is_none();
     let is_sweep = has_runs && members.sweep.is_some();
     let is_curve = has_runs && !is_sweep && members.curve.is_some();

@@ -5,9 +5,10 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use anyhow::{Context, Result, anyhow, ensure};
-use results::{Origin, Report};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use results::{JobReport, Origin, Report};
 
+use super::form;
 use super::input::{self, Input, Json};
 use super::iops_log::{self, Points};
 use crate::curve::file::{CurveFile, CurveRun};
@@ -96,7 +97,11 @@ impl Data {
         let file = self.files.len();
         match input::split(text)? {
             Input::Log(text) => {
-                let logs = iops_log::read(text)?.into_iter();
+                let logs = iops_log::read(text).or_else(|error| match form::other(text) {
+                    Some(form) => bail!("{form}"),
+                    None => Err(error),
+                });
+                let logs = logs?.into_iter();
                 self.logs.extend(logs.map(|(direction, points)| Log { file, direction, points }));
             }
             Input::Results(mut texts) => {
@@ -185,8 +190,39 @@ fn is_again(before: &Report, report: &Report) -> bool {
         && before.jobs.len() == report.jobs.len()
         && pairs().all(|(a, b)| a.jobname == b.jobname && a.options == b.options);
     let is_form = before.timestamp_ms.is_some() && before.timestamp_ms == report.timestamp_ms;
-    let has_gone_on = report.ringmark.is_none() && pairs().all(|(a, b)| a.elapsed < b.elapsed);
+    let has_gone_on = report.ringmark.is_none()
+        && match (start_ms(before), start_ms(report)) {
+            (Some(start), Some(again)) => {
+                start.abs_diff(again) <= START_MS_MAX
+                    && pairs().all(|(a, b)| has_gone_on_with(a, b))
+                    && pairs().any(|(a, b)| ios(a) != ios(b))
+            }
+            _ => pairs().all(|(a, b)| a.elapsed < b.elapsed),
+        };
     is_same_job && (is_form || has_gone_on)
+}
+
+/// Most that two reports of one run may differ in when it started, in milliseconds: its time is in
+/// seconds, rounded up.
+const START_MS_MAX: u64 = 1500;
+
+/// Returns when the run of a report started, if it tells.
+fn start_ms(report: &Report) -> Option<u64> {
+    let elapsed_ms = report.jobs.first()?.elapsed.saturating_mul(1000);
+    report.timestamp_ms?.checked_sub(elapsed_ms)
+}
+
+/// Returns whether a job did as much as before or more, in as much time or more.
+fn has_gone_on_with(before: &JobReport, after: &JobReport) -> bool {
+    let amounts = ios(before).into_iter().zip(ios(after));
+    amounts.chain([(before.elapsed, after.elapsed)]).all(|(before, after)| before <= after)
+}
+
+/// I/Os of a job, in each direction and in all of them.
+fn ios(job: &JobReport) -> [u64; 4] {
+    let mixed = job.mixed.as_deref().map_or(0, |side| side.total_ios);
+    let [read, write, trim] = job.sides().map(|(_, side)| side.total_ios);
+    [read, write, trim, mixed]
 }
 
 /// The later of two reports of one run, or the earlier if it alone has all latencies.
@@ -256,18 +292,30 @@ mod tests {
 
     #[test]
     fn repeats_are_runs_and_states_of_a_run_are_not() {
-        let text = |ours: Option<&str>, times: [u64; 2]| {
-            let texts = [(10.0, times[0]), (20.0, times[1])].map(|(iops, elapsed)| {
+        // Seconds, milliseconds, I/Os.
+        let text = |ours: Option<&str>, times: [(u64, Option<u64>, u64); 2]| {
+            let texts = [(10.0, times[0]), (20.0, times[1])].map(|(iops, (elapsed, ms, ios))| {
                 let mut report = sample("a", ours, iops);
-                report.timestamp_ms = Some(1000 * iops as u64);
+                report.timestamp_ms = ms;
                 report.jobs[0].elapsed = elapsed;
+                report.jobs[0].read.total_ios = ios;
                 json_plus(&report)
             });
             texts.concat()
         };
-        assert_eq!(iops(&text(Some("persistent"), [1, 2])), [10.0, 20.0]);
-        assert_eq!(iops(&text(None, [1, 2])), [20.0]);
-        assert_eq!(iops(&text(None, [2, 2])), [10.0, 20.0]);
+        let goes_on = [(1, Some(5_900), 9), (2, Some(6_900), 20)];
+        assert_eq!(iops(&text(Some("persistent"), goes_on)), [10.0, 20.0]);
+        assert_eq!(iops(&text(None, goes_on)), [20.0]);
+        // The end of a run in the second of its last state, which the clock shows.
+        assert_eq!(iops(&text(None, [(2, Some(6_100), 9), (2, Some(6_900), 10)])), [20.0]);
+        // Another run, which took as long or longer.
+        assert_eq!(iops(&text(None, [(2, Some(6_100), 9), (2, Some(8_200), 10)])), [10.0, 20.0]);
+        assert_eq!(iops(&text(None, [(2, Some(6_100), 9), (3, Some(9_200), 10)])), [10.0, 20.0]);
+        assert_eq!(iops(&text(None, [(1, Some(6_100), 9), (1, Some(6_900), 9)])), [10.0, 20.0]);
+        assert_eq!(iops(&text(None, [(2, Some(6_100), 9), (2, Some(6_900), 8)])), [10.0, 20.0]);
+        // Nothing but the seconds tells.
+        assert_eq!(iops(&text(None, [(1, None, 9), (2, None, 9)])), [20.0]);
+        assert_eq!(iops(&text(None, [(2, None, 9), (2, None, 10)])), [10.0, 20.0]);
         let result = sample("a", Some("persistent"), 5.0);
         let run = SavedRun { system: System::Ringmark, variant: None, result };
         let saved = Saved { runs: vec![run] };

@@ -18,6 +18,7 @@ mod curves;
 mod destination;
 mod distinct;
 mod facts;
+mod form;
 mod heat;
 pub mod identity;
 pub mod input;

@@ -140,7 +140,8 @@ impl SweepFile {
             return Ok(text);
         }
         for job in self.runs.iter_mut().flat_map(|run| &mut run.result.jobs) {
-            for side in [&mut job.read, &mut job.write, &mut job.trim] {
+            let sides = [&mut job.read, &mut job.write, &mut job.trim].into_iter();
+            for side in sides.chain(job.mixed.as_deref_mut()) {
                 side.clat_ns.bins = Default::default();
                 side.lat_ns.bins = Default::default();
             }

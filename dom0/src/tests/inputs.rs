@@ -175,7 +175,8 @@ pub fn files() -> Vec<Input> {
         saved,
         swept.expect("JSON"),
     ];
-    texts.map(String::into_bytes).into()
+    let forms = super::forms::ALL.map(str::to_owned);
+    texts.into_iter().chain(forms).map(String::into_bytes).collect()
 }
 
 /// Returns fio's logs of IOPS.

@@ -1,5 +1,6 @@
 //! Tests of all readers of what others wrote: guests, fio, files.
 
+mod forms;
 mod fuzz;
 mod inputs;
 mod memory;
