@@ -6,7 +6,9 @@
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 
-use super::check::{Check, RAMDISKS, good_result, guest, powered_off, value};
+use super::check::{Check, RAMDISKS, good_result, guest, number, powered_off, value};
+use super::requests::XVDA;
+use crate::guest::Guest;
 use crate::pattern;
 use crate::result::GuestResult;
 use crate::steps::Outcome;
@@ -44,7 +46,7 @@ pub(super) fn fill_command(ramdisk: u32) -> String {
 }
 
 pub(super) fn checks() -> Vec<Check> {
-    vec![guest_writes(), guest_reads(), one_byte_flipped()]
+    vec![guest_writes(), guest_reads(), one_byte_flipped(), checksums_and_flushes()]
 }
 
 fn guest_writes() -> Check {
@@ -91,6 +93,57 @@ fn one_byte_flipped() -> Check {
             ensure!(result.verdict().is_err(), "the guest reports success");
             powered_off(outcome, "data-flipped")?;
             checked(outcome, "data-flipped", 1)
+        })
+}
+
+/// Blocks of the disk with checksums, and those that dom0 looks at.
+const SUMMED_BLOCKS: u64 = 256;
+const SUMMED: [u64; 3] = [0, 100, SUMMED_BLOCKS - 1];
+
+/// Has a guest write MD5 headers, each write flushed, to a loop device, whose cache blkback offers to
+/// flush, which it does not of a ramdisk.
+fn checksums_and_flushes() -> Check {
+    let name = "data-summed";
+    let extra = format!(
+        "hold --name=fill --rw=randwrite --bs=4k --iodepth=8 --size={}k --verify=md5 --sync=1 \
+         --end_fsync=1 --filename=/dev/xvda",
+        SUMMED_BLOCKS * 4
+    );
+    let blocks = SUMMED.map(|block| format!("{block} ")).concat();
+    // A header of fio's takes 40 bytes, and the MD5 of what is behind it 16.
+    let command = format!(
+        r#"dd if=/dev/zero of=/tmp/summed bs=4k count={SUMMED_BLOCKS} 2>/dev/null
+losetup /dev/loop5 /tmp/summed || echo cannot attach
+guest_create {name}
+guest_until 'ringmark-result-end*' 60
+for key in wr_req f_req; do echo $key=$(cat ${{vbds}}{XVDA}/statistics/$key); done
+xl shutdown {name}
+guest_end 30
+for block in {blocks}; do
+dd if=/tmp/summed of=/tmp/block bs=4k skip=$block count=1 2>/dev/null
+echo expected$block=$(dd if=/tmp/block bs=8 skip=7 2>/dev/null | md5sum)
+echo found$block=$(dd if=/tmp/block bs=8 skip=5 count=2 2>/dev/null | hexdump -ve '1/1 "%02x"')
+done
+losetup -d /dev/loop5
+rm /tmp/summed /tmp/block"#
+    );
+    let disks = vec!["phy:/dev/loop5,xvda,w".to_owned()];
+    Check::new("data: checksums and flushes", 150, command)
+        .with(Guest { disks, ..guest(name, &[], 'w', &extra) })
+        .judged("(c) dom0 finds the guest's MD5 right", move |outcome| {
+            good_result(outcome, name)?;
+            for block in SUMMED {
+                let expected = first_word(value(outcome, &format!("expected{block}"))?);
+                let found = value(outcome, &format!("found{block}"))?;
+                ensure!(found == expected, "block {block}: {found}, MD5 of its data {expected}");
+            }
+            Ok(format!("blocks {blocks}"))
+        })
+        .judged("(a) blkback flushes once for each write with sync=1, and at the end", |outcome| {
+            let (writes, flushes) = (number(outcome, "wr_req")?, number(outcome, "f_req")?);
+            let evidence = format!("{writes} writes, {flushes} flushes");
+            ensure!((writes, flushes) == (SUMMED_BLOCKS, SUMMED_BLOCKS + 1), "{evidence}");
+            Ok(evidence)
         })
 }
 
