@@ -4,14 +4,13 @@ use crate::blocks::Blocks;
 use crate::buffers::Buffers;
 use crate::error::JobError;
 use crate::job::Job;
-use crate::keyword::{LatencyFrom, RateProcess, VerifyWord};
+use crate::keyword::{LatencyFrom, RateProcess};
 use crate::limits::{NUMJOBS_MAX, RANDSEED};
 use crate::number::{Amount, NS_PER_SECOND};
 use crate::pace::{Batch, Pace, Rate, Think};
 use crate::random_distribution::Distribution;
 use crate::steady_state::SteadyOptions;
-use crate::verify::Method;
-use crate::verify::Verify;
+use crate::verify_options::VerifyOptions;
 use crate::verify_pattern::VerifyPattern;
 use crate::warning::About;
 use alloc::vec::Vec;
@@ -42,11 +41,9 @@ pub(crate) struct JobBuilder {
     pub(crate) compress_percent: u8,
     pub(crate) randseed: Option<u64>,
     pub(crate) new_seed: bool,
-    pub(crate) verify: Option<VerifyWord>,
-    pub(crate) verify_pattern: Option<VerifyPattern>,
-    pub(crate) verify_interval: Option<u32>,
-    pub(crate) verify_fatal: bool,
-    pub(crate) no_verify_after_write: bool,
+    pub(crate) end_fsync: bool,
+    pub(crate) fsync_on_close: bool,
+    pub(crate) verify: VerifyOptions,
     /// Warnings about the option that was set last, until the reader takes them.
     pub(crate) cautions: Vec<About>,
 }
@@ -73,11 +70,9 @@ impl Default for JobBuilder {
             compress_percent: 0,
             randseed: None,
             new_seed: false,
-            verify: None,
-            verify_pattern: None,
-            verify_interval: None,
-            verify_fatal: false,
-            no_verify_after_write: false,
+            end_fsync: false,
+            fsync_on_close: false,
+            verify: VerifyOptions::default(),
             cautions: Vec::new(),
         }
     }
@@ -119,7 +114,9 @@ impl JobBuilder {
         if let Some(fix) = self.conflict() {
             return Err(JobError::Conflict { job: self.job.name, fix });
         }
-        let (pace, buffers, verify) = (self.pace(), self.buffers(), self.verify());
+        self.job.rw = self.verify.kind(self.job.rw);
+        let verify = self.verify.verify(self.job.bs_bytes);
+        let (pace, buffers) = (self.pace(), self.buffers());
         let mixed = self.job.rw.reads() && self.job.rw.writes();
         let is_random = self.job.rw.is_random();
         let job = Job {
@@ -170,6 +167,8 @@ impl JobBuilder {
             latency_from: self.latency_from.unwrap_or(by_default),
             think: Some(think).filter(|think| think.time_ns != 0),
             flush_after: job.pace.flush_after.filter(|_| job.rw.writes()),
+            sync_writes: job.pace.sync_writes && job.rw.writes(),
+            end_flush: (self.end_fsync || self.fsync_on_close) && job.rw.writes(),
             batch: self.batch(),
             ..job.pace.clone()
         }
@@ -180,7 +179,7 @@ impl JobBuilder {
         let rate = self.rate.or(self.rate_iops);
         let Job { rw, .. } = self.job;
         // Blocks that are checked keep their order, so a rate makes none due in its direction.
-        let is_drawn = rw.reads() && rw.writes() && self.verify.is_some();
+        let is_drawn = rw.reads() && rw.writes() && self.verify.checks();
         rate.is_some_and(|rate| rate.applies_to(rw)) && self.think_ns == 0 && !is_drawn
     }
 
@@ -201,25 +200,10 @@ impl JobBuilder {
     fn buffers(&self) -> Buffers {
         let refilled = Buffers::Refilled { zeros_percent: self.compress_percent };
         match VerifyPattern::parse("0x00") {
-            _ if !self.job.rw.writes() || self.verify.is_some() => Buffers::Stamped,
+            _ if !self.job.rw.writes() || self.verify.checks() => Buffers::Stamped,
             Ok(zeros) if self.zero_buffers => Buffers::Pattern(zeros),
             _ if self.refill_buffers || self.compress_percent != 0 => refilled,
             _ => self.job.buffers.clone(),
-        }
-    }
-
-    fn verify(&self) -> Option<Verify> {
-        let (after_write, fatal) = (!self.no_verify_after_write, self.verify_fatal);
-        self.method().map(|method| Verify { method, after_write, fatal })
-    }
-
-    fn method(&self) -> Option<Method> {
-        match self.verify? {
-            VerifyWord::Pattern => self.verify_pattern.clone().map(Method::Pattern),
-            VerifyWord::Crc32c => {
-                let interval_bytes = self.verify_interval.unwrap_or(self.job.bs_bytes);
-                Some(Method::Crc32c { interval_bytes })
-            }
         }
     }
 
@@ -227,6 +211,8 @@ impl JobBuilder {
     fn conflict(&self) -> Option<&'static str> {
         let mut rules = self.access_rules().into_iter().chain(self.data_rules());
         let rule = rules.find_map(|(broken, fix)| broken.then_some(fix));
+        let mut rules = self.verify.rules(self.job.rw, self.job.bs_bytes).into_iter();
+        let rule = rule.or_else(|| rules.find_map(|(broken, fix)| broken.then_some(fix)));
         let rule = rule.or_else(|| self.steady.conflict());
         rule.or_else(|| self.job.reporting.conflict(self.job.runtime_ns))
     }
@@ -234,6 +220,7 @@ impl JobBuilder {
     /// Returns whether each rule about disks, times and amounts is broken, and a way to fix it.
     fn access_rules(&self) -> impl IntoIterator<Item = Rule> {
         let Self { job, verify, .. } = self;
+        let checks = verify.checks();
         let is_mapped =
             job.rw.is_random() && job.distribution == Distribution::Random && !job.norandommap;
         [
@@ -241,10 +228,7 @@ impl JobBuilder {
                 is_mapped && job.bs_mix.is_some(),
                 "random I/O with several block sizes needs norandommap; add it",
             ),
-            (
-                verify.is_some() && job.bs_mix.is_some(),
-                "verify= needs a single block size; give one bs=",
-            ),
+            (checks && job.bs_mix.is_some(), "verify= needs a single block size; give one bs="),
             (
                 job.ioengine.is_some_and(|engine| engine.is_synchronous()) && job.iodepth != 1,
                 "ioengine=sync and psync keep one I/O in flight; use iodepth=1 or ioengine=libaio",
@@ -262,7 +246,7 @@ impl JobBuilder {
                 "rate= and rate_iops= do not apply to trims; leave them out",
             ),
             (
-                job.rw.trims() && verify.is_some(),
+                job.rw.trims() && checks,
                 "verify= does not apply to trims, which carry no data; leave it out",
             ),
             (
@@ -291,7 +275,7 @@ impl JobBuilder {
 
     /// Returns whether each rule about the data is broken, and a way to fix it.
     fn data_rules(&self) -> impl IntoIterator<Item = Rule> {
-        let Self { job, verify, verify_pattern, verify_interval, .. } = self;
+        let Self { job, verify, .. } = self;
         let has_buffers = [
             job.buffers != Buffers::Stamped,
             self.zero_buffers,
@@ -303,24 +287,8 @@ impl JobBuilder {
                 "buffer_pattern=, zero_buffers and refill_buffers exclude each other; use one",
             ),
             (
-                verify.is_some() && has_buffers.contains(&true),
+                verify.checks() && has_buffers.contains(&true),
                 "verify= already determines the data; leave the buffer options out",
-            ),
-            (
-                *verify == Some(VerifyWord::Pattern) && verify_pattern.is_none(),
-                "verify=pattern needs verify_pattern=, for example verify_pattern=%o",
-            ),
-            (
-                *verify != Some(VerifyWord::Pattern) && verify_pattern.is_some(),
-                "verify_pattern= needs verify=pattern; add it",
-            ),
-            (
-                *verify != Some(VerifyWord::Crc32c) && verify_interval.is_some(),
-                "verify_interval= needs verify=crc32c; add it",
-            ),
-            (
-                verify_interval.is_some_and(|interval| !job.bs_bytes.is_multiple_of(interval)),
-                "verify_interval= must divide bs=; leave it out for one header per block",
             ),
         ]
     }

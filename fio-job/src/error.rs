@@ -224,7 +224,7 @@ impl fmt::Display for JobError {
             }
             Self::NoMemory { job } => write!(
                 f,
-                "job {job}: not enough memory for verify=crc32c, which takes 4 bytes for each block, \
+                "job {job}: not enough memory for verify=, which takes 4 bytes for each block, \
                  or up to 48 for each I/O; lower size, io_size or number_ios, raise bs or give the \
                  guest more memory"
             ),

@@ -199,18 +199,6 @@ impl fmt::Display for OnError {
     }
 }
 
-/// Keyword of `verify=`, which takes its meaning from other options.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum VerifyWord {
-    Pattern,
-    Crc32c,
-}
-
-impl VerifyWord {
-    pub(crate) const NAMES: [(&str, Option<Self>); 3] =
-        [("crc32c", Some(Self::Crc32c)), ("pattern", Some(Self::Pattern)), ("0", None)];
-}
-
 /// Time for which the loop polls shared memory before it sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Poll {

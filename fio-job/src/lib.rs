@@ -36,6 +36,7 @@ mod steady_state;
 mod table;
 mod value;
 mod verify;
+mod verify_options;
 mod verify_pattern;
 mod warning;
 
@@ -62,6 +63,6 @@ pub use reporting::{PERCENTILES, Percentile, Reporting};
 pub use stages::stages;
 pub use steady_state::{Criterion, Judged, STEADY_SAMPLES_MAX, SteadyState};
 pub use table::option_docs;
-pub use verify::{Method, Verify};
+pub use verify::{Backlog, Checksum, HEADER_BYTES, Headers, Method, Verify};
 pub use verify_pattern::{Difference, PatternError, VerifyPattern};
 pub use warning::{About, Checked, Warning, summary};

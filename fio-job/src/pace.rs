@@ -26,6 +26,11 @@ pub struct Pace {
     pub think: Option<Think>,
     /// Number of writes after which to flush, at least 1 (`fsync=`, `fdatasync=`).
     pub flush_after: Option<u64>,
+    /// Whether each write is flushed, which is part of it (`sync=`).
+    pub sync_writes: bool,
+    /// Whether each disk is flushed when all I/Os have ended, within the job's time (`end_fsync=`,
+    /// `fsync_on_close=`).
+    pub end_flush: bool,
     /// Batch sizes, if any of `iodepth_batch=` and the like is given.
     pub batch: Option<Batch>,
 }
@@ -116,6 +121,11 @@ pub struct Batch {
 }
 
 impl Pace {
+    /// Returns whether the disks are flushed.
+    pub fn flushes(&self) -> bool {
+        self.flush_after.is_some() || self.sync_writes || self.end_flush
+    }
+
     /// Returns the options that give this pace.
     pub(crate) fn options(&self) -> Vec<(&'static str, String)> {
         let mut options = Vec::new();
@@ -136,6 +146,8 @@ impl Pace {
             options.push(("thinktime_blocks", think.blocks.to_string()));
         }
         options.extend(self.flush_after.map(|writes| ("fsync", writes.to_string())));
+        options.extend(self.sync_writes.then(|| ("sync", "1".to_string())));
+        options.extend(self.end_flush.then(|| ("end_fsync", "1".to_string())));
         if let Some(batch) = self.batch {
             options.extend([
                 ("iodepth_batch", batch.submit.to_string()),

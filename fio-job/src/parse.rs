@@ -174,8 +174,7 @@ mod tests {
     use crate::keyword::{IoEngine, Poll, Rw};
     use crate::limits::RANDSEED;
     use crate::number::Amount;
-    use crate::verify::Method;
-    use crate::verify::Verify;
+    use crate::verify::{Backlog, Checksum, Headers, Method, Verify};
     use crate::verify_pattern::VerifyPattern;
     use alloc::borrow::ToOwned;
     use alloc::string::{String, ToString};
@@ -268,8 +267,84 @@ mod tests {
         assert_eq!(verify.method, Method::Pattern(pattern));
         for (interval, interval_bytes) in [("", 16_384), (" verify_interval=4k", 4096)] {
             let line = format!("bs=16k verify=crc32c verify_fatal=1 do_verify=0{interval}");
-            let method = Method::Crc32c { interval_bytes };
-            assert_eq!(one(&line).verify, Some(Verify { method, after_write: false, fatal: true }));
+            let checksum = Checksum::Crc32c;
+            let headers = Headers { checksum, interval_bytes, offset_bytes: 0, pattern: None };
+            let method = Method::Headers(headers);
+            let verify = Verify { method, after_write: false, fatal: true, backlog: None };
+            assert_eq!(one(&line).verify, Some(verify));
+        }
+    }
+
+    /// Returns the method of a job that checks its data.
+    fn method(line: &str) -> Method {
+        one(&format!("rw=write filename=xvda bs=4k {line}")).verify.expect(line).method
+    }
+
+    #[test]
+    fn a_pattern_alone_is_a_check_unless_that_is_off() {
+        let pattern = || Some(VerifyPattern::parse("%o").expect("a pattern"));
+        for line in ["verify_pattern=%o", "verify_pattern=%o verify=pattern verify_interval=512"] {
+            assert_eq!(Some(method(line)), pattern().map(Method::Pattern), "{line}");
+        }
+        assert_eq!(one("verify_pattern=%o verify=0").verify, None);
+        let Method::Headers(headers) = method("verify_pattern=%o verify=crc7") else {
+            panic!("no header");
+        };
+        assert_eq!((headers.checksum, headers.pattern), (Checksum::Crc7, pattern()));
+    }
+
+    #[test]
+    fn an_interval_that_does_not_divide_the_block_is_a_block_and_leaves_room_for_headers() {
+        for (interval, expected) in [("3k", 4096), ("8k", 4096), ("512", 512)] {
+            let Method::Headers(headers) =
+                method(&format!("verify=md5 verify_interval={interval}"))
+            else {
+                panic!("no header");
+            };
+            assert_eq!(headers.interval_bytes, expected);
+        }
+        // A header with MD5 takes 56 bytes.
+        for (offset, fits) in [(55, false), (56, true), (456, true), (457, false)] {
+            let line = format!("verify=md5 verify_interval=512 verify_offset={offset}");
+            assert_eq!(parse(&line).is_ok(), fits, "{offset}");
+            assert!(parse(&format!("{line} verify=null")).is_ok(), "no header, no place for it");
+        }
+    }
+
+    #[test]
+    fn flushes_are_those_of_jobs_that_write() {
+        for (line, sync_writes, end_flush) in [
+            ("sync=1 end_fsync=1", true, true),
+            ("sync=dsync end_fsync=1 end_fsync=0", true, false),
+            ("sync=none fsync_on_close=1 end_fsync=0", false, true),
+            ("sync=1 sync=0", false, false),
+        ] {
+            for (rw, writes) in [("write", true), ("randrw", true), ("read", false)] {
+                let pace = one(&format!("rw={rw} filename=xvda {line}")).pace;
+                let expected = (sync_writes && writes, end_flush && writes);
+                assert_eq!((pace.sync_writes, pace.end_flush), expected, "{rw} {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn checks_alone_read_what_would_be_written() {
+        for (rw, kind) in [("write", Rw::Read), ("randwrite", Rw::RandRead), ("read", Rw::Read)] {
+            let job = one(&format!("rw={rw} verify=md5 verify_only filename=xvda"));
+            assert_eq!(job.rw, kind);
+        }
+    }
+
+    #[test]
+    fn a_backlog_is_read_back_whole_unless_more_is_asked_for() {
+        for (line, backlog) in [
+            ("verify_backlog=8", Some((8, 8))),
+            ("verify_backlog=8 verify_backlog_batch=9", Some((8, 9))),
+            ("verify_backlog_batch=9", None),
+        ] {
+            let verify = one(&format!("verify=md5 {line}")).verify.expect(line);
+            let backlog = backlog.map(|(writes, batch)| Backlog { writes, batch });
+            assert_eq!(verify.backlog, backlog, "{line}");
         }
     }
 
@@ -295,7 +370,7 @@ mod tests {
         ("---bs=4k", "unknown option \"-bs\"; did you mean bs?"),
         ("frobnicate=4", "unknown option \"frobnicate\"; see help for the supported options"),
         ("=4", "unknown option \"\"; see help for the supported options"),
-        ("end_fsync=1", "fio option end_fsync is not supported; leave it out"),
+        ("zonemode=strided", "fio option zonemode is not supported; leave it out"),
         ("bs", "bs needs a value; write bs=..."),
         ("name=", "name needs a value; write name=..."),
         (
@@ -349,19 +424,27 @@ mod tests {
         ),
         ("direct=0", "direct=0: there is no page cache; use direct=1"),
         ("stonewall=yes", "stonewall=yes: use 0 or 1"),
-        ("verify=md5", "verify=md5: use crc32c or pattern"),
         (
-            "verify=crc32c verify_pattern=%o",
-            "job job1: verify_pattern= needs verify=pattern; add it",
+            "verify=sha384",
+            "verify=sha384: use crc32c, md5, sha256, pattern or another of fio's words",
+        ),
+        ("sync=2", "sync=2: use none, sync or dsync"),
+        ("verify_offset=39", "verify_offset=39: use 40 or more, up to bs=, or leave it out"),
+        (
+            "verify=crc32c verify_backlog=8 verify_backlog_batch=7",
+            "job job1: verify_backlog_batch= below verify_backlog= leaves ever more blocks \
+             unchecked; raise it, or leave it out",
         ),
         (
-            "verify=pattern verify_pattern=%o verify_interval=512",
-            "job job1: verify_interval= needs verify=crc32c; add it",
+            "verify_only rw=write filename=xvda",
+            "job job1: verify_only needs verify=, which says how; add the verify= of the job that \
+             wrote",
         ),
         (
-            "bs=4k verify=crc32c verify_interval=3k",
-            "job job1: verify_interval= must divide bs=; leave it out for one header per block",
+            "verify_only verify=md5 rw=randrw filename=xvda",
+            "job job1: verify_only needs a job that only writes; use rw=write or rw=randwrite",
         ),
+        ("verify_state_load=1", "verify_state_load=1: a guest keeps no files; leave it out"),
         (
             "verify=crc32c verify_interval=80",
             "verify_interval=80: not a multiple of the 512-byte sector; use, for example, 4k",
@@ -389,7 +472,6 @@ mod tests {
             "verify=pattern",
             "job job1: verify=pattern needs verify_pattern=, for example verify_pattern=%o",
         ),
-        ("verify_pattern=1", "job job1: verify_pattern= needs verify=pattern; add it"),
         ("verify_pattern=\"a", "a \" has no closing \"; add it"),
         ("name=\u{1b}[2J", "'\\u{1b}' is not allowed; use printable ASCII only"),
     ];

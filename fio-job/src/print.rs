@@ -8,7 +8,6 @@ use crate::keyword::OnError;
 use crate::number::{Amount, Bytes, Time};
 use crate::random_distribution::Distribution;
 use crate::steady_state::SteadyState;
-use crate::verify::Method;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -76,19 +75,7 @@ impl Job {
         }
         options.extend(self.exitall_on_error.then(|| ("exitall_on_error", flag())));
         if let Some(verify) = &self.verify {
-            match &verify.method {
-                Method::Pattern(pattern) => {
-                    options.push(("verify", "pattern".to_owned()));
-                    options.push(("verify_pattern", pattern.to_string()));
-                }
-                Method::Crc32c { interval_bytes } => {
-                    let interval = Bytes((*interval_bytes).into()).to_string();
-                    options.push(("verify", "crc32c".to_owned()));
-                    options.push(("verify_interval", interval));
-                }
-            }
-            options.push(("do_verify", u8::from(verify.after_write).to_string()));
-            options.extend(verify.fatal.then(|| ("verify_fatal", flag())));
+            options.extend(verify.options());
         }
         options.extend(self.reporting.options());
         options.extend(self.own_options());
@@ -163,6 +150,10 @@ mod tests {
              verify_pattern=0xff%o\"a; b\"-12 do_verify=0 grants=persistent-copy",
             "name=a rw=randwrite bs=16k filename=xvda verify=crc32c verify_interval=4k \
              verify_fatal=1",
+            "name=a rw=write bs=16k filename=xvda verify=sha3-224 verify_interval=4k \
+             verify_offset=1000 verify_pattern=%o verify_backlog=8 verify_backlog_batch=9",
+            "name=a rw=write filename=xvda verify=null sync=dsync end_fsync=1",
+            "name=a rw=write filename=xvda verify=md5 verify_only fsync_on_close=1",
         ] {
             let jobs = parse(line).expect(line);
             let job = jobs.first().expect("a job");

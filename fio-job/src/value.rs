@@ -3,18 +3,24 @@
 use crate::affinity::{CpuPolicy, CpuSet};
 use crate::error::JobError;
 use crate::grant_mode::GrantMode;
-use crate::keyword::{IoEngine, LatencyFrom, OnError, Poll, RateProcess, Rw, VerifyWord};
+use crate::keyword::{IoEngine, LatencyFrom, OnError, Poll, RateProcess, Rw};
 use crate::limits::{
     BS_BYTES_MAX, EVENT_AFTER_MAX, IODEPTH_MAX, NUMJOBS_MAX, POLL_US_MAX, QUEUES_MAX,
     RUNTIME_NS_MAX, SECTOR_BYTES, SEGMENTS_MAX,
 };
 use crate::number::{self, Amount, NumberError};
+use crate::verify::HEADER_BYTES;
+use crate::verify_options::VerifyWord;
 use crate::verify_pattern::VerifyPattern;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
+
+/// Words of `sync=`, and whether each write is flushed.
+pub(crate) const SYNC_NAMES: [(&str, bool); 5] =
+    [("none", false), ("sync", true), ("dsync", true), ("0", false), ("1", true)];
 
 /// Value of an option, if it has one, and the option's name for errors.
 #[derive(Clone, Copy)]
@@ -148,8 +154,16 @@ impl<'a> Value<'a> {
         self.one_of(&LatencyFrom::NAMES, "use due or submit")
     }
 
-    pub(crate) fn verify(self) -> Result<Option<VerifyWord>, JobError> {
-        self.one_of(&VerifyWord::NAMES, "use crc32c or pattern")
+    pub(crate) fn verify(self) -> Result<VerifyWord, JobError> {
+        self.one_of(
+            &VerifyWord::NAMES,
+            "use crc32c, md5, sha256, pattern or another of fio's words",
+        )
+    }
+
+    /// Reads `sync=`; returns whether each write is flushed.
+    pub(crate) fn sync(self) -> Result<bool, JobError> {
+        self.one_of(&SYNC_NAMES, "use none, sync or dsync")
     }
 
     pub(crate) fn pattern(self) -> Result<VerifyPattern, JobError> {
@@ -187,6 +201,13 @@ impl<'a> Value<'a> {
                 .filter(|bytes| *bytes <= BS_BYTES_MAX)
                 .ok_or_else(|| self.wrong("too large; use at most 16m")),
         }
+    }
+
+    /// Reads `verify_offset=`, in bytes.
+    pub(crate) fn header_offset(self) -> Result<u32, JobError> {
+        let bytes = u32::try_from(self.number(number::parse_bytes)?).ok();
+        let fits = |bytes: &u32| (HEADER_BYTES as u32..=BS_BYTES_MAX).contains(bytes);
+        bytes.filter(fits).ok_or_else(|| self.wrong("use 40 or more, up to bs=, or leave it out"))
     }
 
     pub(crate) fn iodepth(self) -> Result<u32, JobError> {

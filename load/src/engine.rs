@@ -9,7 +9,9 @@
 mod active_job;
 mod alarm;
 mod arrivals;
+mod backlog;
 mod batches;
+mod covered;
 mod data;
 mod disk;
 mod due;

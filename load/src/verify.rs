@@ -2,26 +2,30 @@
 //!
 //! - `verify=pattern`: data that follows from its place, without a header
 //!   ([`VerifyPattern`](fio_job::VerifyPattern)).
-//! - [`header`]: `verify=crc32c`, a header with checksums in front of each block.
+//! - [`header`], [`checksum`]: `verify=crc32c`, `md5` and the like, a header with a checksum in
+//!   front of each block, or inside it.
 //! - [`written`]: which write a block had last, so that a lost one is noticed.
 //!
 //! Faults that each method finds:
 //!
-//! | fault | `pattern` with `%o` | `crc32c` |
-//! |---|---|---|
-//! | corrupted | yes | yes |
-//! | misdirected on the disk | yes | yes |
-//! | misdirected to another disk | no | yes, in the job that wrote |
-//! | torn | unless it had the pattern before | yes |
-//! | lost write, stale read | unless it had the pattern before | yes, in the job that wrote |
+//! | fault | `pattern` with `%o` | `crc32c`, `md5`, .. | `meta` |
+//! |---|---|---|---|
+//! | corrupted | yes | yes | in the header |
+//! | misdirected on the disk | yes | yes | yes |
+//! | misdirected to another disk | no | yes, in the job that wrote | as `crc32c` |
+//! | torn | unless it had the pattern before | yes | if the header is |
+//! | lost write, stale read | unless it had the pattern before | yes, in the job that wrote | as `crc32c` |
 //!
-//! Neither trusts anything but the bytes read, and each byte is looked at once. As in fio, jobs
-//! that run together and write the same blocks find each other's data wrong.
+//! None trusts anything but the bytes read, and each byte is looked at once. As in fio, jobs
+//! that run together and write the same blocks find each other's data wrong. fio's `sha512` covers
+//! both ends of a block only; of what a job wrote itself, the rest is compared as well.
 
+pub mod checksum;
 pub mod header;
 mod mismatch;
 pub mod written;
 
+pub use checksum::Sum;
 pub use header::Header;
 pub use mismatch::{Field, Mismatch};
 pub use written::{Written, has_headroom};

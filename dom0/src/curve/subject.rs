@@ -70,8 +70,10 @@ impl Subject {
             Job { time_based: true, stonewall: false, steady_state: None, ..job.clone() };
         let has_default_runtime = job.runtime_ns.is_none();
         plain.runtime_ns = job.runtime_ns.or(Some(RUNTIME_S * NS_PER_SECOND));
-        let Pace { start_delay_ns, ramp_ns, flush_after, batch, .. } = job.pace.clone();
-        plain.pace = Pace { start_delay_ns, ramp_ns, flush_after, batch, ..Pace::default() };
+        let Pace { start_delay_ns, ramp_ns, flush_after, sync_writes, batch, .. } =
+            job.pace.clone();
+        plain.pace =
+            Pace { start_delay_ns, ramp_ns, flush_after, sync_writes, batch, ..Pace::default() };
         plain.reporting = Reporting { with_group: false, ..Reporting::default() };
         let most = (IN_FLIGHT_BYTES_MAX / job.bs_bytes.max(1)).clamp(1, DEPTH);
         let depth = depth.unwrap_or_else(|| job.iodepth.max(most)).min(IODEPTH_MAX);

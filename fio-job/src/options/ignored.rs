@@ -9,4 +9,6 @@ pub(super) const WITHOUT_EFFECT: &str = "
     numa_cpu_nodes numa_mem_policy
     openfiles overwrite per_job_logs prio prioclass random_generator slat_percentiles thread uid
     unique_filename unlink unlink_each_loop
+    experimental_verify sync_file_range trim_verify_zero verify_async verify_async_cpus verify_dump
+    verify_state_save verifysort verifysort_nr write_barrier
 ";

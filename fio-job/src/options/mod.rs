@@ -87,8 +87,30 @@ fn help_lines(spec: &OptionSpec) -> String {
     let gap = if line.len() + default.len() > COLUMNS { NEXT } else { "" };
     match spec.words {
         [] | [_] => format!("{line}{gap}{default}\n"),
-        words => format!("{line}{gap}{default}{NEXT} {}\n", words.join(", ")),
+        words => {
+            let lines = wrapped(words, COLUMNS - NEXT.len()).into_iter();
+            let lines: String = lines.map(|words| format!("{NEXT} {words}")).collect();
+            format!("{line}{gap}{default}{lines}\n")
+        }
     }
+}
+
+/// Returns words with commas between them, in lines of about so many columns.
+fn wrapped(words: &[&str], columns: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in words {
+        if line.len() + word.len() > columns {
+            line.push(',');
+            lines.push(core::mem::take(&mut line));
+        }
+        if !line.is_empty() {
+            line.push_str(", ");
+        }
+        line.push_str(word);
+    }
+    lines.push(line);
+    lines
 }
 
 /// Returns the closest option that is at most two letters away, if there is one.

@@ -19,13 +19,6 @@ pub(super) const REFUSED: &[Refused] = &[
         names: "allrandrepeat ba blockalign blocksize_range blocksize_unaligned bs_is_seq_rand
             bs_unaligned bsrange percentage_random rw_sequencer softrandommap",
     },
-    // Data and flushes.
-    Refused {
-        fix: LEAVE_OUT,
-        names: "end_fsync experimental_verify fsync_on_close sync sync_file_range trim_verify_zero
-            verify_async verify_backlog verify_backlog_batch verify_dump verify_offset verify_only
-            verify_state_load verify_state_save verifysort write_barrier",
-    },
     // Beginnings, ends and rates.
     Refused {
         fix: LEAVE_OUT,

@@ -8,6 +8,7 @@ use crate::option_doc::Initial;
 use crate::option_doc::Values::{self, OneOf, Text};
 use crate::option_doc::{Numbers, Unit};
 use crate::value::Value;
+use crate::verify::HEADER_BYTES;
 
 /// Function that applies an option's value to a job.
 pub(super) type Set = fn(&mut JobBuilder, Value<'_>) -> Result<(), JobError>;
@@ -85,6 +86,9 @@ pub(super) const BLOCK: Values = Values::Numbers(Numbers {
     greatest: BS_BYTES_MAX as u64,
     step: SECTOR_BYTES as u64,
 });
+/// Places of a header, which may not overlap what takes its own place.
+pub(super) const HEADER_OFFSET: Values =
+    numbers(Unit::Bytes, HEADER_BYTES as u64, BS_BYTES_MAX as u64);
 /// Shares in whole per cent.
 pub(super) const PERCENT: Values = numbers(Unit::Count, 0, 100);
 /// Sizes of a batch.

@@ -1,9 +1,11 @@
 //! Job under way: chooses its next I/O and counts those that have ended.
 
 mod count;
+mod flushes;
 mod from_due;
 mod next;
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -11,6 +13,7 @@ use drivers::Vcpu;
 use drivers::blkfront::{Operation, QueuePair, Slot};
 use results::PagesKept;
 
+use super::backlog::Backlog;
 use super::batches::{Batches, Hold};
 use super::data::{self, Checks, IoData, Part};
 use super::disk::Disk;
@@ -43,6 +46,10 @@ pub(super) struct ActiveJob {
     next_target: usize,
     /// Disk of the last I/O, and so of a flush.
     last_disk: usize,
+    /// Whether a flush was put after the last I/O.
+    has_flushed: bool,
+    /// Writes to be read back between others.
+    backlog: Option<Box<Backlog>>,
     pub(super) outstanding: u32,
     /// I/Os issued and completed in this pass of the loop.
     put: u32,
@@ -75,6 +82,8 @@ enum Phase {
     /// Only I/Os to blocks without one of the job's in flight, so that each block's data is known
     /// (fio's `serialize_overlap`, but the next block is taken instead of waiting for this one).
     Apart,
+    /// Flushes of its disks, one after the other.
+    EndFlush,
     /// The writes once more, as reads.
     ReadBack,
 }
@@ -98,7 +107,7 @@ impl ActiveJob {
             if job.rw.changes() && disk.info.read_only {
                 return Err(RunError::ReadOnly { job: job.name, disk: disk.name.clone() });
             }
-            if job.pace.flush_after.is_some() && disk.info.flush.is_none() {
+            if job.pace.flushes() && disk.info.flush.is_none() {
                 return Err(RunError::NoFlush { job: job.name, disk: disk.name.clone() });
             }
             if job.rw.trims() && disk.info.discard.is_none() {
@@ -138,6 +147,8 @@ impl ActiveJob {
             targets,
             next_target: 0,
             last_disk: 0,
+            has_flushed: false,
+            backlog: None,
             outstanding: 0,
             put: 0,
             completed: 0,
@@ -162,7 +173,10 @@ impl ActiveJob {
             .try_for_each(|target| {
                 checks.track(&self.result.job, target.disk, target.region, target.left, loops)
             })
-            .map_err(RunError::Job)
+            .map_err(RunError::Job)?;
+        let ios = self.targets.iter().fold(0, |sum: u64, target| sum.saturating_add(target.left));
+        self.backlog = Backlog::of(&self.result.job, ios, loops).map_err(RunError::Job)?;
+        Ok(())
     }
 
     /// Starts its clock now, or at the end of its delay.
@@ -255,7 +269,7 @@ impl ActiveJob {
     /// `None` before they are, and once they have ended.
     pub(super) fn measured_ns(&self, now_ns: u64) -> Option<u64> {
         let is_under_way = !self.is_done() && !self.timeline.is_stopped();
-        let is_measured = is_under_way && self.phase != Phase::ReadBack;
+        let is_measured = is_under_way && !matches!(self.phase, Phase::EndFlush | Phase::ReadBack);
         (is_measured && !self.timeline.is_in_ramp() && !self.timeline.is_over(now_ns))
             .then(|| now_ns.checked_sub(self.timeline.clock_ns()))
             .flatten()
@@ -319,7 +333,7 @@ impl ActiveJob {
 
     /// Counts an I/O that is still in flight when the run ends at `now_ns`: it has failed.
     pub(super) fn count_lost(&mut self, io: &InFlight, now_ns: u64) {
-        self.figures(io.operation).errors += 1;
+        self.figures(io.whole().operation).errors += 1;
         self.timeline.note_end(now_ns);
         self.outstanding -= 1;
     }
@@ -410,6 +424,10 @@ impl ActiveJob {
     /// Counts an I/O that is now in flight; returns whether the backends must see at once what was
     /// issued.
     pub(super) fn count_paced(&mut self) -> bool {
+        if self.phase == Phase::EndFlush {
+            self.outstanding += 1;
+            return false;
+        }
         let Some(batches) = &mut self.batches else {
             self.count_put();
             return false;
@@ -462,6 +480,7 @@ impl ActiveJob {
         let any_paced = pace.rate.is_some()
             || pace.think.is_some()
             || pace.flush_after.is_some()
+            || pace.sync_writes
             || pace.batch.is_some()
             || job.bs_mix.is_some();
         let waits = self.wake_ns != NEVER || self.timeline.ramp_end_ns() != NEVER;

@@ -8,9 +8,9 @@ use drivers::blkfront::{Held, QueuePair, Slot};
 use xen_abi::PAGE_SIZE;
 use xen_abi::blkif::SECTOR_SIZE;
 
-use crate::verify::header::{HEADER_BYTES, digest};
-use crate::verify::{Field, Header, Mismatch, Written, has_headroom};
-use fio_job::{Buffers, Job, JobError, Method, Region, VerifyPattern};
+use super::covered;
+use crate::verify::{Header, Mismatch, Written, has_headroom};
+use fio_job::{Buffers, Headers, Job, JobError, Method, Region, VerifyPattern};
 
 /// Returns whether a job's I/Os take long to make or check, apart from the disk's own time.
 pub(super) fn takes_long(job: &Job) -> bool {
@@ -81,7 +81,7 @@ fn refill(zeros_percent: u8, queue: &mut QueuePair<'_>, slot: &Slot, seed: u64, 
 }
 
 /// Linear congruential generator (Knuth's MMIX).
-struct Noise(u64);
+pub(super) struct Noise(pub(super) u64);
 
 impl Noise {
     fn next_word(&mut self) -> [u8; 8] {
@@ -90,7 +90,8 @@ impl Noise {
         self.0.to_le_bytes()
     }
 
-    fn fill(&mut self, out: &mut [u8]) {
+    /// Fills `out`, and leaves what is left of a word.
+    pub(super) fn fill(&mut self, out: &mut [u8]) {
         for part in out.chunks_mut(8) {
             part.copy_from_slice(&self.next_word()[..part.len()]);
         }
@@ -125,12 +126,14 @@ impl<'q, 'a> IoData<'q, 'a, Held> {
 }
 
 impl<S: AsRef<Slot>> IoData<'_, '_, S> {
-    fn write(&mut self, offset: usize, bytes: &[u8]) {
+    /// Writes bytes of one page, from `offset` on.
+    pub(super) fn write(&mut self, offset: usize, bytes: &[u8]) {
         let slot = self.slots[offset / self.request_bytes].as_ref();
         self.queue.write_data(slot, offset % self.request_bytes, bytes);
     }
 
-    fn read(&self, offset: usize, bytes: &mut [u8]) {
+    /// Reads bytes of one page, from `offset` on.
+    pub(super) fn read(&self, offset: usize, bytes: &mut [u8]) {
         let slot = self.slots[offset / self.request_bytes].as_ref();
         self.queue.read_data(slot, offset % self.request_bytes, bytes);
     }
@@ -150,6 +153,8 @@ pub(super) struct Place {
 pub(super) struct Checks {
     method: Method,
     block_bytes: u32,
+    /// Whether some blocks are read back between the writes.
+    has_backlog: bool,
     /// Time at which the run began, in nanoseconds.
     run_ns: u64,
     /// Number of the job in its run, from 1.
@@ -162,9 +167,11 @@ impl Checks {
     /// Returns the checks of `job`, number `number` of the run that begins at `run_ns` on `disks`
     /// disks; `None` if it verifies nothing.
     pub(super) fn new(job: &Job, number: usize, run_ns: u64, disks: usize) -> Option<Self> {
+        let verify = job.verify.as_ref()?;
         Some(Self {
-            method: job.verify.as_ref()?.method.clone(),
+            method: verify.method.clone(),
             block_bytes: job.bs_bytes,
+            has_backlog: verify.backlog.is_some() && job.reads_back(),
             run_ns,
             job: (number as u16).wrapping_add(1),
             written: (0..disks).map(|_| None).collect(),
@@ -196,10 +203,11 @@ impl Checks {
     /// Returns whether no I/O may go to a block that has one in flight: the expected data is known
     /// only for one at a time.
     pub(super) fn needs_blocks_apart(&self) -> bool {
-        matches!(self.method, Method::Crc32c { .. })
+        matches!(self.method, Method::Headers(_)) || self.has_backlog
     }
 
-    /// Returns whether the block at `place` must be read back now: with `crc32c` each block once.
+    /// Returns whether the block at `place` must be read back now: where blocks are kept apart,
+    /// each once.
     pub(super) fn claim(&mut self, place: Place) -> bool {
         match &mut self.written[place.disk] {
             Some(written) => written.claim(place.offset),
@@ -214,19 +222,21 @@ impl Checks {
         place: Place,
         count: u64,
     ) {
-        let interval_bytes = match &self.method {
-            Method::Pattern(pattern) => {
-                let block = Part { block_offset: place.offset, at: 0, bytes: self.block_bytes };
-                return fill_pattern(pattern, &mut data, block);
-            }
-            Method::Crc32c { interval_bytes } => *interval_bytes,
-        };
         let write = Written::name(count);
         if let Some(written) = &mut self.written[place.disk] {
             written.set(place.offset, write);
         }
-        for header in self.headers(place.offset, interval_bytes, write) {
-            fill_behind(header, place.offset, &mut data);
+        match &self.method {
+            Method::Pattern(pattern) => {
+                let block = Part { block_offset: place.offset, at: 0, bytes: self.block_bytes };
+                fill_pattern(pattern, &mut data, block);
+            }
+            Method::Headers(headers) => {
+                for header in self.headers(headers, place.offset, write) {
+                    covered::fill(headers, header, place.offset, &mut data);
+                }
+            }
+            Method::Null => {}
         }
     }
 
@@ -245,12 +255,6 @@ impl Checks {
         data: IoData<'_, '_, S>,
         place: Place,
     ) -> Result<(), Mismatch> {
-        let interval_bytes = match &self.method {
-            Method::Pattern(pattern) => {
-                return check_pattern(pattern, &data, place.offset, self.block_bytes);
-            }
-            Method::Crc32c { interval_bytes } => *interval_bytes,
-        };
         let write = match &self.written[place.disk] {
             Some(written) => match written.get(place.offset) {
                 None => return Ok(()),
@@ -258,19 +262,30 @@ impl Checks {
             },
             None => None,
         };
-        self.headers(place.offset, interval_bytes, write.unwrap_or_default())
-            .try_for_each(|header| check_behind(header, write.is_some(), place.offset, &data))
+        match &self.method {
+            Method::Pattern(pattern) => {
+                check_pattern(pattern, &data, place.offset, self.block_bytes)
+            }
+            Method::Headers(headers) => {
+                self.headers(headers, place.offset, write.unwrap_or_default()).try_for_each(
+                    |header| covered::check(headers, header, write.is_some(), place.offset, &data),
+                )
+            }
+            Method::Null => Ok(()),
+        }
     }
 
     /// Returns the headers of the block at `offset`.
     fn headers(
         &self,
+        headers: &Headers,
         offset: u64,
-        interval_bytes: u32,
         write: u32,
     ) -> impl Iterator<Item = Header> + use<> {
         let (run_ns, job) = (self.run_ns, self.job);
+        let Headers { checksum, interval_bytes, .. } = *headers;
         (0..self.block_bytes).step_by(interval_bytes as usize).map(move |start| Header {
+            checksum,
             interval_bytes,
             offset_bytes: offset + u64::from(start),
             run_ns,
@@ -281,54 +296,12 @@ impl Checks {
 }
 
 /// Returns the pieces of `range`, none of which crosses a page.
-fn parts(range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn parts(range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
     let end_of =
         move |start: usize| (start / PAGE_SIZE + 1).saturating_mul(PAGE_SIZE).min(range.end);
     let first = range.start..end_of(range.start);
     core::iter::successors(Some(first), move |part| Some(part.end..end_of(part.end)))
         .take_while(|part| !part.is_empty())
-}
-
-/// Returns where in the data of the block at `block_offset` a header stands, and what it covers.
-fn layout(header: &Header, block_offset: u64) -> (usize, Range<usize>) {
-    let start = (header.offset_bytes - block_offset) as usize;
-    (start, start + HEADER_BYTES..start + header.interval_bytes as usize)
-}
-
-/// Writes a header into the data of a block, and behind it noise that no other write has.
-fn fill_behind<S: AsRef<Slot>>(header: Header, block_offset: u64, data: &mut IoData<'_, '_, S>) {
-    let (start, covered) = layout(&header, block_offset);
-    let mut noise = Noise(header.run_ns ^ header.offset_bytes ^ u64::from(header.write) << 32);
-    let mut digest = digest();
-    let mut page = [0; PAGE_SIZE];
-    for part in parts(covered) {
-        let bytes = &mut page[..part.len()];
-        noise.fill(bytes);
-        digest.update(bytes);
-        data.write(part.start, bytes);
-    }
-    data.write(start, &header.to_bytes(digest.finalize()));
-}
-
-/// Checks a header in the data of a block and what it covers.
-fn check_behind<S: AsRef<Slot>>(
-    header: Header,
-    knows_writer: bool,
-    block_offset: u64,
-    data: &IoData<'_, '_, S>,
-) -> Result<(), Mismatch> {
-    let (start, covered) = layout(&header, block_offset);
-    let mut found = [0; HEADER_BYTES];
-    data.read(start, &mut found);
-    let expected = header.check(&found, knows_writer)?;
-    let mut digest = digest();
-    let mut page = [0; PAGE_SIZE];
-    for part in parts(covered) {
-        let bytes = &mut page[..part.len()];
-        data.read(part.start, bytes);
-        digest.update(bytes);
-    }
-    header.same(Field::DataChecksum, digest.finalize().into(), expected.into())
 }
 
 /// Fills `data`, which begins with this part of a block, with the block's pattern.

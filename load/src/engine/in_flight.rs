@@ -25,6 +25,19 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
+    /// Returns the flush that is a part of this write; only such a flush has bytes.
+    pub(super) fn as_flush(self) -> Self {
+        Self { operation: Operation::Flush, ..self }
+    }
+
+    /// Returns the I/O that it is, or is a part of.
+    pub(super) fn whole(self) -> Self {
+        match self.operation {
+            Operation::Flush if self.bytes != 0 => Self { operation: Operation::Write, ..self },
+            _ => self,
+        }
+    }
+
     /// Returns whether the two count alike, but for their latencies, if they end at the same time.
     #[inline(always)]
     pub(super) fn counts_like(&self, other: &Self) -> bool {

@@ -3,7 +3,7 @@
 
 use alloc::vec::Vec;
 
-use drivers::blkfront::{QueuePair, Slot};
+use drivers::blkfront::{Operation, QueuePair, Slot};
 
 use super::disk::Disk;
 use super::in_flight::{InFlight, InFlightTable};
@@ -26,6 +26,12 @@ impl Lane<'_, '_> {
         let InFlight { operation, bytes, .. } = io;
         self.table.begin(&slot, io);
         self.queue.submit(slot, operation, sector, bytes);
+    }
+
+    /// Issues the flush that is a part of a write, whose last request has just ended.
+    pub(super) fn put_flush(self, slot: Slot, write: InFlight) {
+        self.table.begin(&slot, write.as_flush());
+        self.queue.submit(slot, Operation::Flush, 0, 0);
     }
 }
 

@@ -86,7 +86,11 @@ impl fmt::Display for RunError {
                 "job {job}: {disk} does not support secure discard; remove ringmark_secure_discard"
             ),
             Self::NoFlush { job, disk } => {
-                write!(f, "job {job}: {disk} has no cache to flush; remove fsync and fdatasync")
+                write!(
+                    f,
+                    "job {job}: {disk} has no cache to flush; remove fsync, fdatasync, sync, \
+                     end_fsync and fsync_on_close"
+                )
             }
             Self::Broken(disk, broken) => write!(f, "{disk}: {broken}"),
             Self::Stuck { disk, outstanding } => write!(

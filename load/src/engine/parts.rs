@@ -24,6 +24,8 @@ pub(super) struct SplitIo {
     pub(super) due_ns: u64,
     /// Whether its data is checked when it has ended, so that its slots are held until then.
     pub(super) is_checked: bool,
+    /// Whether its last part is a flush that is still to be put.
+    is_flushed: bool,
     /// Offset and error of the first part that failed.
     pub(super) failed: Option<(u64, IoError)>,
     /// Number of parts in flight.
@@ -75,12 +77,19 @@ impl Parts {
     ///
     /// # Panics
     /// If there are more I/Os than slots, which is a bug of the caller.
-    pub(super) fn begin(&mut self, io: InFlight, due_ns: Option<u64>, is_checked: bool) -> u32 {
+    pub(super) fn begin(
+        &mut self,
+        io: InFlight,
+        due_ns: Option<u64>,
+        is_checked: bool,
+        is_flushed: bool,
+    ) -> u32 {
         let number = self.free.pop().expect("no more I/Os than slots");
         self.ios[number as usize] = Some(SplitIo {
             io,
             due_ns: due_ns.unwrap_or(NEVER),
             is_checked,
+            is_flushed,
             failed: None,
             in_flight: 0,
             is_whole: false,
@@ -134,6 +143,18 @@ impl Parts {
         }
         split.in_flight -= 1;
         (number, split.is_whole && split.in_flight == 0)
+    }
+
+    /// Puts the flush of a write whose other parts have ended well into the slot of one of them;
+    /// returns the write, unless it has no flush or had it.
+    pub(super) fn begin_flush(&mut self, number: u32, slot: usize) -> Option<InFlight> {
+        let split = self.ios[number as usize].as_mut().expect("an I/O that ended");
+        let flushes = core::mem::take(&mut split.is_flushed) && split.failed.is_none();
+        split.in_flight += u32::from(flushes);
+        flushes.then(|| {
+            self.parts[slot] = Part { io: number, offset: split.io.offset, next: 0 };
+            split.io
+        })
     }
 
     /// Returns whether the data of an I/O is checked when it has ended.

@@ -208,11 +208,18 @@ impl<V: Vcpu> Engine<'_, '_, V> {
             if self.jobs[index].is_split {
                 return self.complete_part(route, result, now_ns);
             }
+            if result.is_ok() && self.jobs[index].is_flushed(&io) {
+                let Route { disk, queue, slot } = route;
+                let table = &mut self.in_flight[disk][queue];
+                let queue = &mut self.disks[disk].queues[queue];
+                return Lane { queue, table }.put_flush(slot, io);
+            }
         }
         let job = &mut self.jobs[index];
         job.count_completed(now_ns);
         match result {
             Ok(()) => {
+                let io = io.whole();
                 let group = job.group.map(|group| &mut self.groups[group]);
                 job.count(&io, now_ns, group);
                 if !job.on_fast_path {
@@ -273,7 +280,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
     #[cold]
     pub(super) fn fail(&mut self, disk: usize, io: &InFlight, error: IoError, now_ns: u64) {
         let index = io.job_index as usize;
-        let ends = self.jobs[index].count_failure(io.operation, now_ns);
+        let ends = self.jobs[index].count_failure(io.whole().operation, now_ns);
         if ends {
             let disk = &self.disks[disk].name;
             let failure = || format!("{disk}: {:?} at byte {}: {error}", io.operation, io.offset);

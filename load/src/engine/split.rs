@@ -132,7 +132,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         let job_index = index as u32;
         let io = InFlight { job_index, operation, bytes, offset: place.offset, start_ns: now_ns };
         let split = &mut self.splits[place.disk];
-        let io = split.queues[queue].begin(io, job.due_ns(), is_checked);
+        let io = split.queues[queue].begin(io, job.due_ns(), is_checked, job.is_flushed(&io));
         let write = self.writes;
         self.writes += u64::from(operation == Operation::Write);
         let (is_filled, put_bytes) = (false, 0);
@@ -228,6 +228,10 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         let queue = &mut self.disks[disk].queues[number];
         let parts = &mut self.splits[disk].queues[number];
         let (io, ends) = parts.end(slot.index(), result);
+        if ends && let Some(write) = parts.begin_flush(io, slot.index()) {
+            let table = &mut self.in_flight[disk][number];
+            return Lane { queue, table }.put_flush(slot, write);
+        }
         if parts.is_checked(io) {
             parts.hold(queue.hold(slot));
         } else {

@@ -32,6 +32,8 @@ pub(super) struct Timeline {
     timed_from_ns: u64,
     /// Time until which an I/O counts as done.
     counted_until_ns: u64,
+    /// Whether a flush of its disks has ended the phase, and so is in its time.
+    is_flushed: bool,
     /// Time that the reads before the read-back took.
     read_before_ns: u64,
     ramp: Ramp,
@@ -77,6 +79,7 @@ impl Timeline {
             stop_ns: None,
             timed_from_ns: 0,
             counted_until_ns: NEVER,
+            is_flushed: false,
             read_before_ns: 0,
             ramp,
             theft,
@@ -187,6 +190,11 @@ impl Timeline {
         self.last_ns = now_ns;
     }
 
+    /// Notes that the I/O that ended last was a flush at the end of the phase.
+    pub(super) fn note_end_flush(&mut self) {
+        self.is_flushed = true;
+    }
+
     /// Ends the job early.
     pub(super) fn stop(&mut self, now_ns: u64, is_out_of_ios: bool) {
         // A job that has ended keeps its end, and the wait for its last I/Os is not in its time.
@@ -209,7 +217,7 @@ impl Timeline {
             true => self.last_ns,
             false => self.last_ns.max(self.limit_ns()),
         };
-        end_ns.min(self.counted_until_ns)
+        if self.is_flushed { end_ns } else { end_ns.min(self.counted_until_ns) }
     }
 
     /// Returns how long the job, its phase and its reads took, once nothing is in flight.
@@ -230,6 +238,7 @@ impl Timeline {
     /// clock, in nanoseconds.
     pub(super) fn go_on(&mut self, now_ns: u64, before_ns: u64) -> u64 {
         (self.start_ns, self.end_ns, self.counted_until_ns) = (now_ns, NEVER, NEVER);
+        self.is_flushed = false;
         self.read_before_ns = before_ns;
         self.ramp.outlast();
         self.clock_ns = now_ns.saturating_sub(before_ns);

@@ -1,10 +1,11 @@
-//! Header of `verify=crc32c`: fio 3's `verify_header` (fio's verify.h), followed by the checksum of
-//! the data, so that fio checks what ringmark wrote and the other way round.
+//! Header of fio's `verify=`: fio 3's `verify_header` (fio's verify.h), followed by the
+//! [checksum](super::checksum) of the data, so that fio checks what ringmark wrote and the other
+//! way round.
 //!
 //! | bytes | fio's name | here |
 //! |---|---|---|
 //! | 0..2 | `magic` | 0xacca |
-//! | 2..4 | `verify_type` | 5, crc32c |
+//! | 2..4 | `verify_type` | the [number](fio_job::Checksum::number) of the checksum |
 //! | 4..8 | `len` | from this header to the next, in bytes |
 //! | 8..16 | `rand_seed` | the number of the write in its run |
 //! | 16..24 | `offset` | the header's place, in bytes from the start of the disk |
@@ -12,33 +13,22 @@
 //! | 32..34 | `thread` | the number of the job in its run, from 1 |
 //! | 34..36 | `numberio` | the low half of the write's number |
 //! | 36..40 | `crc32` | CRC32C of the bytes before it |
-//! | 40..44 | `vhdr_crc32` | CRC32C of the bytes from 44 to the next header |
+//! | 40.. | `vhdr_crc32` and the like | checksum of the bytes behind it, up to the next header |
 //!
 //! All fields are little-endian. fio's CRC32C starts with all ones and is not inverted at the end.
 
-use crc::{Algorithm, CRC_32_ISCSI, Crc, Digest, Table};
-
+use super::checksum::CRC32C;
 use super::mismatch::{Field, Mismatch};
 use fio_job::number::NS_PER_SECOND;
-
-/// Length of a header with the checksum of its data, in bytes.
-pub const HEADER_BYTES: usize = 44;
+use fio_job::{Checksum, HEADER_BYTES};
 
 const MAGIC: u16 = 0xacca;
-const TYPE_CRC32C: u16 = 5;
-
-static ALGORITHM: Algorithm<u32> = Algorithm { xorout: 0, ..CRC_32_ISCSI };
-/// Tables, sixteen of 1 KiB, for sixteen bytes at a time.
-static CRC32C: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&ALGORITHM);
-
-/// Returns a checksum under way, over the data of a block.
-pub fn digest() -> Digest<'static, u32, Table<16>> {
-    CRC32C.digest()
-}
 
 /// Fields of a header, except the checksums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
+    /// Checksum of the data.
+    pub checksum: Checksum,
     /// Distance from this header to the next, in bytes.
     pub interval_bytes: u32,
     /// Place of the header, in bytes from the start of the disk.
@@ -52,8 +42,8 @@ pub struct Header {
 }
 
 impl Header {
-    /// Returns the header as it is on the disk, with the checksum of its data.
-    pub fn to_bytes(self, data_checksum: u32) -> [u8; HEADER_BYTES] {
+    /// Returns the header as it is on the disk.
+    pub fn to_bytes(self) -> [u8; HEADER_BYTES] {
         let mut bytes = [0; HEADER_BYTES];
         let mut rest = bytes.as_mut_slice();
         let mut put = |field: &[u8]| {
@@ -62,7 +52,7 @@ impl Header {
             }
         };
         put(&MAGIC.to_le_bytes());
-        put(&TYPE_CRC32C.to_le_bytes());
+        put(&self.checksum.number().to_le_bytes());
         put(&self.interval_bytes.to_le_bytes());
         put(&u64::from(self.write).to_le_bytes());
         put(&self.offset_bytes.to_le_bytes());
@@ -71,17 +61,16 @@ impl Header {
         put(&self.job.to_le_bytes());
         put(&(self.write as u16).to_le_bytes());
         let checksum = CRC32C.checksum(&bytes[..36]);
-        bytes[36..40].copy_from_slice(&checksum.to_le_bytes());
-        bytes[40..].copy_from_slice(&data_checksum.to_le_bytes());
+        bytes[36..].copy_from_slice(&checksum.to_le_bytes());
         bytes
     }
 
-    /// Checks the header that was read from the place of this one; returns the checksum that it has
-    /// for its data. `run_ns` and `write` count only if the writer is known.
+    /// Checks the header that was read from the place of this one. `run_ns` and `write` count only
+    /// if the writer is known. Without a checksum, any other method's header will do, as for fio.
     ///
     /// # Errors
     /// Returns the first difference. The checksum of the header comes before what it protects.
-    pub fn check(&self, found: &[u8; HEADER_BYTES], knows_writer: bool) -> Result<u32, Mismatch> {
+    pub fn check(&self, found: &[u8; HEADER_BYTES], knows_writer: bool) -> Result<(), Mismatch> {
         let read = |start: usize, length: usize| {
             let bytes = found.iter().skip(start).take(length).rev();
             bytes.fold(0, |value: u64, &byte| value << 8 | u64::from(byte))
@@ -90,14 +79,16 @@ impl Header {
         let checksum = CRC32C.checksum(&found[..36]).into();
         self.same(Field::Magic, MAGIC.into(), read(0, 2))?;
         self.same(Field::HeaderChecksum, checksum, read(36, 4))?;
-        self.same(Field::Type, TYPE_CRC32C.into(), read(2, 2))?;
+        if self.checksum != Checksum::Meta {
+            self.same(Field::Type, self.checksum.number().into(), read(2, 2))?;
+        }
         self.same(Field::Length, self.interval_bytes.into(), read(4, 4))?;
         self.same(Field::Offset, self.offset_bytes, read(16, 8))?;
         if knows_writer {
             self.same(Field::Run, self.run_ns, run_ns)?;
             self.same(Field::Write, self.write.into(), read(8, 8))?;
         }
-        Ok(read(40, 4) as u32)
+        Ok(())
     }
 
     /// Compares one field of the block at this header.
@@ -119,10 +110,16 @@ mod tests {
     const FIO: [u8; HEADER_BYTES] = [
         0xca, 0xac, 0x05, 0x00, 0x00, 0x02, 0x00, 0x00, 0x2e, 0x56, 0xdb, 0xf6, 0x8c, 0x0a, 0xbb,
         0x88, 0x00, 0x12, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xcb, 0x13,
-        0x0f, 0x07, 0x01, 0x00, 0x01, 0x00, 0x93, 0x7f, 0x57, 0x4a, 0x97, 0xae, 0x40, 0xc1,
+        0x0f, 0x07, 0x01, 0x00, 0x01, 0x00, 0x93, 0x7f, 0x57, 0x4a,
     ];
-    const HERE: Header =
-        Header { interval_bytes: 512, offset_bytes: 0x1200, run_ns: 0, job: 1, write: 0 };
+    const HERE: Header = Header {
+        checksum: Checksum::Crc32c,
+        interval_bytes: 512,
+        offset_bytes: 0x1200,
+        run_ns: 0,
+        job: 1,
+        write: 0,
+    };
 
     fn wrong(found: &[u8; HEADER_BYTES], header: Header) -> Option<Field> {
         match header.check(found, true) {
@@ -132,13 +129,8 @@ mod tests {
     }
 
     #[test]
-    fn the_checksum_is_the_castagnoli_one_without_its_last_step() {
-        assert_eq!(CRC32C.checksum(b"123456789"), !0xe306_9283);
-    }
-
-    #[test]
     fn fios_header_is_understood() {
-        assert_eq!(HERE.check(&FIO, false), Ok(0xc140_ae97));
+        assert_eq!(HERE.check(&FIO, false), Ok(()));
         // Its writer is not this run.
         assert_eq!(wrong(&FIO, HERE), Some(Field::Run));
     }
@@ -148,28 +140,35 @@ mod tests {
         for bit in 0..HEADER_BYTES * 8 {
             let mut found = FIO;
             found[bit / 8] ^= 1 << (bit % 8);
-            assert_ne!(HERE.check(&found, false), Ok(0xc140_ae97), "bit {bit}");
+            assert_ne!(HERE.check(&found, false), Ok(()), "bit {bit}");
         }
     }
 
     #[test]
     fn another_blocks_header_is_reported_as_such() {
         let header = Header { run_ns: 5_000_000_007, write: 70_000, ..HERE };
-        let found = header.to_bytes(1);
-        assert_eq!(header.check(&found, true), Ok(1));
+        let found = header.to_bytes();
+        assert_eq!(header.check(&found, true), Ok(()));
         assert_eq!(wrong(&[0; HEADER_BYTES], header), Some(Field::Magic));
-        let mut md5 = found;
-        md5[2] = 1;
-        let checksum = CRC32C.checksum(&md5[..36]);
-        md5[36..40].copy_from_slice(&checksum.to_le_bytes());
-        assert_eq!(wrong(&md5, header), Some(Field::Type));
         for (other, field) in [
+            (Header { checksum: Checksum::Md5, ..header }, Field::Type),
             (Header { interval_bytes: 4096, ..header }, Field::Length),
             (Header { offset_bytes: 0, ..header }, Field::Offset),
             (Header { run_ns: 5_000_000_008, ..header }, Field::Run),
             (Header { write: 70_000 - 65_536, ..header }, Field::Write),
         ] {
             assert_eq!(wrong(&found, other), Some(field));
+        }
+    }
+
+    #[test]
+    fn each_methods_header_is_refused_by_all_others_but_meta() {
+        let of = |checksum| Header { checksum, ..HERE };
+        for one in Checksum::ALL {
+            for other in Checksum::ALL {
+                let is_taken = of(other).check(&of(one).to_bytes(), true).is_ok();
+                assert_eq!(is_taken, one == other || other == Checksum::Meta, "{one} {other}");
+            }
         }
     }
 }

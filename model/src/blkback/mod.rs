@@ -290,7 +290,10 @@ impl Blkback {
                     if self.disk.traced {
                         let answered_ns = xen.agenda.now_ns();
                         let seen_ns = job.seen_ns;
-                        self.served.push(Served { ring: number, seen_ns, answered_ns });
+                        let (operation, sector) =
+                            (job.request.operation, job.request.sector_number);
+                        let ring = number;
+                        self.served.push(Served { ring, operation, sector, seen_ns, answered_ns });
                     }
                     self.links[number].conclude(xen, &mut medium, job);
                 }

@@ -53,6 +53,10 @@ pub struct Stalls {
 pub struct Served {
     /// The number of its ring.
     pub ring: usize,
+    /// Operation; of an indirect request, the inner one.
+    pub operation: u8,
+    /// First sector, in units of 512 bytes.
+    pub sector: u64,
     /// Time at which the backend saw that it had been put.
     pub seen_ns: u64,
     /// Time at which the response could be seen.

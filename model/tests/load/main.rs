@@ -10,8 +10,11 @@ use results::JobResult;
 mod alike;
 mod amounts;
 mod arrivals;
+mod backlog;
 mod basics;
 mod batches;
+mod fio;
+mod flushes;
 mod order;
 mod pace;
 mod split;
@@ -50,7 +53,8 @@ fn run_jobs(
         tick(progress);
         Control::Continue
     });
-    hold(&outcome, done(xen).map(|done| done - done_before.unwrap_or(0)));
+    let before = done_before.unwrap_or_default();
+    hold(&outcome, done(xen).map(|done| [done[0] - before[0], done[1] - before[1]]));
     for device in devices {
         let is_broken = outcome.error.is_some();
         assert!(is_broken || device.queues[0].outstanding() == 0);
@@ -59,30 +63,35 @@ fn run_jobs(
     outcome
 }
 
-/// I/Os that the backends have done; `None` if one of them has lied.
-fn done(xen: &ModelXen) -> Option<u64> {
+/// I/Os and flushes that the backends have done; `None` if one of them has lied.
+fn done(xen: &ModelXen) -> Option<[u64; 2]> {
     let world = xen.world();
     let honest = world.disks.iter().all(|disk| disk.mischief.told == 0);
-    let stats = world.disks.iter().map(|disk| disk.stats);
-    honest.then(|| stats.map(|stats| stats.reads + stats.writes + stats.discards).sum())
+    let stats = || world.disks.iter().map(|disk| disk.stats);
+    let ios = stats().map(|stats| stats.reads + stats.writes + stats.discards).sum();
+    let flushes = stats().map(|stats| stats.flushes + stats.barriers).sum();
+    honest.then_some([ios, flushes])
 }
 
 /// Holds what is true of every run: all that was `done` counts, each I/O has one latency, and all
 /// latencies together are no more than the iodepth allows.
-fn hold(outcome: &Outcome, done: Option<u64>) {
+fn hold(outcome: &Outcome, done: Option<[u64; 2]>) {
     let jobs = &outcome.results;
     let is_partial = jobs.iter().any(|job| job.errors() != 0 || job.job.pace.ramp_ns != 0);
     if outcome.error.is_some() || is_partial {
         return;
     }
-    if let Some(done) = done {
+    if let Some([done, flushed]) = done {
         let ios: u64 = jobs.iter().map(|job| job.ios()).sum();
         let of_one_request = |job: &JobResult| job.job.data_bytes() <= 44 << 10;
         if let Some(requests) =
             jobs.iter().map(|job| Some(job.counters?.requests)).sum::<Option<u64>>()
         {
-            let flushes: u64 = jobs.iter().map(|job| job.flush.ios).sum();
-            assert_eq!(done + flushes, requests);
+            assert_eq!(done + flushed, requests);
+        }
+        let has_uncounted = |job: &JobResult| job.job.pace.sync_writes || job.job.pace.end_flush;
+        if !jobs.iter().any(has_uncounted) {
+            assert_eq!(flushed, jobs.iter().map(|job| job.flush.ios).sum::<u64>());
         }
         assert!(ios == done || ios < done && !jobs.iter().all(of_one_request), "{ios} {done}");
     }

@@ -3,7 +3,7 @@
 use drivers::blkfront::Operation;
 use results::Done;
 
-use super::ActiveJob;
+use super::{ActiveJob, Phase};
 use crate::engine::group::Group;
 use crate::engine::in_flight::InFlight;
 use crate::engine::target::direction_of;
@@ -37,6 +37,10 @@ impl ActiveJob {
         now_ns: u64,
         group: Option<&mut Group>,
     ) {
+        if self.phase == Phase::EndFlush {
+            // As in fio, it takes its time and is no I/O.
+            return self.timeline.note_end_flush();
+        }
         let mut ended = Ended::new(io, now_ns);
         self.time(&mut ended, io.start_ns, 1);
         self.count_ended(&ended, group);

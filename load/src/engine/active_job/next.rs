@@ -31,6 +31,10 @@ impl ActiveJob {
     ) -> Result<Next, Hold> {
         (self.wake_ns, self.awaits_room) = (self.timeline.ramp_end_ns(), false);
         self.open_loop.iter_mut().for_each(OpenLoop::forget);
+        if self.phase == Phase::EndFlush {
+            self.wake_ns = NEVER;
+            return self.next_end_flush(in_flight);
+        }
         if self.timeline.is_over(now_ns) || self.is_out_of_ios() {
             self.wake_ns = NEVER;
             return Err(Hold::End);
@@ -43,14 +47,17 @@ impl ActiveJob {
         if self.phase == Phase::ReadBack {
             return self.next_read_back(now_ns, in_flight);
         }
+        if let Some(next) = self.next_of_backlog(in_flight)? {
+            return Ok(next);
+        }
         if self.pacer.is_flush_due() && !in_flight.has_room(self.last_disk) {
             return self.wait_for_room();
         }
         match self.pacer.turn(now_ns, self.depth()) {
             Turn::Io => {}
             Turn::Flush => {
-                let place = Place { disk: self.last_disk, offset: 0 };
-                return Ok(Next { place, disk_offset: 0, operation: Operation::Flush, bytes: 0 });
+                self.has_flushed = true;
+                return Ok(Next::flush(self.last_disk));
             }
             Turn::Completion => return Err(Hold::Pause),
             Turn::Until(wake_ns) => return self.wait_until(wake_ns, Hold::Pause),
@@ -83,8 +90,11 @@ impl ActiveJob {
                     let open_loop = self.open_loop.iter_mut().zip(due_ns);
                     open_loop.for_each(|(one, due_ns)| one.choose(due_ns));
                     self.pacer.count(io.direction, io.bytes);
-                    self.last_disk = target.disk;
+                    (self.last_disk, self.has_flushed) = (target.disk, false);
                     let next = Next::new(target, io);
+                    if let Some(backlog) = &mut self.backlog {
+                        backlog.note(io.direction, number, io.offset);
+                    }
                     self.advance_target();
                     return Ok(next);
                 }
@@ -101,8 +111,33 @@ impl ActiveJob {
         Err(hold)
     }
 
+    /// Returns the next block to read back between the writes, if it is time to.
+    fn next_of_backlog(&mut self, in_flight: &JobInFlight<'_>) -> Result<Option<Next>, Hold> {
+        let Some(backlog) = &mut self.backlog else { return Ok(None) };
+        while let Some((number, offset)) = backlog.due() {
+            let target = &mut self.targets[number];
+            let disk = target.disk;
+            if in_flight.on(disk).any(|other| other.offset == offset) {
+                // As in fio, writes go on meanwhile.
+                return if backlog.is_full() { Err(Hold::Block) } else { Ok(None) };
+            }
+            if !in_flight.has_room(disk) {
+                return self.wait_for_room().map(Some);
+            }
+            backlog.take();
+            let place = Place { disk, offset };
+            if self.checks.as_mut().is_some_and(|checks| checks.claim(place)) {
+                let disk_offset = target.disk_offset(offset);
+                let (operation, bytes) = (Operation::Read, self.result.job.bs_bytes);
+                self.has_flushed = false;
+                return Ok(Some(Next { place, disk_offset, operation, bytes }));
+            }
+        }
+        Ok(None)
+    }
+
     /// Waits until one of the requests in flight leaves room for the next I/O's.
-    fn wait_for_room(&mut self) -> Result<Next, Hold> {
+    pub(super) fn wait_for_room(&mut self) -> Result<Next, Hold> {
         self.awaits_room = true;
         self.wait_until(NEVER, Hold::Room)
     }

@@ -1,0 +1,141 @@
+//! Options that make up the check of a job's data, until all of them are known.
+
+use crate::keyword::Rw;
+use crate::verify::{Backlog, Checksum, Headers, Method, Verify};
+use crate::verify_pattern::VerifyPattern;
+
+/// Word of `verify=`, which takes its meaning from other options.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum VerifyWord {
+    Off,
+    Pattern,
+    Null,
+    Checksum(Checksum),
+}
+
+impl VerifyWord {
+    pub(crate) const NAMES: [(&str, Self); 19] = [
+        ("crc32c", Self::Checksum(Checksum::Crc32c)),
+        ("crc32c-intel", Self::Checksum(Checksum::Crc32c)),
+        ("pattern", Self::Pattern),
+        ("md5", Self::Checksum(Checksum::Md5)),
+        ("sha1", Self::Checksum(Checksum::Sha1)),
+        ("sha256", Self::Checksum(Checksum::Sha256)),
+        ("sha512", Self::Checksum(Checksum::Sha512)),
+        ("sha3-224", Self::Checksum(Checksum::Sha3_224)),
+        ("sha3-256", Self::Checksum(Checksum::Sha3_256)),
+        ("sha3-384", Self::Checksum(Checksum::Sha3_384)),
+        ("sha3-512", Self::Checksum(Checksum::Sha3_512)),
+        ("crc64", Self::Checksum(Checksum::Crc64)),
+        ("crc32", Self::Checksum(Checksum::Crc32)),
+        ("crc16", Self::Checksum(Checksum::Crc16)),
+        ("crc7", Self::Checksum(Checksum::Crc7)),
+        ("xxhash", Self::Checksum(Checksum::Xxhash)),
+        ("meta", Self::Checksum(Checksum::Meta)),
+        ("null", Self::Null),
+        ("0", Self::Off),
+    ];
+}
+
+/// Options `verify=` and its companions.
+#[derive(Clone, Default)]
+pub(crate) struct VerifyOptions {
+    pub(crate) word: Option<VerifyWord>,
+    pub(crate) pattern: Option<VerifyPattern>,
+    pub(crate) interval_bytes: Option<u32>,
+    pub(crate) offset_bytes: u32,
+    pub(crate) backlog_writes: u64,
+    pub(crate) backlog_batch: u64,
+    pub(crate) fatal: bool,
+    pub(crate) not_after_write: bool,
+    pub(crate) only: bool,
+}
+
+impl VerifyOptions {
+    /// Returns the word, which a pattern alone implies, as in fio; `None` if nothing is checked.
+    fn word(&self) -> Option<VerifyWord> {
+        let implied = self.pattern.as_ref().map(|_| VerifyWord::Pattern);
+        self.word.or(implied).filter(|word| *word != VerifyWord::Off)
+    }
+
+    /// Returns whether data is checked.
+    pub(crate) fn checks(&self) -> bool {
+        self.word().is_some()
+    }
+
+    /// Returns the check of a job with blocks of `bs_bytes`.
+    pub(crate) fn verify(&self, bs_bytes: u32) -> Option<Verify> {
+        let method = match self.word()? {
+            VerifyWord::Off => return None,
+            VerifyWord::Null => Method::Null,
+            VerifyWord::Pattern => Method::Pattern(self.pattern.clone()?),
+            VerifyWord::Checksum(checksum) => Method::Headers(Headers {
+                checksum,
+                interval_bytes: self.interval_bytes(bs_bytes),
+                offset_bytes: self.offset_bytes,
+                pattern: self.pattern.clone(),
+            }),
+        };
+        let batch = if self.backlog_batch == 0 { self.backlog_writes } else { self.backlog_batch };
+        let backlog = Backlog { writes: self.backlog_writes, batch };
+        Some(Verify {
+            method,
+            after_write: !self.not_after_write,
+            fatal: self.fatal,
+            backlog: Some(backlog).filter(|backlog| backlog.writes != 0),
+        })
+    }
+
+    /// Returns the kind of I/O of a job that was asked for `rw`: with `verify_only`, it reads what
+    /// it would write.
+    pub(crate) fn kind(&self, rw: Rw) -> Rw {
+        match rw {
+            Rw::Write if self.only => Rw::Read,
+            Rw::RandWrite if self.only => Rw::RandRead,
+            _ => rw,
+        }
+    }
+
+    /// Returns the bytes from one header to the next: as in fio, those of a block unless it takes
+    /// a whole number of intervals.
+    fn interval_bytes(&self, bs_bytes: u32) -> u32 {
+        let divides = |interval: &u32| bs_bytes.is_multiple_of(*interval);
+        self.interval_bytes.filter(divides).unwrap_or(bs_bytes)
+    }
+
+    /// Returns whether each rule about them is broken in a job of kind `rw`, and a way to fix it.
+    pub(crate) fn rules(&self, rw: Rw, bs_bytes: u32) -> [(bool, &'static str); 5] {
+        let offset = u64::from(self.offset_bytes);
+        let head = match self.word() {
+            Some(VerifyWord::Checksum(checksum)) => Some(checksum.header_bytes() as u64),
+            _ => None,
+        };
+        let interval = u64::from(self.interval_bytes(bs_bytes));
+        let fits =
+            |head: u64| offset == 0 || (head..=interval.saturating_sub(head)).contains(&offset);
+        [
+            (
+                self.word() == Some(VerifyWord::Pattern) && self.pattern.is_none(),
+                "verify=pattern needs verify_pattern=, for example verify_pattern=%o",
+            ),
+            (
+                head.is_some_and(|head| !fits(head)),
+                "verify_offset= must leave room for a header before and behind it, which takes 40 to \
+                 168 bytes of verify_interval=; use, for example, 256",
+            ),
+            (
+                self.backlog_batch != 0 && self.backlog_batch < self.backlog_writes,
+                "verify_backlog_batch= below verify_backlog= leaves ever more blocks unchecked; raise \
+                 it, or leave it out",
+            ),
+            (
+                self.only && !self.checks(),
+                "verify_only needs verify=, which says how; add the verify= of the job that wrote",
+            ),
+            (
+                self.only && rw.reads() && rw.writes(),
+                "verify_only needs a job that only writes; use rw=write or rw=randwrite",
+            ),
+        ]
+    }
+}
