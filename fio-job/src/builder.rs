@@ -1,12 +1,13 @@
 //! Builder of a job: keeps options that depend on others, and checks that all of them fit together.
 
-use crate::blocks::Blocks;
+use crate::blocks::{BlockOptions, Blocks};
 use crate::buffers::Buffers;
 use crate::error::JobError;
 use crate::job::Job;
 use crate::keyword::{LatencyFrom, RateProcess};
-use crate::limits::{NUMJOBS_MAX, RANDSEED};
+use crate::limits::{BS_BYTES_MAX, NUMJOBS_MAX, RANDSEED};
 use crate::number::{Amount, NS_PER_SECOND};
+use crate::order::Order;
 use crate::pace::{Batch, Pace, Rate, Think};
 use crate::random_distribution::Distribution;
 use crate::steady_state::SteadyOptions;
@@ -24,8 +25,11 @@ pub(crate) struct JobBuilder {
     pub(crate) job: Job,
     pub(crate) numjobs: u32,
     pub(crate) offset_increment: Amount,
-    /// Block size of trims, in bytes; `None` if there are several.
-    pub(crate) trim_bytes: Option<u32>,
+    pub(crate) blocks: BlockOptions,
+    /// Number behind the word of `rw=`.
+    pub(crate) rw_number: i64,
+    pub(crate) identical: bool,
+    pub(crate) lfsr: bool,
     pub(crate) rate: Option<Rate>,
     pub(crate) rate_iops: Option<Rate>,
     pub(crate) latency_from: Option<LatencyFrom>,
@@ -54,7 +58,10 @@ impl Default for JobBuilder {
             job: Job::default(),
             numjobs: 1,
             offset_increment: Amount::Bytes(0),
-            trim_bytes: Some(Job::default().bs_bytes),
+            blocks: BlockOptions::new(Job::default().bs_bytes),
+            rw_number: 0,
+            identical: false,
+            lfsr: false,
             rate: None,
             rate_iops: None,
             latency_from: None,
@@ -79,11 +86,6 @@ impl Default for JobBuilder {
 }
 
 impl JobBuilder {
-    pub(crate) fn set_blocks(&mut self, Blocks { max_bytes, mix, trim_bytes }: Blocks) {
-        (self.job.bs_bytes, self.job.bs_mix) = (max_bytes, mix);
-        self.trim_bytes = trim_bytes;
-    }
-
     /// Warns that an option which is set does something else than its value says.
     pub(crate) fn warn(&mut self, option: &'static str, text: &'static str) {
         self.cautions.push(About::Option { option, text });
@@ -96,10 +98,19 @@ impl JobBuilder {
 
     /// Returns the warnings about options of the whole job.
     pub(crate) fn job_cautions(&self) -> impl Iterator<Item = &'static str> {
-        let rules: [Rule; 1] = [(
-            self.job.time_based && self.job.runtime_ns.is_none(),
-            "time_based without runtime= has no effect, as in fio; the job ends with its bytes",
-        )];
+        let Job { rw, norandommap, ref distribution, .. } = self.job;
+        let is_mapped = *distribution == Distribution::Random && !norandommap;
+        let is_unmapped = self.blocks.of(rw).is_ok_and(|blocks| blocks.is_unmapped);
+        let rules = [
+            (
+                self.job.time_based && self.job.runtime_ns.is_none(),
+                "time_based without runtime= has no effect, as in fio; the job ends with its bytes",
+            ),
+            (
+                is_mapped && is_unmapped,
+                "ba= other than the smallest size turns off the random map, as in fio",
+            ),
+        ];
         rules.into_iter().filter_map(|(holds, text)| holds.then_some(text))
     }
 
@@ -108,10 +119,7 @@ impl JobBuilder {
     /// # Errors
     /// A [`JobError`] if its options conflict or there are too many jobs.
     pub(crate) fn finish(mut self, jobs: &mut Vec<Job>) -> Result<(), JobError> {
-        if let Some(bytes) = self.trim_bytes.filter(|_| self.job.rw.trims()) {
-            (self.job.bs_bytes, self.job.bs_mix) = (bytes, None);
-        }
-        if let Some(fix) = self.conflict() {
+        if let Some(fix) = self.place().err().or_else(|| self.conflict()) {
             return Err(JobError::Conflict { job: self.job.name, fix });
         }
         self.job.rw = self.verify.kind(self.job.rw);
@@ -152,6 +160,31 @@ impl JobBuilder {
             let stonewall = job.stonewall && number == 0;
             jobs.push(Job { offset, stonewall, ..job.clone() });
         }
+        Ok(())
+    }
+
+    /// Determines what the job's I/Os are and where they go; the error is a way to fix it.
+    fn place(&mut self) -> Result<(), &'static str> {
+        let job = &mut self.job;
+        let blocks = self.blocks.of(job.rw)?;
+        let is_random = job.rw.is_random();
+        let is_uniform = is_random && job.distribution == Distribution::Random;
+        let Blocks { bs_bytes, mix, aligns, random_percent, is_unmapped, .. } = blocks;
+        if !job.rw.trims() && bs_bytes > BS_BYTES_MAX {
+            return Err("the data of a read or write is at most 16m, the pages that one request \
+                        grants; use bs=16m and a larger iodepth=");
+        }
+        if is_uniform && blocks.is_by_order && !(job.norandommap || is_unmapped) {
+            return Err("bs_is_seq_rand of a random job needs norandommap; add it");
+        }
+        // A generator that gives each place once needs no map; with one size this is the same.
+        let is_plain = mix.is_none() && aligns.is_none();
+        job.lfsr = self.lfsr && is_uniform && !is_plain;
+        let is_mapped = self.lfsr && is_uniform && is_plain;
+        job.norandommap = (job.norandommap || is_unmapped) && !is_mapped || job.lfsr;
+        job.order = Order::new(job.rw, self.rw_number, self.identical);
+        (job.bs_bytes, job.bs_mix) = (bs_bytes, mix);
+        (job.aligns, job.random_percent) = (aligns, random_percent);
         Ok(())
     }
 
@@ -221,14 +254,15 @@ impl JobBuilder {
     fn access_rules(&self) -> impl IntoIterator<Item = Rule> {
         let Self { job, verify, .. } = self;
         let checks = verify.checks();
-        let is_mapped =
-            job.rw.is_random() && job.distribution == Distribution::Random && !job.norandommap;
         [
             (
-                is_mapped && job.bs_mix.is_some(),
-                "random I/O with several block sizes needs norandommap; add it",
+                checks && (job.bs_mix.is_some() || job.aligns.is_some()),
+                "verify= needs blocks that do not overlap; give one bs=, and no blockalign=",
             ),
-            (checks && job.bs_mix.is_some(), "verify= needs a single block size; give one bs="),
+            (
+                checks && matches!(job.order, Some(Order::Holes(_))),
+                "verify= needs blocks that do not overlap; leave out the number behind rw=",
+            ),
             (
                 job.ioengine.is_some_and(|engine| engine.is_synchronous()) && job.iodepth != 1,
                 "ioengine=sync and psync keep one I/O in flight; use iodepth=1 or ioengine=libaio",
@@ -237,10 +271,7 @@ impl JobBuilder {
                 job.rw.changes() && job.disks.is_empty(),
                 "a job that writes must name its disks; add, for example, filename=/dev/xvda",
             ),
-            (
-                job.rw.trims() && (job.file.is_some() || job.bs_mix.is_some()),
-                "trims need a whole disk and a single block size; name no file, and give one bs=",
-            ),
+            (job.rw.trims() && job.file.is_some(), "trims need a whole disk; name no file"),
             (
                 job.rw.trims() && (self.rate.is_some() || self.rate_iops.is_some()),
                 "rate= and rate_iops= do not apply to trims; leave them out",
@@ -248,10 +279,6 @@ impl JobBuilder {
             (
                 job.rw.trims() && checks,
                 "verify= does not apply to trims, which carry no data; leave it out",
-            ),
-            (
-                job.file.is_some() && job.bs_mix.is_some(),
-                "a job on a file needs a single block size; give one bs=",
             ),
             (
                 job.rw.writes() && job.file.is_some() && !job.allow_file_overwrite,

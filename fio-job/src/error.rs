@@ -146,6 +146,13 @@ pub enum JobError {
         /// Name of the job.
         job: String,
     },
+    /// There is not enough memory for a random map.
+    NoMap {
+        /// Name of the job.
+        job: String,
+        /// Memory that the map takes, in bytes.
+        map_bytes: u64,
+    },
     /// The region is smaller than one block.
     NoBlock {
         /// Block size, in bytes.
@@ -228,6 +235,13 @@ impl fmt::Display for JobError {
                  or up to 48 for each I/O; lower size, io_size or number_ios, raise bs or give the \
                  guest more memory"
             ),
+            Self::NoMap { job, map_bytes } => write!(
+                f,
+                "job {job}: not enough memory for a random map of {} KiB, a bit for each of the \
+                 smallest blocks; give the guest more memory, raise the smallest size, lower size, \
+                 or add norandommap",
+                map_bytes.div_ceil(1024)
+            ),
             Self::NoBlock { bs_bytes, disk } => write!(
                 f,
                 "not even one block of {bs_bytes} bytes fits the job's region on {disk}; \
@@ -251,7 +265,10 @@ fn fmt_broken(
          next at byte {offset}; "
     )?;
     match fits_bytes {
-        0 => f.write_str("no bs= avoids this: the pieces start inside disk sectors"),
+        0 => f.write_str(
+            "no bs= avoids this: the pieces start inside disk sectors, or blocks begin anywhere; \
+             choose one piece with offset= and size=",
+        ),
         fits => write!(f, "use bs={} or less", Bytes(fits)),
     }
 }

@@ -13,6 +13,7 @@ use crate::grant_mode::GrantMode;
 use crate::keyword::{IoEngine, LatencyFrom, OnError, Poll, Rw};
 use crate::limits::RANDSEED;
 use crate::number::{Amount, NS_PER_SECOND};
+use crate::order::Order;
 use crate::pace::Pace;
 use crate::random_distribution::Distribution;
 use crate::reporting::Reporting;
@@ -34,8 +35,16 @@ pub struct Job {
     /// Size of one I/O in bytes, a multiple of 512 up to [`BS_BYTES_MAX`](crate::BS_BYTES_MAX)
     /// (`bs=`, `blocksize=`); the largest, if there are several sizes.
     pub bs_bytes: u32,
-    /// Sizes, if there are several (`bs=` with a comma, `bssplit=`).
+    /// Sizes, if there are several (`bs=` with a comma, `bsrange=`, `bssplit=`).
     pub bs_mix: Option<BlockMix>,
+    /// Multiples, in bytes, at which random reads, writes and trims begin, each one of 512
+    /// (`blockalign=`); `None` is the smallest size of each.
+    pub aligns: Option<[u64; 3]>,
+    /// Shares of the reads, writes and trims of a random job that are random, in per cent, 0 to
+    /// 100; the others follow the last one of their direction (`percentage_random=`).
+    pub random_percent: [u8; 3],
+    /// Order of the I/Os, if it has a number (`rw=` with a colon, `rw_sequencer=`).
+    pub order: Option<Order>,
     /// I/Os in flight over all of the job's disks, 1 to [`IODEPTH_MAX`](crate::IODEPTH_MAX)
     /// (`iodepth=`).
     pub iodepth: u32,
@@ -72,9 +81,12 @@ pub struct Job {
     /// the same blocks.
     pub randseed: Option<u64>,
     /// Whether random blocks are drawn independently (`norandommap`). Otherwise each is visited
-    /// once before any is visited again. Always on if blocks are not equally likely or have several
-    /// sizes.
+    /// once before any is visited again. Always on if blocks are not equally likely, or begin at
+    /// other multiples than those of their size.
     pub norandommap: bool,
+    /// Whether places come once each although blocks of several sizes overlap
+    /// (`random_generator=lfsr`).
+    pub lfsr: bool,
     /// Distribution of random blocks (`random_distribution=`).
     pub distribution: Distribution,
     /// Engine (`ioengine=`), which matters only in that `sync` and `psync` have an iodepth of 1.
@@ -129,6 +141,9 @@ impl Default for Job {
             rwmixread: 50,
             bs_bytes: 4096,
             bs_mix: None,
+            aligns: None,
+            random_percent: [100; 3],
+            order: None,
             iodepth: 1,
             runtime_ns: None,
             time_based: false,
@@ -144,6 +159,7 @@ impl Default for Job {
             stonewall: false,
             randseed: Some(RANDSEED),
             norandommap: false,
+            lfsr: false,
             distribution: Distribution::Random,
             ioengine: None,
             pace: Pace::default(),

@@ -25,6 +25,7 @@ mod limits;
 pub mod number;
 mod option_doc;
 mod options;
+mod order;
 mod pace;
 mod parse;
 mod print;
@@ -41,7 +42,7 @@ mod verify_pattern;
 mod warning;
 
 pub use affinity::{CpuPolicy, CpuSet};
-pub use blocks::{BlockMix, Share};
+pub use blocks::{BlockMix, Share, Sizes};
 pub use buffers::Buffers;
 pub use direction::Direction;
 pub use error::JobError;
@@ -51,13 +52,14 @@ pub use job::Job;
 pub use keyword::{IoEngine, LatencyFrom, OnError, Poll, RateProcess, Rw};
 pub use limits::{
     BS_BYTES_MAX, EVENT_AFTER_MAX, IODEPTH_MAX, LOG_SAMPLES_MAX, NUMJOBS_MAX, QUEUES_MAX, RANDSEED,
-    RUNTIME_NS_MAX, SECTOR_BYTES, SEGMENTS_MAX,
+    RUNTIME_NS_MAX, SECTOR_BYTES, SEGMENTS_MAX, TRIM_BYTES_MAX,
 };
 pub use option_doc::{Initial, Numbers, OptionDoc, Unit, Values};
 pub use options::{find_option, help, without_effect};
+pub use order::Order;
 pub use pace::{Batch, Pace, Rate, Think};
 pub use parse::{check_line, parse, words};
-pub use random_distribution::{Distribution, Zone};
+pub use random_distribution::{Distribution, Zone, ZoneAbs};
 pub use region::Region;
 pub use reporting::{PERCENTILES, Percentile, Reporting};
 pub use stages::stages;

@@ -247,19 +247,45 @@ mod tests {
         assert!(one("rw=write filename=xvda:/a allow_file_overwrite").allow_file_overwrite);
         assert_eq!(one("iodepth=1 ioengine=psync direct=1 group_reporting norandommap").iodepth, 1);
         assert_eq!(one("bs=8k,8k,16k").bs_mix, None);
-        for (line, bssplit) in [
-            ("bs=4k,8k", "4k,8k"),
-            ("bs=,8k,", "4k,8k"),
-            ("bs=8k,", "8k,4k"),
-            ("bssplit=4k/50:1k:2k:512/0", "4k/50:1k/25:2k/25"),
-            ("bssplit=4k:1k:2k", "4k/34:1k/33:2k/33"),
+        for (line, options) in [
+            ("bs=4k,8k", "bs=4k,8k"),
+            ("bs=4k-8k", "bs=4k,8k"),
+            ("bs=4k:8k:16k", "bs=4k,8k"),
+            ("bs=,8k,", "bs=4k,8k"),
+            ("bs=8k,", "bs=8k,4k"),
+            ("bs=2k bs=8k,", "bs=8k,2k"),
+            ("bssplit=4k/50:1k:2k:512/0", "bssplit=1k/16:2k/16:512/16:4k/52"),
+            ("bssplit=8k/90:16k/10,,", "bssplit=16k/10:8k/90,4k/100"),
+            ("bs=2k bssplit=8k/90:16k/10,,", "bssplit=16k/10:8k/90,2k/100"),
+            ("bssplit=8k/90:16k/10,, bs=2k", "bssplit=16k/10:8k/90,2k/100"),
+            ("bsrange=4k-64k", "bsrange=4k-64k"),
+            ("bsrange=64k:4k", "bsrange=4k-64k"),
+            ("bsrange=4k-64k,8k-8k", "bsrange=4k-64k,8k-8k"),
+            ("bsrange=4k-64k, bssplit=,4k:8k", "bssplit=,4k/50:8k/50 bsrange=4k-64k,"),
         ] {
-            assert_eq!(one(line).bs_mix.map(|mix| mix.to_string()).as_deref(), Some(bssplit));
+            let job = one(&format!("rw=rw filename=xvda {line}"));
+            let mut printed = job.options();
+            printed.retain(|(option, _)| option.starts_with("bs"));
+            let printed: Vec<String> =
+                printed.iter().map(|(option, value)| format!("{option}={value}")).collect();
+            assert_eq!(printed.join(" "), options, "{line}");
+        }
+        for line in [
+            "rw=read bs=4k,8k",
+            "rw=randread bsrange=4k:4k,4k:8k",
+            "rw=read bssplit=4k/50:6k/50",
+            "rw=randtrim bs=64k,8k,4k filename=xvda",
+            "rw=read bs=4k,8k bs_is_seq_rand",
+            "rw=randread bs=8k,4k bs_is_seq_rand norandommap",
+        ] {
+            assert_eq!((one(line).bs_bytes, one(line).bs_mix), (4096, None), "{line}");
         }
         assert_eq!(one("ioengine=io_uring").ioengine, Some(IoEngine::IoUring));
         assert_eq!(one("name=\"a b\" nice=10 description=\"of no effect\"").name, "a b");
         assert_eq!((one("loops=3").loops, one("number_ios=2k").number_ios), (3, Some(2048)));
         assert_eq!(one("bs=1m").bs_bytes, 1 << 20);
+        assert_eq!(one("rw=trim bs=2300M filename=xvda").bs_bytes, 2300 << 20);
+        assert_eq!(one("rw=write bs=16m,16m,64m filename=xvda").bs_bytes, 16 << 20);
         let verify = one("rw=write filename=xvda verify_pattern=\"a b;c\" verify=pattern").verify;
         let verify = verify.expect("a check");
         assert!(verify.after_write && !verify.fatal);
@@ -378,19 +404,57 @@ mod tests {
             "blocksize=1000: not a multiple of the 512-byte sector; use, for example, 4k",
         ),
         ("bs=0", "bs=0: an I/O cannot be empty; use, for example, 4k"),
-        ("bs=16385k", "bs=16385k: too large; use at most 16m"),
+        (
+            "bs=16385k",
+            "job job1: the data of a read or write is at most 16m, the pages that one request \
+             grants; use bs=16m and a larger iodepth=",
+        ),
+        ("bs=4g", "bs=4g: too large; use less than 4g"),
         ("bs=4k,1000", "bs=1000: not a multiple of the 512-byte sector; use, for example, 4k"),
         (
             "bs=4k,8k,1k,2k",
-            "bs=4k,8k,1k,2k: too many sizes; give at most three, for reads, writes and trims",
+            "bs=4k,8k,1k,2k: too many values; give at most three, for reads, writes and trims",
         ),
         (
-            "bssplit=4k/30:8k/60",
-            "bssplit=4k/30:8k/60: the shares of each list must add up to 100, as in 4k/30:8k/70",
+            "bssplit=4k/30:8k/80:2k",
+            "bssplit=4k/30:8k/80:2k: the shares of a list are more than 100; \
+             use, for example, 4k/30:8k",
+        ),
+        ("bsrange=4k", "bsrange=4k: use two sizes, for example 4k-16k"),
+        (
+            "bsrange=4k-8k bssplit=4k:8k",
+            "job job1: bssplit= and bsrange= exclude each other; use one",
         ),
         (
-            "rw=randread bs=4k,8k",
-            "job job1: random I/O with several block sizes needs norandommap; add it",
+            "bsrange=4k-8k bs_unaligned",
+            "job job1: bs_unaligned makes blocks of any number of bytes, and a disk's are whole \
+             sectors; leave it out",
+        ),
+        (
+            "rw=randread bs=4k,8k bs_is_seq_rand",
+            "job job1: bs_is_seq_rand of a random job needs norandommap; add it",
+        ),
+        (
+            "blockalign=1000",
+            "blockalign=1000: not a multiple of the 512-byte sector; use, for example, 4k",
+        ),
+        (
+            "rw=randread:4k",
+            "rw=randread:4k: use, for example, randread:8: a new place for every 8th I/O",
+        ),
+        (
+            "rw=randrw filename=xvda bsrange=4k-8k verify=crc32c",
+            "job job1: verify= needs blocks that do not overlap; give one bs=, and no blockalign=",
+        ),
+        (
+            "rw=write:4k filename=xvda verify=crc32c",
+            "job job1: verify= needs blocks that do not overlap; \
+             leave out the number behind rw=",
+        ),
+        (
+            "random_distribution=zoned:50/50:50/50,100/100",
+            "random_distribution=zoned:50/50:50/50,100/100: fio 3.33 takes no lists for reads and \
+             writes; give one for all, or two jobs",
         ),
         (
             "random_distribution=zipf:1",

@@ -6,6 +6,7 @@ use crate::direction::Direction;
 use crate::job::Job;
 use crate::keyword::OnError;
 use crate::number::{Amount, Bytes, Time};
+use crate::order::Order;
 use crate::random_distribution::Distribution;
 use crate::steady_state::SteadyState;
 use alloc::borrow::ToOwned;
@@ -19,8 +20,10 @@ impl Job {
     pub fn block_sizes(&self, direction: Direction) -> String {
         let bytes = |bytes: u32| Bytes(bytes.into());
         let range = |mix: &BlockMix| {
-            let sizes = || mix.of(direction).iter().map(|share| share.bytes);
-            (sizes().min().unwrap_or(self.bs_bytes), sizes().max().unwrap_or(self.bs_bytes))
+            let orders = [false, true].map(|is_random| mix.of(direction, is_random));
+            let least = orders.iter().map(|sizes| sizes.min_bytes()).min();
+            let most = orders.iter().map(|sizes| sizes.max_bytes()).max();
+            (least.unwrap_or(self.bs_bytes), most.unwrap_or(self.bs_bytes))
         };
         match self.bs_mix.as_ref().map_or((self.bs_bytes, self.bs_bytes), range) {
             (least, greatest) if least == greatest => bytes(least).to_string(),
@@ -31,14 +34,27 @@ impl Job {
     /// Returns the options that give this job, in fio's form, for the result and for a repeat.
     pub fn options(&self) -> Vec<(&'static str, String)> {
         let flag = || "1".to_owned();
-        let mut options = vec![("rw", self.rw.to_string())];
+        let order = self.order.map(|order| order.to_string()).unwrap_or_default();
+        let mut options = vec![("rw", format!("{}{order}", self.rw))];
+        if let Some(Order::Runs { identical: true, .. }) = self.order {
+            options.push(("rw_sequencer", "identical".to_owned()));
+        }
         if self.rw.reads() && self.rw.writes() {
             options.push(("rwmixread", self.rwmixread.to_string()));
         }
-        options.push(match &self.bs_mix {
-            Some(mix) => (if mix.is_split() { "bssplit" } else { "bs" }, mix.to_string()),
-            None => ("bs", Bytes(self.bs_bytes.into()).to_string()),
-        });
+        match &self.bs_mix {
+            Some(mix) => options.extend(mix.options()),
+            None => options.push(("bs", Bytes(self.bs_bytes.into()).to_string())),
+        }
+        let sides = |[read, write, trim]: [u64; 3]| match (read == write, write == trim) {
+            (true, true) => read.to_string(),
+            (false, true) => format!("{read},{write}"),
+            _ => format!("{read},{write},{trim}"),
+        };
+        options.extend(self.aligns.map(|aligns| ("ba", sides(aligns))));
+        if self.random_percent != [100; 3] {
+            options.push(("percentage_random", sides(self.random_percent.map(u64::from))));
+        }
         options.push(("iodepth", self.iodepth.to_string()));
         options.extend(self.runtime_ns.map(|ns| ("runtime", Time { ns }.to_string())));
         options.extend(self.time_based.then(|| ("time_based", flag())));
@@ -64,6 +80,7 @@ impl Job {
             None => ("randrepeat", "0".to_owned()),
         });
         options.extend(self.norandommap.then(|| ("norandommap", flag())));
+        options.extend(self.lfsr.then(|| ("random_generator", "lfsr".to_owned())));
         if self.distribution != Distribution::Random {
             options.push(("random_distribution", self.distribution.to_string()));
         }
@@ -114,8 +131,8 @@ mod tests {
     fn a_direction_has_a_size_or_a_range_of_them() {
         for (line, read, write) in [
             ("bs=16k", "16k", "16k"),
-            ("bs=4k,8k", "4k", "8k"),
-            ("bssplit=4k/50:8k/50,1m/40:512/60", "4k-8k", "512-1m"),
+            ("rw=rw filename=xvda bs=4k,8k", "4k", "8k"),
+            ("rw=rw filename=xvda bssplit=4k/50:8k/50,1m/40:512/60", "4k-8k", "512-1m"),
         ] {
             let job = &parse(line).expect(line)[0];
             let sizes = [Direction::Read, Direction::Write].map(|side| job.block_sizes(side));
@@ -146,6 +163,20 @@ mod tests {
             "name=a rw=write filename=xvda zero_buffers continue_on_error=all",
             "name=a rw=read bs=4k,8k random_distribution=zoned:60/10:40/90",
             "name=a rw=randread random_distribution=zipf:1.25",
+            "name=a rw=randread random_distribution=normal:10:0.5",
+            "name=a rw=randread random_distribution=zoned_abs:60/1m:40/2m",
+            "name=a rw=randrw bsrange=4k-64k,8k-8k filename=xvda randseed=7",
+            "name=a rw=randrw bssplit=4k/30:8k,, filename=xvda",
+            "name=a rw=randrw bssplit=4k/30:6k,8k bs_unaligned norandommap filename=xvda",
+            "name=a rw=randrw bs=4k,16k ba=512,8k filename=xvda",
+            "name=a rw=randtrim bssplit=4k/30:8k/70 filename=xvda",
+            "name=a rw=randread bs=4k,16k bs_is_seq_rand percentage_random=30 norandommap",
+            "name=a rw=randrw bs=4k,16k bs_is_seq_rand norandommap filename=xvda",
+            "name=a rw=randrw percentage_random=30,70 filename=xvda",
+            "name=a rw=read:-1k bs=512",
+            "name=a rw=randread:8 rw_sequencer=identical",
+            "name=a rw=randread bsrange=4k-8k random_generator=lfsr",
+            "name=a rw=randread norandommap random_generator=lfsr",
             "name=a rw=write filename=xvda randrepeat=0 verify=pattern \
              verify_pattern=0xff%o\"a; b\"-12 do_verify=0 grants=persistent-copy",
             "name=a rw=randwrite bs=16k filename=xvda verify=crc32c verify_interval=4k \

@@ -1,5 +1,6 @@
 //! Region of a disk that a job uses, and the amount to transfer.
 
+use crate::blocks::BlockMix;
 use crate::error::JobError;
 use crate::job::Job;
 use crate::number::{Amount, Bytes, percent_of};
@@ -12,7 +13,8 @@ use alloc::string::{String, ToString};
 pub struct Region {
     /// First byte, a multiple of the disk's sector size.
     pub offset_bytes: u64,
-    /// Length in bytes: at least one block of the largest size, and a multiple of the block.
+    /// Length in bytes: at least one block of each direction's smallest size, and a multiple of the
+    /// block.
     pub size_bytes: u64,
     /// Bytes to transfer on this disk, in both directions together, a multiple of the block; `None`
     /// is no limit (`time_based`).
@@ -43,6 +45,10 @@ impl Job {
         let bs = self.bs_mix.as_ref().map_or(largest, |mix| mix.unit_bytes().into());
         if !aligned(bs) {
             return Err(misaligned("bs", Bytes(bs).to_string()));
+        }
+        let mut aligns = self.aligns.iter().flatten();
+        if let Some(&bytes) = aligns.find(|&&bytes| !aligned(bytes)) {
+            return Err(misaligned("blockalign", Bytes(bytes).to_string()));
         }
 
         let offset_bytes = match self.offset {
@@ -76,8 +82,13 @@ impl Job {
             return Err(beyond_end("size", size));
         }
         let size_bytes = floor(size_bytes, bs);
-        if size_bytes < largest {
-            return Err(JobError::NoBlock { bs_bytes: self.bs_bytes, disk: disk.to_owned() });
+        let bs_bytes = self.bs_mix.as_ref().map_or(self.bs_bytes, BlockMix::least_bytes);
+        if size_bytes < bs_bytes.into() {
+            return Err(JobError::NoBlock { bs_bytes, disk: disk.to_owned() });
+        }
+        if self.distribution.zone_bytes() > size_bytes {
+            let zones = Amount::Bytes(self.distribution.zone_bytes());
+            return Err(beyond_end("zoned_abs", zones));
         }
 
         let io_bytes = match self.io_size {

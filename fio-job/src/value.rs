@@ -6,7 +6,7 @@ use crate::grant_mode::GrantMode;
 use crate::keyword::{IoEngine, LatencyFrom, OnError, Poll, RateProcess, Rw};
 use crate::limits::{
     BS_BYTES_MAX, EVENT_AFTER_MAX, IODEPTH_MAX, NUMJOBS_MAX, POLL_US_MAX, QUEUES_MAX,
-    RUNTIME_NS_MAX, SECTOR_BYTES, SEGMENTS_MAX,
+    RUNTIME_NS_MAX, SECTOR_BYTES, SEGMENTS_MAX, TRIM_BYTES_MAX,
 };
 use crate::number::{self, Amount, NumberError};
 use crate::verify::HEADER_BYTES;
@@ -137,6 +137,17 @@ impl<'a> Value<'a> {
         )
     }
 
+    /// Reads `rw_sequencer=`: whether it is `identical`.
+    pub(crate) fn sequencer(self) -> Result<bool, JobError> {
+        self.one_of(&[("sequential", false), ("identical", true)], "use sequential or identical")
+    }
+
+    /// Reads `random_generator=`: whether it is `lfsr`.
+    pub(crate) fn generator(self) -> Result<bool, JobError> {
+        let names = [("tausworthe", false), ("tausworthe64", false), ("lfsr", true)];
+        self.one_of(&names, "use tausworthe, tausworthe64 or lfsr")
+    }
+
     pub(crate) fn engine(self) -> Result<IoEngine, JobError> {
         self.one_of(&IoEngine::NAMES, "use libaio, io_uring, sync or psync, or leave it out")
     }
@@ -198,8 +209,8 @@ impl<'a> Value<'a> {
             }
             bytes => u32::try_from(bytes)
                 .ok()
-                .filter(|bytes| *bytes <= BS_BYTES_MAX)
-                .ok_or_else(|| self.wrong("too large; use at most 16m")),
+                .filter(|bytes| *bytes <= TRIM_BYTES_MAX)
+                .ok_or_else(|| self.wrong("too large; use less than 4g")),
         }
     }
 

@@ -201,7 +201,8 @@ impl<'v, 'a, V: Vcpu> Engine<'v, 'a, V> {
         self.waiter.never_yield();
     }
 
-    /// Makes the tables that checks need, with room left for each of the `loops` of the stage.
+    /// Makes random maps and the tables that checks need, with room left for each of the `loops` of
+    /// the stage.
     /// They may take nearly all memory, so all loops allocate everything else before. An error here
     /// is in the [outcome](Self::finish).
     pub fn make_tables(&mut self, loops: usize) {

@@ -8,7 +8,7 @@ use core::fmt;
 
 use fs::{ReadBlocks, Volume};
 
-use fio_job::{Job, JobError, Region};
+use fio_job::{Job, JobError, Order, Region};
 
 /// Largest number of pieces kept for a file: 1.5 MiB of memory.
 pub const PIECES_MAX: usize = 1 << 16;
@@ -131,7 +131,7 @@ impl FileMap {
     }
 
     /// Checks that each block of `job` in `region` is one piece of the disk, of whole sectors, and
-    /// may be written if the job writes.
+    /// may be written if the job writes. Where blocks may begin anywhere, the region is one piece.
     ///
     /// # Errors
     /// [`JobError::Snapshot`], [`JobError::Hole`] and [`JobError::Broken`].
@@ -145,7 +145,9 @@ impl FileMap {
         if self.snapshot && job.rw.changes() {
             return Err(JobError::Snapshot { file: file() });
         }
-        let bs = u64::from(job.bs_bytes);
+        let has_holes = matches!(job.order, Some(Order::Holes(_)));
+        let is_anywhere = job.bs_mix.is_some() || job.aligns.is_some() || has_holes;
+        let bs = if is_anywhere { u64::MAX } else { job.bs_bytes.into() };
         let region_end = region.offset_bytes + region.size_bytes;
         let is_sectors = |bytes: u64| bytes.is_multiple_of(u64::from(sector_bytes.max(1)));
         let mut covered = region.offset_bytes;
@@ -176,7 +178,7 @@ impl FileMap {
                 file: file(),
                 offset,
                 bs_bytes: job.bs_bytes,
-                fits_bytes: if is_sectors(unit) { unit } else { 0 },
+                fits_bytes: if is_sectors(unit) && !is_anywhere { unit } else { 0 },
             }),
         }
     }

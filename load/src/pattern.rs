@@ -1,14 +1,16 @@
 //! Sequence of directions, offsets and sizes of one job on one disk.
 //!
 //! Random blocks come as with fio's random map, each once before any repeats, or with `norandommap`
-//! independently. Sequential reads and writes each have their own place and start again at the
+//! independently. With several sizes that takes a map, which [`Pattern::make_map`] makes. Sequential reads and writes each have their own place and start again at the
 //! region's end, as in fio. A pattern never ends; the caller stops it by time or by bytes
 //! ([`Region::io_bytes`]).
 
 mod cursor;
+mod map;
 mod mixed;
 mod permutation;
 pub(crate) mod rng;
+mod sizes;
 mod skew;
 
 use alloc::boxed::Box;
@@ -63,6 +65,21 @@ enum Places {
     Mixed(Box<Mixed>),
 }
 
+impl Places {
+    /// Returns the places of a job whose blocks are all alike.
+    fn plain(job: &Job, region: Region, rng: &mut Xoshiro) -> Self {
+        let bs_bytes = u64::from(job.bs_bytes);
+        let blocks = region.size_bytes / bs_bytes;
+        assert!(blocks > 0, "a region of at least one block");
+        let cursor = Cursor { next: 0, step: bs_bytes, end: blocks * bs_bytes };
+        match job.norandommap {
+            _ if !job.rw.is_random() => Self::Sequential { read: cursor.clone(), write: cursor },
+            true => Self::Independent(Below::new(blocks)),
+            false => Self::Map(Permutation::new(blocks, rng)),
+        }
+    }
+}
+
 impl Pattern {
     /// Returns the sequence of `job` within `region`. The caller gives the seed: `job.randseed`, or
     /// a new one for a job with `randrepeat=0`.
@@ -71,17 +88,9 @@ impl Pattern {
     /// If `region` is smaller than a block, which [`Job::resolve`] rules out.
     pub fn new(job: &Job, region: Region, seed: u64) -> Self {
         let mut rng = Xoshiro::new(seed);
-        let bs_bytes = u64::from(job.bs_bytes);
-        let blocks = region.size_bytes / bs_bytes;
-        assert!(blocks > 0, "a region of at least one block");
-        let cursor = Cursor { next: 0, step: bs_bytes, end: blocks * bs_bytes };
         let places = match Mixed::new(job, region, &mut rng) {
             Some(mixed) => Places::Mixed(Box::new(mixed)),
-            None if !job.rw.is_random() => {
-                Places::Sequential { read: cursor.clone(), write: cursor }
-            }
-            None if job.norandommap => Places::Independent(Below::new(blocks)),
-            None => Places::Map(Permutation::new(blocks, &mut rng)),
+            None => Places::plain(job, region, &mut rng),
         };
         Self {
             rng,
@@ -97,6 +106,17 @@ impl Pattern {
             region_offset: region.offset_bytes,
             bs_bytes: job.bs_bytes,
         }
+    }
+
+    /// Returns the bytes that its random map takes, a bit for each block; 0 if it needs none.
+    pub fn map_bytes(&self) -> u64 {
+        if let Places::Mixed(mixed) = &self.places { mixed.map_bytes() } else { 0 }
+    }
+
+    /// Makes the random map, if it needs one; without it blocks repeat. Returns whether there was
+    /// memory for it.
+    pub fn make_map(&mut self) -> bool {
+        if let Places::Mixed(mixed) = &mut self.places { mixed.make_map() } else { true }
     }
 
     /// Returns the next I/O.

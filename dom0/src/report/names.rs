@@ -13,10 +13,11 @@ use super::series::Series;
 use crate::figures::Facts;
 
 /// Options that are named wherever they differ; others only where these do not tell jobs apart.
-const MAIN: [&str; 9] = [
+const MAIN: [&str; 10] = [
     "rw",
     "bs",
     "bssplit",
+    "bsrange",
     "iodepth",
     "rate",
     "rate_iops",

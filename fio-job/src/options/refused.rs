@@ -13,12 +13,6 @@ const LEAVE_OUT: &str = "leave it out";
 
 /// Refused options, by topic.
 pub(super) const REFUSED: &[Refused] = &[
-    // Blocks, and where they are.
-    Refused {
-        fix: LEAVE_OUT,
-        names: "allrandrepeat ba blockalign blocksize_range blocksize_unaligned bs_is_seq_rand
-            bs_unaligned bsrange percentage_random rw_sequencer softrandommap",
-    },
     // Beginnings, ends and rates.
     Refused {
         fix: LEAVE_OUT,

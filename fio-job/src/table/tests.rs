@@ -23,7 +23,21 @@ fn takes(spec: &OptionSpec, text: &str) -> bool {
 /// Texts just inside and just outside of what each option's form says.
 const FORMS: &[(&str, &[&str], &[&str])] = &[
     ("name", &["a", "a b"], &["", "a\"b"]),
-    ("bssplit", &["512/100", "1m/1:4k/99", "4k:8k"], &["513/100", "16385k/100", "4k/99", "4k/101"]),
+    (
+        "bssplit",
+        &["512/100", "1m/1:4k/99", "4k:8k", "4k/99", "4k/101", "4k/60:8k/60", "4k,,", "4k:"],
+        &["513/100", "4g/100", "4k/100:8k/1:16k", "4k,4k,4k,4k", "/50", "4k/x"],
+    ),
+    (
+        "bsrange",
+        &["512-512", "4k:16m", "16m-4k", "4k-8k,", ",4k-8k", "4k-8k,4k-8k,4k-8k"],
+        &["", "4k", "0-4k", "4k-4g", "4k-", "4k-8k,4k-8k,4k-8k,4k-8k", "4k-8k-16k", "513-4k"],
+    ),
+    (
+        "percentage_random",
+        &["0", "100", "0,100", "1,2,3", ",5", "25,", "1:2:3", "1-2"],
+        &["", "101", "1,101", "1,2,3,4", "a"],
+    ),
     ("filename", &["xvda", "xvda:/dev/xvdb", "xvda:/a b"], &["", "/tmp/x", "xvda:xvdb:/a"]),
     (
         "random_distribution",
@@ -36,6 +50,15 @@ const FORMS: &[(&str, &[&str], &[&str])] = &[
             "normal:0",
             "normal:100",
             "zoned:100/100",
+            "zoned:100/99",
+            "zoned:50/5:30/15:20/",
+            "zoned:50:50",
+            "zoned_abs:100/1g",
+            "zoned_abs:60/512:40/1t",
+            "zipf",
+            "zipf:1.2:0",
+            "pareto:0.2:1",
+            "normal:1:0.5",
         ],
         &[
             "zipf:0",
@@ -44,9 +67,19 @@ const FORMS: &[(&str, &[&str], &[&str])] = &[
             "pareto:0",
             "pareto:1",
             "normal:100.000001",
+            "zipf:1.2:",
+            "zipf:1.2:1.000001",
+            "zipf::0.5",
             "zoned:99/100",
-            "zoned:100/99",
-            "zoned_abs:100/1g",
+            "zoned:101/100",
+            "zoned:100/101",
+            "zoned:100/60:0/60",
+            "zoned:100/",
+            "zoned:50/100:50/0",
+            "zoned:50/50,50/50",
+            "zoned",
+            "zoned_abs:99/1g",
+            "zoned_abs:100",
         ],
     ),
     (
@@ -122,13 +155,16 @@ fn values_are_taken_up_to_their_edges_and_not_beyond() {
 }
 
 /// Jobs in which each option with a default makes a difference.
-const JOBS: [&str; 7] = [
+const JOBS: [&str; 10] = [
     "name=x rate_iops=9",
     "name=x runtime=90 steadystate_duration=60",
     "name=x rw=randrw filename=xvda iodepth=8 thinktime=5 runtime=9",
     "name=x rw=rw filename=xvda verify=crc32c bs=16k",
     "name=x rw=write filename=xvda verify_pattern=1 verify=pattern",
     "name=x numjobs=2 filename=xvda",
+    "name=x rw=randread:4",
+    "name=x rw=randread norandommap=1 bssplit=4k:6k",
+    "name=x rw=rw filename=xvda bs=4k,8k",
     "name=x log_avg_msec=500 runtime=1 write_bw_log",
 ];
 

@@ -17,7 +17,7 @@ use fio_job::{JobError, parse, parse_file};
 mod files;
 mod options;
 
-use files::{BOTH_REFUSE, BOTH_TAKE, NOT_SPELLED, ONLY_FIO, ONLY_OURS};
+use files::{BOTH_COMPLETE, BOTH_REFUSE, BOTH_TAKE, NOT_SPELLED, ONLY_FIO, ONLY_OURS};
 
 /// Job files on disk, for fio.
 struct JobFiles(Vec<PathBuf>);
@@ -94,7 +94,7 @@ fn both(test: &str, texts: &[&str]) -> Vec<(String, bool, Result<Vec<Job>, JobEr
 fn files_that_both_take() {
     let mut complaints = Vec::new();
     let mut all = Vec::new();
-    for (text, theirs, ours) in both("take", BOTH_TAKE) {
+    for (text, theirs, ours) in both("take", &[BOTH_TAKE, BOTH_COMPLETE].concat()) {
         match ours {
             Ok(jobs) if theirs => all.push((text, jobs)),
             ours => complaints.push(format!("{text}\nfio: {theirs}, we: {ours:?}")),
@@ -205,6 +205,9 @@ fn canonical(name: &str) -> &str {
     match name {
         "readwrite" => "rw",
         "blocksize" => "bs",
+        "blockalign" => "ba",
+        "blocksize_range" => "bsrange",
+        "blocksize_unaligned" => "bs_unaligned",
         "fileoffset" => "offset",
         "io_limit" => "io_size",
         "timeout" => "runtime",

@@ -29,7 +29,7 @@ use super::target::{Next, Target, divide_ios};
 use super::time::NEVER;
 use super::timeline::{Timeline, Took};
 use crate::pattern::Pattern;
-use fio_job::Direction;
+use fio_job::{Direction, JobError};
 use results::{Counters, DirectionResult, JobResult};
 
 pub(super) use count::Ended;
@@ -162,11 +162,17 @@ impl ActiveJob {
         })
     }
 
-    /// Makes the tables that its checks need, with room left for each of the `loops` of the stage.
+    /// Makes its random maps and the tables that its checks need, with room left for each of the
+    /// `loops` of the stage.
     ///
     /// # Errors
     /// Fails if there is no memory for them.
     pub(super) fn make_tables(&mut self, loops: usize) -> Result<(), RunError> {
+        for target in &mut self.targets {
+            let no_memory =
+                |map_bytes| JobError::NoMap { job: self.result.job.name.clone(), map_bytes };
+            target.make_map(loops).map_err(|bytes| RunError::Job(no_memory(bytes)))?;
+        }
         let Some(checks) = &mut self.checks else { return Ok(()) };
         let mut targets = self.targets.iter();
         targets

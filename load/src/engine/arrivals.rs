@@ -133,10 +133,8 @@ impl Sequence {
 
 /// Returns the mean size of a job's I/Os in a direction, in bytes.
 fn mean_bytes(job: &Job, direction: Direction) -> u64 {
-    let Some(mix) = &job.bs_mix else { return job.bs_bytes.into() };
-    let shares = || mix.of(direction).iter();
-    let sum: u64 = shares().map(|share| u64::from(share.bytes) * u64::from(share.percent)).sum();
-    sum / shares().map(|share| u64::from(share.percent)).sum::<u64>().max(1)
+    let mix = job.bs_mix.as_ref();
+    mix.map_or(job.bs_bytes.into(), |mix| mix.of(direction, job.rw.is_random()).mean_bytes())
 }
 
 #[cfg(test)]

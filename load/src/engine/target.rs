@@ -9,6 +9,7 @@ use super::data::Place;
 use super::in_flight::InFlight;
 use crate::file_map::{FileMap, Lookup};
 use crate::pattern::{Io, Pattern};
+use crate::verify::has_headroom;
 use fio_job::Direction;
 use fio_job::{Job, Region};
 
@@ -62,6 +63,17 @@ impl Target {
             bytes_left,
             drawn: 0,
         }
+    }
+
+    /// Makes the random map of its pattern, if that needs one, with room left for each of the
+    /// `loops` of the stage.
+    ///
+    /// # Errors
+    /// Returns the bytes that it takes, if there is no memory for it.
+    pub(super) fn make_map(&mut self, loops: usize) -> Result<(), u64> {
+        let map_bytes = self.pattern.map_bytes();
+        let fits = map_bytes == 0 || self.pattern.make_map() && has_headroom(loops);
+        if fits { Ok(()) } else { Err(map_bytes) }
     }
 
     /// Returns whether nothing is left.

@@ -1,101 +1,217 @@
-//! Patterns that take more than a few instructions: several sizes, or blocks not equally likely.
+//! Patterns that take more than a few instructions: several sizes, blocks not equally likely, or
+//! both I/Os at random and others that follow.
 //!
-//! An I/O starts at a multiple of its direction's smallest size, as in fio, and its size is drawn;
-//! a size that would cross the region's end is replaced by the smallest.
+//! As in fio a random I/O starts at a multiple of its direction's alignment or smallest size, and
+//! its size is drawn of those that fit the region. With several sizes and a random map it starts at
+//! the first free block from the drawn one on, and ends where a block was visited. Blocks count in
+//! the smallest size of each direction, in one map for all of them, as fio's do.
 
-use super::cursor::Cursor;
+use super::map::Map;
+use super::permutation::Permutation;
 use super::rng::{Below, Xoshiro};
+use super::sizes;
 use super::skew::Skew;
-use alloc::vec;
-use alloc::vec::Vec;
-use fio_job::Direction;
-use fio_job::{BlockMix, Job, Region, Share};
+use fio_job::{Direction, Distribution, Job, Order, Region, Sizes};
 
 /// Places of a pattern, and the length of the I/O at each.
 #[derive(Clone, Debug)]
 pub(super) struct Mixed {
-    read: Side,
-    write: Side,
+    /// Reads, writes and trims.
+    sides: [Side; 3],
+    is_random: bool,
+    order: Option<Order>,
+    /// I/Os up to the next at random.
+    to_random: u64,
+    once: Once,
+    /// Whether I/Os that follow start again at the region's start; otherwise the next is at random.
+    wraps: bool,
+    /// Length of the region, in bytes.
+    end: u64,
+}
+
+/// Way in which random blocks come once a pass.
+#[derive(Clone, Debug)]
+enum Once {
+    /// None: they may repeat.
+    No,
+    /// Each place once.
+    Places(Permutation),
+    /// Each block once; without memory as long as there is no map.
+    Blocks(Option<Map>),
 }
 
 /// Sizes and places of one direction.
 #[derive(Clone, Debug)]
 struct Side {
-    places: Places,
-    sizes: Vec<Share>,
-    min_bytes: u32,
-    /// Length of the region.
-    end: u64,
-}
-
-#[derive(Clone, Debug)]
-enum Places {
-    Sequential(Cursor),
-    Independent(Below),
-    Skewed(Skew),
+    /// Bytes from one random place to the next.
+    align: u64,
+    /// Number of random places.
+    places: u64,
+    /// Random places that are not equally likely.
+    skew: Option<Skew>,
+    /// Smallest size of the I/Os at random, in bytes.
+    least: u64,
+    /// Sizes of the I/Os that follow, and of those at random.
+    sizes: [Sizes; 2],
+    /// Share of the I/Os that are at random, in per cent.
+    random_percent: u64,
+    /// End and start of the last I/O.
+    next: u64,
+    last: u64,
 }
 
 impl Mixed {
     /// Returns the places of `job`, if it needs this.
     pub(super) fn new(job: &Job, region: Region, rng: &mut Xoshiro) -> Option<Self> {
-        let sides = [Direction::Read, Direction::Write].map(|direction| {
-            let mix = job.bs_mix.as_ref();
-            let min_bytes = mix.map_or(job.bs_bytes, |mix| mix.min_bytes(direction));
-            let blocks = region.size_bytes / u64::from(min_bytes);
-            let skew = Skew::new(&job.distribution, blocks, rng).filter(|_| job.rw.is_random());
-            if mix.is_none() && skew.is_none() {
-                return None;
-            }
-            let end = blocks * u64::from(min_bytes);
-            let places = match skew {
-                Some(skew) => Places::Skewed(skew),
-                None if job.rw.is_random() => Places::Independent(Below::new(blocks)),
-                None => Places::Sequential(Cursor { next: 0, step: min_bytes.into(), end }),
-            };
-            let one = || vec![Share { bytes: job.bs_bytes, percent: 100 }];
-            let sizes = mix.map_or_else(one, |mix: &BlockMix| mix.of(direction).to_vec());
-            Some(Side { places, sizes, min_bytes, end })
+        let is_random = job.rw.is_random();
+        let is_skewed = is_random && job.distribution != Distribution::Random;
+        let is_plain = job.bs_mix.is_none() && job.aligns.is_none() && job.order.is_none();
+        if is_plain && !is_skewed && job.random_percent == [100; 3] {
+            return None;
+        }
+        let mut skews = None;
+        let sides = Direction::ALL.map(|direction| {
+            let mut side = Side::new(job, direction, region.size_bytes);
+            // What is popular to read is popular to write, if it can be.
+            let new = || (side.places, Skew::new(&job.distribution, side.places, side.align, rng));
+            let made = skews.take().filter(|(places, _)| *places == side.places);
+            let (places, skew) = made.unwrap_or_else(new);
+            side.skew = skew.clone().filter(|_| is_random);
+            skews = Some((places, skew));
+            side
         });
-        let [read, write] = sides;
-        Some(Self { read: read?, write: write? })
+        let most = sides.iter().map(|side| side.places).max().unwrap_or(1);
+        let once = match job.bs_mix {
+            _ if !is_random || is_skewed => Once::No,
+            _ if job.lfsr => Once::Places(Permutation::new(most, rng)),
+            _ if job.norandommap => Once::No,
+            None => Once::Places(Permutation::new(most, rng)),
+            Some(_) => Once::Blocks(None),
+        };
+        let wraps = !is_random || job.time_based;
+        let (order, end) = (job.order, region.size_bytes);
+        Some(Self { sides, is_random, order, to_random: 1, once, wraps, end })
+    }
+
+    /// Returns the bytes that its random map takes; 0 if it needs none.
+    pub(super) fn map_bytes(&self) -> u64 {
+        if let Once::Blocks(_) = self.once { Map::bytes(self.most_places()) } else { 0 }
+    }
+
+    /// Makes the random map, if it needs one; returns whether there was memory for it.
+    pub(super) fn make_map(&mut self) -> bool {
+        let blocks = self.most_places();
+        let Once::Blocks(map) = &mut self.once else { return true };
+        *map = Map::new(blocks);
+        map.is_some()
+    }
+
+    fn most_places(&self) -> u64 {
+        self.sides.iter().map(|side| side.places).max().unwrap_or(1)
     }
 
     /// Returns where the next I/O of this direction is in the region, and its length, in bytes.
     #[cold]
     pub(super) fn next(&mut self, direction: Direction, rng: &mut Xoshiro) -> (u64, u32) {
-        match direction {
-            Direction::Read => self.read.next(rng),
-            Direction::Write | Direction::Trim => self.write.next(rng),
+        let is_due = self.is_random_due();
+        let side = &mut self.sides[direction as usize];
+        let repeats = matches!(self.order, Some(Order::Runs { identical: true, .. }));
+        let following = match is_due {
+            true if side.random_percent == 100 => None,
+            true if Below::new(100).draw(rng) < side.random_percent => None,
+            false if self.is_random && repeats => Some(side.last),
+            _ => side.following(self.order, self.end, self.wraps),
+        };
+        let (place, bytes) = match following {
+            Some(place) => (place, sizes::draw(&side.sizes[0], self.end - place, rng)),
+            None => {
+                let number = random(side, &mut self.once, rng);
+                let place = number * side.align;
+                let bytes = sizes::draw(&side.sizes[1], self.end - place, rng);
+                let map = if let Once::Blocks(Some(map)) = &mut self.once {
+                    map
+                } else {
+                    return side.note(place, bytes);
+                };
+                let visited = map.visit(number, u64::from(bytes).div_ceil(side.least));
+                (place, (visited * side.least).min(bytes.into()) as u32)
+            }
+        };
+        side.note(place, bytes)
+    }
+
+    /// Returns whether the next I/O may be at random.
+    fn is_random_due(&mut self) -> bool {
+        self.to_random -= 1;
+        if self.to_random > 0 {
+            return false;
+        }
+        self.to_random = match self.order {
+            Some(Order::Runs { ios, .. }) => ios.max(1),
+            _ => 1,
+        };
+        self.is_random
+    }
+}
+
+/// Returns the number of the next random place of a direction.
+fn random(side: &Side, once: &mut Once, rng: &mut Xoshiro) -> u64 {
+    match once {
+        // Ends: in a pass each number comes, and some are below.
+        Once::Places(numbers) => loop {
+            let number = numbers.draw(rng);
+            if number < side.places {
+                return number;
+            }
+        },
+        once => {
+            let number = match &side.skew {
+                Some(skew) => skew.draw(rng),
+                None => Below::new(side.places).draw(rng),
+            };
+            match once {
+                Once::Blocks(Some(map)) => map.find(number, side.places),
+                _ => number,
+            }
         }
     }
 }
 
 impl Side {
-    fn next(&mut self, rng: &mut Xoshiro) -> (u64, u32) {
-        let min_bytes = u64::from(self.min_bytes);
-        let place = match &self.places {
-            Places::Sequential(cursor) => cursor.next,
-            Places::Independent(blocks) => blocks.draw(rng) * min_bytes,
-            Places::Skewed(skew) => skew.draw(rng) * min_bytes,
-        };
-        let drawn = self.size(rng);
-        let bytes = if place + u64::from(drawn) <= self.end { drawn } else { self.min_bytes };
-        if let Places::Sequential(cursor) = &mut self.places {
-            let after = place + u64::from(bytes);
-            cursor.next = if after + min_bytes > self.end { 0 } else { after };
-        }
-        (place, bytes)
+    fn new(job: &Job, direction: Direction, end: u64) -> Self {
+        let sizes = [false, true].map(|is_random| match &job.bs_mix {
+            Some(mix) => mix.of(direction, is_random).clone(),
+            None => Sizes::Range { least: job.bs_bytes, most: job.bs_bytes },
+        });
+        let least = u64::from(sizes[1].min_bytes());
+        let align = job.aligns.map_or(least, |aligns| aligns[direction as usize].max(1));
+        // The last place is one from which the smallest fits.
+        let places = end.saturating_sub(least) / align + 1;
+        let random_percent = job.random_percent[direction as usize].into();
+        Self { align, places, skew: None, least, sizes, random_percent, next: 0, last: 0 }
     }
 
-    fn size(&self, rng: &mut Xoshiro) -> u32 {
-        let mut percent = Below::new(100).draw(rng);
-        for share in &self.sizes {
-            match percent.checked_sub(share.percent.into()) {
-                Some(rest) => percent = rest,
-                None => return share.bytes,
-            }
+    /// Returns where an I/O that follows the last one is; `None` if it does not fit the region,
+    /// unless it `wraps`.
+    fn following(&self, order: Option<Order>, end: u64, wraps: bool) -> Option<u64> {
+        let mut place = Some(self.next);
+        if let Some(Order::Holes(bytes)) = order
+            && self.next != 0
+        {
+            // Beyond the region it starts again: with a hole at its start, and back from its end.
+            let within = |from: u64| from.checked_add_signed(bytes).filter(|place| *place < end);
+            let again = || if bytes > 0 { Some(0) } else { within(end) };
+            place = within(self.next).or_else(again);
         }
-        self.min_bytes
+        let least = u64::from(self.sizes[0].min_bytes());
+        let fits = |place: &u64| place.checked_add(least).is_some_and(|after| after <= end);
+        place.filter(fits).or(wraps.then_some(0))
+    }
+
+    /// Notes an I/O, and returns it.
+    fn note(&mut self, place: u64, bytes: u32) -> (u64, u32) {
+        (self.last, self.next) = (place, place + u64::from(bytes));
+        (place, bytes)
     }
 }
 

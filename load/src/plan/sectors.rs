@@ -14,7 +14,9 @@ pub fn sector_warning(jobs: &[Job], disk: &str, info: &DiskInfo) -> Option<Strin
     let mut here = jobs.iter().filter(|job| job.disks.iter().any(|name| name == disk));
     let job = here.find(|job| {
         let has_data = job.rw.reads() || job.rw.writes();
-        has_data && !block(job).is_multiple_of(physical)
+        let mut aligns = job.aligns.iter().flatten();
+        let is_moved = aligns.any(|align| !align.is_multiple_of(physical.into()));
+        has_data && (is_moved || !block(job).is_multiple_of(physical))
     })?;
     Some(format!(
         "{disk}: physical sectors have {physical} bytes, of which the blocks of {} are no multiple",
