@@ -16,8 +16,8 @@ pub struct Region {
     /// Length in bytes: at least one block of each direction's smallest size, and a multiple of the
     /// block.
     pub size_bytes: u64,
-    /// Bytes to transfer on this disk, in both directions together, a multiple of the block; `None`
-    /// is no limit (`time_based`).
+    /// This disk's part of `io_size=`, or else the region's length: what `loops=` repeats, in both
+    /// directions together, a multiple of the block. `None` is no limit (`time_based`).
     pub io_bytes: Option<u64>,
 }
 
@@ -98,12 +98,7 @@ impl Job {
         };
         // The last I/O is a whole block, and there is at least one.
         let most = floor(u64::MAX, bs);
-        let loop_bytes = io_bytes.max(1).checked_next_multiple_of(bs).unwrap_or(most);
-        let io_bytes = loop_bytes.checked_mul(self.loops).unwrap_or(most);
-        // Each loop starts over in the region, which holds a block of any size.
-        let in_order = self.loops > 1 && !self.rw.is_random();
-        let size_bytes =
-            if in_order { size_bytes.min(loop_bytes.max(largest)) } else { size_bytes };
+        let io_bytes = io_bytes.max(1).checked_next_multiple_of(bs).unwrap_or(most);
         Ok(Region { offset_bytes, size_bytes, io_bytes: (!self.time_based).then_some(io_bytes) })
     }
 
@@ -147,13 +142,9 @@ mod tests {
             ("size=2m runtime=1", 0, 2 * MIB, Some(2 * MIB)),
             ("size=2m runtime=1 time_based", 0, 2 * MIB, None),
             ("size=10000 io_size=5000", 0, 8192, Some(8192)),
-            ("size=2m loops=3", 0, 2 * MIB, Some(6 * MIB)),
-            ("size=2m io_size=1m loops=3", 0, MIB, Some(3 * MIB)),
-            ("size=2m io_size=1m loops=3 rw=randread", 0, 2 * MIB, Some(3 * MIB)),
-            ("bssplit=4k/50:64k/50 io_size=4k loops=2", 0, 65536, Some(8192)),
-            ("bssplit=4k/50:64k/50 size=64k io_size=4k loops=2", 0, 65536, Some(8192)),
-            ("bs=4k,64k io_size=68k loops=2 rw=rw filename=xvda", 0, 69632, Some(139_264)),
-            ("size=2m io_size=20m loops=0xffffffffffff", 0, 2 * MIB, Some(u64::MAX - 4095)),
+            ("size=2m loops=3", 0, 2 * MIB, Some(2 * MIB)),
+            ("size=2m io_size=1m loops=3", 0, 2 * MIB, Some(MIB)),
+            ("bssplit=4k/50:64k/50 size=64k io_size=4k", 0, 65536, Some(4096)),
             ("size=2m io_size=1m filename=xvda:xvdb", 0, MIB, Some(MIB / 2)),
             ("offset=512", 512, 8 * MIB - 4096, Some(8 * MIB - 4096)),
             ("io_size=0xffffffffffffffff", 0, 8 * MIB, Some(u64::MAX - 4095)),

@@ -25,6 +25,7 @@ mod paced;
 mod pacer;
 mod parts;
 mod pass;
+mod passes;
 mod ramp;
 mod replace;
 mod ring_wait;

@@ -119,6 +119,29 @@ impl Pattern {
         if let Places::Mixed(mixed) = &mut self.places { mixed.make_map() } else { true }
     }
 
+    /// Begins again at the region's start, in an order that was not drawn before.
+    pub fn rewind(&mut self) {
+        match &mut self.places {
+            Places::Sequential { read, write } => (read.next, write.next) = (0, 0),
+            Places::Map(blocks) => blocks.begin_pass(&mut self.rng),
+            Places::Independent(_) => {}
+            Places::Mixed(mixed) => mixed.rewind(&mut self.rng),
+        }
+    }
+
+    /// Begins again as `start` is, which was cloned from it before the first I/O; it keeps the
+    /// memory of its random map.
+    pub fn restart(&mut self, start: &Self) {
+        let map = match &mut self.places {
+            Places::Mixed(mixed) => mixed.take_map(),
+            _ => None,
+        };
+        self.clone_from(start);
+        if let Places::Mixed(mixed) = &mut self.places {
+            mixed.put_map(map);
+        }
+    }
+
     /// Returns the next I/O.
     pub fn next_io(&mut self) -> Io {
         let direction = self.next_direction();

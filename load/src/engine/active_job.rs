@@ -4,6 +4,7 @@ mod count;
 mod flushes;
 mod from_due;
 mod next;
+mod next_pass;
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -21,11 +22,12 @@ use super::in_flight::InFlight;
 use super::open_loop::OpenLoop;
 use super::outcome::{Moved, RunError};
 use super::pacer::Pacer;
+use super::passes::Passes;
 use super::ramp::Ramp;
 use super::ring_wait::RingWait;
 use super::share::StageJob;
 use super::stolen::{Clocks, Theft};
-use super::target::{Next, Target, divide_ios};
+use super::target::{Next, Target};
 use super::time::NEVER;
 use super::timeline::{Timeline, Took};
 use crate::pattern::Pattern;
@@ -43,6 +45,7 @@ pub(super) struct ActiveJob {
     /// Whether its I/Os may take several requests each, or wait for room on a ring.
     pub(super) is_split: bool,
     targets: Vec<Target>,
+    passes: Passes,
     next_target: usize,
     /// Disk of the last I/O, and so of a flush.
     last_disk: usize,
@@ -130,9 +133,7 @@ impl ActiveJob {
             let pattern = Pattern::new(&job, region, seed);
             targets.push(Target::new(disk_number, file, &job, region, pattern));
         }
-        if let Some(ios) = job.number_ios {
-            divide_ios(ios, &mut targets);
-        }
+        let passes = next_pass::first(&job, &mut targets);
         let checks = Checks::new(&job, number, run_ns, disks.len());
         let apart = job.rw.writes() && checks.as_ref().is_some_and(Checks::needs_blocks_apart);
         Ok(Self {
@@ -145,6 +146,7 @@ impl ActiveJob {
             checks,
             result: JobResult { physical_sector_bytes, request_bytes_max, ..JobResult::new(job) },
             targets,
+            passes,
             next_target: 0,
             last_disk: 0,
             has_flushed: false,
@@ -177,7 +179,7 @@ impl ActiveJob {
         let mut targets = self.targets.iter();
         targets
             .try_for_each(|target| {
-                checks.track(&self.result.job, target.disk, target.region, target.left, loops)
+                checks.track(&self.result.job, target.disk, target.region, target.most_ios, loops)
             })
             .map_err(RunError::Job)?;
         let ios = self.targets.iter().fold(0, |sum: u64, target| sum.saturating_add(target.left));
@@ -200,11 +202,8 @@ impl ActiveJob {
             return by_time_ns;
         }
         let done = (self.result.read.bytes + self.result.write.bytes) as f64;
-        let to_go =
-            self.targets.iter().map(|target| Some(target.bytes_to_go(job.bs_bytes)? as f64));
-        let Some(to_go) = to_go.sum::<Option<f64>>().filter(|_| done > 0.0) else {
-            return by_time_ns;
-        };
+        let Some(to_go) = self.bytes_to_go().filter(|_| done > 0.0) else { return by_time_ns };
+        let to_go = to_go as f64;
         // Every write is still to be read back.
         let twice = job.reads_back() && self.phase != Phase::ReadBack;
         let parts = if twice { 2.0 } else { 1.0 };
@@ -296,18 +295,6 @@ impl ActiveJob {
         self.phase == Phase::ReadBack
     }
 
-    /// Returns the I/Os that it still has to put, those of several sizes by the largest; `None` if
-    /// only its time ends it.
-    fn ios_to_go(&self) -> Option<u64> {
-        let job = &self.result.job;
-        if job.time_based {
-            return None;
-        }
-        let bs_bytes = job.bs_bytes.max(1);
-        let bytes = self.targets.iter().map(|target| target.bytes_to_go(bs_bytes));
-        bytes.sum::<Option<u64>>().map(|bytes| bytes.div_ceil(bs_bytes.into()))
-    }
-
     /// Returns the earliest time, in nanoseconds, at which a direction of its group may end: the
     /// end of its own; 0 if it has none.
     pub(super) fn end_together(&self, direction: Direction) -> u64 {
@@ -367,10 +354,11 @@ impl ActiveJob {
         if self.timeline.is_over(now_ns) {
             return None;
         }
-        match &mut self.targets[..] {
+        let next = match &mut self.targets[..] {
             [target] => target.next_fast(),
             _ => self.next_in_turn(),
-        }
+        };
+        if next.is_some() { next } else { self.next_of_next_pass() }
     }
 
     /// Returns whether all of its I/Os go to one disk.
@@ -510,12 +498,8 @@ impl ActiveJob {
         self.phase = Phase::ReadBack;
         let behind_ns = self.timeline.go_on(now_ns, self.result.read.runtime_ns);
         self.result.read.samples.begin(behind_ns);
+        self.passes.end();
         self.targets.iter_mut().for_each(Target::go_back);
-    }
-
-    /// Returns whether no I/O is left to issue.
-    fn is_out_of_ios(&self) -> bool {
-        self.targets.iter().all(Target::is_done)
     }
 
     /// Ends a phase, all of whose I/Os have ended: notes how long each direction took. Mixed

@@ -1,12 +1,11 @@
 //! Part of a job on one disk: its pattern, the I/Os left, and the next one.
 
-use alloc::vec::Vec;
-
 use drivers::blkfront::Operation;
 use xen_abi::blkif::SECTOR_SIZE;
 
 use super::data::Place;
 use super::in_flight::InFlight;
+use super::passes::is_drawn;
 use crate::file_map::{FileMap, Lookup};
 use crate::pattern::{Io, Pattern};
 use crate::verify::has_headroom;
@@ -26,10 +25,14 @@ pub(super) struct Target {
     pattern: Pattern,
     /// Direction of the next I/O, if it is known.
     direction: Option<Direction>,
-    /// I/Os yet to be issued.
+    /// I/Os yet to be issued in this pass; none before the first.
     pub(super) left: u64,
-    /// Bytes yet to be issued, if I/Os have several sizes; otherwise they never end.
+    /// Bytes yet to be issued in it, if I/Os have several sizes; otherwise they never end.
     bytes_left: u64,
+    /// What both are at the start of a pass.
+    pass: (u64, u64),
+    /// Most I/Os of the whole job.
+    pub(super) most_ios: u64,
     /// I/Os taken from the pattern, issued or skipped.
     drawn: u64,
 }
@@ -42,12 +45,6 @@ impl Target {
         region: Region,
         pattern: Pattern,
     ) -> Self {
-        let bs_bytes = u64::from(job.bs_bytes);
-        let bytes = region.io_bytes.unwrap_or(u64::MAX);
-        let (left, bytes_left) = match job.bs_mix {
-            Some(_) => (u64::MAX, bytes),
-            None => (region.io_bytes.map_or(u64::MAX, |bytes| bytes / bs_bytes), u64::MAX),
-        };
         Self {
             disk,
             region,
@@ -59,8 +56,10 @@ impl Target {
             from_start: pattern.clone(),
             pattern,
             direction: None,
-            left,
-            bytes_left,
+            left: 0,
+            bytes_left: 0,
+            pass: pass_of(job, region),
+            most_ios: u64::MAX,
             drawn: 0,
         }
     }
@@ -76,12 +75,37 @@ impl Target {
         if fits { Ok(()) } else { Err(map_bytes) }
     }
 
-    /// Returns whether nothing is left.
+    /// Returns the most I/Os of a pass; `u64::MAX` if it never ends on this disk.
+    pub(super) fn most_in_pass(&self) -> u64 {
+        self.pass.0
+    }
+
+    /// Takes all that it may do in another pass.
+    pub(super) fn refill(&mut self) {
+        (self.left, self.bytes_left) = self.pass;
+    }
+
+    /// Gives it no more to do in this pass.
+    pub(super) fn end_pass(&mut self) {
+        self.left = 0;
+    }
+
+    /// Goes back to where its pattern begins; with `anew`, it draws other blocks than before.
+    pub(super) fn rewind(&mut self, anew: bool) {
+        if anew {
+            self.pattern.rewind();
+        } else {
+            self.pattern.restart(&self.from_start);
+        }
+        self.direction = None;
+    }
+
+    /// Returns whether nothing is left in this pass.
     pub(super) fn is_done(&self) -> bool {
         self.left == 0
     }
 
-    /// Returns the bytes left; `None` if it never ends.
+    /// Returns the bytes left in this pass; `None` if it never ends.
     pub(super) fn bytes_to_go(&self, bs_bytes: u32) -> Option<u64> {
         // An endless count is counted down, too.
         let ends = |count: u64| (count <= u64::MAX / 2).then_some(count);
@@ -191,15 +215,14 @@ pub(super) fn direction_of(operation: Operation) -> Option<Direction> {
     }
 }
 
-/// Cuts what targets have left to `ios` in all, as if they were taken in turn.
-pub(super) fn divide_ios(ios: u64, targets: &mut [Target]) {
-    let mut open: Vec<&mut Target> = targets.iter_mut().collect();
-    // Targets that end early leave their share to the others.
-    open.sort_by_key(|target| target.left);
-    let (mut ios_left, targets_count) = (ios, open.len());
-    for (index, target) in open.iter_mut().enumerate() {
-        let targets_left = (targets_count - index) as u64;
-        target.left = target.left.min(ios_left.div_ceil(targets_left));
-        ios_left -= target.left;
+/// Returns the I/Os and bytes of a pass through a region, as far as they end it.
+fn pass_of(job: &Job, region: Region) -> (u64, u64) {
+    // The only disk of a job that its time ends begins again by itself, in each direction.
+    let begins_again = job.rw.is_random() || job.disks.len() == 1;
+    let ends = if job.time_based { !begins_again } else { !is_drawn(job) };
+    match job.bs_mix {
+        _ if !ends => (u64::MAX, u64::MAX),
+        Some(_) => (u64::MAX, region.size_bytes),
+        None => (region.size_bytes / u64::from(job.bs_bytes), u64::MAX),
     }
 }

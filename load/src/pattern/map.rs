@@ -38,7 +38,7 @@ impl Map {
     }
 
     /// Begins a pass.
-    fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         let mut bits = self.blocks;
         for level in &mut self.levels {
             level.fill(0);

@@ -110,6 +110,32 @@ impl Mixed {
         self.sides.iter().map(|side| side.places).max().unwrap_or(1)
     }
 
+    /// Begins again at the region's start, in an order that was not drawn before.
+    pub(super) fn rewind(&mut self, rng: &mut Xoshiro) {
+        for side in &mut self.sides {
+            (side.next, side.last) = (0, 0);
+        }
+        self.to_random = 1;
+        match &mut self.once {
+            Once::Places(places) => places.begin_pass(rng),
+            Once::Blocks(Some(map)) => map.clear(),
+            Once::No | Once::Blocks(None) => {}
+        }
+    }
+
+    /// Returns the random map, if it has one, and forgets it.
+    pub(super) fn take_map(&mut self) -> Option<Map> {
+        if let Once::Blocks(map) = &mut self.once { map.take() } else { None }
+    }
+
+    /// Takes a random map for its own, with no block visited.
+    pub(super) fn put_map(&mut self, mut map: Option<Map>) {
+        map.iter_mut().for_each(Map::clear);
+        if let Once::Blocks(own) = &mut self.once {
+            *own = map;
+        }
+    }
+
     /// Returns where the next I/O of this direction is in the region, and its length, in bytes.
     #[cold]
     pub(super) fn next(&mut self, direction: Direction, rng: &mut Xoshiro) -> (u64, u32) {

@@ -37,6 +37,11 @@ impl Permutation {
         Self { count, mask: (1 << bits) - 1, shift: bits.div_ceil(2).max(1), keys, next: 0 }
     }
 
+    /// Begins another pass.
+    pub(super) fn begin_pass(&mut self, rng: &mut Xoshiro) {
+        *self = Self::new(self.count, rng);
+    }
+
     /// Returns the next number. After the last of a pass another pass begins.
     #[inline]
     pub(super) fn draw(&mut self, rng: &mut Xoshiro) -> u64 {

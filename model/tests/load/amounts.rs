@@ -31,3 +31,25 @@ fn loops_and_clones_do_it_all_again() {
     // Together they have written the whole disk.
     assert!(xen.world().disks[0].data.chunks_exact(512).all(|sector| sector != [0; 512]));
 }
+
+#[test]
+fn only_its_time_ends_a_job_that_is_time_based() {
+    for options in ["number_ios=3", "io_size=12k", "loops=2 size=8k"] {
+        let line = format!("rw=read bs=4k runtime=10ms time_based filename=xvda {options}");
+        let outcome = run(&one_disk(17), &line, 1);
+        ok(&outcome);
+        assert!(outcome.results[0].read.ios > 9, "{options}");
+        assert!(outcome.results[0].runtime_ns >= 10_000_000, "{options}");
+    }
+}
+
+#[test]
+fn a_disk_that_was_gone_through_waits_for_the_others() {
+    let machine = Machine::seeded(15).disk(Disk::new(XVDA, 4 * 8)).disk(Disk::new(vdev(1), 12 * 8));
+    let xen = machine.build();
+    let line = "rw=read bs=4k iodepth=4 runtime=50ms time_based filename=xvda:xvdb";
+    ok(&run(&xen, line, 2));
+    let world = xen.world();
+    let [small, large] = [0, 1].map(|disk| world.disks[disk].stats.reads);
+    assert!(small > 100 && large.abs_diff(3 * small) <= 12, "{small} {large}");
+}

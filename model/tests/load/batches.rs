@@ -144,6 +144,54 @@ const FIO: &[Case] = &[
         "4:100",
         "16:100",
     ),
+    (
+        "iodepth=100 iodepth_batch=0 iodepth_batch_complete_max=2 iodepth_low=2 number_ios=1000",
+        "4:20 8:40 16:30 >=64:10",
+        "4:10.526 8:10.526 16:21.053 32:5.263 >=64:52.632",
+        "4:99.796 32:0.204",
+    ),
+    (
+        "iodepth=64 iodepth_batch_complete_min=64 iodepth_batch_complete_max=3 iodepth_low=32 number_ios=200",
+        "1:2 2:4 4:8 8:12.5 16:24 32:48 >=64:1.5",
+        "4:100",
+        "8:25 64:75",
+    ),
+    (
+        "iodepth=100 iodepth_batch=100 iodepth_batch_complete_min=8 iodepth_batch_complete_max=16 iodepth_low=3 number_ios=333",
+        ">=64:90.09",
+        "64:25 >=64:75",
+        "4:13.636 16:81.818 64:4.545",
+    ),
+    (
+        "iodepth=16 iodepth_batch=16 iodepth_batch_complete_min=16 iodepth_batch_complete_max=32 iodepth_low=8 number_ios=1000",
+        "16:99.2",
+        "8:1.587 16:98.413",
+        "8:1.587 16:98.413",
+    ),
+    (
+        "iodepth=16 iodepth_batch=1 iodepth_batch_complete_min=3 iodepth_low=3 number_ios=1601",
+        "1:0.1 2:13.367 4:26.733 8:53.217 16:6.621",
+        "4:100",
+        "4:99.812 16:0.188",
+    ),
+    (
+        "iodepth=16 iodepth_batch_complete_min=0 iodepth_batch_complete_max=32 iodepth_low=64 thinktime=1000 thinktime_blocks=33 number_ios=200",
+        "1:6.5 2:13 4:26 8:48.5 16:6",
+        "4:100",
+        "8:7.692 16:92.308",
+    ),
+    (
+        "iodepth=2 iodepth_batch=32 iodepth_batch_complete_min=8 iodepth_low=1 thinktime=1000 thinktime_blocks=10 number_ios=200",
+        "2:100",
+        "4:100",
+        "4:100",
+    ),
+    (
+        "iodepth=100 iodepth_batch=16 iodepth_batch_complete_min=1 iodepth_low=100 thinktime=1000 thinktime_blocks=33 number_ios=200",
+        "1:0.5 16:16 32:32 >=64:50",
+        "4:77.778 16:22.222",
+        "4:99.254 >=64:0.746",
+    ),
 ];
 
 /// A machine whose disk completes each I/O after this time.
@@ -165,7 +213,7 @@ fn batches_are_fios() {
     for &(options, level, submit, complete) in FIO {
         // The loop sleeps until all has completed.
         let sleep = "ringmark_poll_us=0 ringmark_event_after=512";
-        let line = format!("{options} rw=read bs=4k filename=xvda loops=8 {sleep}");
+        let line = format!("{options} rw=read bs=4k filename=xvda io_size=8m {sleep}");
         let outcome = run(&machine(200_000), &line, 1);
         ok(&outcome);
         let mut text = String::new();
@@ -186,7 +234,7 @@ fn batches_are_fios() {
 fn one_event_serves_as_many_completions_as_asked() {
     for (after, most) in [(1, 2_000), (8, 250), (32, 70), (512, 70)] {
         let line = format!(
-            "rw=read bs=4k iodepth=32 number_ios=2000 loops=8 ringmark_poll_us=0 \
+            "rw=read bs=4k iodepth=32 number_ios=2000 io_size=8m ringmark_poll_us=0 \
              ringmark_event_after={after} filename=xvda"
         );
         let disk = Disk { service_ns: 50_000..100_000, ..Disk::new(XVDA, SECTORS) };

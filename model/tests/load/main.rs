@@ -17,6 +17,7 @@ mod fio;
 mod flushes;
 mod order;
 mod pace;
+mod passes;
 mod split;
 mod stolen;
 mod stuck;

@@ -165,9 +165,9 @@ fn no_two_sectors_of_a_split_write_are_alike() {
 
 #[test]
 fn no_two_split_writes_of_a_block_carry_the_same_data() {
-    let [once, twice] = [1, 2].map(|ios| {
+    let [once, twice] = [1, 2].map(|loops| {
         let xen = Backend { indirect_max: 32, ring_order_max: 0 }.machine(18, 1 << 20);
-        let line = format!("rw=write bs=1m iodepth=1 loops=2 number_ios={ios} filename=xvda");
+        let line = format!("rw=write bs=1m iodepth=1 loops={loops} filename=xvda");
         ok(&run(&xen, &line, 1));
         xen.world().disks[0].data.clone()
     });

@@ -62,6 +62,7 @@ impl ActiveJob {
             Turn::Completion => return Err(Hold::Pause),
             Turn::Until(wake_ns) => return self.wait_until(wake_ns, Hold::Pause),
         }
+        self.begin_pass_if_due();
         // Blocks that are read back must hold the pattern.
         let Job { rw, iodepth, .. } = self.result.job;
         let may_switch = rw.reads() && rw.writes() && self.checks.is_none();
@@ -95,6 +96,7 @@ impl ActiveJob {
                     if let Some(backlog) = &mut self.backlog {
                         backlog.note(io.direction, number, io.offset);
                     }
+                    self.count_chosen(io.bytes);
                     self.advance_target();
                     return Ok(next);
                 }
