@@ -49,22 +49,13 @@ enum Command {
     Man(Manual),
 }
 
-/// Returns the words of this program's command line, those behind `--` read as fio would; and
-/// remarks on them.
-///
-/// # Errors
-/// [`Exit::Usage`](exit::Exit::Usage): an option of fio that is refused.
-pub fn line() -> Result<fio_line::Line> {
-    fio_line::read(env::args_os(), &Cli::command())
-}
-
 impl Cli {
-    /// Reads the command line of this program, or ends it.
+    /// Reads the command line of this program, what is behind `--` as fio would; or ends it.
     ///
     /// # Errors
-    /// Those of [`line`].
+    /// [`Exit::Usage`](exit::Exit::Usage): an option of fio that is refused.
     pub fn read() -> Result<Self> {
-        let fio_line::Line { words, notes } = line()?;
+        let fio_line::Line { words, notes } = fio_line::read(env::args_os(), &Self::command())?;
         let cli = Self::parse_from::<Vec<OsString>, OsString>(words);
         notes.iter().for_each(|note| eprint_line(&format!("ringmark: {note}")));
         Ok(cli)

@@ -14,7 +14,7 @@ use crate::plan::Plan;
 /// Options of fio about the jobs as a whole.
 #[derive(Args, Clone, Debug, Default)]
 pub struct FioOptions {
-    /// Section of the job file to run, besides [global]; can be repeated
+    /// Section of the job file to run, besides the global ones; can be repeated
     #[arg(long = "section", value_name = "NAME", value_parser = parse_section)]
     sections: Vec<String>,
     /// Refuse jobs that write or trim

@@ -1,15 +1,17 @@
 //! `ringmark` for dom0: makes guests with `xl`, gives them jobs, collects what they measured.
 //!
-//! `cli` reads the command line, which `fio_line` makes of one of fio's. `run`, `sweep`, `curve`, `ab` and `compare` (both of `paired`
-//! runs) begin a `session` for each guest (create it, start its job, wait for the result, destroy
+//! `cli` reads the command line, which `fio_line` makes of one of fio's. `run`, `sweep`, `curve`,
+//! `ab` and `compare` (both of `paired` runs) begin a `session` for each guest (create it, start its
+//! job, wait for the result, destroy
 //! it) and `drive` it to its end; `fleet` has many at once. A session is a step: it never waits. It
 //! is made of calls of the tool stack's programs (`xl`), each a `child` with a deadline, and of a
 //! `monitor` of the guest's `console`; what happens is an `event`, which `status` shows. `wait` is
 //! the one place that waits, for all of them and for `signals`. On the way an `inquiry` collects
 //! facts (`host`, `backend`) for the `origin` of the result.
 //!
-//! `guest` has a guest's options, `fio_options` those of fio's command line, `check` looks at what it is made of, `job` reads the input,
-//! `plan` bounds the result's size and time, `dry_run` shows all that. `progress` says how long the
+//! `guest` has a guest's options, `fio_options` those of fio's command line, `check` looks at what
+//! it is made of, `job` reads the input, `plan` bounds the result's size and time, `dry_run` shows
+//! all that. `progress` says how long the
 //! rest takes. `result` parses what came, `printable` bounds it, `print` and `table` give it forms,
 //! `output` and `logs` write it, `saved`
 //! keeps several. `peer` is the Linux guest of `compare` and `fleet`. `display` escapes what others
@@ -18,8 +20,8 @@
 //!
 //! `report` and `diff` read what was saved: `figures` of jobs, of which some are a `measure`;
 //! of two systems the `verdict` says what they show, in `percent`.
-//! `options`, `manual`, `check_jobs` and `project`, which computes what other hosts would do, need no guest;
-//! `stdout` prints their text.
+//! `options`, `manual`, `check_jobs` and `project`, which computes what other hosts would do, need
+//! no guest; `stdout` prints their text.
 
 mod ab;
 mod backend;

@@ -9,7 +9,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 use crate::exit::{self, Codes, Exit};
 use crate::stdout;
 
-const EXAMPLES: [(&str, &str); 10] = [
+const EXAMPLES: [(&str, &str); 11] = [
     (
         "ringmark run job.fio --disk phy:/dev/vg0/test",
         "runs a job file of fio and prints what fio would.",
@@ -34,6 +34,10 @@ const EXAMPLES: [(&str, &str); 10] = [
     (
         "ringmark fleet -n 8 --disk phy:/dev/vg0/test{n} job.fio",
         "runs the job in eight guests at once, each on a disk of its own, and sums up.",
+    ),
+    (
+        "BS=4k ringmark check jobs/*.fio",
+        "says whether a guest takes these job files, and what it would run, without one.",
     ),
     ("ringmark options bs iodepth", "tells what two options of a job may be."),
     ("ringmark report out.json -o report.html", "draws the saved figures."),

@@ -7,6 +7,15 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
+/// Reason to refuse a file without a job, and what to do.
+const NO_JOB: &str = "the job file has no job; add a section, for example [job1]";
+/// Reason to refuse `include`, and what to do.
+const NO_FILES: &str =
+    "a guest has no files; copy its lines here, or let `ringmark run` include it";
+/// Reason to refuse a variable, and what to do.
+const NO_ENVIRONMENT: &str =
+    "a guest has no environment; write the value, or let `ringmark run` put it in";
+
 /// Reason why a command line, a job file, or a job on a disk is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobError {
@@ -172,19 +181,9 @@ impl fmt::Display for JobError {
             Self::OpenSection => {
                 f.write_str("a section has no closing ]; write, for example, [job1]")
             }
-            Self::Include { file } => write!(
-                f,
-                "include {file}: a guest has no files; copy its lines here, or let \
-                 `ringmark run` include it"
-            ),
-            Self::Variable { variable } => write!(
-                f,
-                "{variable}: a guest has no environment; write the value, or let \
-                 `ringmark run` put it in"
-            ),
-            Self::NoJob => {
-                f.write_str("the job file has no job; add a section, for example [job1]")
-            }
+            Self::Include { file } => write!(f, "include {file}: {NO_FILES}"),
+            Self::Variable { variable } => write!(f, "{variable}: {NO_ENVIRONMENT}"),
+            Self::NoJob => f.write_str(NO_JOB),
             Self::TooManyJobs { job } => {
                 write!(f, "job {job}: more than {NUMJOBS_MAX} jobs; lower numjobs")
             }

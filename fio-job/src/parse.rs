@@ -1,8 +1,9 @@
 //! Reader of command lines: fio's command-line form, in one string.
 //!
-//! `--option=value`, `-option=value` and `option=value` are the same. `name=` starts a job; options before the first
-//! one, or after `name=global` (any name that begins so), are defaults for the jobs that follow. Options without any `name=`
-//! make one job. A `;` works as in a shell: it begins another run of fio, which shares no defaults
+//! `--option=value`, `-option=value` and `option=value` are the same. `name=` starts a job; options
+//! before the first one, or after `name=global` (any name that begins so), are defaults for those
+//! that follow. Options without any `name=` make one job. A `;` works as in a shell: it begins
+//! another run of fio, which shares no defaults
 //! with the run before and starts when that is done. So
 //!
 //! ```text

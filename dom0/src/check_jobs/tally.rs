@@ -1,4 +1,4 @@
-//! How many job files are taken, and what refuses the others.
+//! Count of job files that are taken, and of what refuses the others.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::display;
 #[derive(Debug, Default)]
 pub struct Tally {
     taken: usize,
-    /// What refuses a file, how often, and how it is told the first time.
+    /// Reasons to refuse a file: how often, and as it is told the first time.
     blockers: BTreeMap<String, (usize, String)>,
 }
 

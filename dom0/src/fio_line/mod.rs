@@ -3,8 +3,6 @@
 //! `--` as if they had been given there. Then `clap` has a look.
 
 mod program;
-#[cfg(test)]
-mod tests;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -18,7 +16,7 @@ use crate::job::{name, plain};
 use program::{Fate, Takes, find};
 
 /// Commands that take a job's options behind `--`.
-const COMMANDS: [&str; 7] = ["run", "sweep", "curve", "fleet", "ab", "compare", "check"];
+pub const COMMANDS: [&str; 7] = ["run", "sweep", "curve", "fleet", "ab", "compare", "check"];
 /// Command that only reads jobs, to which options about their results mean nothing.
 const CHECK: &str = "check";
 
@@ -79,11 +77,11 @@ pub fn read(words: impl IntoIterator<Item = OsString>, cli: &Command) -> Result<
 
 struct Reader<'a> {
     command: &'a Command,
-    /// What is before the `--`.
+    /// Words before the `--`.
     line: Line,
     /// Number of job files from behind it.
     files: usize,
-    /// What is behind it.
+    /// Words behind it.
     options: Vec<OsString>,
 }
 

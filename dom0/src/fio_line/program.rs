@@ -6,26 +6,26 @@ use Takes::{Maybe, Nothing, Value};
 /// Whether an option has a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
-    /// It never has one.
+    /// Never.
     Nothing,
-    /// It always has one, behind `=` or as the next word.
+    /// Always, behind `=` or as the next word.
     Value,
-    /// It may have one, behind `=`.
+    /// Sometimes, behind `=`.
     Maybe,
 }
 
-/// What becomes of an option.
+/// Fate of an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It is an option of this tool, and means the same.
+    /// An option of this tool, which means the same.
     Here,
-    /// It is this option of this tool.
+    /// This option of this tool.
     Is(&'static str),
-    /// It can't change what is measured, and is taken; for the reason.
+    /// Taken without effect: it can't change what is measured. The reason.
     NoEffect(&'static str),
-    /// The same with this value; any other is refused for the reason.
+    /// Taken so with this value; any other is refused. The reason for both.
     Only(&'static str, &'static str),
-    /// It is refused; reason, and what to do.
+    /// Refused. The reason, and what to do.
     Refused(&'static str),
 }
 

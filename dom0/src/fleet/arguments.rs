@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Command};
 
 use crate::exit::Exit;
+use crate::fio_line;
 
 /// Options that are not passed on: they are about files of this host, or are given anew.
 const OURS: [&str; 17] = [
@@ -29,13 +30,16 @@ const OURS: [&str; 17] = [
 ];
 
 /// Returns the options of a command line that hold on other hosts, too, and that progress is to be
-/// told in JSON. The first word of the line is the command.
+/// told in JSON. The first words of the line are the program and the command.
 ///
 /// # Errors
 /// [`Exit::Usage`]: one that is no text.
 pub fn passed_on<T: Args>(words: impl Iterator<Item = OsString>) -> Result<Vec<String>> {
     let mut command = T::augment_args(Command::new("fleet"));
     command.build();
+    let whole = T::augment_args(Command::new("fleet"));
+    let whole = Command::new("ringmark").subcommand(whole);
+    let words = fio_line::read(words, &whole)?.words.into_iter().skip(1);
     let matches = command.clone().try_get_matches_from(words)?;
     let mut passed = vec!["--progress=json".to_owned()];
     for argument in command.get_arguments() {
@@ -64,7 +68,7 @@ mod tests {
 
     #[test]
     fn what_holds_everywhere_is_passed_on() {
-        let words = "fleet --host=a -n2 --disk=/d{n} -q --disk phy:/e,xvdb,r --kernel k --memory 32 \
+        let words = "ringmark fleet --host=a -n2 --disk=/d{n} -q --disk phy:/e,xvdb,r --kernel k --memory 32 \
                      --label x=y --eta=never --keep --ready-timeout=5 --runs 2 -o.json -- rw=read";
         let words = words.replace("-o.json", "--output-format=json");
         let passed = passed_on::<Fleet>(words.split_whitespace().map(OsString::from)).unwrap();

@@ -23,6 +23,7 @@ mod summary;
 mod text;
 mod window;
 
+use std::env;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -33,7 +34,6 @@ use results::Origin;
 use xl_config::Config;
 
 use crate::check;
-use crate::cli;
 use crate::dry_run;
 use crate::exit::{self, Exit};
 use crate::guest::GuestOptions;
@@ -351,7 +351,7 @@ impl Fleet {
         signals: &Signals,
     ) -> (Option<Measured>, Result<()>) {
         let merged = (|| {
-            let arguments = arguments::passed_on::<Self>(cli::line()?.words.into_iter().skip(1))?;
+            let arguments = arguments::passed_on::<Self>(env::args_os())?;
             let origins = self.begun(task, number);
             let errand = Errand {
                 hosts: &self.hosts,

@@ -11,13 +11,13 @@ pub fn is_arithmetic(value: &str) -> bool {
 
 /// Returns the value of whole numbers with `+`, `-`, `*`, `/` (rounded towards 0), `%` and
 /// parentheses; `None` if it is something else, or has no value that 128 bits hold.
-pub fn value(text: &str) -> Option<i128> {
+pub fn calculated(text: &str) -> Option<i128> {
     let mut reader = Reader { rest: text.trim() };
     let value = reader.sum(0)?;
     reader.rest.is_empty().then_some(value)
 }
 
-/// What is left of an expression; no blank is its first character.
+/// Rest of an expression; no blank is its first character.
 struct Reader<'a> {
     rest: &'a str,
 }
@@ -90,7 +90,7 @@ mod tests {
             ("--4", 4),
             ("100000000000000000000*3/100000000000000000000", 3),
         ] {
-            assert_eq!(value(text), Some(expected), "{text}");
+            assert_eq!(calculated(text), Some(expected), "{text}");
         }
     }
 
@@ -102,10 +102,10 @@ mod tests {
             "", "2*", "*2", "2m", "2*3m", "1.5*2", "(1+2", "1+2)", "1 2", "a/2", "1/0", "1%0",
             "1,2*3", "2^3", "0x10*2", &deep, &signs,
         ] {
-            assert_eq!(value(text), None, "{}", &text[..text.len().min(20)]);
+            assert_eq!(calculated(text), None, "{}", &text[..text.len().min(20)]);
         }
-        assert_eq!(value(&format!("{}*2", i128::MAX)), None);
-        assert_eq!(value(&format!("{}0", i128::MAX)), None);
+        assert_eq!(calculated(&format!("{}*2", i128::MAX)), None);
+        assert_eq!(calculated(&format!("{}0", i128::MAX)), None);
     }
 
     #[test]

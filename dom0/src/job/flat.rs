@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use fio_job::included;
 use guest_protocol::job_node::JOB_FILE_BYTES_MAX;
 
-use super::read;
+use super::read::{file_text, too_long};
 use super::text::{At, Fault, JobText, Place};
 use super::variables::{Machine, expanded};
 use crate::display;
@@ -19,7 +19,7 @@ const DEPTH_MAX: usize = 16;
 /// Most files that a job includes, one after the other.
 const INCLUDES_MAX: usize = 256;
 
-/// What is asked of a job file.
+/// Part of a job file that is wanted, and for whom.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wanted<'a> {
     /// Sections to take; none for all.
@@ -33,7 +33,7 @@ pub struct Wanted<'a> {
 /// # Errors
 /// The first thing that is wrong with it.
 pub fn add_file(job: JobText, path: &Path, wanted: Wanted<'_>) -> Result<JobText, Fault> {
-    let text = read::text(path).map_err(|what| whole(&job, what))?;
+    let text = file_text(path).map_err(|what| whole(&job, what))?;
     add(job, &text, path, wanted, &|name| env::var_os(name))
 }
 
@@ -139,7 +139,7 @@ impl<'a> Flat<'a> {
             }
         }
         if self.job.as_str().len() > JOB_FILE_BYTES_MAX {
-            return Err(Wrong::Elsewhere(whole(&self.job, read::too_long())));
+            return Err(Wrong::Elsewhere(whole(&self.job, too_long())));
         }
         Ok(())
     }
@@ -170,7 +170,7 @@ impl<'a> Flat<'a> {
         if self.included > INCLUDES_MAX {
             return Err(Wrong::Here(format!("more than {INCLUDES_MAX} files")));
         }
-        let text = read::text(&path).map_err(|what| format!("it {what}"))?;
+        let text = file_text(&path).map_err(|what| format!("it {what}"))?;
         let file = self.job.add_file(&display::path(&path));
         self.job.mark(false);
         self.within.push(path);
@@ -193,7 +193,7 @@ impl<'a> Flat<'a> {
     }
 }
 
-/// What is wrong with a line.
+/// Fault of a line.
 enum Wrong {
     /// Text about this line.
     Here(String),
@@ -231,7 +231,7 @@ mod tests {
             let sections: Vec<String> = sections.iter().map(|name| (*name).to_owned()).collect();
             let wanted = Wanted { sections: &sections, ..Wanted::default() };
             let job = JobText::new(&display::path(&path));
-            let text = read::text(&path).unwrap();
+            let text = file_text(&path).unwrap();
             let environment = |name: &str| (name == "BS").then(|| "8k".into());
             let flat = add(job, &text, &path, wanted, &environment);
             flat.map_err(|fault| self.without(&fault.to_string()))

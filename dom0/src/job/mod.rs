@@ -38,7 +38,7 @@ const OPTIONS: &str = "the options after --";
 /// # Errors
 /// [`Exit::Usage`]: it cannot be read, is too long or no text, has a variable or a file that is
 /// not there, or an option is not one.
-pub fn read(path: &Path, options: &[String], wanted: Wanted<'_>) -> Result<JobText> {
+pub fn of_file(path: &Path, options: &[String], wanted: Wanted<'_>) -> Result<JobText> {
     Ok(located(path, options, wanted)?.map_err(Exit::from)?)
 }
 
@@ -69,7 +69,7 @@ pub fn located(
 /// make.
 ///
 /// # Errors
-/// [`Exit::Usage`]: those of [`read`], or an option that no job file can have; there are neither.
+/// [`Exit::Usage`]: those of [`of_file`], or an option that no job file can have; there are neither.
 pub fn whole(path: Option<&Path>, options: &[String], wanted: Wanted<'_>) -> Result<JobText> {
     let Some(path) = path else {
         let usage = |why: &str| Err(Exit::Usage(why.to_owned()).into());
@@ -83,7 +83,7 @@ pub fn whole(path: Option<&Path>, options: &[String], wanted: Wanted<'_>) -> Res
         words::job_file(options)?.lines().for_each(|line| job.push_line(line));
         return Ok(job);
     };
-    read(path, options, wanted)
+    of_file(path, options, wanted)
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ pub fn label(path: &Path) -> &Path {
 ///
 /// # Errors
 /// What is wrong with it, behind its name: it cannot be read, is too long or no text.
-pub fn text(path: &Path) -> Result<String, String> {
+pub fn file_text(path: &Path) -> Result<String, String> {
     let file = match is_stdin(path) {
         true => bytes(io::stdin().lock()),
         false => File::open(path).and_then(bytes),

@@ -1,3 +1,5 @@
+//! Tests of what becomes of a job on its way.
+
 use super::nodes::pieces;
 use super::words::{defaults, job_file};
 use super::*;
@@ -113,7 +115,7 @@ fn read_bytes(name: &str, bytes: &[u8], options: &[&str]) -> Result<String, Stri
     let path = std::env::temp_dir().join(format!("ringmark-{}-{name}", std::process::id()));
     std::fs::write(&path, bytes).unwrap();
     let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
-    let text = read(&path, &options, Wanted::default());
+    let text = of_file(&path, &options, Wanted::default());
     let text = text.map(|text| text.as_str().to_owned());
     std::fs::remove_file(&path).unwrap();
     text.map_err(|error| {
@@ -150,9 +152,9 @@ fn a_long_file_is_refused() {
         let error = read_bytes("long", &bytes, options).unwrap_err();
         assert!(error.contains("is too long; the most"), "{error}");
     }
-    let error = read(Path::new("/dev/zero"), &[], Wanted::default()).unwrap_err();
+    let error = of_file(Path::new("/dev/zero"), &[], Wanted::default()).unwrap_err();
     assert!(error.is::<Exit>() && error.to_string().contains("65536 bytes"), "{error}");
-    assert!(read(Path::new("/no/such/file"), &[], Wanted::default()).unwrap_err().is::<Exit>());
+    assert!(of_file(Path::new("/no/such/file"), &[], Wanted::default()).unwrap_err().is::<Exit>());
 }
 
 #[test]
@@ -186,7 +188,7 @@ fn an_option_before_the_file_is_at_fault_itself() {
         let path = std::env::temp_dir().join(format!("ringmark-{}-fault", std::process::id()));
         std::fs::write(&path, "[a]\niodpeth=4\n").unwrap();
         let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
-        let text = read(&path, &options, Wanted::default()).unwrap();
+        let text = of_file(&path, &options, Wanted::default()).unwrap();
         std::fs::remove_file(&path).unwrap();
         let error = text.plan().unwrap_err();
         assert!(error.to_string().contains(told), "{error}");

@@ -9,7 +9,7 @@ use crate::display;
 use crate::exit::Exit;
 use crate::plan::Plan;
 
-/// What is wrong of a job file.
+/// Part of a job file that is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum At {
     /// The file itself, before anybody knows its lines.
@@ -25,9 +25,9 @@ pub enum At {
 pub struct Fault {
     /// Name of the file, as it is shown.
     pub file: String,
-    /// What of it is wrong.
+    /// Part that is wrong.
     pub at: At,
-    /// What is wrong with that.
+    /// Fault of that.
     pub what: String,
 }
 

@@ -6,7 +6,8 @@ use std::ffi::OsString;
 use fio_job::KEYWORDS;
 use guest_protocol::job_node::JOB_FILE_BYTES_MAX;
 
-use super::{arithmetic, read};
+use super::arithmetic::{calculated, is_arithmetic};
+use super::read::too_long;
 use crate::display;
 
 /// Bytes of a page.
@@ -60,7 +61,7 @@ pub fn expanded(
         .zip(values)
         .fold(line, |line, (keyword, value)| line.replace(keyword, &value.to_string()));
     let line = match plain.split_once('=') {
-        Some((name, value)) if has_keyword && arithmetic::is_arithmetic(value) => {
+        Some((name, value)) if has_keyword && is_arithmetic(value) => {
             let shown = display::text(value);
             let wrong = || {
                 format!(
@@ -68,7 +69,7 @@ pub fn expanded(
                          without units"
                 )
             };
-            format!("{name}={}", arithmetic::value(value).ok_or_else(wrong)?)
+            format!("{name}={}", calculated(value).ok_or_else(wrong)?)
         }
         _ => plain,
     };
@@ -94,7 +95,7 @@ fn of_environment(
         text.push_str(&value(name, environment(name))?);
         rest = after;
         if text.len() > JOB_FILE_BYTES_MAX {
-            return Err(format!("what this line stands for {}", read::too_long()));
+            return Err(format!("what this line stands for {}", too_long()));
         }
     }
     text.push_str(rest);

@@ -1,5 +1,11 @@
-use super::*;
+//! Command lines of fio on the tool's own.
+
+use std::ffi::OsString;
+
 use clap::CommandFactory;
+
+use crate::exit::Exit;
+use crate::fio_line::{COMMANDS, read};
 
 /// Returns the words of a command line that is read, without the program.
 fn words(line: &[&str]) -> Result<String, String> {
