@@ -1,8 +1,8 @@
 //! `ringmark` for dom0: makes guests with `xl`, gives them jobs, collects what they measured.
 //!
 //! `cli` reads the command line, which `fio_line` makes of one of fio's. `run`, `sweep`, `curve`,
-//! `ab` and `compare` (both of `paired` runs) begin a `session` for each guest (create it, start its
-//! job, wait for the result, destroy
+//! `ab` and `compare` (both of `paired` runs) begin a `session` for each guest (create it, start
+//! its job, wait for the result, destroy
 //! it) and `drive` it to its end; `fleet` has many at once. A session is a step: it never waits. It
 //! is made of calls of the tool stack's programs (`xl`), each a `child` with a deadline, and of a
 //! `monitor` of the guest's `console`; what happens is an `event`, which `status` shows. `wait` is

@@ -69,7 +69,8 @@ pub fn located(
 /// make.
 ///
 /// # Errors
-/// [`Exit::Usage`]: those of [`of_file`], or an option that no job file can have; there are neither.
+/// [`Exit::Usage`]: those of [`of_file`], or an option that no job file can have; there are
+/// neither.
 pub fn whole(path: Option<&Path>, options: &[String], wanted: Wanted<'_>) -> Result<JobText> {
     let Some(path) = path else {
         let usage = |why: &str| Err(Exit::Usage(why.to_owned()).into());
