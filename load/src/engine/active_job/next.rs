@@ -44,23 +44,8 @@ impl ActiveJob {
             self.wake_ns = start_ns;
             return Err(Hold::Pause);
         }
-        if self.phase == Phase::ReadBack {
-            return self.next_read_back(now_ns, in_flight);
-        }
-        if let Some(next) = self.next_of_backlog(in_flight)? {
+        if let Some(next) = self.next_besides(now_ns, in_flight)? {
             return Ok(next);
-        }
-        if self.pacer.is_flush_due() && !in_flight.has_room(self.last_disk) {
-            return self.wait_for_room();
-        }
-        match self.pacer.turn(now_ns, self.depth()) {
-            Turn::Io => {}
-            Turn::Flush => {
-                self.has_flushed = true;
-                return Ok(Next::flush(self.last_disk));
-            }
-            Turn::Completion => return Err(Hold::Pause),
-            Turn::Until(wake_ns) => return self.wait_until(wake_ns, Hold::Pause),
         }
         self.begin_pass_if_due();
         // Blocks that are read back must hold the pattern.
@@ -105,6 +90,33 @@ impl ActiveJob {
             self.advance_target();
         }
         Err(Hold::Block)
+    }
+
+    /// Returns what comes before the next I/O of the pattern, if anything does: a read back, or a
+    /// flush.
+    fn next_besides(
+        &mut self,
+        now_ns: u64,
+        in_flight: &JobInFlight<'_>,
+    ) -> Result<Option<Next>, Hold> {
+        if self.phase == Phase::ReadBack {
+            return self.next_read_back(now_ns, in_flight).map(Some);
+        }
+        if let Some(next) = self.next_of_backlog(in_flight)? {
+            return Ok(Some(next));
+        }
+        if self.pacer.is_flush_due() && !in_flight.has_room(self.last_disk) {
+            return self.wait_for_room().map(Some);
+        }
+        match self.pacer.turn(now_ns, self.depth()) {
+            Turn::Io => Ok(None),
+            Turn::Flush => {
+                self.has_flushed = true;
+                Ok(Some(Next::flush(self.last_disk)))
+            }
+            Turn::Completion => Err(Hold::Pause),
+            Turn::Until(wake_ns) => self.wait_until(wake_ns, Hold::Pause).map(Some),
+        }
     }
 
     fn wait_until(&mut self, wake_ns: u64, hold: Hold) -> Result<Next, Hold> {
