@@ -12,8 +12,8 @@ pub const QUEUES_MAX: u32 = 32;
 pub const SEGMENTS_MAX: u32 = 4096;
 /// Most I/Os in flight. Those for which a disk's ring has no room wait for it.
 pub const IODEPTH_MAX: u32 = 65_536;
-/// Largest block with data, in bytes: one request of the driver's largest size. Where a disk's backend accepts
-/// less, a block takes several requests.
+/// Largest block with data, in bytes: one request of the driver's largest size. Where a disk's
+/// backend accepts less, a block takes several requests.
 pub const BS_BYTES_MAX: u32 = SEGMENTS_MAX * PAGE_SIZE as u32;
 /// Largest trim in bytes: it carries no data.
 pub const TRIM_BYTES_MAX: u32 = u32::MAX - (SECTOR_BYTES - 1);

@@ -27,6 +27,11 @@ impl Order {
     /// Reads `rw=` with or without a number; the number is that of [`new`](Self::new).
     pub(crate) fn read(value: Value<'_>) -> Result<(Rw, i64), JobError> {
         let text = value.text()?;
+        if text.starts_with("trimwrite") || text.starts_with("randtrimwrite") {
+            return Err(value.wrong(
+                "one job does not trim and write in turn; use a job of trims and one of writes",
+            ));
+        }
         let Some((word, number)) = text.split_once(':') else { return Ok((value.rw()?, 0)) };
         let rw = value.part(word).rw()?;
         let (sign, digits) = number.strip_prefix('-').map_or((1, number), |digits| (-1, digits));
@@ -88,6 +93,7 @@ mod tests {
             ("read:-9223372036854775808", None),
             ("read:", None),
             ("scan:4k", None),
+            ("trimwrite", None),
         ] {
             assert_eq!(read(text), expected, "{text}");
         }

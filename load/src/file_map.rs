@@ -258,6 +258,21 @@ mod tests {
     }
 
     #[test]
+    fn blocks_that_begin_anywhere_need_a_single_piece() {
+        for line in ["bssplit=4k:8k", "bs=4k ba=512 rw=randread norandommap", "bs=4k rw=read:512"] {
+            let job = &fio_job::parse(line).expect(line)[0];
+            let check = |offset_bytes, size_bytes| {
+                let region = Region { offset_bytes, size_bytes, io_bytes: None };
+                file().check(job, region, 512).map_err(|error| error.to_string())
+            };
+            assert_eq!(check(0, 8192), Ok(()), "{line}");
+            assert_eq!(check(16 << 10, 16 << 10), Ok(()), "{line}");
+            let error = check(4096, 8192).unwrap_err();
+            assert!(error.contains("at byte 8192; no bs= avoids this"), "{line}: {error}");
+        }
+    }
+
+    #[test]
     fn blocks_are_whole() {
         assert_eq!(check(4096, 0, 12 << 10), Ok(()));
         assert_eq!(check(8192, 0, 8192), Ok(()));

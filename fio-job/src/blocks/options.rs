@@ -173,8 +173,8 @@ fn is_range(sizes: &Sizes) -> bool {
     matches!(sizes, Sizes::Range { least, most } if least != most)
 }
 
-/// Returns the values of one option for each direction, in fio's way: with commas, else with colons,
-/// else with a minus, and the last one for those behind it. `None` is not given.
+/// Returns the values of one option for each direction, in fio's way: with commas, else with
+/// colons, else with a minus, and the last one for those behind it. `None` is not given.
 fn numbers<'v>(value: Value<'v>) -> Result<Sides<Option<&'v str>>, JobError> {
     let text = value.text()?;
     let number = text.trim_start_matches('-');

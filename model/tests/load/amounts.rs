@@ -53,3 +53,27 @@ fn a_disk_that_was_gone_through_waits_for_the_others() {
     let [small, large] = [0, 1].map(|disk| world.disks[disk].stats.reads);
     assert!(small > 100 && large.abs_diff(3 * small) <= 12, "{small} {large}");
 }
+
+/// An I/O ends where a block was visited, so all of them together are the region, once.
+#[test]
+fn a_map_of_several_sizes_covers_the_region_once() {
+    for sizes in ["bssplit=4k/50:16k/50", "bsrange=512-32k", "bs=4k percentage_random=100"] {
+        let xen = one_disk(17);
+        let line = format!("rw=randwrite {sizes} iodepth=8 filename=xvda");
+        let outcome = run(&xen, &line, 1);
+        ok(&outcome);
+        assert_eq!(outcome.results[0].write.bytes, SECTORS * 512, "{sizes}");
+        assert!(xen.world().disks[0].data.chunks_exact(512).all(|sector| sector != [0; 512]));
+    }
+}
+
+/// Trims of several sizes and beyond the largest request with data.
+#[test]
+fn trims_have_any_size() {
+    let xen = Machine::seeded(18).disk(Disk::new(XVDA, 131_072)).build();
+    for (line, trims) in [("rw=trim bs=32m", 2), ("rw=randtrim bs=64m", 1)] {
+        let outcome = run(&xen, &format!("{line} filename=xvda"), 1);
+        ok(&outcome);
+        assert_eq!((outcome.results[0].trim.ios, outcome.results[0].trim.bytes), (trims, 64 << 20));
+    }
+}
