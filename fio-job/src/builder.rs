@@ -4,7 +4,7 @@ use crate::blocks::{BlockOptions, Blocks};
 use crate::buffers::Buffers;
 use crate::error::JobError;
 use crate::job::Job;
-use crate::keyword::{LatencyFrom, RateProcess};
+use crate::keyword::{ExitWhat, LatencyFrom, RateProcess};
 use crate::limits::{BS_BYTES_MAX, NUMJOBS_MAX, RANDSEED};
 use crate::number::{Amount, NS_PER_SECOND};
 use crate::order::Order;
@@ -45,6 +45,7 @@ pub(crate) struct JobBuilder {
     pub(crate) compress_percent: u8,
     pub(crate) randseed: Option<u64>,
     pub(crate) new_seed: bool,
+    pub(crate) new_group: bool,
     pub(crate) end_fsync: bool,
     pub(crate) fsync_on_close: bool,
     pub(crate) verify: VerifyOptions,
@@ -77,6 +78,7 @@ impl Default for JobBuilder {
             compress_percent: 0,
             randseed: None,
             new_seed: false,
+            new_group: false,
             end_fsync: false,
             fsync_on_close: false,
             verify: VerifyOptions::default(),
@@ -137,17 +139,28 @@ impl JobBuilder {
             buffers,
             verify,
             steady_state: self.steady.rule(),
+            serialize_overlap: self.job.serialize_overlap
+                && self.job.rw.changes()
+                && self.job.iodepth != 1,
             reporting: self.job.reporting.named_by(&self.job.name),
             ..self.job
         };
         let together = |before: &&Job| {
-            job.reporting.with_group && !job.stonewall && before.steady_state != job.steady_state
+            let joins = job.reporting.with_group && !self.new_group;
+            joins && !job.stonewall && before.steady_state != job.steady_state
         };
         if jobs.last().filter(together).is_some() {
             let fix = "jobs that group_reporting adds up must have the same steadystate= and times of it; \
                        give both all of them, or leave group_reporting out";
             return Err(JobError::Conflict { job: job.name, fix });
         }
+        if let Some(fix) = exit_conflict(&job, self.new_group, jobs.last()) {
+            return Err(JobError::Conflict { job: job.name, fix });
+        }
+        // As in fio, one job decides for all.
+        let exitall = job.exitall || jobs.first().is_some_and(|first| first.exitall);
+        jobs.iter_mut().for_each(|job| job.exitall = exitall);
+        let job = Job { exitall, ..job };
         if self.numjobs as usize > NUMJOBS_MAX.saturating_sub(jobs.len()) {
             return Err(JobError::TooManyJobs { job: job.name });
         }
@@ -158,7 +171,9 @@ impl JobBuilder {
             })?;
             // Copies start together.
             let stonewall = job.stonewall && number == 0;
-            jobs.push(Job { offset, stonewall, ..job.clone() });
+            let mut copy = Job { offset, stonewall, ..job.clone() };
+            copy.reporting.with_group &= !self.new_group || number != 0;
+            jobs.push(copy);
         }
         Ok(())
     }
@@ -319,6 +334,28 @@ impl JobBuilder {
             ),
         ]
     }
+}
+
+/// Returns a way to fix a job, after `before`, if an end of that would end other jobs than in fio,
+/// or it serializes I/Os of several sizes.
+fn exit_conflict(job: &Job, new_group: bool, before: Option<&Job>) -> Option<&'static str> {
+    let exits = |one: &&Job| one.exitall || one.exitall_on_error || job.exitall;
+    if job.serialize_overlap && job.bs_mix.is_some() {
+        return Some("serialize_overlap needs a single block size; give one bs=");
+    }
+    let before = before.filter(exits)?;
+    let has = |what| before.exit_what == what || job.exit_what == what;
+    if job.stonewall && has(ExitWhat::All) {
+        return Some(
+            "exit_what=all ends only jobs that run together; leave stonewall out, or use \
+                     exit_what=stonewall",
+        );
+    }
+    let splits = new_group && !job.stonewall && has(ExitWhat::Group);
+    splits.then_some(
+        "exit_what=group ends all jobs that run together; leave new_group out, or use \
+         exit_what=stonewall",
+    )
 }
 
 /// State of a rule: whether it is broken, and a way to fix it.

@@ -10,7 +10,7 @@ use crate::blocks::BlockMix;
 use crate::buffers::Buffers;
 use crate::direction::Direction;
 use crate::grant_mode::GrantMode;
-use crate::keyword::{IoEngine, LatencyFrom, OnError, Poll, Rw};
+use crate::keyword::{ExitWhat, IoEngine, LatencyFrom, OnError, Poll, Rw};
 use crate::limits::RANDSEED;
 use crate::number::{Amount, NS_PER_SECOND};
 use crate::order::Order;
@@ -100,6 +100,14 @@ pub struct Job {
     pub on_error: OnError,
     /// Whether a failure that ends this job ends all jobs that run with it (`exitall_on_error`).
     pub exitall_on_error: bool,
+    /// Whether the end of this job ends all jobs that run with it (`exitall`). As in fio all jobs
+    /// have it if one has.
+    pub exitall: bool,
+    /// Jobs that end then (`exit_what=`).
+    pub exit_what: ExitWhat,
+    /// Whether an I/O that changes data waits for those in flight that overlap it
+    /// (`serialize_overlap`).
+    pub serialize_overlap: bool,
     /// Checks of data (`verify=` and its companions).
     pub verify: Option<Verify>,
     /// Contents of the report (`percentile_list=`, `group_reporting`, `write_bw_log=` and the
@@ -167,6 +175,9 @@ impl Default for Job {
             buffers: Buffers::default(),
             on_error: OnError::default(),
             exitall_on_error: false,
+            exitall: false,
+            exit_what: ExitWhat::default(),
+            serialize_overlap: false,
             verify: None,
             reporting: Reporting::default(),
             grants: GrantMode::Persistent,

@@ -199,6 +199,30 @@ impl fmt::Display for OnError {
     }
 }
 
+/// Jobs that end with one that ends (`exit_what=`). The first two are the same here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExitWhat {
+    /// Those of its group.
+    #[default]
+    Group,
+    /// Those that run with it.
+    Stonewall,
+    /// All, also those that would begin later.
+    All,
+}
+
+impl ExitWhat {
+    pub(crate) const NAMES: [(&str, Self); 3] =
+        [("group", Self::Group), ("stonewall", Self::Stonewall), ("all", Self::All)];
+}
+
+impl fmt::Display for ExitWhat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = Self::NAMES.iter().find(|(_, what)| what == self);
+        f.write_str(known.map_or("group", |(name, _)| name))
+    }
+}
+
 /// Time for which the loop polls shared memory before it sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Poll {

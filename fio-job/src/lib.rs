@@ -49,7 +49,7 @@ pub use error::JobError;
 pub use file::{KEYWORDS, check_file, included, parse_file};
 pub use grant_mode::GrantMode;
 pub use job::Job;
-pub use keyword::{IoEngine, LatencyFrom, OnError, Poll, RateProcess, Rw};
+pub use keyword::{ExitWhat, IoEngine, LatencyFrom, OnError, Poll, RateProcess, Rw};
 pub use limits::{
     BS_BYTES_MAX, EVENT_AFTER_MAX, IODEPTH_MAX, LOG_SAMPLES_MAX, NUMJOBS_MAX, QUEUES_MAX, RANDSEED,
     RUNTIME_NS_MAX, SECTOR_BYTES, SEGMENTS_MAX, TRIM_BYTES_MAX,

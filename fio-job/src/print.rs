@@ -4,7 +4,7 @@ use crate::affinity::CpuPolicy;
 use crate::blocks::BlockMix;
 use crate::direction::Direction;
 use crate::job::Job;
-use crate::keyword::OnError;
+use crate::keyword::{ExitWhat, OnError};
 use crate::number::{Amount, Bytes, Time};
 use crate::order::Order;
 use crate::random_distribution::Distribution;
@@ -91,6 +91,11 @@ impl Job {
             options.push(("continue_on_error", self.on_error.to_string()));
         }
         options.extend(self.exitall_on_error.then(|| ("exitall_on_error", flag())));
+        options.extend(self.exitall.then(|| ("exitall", flag())));
+        if self.exit_what != ExitWhat::default() {
+            options.push(("exit_what", self.exit_what.to_string()));
+        }
+        options.extend(self.serialize_overlap.then(|| ("serialize_overlap", flag())));
         if let Some(verify) = &self.verify {
             options.extend(verify.options());
         }

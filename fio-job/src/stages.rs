@@ -31,4 +31,31 @@ mod tests {
         assert_eq!(lens("numjobs=3"), [3]);
         assert!(stages::<Job>(&[]).next().is_none());
     }
+
+    #[test]
+    fn one_job_decides_what_the_end_of_any_ends() {
+        let line = "--name=a --name=b --exitall --name=c --numjobs=2";
+        assert!(parse(line).expect(line).iter().all(|job| job.exitall));
+        for (line, taken) in [
+            ("--exitall --exit_what=all --name=a --name=b", true),
+            ("--exitall --exit_what=all --name=a --name=b --stonewall", false),
+            ("--exitall --exit_what=group --name=a --name=b --stonewall", true),
+            ("--exitall --name=a --name=b --new_group", false),
+            ("--exitall --exit_what=stonewall --name=a --name=b --new_group", true),
+            ("--exitall --name=a --name=b --new_group --stonewall", true),
+            ("--exit_what=all --name=a --name=b --stonewall", true),
+            ("--name=a --exitall_on_error --exit_what=all --name=b --stonewall", false),
+        ] {
+            assert_eq!(parse(line).is_ok(), taken, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_new_group_is_reported_by_itself() {
+        let line =
+            "--group_reporting --name=a --numjobs=2 --name=b --new_group --numjobs=2 --name=c";
+        let with: Vec<bool> =
+            parse(line).expect(line).iter().map(|job| job.reporting.with_group).collect();
+        assert_eq!(with, [true, true, false, true, true]);
+    }
 }

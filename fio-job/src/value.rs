@@ -3,7 +3,7 @@
 use crate::affinity::{CpuPolicy, CpuSet};
 use crate::error::JobError;
 use crate::grant_mode::GrantMode;
-use crate::keyword::{IoEngine, LatencyFrom, OnError, Poll, RateProcess, Rw};
+use crate::keyword::{ExitWhat, IoEngine, LatencyFrom, OnError, Poll, RateProcess, Rw};
 use crate::limits::{
     BS_BYTES_MAX, EVENT_AFTER_MAX, IODEPTH_MAX, NUMJOBS_MAX, POLL_US_MAX, QUEUES_MAX,
     RUNTIME_NS_MAX, SECTOR_BYTES, SEGMENTS_MAX, TRIM_BYTES_MAX,
@@ -255,6 +255,10 @@ impl<'a> Value<'a> {
 
     pub(crate) fn on_error(self) -> Result<OnError, JobError> {
         self.one_of(&OnError::NAMES, "use none, read, write, io, verify or all")
+    }
+
+    pub(crate) fn exit_what(self) -> Result<ExitWhat, JobError> {
+        self.one_of(&ExitWhat::NAMES, "use group, stonewall or all")
     }
 
     pub(crate) fn poll(self) -> Result<Poll, JobError> {

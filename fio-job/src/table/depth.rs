@@ -5,7 +5,7 @@ use crate::keyword::IoEngine;
 use crate::limits::IODEPTH_MAX;
 use crate::option_doc::Initial::{Nothing, Value as Same, Words};
 use crate::option_doc::Unit;
-use crate::option_doc::Values::OneOf;
+use crate::option_doc::Values::{Flag, OneOf};
 
 /// Options of this topic.
 #[rustfmt::skip]
@@ -25,6 +25,9 @@ pub(super) const ROWS: &[Row] = &[
     row(&["iodepth_low"], "N", "I/Os in flight down to which to wait once all are; 0 means iodepth",
         |d, v| v.batch().map(|count| d.low = Some(count)),
         Words("iodepth"), BATCH, ""),
+    row(&["serialize_overlap"], "0|1", "never has two I/Os of a block in flight where one writes",
+        |d, v| v.flag().map(|on| d.job.serialize_overlap = on),
+        Same("0"), Flag, "another block is taken instead of waiting; only between I/Os of one job"),
     row(&["ioengine"], "WORD", "all use the ring; sync and psync with iodepth 1",
         |d, v| v.engine().map(|engine| d.job.ioengine = Some(engine)),
         Nothing, OneOf(&words(&IoEngine::NAMES)), "fio has more, and its default is psync"),

@@ -1,7 +1,7 @@
 //! Options about when jobs begin and end.
 
 use super::row::{DELAY, Row, SECONDS, numbers, row, words};
-use crate::keyword::OnError;
+use crate::keyword::{ExitWhat, OnError};
 use crate::limits::{NUMJOBS_MAX, RUNTIME_NS_MAX};
 use crate::option_doc::Initial::{Nothing, Value as Same, Words};
 use crate::option_doc::Unit;
@@ -47,5 +47,14 @@ pub(super) const ROWS: &[Row] = &[
         Same("none"), OneOf(&words(&OnError::NAMES)), ""),
     row(&["exitall_on_error"], "0|1", "a failure ends all running jobs",
         |d, v| v.flag().map(|on| d.job.exitall_on_error = on),
+        Same("0"), Flag, ""),
+    row(&["exitall"], "0|1", "the end of a job ends all that run with it",
+        |d, v| v.flag().map(|on| d.job.exitall = on),
+        Same("0"), Flag, "fio takes no value"),
+    row(&["exit_what"], "WORD", "jobs that exitall and exitall_on_error end",
+        |d, v| v.exit_what().map(|what| d.job.exit_what = what),
+        Same("group"), OneOf(&words(&ExitWhat::NAMES)), "group and all are refused where they differ from stonewall"),
+    row(&["new_group"], "0|1", "begins a new group of group_reporting",
+        |d, v| v.flag().map(|on| d.new_group = on),
         Same("0"), Flag, ""),
 ];

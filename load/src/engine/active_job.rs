@@ -135,7 +135,8 @@ impl ActiveJob {
         }
         let passes = next_pass::first(&job, &mut targets);
         let checks = Checks::new(&job, number, run_ns, disks.len());
-        let apart = job.rw.writes() && checks.as_ref().is_some_and(Checks::needs_blocks_apart);
+        let apart = job.rw.writes() && checks.as_ref().is_some_and(Checks::needs_blocks_apart)
+            || job.serialize_overlap;
         Ok(Self {
             on_fast_path: false,
             is_split: false,

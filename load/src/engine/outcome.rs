@@ -122,7 +122,7 @@ pub struct Outcome {
     /// job of which nothing was measured, if there is one.
     pub first_failure: Option<String>,
     /// Whether the jobs of other loops are to end because of a failure: the run ended early, or a
-    /// job with `exitall_on_error` failed.
+    /// job with `exitall_on_error` failed; or because one with `exitall` ended.
     pub ends_all: bool,
 }
 

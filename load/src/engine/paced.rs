@@ -4,6 +4,7 @@ use drivers::Vcpu;
 use drivers::blkfront::Operation;
 
 use super::Engine;
+use super::active_job::ActiveJob;
 use super::batches::Hold;
 use super::in_flight::JobInFlight;
 use super::outcome::RunError;
@@ -43,6 +44,10 @@ impl<V: Vcpu> Engine<'_, '_, V> {
             job.note_end(&clocks);
             self.any_paced |= !job.on_fast_path;
             wake_ns = wake_ns.min(job.wake_ns);
+        }
+        if self.jobs.iter().any(ActiveJob::ends_others) && !self.ends_all {
+            self.ends_all = true;
+            self.stop_all(now_ns);
         }
         self.alarm.set(wake_ns, now_ns);
         // Jobs that wait for room get what is free by turns.

@@ -77,3 +77,20 @@ fn trims_have_any_size() {
         assert_eq!((outcome.results[0].trim.ios, outcome.results[0].trim.bytes), (trims, 64 << 20));
     }
 }
+
+#[test]
+fn the_end_of_one_ends_all_that_run_with_it() {
+    for exitall in [0, 1] {
+        let xen = Machine::seeded(18).disks(2, SECTORS).build();
+        let line = format!(
+            "bs=4k exitall={exitall} --name=a --filename=xvda --number_ios=20 \
+             --name=b --filename=xvdb --runtime=20ms --time_based"
+        );
+        let outcome = run(&xen, &line, 2);
+        ok(&outcome);
+        let [first, second] = [0, 1].map(|number| &outcome.results[number]);
+        assert_eq!((first.read.ios, outcome.ends_all), (20, exitall == 1));
+        let is_short = second.runtime_ns < 2 * first.runtime_ns;
+        assert!(second.read.ios > 0 && is_short == (exitall == 1), "{}", second.runtime_ns);
+    }
+}

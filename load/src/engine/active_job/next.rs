@@ -6,11 +6,12 @@ use fio_job::{Direction, Job};
 use super::{ActiveJob, Phase};
 use crate::engine::batches::Hold;
 use crate::engine::data::Place;
-use crate::engine::in_flight::JobInFlight;
+use crate::engine::in_flight::{InFlight, JobInFlight};
 use crate::engine::open_loop::OpenLoop;
 use crate::engine::pacer::Turn;
 use crate::engine::target::Next;
 use crate::engine::time::NEVER;
+use crate::pattern::Io;
 
 /// Number of I/Os that a read-back skips at once because others already covered the same block. A
 /// long job has billions, and in between the loop must notice completions and requests to stop.
@@ -70,7 +71,7 @@ impl ActiveJob {
                     Err(due_ns) => return self.wait_until(due_ns, Hold::Rate),
                 }
                 let Some(io) = target.next_io() else { break };
-                let is_free = || in_flight.on(target.disk).all(|other| other.offset != io.offset);
+                let is_free = || in_flight.on(target.disk).all(|other| !overlaps(other, &io));
                 if self.phase == Phase::Free || is_free() {
                     let due_ns = self.pacer.due_ns(io.direction, start_ns);
                     let open_loop = self.open_loop.iter_mut().zip(due_ns);
@@ -181,6 +182,13 @@ impl ActiveJob {
     }
 }
 
+/// Returns whether an I/O would move data of a place that one in flight does.
+fn overlaps(other: &InFlight, io: &Io) -> bool {
+    let (start, end) = (io.offset, io.offset + u64::from(io.bytes));
+    other.offset == start
+        || other.offset < end && start < other.offset.saturating_add(other.bytes.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,7 +199,7 @@ mod tests {
     use drivers::blkfront::DiskInfo;
 
     use crate::engine::disk::Disk;
-    use crate::engine::in_flight::{InFlight, InFlightTable};
+    use crate::engine::in_flight::InFlightTable;
     use crate::engine::share::StageJob;
     use crate::engine::stolen::Theft;
 

@@ -54,6 +54,11 @@ impl ActiveJob {
         }
     }
 
+    /// Returns whether it has ended and so ends all that run with it.
+    pub(in crate::engine) fn ends_others(&self) -> bool {
+        self.result.job.exitall && self.is_done()
+    }
+
     /// Returns whether no I/O is left to issue.
     pub(super) fn is_out_of_ios(&self) -> bool {
         self.targets.iter().all(Target::is_done) && !self.passes.has_next()
