@@ -42,19 +42,7 @@ impl Job {
         if self.rw.reads() && self.rw.writes() {
             options.push(("rwmixread", self.rwmixread.to_string()));
         }
-        match &self.bs_mix {
-            Some(mix) => options.extend(mix.options()),
-            None => options.push(("bs", Bytes(self.bs_bytes.into()).to_string())),
-        }
-        let sides = |[read, write, trim]: [u64; 3]| match (read == write, write == trim) {
-            (true, true) => read.to_string(),
-            (false, true) => format!("{read},{write}"),
-            _ => format!("{read},{write},{trim}"),
-        };
-        options.extend(self.aligns.map(|aligns| ("ba", sides(aligns))));
-        if self.random_percent != [100; 3] {
-            options.push(("percentage_random", sides(self.random_percent.map(u64::from))));
-        }
+        options.extend(self.block_options());
         options.push(("iodepth", self.iodepth.to_string()));
         options.extend(self.runtime_ns.map(|ns| ("runtime", Time { ns }.to_string())));
         options.extend(self.time_based.then(|| ("time_based", flag())));
@@ -105,6 +93,24 @@ impl Job {
         options.extend(self.cpus.as_ref().map(|cpus| ("cpus_allowed", cpus.to_string())));
         if self.cpu_policy != CpuPolicy::Shared {
             options.push(("cpus_allowed_policy", self.cpu_policy.to_string()));
+        }
+        options
+    }
+
+    /// Returns the options of its blocks and of where they begin.
+    fn block_options(&self) -> Vec<(&'static str, String)> {
+        let mut options = match &self.bs_mix {
+            Some(mix) => mix.options().collect(),
+            None => vec![("bs", Bytes(self.bs_bytes.into()).to_string())],
+        };
+        let sides = |[read, write, trim]: [u64; 3]| match (read == write, write == trim) {
+            (true, true) => read.to_string(),
+            (false, true) => format!("{read},{write}"),
+            _ => format!("{read},{write},{trim}"),
+        };
+        options.extend(self.aligns.map(|aligns| ("ba", sides(aligns))));
+        if self.random_percent != [100; 3] {
+            options.push(("percentage_random", sides(self.random_percent.map(u64::from))));
         }
         options
     }

@@ -46,9 +46,8 @@ impl Job {
         if !aligned(bs) {
             return Err(misaligned("bs", Bytes(bs).to_string()));
         }
-        let mut aligns = self.aligns.iter().flatten();
-        if let Some(&bytes) = aligns.find(|&&bytes| !aligned(bytes)) {
-            return Err(misaligned("blockalign", Bytes(bytes).to_string()));
+        if let Some(bytes) = self.aligns.into_iter().flatten().find(|bytes| !aligned(*bytes)) {
+            return Err(misaligned("ba", Bytes(bytes).to_string()));
         }
 
         let offset_bytes = match self.offset {

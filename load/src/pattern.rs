@@ -1,9 +1,9 @@
 //! Sequence of directions, offsets and sizes of one job on one disk.
 //!
 //! Random blocks come as with fio's random map, each once before any repeats, or with `norandommap`
-//! independently. With several sizes that takes a map, which [`Pattern::make_map`] makes. Sequential reads and writes each have their own place and start again at the
-//! region's end, as in fio. A pattern never ends; the caller stops it by time or by bytes
-//! ([`Region::io_bytes`]).
+//! independently. With several sizes that takes a map, which [`Pattern::make_map`] makes.
+//! Sequential reads and writes each have their own place and start again at the region's end, as in
+//! fio. A pattern never ends; the caller stops it by time or by bytes ([`Region::io_bytes`]).
 
 mod cursor;
 mod map;

@@ -1,9 +1,9 @@
 //! Patterns against fio itself, on its null engine with `write_iolog`: the same law, though not the
 //! same sequence. This needs Debian's package `fio`.
 //!
-//! Both run a job for all of its bytes. Where each block is visited once, the multisets are equal or
-//! both cover the region once; where I/Os are drawn, each share differs by no more than chance does
-//! in fixed seeds.
+//! Both run a job for all of its bytes. Where each block is visited once, the multisets are equal
+//! or both cover the region once; where I/Os are drawn, each share differs by no more than chance
+//! does in fixed seeds.
 
 use std::collections::BTreeMap;
 use std::fs;

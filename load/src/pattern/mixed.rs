@@ -32,11 +32,11 @@ pub(super) struct Mixed {
 /// Way in which random blocks come once a pass.
 #[derive(Clone, Debug)]
 enum Once {
-    /// None: they may repeat.
+    /// No way: they may repeat.
     No,
-    /// Each place once.
+    /// Places, each once.
     Places(Permutation),
-    /// Each block once; without memory as long as there is no map.
+    /// Blocks, each once as soon as there is a map.
     Blocks(Option<Map>),
 }
 

@@ -2,8 +2,10 @@
 //!
 //! zipf, pareto and normal draw a rank, and a permutation chooses the block of that rank, so that
 //! the popular blocks lie anywhere, and the places of all I/Os together are spread as if uniform;
-//! fio hashes the rank instead, so that several ranks share a block. Blocks are drawn independently, as with `norandommap`. This takes floating point and
-//! several hundred instructions for each I/O.
+//! fio hashes the rank instead, so that several ranks share a block.
+//!
+//! Blocks are drawn independently, as with `norandommap`. This takes floating point and several
+//! hundred instructions for each I/O.
 
 use super::permutation::Permutation;
 use super::rng::{Below, Xoshiro};
@@ -240,8 +242,7 @@ mod tests {
         assert!((middle - 0.683).abs() < 0.02, "{middle}");
     }
 
-    /// As fio's, whose places have a standard deviation of 28.75 % of the region: a uniform one has
-    /// 28.87 %.
+    // fio's places have a standard deviation of 28.75 % of the region, uniform ones of 28.87 %.
     #[test]
     fn normal_is_scattered_over_the_region() {
         for percent in ["0", "1", "10", "50"] {
