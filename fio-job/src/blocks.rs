@@ -41,6 +41,11 @@ impl BlockMix {
         self.sides.iter().map(Sizes::min_bytes).max().unwrap_or(SECTOR_BYTES)
     }
 
+    /// Returns the smallest size of any direction, in bytes.
+    pub(crate) fn smallest_bytes(&self) -> u32 {
+        self.sides.iter().map(Sizes::min_bytes).min().unwrap_or(SECTOR_BYTES)
+    }
+
     /// Returns the largest size that divides all sizes, in bytes: the block of the region.
     pub fn unit_bytes(&self) -> u32 {
         self.sides.iter().map(Sizes::unit_bytes).fold(0, sizes::divisor).max(SECTOR_BYTES)

@@ -4,13 +4,14 @@ use crate::blocks::{BlockOptions, Blocks};
 use crate::buffers::Buffers;
 use crate::error::JobError;
 use crate::job::Job;
-use crate::keyword::{ExitWhat, LatencyFrom, RateProcess};
+use crate::keyword::{ExitWhat, IoEngine, LatencyFrom, RateProcess};
 use crate::limits::{BS_BYTES_MAX, NUMJOBS_MAX, RANDSEED};
 use crate::number::{Amount, NS_PER_SECOND};
 use crate::order::Order;
 use crate::pace::{Batch, Pace, Rate, Think};
 use crate::random_distribution::Distribution;
 use crate::steady_state::SteadyOptions;
+use crate::value::Value;
 use crate::verify_options::VerifyOptions;
 use crate::verify_pattern::VerifyPattern;
 use crate::warning::About;
@@ -49,6 +50,12 @@ pub(crate) struct JobBuilder {
     pub(crate) end_fsync: bool,
     pub(crate) fsync_on_close: bool,
     pub(crate) verify: VerifyOptions,
+    /// Bytes of a `k` (`kb_base=`).
+    pub(crate) kilo: u64,
+    /// Whether numbers with units may have been read in this section.
+    pub(crate) has_units: bool,
+    /// Whether other threads submit, each one I/O at a time (`io_submit_mode=offload`).
+    pub(crate) offload: bool,
     /// Warnings about the option that was set last, until the reader takes them.
     pub(crate) cautions: Vec<About>,
 }
@@ -82,12 +89,27 @@ impl Default for JobBuilder {
             end_fsync: false,
             fsync_on_close: false,
             verify: VerifyOptions::default(),
+            kilo: 1024,
+            has_units: false,
+            offload: false,
             cautions: Vec::new(),
         }
     }
 }
 
 impl JobBuilder {
+    /// Sets the bytes of a `k` in values.
+    ///
+    /// # Errors
+    /// [`JobError::Value`]: other values have been read already, for which it should hold, too.
+    pub(crate) fn set_kilo(&mut self, kilo: u64, value: Value<'_>) -> Result<(), JobError> {
+        if self.has_units && kilo != self.kilo {
+            return Err(value.wrong("it holds for all sizes; make it the first option"));
+        }
+        self.kilo = kilo;
+        Ok(())
+    }
+
     /// Warns that an option which is set does something else than its value says.
     pub(crate) fn warn(&mut self, option: &'static str, text: &'static str) {
         self.cautions.push(About::Option { option, text });
@@ -98,11 +120,20 @@ impl JobBuilder {
         self.cautions.push(About::NoEffect(option));
     }
 
+    /// Returns whether its engine keeps one I/O in flight.
+    fn is_capped(&self) -> bool {
+        !self.offload && self.job.ioengine.is_some_and(IoEngine::is_synchronous)
+    }
+
     /// Returns the warnings about options of the whole job.
     pub(crate) fn job_cautions(&self) -> impl Iterator<Item = &'static str> {
         let Job { rw, norandommap, ref distribution, .. } = self.job;
         let is_mapped = *distribution == Distribution::Random && !norandommap;
         let is_unmapped = self.blocks.of(rw).is_ok_and(|blocks| blocks.is_unmapped);
+        let has_buffers = self.job.buffers != Buffers::Stamped
+            || self.zero_buffers
+            || self.refill_buffers
+            || self.compress_percent != 0;
         let rules = [
             (
                 self.job.time_based && self.job.runtime_ns.is_none(),
@@ -111,6 +142,18 @@ impl JobBuilder {
             (
                 is_mapped && is_unmapped,
                 "ba= other than the smallest size turns off the random map, as in fio",
+            ),
+            (
+                self.is_capped() && self.job.iodepth != 1,
+                "a synchronous ioengine keeps one I/O in flight, whatever iodepth= says, as in fio",
+            ),
+            (
+                self.job.rw.writes() && self.verify.checks() && has_buffers,
+                "verify= determines the data, as in fio; options of buffers have no effect",
+            ),
+            (
+                self.zero_buffers && self.job.buffers != Buffers::Stamped,
+                "buffer_pattern= wins over zero_buffers, as in fio",
             ),
         ];
         rules.into_iter().filter_map(|(holds, text)| holds.then_some(text))
@@ -121,6 +164,9 @@ impl JobBuilder {
     /// # Errors
     /// A [`JobError`] if its options conflict or there are too many jobs.
     pub(crate) fn finish(mut self, jobs: &mut Vec<Job>) -> Result<(), JobError> {
+        if self.is_capped() {
+            self.job.iodepth = 1;
+        }
         if let Some(fix) = self.place().err().or_else(|| self.conflict()) {
             return Err(JobError::Conflict { job: self.job.name, fix });
         }
@@ -249,9 +295,11 @@ impl JobBuilder {
         let refilled = Buffers::Refilled { zeros_percent: self.compress_percent };
         match VerifyPattern::parse("0x00") {
             _ if !self.job.rw.writes() || self.verify.checks() => Buffers::Stamped,
+            _ if self.job.buffers != Buffers::Stamped => self.job.buffers.clone(),
+            _ if self.compress_percent != 0 => refilled,
             Ok(zeros) if self.zero_buffers => Buffers::Pattern(zeros),
-            _ if self.refill_buffers || self.compress_percent != 0 => refilled,
-            _ => self.job.buffers.clone(),
+            _ if self.refill_buffers => refilled,
+            _ => Buffers::Stamped,
         }
     }
 
@@ -277,10 +325,6 @@ impl JobBuilder {
             (
                 checks && matches!(job.order, Some(Order::Holes(_))),
                 "verify= needs blocks that do not overlap; leave out the number behind rw=",
-            ),
-            (
-                job.ioengine.is_some_and(|engine| engine.is_synchronous()) && job.iodepth != 1,
-                "ioengine=sync and psync keep one I/O in flight; use iodepth=1 or ioengine=libaio",
             ),
             (
                 job.rw.changes() && job.disks.is_empty(),
@@ -318,21 +362,11 @@ impl JobBuilder {
     /// Returns whether each rule about the data is broken, and a way to fix it.
     fn data_rules(&self) -> impl IntoIterator<Item = Rule> {
         let Self { job, verify, .. } = self;
-        let has_buffers = [
-            job.buffers != Buffers::Stamped,
-            self.zero_buffers,
-            self.refill_buffers || self.compress_percent != 0,
-        ];
-        [
-            (
-                has_buffers.iter().filter(|given| **given).count() > 1,
-                "buffer_pattern=, zero_buffers and refill_buffers exclude each other; use one",
-            ),
-            (
-                verify.checks() && has_buffers.contains(&true),
-                "verify= already determines the data; leave the buffer options out",
-            ),
-        ]
+        let is_mixed = job.buffers != Buffers::Stamped && self.compress_percent != 0;
+        [(
+            is_mixed && !verify.checks() && job.rw.writes(),
+            "buffer_pattern= with buffer_compress_percentage= is not done; leave one out",
+        )]
     }
 }
 

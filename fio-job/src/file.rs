@@ -213,6 +213,49 @@ mod tests {
         assert_eq!(check_file("[a]\nruntime=5\ntime_based").map(|of| of.warnings), Ok(Vec::new()));
     }
 
+    #[test]
+    fn what_fio_changes_is_said() {
+        for (line, said) in [
+            ("gtod_reduce=1 mem=mmaphuge:/x", "taken without effect here: gtod_reduce, mem"),
+            ("thread=0 fixedbufs", "taken without effect here: thread, fixedbufs"),
+            (
+                "ioengine=pvsync2 iodepth=8",
+                "job job1: a synchronous ioengine keeps one I/O in flight, whatever iodepth= says, \
+                 as in fio",
+            ),
+            ("ioengine=pvsync2 iodepth=8 io_submit_mode=offload", ""),
+            ("ioengine=posixaio iodepth=8", ""),
+            (
+                "rw=write filename=xvda verify=crc32c zero_buffers",
+                "job job1: verify= determines the data, as in fio; options of buffers have no effect",
+            ),
+            (
+                "rw=write filename=xvda zero_buffers buffer_pattern=0xff",
+                "job job1: buffer_pattern= wins over zero_buffers, as in fio",
+            ),
+            ("unified_rw_reporting=none log_offset=0 atomic=0 zonemode=none bwavgtime=500", ""),
+            (
+                "unified_rw_reporting=both",
+                "unified_rw_reporting: reads and writes are reported each for itself here",
+            ),
+        ] {
+            let checked = check_line(line).expect(line);
+            assert_eq!(summary(&checked.warnings).join("\n"), said, "{line}");
+            assert_eq!(checked.jobs.len(), 1);
+        }
+        for file in ["[a]\ndescription=\u{fc}ber 5\"", "[a]\nmem=mmaphuge:/x"] {
+            assert_eq!(parse_file(file).map(|jobs| jobs.len()), Ok(1), "{file}");
+        }
+        for file in ["[a]\nmem=\u{1b}x", "[a]\nbs=\u{1b}x"] {
+            let error = parse_file(file).expect_err(file).to_string();
+            assert_eq!(error, "line 2: '\\u{1b}' is not allowed; use printable ASCII only");
+        }
+        let depth = |line: &str| parse(line).expect(line)[0].iodepth;
+        assert_eq!(depth("ioengine=pvsync2 iodepth=8"), 1);
+        assert_eq!(depth("ioengine=pvsync2 iodepth=8 io_submit_mode=offload"), 8);
+        assert_eq!(depth("ioengine=posixaio iodepth=8"), 8);
+    }
+
     proptest! {
         #[test]
         fn no_text_panics(text in "(?s).*", lines in "([\\[\\]a-z=;#\" \t\r\n0-9]{0,40})") {

@@ -61,7 +61,14 @@ pub struct Job {
     /// Length of the region, divided among the disks if in bytes (`size=`); `None` is the rest of
     /// each disk.
     pub size: Option<Amount>,
-    /// Amount to transfer, divided likewise (`io_size=`); `None` is the region's length.
+    /// Length that each disk is taken to have, in bytes, at least 1 (`filesize=`): the region ends
+    /// there, and `size` in bytes is the amount to transfer. `None` is the disk's.
+    pub filesize: Option<u64>,
+    /// Unit to which an `offset` in per cent is rounded up, in bytes, a multiple of 512
+    /// (`offset_align=`); `None` is the smallest block.
+    pub offset_align: Option<u64>,
+    /// Amount to transfer, divided likewise (`io_size=`); in per cent of the
+    /// region. `None` is the region's length.
     pub io_size: Option<Amount>,
     /// Number of times to repeat the transfer, at least 1 (`loops=`).
     pub loops: u64,
@@ -159,6 +166,8 @@ impl Default for Job {
             steady_state: None,
             offset: Amount::Bytes(0),
             size: None,
+            filesize: None,
+            offset_align: None,
             io_size: None,
             loops: 1,
             number_ios: None,

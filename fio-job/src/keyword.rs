@@ -89,30 +89,74 @@ pub enum IoEngine {
     Sync,
     /// Engine `psync`: one I/O in flight.
     Psync,
+    /// Engine `vsync`: one I/O in flight, as fio's neighbours that it joins are not joined here.
+    Vsync,
+    /// Engine `pvsync`: one I/O in flight.
+    Pvsync,
+    /// Engine `pvsync2`: one I/O in flight.
+    Pvsync2,
+    /// Engine `posixaio`.
+    Posixaio,
 }
 
 impl IoEngine {
-    pub(crate) const NAMES: [(&str, Self); 4] = [
+    pub(crate) const NAMES: [(&str, Self); 8] = [
         ("libaio", Self::Libaio),
         ("io_uring", Self::IoUring),
         ("sync", Self::Sync),
         ("psync", Self::Psync),
+        ("vsync", Self::Vsync),
+        ("pvsync", Self::Pvsync),
+        ("pvsync2", Self::Pvsync2),
+        ("posixaio", Self::Posixaio),
     ];
+
+    /// Returns the reason why fio's engine of this name is none here, and a way to fix it.
+    pub(crate) fn refusal(name: &str) -> &'static str {
+        let kind = name.split(':').next().unwrap_or_default();
+        match kind {
+            "mmap" | "splice" => {
+                "it goes through a page cache, and there is none here; use libaio and direct=1"
+            }
+            "net"
+            | "netsplice"
+            | "rdma"
+            | "rados"
+            | "rbd"
+            | "http"
+            | "gfapi"
+            | "gfapi_async"
+            | "libhdfs"
+            | "libiscsi"
+            | "nbd"
+            | "nfs"
+            | "librpma_apm_client"
+            | "librpma_gpspm_client" => {
+                "it uses a network; attach the storage as a disk of the guest, and use libaio"
+            }
+            "cpuio" | "null" | "exec" => "it does no I/O on a disk; leave the job out",
+            "filecreate" | "filestat" | "filedelete" | "falloc" | "ftruncate" | "e4defrag" => {
+                "it works on files, and there are only disks; leave the job out"
+            }
+            "sg" | "io_uring_cmd" | "libblkio" | "libzbc" | "mtd" => {
+                "it passes commands to a device of its own; use libaio, which the ring serves"
+            }
+            "dev-dax" | "libpmem" => "it writes to memory, not to a disk; leave the job out",
+            "external" => "nothing can be loaded here; use libaio",
+            _ => "use libaio, io_uring, posixaio, sync, psync or pvsync2, or leave it out",
+        }
+    }
 
     /// Returns whether it keeps only one I/O in flight.
     pub fn is_synchronous(self) -> bool {
-        matches!(self, Self::Sync | Self::Psync)
+        matches!(self, Self::Sync | Self::Psync | Self::Vsync | Self::Pvsync | Self::Pvsync2)
     }
 }
 
 impl fmt::Display for IoEngine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Libaio => "libaio",
-            Self::IoUring => "io_uring",
-            Self::Sync => "sync",
-            Self::Psync => "psync",
-        })
+        let known = Self::NAMES.iter().find(|(_, engine)| engine == self);
+        f.pad(known.map_or("libaio", |(name, _)| name))
     }
 }
 

@@ -60,8 +60,13 @@ pub enum Amount {
 impl Amount {
     /// Reads `4k`, `1g`, `50%`.
     pub fn parse(text: &str) -> Result<Self, NumberError> {
+        Self::parse_in(text, 1024)
+    }
+
+    /// Reads the same where a `k` has `kilo` bytes.
+    pub(crate) fn parse_in(text: &str, kilo: u64) -> Result<Self, NumberError> {
         let Some(percent) = text.strip_suffix('%') else {
-            return parse_bytes(text).map(Self::Bytes);
+            return parse_bytes_in(text, kilo).map(Self::Bytes);
         };
         match parse_plain(percent)? {
             (value @ 0..=100, "") => Ok(Self::Percent(value as u8)),
@@ -192,19 +197,26 @@ impl fmt::Display for Time {
 
 /// Reads a byte count: fio's integer with a suffix. `0x` begins a hexadecimal number without unit.
 pub fn parse_bytes(text: &str) -> Result<u64, NumberError> {
+    parse_bytes_in(text, 1024)
+}
+
+/// Reads a byte count where a `k` has `kilo` bytes, 1024 or 1000 (`kb_base=`), and a `kib` as many
+/// as the other.
+pub(crate) fn parse_bytes_in(text: &str, kilo: u64) -> Result<u64, NumberError> {
     let (value, unit) = parse_plain(text)?;
+    let other = if kilo == 1024 { 1000 } else { 1024 };
     let (base, power) = match lower(unit, &mut [0; 3]).ok_or(NumberError::ByteUnit)? {
         "" | "b" => (1, 0),
-        "k" | "kb" => (1024, 1),
-        "m" | "mb" => (1024, 2),
-        "g" | "gb" => (1024, 3),
-        "t" | "tb" => (1024, 4),
-        "p" | "pb" => (1024, 5),
-        "kib" => (1000, 1),
-        "mib" => (1000, 2),
-        "gib" => (1000, 3),
-        "tib" => (1000, 4),
-        "pib" => (1000, 5),
+        "k" | "kb" => (kilo, 1),
+        "m" | "mb" => (kilo, 2),
+        "g" | "gb" => (kilo, 3),
+        "t" | "tb" => (kilo, 4),
+        "p" | "pb" => (kilo, 5),
+        "kib" => (other, 1),
+        "mib" => (other, 2),
+        "gib" => (other, 3),
+        "tib" => (other, 4),
+        "pib" => (other, 5),
         _ => return Err(NumberError::ByteUnit),
     };
     value.checked_mul(u64::pow(base, power)).ok_or(NumberError::TooBig)

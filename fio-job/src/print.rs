@@ -51,6 +51,9 @@ impl Job {
             options.push(("offset", self.offset.to_string()));
         }
         options.extend(self.size.map(|size| ("size", size.to_string())));
+        let bytes = |bytes: u64| Bytes(bytes).to_string();
+        options.extend(self.filesize.map(|size| ("filesize", bytes(size))));
+        options.extend(self.offset_align.map(|unit| ("offset_align", bytes(unit))));
         options.extend(self.io_size.map(|size| ("io_size", size.to_string())));
         if self.loops != 1 {
             options.push(("loops", self.loops.to_string()));

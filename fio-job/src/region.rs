@@ -50,14 +50,12 @@ impl Job {
             return Err(misaligned("ba", Bytes(bytes).to_string()));
         }
 
-        let offset_bytes = match self.offset {
-            Amount::Bytes(bytes) => bytes,
-            Amount::Percent(percent) => floor(percent_of(disk_bytes, percent), bs),
-        };
+        let offset_bytes = self.offset_in(disk_bytes);
         if !aligned(offset_bytes) {
             return Err(misaligned("offset", self.offset.to_string()));
         }
-        let room_bytes = disk_bytes.saturating_sub(offset_bytes);
+        let end_bytes = self.filesize.map_or(disk_bytes, |bytes| bytes.min(disk_bytes));
+        let room_bytes = end_bytes.saturating_sub(offset_bytes);
         let beyond_end = |option, amount: Amount| JobError::BeyondEnd {
             option,
             value: amount.to_string(),
@@ -68,13 +66,13 @@ impl Job {
         if room_bytes == 0 {
             return Err(beyond_end("offset", self.offset));
         }
+        if let Some(bytes) = self.filesize
+            && bytes > disk_bytes
+        {
+            return Err(beyond_end("filesize", Amount::Bytes(bytes)));
+        }
 
-        let size_bytes = match self.size {
-            None => room_bytes,
-            // As in fio: a share of the whole disk, as far as there is room.
-            Some(Amount::Percent(percent)) => percent_of(disk_bytes, percent).min(room_bytes),
-            Some(Amount::Bytes(bytes)) => self.share(bytes),
-        };
+        let size_bytes = self.size_in(end_bytes, room_bytes);
         if let Some(size) = self.size
             && size_bytes > room_bytes
         {
@@ -90,15 +88,47 @@ impl Job {
             return Err(beyond_end("zoned_abs", zones));
         }
 
-        let io_bytes = match self.io_size {
-            None => size_bytes,
-            Some(Amount::Percent(percent)) => percent_of(disk_bytes, percent),
-            Some(Amount::Bytes(bytes)) => self.share(bytes),
-        };
+        let io_bytes = self.amount_of(size_bytes);
         // The last I/O is a whole block, and there is at least one.
         let most = floor(u64::MAX, bs);
         let io_bytes = io_bytes.max(1).checked_next_multiple_of(bs).unwrap_or(most);
         Ok(Region { offset_bytes, size_bytes, io_bytes: (!self.time_based).then_some(io_bytes) })
+    }
+
+    /// Returns the start of the region on a disk of so many bytes.
+    fn offset_in(&self, disk_bytes: u64) -> u64 {
+        let smallest = || {
+            let bytes = self.bs_mix.as_ref().map_or(self.bs_bytes, BlockMix::smallest_bytes);
+            u64::from(bytes)
+        };
+        match self.offset {
+            Amount::Bytes(bytes) => bytes,
+            Amount::Percent(percent) => {
+                ceiling(percent_of(disk_bytes, percent), self.offset_align.unwrap_or_else(smallest))
+            }
+        }
+    }
+
+    /// Returns the length of the region on a disk that ends at `end_bytes`, of which `room_bytes`
+    /// are behind the region's start; more than these if it does not fit.
+    fn size_in(&self, end_bytes: u64, room_bytes: u64) -> u64 {
+        match self.size {
+            None => room_bytes,
+            // As in fio: a share of the whole disk, as far as there is room.
+            Some(Amount::Percent(percent)) => percent_of(end_bytes, percent).min(room_bytes),
+            Some(Amount::Bytes(_)) if self.filesize.is_some() => room_bytes,
+            Some(Amount::Bytes(bytes)) => self.share(bytes),
+        }
+    }
+
+    /// Returns the bytes to transfer in a region of this length.
+    fn amount_of(&self, size_bytes: u64) -> u64 {
+        match (self.io_size, self.size) {
+            (Some(Amount::Percent(percent)), _) => percent_of(size_bytes, percent),
+            (Some(Amount::Bytes(bytes)), _) => self.share(bytes),
+            (None, Some(Amount::Bytes(bytes))) => self.share(bytes).min(size_bytes),
+            (None, _) => size_bytes,
+        }
     }
 
     /// Returns one disk's part of a number of bytes: fio divides `size=` equally among a job's
@@ -106,6 +136,12 @@ impl Job {
     fn share(&self, bytes: u64) -> u64 {
         bytes / self.disks.len().max(1) as u64
     }
+}
+
+/// Returns the smallest multiple of `unit` from `bytes` on, or the largest there is. `unit` must not
+/// be 0.
+fn ceiling(bytes: u64, unit: u64) -> u64 {
+    bytes.checked_next_multiple_of(unit).unwrap_or(floor(u64::MAX, unit))
 }
 
 /// Returns the largest multiple of `unit` up to `bytes`. `unit` must not be 0.
@@ -137,7 +173,23 @@ mod tests {
             ("size=25%", 0, 2 * MIB, Some(2 * MIB)),
             ("offset=50% size=100%", 4 * MIB, 4 * MIB, Some(4 * MIB)),
             ("size=2m io_size=20m", 0, 2 * MIB, Some(20 * MIB)),
-            ("size=2m io_size=50%", 0, 2 * MIB, Some(4 * MIB)),
+            ("size=2m io_size=50%", 0, 2 * MIB, Some(MIB)),
+            ("size=50% io_size=10%", 0, 4 * MIB, Some(421_888)),
+            ("size=2m io_size=50% loops=2 rw=randread", 0, 2 * MIB, Some(MIB)),
+            ("size=0 io_size=0 loops=0 number_ios=0 runtime=0", 0, 8 * MIB, Some(8 * MIB)),
+            ("size=0%", 0, 8 * MIB, Some(8 * MIB)),
+            ("bs=64k offset=33%", 2_818_048, 5_570_560, Some(5_570_560)),
+            ("bs=64k offset=33% offset_align=4k", 2_768_896, 5_570_560, Some(5_570_560)),
+            ("bs=64k offset=4k offset_align=64k size=1m", 4096, MIB, Some(MIB)),
+            ("bs=4k,64k offset=33% filename=xvda", 2_768_896, 5_619_712, Some(5_619_712)),
+            ("filesize=4m", 0, 4 * MIB, Some(4 * MIB)),
+            ("filesize=4m-4m size=2m", 0, 4 * MIB, Some(2 * MIB)),
+            ("filesize=4m size=8m", 0, 4 * MIB, Some(4 * MIB)),
+            ("filesize=4m size=50%", 0, 2 * MIB, Some(2 * MIB)),
+            ("filesize=4m offset=1m", MIB, 3 * MIB, Some(3 * MIB)),
+            ("filesize=4m offset=1m size=2m io_size=8m", MIB, 3 * MIB, Some(8 * MIB)),
+            ("kb_base=1000 size=2m", 0, 1_998_848, Some(1_998_848)),
+            ("kb_base=1000 size=2mib", 0, 2 * MIB, Some(2 * MIB)),
             ("size=2m runtime=1", 0, 2 * MIB, Some(2 * MIB)),
             ("size=2m runtime=1 time_based", 0, 2 * MIB, None),
             ("size=10000 io_size=5000", 0, 8192, Some(8192)),
@@ -164,6 +216,12 @@ mod tests {
                 "size=1g is beyond the end of xvda (1073741824 bytes); \
                  at most 536870912 bytes fit there",
             ),
+            (
+                "filesize=2g",
+                "filesize=2g is beyond the end of xvda (1073741824 bytes); \
+                 at most 1073741824 bytes fit there",
+            ),
+            ("filesize=1m offset=1m", "offset=1m is beyond the end of xvda (1073741824 bytes)"),
             (
                 "size=2k",
                 "not even one block of 4096 bytes fits the job's region on xvda; \

@@ -27,11 +27,18 @@ pub(crate) const SYNC_NAMES: [(&str, bool); 5] =
 pub(crate) struct Value<'a> {
     option: &'static str,
     text: Option<&'a str>,
+    /// Bytes of a `k`, 1024 or 1000.
+    kilo: u64,
 }
 
 impl<'a> Value<'a> {
     pub(crate) fn new(option: &'static str, text: Option<&'a str>) -> Self {
-        Self { option, text }
+        Self { option, text, kilo: 1024 }
+    }
+
+    /// Sets the bytes of a `k`.
+    pub(crate) fn in_kilo(self, kilo: u64) -> Self {
+        Self { kilo, ..self }
     }
 
     /// Returns a part of this value, as a value of the same option.
@@ -66,7 +73,7 @@ impl<'a> Value<'a> {
         JobError::Value { option: self.option, value, fix }
     }
 
-    fn number<T>(self, read: fn(&str) -> Result<T, NumberError>) -> Result<T, JobError> {
+    fn number<T>(self, read: impl Fn(&str) -> Result<T, NumberError>) -> Result<T, JobError> {
         let text = self.text()?;
         read(text).map_err(|cause| JobError::Number {
             option: self.option,
@@ -77,7 +84,7 @@ impl<'a> Value<'a> {
 
     /// Reads an integer, which in fio may have any unit of bytes.
     pub(crate) fn count(self) -> Result<u64, JobError> {
-        self.number(number::parse_bytes)
+        self.number(|text| number::parse_bytes_in(text, self.kilo))
     }
 
     pub(crate) fn positive(self) -> Result<u64, JobError> {
@@ -98,17 +105,54 @@ impl<'a> Value<'a> {
     }
 
     pub(crate) fn amount(self) -> Result<Amount, JobError> {
-        self.number(Amount::parse)
+        self.number(|text| Amount::parse_in(text, self.kilo))
     }
 
-    /// Reads an amount that is not 0.
-    pub(crate) fn length(self) -> Result<Amount, JobError> {
-        match self.amount()? {
-            Amount::Bytes(0) | Amount::Percent(0) => {
-                Err(self.wrong("nothing to do; leave the option out for the largest amount"))
-            }
-            amount => Ok(amount),
+    /// Reads an amount; 0 is as without the option.
+    pub(crate) fn length(self) -> Result<Option<Amount>, JobError> {
+        let amount = self.amount()?;
+        Ok(Some(amount).filter(|amount| !matches!(amount, Amount::Bytes(0) | Amount::Percent(0))))
+    }
+
+    /// Reads a count; 0 is as without the option.
+    pub(crate) fn count_or_none(self) -> Result<Option<u64>, JobError> {
+        self.count().map(|count| (count != 0).then_some(count))
+    }
+
+    /// Reads the size of a part of the disk, or a range of sizes that is one.
+    pub(crate) fn filesize(self) -> Result<u64, JobError> {
+        let text = self.text()?;
+        let (least, most) = text.split_once('-').unwrap_or((text, text));
+        match (self.part(least).positive()?, self.part(most).positive()?) {
+            (least, most) if least == most => Ok(least),
+            _ => Err(self.wrong("fio would draw a size; name one")),
         }
+    }
+
+    /// Reads the unit that the start of a region is rounded to.
+    pub(crate) fn offset_align(self) -> Result<u64, JobError> {
+        match self.positive()? {
+            bytes if bytes.is_multiple_of(SECTOR_BYTES.into()) => Ok(bytes),
+            _ => Err(self.wrong("not a multiple of the 512-byte sector; use, for example, 4k")),
+        }
+    }
+
+    /// Reads the bytes of a `k`.
+    pub(crate) fn kb_base(self) -> Result<u64, JobError> {
+        self.one_of(&[("1024", 1024), ("1000", 1000)], "use 1024 or 1000")
+    }
+
+    /// Reads whether reads and writes are to be reported as one.
+    pub(crate) fn unified(self) -> Result<bool, JobError> {
+        let words = [
+            ("none", false),
+            ("mixed", true),
+            ("both", true),
+            ("0", false),
+            ("1", true),
+            ("2", true),
+        ];
+        self.one_of(&words, "use none, mixed or both")
     }
 
     /// Reads a boolean of fio; an option without a value is on.
@@ -149,7 +193,7 @@ impl<'a> Value<'a> {
     }
 
     pub(crate) fn engine(self) -> Result<IoEngine, JobError> {
-        self.one_of(&IoEngine::NAMES, "use libaio, io_uring, sync or psync, or leave it out")
+        self.one_of(&IoEngine::NAMES, IoEngine::refusal(self.text()?))
     }
 
     /// Reads `io_submit_mode=`: whether it is `offload`.
@@ -202,7 +246,7 @@ impl<'a> Value<'a> {
     }
 
     pub(crate) fn block_bytes(self) -> Result<u32, JobError> {
-        match self.number(number::parse_bytes)? {
+        match self.count()? {
             0 => Err(self.wrong("an I/O cannot be empty; use, for example, 4k")),
             bytes if !bytes.is_multiple_of(SECTOR_BYTES.into()) => {
                 Err(self.wrong("not a multiple of the 512-byte sector; use, for example, 4k"))
@@ -231,12 +275,9 @@ impl<'a> Value<'a> {
         }
     }
 
-    pub(crate) fn runtime_ns(self) -> Result<u64, JobError> {
-        match self.number(number::parse_time_ns)? {
-            0 => Err(self.wrong("no time to run; leave it out to run until all bytes are done")),
-            ns if ns > RUNTIME_NS_MAX => Err(self.wrong("too long; use at most 30d")),
-            ns => Ok(ns),
-        }
+    /// Reads a time to run, in nanoseconds; 0 is no limit.
+    pub(crate) fn runtime_ns(self) -> Result<Option<u64>, JobError> {
+        self.delay_ns(false).map(|ns| (ns != 0).then_some(ns))
     }
 
     /// Reads a time of up to 30 days, in nanoseconds; with `bare_is_us` a number without a unit is

@@ -6,13 +6,14 @@ mod refused;
 use crate::builder::JobBuilder;
 use crate::error::JobError;
 use crate::option_doc::OptionDoc;
+use crate::parse::check_text;
 use crate::table::{OPTIONS, OptionSpec, option_docs};
 use crate::value::Value;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use ignored::WITHOUT_EFFECT;
+use ignored::{IGNORED, Ignored, Takes};
 use refused::{REFUSED, Refused};
 
 /// Returns the listed name that is `option`, if there is one.
@@ -31,16 +32,37 @@ pub(crate) fn set(
 ) -> Result<(), JobError> {
     for OptionSpec { names, set, .. } in &OPTIONS {
         if let Some(name) = names.iter().find(|name| **name == option) {
-            return set(builder, Value::new(name, value));
+            value.map_or(Ok(()), check_text)?;
+            builder.has_units |= value.is_some_and(has_unit);
+            return set(builder, Value::new(name, value).in_kilo(builder.kilo));
         }
     }
-    without_spec(option).map(|option| builder.warn_no_effect(option))
+    let (option, takes) = without_spec(option)?;
+    // An error shows no text.
+    if !matches!(takes, Takes::Text | Takes::TextOrNone) {
+        value.map_or(Ok(()), check_text)?;
+    }
+    takes.check(Value::new(option, value))?;
+    if takes.warns() {
+        builder.warn_no_effect(option);
+    }
+    Ok(())
 }
 
-/// Returns the name of an option without a place in the table, if it may be left out.
-fn without_spec(option: &str) -> Result<&'static str, JobError> {
-    if let Some(option) = listed(WITHOUT_EFFECT, option) {
-        return Ok(option);
+/// Returns whether a value has a digit with a letter behind it: it may be a number with a unit.
+fn has_unit(value: &str) -> bool {
+    let mut letters = value.bytes().zip(value.bytes().skip(1));
+    letters.any(|(digit, unit)| digit.is_ascii_digit() && unit.is_ascii_alphabetic())
+}
+
+/// Returns the name of an option without a place in the table, if it may be left out, and its
+/// values.
+fn without_spec(option: &str) -> Result<(&'static str, Takes), JobError> {
+    let known = IGNORED
+        .iter()
+        .find_map(|Ignored { takes, names }| listed(names, option).map(|option| (option, *takes)));
+    if let Some(known) = known {
+        return Ok(known);
     }
     let refused = REFUSED.iter().find_map(|Refused { fix, names }| {
         listed(names, option).map(|option| JobError::Unsupported { option, fix })
@@ -64,7 +86,7 @@ pub fn find_option(option: &str) -> Result<Option<OptionDoc>, JobError> {
 
 /// Returns the names of fio's options that are accepted without effect.
 pub fn without_effect() -> impl Iterator<Item = &'static str> {
-    WITHOUT_EFFECT.split_ascii_whitespace()
+    IGNORED.iter().flat_map(|ignored| ignored.names.split_ascii_whitespace())
 }
 
 /// Returns the help: a line for each option, with its default; a second one has the words that it
@@ -145,7 +167,8 @@ mod tests {
     #[test]
     fn an_option_has_one_place() {
         let own = OPTIONS.iter().flat_map(|spec| spec.names.iter().copied());
-        let lists = REFUSED.iter().map(|refused| refused.names).chain([WITHOUT_EFFECT]);
+        let lists = REFUSED.iter().map(|refused| refused.names);
+        let lists = lists.chain(IGNORED.iter().map(|ignored| ignored.names));
         let mut all: Vec<&str> = own.chain(lists.flat_map(str::split_ascii_whitespace)).collect();
         let count = all.len();
         all.sort_unstable();

@@ -9,8 +9,6 @@ pub(super) struct Refused {
     pub(super) names: &'static str,
 }
 
-const LEAVE_OUT: &str = "leave it out";
-
 /// Refused options, by topic.
 pub(super) const REFUSED: &[Refused] = &[
     // Beginnings, ends and rates.
@@ -38,22 +36,36 @@ pub(super) const REFUSED: &[Refused] = &[
     Refused { fix: "a job waits for all before it or for none; use stonewall", names: "wait_for" },
     // All others.
     Refused {
-        fix: LEAVE_OUT,
-        names: "atomic block_error_percentiles buffer_compress_chunk bwavgtime create_only
-            dedupe_global dedupe_mode dedupe_percentage dedupe_working_set_percentage directory
-            disable_bw disable_bw_measurement disable_clat disable_lat disable_slat eta
-            exec_postrun exec_prerun file_append filename_format filesize fill_device fill_fs
-            fixedbufs gtod_reduce hipri ignore_error ignore_zone_limits include iomem_align
-            iopsavgtime job_max_open_zones kb_base log_alternate_epoch
-            log_alternate_epoch_clock_id log_compression log_compression_cpus log_entries
-            log_hist_coarseness log_hist_msec log_max_value log_offset log_prio
-            log_store_compressed log_unix_epoch max_open_zones mem_align merge_blktrace_file
-            merge_blktrace_iters merge_blktrace_scalars minimal offset_align opendir output
-            output-format pre_read profile read_beyond_wp read_iolog read_iolog_chunked readonly
-            registerfiles replay_align replay_no_stall replay_redirect replay_scale replay_skip
-            replay_time_scale significant_figures sqthread_poll stats status-interval
-            trim_backlog trim_backlog_batch trim_percentage unified_rw_reporting unit_base
-            use_os_rand write_hint write_hist_log write_iolog zone_reset_frequency
-            zone_reset_threshold zonecapacity zonemode zonerange zonesize zoneskip",
+        fix: "there are no directories; name a disk, for example filename=/dev/xvda",
+        names: "directory opendir",
+    },
+    Refused {
+        fix: "a guest has no programs; run it in dom0, before or after",
+        names: "exec_postrun exec_prerun",
+    },
+    Refused {
+        fix: "no recorded I/O is repeated here; describe the load with rw=, bssplit= and rate=",
+        names: "merge_blktrace_file merge_blktrace_iters merge_blktrace_scalars read_iolog
+            read_iolog_chunked replay_align replay_no_stall replay_redirect replay_scale replay_skip
+            replay_time_scale",
+    },
+    Refused {
+        fix: "a disk here has no zones; random_distribution=zoned: makes some places more likely",
+        names: "ignore_zone_limits job_max_open_zones max_open_zones read_beyond_wp
+            zone_reset_frequency zone_reset_threshold zonecapacity zonerange zonesize zoneskip",
+    },
+    Refused {
+        fix: "written data has no repeats; use buffer_pattern= for equal blocks",
+        names: "dedupe_global dedupe_mode dedupe_working_set_percentage",
+    },
+    Refused {
+        fix: "writes and trims do not mix in a job; use two jobs, one with rw=trim",
+        names: "trim_backlog trim_backlog_batch",
+    },
+    Refused { fix: "use continue_on_error= to go on after errors", names: "ignore_error" },
+    Refused { fix: "write out the jobs of the profile", names: "profile" },
+    Refused {
+        fix: "it stands on a command line, not in a job",
+        names: "eta include minimal output output-format readonly status-interval",
     },
 ];

@@ -1,7 +1,8 @@
 //! Options about disks, regions and amounts.
 
-use super::row::{AMOUNT, LENGTH, POSITIVE, Row, row};
-use crate::option_doc::Initial::{Value as Same, Words};
+use super::row::{AMOUNT, COUNT, Row, SECTORS, numbers, row};
+use crate::option_doc::Initial::{Nothing, Value as Same, Words};
+use crate::option_doc::Unit;
 use crate::option_doc::Values::{Flag, Text};
 
 /// Options of this topic.
@@ -15,20 +16,26 @@ pub(super) const ROWS: &[Row] = &[
         |d, v| v.flag().map(|on| d.job.allow_file_overwrite = on),
         Same("0"), Flag, ""),
     row(&["size"], "BYTES|%", "length of the region",
-        |d, v| v.length().map(|size| d.job.size = Some(size)),
-        Words("to the end of the disk"), LENGTH, "0 is refused"),
+        |d, v| v.length().map(|size| d.job.size = size),
+        Words("to the end of the disk"), AMOUNT, "not beyond the end of the disk"),
+    row(&["filesize"], "BYTES", "length that the disk is taken to have",
+        |d, v| v.filesize().map(|bytes| d.job.filesize = Some(bytes)),
+        Words("all of it"), numbers(Unit::Bytes, 1, u64::MAX), "no range; not beyond the end of the disk"),
     row(&["io_size", "io_limit"], "BYTES|%", "amount to transfer",
-        |d, v| v.length().map(|size| d.job.io_size = Some(size)),
-        Words("size"), LENGTH, "0 is refused"),
+        |d, v| v.length().map(|size| d.job.io_size = size),
+        Words("size"), AMOUNT, ""),
     row(&["number_ios"], "N", "ends after N I/Os in each of the loops",
-        |d, v| v.positive().map(|ios| d.job.number_ios = Some(ios)),
-        Words("no limit"), POSITIVE, "0 is refused; as in fio without effect with time_based"),
+        |d, v| v.count_or_none().map(|ios| d.job.number_ios = ios),
+        Words("no limit"), COUNT, "as in fio without effect with time_based"),
     row(&["loops"], "N", "times to repeat the whole transfer",
-        |d, v| v.positive().map(|loops| d.job.loops = loops),
-        Same("1"), POSITIVE, "0 is refused"),
+        |d, v| v.count_or_none().map(|loops| d.job.loops = loops.unwrap_or(1)),
+        Same("1"), COUNT, "0 is 1, as in fio"),
     row(&["offset", "fileoffset"], "BYTES|%", "start of the region",
         |d, v| v.amount().map(|offset| d.job.offset = offset),
         Same("0"), AMOUNT, ""),
+    row(&["offset_align"], "BYTES", "unit to which an offset= in per cent is rounded up",
+        |d, v| v.offset_align().map(|bytes| d.job.offset_align = Some(bytes)),
+        Nothing, SECTORS, "fio takes any size; its default is 0, for bs"),
     row(&["offset_increment"], "BYTES|%", "shift of the region from copy to copy of numjobs",
         |d, v| v.amount().map(|step| d.offset_increment = step),
         Same("0"), AMOUNT, "bytes and per cent do not mix with those of offset="),

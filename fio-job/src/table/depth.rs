@@ -7,6 +7,10 @@ use crate::option_doc::Initial::{Nothing, Value as Same, Words};
 use crate::option_doc::Unit;
 use crate::option_doc::Values::{Flag, OneOf};
 
+/// Reason to refuse buffered I/O.
+const NO_PAGE_CACHE: &str = "I/O through a page cache is another load, and there is none here; \
+                             use direct=1";
+
 /// Options of this topic.
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
@@ -28,19 +32,17 @@ pub(super) const ROWS: &[Row] = &[
     row(&["serialize_overlap"], "0|1", "never has two I/Os of a block in flight where one writes",
         |d, v| v.flag().map(|on| d.job.serialize_overlap = on),
         Same("0"), Flag, "another block is taken instead of waiting; only between I/Os of one job"),
-    row(&["ioengine"], "WORD", "all use the ring; sync and psync with iodepth 1",
+    row(&["ioengine"], "WORD", "all use the ring; sync, psync and the like with iodepth 1",
         |d, v| v.engine().map(|engine| d.job.ioengine = Some(engine)),
-        Nothing, OneOf(&words(&IoEngine::NAMES)), "fio has more, and its default is psync"),
+        Nothing, OneOf(&words(&IoEngine::NAMES)), "fio has more, which do other work; its default is psync"),
     // These options are accepted with the only value that holds here.
     row(&["direct"], "1", "there is no page cache",
-        |_, v| v.must_be("1", "there is no page cache; use direct=1"),
+        |_, v| v.must_be("1", NO_PAGE_CACHE),
         Same("1"), OneOf(&["1"]), "fio's default is 0"),
     row(&["buffered"], "0", "there is no page cache",
-        |_, v| v.must_be("0", "there is no page cache; use buffered=0"),
+        |_, v| v.must_be("0", NO_PAGE_CACHE),
         Same("0"), OneOf(&["0"]), "fio's default is 1"),
     row(&["io_submit_mode"], "WORD", "one loop submits and completes I/Os",
-        |d, v| v.submit_mode().map(|offload| if offload {
-            d.warn("io_submit_mode", "no other thread submits: to submit never takes long here");
-        }),
-        Same("inline"), OneOf(&["inline", "offload"]), "offload does the same, with a warning"),
+        |d, v| v.submit_mode().map(|offload| d.offload = offload),
+        Same("inline"), OneOf(&["inline", "offload"]), "with offload one loop submits, too, and a synchronous engine keeps iodepth in flight"),
 ];

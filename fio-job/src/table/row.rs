@@ -108,8 +108,13 @@ pub(super) const SECONDS: Numbers = Numbers {
 };
 /// Amounts that may be 0.
 pub(super) const AMOUNT: Values = numbers(Unit::BytesOrPercent, 0, u64::MAX);
-/// Amounts that are not 0.
-pub(super) const LENGTH: Values = numbers(Unit::BytesOrPercent, 1, u64::MAX);
+/// Sizes in whole sectors.
+pub(super) const SECTORS: Values = Values::Numbers(Numbers {
+    unit: Unit::Bytes,
+    least: SECTOR_BYTES as u64,
+    greatest: u64::MAX - (SECTOR_BYTES as u64 - 1),
+    step: SECTOR_BYTES as u64,
+});
 /// Patterns of data.
 pub(super) const PATTERN: Values = Text {
     form: "numbers, 0x.. (hexadecimal), \"text\" and %o (the block's offset) in any order, up to 512 bytes",

@@ -105,7 +105,11 @@ fn edges(row: &Row) -> (Vec<String>, Vec<String>) {
     let own = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
     match row.values {
         Flag => (own(&["0", "1", ""]), own(&["2", "-1", "yes"])),
-        OneOf(words) => (own(words), own(&["", "2", "nothing"])),
+        OneOf(words) => {
+            let mut beyond = own(&["", "2", "nothing"]);
+            beyond.retain(|word| !words.contains(&word.as_str()));
+            (own(words), beyond)
+        }
         Values::Numbers(numbers) => number_edges(numbers),
         NumbersOr(numbers, word) => {
             let (mut inside, beyond) = number_edges(numbers);
@@ -155,7 +159,10 @@ fn values_are_taken_up_to_their_edges_and_not_beyond() {
 }
 
 /// Jobs in which each option with a default makes a difference.
-const JOBS: [&str; 10] = [
+const JOBS: [&str; 13] = [
+    "name=x numjobs=2 group_reporting",
+    "name=x ioengine=sync iodepth=9",
+    "name=x size=1m",
     "name=x rate_iops=9",
     "name=x runtime=90 steadystate_duration=60",
     "name=x rw=randrw filename=xvda iodepth=8 thinktime=5 runtime=9",
@@ -172,7 +179,8 @@ const JOBS: [&str; 10] = [
 /// the line has the option, or does not go with the value.
 fn jobs_with(line: &str, option: &str, value: &str) -> Option<Checked> {
     let has = line.contains(&format!(" {option}="));
-    (!has).then(|| check_line(&format!("{line} {option}={value}")).ok()).flatten()
+    let with = line.replacen("name=x", &format!("name=x {option}={value}"), 1);
+    (!has).then(|| check_line(&with).ok()).flatten()
 }
 
 #[test]

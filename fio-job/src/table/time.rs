@@ -2,7 +2,7 @@
 
 use super::row::{DELAY, Row, SECONDS, numbers, row, words};
 use crate::keyword::{ExitWhat, OnError};
-use crate::limits::{NUMJOBS_MAX, RUNTIME_NS_MAX};
+use crate::limits::NUMJOBS_MAX;
 use crate::option_doc::Initial::{Nothing, Value as Same, Words};
 use crate::option_doc::Unit;
 use crate::option_doc::Values;
@@ -18,8 +18,8 @@ pub(super) const ROWS: &[Row] = &[
         |d, v| v.flag().map(|on| d.job.stonewall = on),
         Same("0"), Flag, ""),
     row(&["runtime", "timeout"], "TIME", "ends after this time, or earlier once all bytes are done",
-        |d, v| v.runtime_ns().map(|ns| d.job.runtime_ns = Some(ns)),
-        Words("no limit"), numbers(Unit::Seconds, 1, RUNTIME_NS_MAX / 1_000), "0 is refused; fio has no upper limit"),
+        |d, v| v.runtime_ns().map(|ns| d.job.runtime_ns = ns),
+        Words("no limit"), DELAY, "fio has no upper limit"),
     row(&["time_based"], "0|1", "runs for the whole runtime, whatever the size",
         |d, v| v.flag().map(|on| d.job.time_based = on),
         Same("0"), Flag, ""),
