@@ -289,11 +289,15 @@ impl Blkback {
                 None => {
                     if self.disk.traced {
                         let answered_ns = xen.agenda.now_ns();
-                        let seen_ns = job.seen_ns;
-                        let (operation, sector) =
-                            (job.request.operation, job.request.sector_number);
-                        let ring = number;
-                        self.served.push(Served { ring, operation, sector, seen_ns, answered_ns });
+                        let (seen_ns, request) = (job.seen_ns, &job.request);
+                        self.served.push(Served {
+                            ring: number,
+                            operation: request.operation,
+                            sector: request.sector_number,
+                            sectors: request.sectors(),
+                            seen_ns,
+                            answered_ns,
+                        });
                     }
                     self.links[number].conclude(xen, &mut medium, job);
                 }

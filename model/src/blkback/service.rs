@@ -57,6 +57,8 @@ pub struct Served {
     pub operation: u8,
     /// First sector, in units of 512 bytes.
     pub sector: u64,
+    /// Sectors of its data, or to be given up.
+    pub sectors: u64,
     /// Time at which the backend saw that it had been put.
     pub seen_ns: u64,
     /// Time at which the response could be seen.

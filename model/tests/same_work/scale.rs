@@ -1,0 +1,139 @@
+//! Rule by which a job file becomes small, for fio and for us alike.
+//!
+//! Sizes are divided by one power of two, so that the largest is some hundred blocks; the disk is
+//! as large as they then need. What says when work is done, and for how long, is left out: what is
+//! left is the work.
+
+use fio_job::number::parse_bytes;
+
+/// Most bytes of the largest size, unless four blocks have more.
+const SIZE_MAX: u64 = 512 << 10;
+/// Blocks of the largest size, about.
+const BLOCKS: u64 = 192;
+/// Most copies of a job.
+const CLONES_MAX: u64 = 3;
+/// Most I/Os in flight of a job.
+const DEPTH_MAX: u64 = 8;
+/// Most passes.
+const LOOPS_MAX: u64 = 2;
+
+/// Options that are sizes or places in bytes.
+const SIZES: [&str; 7] =
+    ["size", "filesize", "io_size", "io_limit", "offset", "offset_increment", "fill_device"];
+
+/// Options that are sizes of an I/O.
+const BLOCK_SIZES: [&str; 5] = ["bs", "blocksize", "bsrange", "blocksize_range", "bssplit"];
+
+/// Beginnings of options that say when.
+const TIMES: [&str; 18] = [
+    "runtime",
+    "timeout",
+    "time_based",
+    "ramp_time",
+    "startdelay",
+    "start_delay",
+    "thinktime",
+    "rate",
+    "latency_",
+    "steadystate",
+    "ss",
+    "ss_",
+    "randrepeat",
+    "allrandrepeat",
+    "max_latency",
+    "exitall",
+    "exit_what",
+    "write_iolog",
+];
+
+/// A job file that is small.
+#[derive(Debug)]
+pub struct Small {
+    /// Its text.
+    pub text: String,
+    /// Length of each disk in bytes.
+    pub disk_bytes: u64,
+}
+
+impl Small {
+    /// Returns whether a job trims.
+    pub fn trims(&self) -> bool {
+        options(&self.text)
+            .any(|(name, value)| matches!(name, "rw" | "readwrite") && value.contains("trim"))
+    }
+}
+
+/// Returns a job file as small as the rule has it; `None` if it takes values from outside.
+pub fn small(text: &str) -> Option<Small> {
+    if text.contains('$') {
+        return None;
+    }
+    let of = |names: &'static [&str]| {
+        let values = options(text).filter(move |(name, _)| names.contains(name));
+        values.flat_map(|(_, value)| numbers(value))
+    };
+    let blocks: Vec<u64> = of(&BLOCK_SIZES).filter(|&bytes| bytes >= 512).collect();
+    let least = blocks.iter().copied().chain([4096]).min().unwrap_or(4096);
+    let most = blocks.iter().copied().chain([4096]).max().unwrap_or(4096);
+    let size_max = (BLOCKS * least).min(SIZE_MAX).max(4 * most);
+    let largest = of(&SIZES).max().unwrap_or(0);
+    let divisor = largest.div_ceil(size_max).next_power_of_two();
+    let increments = options(text).filter(|(name, _)| *name == "offset_increment");
+    let increment = increments.flat_map(|(_, value)| numbers(value)).max().unwrap_or(0) / divisor;
+    let disk_bytes = 2 * size_max + CLONES_MAX * increment;
+    let lines = text.lines().filter_map(|line| small_line(line, divisor, most));
+    Some(Small { text: lines.map(|line| line + "\n").collect(), disk_bytes })
+}
+
+/// Options of a file, with the names of its lines and their values.
+fn options(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.lines().filter_map(option)
+}
+
+/// Reads a line that has an option.
+pub fn option(line: &str) -> Option<(&str, &str)> {
+    let line = line.trim();
+    let is_option = !line.is_empty() && !line.starts_with(['[', ';', '#']);
+    is_option.then(|| {
+        let (name, value) = line.split_once('=').unwrap_or((line, ""));
+        (name.trim(), value.trim())
+    })
+}
+
+/// Numbers of bytes in a value; per cent and counts of shares are none.
+fn numbers(value: &str) -> impl Iterator<Item = u64> {
+    let parts = value.split([',', ':', '-']).map(|part| part.split('/').next().unwrap_or(part));
+    parts.filter(|part| !part.ends_with('%')).filter_map(|part| parse_bytes(part.trim()).ok())
+}
+
+/// Returns a line with what it has in small; `None` of one that is left out.
+fn small_line(line: &str, divisor: u64, most: u64) -> Option<String> {
+    let Some((name, value)) = option(line) else { return Some(line.to_owned()) };
+    let is_time = |of: &&str| match *of {
+        "ss" | "timeout" | "runtime" => name == *of,
+        of => name.starts_with(of),
+    };
+    if TIMES.iter().any(is_time) {
+        return None;
+    }
+    let at_most = |most: u64| match value.parse::<u64>() {
+        Ok(number) if number > most => format!("{name}={most}"),
+        _ => line.to_owned(),
+    };
+    Some(match name {
+        "numjobs" => at_most(CLONES_MAX),
+        "iodepth" => at_most(DEPTH_MAX),
+        "loops" => at_most(LOOPS_MAX),
+        _ if SIZES.contains(&name) && !value.ends_with('%') => match parse_bytes(value) {
+            Ok(bytes) if bytes > 0 && divisor > 1 => {
+                // Whole blocks stay whole.
+                let unit = if bytes.is_multiple_of(most) { most } else { 512 };
+                let small = bytes / divisor / unit * unit;
+                let is_place = name.starts_with("offset");
+                format!("{name}={}", if is_place { small } else { small.max(most) })
+            }
+            _ => line.to_owned(),
+        },
+        _ => line.to_owned(),
+    })
+}
