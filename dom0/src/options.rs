@@ -168,7 +168,7 @@ mod tests {
         assert!(!in_full("mode").unwrap().contains("selftest"));
         for (name, message) in [
             ("iodpeth", "did you mean iodepth?"),
-            ("end_fsync", "is not supported"),
+            ("exec_prerun", "is not supported"),
             ("", "unknown option"),
             ("(=overflow,", "unknown option"),
         ] {

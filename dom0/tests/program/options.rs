@@ -44,9 +44,9 @@ fn a_name_that_no_option_has_is_a_wrong_command_line() {
     for asked in [&["options", "bs", "iodpeth"][..], &["run", "--", "--cmdhelp=iodpeth"]] {
         assert_eq!(say(asked), (Some(2), String::new(), expected.to_owned()));
     }
-    let (code, _, stderr) = say(&["options", "end_fsync"]);
+    let (code, _, stderr) = say(&["options", "exec_prerun"]);
     assert_eq!(code, Some(2));
-    assert!(stderr.contains("fio option end_fsync is not supported"), "{stderr}");
+    assert!(stderr.contains("fio option exec_prerun is not supported"), "{stderr}");
 }
 
 /// `bash -n` reads a script without running it.
