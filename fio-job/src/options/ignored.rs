@@ -79,9 +79,9 @@ const fn ignored(takes: Takes, names: &'static str) -> Ignored {
 
 /// Options without effect, by the values that they take.
 pub(super) const IGNORED: &[Ignored] = &[
-    ignored(Takes::Flag, "fixedbufs hipri nonvectored registerfiles sqthread_poll thread uncached
+    ignored(Takes::Flag, "softrandommap fixedbufs hipri nonvectored registerfiles sqthread_poll thread uncached
         userspace_reap"),
-    ignored(Takes::Bool, "allrandrepeat softrandommap allow_file_create allow_mounted_write block_error_percentiles
+    ignored(Takes::Bool, "allow_file_create allow_mounted_write allrandrepeat block_error_percentiles
         cgroup_nodelete create_fsync create_on_open create_serialize disable_bw
         disable_bw_measurement disable_clat disable_lat disable_slat disk_util error_dump experimental_verify file_append
         gtod_reduce invalidate log_store_compressed overwrite per_job_logs slat_percentiles stats trim_verify_zero

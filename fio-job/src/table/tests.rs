@@ -159,8 +159,9 @@ fn values_are_taken_up_to_their_edges_and_not_beyond() {
 }
 
 /// Jobs in which each option with a default makes a difference.
-const JOBS: [&str; 13] = [
+const JOBS: [&str; 14] = [
     "name=x numjobs=2 group_reporting",
+    "name=x exitall=1",
     "name=x ioengine=sync iodepth=9",
     "name=x size=1m",
     "name=x rate_iops=9",
