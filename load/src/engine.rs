@@ -17,6 +17,7 @@ mod disk;
 mod due;
 mod group;
 mod in_flight;
+mod io_data;
 mod kept;
 mod lane;
 mod open_loop;

@@ -16,7 +16,7 @@ mod skew;
 use alloc::boxed::Box;
 use cursor::Cursor;
 use fio_job::number::percent_of;
-use fio_job::{Direction, Job, Region};
+use fio_job::{Direction, Distribution, Job, Region};
 use mixed::Mixed;
 use permutation::Permutation;
 use rng::{Below, Xoshiro};
@@ -190,6 +190,12 @@ impl Pattern {
         };
         Io { direction, offset: self.region_offset + place, bytes }
     }
+}
+
+/// Returns whether the blocks of a job are drawn without a map.
+pub(crate) fn is_drawn(job: &Job) -> bool {
+    let is_skewed = job.distribution != Distribution::Random;
+    job.rw.is_random() && (job.norandommap || is_skewed)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@
 //! | misdirected on the disk | yes | yes | yes |
 //! | misdirected to another disk | no | yes, in the job that wrote | as `crc32c` |
 //! | torn | unless it had the pattern before | yes | if the header is |
-//! | lost write, stale read | unless it had the pattern before | yes, in the job that wrote | as `crc32c` |
+//! | lost, stale | unless it had the pattern before | yes, in the job that wrote | as `crc32c` |
 //!
 //! None trusts anything but the bytes read, and each byte is looked at once. As in fio, jobs
 //! that run together and write the same blocks find each other's data wrong. fio's `sha512` covers

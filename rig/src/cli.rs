@@ -139,7 +139,8 @@ enum Command {
     },
     /// Run fio commands that others publish for their storage, as they are, by `ringmark run`
     Jobs {
-        /// Run only those of the source whose name contains this text: XCP-ng, kubestr, dbench, yabs
+        /// Run only those of the source whose name contains this text: XCP-ng, kubestr, dbench or
+        /// yabs
         #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
         source: String,
     },

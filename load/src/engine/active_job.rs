@@ -16,9 +16,10 @@ use results::PagesKept;
 
 use super::backlog::Backlog;
 use super::batches::{Batches, Hold};
-use super::data::{self, Checks, IoData, Part};
+use super::data::{self, Checks, Part};
 use super::disk::Disk;
 use super::in_flight::InFlight;
+use super::io_data::IoData;
 use super::open_loop::OpenLoop;
 use super::outcome::{Moved, RunError};
 use super::pacer::Pacer;
@@ -107,19 +108,7 @@ impl ActiveJob {
             if !job.disks.contains(&disk.name) {
                 continue;
             }
-            if job.rw.changes() && disk.info.read_only {
-                return Err(RunError::ReadOnly { job: job.name, disk: disk.name.clone() });
-            }
-            if job.pace.flushes() && disk.info.flush.is_none() {
-                return Err(RunError::NoFlush { job: job.name, disk: disk.name.clone() });
-            }
-            if job.rw.trims() && disk.info.discard.is_none() {
-                return Err(RunError::NoDiscard { job: job.name, disk: disk.name.clone() });
-            }
-            let secure = disk.info.discard.is_some_and(|discard| discard.secure);
-            if job.rw.trims() && job.secure_discard && !secure {
-                return Err(RunError::NoSecureDiscard { job: job.name, disk: disk.name.clone() });
-            }
+            disk.check(&job)?;
             physical_sector_bytes = disk.info.physical_sector_bytes.max(physical_sector_bytes);
             request_bytes_max = disk.info.request_bytes_max.max(request_bytes_max);
             let sector_bytes = disk.info.logical_sector_bytes;

@@ -23,8 +23,8 @@ pub(super) struct Backlog {
 }
 
 impl Backlog {
-    /// Returns an empty one for a job of at most `ios` I/Os, if it needs one; leaves room for each of
-    /// the `loops` of the stage.
+    /// Returns an empty one for a job of at most `ios` I/Os, if it needs one; leaves room for each
+    /// of the `loops` of the stage.
     ///
     /// # Errors
     /// Fails if there is no memory for it.

@@ -7,7 +7,7 @@ use drivers::blkfront::Slot;
 use fio_job::{Checksum, Difference, HEADER_BYTES, Headers};
 use xen_abi::PAGE_SIZE;
 
-use super::data::{IoData, Noise, parts};
+use super::io_data::{IoData, Noise, parts};
 use crate::verify::{Field, Header, Mismatch, Sum};
 
 /// Longest header with a value, in bytes.

@@ -8,6 +8,7 @@ use fio_job::{Job, JobError};
 use results::Counters;
 
 use super::in_flight::requests;
+use super::outcome::RunError;
 use crate::file_map::FileMap;
 use crate::wait::Work;
 
@@ -25,6 +26,29 @@ pub struct Disk<'a> {
 }
 
 impl Disk<'_> {
+    /// Checks that the disk takes the operations of a job.
+    ///
+    /// # Errors
+    /// [`RunError`] that names the job, the disk and what it does not take.
+    pub(super) fn check(&self, job: &Job) -> Result<(), RunError> {
+        let wrong =
+            |error: fn(String, String) -> RunError| Err(error(job.name.clone(), self.name.clone()));
+        if job.rw.changes() && self.info.read_only {
+            return wrong(|job, disk| RunError::ReadOnly { job, disk });
+        }
+        if job.pace.flushes() && self.info.flush.is_none() {
+            return wrong(|job, disk| RunError::NoFlush { job, disk });
+        }
+        if job.rw.trims() && self.info.discard.is_none() {
+            return wrong(|job, disk| RunError::NoDiscard { job, disk });
+        }
+        let is_secure = self.info.discard.is_some_and(|discard| discard.secure);
+        if job.rw.trims() && job.secure_discard && !is_secure {
+            return wrong(|job, disk| RunError::NoSecureDiscard { job, disk });
+        }
+        Ok(())
+    }
+
     /// Returns the number of the queue with the fewest requests in flight among those with a free
     /// slot.
     pub(super) fn queue_with_room(&self) -> Option<usize> {

@@ -15,9 +15,10 @@ use drivers::blkfront::{Broken, Completion, IoError, Operation, Slot};
 
 use super::Engine;
 use super::active_job::ActiveJob;
-use super::data::{IoData, Place};
+use super::data::Place;
 use super::disk::Disk;
 use super::in_flight::InFlight;
+use super::io_data::IoData;
 use super::lane::Lane;
 use super::outcome::{Control, Progress, RunError};
 use super::target::Next;

@@ -10,8 +10,9 @@ use fio_job::number::Amount;
 use fio_job::{Job, Region};
 
 use super::target::Target;
+use crate::pattern::is_drawn;
 
-/// What a job has yet to do.
+/// Work that a job has yet to do.
 #[derive(Debug)]
 pub(super) struct Passes {
     bs_bytes: u64,
@@ -133,8 +134,8 @@ impl Passes {
         self.passes = 0;
     }
 
-    /// Returns the bytes to come, if the pass under way has `in_pass` left; `None` if only time ends
-    /// the job.
+    /// Returns the bytes to come, if the pass under way has `in_pass` left; `None` if only time
+    /// ends the job.
     pub(super) fn bytes_to_go(&self, in_pass: Option<u64>) -> Option<u64> {
         if self.is_endless && self.passes != 0 {
             return None;
@@ -146,12 +147,6 @@ impl Passes {
         }
         in_pass.map(|in_pass| in_pass.saturating_add(later.min(most)))
     }
-}
-
-/// Returns whether blocks are drawn without a map.
-pub(super) fn is_drawn(job: &Job) -> bool {
-    let is_skewed = job.distribution != fio_job::Distribution::Random;
-    job.rw.is_random() && (job.norandommap || is_skewed)
 }
 
 /// Cuts what targets have left to `ios` in all, as if they were taken in turn from number `first`

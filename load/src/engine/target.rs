@@ -5,9 +5,8 @@ use xen_abi::blkif::SECTOR_SIZE;
 
 use super::data::Place;
 use super::in_flight::InFlight;
-use super::passes::is_drawn;
 use crate::file_map::{FileMap, Lookup};
-use crate::pattern::{Io, Pattern};
+use crate::pattern::{Io, Pattern, is_drawn};
 use crate::verify::has_headroom;
 use fio_job::Direction;
 use fio_job::{Job, Region};
@@ -29,7 +28,7 @@ pub(super) struct Target {
     pub(super) left: u64,
     /// Bytes yet to be issued in it, if I/Os have several sizes; otherwise they never end.
     bytes_left: u64,
-    /// What both are at the start of a pass.
+    /// Both, as they are at the start of a pass.
     pass: (u64, u64),
     /// Most I/Os of the whole job.
     pub(super) most_ios: u64,

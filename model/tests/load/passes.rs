@@ -1,4 +1,4 @@
-//! How many I/Os a job does, on which disks and in which order: as fio itself, which runs here. This
+//! Number of the I/Os of a job, their disks and their order: as fio itself, which runs here. This
 //! needs Debian's package `fio` (3.33).
 
 use std::fs::{self, File};

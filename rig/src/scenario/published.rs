@@ -98,7 +98,7 @@ impl Source {
     }
 }
 
-/// What is published: a command line of fio, or a job file.
+/// Command line of fio, or job file.
 enum Published {
     Line(String),
     File(&'static str),

@@ -100,8 +100,8 @@ fn one_byte_flipped() -> Check {
 const SUMMED_BLOCKS: u64 = 256;
 const SUMMED: [u64; 3] = [0, 100, SUMMED_BLOCKS - 1];
 
-/// Has a guest write MD5 headers, each write flushed, to a loop device, whose cache blkback offers to
-/// flush, which it does not of a ramdisk.
+/// Has a guest write MD5 headers, each write flushed, to a loop device, whose cache blkback offers
+/// to flush, which it does not of a ramdisk.
 fn checksums_and_flushes() -> Check {
     let name = "data-summed";
     let extra = format!(
