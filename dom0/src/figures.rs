@@ -375,7 +375,7 @@ mod tests {
         let run = |backlog| {
             let mut report = sample("a", Some("persistent"), 1.0);
             let read = Some(OpenSide { due: 1000, backlog, ..OpenSide::default() });
-            let open_loop = Some(OpenLoop { read, write: None });
+            let open_loop = Some(OpenLoop { read, ..OpenLoop::default() });
             report.jobs[0].ringmark = Some(Extra { open_loop, ..Extra::default() });
             Figures::of(&report).unwrap().remove(0)
         };

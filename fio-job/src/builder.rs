@@ -332,10 +332,6 @@ impl JobBuilder {
             ),
             (job.rw.trims() && job.file.is_some(), "trims need a whole disk; name no file"),
             (
-                job.rw.trims() && (self.rate.is_some() || self.rate_iops.is_some()),
-                "rate= and rate_iops= do not apply to trims; leave them out",
-            ),
-            (
                 job.rw.trims() && checks,
                 "verify= does not apply to trims, which carry no data; leave it out",
             ),

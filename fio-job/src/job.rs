@@ -229,7 +229,7 @@ impl Job {
         let has_ios = match direction {
             Direction::Read => self.rw.reads(),
             Direction::Write => self.rw.writes(),
-            Direction::Trim => false,
+            Direction::Trim => self.rw.trims(),
         };
         let has_rate = self.pace.rate.is_some_and(|rate| rate.of(direction).is_some());
         self.pace.latency_from == LatencyFrom::Due && has_ios && has_rate

@@ -35,8 +35,7 @@ pub struct Pace {
     pub batch: Option<Batch>,
 }
 
-/// Rate limit of a job, for reads and writes separately. As in fio, a job that fell behind catches
-/// up.
+/// Rate limit of a job, for each direction. As in fio, a job that fell behind catches up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     /// Whether the limit is in I/Os rather than bytes.
@@ -45,17 +44,21 @@ pub struct Rate {
     pub read: Option<u64>,
     /// Writes, likewise.
     pub write: Option<u64>,
+    /// Trims, likewise.
+    pub trim: Option<u64>,
 }
 
 impl Rate {
     /// Returns whether there is a limit.
     pub(crate) fn limits(&self) -> bool {
-        self.read.or(self.write).is_some()
+        self.read.or(self.write).or(self.trim).is_some()
     }
 
     /// Returns whether it limits anything that a job does.
     pub(crate) fn applies_to(&self, rw: Rw) -> bool {
-        rw.reads() && self.read.is_some() || rw.writes() && self.write.is_some()
+        rw.reads() && self.read.is_some()
+            || rw.writes() && self.write.is_some()
+            || rw.trims() && self.trim.is_some()
     }
 
     /// Returns the limit of one direction.
@@ -63,11 +66,12 @@ impl Rate {
         match direction {
             Direction::Read => self.read,
             Direction::Write => self.write,
-            Direction::Trim => None,
+            Direction::Trim => self.trim,
         }
     }
 
-    /// Reads `500k` or `1m,500k`, for reads and writes. A third rate, for trims, is ignored.
+    /// Reads `500k` or `1m,500k,2m`, for reads, writes and trims. As in fio the last one is that of
+    /// the directions behind it, too, unless a comma ends it.
     pub(crate) fn read(value: Value<'_>, in_ios: bool) -> Result<Self, JobError> {
         let part = |text: &str| match text {
             "" => Ok(None),
@@ -75,8 +79,9 @@ impl Rate {
         };
         let limits = value.text()?.split(',').take(4).map(part).collect::<Result<Vec<_>, _>>()?;
         match limits[..] {
-            [all] => Ok(Self { in_ios, read: all, write: all }),
-            [read, write] | [read, write, _] => Ok(Self { in_ios, read, write }),
+            [read] => Ok(Self { in_ios, read, write: read, trim: read }),
+            [read, write] => Ok(Self { in_ios, read, write, trim: write }),
+            [read, write, trim] => Ok(Self { in_ios, read, write, trim }),
             _ => {
                 Err(value.wrong("too many rates; give at most three, for reads, writes and trims"))
             }
@@ -89,9 +94,10 @@ impl Rate {
             Some(limit) => Bytes(limit).to_string(),
             None => String::new(),
         };
-        match (print(self.read), print(self.write)) {
-            (read, write) if read == write => read,
-            (read, write) => format!("{read},{write}"),
+        match [self.read, self.write, self.trim].map(print) {
+            [read, write, trim] if read == write && write == trim => read,
+            [read, write, trim] if write == trim => format!("{read},{write}"),
+            [read, write, trim] => format!("{read},{write},{trim}"),
         }
     }
 }

@@ -146,6 +146,9 @@ pub struct OpenLoop {
     /// Writes, likewise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub write: Option<OpenSide>,
+    /// Trims, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trim: Option<OpenSide>,
 }
 
 impl OpenLoop {
@@ -154,6 +157,7 @@ impl OpenLoop {
         match direction {
             "read" => self.read.as_ref(),
             "write" => self.write.as_ref(),
+            "trim" => self.trim.as_ref(),
             _ => None,
         }
     }
@@ -187,19 +191,21 @@ mod tests {
 
     #[test]
     fn only_what_has_a_rate_has_arrivals() {
-        for (line, read, write) in [
-            ("rw=read", false, false),
-            ("rw=rw rate_iops=9", true, true),
-            ("rw=rw rate_iops=,9", false, true),
-            ("rw=read rate=1m,2m", true, false),
-            ("rw=read rate=1m latency_from=submit", false, false),
-            ("rw=write rate=1m verify=crc32c", false, true),
+        for (line, has) in [
+            ("rw=read", [false; 3]),
+            ("rw=rw rate_iops=9", [true, true, false]),
+            ("rw=rw rate_iops=,9", [false, true, false]),
+            ("rw=read rate=1m,2m", [true, false, false]),
+            ("rw=read rate=1m latency_from=submit", [false; 3]),
+            ("rw=write rate=1m verify=crc32c", [false, true, false]),
+            ("rw=trim rate=,,1m", [false, false, true]),
+            ("rw=randtrim rate_iops=9", [false, false, true]),
+            ("rw=trim rate_iops=9,", [false; 3]),
         ] {
             let line = std::format!("{line} filename=xvda");
             let job = &fio_job::parse(&line).expect(&line)[0];
-            let has = [Direction::Read, Direction::Write].map(|d| Arrivals::of(job, d).is_some());
-            assert_eq!(has, [read, write], "{line}");
-            assert!(Arrivals::of(job, Direction::Trim).is_none());
+            let found = Direction::ALL.map(|d| Arrivals::of(job, d).is_some());
+            assert_eq!(found, has, "{line}");
         }
     }
 

@@ -201,9 +201,11 @@ fn extra(sum: &JobResult) -> Extra {
 
 /// Returns the arrivals of jobs, if they are counted.
 fn open_loop(sum: &JobResult) -> Option<OpenLoop> {
-    let [read, write] = [&sum.read, &sum.write].map(|side| side.arrivals.as_deref());
-    let of = |side: &Arrivals| open_side(side, &sum.job.reporting);
-    read.or(write).map(|_| OpenLoop { read: read.map(of), write: write.map(of) })
+    let sides = [&sum.read, &sum.write, &sum.trim].map(|side| side.arrivals.as_deref());
+    sides.iter().flatten().next()?;
+    let [read, write, trim] =
+        sides.map(|side| side.map(|side| open_side(side, &sum.job.reporting)));
+    Some(OpenLoop { read, write, trim })
 }
 
 #[inline(never)]
@@ -377,7 +379,7 @@ mod tests {
         }
         let report = read_back(&results, None);
         let open_loop = report.jobs[0].ringmark.as_ref().and_then(|e| e.open_loop.clone());
-        let OpenLoop { read: None, write: Some(write) } = open_loop.expect("a rate") else {
+        let OpenLoop { read: None, write: Some(write), trim: None } = open_loop.expect("a rate") else {
             panic!("writes have a rate")
         };
         assert_eq!((write.due, write.backlog, write.lat_ns.count), (8, 6, 2));

@@ -14,7 +14,7 @@ impl JobResult {
     /// Returns the reasons to doubt its figures.
     pub fn flags(&self) -> Vec<Flag> {
         let pages = self.pages_kept();
-        let sides = [&self.read, &self.write].map(|side| side.arrivals.as_deref());
+        let sides = [&self.read, &self.write, &self.trim].map(|side| side.arrivals.as_deref());
         let facts = Facts {
             pages: pages.map(|pages| (pages.kept.into(), pages.used.into())),
             stolen: self.stolen.map(|stolen| (stolen.ns, stolen.percent())),
@@ -44,7 +44,8 @@ impl Extra {
     /// Returns the reasons to doubt its figures: those that follow from them, which older results
     /// do not list, and those that it lists.
     pub fn all_flags(&self) -> Vec<Flag> {
-        let sides = self.open_loop.iter().flat_map(|open| [&open.read, &open.write]).flatten();
+        let open = self.open_loop.iter();
+        let sides = open.flat_map(|open| [&open.read, &open.write, &open.trim]).flatten();
         let facts = Facts {
             pages: self.backend_pages_kept.zip(self.pages_used),
             stolen: self.stolen_ns.zip(self.stolen_percent),
@@ -99,7 +100,7 @@ mod tests {
             let late = Delays { count: 1, total_ns: late_ns, max_ns: late_ns };
             let lat_ns = Latency { count: due, mean, ..Latency::default() };
             let side = OpenSide { due, backlog, late, lat_ns, ..OpenSide::default() };
-            let open_loop = Some(OpenLoop { read: None, write: Some(side) });
+            let open_loop = Some(OpenLoop { write: Some(side), ..OpenLoop::default() });
             Extra { open_loop, ..Extra::default() }.marks()
         };
         assert_eq!(marks(1000, 10, 0, 50.0), [""; 0]);

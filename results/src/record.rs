@@ -90,7 +90,10 @@ impl JobResult {
                 arrivals: Arrivals::of(&job, Direction::Write),
                 ..DirectionResult::new(&job, job.rw.writes())
             },
-            trim: DirectionResult::new(&job, job.rw.trims()),
+            trim: DirectionResult {
+                arrivals: Arrivals::of(&job, Direction::Trim),
+                ..DirectionResult::new(&job, job.rw.trims())
+            },
             flush: DirectionResult::new(&job, job.pace.flush_after.is_some()),
             runtime_ns: 0,
             begin_ns: 0,

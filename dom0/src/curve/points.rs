@@ -138,7 +138,7 @@ mod tests {
         let held = Delays { count: 4, ..Delays::default() };
         let side = OpenSide { due: 9, backlog, held, lat_ns, ..OpenSide::default() };
         if let Some(extra) = &mut job.ringmark {
-            extra.open_loop = Some(OpenLoop { read: Some(side), write: None });
+            extra.open_loop = Some(OpenLoop { read: Some(side), ..OpenLoop::default() });
         }
         job
     }

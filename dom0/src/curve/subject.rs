@@ -52,7 +52,7 @@ impl Subject {
             ));
         };
         if job.rw.trims() {
-            return wrong("trims have no rates; curve a job that reads or writes".to_owned());
+            return wrong("a curve of trims is not drawn; give a job that reads or writes".to_owned());
         }
         if job.rw.reads() && job.rw.writes() && job.verify.is_some() {
             let why = "reads and writes that are checked keep their order, whatever is due; leave \
@@ -121,7 +121,7 @@ impl Subject {
         let [read, write] = [read, write].map(|rate| Some(levels::rate(rate, percent)));
         let mut job = self.job.clone();
         job.name = format!("{}@{percent}%", self.job.name);
-        job.pace.rate = Some(Rate { in_ios: true, read, write });
+        job.pace.rate = Some(Rate { in_ios: true, read, write, trim: write });
         (job.pace.process, job.pace.latency_from) = (RateProcess::Poisson, LatencyFrom::Due);
         // A synchronous engine would keep one in flight, whatever the depth.
         (job.iodepth, job.ioengine) = (self.depth, None);
@@ -202,7 +202,7 @@ mod tests {
     fn a_job_that_cannot_be_rated_is_refused_with_what_to_do() {
         for (options, told) in [
             ("numjobs=3", "3 jobs (job, job, job); a load curve is of one: write a file for each"),
-            ("rw=trim filename=xvda", "trims have no rates"),
+            ("rw=trim filename=xvda", "a curve of trims"),
             ("rw=randrw verify=crc32c filename=xvda", "leave verify= out"),
             ("number_ios=5", "leave number_ios= out, and set runtime="),
             ("write_iops_log=x log_avg_msec=500 runtime=5", "curve keeps no logs"),

@@ -29,7 +29,7 @@ fn level(index: usize, percent: f64, collapses: bool) -> JobReport {
     let backlog = if is_above { 1500 } else { 0 };
     let held = Delays { count: backlog, ..Delays::default() };
     let side = OpenSide { due: 9999, backlog, held, lat_ns, ..OpenSide::default() };
-    let open_loop = Some(OpenLoop { read: Some(side), write: None });
+    let open_loop = Some(OpenLoop { read: Some(side), ..OpenLoop::default() });
     job.ringmark = Some(Extra { members: 1, open_loop, ..Extra::default() });
     (job.jobname, job.groupid) = (format!("job@{percent}%"), index as u64);
     (job.job_runtime, job.read.runtime, job.read.total_ios) = (10_000, 10_000, done as u64 * 10);

@@ -11,12 +11,12 @@ use crate::pace::Rate;
 /// Options of this topic.
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
-    row(&["rate"], "BYTES", "limit of bytes per second, or of reads,writes",
+    row(&["rate"], "BYTES", "limit of bytes per second, or of reads,writes,trims",
         |d, v| Rate::read(v, false).map(|rate| d.rate = Some(rate)),
-        Words("no limit"), numbers(Unit::Bytes, 1, u64::MAX), "not with trims, and not with rate_iops="),
-    row(&["rate_iops"], "N", "limit of I/Os per second, or of reads,writes",
+        Words("no limit"), numbers(Unit::Bytes, 1, u64::MAX), "not with rate_iops="),
+    row(&["rate_iops"], "N", "limit of I/Os per second, or of reads,writes,trims",
         |d, v| Rate::read(v, true).map(|rate| d.rate_iops = Some(rate)),
-        Words("no limit"), POSITIVE, "not with trims, and not with rate="),
+        Words("no limit"), POSITIVE, "not with rate="),
     row(&["rate_process"], "WORD", "I/Os at even (linear) or exponential (poisson) intervals",
         |d, v| v.rate_process().map(|process| d.job.pace.process = process),
         Same("linear"), OneOf(&words(&RateProcess::NAMES)), "the first I/O of poisson comes after an interval, too; its bytes are those of each I/O, not of the smallest"),

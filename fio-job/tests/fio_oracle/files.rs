@@ -300,7 +300,6 @@ pub const ONLY_FIO: &[(&str, &str)] = &[
     ("[a]\nbsrange=4k-8k\nbssplit=4k:8k", "fio draws by one and rounds by the other"),
     ("[a]\nrw=randread\nbs=4k,8k\nbs_is_seq_rand=1", "fio's map ends such a job early"),
     ("[a]\nrandom_distribution=zoned:100/", "fio only ever takes the first block"),
-    ("[a]\nrw=trim\nrate=1m", "not done"),
     ("[a]\nstartdelay=1-3", "not done: a delay that is drawn"),
     ("[a]\nverify=pattern", "fio would check nothing"),
     ("[a]\nrw=write\nverify=md5\nverify_offset=50", "what fio writes so it finds wrong"),

@@ -345,7 +345,8 @@ impl ActiveJob {
             return None;
         }
         let next = match &mut self.targets[..] {
-            [target] => target.next_fast(),
+            [target] if target.is_done() => return self.next_of_next_pass(),
+            [target] => return target.next_fast(),
             _ => self.next_in_turn(),
         };
         if next.is_some() { next } else { self.next_of_next_pass() }

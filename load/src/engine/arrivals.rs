@@ -1,5 +1,5 @@
 //! Times at which the I/Os of a job are due by its rate: at even intervals, or at exponential ones
-//! (`rate_process=`), for reads and writes separately.
+//! (`rate_process=`), for each direction.
 //!
 //! After an I/O comes a gap of its amount, one or its bytes, over the rate: exactly, or on average.
 //! Exponential gaps make a Poisson process, and so there is one before the first I/O, too.
@@ -22,8 +22,8 @@ const DRAWS_MAX: u64 = 1 << 17;
 pub(super) struct Arrivals {
     /// Whether amounts are I/Os rather than bytes.
     in_ios: bool,
-    /// Reads and writes, if they have a rate.
-    sequences: [Option<Sequence>; 2],
+    /// Directions, if they have a rate.
+    sequences: [Option<Sequence>; 3],
 }
 
 /// Due times in one direction.
@@ -45,7 +45,7 @@ impl Arrivals {
     /// Returns the due times of a job with this seed.
     pub(super) fn new(job: &Job, seed: u64) -> Self {
         let mut seeds = Xoshiro::new(seed ^ SEED);
-        let sequences = [Direction::Read, Direction::Write].map(|direction| {
+        let sequences = Direction::ALL.map(|direction| {
             let seed = seeds.next_u64();
             let rate = job.pace.rate?;
             let gaps = match job.pace.process {
@@ -164,7 +164,8 @@ mod tests {
         let mut linear = arrivals("rate_iops=3,7", 1);
         assert_eq!(times(&mut linear, Direction::Read, 4), [0, S / 3, 2 * S / 3, S]);
         assert_eq!(times(&mut linear, Direction::Write, 3), [0, S / 7, 2 * S / 7]);
-        assert_eq!(linear.due_ns(Direction::Trim, 0), None);
+        assert_eq!(times(&mut linear, Direction::Trim, 3), [0, S / 7, 2 * S / 7]);
+        assert_eq!(arrivals("rate_iops=3,7,", 1).due_ns(Direction::Trim, 0), None);
         assert_eq!(linear.due_ns(Direction::Read, 5), Some(5 + 4 * S / 3));
         linear.start_anew();
         assert_eq!(linear.due_ns(Direction::Read, 5), Some(5));

@@ -43,7 +43,7 @@ impl Permutation {
     }
 
     /// Returns the next number. After the last of a pass another pass begins.
-    #[inline]
+    #[inline(always)]
     pub(super) fn draw(&mut self, rng: &mut Xoshiro) -> u64 {
         // Ends: a pass has at least one number below the count.
         loop {

@@ -1,6 +1,7 @@
 //! Times at which a job's I/Os are put: delays, rates, pauses, flushes; and what a failure ends.
 
 use drivers::Vcpu;
+use fio_job::Direction;
 use load::engine::{Outcome, RunError};
 use model::blkback::{Lie, Mischief};
 use model::{Disk, ModelXen};
@@ -25,12 +26,18 @@ fn a_rate_is_kept() {
         ("rw=read rate=4m io_size=1m iodepth=4", 249),
         ("rw=write rate=,1m io_size=256k iodepth=4", 246),
         ("rw=rw rwmixread=50 rate_iops=100,100 number_ios=40", 190),
+        ("rw=trim rate_iops=100 number_ios=20", 190),
+        ("rw=randtrim rate=1,1,1m io_size=256k iodepth=4", 246),
+        ("rw=trim rate_iops=9,1000 number_ios=200 iodepth=2", 199),
     ] {
         let (outcome, ns) = timed(&one_disk(1), &format!("{line} filename=xvda"));
-        let took_ms = outcome.results[0].read.runtime_ns.max(outcome.results[0].write.runtime_ns);
+        let took = Direction::ALL.map(|side| outcome.results[0].direction(side).runtime_ns);
+        let took_ms = took.into_iter().max().unwrap_or(0);
         assert!((ms * MS..(ms + 15) * MS).contains(&took_ms), "{line}: {took_ms}");
         assert!(ns >= ms * MS);
     }
+    let (outcome, _) = timed(&one_disk(1), "rw=trim rate_iops=1, number_ios=99 filename=xvda");
+    assert!(outcome.results[0].trim.runtime_ns < 20 * MS);
     // One direction alone is held back.
     let (outcome, _) = timed(&one_disk(1), "rw=read rate=,1k io_size=256k filename=xvda");
     assert!(outcome.results[0].read.runtime_ns < 20 * MS);

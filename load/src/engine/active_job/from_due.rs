@@ -78,7 +78,7 @@ impl ActiveJob {
         }
         let start_ns = self.timeline.start_ns();
         let mut left = to_go.unwrap_or(u64::MAX);
-        for direction in [Direction::Read, Direction::Write] {
+        for direction in Direction::ALL {
             let backlog = self.pacer.arrivals().backlog(direction, start_ns, end_ns).min(left);
             if let Some(arrivals) = &mut self.result.direction_mut(direction).arrivals {
                 arrivals.end(backlog);

@@ -43,6 +43,7 @@ impl ActiveJob {
 
     /// Returns the first I/O of the next pass of a job on the fast path.
     #[cold]
+    #[inline(never)]
     pub(super) fn next_of_next_pass(&mut self) -> Option<Next> {
         if self.begin_pass() { self.next_in_turn() } else { None }
     }
