@@ -1,8 +1,9 @@
 //! Numbers of fio: byte counts, times and percentages, read strictly and printed back.
 //!
-//! Units follow fio with its default `kb_base=1024`: `k`, `m`, `g`, `t`, `p` (and `kb` .. `pb`) are
-//! powers of 1024, and `kib` .. `pib` are powers of 1000, for the sake of old job files. Case does
-//! not matter. A bare `ki` is refused: fio's manual and fio's parser disagree about it.
+//! Units follow fio with its default `kb_base=1024`: `k`, `m`, `g`, `t`, `p` (and `kb` .. `pb`, and
+//! `ki` .. `pi`) are powers of 1024, and `kib` .. `pib` are powers of 1000, for the sake of old job
+//! files. Case does not matter, and what follows a `/` does not count, as in `10MB/s`. What fio
+//! reads and drops, such as the `.5k` of `4.5k`, is refused.
 
 use core::fmt;
 
@@ -205,13 +206,15 @@ pub fn parse_bytes(text: &str) -> Result<u64, NumberError> {
 pub(crate) fn parse_bytes_in(text: &str, kilo: u64) -> Result<u64, NumberError> {
     let (value, unit) = parse_plain(text)?;
     let other = if kilo == 1024 { 1000 } else { 1024 };
-    let (base, power) = match lower(unit, &mut [0; 3]).ok_or(NumberError::ByteUnit)? {
+    let unit = unit.trim_ascii_end();
+    let unit = unit.split_once('/').map_or(unit, |(unit, _)| unit);
+    let (base, power) = match lower(unit, &mut [0; 5]).ok_or(NumberError::ByteUnit)? {
         "" | "b" => (1, 0),
-        "k" | "kb" => (kilo, 1),
-        "m" | "mb" => (kilo, 2),
-        "g" | "gb" => (kilo, 3),
-        "t" | "tb" => (kilo, 4),
-        "p" | "pb" => (kilo, 5),
+        "k" | "kb" | "ki" | "kbps" => (kilo, 1),
+        "m" | "mb" | "mi" | "mbps" => (kilo, 2),
+        "g" | "gb" | "gi" | "gbps" => (kilo, 3),
+        "t" | "tb" | "ti" | "tbps" => (kilo, 4),
+        "p" | "pb" | "pi" | "pbps" => (kilo, 5),
         "kib" => (other, 1),
         "mib" => (other, 2),
         "gib" => (other, 3),
@@ -285,6 +288,14 @@ mod tests {
             ("4096b", 4096),
             ("4kib", 4000),
             ("2MiB", 2_000_000),
+            ("4Ki", 4096),
+            ("4mi", 4 << 20),
+            ("1Pi", 1 << 50),
+            ("10MB/s", 10 << 20),
+            ("10KiB/s", 10_000),
+            ("10mbps", 10 << 20),
+            ("4k ", 4096),
+            ("4 ", 4),
             ("3g", 3 << 30),
             ("1t", 1 << 40),
             ("1p", 1 << 50),
@@ -296,9 +307,11 @@ mod tests {
             ("", NumberError::NoDigits),
             ("k", NumberError::NoDigits),
             ("-1", NumberError::NoDigits),
-            ("4ki", NumberError::ByteUnit),
+            ("4ki b", NumberError::ByteUnit),
             ("4.5k", NumberError::ByteUnit),
-            ("4k ", NumberError::ByteUnit),
+            ("4 k", NumberError::ByteUnit),
+            ("4i", NumberError::ByteUnit),
+            ("4\u{212a}", NumberError::ByteUnit),
             ("4kbytes", NumberError::ByteUnit),
             ("99999999999999999999", NumberError::TooBig),
             ("16384p", NumberError::TooBig),

@@ -261,6 +261,7 @@ mod tests {
             ("bs=2k bssplit=8k/90:16k/10,,", "bssplit=16k/10:8k/90,2k/100"),
             ("bssplit=8k/90:16k/10,, bs=2k", "bssplit=16k/10:8k/90,2k/100"),
             ("bsrange=4k-64k", "bsrange=4k-64k"),
+            ("bsrange=4Ki-64Ki", "bsrange=4k-64k"),
             ("bsrange=64k:4k", "bsrange=4k-64k"),
             ("bsrange=4k-64k,8k-8k", "bsrange=4k-64k,8k-8k"),
             ("bsrange=4k-64k, bssplit=,4k:8k", "bssplit=,4k/50:8k/50 bsrange=4k-64k,"),
