@@ -6,7 +6,7 @@
 
 use fio_job::number::parse_bytes;
 
-/// Most bytes of the largest size, unless four blocks have more.
+/// Most bytes of the largest size, unless two blocks have more.
 const SIZE_MAX: u64 = 512 << 10;
 /// Blocks of the largest size, about.
 const BLOCKS: u64 = 192;
@@ -75,13 +75,18 @@ pub fn small(text: &str) -> Option<Small> {
     let blocks: Vec<u64> = of(&BLOCK_SIZES).filter(|&bytes| bytes >= 512).collect();
     let least = blocks.iter().copied().chain([4096]).min().unwrap_or(4096);
     let most = blocks.iter().copied().chain([4096]).max().unwrap_or(4096);
-    let size_max = (BLOCKS * least).min(SIZE_MAX).max(4 * most);
+    // Checksums take most of the time.
+    let checks = options(text).any(|(name, value)| name == "verify" && value != "0");
+    let few = if checks { 4 } else { 1 };
+    let size_max = ((BLOCKS * least).min(SIZE_MAX) / few).max(2 * most);
     let largest = of(&SIZES).max().unwrap_or(0);
     let divisor = largest.div_ceil(size_max).next_power_of_two();
     let increments = options(text).filter(|(name, _)| *name == "offset_increment");
     let increment = increments.flat_map(|(_, value)| numbers(value)).max().unwrap_or(0) / divisor;
     let disk_bytes = 2 * size_max + CLONES_MAX * increment;
-    let lines = text.lines().filter_map(|line| small_line(line, divisor, most));
+    // Copies that check what others write fail by chance.
+    let clones_max = if checks { 1 } else { CLONES_MAX };
+    let lines = text.lines().filter_map(|line| small_line(line, divisor, most, clones_max));
     Some(Small { text: lines.map(|line| line + "\n").collect(), disk_bytes })
 }
 
@@ -107,7 +112,7 @@ fn numbers(value: &str) -> impl Iterator<Item = u64> {
 }
 
 /// Returns a line with what it has in small; `None` of one that is left out.
-fn small_line(line: &str, divisor: u64, most: u64) -> Option<String> {
+fn small_line(line: &str, divisor: u64, most: u64, clones_max: u64) -> Option<String> {
     let Some((name, value)) = option(line) else { return Some(line.to_owned()) };
     let is_time = |of: &&str| match *of {
         "ss" | "timeout" | "runtime" => name == *of,
@@ -121,7 +126,7 @@ fn small_line(line: &str, divisor: u64, most: u64) -> Option<String> {
         _ => line.to_owned(),
     };
     Some(match name {
-        "numjobs" => at_most(CLONES_MAX),
+        "numjobs" => at_most(clones_max),
         "iodepth" => at_most(DEPTH_MAX),
         "loops" => at_most(LOOPS_MAX),
         _ if SIZES.contains(&name) && !value.ends_with('%') => match parse_bytes(value) {
