@@ -338,18 +338,16 @@ impl ActiveJob {
     }
 
     /// Returns the next I/O of a job on the [fast path](Self::on_fast_path), on its disks in turn,
-    /// as fio takes its files.
+    /// as fio takes its files, if this pass through its regions has any left.
     #[inline(always)]
     pub(super) fn next_fast(&mut self, now_ns: u64) -> Option<Next> {
         if self.timeline.is_over(now_ns) {
             return None;
         }
-        let next = match &mut self.targets[..] {
-            [target] if target.is_done() => return self.next_of_next_pass(),
-            [target] => return target.next_fast(),
+        match &mut self.targets[..] {
+            [target] => target.next_fast(),
             _ => self.next_in_turn(),
-        };
-        if next.is_some() { next } else { self.next_of_next_pass() }
+        }
     }
 
     /// Returns whether all of its I/Os go to one disk.

@@ -301,7 +301,9 @@ impl<V: Vcpu> Engine<'_, '_, V> {
     /// Issues the next I/O of a job on the fast path, if it has one.
     fn put_next(&mut self, index: usize, route: Route, now_ns: u64) {
         self.disks[route.disk].queues[route.queue].release(route.slot);
-        let Some(next) = self.jobs[index].next_fast(now_ns) else {
+        let job = &mut self.jobs[index];
+        let next = job.next_fast(now_ns);
+        let Some(next) = next.or_else(|| job.next_of_next_pass(now_ns)) else {
             // The job ends with this I/O or one of those in flight, and that must be noted.
             self.any_paced = true;
             return;

@@ -41,11 +41,13 @@ impl ActiveJob {
         }
     }
 
-    /// Returns the first I/O of the next pass of a job on the fast path.
+    /// Returns the first I/O of the next pass of a job on the fast path, which has none left in this
+    /// one. The loop over what has completed does not call it, so that it keeps in registers what
+    /// this changes.
     #[cold]
-    #[inline(never)]
-    pub(super) fn next_of_next_pass(&mut self) -> Option<Next> {
-        if self.begin_pass() { self.next_in_turn() } else { None }
+    pub(in crate::engine) fn next_of_next_pass(&mut self, now_ns: u64) -> Option<Next> {
+        let is_over = self.timeline.is_over(now_ns) || !self.targets.iter().all(Target::is_done);
+        if !is_over && self.begin_pass() { self.next_in_turn() } else { None }
     }
 
     /// Counts an I/O that was chosen.
