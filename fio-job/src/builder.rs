@@ -1,6 +1,7 @@
 //! Builder of a job: keeps options that depend on others, and checks that all of them fit together.
 
 use crate::blocks::{BlockOptions, Blocks};
+use crate::bounds::BoundOptions;
 use crate::buffers::Buffers;
 use crate::error::JobError;
 use crate::job::Job;
@@ -8,13 +9,15 @@ use crate::keyword::{ExitWhat, IoEngine, LatencyFrom, RateProcess};
 use crate::limits::{BS_BYTES_MAX, NUMJOBS_MAX, RANDSEED};
 use crate::number::{Amount, NS_PER_SECOND};
 use crate::order::Order;
-use crate::pace::{Batch, Pace, Rate, Think};
+use crate::pace::{Batch, Pace, Think};
 use crate::random_distribution::Distribution;
+use crate::rate::Rate;
 use crate::steady_state::SteadyOptions;
 use crate::value::Value;
 use crate::verify_options::VerifyOptions;
 use crate::verify_pattern::VerifyPattern;
 use crate::warning::About;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// Least time in which a rate can be judged, in nanoseconds.
@@ -36,7 +39,14 @@ pub(crate) struct JobBuilder {
     pub(crate) latency_from: Option<LatencyFrom>,
     pub(crate) steady: SteadyOptions,
     pub(crate) think_ns: u64,
-    pub(crate) think_blocks: u64,
+    pub(crate) think_blocks: Option<u64>,
+    pub(crate) think_issued: bool,
+    pub(crate) think_io_ns: u64,
+    pub(crate) bounds: BoundOptions,
+    /// Number of the disks that it uses, if not all (`nrfiles=`).
+    pub(crate) first_disks: Option<u64>,
+    /// Whether this section has named its disks; on a command line no section has.
+    pub(crate) has_disks: bool,
     pub(crate) batch_submit: Option<u32>,
     pub(crate) batch_min: Option<u32>,
     pub(crate) batch_max: Option<u32>,
@@ -75,7 +85,12 @@ impl Default for JobBuilder {
             latency_from: None,
             steady: SteadyOptions::default(),
             think_ns: 0,
-            think_blocks: 1,
+            think_blocks: None,
+            think_issued: false,
+            think_io_ns: 0,
+            bounds: BoundOptions::default(),
+            first_disks: None,
+            has_disks: false,
             batch_submit: None,
             batch_min: None,
             batch_max: None,
@@ -118,6 +133,23 @@ impl JobBuilder {
     /// Warns that an option which is set cannot change anything here.
     pub(crate) fn warn_no_effect(&mut self, option: &'static str) {
         self.cautions.push(About::NoEffect(option));
+    }
+
+    /// Names its disks, all of which it uses.
+    pub(crate) fn name_disks(&mut self, disks: Vec<String>, file: Option<String>) {
+        (self.job.disks, self.job.file) = (disks, file);
+        (self.first_disks, self.has_disks) = (None, true);
+    }
+
+    /// Has it use only the first `count` of the disks that were named before.
+    pub(crate) fn use_first_disks(&mut self, count: u64) {
+        if self.has_disks || self.job.disks.is_empty() {
+            return self.warn_no_effect("nrfiles");
+        }
+        if count != 0 && count < self.job.disks.len() as u64 {
+            self.warn("nrfiles", "only the first disks of filename= are used, as in fio");
+        }
+        self.first_disks = Some(count);
     }
 
     /// Returns whether its engine keeps one I/O in flight.
@@ -166,6 +198,9 @@ impl JobBuilder {
     pub(crate) fn finish(mut self, jobs: &mut Vec<Job>) -> Result<(), JobError> {
         if self.is_capped() {
             self.job.iodepth = 1;
+        }
+        if let Some(disks) = self.first_disks.filter(|&disks| disks != 0) {
+            self.job.disks.truncate(usize::try_from(disks).unwrap_or(usize::MAX));
         }
         if let Some(fix) = self.place().err().or_else(|| self.conflict()) {
             return Err(JobError::Conflict { job: self.job.name, fix });
@@ -246,11 +281,18 @@ impl JobBuilder {
         job.order = Order::new(job.rw, self.rw_number, self.identical);
         (job.bs_bytes, job.bs_mix) = (bs_bytes, mix);
         (job.aligns, job.random_percent) = (aligns, random_percent);
+        job.file_service = job.file_service.of_disks(job.disks.len())?;
         Ok(())
     }
 
     fn pace(&self) -> Pace {
-        let think = Think { time_ns: self.think_ns, blocks: self.think_blocks };
+        let io_ns = Some(self.think_io_ns).filter(|&ns| ns != 0);
+        let think = Think {
+            time_ns: self.think_ns,
+            blocks: self.think_blocks.or(io_ns.is_none().then_some(1)),
+            counts_issued: self.think_issued,
+            io_ns,
+        };
         let job = &self.job;
         let rate = self.rate.or(self.rate_iops).filter(Rate::limits);
         let by_default =
@@ -264,6 +306,7 @@ impl JobBuilder {
             sync_writes: job.pace.sync_writes && job.rw.writes(),
             end_flush: (self.end_fsync || self.fsync_on_close) && job.rw.writes(),
             batch: self.batch(),
+            bounds: self.bounds.bounds(),
             ..job.pace.clone()
         }
     }
@@ -310,6 +353,7 @@ impl JobBuilder {
         let mut rules = self.verify.rules(self.job.rw, self.job.bs_bytes).into_iter();
         let rule = rule.or_else(|| rules.find_map(|(broken, fix)| broken.then_some(fix)));
         let rule = rule.or_else(|| self.steady.conflict());
+        let rule = rule.or_else(|| self.bounds.conflict(self.rate, self.rate_iops));
         rule.or_else(|| self.job.reporting.conflict(self.job.runtime_ns))
     }
 

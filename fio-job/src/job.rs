@@ -9,6 +9,7 @@ use crate::affinity::{CpuPolicy, CpuSet};
 use crate::blocks::BlockMix;
 use crate::buffers::Buffers;
 use crate::direction::Direction;
+use crate::file_service::FileService;
 use crate::grant_mode::GrantMode;
 use crate::keyword::{ExitWhat, IoEngine, LatencyFrom, OnError, Poll, Rw};
 use crate::limits::RANDSEED;
@@ -80,6 +81,8 @@ pub struct Job {
     pub disks: Vec<String>,
     /// File in the FFS on the only disk: the path in `filename=xvda:/path`.
     pub file: Option<String>,
+    /// Order in which its I/Os go to the disks.
+    pub file_service: FileService,
     /// Whether the job may overwrite a file's blocks (`allow_file_overwrite=`, not fio's).
     pub allow_file_overwrite: bool,
     /// Whether to start only when the jobs before it are done (`stonewall`, `wait_for_previous`).
@@ -173,6 +176,7 @@ impl Default for Job {
             number_ios: None,
             disks: Vec::new(),
             file: None,
+            file_service: FileService::default(),
             allow_file_overwrite: false,
             stonewall: false,
             randseed: Some(RANDSEED),

@@ -1,10 +1,10 @@
 //! Limits on when a job's I/Os are submitted: delays, rates, pauses, batches.
 
-use crate::direction::Direction;
-use crate::error::JobError;
-use crate::keyword::{LatencyFrom, RateProcess, Rw};
-use crate::number::{Bytes, Time};
-use crate::value::Value;
+use crate::bounds::Bounds;
+use crate::keyword::{LatencyFrom, RateProcess};
+use crate::number::Time;
+use crate::rate::Rate;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -33,73 +33,8 @@ pub struct Pace {
     pub end_flush: bool,
     /// Batch sizes, if any of `iodepth_batch=` and the like is given.
     pub batch: Option<Batch>,
-}
-
-/// Rate limit of a job, for each direction. As in fio, a job that fell behind catches up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// Whether the limit is in I/Os rather than bytes.
-    pub in_ios: bool,
-    /// Reads: I/Os or bytes per second, at least 1; `None` is no limit.
-    pub read: Option<u64>,
-    /// Writes, likewise.
-    pub write: Option<u64>,
-    /// Trims, likewise.
-    pub trim: Option<u64>,
-}
-
-impl Rate {
-    /// Returns whether there is a limit.
-    pub(crate) fn limits(&self) -> bool {
-        self.read.or(self.write).or(self.trim).is_some()
-    }
-
-    /// Returns whether it limits anything that a job does.
-    pub(crate) fn applies_to(&self, rw: Rw) -> bool {
-        rw.reads() && self.read.is_some()
-            || rw.writes() && self.write.is_some()
-            || rw.trims() && self.trim.is_some()
-    }
-
-    /// Returns the limit of one direction.
-    pub fn of(&self, direction: Direction) -> Option<u64> {
-        match direction {
-            Direction::Read => self.read,
-            Direction::Write => self.write,
-            Direction::Trim => self.trim,
-        }
-    }
-
-    /// Reads `500k` or `1m,500k,2m`, for reads, writes and trims. As in fio the last one is that of
-    /// the directions behind it, too, unless a comma ends it.
-    pub(crate) fn read(value: Value<'_>, in_ios: bool) -> Result<Self, JobError> {
-        let part = |text: &str| match text {
-            "" => Ok(None),
-            text => value.part(text).positive().map(Some),
-        };
-        let limits = value.text()?.split(',').take(4).map(part).collect::<Result<Vec<_>, _>>()?;
-        match limits[..] {
-            [read] => Ok(Self { in_ios, read, write: read, trim: read }),
-            [read, write] => Ok(Self { in_ios, read, write, trim: write }),
-            [read, write, trim] => Ok(Self { in_ios, read, write, trim }),
-            _ => {
-                Err(value.wrong("too many rates; give at most three, for reads, writes and trims"))
-            }
-        }
-    }
-
-    fn print(&self) -> String {
-        let print = |limit: Option<u64>| match limit {
-            Some(limit) if self.in_ios => limit.to_string(),
-            Some(limit) => Bytes(limit).to_string(),
-            None => String::new(),
-        };
-        match [self.read, self.write, self.trim].map(print) {
-            [read, write, trim] if read == write && write == trim => read,
-            [read, write, trim] if write == trim => format!("{read},{write}"),
-            [read, write, trim] => format!("{read},{write},{trim}"),
-        }
-    }
+    /// Rates and latencies that end the job, if any do.
+    pub bounds: Option<Box<Bounds>>,
 }
 
 /// Pause of the job, which begins when all submitted I/Os are done.
@@ -107,8 +42,14 @@ impl Rate {
 pub struct Think {
     /// Length of the pause, in nanoseconds (`thinktime=`).
     pub time_ns: u64,
-    /// Number of I/Os between pauses, at least 1 (`thinktime_blocks=`).
-    pub blocks: u64,
+    /// Number of I/Os between pauses, at least 1 (`thinktime_blocks=`); none if only a time is
+    /// given.
+    pub blocks: Option<u64>,
+    /// Whether it counts I/Os that were put, rather than those that have completed
+    /// (`thinktime_blocks_type=issue`).
+    pub counts_issued: bool,
+    /// Time between pauses, in nanoseconds (`thinktime_iotime=`).
+    pub io_ns: Option<u64>,
 }
 
 /// Numbers of I/Os that fio's loop submits and completes at a time. None exceeds the iodepth.
@@ -149,7 +90,12 @@ impl Pace {
         }
         if let Some(think) = self.think {
             options.push(("thinktime", format!("{}us", think.time_ns / 1_000)));
-            options.push(("thinktime_blocks", think.blocks.to_string()));
+            options.extend(think.blocks.map(|blocks| ("thinktime_blocks", blocks.to_string())));
+            if think.counts_issued {
+                options.push(("thinktime_blocks_type", "issue".to_string()));
+            }
+            let io_time = think.io_ns.map(|ns| ("thinktime_iotime", Time { ns }.to_string()));
+            options.extend(io_time);
         }
         options.extend(self.flush_after.map(|writes| ("fsync", writes.to_string())));
         options.extend(self.sync_writes.then(|| ("sync", "1".to_string())));
@@ -162,6 +108,7 @@ impl Pace {
                 ("iodepth_low", batch.low.to_string()),
             ]);
         }
+        options.extend(self.bounds.iter().flat_map(|bounds| bounds.options()));
         options
     }
 }

@@ -95,10 +95,12 @@ impl Reader {
         check_text(name)?;
         self.has_section = true;
         self.end_current()?;
+        self.defaults.has_disks = false;
         if !name.starts_with("global") {
             let mut builder = self.defaults.clone();
             builder.job.name = Value::new("name", Some(name)).name()?;
             builder.has_units = false;
+            builder.has_disks = false;
             self.current = Some(builder);
             self.begun = self.warnings.line;
         }
@@ -116,6 +118,8 @@ impl Reader {
         self.has_options = true;
         let builder = self.current.as_mut().unwrap_or(&mut self.defaults);
         options::set(builder, option, value)?;
+        // A command line has no sections: there the order of the options counts.
+        builder.has_disks &= self.warnings.line.is_some();
         builder.cautions.drain(..).for_each(|about| self.warnings.add(about));
         Ok(())
     }

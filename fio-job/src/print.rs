@@ -64,6 +64,7 @@ impl Job {
             let paths: Vec<String> = disks.chain(self.file.clone()).collect();
             options.push(("filename", paths.join(":")));
         }
+        options.extend(self.file_service.options());
         options.extend(self.allow_file_overwrite.then(|| ("allow_file_overwrite", flag())));
         options.extend(self.stonewall.then(|| ("stonewall", flag())));
         options.push(match self.randseed {

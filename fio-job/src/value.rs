@@ -209,6 +209,17 @@ impl<'a> Value<'a> {
         self.one_of(&LatencyFrom::NAMES, "use due or submit")
     }
 
+    /// Reads whether pauses count the I/Os that were issued.
+    pub(crate) fn think_type(self) -> Result<bool, JobError> {
+        self.one_of(&[("complete", false), ("issue", true)], "use complete or issue")
+    }
+
+    /// Reads the number of disks that are open at once; `None` is all.
+    pub(crate) fn openfiles(self) -> Result<Option<u32>, JobError> {
+        let open = u32::try_from(self.count()?).map_err(|_| self.wrong("more than fio takes"))?;
+        Ok(Some(open).filter(|&open| open != 0))
+    }
+
     pub(crate) fn verify(self) -> Result<VerifyWord, JobError> {
         self.one_of(
             &VerifyWord::NAMES,

@@ -123,7 +123,10 @@ fn job(sum: &JobResult, groupid: u64, [read, write, trim]: [&Group; 3]) -> Job {
     let (spread, reporting) = (&sum.classes, &sum.job.reporting);
     let [latency_ns, latency_us, latency_ms] = spread.latencies().map(|p| keyed(&LATENCY_KEYS, p));
     let job_runtime = milliseconds(sum.runtime_ns);
-    let error = if sum.errors() > 0 { EIO } else { 0 };
+    let error = match sum.errno {
+        0 if sum.errors() > 0 => EIO,
+        errno => errno,
+    };
     Job {
         jobname: sum.job.name.clone(),
         groupid,
@@ -379,7 +382,8 @@ mod tests {
         }
         let report = read_back(&results, None);
         let open_loop = report.jobs[0].ringmark.as_ref().and_then(|e| e.open_loop.clone());
-        let OpenLoop { read: None, write: Some(write), trim: None } = open_loop.expect("a rate") else {
+        let OpenLoop { read: None, write: Some(write), trim: None } = open_loop.expect("a rate")
+        else {
             panic!("writes have a rate")
         };
         assert_eq!((write.due, write.backlog, write.lat_ns.count), (8, 6, 2));

@@ -66,6 +66,8 @@ pub struct JobResult {
     /// Length of the series by which it was found steady and ended, in nanoseconds, if it was, by
     /// the rule `auto`: it is judged by that, too.
     pub steady_ns: Option<u64>,
+    /// Value of fio's `error` of a job that ended because it left its bounds; 0 if it did not.
+    pub errno: i32,
     /// Cost of the I/Os over all of the job's disks; `None` if other jobs used one of them at the
     /// same time, because their costs cannot be separated.
     pub counters: Option<Counters>,
@@ -110,6 +112,7 @@ impl JobResult {
             together: None,
             steady_state: None,
             steady_ns: None,
+            errno: 0,
             counters: None,
             job,
         }
@@ -120,7 +123,8 @@ impl JobResult {
         let errors = |side: &DirectionResult| side.errors;
         let [read, write] = [&self.read, &self.write].map(errors);
         let [trim, flush] = [&self.trim, &self.flush].map(errors);
-        *self = Self { together: self.together.take(), ..Self::new(self.job.clone()) };
+        let (together, errno) = (self.together.take(), self.errno);
+        *self = Self { together, errno, ..Self::new(self.job.clone()) };
         (self.read.errors, self.write.errors) = (read, write);
         (self.trim.errors, self.flush.errors) = (trim, flush);
     }
@@ -170,6 +174,7 @@ impl JobResult {
             sum.stolen = sum.stolen.zip(other.stolen).map(|(sum, other)| sum + other);
             sum.ring_wait_ns += other.ring_wait_ns;
             sum.members += other.members;
+            sum.errno = if sum.errno == 0 { other.errno } else { sum.errno };
             sum.counters = sum.counters.zip(other.counters).map(|(sum, other)| sum + other);
         }
         sum.vcpus.sort_unstable();

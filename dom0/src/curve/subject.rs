@@ -52,7 +52,9 @@ impl Subject {
             ));
         };
         if job.rw.trims() {
-            return wrong("a curve of trims is not drawn; give a job that reads or writes".to_owned());
+            return wrong(
+                "a curve of trims is not drawn; give a job that reads or writes".to_owned(),
+            );
         }
         if job.rw.reads() && job.rw.writes() && job.verify.is_some() {
             let why = "reads and writes that are checked keep their order, whatever is due; leave \

@@ -88,7 +88,7 @@ pub(super) const IGNORED: &[Ignored] = &[
         unique_filename unlink unlink_each_loop verify_dump verify_state_save verifysort"),
     ignored(Takes::Number, "buffer_compress_chunk cmdprio cmdprio_class cmdprio_percentage force_async
         gid gtod_cpu hipri_percentage hugepage-size iomem_align lockmem log_compression log_entries
-        log_alternate_epoch_clock_id log_hist_coarseness log_hist_msec mem_align nowait nr_files nrfiles openfiles sqthread_poll_cpu uid verify_async
+        log_alternate_epoch_clock_id log_hist_coarseness log_hist_msec mem_align nowait sqthread_poll_cpu uid verify_async
         verifysort_nr write_barrier"),
     ignored(Takes::UpTo(7), "prio"),
     ignored(Takes::UpTo(3), "prioclass"),
@@ -131,6 +131,14 @@ pub(super) const IGNORED: &[Ignored] = &[
     ignored(
         Takes::Only("0", "writes and trims do not mix in a job; use two jobs, one with rw=trim"),
         "trim_percentage",
+    ),
+    ignored(
+        Takes::Only("0", "pauses are slept; leave it out"),
+        "thinktime_spin",
+    ),
+    ignored(
+        Takes::Only("0", "pauses are part of the time of a rate; leave it out"),
+        "rate_ignore_thinktime",
     ),
     ignored(Takes::Only("none", "a disk here has no zones; leave it out"), "zonemode"),
     ignored(

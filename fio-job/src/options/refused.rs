@@ -12,7 +12,6 @@ pub(super) struct Refused {
 /// Refused options, by topic.
 pub(super) const REFUSED: &[Refused] = &[
     // Beginnings, ends and rates.
-    Refused { fix: "I/Os go to the disks in turn; leave it out", names: "file_service_type" },
     Refused {
         fix: "jobs do not slow each other down; give each a rate=",
         names: "flow flow_id flow_sleep",
@@ -20,18 +19,6 @@ pub(super) const REFUSED: &[Refused] = &[
     Refused {
         fix: "the depth is not searched for; use ringmark curve, which finds latency against load",
         names: "latency_percentile latency_run latency_target latency_window",
-    },
-    Refused {
-        fix: "latencies do not end a job; leave it out, and look at the report",
-        names: "max_latency",
-    },
-    Refused {
-        fix: "a rate that is too low does not end a job; leave it out, and look at the report",
-        names: "rate_cycle rate_iops_min rate_min ratecycle ratemin",
-    },
-    Refused {
-        fix: "pauses are part of the time of a rate, and are slept; leave it out",
-        names: "rate_ignore_thinktime thinktime_blocks_type thinktime_iotime thinktime_spin",
     },
     Refused { fix: "a job waits for all before it or for none; use stonewall", names: "wait_for" },
     // All others.

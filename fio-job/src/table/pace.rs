@@ -1,12 +1,12 @@
 //! Options about limits on submission.
 
-use super::row::{POSITIVE, Row, numbers, row, words};
+use super::row::{DELAY, POSITIVE, Row, numbers, row, words};
 use crate::keyword::{LatencyFrom, RateProcess};
 use crate::limits::RUNTIME_NS_MAX;
 use crate::option_doc::Initial::{Value as Same, Words};
 use crate::option_doc::Unit;
 use crate::option_doc::Values::OneOf;
-use crate::pace::Rate;
+use crate::rate::Rate;
 
 /// Options of this topic.
 #[rustfmt::skip]
@@ -27,6 +27,24 @@ pub(super) const ROWS: &[Row] = &[
         |d, v| v.delay_ns(true).map(|ns| d.think_ns = ns),
         Same("0"), numbers(Unit::Microseconds, 0, RUNTIME_NS_MAX / 1_000), "at most 30d"),
     row(&["thinktime_blocks"], "N", "I/Os between two pauses",
-        |d, v| v.positive().map(|blocks| d.think_blocks = blocks),
-        Same("1"), POSITIVE, "0 is refused"),
+        |d, v| v.positive().map(|blocks| d.think_blocks = Some(blocks)),
+        Words("1, or no number with thinktime_iotime="), POSITIVE, "0 is refused"),
+    row(&["thinktime_blocks_type"], "WORD", "I/Os that it counts: completed or issued",
+        |d, v| v.think_type().map(|issued| d.think_issued = issued),
+        Same("complete"), OneOf(&["complete", "issue"]), ""),
+    row(&["thinktime_iotime"], "TIME", "time of I/O between two pauses",
+        |d, v| v.delay_ns(false).map(|ns| d.think_io_ns = ns),
+        Same("0"), DELAY, "at most 30d"),
+    row(&["rate_min", "ratemin"], "BYTES", "least bytes per second, or of reads,writes,trims; fewer end the job",
+        |d, v| Rate::read(v, false).map(|rate| d.bounds.rate_min = Some(rate)),
+        Words("no limit"), numbers(Unit::Bytes, 1, u64::MAX), "not with rate_iops_min="),
+    row(&["rate_iops_min"], "N", "least I/Os per second, or of reads,writes,trims; fewer end the job",
+        |d, v| Rate::read(v, true).map(|rate| d.bounds.rate_iops_min = Some(rate)),
+        Words("no limit"), POSITIVE, "not with rate_min="),
+    row(&["rate_cycle", "ratecycle"], "N", "milliseconds over which least rates are judged",
+        |d, v| d.bounds.read_cycle(v),
+        Same("1000"), numbers(Unit::Count, 0, u32::MAX as u64), ""),
+    row(&["max_latency"], "TIME", "longest latency, or of reads,writes,trims; a longer one ends the job",
+        |d, v| d.bounds.read_latency(v),
+        Words("no limit"), numbers(Unit::Microseconds, 0, RUNTIME_NS_MAX / 1_000), "at most 30d"),
 ];

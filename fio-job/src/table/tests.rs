@@ -97,6 +97,11 @@ const FORMS: &[(&str, &[&str], &[&str])] = &[
     ("cpus_allowed", &["0", "0-65535", "7,3-4"], &["", "65536", "1-0", "a", "0,"]),
     ("write_bw_log", &["", "a-_.9"], &[".a", "a/b", "a b"]),
     ("write_iops_log", &["", "a-_.9"], &[".a", "a/b", "a b"]),
+    (
+        "file_service_type",
+        &["roundrobin", "roundrobin:0", "sequential:3", "random", "random:4294967295"],
+        &["", "any", "random:", "random:-1", "random:4294967296"],
+    ),
     ("write_lat_log", &["", "a-_.9"], &[".a", "a/b", "a b"]),
 ];
 
@@ -159,12 +164,14 @@ fn values_are_taken_up_to_their_edges_and_not_beyond() {
 }
 
 /// Jobs in which each option with a default makes a difference.
-const JOBS: [&str; 14] = [
+const JOBS: [&str; 16] = [
     "name=x numjobs=2 group_reporting",
     "name=x exitall=1",
     "name=x ioengine=sync iodepth=9",
     "name=x size=1m",
     "name=x rate_iops=9",
+    "name=x rate_iops_min=9",
+    "name=x filename=xvda:xvdb",
     "name=x runtime=90 steadystate_duration=60",
     "name=x rw=randrw filename=xvda iodepth=8 thinktime=5 runtime=9",
     "name=x rw=rw filename=xvda verify=crc32c bs=16k",

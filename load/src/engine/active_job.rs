@@ -1,21 +1,22 @@
 //! Job under way: chooses its next I/O and counts those that have ended.
 
+mod bounded;
 mod count;
+mod end;
 mod flushes;
 mod from_due;
 mod next;
 mod next_pass;
 
 use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use drivers::Vcpu;
 use drivers::blkfront::{Operation, QueuePair, Slot};
-use results::PagesKept;
 
 use super::backlog::Backlog;
 use super::batches::{Batches, Hold};
+use super::bounds::Judge;
 use super::data::{self, Checks, Part};
 use super::disk::Disk;
 use super::in_flight::InFlight;
@@ -24,8 +25,8 @@ use super::open_loop::OpenLoop;
 use super::outcome::{Moved, RunError};
 use super::pacer::Pacer;
 use super::passes::Passes;
-use super::ramp::Ramp;
 use super::ring_wait::RingWait;
+use super::service::Service;
 use super::share::StageJob;
 use super::stolen::{Clocks, Theft};
 use super::target::{Next, Target};
@@ -48,6 +49,8 @@ pub(super) struct ActiveJob {
     targets: Vec<Target>,
     passes: Passes,
     next_target: usize,
+    /// Choice of the next disk, if they are not taken in turn.
+    service: Option<Box<Service>>,
     /// Disk of the last I/O, and so of a flush.
     last_disk: usize,
     /// Whether a flush was put after the last I/O.
@@ -75,6 +78,8 @@ pub(super) struct ActiveJob {
     /// Whether its next I/O waits for room on a ring.
     pub(super) awaits_room: bool,
     ring_wait: RingWait,
+    /// Judge of its rates and latencies, if they have bounds.
+    judge: Option<Box<Judge>>,
     sleeps: u64,
 }
 
@@ -122,7 +127,8 @@ impl ActiveJob {
             let pattern = Pattern::new(&job, region, seed);
             targets.push(Target::new(disk_number, file, &job, region, pattern));
         }
-        let passes = next_pass::first(&job, &mut targets);
+        let service = Service::of(&job, targets.len(), seed);
+        let passes = next_pass::first(&job, &mut targets, service.is_some());
         let checks = Checks::new(&job, number, run_ns, disks.len());
         let apart = job.rw.writes() && checks.as_ref().is_some_and(Checks::needs_blocks_apart)
             || job.serialize_overlap;
@@ -132,10 +138,12 @@ impl ActiveJob {
             phase: if apart { Phase::Apart } else { Phase::Free },
             pacer: Pacer::new(&job, seed),
             open_loop: OpenLoop::of(&job),
+            judge: Judge::of(&job),
             batches: job.pace.batch.map(|batch| Batches::new(batch, job.iodepth)),
             checks,
             result: JobResult { physical_sector_bytes, request_bytes_max, ..JobResult::new(job) },
             targets,
+            service,
             passes,
             next_target: 0,
             last_disk: 0,
@@ -453,6 +461,7 @@ impl ActiveJob {
         self.ring_wait.start_anew(self.timeline.ramp_end_ns());
         self.timeline.end_ramp(used);
         self.pacer.start_anew();
+        self.judge.iter_mut().for_each(|judge| judge.start_anew());
         self.sleeps = 0;
     }
 
@@ -465,7 +474,9 @@ impl ActiveJob {
             || pace.flush_after.is_some()
             || pace.sync_writes
             || pace.batch.is_some()
-            || job.bs_mix.is_some();
+            || job.bs_mix.is_some()
+            || self.judge.is_some()
+            || self.service.is_some();
         let waits = self.wake_ns != NEVER || self.timeline.ramp_end_ns() != NEVER;
         let checks = job.rw.reads() && self.read_checks().is_some();
         let is_held_back = any_paced || waits || self.is_split;
@@ -530,59 +541,5 @@ impl ActiveJob {
     pub(super) fn read_checks(&self) -> Option<&Checks> {
         let checked = self.phase != Phase::Free || !self.result.job.rw.writes();
         self.checks.as_ref().filter(|_| checked)
-    }
-
-    /// Returns why a job that came to its end has no figures, if so.
-    pub(super) fn nothing_measured(&self) -> Option<String> {
-        let (job, stolen) = (&self.result.job, self.timeline.stolen());
-        let is_stopped = self.timeline.is_stopped();
-        if is_stopped {
-            None
-        } else {
-            self.timeline.ramp().nothing_measured(job, self.is_empty(), stolen)
-        }
-    }
-
-    /// Returns whether none of the I/Os issued since the ramp has ended.
-    fn is_empty(&self) -> bool {
-        let JobResult { read, write, trim, .. } = &self.result;
-        let timed = [read, write, trim].map(|side| side.latency.moments().count());
-        timed.iter().sum::<u64>() == 0 && self.result.errors() == self.ramp_errors
-    }
-
-    /// Returns the result, with the counters of its disks unless other jobs of the loop used them
-    /// too, and the pages that their backends keep mapped if all could be counted. `keys` has the
-    /// key of each disk and the number of its queues. A ramp stays unmeasured when
-    /// the job ends first, unlike in fio; but its errors are reported.
-    pub(super) fn into_result(
-        mut self,
-        used: &[Counters],
-        shared: &[bool],
-        kept: &[Option<PagesKept>],
-        keys: &[(usize, u32)],
-    ) -> JobResult {
-        if let Some(batches) = &self.batches {
-            batches.finish(&mut self.result.classes);
-        }
-        let is_unmeasured = matches!(self.timeline.ramp(), Ramp::Over(_)) && self.is_empty();
-        if self.timeline.is_in_ramp() || is_unmeasured {
-            self.result.forget_figures();
-        } else if !self.targets.iter().any(|target| shared[target.disk]) {
-            let disks = self
-                .targets
-                .iter()
-                .map(|target| used[target.disk] - self.timeline.ramp().used(target.disk));
-            let sum = disks.fold(Counters::default(), |sum, disk| sum + disk);
-            self.result.counters = Some(Counters { sleeps: self.sleeps, ..sum });
-        }
-        let JobResult { read, write, trim, .. } = &mut self.result;
-        [read, write, trim].into_iter().for_each(|side| side.samples.finish(side.runtime_ns));
-        self.result.queues = self.targets.iter().map(|target| keys[target.disk]).collect();
-        let pages = |target: &Target| Some((keys[target.disk].0, kept[target.disk]?));
-        self.result.stolen = self.timeline.stolen();
-        self.result.ring_wait_ns = self.ring_wait.total_ns().min(self.result.runtime_ns);
-        let pages: Option<_> = self.targets.iter().map(pages).collect();
-        self.result.pages = pages.unwrap_or_default();
-        self.result
     }
 }

@@ -1,12 +1,14 @@
 //! Jobs that are held back: by rates, pauses, batches, ramps, phases. The cold half of the engine.
 
+use alloc::string::String;
+
 use drivers::Vcpu;
 use drivers::blkfront::Operation;
 
 use super::Engine;
 use super::active_job::ActiveJob;
 use super::batches::Hold;
-use super::in_flight::JobInFlight;
+use super::in_flight::{InFlight, JobInFlight};
 use super::outcome::RunError;
 use super::pass::Route;
 use super::time::NEVER;
@@ -39,6 +41,9 @@ impl<V: Vcpu> Engine<'_, '_, V> {
                 self.jobs[index].begin_reading_back(now_ns);
                 self.fill(index, now_ns)?;
             }
+            if let Some(why) = self.jobs[index].judge_rates(now_ns) {
+                self.end_out_of_bounds(index, why, now_ns);
+            }
             let job = &mut self.jobs[index];
             job.update_fast_path();
             job.note_end(&clocks);
@@ -53,6 +58,21 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         // Jobs that wait for room get what is free by turns.
         self.first_job = if self.any_waits { (self.first_job + 1) % count } else { 0 };
         Ok(())
+    }
+
+    /// Ends what is to end with a job that has left its bounds.
+    #[cold]
+    fn end_out_of_bounds(&mut self, index: usize, why: String, now_ns: u64) {
+        self.first_failure.get_or_insert(why);
+        self.end_all_if(true, index, now_ns);
+    }
+
+    /// Judges the latency of an I/O that has succeeded.
+    pub(super) fn judge_latency(&mut self, io: &InFlight, now_ns: u64) {
+        let index = io.job_index as usize;
+        if let Some(why) = self.jobs[index].judge_latency(io, now_ns) {
+            self.end_out_of_bounds(index, why, now_ns);
+        }
     }
 
     /// Ends the ramp of a job.

@@ -13,7 +13,9 @@ pub(super) struct Pacer {
     think: Option<Think>,
     /// Number of I/Os issued.
     issued: u64,
-    /// Number of I/Os that had ended when the last pause became due.
+    /// Time at which the last pause became due, or the first I/O.
+    thought_ns: Option<u64>,
+    /// Number of I/Os that counted when it did.
     thought_over: u64,
     /// Whether none was issued since then.
     has_thought: bool,
@@ -47,6 +49,7 @@ impl Pacer {
             arrivals: Arrivals::new(job, seed),
             think: pace.think,
             issued: 0,
+            thought_ns: None,
             thought_over: 0,
             has_thought: false,
             thinks: false,
@@ -70,11 +73,14 @@ impl Pacer {
         let Some(think) = self.think else { return Turn::Io };
         // As in fio, those that end while the pause is awaited count for the next one.
         let ended = self.issued.saturating_sub(outstanding.into());
-        if !self.thinks
-            && !self.has_thought
-            && ended.saturating_sub(self.thought_over) >= think.blocks
-        {
-            (self.thinks, self.thought_over) = (true, ended);
+        let counted = if think.counts_issued { self.issued } else { ended };
+        let ios = counted.saturating_sub(self.thought_over);
+        let ns = now_ns.saturating_sub(*self.thought_ns.get_or_insert(now_ns));
+        let is_due = think.blocks.is_some_and(|blocks| ios >= blocks)
+            || think.io_ns.is_some_and(|io_ns| ns >= io_ns.saturating_add(think.time_ns));
+        if is_due && !self.thinks && !self.has_thought {
+            (self.thinks, self.thought_over) = (true, counted);
+            self.thought_ns = Some(now_ns);
         }
         if !self.thinks {
             return Turn::Io;
@@ -200,6 +206,51 @@ mod tests {
         // The third counts for the next pause.
         pacer.count(Direction::Write, 512);
         assert_eq!(pacer.turn(7_000, 0), Turn::Until(12_000));
+    }
+
+    #[test]
+    fn a_pause_may_count_what_is_issued() {
+        let mut pacer = pacer("thinktime=5 thinktime_blocks=2 thinktime_blocks_type=issue");
+        for _ in 0..2 {
+            assert_eq!(pacer.turn(0, 1), Turn::Io);
+            pacer.count(Direction::Read, 512);
+        }
+        assert_eq!(pacer.turn(10, 2), Turn::Completion);
+        assert_eq!(pacer.turn(1_000, 0), Turn::Until(6_000));
+        assert_eq!(pacer.turn(6_000, 0), Turn::Io);
+    }
+
+    #[test]
+    fn a_pause_may_follow_a_time_of_ios() {
+        const MS: u64 = 1_000_000;
+        for (options, first_ns) in [("", 15 * MS), ("thinktime_blocks=2", 2 * MS)] {
+            let options = std::format!("thinktime=5000 thinktime_iotime=10ms {options}");
+            let mut pacer = pacer(&options);
+            let mut now_ns = 0;
+            while pacer.turn(now_ns, 0) == Turn::Io {
+                pacer.count(Direction::Read, 512);
+                now_ns += MS;
+            }
+            assert_eq!(now_ns, first_ns, "{options}");
+            now_ns += 5 * MS;
+            assert_eq!(pacer.turn(now_ns, 0), Turn::Io);
+        }
+        // From the end of a pause to the next it is the time alone.
+        let mut pacer = pacer("thinktime=5000 thinktime_iotime=10ms");
+        let mut pauses = 0..3;
+        let (mut now_ns, mut ends_ns) = (0, 5 * MS);
+        while !pauses.is_empty() {
+            match pacer.turn(now_ns, 0) {
+                Turn::Until(end_ns) => {
+                    assert_eq!(now_ns - ends_ns, 10 * MS);
+                    pauses.next();
+                    (now_ns, ends_ns) = (end_ns, end_ns);
+                }
+                turn => assert_eq!(turn, Turn::Io),
+            }
+            pacer.count(Direction::Read, 512);
+            now_ns += MS;
+        }
     }
 
     #[test]

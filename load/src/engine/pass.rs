@@ -244,6 +244,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
             let due_ns = self.due.get((route.disk, route.queue, route.slot.index()));
             job.count_from_due(operation, due_ns, start_ns, now_ns);
         }
+        self.judge_latency(io, now_ns);
         if operation == Operation::Read {
             self.check(route, io, now_ns);
         }
@@ -291,7 +292,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
     }
 
     /// Ends all jobs if a failure ended a job with `exitall_on_error`.
-    fn end_all_if(&mut self, ends: bool, index: usize, now_ns: u64) {
+    pub(super) fn end_all_if(&mut self, ends: bool, index: usize, now_ns: u64) {
         if ends && self.jobs[index].result.job.exitall_on_error {
             self.ends_all = true;
             self.stop_all(now_ns);

@@ -28,13 +28,16 @@ pub(super) struct Passes {
     in_pass: u64,
     /// Whether each I/O is counted: sizes differ, or disks are not taken in turn.
     counts: bool,
+    /// Whether any number of I/Os may go to one disk.
+    is_served: bool,
     /// Whether only time ends the job.
     is_endless: bool,
 }
 
 impl Passes {
-    /// Returns the passes of a job through these regions, of which none has begun.
-    pub(super) fn new(job: &Job, regions: &[Region]) -> Self {
+    /// Returns the passes of a job through these regions, of which none has begun; `is_served` says
+    /// that they are not taken in turn.
+    pub(super) fn new(job: &Job, regions: &[Region], is_served: bool) -> Self {
         let bs_bytes = u64::from(job.bs_bytes.max(1));
         let sizes = regions.iter().map(|region| region.size_bytes);
         let region_bytes = sizes.fold(0, u64::saturating_add);
@@ -60,7 +63,8 @@ impl Passes {
             bytes: u64::MAX,
             ios: u64::MAX,
             in_pass: 0,
-            counts: job.bs_mix.is_some(),
+            counts: job.bs_mix.is_some() || is_served,
+            is_served,
             is_endless: true,
         };
         if job.time_based {
@@ -83,6 +87,7 @@ impl Passes {
         }
         let all = self.bytes.div_ceil(self.bs_bytes).min(self.ios);
         match most {
+            u64::MAX if self.is_served => all,
             u64::MAX => all.div_ceil(disks.max(1) as u64).saturating_add(self.passes).min(all),
             most => most.saturating_mul(self.passes).min(all),
         }

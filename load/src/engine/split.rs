@@ -266,6 +266,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         let group = job.group.map(|group| &mut self.groups[group]);
         job.count(&io, now_ns, group);
         job.count_from_due(io.operation, due_ns, io.start_ns, now_ns);
+        self.judge_latency(&io, now_ns);
         if is_checked {
             let request_bytes = self.splits[disk].request_bytes;
             let queue = &mut self.disks[disk].queues[queue];

@@ -41,19 +41,19 @@ impl Xoshiro {
 /// Draw below `count` without bias and without dividing (Lemire, arXiv:1805.10941): the high half
 /// of a product, after refusing the few low halves that would favour some numbers.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Below {
+pub(crate) struct Below {
     count: u64,
     refuse_below: u64,
 }
 
 impl Below {
     /// Returns the draw below `count`, which is not 0.
-    pub(super) fn new(count: u64) -> Self {
+    pub(crate) fn new(count: u64) -> Self {
         Self { count, refuse_below: count.wrapping_neg() % count }
     }
 
     #[inline]
-    pub(super) fn draw(&self, rng: &mut Xoshiro) -> u64 {
+    pub(crate) fn draw(&self, rng: &mut Xoshiro) -> u64 {
         // This ends: each turn succeeds with probability over one half.
         loop {
             let product = u128::from(rng.next_u64()) * u128::from(self.count);

@@ -13,6 +13,8 @@ mod arrivals;
 mod backlog;
 mod basics;
 mod batches;
+mod bounds;
+mod depths;
 mod fio;
 mod flushes;
 mod order;

@@ -48,6 +48,17 @@ const IN_ORDER: &[(&[u64], &str)] = &[
     (&[4, 12], "io_size=80k"),
     (&[12, 4, 7], "io_size=110k loops=2"),
     (&[4, 12], "io_size=80k rw=write"),
+    (&[16, 16, 16], "file_service_type=sequential"),
+    (&[4, 12, 7], "file_service_type=sequential io_size=200k"),
+    (&[4, 12, 7], "file_service_type=sequential loops=2 number_ios=15"),
+    (&[4, 12, 7], "file_service_type=roundrobin:3"),
+    (&[4, 12, 7], "file_service_type=roundrobin:3 loops=2 rw=write"),
+    (&[4, 12, 7], "file_service_type=roundrobin:5 io_size=200k"),
+    (&[4, 12, 7], "file_service_type=roundrobin:0"),
+    (&[4, 12, 7], "file_service_type=roundrobin:3 openfiles=2"),
+    (&[4, 12, 7], "openfiles=1"),
+    (&[4, 12, 7], "openfiles=2 loops=2"),
+    (&[4, 12, 7], "openfiles=3"),
 ];
 
 /// The same of jobs whose I/Os are drawn, each by its own generator.
@@ -181,6 +192,42 @@ fn passes_in_order_are_fios() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// fio draws the files by its own generator: as many I/Os go to each, and in rows as long.
+#[test]
+fn disks_at_random_are_as_many_as_fios() {
+    for (number, (blocks, options)) in [
+        (&[64, 32, 16][..], "file_service_type=random"),
+        (&[64, 32, 16], "file_service_type=random:4 loops=2"),
+        (&[64, 32, 16], "file_service_type=random:4 openfiles=2"),
+        (&[64, 64], "file_service_type=random rw=randread"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let counts = |ios: &[Io]| [0, 1, 2].map(|n| ios.iter().filter(|io| io.0 == n).count());
+        let fio = Place::new(&format!("random{number}"), blocks).fio(blocks.len(), options);
+        let ours = ours(blocks, options);
+        assert_eq!(counts(&ours), counts(&fio), "{options}");
+        let row = if options.contains(":4") { 4 } else { 1 };
+        let rows = ours[..24].chunks(row).all(|row| row.iter().all(|io| io.0 == row[0].0));
+        assert!(rows && ours[..24].iter().any(|io| io.0 != ours[0].0) || options.contains("open"));
+    }
+}
+
+/// Without a map no disk is gone through, so the first has all I/Os of a pass, as in fio.
+#[test]
+fn a_disk_that_is_never_gone_through_has_all_ios() {
+    for rw in ["randread", "randwrite"] {
+        let options = format!("file_service_type=sequential rw={rw} norandommap io_size=200k");
+        let blocks = &[16, 16];
+        let fio = Place::new(&format!("first-{rw}"), blocks).fio(2, &options);
+        let ours = ours(blocks, &options);
+        let disks = |ios: &[Io]| ios.iter().map(|io| io.0).collect::<Vec<_>>();
+        assert_eq!(disks(&ours), disks(&fio), "{rw}");
+        assert!(ours.len() == 50 && ours[..32].iter().all(|io| io.0 == 0), "{rw}");
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Choice of the next I/O of a job that is held back, or whose blocks must not overlap.
 
+use alloc::boxed::Box;
+
 use drivers::blkfront::Operation;
 use fio_job::{Direction, Job};
 
@@ -9,6 +11,7 @@ use crate::engine::data::Place;
 use crate::engine::in_flight::{InFlight, JobInFlight};
 use crate::engine::open_loop::OpenLoop;
 use crate::engine::pacer::Turn;
+use crate::engine::service::Service;
 use crate::engine::target::Next;
 use crate::engine::time::NEVER;
 use crate::pattern::Io;
@@ -53,7 +56,14 @@ impl ActiveJob {
         let Job { rw, iodepth, .. } = self.result.job;
         let may_switch = rw.reads() && rw.writes() && self.checks.is_none();
         for _ in 0..self.targets.len() {
-            let number = self.next_target;
+            let targets = &self.targets;
+            let choose =
+                |service: &mut Box<Service>| service.choose(|number| targets[number].is_done());
+            let number = match self.service.as_mut().map(choose) {
+                Some(Some(number)) => number,
+                Some(None) => break,
+                None => self.next_target,
+            };
             let target = &mut self.targets[number];
             // Blocks drawn at random may never be free, so the search has an end. It is repeated
             // when an I/O completes, and one is in flight: with none, the first block would have
@@ -83,7 +93,10 @@ impl ActiveJob {
                         backlog.note(io.direction, number, io.offset);
                     }
                     self.count_chosen(io.bytes);
-                    self.advance_target();
+                    match &mut self.service {
+                        Some(service) => service.take(),
+                        None => self.advance_target(),
+                    }
                     return Ok(next);
                 }
                 target.pass_over();

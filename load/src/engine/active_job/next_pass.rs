@@ -8,10 +8,11 @@ use super::ActiveJob;
 use crate::engine::passes::Passes;
 use crate::engine::target::{Next, Target};
 
-/// Returns the passes of a job through the regions of `targets`, of which the first has begun.
-pub(super) fn first(job: &Job, targets: &mut [Target]) -> Passes {
+/// Returns the passes of a job through the regions of `targets`, of which the first has begun;
+/// `is_served` says that they are not taken in turn.
+pub(super) fn first(job: &Job, targets: &mut [Target], is_served: bool) -> Passes {
     let regions: Vec<_> = targets.iter().map(|target| target.region).collect();
-    let mut passes = Passes::new(job, &regions);
+    let mut passes = Passes::new(job, &regions, is_served);
     for target in &mut *targets {
         target.most_ios = passes.ios_on_disk(target.most_in_pass(), regions.len());
     }
@@ -23,6 +24,7 @@ impl ActiveJob {
     /// Begins the next pass; returns whether there is one.
     pub(super) fn begin_pass(&mut self) -> bool {
         let begins = self.passes.begin(&mut self.targets, self.next_target);
+        self.service.iter_mut().for_each(|service| service.begin_pass());
         let job = &self.result.job;
         // What is read back goes through the same I/Os once more, without such a break.
         if begins && !job.reads_back() {
