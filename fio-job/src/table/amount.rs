@@ -14,7 +14,7 @@ pub(super) const ROWS: &[Row] = &[
         "a job that writes has no default"),
     row(&["nrfiles", "nr_files"], "N", "uses the first N disks of a filename= before it",
         |d, v| v.count().map(|count| d.use_first_disks(count)),
-        Words("all of them"), COUNT, "fio's default is 1; as in fio 3.33 filename= comes first in a section of a job file, and counts anew"),
+        Nothing, COUNT, "fio's default is 1; as in fio 3.33 filename= comes first in a section of a job file, and counts anew"),
     row(&["file_service_type"], "WORD", "disk of the next I/O: roundrobin:4, sequential, random:4",
         |d, v| d.job.file_service.read(v),
         Same("roundrobin"), Text { form: "roundrobin or random, each perhaps with a colon and the I/Os in a row, or sequential", example: "roundrobin:4" },

@@ -28,7 +28,7 @@ pub(super) const ROWS: &[Row] = &[
         Same("0"), numbers(Unit::Microseconds, 0, RUNTIME_NS_MAX / 1_000), "at most 30d"),
     row(&["thinktime_blocks"], "N", "I/Os between two pauses",
         |d, v| v.positive().map(|blocks| d.think_blocks = Some(blocks)),
-        Words("1, or no number with thinktime_iotime="), POSITIVE, "0 is refused"),
+        Same("1"), POSITIVE, "0 is refused"),
     row(&["thinktime_blocks_type"], "WORD", "I/Os that it counts: completed or issued",
         |d, v| v.think_type().map(|issued| d.think_issued = issued),
         Same("complete"), OneOf(&["complete", "issue"]), ""),
