@@ -24,13 +24,13 @@ pub struct FileService {
 /// Way in which a job's next disk is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileOrder {
-    /// By turns.
+    /// Turns.
     RoundRobin,
-    /// Only when the one before is gone through.
+    /// Turn that ends only when the disk is gone through.
     Sequential,
-    /// At random, each as likely.
+    /// Draws of disks that are equally likely.
     Random,
-    /// By zipf's, pareto's or gauss's law: only of jobs with a single disk, which it always is.
+    /// Draws by zipf's, pareto's or gauss's law: only of jobs with a single disk.
     Skewed,
 }
 
@@ -158,7 +158,7 @@ mod tests {
         }
     }
 
-    /// As fio 3.33 does: in a section `filename=` comes first, and counts its files anew.
+    /// Rule of fio 3.33: in a section `filename=` comes first, and counts its files anew.
     #[test]
     fn the_first_disks_are_those_of_a_filename_before() {
         let disks = |jobs: Vec<crate::Job>| jobs[0].disks.len();

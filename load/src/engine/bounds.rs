@@ -18,13 +18,13 @@ const NS_PER_MS: u64 = 1_000_000;
 #[derive(Debug)]
 pub(super) struct Judge {
     bounds: Box<Bounds>,
-    /// What each direction had done when it was judged last, once it was.
+    /// Work that each direction had done when it was judged last, once it was.
     marks: [Option<Mark>; 3],
     /// I/Os of all directions when they were looked at last.
     ios: u64,
 }
 
-/// What a direction had done at some time.
+/// Work that a direction had done at some time.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
     /// Milliseconds since the begin.

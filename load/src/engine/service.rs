@@ -158,7 +158,7 @@ mod tests {
         all
     }
 
-    /// What fio 3.33 does with files of these sizes.
+    /// Orders of fio 3.33 with files of these sizes.
     #[test]
     fn orders_are_fios() {
         for (options, sizes, passes, expected) in [

@@ -76,7 +76,6 @@ fn a_latency_that_is_too_long_ends_its_job() {
     }
 }
 
-/// What is measured begins anew with the end of the ramp, and so do rates.
 #[test]
 fn a_ramp_is_not_judged() {
     let line = "bs=4k rw=randread rate_iops_min=60 ramp_time=4 runtime=6 time_based \

@@ -92,7 +92,6 @@ fn large_blocks_at_depth_wait_for_room_part_by_part() {
     }
 }
 
-/// What is checked is checked at any depth, too.
 #[test]
 fn data_is_right_beyond_the_ring() {
     for (seed, options) in ["iodepth=832", "numjobs=4 iodepth=64 offset_increment=25% size=25%"]

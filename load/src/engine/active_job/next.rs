@@ -1,7 +1,5 @@
 //! Choice of the next I/O of a job that is held back, or whose blocks must not overlap.
 
-use alloc::boxed::Box;
-
 use drivers::blkfront::Operation;
 use fio_job::{Direction, Job};
 
@@ -11,7 +9,6 @@ use crate::engine::data::Place;
 use crate::engine::in_flight::{InFlight, JobInFlight};
 use crate::engine::open_loop::OpenLoop;
 use crate::engine::pacer::Turn;
-use crate::engine::service::Service;
 use crate::engine::target::Next;
 use crate::engine::time::NEVER;
 use crate::pattern::Io;
@@ -56,14 +53,7 @@ impl ActiveJob {
         let Job { rw, iodepth, .. } = self.result.job;
         let may_switch = rw.reads() && rw.writes() && self.checks.is_none();
         for _ in 0..self.targets.len() {
-            let targets = &self.targets;
-            let choose =
-                |service: &mut Box<Service>| service.choose(|number| targets[number].is_done());
-            let number = match self.service.as_mut().map(choose) {
-                Some(Some(number)) => number,
-                Some(None) => break,
-                None => self.next_target,
-            };
+            let Some(number) = self.choose_target() else { break };
             let target = &mut self.targets[number];
             // Blocks drawn at random may never be free, so the search has an end. It is repeated
             // when an I/O completes, and one is in flight: with none, the first block would have
@@ -93,10 +83,7 @@ impl ActiveJob {
                         backlog.note(io.direction, number, io.offset);
                     }
                     self.count_chosen(io.bytes);
-                    match &mut self.service {
-                        Some(service) => service.take(),
-                        None => self.advance_target(),
-                    }
+                    self.leave_target();
                     return Ok(next);
                 }
                 target.pass_over();

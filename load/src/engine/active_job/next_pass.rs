@@ -43,13 +43,31 @@ impl ActiveJob {
         }
     }
 
-    /// Returns the first I/O of the next pass of a job on the fast path, which has none left in this
-    /// one. The loop over what has completed does not call it, so that it keeps in registers what
-    /// this changes.
+    /// Returns the first I/O of the next pass of a job on the fast path, which has none left in
+    /// this one. The loop over what has completed does not call it, so that it keeps in registers
+    /// what this changes.
     #[cold]
     pub(in crate::engine) fn next_of_next_pass(&mut self, now_ns: u64) -> Option<Next> {
         let is_over = self.timeline.is_over(now_ns) || !self.targets.iter().all(Target::is_done);
         if !is_over && self.begin_pass() { self.next_in_turn() } else { None }
+    }
+
+    /// Returns the number of the target of the next I/O; `None` if none has any left, as far as
+    /// that is looked at here.
+    pub(super) fn choose_target(&mut self) -> Option<usize> {
+        let targets = &self.targets;
+        match &mut self.service {
+            Some(service) => service.choose(|number| targets[number].is_done()),
+            None => Some(self.next_target),
+        }
+    }
+
+    /// Notes that the next I/O is chosen, and so another's turn has come.
+    pub(super) fn leave_target(&mut self) {
+        match &mut self.service {
+            Some(service) => service.take(),
+            None => self.advance_target(),
+        }
     }
 
     /// Counts an I/O that was chosen.
