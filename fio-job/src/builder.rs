@@ -184,6 +184,11 @@ impl JobBuilder {
                 "verify= determines the data, as in fio; options of buffers have no effect",
             ),
             (
+                self.job.reporting.widens(self.job.runtime_ns),
+                "a log has means of windows, up to 8192, not each I/O: log_avg_msec= is raised, \
+                 to 500 if there is none",
+            ),
+            (
                 self.zero_buffers && self.job.buffers != Buffers::Stamped,
                 "buffer_pattern= wins over zero_buffers, as in fio",
             ),
@@ -208,6 +213,7 @@ impl JobBuilder {
         self.job.rw = self.verify.kind(self.job.rw);
         let verify = self.verify.verify(self.job.bs_bytes);
         let (pace, buffers) = (self.pace(), self.buffers());
+        let reporting = self.job.reporting.widened(self.job.runtime_ns);
         let mixed = self.job.rw.reads() && self.job.rw.writes();
         let is_random = self.job.rw.is_random();
         let job = Job {
@@ -223,7 +229,7 @@ impl JobBuilder {
             serialize_overlap: self.job.serialize_overlap
                 && self.job.rw.changes()
                 && self.job.iodepth != 1,
-            reporting: self.job.reporting.named_by(&self.job.name),
+            reporting: reporting.named_by(&self.job.name),
             ..self.job
         };
         let together = |before: &&Job| {
@@ -353,8 +359,7 @@ impl JobBuilder {
         let mut rules = self.verify.rules(self.job.rw, self.job.bs_bytes).into_iter();
         let rule = rule.or_else(|| rules.find_map(|(broken, fix)| broken.then_some(fix)));
         let rule = rule.or_else(|| self.steady.conflict());
-        let rule = rule.or_else(|| self.bounds.conflict(self.rate, self.rate_iops));
-        rule.or_else(|| self.job.reporting.conflict(self.job.runtime_ns))
+        rule.or_else(|| self.bounds.conflict(self.rate, self.rate_iops))
     }
 
     /// Returns whether each rule about disks, times and amounts is broken, and a way to fix it.

@@ -13,6 +13,8 @@ pub const PERCENTILES: [f64; 17] = [
     1.0, 5.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.95,
     99.99,
 ];
+/// Window of a log that names none, in milliseconds: that of fio's figures of bandwidth.
+const WINDOW_MS: u32 = 500;
 /// Most entries of a `percentile_list=` (fio's `FIO_IO_U_LIST_MAX_LEN`).
 const PERCENTILES_MAX: usize = 20;
 
@@ -56,20 +58,20 @@ impl Reporting {
         self.log_avg_ms > 0 && self.logs.iter().any(Option::is_some)
     }
 
-    /// Returns a way to fix options that conflict, if any do.
-    pub(crate) fn conflict(&self, runtime_ns: Option<u64>) -> Option<&'static str> {
+    /// Returns whether a log is asked for whose window is none, or too short for so long a job.
+    pub(crate) fn widens(&self, runtime_ns: Option<u64>) -> bool {
         let wanted = self.logs.iter().any(Option::is_some);
-        let window_ns = u64::from(self.log_avg_ms) * 1_000_000;
-        let samples = runtime_ns.and_then(|ns| ns.checked_div(window_ns)).unwrap_or(0);
-        match () {
-            () if wanted && self.log_avg_ms == 0 => {
-                Some("a guest cannot log every I/O; add, for example, log_avg_msec=500")
-            }
-            () if wanted && samples > LOG_SAMPLES_MAX => {
-                Some("the log would have more than 8192 samples; raise log_avg_msec=")
-            }
-            () => None,
-        }
+        wanted && self.log_avg_ms < least_window_ms(runtime_ns).max(1)
+    }
+
+    /// Makes the window of a log as long as the job needs.
+    pub(crate) fn widened(self, runtime_ns: Option<u64>) -> Self {
+        let log_avg_ms = match self.log_avg_ms {
+            _ if !self.widens(runtime_ns) => self.log_avg_ms,
+            0 => least_window_ms(runtime_ns).max(WINDOW_MS),
+            _ => least_window_ms(runtime_ns),
+        };
+        Self { log_avg_ms, ..self }
     }
 
     /// Gives each log without a prefix the job's name.
@@ -131,19 +133,28 @@ impl fmt::Display for Percentile {
     }
 }
 
+/// Returns the shortest window with which a log of so many nanoseconds keeps to
+/// [`LOG_SAMPLES_MAX`], in milliseconds.
+fn least_window_ms(runtime_ns: Option<u64>) -> u32 {
+    let ms = runtime_ns.unwrap_or(0).div_ceil(LOG_SAMPLES_MAX * 1_000_000);
+    u32::try_from(ms).unwrap_or(u32::MAX)
+}
+
 /// Returns whether a character is allowed in a file's name.
 fn is_plain(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.')
 }
 
 impl Value<'_> {
-    pub(crate) fn percentiles(self) -> Result<Vec<Percentile>, JobError> {
-        let list: Option<Vec<_>> = self.text()?.split(':').map(Percentile::parse).collect();
-        let list = list.filter(|list| list.len() <= PERCENTILES_MAX);
-        let fix = "use at most 20, each more than 0 and up to 100, for example 50:99.9";
+    /// Reads a list of percentiles, ascending, and whether there were more than fio looks at.
+    pub(crate) fn percentiles(self) -> Result<(Vec<Percentile>, bool), JobError> {
+        let text = self.text()?;
+        let list = text.split(':').take(PERCENTILES_MAX).map(Percentile::parse);
+        let list: Option<Vec<_>> = list.collect();
+        let fix = "use up to 20, each more than 0 and up to 100, for example 50:99.9";
         let mut list = list.ok_or_else(|| self.wrong(fix))?;
         list.sort_unstable();
-        Ok(list)
+        Ok((list, text.split(':').count() > PERCENTILES_MAX))
     }
 
     pub(crate) fn log_window_ms(self) -> Result<u32, JobError> {
@@ -166,7 +177,7 @@ impl Value<'_> {
 mod tests {
     use super::*;
     use crate::job::Job;
-    use crate::parse::parse;
+    use crate::parse::{check_line, parse};
     use alloc::format;
 
     fn one(line: &str) -> Job {
@@ -184,21 +195,42 @@ mod tests {
         let list = one("percentile_list=99.999:.5:50:100:1.").reporting.percentiles;
         let percents: Vec<f64> = list.iter().map(|percentile| percentile.percent()).collect();
         assert_eq!(percents, [0.5, 1.0, 50.0, 99.999, 100.0]);
-        for wrong in ["0", "100.1", "50:", "x", "1e1", "-1", "1.2345678", &"1:".repeat(21)] {
+        let many: String = (1..=22).map(|percent| format!(":{percent}")).collect();
+        let checked = check_line(&format!("percentile_list={}", &many[1..])).expect("a job");
+        assert_eq!(checked.jobs[0].reporting.percentiles.len(), 20);
+        assert_eq!(checked.warnings.len(), 1);
+        for wrong in ["0", "100.1", "50:", "x", "1e1", "-1", "1.2345678", &"1:".repeat(19)] {
             let error = parse(&format!("percentile_list={wrong}")).expect_err(wrong).to_string();
             assert!(error.starts_with("percentile_list="), "{error}");
         }
     }
 
     #[test]
-    fn logs_need_a_window_and_have_a_name() {
+    fn a_log_has_a_window_of_which_there_are_not_too_many() {
+        for (line, window_ms, warnings) in [
+            ("write_iops_log=a", 500, 1),
+            ("write_iops_log=a runtime=3600", 500, 1),
+            ("write_iops_log=a runtime=8192", 1000, 1),
+            ("write_lat_log=a log_avg_msec=1 runtime=8192ms", 1, 0),
+            ("write_lat_log=a log_avg_msec=1 runtime=8193ms", 2, 1),
+            ("write_bw_log log_avg_msec=100 runtime=30d", 316_407, 1),
+            ("log_avg_msec=1 runtime=30d", 1, 0),
+            ("runtime=30d", 0, 0),
+        ] {
+            let checked = check_line(line).expect(line);
+            let window = |job: &Job| job.reporting.log_avg_ms;
+            assert_eq!(checked.jobs.iter().map(window).collect::<Vec<_>>(), [window_ms], "{line}");
+            assert_eq!(checked.warnings.len(), warnings, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_log_has_a_name() {
         let job = one("name=my.job write_bw_log write_lat_log=l-1 log_avg_msec=100 runtime=60");
         let [bw, iops, lat] = &job.reporting.logs;
         assert_eq!((bw.as_deref(), iops, lat.as_deref()), (Some("my.job"), &None, Some("l-1")));
         assert!(job.reporting.has_log());
         for (wrong, part) in [
-            ("write_iops_log=a", "add, for example, log_avg_msec=500"),
-            ("write_iops_log=a log_avg_msec=1 runtime=60", "raise log_avg_msec="),
             ("write_iops_log=../a log_avg_msec=1", "not a plain file name"),
             ("write_iops_log=a/b log_avg_msec=1", "not a plain file name"),
         ] {

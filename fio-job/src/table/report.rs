@@ -36,19 +36,24 @@ pub(super) const ROWS: &[Row] = &[
         |d, v| v.flag().map(|on| d.job.reporting.lat_percentiles = on),
         Same("0"), Flag, "the same figures as those of completion latency"),
     row(&["percentile_list"], "P:P..", "percentiles to report, e.g. 50:99.9",
-        |d, v| v.percentiles().map(|list| d.job.reporting.percentiles = list),
+        |d, v| v.percentiles().map(|(list, is_cut)| {
+            d.job.reporting.percentiles = list;
+            if is_cut {
+                d.warn("percentile_list", "the first 20 count, as in fio");
+            }
+        }),
         Same("1:5:10:20:30:40:50:60:70:80:90:95:99:99.5:99.9:99.95:99.99"),
-        Text { form: "up to 20, each more than 0 and up to 100, with up to six decimals", example: "50:99.9" }, "0 is refused"),
+        Text { form: "20 at most, each more than 0 and up to 100, with up to six decimals", example: "50:99.9" }, "0 is refused; those behind the first 20 do not count, as in fio"),
     row(&["log_avg_msec"], "MS", "window of each log sample",
         |d, v| v.log_window_ms().map(|ms| d.job.reporting.log_avg_ms = ms),
-        Same("0"), numbers(Unit::Count, 0, u32::MAX as u64), "logs need one, such that there are at most 8192 samples"),
+        Same("0"), numbers(Unit::Count, 0, u32::MAX as u64), "raised where there would be more than 8192 samples; a log without one has 500"),
     row(&["write_bw_log"], "PREFIX", "logs bandwidth to PREFIX_bw.N.log",
         |d, v| v.log_prefix().map(|prefix| d.job.reporting.logs[0] = Some(prefix)),
-        Nothing, PREFIX, "needs log_avg_msec="),
+        Nothing, PREFIX, "means over log_avg_msec=, never each I/O"),
     row(&["write_iops_log"], "PREFIX", "logs IOPS to PREFIX_iops.N.log",
         |d, v| v.log_prefix().map(|prefix| d.job.reporting.logs[1] = Some(prefix)),
-        Nothing, PREFIX, "needs log_avg_msec="),
+        Nothing, PREFIX, "means over log_avg_msec=, never each I/O"),
     row(&["write_lat_log"], "PREFIX", "logs latency to PREFIX_lat.N.log",
         |d, v| v.log_prefix().map(|prefix| d.job.reporting.logs[2] = Some(prefix)),
-        Nothing, PREFIX, "needs log_avg_msec=; the same in PREFIX_clat.N.log, no _slat"),
+        Nothing, PREFIX, "means over log_avg_msec=, never each I/O; the same in PREFIX_clat.N.log, no _slat"),
 ];
