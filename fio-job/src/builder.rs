@@ -29,6 +29,8 @@ pub(crate) struct JobBuilder {
     pub(crate) job: Job,
     pub(crate) numjobs: u32,
     pub(crate) offset_increment: Amount,
+    /// Whether it goes on to the end of each disk (`fill_device=`).
+    pub(crate) fills: bool,
     pub(crate) blocks: BlockOptions,
     /// Number behind the word of `rw=`.
     pub(crate) rw_number: i64,
@@ -76,6 +78,7 @@ impl Default for JobBuilder {
             job: Job::default(),
             numjobs: 1,
             offset_increment: Amount::Bytes(0),
+            fills: false,
             blocks: BlockOptions::new(Job::default().bs_bytes),
             rw_number: 0,
             identical: false,
@@ -396,6 +399,11 @@ impl JobBuilder {
             (
                 self.steady.is_auto() && job.runtime_ns.is_some_and(|ns| ns < AUTO_NS_MIN),
                 "steadystate=auto takes 30 s at least; raise runtime=, or leave it out",
+            ),
+            (
+                self.fills && job.size.is_none() && !job.ends_with_its_disk(),
+                "fill_device= without size= has no end, or one by chance; give size=, and leave \
+                 fill_device= out",
             ),
             (
                 self.rate.is_some() && self.rate_iops.is_some(),

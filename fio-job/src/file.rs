@@ -217,6 +217,8 @@ mod tests {
     fn what_fio_changes_is_said() {
         for (line, said) in [
             ("gtod_reduce=1 mem=mmaphuge:/x", "taken without effect here: gtod_reduce, mem"),
+            ("fill_fs=1 rw=randread", "taken without effect here: fill_device"),
+            ("fill_fs=1 size=1m rw=randread offset=1m", "taken without effect here: fill_device"),
             ("thread=0 fixedbufs", "taken without effect here: thread, fixedbufs"),
             (
                 "ioengine=pvsync2 iodepth=8",
@@ -242,6 +244,14 @@ mod tests {
             let checked = check_line(line).expect(line);
             assert_eq!(summary(&checked.warnings).join("\n"), said, "{line}");
             assert_eq!(checked.jobs.len(), 1);
+        }
+        for line in [
+            "fill_device=1 rw=randread norandommap",
+            "fill_device=1 rw=randread offset=1m",
+            "fill_device=1 rw=read:4k",
+        ] {
+            let error = parse(line).expect_err(line).to_string();
+            assert!(error.contains("fill_device= without size="), "{error}");
         }
         for file in ["[a]\ndescription=\u{fc}ber 5\"", "[a]\nmem=mmaphuge:/x"] {
             assert_eq!(parse_file(file).map(|jobs| jobs.len()), Ok(1), "{file}");

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use fio_job::Job;
 use guest_protocol::console::{FIRST_IO, STATUS_PREFIX, WARNING_PREFIX};
 use load::engine::{self, Control, Progress, RunError};
-use load::plan::{Dealing, sector_warning};
+use load::plan::{Dealing, cut_warnings, sector_warning};
 use results::{JobResult, Vcpus};
 
 use crate::backends::Backends;
@@ -84,6 +84,8 @@ pub fn run(
     let dealing = Dealing::new(jobs, &guest.vcpus, queues)?;
     for disk in &*connected {
         let sectors = sector_warning(jobs, &disk.plan.name, disk.device.info());
+        let cuts = cut_warnings(jobs, &disk.plan.name, disk.device.info());
+        let sectors = sectors.into_iter().chain(cuts);
         for warning in disk.persistent_warning(jobs, &dealing).into_iter().chain(sectors) {
             say!("{WARNING_PREFIX}{warning}");
         }

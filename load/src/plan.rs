@@ -22,7 +22,7 @@ pub use floor::{GRANT_FRAMES_MAX, NeededMib, Stock};
 pub use memory::{Need, Offers};
 pub use persistent::persistent_warning;
 pub use refusal::{Conflict, Refusal};
-pub use sectors::sector_warning;
+pub use sectors::{cut_warnings, sector_warning};
 pub use setup::setup_for;
 pub use stage::{DiskPlan, Stage};
 

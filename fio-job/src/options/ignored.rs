@@ -113,10 +113,6 @@ pub(super) const IGNORED: &[Ignored] = &[
         "atomic",
     ),
     ignored(
-        Takes::Only("0", "a disk is never filled up; leave it out, and size= too, for all of it"),
-        "fill_device fill_fs",
-    ),
-    ignored(
         Takes::Only("0", "it would do no I/O, as there are no files to make; leave it out"),
         "create_only",
     ),

@@ -27,10 +27,18 @@ pub(super) const ROWS: &[Row] = &[
         Same("0"), Flag, ""),
     row(&["size"], "BYTES|%", "length of the region",
         |d, v| v.length().map(|size| d.job.size = size),
-        Words("to the end of the disk"), AMOUNT, "not beyond the end of the disk"),
+        Words("to the end of the disk"), AMOUNT, "as in fio it ends at the end of the disk, but random behind an offset="),
     row(&["filesize"], "BYTES", "length that the disk is taken to have",
         |d, v| v.filesize().map(|bytes| d.job.filesize = Some(bytes)),
-        Words("all of it"), numbers(Unit::Bytes, 1, u64::MAX), "no range; not beyond the end of the disk"),
+        Words("all of it"), numbers(Unit::Bytes, 1, u64::MAX), "no range; as size= beyond the end of the disk"),
+    row(&["fill_device", "fill_fs"], "0|1", "of no effect: a disk is used up to its end anyway",
+        |d, v| v.flag().map(|on| {
+            d.fills = on;
+            if on {
+                d.warn_no_effect("fill_device");
+            }
+        }),
+        Same("0"), Flag, "1 needs size= where blocks are drawn without a map"),
     row(&["io_size", "io_limit"], "BYTES|%", "amount to transfer",
         |d, v| v.length().map(|size| d.job.io_size = size),
         Words("size"), AMOUNT, ""),

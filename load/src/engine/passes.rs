@@ -50,6 +50,9 @@ impl Passes {
             Some(Amount::Percent(_)) => limit_bytes,
             // fio does not let the regions' length end what writes without a map.
             Some(_) if job.rw.writes() && is_drawn(job) => region_bytes.max(limit_bytes),
+            None if is_drawn(job) => limit_bytes,
+            // A pass ends with size=, which may end within a block.
+            None if job.filesize.is_none() => region_bytes.min(limit_bytes),
             _ => region_bytes,
         };
         let pass_bytes = pass_bytes.max(1);

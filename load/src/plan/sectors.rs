@@ -1,4 +1,4 @@
-//! Warning of jobs whose blocks do not fit the physical sectors of a disk.
+//! Warnings of jobs that do not fit a disk: its physical sectors, or its length.
 
 use alloc::format;
 use alloc::string::String;
@@ -22,4 +22,10 @@ pub fn sector_warning(jobs: &[Job], disk: &str, info: &DiskInfo) -> Option<Strin
         "{disk}: physical sectors have {physical} bytes, of which the blocks of {} are no multiple",
         job.name
     ))
+}
+
+/// Returns a warning for each job whose region would go beyond the end of a disk, and ends there.
+pub fn cut_warnings(jobs: &[Job], disk: &str, info: &DiskInfo) -> impl Iterator<Item = String> {
+    let here = jobs.iter().filter(move |job| job.disks.iter().any(|name| name == disk));
+    here.filter_map(move |job| job.cut_warning(disk, info.bytes()))
 }

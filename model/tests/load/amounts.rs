@@ -33,6 +33,27 @@ fn loops_and_clones_do_it_all_again() {
 }
 
 #[test]
+fn a_size_beyond_the_disk_ends_with_it_unless_blocks_come_again() {
+    for (options, ios) in [
+        ("rw=read", 16),
+        ("rw=read loops=2", 32),
+        ("rw=write offset=16k", 12),
+        ("rw=randread", 16),
+        ("rw=randread norandommap", 20),
+        ("rw=randwrite norandommap loops=2", 40),
+        ("rw=randwrite random_distribution=zipf:1.2", 20),
+        ("rw=write verify=crc32c", 32),
+        ("rw=read io_size=84k", 21),
+    ] {
+        let xen = Machine::seeded(15).disk(Disk::new(XVDA, 16 * 8)).build();
+        let outcome = run(&xen, &format!("bs=4k size=80k filename=xvda {options}"), 1);
+        ok(&outcome);
+        let [job] = &outcome.results[..] else { panic!("a job") };
+        assert_eq!(job.read.ios + job.write.ios, ios, "{options}");
+    }
+}
+
+#[test]
 fn only_its_time_ends_a_job_that_is_time_based() {
     for options in ["number_ios=3", "io_size=12k", "loops=2 size=8k"] {
         let line = format!("rw=read bs=4k runtime=10ms time_based filename=xvda {options}");
