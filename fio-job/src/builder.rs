@@ -56,6 +56,9 @@ pub(crate) struct JobBuilder {
     pub(crate) zero_buffers: bool,
     pub(crate) refill_buffers: bool,
     pub(crate) compress_percent: u8,
+    /// Whether a write has the data of the one before in its place in flight
+    /// (`scramble_buffers=0`).
+    pub(crate) repeats: bool,
     pub(crate) randseed: Option<u64>,
     pub(crate) new_seed: bool,
     pub(crate) new_group: bool,
@@ -101,6 +104,7 @@ impl Default for JobBuilder {
             zero_buffers: false,
             refill_buffers: false,
             compress_percent: 0,
+            repeats: false,
             randseed: None,
             new_seed: false,
             new_group: false,
@@ -415,11 +419,21 @@ impl JobBuilder {
     /// Returns whether each rule about the data is broken, and a way to fix it.
     fn data_rules(&self) -> impl IntoIterator<Item = Rule> {
         let Self { job, verify, .. } = self;
-        let is_mixed = job.buffers != Buffers::Stamped && self.compress_percent != 0;
-        [(
-            is_mixed && !verify.checks() && job.rw.writes(),
-            "buffer_pattern= with buffer_compress_percentage= is not done; leave one out",
-        )]
+        let writes = job.rw.writes() && !verify.checks();
+        let has_pattern = job.buffers != Buffers::Stamped;
+        let is_given =
+            has_pattern || self.zero_buffers || self.refill_buffers || self.compress_percent != 0;
+        [
+            (
+                has_pattern && self.compress_percent != 0 && writes,
+                "buffer_pattern= with buffer_compress_percentage= is not done; leave one out",
+            ),
+            (
+                self.repeats && !is_given && writes,
+                "scramble_buffers=0 would write the same random data again; leave it out, or use \
+                 buffer_pattern= to write equal data",
+            ),
+        ]
     }
 }
 

@@ -22,9 +22,14 @@ pub(super) const ROWS: &[Row] = &[
     row(&["buffer_compress_percentage"], "PERCENT", "share of zeros in each 512 bytes; the rest is random",
         |d, v| v.percent().map(|zeros_percent| d.compress_percent = zeros_percent),
         Same("0"), PERCENT, "not with buffer_pattern="),
-    row(&["scramble_buffers"], "1", "no two written sectors are alike",
-        |_, v| v.must_be("1", "use buffer_pattern= to write equal data"),
-        Same("1"), OneOf(&["1"]), "0 is refused"),
+    row(&["scramble_buffers"], "0|1", "no two written sectors are alike",
+        |d, v| v.flag().map(|on| {
+            d.repeats = !on;
+            if !on {
+                d.warn_no_effect("scramble_buffers");
+            }
+        }),
+        Same("1"), Flag, "0 is refused where a job writes random data"),
     row(&["fsync", "fdatasync"], "N", "flushes after every N writes; 0 is never",
         |d, v| v.count().map(|writes| d.job.pace.flush_after = (writes != 0).then_some(writes)),
         Same("0"), COUNT, "both names mean the same; other I/Os in flight go on"),
