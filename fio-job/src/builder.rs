@@ -279,9 +279,9 @@ impl JobBuilder {
         let is_random = job.rw.is_random();
         let is_uniform = is_random && job.distribution == Distribution::Random;
         let Blocks { bs_bytes, mix, aligns, random_percent, is_unmapped, .. } = blocks;
-        if !job.rw.trims() && bs_bytes > BS_BYTES_MAX {
-            return Err("the data of a read or write is at most 16m, the pages that one request \
-                        grants; use bs=16m and a larger iodepth=");
+        if !job.rw.trims() && self.verify.checks() && bs_bytes > BS_BYTES_MAX {
+            return Err("data that is checked has at most 16m, the pages that one I/O has; use \
+                        bs=16m, or leave verify= out");
         }
         if is_uniform && blocks.is_by_order && !(job.norandommap || is_unmapped) {
             return Err("bs_is_seq_rand of a random job needs norandommap; add it");

@@ -33,7 +33,8 @@ pub struct Job {
     pub rw: Rw,
     /// Share of reads in a mixed job, in per cent, 0 to 100 (`rwmixread=`).
     pub rwmixread: u8,
-    /// Size of one I/O in bytes, a multiple of 512 up to [`BS_BYTES_MAX`](crate::BS_BYTES_MAX)
+    /// Size of one I/O in bytes, a multiple of 512, less than 4 GiB, and with checks up to
+    /// [`BS_BYTES_MAX`](crate::BS_BYTES_MAX)
     /// (`bs=`, `blocksize=`); the largest, if there are several sizes.
     pub bs_bytes: u32,
     /// Sizes, if there are several (`bs=` with a comma, `bsrange=`, `bssplit=`).

@@ -56,8 +56,8 @@ pub use grant_mode::GrantMode;
 pub use job::Job;
 pub use keyword::{ExitWhat, IoEngine, LatencyFrom, OnError, Poll, RateProcess, Rw};
 pub use limits::{
-    BS_BYTES_MAX, EVENT_AFTER_MAX, IODEPTH_MAX, LOG_SAMPLES_MAX, NUMJOBS_MAX, QUEUES_MAX, RANDSEED,
-    RUNTIME_NS_MAX, SECTOR_BYTES, SEGMENTS_MAX, TRIM_BYTES_MAX,
+    BLOCK_BYTES_MAX, BS_BYTES_MAX, EVENT_AFTER_MAX, IODEPTH_MAX, LOG_SAMPLES_MAX, NUMJOBS_MAX,
+    QUEUES_MAX, RANDSEED, RUNTIME_NS_MAX, SECTOR_BYTES, SEGMENTS_MAX,
 };
 pub use option_doc::{Initial, Numbers, OptionDoc, Unit, Values};
 pub use options::{find_option, help, without_effect};

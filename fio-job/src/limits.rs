@@ -12,11 +12,12 @@ pub const QUEUES_MAX: u32 = 32;
 pub const SEGMENTS_MAX: u32 = 4096;
 /// Most I/Os in flight. Those for which a disk's ring has no room wait for it.
 pub const IODEPTH_MAX: u32 = 65_536;
-/// Largest block with data, in bytes: one request of the driver's largest size. Where a disk's
-/// backend accepts less, a block takes several requests.
+/// Most data of one I/O that is in memory at once, in bytes: one request of the driver's largest
+/// size. Where a disk's backend accepts less, it takes several requests. Of a larger block the parts
+/// follow one another, if they are not checked together.
 pub const BS_BYTES_MAX: u32 = SEGMENTS_MAX * PAGE_SIZE as u32;
-/// Largest trim in bytes: it carries no data.
-pub const TRIM_BYTES_MAX: u32 = u32::MAX - (SECTOR_BYTES - 1);
+/// Largest block in bytes.
+pub const BLOCK_BYTES_MAX: u32 = u32::MAX - (SECTOR_BYTES - 1);
 /// Sector of the block protocol in bytes, and so the smallest unit of a block (blkif.h).
 pub const SECTOR_BYTES: u32 = 512;
 /// Longest `runtime=`: 30 days.

@@ -292,6 +292,7 @@ mod tests {
         assert_eq!((one("loops=3").loops, one("number_ios=2k").number_ios), (3, Some(2048)));
         assert_eq!(one("bs=1m").bs_bytes, 1 << 20);
         assert_eq!(one("rw=trim bs=2300M filename=xvda").bs_bytes, 2300 << 20);
+        assert_eq!(one("bs=1G").bs_bytes, 1 << 30);
         assert_eq!(one("rw=write bs=16m,16m,64m filename=xvda").bs_bytes, 16 << 20);
         let verify = one("rw=write filename=xvda verify_pattern=\"a b;c\" verify=pattern").verify;
         let verify = verify.expect("a check");
@@ -416,9 +417,9 @@ mod tests {
         ),
         ("bs=0", "bs=0: an I/O cannot be empty; use, for example, 4k"),
         (
-            "bs=16385k",
-            "job job1: the data of a read or write is at most 16m, the pages that one request \
-             grants; use bs=16m and a larger iodepth=",
+            "bs=16385k verify=md5",
+            "job job1: data that is checked has at most 16m, the pages that one I/O has; use \
+             bs=16m, or leave verify= out",
         ),
         ("bs=4g", "bs=4g: too large; use less than 4g"),
         ("bs=4k,1000", "bs=1000: not a multiple of the 512-byte sector; use, for example, 4k"),

@@ -5,8 +5,8 @@ use crate::error::JobError;
 use crate::grant_mode::GrantMode;
 use crate::keyword::{ExitWhat, IoEngine, LatencyFrom, OnError, Poll, RateProcess, Rw};
 use crate::limits::{
-    BS_BYTES_MAX, EVENT_AFTER_MAX, IODEPTH_MAX, NUMJOBS_MAX, POLL_US_MAX, QUEUES_MAX,
-    RUNTIME_NS_MAX, SECTOR_BYTES, SEGMENTS_MAX, TRIM_BYTES_MAX,
+    BLOCK_BYTES_MAX, BS_BYTES_MAX, EVENT_AFTER_MAX, IODEPTH_MAX, NUMJOBS_MAX, POLL_US_MAX,
+    QUEUES_MAX, RUNTIME_NS_MAX, SECTOR_BYTES, SEGMENTS_MAX,
 };
 use crate::number::{self, Amount, NumberError};
 use crate::verify::HEADER_BYTES;
@@ -264,7 +264,7 @@ impl<'a> Value<'a> {
             }
             bytes => u32::try_from(bytes)
                 .ok()
-                .filter(|bytes| *bytes <= TRIM_BYTES_MAX)
+                .filter(|bytes| *bytes <= BLOCK_BYTES_MAX)
                 .ok_or_else(|| self.wrong("too large; use less than 4g")),
         }
     }

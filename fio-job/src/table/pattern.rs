@@ -32,7 +32,7 @@ pub(super) const ROWS: &[Row] = &[
         Same("50"), PERCENT, ""),
     row(&["bs", "blocksize"], "BYTES", "size of an I/O, or of reads,writes,trims",
         |d, v| d.blocks.read_bs(v),
-        Same("4k"), BLOCK, "fio takes any size; reads and writes have at most 16m, as their data is in pages that a request grants; what the job never does has no size"),
+        Same("4k"), BLOCK, "fio takes any size; more than 16m goes in parts, and not with verify=; what the job never does has no size"),
     row(&["bsrange", "blocksize_range"], "RANGE", "least and greatest size, or of reads,writes,trims",
         |d, v| d.blocks.read_range(v),
         Nothing, Text { form: "SIZE-SIZE, with sizes as in bs=", example: "4k-64k" }, "not with bssplit="),

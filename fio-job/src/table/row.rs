@@ -2,7 +2,7 @@
 
 use crate::builder::JobBuilder;
 use crate::error::JobError;
-use crate::limits::{BS_BYTES_MAX, IODEPTH_MAX, RUNTIME_NS_MAX, SECTOR_BYTES, TRIM_BYTES_MAX};
+use crate::limits::{BLOCK_BYTES_MAX, BS_BYTES_MAX, IODEPTH_MAX, RUNTIME_NS_MAX, SECTOR_BYTES};
 use crate::number::US_PER_SECOND;
 use crate::option_doc::Initial;
 use crate::option_doc::Values::{self, OneOf, Text};
@@ -83,7 +83,7 @@ pub(super) const fn words<T: Copy, const COUNT: usize>(
 pub(super) const BLOCK: Values = Values::Numbers(Numbers {
     unit: Unit::Bytes,
     least: SECTOR_BYTES as u64,
-    greatest: TRIM_BYTES_MAX as u64,
+    greatest: BLOCK_BYTES_MAX as u64,
     step: SECTOR_BYTES as u64,
 });
 /// Places of a header, which may not overlap what takes its own place.

@@ -55,7 +55,7 @@ struct Entering {
 /// state of the disks.
 ///
 /// # Panics
-/// If a queue has too few slots for a whole I/O, which is a bug of the caller.
+/// If a queue has too few slots for a whole I/O whose data is checked, which is a bug of the caller.
 pub(super) fn prepare(disks: &[Disk<'_>], jobs: &mut [ActiveJob]) -> Vec<Split> {
     for (number, disk) in disks.iter().enumerate() {
         let users = || jobs.iter().filter(|job| job.uses(number));
@@ -67,15 +67,15 @@ pub(super) fn prepare(disks: &[Disk<'_>], jobs: &mut [ActiveJob]) -> Vec<Split> 
     }
     let splits = disks.iter().enumerate().map(|(number, disk)| {
         let users = || jobs.iter().filter(|job| job.uses(number) && job.is_split);
-        let most = requests(disk, users());
+        // Only these have all of an I/O's slots at once; parts of others may follow on parts.
+        let most = requests(disk, users().filter(|job| job.checks.is_some()));
         let slots = disk.queues.iter().map(QueuePair::slots).min().unwrap_or(0);
         assert!(most <= slots, "slots for a whole I/O");
-        let holds = users().any(|job| job.checks.is_some());
         let used = if users().next().is_some() { &disk.queues[..] } else { &[] };
         Split {
             request_bytes: disk.request_bytes(),
             entering: None,
-            gathered: Vec::with_capacity(if holds { most } else { 0 }),
+            gathered: Vec::with_capacity(most),
             queues: used.iter().map(Parts::new).collect(),
         }
     });

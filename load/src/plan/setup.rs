@@ -44,7 +44,9 @@ pub fn setup_for(disk: &str, jobs: &[Job], dealing: &Dealing) -> Result<Option<S
         if job.bind != first.bind {
             return Err(conflict("ask for different ringmark_bind"));
         }
+        // The parts of a larger I/O go one after the other.
         let pages = (job.data_bytes() as usize).div_ceil(PAGE_SIZE);
+        let pages = pages.min(blkfront::PAGES_PER_SLOT_MAX);
         setup.pages_per_slot = setup.pages_per_slot.max(pages);
     }
     let by_vcpu = dealing.by_vcpu();
@@ -99,6 +101,7 @@ mod tests {
         let large = "bs=128k ringmark_queues=2 filename=xvda";
         assert_eq!(setup(&alloc::format!("{large} iodepth=33")), of(2, 32, 33, 32));
         assert_eq!(setup(&alloc::format!("{large} iodepth=80")), of(2, 40, 80, 32));
+        assert_eq!(setup("bs=1g iodepth=2 filename=xvda"), of(1, 2, 2, 4096));
         // A trim has no data.
         assert_eq!(setup("rw=trim bs=1m filename=xvda"), expected(1, 1, 1));
         assert_eq!(setup("filename=xvdb"), Ok(None));

@@ -81,6 +81,27 @@ fn the_largest_blocks_go_to_the_smallest_rings() {
 }
 
 #[test]
+fn parts_of_blocks_without_room_for_all_their_data_follow_one_another() {
+    for (seed, indirect_max, depth) in [(0, 0, 1), (1, 256, 2)] {
+        let backend = Backend { indirect_max, ring_order_max: 0 };
+        let xen = backend.machine(seed, 34 << 20);
+        let requests = 2 * (17_u64 << 20).div_ceil(backend.request_bytes());
+        let grants = GRANTS[seed as usize];
+        let options = format!("bs=17m iodepth={depth} grants={grants} filename=xvda");
+        let line = format!("rw=write buffer_pattern=0x5a {options}");
+        let outcome = run(&xen, &line, 1);
+        ok(&outcome);
+        let write = &outcome.results[0].write;
+        assert_eq!((write.ios, xen.world().disks[0].stats.writes), (2, requests), "{line}");
+        assert!(xen.world().disks[0].data.iter().all(|byte| *byte == 0x5a), "{line}");
+        let outcome = run(&xen, &format!("rw=randread {options}"), 1);
+        ok(&outcome);
+        assert_eq!((outcome.results[0].read.ios, xen.world().disks[0].stats.reads), (2, requests));
+        assert_nothing_is_left(&xen);
+    }
+}
+
+#[test]
 fn requests_have_no_more_segments_than_the_job_wants() {
     let sizes = [("44k", 9), ("64k", 9), ("128k", 8), ("132k", 8), ("2m", 2), ("5m", 2)];
     for (number, (bs, blocks)) in sizes.into_iter().enumerate() {
