@@ -51,6 +51,13 @@ impl BlockMix {
         self.sides.iter().map(Sizes::unit_bytes).fold(0, sizes::divisor).max(SECTOR_BYTES)
     }
 
+    /// Returns the largest size that divides all sizes of writes, in bytes.
+    pub(crate) fn written_bytes(&self) -> u32 {
+        let one = |side: usize| self.sides[side].unit_bytes();
+        let bytes = if self.by_order { sizes::divisor(one(0), one(1)) } else { one(1) };
+        bytes.max(SECTOR_BYTES)
+    }
+
     /// Returns the options that give it: each with the directions whose sizes are of its kind.
     pub(crate) fn options(&self) -> impl Iterator<Item = (&'static str, String)> {
         let is_split = |sizes: &Sizes| matches!(sizes, Sizes::Shares(shares) if shares.len() > 1);

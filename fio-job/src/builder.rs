@@ -1,6 +1,6 @@
 //! Builder of a job: keeps options that depend on others, and checks that all of them fit together.
 
-use crate::blocks::{BlockOptions, Blocks};
+use crate::blocks::{BlockMix, BlockOptions, Blocks};
 use crate::bounds::BoundOptions;
 use crate::buffers::Buffers;
 use crate::error::JobError;
@@ -218,7 +218,7 @@ impl JobBuilder {
             return Err(JobError::Conflict { job: self.job.name, fix });
         }
         self.job.rw = self.verify.kind(self.job.rw);
-        let verify = self.verify.verify(self.job.bs_bytes);
+        let verify = self.verify.verify(self.written_bytes());
         let (pace, buffers) = (self.pace(), self.buffers());
         let reporting = self.job.reporting.widened(self.job.runtime_ns);
         let mixed = self.job.rw.reads() && self.job.rw.writes();
@@ -298,6 +298,11 @@ impl JobBuilder {
         Ok(())
     }
 
+    /// Returns the bytes of which each write has a whole number.
+    fn written_bytes(&self) -> u32 {
+        self.job.bs_mix.as_ref().map_or(self.job.bs_bytes, BlockMix::written_bytes)
+    }
+
     fn pace(&self) -> Pace {
         let io_ns = Some(self.think_io_ns).filter(|&ns| ns != 0);
         let think = Think {
@@ -363,7 +368,7 @@ impl JobBuilder {
     fn conflict(&self) -> Option<&'static str> {
         let mut rules = self.access_rules().into_iter().chain(self.data_rules());
         let rule = rules.find_map(|(broken, fix)| broken.then_some(fix));
-        let mut rules = self.verify.rules(self.job.rw, self.job.bs_bytes).into_iter();
+        let mut rules = self.verify.rules(self.job.rw, self.written_bytes()).into_iter();
         let rule = rule.or_else(|| rules.find_map(|(broken, fix)| broken.then_some(fix)));
         let rule = rule.or_else(|| self.steady.conflict());
         rule.or_else(|| self.bounds.conflict(self.rate, self.rate_iops))
@@ -374,14 +379,6 @@ impl JobBuilder {
         let Self { job, verify, .. } = self;
         let checks = verify.checks();
         [
-            (
-                checks && (job.bs_mix.is_some() || job.aligns.is_some()),
-                "verify= needs blocks that do not overlap; give one bs=, and no blockalign=",
-            ),
-            (
-                checks && matches!(job.order, Some(Order::Holes(_))),
-                "verify= needs blocks that do not overlap; leave out the number behind rw=",
-            ),
             (
                 job.rw.changes() && job.disks.is_empty(),
                 "a job that writes must name its disks; add, for example, filename=/dev/xvda",

@@ -455,15 +455,6 @@ mod tests {
             "rw=randread:4k: use, for example, randread:8: a new place for every 8th I/O",
         ),
         (
-            "rw=randrw filename=xvda bsrange=4k-8k verify=crc32c",
-            "job job1: verify= needs blocks that do not overlap; give one bs=, and no blockalign=",
-        ),
-        (
-            "rw=write:4k filename=xvda verify=crc32c",
-            "job job1: verify= needs blocks that do not overlap; \
-             leave out the number behind rw=",
-        ),
-        (
             "random_distribution=zoned:50/50:50/50,100/100",
             "random_distribution=zoned:50/50:50/50,100/100: fio 3.33 takes no lists for reads and \
              writes; give one for all, or two jobs",

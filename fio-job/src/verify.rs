@@ -28,7 +28,7 @@ pub enum Method {
 pub struct Headers {
     /// Checksum of what a header covers.
     pub checksum: Checksum,
-    /// Bytes from one header to the next, a multiple of 512 that divides the job's block
+    /// Bytes from one header to the next, a multiple of 512 that divides the job's writes
     /// (`verify_interval=`).
     pub interval_bytes: u32,
     /// Bytes by which headers are moved behind the start of their interval, where the data from
@@ -157,15 +157,17 @@ pub struct Backlog {
     pub batch: u64,
 }
 
-/// Check of a job's data. A read job checks what it reads. A job that writes fills its blocks; when
-/// it is done and [`after_write`](Self::after_write) is set, it reads and checks them in the same
+/// Check of a job's data. A read job checks what it reads. A job that writes fills its blocks; after
+/// each pass, if [`after_write`](Self::after_write) is set, it reads and checks them in the same
 /// order.
 ///
 /// With [`Method::Headers`] a job that writes records the last write to each block, at 4 bytes of
-/// memory for each block or up to 48 for each I/O, whichever is less. It skips a block that has an
+/// memory for each block or up to 48 for each I/O, whichever is less; for blocks of several sizes,
+/// as much for what divides all of them, and for those that begin anywhere, for each sector. Of
+/// writes that overlap only the last is known and read back, as in fio. It skips a block that has an
 /// I/O in flight and takes the next instead, checks reads of its own writes at once, and reads back
 /// each block once. A job that only reads accepts the blocks of any writer, fio included. With a
-/// [`Backlog`] it does so whatever the method is.
+/// [`Backlog`], or writes that may overlap, it does so whatever the method is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verify {
     /// Method (`verify=`, with `verify_pattern=`, `verify_interval=` and `verify_offset=`).

@@ -63,7 +63,7 @@ impl VerifyOptions {
         self.word().is_some()
     }
 
-    /// Returns the check of a job with blocks of `bs_bytes`.
+    /// Returns the check of a job whose writes are multiples of `bs_bytes`.
     pub(crate) fn verify(&self, bs_bytes: u32) -> Option<Verify> {
         let method = match self.word()? {
             VerifyWord::Off => return None,
@@ -96,8 +96,8 @@ impl VerifyOptions {
         }
     }
 
-    /// Returns the bytes from one header to the next: as in fio, those of a block unless it takes
-    /// a whole number of intervals.
+    /// Returns the bytes from one header to the next: as in fio, those of a block, or what divides
+    /// all of them, unless that takes a whole number of intervals.
     fn interval_bytes(&self, bs_bytes: u32) -> u32 {
         let divides = |interval: &u32| bs_bytes.is_multiple_of(*interval);
         self.interval_bytes.filter(divides).unwrap_or(bs_bytes)
@@ -137,5 +137,32 @@ impl VerifyOptions {
                 "verify_only needs a job that only writes; use rw=write or rw=randwrite",
             ),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    #[test]
+    fn an_interval_divides_all_sizes_of_writes() {
+        for (sizes, expected) in [
+            ("bssplit=4k/50:8k/50", 4096),
+            ("bs=8k,4k", 4096),
+            ("bs=4k,8k", 8192),
+            ("bsrange=4k-10k", 2048),
+            ("bsrange=4k-10k verify_interval=4k", 2048),
+            ("bsrange=4k-8k verify_interval=1k", 1024),
+            ("bsrange=4k-8k verify_interval=8k", 4096),
+            ("bs=4k ba=512", 4096),
+        ] {
+            let line = format!("rw=randrw filename=xvda verify=md5 {sizes}");
+            let job = crate::parse(&line).expect(&line).remove(0);
+            let Some(Method::Headers(headers)) = job.verify.map(|verify| verify.method) else {
+                panic!("{line}")
+            };
+            assert_eq!(headers.interval_bytes, expected, "{line}");
+        }
     }
 }

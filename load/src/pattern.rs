@@ -129,7 +129,21 @@ impl Pattern {
         }
     }
 
-    /// Begins again as `start` is, which was cloned from it before the first I/O; it keeps the
+    /// Returns it as a start to [go back](Self::restart) to, before the first I/O of a pass: without
+    /// the memory of its random map.
+    pub fn as_start(&mut self) -> Self {
+        let map = match &mut self.places {
+            Places::Mixed(mixed) => mixed.take_map(),
+            _ => None,
+        };
+        let start = self.clone();
+        if let Places::Mixed(mixed) = &mut self.places {
+            mixed.put_map(map);
+        }
+        start
+    }
+
+    /// Begins again as `start` is, which was taken before the first I/O of a pass; it keeps the
     /// memory of its random map.
     pub fn restart(&mut self, start: &Self) {
         let map = match &mut self.places {

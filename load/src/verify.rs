@@ -16,8 +16,9 @@
 //! | torn | unless it had the pattern before | yes | if the header is |
 //! | lost, stale | unless it had the pattern before | yes, in the job that wrote | as `crc32c` |
 //!
-//! None trusts anything but the bytes read, and each byte is looked at once. As in fio, jobs
-//! that run together and write the same blocks find each other's data wrong. fio's `sha512` covers
+//! None trusts anything but the bytes read, and each byte is looked at once. As in fio, of
+//! jobs that run together and write the same blocks, a block's write is known by its number in its
+//! job only, and by nothing where sizes differ or only time ends the job. fio's `sha512` covers
 //! both ends of a block only; of what a job wrote itself, the rest is compared as well.
 
 pub mod checksum;
@@ -26,6 +27,6 @@ mod mismatch;
 pub mod written;
 
 pub use checksum::Sum;
-pub use header::Header;
+pub use header::{Header, Known};
 pub use mismatch::{Field, Mismatch};
 pub use written::{Written, has_headroom};

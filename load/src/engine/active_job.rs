@@ -7,6 +7,7 @@ mod flushes;
 mod from_due;
 mod next;
 mod next_pass;
+mod phases;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -31,7 +32,7 @@ use super::share::StageJob;
 use super::stolen::{Clocks, Theft};
 use super::target::{Next, Target};
 use super::time::NEVER;
-use super::timeline::{Timeline, Took};
+use super::timeline::Timeline;
 use crate::pattern::Pattern;
 use fio_job::{Direction, JobError};
 use results::{Counters, DirectionResult, JobResult};
@@ -48,6 +49,8 @@ pub(super) struct ActiveJob {
     pub(super) is_split: bool,
     targets: Vec<Target>,
     passes: Passes,
+    /// Whether each pass ends, and what follows it is done, before the next begins.
+    breaks: bool,
     next_target: usize,
     /// Choice of the next disk, if they are not taken in turn.
     service: Option<Box<Service>>,
@@ -65,6 +68,8 @@ pub(super) struct ActiveJob {
     batches: Option<Batches>,
     pub(super) checks: Option<Checks>,
     phase: Phase,
+    /// Phase of the I/Os of its pattern.
+    pattern_phase: Phase,
     pacer: Pacer,
     /// Open loop, if latencies count from due times, too.
     open_loop: Option<OpenLoop>,
@@ -100,10 +105,11 @@ enum Phase {
 impl ActiveJob {
     /// Returns a job of the run that begins at `run_ns`.
     pub(super) fn new(
-        StageJob { job, number, group }: StageJob,
+        stage_job: StageJob,
         run_ns: u64,
         disks: &[Disk<'_>],
     ) -> Result<Self, RunError> {
+        let StageJob { job, number, group, is_alone } = stage_job;
         // Jobs that run together visit different blocks; the first job of each stage visits the
         // same.
         let seed = job.randseed.unwrap_or(run_ns).wrapping_add(number as u64);
@@ -129,13 +135,16 @@ impl ActiveJob {
         }
         let service = Service::of(&job, targets.len(), seed);
         let passes = next_pass::first(&job, &mut targets, service.is_some());
-        let checks = Checks::new(&job, number, run_ns, disks.len());
+        let breaks = job.reads_back() || job.pace.end_flush;
+        let checks = Checks::new(&job, number, is_alone, run_ns, disks.len());
         let apart = job.rw.writes() && checks.as_ref().is_some_and(Checks::needs_blocks_apart)
             || job.serialize_overlap;
+        let phase = if apart { Phase::Apart } else { Phase::Free };
         Ok(Self {
             on_fast_path: false,
             is_split: false,
-            phase: if apart { Phase::Apart } else { Phase::Free },
+            phase,
+            pattern_phase: phase,
             pacer: Pacer::new(&job, seed),
             open_loop: OpenLoop::of(&job),
             judge: Judge::of(&job),
@@ -145,6 +154,7 @@ impl ActiveJob {
             targets,
             service,
             passes,
+            breaks,
             next_target: 0,
             last_disk: 0,
             has_flushed: false,
@@ -382,7 +392,9 @@ impl ActiveJob {
         next: &Next,
     ) {
         match &mut self.checks {
-            Some(checks) => checks.fill(IoData::of_slot(queue, slot), next.place, *writes),
+            Some(checks) => {
+                checks.fill(IoData::of_slot(queue, slot), next.place, next.bytes);
+            }
             None => {
                 let block = Part { block_offset: next.place.offset, at: 0, bytes: next.bytes };
                 data::fill(&self.result.job.buffers, queue, slot, block, *writes);
@@ -482,44 +494,6 @@ impl ActiveJob {
         let is_held_back = any_paced || waits || self.is_split;
         self.on_fast_path =
             self.phase == Phase::Free && !job.reads_back() && !checks && !is_held_back;
-    }
-
-    /// Returns whether all writes are done and must now be read back.
-    pub(super) fn is_reading_back_due(&self) -> bool {
-        self.is_done()
-            && self.phase != Phase::ReadBack
-            && !self.timeline.is_stopped()
-            && self.result.job.reads_back()
-    }
-
-    /// Goes through the same I/Os again, to read back the written data.
-    pub(super) fn begin_reading_back(&mut self, now_ns: u64) {
-        self.end_phase();
-        self.phase = Phase::ReadBack;
-        let behind_ns = self.timeline.go_on(now_ns, self.result.read.runtime_ns);
-        self.result.read.samples.begin(behind_ns);
-        self.passes.end();
-        self.targets.iter_mut().for_each(Target::go_back);
-    }
-
-    /// Ends a phase, all of whose I/Os have ended: notes how long each direction took. Mixed
-    /// directions took the same time, as in fio.
-    pub(super) fn end_phase(&mut self) {
-        self.end_arrivals(self.timeline.end_ns());
-        let Took { begin_ns, job_ns, phase_ns, reads_ns, window_ns } =
-            self.timeline.took_ns(self.is_out_of_ios());
-        self.result.runtime_ns = job_ns;
-        (self.result.begin_ns, self.result.end_ns) = (begin_ns, begin_ns.saturating_add(job_ns));
-        let JobResult { read, write, trim, flush, .. } = &mut self.result;
-        let mut sides = [(read, reads_ns), (write, phase_ns), (trim, phase_ns), (flush, phase_ns)];
-        // Data that is read back was written before.
-        let going_on = if self.phase == Phase::ReadBack { 1 } else { sides.len() };
-        for (side, ns) in &mut sides[..going_on] {
-            if side.ios + side.errors != 0 {
-                side.runtime_ns = *ns;
-                side.window_ns += window_ns;
-            }
-        }
     }
 
     /// Stops issuing I/Os, from `now_ns` on.

@@ -1,4 +1,6 @@
 //! Writes that are still to be read back while others go on (`verify_backlog=`).
+//!
+//! As in fio a write that overlaps others takes their place, unless a map keeps all apart.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -7,13 +9,30 @@ use fio_job::{Direction, Distribution, Job, JobError};
 
 use crate::verify::has_headroom;
 
-/// Blocks that were written and not read back yet, by target and offset: in the order of the
-/// writes, or in that of the disk where a block may come again, as fio keeps them.
+/// Write that is still to be read back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Block {
+    /// Number of the target.
+    pub(super) target: usize,
+    pub(super) offset: u64,
+    pub(super) bytes: u32,
+}
+
+impl Block {
+    /// Returns whether all of it is before another one.
+    fn is_before(&self, other: &Self) -> bool {
+        let end = self.offset.saturating_add(self.bytes.max(1).into());
+        self.target < other.target || self.target == other.target && end <= other.offset
+    }
+}
+
+/// Blocks that were written and not read back yet: in the order of the writes, or in that of the
+/// disk where a block may come again, as fio keeps them.
 #[derive(Debug)]
 pub(super) struct Backlog {
     options: fio_job::Backlog,
     is_sorted: bool,
-    blocks: VecDeque<(usize, u64)>,
+    blocks: VecDeque<Block>,
     /// Most blocks.
     most: usize,
     /// Number of reads that are still due.
@@ -50,16 +69,23 @@ impl Backlog {
     }
 
     /// Notes an I/O of the job's pattern.
-    pub(super) fn note(&mut self, direction: Direction, target: usize, offset: u64) {
+    pub(super) fn note(&mut self, direction: Direction, block: Block) {
         self.has_read = direction == Direction::Read;
         if direction != Direction::Write {
             return;
         }
-        let block = (target, offset);
         if !self.is_sorted {
             self.blocks.push_back(block);
-        } else if let Err(place) = self.blocks.binary_search(&block) {
+            return;
+        }
+        let place = self.blocks.partition_point(|other| other.is_before(&block));
+        let overlaps = |other: &&Block| !block.is_before(other);
+        let end = place + self.blocks.range(place..).take_while(overlaps).count();
+        if place == end {
             self.blocks.insert(place, block);
+        } else {
+            self.blocks[place] = block;
+            self.blocks.drain(place + 1..end);
         }
     }
 
@@ -69,7 +95,7 @@ impl Backlog {
     }
 
     /// Returns the block to read back now, if it is time to.
-    pub(super) fn due(&mut self) -> Option<(usize, u64)> {
+    pub(super) fn due(&mut self) -> Option<Block> {
         let first = *self.blocks.front()?;
         let is_whole = (self.blocks.len() as u64).is_multiple_of(self.options.writes);
         if self.batch == 0 && is_whole && !self.has_read {
@@ -100,15 +126,19 @@ mod tests {
     }
 
     fn write(backlog: &mut Backlog, offsets: &[u64]) {
-        offsets.iter().for_each(|&offset| backlog.note(Direction::Write, 0, offset));
+        offsets.iter().for_each(|&offset| write_of(backlog, offset, 1));
+    }
+
+    fn write_of(backlog: &mut Backlog, offset: u64, bytes: u32) {
+        backlog.note(Direction::Write, Block { target: 0, offset, bytes });
     }
 
     /// Returns the blocks that are read back in a row now.
     fn batch(backlog: &mut Backlog) -> Vec<u64> {
         core::iter::from_fn(|| {
-            let (_, offset) = backlog.due()?;
+            let block = backlog.due()?;
             backlog.take();
-            Some(offset)
+            Some(block.offset)
         })
         .collect()
     }
@@ -134,7 +164,7 @@ mod tests {
         assert_eq!(backlog.due(), None);
         write(&mut backlog, &[8]);
         assert_eq!(batch(&mut backlog), [3, 1]);
-        backlog.note(Direction::Read, 0, 3);
+        backlog.note(Direction::Read, Block { target: 0, offset: 3, bytes: 1 });
         assert_eq!(backlog.due(), None);
     }
 
@@ -161,6 +191,16 @@ mod tests {
             write(&mut backlog, &[9]);
             assert_eq!(batch(&mut backlog), [3, 5, 7, 9], "{rw}");
         }
+    }
+
+    #[test]
+    fn a_write_takes_the_place_of_those_that_it_overlaps() {
+        let mut backlog = backlog("rw=randwrite norandommap=1 verify_backlog=3", 99).expect("one");
+        for (offset, bytes) in [(0, 4), (8, 4), (12, 4), (4, 4), (2, 8)] {
+            write_of(&mut backlog, offset, bytes);
+        }
+        backlog.note(Direction::Write, Block { target: 1, offset: 0, bytes: 20 });
+        assert_eq!(backlog.due(), Some(Block { target: 0, offset: 2, bytes: 8 }));
     }
 
     #[test]

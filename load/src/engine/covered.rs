@@ -8,7 +8,7 @@ use fio_job::{Checksum, Difference, HEADER_BYTES, Headers};
 use xen_abi::PAGE_SIZE;
 
 use super::io_data::{IoData, Noise, parts};
-use crate::verify::{Field, Header, Mismatch, Sum};
+use crate::verify::{Field, Header, Known, Mismatch, Sum};
 
 /// Longest header with a value, in bytes.
 const HEAD_BYTES_MAX: usize = HEADER_BYTES + 128;
@@ -63,7 +63,8 @@ impl Layout {
 
 /// Returns noise that no other write has.
 fn noise(header: &Header) -> Noise {
-    Noise(header.run_ns ^ header.offset_bytes ^ u64::from(header.write) << 32)
+    let job = u64::from(header.job).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    Noise(job ^ header.run_ns ^ header.offset_bytes ^ u64::from(header.write) << 32)
 }
 
 /// Writes a header into the data of a block, and around it the data that it covers.
@@ -107,7 +108,7 @@ pub(super) fn fill<S: AsRef<Slot>>(
 pub(super) fn check<S: AsRef<Slot>>(
     headers: &Headers,
     header: Header,
-    knows_writer: bool,
+    known: Known,
     block_offset: u64,
     data: &IoData<'_, '_, S>,
 ) -> Result<(), Mismatch> {
@@ -120,13 +121,13 @@ pub(super) fn check<S: AsRef<Slot>>(
         rest = behind;
     }
     let (found, value) = head.split_first_chunk().expect("longer than a header");
-    header.check(found, knows_writer)?;
+    header.check(found, known)?;
     let pattern = headers.pattern.as_ref();
     // fio compares a pattern where nothing else covers it.
     let compared = pattern.filter(|_| headers.checksum == Checksum::Meta);
     // What it would not cover is known of what this job wrote.
     let knows_noise =
-        headers.checksum == Checksum::Sha512 && knows_writer && headers.pattern.is_none();
+        headers.checksum == Checksum::Sha512 && known == Known::Write && headers.pattern.is_none();
     let mut noise = noise(&header);
     let mut sum = Sum::new(headers.checksum);
     let mut page = [0; PAGE_SIZE];

@@ -8,8 +8,8 @@ use xen_abi::blkif::SECTOR_SIZE;
 
 use super::covered;
 use super::io_data::{IoData, Noise, parts};
-use crate::verify::{Header, Mismatch, Written, has_headroom};
-use fio_job::{Buffers, Headers, Job, JobError, Method, Region, VerifyPattern};
+use crate::verify::{Header, Known, Mismatch, Written, has_headroom};
+use fio_job::{Buffers, Headers, Job, JobError, Method, Order, Region, VerifyPattern};
 
 /// Returns whether a job's I/Os take long to make or check, apart from the disk's own time.
 pub(super) fn takes_long(job: &Job) -> bool {
@@ -92,7 +92,12 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(super) struct Checks {
     method: Method,
-    block_bytes: u32,
+    /// Whether writes may overlap others before them.
+    overlaps: bool,
+    /// What is known of the blocks that it wrote.
+    known: Known,
+    /// Number of its writes so far.
+    writes: u64,
     /// Whether some blocks are read back between the writes.
     has_backlog: bool,
     /// Time at which the run began, in nanoseconds.
@@ -105,20 +110,35 @@ pub(super) struct Checks {
 
 impl Checks {
     /// Returns the checks of `job`, number `number` of the run that begins at `run_ns` on `disks`
-    /// disks; `None` if it verifies nothing.
-    pub(super) fn new(job: &Job, number: usize, run_ns: u64, disks: usize) -> Option<Self> {
+    /// disks, and perhaps `is_alone` with what it writes; `None` if it verifies nothing.
+    pub(super) fn new(
+        job: &Job,
+        number: usize,
+        is_alone: bool,
+        run_ns: u64,
+        disks: usize,
+    ) -> Option<Self> {
+        let known = match is_alone {
+            true => Known::Write,
+            // As in fio, copies of a job find each other's blocks right if they write them in the
+            // same order.
+            false if job.bs_mix.is_none() && !job.time_based => Known::Number,
+            false => Known::Place,
+        };
         let verify = job.verify.as_ref()?;
         Some(Self {
             method: verify.method.clone(),
-            block_bytes: job.bs_bytes,
+            overlaps: overlaps(job),
             has_backlog: verify.backlog.is_some() && job.reads_back(),
+            known,
+            writes: 0,
             run_ns,
             job: (number as u16).wrapping_add(1),
             written: (0..disks).map(|_| None).collect(),
         })
     }
 
-    /// Starts tracking the last write of each block of a region of `job`, in which there are at
+    /// Starts tracking the last write of each place of a region of `job`, in which there are at
     /// most `ios` I/Os, if the job needs it; leaves room for each of the `loops` of the stage.
     ///
     /// # Errors
@@ -133,7 +153,7 @@ impl Checks {
     ) -> Result<(), JobError> {
         let reads_own = job.rw.writes() && job.rw.reads() || job.reads_back();
         if reads_own && self.needs_blocks_apart() {
-            let table = Written::new(region, self.block_bytes, ios).filter(|_| has_headroom(loops));
+            let table = Written::of(job, region, ios).filter(|_| has_headroom(loops));
             let no_memory = || JobError::NoMemory { job: job.name.clone() };
             self.written[disk] = Some(table.ok_or_else(no_memory)?);
         }
@@ -143,36 +163,37 @@ impl Checks {
     /// Returns whether no I/O may go to a block that has one in flight: the expected data is known
     /// only for one at a time.
     pub(super) fn needs_blocks_apart(&self) -> bool {
-        matches!(self.method, Method::Headers(_)) || self.has_backlog
+        matches!(self.method, Method::Headers(_)) || self.has_backlog || self.overlaps
     }
 
-    /// Returns whether the block at `place` must be read back now: where blocks are kept apart,
-    /// each once.
-    pub(super) fn claim(&mut self, place: Place) -> bool {
+    /// Returns whether a block of `bytes` at `place` must be read back now: where blocks are kept
+    /// apart, each once, and none that a later write overlaps.
+    pub(super) fn claim(&mut self, place: Place, bytes: u32) -> bool {
         match &mut self.written[place.disk] {
-            Some(written) => written.claim(place.offset),
+            Some(written) => written.claim(place.offset, bytes),
             None => true,
         }
     }
 
-    /// Fills `data` for the write at `place`, the run's write number `count`.
+    /// Fills `data` for the job's next write, of `bytes` at `place`.
     pub(super) fn fill<S: AsRef<Slot>>(
         &mut self,
         mut data: IoData<'_, '_, S>,
         place: Place,
-        count: u64,
+        bytes: u32,
     ) {
-        let write = Written::name(count);
+        let write = Written::name(self.writes);
+        self.writes += 1;
         if let Some(written) = &mut self.written[place.disk] {
-            written.set(place.offset, write);
+            written.set(place.offset, bytes, write);
         }
         match &self.method {
             Method::Pattern(pattern) => {
-                let block = Part { block_offset: place.offset, at: 0, bytes: self.block_bytes };
+                let block = Part { block_offset: place.offset, at: 0, bytes };
                 fill_pattern(pattern, &mut data, block);
             }
             Method::Headers(headers) => {
-                for header in self.headers(headers, place.offset, write) {
+                for header in self.headers(headers, place.offset, bytes, write) {
                     covered::fill(headers, header, place.offset, &mut data);
                 }
             }
@@ -188,43 +209,45 @@ impl Checks {
         queue.poison(slot, bytes, Noise(!(self.run_ns ^ place.offset)).next_word());
     }
 
-    /// Checks the data read at `place`. In a job that writes, blocks that it has not written itself
-    /// may hold anything.
+    /// Checks the `bytes` of data read at `place`. In a job that writes, blocks that it has not
+    /// written itself may hold anything, and so may what is not a block as it was written.
     pub(super) fn check<S: AsRef<Slot>>(
         &self,
         data: IoData<'_, '_, S>,
         place: Place,
+        bytes: u32,
     ) -> Result<(), Mismatch> {
         let write = match &self.written[place.disk] {
-            Some(written) => match written.get(place.offset) {
+            Some(written) => match written.get(place.offset, bytes) {
                 None => return Ok(()),
                 write => write,
             },
             None => None,
         };
         match &self.method {
-            Method::Pattern(pattern) => {
-                check_pattern(pattern, &data, place.offset, self.block_bytes)
-            }
+            Method::Pattern(pattern) => check_pattern(pattern, &data, place.offset, bytes),
             Method::Headers(headers) => {
-                self.headers(headers, place.offset, write.unwrap_or_default()).try_for_each(
-                    |header| covered::check(headers, header, write.is_some(), place.offset, &data),
-                )
+                let name = write.unwrap_or_default();
+                let known = write.map_or(Known::Place, |_| self.known);
+                self.headers(headers, place.offset, bytes, name).try_for_each(|header| {
+                    covered::check(headers, header, known, place.offset, &data)
+                })
             }
             Method::Null => Ok(()),
         }
     }
 
-    /// Returns the headers of the block at `offset`.
+    /// Returns the headers of the block of `bytes` at `offset`.
     fn headers(
         &self,
         headers: &Headers,
         offset: u64,
+        bytes: u32,
         write: u32,
     ) -> impl Iterator<Item = Header> + use<> {
         let (run_ns, job) = (self.run_ns, self.job);
         let Headers { checksum, interval_bytes, .. } = *headers;
-        (0..self.block_bytes).step_by(interval_bytes as usize).map(move |start| Header {
+        (0..bytes).step_by(interval_bytes as usize).map(move |start| Header {
             checksum,
             interval_bytes,
             offset_bytes: offset + u64::from(start),
@@ -233,6 +256,11 @@ impl Checks {
             write,
         })
     }
+}
+
+/// Returns whether writes of a job may begin within others before them.
+fn overlaps(job: &Job) -> bool {
+    job.bs_mix.is_some() || job.aligns.is_some() || matches!(job.order, Some(Order::Holes(_)))
 }
 
 /// Fills `data`, which begins with this part of a block, with the block's pattern.

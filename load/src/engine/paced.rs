@@ -24,7 +24,8 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         let count = self.jobs.len();
         for number in self.first_job..self.first_job + count {
             let index = if number < count { number } else { number - count };
-            if self.jobs[index].on_fast_path && !self.jobs[index].is_end_flush_due() {
+            let job = &self.jobs[index];
+            if job.on_fast_path && !job.is_end_flush_due() && !job.is_next_pass_due(now_ns) {
                 self.jobs[index].note_end(&clocks);
                 continue;
             }
@@ -33,12 +34,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
             }
             self.jobs[index].note_begin(&clocks, now_ns);
             self.fill(index, now_ns)?;
-            if self.jobs[index].is_end_flush_due() {
-                self.jobs[index].begin_end_flush();
-                self.fill(index, now_ns)?;
-            }
-            if self.jobs[index].is_reading_back_due() {
-                self.jobs[index].begin_reading_back(now_ns);
+            while self.jobs[index].begin_next_phase(now_ns) {
                 self.fill(index, now_ns)?;
             }
             if let Some(why) = self.jobs[index].judge_rates(now_ns) {

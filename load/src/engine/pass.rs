@@ -256,7 +256,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
         let queue = &mut self.disks[route.disk].queues[route.queue];
         let data = IoData::of_slot(queue, &route.slot);
         let place = Place { disk: route.disk, offset: io.offset };
-        let wrong = checks.check(data, place).err();
+        let wrong = checks.check(data, place, io.bytes).err();
         self.note_check(route.disk, io, wrong, now_ns);
     }
 

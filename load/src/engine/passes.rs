@@ -5,6 +5,9 @@
 //! `io_size=` is done. It stops, even within a pass, once `io_size=`, or else the regions' length,
 //! is done `loops=` times, or `number_ios=` I/Os as often. A disk that has been gone through is
 //! left alone until the next pass; one whose blocks are drawn without a map never is gone through.
+//!
+//! After each pass of a job that reads back what it wrote, it does so. These reads count as bytes
+//! done, which `io_size=` asks for, and as I/Os for `number_ios=`.
 
 use fio_job::number::Amount;
 use fio_job::{Job, Region};
@@ -32,6 +35,12 @@ pub(super) struct Passes {
     is_served: bool,
     /// Whether only time ends the job.
     is_endless: bool,
+    /// Most passes that there may be.
+    most: u64,
+    /// Bytes done, if what is read back counts as well.
+    done: Option<u64>,
+    /// Bytes until which passes follow in that case.
+    until_bytes: u64,
 }
 
 impl Passes {
@@ -66,15 +75,25 @@ impl Passes {
             bytes: u64::MAX,
             ios: u64::MAX,
             in_pass: 0,
-            counts: job.bs_mix.is_some() || is_served,
+            counts: job.bs_mix.is_some()
+                || is_served
+                || job.number_ios.is_some() && job.reads_back(),
             is_served,
             is_endless: true,
+            most: u64::MAX,
+            done: None,
+            until_bytes: 0,
         };
         if job.time_based {
             return ended;
         }
+        let most = job.loops.max(whole_bytes.div_ceil(pass_bytes));
+        let by_size = matches!(job.io_size, Some(Amount::Bytes(_)));
         Self {
-            passes: job.loops.max(whole_bytes.div_ceil(pass_bytes)),
+            passes: if job.reads_back() { job.loops } else { most },
+            most,
+            done: job.reads_back().then_some(0),
+            until_bytes: if by_size { whole_bytes } else { 0 },
             bytes: limit_bytes.max(1).saturating_mul(job.loops),
             ios: number,
             is_endless: false,
@@ -91,14 +110,15 @@ impl Passes {
         let all = self.bytes.div_ceil(self.bs_bytes).min(self.ios);
         match most {
             u64::MAX if self.is_served => all,
-            u64::MAX => all.div_ceil(disks.max(1) as u64).saturating_add(self.passes).min(all),
-            most => most.saturating_mul(self.passes).min(all),
+            u64::MAX => all.div_ceil(disks.max(1) as u64).saturating_add(self.most).min(all),
+            most => most.saturating_mul(self.most).min(all),
         }
     }
 
     /// Returns whether another pass follows the one under way.
     pub(super) fn has_next(&self) -> bool {
-        self.passes != 0 && self.bytes != 0 && self.ios != 0
+        let is_due = self.passes != 0 || self.done.is_some_and(|done| done < self.until_bytes);
+        is_due && self.bytes != 0 && self.ios != 0
     }
 
     /// Begins the next pass, if there is one: each disk gets its share, as if they were taken in
@@ -111,7 +131,7 @@ impl Passes {
         if self.is_endless {
             return true;
         }
-        self.passes -= 1;
+        self.passes = self.passes.saturating_sub(1);
         let bytes = self.bytes.min(self.pass_bytes);
         if self.counts {
             self.in_pass = bytes;
@@ -127,19 +147,36 @@ impl Passes {
     /// Counts an I/O of a job whose I/Os are counted one by one; returns whether it is the last of
     /// its pass.
     pub(super) fn count(&mut self, bytes: u32) -> bool {
+        let bytes = u64::from(bytes);
+        self.count_done(bytes);
         if self.is_endless || !self.counts {
             return false;
         }
-        let bytes = u64::from(bytes);
         self.bytes = self.bytes.saturating_sub(bytes);
         self.in_pass = self.in_pass.saturating_sub(bytes);
         self.ios = self.ios.saturating_sub(1);
         self.in_pass == 0 || self.ios == 0
     }
 
+    /// Counts a read of what was written; returns whether it is the last I/O of all passes.
+    pub(super) fn count_read_back(&mut self, bytes: u32) -> bool {
+        self.count_done(bytes.into());
+        if self.is_endless || !self.counts {
+            return false;
+        }
+        self.ios = self.ios.saturating_sub(1);
+        self.ios == 0
+    }
+
+    fn count_done(&mut self, bytes: u64) {
+        if let Some(done) = &mut self.done {
+            *done = done.saturating_add(bytes);
+        }
+    }
+
     /// Begins no more passes.
     pub(super) fn end(&mut self) {
-        self.passes = 0;
+        (self.passes, self.done) = (0, None);
     }
 
     /// Returns the bytes to come, if the pass under way has `in_pass` left; `None` if only time

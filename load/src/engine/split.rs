@@ -171,7 +171,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
                 split.gathered.push(queue.hold(slot));
             }
             let data = IoData::of_slots(queue, &split.gathered, split.request_bytes);
-            checks.fill(data, place, entering.write);
+            checks.fill(data, place, bytes);
             split.gathered.reverse();
             entering.is_filled = true;
         }
@@ -273,7 +273,7 @@ impl<V: Vcpu> Engine<'_, '_, V> {
             let data = IoData::of_slots(queue, slots, request_bytes);
             let place = data::Place { disk, offset: io.offset };
             let checks = self.jobs[io.job_index as usize].read_checks();
-            let wrong = checks.and_then(|checks| checks.check(data, place).err());
+            let wrong = checks.and_then(|checks| checks.check(data, place, io.bytes).err());
             self.note_check(disk, &io, wrong, now_ns);
         }
     }

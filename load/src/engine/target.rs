@@ -19,7 +19,7 @@ pub(super) struct Target {
     file: Option<Lookup>,
     /// Operation of a trim.
     discard: Operation,
-    /// Pattern as it was at the start, to read back what was written.
+    /// Pattern as it was at the start of the pass, to read back what was written.
     from_start: Pattern,
     pattern: Pattern,
     /// Direction of the next I/O, if it is known.
@@ -82,6 +82,7 @@ impl Target {
     /// Takes all that it may do in another pass.
     pub(super) fn refill(&mut self) {
         (self.left, self.bytes_left) = self.pass;
+        self.drawn = 0;
     }
 
     /// Gives it no more to do in this pass.
@@ -93,6 +94,7 @@ impl Target {
     pub(super) fn rewind(&mut self, anew: bool) {
         if anew {
             self.pattern.rewind();
+            self.from_start = self.pattern.as_start();
         } else {
             self.pattern.restart(&self.from_start);
         }
@@ -155,15 +157,18 @@ impl Target {
     }
 
     /// Notes that the last I/O was skipped, and so is not done.
-    pub(super) fn pass_over(&mut self) {
-        self.left += 1;
+    pub(super) fn pass_over(&mut self, io: &Io) {
+        self.bytes_left = self.bytes_left.saturating_add(io.bytes.into());
+        // Bytes end a pass, or a number of I/Os does.
+        let is_ended = self.left == 0 && self.pass.1 != u64::MAX;
+        self.left = if is_ended { u64::MAX } else { self.left + 1 };
     }
 
-    /// Begins again, for as many I/Os as were taken.
+    /// Goes back to the start of the pass, for as many I/Os as were taken in it.
     pub(super) fn go_back(&mut self) {
-        self.pattern = self.from_start.clone();
+        self.pattern.restart(&self.from_start);
         self.direction = None;
-        (self.left, self.drawn) = (self.drawn, 0);
+        (self.left, self.bytes_left, self.drawn) = (self.drawn, u64::MAX, 0);
     }
 }
 

@@ -12,7 +12,7 @@ use super::stolen::{Clocks, Theft};
 use super::time::NEVER;
 
 /// Times of a job that is under way, in nanoseconds of system time. A job has one phase of its
-/// pattern's I/Os, and perhaps a second in which what it wrote is read back.
+/// pattern's I/Os, and perhaps a second in which what it wrote is read back; or both for each pass.
 #[derive(Debug)]
 pub(super) struct Timeline {
     /// Time at which the measured part of the job began.
@@ -34,8 +34,13 @@ pub(super) struct Timeline {
     counted_until_ns: u64,
     /// Whether a flush of its disks has ended the phase, and so is in its time.
     is_flushed: bool,
-    /// Time that the reads before the read-back took.
+    /// Time that the reads before this phase took.
     read_before_ns: u64,
+    /// Time that the phases of the pattern's I/Os before this one took.
+    pattern_before_ns: u64,
+    /// What `end_ns` and `counted_until_ns` are in phases of the pattern's I/Os, once there was
+    /// another.
+    limits: Option<(u64, u64)>,
     ramp: Ramp,
     theft: Theft,
 }
@@ -46,9 +51,9 @@ pub(super) struct Took {
     pub(super) begin_ns: u64,
     /// Whole measured part.
     pub(super) job_ns: u64,
-    /// Last phase.
+    /// Phases of the pattern's I/Os.
     pub(super) phase_ns: u64,
-    /// Reads, over both phases.
+    /// Reads, over all phases.
     pub(super) reads_ns: u64,
     /// Last phase, until its time was over.
     pub(super) window_ns: u64,
@@ -81,6 +86,8 @@ impl Timeline {
             counted_until_ns: NEVER,
             is_flushed: false,
             read_before_ns: 0,
+            pattern_before_ns: 0,
+            limits: None,
             ramp,
             theft,
         }
@@ -227,7 +234,7 @@ impl Timeline {
         Took {
             begin_ns: self.begin_ns,
             job_ns: end_ns.saturating_sub(self.begin_ns),
-            phase_ns,
+            phase_ns: self.pattern_before_ns + phase_ns,
             reads_ns: self.read_before_ns + phase_ns,
             window_ns: end_ns.min(self.limit_ns()).saturating_sub(self.start_ns),
         }
@@ -237,11 +244,30 @@ impl Timeline {
     /// `before_ns` so far; returns the time from the begin of the job to that of this direction's
     /// clock, in nanoseconds.
     pub(super) fn go_on(&mut self, now_ns: u64, before_ns: u64) -> u64 {
+        self.limits = Some((self.end_ns, self.counted_until_ns));
         (self.start_ns, self.end_ns, self.counted_until_ns) = (now_ns, NEVER, NEVER);
         self.is_flushed = false;
         self.read_before_ns = before_ns;
         self.ramp.outlast();
         self.clock_ns = now_ns.saturating_sub(before_ns);
         self.clock_ns.saturating_sub(self.begin_ns)
+    }
+
+    /// Returns whether the job's time leaves room for another phase of its pattern's I/Os.
+    pub(super) fn may_go_on(&self, now_ns: u64) -> bool {
+        let (end_ns, _) = self.limits.unwrap_or((self.end_ns, 0));
+        now_ns < end_ns && !self.is_stopped()
+    }
+
+    /// Begins another phase of the pattern's I/Os; the phases before took this long for reads and
+    /// for writes or trims.
+    pub(super) fn begin_pass(&mut self, now_ns: u64, reads_ns: u64, others_ns: u64) {
+        let limits = self.limits.take();
+        (self.end_ns, self.counted_until_ns) =
+            limits.unwrap_or((self.end_ns, self.counted_until_ns));
+        self.start_ns = now_ns;
+        self.is_flushed = false;
+        (self.read_before_ns, self.pattern_before_ns) = (reads_ns, others_ns);
+        self.clock_ns = now_ns.saturating_sub(others_ns);
     }
 }

@@ -7,7 +7,7 @@
 //! | 0..2 | `magic` | 0xacca |
 //! | 2..4 | `verify_type` | the [number](fio_job::Checksum::number) of the checksum |
 //! | 4..8 | `len` | from this header to the next, in bytes |
-//! | 8..16 | `rand_seed` | the number of the write in its run |
+//! | 8..16 | `rand_seed` | the number of the write in its job |
 //! | 16..24 | `offset` | the header's place, in bytes from the start of the disk |
 //! | 24..32 | `time_sec`, `time_nsec` | when the run began, by the guest's clock |
 //! | 32..34 | `thread` | the number of the job in its run, from 1 |
@@ -24,6 +24,18 @@ use fio_job::{Checksum, HEADER_BYTES};
 
 const MAGIC: u16 = 0xacca;
 
+/// What is known of the write that a header is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// Its place.
+    Place,
+    /// Its number as well, but neither its job nor the run's begin: copies of a job write the same
+    /// blocks.
+    Number,
+    /// All of it.
+    Write,
+}
+
 /// Fields of a header, except the checksums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
@@ -33,11 +45,11 @@ pub struct Header {
     pub interval_bytes: u32,
     /// Place of the header, in bytes from the start of the disk.
     pub offset_bytes: u64,
-    /// Time at which the run began; together with the number of the write it is unique.
+    /// Time at which the run began; together with the job and the number of the write it is unique.
     pub run_ns: u64,
     /// Number of the job in its run, from 1.
     pub job: u16,
-    /// Number of the write in its run.
+    /// Number of the write in its job.
     pub write: u32,
 }
 
@@ -65,12 +77,12 @@ impl Header {
         bytes
     }
 
-    /// Checks the header that was read from the place of this one. `run_ns` and `write` count only
-    /// if the writer is known. Without a checksum, any other method's header will do, as for fio.
+    /// Checks the header that was read from the place of this one: of `run_ns`, `job` and `write`,
+    /// what is known. Without a checksum, any other method's header will do, as for fio.
     ///
     /// # Errors
     /// Returns the first difference. The checksum of the header comes before what it protects.
-    pub fn check(&self, found: &[u8; HEADER_BYTES], knows_writer: bool) -> Result<(), Mismatch> {
+    pub fn check(&self, found: &[u8; HEADER_BYTES], known: Known) -> Result<(), Mismatch> {
         let read = |start: usize, length: usize| {
             let bytes = found.iter().skip(start).take(length).rev();
             bytes.fold(0, |value: u64, &byte| value << 8 | u64::from(byte))
@@ -84,8 +96,11 @@ impl Header {
         }
         self.same(Field::Length, self.interval_bytes.into(), read(4, 4))?;
         self.same(Field::Offset, self.offset_bytes, read(16, 8))?;
-        if knows_writer {
+        if known == Known::Write {
             self.same(Field::Run, self.run_ns, run_ns)?;
+            self.same(Field::Job, self.job.into(), read(32, 2))?;
+        }
+        if known != Known::Place {
             self.same(Field::Write, self.write.into(), read(8, 8))?;
         }
         Ok(())
@@ -122,7 +137,7 @@ mod tests {
     };
 
     fn wrong(found: &[u8; HEADER_BYTES], header: Header) -> Option<Field> {
-        match header.check(found, true) {
+        match header.check(found, Known::Write) {
             Err(Mismatch::Block { field, .. }) => Some(field),
             _ => None,
         }
@@ -130,7 +145,7 @@ mod tests {
 
     #[test]
     fn fios_header_is_understood() {
-        assert_eq!(HERE.check(&FIO, false), Ok(()));
+        assert_eq!(HERE.check(&FIO, Known::Place), Ok(()));
         // Its writer is not this run.
         assert_eq!(wrong(&FIO, HERE), Some(Field::Run));
     }
@@ -140,7 +155,7 @@ mod tests {
         for bit in 0..HEADER_BYTES * 8 {
             let mut found = FIO;
             found[bit / 8] ^= 1 << (bit % 8);
-            assert_ne!(HERE.check(&found, false), Ok(()), "bit {bit}");
+            assert_ne!(HERE.check(&found, Known::Place), Ok(()), "bit {bit}");
         }
     }
 
@@ -148,13 +163,14 @@ mod tests {
     fn another_blocks_header_is_reported_as_such() {
         let header = Header { run_ns: 5_000_000_007, write: 70_000, ..HERE };
         let found = header.to_bytes();
-        assert_eq!(header.check(&found, true), Ok(()));
+        assert_eq!(header.check(&found, Known::Write), Ok(()));
         assert_eq!(wrong(&[0; HEADER_BYTES], header), Some(Field::Magic));
         for (other, field) in [
             (Header { checksum: Checksum::Md5, ..header }, Field::Type),
             (Header { interval_bytes: 4096, ..header }, Field::Length),
             (Header { offset_bytes: 0, ..header }, Field::Offset),
             (Header { run_ns: 5_000_000_008, ..header }, Field::Run),
+            (Header { job: 2, ..header }, Field::Job),
             (Header { write: 70_000 - 65_536, ..header }, Field::Write),
         ] {
             assert_eq!(wrong(&found, other), Some(field));
@@ -162,11 +178,21 @@ mod tests {
     }
 
     #[test]
+    fn of_a_copys_block_the_number_counts_or_nothing() {
+        let copys = Header { run_ns: 5_000_000_008, job: 7, ..HERE };
+        let found = copys.to_bytes();
+        assert_eq!(HERE.check(&found, Known::Number), Ok(()));
+        let later = Header { write: 1, ..copys }.to_bytes();
+        assert!(HERE.check(&later, Known::Number).is_err());
+        assert_eq!(HERE.check(&later, Known::Place), Ok(()));
+    }
+
+    #[test]
     fn each_methods_header_is_refused_by_all_others_but_meta() {
         let of = |checksum| Header { checksum, ..HERE };
         for one in Checksum::ALL {
             for other in Checksum::ALL {
-                let is_taken = of(other).check(&of(one).to_bytes(), true).is_ok();
+                let is_taken = of(other).check(&of(one).to_bytes(), Known::Write).is_ok();
                 assert_eq!(is_taken, one == other || other == Checksum::Meta, "{one} {other}");
             }
         }

@@ -19,6 +19,8 @@ pub enum Field {
     Offset,
     /// Block of another run: the write was lost, or the read is stale.
     Run,
+    /// Block of another job: misdirected.
+    Job,
     /// Block of an earlier write, or of another disk: lost, stale or misdirected.
     Write,
     /// Data that was changed, or is of several writes: corrupted or torn.
@@ -41,6 +43,7 @@ impl fmt::Display for Field {
             Self::Length => "length",
             Self::Offset => "offset",
             Self::Run => "start of the run in ns",
+            Self::Job => "number of the job",
             Self::Write => "number of the write",
             Self::DataChecksum => "data checksum",
         })

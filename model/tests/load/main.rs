@@ -18,6 +18,7 @@ mod depths;
 mod fio;
 mod flushes;
 mod order;
+mod overlaps;
 mod pace;
 mod passes;
 mod split;

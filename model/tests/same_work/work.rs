@@ -91,6 +91,11 @@ pub fn difference(ours: &[Io], fios: &[Io], jobs: &[Job]) -> Option<String> {
     }
     let way = way(jobs);
     let skewed = jobs.iter().any(|job| job.distribution != Distribution::Random);
+    let is_mixed = |job: &Job| job.rw.reads() && job.rw.writes() && job.reads_back();
+    let [ours, fios] = match way == Way::Bytes && jobs.iter().any(is_mixed) {
+        true => [ours, fios].map(not_read_back),
+        false => [ours, fios],
+    };
     let count = |ios: &[Io]| (ios.len(), ios.iter().map(|io| io.bytes).sum::<u64>());
     let (our, their) = (count(&ours), count(&fios));
     let counts = format!("{} I/Os, {} bytes; fio {}, {}", our.0, our.1, their.0, their.1);
@@ -123,6 +128,21 @@ pub fn difference(ours: &[Io], fios: &[Io], jobs: &[Job]) -> Option<String> {
     of(|io| format!("{:?}", io.direction))
         .or_else(|| of(|io| format!("{:?} of {}", io.direction, io.bytes)))
         .or_else(|| (!skewed).then(|| law(&ours, &fios)).flatten())
+}
+
+/// Returns I/Os without reads of what was written: how much that is is a matter of chance.
+fn not_read_back(ios: Vec<Io>) -> Vec<Io> {
+    let mut written: BTreeMap<(u64, u64), u64> = BTreeMap::new();
+    let writes = ios.iter().filter(|io| io.direction == Direction::Write);
+    writes.for_each(|io| *written.entry((io.offset, io.bytes)).or_default() += 1);
+    let mut is_other = |io: &Io| match written.get_mut(&(io.offset, io.bytes)) {
+        Some(times @ 1..) if io.direction == Direction::Read => {
+            *times -= 1;
+            false
+        }
+        _ => true,
+    };
+    ios.into_iter().filter(|io| is_other(io)).collect()
 }
 
 /// Cuts an I/O as its requests are cut.

@@ -25,7 +25,7 @@ impl ActiveJob {
     }
 
     /// Begins to flush its disks, whose number is taken from `next_target`.
-    pub(in crate::engine) fn begin_end_flush(&mut self) {
+    pub(super) fn begin_end_flush(&mut self) {
         self.on_fast_path = false;
         self.phase = Phase::EndFlush;
         self.next_target = 0;

@@ -4,8 +4,9 @@ use drivers::blkfront::Operation;
 use fio_job::{Direction, Job};
 
 use super::{ActiveJob, Phase};
+use crate::engine::backlog::Block;
 use crate::engine::batches::Hold;
-use crate::engine::data::Place;
+use crate::engine::data::{Checks, Place};
 use crate::engine::in_flight::{InFlight, JobInFlight};
 use crate::engine::open_loop::OpenLoop;
 use crate::engine::pacer::Turn;
@@ -80,13 +81,14 @@ impl ActiveJob {
                     (self.last_disk, self.has_flushed) = (target.disk, false);
                     let next = Next::new(target, io);
                     if let Some(backlog) = &mut self.backlog {
-                        backlog.note(io.direction, number, io.offset);
+                        let Io { offset, bytes, .. } = io;
+                        backlog.note(io.direction, Block { target: number, offset, bytes });
                     }
                     self.count_chosen(io.bytes);
                     self.leave_target();
                     return Ok(next);
                 }
-                target.pass_over();
+                target.pass_over(&io);
             }
             self.advance_target();
         }
@@ -129,10 +131,11 @@ impl ActiveJob {
     /// Returns the next block to read back between the writes, if it is time to.
     fn next_of_backlog(&mut self, in_flight: &JobInFlight<'_>) -> Result<Option<Next>, Hold> {
         let Some(backlog) = &mut self.backlog else { return Ok(None) };
-        while let Some((number, offset)) = backlog.due() {
+        while let Some(Block { target: number, offset, bytes }) = backlog.due() {
             let target = &mut self.targets[number];
             let disk = target.disk;
-            if in_flight.on(disk).any(|other| other.offset == offset) {
+            let io = Io { direction: Direction::Read, offset, bytes };
+            if in_flight.on(disk).any(|other| overlaps(other, &io)) {
                 // As in fio, writes go on meanwhile.
                 return if backlog.is_full() { Err(Hold::Block) } else { Ok(None) };
             }
@@ -141,11 +144,11 @@ impl ActiveJob {
             }
             backlog.take();
             let place = Place { disk, offset };
-            if self.checks.as_mut().is_some_and(|checks| checks.claim(place)) {
-                let disk_offset = target.disk_offset(offset);
-                let (operation, bytes) = (Operation::Read, self.result.job.bs_bytes);
+            if self.checks.as_mut().is_some_and(|checks| checks.claim(place, bytes)) {
+                let next = Next::new(target, io);
                 self.has_flushed = false;
-                return Ok(Some(Next { place, disk_offset, operation, bytes }));
+                self.count_read_back(bytes);
+                return Ok(Some(next));
             }
         }
         Ok(None)
@@ -167,9 +170,10 @@ impl ActiveJob {
                 }
                 let Some(io) = target.next_io() else { break };
                 let place = Place { disk: target.disk, offset: io.offset };
-                let checks = self.checks.as_mut();
-                if io.direction == Direction::Write && checks.is_some_and(|c| c.claim(place)) {
-                    let next = Next::new(target, io);
+                let claims = |checks: &mut Checks| checks.claim(place, io.bytes);
+                if io.direction == Direction::Write && self.checks.as_mut().is_some_and(claims) {
+                    let next = Next::new(&mut self.targets[number], io);
+                    self.count_read_back(io.bytes);
                     return Ok(Next { operation: Operation::Read, ..next });
                 }
                 if looks.next().is_none() {
@@ -182,11 +186,11 @@ impl ActiveJob {
     }
 }
 
-/// Returns whether an I/O would move data of a place that one in flight does.
+/// Returns whether an I/O would move data of a place that one in flight does. A flush moves none,
+/// unless it is of a write.
 fn overlaps(other: &InFlight, io: &Io) -> bool {
     let (start, end) = (io.offset, io.offset + u64::from(io.bytes));
-    other.offset == start
-        || other.offset < end && start < other.offset.saturating_add(other.bytes.into())
+    other.offset < end && start < other.offset.saturating_add(other.bytes.into())
 }
 
 #[cfg(test)]
@@ -202,6 +206,25 @@ mod tests {
     use crate::engine::in_flight::InFlightTable;
     use crate::engine::share::StageJob;
     use crate::engine::stolen::Theft;
+
+    #[test]
+    fn only_data_in_flight_is_in_the_way() {
+        let io = Io { direction: Direction::Write, offset: 8192, bytes: 4096 };
+        let other = |operation, offset, bytes| {
+            overlaps(&InFlight { job_index: 0, operation, bytes, offset, start_ns: 1 }, &io)
+        };
+        for (offset, bytes, expected) in [
+            (8192, 4096, true),
+            (0, 8192, false),
+            (0, 8704, true),
+            (11_776, 512, true),
+            (12_288, 512, false),
+        ] {
+            assert_eq!(other(Operation::Write, offset, bytes), expected, "{offset} {bytes}");
+        }
+        assert!(other(Operation::Flush, 8192, 4096), "of a write");
+        assert!(!other(Operation::Flush, 8192, 0));
+    }
 
     #[test]
     fn few_blocks_are_looked_at_where_all_are_in_flight() {

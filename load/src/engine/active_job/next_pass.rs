@@ -3,8 +3,9 @@
 use alloc::vec::Vec;
 
 use fio_job::{Distribution, Job, RANDSEED};
+use results::JobResult;
 
-use super::ActiveJob;
+use super::{ActiveJob, Phase};
 use crate::engine::passes::Passes;
 use crate::engine::target::{Next, Target};
 
@@ -26,8 +27,7 @@ impl ActiveJob {
         let begins = self.passes.begin(&mut self.targets, self.next_target);
         self.service.iter_mut().for_each(|service| service.begin_pass());
         let job = &self.result.job;
-        // What is read back goes through the same I/Os once more, without such a break.
-        if begins && !job.reads_back() {
+        if begins {
             // As in fio: who gives a seed wants no repetition, and a skewed law has none.
             let is_skewed = job.distribution != Distribution::Random;
             let anew = is_skewed || job.randseed != Some(RANDSEED);
@@ -49,7 +49,7 @@ impl ActiveJob {
     #[cold]
     pub(in crate::engine) fn next_of_next_pass(&mut self, now_ns: u64) -> Option<Next> {
         let is_over = self.timeline.is_over(now_ns) || !self.targets.iter().all(Target::is_done);
-        if !is_over && self.begin_pass() { self.next_in_turn() } else { None }
+        if !is_over && !self.breaks && self.begin_pass() { self.next_in_turn() } else { None }
     }
 
     /// Returns the number of the target of the next I/O; `None` if none has any left, as far as
@@ -70,6 +70,31 @@ impl ActiveJob {
         }
     }
 
+    /// Returns whether all of a pass is done, with what follows it, and another comes at `now_ns`.
+    pub(in crate::engine) fn is_next_pass_due(&self, now_ns: u64) -> bool {
+        let is_whole = self.phase == Phase::ReadBack || !self.result.job.reads_back();
+        self.breaks
+            && is_whole
+            && self.is_done()
+            && self.is_out_of_ios()
+            && self.passes.has_next()
+            && !self.is_end_flush_due()
+            && self.timeline.may_go_on(now_ns)
+    }
+
+    /// Begins the next pass after a break.
+    pub(in crate::engine) fn begin_next_pass(&mut self, now_ns: u64) {
+        self.end_phase();
+        let JobResult { read, write, .. } = &self.result;
+        self.timeline.begin_pass(now_ns, read.runtime_ns, write.runtime_ns);
+        self.pacer.start_anew();
+        self.open_loop.iter_mut().for_each(|one| one.has_ended = false);
+        (self.phase, self.has_flushed) = (self.pattern_phase, false);
+        // Flushes count disks by it.
+        self.next_target = 0;
+        self.begin_pass();
+    }
+
     /// Counts an I/O that was chosen.
     pub(super) fn count_chosen(&mut self, bytes: u32) {
         if self.passes.count(bytes) {
@@ -82,9 +107,16 @@ impl ActiveJob {
         self.result.job.exitall && self.is_done()
     }
 
-    /// Returns whether no I/O is left to issue.
+    /// Counts a read of what was written.
+    pub(super) fn count_read_back(&mut self, bytes: u32) {
+        if self.passes.count_read_back(bytes) && self.phase != Phase::ReadBack {
+            self.targets.iter_mut().for_each(Target::end_pass);
+        }
+    }
+
+    /// Returns whether no I/O is left to issue, at least before what follows the pass.
     pub(super) fn is_out_of_ios(&self) -> bool {
-        self.targets.iter().all(Target::is_done) && !self.passes.has_next()
+        self.targets.iter().all(Target::is_done) && (self.breaks || !self.passes.has_next())
     }
 
     /// Returns the bytes that it still has to put; `None` if only its time ends it.
