@@ -94,7 +94,7 @@ pub(super) struct Checks {
     method: Method,
     /// Whether writes may overlap others before them.
     overlaps: bool,
-    /// What is known of the blocks that it wrote.
+    /// Knowledge of the blocks that it wrote.
     known: Known,
     /// Number of its writes so far.
     writes: u64,

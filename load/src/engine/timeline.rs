@@ -38,7 +38,7 @@ pub(super) struct Timeline {
     read_before_ns: u64,
     /// Time that the phases of the pattern's I/Os before this one took.
     pattern_before_ns: u64,
-    /// What `end_ns` and `counted_until_ns` are in phases of the pattern's I/Os, once there was
+    /// Values of `end_ns` and `counted_until_ns` in phases of the pattern's I/Os, once there was
     /// another.
     limits: Option<(u64, u64)>,
     ramp: Ramp,

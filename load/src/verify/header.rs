@@ -27,9 +27,9 @@ const MAGIC: u16 = 0xacca;
 /// What is known of the write that a header is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {
-    /// Its place.
+    /// Place.
     Place,
-    /// Its number as well, but neither its job nor the run's begin: copies of a job write the same
+    /// Number as well, but neither its job nor the run's begin: copies of a job write the same
     /// blocks.
     Number,
     /// All of it.

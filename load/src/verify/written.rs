@@ -230,7 +230,7 @@ mod tests {
         }
     }
 
-    /// What fio's tree of writes does, one at a time: each drops those that it overlaps.
+    /// Behaviour of fio's tree of writes: each drops those that it overlaps.
     #[test]
     fn of_writes_that_overlap_the_last_is_known() {
         let region = Region { offset_bytes: 8192, size_bytes: 40 * 512, io_bytes: None };
