@@ -65,8 +65,8 @@ impl Written {
         Some(Self { region_offset: region.offset_bytes, unit_bytes, units, written, last })
     }
 
-    /// Returns the table for a job's writes in a region, of which there are at most `ios`; `None` if
-    /// there is no memory for it.
+    /// Returns the table for a job's writes in a region, of which there are at most `ios`; `None`
+    /// if there is no memory for it.
     pub fn of(job: &Job, region: Region, ios: u64) -> Option<Self> {
         let unit_bytes = unit_bytes(job);
         let in_io = u64::from(job.bs_bytes.div_ceil(unit_bytes));
