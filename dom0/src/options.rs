@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(rows.len(), 1 + option_docs().count());
         assert!(rows.iter().all(|fields| fields.len() == 6), "{rows:#?}");
         let bs = rows.iter().find(|fields| fields[0].trim_end() == "bs=BYTES").unwrap();
-        assert_eq!(bs[1..4], ["blocksize", "512 to 16m, multiples of 512", "4k"]);
+        assert_eq!(bs[1..4], ["blocksize", "512 to 4294966784, multiples of 512", "4k"]);
         assert!(list.contains("\naccepted without effect: ") && list.contains("  hold "));
     }
 
