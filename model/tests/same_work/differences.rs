@@ -5,6 +5,11 @@ pub const DIFFERENT: &[(&str, &str, &str)] = &[
     ("244", "I/Os", PASS),
     ("245", "I/Os", PASS),
     ("443", "I/Os", "fio checks after each pass, we after the last"),
+    (
+        "540",
+        "I/Os",
+        "fio's last I/O goes beyond filesize= where the disk does, ours ends within it",
+    ),
 ];
 
 /// Reason of jobs of random places and others in order: they are `time_based` and go on.
