@@ -30,6 +30,7 @@ pub const NOT_SPELLED: &[&str] = &[
 
 /// Files that mean the same to both.
 pub const BOTH_TAKE: &[&str] = &[
+    "[a]\nrw=rw\nverify=crc32c\nbssplit=4k/50:8k/50",
     "[a]",
     "[a]\nrw=read",
     "[a]\nreadwrite=randrw\nrwmixread=70",
@@ -314,7 +315,6 @@ pub const ONLY_FIO: &[(&str, &str)] = &[
     ("[a]\nrw=write\nverify_only", "nothing to do"),
     ("[a]\nrw=randrw\nverify=md5\nverify_only", "not done: a dry run of the reads"),
     ("[a]\nrw=write\nbs=16k\nverify=crc32c\nverify_interval=80", "headers within sectors"),
-    ("[a]\nrw=rw\nverify=crc32c\nbssplit=4k/50:8k/50", "not done: which size a block last had"),
     ("[a]\nexec_prerun=ls", "not done; there is nothing to execute"),
     ("[a]\nruntime=1h\nsteadystate=iops:2%", "no seconds to look at"),
     ("[a]\nlatency_target=5ms", "not done"),
