@@ -15,6 +15,10 @@ const NO_FILES: &str =
 /// Reason to refuse a variable, and what to do.
 const NO_ENVIRONMENT: &str =
     "a guest has no environment; write the value, or let `ringmark run` put it in";
+/// Reason to refuse a check whose table does not fit, and what to do.
+const NO_MEMORY: &str = "not enough memory for verify=, which takes 4 bytes for each block, or up \
+                         to 48 for each I/O; lower size, io_size or number_ios, raise bs or give \
+                         the guest more memory";
 
 /// Reason why a command line, a job file, or a job on a disk is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -223,17 +227,9 @@ impl fmt::Display for JobError {
             ),
             Self::BeyondEnd { option, value, disk, disk_bytes, room_bytes } => {
                 write!(f, "{option}={value} is beyond the end of {disk} ({disk_bytes} bytes)")?;
-                match room_bytes {
-                    0 => Ok(()),
-                    room => write!(f, "; at most {room} bytes fit there"),
-                }
+                fmt_room(f, *room_bytes)
             }
-            Self::NoMemory { job } => write!(
-                f,
-                "job {job}: not enough memory for verify=, which takes 4 bytes for each block, \
-                 or up to 48 for each I/O; lower size, io_size or number_ios, raise bs or give the \
-                 guest more memory"
-            ),
+            Self::NoMemory { job } => write!(f, "job {job}: {NO_MEMORY}"),
             Self::NoMap { job, map_bytes } => write!(
                 f,
                 "job {job}: not enough memory for a random map of {} KiB, a bit for each of the \
@@ -247,6 +243,13 @@ impl fmt::Display for JobError {
                  raise size, or lower offset or bs"
             ),
         }
+    }
+}
+
+fn fmt_room(f: &mut fmt::Formatter<'_>, room_bytes: u64) -> fmt::Result {
+    match room_bytes {
+        0 => Ok(()),
+        room => write!(f, "; at most {room} bytes fit there"),
     }
 }
 

@@ -74,8 +74,8 @@ pub struct Job {
     pub io_size: Option<Amount>,
     /// Number of times to repeat the transfer, at least 1 (`loops=`).
     pub loops: u64,
-    /// Number of I/Os over all disks, at least 1, as often as `loops` says, after which the job ends
-    /// (`number_ios=`); without effect if it is `time_based`.
+    /// Number of I/Os over all disks, at least 1, as often as `loops` says, after which the job
+    /// ends (`number_ios=`); without effect if it is `time_based`.
     pub number_ios: Option<u64>,
     /// Disks, with names such as `xvda`, each once (`filename=`). Empty only in a job that never
     /// writes: the caller chooses.

@@ -13,8 +13,8 @@ pub const SEGMENTS_MAX: u32 = 4096;
 /// Most I/Os in flight. Those for which a disk's ring has no room wait for it.
 pub const IODEPTH_MAX: u32 = 65_536;
 /// Most data of one I/O that is in memory at once, in bytes: one request of the driver's largest
-/// size. Where a disk's backend accepts less, it takes several requests. Of a larger block the parts
-/// follow one another, if they are not checked together.
+/// size. Where a disk's backend accepts less, it takes several requests. Of a larger block the
+/// parts follow one another, if they are not checked together.
 pub const BS_BYTES_MAX: u32 = SEGMENTS_MAX * PAGE_SIZE as u32;
 /// Largest block in bytes.
 pub const BLOCK_BYTES_MAX: u32 = u32::MAX - (SECTOR_BYTES - 1);

@@ -252,6 +252,26 @@ mod tests {
         assert_eq!(one("filename=xvda:/dev/xvdb").disks, ["xvda", "xvdb"]);
         assert!(one("rw=write filename=xvda:/a allow_file_overwrite").allow_file_overwrite);
         assert_eq!(one("iodepth=1 ioengine=psync direct=1 group_reporting norandommap").iodepth, 1);
+        assert_eq!(one("ioengine=io_uring").ioengine, Some(IoEngine::IoUring));
+        assert_eq!(one("name=\"a b\" nice=10 description=\"of no effect\"").name, "a b");
+        assert_eq!((one("loops=3").loops, one("number_ios=2k").number_ios), (3, Some(2048)));
+        let verify = one("rw=write filename=xvda verify_pattern=\"a b;c\" verify=pattern").verify;
+        let verify = verify.expect("a check");
+        assert!(verify.after_write && !verify.fatal);
+        let pattern = VerifyPattern::parse("\"a b;c\"").expect("a pattern");
+        assert_eq!(verify.method, Method::Pattern(pattern));
+        for (interval, interval_bytes) in [("", 16_384), (" verify_interval=4k", 4096)] {
+            let line = format!("bs=16k verify=crc32c verify_fatal=1 do_verify=0{interval}");
+            let checksum = Checksum::Crc32c;
+            let headers = Headers { checksum, interval_bytes, offset_bytes: 0, pattern: None };
+            let method = Method::Headers(headers);
+            let verify = Verify { method, after_write: false, fatal: true, backlog: None };
+            assert_eq!(one(&line).verify, Some(verify));
+        }
+    }
+
+    #[test]
+    fn sizes_of_blocks() {
         assert_eq!(one("bs=8k,8k,16k").bs_mix, None);
         for (line, options) in [
             ("bs=4k,8k", "bs=4k,8k"),
@@ -287,26 +307,9 @@ mod tests {
         ] {
             assert_eq!((one(line).bs_bytes, one(line).bs_mix), (4096, None), "{line}");
         }
-        assert_eq!(one("ioengine=io_uring").ioengine, Some(IoEngine::IoUring));
-        assert_eq!(one("name=\"a b\" nice=10 description=\"of no effect\"").name, "a b");
-        assert_eq!((one("loops=3").loops, one("number_ios=2k").number_ios), (3, Some(2048)));
-        assert_eq!(one("bs=1m").bs_bytes, 1 << 20);
         assert_eq!(one("rw=trim bs=2300M filename=xvda").bs_bytes, 2300 << 20);
-        assert_eq!(one("bs=1G").bs_bytes, 1 << 30);
+        assert_eq!((one("bs=1m").bs_bytes, one("bs=1G").bs_bytes), (1 << 20, 1 << 30));
         assert_eq!(one("rw=write bs=16m,16m,64m filename=xvda").bs_bytes, 16 << 20);
-        let verify = one("rw=write filename=xvda verify_pattern=\"a b;c\" verify=pattern").verify;
-        let verify = verify.expect("a check");
-        assert!(verify.after_write && !verify.fatal);
-        let pattern = VerifyPattern::parse("\"a b;c\"").expect("a pattern");
-        assert_eq!(verify.method, Method::Pattern(pattern));
-        for (interval, interval_bytes) in [("", 16_384), (" verify_interval=4k", 4096)] {
-            let line = format!("bs=16k verify=crc32c verify_fatal=1 do_verify=0{interval}");
-            let checksum = Checksum::Crc32c;
-            let headers = Headers { checksum, interval_bytes, offset_bytes: 0, pattern: None };
-            let method = Method::Headers(headers);
-            let verify = Verify { method, after_write: false, fatal: true, backlog: None };
-            assert_eq!(one(&line).verify, Some(verify));
-        }
     }
 
     /// Returns the method of a job that checks its data.

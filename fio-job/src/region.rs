@@ -191,8 +191,8 @@ impl Job {
     }
 }
 
-/// Returns the smallest multiple of `unit` from `bytes` on, or the largest there is. `unit` must not
-/// be 0.
+/// Returns the smallest multiple of `unit` from `bytes` on, or the largest there is. `unit` must
+/// not be 0.
 fn ceiling(bytes: u64, unit: u64) -> u64 {
     bytes.checked_next_multiple_of(unit).unwrap_or(floor(u64::MAX, unit))
 }

@@ -1,4 +1,4 @@
-//! Warnings about jobs that are taken: what was asked for and does not happen, or happens otherwise.
+//! Warnings about jobs that are taken: what was asked for and does not happen, or otherwise.
 
 use crate::error::JobError;
 use crate::job::Job;

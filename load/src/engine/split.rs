@@ -55,7 +55,8 @@ struct Entering {
 /// state of the disks.
 ///
 /// # Panics
-/// If a queue has too few slots for a whole I/O whose data is checked, which is a bug of the caller.
+/// If a queue has too few slots for a whole I/O whose data is checked, which is a bug of the
+/// caller.
 pub(super) fn prepare(disks: &[Disk<'_>], jobs: &mut [ActiveJob]) -> Vec<Split> {
     for (number, disk) in disks.iter().enumerate() {
         let users = || jobs.iter().filter(|job| job.uses(number));
