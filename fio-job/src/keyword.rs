@@ -246,10 +246,10 @@ impl fmt::Display for OnError {
 /// Jobs that end with one that ends (`exit_what=`). The first two are the same here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ExitWhat {
-    /// Those of its group.
+    /// Jobs of its group.
     #[default]
     Group,
-    /// Those that run with it.
+    /// Jobs that run with it.
     Stonewall,
     /// All, also those that would begin later.
     All,

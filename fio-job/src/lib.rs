@@ -38,6 +38,7 @@ mod reporting;
 mod stages;
 mod steady_state;
 mod table;
+mod text;
 mod value;
 mod verify;
 mod verify_options;

@@ -15,6 +15,7 @@ use crate::builder::JobBuilder;
 use crate::error::JobError;
 use crate::job::Job;
 use crate::options;
+use crate::text::check_text;
 use crate::value::Value;
 use crate::warning::{Checked, Warnings, jobs_only};
 use alloc::format;
@@ -142,16 +143,6 @@ impl Reader {
         }
         builder.finish(&mut self.jobs)
     }
-}
-
-/// Refuses text that is not one line of printable ASCII, because messages of one line quote values,
-/// and a `"` that is not closed.
-pub(crate) fn check_text(text: &str) -> Result<(), JobError> {
-    let printable = |c: char| c.is_ascii_graphic() || c == ' ';
-    if let Some(character) = text.chars().find(|&c| !printable(c)) {
-        return Err(JobError::Character(character));
-    }
-    if text.matches('"').count().is_multiple_of(2) { Ok(()) } else { Err(JobError::OpenQuote) }
 }
 
 /// Splits `--bs=4k`, `-bs=4k` or `bs=4k` into `bs` and `4k`.

@@ -10,7 +10,7 @@ use crate::limits::{
 };
 use crate::number::{self, Amount, NumberError};
 use crate::verify::HEADER_BYTES;
-use crate::verify_options::VerifyWord;
+use crate::verify::VerifyWord;
 use crate::verify_pattern::VerifyPattern;
 use alloc::borrow::ToOwned;
 use alloc::format;

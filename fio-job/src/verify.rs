@@ -6,7 +6,6 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::number::Bytes;
-use crate::verify_options::VerifyWord;
 use crate::verify_pattern::VerifyPattern;
 
 /// Length of fio's `verify_header`, which the value of a [`Checksum`] follows, in bytes.
@@ -39,10 +38,43 @@ pub struct Headers {
     pub pattern: Option<VerifyPattern>,
 }
 
+/// Word of `verify=`, which takes its meaning from other options.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum VerifyWord {
+    Off,
+    Pattern,
+    Null,
+    Checksum(Checksum),
+}
+
+impl VerifyWord {
+    pub(crate) const NAMES: [(&str, Self); 19] = [
+        ("crc32c", Self::Checksum(Checksum::Crc32c)),
+        ("crc32c-intel", Self::Checksum(Checksum::Crc32c)),
+        ("pattern", Self::Pattern),
+        ("md5", Self::Checksum(Checksum::Md5)),
+        ("sha1", Self::Checksum(Checksum::Sha1)),
+        ("sha256", Self::Checksum(Checksum::Sha256)),
+        ("sha512", Self::Checksum(Checksum::Sha512)),
+        ("sha3-224", Self::Checksum(Checksum::Sha3_224)),
+        ("sha3-256", Self::Checksum(Checksum::Sha3_256)),
+        ("sha3-384", Self::Checksum(Checksum::Sha3_384)),
+        ("sha3-512", Self::Checksum(Checksum::Sha3_512)),
+        ("crc64", Self::Checksum(Checksum::Crc64)),
+        ("crc32", Self::Checksum(Checksum::Crc32)),
+        ("crc16", Self::Checksum(Checksum::Crc16)),
+        ("crc7", Self::Checksum(Checksum::Crc7)),
+        ("xxhash", Self::Checksum(Checksum::Xxhash)),
+        ("meta", Self::Checksum(Checksum::Meta)),
+        ("null", Self::Null),
+        ("0", Self::Off),
+    ];
+}
+
 /// Checksum behind a header of fio's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checksum {
-    /// None: the header alone is checked, and the data if it is a pattern.
+    /// No checksum: the header alone is checked, and the data if it is a pattern.
     Meta,
     /// MD5.
     Md5,
@@ -157,16 +189,16 @@ pub struct Backlog {
     pub batch: u64,
 }
 
-/// Check of a job's data. A read job checks what it reads. A job that writes fills its blocks; after
-/// each pass, if [`after_write`](Self::after_write) is set, it reads and checks them in the same
-/// order.
+/// Check of a job's data. A read job checks what it reads. A job that writes fills its blocks;
+/// after each pass, if [`after_write`](Self::after_write) is set, it reads and checks them in the
+/// same order.
 ///
 /// With [`Method::Headers`] a job that writes records the last write to each block, at 4 bytes of
 /// memory for each block or up to 48 for each I/O, whichever is less; for blocks of several sizes,
 /// as much for what divides all of them, and for those that begin anywhere, for each sector. Of
-/// writes that overlap only the last is known and read back, as in fio. It skips a block that has an
-/// I/O in flight and takes the next instead, checks reads of its own writes at once, and reads back
-/// each block once. A job that only reads accepts the blocks of any writer, fio included. With a
+/// writes that overlap only the last is known and read back, as in fio. It skips a block that has
+/// an I/O in flight and takes the next instead, checks reads of its own writes at once, and reads
+/// back each block once. A job that only reads accepts the blocks of any writer, fio included. With a
 /// [`Backlog`], or writes that may overlap, it does so whatever the method is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verify {

@@ -1,41 +1,8 @@
 //! Options that make up the check of a job's data, until all of them are known.
 
 use crate::keyword::Rw;
-use crate::verify::{Backlog, Checksum, Headers, Method, Verify};
+use crate::verify::{Backlog, Headers, Method, Verify, VerifyWord};
 use crate::verify_pattern::VerifyPattern;
-
-/// Word of `verify=`, which takes its meaning from other options.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum VerifyWord {
-    Off,
-    Pattern,
-    Null,
-    Checksum(Checksum),
-}
-
-impl VerifyWord {
-    pub(crate) const NAMES: [(&str, Self); 19] = [
-        ("crc32c", Self::Checksum(Checksum::Crc32c)),
-        ("crc32c-intel", Self::Checksum(Checksum::Crc32c)),
-        ("pattern", Self::Pattern),
-        ("md5", Self::Checksum(Checksum::Md5)),
-        ("sha1", Self::Checksum(Checksum::Sha1)),
-        ("sha256", Self::Checksum(Checksum::Sha256)),
-        ("sha512", Self::Checksum(Checksum::Sha512)),
-        ("sha3-224", Self::Checksum(Checksum::Sha3_224)),
-        ("sha3-256", Self::Checksum(Checksum::Sha3_256)),
-        ("sha3-384", Self::Checksum(Checksum::Sha3_384)),
-        ("sha3-512", Self::Checksum(Checksum::Sha3_512)),
-        ("crc64", Self::Checksum(Checksum::Crc64)),
-        ("crc32", Self::Checksum(Checksum::Crc32)),
-        ("crc16", Self::Checksum(Checksum::Crc16)),
-        ("crc7", Self::Checksum(Checksum::Crc7)),
-        ("xxhash", Self::Checksum(Checksum::Xxhash)),
-        ("meta", Self::Checksum(Checksum::Meta)),
-        ("null", Self::Null),
-        ("0", Self::Off),
-    ];
-}
 
 /// Options `verify=` and its companions.
 #[derive(Clone, Default)]

@@ -129,8 +129,8 @@ impl Pattern {
         }
     }
 
-    /// Returns it as a start to [go back](Self::restart) to, before the first I/O of a pass: without
-    /// the memory of its random map.
+    /// Returns it as a start to [go back](Self::restart) to, before the first I/O of a pass:
+    /// without the memory of its random map.
     pub fn as_start(&mut self) -> Self {
         let map = match &mut self.places {
             Places::Mixed(mixed) => mixed.take_map(),

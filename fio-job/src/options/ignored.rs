@@ -79,17 +79,27 @@ const fn ignored(takes: Takes, names: &'static str) -> Ignored {
 
 /// Options without effect, by the values that they take.
 pub(super) const IGNORED: &[Ignored] = &[
-    ignored(Takes::Flag, "softrandommap fixedbufs hipri nonvectored registerfiles sqthread_poll thread uncached
-        userspace_reap"),
-    ignored(Takes::Bool, "allow_file_create allow_mounted_write allrandrepeat block_error_percentiles
+    ignored(
+        Takes::Flag,
+        "fixedbufs hipri nonvectored registerfiles softrandommap sqthread_poll
+        thread uncached userspace_reap",
+    ),
+    ignored(
+        Takes::Bool,
+        "allow_file_create allow_mounted_write allrandrepeat block_error_percentiles
         cgroup_nodelete create_fsync create_on_open create_serialize disable_bw
-        disable_bw_measurement disable_clat disable_lat disable_slat disk_util error_dump experimental_verify file_append
-        gtod_reduce invalidate log_store_compressed overwrite per_job_logs slat_percentiles stats trim_verify_zero
-        unique_filename unlink unlink_each_loop verify_dump verify_state_save verifysort"),
-    ignored(Takes::Number, "buffer_compress_chunk cmdprio cmdprio_class cmdprio_percentage force_async
+        disable_bw_measurement disable_clat disable_lat disable_slat disk_util error_dump
+        experimental_verify file_append gtod_reduce invalidate log_store_compressed overwrite
+        per_job_logs slat_percentiles stats trim_verify_zero unique_filename unlink unlink_each_loop
+        verify_dump verify_state_save verifysort",
+    ),
+    ignored(
+        Takes::Number,
+        "buffer_compress_chunk cmdprio cmdprio_class cmdprio_percentage force_async
         gid gtod_cpu hipri_percentage hugepage-size iomem_align lockmem log_compression log_entries
-        log_alternate_epoch_clock_id log_hist_coarseness log_hist_msec mem_align nowait sqthread_poll_cpu uid verify_async
-        verifysort_nr write_barrier"),
+        log_alternate_epoch_clock_id log_hist_coarseness log_hist_msec mem_align nowait
+        sqthread_poll_cpu uid verify_async verifysort_nr write_barrier",
+    ),
     ignored(Takes::UpTo(7), "prio"),
     ignored(Takes::UpTo(3), "prioclass"),
     ignored(Takes::UpTo(10), "significant_figures"),
@@ -105,13 +115,13 @@ pub(super) const IGNORED: &[Ignored] = &[
     ),
     ignored(Takes::Word(&["none", "short", "medium", "long", "extreme"]), "write_hint"),
     ignored(Takes::Word(&["0", "1", "8"]), "unit_base"),
-    ignored(Takes::Text, "cgroup description filename_format ioscheduler log_compression_cpus
-        numa_cpu_nodes numa_mem_policy sync_file_range verify_async_cpus write_iolog"),
-    ignored(Takes::TextOrNone, "write_hist_log"),
     ignored(
-        Takes::Only("0", "no write here is atomic beyond a sector; leave it out"),
-        "atomic",
+        Takes::Text,
+        "cgroup description filename_format ioscheduler log_compression_cpus
+        numa_cpu_nodes numa_mem_policy sync_file_range verify_async_cpus write_iolog",
     ),
+    ignored(Takes::TextOrNone, "write_hist_log"),
+    ignored(Takes::Only("0", "no write here is atomic beyond a sector; leave it out"), "atomic"),
     ignored(
         Takes::Only("0", "it would do no I/O, as there are no files to make; leave it out"),
         "create_only",
@@ -128,10 +138,7 @@ pub(super) const IGNORED: &[Ignored] = &[
         Takes::Only("0", "writes and trims do not mix in a job; use two jobs, one with rw=trim"),
         "trim_percentage",
     ),
-    ignored(
-        Takes::Only("0", "pauses are slept; leave it out"),
-        "thinktime_spin",
-    ),
+    ignored(Takes::Only("0", "pauses are slept; leave it out"), "thinktime_spin"),
     ignored(
         Takes::Only("0", "pauses are part of the time of a rate; leave it out"),
         "rate_ignore_thinktime",

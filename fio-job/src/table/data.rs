@@ -5,7 +5,7 @@ use crate::buffers::Buffers;
 use crate::option_doc::Initial::{Nothing, Value as Same, Words};
 use crate::option_doc::Values::{Flag, OneOf};
 use crate::value::SYNC_NAMES;
-use crate::verify_options::VerifyWord;
+use crate::verify::VerifyWord;
 
 /// Options of this topic.
 #[rustfmt::skip]

@@ -24,7 +24,7 @@ use fio_job::{Checksum, HEADER_BYTES};
 
 const MAGIC: u16 = 0xacca;
 
-/// What is known of the write that a header is of.
+/// Knowledge of the write that a header is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {
     /// Place.
