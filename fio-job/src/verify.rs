@@ -198,8 +198,8 @@ pub struct Backlog {
 /// as much for what divides all of them, and for those that begin anywhere, for each sector. Of
 /// writes that overlap only the last is known and read back, as in fio. It skips a block that has
 /// an I/O in flight and takes the next instead, checks reads of its own writes at once, and reads
-/// back each block once. A job that only reads accepts the blocks of any writer, fio included. With a
-/// [`Backlog`], or writes that may overlap, it does so whatever the method is.
+/// back each block once. A job that only reads accepts the blocks of any writer, fio included. With
+/// a [`Backlog`], or writes that may overlap, it does so whatever the method is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verify {
     /// Method (`verify=`, with `verify_pattern=`, `verify_interval=` and `verify_offset=`).

@@ -67,4 +67,36 @@ impl ActiveJob {
             }
         }
     }
+
+    /// Returns whether all of a pass is done, with what follows it, and another comes at `now_ns`.
+    pub(in crate::engine) fn is_next_pass_due(&self, now_ns: u64) -> bool {
+        let is_whole = self.phase == Phase::ReadBack || !self.result.job.reads_back();
+        self.breaks
+            && is_whole
+            && self.is_done()
+            && self.is_out_of_ios()
+            && self.passes.has_next()
+            && !self.is_end_flush_due()
+            && self.timeline.may_go_on(now_ns)
+    }
+
+    /// Begins the next pass after a break.
+    pub(in crate::engine) fn begin_next_pass(&mut self, now_ns: u64) {
+        self.end_phase();
+        let JobResult { read, write, .. } = &self.result;
+        self.timeline.begin_pass(now_ns, read.runtime_ns, write.runtime_ns);
+        self.pacer.start_anew();
+        self.open_loop.iter_mut().for_each(|one| one.has_ended = false);
+        (self.phase, self.has_flushed) = (self.pattern_phase, false);
+        // Flushes count disks by it.
+        self.next_target = 0;
+        self.begin_pass();
+    }
+
+    /// Counts a read of what was written.
+    pub(super) fn count_read_back(&mut self, bytes: u32) {
+        if self.passes.count_read_back(bytes) && self.phase != Phase::ReadBack {
+            self.targets.iter_mut().for_each(Target::end_pass);
+        }
+    }
 }
