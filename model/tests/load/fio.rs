@@ -229,7 +229,13 @@ fn fios_order(options: &str) -> Vec<(bool, u64)> {
     let file = DiskFile::new("order", &[]);
     let log = DiskFile::new("log", &[]);
     let status = Command::new("fio")
-        .args(["--name=a", "--ioengine=psync", "--bs=4k", "--output=/dev/null"])
+        .args([
+            "--name=a",
+            "--ioengine=psync",
+            "--bs=4k",
+            "--output=/dev/null",
+            "--verify_state_save=0",
+        ])
         .arg(format!("--filename={}", file.0.display()))
         .arg(format!("--write_iolog={}", log.0.display()))
         .args(options.split(' ').map(|option| format!("--{option}")))

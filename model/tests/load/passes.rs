@@ -139,7 +139,7 @@ impl Place {
         let _ = fs::remove_file(&log);
         let names: Vec<_> = (0..disks).map(|disk| self.disk(disk).display().to_string()).collect();
         let output = Command::new("fio")
-            .args(["--name=a", "--ioengine=libaio", "--bs=4k"])
+            .args(["--name=a", "--ioengine=libaio", "--bs=4k", "--verify_state_save=0"])
             .arg(format!("--filename={}", names.join(":")))
             .arg(format!("--write_iolog={}", log.display()))
             .args(options.split_ascii_whitespace().map(|option| format!("--{option}")))
