@@ -104,7 +104,7 @@ impl fmt::Display for NoReport {
 }
 
 /// Most jobs that have all directions in one: such a job takes far more room than its text.
-const MIXED_MAX: usize = 2048;
+const MIXED_MAX: usize = 1280;
 
 /// Jobs: a list that takes little more room than they do, also while it grows.
 struct Jobs(Vec<Job>);

@@ -53,7 +53,7 @@ fn shortest() -> [(&'static str, String); 3] {
     };
     let many = |item: &str| item.repeat(STUFFING / item.len());
     [
-        ("all in one", report("", &mixed.repeat(2048))),
+        ("all in one", report("", &mixed.repeat(1280))),
         ("reads and writes", report("", &many(&each))),
         ("hosts", report(&many(host), &each)),
     ]
@@ -67,7 +67,7 @@ fn jobs_with_all_in_one_have_an_end() {
     let (job, _) = jobs.split_once(",{\"jobname\"").expect("two jobs");
     let more = format!("{head}[{{\"jobname\"{job},{{\"jobname\"{jobs}");
     let error = Report::from_json(&more).expect_err("too many").to_string();
-    assert!(error.starts_with("more than 2048 jobs"), "{error}");
+    assert!(error.starts_with("more than 1280 jobs"), "{error}");
 }
 
 #[test]
