@@ -10,7 +10,7 @@ use crate::work::{Direction, Io};
 
 /// Beginnings of options that say by what means I/O is done, or what is reported of it: fio's
 /// engine is another here, and its log is ours.
-const MEANS: [&str; 26] = [
+const MEANS: [&str; 27] = [
     "ioengine",
     "direct",
     "buffered",
@@ -37,6 +37,8 @@ const MEANS: [&str; 26] = [
     "clocksource",
     "atomic",
     "sync",
+    // A file in place of a disk has no end.
+    "fill_",
 ];
 
 /// Directory of fio's files, which goes with it.

@@ -2,7 +2,7 @@
 //!
 //! Sizes are divided by one power of two, so that the largest is some hundred blocks; the disk is
 //! as large as they then need. What says when work is done, and for how long, is left out: what is
-//! left is the work.
+//! left is the work. Larger blocks become as large as the largest may be.
 
 use fio_job::number::parse_bytes;
 
@@ -10,6 +10,8 @@ use fio_job::number::parse_bytes;
 const SIZE_MAX: u64 = 512 << 10;
 /// Blocks of the largest size, about.
 const BLOCKS: u64 = 192;
+/// Largest block in bytes: fio's files are in memory.
+const BLOCK_MAX: u64 = 4 << 20;
 /// Most copies of a job.
 const CLONES_MAX: u64 = 3;
 /// Most I/Os in flight of a job.
@@ -74,7 +76,7 @@ pub fn small(text: &str) -> Option<Small> {
     };
     let blocks: Vec<u64> = of(&BLOCK_SIZES).filter(|&bytes| bytes >= 512).collect();
     let least = blocks.iter().copied().chain([4096]).min().unwrap_or(4096);
-    let most = blocks.iter().copied().chain([4096]).max().unwrap_or(4096);
+    let most = blocks.iter().copied().chain([4096]).max().unwrap_or(4096).min(BLOCK_MAX);
     // Checksums take most of the time.
     let checks = options(text).any(|(name, value)| name == "verify" && value != "0");
     let few = if checks { 4 } else { 1 };
@@ -129,6 +131,10 @@ fn small_line(line: &str, divisor: u64, most: u64, clones_max: u64) -> Option<St
         "numjobs" => at_most(clones_max),
         "iodepth" => at_most(DEPTH_MAX),
         "loops" => at_most(LOOPS_MAX),
+        _ if BLOCK_SIZES.contains(&name) => match parse_bytes(value) {
+            Ok(bytes) if bytes > BLOCK_MAX => format!("{name}={BLOCK_MAX}"),
+            _ => line.to_owned(),
+        },
         _ if SIZES.contains(&name) && !value.ends_with('%') => match parse_bytes(value) {
             Ok(bytes) if bytes > 0 && divisor > 1 => {
                 // Whole blocks stay whole.
