@@ -1,12 +1,15 @@
 //! Time that others had by yields.
 //!
 //! A yield takes longer than others have the processor, for the call itself takes time, too. The
-//! hypervisor is asked around the first yields how long others had it, and around one of many
-//! later; the call of all others is taken to last as long as the mean of these.
+//! hypervisor is asked around one of some yields how long others had it; the call of all others is
+//! taken to last as long as the mean of these. Never around many in a row: they take longer, and a
+//! choice between yields and sleep must not see that.
 
-/// Number of the first yields around which the hypervisor is asked.
-pub(super) const FIRST: u64 = 32;
-/// Number of yields of which one is asked about after these.
+/// Number of yields of which more are asked about.
+const FIRST: u64 = 512;
+/// Number of these of which one is asked about.
+const FIRST_ONE_OF: u64 = 16;
+/// Number of later yields of which one is asked about.
 const ONE_OF: u64 = 512;
 
 /// Time that others had, and what is known of the call.
@@ -25,7 +28,8 @@ impl Lent {
     /// Returns whether to ask the hypervisor around the next yield.
     #[inline]
     pub(super) fn asks(&self) -> bool {
-        self.yields < FIRST || self.yields.is_multiple_of(ONE_OF)
+        let one_of = if self.yields < FIRST { FIRST_ONE_OF } else { ONE_OF };
+        self.yields % one_of == one_of - 1
     }
 
     /// Notes a yield that took `ns`; of these others had `others_ns`, if that was asked and told.
@@ -65,7 +69,9 @@ mod tests {
             let told = lent.asks().then_some(others_ns);
             lent.note(others_ns + 4_000, told);
         }
-        assert_eq!(lent.ns(), (0..10_000).map(|number| number % 7 * 1_000).sum::<u64>());
+        // Before the first that is asked about, nothing is known of the call.
+        let before = (FIRST_ONE_OF - 1) * 4_000;
+        assert_eq!(lent.ns(), (0..10_000).map(|number| number % 7 * 1_000).sum::<u64>() + before);
     }
 
     #[test]
@@ -86,7 +92,7 @@ mod tests {
             asked += u64::from(lent.asks());
             lent.note(5_000, lent.asks().then_some(1_000));
         }
-        assert_eq!(asked, FIRST + 99);
+        assert_eq!(asked, FIRST / FIRST_ONE_OF + 99);
     }
 
     #[test]
