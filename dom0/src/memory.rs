@@ -21,8 +21,12 @@ pub struct Need {
     pub least: Amount,
     /// Need with any backend like Linux's or QEMU's.
     pub most: Amount,
+    /// Memory that the guest can use of the least with its grants, in MiB.
+    enough_mib: Option<u64>,
     /// Memory that the guest can use of the most with its grants, in MiB.
     useful_mib: Option<u64>,
+    /// Pages of the grant table without which some disk could have no I/O in flight.
+    grant_frames_least: Option<u64>,
     /// Pages that its grant table may have.
     grant_frames: u64,
 }
@@ -60,12 +64,15 @@ impl Need {
             disks.all(|(name, of)| name != disk || of.is_trusted())
         };
         let most = plan.most_need(&vcpus, &is_trusted);
+        let least = plan.need(&vcpus, &|_| None);
         let given = config.number("max_grant_frames").unwrap_or(GRANT_FRAMES);
         let grant_frames = given.min(GRANT_FRAMES_MAX.into());
         Some(Self {
-            least: Amount::of(&plan.need(&vcpus, &|_| None)),
+            least: Amount::of(&least),
             most: Amount::of(&most),
+            enough_mib: Amount::of(&least.within_grants(grant_frames)).mib,
             useful_mib: Amount::of(&most.within_grants(grant_frames)).mib,
+            grant_frames_least: least.grant_frames_least(),
             grant_frames,
         })
     }
@@ -75,7 +82,7 @@ impl Need {
     /// # Errors
     /// [`Exit::Usage`], with the figure: they do with no backend.
     pub fn check(self, memory_mib: u32) -> Result<()> {
-        let (what, needs, advice) = match (self.least.mib, self.least.grant_frames) {
+        let (what, needs, advice) = match (self.enough_mib, self.grant_frames_least) {
             (Some(mib), _) if mib > memory_mib.into() => (
                 format!("--memory={memory_mib} is not enough"),
                 format!("the jobs need {mib} MiB"),
@@ -103,7 +110,7 @@ impl Need {
     /// Returns the end of an advice to give so much memory as is the least.
     fn more(self) -> String {
         match self.useful_mib {
-            Some(most) if self.useful_mib != self.least.mib => {
+            Some(most) if self.useful_mib != self.enough_mib => {
                 format!(" or more, up to {most} for a backend like Linux's")
             }
             _ => String::new(),
@@ -112,7 +119,7 @@ impl Need {
 
     /// Returns how much memory a guest is given that has `usual_mib` otherwise.
     pub fn given(self, usual_mib: u32) -> u32 {
-        let wanted = self.useful_mib.or(self.least.mib).and_then(|mib| u32::try_from(mib).ok());
+        let wanted = self.useful_mib.or(self.enough_mib).and_then(|mib| u32::try_from(mib).ok());
         wanted.map_or(usual_mib, |mib| cmp::max(mib, usual_mib))
     }
 }
@@ -154,7 +161,14 @@ mod tests {
     fn amounts(least_mib: Option<u64>, most_mib: Option<u64>) -> Need {
         let amount = |mib| Amount { mib, grant_frames: Some(1) };
         let (least, most) = (amount(least_mib), amount(most_mib));
-        Need { least, most, useful_mib: most_mib, grant_frames: 64 }
+        Need {
+            least,
+            most,
+            enough_mib: least_mib,
+            useful_mib: most_mib,
+            grant_frames_least: Some(1),
+            grant_frames: 64,
+        }
     }
 
     #[test]
@@ -255,11 +269,22 @@ mod tests {
         assert_eq!(u64::from(enough.given(16)), enough.most.mib.unwrap());
     }
 
+    /// Job of XCP-ng's documentation: I/Os wait for others, with the memory that grants can use.
+    #[test]
+    fn a_depth_beyond_the_grants_is_taken() {
+        let (need, told) = with_frames("filename=xvda bs=4M iodepth=64", "max_grant_frames=64");
+        assert!(need.most.grant_frames.unwrap() > 64, "{need:?}");
+        assert!(told.contains(" MiB and max_grant_frames="), "{told}");
+        let given = need.given(64);
+        assert!((128..192).contains(&given), "{given}");
+        assert!(need.check(given).is_ok() && need.check(4).is_err());
+    }
+
     #[test]
     fn grants_that_suffice_for_no_backend_are_refused() {
-        let line = "bs=1m iodepth=256";
-        let (need, _) = with_frames(line, "max_grant_frames=64");
-        let frames = need.least.grant_frames.unwrap();
+        let line = "bs=16m iodepth=256";
+        let (need, _) = with_frames(line, "max_grant_frames=255");
+        let frames = need.grant_frames_least.unwrap();
         assert!(need.check(4000).is_ok());
         assert!(with_frames(line, &format!("max_grant_frames={frames}")).0.check(4000).is_ok());
         let (less, _) = with_frames(line, &format!("max_grant_frames={:#x}", frames - 1));

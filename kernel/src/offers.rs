@@ -82,6 +82,11 @@ pub fn room(xen: &Xen, least: &Need, full: &Need, run: &Need) -> Room {
     least.room(full, memory::heap_size() as u64, xen.room())
 }
 
+/// Returns a line that says that the jobs can't have all their I/Os in flight, if so.
+pub fn notice(xen: &Xen, need: &Need) -> Option<String> {
+    stock(xen, 0).notice(need)
+}
+
 /// Checks that the guest has what these jobs need, where other vCPUs have `vcpu_pages` already, and
 /// lets the heap grow to that.
 ///

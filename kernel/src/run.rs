@@ -129,6 +129,9 @@ impl<'t> Runner<'t> {
         let need = stage.need(&dealing, &|disk| self.offers.of(disk)).map_err(Refusal::from)?;
         let (need, vcpu_pages) = (plan.with_results(need), plan.vcpu_pages(&self.guest.vcpus));
         offers::check(self.guest.xen, &need, vcpu_pages, plan.at_once().jobs)?;
+        if let Some(notice) = offers::notice(self.guest.xen, &need) {
+            say!("ringmark: {notice}");
+        }
         self.with_disks(plan, stage, &dealing, hold, &mut |guest, disks, done| {
             stage::run(guest, stage.jobs, disks, done)
         })

@@ -126,8 +126,7 @@ impl Plan {
         need: &dyn Fn(&Stage<'_>, &Dealing) -> Option<Need>,
     ) -> Need {
         let of_stage = |stage: Stage<'_>| need(&stage, &stage.deal(vcpus).ok()?);
-        let none = Need { pages: 0, grants: 0, heap_bytes: 0 };
-        self.with_results(self.stages().filter_map(of_stage).fold(none, Need::max))
+        self.with_results(self.stages().filter_map(of_stage).fold(Need::NONE, Need::max))
     }
 
     /// Returns what it needs besides the pages of other vCPUs.
@@ -305,10 +304,26 @@ mod tests {
         assert!(on_three.pages >= 2 * VCPU_PAGES, "{on_three:?}");
     }
 
+    #[test]
+    fn a_run_needs_grants_for_one_io_on_each_disk() {
+        const MOST: Option<Offer> = Some(Offer::MOST);
+        for (line, disks, offer, (disks_used, each)) in [
+            // Of each disk, pages of the ring and of one I/O: data, and segments of each request.
+            ("filename=xvda iodepth=256", 1, MOST, (1, 1 + 1_u64)),
+            ("bs=4m iodepth=64", 2, MOST, (2, 1 + 1024 + 2)),
+            ("filename=xvda bs=1m iodepth=4", 1, None, (1, 1 + 256 + 1)),
+            ("filename=xvda ringmark_queues=4 bs=64k iodepth=16", 1, MOST, (1, 1 + 17)),
+        ] {
+            let need = need(line, disks, &[0], offer);
+            assert_eq!(need.grants_least, disks_used * each.next_multiple_of(8), "{line}");
+            assert!(need.grants >= need.grants_least, "{line}");
+        }
+    }
+
     /// Slots for which there is no heap are not made.
     #[test]
     fn room_is_as_large_as_the_heap() {
-        let need = |pages, heap_bytes| Need { pages, grants: 9, heap_bytes };
+        let need = |pages, heap_bytes| Need { pages, heap_bytes, ..Need::NONE };
         let (least, full) = (need(100, 1000), need(500, 3000));
         let room = |pages| Room { pages, grants: 9 };
         for (heap, has, expected) in [
@@ -356,6 +371,31 @@ mod tests {
                     pages += disk.room.pages;
                 }
                 assert!(pages <= need.pages, "{line}");
+            }
+        }
+    }
+
+    /// Checks that no disk has so little of scarce grants that it could have no I/O in flight.
+    #[test]
+    fn each_disk_has_grants_for_one_io() {
+        let line = "--name=a --filename=xvda --iodepth=300 --name=b --filename=xvdb:xvdc --bs=4m \
+                    --iodepth=64 --name=c --filename=xvdc --bs=64k --ringmark_queues=2";
+        let line = line.replace("--name=b", "--name=b --ringmark_queues=2");
+        for offer in [Offer::LEAST, Offer::MOST] {
+            let plan = plan(&line, &vbds(&[RW; 3])).expect(&line);
+            let offers = |_: &str| Some(offer);
+            let stage = plan.at_once();
+            let dealing = stage.deal(&[0, 1]).expect(&line);
+            let need = stage.need(&dealing, &offers).expect(&line);
+            for grants in [need.grants_least, need.grants_least + 1, need.grants - 1] {
+                let room = Room { pages: u64::MAX >> 8, grants };
+                let mut taken = 0;
+                for disk in stage.disks(&dealing, room, &offers).map(|disk| disk.expect(&line)) {
+                    let one = Setup { slots: 1, queues: 1, ..disk.setup }.takes(&offer).room;
+                    assert!(one.grants <= disk.room.grants, "{offer:?}, {grants}: {disk:?}");
+                    taken += disk.room.grants;
+                }
+                assert!(taken <= grants, "{offer:?}: {taken} of {grants}");
             }
         }
     }

@@ -1,5 +1,8 @@
 //! Memory and grants of a guest, against what its jobs need.
 
+use alloc::format;
+use alloc::string::String;
+
 use drivers::blkfront::Room;
 use xen_abi::PAGE_SIZE;
 use xen_abi::grant_table::{ENTRIES_PER_PAGE, RESERVED_ENTRIES};
@@ -33,11 +36,13 @@ pub struct Stock {
 
 impl Stock {
     /// Checks that it suffices for what jobs need from now on; `logs` tells whether they write
-    /// logs. It does if the heap grows to what they need.
+    /// logs. It does if the heap grows to what they need, and if there are fewer grants than all
+    /// I/Os at once need, but enough for some: Xen limits them, so no advice would help.
     ///
     /// # Errors
     /// [`Refusal::Memory`] and [`Refusal::Grants`], with the figures.
     pub fn check(&self, need: &Need, logs: bool, needed_mib: NeededMib) -> Result<(), Refusal> {
+        let need = &need.within_entries(self.room.grants);
         let pages = need.pages.saturating_add(self.vcpu_pages);
         let has_mib = self.given_mib;
         // The same guest is to be refused whatever the size of its image.
@@ -52,11 +57,26 @@ impl Stock {
                 .filter(|&mib| mib <= self.usable_mib_max);
             return Err(Refusal::Memory { has_mib, needs_mib, logs });
         }
-        if need.grants > self.room.grants {
-            let frames = need.grant_frames();
-            return Err(Refusal::Grants { has: self.room.grants, needs: need.grants, frames });
+        let needs = need.grants_least;
+        if needs > self.room.grants {
+            let frames = frames_for(needs);
+            return Err(Refusal::Grants { has: self.room.grants, needs, frames });
         }
         Ok(())
+    }
+
+    /// Returns a line that says that not all I/Os of a need can be in flight at once, if so.
+    pub fn notice(&self, need: &Need) -> Option<String> {
+        let (has, needs) = (self.room.grants, need.grants);
+        let advice = need.grant_frames().map_or_else(String::new, |frames| {
+            format!("set max_grant_frames={frames} (Xen's gnttab_max_frames= is its limit), or ")
+        });
+        (needs > has).then(|| {
+            format!(
+                "{needs} grants are needed for all I/Os at once, and this guest has {has}: some \
+                 wait for others; {advice}lower iodepth= or bs="
+            )
+        })
     }
 
     /// Returns how many pages must be added for a need.
@@ -84,20 +104,37 @@ impl Need {
     /// Returns the pages of a grant table that has the entries, as `max_grant_frames=` counts them;
     /// `None` if they are more than a guest can use.
     pub fn grant_frames(&self) -> Option<u64> {
-        let entries = self.grants.saturating_add(RESERVED_ENTRIES.into());
-        let frames = entries.div_ceil(ENTRIES_PER_PAGE.into());
-        (frames <= GRANT_FRAMES_MAX.into()).then_some(frames)
+        frames_for(self.grants)
+    }
+
+    /// Returns the pages of a grant table without which some disk could have no I/O in flight, as
+    /// [`grant_frames`](Self::grant_frames) does.
+    pub fn grant_frames_least(&self) -> Option<u64> {
+        frames_for(self.grants_least)
     }
 
     /// Returns the part of it that a guest can use whose grant table may have so many pages.
     #[must_use]
     pub fn within_grants(self, frames: u64) -> Self {
         let entries = frames.saturating_mul(ENTRIES_PER_PAGE.into());
-        let grants = entries.saturating_sub(RESERVED_ENTRIES.into()).min(self.grants);
+        self.within_entries(entries.saturating_sub(RESERVED_ENTRIES.into()))
+    }
+
+    /// Returns the part of it that a guest can use whose grant table has so many entries.
+    fn within_entries(self, entries: u64) -> Self {
+        let grants = entries.min(self.grants);
         let pages = u128::from(self.pages) * u128::from(grants);
         let pages = pages.div_ceil(u128::from(self.grants.max(1)));
         Self { pages: pages as u64, grants, ..self }
     }
+}
+
+/// Returns the pages of a grant table with so many entries that can be used; `None` if they are
+/// more than a guest can use.
+fn frames_for(grants: u64) -> Option<u64> {
+    let entries = grants.saturating_add(RESERVED_ENTRIES.into());
+    let frames = entries.div_ceil(ENTRIES_PER_PAGE.into());
+    (frames <= GRANT_FRAMES_MAX.into()).then_some(frames)
 }
 
 #[cfg(test)]
@@ -121,7 +158,7 @@ mod tests {
     }
 
     fn need(heap_pages: u64, pages: u64) -> Need {
-        Need { pages, grants: 504, heap_bytes: heap_pages * PAGE }
+        Need { pages, grants: 504, grants_least: 1, heap_bytes: heap_pages * PAGE }
     }
 
     fn refused(has_mib: u64, needs_mib: Option<u64>) -> Result<(), Refusal> {
@@ -164,7 +201,10 @@ mod tests {
 
     #[test]
     fn grants_suffice_to_the_entry() {
-        let check = |grants| STOCK.check(&Need { grants, ..need(0, 1) }, true, needed_mib);
+        let check = |grants_least| {
+            let need = Need { grants: u64::MAX, grants_least, ..need(0, 1) };
+            STOCK.check(&need, true, needed_mib)
+        };
         let refused = |needs, frames| Err(Refusal::Grants { has: 504, needs, frames });
         assert_eq!(check(504), Ok(()));
         assert_eq!(check(505), refused(505, Some(2)));
@@ -180,8 +220,24 @@ mod tests {
         let need = Need { grants: 1008, ..need(1, 2017) };
         let pages = [3, 2, 1, 0].map(|frames| need.within_grants(frames).pages);
         assert_eq!(pages, [2017, 2017 * 1008 / 1008, 1009, 0]);
-        let none = Need { pages: u64::MAX, grants: 0, heap_bytes: 0 };
+        let none = Need { pages: u64::MAX, grants: 0, ..need };
         assert_eq!(none.within_grants(u64::MAX).pages, 0);
+    }
+
+    #[test]
+    fn fewer_grants_than_all_ios_need_are_enough_with_as_much_memory() {
+        let need = |grants, pages| Need { grants, ..need(0, pages) };
+        // Half of the grants, and of the pages.
+        assert_eq!(STOCK.check(&need(1008, 4000), false, needed_mib), Ok(()));
+        assert_eq!(STOCK.check(&need(1008, 4001), false, needed_mib), refused(12, Some(13)));
+        assert_eq!(STOCK.notice(&need(504, 1)), None);
+        let rest = "grants are needed for all I/Os at once, and this guest has 504: some wait for \
+                    others;";
+        let set = "set max_grant_frames=2 (Xen's gnttab_max_frames= is its limit), or";
+        for (grants, advice) in [(505, format!("{set} ")), (u64::MAX, String::new())] {
+            let expected = format!("{grants} {rest} {advice}lower iodepth= or bs=");
+            assert_eq!(STOCK.notice(&need(grants, 1)), Some(expected));
+        }
     }
 
     /// A heap that has grown stays; so none grows into pages that a later stage needs.

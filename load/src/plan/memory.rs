@@ -1,9 +1,11 @@
 //! Division of a guest's room, its memory and its grants, between the disks of a stage.
 //!
 //! A job's iodepth is over all of its disks. All of its I/Os may be on one of them, so each gets
-//! room for all while there is enough; otherwise at least for an equal share, as far as there is
-//! room for that, and I/Os to a disk whose slots are taken wait. How many slots a disk has in its
-//! room is known when its backend has said what it takes.
+//! room for all while there is enough; otherwise at least for an equal share, or for one I/O, as
+//! far as there is room for that, and I/Os to a disk whose slots are taken wait. How many slots a
+//! disk has in its room is known when its backend has said what it takes.
+
+use core::iter;
 
 use drivers::blkfront::{Offer, Room, Setup, Takes};
 use fio_job::Job;
@@ -21,11 +23,12 @@ pub type Offers<'o> = &'o dyn Fn(&str) -> Option<Offer>;
 pub(super) struct Memory {
     /// All that there is.
     room: Room,
-    /// Sum that slots for the whole iodepth on each disk would take.
-    full: Room,
-    /// Sum that slots for an equal share on each disk would take.
-    least: Room,
+    /// Sums that the disks would take, by [`levels`].
+    all: [Room; LEVELS],
 }
+
+/// Number of [`levels`].
+const LEVELS: usize = 3;
 
 impl Memory {
     /// Returns the division of `room` between jobs that run together on disks of these names, whose
@@ -39,43 +42,47 @@ impl Memory {
     ) -> Self {
         let setups = disks.filter_map(|disk| {
             let setup = setup_for(disk.as_ref(), jobs, dealing).ok()??;
-            Some(takes(disk.as_ref(), jobs, &setup, offers))
+            Some(levels(disk.as_ref(), jobs, &setup, offers))
         });
-        let none = Room { pages: 0, grants: 0 };
-        let add = |sum: Room, one: Room| Room {
-            pages: sum.pages + one.pages,
-            grants: sum.grants + one.grants,
-        };
-        let (full, least) = setups
-            .fold((none, none), |(full, least), (all, share)| (add(full, all), add(least, share)));
-        Self { room: Room { pages: pages_used(room.pages), ..room }, full, least }
+        let mut all = [Room { pages: 0, grants: 0 }; LEVELS];
+        for levels in setups {
+            for (sum, one) in iter::zip(&mut all, levels) {
+                sum.pages += one.pages;
+                sum.grants += one.grants;
+            }
+        }
+        Self { room: Room { pages: pages_used(room.pages), ..room }, all }
     }
 
     /// Returns the room of a disk.
     pub(super) fn of(&self, disk: &str, jobs: &[Job], setup: &Setup, offers: Offers<'_>) -> Room {
-        let (full, least) = takes(disk, jobs, setup, offers);
+        let own = levels(disk, jobs, setup, offers);
         let part = |what: fn(&Room) -> u64| {
-            let [room, all_full, all_least] = [&self.room, &self.full, &self.least].map(what);
-            part(room, [all_least, all_full], [what(&least), what(&full)])
+            let amounts = |levels: &[Room; LEVELS]| levels.each_ref().map(what);
+            part(what(&self.room), amounts(&self.all), amounts(&own))
         };
         Room { pages: part(|room| room.pages), grants: part(|room| room.grants) }
     }
 }
 
-/// Returns a disk's part of `room`, where it would take `least` or `full`, and all disks together
-/// `all_least` or `all_full`: all that it would take and its part of what is left over, if there is
-/// that much; or else the least and its part of what is left over; or else its part of the least.
-fn part(room: u64, [all_least, all_full]: [u64; 2], [least, full]: [u64; 2]) -> u64 {
+/// Returns a disk's part of `room`, where it would take `own` by each level, and all disks together
+/// `all`: as much as by the highest level for which there is room, and its part of what is left
+/// over of that.
+fn part(room: u64, all: [u64; LEVELS], own: [u64; LEVELS]) -> u64 {
     let scaled = |of: u64, one: u64, all: u64| {
         (u128::from(of) * u128::from(one) / u128::from(all.max(1))) as u64
     };
-    if room >= all_full {
-        scaled(room, full, all_full)
-    } else if room >= all_least {
-        least + scaled(room - all_least, full - least, all_full - all_least)
-    } else {
-        scaled(room, least, all_least)
+    let mut below = (0, 0);
+    for (all, own) in iter::zip(all, own) {
+        let (all_below, own_below) = below;
+        if room < all {
+            let (all_more, own_more) = (all - all_below, own.saturating_sub(own_below));
+            return own_below + scaled(room - all_below, own_more, all_more);
+        }
+        below = (all, own);
     }
+    let (all, own) = below;
+    scaled(room, own, all)
 }
 
 /// Memory and grants that jobs need, so that as many I/Os can be in flight as they ask for.
@@ -85,11 +92,16 @@ pub struct Need {
     pub pages: u64,
     /// Entries of the grant table.
     pub grants: u64,
+    /// Entries without which some disk could have no I/O in flight.
+    pub grants_least: u64,
     /// Heap, in bytes.
     pub heap_bytes: u64,
 }
 
 impl Need {
+    /// Need of no disk.
+    pub(super) const NONE: Self = Self { pages: 0, grants: 0, grants_least: 0, heap_bytes: 0 };
+
     /// Returns what jobs that run together need for their disks, of which each takes what `takes`
     /// says, with slots for the whole iodepths on each or, if they are `to_share`, for its share of
     /// them.
@@ -103,9 +115,10 @@ impl Need {
         takes: &dyn Fn(&str, &Setup) -> Takes,
         to_share: bool,
     ) -> Result<Self, Conflict> {
-        let mut need = Self { pages: 0, grants: 0, heap_bytes: 0 };
+        let mut need = Self::NONE;
         for disk in disks {
             let Some(setup) = setup_for(disk.as_ref(), jobs, dealing)? else { continue };
+            need.grants_least += takes(disk.as_ref(), &one(&setup)).room.grants;
             let setup = if to_share { share(disk.as_ref(), jobs, &setup) } else { setup };
             let Takes { room, slots, heap_bytes } = takes(disk.as_ref(), &setup);
             need.pages += room.pages;
@@ -133,6 +146,7 @@ impl Need {
         Self {
             pages: self.pages.max(other.pages),
             grants: self.grants.max(other.grants),
+            grants_least: self.grants_least.max(other.grants_least),
             heap_bytes: self.heap_bytes.max(other.heap_bytes),
         }
     }
@@ -149,11 +163,16 @@ const fn pages_for(used: u64) -> u64 {
     used.div_ceil(15) * 16
 }
 
-/// Returns what a disk takes with slots for the whole iodepths, and for its share of them, of a
-/// backend whose offer is all that we can use if it is not known.
-fn takes(disk: &str, jobs: &[Job], setup: &Setup, offers: Offers<'_>) -> (Room, Room) {
+/// Returns what a disk takes with slots for one I/O, for its share of the iodepths, and for the
+/// whole, of a backend whose offer is all that we can use if it is not known.
+fn levels(disk: &str, jobs: &[Job], setup: &Setup, offers: Offers<'_>) -> [Room; LEVELS] {
     let offer = offers(disk).unwrap_or(Offer::MOST);
-    (setup.takes(&offer).room, share(disk, jobs, setup).takes(&offer).room)
+    [one(setup), share(disk, jobs, setup), *setup].map(|setup| setup.takes(&offer).room)
+}
+
+/// Returns the setup of a disk with slots for one I/O.
+fn one(setup: &Setup) -> Setup {
+    Setup { slots: 1, queues: 1, ..*setup }
 }
 
 /// Returns the setup of a disk with slots for its share of the iodepths.
