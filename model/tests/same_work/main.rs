@@ -77,8 +77,9 @@ fn compare(
         (Ok(ours), Err(fios)) => {
             Some(format!("{} I/Os; fio ends with: {}", ours.len(), fios.trim()))
         }
-        // As where jobs that run at once check what others write.
-        (Err(_), Err(_)) => None,
+        // A job that checks what nobody wrote.
+        (Err(ours), Err(fios)) if [&ours, &fios].iter().all(|why| why.contains("magic")) => None,
+        (Err(ours), Err(fios)) => Some(format!("both end: {ours}; fio with {}", fios.trim())),
     }
 }
 

@@ -60,12 +60,24 @@ fn several_disks_share_the_time() {
 #[test]
 fn a_job_whose_ios_end_takes_until_the_last() {
     // Ten at 10 a second are done after 0.9 s, whatever the job's time.
-    for options in ["number_ios=10", "io_size=40k", "number_ios=10 time_based"] {
-        let options = format!("rw=read rate_iops=10 runtime=5 {options}");
-        let job = job(MS..MS + 1, &options, None);
+    for options in ["number_ios=10", "io_size=40k"] {
+        let job = ten_a_second(options);
         let took_ns = job.read.runtime_ns;
         assert!((900 * MS..905 * MS).contains(&took_ns), "{options}: {took_ns}");
     }
+}
+
+/// Checks a rule of fio 3.33, which does 50.
+#[test]
+fn a_job_goes_on_for_its_time_whatever_its_ios() {
+    for options in ["number_ios=10 time_based", "io_size=40k time_based"] {
+        let job = ten_a_second(options);
+        assert_eq!((job.read.ios, job.read.runtime_ns), (50, 5 * S), "{options}");
+    }
+}
+
+fn ten_a_second(options: &str) -> JobResult {
+    job(MS..MS + 1, &format!("rw=read rate_iops=10 runtime=5 {options}"), None)
 }
 
 #[test]
