@@ -284,7 +284,7 @@ impl ActiveJob {
         let is_under_way = !self.is_done() && !self.timeline.is_stopped();
         let is_measured = is_under_way && !matches!(self.phase, Phase::EndFlush | Phase::ReadBack);
         (is_measured && !self.timeline.is_in_ramp() && !self.timeline.is_over(now_ns))
-            .then(|| now_ns.checked_sub(self.timeline.clock_ns()))
+            .then(|| self.timeline.pattern_ns(now_ns))
             .flatten()
     }
 
@@ -307,7 +307,7 @@ impl ActiveJob {
     /// end of its own; 0 if it has none.
     pub(super) fn end_together(&self, direction: Direction) -> u64 {
         let own = self.result.direction(direction);
-        let end_ns = self.timeline.clock_ns().saturating_add(own.runtime_ns);
+        let end_ns = self.timeline.clock_ns(direction).saturating_add(own.runtime_ns);
         if own.runtime_ns == 0 { 0 } else { end_ns }
     }
 

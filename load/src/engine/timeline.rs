@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use drivers::Vcpu;
-use fio_job::Job;
+use fio_job::{Direction, Job};
 use results::{Counters, Stolen};
 
 use super::ramp::Ramp;
@@ -19,9 +19,10 @@ pub(super) struct Timeline {
     begin_ns: u64,
     /// Time at which the I/Os of its phase began.
     start_ns: u64,
-    /// Time at which the directions of its phase would have begun without pauses: reads may have
-    /// two phases.
+    /// Time at which writes and trims would have begun without pauses.
     clock_ns: u64,
+    /// Time at which reads would have: they have phases of their own, too.
+    reads_clock_ns: u64,
     /// Time at which the last I/O completed.
     last_ns: u64,
     /// Time from which on no I/O is issued.
@@ -79,6 +80,7 @@ impl Timeline {
             begin_ns: start_ns,
             start_ns,
             clock_ns: start_ns,
+            reads_clock_ns: start_ns,
             last_ns: 0,
             end_ns,
             stop_ns: None,
@@ -135,7 +137,8 @@ impl Timeline {
     /// those at the start count as done and those at the end do not, so that neither makes the job
     /// faster or slower than it is. Latencies are those of I/Os issued in between.
     fn begin_measured(&mut self, start_ns: u64) {
-        (self.begin_ns, self.start_ns, self.clock_ns) = (start_ns, start_ns, start_ns);
+        (self.begin_ns, self.start_ns) = (start_ns, start_ns);
+        (self.clock_ns, self.reads_clock_ns) = (start_ns, start_ns);
         self.timed_from_ns = start_ns;
         if !self.is_stopped() {
             self.counted_until_ns = self.end_ns;
@@ -169,9 +172,10 @@ impl Timeline {
         self.start_ns
     }
 
-    /// Returns when the directions of its phase would have begun without pauses.
-    pub(super) fn clock_ns(&self) -> u64 {
-        self.clock_ns
+    /// Returns when a direction would have begun without pauses.
+    #[inline]
+    pub(super) fn clock_ns(&self, direction: Direction) -> u64 {
+        if direction == Direction::Read { self.reads_clock_ns } else { self.clock_ns }
     }
 
     /// Returns when I/Os stop being issued; [`NEVER`] if only the last of them is the end.
@@ -185,10 +189,9 @@ impl Timeline {
         now_ns >= self.end_ns
     }
 
-    /// Returns how long the directions have been under way.
-    #[inline]
-    pub(super) fn elapsed_ns(&self, now_ns: u64) -> u64 {
-        now_ns.saturating_sub(self.clock_ns)
+    /// Returns how long the phases of the pattern's I/Os have been under way, without others.
+    pub(super) fn pattern_ns(&self, now_ns: u64) -> Option<u64> {
+        now_ns.checked_sub(self.clock_ns)
     }
 
     /// Notes that an I/O ended.
@@ -249,8 +252,8 @@ impl Timeline {
         self.is_flushed = false;
         self.read_before_ns = before_ns;
         self.ramp.outlast();
-        self.clock_ns = now_ns.saturating_sub(before_ns);
-        self.clock_ns.saturating_sub(self.begin_ns)
+        self.reads_clock_ns = now_ns.saturating_sub(before_ns);
+        self.reads_clock_ns.saturating_sub(self.begin_ns)
     }
 
     /// Returns whether the job's time leaves room for another phase of its pattern's I/Os.
@@ -269,5 +272,7 @@ impl Timeline {
         self.is_flushed = false;
         (self.read_before_ns, self.pattern_before_ns) = (reads_ns, others_ns);
         self.clock_ns = now_ns.saturating_sub(others_ns);
+        // There may have been no read yet.
+        self.reads_clock_ns = now_ns.saturating_sub(reads_ns.max(others_ns));
     }
 }

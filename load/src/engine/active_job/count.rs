@@ -95,11 +95,12 @@ impl ActiveJob {
             self.result.flush.ios += u64::from(ios);
             return;
         };
-        let elapsed_ns = self.timeline.elapsed_ns(now_ns);
+        let clock_ns = self.timeline.clock_ns(direction);
+        let elapsed_ns = now_ns.saturating_sub(clock_ns);
         let done = Done { ios, direction, bytes, elapsed_ns, timed, latencies_ns };
         self.result.count_done(&done);
         if let Some(group) = group.filter(|_| !self.timeline.is_in_ramp()) {
-            group.record(direction, self.timeline.clock_ns(), now_ns, bytes, ios);
+            group.record(direction, clock_ns, now_ns, bytes, ios);
         }
     }
 }
