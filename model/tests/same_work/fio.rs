@@ -5,7 +5,9 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::scale::{Small, option};
+use serde_json::Value;
+
+use crate::scale::{Small, option, per_cent};
 use crate::work::{Direction, Io};
 
 /// Beginnings of options that say by what means I/O is done, or what is reported of it: fio's
@@ -50,14 +52,29 @@ impl Drop for Place {
     }
 }
 
+impl Place {
+    fn new(name: &str) -> Self {
+        let memory = Path::new("/dev/shm");
+        let root = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        let place = Self(root.join(format!("ringmark-same-{name}-{}", std::process::id())));
+        fs::create_dir_all(&place.0).unwrap();
+        place
+    }
+}
+
 /// Returns what fio does of each file, or what it said.
 pub fn works(files: &[(String, Small)]) -> Vec<Result<Vec<Io>, String>> {
-    let memory = Path::new("/dev/shm");
-    let root = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
-    let place = Place(root.join(format!("ringmark-same-work-{}", std::process::id())));
-    fs::create_dir_all(&place.0).unwrap();
-    let paths: Vec<PathBuf> =
-        files.iter().map(|(name, small)| write(&place.0, name, small)).collect();
+    let place = Place::new("work");
+    let paths: Vec<PathBuf> = files
+        .iter()
+        .map(|(name, small)| {
+            // Files can't be trimmed.
+            let engine = if small.trims() { nothing(small) } else { "ioengine=psync".to_owned() };
+            let log = place.0.join(name).join("io");
+            let log = format!("log_offset=1\nwrite_bw_log={}", log.display());
+            write(&place.0, name, small, &format!("{engine}\n{log}"))
+        })
+        .collect();
     let whole = run(&paths);
     let works = files.iter().zip(&paths).map(|((name, _), path)| match &whole {
         Ok(()) => Ok(read(&place.0, name)),
@@ -85,19 +102,28 @@ fn run(paths: &[PathBuf]) -> Result<(), String> {
     if output.status.success() { Ok(()) } else { Err(said) }
 }
 
-/// Writes a job file for fio, and the files that are its disks.
-fn write(place: &Path, name: &str, small: &Small) -> PathBuf {
+/// Returns the options of the engine that does nothing, and does not know how long a file is.
+fn nothing(small: &Small) -> String {
+    format!("ioengine=null\nsize={}", small.disk_bytes)
+}
+
+/// Returns fio's report of a file whose I/O is done by nobody.
+pub fn report(name: &str, small: &Small) -> Result<Value, String> {
+    let place = Place::new(&format!("pace-{name}"));
+    let path = write(&place.0, name, small, &nothing(small));
+    let output = Command::new("fio").args(["--output-format=json"]).arg(path).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let json = text.find('{').map(|start| &text[start..]).unwrap_or_default();
+    serde_json::from_str(json).map_err(|_| String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// Writes a job file for fio, with some options before its own, and the files that are its disks.
+fn write(place: &Path, name: &str, small: &Small, options: &str) -> PathBuf {
     let disks = place.join(format!("{name}-disks"));
     fs::create_dir_all(&disks).unwrap();
-    // Files can't be trimmed; the engine that does nothing does not know how long they are.
-    let engine = match small.trims() {
-        true => format!("null\nsize={}", small.disk_bytes),
-        false => "psync".to_owned(),
-    };
-    let mut text = format!(
-        "[global]\nioengine={engine}\nthread=1\nlog_offset=1\nwrite_bw_log={}\n",
-        place.join(name).join("io").display()
-    );
+    // Of a file that nobody has there is no part.
+    let is_nothing = options.contains("=null");
+    let mut text = format!("[global]\nthread=1\n{options}\n");
     for line in small.text.lines() {
         match option(line) {
             Some((option, _)) if MEANS.iter().any(|of| option.starts_with(of)) => continue,
@@ -110,6 +136,10 @@ fn write(place: &Path, name: &str, small: &Small) -> PathBuf {
                 let paths: Vec<String> =
                     paths.iter().map(|path| path.display().to_string()).collect();
                 text += &format!("filename={}\n", paths.join(":"));
+            }
+            Some(("size", value)) if is_nothing && per_cent(value).is_some() => {
+                let part = per_cent(value).unwrap_or(100);
+                text += &format!("size={}\n", small.disk_bytes * part / 100);
             }
             _ => text += &format!("{line}\n"),
         }

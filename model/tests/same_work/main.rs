@@ -4,7 +4,8 @@
 //! engine on the model's disks. What is no matter of chance is the same: of a job that is
 //! sequential, or random with a map, each I/O; of others the number of I/Os, and within chance the
 //! shares of directions and lengths, and where they are. A difference that is meant is in a table,
-//! with its reason. `SAME_WORK=443,444` runs only these files. This needs Debian's package `fio`.
+//! with its reason. Jobs that go on for a time have the same shares and the same pace (`pace`).
+//! `SAME_WORK=443,444` runs only these files. This needs Debian's package `fio`.
 
 use std::env;
 use std::fs;
@@ -17,6 +18,7 @@ use fio_job::{Job, parse_file};
 mod differences;
 mod fio;
 mod ours;
+mod pace;
 mod scale;
 mod work;
 
@@ -34,8 +36,9 @@ struct Case {
     jobs: Vec<Job>,
 }
 
-/// Returns the files that we take, made small, and how many there are.
-fn cases() -> (Vec<Case>, usize) {
+/// Returns the files that we take, made small, and how many there are. `runtime_ms` tells for how
+/// long the jobs of a file go on, if they are timed.
+fn cases(runtime_ms: impl Fn(&str) -> Option<u64>) -> (Vec<Case>, usize) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join(CORPUS);
     let mut paths: Vec<_> =
         fs::read_dir(&corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -52,7 +55,7 @@ fn cases() -> (Vec<Case>, usize) {
         let name = path.file_stem()?.to_str()?.to_owned();
         let text = fs::read_to_string(path).ok()?;
         parse_file(&text).ok()?;
-        let small = scale::small(&text)?;
+        let small = scale::small(&text, runtime_ms(&text))?;
         let jobs = parse_file(&small.text).unwrap_or_else(|error| panic!("{name}: {error}"));
         Some(Case { name, small, jobs })
     };
@@ -61,8 +64,9 @@ fn cases() -> (Vec<Case>, usize) {
 
 /// Returns what we do, or why we don't.
 fn our_work(case: &Case) -> Result<Vec<Io>, String> {
-    let ours = catch_unwind(AssertUnwindSafe(|| ours::work(&case.jobs, &case.small)));
-    ours.unwrap_or_else(|_| Err("a panic".to_owned()))
+    let ours =
+        catch_unwind(AssertUnwindSafe(|| ours::work(&case.jobs, &case.small, 2_000..20_000, true)));
+    ours.unwrap_or_else(|_| Err("a panic".to_owned())).map(|done| done.ios)
 }
 
 /// Returns how our work differs from fio's.
@@ -85,7 +89,7 @@ fn compare(
 
 #[test]
 fn fio_does_the_same_work() {
-    let (cases, count) = cases();
+    let (cases, count) = cases(|_| None);
     let files: Vec<(String, Small)> = cases
         .iter()
         .map(|case| {

@@ -2,7 +2,8 @@
 //!
 //! Sizes are divided by one power of two, so that the largest is some hundred blocks; the disk is
 //! as large as they then need. What says when work is done, and for how long, is left out: what is
-//! left is the work. Larger blocks become as large as the largest may be.
+//! left is the work; or all jobs go on for some time, at the pace that they have. Larger blocks
+//! become as large as the largest may be.
 
 use fio_job::number::parse_bytes;
 
@@ -26,16 +27,20 @@ const SIZES: [&str; 7] =
 /// Options that are sizes of an I/O.
 const BLOCK_SIZES: [&str; 5] = ["bs", "blocksize", "bsrange", "blocksize_range", "bssplit"];
 
+/// Beginnings of options that say at what pace.
+const PACES: [&str; 2] = ["thinktime", "rate"];
+
+/// Options by which results are added up.
+const GROUPS: [&str; 2] = ["group_reporting", "unified_rw_reporting"];
+
 /// Beginnings of options that say when.
-const TIMES: [&str; 18] = [
+const TIMES: [&str; 16] = [
     "runtime",
     "timeout",
     "time_based",
     "ramp_time",
     "startdelay",
     "start_delay",
-    "thinktime",
-    "rate",
     "latency_",
     "steadystate",
     "ss",
@@ -65,8 +70,9 @@ impl Small {
     }
 }
 
-/// Returns a job file as small as the rule has it; `None` if it takes values from outside.
-pub fn small(text: &str) -> Option<Small> {
+/// Returns a job file as small as the rule has it; `None` if it takes values from outside. Its jobs
+/// go on for so many milliseconds, if that is given.
+pub fn small(text: &str, runtime_ms: Option<u64>) -> Option<Small> {
     if text.contains('$') {
         return None;
     }
@@ -85,10 +91,22 @@ pub fn small(text: &str) -> Option<Small> {
     let divisor = largest.div_ceil(size_max).next_power_of_two();
     let increments = options(text).filter(|(name, _)| *name == "offset_increment");
     let increment = increments.flat_map(|(_, value)| numbers(value)).max().unwrap_or(0) / divisor;
-    let disk_bytes = 2 * size_max + CLONES_MAX * increment;
+    let parts =
+        options(text).filter(|(name, _)| *name == "size").filter_map(|(_, value)| per_cent(value));
+    let part = parts.filter(|&part| part > 0).min().unwrap_or(100);
+    // The least part of the disk has two blocks, too.
+    let disk_bytes = (2 * size_max).max((2 * most * 100).div_ceil(part).next_multiple_of(most));
+    let disk_bytes = disk_bytes + CLONES_MAX * increment;
     // Copies that check what others write fail by chance.
     let clones_max = if checks { 1 } else { CLONES_MAX };
-    let lines = text.lines().filter_map(|line| small_line(line, divisor, most, clones_max));
+    let timed = runtime_ms.map(|ms| format!("[global]\ntime_based\nruntime={ms}ms"));
+    let is_left_out = |name: &str| {
+        is_any(name, &TIMES) || is_any(name, if timed.is_none() { &PACES } else { &GROUPS })
+    };
+    let lines =
+        text.lines().filter(|line| !option(line).is_some_and(|(name, _)| is_left_out(name)));
+    let lines = lines.map(|line| small_line(line, divisor, most, clones_max));
+    let lines = timed.clone().into_iter().chain(lines);
     Some(Small { text: lines.map(|line| line + "\n").collect(), disk_bytes })
 }
 
@@ -107,27 +125,33 @@ pub fn option(line: &str) -> Option<(&str, &str)> {
     })
 }
 
+/// Reads a value that is per cent.
+pub fn per_cent(value: &str) -> Option<u64> {
+    value.strip_suffix('%')?.parse().ok()
+}
+
 /// Numbers of bytes in a value; per cent and counts of shares are none.
 fn numbers(value: &str) -> impl Iterator<Item = u64> {
     let parts = value.split([',', ':', '-']).map(|part| part.split('/').next().unwrap_or(part));
     parts.filter(|part| !part.ends_with('%')).filter_map(|part| parse_bytes(part.trim()).ok())
 }
 
-/// Returns a line with what it has in small; `None` of one that is left out.
-fn small_line(line: &str, divisor: u64, most: u64, clones_max: u64) -> Option<String> {
-    let Some((name, value)) = option(line) else { return Some(line.to_owned()) };
-    let is_time = |of: &&str| match *of {
+/// Returns whether an option is one of those with these beginnings.
+fn is_any(name: &str, beginnings: &[&str]) -> bool {
+    beginnings.iter().any(|of| match *of {
         "ss" | "timeout" | "runtime" => name == *of,
         of => name.starts_with(of),
-    };
-    if TIMES.iter().any(is_time) {
-        return None;
-    }
+    })
+}
+
+/// Returns a line with what it has in small.
+fn small_line(line: &str, divisor: u64, most: u64, clones_max: u64) -> String {
+    let Some((name, value)) = option(line) else { return line.to_owned() };
     let at_most = |most: u64| match value.parse::<u64>() {
         Ok(number) if number > most => format!("{name}={most}"),
         _ => line.to_owned(),
     };
-    Some(match name {
+    match name {
         "numjobs" => at_most(clones_max),
         "iodepth" => at_most(DEPTH_MAX),
         "loops" => at_most(LOOPS_MAX),
@@ -146,5 +170,5 @@ fn small_line(line: &str, divisor: u64, most: u64, clones_max: u64) -> Option<St
             _ => line.to_owned(),
         },
         _ => line.to_owned(),
-    })
+    }
 }
