@@ -19,9 +19,11 @@ const DT_WHT: u8 = 14;
 pub struct Entry {
     /// Number of the inode, inside the volume.
     pub inode: u32,
-    /// Kind of the inode, if the directory has it.
+    /// Kind of the inode, if the directory has it. [`Volume::inode_of`] compares it.
     pub kind: Option<Kind>,
     place: Place,
+    /// `d_type`.
+    code: u8,
     len: u8,
     name: [u8; NAME_BYTES_MAX],
 }
@@ -54,11 +56,20 @@ impl DirCursor {
 }
 
 impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
-    /// Returns the next entry, `.` and `..` included, or `None` at the end.
+    /// Returns the next entry, `.` and `..` included, or `None` at the end. After an error, the
+    /// cursor stands behind the 512 bytes that the entry is in, to go on from.
     ///
     /// # Errors
     /// [`Error::Corrupt`] for an impossible entry, with its offset; errors of the disk.
     pub fn next_entry(&mut self, cursor: &mut DirCursor) -> Result<Option<Entry>, Error<D::Error>> {
+        let found = self.entry_at(cursor);
+        if found.is_err() {
+            cursor.offset = (cursor.offset + 1).next_multiple_of(DIRBLKSIZ);
+        }
+        found
+    }
+
+    fn entry_at(&mut self, cursor: &mut DirCursor) -> Result<Option<Entry>, Error<D::Error>> {
         let directory = cursor.directory;
         while cursor.offset < directory.size_bytes {
             let offset = cursor.offset;
@@ -68,26 +79,28 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
             let chunk = self.directory_bytes(&directory, offset)?;
             let raw = RawEntry::decode(place, chunk, endian, old)?;
             check_dots(place, &raw, &directory, offset)?;
-            cursor.offset += u64::from(raw.reclen);
             if raw.inode != 0 && raw.code != DT_WHT {
                 let known = (2..inodes).contains(&raw.inode);
                 place.check(known, "d_ino", raw.inode, "an inode of this volume")?;
-                return Ok(Some(raw.entry(place)?));
+                let entry = raw.entry(place);
+                cursor.offset += u64::from(raw.reclen);
+                return Ok(Some(entry));
             }
+            cursor.offset += u64::from(raw.reclen);
         }
         Ok(None)
     }
 
-    /// Returns the inode of an entry, which must be of the entry's kind.
+    /// Returns the inode of an entry. Its kind is what the inode says; an entry that says something
+    /// else is worth a warning.
     ///
     /// # Errors
     /// As [`inode`](Self::inode).
     pub fn inode_of(&mut self, entry: &Entry) -> Result<Inode, Error<D::Error>> {
         let inode = self.inode(entry.inode)?;
-        if let Some(kind) = entry.kind {
-            let right = inode.kind == kind;
-            entry.place.check(right, "d_type", kind as u8, "the kind of the inode")?;
-        }
+        let right = [0, inode.kind as u8].contains(&entry.code);
+        let must = "the kind of the inode";
+        self.warnings.check(entry.place, right, "d_type", entry.code, must);
         Ok(inode)
     }
 
@@ -189,14 +202,12 @@ impl<'a> RawEntry<'a> {
         Ok(raw)
     }
 
-    fn entry(&self, place: Place) -> Result<Entry, Corrupt> {
-        let kind = Kind::from_type(self.code);
-        let known = kind.is_some() || self.code == 0;
-        place.check(known, "d_type", self.code, "the type of a file")?;
+    fn entry(&self, place: Place) -> Entry {
         let mut name = [0; NAME_BYTES_MAX];
         name[..self.name.len()].copy_from_slice(self.name);
         // The length is at most 255, as was checked.
         let len = self.name.len() as u8;
-        Ok(Entry { inode: self.inode, kind, place, len, name })
+        let kind = Kind::from_type(self.code);
+        Entry { inode: self.inode, kind, place, code: self.code, len, name }
     }
 }

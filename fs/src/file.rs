@@ -3,9 +3,12 @@
 
 use crate::error::Error;
 use crate::store::Slot;
+use crate::superblock::Superblock;
 use crate::{Inode, Kind, ReadBlocks, Volume};
 
 const SECTOR_BYTES: u64 = 512;
+/// Number of pointers in an inode.
+const DIRECT_AND_INDIRECT: u32 = 15;
 
 impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
     /// Reads from `offset` of a regular file; returns the number of bytes: `buffer`'s length, or
@@ -36,8 +39,7 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
         if inode.kind != Kind::Symlink {
             return Err(Error::NotALink);
         }
-        // Below fs_maxsymlinklen the target takes the place of the pointers.
-        if inode.size_bytes >= self.superblock.inline_link_bytes {
+        if !self.superblock.is_inline(inode) {
             return self.read_contents(inode, 0, buffer);
         }
         let target = inode.area.get(..inode.size_bytes as usize).unwrap_or_default();
@@ -105,5 +107,15 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
         };
         piece[..len].copy_from_slice(bytes);
         Ok(len)
+    }
+}
+
+impl Superblock {
+    /// Returns whether a symlink's target takes the place of its pointers: one below
+    /// `fs_maxsymlinklen`, and where that has no meaning, one that has no blocks.
+    fn is_inline(&self, link: &Inode) -> bool {
+        let room = u64::from(DIRECT_AND_INDIRECT * self.info.version.pointer_bytes());
+        link.size_bytes < self.inline_link_bytes
+            || (self.old_inodes && link.blocks == 0 && link.size_bytes <= room)
     }
 }

@@ -5,6 +5,7 @@ use crate::error::{Corrupt, Error, Place};
 use crate::hash::check_hash;
 use crate::store::Slot;
 use crate::superblock::{CK_INODE, Superblock};
+use crate::warning::Warnings;
 use crate::{ReadBlocks, Version, Volume};
 
 /// Inode number of the root directory.
@@ -124,7 +125,7 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
             Version::Ffs2 => bytes.first_chunk().map(|bytes| decode2(number, superblock, bytes)),
         };
         let inode = inode.unwrap_or_else(|| Err(not_allocated(number, 0)))?;
-        check(&inode, superblock)?;
+        check(&inode, superblock, &mut self.warnings)?;
         Ok(inode)
     }
 }
@@ -200,22 +201,29 @@ fn decode2(
 }
 
 /// Checks what must hold for any inode that has a name.
-fn check(inode: &Inode, superblock: &Superblock) -> Result<(), Corrupt> {
+fn check(inode: &Inode, superblock: &Superblock, warnings: &mut Warnings) -> Result<(), Corrupt> {
     let place = Place::Inode(inode.number);
-    let links = inode.links.cast_signed();
-    place.check(links > 0, "di_nlink", links, "positive")?;
+    // FreeBSD counts up to 65,530.
+    place.check(inode.links > 0, "di_nlink", inode.links, "positive")?;
     let size = inode.size_bytes;
     let max = superblock.file_bytes_max;
     place.check(size <= max, "di_size", size.cast_signed(), "what block pointers can reach")?;
     let sectors = superblock.info.size_bytes / 512;
-    place.check(inode.blocks <= sectors, "di_blocks", inode.blocks, "at most the volume's size")?;
+    let must = "at most the volume's size";
+    warnings.check(place, inode.blocks <= sectors, "di_blocks", inode.blocks, must);
     match inode.kind {
         Kind::Directory => {
-            let whole = size > 0 && size.is_multiple_of(DIRBLKSIZ);
+            let whole = size.is_multiple_of(DIRBLKSIZ);
             place.check(whole, "di_size", size, "a directory's: a multiple of 512")?;
-            // Directories have no holes, so they are no larger than the space they take.
-            let full = size <= DIRECTORY_BYTES_MAX && size / 512 <= inode.blocks;
-            place.check(full, "di_size", size, "a directory's: within di_blocks and 31 bits")
+            // Directories have no holes.
+            let held = size <= DIRECTORY_BYTES_MAX.min(superblock.bytes_at(superblock.end));
+            place.check(held, "di_size", size, "a directory's: within the volume and 31 bits")?;
+            // The kernels find no name in it, not even its own.
+            warnings.check(place, size > 0, "di_size", size, "a directory's: above 0");
+            let full = size / 512 <= inode.blocks;
+            let must = "enough for the directory's size";
+            warnings.check(place, full, "di_blocks", inode.blocks, must);
+            Ok(())
         }
         Kind::Symlink => {
             let block = u64::from(superblock.info.block_bytes);

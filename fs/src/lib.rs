@@ -17,7 +17,8 @@
 //! [`SCRATCH_BYTES`], in which one block for each purpose is cached. The disk is not trusted:
 //! every value is checked before it is used, every pointer must lead into a data area of the
 //! volume, and a request does work in proportion to its size, or to the directory it searches, and
-//! no more.
+//! no more. An answer that would be a guess is an [`Error`]; one that is right although the volume
+//! is not clean comes with a [`Warning`] ([`Volume::next_warning`]).
 
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
@@ -40,6 +41,7 @@ mod superblock;
 #[cfg(test)]
 mod tests;
 mod volume;
+mod warning;
 
 pub use dir::{DirCursor, Entry};
 pub use endian::Endian;
@@ -50,6 +52,7 @@ pub use limits::{LINKS_MAX, PATH_BYTES_MAX, SCRATCH_BYTES};
 pub use map::Extent;
 pub use partition::{PARTITIONS_MAX, Partition, Partitions, Table, partitions};
 pub use volume::Volume;
+pub use warning::Warning;
 
 /// A disk to read from.
 pub trait ReadBlocks {

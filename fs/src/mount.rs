@@ -87,7 +87,8 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
     }
 
     fn new(store: Store<D, B>, superblock: Superblock) -> Result<Self, Error<D::Error>> {
-        let mut volume = Volume { store, superblock, groups: Groups::default() };
+        let warnings = superblock.warnings.clone();
+        let mut volume = Volume { store, superblock, groups: Groups::default(), warnings };
         let root = volume.root()?;
         let right = root.kind == Kind::Directory;
         Place::Inode(ROOT).check(right, "di_mode", root.mode, "a directory's")?;

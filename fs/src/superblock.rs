@@ -2,10 +2,12 @@
 //! needs. The values in a [`Superblock`] have been checked; nothing reads the disk's copy again.
 
 mod check;
+mod clean;
 mod layout;
 mod search;
 
 use crate::error::{Corrupt, Place};
+use crate::warning::Warnings;
 use crate::{Info, Version};
 
 /// Bits of `fs_metackhash`: the structures that carry check-hashes.
@@ -17,6 +19,8 @@ pub(crate) const CK_INODE: u32 = 0x4;
 #[derive(Clone, Debug)]
 pub(crate) struct Superblock {
     pub(crate) info: Info,
+    /// Warnings about the superblock itself.
+    pub(crate) warnings: Warnings,
     /// Fragments in a block: 1, 2, 4 or 8.
     pub(crate) fragments: u64,
     pub(crate) block_shift: u32,

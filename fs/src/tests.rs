@@ -4,6 +4,7 @@ mod faults;
 mod files;
 mod maker;
 mod tables;
+mod warnings;
 
 use crate::{DirCursor, Error, Image, Inode, PastEnd, ReadBlocks, SCRATCH_BYTES, Volume};
 use maker::{Maker, VARIANTS};

@@ -1,12 +1,14 @@
 //! Checks of FreeBSD's `validate_sblock`, except for what only its allocator uses; its warnings
-//! are not errors here. Wider in four places: the superblock may be at any of the four
+//! are not errors here. Wider in five places: the superblock may be at any of the four
 //! places that are searched (makefs), or have been moved there (makefs, for Linux), volumes may be
-//! tiny (makefs), and UFS1 volumes older than `FS_FLAGS_UPDATED` have the geometry of their time.
+//! tiny (makefs), UFS1 volumes older than `FS_FLAGS_UPDATED` have the geometry of their time, and
+//! what they keep of it counts for nothing after a newer kernel has mounted them.
 
-use super::Superblock;
 use super::layout::{READ_BYTES, Raw, SUPERBLOCK_BYTES};
+use super::{Superblock, clean};
 use crate::endian::Endian;
 use crate::error::{Corrupt, Place};
+use crate::warning::Warnings;
 use crate::{Info, Version};
 
 const SECTOR_BYTES: i64 = 512;
@@ -18,13 +20,10 @@ const MAXCONTIG: i64 = 16;
 /// Offset that makefs lays UFS2 out for. One that was moved to 65536 afterwards, for kernels
 /// that look nowhere else, keeps that layout.
 const MOVED_FROM_BYTES: i64 = 8192;
-const FS_42INODEFMT: i32 = -1;
 const FS_44INODEFMT: i32 = 2;
-const FS_UNCLEAN: u32 = 0x1;
-const FS_NEEDSFSCK: u32 = 0x4;
 const FS_METACKHASH: u32 = 0x200;
-/// Flags that have no meaning in any kernel yet.
-const FS_UNKNOWN_FLAGS: u32 = 0xff00_0000;
+/// Pointers of a UFS1 inode in bytes, which a symlink's target can take the place of.
+const AREA1_BYTES: i32 = 60;
 
 const DIRECT: u64 = 12;
 
@@ -38,13 +37,12 @@ pub(super) fn check(
 ) -> Result<Superblock, Corrupt> {
     let at = Place::Superblock(at_bytes);
     check_sizes(at, raw)?;
-    check_shifts(at, updated, raw)?;
+    check_shifts(at, version, updated, raw)?;
     check_version(at, version, updated, raw)?;
     check_groups(at, updated, raw)?;
     check_layout(at, at_bytes, raw)?;
     let (size, csaddr) = check_extent(at, updated, raw)?;
     let flags = if updated { raw.flags } else { u32::from(raw.old_flags) };
-    at.check(flags & FS_UNKNOWN_FLAGS == 0, "fs_flags", flags, "made of known flags")?;
 
     let pointers = u64::from(raw.nindir.cast_unsigned());
     let blocks_max = DIRECT + pointers + pointers.pow(2) + pointers.pow(3);
@@ -61,11 +59,12 @@ pub(super) fn check(
             group_count: raw.ncg,
             inode_count: raw.ipg * raw.ncg,
             doubt: None,
-            dirty: raw.clean & 1 == 0 || flags & (FS_UNCLEAN | FS_NEEDSFSCK) != 0,
+            dirty: clean::is_dirty(raw.clean, flags),
             flags,
             id: [raw.id0, raw.id1],
             name: [0; 32],
         },
+        warnings: Warnings::default(),
         fragments: raw.frag as u64,
         block_shift: raw.bsize.trailing_zeros(),
         end: size,
@@ -82,8 +81,8 @@ pub(super) fn check(
         cs_end: csaddr + (raw.cssize / raw.fsize) as u64,
         inodes_per_block: raw.inopb,
         pointers_per_block: pointers,
-        inline_link_bytes: raw.maxsymlinklen as u64,
-        old_inodes: version == Version::Ffs1 && raw.old_inodefmt == FS_42INODEFMT,
+        inline_link_bytes: raw.maxsymlinklen.max(0) as u64,
+        old_inodes: version == Version::Ffs1 && raw.old_inodefmt < FS_44INODEFMT,
         hashed: if flags & FS_METACKHASH != 0 { raw.metackhash } else { 0 },
         file_bytes_max: blocks_max * raw.bsize as u64 - 1,
     })
@@ -106,7 +105,7 @@ fn check_sizes(at: Place, raw: &Raw) -> Result<(), Corrupt> {
 }
 
 /// Checks what can be computed from the sizes.
-fn check_shifts(at: Place, updated: bool, raw: &Raw) -> Result<(), Corrupt> {
+fn check_shifts(at: Place, version: Version, updated: bool, raw: &Raw) -> Result<(), Corrupt> {
     let (block, fragment) = (i64::from(raw.bsize), i64::from(raw.fsize));
     at.check(i64::from(raw.bmask) == -block, "fs_bmask", raw.bmask, "-fs_bsize")?;
     at.check(i64::from(raw.fmask) == -fragment, "fs_fmask", raw.fmask, "-fs_fsize")?;
@@ -115,14 +114,15 @@ fn check_shifts(at: Place, updated: bool, raw: &Raw) -> Result<(), Corrupt> {
     at.check(raw.fshift == log2(raw.fsize), "fs_fshift", raw.fshift, "log2 of fs_fsize")?;
     let shift = raw.fragshift;
     at.check(shift == log2(raw.frag), "fs_fragshift", shift, "log2 of fs_frag")?;
-    let shift = raw.fsbtodb;
-    at.check(shift == log2(raw.fsize) - 9, "fs_fsbtodb", shift, "log2 of fs_fsize / 512")?;
     if updated {
         let max = i64::from(raw.maxbsize);
         let right = max == 0 || (max >= block && max <= MAXCONTIG * block && max & (max - 1) == 0);
         at.check(right, "fs_maxbsize", max, "a power of two from fs_bsize to 16 * fs_bsize")?;
-        at.check(raw.qbmask == block - 1, "fs_qbmask", raw.qbmask, "fs_bsize - 1")?;
-        at.check(raw.qfmask == fragment - 1, "fs_qfmask", raw.qfmask, "fs_fsize - 1")?;
+        // The kernels compute these anew when the inodes are 4.2BSD's.
+        let masks = version == Version::Ffs2 || raw.old_inodefmt >= FS_44INODEFMT;
+        let right = |mask: i64, size: i64| !masks || mask == size - 1;
+        at.check(right(raw.qbmask, block), "fs_qbmask", raw.qbmask, "fs_bsize - 1")?;
+        at.check(right(raw.qfmask, fragment), "fs_qfmask", raw.qfmask, "fs_fsize - 1")?;
     }
     Ok(())
 }
@@ -135,21 +135,18 @@ fn check_version(at: Place, version: Version, updated: bool, raw: &Raw) -> Resul
     let inodes = raw.inopb == raw.bsize.cast_unsigned() / version.inode_bytes();
     at.check(inodes, "fs_inopb", raw.inopb, "the number of inodes in a block")?;
     let inline = raw.maxsymlinklen;
-    let area = "the size of the inode's pointers, or 0 with 4.2BSD's inodes";
+    let area = "the size of the inode's pointers, or at most that with 4.2BSD's inodes";
     match version {
         Version::Ffs1 => {
             let format = raw.old_inodefmt;
-            let known = [FS_44INODEFMT, FS_42INODEFMT].contains(&format);
-            at.check(known, "fs_old_inodefmt", format, "2 (4.4BSD) or -1 (4.2BSD)")?;
-            let expected = if format == FS_44INODEFMT { 60 } else { 0 };
-            at.check(inline == expected, "fs_maxsymlinklen", inline, area)?;
+            let known = format <= FS_44INODEFMT;
+            at.check(known, "fs_old_inodefmt", format, "2 (4.4BSD) or below (4.2BSD)")?;
+            // 4.2BSD had no such field, so there may be 0 or -1 in its place.
+            let right = inline == AREA1_BYTES || (format < FS_44INODEFMT && inline < AREA1_BYTES);
+            at.check(right, "fs_maxsymlinklen", inline, area)?;
             if updated {
                 let loc = raw.sblockloc;
                 at.check((0..=8192).contains(&loc), "fs_sblockloc", loc, "8192 or less for UFS1")?;
-                at.check(raw.old_cpg == 1, "fs_old_cpg", raw.old_cpg, "1")?;
-                at.check(raw.old_nrpos == 1, "fs_old_nrpos", raw.old_nrpos, "1")?;
-                let ncyl = raw.old_ncyl;
-                at.check(i64::from(ncyl) == i64::from(raw.ncg), "fs_old_ncyl", ncyl, "fs_ncg")?;
             }
         }
         Version::Ffs2 => {
@@ -182,8 +179,7 @@ fn check_groups(at: Place, updated: bool, raw: &Raw) -> Result<(), Corrupt> {
     let clusters = i64::from(raw.contigsumsize);
     let cluster_map = if clusters > 0 { clusters * 4 + (fpg / frag + 7) / 8 } else { 0 };
     let maps = (i64::from(raw.ipg) + 7) / 8 + (fpg + 7) / 8 + 4;
-    let cylinders = if updated { i64::from(raw.old_cpg).max(0) * 6 } else { 0 };
-    let needed = GROUP_BYTES + cylinders + maps + cluster_map;
+    let needed = GROUP_BYTES + maps + cluster_map;
     at.check(needed <= i64::from(raw.bsize), "CGSIZE", needed, "within fs_bsize")
 }
 

@@ -41,7 +41,6 @@ layout! {
     bshift: i32 @ 80,
     fshift: i32 @ 84,
     fragshift: i32 @ 96,
-    fsbtodb: i32 @ 100,
     sbsize: i32 @ 104,
     nindir: i32 @ 116,
     inopb: u32 @ 120,
@@ -50,8 +49,6 @@ layout! {
     old_csaddr: i32 @ 152,
     cssize: i32 @ 156,
     cgsize: i32 @ 160,
-    old_ncyl: i32 @ 176,
-    old_cpg: i32 @ 180,
     ipg: u32 @ 184,
     fpg: i32 @ 188,
     old_ndir: i32 @ 192,
@@ -59,6 +56,8 @@ layout! {
     clean: u8 @ 209,
     old_flags: u8 @ 211,
     maxbsize: i32 @ 860,
+    journal_version: u8 @ 864,
+    journal_location: u8 @ 865,
     sblockactualloc: i64 @ 992,
     sblockloc: i64 @ 1000,
     cs_ndir: i64 @ 1008,
@@ -73,7 +72,6 @@ layout! {
     old_inodefmt: i32 @ 1324,
     qbmask: i64 @ 1336,
     qfmask: i64 @ 1344,
-    old_nrpos: i32 @ 1360,
 }
 
 /// Offset of the check-hash in `struct fs`.

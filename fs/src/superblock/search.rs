@@ -43,6 +43,7 @@ impl Superblock {
                     info.partition_size_bytes = size_bytes;
                     let end = size_bytes / u64::from(info.fragment_bytes);
                     superblock.end = superblock.end.min(end);
+                    superblock.warn_of_end();
                     return Ok(superblock);
                 }
                 Err(corrupt) => broken = broken.or(Some(corrupt)),
@@ -93,10 +94,12 @@ fn decode(at: u64, bytes: &[u8]) -> Result<Option<Superblock>, Corrupt> {
         return Ok(None);
     }
     let mut superblock = check(at, endian, version, updated, &raw)?;
+    superblock.warn_unless_clean(place, &raw);
     if superblock.hashed & CK_SUPERBLOCK != 0 {
         let hashed = bytes.get(..raw.sbsize as usize).unwrap_or(bytes);
         let right = check_hash(hashed, CKHASH) == raw.ckhash;
-        place.check(right, "fs_ckhash", raw.ckhash, "the superblock's check-hash")?;
+        let must = "the superblock's check-hash";
+        superblock.warnings.check(place, right, "fs_ckhash", raw.ckhash, must);
     }
     if updated {
         superblock.info.name = fields.bytes::<VOLNAME, 32>();

@@ -11,7 +11,7 @@ mod volume;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use fs::{DirCursor, Error, Image, Inode, Kind, ReadBlocks, SCRATCH_BYTES, Volume};
+use fs::{DirCursor, Error, Image, Inode, Kind, ReadBlocks, SCRATCH_BYTES, Volume, Warning};
 
 use crate::{Class, Must, class};
 use newfs::{Contents, Format, Image as Made, Node, UFS1_AT};
@@ -138,6 +138,12 @@ fn failure<T>(bytes: &[u8], act: impl FnOnce(&mut Mounted<'_>) -> Result<T, Fail
         Ok(_) => panic!("no failure"),
         Err(error) => one_line(&error),
     }
+}
+
+/// Returns what the volume warns of: place and field.
+fn warned(volume: &mut Mounted<'_>) -> Vec<String> {
+    let warnings = std::iter::from_fn(|| volume.next_warning());
+    warnings.map(|Warning(it)| format!("{}: {}", it.place, it.field)).collect()
 }
 
 /// Reads one file whole, in one go.

@@ -3,7 +3,7 @@
 use fs::{DirCursor, Error, Kind, LINKS_MAX, PATH_BYTES_MAX};
 
 use super::{
-    Failure, Mounted, both, failure, formats, good, mount, noise, read, volumes, walk, with,
+    Failure, Mounted, both, failure, formats, good, mount, noise, read, volumes, walk, warned, with,
 };
 use newfs::fields::{Field, dinode1, dinode2};
 use newfs::{Contents, Format, Image as Made, Node};
@@ -49,19 +49,30 @@ fn read_around(volume: &mut Mounted<'_>, path: &str, format: &Format) -> Result<
 pub fn inode_fields() {
     for made in volumes() {
         let number = made.inodes[&b"/file"[..]];
+        let whole = with(&made.bytes, |volume| read(volume, "/file").unwrap().len());
         for (mode, word) in [(0, "di_mode 0"), (0o030_644, "di_mode"), (0o160_644, "di_mode")] {
             let text = changed(&made, "/file", dinode1::MODE, mode);
             assert!(text.contains(word) && text.contains(&format!("inode {number}")), "{text}");
         }
         assert!(changed(&made, "/file", dinode1::NLINK, 0).contains("di_nlink 0"));
-        assert!(changed(&made, "/file", dinode1::NLINK, 0xffff).contains("di_nlink -1"));
+        // FreeBSD counts up to 65,530 links.
+        for links in [0x7fff, 0x8000, 65_530, 0xffff] {
+            let many = change(&made, "/file", dinode1::NLINK, links);
+            with(&many.bytes, |volume| {
+                assert_eq!(u64::from(volume.lookup(b"/file").unwrap().links), links);
+            });
+        }
         for value in [1 << 63, u64::MAX, i64::MAX as u64, 1 << 62] {
             assert!(changed(&made, "/file", size(&made), value).contains("di_size"));
         }
         // A size without blocks is a file of zeros; a count of blocks beyond the volume is a lie.
         let empty = change(&made, "/small", made.pointer(0), 0);
         with(&empty.bytes, |volume| assert_eq!(read(volume, "/small").unwrap(), vec![0; 700]));
-        assert!(changed(&made, "/file", blocks(&made), 1 << 31).contains("di_blocks"));
+        let lie = change(&made, "/file", blocks(&made), 1 << 31);
+        with(&lie.bytes, |volume| {
+            assert_eq!(read(volume, "/file").unwrap().len(), whole);
+            assert_eq!(warned(volume), [format!("inode {number}: di_blocks")]);
+        });
         // Pointers: negative, at the end, beyond it, across a block's end, into what is no data.
         let end = made.bytes.len() as u64 / made.format.frag_bytes;
         let own = made.block_of("/file", 0) / made.format.frag_bytes;
@@ -254,9 +265,6 @@ pub fn directory_entries() {
         refused(&[(24 + 7, &[255])], "d_reclen 16");
         refused(&[(24 + 8, b"f/le")], "d_name");
         refused(&[(24 + 8, b"f\0le")], "d_name");
-        for kind in [3, 5, 15, 0xff] {
-            refused(&[(24 + 6, &[kind])], "d_type");
-        }
         for number in [1_u32, 1 << 20, u32::MAX] {
             refused(&[(24, &number.to_le_bytes())], "d_ino");
         }
@@ -275,9 +283,13 @@ pub fn directory_entries() {
         // The type of another file is a lie that shows when the entry is followed.
         let mut lie = made.clone();
         let at = lie.block_of("/", 0) as usize;
-        lie.bytes[at + 24 + 6] = 4;
-        let text = failure(&lie.bytes, |volume| volume.lookup(b"/file"));
-        assert!(text.contains("d_type 4"), "{text}");
+        for kind in [4, 3, 5, 15, 0xff] {
+            lie.bytes[at + 24 + 6] = kind;
+            with(&lie.bytes, |volume| {
+                assert_eq!(volume.lookup(b"/file").unwrap().kind, Kind::File);
+                assert_eq!(warned(volume), ["directory inode 2, offset 24: d_type"]);
+            });
+        }
     }
 }
 
@@ -287,13 +299,15 @@ pub fn directory_size() {
         let list =
             |made: &Made| failure(&made.bytes, |volume| volume.lookup(b"/directory/names/x"));
         let right = made.get(made.inode_of(path), size(&made));
-        for value in [0, 1, right - 1, right + 4, 1 << 31, 1 << 40, 1 << 63] {
+        for value in [1, right - 1, right + 4, 1 << 31, 1 << 40, 1 << 63] {
             let text = list(&change(&made, path, size(&made), value));
             assert!(text.contains("di_size"), "{value}: {text}");
         }
+        // Without a length it has no names.
+        let empty = change(&made, path, size(&made), 0);
+        assert_eq!(list(&empty), "no such file or directory");
         // Larger than what it has, though as large as its count of blocks: zeros are no entries.
-        let held = made.get(made.inode_of(path), blocks(&made)) * 512;
-        let huge = change(&made, path, size(&made), held.max(right) + 512);
+        let huge = change(&made, path, size(&made), (made.bytes.len() as u64 & !511) + 512);
         assert!(list(&huge).contains("di_size"));
         let mut huge = change(&made, path, blocks(&made), made.bytes.len() as u64 / 512);
         let value = made.bytes.len() as u64 & !511;
