@@ -3,10 +3,11 @@
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
+use core::mem;
 
 use drivers::xenstore::Xenstore;
 use fs::{ReadBlocks, SCRATCH_BYTES, Volume};
-use fs_tools::{Printable, Tools};
+use fs_tools::{HOLE_BYTES_MAX, Printable, Report, Tools};
 use guest_protocol::console::OUR_LINES;
 use guest_protocol::{Inspect, Quote};
 use load::file_map::FileMap;
@@ -54,15 +55,20 @@ type DiskVolume<'q, 'a> = Volume<Source<'q, 'a>, Vec<u8>>;
 
 fn mount<'q, 'a>(source: Source<'q, 'a>) -> Result<DiskVolume<'q, 'a>, String> {
     let name = source.name;
-    let volume =
+    let mut volume =
         Volume::mount(source, vec![0; SCRATCH_BYTES]).map_err(|error| error.to_string())?;
     if let Some(doubt) = volume.info().doubt {
         say!("{name}: {doubt}");
     }
-    if volume.info().dirty {
-        say!("{name}: its file system was not unmounted or needs fsck; reading it all the same");
-    }
+    warn(name, &mut volume);
     Ok(volume)
+}
+
+/// Says what is new that the volume warns of.
+fn warn(name: &str, volume: &mut DiskVolume<'_, '_>) {
+    while let Some(warning) = volume.next_warning() {
+        say!("{name}: warning: {warning}");
+    }
 }
 
 /// Finds where the file `path` is on the disk.
@@ -70,8 +76,11 @@ fn mount<'q, 'a>(source: Source<'q, 'a>) -> Result<DiskVolume<'q, 'a>, String> {
 /// # Errors
 /// One line on what is wrong.
 pub fn look_up(source: Source<'_, '_>, path: &str) -> Result<FileMap, String> {
+    let name = source.name;
     let mut volume = mount(source)?;
-    FileMap::look_up(&mut volume, path).map_err(|error| alloc::format!("{path}: {error}"))
+    let found = FileMap::look_up(&mut volume, path);
+    warn(name, &mut volume);
+    found.map_err(|error| alloc::format!("{path}: {error}"))
 }
 
 /// Shows what `look` asks for at `path`.
@@ -79,28 +88,61 @@ pub fn look_up(source: Source<'_, '_>, path: &str) -> Result<FileMap, String> {
 /// # Errors
 /// One line on what is wrong.
 pub fn show(source: Source<'_, '_>, inspect: Inspect, path: &[u8]) -> Result<(), String> {
+    let mut shown = Shown { disk: source.name, quote: None };
     let mut tools = Tools {
         volume: mount(source)?,
         buffer: vec![0; READ_BYTES],
         names_bytes_max: memory::heap_size() / NAMES_SHARE,
-    };
-    let printable = &mut |bytes: &[u8]| {
-        // Names may be hostile.
-        console::print(format_args!("{}", Printable(bytes)));
-        nothing_is_lost()
+        hole_bytes_max: HOLE_BYTES_MAX,
     };
     match inspect {
-        Inspect::List => tools.ls(path, true, printable),
-        Inspect::Sums => tools.sum(path, printable),
+        Inspect::List => tools.ls(path, true, &mut shown),
+        Inspect::Sums => tools.sum(path, &mut shown),
         Inspect::Bytes => {
-            let mut quote = Quote::new(OUR_LINES.as_bytes());
-            let done = tools.cat(path, &mut |bytes| {
-                console::print_bytes(&quote.quote(bytes));
-                nothing_is_lost()
-            });
-            console::print_bytes(&quote.end());
+            shown.quote = Some(Quote::new(OUR_LINES.as_bytes()));
+            let done = tools.cat(path, &mut shown);
+            if let Some(quote) = shown.quote {
+                console::print_bytes(&quote.end());
+            }
             done.and_then(|()| nothing_is_lost())
         }
+    }
+}
+
+/// The console: text, or a file's bytes in quotes, and remarks with the disk's name.
+struct Shown<'q> {
+    disk: &'q str,
+    quote: Option<Quote>,
+}
+
+impl Shown<'_> {
+    /// Ends a file's last line, behind which other lines are to be told apart.
+    fn end_line(&mut self) {
+        if let Some(quote) = &mut self.quote {
+            let ended = mem::replace(quote, Quote::new(OUR_LINES.as_bytes()));
+            console::print_bytes(&ended.end());
+        }
+    }
+}
+
+impl Report for Shown<'_> {
+    fn output(&mut self, bytes: &[u8]) -> Result<(), String> {
+        match &mut self.quote {
+            Some(quote) => console::print_bytes(&quote.quote(bytes)),
+            // Names may be hostile.
+            None => console::print(format_args!("{}", Printable(bytes))),
+        }
+        nothing_is_lost()
+    }
+
+    fn warn(&mut self, line: &str) {
+        self.end_line();
+        say!("{}: warning: {line}", self.disk);
+    }
+
+    fn fail(&mut self, line: &str) {
+        self.end_line();
+        say!("{}: {line}", self.disk);
     }
 }
 

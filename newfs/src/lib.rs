@@ -12,6 +12,7 @@
 pub mod fields;
 mod format;
 mod host;
+pub mod hostile;
 mod image;
 mod makefs;
 pub mod sample;

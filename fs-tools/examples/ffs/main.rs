@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use disk::Disk;
 use fs::SCRATCH_BYTES;
-use fs_tools::{Result, Tools};
+use fs_tools::{HOLE_BYTES_MAX, NAMES_BYTES_MAX, Report, Result, Tools};
 
 #[derive(Parser)]
 #[command(about = "Reads FFS (UFS1, UFS2) images and disks")]
@@ -36,6 +36,9 @@ enum Act {
     Cat { image: PathBuf, path: OsString },
     /// SHA-256 of a file, or of all regular files below a directory
     Sum {
+        /// Most bytes of holes in a file
+        #[arg(long, default_value_t = HOLE_BYTES_MAX)]
+        hole_bytes_max: u64,
         image: PathBuf,
         #[arg(default_value = "/")]
         path: OsString,
@@ -49,10 +52,11 @@ type Volume = fs::Volume<Disk, Vec<u8>>;
 const READ_BYTES: usize = 1 << 20;
 
 fn main() -> ExitCode {
-    let mut stdout = io::BufWriter::new(io::stdout().lock());
-    let done =
-        run(&Arguments::parse().act, &mut |bytes| stdout.write_all(bytes).map_err(to_output));
-    match done.and_then(|()| stdout.flush().map_err(to_output)) {
+    let act = Arguments::parse().act;
+    let mut shown =
+        Shown { stdout: io::BufWriter::new(io::stdout().lock()), image: act.image().to_owned() };
+    let done = run(&act, &mut shown);
+    match shown.stdout.flush().map_err(to_output).and(done) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("ffs: {error}");
@@ -61,33 +65,73 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(act: &Act, output: fs_tools::Output<'_>) -> Result<()> {
+impl Act {
+    fn image(&self) -> &Path {
+        match self {
+            Act::Ls { image, .. }
+            | Act::Cat { image, .. }
+            | Act::Sum { image, .. }
+            | Act::Info { image } => image,
+        }
+    }
+}
+
+/// Standard output for results, standard error for remarks.
+struct Shown<'o> {
+    stdout: io::BufWriter<io::StdoutLock<'o>>,
+    image: PathBuf,
+}
+
+impl Report for Shown<'_> {
+    fn output(&mut self, bytes: &[u8]) -> Result<()> {
+        self.stdout.write_all(bytes).map_err(to_output)
+    }
+
+    fn warn(&mut self, line: &str) {
+        warn(&self.image, line);
+    }
+
+    fn fail(&mut self, line: &str) {
+        // In the order in which they came, if both go to one place.
+        let _ = self.stdout.flush();
+        eprintln!("ffs: {line}");
+    }
+}
+
+fn warn(image: &Path, line: impl std::fmt::Display) {
+    eprintln!("ffs: warning: {}: {line}", image.display());
+}
+
+fn run(act: &Act, shown: &mut Shown<'_>) -> Result<()> {
     match act {
-        Act::Ls { recursive, image, path } => tools(image)?.ls(path.as_bytes(), *recursive, output),
-        Act::Cat { image, path } => tools(image)?.cat(path.as_bytes(), output),
-        Act::Sum { image, path } => tools(image)?.sum(path.as_bytes(), output),
-        Act::Info { image } => info(&mount(image)?, output),
+        Act::Ls { recursive, image, path } => tools(image)?.ls(path.as_bytes(), *recursive, shown),
+        Act::Cat { image, path } => tools(image)?.cat(path.as_bytes(), shown),
+        Act::Sum { image, path, hole_bytes_max } => {
+            let tools = Tools { hole_bytes_max: *hole_bytes_max, ..tools(image)? };
+            { tools }.sum(path.as_bytes(), shown)
+        }
+        Act::Info { image } => info(&mount(image)?, shown),
     }
 }
 
 fn tools(image: &Path) -> Result<Tools<Disk, Vec<u8>>> {
-    let volume = mount(image)?;
-    Ok(Tools { volume, buffer: vec![0; READ_BYTES], names_bytes_max: usize::MAX })
+    Ok(Tools {
+        volume: mount(image)?,
+        buffer: vec![0; READ_BYTES],
+        names_bytes_max: NAMES_BYTES_MAX,
+        hole_bytes_max: HOLE_BYTES_MAX,
+    })
 }
 
 fn mount(image: &Path) -> Result<Volume> {
     let disk = Disk::open(image).map_err(|error| format!("{}: {error}", image.display()))?;
-    let volume = Volume::mount(disk, vec![0; SCRATCH_BYTES])
+    let mut volume = Volume::mount(disk, vec![0; SCRATCH_BYTES])
         .map_err(|error| format!("{}: {error}", image.display()))?;
-    let info = volume.info();
-    if let Some(doubt) = info.doubt {
-        eprintln!("ffs: warning: {}: {doubt}", image.display());
+    if let Some(doubt) = volume.info().doubt {
+        warn(image, doubt);
     }
-    if info.dirty {
-        eprintln!("ffs: warning: {} was not unmounted or needs fsck", image.display());
-    }
-    if info.size_bytes > info.partition_size_bytes {
-        eprintln!("ffs: warning: {} is smaller than the file system on it", image.display());
+    while let Some(warning) = volume.next_warning() {
+        warn(image, warning);
     }
     Ok(volume)
 }
@@ -96,7 +140,7 @@ fn to_output(error: io::Error) -> String {
     format!("standard output: {error}")
 }
 
-fn info(volume: &Volume, output: fs_tools::Output<'_>) -> Result<()> {
+fn info(volume: &Volume, shown: &mut Shown<'_>) -> Result<()> {
     let info = volume.info();
     let name = info.name.split(|byte| *byte == 0).next().unwrap_or_default();
     let lines = [
@@ -116,7 +160,7 @@ fn info(volume: &Volume, output: fs_tools::Output<'_>) -> Result<()> {
         ("name", name.escape_ascii().to_string()),
     ];
     for (field, value) in lines {
-        output(format!("{field:<16} {value}\n").as_bytes())?;
+        shown.output(format!("{field:<16} {value}\n").as_bytes())?;
     }
     Ok(())
 }

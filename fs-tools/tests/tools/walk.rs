@@ -1,8 +1,9 @@
 //! Memory of a walk through a tree: no more than its caller sets.
 
-use fs::{Image, SCRATCH_BYTES, Volume};
-use fs_tools::Tools;
+use fs::Image;
 use newfs::{Makefs, Scratch};
+
+use crate::collected::{Collected, tools};
 
 #[test]
 fn directories_that_were_met_take_memory() {
@@ -16,14 +17,11 @@ fn directories_that_were_met_take_memory() {
     let makefs = Makefs { version: 2, big_endian: false, block_bytes: 8192, frag_bytes: 1024 };
     let image = makefs.make(&source, &image);
     let walk = |names_bytes_max| {
-        let volume = Volume::mount(Image(&image), vec![0; SCRATCH_BYTES]).unwrap();
-        let mut lines = 0;
-        let mut tools = Tools { volume, buffer: vec![0; 8192], names_bytes_max };
-        tools.ls(b"/", true, &mut |_| {
-            lines += 1;
-            Ok(())
-        })?;
-        Ok::<_, String>(lines)
+        let mut tools = tools(Image(&image));
+        tools.names_bytes_max = names_bytes_max;
+        let mut collected = Collected::default();
+        tools.ls(b"/", true, &mut collected)?;
+        Ok::<_, String>(collected.lines().len())
     };
     assert!(walk(16 << 10).is_ok_and(|lines| lines > 585));
     let error = walk(8 << 10).unwrap_err();
