@@ -42,6 +42,8 @@ pub enum Error<E> {
     PathTooLong,
     /// A path leads through more than [`LINKS_MAX`](crate::LINKS_MAX) symlinks.
     TooManyLinks,
+    /// A path leads through so many large directories that no volume has a reason for it.
+    SearchTooLong,
     /// A name is not in its directory.
     NotFound,
     /// A path leads through an inode that is not a directory, or a directory was needed.
@@ -182,6 +184,9 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
             }
             Error::TooManyLinks => {
                 write!(f, "the path leads through more than {} symlinks", crate::LINKS_MAX)
+            }
+            Error::SearchTooLong => {
+                write!(f, "the path leads through too many large directories")
             }
             Error::NotFound => write!(f, "no such file or directory"),
             Error::NotADirectory => write!(f, "not a directory"),

@@ -6,6 +6,10 @@ pub const LINKS_MAX: usize = 40;
 /// `MAXPATHLEN`).
 pub const PATH_BYTES_MAX: usize = 1024;
 
+/// Most directories that are searched for a path, by their size in that of the volume: a path may
+/// lead through a large one hundreds of times.
+pub(crate) const SEARCHED_VOLUMES_MAX: u64 = 256;
+
 /// Size of the largest block of FFS.
 pub(crate) const BLOCK_BYTES_MAX: usize = 65536;
 /// Cached blocks, one for each purpose.

@@ -1,7 +1,7 @@
 //! Path lookup, with symlinks followed, in a bounded number of steps.
 
 use crate::error::Error;
-use crate::limits::{LINKS_MAX, PATH_BYTES_MAX};
+use crate::limits::{LINKS_MAX, PATH_BYTES_MAX, SEARCHED_VOLUMES_MAX};
 use crate::{Inode, Kind, ReadBlocks, Volume};
 
 impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
@@ -9,8 +9,8 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::NotADirectory`], [`Error::NotAbsolute`],
-    /// [`Error::PathTooLong`], [`Error::TooManyLinks`]; [`Error::Corrupt`] for what is wrong on the
-    /// way; errors of the disk.
+    /// [`Error::PathTooLong`], [`Error::TooManyLinks`], [`Error::SearchTooLong`];
+    /// [`Error::Corrupt`] for what is wrong on the way; errors of the disk.
     pub fn lookup(&mut self, path: &[u8]) -> Result<Inode, Error<D::Error>> {
         self.resolve(path, true)
     }
@@ -31,11 +31,15 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
         let mut pending = Pending::new();
         pending.prepend(path).ok_or(Error::PathTooLong)?;
         let mut links = 0;
+        let volume_bytes = self.superblock.bytes_at(self.superblock.end);
+        let mut left_bytes = volume_bytes.saturating_mul(SEARCHED_VOLUMES_MAX);
         let mut at = self.root()?;
         while let Some(name) = pending.name() {
             if at.kind != Kind::Directory {
                 return Err(Error::NotADirectory);
             }
+            let searched = left_bytes.checked_sub(at.size_bytes);
+            left_bytes = searched.ok_or(Error::SearchTooLong)?;
             let entry = if name == b"." { None } else { Some(self.find(&at, name)?) };
             let last = pending.skip_name();
             let Some(entry) = entry else { continue };

@@ -138,6 +138,31 @@ fn a_directory_of_one_block_is_read_as_far_as_the_volume_is_long() {
     }
 }
 
+/// A directory in itself, under a name at its end, again and again.
+#[test]
+fn a_path_leads_through_no_more_than_some_volumes() {
+    for (version, big_endian) in VARIANTS {
+        let mut image = hostile(version, big_endian);
+        image.put(image.inode_of("/d"), size(&image), 12 * 4096);
+        let last = image.bytes.len() - 512 + 41 * 12;
+        let number = image.inodes[&b"/d"[..]];
+        image.put(last as u64, Field { name: "d_ino", at: 0, width: 4 }, number.into());
+        image.bytes[last + 7..last + 10].copy_from_slice(b"\x01z\0");
+        let look = |times: usize| {
+            let reads = Cell::new(0);
+            let mut tools = tools(Counting { disk: Disk(&image.bytes), reads: &reads });
+            let path = format!("/d{}", "/z".repeat(times));
+            let found = tools.volume.lookup(path.as_bytes()).map(|inode| inode.number);
+            assert!(reads.get() < 8 * 512, "{} reads", reads.get());
+            found
+        };
+        // 48 KiB each time, in 256 times 64 KiB.
+        assert_eq!(look(341), Ok(number));
+        assert_eq!(look(342), Err(fs::Error::SearchTooLong));
+        assert_eq!(look(511), Err(fs::Error::SearchTooLong));
+    }
+}
+
 /// Counts the lines of a command.
 struct Counted(usize);
 

@@ -2,6 +2,7 @@
 //! against other readers. `cargo test -p fs images` runs the tests of one module.
 
 mod images;
+mod lenient;
 mod listing;
 mod partitions;
 mod readers;

@@ -37,14 +37,14 @@ fn tsk(program: &str, arguments: &[&str], image: &Path, more: &[&str]) -> Vec<u8
     run(program, "sleuthkit", &all)
 }
 
-fn grub(image: &Path, arguments: &[&str]) -> Vec<u8> {
+pub fn grub(image: &Path, arguments: &[&str]) -> Vec<u8> {
     let all: Vec<&OsStr> =
         [image.as_os_str()].into_iter().chain(arguments.iter().map(OsStr::new)).collect();
     run("grub-fstest", "grub-common", &all)
 }
 
 /// Files and symlinks to read, by path: MD5 sum of a file, or target of a symlink; and its size.
-type Sums = BTreeMap<String, (String, u64)>;
+pub type Sums = BTreeMap<String, (String, u64)>;
 
 fn md5(bytes: &[u8]) -> (String, u64) {
     (format!("{:x}", Md5::digest(bytes)), bytes.len() as u64)
@@ -68,7 +68,7 @@ fn fls(image: &Path) -> Sums {
 }
 
 /// Files and symlinks below a directory of the host.
-fn of_host(root: &Path) -> Sums {
+pub fn of_host(root: &Path) -> Sums {
     fn walk(root: &Path, path: &str, found: &mut Sums) {
         for entry in fs::read_dir(root.join(&path[1..])).unwrap().map(Result::unwrap) {
             let Ok(name) = entry.file_name().into_string() else { continue };
@@ -90,7 +90,7 @@ fn of_host(root: &Path) -> Sums {
     found
 }
 
-fn assert_fls(what: &str, image: &Path, expected: &Sums, frag_bytes: u64, old: bool) {
+pub fn assert_fls(what: &str, image: &Path, expected: &Sums, frag_bytes: u64, old: bool) {
     let found = fls(image);
     for path in found.keys().chain(expected.keys()) {
         let (found, expected) = (found.get(path), expected.get(path).cloned());
