@@ -126,7 +126,7 @@ impl<'r> Remarks<'r> {
         self.warn(volume, || path);
         let more = volume.take_more_warnings();
         if more > 0 {
-            self.report.warn(&at(path, format_args!("{more} more such warnings")));
+            self.report.warn(&at(path, format_args!("such values were met {more} more times")));
         }
         done?;
         match self.failed {

@@ -7,8 +7,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use newfs::fields::{dinode2, sb};
 use newfs::sample::plant;
-use newfs::{Makefs, Scratch, run};
+use newfs::{Contents, Format, Image, Makefs, Node, Scratch, run};
 
 /// Cargo builds it beside the tests, unless one test alone is asked for.
 fn example() -> PathBuf {
@@ -109,4 +110,48 @@ fn sums_files_and_errors() {
     let failed = ffs("ls", &image, &[]);
     assert_eq!(failed.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&failed.stderr).contains("not FFS"));
+}
+
+/// What is read although the volume is not clean, and what is not, is told line by line.
+#[test]
+fn warnings_and_bad_files_are_told_and_the_rest_is_read() {
+    let scratch = Scratch::new(env!("CARGO_TARGET_TMPDIR"), "unclean");
+    let path = scratch.0.join("image");
+    let root = Node::directory([
+        ("bad", Node::file("bad")),
+        ("good", Node::file("good")),
+        ("hole", Node::File(Contents { size: 9000, pieces: vec![] })),
+    ]);
+    let mut image = Image::new(Format::new(2, 8192, 1024), &root);
+    image.put(image.inode_of("/bad"), image.pointer(0), 1);
+    image.put(image.inode_of("/good"), dinode2::BLOCKS, 1 << 40);
+    image.put_superblock(sb::CLEAN, 0);
+    image.put_superblock(sb::FLAGS, 0x8);
+    std::fs::write(&path, &image.bytes).unwrap();
+    let told = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    let begin = format!("ffs: warning: {}: ", path.display());
+
+    let found = ffs("sum", &path, &[]);
+    let lines = told(&found);
+    let lines: Vec<&str> = lines.lines().collect();
+    let [journal, blocks, bad, end] = lines[..] else { panic!("{lines:?}") };
+    assert!(journal.starts_with(&format!("{begin}superblock at 65536: fs_clean 0 is not ")));
+    assert!(journal.ends_with("its journal (FS_SUJ) is not replayed"), "{journal}");
+    assert!(bad.starts_with("ffs: ./bad: inode 3, file block 0: block pointer"), "{bad}");
+    assert!(blocks.starts_with(&format!("{begin}./good: inode 4: di_blocks ")), "{blocks}");
+    assert_eq!(end, "ffs: /: 1 of 4 names could not be read");
+    assert_eq!(found.status.code(), Some(1));
+    let sums = String::from_utf8_lossy(&found.stdout).into_owned();
+    let paths: Vec<&str> = sums.lines().map(|line| &line[64..]).collect();
+    assert_eq!(paths, ["  ./good", "  ./hole"]);
+
+    let found = ffs("sum", &path, &["/hole", "--hole-bytes-max", "8999"]);
+    assert!(told(&found).contains("/hole: the file has more than 8999 bytes of holes"));
+    assert!(told(&found).ends_with("(hole-bytes-max)\n") && found.stdout.is_empty());
+    let found = ffs("sum", &path, &["/hole", "--hole-bytes-max", "9000"]);
+    assert_eq!((found.status.code(), told(&found).lines().count()), (Some(0), 1));
+
+    let info = ffs("info", &path, &[]);
+    assert!(info.status.success() && told(&info).starts_with(&begin));
+    assert!(String::from_utf8_lossy(&info.stdout).contains("state            dirty\n"));
 }

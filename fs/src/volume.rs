@@ -28,8 +28,8 @@ impl<D, B> Volume<D, B> {
         self.warnings.next()
     }
 
-    /// Returns how many more times than [`next_warning`](Self::next_warning) says such a value was
-    /// met, since the last call. What is read twice counts twice.
+    /// Returns how often others of those values than [`next_warning`](Self::next_warning) returned
+    /// were met since the last call. What is read twice counts twice.
     pub fn take_more_warnings(&mut self) -> u64 {
         self.warnings.take_more()
     }

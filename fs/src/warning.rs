@@ -48,10 +48,14 @@ impl Warnings {
 
     fn note(&mut self, corrupt: Corrupt) {
         let kind = |it: &Corrupt| (mem::discriminant(&it.place), it.field, it.must);
-        let known = self.list.iter().any(|Warning(other)| kind(other) == kind(&corrupt));
-        if known || self.list.push(Warning(corrupt)).is_err() {
-            self.more = self.more.saturating_add(1);
-        }
+        let known = self.list.iter().find(|Warning(other)| kind(other) == kind(&corrupt));
+        let left_out = match known {
+            // Met again.
+            Some(Warning(same)) if *same == corrupt => false,
+            Some(_) => true,
+            None => self.list.push(Warning(corrupt)).is_err(),
+        };
+        self.more = self.more.saturating_add(left_out.into());
     }
 
     /// Returns the next warning that was not returned yet.
@@ -89,6 +93,9 @@ mod tests {
         // What was returned is known all the same.
         warnings.check(Place::Inode(3), false, "di_blocks", 1, "right");
         assert_eq!((warnings.next(), warnings.take_more()), (None, 1));
+        // The first, met again, is no other.
+        warnings.check(Place::Inode(3), false, "di_blocks", 3, "right");
+        assert_eq!((warnings.next(), warnings.take_more()), (None, 0));
     }
 
     #[test]

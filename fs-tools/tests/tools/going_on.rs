@@ -139,12 +139,12 @@ fn warnings_name_the_path() {
         let [first, more] = &found.warnings[..] else { panic!("{:?}", found.warnings) };
         let line = format!("./a0: inode {number}: di_blocks 1073741824 is not at most");
         assert!(first.starts_with(&line), "{first}");
-        assert!(more.starts_with("/: ") && more.ends_with(" more such warnings"), "{more}");
+        assert!(more.starts_with("/: ") && more.ends_with(" more times"), "{more}");
         assert_eq!(found.lines().len(), 4);
         // They are told once, and a file's bytes are not among them.
         let mut found = Collected::default();
-        tools.cat(b"/a0", &mut found).unwrap();
-        assert_eq!((found.output.as_slice(), found.warnings.len()), (&b"4"[..], 1));
+        tools.cat(b"/a/z", &mut found).unwrap();
+        assert_eq!((found.output.as_slice(), found.warnings.len()), (&b"1"[..], 1));
     }
 }
 
