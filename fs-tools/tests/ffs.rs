@@ -112,7 +112,7 @@ fn sums_files_and_errors() {
     assert!(String::from_utf8_lossy(&failed.stderr).contains("not FFS"));
 }
 
-/// What is read although the volume is not clean, and what is not, is told line by line.
+/// Lines on what is read although the volume is not clean, and on what is not read.
 #[test]
 fn warnings_and_bad_files_are_told_and_the_rest_is_read() {
     let scratch = Scratch::new(env!("CARGO_TARGET_TMPDIR"), "unclean");

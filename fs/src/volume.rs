@@ -23,7 +23,8 @@ impl<D, B> Volume<D, B> {
     }
 
     /// Returns the next warning about what was read so far: about the superblock after the mount,
-    /// then about what was looked at. Each rule for a field of a kind of structure has one, the first.
+    /// then about what was looked at. Each rule for a field of a kind of structure has one, the
+    /// first.
     pub fn next_warning(&mut self) -> Option<Warning> {
         self.warnings.next()
     }

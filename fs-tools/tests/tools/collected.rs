@@ -1,4 +1,4 @@
-//! What a command reports, kept; and the tools on a disk.
+//! Report of a command, kept; and the tools on a disk.
 
 use fs::{ReadBlocks, SCRATCH_BYTES, Volume};
 use fs_tools::{Report, Result, Tools};

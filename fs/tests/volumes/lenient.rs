@@ -65,8 +65,8 @@ fn cylinders_of_an_older_kernel() {
     }
 }
 
-/// A disk whose sectors have more than 512 bytes changes `fs_fsbtodb`, which GRUB computes with, and
-/// The Sleuth Kit does not.
+/// A disk whose sectors have more than 512 bytes changes `fs_fsbtodb`, which GRUB computes with,
+/// and The Sleuth Kit does not.
 #[test]
 fn sectors_of_other_sizes() {
     let scratch = Scratch::new(env!("CARGO_TARGET_TMPDIR"), "lenient-sectors");
@@ -174,7 +174,7 @@ fn symlinks_without_blocks() {
     }
 }
 
-/// What is wrong with a volume that is right in all that reading depends on.
+/// Values that are wrong, on volumes that are right in all that reading depends on.
 #[test]
 fn what_is_not_clean_is_read_with_a_warning() {
     let scratch = Scratch::new(env!("CARGO_TARGET_TMPDIR"), "lenient-warned");
