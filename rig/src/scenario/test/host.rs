@@ -12,7 +12,7 @@ use crate::rig::Rig;
 const CHECKS: [&[&str]; 5] = [
     &["fmt", "--all", "--check"],
     &["clippy", "--all-targets", "--", "-D", "warnings"],
-    &["test"],
+    &["test", "--no-fail-fast"],
     &["run", "--release", "--quiet", "--package", "model", "--", "soak", "--seeds", "1000"],
     &["doc", "--no-deps", "--document-private-items"],
 ];
