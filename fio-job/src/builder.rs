@@ -4,6 +4,7 @@ use crate::blocks::{BlockMix, BlockOptions, Blocks};
 use crate::bounds::BoundOptions;
 use crate::buffers::Buffers;
 use crate::error::JobError;
+use crate::file_path::FilePath;
 use crate::job::Job;
 use crate::keyword::{ExitWhat, IoEngine, LatencyFrom, RateProcess};
 use crate::limits::{BS_BYTES_MAX, NUMJOBS_MAX, RANDSEED};
@@ -143,7 +144,7 @@ impl JobBuilder {
     }
 
     /// Names its disks, all of which it uses.
-    pub(crate) fn name_disks(&mut self, disks: Vec<String>, file: Option<String>) {
+    pub(crate) fn name_disks(&mut self, disks: Vec<String>, file: Option<FilePath>) {
         (self.job.disks, self.job.file) = (disks, file);
         (self.first_disks, self.has_disks) = (None, true);
     }

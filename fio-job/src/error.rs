@@ -1,5 +1,6 @@
 //! Errors in jobs: one line that names the option, its value and a way to fix it.
 
+use crate::file_path::FilePath;
 use crate::limits::NUMJOBS_MAX;
 use crate::number::{Bytes, NumberError};
 use crate::verify_pattern::PatternError;
@@ -106,23 +107,23 @@ pub enum JobError {
         fix: &'static str,
     },
     /// The path was never looked up: a bug in the caller.
-    NoFile(String),
+    NoFile(FilePath),
     /// A job that writes names a snapshot of the file system.
     Snapshot {
         /// Path of the file.
-        file: String,
+        file: FilePath,
     },
     /// A part of the file has no bytes on the disk.
     Hole {
         /// Path of the file.
-        file: String,
+        file: FilePath,
         /// Offset of the hole in the file, in bytes.
         offset: u64,
     },
     /// A block of the job is split between two places on the disk, or begins inside a disk sector.
     Broken {
         /// Path of the file.
-        file: String,
+        file: FilePath,
         /// Offset in the file at which a new piece begins, in bytes.
         offset: u64,
         /// Block size of the job, in bytes.
@@ -255,7 +256,7 @@ fn fmt_room(f: &mut fmt::Formatter<'_>, room_bytes: u64) -> fmt::Result {
 
 fn fmt_broken(
     f: &mut fmt::Formatter<'_>,
-    file: &str,
+    file: &FilePath,
     offset: u64,
     bs_bytes: u32,
     fits_bytes: u64,

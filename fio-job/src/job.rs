@@ -9,6 +9,7 @@ use crate::affinity::{CpuPolicy, CpuSet};
 use crate::blocks::BlockMix;
 use crate::buffers::Buffers;
 use crate::direction::Direction;
+use crate::file_path::FilePath;
 use crate::file_service::FileService;
 use crate::grant_mode::GrantMode;
 use crate::keyword::{ExitWhat, IoEngine, LatencyFrom, OnError, Poll, Rw};
@@ -80,8 +81,8 @@ pub struct Job {
     /// Disks, with names such as `xvda`, each once (`filename=`). Empty only in a job that never
     /// writes: the caller chooses.
     pub disks: Vec<String>,
-    /// File in the FFS on the only disk: the path in `filename=xvda:/path`.
-    pub file: Option<String>,
+    /// File in the FFS on the only disk (`filename=xvda:/path`, `filename=xvda@s1a:/path`).
+    pub file: Option<FilePath>,
     /// Order in which its I/Os go to the disks.
     pub file_service: FileService,
     /// Whether the job may overwrite a file's blocks (`allow_file_overwrite=`, not fio's).

@@ -167,6 +167,7 @@ fn split_unquoted(text: &str, separates: fn(char) -> bool) -> impl Iterator<Item
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::file_path::FilePath;
     use crate::grant_mode::GrantMode;
     use crate::keyword::{IoEngine, Poll, Rw};
     use crate::limits::RANDSEED;
@@ -239,7 +240,17 @@ mod tests {
         assert_eq!(one("ringmark_poll_us=0").poll, Poll::Us(0));
         assert_eq!(one("filename=/dev/xvda:xvdb").disks, ["xvda", "xvdb"]);
         let file = one("filename=/dev/xvda:/a:b/c");
-        assert_eq!((file.disks, file.file), (vec!["xvda".to_owned()], Some("/a:b/c".to_owned())));
+        assert_eq!((file.disks, file.file), (vec!["xvda".to_owned()], Some("/a:b/c".into())));
+        for (word, disk, partition, path) in [
+            ("/dev/xvda@s1a:/a:b/c", "xvda", "s1a", "/a:b/c"),
+            ("xvdb@p2:/dev/x", "xvdb", "p2", "/dev/x"),
+            ("xvdb@disk:/a@b", "xvdb", "disk", "/a@b"),
+        ] {
+            let job = one(&format!("filename={word}"));
+            let file = FilePath { partition: Some(partition.to_owned()), path: path.to_owned() };
+            assert_eq!((job.disks, job.file), (vec![disk.to_owned()], Some(file)), "{word}");
+        }
+        assert_eq!(one("filename=xvda:/a@b").file, Some("/a@b".into()));
         assert_eq!(one("filename=xvda:/dev/xvdb").disks, ["xvda", "xvdb"]);
         assert!(one("rw=write filename=xvda:/a allow_file_overwrite").allow_file_overwrite);
         assert_eq!(one("iodepth=1 ioengine=psync direct=1 group_reporting norandommap").iodepth, 1);

@@ -3,6 +3,7 @@
 use crate::affinity::CpuPolicy;
 use crate::blocks::BlockMix;
 use crate::direction::Direction;
+use crate::file_path::FilePath;
 use crate::job::Job;
 use crate::keyword::{ExitWhat, OnError};
 use crate::number::{Amount, Bytes, Time};
@@ -61,8 +62,13 @@ impl Job {
         options.extend(self.number_ios.map(|ios| ("number_ios", ios.to_string())));
         if !self.disks.is_empty() {
             let disks = self.disks.iter().map(|disk| format!("/dev/{disk}"));
-            let paths: Vec<String> = disks.chain(self.file.clone()).collect();
-            options.push(("filename", paths.join(":")));
+            let disks = disks.collect::<Vec<String>>().join(":");
+            let name = match &self.file {
+                None => disks,
+                Some(file @ FilePath { partition: Some(_), .. }) => format!("{disks}@{file}"),
+                Some(file) => format!("{disks}:{file}"),
+            };
+            options.push(("filename", name));
         }
         options.extend(self.file_service.options());
         options.extend(self.allow_file_overwrite.then(|| ("allow_file_overwrite", flag())));

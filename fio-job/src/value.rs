@@ -2,6 +2,7 @@
 
 use crate::affinity::{CpuPolicy, CpuSet};
 use crate::error::JobError;
+use crate::file_path::FilePath;
 use crate::grant_mode::GrantMode;
 use crate::keyword::{ExitWhat, IoEngine, LatencyFrom, OnError, Poll, RateProcess, Rw};
 use crate::limits::{
@@ -17,6 +18,9 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
+
+/// Most bytes of a partition's name; those of tables are shorter.
+const PARTITION_BYTES_MAX: usize = 16;
 
 /// Words of `sync=`, and whether each write is flushed.
 pub(crate) const SYNC_NAMES: [(&str, bool); 5] =
@@ -370,12 +374,33 @@ impl<'a> Value<'a> {
     }
 
     /// Reads disks, or one disk and the path of a file on it: a path that begins with `/`, but not
-    /// with `/dev/`.
-    pub(crate) fn filename(self) -> Result<(Vec<String>, Option<String>), JobError> {
+    /// with `/dev/`, unless a partition of the disk is named.
+    pub(crate) fn filename(self) -> Result<(Vec<String>, Option<FilePath>), JobError> {
         let text = self.text()?;
-        let (disks, file) = match text.split_once(":/") {
-            Some((disks, path)) if !path.starts_with("dev/") => (disks, Some(format!("/{path}"))),
+        let (head, path) = match text.split_once(":/") {
+            Some((head, path)) if head.contains('@') || !path.starts_with("dev/") => {
+                (head, Some(format!("/{path}")))
+            }
             _ => (text, None),
+        };
+        let (disks, partition) = match head.split_once('@') {
+            Some((disks, partition)) => (disks, Some(partition)),
+            None => (head, None),
+        };
+        let is_name = |name: &str| {
+            (1..=PARTITION_BYTES_MAX).contains(&name.len())
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        };
+        let file = match (partition, path) {
+            (Some(_), None) => {
+                return Err(self.wrong("a partition without a file; use xvda@s1a:/dir/file"));
+            }
+            (Some(name), _) if !is_name(name) => {
+                return Err(self.wrong("not a partition; use, for example, xvda@s1a:/dir/file"));
+            }
+            (name, path) => {
+                path.map(|path| FilePath { partition: name.map(ToOwned::to_owned), path })
+            }
         };
         let disks = self.disks(disks)?;
         if file.is_some() && disks.len() > 1 {

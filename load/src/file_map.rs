@@ -1,14 +1,12 @@
 //! Map of a file's bytes to its disk, made once, so that I/O on the file goes straight to the ring:
 //! one look-up for each I/O, no copy, no cache.
 
-use alloc::borrow::ToOwned;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use fs::{ReadBlocks, Volume};
 
-use fio_job::{Job, JobError, Order, Region};
+use fio_job::{FilePath, Job, JobError, Order, Region};
 
 /// Largest number of pieces kept for a file: 1.5 MiB of memory.
 pub const PIECES_MAX: usize = 1 << 16;
@@ -64,7 +62,7 @@ impl Extent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileMap {
     /// Path on the disk's file system.
-    pub path: String,
+    pub path: FilePath,
     /// Length in bytes.
     pub size_bytes: u64,
     /// Whether its blocks are also the live volume's, so that no job may write there.
@@ -75,20 +73,20 @@ pub struct FileMap {
 
 impl FileMap {
     /// Returns a file of `size_bytes` without any data yet: a hole.
-    pub fn new(path: String, size_bytes: u64) -> Self {
+    pub fn new(path: FilePath, size_bytes: u64) -> Self {
         Self { path, size_bytes, snapshot: false, extents: Vec::new() }
     }
 
-    /// Looks a file up.
+    /// Looks a file up in the volume of its partition.
     ///
     /// # Errors
     /// Returns a [`LookUpError`] if the file can't be mapped.
     pub fn look_up<D: ReadBlocks, B: AsMut<[u8]>>(
         volume: &mut Volume<D, B>,
-        path: &str,
+        path: FilePath,
     ) -> Result<Self, LookUpError<D::Error>> {
-        let inode = volume.lookup(path.as_bytes()).map_err(LookUpError::Fs)?;
-        let mut map = Self::new(path.to_owned(), inode.size_bytes);
+        let inode = volume.lookup(path.path.as_bytes()).map_err(LookUpError::Fs)?;
+        let mut map = Self::new(path, inode.size_bytes);
         map.snapshot = inode.is_snapshot();
         let (mut file_offset, mut in_hole, mut holes) = (0, false, 0);
         while let Some(found) = volume.next_extent(&inode, file_offset).map_err(LookUpError::Fs)? {
@@ -218,6 +216,7 @@ impl Lookup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::String;
     use alloc::string::ToString;
     use fio_job::Rw;
     use proptest::prelude::*;

@@ -166,7 +166,7 @@ fn a_job_on_a_file_moves_the_files_bytes() {
     let (xen, _) = plugged(&image, 5);
     let (mut guest, mut device) = connected(&xen);
     let mut volume = mount(reader(&xen, &mut device));
-    let map = FileMap::look_up(&mut volume, "/dir/big").unwrap();
+    let map = FileMap::look_up(&mut volume, "/dir/big".into()).unwrap();
     assert_eq!(map.size_bytes, 3 << 20);
     let mut results = |line: &str| {
         let outcome = run(&xen, &mut device, &map, line);
@@ -217,7 +217,7 @@ fn a_hole_without_end_is_not_followed() {
     let mut image = image("hole", &noise(1_234_567, 12));
     endless_hole(&mut image, 1_234_567);
     let mut volume = fs::Volume::mount(fs::Image(&image), vec![0; fs::SCRATCH_BYTES]).unwrap();
-    let error = FileMap::look_up(&mut volume, "/dir/big").unwrap_err();
+    let error = FileMap::look_up(&mut volume, "/dir/big".into()).unwrap_err();
     assert!(matches!(error, LookUpError::Hole(1..)), "{error}");
 }
 
@@ -245,7 +245,7 @@ fn a_snapshot_is_read_but_never_written() {
     let (xen, _) = plugged(&image, 14);
     let (mut guest, mut device) = connected(&xen);
     let mut volume = mount(reader(&xen, &mut device));
-    let map = FileMap::look_up(&mut volume, "/dir/big").unwrap();
+    let map = FileMap::look_up(&mut volume, "/dir/big".into()).unwrap();
     let read = run(&xen, &mut device, &map, "filename=xvda:/dir/big size=80k bs=8k");
     assert!(read.error.is_none(), "{:?}", read.error);
     assert_eq!(read.results[0].read.ios, 10);
@@ -267,9 +267,9 @@ fn what_a_file_cannot_do_is_refused() {
     let (xen, _) = plugged(&image, 7);
     let (mut guest, mut device) = connected(&xen);
     let mut volume = mount(reader(&xen, &mut device));
-    let map = FileMap::look_up(&mut volume, "/dir/big").unwrap();
-    assert!(FileMap::look_up(&mut volume, "/dir").is_err());
-    assert!(FileMap::look_up(&mut volume, "/dir/none").is_err());
+    let map = FileMap::look_up(&mut volume, "/dir/big".into()).unwrap();
+    assert!(FileMap::look_up(&mut volume, "/dir".into()).is_err());
+    assert!(FileMap::look_up(&mut volume, "/dir/none".into()).is_err());
     for (line, part) in [
         ("filename=xvda:/dir/big bs=40k", "use bs=8k or less"),
         ("filename=xvda:/dir/big offset=2m", "beyond the end of /dir/big"),

@@ -38,7 +38,11 @@ const FORMS: &[(&str, &[&str], &[&str])] = &[
         &["0", "100", "0,100", "1,2,3", ",5", "25,", "1:2:3", "1-2"],
         &["", "101", "1,101", "1,2,3,4", "a"],
     ),
-    ("filename", &["xvda", "xvda:/dev/xvdb", "xvda:/a b"], &["", "/tmp/x", "xvda:xvdb:/a"]),
+    (
+        "filename",
+        &["xvda", "xvda:/dev/xvdb", "xvda:/a b", "xvda@s1a:/a", "/dev/xvda@p2:/dev/x", "xvda@d:/"],
+        &["", "/tmp/x", "xvda:xvdb:/a", "xvda@s1a", "xvda@:/a", "xvda@s1 a:/a", "xvda:xvdb@a:/x"],
+    ),
     (
         "random_distribution",
         &[
