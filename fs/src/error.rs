@@ -33,6 +33,8 @@ pub enum Error<E> {
     },
     /// No superblock at any of the four places, and none behind a partition table.
     NotFfs,
+    /// No volume was found, but a partition table that is not read.
+    Foreign(crate::Foreign),
     /// The volume or the partition table contradicts itself.
     Corrupt(Corrupt),
     /// A path does not begin with `/`.
@@ -174,6 +176,7 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
             Error::NotFfs => {
                 write!(f, "not FFS: no superblock at 65536, 8192, 0 or 262144, nor in a partition")
             }
+            Error::Foreign(table) => write!(f, "not FFS: this disk has {table}, which is not read"),
             Error::Corrupt(corrupt) => corrupt.fmt(f),
             Error::NotAbsolute => write!(f, "the path does not begin with /"),
             Error::PathTooLong => {

@@ -56,7 +56,7 @@ fn mount<'q, 'a>(source: Source<'q, 'a>) -> Result<DiskVolume<'q, 'a>, String> {
     let name = source.name;
     let volume =
         Volume::mount(source, vec![0; SCRATCH_BYTES]).map_err(|error| error.to_string())?;
-    if let Some(doubt) = volume.info().doubt {
+    for doubt in &volume.info().doubts {
         say!("{name}: {doubt}");
     }
     if volume.info().dirty {

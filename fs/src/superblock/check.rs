@@ -7,7 +7,8 @@ use super::Superblock;
 use super::layout::{READ_BYTES, Raw, SUPERBLOCK_BYTES};
 use crate::endian::Endian;
 use crate::error::{Corrupt, Place};
-use crate::{Info, Version};
+use crate::info::Doubts;
+use crate::{Info, PartitionName, Version};
 
 const SECTOR_BYTES: i64 = 512;
 /// `sizeof(struct cg)` and `sizeof(struct csum)`.
@@ -60,7 +61,8 @@ pub(super) fn check(
             partition_size_bytes: 0,
             group_count: raw.ncg,
             inode_count: raw.ipg * raw.ncg,
-            doubt: None,
+            partition: PartitionName::DISK,
+            doubts: Doubts::new(),
             dirty: raw.clean & 1 == 0 || flags & (FS_UNCLEAN | FS_NEEDSFSCK) != 0,
             flags,
             id: [raw.id0, raw.id1],

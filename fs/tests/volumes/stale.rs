@@ -48,7 +48,9 @@ fn protect(disk: &mut [u8]) {
 fn mounted(disk: &[u8]) -> (&'static str, Option<Doubt>) {
     let scratch = vec![0; SCRATCH_BYTES];
     let mut volume = Volume::mount(fs::Image(disk), scratch).unwrap_or_else(|e| panic!("{e}"));
-    let doubt = volume.info().doubt;
+    let doubts = &volume.info().doubts;
+    assert!(doubts.len() <= 1, "{doubts:?}");
+    let doubt = doubts.first().copied();
     match (volume.lookup(b"/old").is_ok(), volume.lookup(b"/new").is_ok()) {
         (true, false) => ("old", doubt),
         (false, true) => ("new", doubt),
