@@ -15,6 +15,16 @@ pub enum Version {
     Ffs2,
 }
 
+/// `UFS1` or `UFS2`.
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Version::Ffs1 => "UFS1",
+            Version::Ffs2 => "UFS2",
+        })
+    }
+}
+
 impl Version {
     pub(crate) fn pointer_bytes(self) -> u32 {
         match self {

@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use fs::ReadBlocks;
+use fs_tools::Result;
 
 /// Open file, and the size of its whole sectors.
 pub struct Disk {
@@ -13,9 +14,14 @@ pub struct Disk {
     size_bytes: u64,
 }
 
+/// Opens an image or device; the error names it.
+pub fn open(image: &Path) -> Result<Disk> {
+    Disk::open(image).map_err(|error| format!("{}: {error}", image.display()))
+}
+
 impl Disk {
     /// Opens a file or device for reading.
-    pub fn open(path: &Path) -> io::Result<Disk> {
+    fn open(path: &Path) -> io::Result<Disk> {
         let mut file = File::open(path)?;
         // A block device has no length in its metadata, but an end to seek to.
         let size_bytes = file.seek(SeekFrom::End(0))? & !511;

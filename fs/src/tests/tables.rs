@@ -1,7 +1,9 @@
 //! Volumes behind partition tables, and tables that lie.
 
 use super::maker::Maker;
-use crate::{Endian, Error, Image, PastEnd, Place, SCRATCH_BYTES, Version, Volume, partitions};
+use crate::{
+    Doubt, Endian, Error, Image, PastEnd, Place, SCRATCH_BYTES, Version, Volume, partitions,
+};
 use crc::{CRC_32_ISO_HDLC, Crc};
 
 /// In sectors: where the volume is, and the disk.
