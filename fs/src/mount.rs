@@ -208,7 +208,11 @@ fn first_alternate<D: ReadBlocks, B: AsMut<[u8]>>(
         if !matches!(unless_unreadable(partition.open(store, disk_bytes))?, Err(Error::NotFfs)) {
             continue;
         }
-        if let Some(superblock) = partition.open_alternate(store, disk_bytes, bytes_max)? {
+        if let Some(mut superblock) = partition.open_alternate(store, disk_bytes, bytes_max)? {
+            if whole {
+                let taken_bytes = partition.start_bytes;
+                superblock.info.doubt(Doubt::PassedOver { start_bytes: 0, taken_bytes });
+            }
             return Ok(Some(superblock));
         }
     }
