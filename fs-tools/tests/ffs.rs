@@ -111,11 +111,9 @@ fn sums_files_and_errors() {
     assert!(String::from_utf8_lossy(&failed.stderr).contains("not FFS"));
 }
 
-/// An OpenBSD slice with `a` and `d`, and a slice of another system: the tool's lines for them, and
-/// what it reads by name.
-#[test]
-fn partitions_are_listed_and_chosen_by_name() {
-    let scratch = Scratch::new(env!("CARGO_TARGET_TMPDIR"), "partitions");
+/// Writes a disk that has an OpenBSD slice with `a` and `d`, and a slice of another system. Returns
+/// its path, its sectors, and the label's entries.
+fn openbsd(scratch: &Scratch) -> (PathBuf, usize, Vec<newfs::tables::LabelEntry>) {
     let (source, image) = (scratch.0.join("source"), scratch.0.join("image"));
     std::fs::create_dir(&source).unwrap();
     let mut disk = vec![0; 1024 * 512];
@@ -138,7 +136,13 @@ fn partitions_are_listed_and_chosen_by_name() {
     newfs::tables::mbr_entry(&mut disk, 0, 3, newfs::tables::OPENBSD, 512, all - 512);
     newfs::tables::label_of(&mut disk, 513 * 512, 512, 0, &entries);
     std::fs::write(&image, disk).unwrap();
+    (image, all, entries)
+}
 
+#[test]
+fn partitions_are_listed() {
+    let scratch = Scratch::new(env!("CARGO_TARGET_TMPDIR"), "partitions");
+    let (image, all, entries) = openbsd(&scratch);
     let listed = Command::new(example()).arg("partitions").arg(&image).output().unwrap();
     let text = String::from_utf8(listed.stdout).unwrap();
     let lines: Vec<String> =
@@ -155,7 +159,12 @@ fn partitions_are_listed_and_chosen_by_name() {
         format!("s4d 4.2BSD {} - UFS2 usr /usr\\x20\\x1b", bytes(3)),
     ];
     assert_eq!(lines, expected, "{text}");
+}
 
+#[test]
+fn partitions_are_chosen_by_name() {
+    let scratch = Scratch::new(env!("CARGO_TARGET_TMPDIR"), "chosen");
+    let (image, ..) = openbsd(&scratch);
     let cat = |options: &[&str]| {
         Command::new(example()).arg("cat").args(options).arg(&image).arg("/file").output().unwrap()
     };

@@ -43,14 +43,14 @@ mod volume;
 
 pub use dir::{DirCursor, Entry};
 pub use endian::Endian;
-pub use error::{Corrupt, Error, Place};
+pub use error::{Corrupt, Error, Foreign, Place};
 pub use info::{Doubt, Doubts, Info, Version};
 pub use inode::{Inode, Kind, ROOT};
 pub use limits::{LINKS_MAX, PATH_BYTES_MAX, SCRATCH_BYTES};
 pub use map::Extent;
 pub use partition::{
-    Foreign, GptLabel, NoSuchPartition, NotAName, PARTITIONS_MAX, Partition, PartitionKind,
-    PartitionName, Partitions, Tables, partitions,
+    GptLabel, NoSuchPartition, NotAName, PARTITIONS_MAX, Partition, PartitionKind, PartitionName,
+    Partitions, Tables, partitions,
 };
 pub use volume::{MOUNTED_ON_BYTES, Volume};
 

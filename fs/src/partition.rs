@@ -2,7 +2,9 @@
 //! that contradicts itself is skipped, and a partition that is not on the disk is reported when it
 //! is opened.
 
+mod area;
 mod disklabel;
+mod find;
 mod foreign;
 mod gpt;
 mod kind;
@@ -14,7 +16,7 @@ use crate::ReadBlocks;
 use crate::error::Error;
 use crate::info::Doubt;
 use crate::store::Store;
-pub use foreign::Foreign;
+pub use find::NoSuchPartition;
 pub(crate) use foreign::find as find_foreign;
 use gpt::Copy;
 pub use gpt::GptLabel;
@@ -22,7 +24,7 @@ use kind::Base;
 pub use kind::PartitionKind;
 use mbr::BootRecord;
 use name::Outer;
-pub use name::{NoSuchPartition, NotAName, PartitionName};
+pub use name::{NotAName, PartitionName};
 pub use table::{PARTITIONS_MAX, Partition, Partitions, Tables};
 
 /// Returns the partitions of a disk, of all types: those of a GPT or of an MBR, and of BSD

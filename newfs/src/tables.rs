@@ -210,8 +210,8 @@ pub fn gpt_whole(disk: &mut [u8], sector_bytes: usize, entries: &[GptEntry]) {
 /// Partition of a disklabel: start and size in sectors, and `p_fstype`.
 pub type LabelEntry = (u64, u64, u8);
 
-/// Writes a little-endian label at byte `at`, in sectors of `sector_bytes`. Of version 1, OpenBSD's,
-/// the entries have high halves; of version 0 they have a fragment size of 2048 there.
+/// Writes a little-endian label at byte `at`, in sectors of `sector_bytes`. The entries of
+/// version 1, OpenBSD's, have high halves; those of others have a fragment size of 2048 there.
 pub fn label_of(
     disk: &mut [u8],
     at: usize,

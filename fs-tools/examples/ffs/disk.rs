@@ -1,5 +1,6 @@
 //! File or block device of the host as a disk.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -17,6 +18,11 @@ pub struct Disk {
 /// Opens an image or device; the error names it.
 pub fn open(image: &Path) -> Result<Disk> {
     Disk::open(image).map_err(|error| format!("{}: {error}", image.display()))
+}
+
+/// Writes a warning about an image.
+pub fn warn(image: &Path, what: &dyn Display) {
+    eprintln!("ffs: warning: {}: {what}", image.display());
 }
 
 impl Disk {

@@ -5,14 +5,13 @@ mod disk;
 mod partitions;
 
 use std::ffi::OsString;
-use std::fmt::Display;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use disk::{Disk, open};
+use disk::{Disk, open, warn};
 use fs::{Partition, PartitionName, SCRATCH_BYTES};
 use fs_tools::{Result, Tools};
 
@@ -132,10 +131,6 @@ fn find(disk: &mut Disk, image: &Path, name: PartitionName) -> Result<Partition>
         warn(image, doubt);
     }
     tables.find(name).map_err(|error| format!("{}: {error}", image.display()))
-}
-
-fn warn(image: &Path, what: &dyn Display) {
-    eprintln!("ffs: warning: {}: {what}", image.display());
 }
 
 fn to_output(error: io::Error) -> String {

@@ -5,8 +5,7 @@ use std::path::Path;
 use fs::{Info, Partition, SCRATCH_BYTES, Volume, partitions};
 use fs_tools::{Output, Result};
 
-use crate::disk::{Disk, open};
-use crate::warn;
+use crate::disk::{Disk, open, warn};
 
 /// Outputs a line for the disk and one for each partition, by name: a `*` if its volume is the one
 /// that is mounted without a name; type, start and size in bytes, name in a GPT, and the volume's

@@ -1,39 +1,10 @@
 //! Partition tables that are known by their magic numbers but not read, so that an error can name
 //! them. Facts from Linux's block/partitions and the systems' own headers.
 
-use core::fmt;
-
 use super::table::{Partition, Tables};
 use crate::ReadBlocks;
-use crate::error::Error;
+use crate::error::{Error, Foreign};
 use crate::store::{Slot, Store};
-
-/// Partition table that is not read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Foreign {
-    /// Apple's partition map.
-    Apple,
-    /// Label of SunOS and of Solaris on SPARC, with or without a VTOC in it.
-    Sun,
-    /// DragonFly BSD's `disklabel64`.
-    DragonFly,
-    /// Label of NeXTSTEP, OPENSTEP and Rhapsody.
-    Next,
-    /// VTOC of Solaris on x86, in a slice.
-    Solaris,
-}
-
-impl fmt::Display for Foreign {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Foreign::Apple => "an Apple partition map",
-            Foreign::Sun => "a Sun disklabel",
-            Foreign::DragonFly => "a DragonFly disklabel64",
-            Foreign::Next => "a NeXT disklabel",
-            Foreign::Solaris => "a Solaris x86 VTOC",
-        })
-    }
-}
 
 /// Sector sizes by which an Apple map's first entry may follow block 0.
 const APPLE_AT: [u64; 4] = [512, 1024, 2048, 4096];

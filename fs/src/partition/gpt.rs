@@ -1,5 +1,6 @@
 //! GUID partition table: the primary one or its copy at the disk's end, with both checksums.
 
+use super::area::add_label;
 use super::kind::PartitionKind;
 use super::name::{Outer, PartitionName};
 use super::table::{Partition, Tables};
@@ -71,7 +72,7 @@ fn add_labels<D: ReadBlocks, B: AsMut<[u8]>>(
 ) -> Result<(), Error<D::Error>> {
     let mut index = 0;
     while index < tables.partitions.len() {
-        index += 1 + tables.add_label(store, index)?;
+        index += 1 + add_label(store, index, tables)?;
     }
     Ok(())
 }

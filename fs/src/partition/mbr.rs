@@ -1,5 +1,6 @@
 //! Master boot record, its chain of logical partitions, and the disklabels in its slices.
 
+use super::area::add_label;
 use super::disklabel;
 use super::kind::{EXTENDED, PROTECTIVE, PartitionKind};
 use super::name::{Outer, PartitionName};
@@ -140,7 +141,7 @@ fn add<D: ReadBlocks, B: AsMut<[u8]>>(
     let name = PartitionName::from(Outer::Slice(number));
     let sectors = (base * unit_bytes, entry.start, entry.size);
     tables.add(name, PartitionKind::Mbr(entry.kind), sectors, unit_bytes, 0);
-    tables.add_label(store, index)?;
+    add_label(store, index, tables)?;
     Ok(())
 }
 

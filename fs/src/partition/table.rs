@@ -1,6 +1,5 @@
 //! Partitions, as all kinds of tables have them.
 
-use super::disklabel;
 use super::kind::PartitionKind;
 use super::name::{Outer, PartitionName};
 use crate::error::{Corrupt, Error, Place};
@@ -172,28 +171,6 @@ impl Tables {
             // There is room for it.
             let _ = self.partitions.push(one);
         }
-    }
-
-    /// Adds the partitions of the label in partition `index`, if its type says that it has one:
-    /// before it, if its beginning, unused by the label, has at most an older volume's superblock;
-    /// else behind it. Returns how many they are.
-    pub(super) fn add_label<D: ReadBlocks, B: AsMut<[u8]>>(
-        &mut self,
-        store: &mut Store<D, B>,
-        index: usize,
-    ) -> Result<usize, Error<D::Error>> {
-        let Some(area) = self.partitions.get(index).copied() else { return Ok(0) };
-        let Some(base) = area.kind.label_base() else { return Ok(0) };
-        let before = self.partitions.len();
-        let read = disklabel::read(store, area.name.outer, area.start_bytes, base, self);
-        self.skip(read)?;
-        let count = self.partitions.len().saturating_sub(before);
-        let label_first = self.all_behind(before, area.start_bytes);
-        let at = if label_first { index } else { index + 1 };
-        if let Some(rest) = self.partitions.get_mut(at..) {
-            rest.rotate_right(count.min(rest.len()));
-        }
-        Ok(count)
     }
 
     /// Returns whether there are partitions to try from `first` on, and all begin behind

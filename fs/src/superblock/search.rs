@@ -75,8 +75,8 @@ fn refuse_apple<D: ReadBlocks, B: AsMut<[u8]>>(
     Ok(place.check(magic != APPLE_LABEL_MAGIC, "ul_magic", magic, must)?)
 }
 
-/// Returns the superblock in `bytes`, which were read at `at`, of a volume that has its first one at
-/// `home`; `None` when there is none to use here.
+/// Returns the superblock in `bytes`, which were read at `at`, of a volume that has its first one
+/// at `home`; `None` when there is none to use here.
 pub(super) fn decode(at: u64, home: u64, bytes: &[u8]) -> Result<Option<Superblock>, Corrupt> {
     let place = Place::Superblock(at);
     let Some(header) = bytes.first_chunk::<SUPERBLOCK_BYTES>() else { return Ok(None) };

@@ -11,6 +11,8 @@ use newfs::{Format, Image, Node};
 
 const SECTOR: usize = 512;
 const FFS: u8 = 7;
+/// Name of 36 letters, without a zero behind it.
+const LONGEST: &str = "as long as a name in a GPT may be at";
 
 fn volume(name: &str) -> Vec<u8> {
     let tree = Node::directory([(name, Node::file(name))]);
@@ -114,12 +116,7 @@ fn entries_of_a_gpt_have_types_and_labels() {
         GptEntry { kind: GPT_EFI, first: 40, last: 60, name: "EFI system" },
         entry(GPT_FREEBSD_UFS, one, "r\u{f6}\u{f6}t \u{1f600}"),
         entry([0x42; 16], two, ""),
-        GptEntry {
-            kind: GPT_OPENBSD,
-            first: 100,
-            last: three + size,
-            name: "thirty-six letters is all it can be",
-        },
+        GptEntry { kind: GPT_OPENBSD, first: 100, last: three + size, name: LONGEST },
     ];
     tables::gpt_whole(&mut disk, SECTOR, &entries);
     tables::label_of(&mut disk, 101 * SECTOR, SECTOR, 0, &[(three, size, FFS)]);
@@ -147,7 +144,7 @@ fn entries_of_a_gpt_have_types_and_labels() {
     assert_eq!(label("disk"), None);
 }
 
-/// What a search passed over can be read by name.
+/// A volume that a search passed over can be read by name.
 #[test]
 fn the_whole_disk_has_a_name() {
     let mut disk = volume("one");
@@ -212,7 +209,7 @@ fn chains_of_extended_partitions_end() {
     assert_eq!(file(&disk, "s4"), "one");
 }
 
-/// What is never searched for a volume leaves room for what is.
+/// Partitions that are not searched for a volume leave room for those that are.
 #[test]
 fn many_partitions_without_ffs_leave_room() {
     let (mut disk, [one, ..], size) = three();

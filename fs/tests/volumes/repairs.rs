@@ -1,4 +1,4 @@
-//! What is read when the first copy is gone: a GPT's at the disk's end, and alternate superblocks;
+//! Copies that are read when the first is gone: a GPT's at the disk's end, and alternate superblocks;
 //! tables in sectors of 4096 bytes; and tables that are refused by their names.
 
 use fs::{Doubt, Error, Foreign, SCRATCH_BYTES, Volume};
