@@ -70,14 +70,9 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
     fn new(mut store: Store<D, B>, superblock: Superblock) -> Result<Self, Error<D::Error>> {
         let info = &superblock.info;
         store.set_window(info.partition_start_bytes, info.partition_size_bytes);
-        let is_alternate = info.doubts.iter().any(|doubt| matches!(doubt, Doubt::Alternate { .. }));
         let mut volume = Volume { store, superblock, groups: Groups::default() };
-        match volume.check_root() {
-            Ok(()) => Ok(volume),
-            // A copy that an older volume has left behind.
-            Err(Error::Corrupt(_)) if is_alternate => Err(Error::NotFfs),
-            Err(error) => Err(error),
-        }
+        volume.check_root()?;
+        Ok(volume)
     }
 
     fn check_root(&mut self) -> Result<(), Error<D::Error>> {
@@ -88,7 +83,8 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
 }
 
 impl Partition {
-    /// Searches the first `bytes_max` for an alternate superblock.
+    /// Searches the first `bytes_max` for an alternate superblock. One that leads to no root
+    /// directory was left behind by an older volume.
     fn open_alternate<D: ReadBlocks, B: AsMut<[u8]>>(
         &self,
         store: &mut Store<D, B>,
@@ -96,11 +92,15 @@ impl Partition {
         bytes_max: u64,
     ) -> Result<Option<Superblock>, Error<D::Error>> {
         self.enter(store, disk_bytes)?;
-        let mut found = Superblock::find_alternate(store, bytes_max)?;
-        if let Some(superblock) = &mut found {
-            self.describe(&mut superblock.info, disk_bytes);
+        let Some(mut superblock) = Superblock::find_alternate(store, bytes_max)? else {
+            return Ok(None);
+        };
+        let trial = Volume::new(store.reborrow(), superblock.clone());
+        if unless_unreadable(trial.map(|_| ()))?.is_err() {
+            return Ok(None);
         }
-        Ok(found)
+        self.describe(&mut superblock.info, disk_bytes);
+        Ok(Some(superblock))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Copies that are read when the first is gone: a GPT's at the disk's end, and alternate superblocks;
+//! Copies that are read when the first is gone: of a GPT at the disk's end, and of superblocks;
 //! tables in sectors of 4096 bytes; and tables that are refused by their names.
 
 use fs::{Doubt, Error, Foreign, SCRATCH_BYTES, Volume};
@@ -191,6 +191,20 @@ fn an_alternate_without_a_root_is_not_ffs() {
     disk[65536..][..8192].fill(0);
     disk[root..root + 256].fill(0);
     assert_eq!(mount(&disk), Err(Error::NotFfs));
+    // It hides no other.
+    let start = disk.len().next_multiple_of(4096) / SECTOR + 64;
+    disk.resize(start * SECTOR, 0);
+    let (old, all) = (disk[..(start - 64) * SECTOR].to_vec(), disk.len());
+    disk.fill(0);
+    disk.extend(&old);
+    let mut good = volume(2);
+    good[65536..][..8192].fill(0);
+    disk.extend(&good);
+    tables::mbr_entry(&mut disk, 0, 0, 0x83, start, old.len() / SECTOR);
+    let second = (all + old.len()) / SECTOR;
+    tables::mbr_entry(&mut disk, 0, 1, 0x83, second, good.len() / SECTOR);
+    let alternate = Doubt::Alternate { at_bytes: 73728, first_bytes: 65536 };
+    assert_eq!(mount(&disk), found("s2", &[alternate]));
 }
 
 fn put(disk: &mut [u8], at: usize, bytes: &[u8]) {
@@ -268,6 +282,9 @@ fn other_tables_are_refused_by_name() {
     let mut both = volume(2);
     put(&mut both, 0, &sun()[..SECTOR]);
     assert_eq!(mount(&both), found("disk", &[]));
+    // A broken one says more: fs_frag.
+    both[65536 + 56] = 3;
+    assert!(matches!(mount(&both), Err(Error::Corrupt(corrupt)) if corrupt.field == "fs_frag"));
 }
 
 #[test]
