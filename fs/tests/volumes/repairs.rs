@@ -81,6 +81,8 @@ fn a_copy_of_the_gpt_is_read_when_the_first_is_gone() {
         all[..START * SECTOR].fill(0);
         for disk in [&gone, &field, &entry, &all] {
             assert_eq!(mount(disk), found("p1", &backup));
+            let tables = fs::partitions(fs::Image(disk), vec![0; SCRATCH_BYTES]).unwrap();
+            assert_eq!(tables.partitions.len(), 1);
         }
         // Without the MBR's word it does not count beside slices.
         let mut sliced = gone.clone();
@@ -157,6 +159,11 @@ fn an_alternate_superblock_is_read_when_the_first_is_gone() {
         assert_eq!(mount(&whole), found("disk", &[alternate(copy)]));
         let info = Volume::mount(fs::Image(&whole), vec![0; SCRATCH_BYTES]).unwrap();
         assert_eq!(info.info().superblock_offset_bytes, copy);
+        // One that is nowhere where this volume has a copy.
+        let other = whole[copy as usize..][..1376].to_vec();
+        put(&mut whole, 4096, &other);
+        assert_eq!(mount(&whole), found("disk", &[alternate(copy)]));
+        whole[4096..8192].fill(0);
         // That of the second group, when that of the first is gone, too.
         whole[copy as usize..][..8192].fill(0);
         let format = Format::new(version, 8192, 1024);
