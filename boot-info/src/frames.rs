@@ -17,7 +17,7 @@ const HEAP_SHARE: u64 = 8;
 pub const IMAGE_START: u64 = 1 << 20;
 /// Most that the image takes with its data, stacks and tables, in bytes. The linker holds it to
 /// that.
-pub const IMAGE_BYTES_MAX: u64 = 1536 << 10;
+pub const IMAGE_BYTES_MAX: u64 = 1664 << 10;
 /// Most memory besides the image that is not free at the start, in bytes: the page at address 0,
 /// and what the loader put somewhere, a job file included.
 const LOADER_BYTES_MAX: u64 = 160 << 10;

@@ -1,4 +1,5 @@
-//! `ls`, `cat` and `sum` for an FFS volume: the same in the guest and on a host.
+//! `ls`, `cat` and `sum` for an FFS volume, and a list of a disk's partitions: the same in the guest
+//! and on a host.
 //!
 //! Output is that of `ls -lb`, `cat` and `sha256sum`, piece by piece to the caller's [`Report`]. An
 //! error is one line that begins with the path that it is about; `ls` and `sum` go on with the next
@@ -11,7 +12,9 @@
 extern crate alloc;
 
 mod line;
+mod mount;
 mod names;
+mod partitions;
 mod printable;
 mod report;
 mod walk;
@@ -20,7 +23,9 @@ use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
 
 use fs::{Inode, Kind, ReadBlocks, Volume};
+pub use mount::{AnyDisk, AnyVolume, mount};
 use names::Order;
+pub use partitions::partitions;
 pub use printable::Printable;
 use report::{Failure, Remarks, Step, at, skip};
 pub use report::{Report, Result};

@@ -155,3 +155,83 @@ fn warnings_and_bad_files_are_told_and_the_rest_is_read() {
     assert!(info.status.success() && told(&info).starts_with(&begin));
     assert!(String::from_utf8_lossy(&info.stdout).contains("state            dirty\n"));
 }
+
+/// Writes a disk that has an OpenBSD slice with `a` and `d`, and a slice of another system. Returns
+/// its path, its sectors, and the label's entries.
+fn openbsd(scratch: &Scratch) -> (PathBuf, usize, Vec<newfs::tables::LabelEntry>) {
+    let (source, image) = (scratch.0.join("source"), scratch.0.join("image"));
+    std::fs::create_dir(&source).unwrap();
+    let mut disk = vec![0; 1024 * 512];
+    let mut entries = vec![(0, 0, 0); 4];
+    for (index, name, version) in [(0, "root", 1), (3, "usr", 2)] {
+        std::fs::write(source.join("file"), name).unwrap();
+        let makefs = Makefs { version, big_endian: false, block_bytes: 8192, frag_bytes: 1024 };
+        let mut volume = makefs.make(&source, &scratch.0.join("volume"));
+        // fs_fsmnt and fs_volname.
+        let text = format!("/{name} \x1b");
+        volume[8192 + 212..][..text.len()].copy_from_slice(text.as_bytes());
+        volume[8192 + 680..][..name.len()].copy_from_slice(name.as_bytes());
+        let (start, sectors) = (disk.len() as u64 / 512, volume.len() as u64 / 512);
+        entries[index] = (start, sectors, 7);
+        disk.extend(volume);
+    }
+    let all = disk.len() / 512;
+    (entries[1], entries[2]) = ((600, 100, 1), (0, all as u64, 0));
+    newfs::tables::mbr_entry(&mut disk, 0, 0, 0x0c, 100, 50);
+    newfs::tables::mbr_entry(&mut disk, 0, 3, newfs::tables::OPENBSD, 512, all - 512);
+    newfs::tables::label_of(&mut disk, 513 * 512, 512, 0, &entries);
+    std::fs::write(&image, disk).unwrap();
+    (image, all, entries)
+}
+
+#[test]
+fn partitions_are_listed() {
+    let scratch = Scratch::new(env!("CARGO_TARGET_TMPDIR"), "partitions");
+    let (image, all, entries) = openbsd(&scratch);
+    let listed = Command::new(example()).arg("partitions").arg(&image).output().unwrap();
+    let text = String::from_utf8(listed.stdout).unwrap();
+    let lines: Vec<String> =
+        text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let bytes = |index: usize| format!("{} {}", entries[index].0 * 512, entries[index].1 * 512);
+    let expected = [
+        "name type start bytes label version volume mounted on".to_string(),
+        format!("disk disk 0 {} - - - -", all * 512),
+        "s1 0x0c 51200 25600 - - - -".to_string(),
+        format!("s4 0xa6 262144 {} - - - -", (all - 512) * 512),
+        format!("* s4a 4.2BSD {} - UFS1 root /root\\x20\\x1b", bytes(0)),
+        format!("s4b swap {} - - - -", bytes(1)),
+        format!("s4c unused {} - - - -", bytes(2)),
+        format!("s4d 4.2BSD {} - UFS2 usr /usr\\x20\\x1b", bytes(3)),
+    ];
+    assert_eq!(lines, expected, "{text}");
+}
+
+#[test]
+fn partitions_are_chosen_by_name() {
+    let scratch = Scratch::new(env!("CARGO_TARGET_TMPDIR"), "chosen");
+    let (image, ..) = openbsd(&scratch);
+    let cat = |options: &[&str]| {
+        Command::new(example()).arg("cat").args(options).arg(&image).arg("/file").output().unwrap()
+    };
+    for (options, contents) in [
+        (&[][..], "root"),
+        (&["-p", "a"], "root"),
+        (&["-p", "d"], "usr"),
+        (&["--partition", "s4d"], "usr"),
+    ] {
+        let read = cat(options);
+        assert_eq!(String::from_utf8_lossy(&read.stdout), contents, "{options:?}");
+        assert!(read.status.success() && read.stderr.is_empty());
+    }
+    for (name, error) in [
+        ("e", "no partition e; there are s1, s4, s4a, s4b, s4c, s4d"),
+        ("s1", "not FFS"),
+        ("s0", "a partition's name is like s1, p2, a, s1a or p2d, or disk"),
+    ] {
+        let failed = cat(&["-p", name]);
+        let line = String::from_utf8_lossy(&failed.stderr);
+        assert!(!failed.status.success() && line.contains(error), "{line}");
+    }
+    let info = Command::new(example()).args(["info", "-p", "d"]).arg(&image).output().unwrap();
+    assert!(String::from_utf8_lossy(&info.stdout).contains("partition        s4d\n"));
+}

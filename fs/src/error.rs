@@ -33,6 +33,8 @@ pub enum Error<E> {
     },
     /// No superblock at any of the four places, and none behind a partition table.
     NotFfs,
+    /// No volume was found, but a partition table that is not read.
+    Foreign(Foreign),
     /// The volume or the partition table contradicts itself.
     Corrupt(Corrupt),
     /// A path does not begin with `/`.
@@ -110,6 +112,33 @@ pub enum Place {
     },
 }
 
+/// Partition table that is not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Foreign {
+    /// Apple's partition map.
+    Apple,
+    /// Label of SunOS and of Solaris on SPARC, with or without a VTOC in it.
+    Sun,
+    /// DragonFly BSD's `disklabel64`.
+    DragonFly,
+    /// Label of NeXTSTEP, OPENSTEP and Rhapsody.
+    Next,
+    /// VTOC of Solaris on x86, in a slice.
+    Solaris,
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Foreign::Apple => "an Apple partition map",
+            Foreign::Sun => "a Sun disklabel",
+            Foreign::DragonFly => "a DragonFly disklabel64",
+            Foreign::Next => "a NeXT disklabel",
+            Foreign::Solaris => "a Solaris x86 VTOC",
+        })
+    }
+}
+
 impl<E> From<Corrupt> for Error<E> {
     fn from(corrupt: Corrupt) -> Self {
         Error::Corrupt(corrupt)
@@ -176,6 +205,7 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
             Error::NotFfs => {
                 write!(f, "not FFS: no superblock at 65536, 8192, 0 or 262144, nor in a partition")
             }
+            Error::Foreign(table) => write!(f, "not FFS: this disk has {table}, which is not read"),
             Error::Corrupt(corrupt) => corrupt.fmt(f),
             Error::NotAbsolute => write!(f, "the path does not begin with /"),
             Error::PathTooLong => {

@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::endian::Endian;
 use crate::error::Corrupt;
+use crate::partition::PartitionName;
 
 /// Format of a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +13,16 @@ pub enum Version {
     Ffs1,
     /// FFSv2, UFS2: 64-bit block pointers, inodes of 256 bytes.
     Ffs2,
+}
+
+/// `UFS1` or `UFS2`.
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Version::Ffs1 => "UFS1",
+            Version::Ffs2 => "UFS2",
+        })
+    }
 }
 
 impl Version {
@@ -50,14 +61,16 @@ pub struct Info {
     pub partition_start_bytes: u64,
     /// Size of the partition in bytes. A part of the volume beyond it can't be read.
     pub partition_size_bytes: u64,
+    /// Name of the partition; [`PartitionName::DISK`] for the whole disk.
+    pub partition: PartitionName,
     /// Number of cylinder groups.
     pub group_count: u32,
     /// Number of inodes, used or not; their numbers are below this.
     pub inode_count: u32,
     /// Flag, a warning: the volume was not unmounted, needs fsck, or has a journal to replay.
     pub dirty: bool,
-    /// Doubt whether this is the volume that is meant: a warning.
-    pub doubt: Option<Doubt>,
+    /// Warnings: doubts whether this is the volume that is meant, and whole.
+    pub doubts: Doubts,
     /// `fs_flags`.
     pub flags: u32,
     /// `fs_id`: the time when the volume was made, and a random number.
@@ -65,6 +78,16 @@ pub struct Info {
     /// `fs_volname`, padded with zeros; empty for UFS1 volumes older than that field.
     pub name: [u8; 32],
 }
+
+impl Info {
+    /// Adds a warning. There is room for one of each kind, and one choice between volumes.
+    pub(crate) fn doubt(&mut self, doubt: Doubt) {
+        let _ = self.doubts.push(doubt);
+    }
+}
+
+/// Warnings about the choice of a volume, at most one of each kind.
+pub type Doubts = heapless::Vec<Doubt, 5>;
 
 /// Reason why the mounted volume may not be the one that is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +110,28 @@ pub enum Doubt {
     NoPartition,
     /// The whole disk's volume was taken, although there is a partition table, which is broken.
     BrokenTable(Corrupt),
+    /// The partition ends beyond the disk.
+    PastEnd {
+        /// End of the partition by its table, in bytes on the disk.
+        end_bytes: u64,
+        /// Size of the disk in bytes.
+        disk_bytes: u64,
+    },
+    /// The GPT at the disk's beginning is gone or broken, and its copy at the disk's end was read.
+    BackupGpt,
+    /// The partition table counts in sectors of another size than 512.
+    Sectors {
+        /// Size of these sectors in bytes.
+        sector_bytes: u64,
+    },
+    /// The first superblock is gone, and an alternate was read. What is in it may be as old as the
+    /// volume.
+    Alternate {
+        /// Offset of the superblock that was read, in bytes in the partition.
+        at_bytes: u64,
+        /// Offset of the first superblock, in bytes in the partition.
+        first_bytes: u64,
+    },
 }
 
 impl fmt::Display for Doubt {
@@ -111,6 +156,23 @@ impl fmt::Display for Doubt {
                 f,
                 "reading the file system of the whole disk, which may be stale: there is a \
                  partition table, but it is broken: {corrupt}"
+            ),
+            Doubt::PastEnd { end_bytes, disk_bytes } => write!(
+                f,
+                "the partition ends at byte {end_bytes}, beyond the disk's end at {disk_bytes}"
+            ),
+            Doubt::BackupGpt => write!(
+                f,
+                "the GPT at the disk's beginning is missing or broken; reading its copy at the \
+                 disk's end"
+            ),
+            Doubt::Sectors { sector_bytes } => {
+                write!(f, "the partition table counts in sectors of {sector_bytes} bytes")
+            }
+            Doubt::Alternate { at_bytes, first_bytes } => write!(
+                f,
+                "there is no superblock at {first_bytes}; reading an alternate at {at_bytes}, \
+                 which may be older"
             ),
         }
     }

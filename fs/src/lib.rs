@@ -45,13 +45,16 @@ mod warning;
 
 pub use dir::{DirCursor, Entry};
 pub use endian::Endian;
-pub use error::{Corrupt, Error, Place};
-pub use info::{Doubt, Info, Version};
+pub use error::{Corrupt, Error, Foreign, Place};
+pub use info::{Doubt, Doubts, Info, Version};
 pub use inode::{Inode, Kind, ROOT};
 pub use limits::{LINKS_MAX, PATH_BYTES_MAX, SCRATCH_BYTES};
 pub use map::Extent;
-pub use partition::{PARTITIONS_MAX, Partition, Partitions, Table, partitions};
-pub use volume::Volume;
+pub use partition::{
+    GptLabel, NoSuchPartition, NotAName, PARTITIONS_MAX, Partition, PartitionKind, PartitionName,
+    Partitions, Tables, partitions,
+};
+pub use volume::{MOUNTED_ON_BYTES, Volume};
 pub use warning::Warning;
 
 /// A disk to read from.

@@ -1,37 +1,42 @@
-//! Partition tables that an FFS may lie behind. All are read in bounded work; a partition that does
-//! not fit on the disk is reported when it is opened.
+//! Partition tables that an FFS may lie behind. All are read in bounded work; an entry or table
+//! that contradicts itself is skipped, and a partition that is not on the disk is reported when it
+//! is opened.
 
+mod area;
 mod disklabel;
+mod find;
+mod foreign;
 mod gpt;
+mod kind;
 mod mbr;
+mod name;
 mod table;
 
 use crate::ReadBlocks;
 use crate::error::Error;
+use crate::info::Doubt;
 use crate::store::Store;
+pub use find::NoSuchPartition;
+pub(crate) use foreign::find as find_foreign;
+use gpt::Copy;
+pub use gpt::GptLabel;
+use kind::Base;
+pub use kind::PartitionKind;
 use mbr::BootRecord;
-use table::all_behind;
-pub use table::{PARTITIONS_MAX, Partition, Partitions, Table};
+use name::Outer;
+pub use name::{NotAName, PartitionName};
+pub use table::{PARTITIONS_MAX, Partition, Partitions, Tables};
 
-/// Returns the partitions of a disk: those of a GPT or of an MBR, and of BSD disklabels. `scratch`
-/// is at least [`SCRATCH_BYTES`](crate::SCRATCH_BYTES).
+/// Returns the partitions of a disk, of all types: those of a GPT or of an MBR, and of BSD
+/// disklabels. `scratch` is at least [`SCRATCH_BYTES`](crate::SCRATCH_BYTES).
 ///
 /// # Errors
-/// [`Error::Corrupt`] for a table that contradicts itself; errors of the disk.
+/// Errors of the disk.
 pub fn partitions<D: ReadBlocks, B: AsMut<[u8]>>(
     disk: D,
     scratch: B,
-) -> Result<Partitions, Error<D::Error>> {
-    Ok(search(&mut Store::new(disk, scratch)?)?.partitions)
-}
-
-/// Contents of the tables of a disk.
-#[derive(Default)]
-pub(crate) struct Tables {
-    pub(crate) partitions: Partitions,
-    /// Flag: a valid table leaves the disk's beginning unused. Then a superblock of the whole disk
-    /// is a leftover of an older volume: writing a table over it leaves no trace.
-    pub(crate) take_the_disk: bool,
+) -> Result<Tables, Error<D::Error>> {
+    search(&mut Store::new(disk, scratch)?)
 }
 
 /// Reads the tables of a store whose window is the whole disk. A GPT counts if the MBR has an entry
@@ -39,19 +44,73 @@ pub(crate) struct Tables {
 pub(crate) fn search<D: ReadBlocks, B: AsMut<[u8]>>(
     store: &mut Store<D, B>,
 ) -> Result<Tables, Error<D::Error>> {
-    let mut tables = Tables::default();
-    let found = &mut tables.partitions;
+    let mut tables = Tables::new(store.size_bytes());
     let mbr = BootRecord::read(store)?;
-    if mbr.as_ref().is_none_or(BootRecord::is_protective) && gpt::read(store, found)? {
+    if mbr.as_ref().is_none_or(BootRecord::is_protective)
+        && let Some(sector_bytes) = gpt::read(store, Copy::Primary, &mut tables)?
+    {
         tables.take_the_disk = mbr.is_some();
+        tables.doubt_sectors(sector_bytes);
         return Ok(tables);
     }
-    if let Some(mbr) = mbr {
-        mbr.partitions(store, found)?;
-        tables.take_the_disk = mbr.spares_the_beginning();
-        return Ok(tables);
+    match mbr {
+        Some(mbr) => beside_mbr(store, &mbr, &mut tables)?,
+        None => {
+            label_of_disk(store, &mut tables)?;
+            tables.take_the_disk = tables.all_behind(0, 0);
+            if tables.partitions.is_empty() {
+                backup_gpt(store, &mut tables)?;
+            }
+        }
     }
-    disklabel::read(store, 0, disklabel::Base::Disk, found)?;
-    tables.take_the_disk = all_behind(found, 0);
     Ok(tables)
+}
+
+/// Reads what an MBR leads to: the copy of the GPT that it protects, or its slices, and the disk's
+/// label if no slice is for a BSD.
+fn beside_mbr<D: ReadBlocks, B: AsMut<[u8]>>(
+    store: &mut Store<D, B>,
+    mbr: &BootRecord,
+    tables: &mut Tables,
+) -> Result<(), Error<D::Error>> {
+    if mbr.is_protective() && backup_gpt(store, tables)? {
+        tables.take_the_disk = true;
+        return Ok(());
+    }
+    let unit_bytes = mbr.partitions(store, tables)?;
+    tables.doubt_sectors(unit_bytes);
+    tables.take_the_disk = mbr.spares_the_beginning();
+    if !tables.partitions.iter().any(|partition| partition.kind.label_base().is_some()) {
+        label_of_disk(store, tables)?;
+    }
+    Ok(())
+}
+
+fn label_of_disk<D: ReadBlocks, B: AsMut<[u8]>>(
+    store: &mut Store<D, B>,
+    tables: &mut Tables,
+) -> Result<(), Error<D::Error>> {
+    let read = disklabel::read(store, Outer::Disk, 0, Base::Disk, tables);
+    tables.skip(read)
+}
+
+fn backup_gpt<D: ReadBlocks, B: AsMut<[u8]>>(
+    store: &mut Store<D, B>,
+    tables: &mut Tables,
+) -> Result<bool, Error<D::Error>> {
+    let found = gpt::read(store, Copy::Backup, tables)?;
+    if let Some(sector_bytes) = found {
+        let _ = tables.doubts.push(Doubt::BackupGpt);
+        tables.doubt_sectors(sector_bytes);
+    }
+    Ok(found.is_some())
+}
+
+impl Tables {
+    /// Warns of sectors that are not of 512 bytes.
+    fn doubt_sectors(&mut self, sector_bytes: u64) {
+        if sector_bytes != 512 {
+            let _ = self.doubts.push(Doubt::Sectors { sector_bytes });
+        }
+    }
 }

@@ -43,6 +43,14 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Store<D, B> {
         self.held = [None; SLOTS];
     }
 
+    /// Lends disk and memory to a store with the same window.
+    pub(crate) fn reborrow(&mut self) -> Store<&mut D, &mut B> {
+        self.held = [None; SLOTS];
+        let (start_bytes, size_bytes) = (self.start_bytes, self.size_bytes);
+        let held = self.held;
+        Store { disk: &mut self.disk, scratch: &mut self.scratch, start_bytes, size_bytes, held }
+    }
+
     #[cfg(test)]
     pub(crate) fn disk_mut(&mut self) -> &mut D {
         &mut self.disk

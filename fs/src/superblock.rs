@@ -1,10 +1,13 @@
 //! Superblock: found at one of four places, checked whole, and kept as the few numbers that reading
 //! needs. The values in a [`Superblock`] have been checked; nothing reads the disk's copy again.
 
+mod alternate;
 mod check;
 mod clean;
 mod layout;
 mod search;
+
+pub(crate) use alternate::SEARCHED_BYTES_MAX;
 
 use crate::error::{Corrupt, Place};
 use crate::warning::Warnings;

@@ -58,7 +58,8 @@ no job: 4k random reads in the three grant modes, on every writable disk
 
 options, in extra=\"...\" of the guest's configuration:
   hypercall=direct|page        way to call Xen (direct)
-  mode=ls|cat|sum              show names, bytes or SHA-256 of filename=xvda:/path on an FFS
+  mode=ls|cat|sum              show names, bytes or SHA-256 of filename=xvda:/path on an FFS;
+                               mode=ls filename=xvda lists the disk's partitions
   hold                         stay connected after the report, until xl shutdown
   barrier                      wait before each stage for the node ringmark/start of xenstore
   selftest                     test the machine, not the disks

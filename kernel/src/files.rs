@@ -2,11 +2,11 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec;
-use alloc::vec::Vec;
 use core::mem;
 
 use drivers::xenstore::Xenstore;
-use fs::{ReadBlocks, SCRATCH_BYTES, Volume};
+use fio_job::FilePath;
+use fs::{PartitionName, ReadBlocks, SCRATCH_BYTES};
 use fs_tools::{HOLE_BYTES_MAX, Printable, Report, Tools};
 use guest_protocol::console::OUR_LINES;
 use guest_protocol::{Inspect, Quote};
@@ -51,46 +51,40 @@ impl ReadBlocks for Source<'_, '_> {
     }
 }
 
-type DiskVolume<'q, 'a> = Volume<Source<'q, 'a>, Vec<u8>>;
-
-fn mount<'q, 'a>(source: Source<'q, 'a>) -> Result<DiskVolume<'q, 'a>, String> {
-    let name = source.name;
-    let mut volume =
-        Volume::mount(source, vec![0; SCRATCH_BYTES]).map_err(|error| error.to_string())?;
-    if let Some(doubt) = volume.info().doubt {
-        say!("{name}: {doubt}");
-    }
-    warn(name, &mut volume);
-    Ok(volume)
-}
-
-/// Says what is new that the volume warns of.
-fn warn(name: &str, volume: &mut DiskVolume<'_, '_>) {
-    while let Some(warning) = volume.next_warning() {
-        say!("{name}: warning: {warning}");
-    }
-}
-
-/// Finds where the file `path` is on the disk.
+/// Finds where a file is on the disk.
 ///
 /// # Errors
 /// One line on what is wrong.
-pub fn look_up(source: Source<'_, '_>, path: &str) -> Result<FileMap, String> {
-    let name = source.name;
-    let mut volume = mount(source)?;
-    let found = FileMap::look_up(&mut volume, path);
-    warn(name, &mut volume);
-    found.map_err(|error| alloc::format!("{path}: {error}"))
-}
-
-/// Shows what `look` asks for at `path`.
-///
-/// # Errors
-/// One line on what is wrong.
-pub fn show(source: Source<'_, '_>, inspect: Inspect, path: &[u8]) -> Result<(), String> {
+pub fn look_up(mut source: Source<'_, '_>, file: &FilePath) -> Result<FileMap, String> {
     let mut shown = Shown { disk: source.name, quote: None };
+    let mut scratch = vec![0; SCRATCH_BYTES];
+    let partition = partition(Some(file))?;
+    let mut volume = fs_tools::mount(&mut source, &mut scratch, partition, &mut shown)?;
+    let found = FileMap::look_up(&mut volume, file.clone());
+    while let Some(warning) = volume.next_warning() {
+        shown.warn(&warning.to_string());
+    }
+    found.map_err(|error| alloc::format!("{file}: {error}"))
+}
+
+/// Shows what `inspect` asks for of a file or directory; without one, the root directory, and of
+/// names the disk's partitions.
+///
+/// # Errors
+/// One line on what is wrong.
+pub fn show(
+    mut source: Source<'_, '_>,
+    inspect: Inspect,
+    file: Option<&FilePath>,
+) -> Result<(), String> {
+    let mut shown = Shown { disk: source.name, quote: None };
+    let mut scratch = vec![0; SCRATCH_BYTES];
+    if inspect == Inspect::List && file.is_none() {
+        return fs_tools::partitions(&mut source, &mut scratch, &mut shown);
+    }
+    let path = file.map_or("/", |file| &file.path).as_bytes();
     let mut tools = Tools {
-        volume: mount(source)?,
+        volume: fs_tools::mount(&mut source, &mut scratch, partition(file)?, &mut shown)?,
         buffer: vec![0; READ_BYTES],
         names_bytes_max: memory::heap_size() / NAMES_SHARE,
         hole_bytes_max: HOLE_BYTES_MAX,
@@ -107,6 +101,13 @@ pub fn show(source: Source<'_, '_>, inspect: Inspect, path: &[u8]) -> Result<(),
             done.and_then(|()| nothing_is_lost())
         }
     }
+}
+
+/// Returns the name of the partition that has a file, if one is named.
+fn partition(file: Option<&FilePath>) -> Result<Option<PartitionName>, String> {
+    let name = file.and_then(|file| file.partition.as_deref());
+    let parse = |name: &str| name.parse().map_err(|error| alloc::format!("{name}: {error}"));
+    name.map(parse).transpose()
 }
 
 /// The console: text, or a file's bytes in quotes, and remarks with the disk's name.

@@ -150,8 +150,7 @@ impl<'t> Runner<'t> {
                 for job in all.jobs {
                     for disk in disks.iter_mut().filter(|disk| job.disks.contains(&disk.plan.name))
                     {
-                        let path = job.file.as_deref().unwrap_or("/").as_bytes();
-                        files::show(disk.source(guest), what, path)
+                        files::show(disk.source(guest), what, job.file.as_ref())
                             .map_err(|error| Failure::Files(disk.plan.name.clone(), error))?;
                     }
                 }

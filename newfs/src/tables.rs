@@ -145,3 +145,96 @@ pub fn gpt_seal(disk: &mut [u8], entries: u32) {
     let sum = crc.checksum(&disk[header..header + 92]);
     put(disk, header + 16, &sum.to_le_bytes());
 }
+
+/// FreeBSD's type of a GPT entry that has a label in it.
+pub const GPT_FREEBSD: Guid = *b"\xb4\x7c\x6e\x51\xcf\x6e\xd6\x11\x8f\xf8\x00\x02\x2d\x09\x71\x2b";
+/// FreeBSD's type of a GPT entry with an FFS.
+pub const GPT_FREEBSD_UFS: Guid =
+    *b"\xb6\x7c\x6e\x51\xcf\x6e\xd6\x11\x8f\xf8\x00\x02\x2d\x09\x71\x2b";
+/// OpenBSD's type of a GPT entry: its label is in it.
+pub const GPT_OPENBSD: Guid = *b"\xa0\xc7\x4c\x82\xa8\x36\xe3\x11\x89\x0a\x95\x25\x19\xad\x3f\x61";
+/// Type of the EFI system partition.
+pub const GPT_EFI: Guid = *b"\x28\x73\x2a\xc1\x1f\xf8\xd2\x11\xba\x4b\x00\xa0\xc9\x3e\xc9\x3b";
+/// GUID as it is on the disk.
+pub type Guid = [u8; 16];
+
+/// Entry of a GPT.
+#[derive(Clone, Copy, Debug)]
+pub struct GptEntry {
+    /// Type.
+    pub kind: Guid,
+    /// First sector.
+    pub first: u64,
+    /// Last sector.
+    pub last: u64,
+    /// Name of at most 36 units of UTF-16.
+    pub name: &'static str,
+}
+
+/// Writes a GPT of 128 entries in sectors of `sector_bytes`, with its copy at the disk's end and
+/// the MBR's entry. The copy takes the last 33 sectors of 512, or 5 of 4096 bytes.
+pub fn gpt_whole(disk: &mut [u8], sector_bytes: usize, entries: &[GptEntry]) {
+    const TABLE_BYTES: usize = 128 * 128;
+    let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+    let mut table = vec![0; TABLE_BYTES];
+    for (n, entry) in entries.iter().enumerate() {
+        let at = 128 * n;
+        put(&mut table, at, &entry.kind);
+        put(&mut table, at + 16, &[n as u8 + 1; 16]);
+        put(&mut table, at + 32, &entry.first.to_le_bytes());
+        put(&mut table, at + 40, &entry.last.to_le_bytes());
+        for (n, unit) in entry.name.encode_utf16().enumerate() {
+            put(&mut table, at + 56 + 2 * n, &unit.to_le_bytes());
+        }
+    }
+    let last = disk.len() / sector_bytes - 1;
+    let table_sectors = TABLE_BYTES / sector_bytes;
+    mbr_entry(disk, 0, 0, PROTECTIVE, 1, last);
+    for (own, other, array) in [(1, last, 2), (last, 1, last - table_sectors)] {
+        let mut header = [0; 92];
+        put(&mut header, 0, b"EFI PART\0\0\x01\0\x5c");
+        let usable = (2 + table_sectors, last - table_sectors - 1);
+        for (at, value) in [(24, own), (32, other), (40, usable.0), (48, usable.1), (72, array)] {
+            put(&mut header, at, &(value as u64).to_le_bytes());
+        }
+        for (at, value) in [(80, 128), (84, 128), (88, crc.checksum(&table))] {
+            put(&mut header, at, &u32::to_le_bytes(value));
+        }
+        let sum = crc.checksum(&header);
+        put(&mut header, 16, &sum.to_le_bytes());
+        put(disk, own * sector_bytes, &header);
+        put(disk, array * sector_bytes, &table);
+    }
+}
+
+/// Partition of a disklabel: start and size in sectors, and `p_fstype`.
+pub type LabelEntry = (u64, u64, u8);
+
+/// Writes a little-endian label at byte `at`, in sectors of `sector_bytes`. The entries of
+/// version 1, OpenBSD's, have high halves; those of others have a fragment size of 2048 there.
+pub fn label_of(
+    disk: &mut [u8],
+    at: usize,
+    sector_bytes: usize,
+    version: u16,
+    entries: &[LabelEntry],
+) {
+    let magic = 0x8256_4557_u32.to_le_bytes();
+    put(disk, at, &magic);
+    put(disk, at + 40, &(sector_bytes as u32).to_le_bytes());
+    put(disk, at + 114, &version.to_le_bytes());
+    put(disk, at + 132, &magic);
+    put(disk, at + 138, &(entries.len() as u16).to_le_bytes());
+    for (n, (start, size, fstype)) in entries.iter().enumerate() {
+        let entry = at + 148 + 16 * n;
+        put(disk, entry, &(*size as u32).to_le_bytes());
+        put(disk, entry + 4, &(*start as u32).to_le_bytes());
+        let high = (start >> 32) as u32 | ((size >> 32) as u32) << 16;
+        put(disk, entry + 8, &if version == 1 { high } else { 2048 }.to_le_bytes());
+        put(disk, entry + 12, &[*fstype, 8, 0, 0]);
+    }
+    put(disk, at + 136, &[0; 2]);
+    let end = at + 148 + 16 * entries.len();
+    let sum = disk[at..end].chunks(2).fold([0, 0], |sum, two| [sum[0] ^ two[0], sum[1] ^ two[1]]);
+    put(disk, at + 136, &sum);
+}

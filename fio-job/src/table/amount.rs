@@ -8,7 +8,7 @@ use crate::option_doc::Values::{Flag, Text};
 /// Options of this topic.
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
-    row(&["filename"], "DISKS", "/dev/xvda, several as xvda:xvdb, or a file as xvda:/path",
+    row(&["filename"], "DISKS", "/dev/xvda, several as xvda:xvdb, or a file as xvda:/path or xvda@s1a:/path",
         |d, v| v.filename().map(|(disks, file)| d.name_disks(disks, file)),
         Words("every writable disk"), Text { form: "names of disks, or a disk and the path of a file in an FFS", example: "/dev/xvda" },
         "a job that writes has no default"),

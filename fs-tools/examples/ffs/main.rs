@@ -1,5 +1,5 @@
-//! Reads FFS images and disks: `ffs ls|cat|sum|info IMAGE [PATH]`. Output is that of `ls -lb`,
-//! `cat` and `sha256sum`; an error is one line.
+//! Reads FFS images and disks: `ffs ls|cat|sum|info [-p PARTITION] IMAGE [PATH]` and
+//! `ffs partitions IMAGE`. Output is that of `ls -lb`, `cat` and `sha256sum`; an error is one line.
 
 mod disk;
 
@@ -11,8 +11,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use disk::Disk;
-use fs::SCRATCH_BYTES;
-use fs_tools::{HOLE_BYTES_MAX, NAMES_BYTES_MAX, Report, Result, Tools};
+use fs::{PartitionName, SCRATCH_BYTES};
+use fs_tools::{AnyVolume, HOLE_BYTES_MAX, NAMES_BYTES_MAX, Report, Result, Tools};
 
 #[derive(Parser)]
 #[command(about = "Reads FFS (UFS1, UFS2) images and disks")]
@@ -28,26 +28,48 @@ enum Act {
         /// List all directories below it, too
         #[arg(short = 'R')]
         recursive: bool,
+        #[command(flatten)]
+        choice: Choice,
         image: PathBuf,
         #[arg(default_value = "/")]
         path: OsString,
     },
     /// Write a file's bytes
-    Cat { image: PathBuf, path: OsString },
+    Cat {
+        #[command(flatten)]
+        choice: Choice,
+        image: PathBuf,
+        path: OsString,
+    },
     /// SHA-256 of a file, or of all regular files below a directory
     Sum {
         /// Most bytes of holes in a file
         #[arg(long, default_value_t = HOLE_BYTES_MAX)]
         hole_bytes_max: u64,
+        #[command(flatten)]
+        choice: Choice,
         image: PathBuf,
         #[arg(default_value = "/")]
         path: OsString,
     },
     /// Show the superblock
-    Info { image: PathBuf },
+    Info {
+        #[command(flatten)]
+        choice: Choice,
+        image: PathBuf,
+    },
+    /// List the partitions and the volumes in them; * is what is read without -p
+    Partitions { image: PathBuf },
 }
 
-type Volume = fs::Volume<Disk, Vec<u8>>;
+#[derive(clap::Args)]
+struct Choice {
+    /// Read this partition: s1, p2, a, s1a, p2d, or disk for the whole disk
+    #[arg(short, long, value_name = "NAME")]
+    partition: Option<PartitionName>,
+}
+
+type Volume<'d> = AnyVolume<'d, io::Error>;
 
 const READ_BYTES: usize = 1 << 20;
 
@@ -71,7 +93,18 @@ impl Act {
             Act::Ls { image, .. }
             | Act::Cat { image, .. }
             | Act::Sum { image, .. }
-            | Act::Info { image } => image,
+            | Act::Info { image, .. }
+            | Act::Partitions { image } => image,
+        }
+    }
+
+    fn partition(&self) -> Option<PartitionName> {
+        match self {
+            Act::Ls { choice, .. }
+            | Act::Cat { choice, .. }
+            | Act::Sum { choice, .. }
+            | Act::Info { choice, .. } => choice.partition,
+            Act::Partitions { .. } => None,
         }
     }
 }
@@ -88,7 +121,7 @@ impl Report for Shown<'_> {
     }
 
     fn warn(&mut self, line: &str) {
-        warn(&self.image, line);
+        eprintln!("ffs: warning: {}: {line}", self.image.display());
     }
 
     fn fail(&mut self, line: &str) {
@@ -98,49 +131,37 @@ impl Report for Shown<'_> {
     }
 }
 
-fn warn(image: &Path, line: impl std::fmt::Display) {
-    eprintln!("ffs: warning: {}: {line}", image.display());
-}
-
 fn run(act: &Act, shown: &mut Shown<'_>) -> Result<()> {
-    match act {
-        Act::Ls { recursive, image, path } => tools(image)?.ls(path.as_bytes(), *recursive, shown),
-        Act::Cat { image, path } => tools(image)?.cat(path.as_bytes(), shown),
-        Act::Sum { image, path, hole_bytes_max } => {
-            let tools = Tools { hole_bytes_max: *hole_bytes_max, ..tools(image)? };
-            { tools }.sum(path.as_bytes(), shown)
-        }
-        Act::Info { image } => info(&mount(image)?, shown),
+    let image = shown.image.clone();
+    let named = |error| format!("{}: {error}", image.display());
+    let mut disk = Disk::open(&image).map_err(|error| named(error.to_string()))?;
+    let mut scratch = vec![0; SCRATCH_BYTES];
+    if let Act::Partitions { .. } = act {
+        return fs_tools::partitions(&mut disk, &mut scratch, shown).map_err(named);
     }
-}
-
-fn tools(image: &Path) -> Result<Tools<Disk, Vec<u8>>> {
-    Ok(Tools {
-        volume: mount(image)?,
+    let volume = fs_tools::mount(&mut disk, &mut scratch, act.partition(), shown).map_err(named)?;
+    let mut tools = Tools {
+        volume,
         buffer: vec![0; READ_BYTES],
         names_bytes_max: NAMES_BYTES_MAX,
         hole_bytes_max: HOLE_BYTES_MAX,
-    })
-}
-
-fn mount(image: &Path) -> Result<Volume> {
-    let disk = Disk::open(image).map_err(|error| format!("{}: {error}", image.display()))?;
-    let mut volume = Volume::mount(disk, vec![0; SCRATCH_BYTES])
-        .map_err(|error| format!("{}: {error}", image.display()))?;
-    if let Some(doubt) = volume.info().doubt {
-        warn(image, doubt);
+    };
+    match act {
+        Act::Ls { recursive, path, .. } => tools.ls(path.as_bytes(), *recursive, shown),
+        Act::Cat { path, .. } => tools.cat(path.as_bytes(), shown),
+        Act::Sum { path, hole_bytes_max, .. } => {
+            tools.hole_bytes_max = *hole_bytes_max;
+            tools.sum(path.as_bytes(), shown)
+        }
+        Act::Info { .. } | Act::Partitions { .. } => info(&tools.volume, shown),
     }
-    while let Some(warning) = volume.next_warning() {
-        warn(image, warning);
-    }
-    Ok(volume)
 }
 
 fn to_output(error: io::Error) -> String {
     format!("standard output: {error}")
 }
 
-fn info(volume: &Volume, shown: &mut Shown<'_>) -> Result<()> {
+fn info(volume: &Volume<'_>, shown: &mut Shown<'_>) -> Result<()> {
     let info = volume.info();
     let name = info.name.split(|byte| *byte == 0).next().unwrap_or_default();
     let lines = [
@@ -150,6 +171,7 @@ fn info(volume: &Volume, shown: &mut Shown<'_>) -> Result<()> {
         ("fragment bytes", info.fragment_bytes.to_string()),
         ("size bytes", info.size_bytes.to_string()),
         ("superblock at", info.superblock_offset_bytes.to_string()),
+        ("partition", info.partition.to_string()),
         ("partition at", info.partition_start_bytes.to_string()),
         ("partition bytes", info.partition_size_bytes.to_string()),
         ("groups", info.group_count.to_string()),

@@ -1,19 +1,21 @@
 //! Master boot record, its chain of logical partitions, and the disklabels in its slices.
 
-use super::disklabel::{self, Base};
-use super::table::{Partitions, Table, add, all_behind};
+use super::area::add_label;
+use super::disklabel;
+use super::kind::{EXTENDED, PROTECTIVE, PartitionKind};
+use super::name::{Outer, PartitionName};
+use super::table::Tables;
 use crate::endian::{Endian, Fields};
 use crate::error::{Error, Place};
 use crate::store::{Slot, Store};
+use crate::superblock::Superblock;
 use crate::{PARTITIONS_MAX, ReadBlocks};
 
 const SECTOR_BYTES: u64 = 512;
-const EXTENDED: [u8; 3] = [0x05, 0x0f, 0x85];
-const FREEBSD: u8 = 0xa5;
-const OPENBSD: u8 = 0xa6;
-const NETBSD: u8 = 0xa9;
-/// Kind of a GPT's protective entry.
-const GPT: u8 = 0xee;
+/// Sector sizes in which a record may count: that of most disks first.
+const UNITS: [u64; 2] = [SECTOR_BYTES, 4096];
+/// Number of the first logical partition.
+const LOGICAL: u16 = 5;
 
 /// Entry of a boot record; start and size in sectors.
 #[derive(Clone, Copy)]
@@ -27,6 +29,39 @@ struct Entry {
 impl Entry {
     fn is_used(&self) -> bool {
         self.kind != 0 && self.size != 0
+    }
+
+    fn is_extended(&self) -> bool {
+        EXTENDED.contains(&self.kind)
+    }
+
+    /// Returns whether what its type announces, or a volume, is where it leads in these units.
+    fn leads_to_something<D: ReadBlocks, B: AsMut<[u8]>>(
+        &self,
+        store: &mut Store<D, B>,
+        unit_bytes: u64,
+    ) -> Result<bool, Error<D::Error>> {
+        let disk_bytes = store.size_bytes();
+        let start_bytes = self.start * unit_bytes;
+        // Every unit leads to the beginning.
+        if self.start == 0 || start_bytes >= disk_bytes || self.kind == PROTECTIVE {
+            return Ok(false);
+        }
+        if self.is_extended() {
+            return Ok(entries(store, start_bytes)?.is_some());
+        }
+        let has_label = PartitionKind::Mbr(self.kind).label_base().is_some();
+        if has_label && disklabel::is_at(store, start_bytes)? {
+            return Ok(true);
+        }
+        store.set_window(start_bytes, disk_bytes - start_bytes);
+        let found = Superblock::find(store);
+        store.set_window(0, disk_bytes);
+        match found {
+            Err(error @ (Error::Read { .. } | Error::Stopped)) => Err(error),
+            Err(Error::NotFfs) => Ok(false),
+            _ => Ok(true),
+        }
     }
 }
 
@@ -49,71 +84,87 @@ impl BootRecord {
 
     /// Returns whether it is there to protect a GPT.
     pub(super) fn is_protective(&self) -> bool {
-        self.0.iter().any(|entry| entry.is_used() && entry.kind == GPT)
+        self.0.iter().any(|entry| entry.is_used() && entry.kind == PROTECTIVE)
     }
 
     /// Returns whether it has slices, and none begins with the disk, as that of a dedicated disk
     /// does.
     pub(super) fn spares_the_beginning(&self) -> bool {
-        let mut slices = self.0.iter().filter(|entry| entry.is_used() && entry.kind != GPT);
+        let mut slices = self.0.iter().filter(|entry| entry.is_used() && entry.kind != PROTECTIVE);
         slices.next().is_some_and(|first| first.start > 0) && slices.all(|slice| slice.start > 0)
     }
 
-    /// Adds the partitions.
+    /// Returns the size of the sectors in which the entries count, in bytes: 512 unless they lead
+    /// to something in the other units only.
+    fn unit_bytes<D: ReadBlocks, B: AsMut<[u8]>>(
+        &self,
+        store: &mut Store<D, B>,
+    ) -> Result<u64, Error<D::Error>> {
+        for unit_bytes in UNITS {
+            for entry in self.0.iter().filter(|entry| entry.is_used()) {
+                if entry.leads_to_something(store, unit_bytes)? {
+                    return Ok(unit_bytes);
+                }
+            }
+        }
+        Ok(SECTOR_BYTES)
+    }
+
+    /// Adds the partitions, with those of the labels in them; returns the size of the sectors in
+    /// which it counts.
     pub(super) fn partitions<D: ReadBlocks, B: AsMut<[u8]>>(
         &self,
         store: &mut Store<D, B>,
-        found: &mut Partitions,
-    ) -> Result<(), Error<D::Error>> {
+        tables: &mut Tables,
+    ) -> Result<u64, Error<D::Error>> {
+        let unit_bytes = self.unit_bytes(store)?;
+        let mut logical = LOGICAL;
         for (number, entry) in (1..).zip(&self.0).filter(|(_, entry)| entry.is_used()) {
-            if EXTENDED.contains(&entry.kind) {
-                read_logical(store, entry.start, found)?;
-                continue;
-            }
-            let start_bytes = entry.start * SECTOR_BYTES;
-            let mut labelled = Partitions::new();
-            match entry.kind {
-                FREEBSD => disklabel::read(store, start_bytes, Base::Slice, &mut labelled)?,
-                OPENBSD | NETBSD => disklabel::read(store, start_bytes, Base::Disk, &mut labelled)?,
-                _ => {}
-            }
-            let sectors = (entry.start, entry.size);
-            let slice = |found: &mut Partitions| {
-                add(found, Place::Mbr(number), (Table::Mbr, number), sectors, SECTOR_BYTES)
-            };
-            // The slice's beginning, unused by the label, has at most an older volume's superblock.
-            let label_first = all_behind(&labelled, start_bytes);
-            if !label_first {
-                slice(found)?;
-            }
-            for partition in labelled {
-                let _ = found.push(partition);
-            }
-            if label_first {
-                slice(found)?;
+            add(store, tables, (number, 0, entry), unit_bytes)?;
+            if entry.is_extended() {
+                let read = read_logical(store, entry.start, &mut logical, unit_bytes, tables);
+                tables.skip(read)?;
             }
         }
-        Ok(())
+        Ok(unit_bytes)
     }
+}
+
+/// Adds the partition of an entry that counts from sector `base`, with those of its label.
+fn add<D: ReadBlocks, B: AsMut<[u8]>>(
+    store: &mut Store<D, B>,
+    tables: &mut Tables,
+    (number, base, entry): (u16, u64, &Entry),
+    unit_bytes: u64,
+) -> Result<(), Error<D::Error>> {
+    let index = tables.partitions.len();
+    let name = PartitionName::from(Outer::Slice(number));
+    let sectors = (base * unit_bytes, entry.start, entry.size);
+    tables.add(name, PartitionKind::Mbr(entry.kind), sectors, unit_bytes, 0);
+    add_label(store, index, tables)?;
+    Ok(())
 }
 
 /// Follows the chain of logical partitions. Each link must lead forwards, so there is an end.
 fn read_logical<D: ReadBlocks, B: AsMut<[u8]>>(
     store: &mut Store<D, B>,
     first: u64,
-    found: &mut Partitions,
+    logical: &mut u16,
+    unit_bytes: u64,
+    tables: &mut Tables,
 ) -> Result<(), Error<D::Error>> {
     let mut at = first;
-    for number in (5..).take(PARTITIONS_MAX) {
-        let place = Place::Mbr(number);
-        let inside = at < store.size_bytes() / SECTOR_BYTES;
+    while usize::from(*logical - LOGICAL) < PARTITIONS_MAX {
+        let number = *logical;
+        *logical += 1;
+        let place = Place::Mbr(number.into());
+        let inside = at < store.size_bytes() / unit_bytes;
         place.check(inside, "start", at, "on the disk")?;
-        let Some([logical, next, ..]) = entries(store, at * SECTOR_BYTES)? else {
+        let Some([entry, next, ..]) = entries(store, at * unit_bytes)? else {
             return Ok(());
         };
-        if logical.kind != 0 {
-            let sectors = (at + logical.start, logical.size);
-            add(found, place, (Table::Mbr, number), sectors, SECTOR_BYTES)?;
+        if entry.is_used() {
+            add(store, tables, (number, at, &entry), unit_bytes)?;
         }
         if next.kind == 0 {
             break;

@@ -8,8 +8,9 @@ use super::layout::{READ_BYTES, Raw, SUPERBLOCK_BYTES};
 use super::{Superblock, clean};
 use crate::endian::Endian;
 use crate::error::{Corrupt, Place};
+use crate::info::Doubts;
 use crate::warning::Warnings;
-use crate::{Info, Version};
+use crate::{Info, PartitionName, Version};
 
 const SECTOR_BYTES: i64 = 512;
 /// `sizeof(struct cg)` and `sizeof(struct csum)`.
@@ -58,7 +59,8 @@ pub(super) fn check(
             partition_size_bytes: 0,
             group_count: raw.ncg,
             inode_count: raw.ipg * raw.ncg,
-            doubt: None,
+            partition: PartitionName::DISK,
+            doubts: Doubts::new(),
             dirty: clean::is_dirty(raw.clean, flags),
             flags,
             id: [raw.id0, raw.id1],

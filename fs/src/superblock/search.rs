@@ -10,11 +10,11 @@ use crate::store::{Slot, Store};
 use crate::{ReadBlocks, Version};
 
 /// Offsets of a superblock in bytes, in the order in which the BSDs try them.
-const PLACES: [u64; 4] = [65536, 8192, 0, 262_144];
-const FS_UFS1_MAGIC: u32 = 0x0001_1954;
-const FS_UFS2_MAGIC: u32 = 0x1954_0119;
+pub(super) const PLACES: [u64; 4] = [65536, 8192, 0, 262_144];
+pub(super) const FS_UFS1_MAGIC: u32 = 0x0001_1954;
+pub(super) const FS_UFS2_MAGIC: u32 = 0x1954_0119;
 /// NetBSD's UFS2 with extended attributes; the layout is the same.
-const FS_UFS2EA_MAGIC: u32 = 0x1901_2038;
+pub(super) const FS_UFS2EA_MAGIC: u32 = 0x1901_2038;
 /// Magic number that FreeBSD's newfs writes while it is at work.
 const FS_BAD_MAGIC: u32 = 0x1996_0408;
 
@@ -30,26 +30,34 @@ impl Superblock {
     pub(crate) fn find<D: ReadBlocks, B: AsMut<[u8]>>(
         store: &mut Store<D, B>,
     ) -> Result<Superblock, Error<D::Error>> {
-        let (start_bytes, size_bytes) = (store.start_bytes(), store.size_bytes());
+        let size_bytes = store.size_bytes();
         let mut broken = None;
         for at in PLACES.into_iter().filter(|at| at + READ_BYTES as u64 <= size_bytes) {
             let bytes = store.block(Slot::Inodes, at, READ_BYTES)?;
-            match decode(at, bytes) {
+            match decode(at, at, bytes) {
                 Ok(None) => {}
                 Ok(Some(mut superblock)) => {
-                    refuse_apple(store, &superblock)?;
-                    let info = &mut superblock.info;
-                    info.partition_start_bytes = start_bytes;
-                    info.partition_size_bytes = size_bytes;
-                    let end = size_bytes / u64::from(info.fragment_bytes);
-                    superblock.end = superblock.end.min(end);
-                    superblock.warn_of_end();
+                    superblock.enter(store)?;
                     return Ok(superblock);
                 }
                 Err(corrupt) => broken = broken.or(Some(corrupt)),
             }
         }
         Err(broken.map_or(Error::NotFfs, Error::Corrupt))
+    }
+
+    /// Notes the window that it was found in.
+    pub(super) fn enter<D: ReadBlocks, B: AsMut<[u8]>>(
+        &mut self,
+        store: &mut Store<D, B>,
+    ) -> Result<(), Error<D::Error>> {
+        refuse_apple(store, self)?;
+        let info = &mut self.info;
+        info.partition_start_bytes = store.start_bytes();
+        info.partition_size_bytes = store.size_bytes();
+        self.end = self.end.min(store.size_bytes() / u64::from(info.fragment_bytes));
+        self.warn_of_end();
+        Ok(())
     }
 }
 
@@ -68,9 +76,9 @@ fn refuse_apple<D: ReadBlocks, B: AsMut<[u8]>>(
     Ok(place.check(magic != APPLE_LABEL_MAGIC, "ul_magic", magic, must)?)
 }
 
-/// Returns the superblock in `bytes`, which were read at `at`; `None` when there is none to use
-/// here.
-fn decode(at: u64, bytes: &[u8]) -> Result<Option<Superblock>, Corrupt> {
+/// Returns the superblock in `bytes`, which were read at `at`, of a volume that has its first one
+/// at `home`; `None` when there is none to use here.
+pub(super) fn decode(at: u64, home: u64, bytes: &[u8]) -> Result<Option<Superblock>, Corrupt> {
     let place = Place::Superblock(at);
     let Some(header) = bytes.first_chunk::<SUPERBLOCK_BYTES>() else { return Ok(None) };
     let mut found = None;
@@ -85,15 +93,19 @@ fn decode(at: u64, bytes: &[u8]) -> Result<Option<Superblock>, Corrupt> {
     }
     let Some((endian, version)) = found else { return Ok(None) };
     let fields = Fields::new(header, endian);
-    let raw = Raw::read(&fields);
+    let mut raw = Raw::read(&fields);
     let updated = version == Version::Ffs2 || raw.old_flags & FS_FLAGS_UPDATED != 0;
     // Before there was fs_sblockloc, UFS1 lay at 8192; with 64 KiB blocks the superblock at 65536
     // is the first alternate. NetBSD and FreeBSD pass over both kinds, too.
-    let here = if updated { raw.sblockloc == at.cast_signed() } else { at <= 8192 };
+    let here = if updated { raw.sblockloc == home.cast_signed() } else { home <= 8192 };
     if !here {
         return Ok(None);
     }
-    let mut superblock = check(at, endian, version, updated, &raw)?;
+    // FreeBSD notes in each copy where that is.
+    if raw.sblockactualloc == at.cast_signed() {
+        raw.sblockactualloc = raw.sblockloc;
+    }
+    let mut superblock = check(home, endian, version, updated, &raw)?;
     superblock.warn_unless_clean(place, &raw);
     if superblock.hashed & CK_SUPERBLOCK != 0 {
         let hashed = bytes.get(..raw.sbsize as usize).unwrap_or(bytes);

@@ -2,7 +2,9 @@
 
 use super::maker::{self, BIG, GROUP, Maker, SMALL_FILE, SUPERBLOCK};
 use super::{VARIANTS, mount, names};
-use crate::{Endian, Error, Extent, Image, Kind, Partition, SCRATCH_BYTES, Table, Version, Volume};
+use crate::{
+    Endian, Error, Extent, Image, Kind, Partition, PartitionKind, SCRATCH_BYTES, Version, Volume,
+};
 
 fn variants() -> impl Iterator<Item = Maker> {
     VARIANTS.into_iter().map(|(version, endian)| Maker::new(version, endian))
@@ -134,7 +136,13 @@ fn extents_are_the_blocks_merged_on_the_whole_disk() {
         let mut disk = vec![0; START as usize];
         disk.extend(&maker.bytes);
         let size_bytes = maker.bytes.len() as u64;
-        let partition = Partition { table: Table::Mbr, number: 1, start_bytes: START, size_bytes };
+        let partition = Partition {
+            name: "s1".parse().unwrap(),
+            kind: PartitionKind::Mbr(0xa5),
+            start_bytes: START,
+            size_bytes,
+            label_bytes: 0,
+        };
         let scratch = vec![0; SCRATCH_BYTES];
         let mut volume = Volume::mount_partition(Image(&disk), scratch, &partition).unwrap();
         let big = volume.inode(BIG).unwrap();

@@ -2,7 +2,7 @@
 
 use super::maker::Maker;
 use crate::{
-    Endian, Error, Image, PastEnd, Place, SCRATCH_BYTES, Table, Version, Volume, partitions,
+    Doubt, Endian, Error, Image, PastEnd, Place, SCRATCH_BYTES, Version, Volume, partitions,
 };
 use crc::{CRC_32_ISO_HDLC, Crc};
 
@@ -101,9 +101,9 @@ fn a_volume_is_found_behind_an_mbr() {
     let mut disk = disk();
     boot_record(&mut disk, 0, &[(0x83, 2, 8), (0, 0, 0), (0xa9, START as u32, 1024)]);
     assert_eq!(found(&disk), Ok(START));
-    let list = partitions(Image(&disk), vec![0; SCRATCH_BYTES]).unwrap();
-    let list: Vec<_> = list.iter().map(|one| (one.table, one.number)).collect();
-    assert_eq!(list, [(Table::Mbr, 1), (Table::Mbr, 3)]);
+    let list = partitions(Image(&disk), vec![0; SCRATCH_BYTES]).unwrap().partitions;
+    let list: Vec<_> = list.iter().map(|one| one.name.to_string()).collect();
+    assert_eq!(list, ["s1", "s3"]);
 }
 
 #[test]
@@ -128,9 +128,23 @@ fn a_partition_beyond_the_disk_is_told_of() {
     assert_eq!(place_of(&disk), Some((Place::Mbr(1), "end in bytes")));
     boot_record(&mut disk, 0, &[(0xa5, u32::MAX, u32::MAX), (0x83, START as u32, 1024)]);
     assert_eq!(found(&disk), Ok(START));
-    boot_record(&mut disk, 0, &[(0, 0, 0), (0x83, START as u32, 1025)]);
-    disk[446 + 4] = 0;
-    assert_eq!(place_of(&disk), Some((Place::Mbr(2), "end in bytes")));
+}
+
+#[test]
+fn a_partition_is_read_as_far_as_it_is_on_the_disk() {
+    let mut disk = disk();
+    let disk_bytes = disk.len() as u64;
+    for sectors in [1024, 1025, u32::MAX] {
+        boot_record(&mut disk, 0, &[(0x83, START as u32, sectors)]);
+        let volume = Volume::mount(Image(&disk), vec![0; SCRATCH_BYTES]).unwrap();
+        let end_bytes = (START as u64 + u64::from(sectors)) * 512;
+        let warned = (end_bytes > disk_bytes).then_some(Doubt::PastEnd { end_bytes, disk_bytes });
+        assert_eq!(volume.info().doubts.iter().copied().next(), warned);
+        assert_eq!(volume.info().partition_size_bytes, 1024 * 512);
+    }
+    // Only its beginning counts.
+    boot_record(&mut disk, 0, &[(0x83, DISK as u32, 1)]);
+    assert_eq!(place_of(&disk), Some((Place::Mbr(1), "end in bytes")));
 }
 
 #[test]
@@ -167,10 +181,13 @@ fn a_gpt_is_read_whole_or_not_at_all() {
     assert_eq!(place_of(&disk), Some((Place::Gpt(0), "PartitionEntryArrayCRC32")));
     disk[512 + 30] ^= 1;
     assert_eq!(place_of(&disk), Some((Place::Gpt(0), "HeaderCRC32")));
-    gpt(&mut disk, &[(34, 33)]);
-    assert_eq!(place_of(&disk), Some((Place::Gpt(1), "EndingLBA")));
-    gpt(&mut disk, &[(u64::MAX - 2, u64::MAX - 1), (start, start + 1023)]);
-    assert_eq!(place_of(&disk), Some((Place::Gpt(1), "start")));
+    // A bad entry is skipped, and reported if there is no other.
+    for (bad, field) in [((34, 33), "EndingLBA"), ((u64::MAX - 2, u64::MAX - 1), "start")] {
+        gpt(&mut disk, &[bad, (start, start + 1023)]);
+        assert_eq!(found(&disk), Ok(START));
+        gpt(&mut disk, &[bad, (34, 40)]);
+        assert_eq!(place_of(&disk), Some((Place::Gpt(1), field)));
+    }
     for (offset, field) in [(80, "NumberOfPartitionEntries"), (84, "SizeOfPartitionEntry")] {
         gpt(&mut disk, &[(start, start + 1023)]);
         put(&mut disk, 512 + offset, &[0xff; 4]);

@@ -2,10 +2,13 @@
 //! against other readers. `cargo test -p fs images` runs the tests of one module.
 
 mod images;
+mod labels;
 mod lenient;
 mod listing;
+mod named;
 mod partitions;
 mod readers;
+mod repairs;
 mod snapshots;
 mod sparse;
 mod stale;

@@ -1,7 +1,7 @@
 //! Volumes behind partition tables: found, told of, and read; extents count from the disk's
 //! beginning.
 
-use fs::{SCRATCH_BYTES, Table, Volume, partitions};
+use fs::{SCRATCH_BYTES, Volume, partitions};
 use newfs::tables::{self, FREEBSD, LABEL_SECTORS, NETBSD, SLICE_SECTOR};
 use newfs::{Format, Image, Node};
 
@@ -16,22 +16,19 @@ fn tree() -> Node {
     ])
 }
 
-fn check(disk: &[u8], expected: (Table, u32, usize)) {
+fn check(disk: &[u8], expected: (&str, usize)) {
     let mut volume = mount(disk);
     let start = volume.info().partition_start_bytes;
     assert_same(&format!("{expected:?}"), &of_volume(&mut volume, disk), &of_node(&tree()));
 
     let found = partitions(fs::Image(disk), vec![0; SCRATCH_BYTES]).unwrap();
-    let of_volume = found.iter().find(|partition| {
-        let (table, number, sector) = expected;
-        partition.table == table
-            && partition.number == number
-            && partition.start_bytes == sector as u64 * 512
-    });
-    let partition = of_volume.unwrap_or_else(|| panic!("{expected:?} is not in {found:?}"));
+    let (name, sector) = expected;
+    let partition = found.find(name.parse().unwrap()).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(partition.name.to_string(), name);
+    assert_eq!(partition.start_bytes, sector as u64 * 512);
     assert_eq!(start, partition.start_bytes);
     let scratch = vec![0; SCRATCH_BYTES];
-    let mut volume = Volume::mount_partition(fs::Image(disk), scratch, partition).unwrap();
+    let mut volume = Volume::mount_partition(fs::Image(disk), scratch, &partition).unwrap();
     assert_eq!(volume.lookup(b"/directory/link").unwrap().size_bytes, 50_000);
 }
 
@@ -42,13 +39,13 @@ fn every_table() {
             let mut format = Format::new(version, 8192, 1024);
             format.big_endian = big_endian;
             let volume = Image::new(format, &tree()).bytes;
-            check(&tables::mbr(&volume), (Table::Mbr, 2, 2048));
-            check(&tables::mbr_logical(&volume), (Table::Mbr, 6, 300));
-            check(&tables::gpt(&volume), (Table::Gpt, 2, 64));
-            let label = (Table::Disklabel, 1, LABEL_SECTORS);
+            check(&tables::mbr(&volume), ("s2", 2048));
+            check(&tables::mbr_logical(&volume), ("s6", 300));
+            check(&tables::gpt(&volume), ("p2", 64));
+            let label = ("a", LABEL_SECTORS);
             check(&tables::disklabel(&volume, false), label);
             check(&tables::disklabel(&volume, true), label);
-            let label = (Table::Disklabel, 1, SLICE_SECTOR + LABEL_SECTORS);
+            let label = ("s1a", SLICE_SECTOR + LABEL_SECTORS);
             check(&tables::slice(&volume, FREEBSD), label);
             check(&tables::slice(&volume, NETBSD), label);
         }
@@ -64,8 +61,8 @@ fn tables_of_sfdisk() {
     std::fs::write(source.join("file"), noise(1, 50_000)).unwrap();
     let makefs = Makefs { version: 2, big_endian: false, block_bytes: 16384, frag_bytes: 2048 };
     let volume = makefs.make(&source, &image);
-    for (label, kind, table) in
-        [("dos", "a5", Table::Mbr), ("gpt", "516E7CB6-6ECF-11D6-8FF8-00022D09712B", Table::Gpt)]
+    for (label, kind, name) in
+        [("dos", "a5", "s1"), ("gpt", "516E7CB6-6ECF-11D6-8FF8-00022D09712B", "p1")]
     {
         let mut disk = vec![0; 2048 * 512];
         disk.extend(&volume);
@@ -85,6 +82,7 @@ fn tables_of_sfdisk() {
         assert_eq!(volume.read_at(&file, 0, &mut bytes).unwrap(), bytes.len());
         assert!(bytes == noise(1, 50_000));
         let found = partitions(fs::Image(&disk[..]), vec![0; SCRATCH_BYTES]).unwrap();
-        assert_eq!((found.len(), found[0].table, found[0].number), (1, table, 1));
+        let names: Vec<_> = found.partitions.iter().map(|one| one.name.to_string()).collect();
+        assert_eq!(names, [name]);
     }
 }

@@ -48,7 +48,9 @@ fn protect(disk: &mut [u8]) {
 fn mounted(disk: &[u8]) -> (&'static str, Option<Doubt>) {
     let scratch = vec![0; SCRATCH_BYTES];
     let mut volume = Volume::mount(fs::Image(disk), scratch).unwrap_or_else(|e| panic!("{e}"));
-    let doubt = volume.info().doubt;
+    let doubts = &volume.info().doubts;
+    assert!(doubts.len() <= 1, "{doubts:?}");
+    let doubt = doubts.first().copied();
     match (volume.lookup(b"/old").is_ok(), volume.lookup(b"/new").is_ok()) {
         (true, false) => ("old", doubt),
         (false, true) => ("new", doubt),
@@ -229,4 +231,28 @@ fn a_stale_gpt_does_not_count_beside_an_mbr() {
     let count = sectors(&disk);
     tables::mbr_entry(&mut disk, 0, 0, FREEBSD, START, count);
     assert_eq!(mounted(&disk), ("new", None));
+}
+
+/// The first superblock of the newer volume is gone: its alternate is still newer than the other.
+#[test]
+fn an_alternate_beats_a_stale_superblock() {
+    let mut disk = disk(2);
+    let count = sectors(&disk);
+    tables::mbr_entry(&mut disk, 0, 0, FREEBSD, START, count);
+    disk[START * SECTOR + 65536..][..8192].fill(0);
+    let volume = Volume::mount(fs::Image(&disk), vec![0; SCRATCH_BYTES]).unwrap();
+    let info = volume.info();
+    assert_eq!(info.partition.to_string(), "s1");
+    let alternate = Doubt::Alternate { at_bytes: 73728, first_bytes: 65536 };
+    assert_eq!(info.doubts[..], [alternate, passed_over().unwrap()]);
+}
+
+/// A label of the disk beside an MBR may be as stale as the volume that it leads to.
+#[test]
+fn a_label_beside_an_mbr_leads_to_no_stale_superblock() {
+    let mut disk = volume("old", 2);
+    let count = disk.len() / SECTOR;
+    tables::label(&mut disk, 0, 0, 0, false);
+    tables::mbr_entry(&mut disk, 0, 0, 0x83, 64, count - 64);
+    assert_eq!(mounted(&disk), ("old", Some(Doubt::NoPartition)));
 }

@@ -125,7 +125,8 @@ impl ActiveJob {
             let sector_bytes = disk.info.logical_sector_bytes;
             let file = disk.file(&job).map_err(RunError::Job)?;
             let size_bytes = file.map_or(disk.info.bytes(), |file| file.size_bytes);
-            let name = file.map_or_else(|| disk.name.clone(), |file| file.path.to_string());
+            let name =
+                file.map_or_else(|| disk.name.clone(), |file| alloc::format!("{}", file.path));
             let region = job.resolve(&name, size_bytes, sector_bytes).map_err(RunError::Job)?;
             if let Some(file) = file {
                 file.check(&job, region, sector_bytes).map_err(RunError::Job)?;

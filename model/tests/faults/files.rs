@@ -11,7 +11,9 @@ mod volume;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use fs::{DirCursor, Error, Image, Inode, Kind, ReadBlocks, SCRATCH_BYTES, Volume, Warning};
+use fs::{
+    DirCursor, Doubt, Error, Image, Info, Inode, Kind, ReadBlocks, SCRATCH_BYTES, Volume, Warning,
+};
 
 use crate::{Class, Must, class};
 use newfs::{Contents, Format, Image as Made, Node, UFS1_AT};
@@ -112,6 +114,21 @@ fn refusal(bytes: &[u8]) -> String {
         Ok(volume) => panic!("mounted: {:?}", volume.info()),
         Err(error) => one_line(&error),
     }
+}
+
+/// Returns why a disk is refused, in words; `None` if an alternate superblock is read instead,
+/// which is said.
+fn refusal_unless_alternate(bytes: &[u8]) -> Option<String> {
+    let reads = Cell::new(0);
+    match mount(bytes, &reads) {
+        Ok(volume) if reads_an_alternate(volume.info()) => None,
+        Ok(volume) => panic!("mounted: {:?}", volume.info()),
+        Err(error) => Some(one_line(&error)),
+    }
+}
+
+fn reads_an_alternate(info: &Info) -> bool {
+    info.doubts.iter().any(|doubt| matches!(doubt, Doubt::Alternate { .. }))
 }
 
 /// An error's text, which is one line.

@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 
-use fs::{Error, PARTITIONS_MAX, SCRATCH_BYTES, Volume, partitions};
+use fs::{Doubt, Error, PARTITIONS_MAX, SCRATCH_BYTES, Volume, partitions};
 
 use super::{Broken, Disk, Fault, Seen, both, failure, formats, good, mount, read, refusal};
 use super::{volumes, walk, with};
@@ -135,7 +135,7 @@ fn search(disk: &[u8]) -> Result<usize, String> {
     let mounted = mount(disk, &reads).map(|mut volume| walk(&mut volume).1.len());
     assert!(reads.get() <= 2000, "{} reads", reads.get());
     match (found, mounted) {
-        (Ok(found), Ok(0)) => Ok(found.len()),
+        (Ok(found), Ok(0)) => Ok(found.partitions.len()),
         (_, Ok(errors)) => panic!("{errors} errors in a volume that was found"),
         (_, Err(error)) => Err(super::one_line(&error)),
     }
@@ -161,8 +161,7 @@ fn behind_tables(volume: &[u8]) {
     for size in [sectors + 1, u32::MAX as usize] {
         let mut disk = tables::mbr(volume);
         tables::mbr_entry(&mut disk, 0, 1, tables::NETBSD, 2048, size);
-        let text = search(&disk).unwrap_err();
-        assert!(text.contains("MBR, entry 2") && text.contains("on the disk"), "{text}");
+        check_past_end(&disk);
     }
     // Two that overlap: each is looked at by itself.
     let mut disk = tables::mbr(volume);
@@ -172,9 +171,11 @@ fn behind_tables(volume: &[u8]) {
     for next in [0, 50, 100] {
         let mut disk = tables::mbr_logical(volume);
         tables::mbr_entry(&mut disk, 200 * 512, 1, 0x05, next, 100);
-        let text = partitions(fs::Image(&disk), vec![0; SCRATCH_BYTES]).unwrap_err().to_string();
+        let found = partitions(fs::Image(&disk), vec![0; SCRATCH_BYTES]).unwrap();
+        let text = found.skipped.expect("a circle").to_string();
         assert!(text.contains("next logical partition"), "{text}");
-        assert!(search(&disk).is_err());
+        // It hides none of those before it.
+        assert!(search(&disk).is_ok());
     }
     let mut disk = vec![0; 512 * 1000];
     tables::mbr_entry(&mut disk, 0, 0, 0x05, 1, 900);
@@ -183,7 +184,7 @@ fn behind_tables(volume: &[u8]) {
         tables::mbr_entry(&mut disk, n * 512, 1, 0x05, n, 1);
     }
     let found = partitions(fs::Image(&disk), vec![0; SCRATCH_BYTES]).unwrap();
-    assert!(found.len() <= PARTITIONS_MAX);
+    assert!(found.partitions.len() <= PARTITIONS_MAX);
     assert!(search(&disk).unwrap_err().contains("not FFS"));
     behind_gpt(volume);
     behind_disklabel(volume);
@@ -203,13 +204,17 @@ fn behind_gpt(volume: &[u8]) {
         let crc_or_order = text.contains(field) || text.contains("EndingLBA");
         assert!(text.contains("GPT") && crc_or_order, "{field}: {text}");
     }
-    // With sums that fit: ends before it begins, ends beyond the disk.
-    for (first, last, word) in [(64, 63, "EndingLBA"), (64, u64::MAX - 1, ""), (64, 1 << 50, "end")]
-    {
+    // With sums that fit: ends before it begins, ends where no number reaches, and ends beyond the
+    // disk, as far as which it is read.
+    for (first, last, word) in [(64, 63, "EndingLBA"), (64, u64::MAX - 1, ""), (64, 1 << 50, "")] {
         let mut disk = disk.clone();
         disk[1024 + 128 + 32..][..8].copy_from_slice(&u64::to_le_bytes(first));
         disk[1024 + 128 + 40..][..8].copy_from_slice(&u64::to_le_bytes(last));
         tables::gpt_seal(&mut disk, 128);
+        if last == 1 << 50 {
+            check_past_end(&disk);
+            continue;
+        }
         let text = search(&disk).unwrap_err();
         assert!(text.contains("GPT, entry 2") && text.contains(word), "{text}");
     }
@@ -223,6 +228,14 @@ fn behind_gpt(volume: &[u8]) {
     assert!(search(&disk).unwrap_err().contains("NumberOfPartitionEntries 4294967295"));
 }
 
+/// Checks that a volume is read, and that its partition is said to end beyond the disk.
+fn check_past_end(disk: &[u8]) {
+    let reads = Cell::new(0);
+    let volume = mount(disk, &reads).unwrap();
+    let is_past_end = |doubt: &Doubt| matches!(doubt, Doubt::PastEnd { .. });
+    assert!(volume.info().doubts.iter().any(is_past_end), "{:?}", volume.info());
+}
+
 fn behind_disklabel(volume: &[u8]) {
     let disk = tables::slice(volume, tables::FREEBSD);
     assert!(search(&disk).is_ok());
@@ -233,13 +246,18 @@ fn behind_disklabel(volume: &[u8]) {
         (40, 0xffff, "d_secsize 65535"),
         (138, 0xffff, "d_npartitions 65535"),
         (148 + 4, 0xffff, "on the disk"),
-        (148, 0xffff, "on the disk"),
+        // It is read as far as the disk goes.
+        (148, 0xffff, ""),
     ] {
         let mut disk = disk.clone();
         let old = u16::from_le_bytes([disk[label + at], disk[label + at + 1]]);
         disk[label + at..][..2].copy_from_slice(&value.to_le_bytes());
         for (n, byte) in (old ^ value).to_le_bytes().into_iter().enumerate() {
             disk[label + 136 + n] ^= byte;
+        }
+        if word.is_empty() {
+            check_past_end(&disk);
+            continue;
         }
         let text = search(&disk).unwrap_err();
         assert!(text.contains("disklabel") && text.contains(word), "{text}");
