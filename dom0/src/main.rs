@@ -9,10 +9,10 @@
 //! the one place that waits, for all of them and for `signals`. On the way an `inquiry` collects
 //! facts (`host`, `backend`) for the `origin` of the result.
 //!
-//! `guest` has a guest's options, `fio_options` those of fio's command line, `check` looks at what
-//! it is made of, `job` reads the input, `plan` bounds the result's size and time, `dry_run` shows
-//! all that. `progress` says how long the
-//! rest takes. `result` parses what came, `printable` bounds it, `print` and `table` give it forms,
+//! `guest` has a guest's options (`installed` finds its kernel), `fio_options` those of fio's
+//! command line, `check` looks at what it is made of, `job` reads the input, `plan` bounds the
+//! result's size and time, `dry_run` shows all that. `progress` says how long the rest takes.
+//! `result` parses what came, `printable` bounds it, `print` and `table` give it forms,
 //! `output` and `logs` write it, `saved`
 //! keeps several. `peer` is the Linux guest of `compare` and `fleet`. `display` escapes what others
 //! said. Guests are not trusted: their output is bounded and checked. No domain outlives this
@@ -49,6 +49,7 @@ mod fleet;
 mod guest;
 mod host;
 mod inquiry;
+mod installed;
 mod job;
 mod kept;
 mod logs;

@@ -52,7 +52,11 @@ const EXAMPLES: [(&str, &str); 11] = [
 ];
 
 const FILES: [(&str, &str); 2] = [
-    ("/usr/local/lib/ringmark/ringmark", "is the guest's kernel, unless --kernel names another."),
+    (
+        "../lib/ringmark/ringmark",
+        "beside the directory of the program, or else /usr/local/lib/ringmark/ringmark, is the \
+         guest's kernel, unless --kernel names another.",
+    ),
     (
         ".ringmark-*",
         "beside an output file is what has been written so far; it is renamed when it is whole.",
