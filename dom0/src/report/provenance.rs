@@ -24,7 +24,7 @@ const JOB_LINES_MAX: usize = 200;
 /// Returns what is told of a run, in order: names and values.
 pub fn told(origin: &Origin) -> Vec<(&'static str, String)> {
     let host = origin.host.clone().unwrap_or_default();
-    let OriginHost { name, xen, kernel, cpu, cpus, dom0_vcpus } = host;
+    let OriginHost { name, xen, kernel, cpu, cpus, dom0_vcpus, .. } = host;
     let cpus = cpus.map(|count| format!("{count} CPUs"));
     let dom0 = dom0_vcpus.map(|count| format!("{count} vCPUs"));
     let facts = [
@@ -142,6 +142,7 @@ mod tests {
                 read_only: Some(true),
                 size_bytes: Some(3 << 29),
                 sector_bytes: Some(512),
+                ..OriginDisk::default()
             }],
             host: Some(OriginHost {
                 name: text("db1"),
@@ -150,6 +151,7 @@ mod tests {
                 cpu: text("Some CPU"),
                 cpus: Some(32),
                 dom0_vcpus: Some(4),
+                ..OriginHost::default()
             }),
             ..Origin::default()
         }
