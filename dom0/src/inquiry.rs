@@ -1,9 +1,10 @@
 //! Questions about a guest and its host that are asked while the guest is made, for the origin of
 //! its result.
 //!
-//! `xl info` and `xenpm` are called before the domain is created, `xl vcpu-list` and two listings of
-//! xenstore when it is there and does not run yet: they disturb no measurement. No answer is needed. A
-//! question that fails leaves its facts out, and after one that takes too long none is asked.
+//! `xl info` and `xenpm` are called before the domain is created, `xl vcpu-list` and two listings
+//! of xenstore when it is there and does not run yet: they disturb no measurement. No answer is
+//! needed. A question that fails leaves its facts out, and after one that takes too long none is
+//! asked.
 //!
 //! The last question, what CPU time other guests took, is asked again when the result is there.
 

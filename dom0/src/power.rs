@@ -1,5 +1,5 @@
-//! Facts about the clock of the processors: who sets it, and whether it may rise beyond what all can
-//! have at once.
+//! Facts about the clock of the processors: who sets it, and whether it may rise beyond what all
+//! can have at once.
 //!
 //! Xen sets it itself as a rule, and `xenpm` tells of that; dom0's `/sys` has it where Linux does.
 

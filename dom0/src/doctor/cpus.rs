@@ -9,7 +9,7 @@ use crate::display;
 /// Returns what there is to say of the processors.
 pub fn findings(seen: &Seen) -> Vec<Finding> {
     let host = &seen.host;
-    let mut findings = vec![dom0(host)];
+    let mut findings = vec![linux(host, seen.info.is_ok())];
     findings.extend(count(host));
     if seen.info.is_ok() {
         findings.push(pinning(host, &seen.affinity));
@@ -19,11 +19,13 @@ pub fn findings(seen: &Seen) -> Vec<Finding> {
     findings
 }
 
-fn dom0(host: &OriginHost) -> Finding {
+/// Tells the kernel here, and what it runs on.
+fn linux(host: &OriginHost, is_dom0: bool) -> Finding {
     let kernel = host.kernel.clone().unwrap_or_else(|| "an unknown kernel".to_owned());
-    let vcpus = host.dom0_vcpus.map_or(String::new(), |count| format!(", {count} vCPUs"));
+    let what = if is_dom0 { "vCPUs" } else { "processors" };
+    let vcpus = host.dom0_vcpus.map_or(String::new(), |count| format!(", {count} {what}"));
     let cpu = host.cpu.as_ref().map_or(String::new(), |model| format!(", {model}"));
-    Finding::ok("dom0", kernel + &vcpus + &cpu)
+    Finding::ok(if is_dom0 { "dom0" } else { "linux" }, kernel + &vcpus + &cpu)
 }
 
 fn count(host: &OriginHost) -> Vec<Finding> {
@@ -34,8 +36,8 @@ fn count(host: &OriginHost) -> Vec<Finding> {
     }
     if let Some(threads) = host.threads_per_core.filter(|&threads| threads > 1) {
         let text = format!(
-            "{threads} threads share a core: what runs on the other one slows a guest, and none does \
-             on its own"
+            "{threads} threads share a core: what runs on the other one slows a guest, and none \
+             does on its own"
         );
         let advice = "give guest and dom0 different cores, or boot Xen with smt=0";
         findings.push(Finding::note("smt", text).with(advice));
@@ -63,11 +65,11 @@ fn pinning(host: &OriginHost, affinity: &Result<(), String>) -> Finding {
         _ if is_null => Finding::ok(about, "each has a CPU of its own"),
         (all, free) => {
             let text = format!(
-                "{free} of {all} run on any CPU, that of the guest too: backend and guest take each \
-                 other's time"
+                "{free} of {all} run on any CPU, that of the guest too: backend and guest take \
+                 each other's time"
             );
-            let advice = "xl vcpu-pin 0 all LIST, or boot Xen with dom0_max_vcpus=N dom0_vcpus_pin, \
-                          and give the guest others, with --cpus";
+            let advice = "xl vcpu-pin 0 all LIST, or boot Xen with dom0_max_vcpus=N \
+                          dom0_vcpus_pin, and give the guest others, with --cpus";
             Finding::warn(about, text, advice)
         }
     }
@@ -85,8 +87,8 @@ fn others(others: &Result<Others, String>) -> Finding {
                 None => Finding::ok(about, format!("{count}, which took next to no CPU time")),
                 Some(_) => {
                     let text = format!(
-                        "{count}, which took {used:.0} % of a CPU: their work and their I/O are in the \
-                         figures"
+                        "{count}, which took {used:.0} % of a CPU: their work and their I/O are in \
+                         the figures"
                     );
                     Finding::warn(about, text, "shut them down, or pause them (xl pause)")
                 }

@@ -54,14 +54,15 @@ pub fn look(root: &Root, disk: &Disk, backends: Option<&str>) -> (OriginDisk, Ve
     (named, findings)
 }
 
-fn of_file(about: &str, path: &Path, size: u64, facts: OriginDisk) -> (OriginDisk, Vec<Finding>) {
-    let facts = OriginDisk { device: Some("file".to_owned()), size_bytes: Some(size), ..facts };
+fn of_file(about: &str, path: &Path, bytes: u64, facts: OriginDisk) -> (OriginDisk, Vec<Finding>) {
+    let shown = size(bytes);
+    let facts = OriginDisk { device: Some("file".to_owned()), size_bytes: Some(bytes), ..facts };
     let text = format!(
-        "is a file of {}: a file system, and a loop device or QEMU, stand between the ring and the disk",
-        gib(size)
+        "is a file of {shown}: a file system, and a loop device or QEMU, stand between the ring \
+         and the disk"
     );
     let mut findings = vec![Finding::warn(about, text, "measure a block device, phy:/dev/..")];
-    let has_holes = fs::metadata(path).is_ok_and(|found| found.blocks() < size / 512);
+    let has_holes = fs::metadata(path).is_ok_and(|found| found.blocks() < bytes / 512);
     if has_holes {
         let text = "has holes: they are read without the disk, and a first write allocates";
         findings.push(Finding::warn(about, text, "write all of it first, see --precondition"));
@@ -81,7 +82,7 @@ fn kind(about: &str, block: Block<'_>, facts: &OriginDisk) -> Finding {
     let all = [
         Some(device),
         on,
-        facts.size_bytes.map(gib),
+        facts.size_bytes.map(size),
         facts.sector_bytes.map(|bytes| format!("{bytes}-byte sectors")),
         facts.scheduler.as_ref().map(|name| format!("scheduler {name}")),
         turns.map(str::to_owned),
@@ -184,8 +185,14 @@ fn named(all: &[String]) -> String {
     text
 }
 
-fn gib(bytes: u64) -> String {
-    format!("{:.2} GiB", bytes as f64 / f64::from(1 << 30))
+/// Returns a size in the largest unit of which there is one at least.
+fn size(bytes: u64) -> String {
+    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    let unit = units.into_iter().find(|(_, shift)| bytes >> shift != 0);
+    match unit {
+        Some((name, shift)) => format!("{:.1} {name}", bytes as f64 / (1_u64 << shift) as f64),
+        None => format!("{bytes} bytes"),
+    }
 }
 
 #[cfg(test)]
@@ -276,7 +283,7 @@ mod tests {
         copy.part("nvme0n1", "nvme0n1p2", "259:2");
         copy.device("dm-3", "253:3", ["none", "0", "write back"]);
         copy.write("sys/devices/dm-3/slaves/nvme0n1p2", "");
-        let expected = "ok    d: dm, on nvme0n1p2, 1.00 GiB, 512-byte sectors, scheduler \
+        let expected = "ok    d: dm, on nvme0n1p2, 1.0 GiB, 512-byte sectors, scheduler \
                         mq-deadline, not rotational, write back\n";
         assert_eq!(copy.kind((253, 3)), expected);
         let said = lines(&copy.found((253, 3), None));
@@ -298,7 +305,8 @@ mod tests {
         copy.write("sys/devices/sda/sda1/holders/dm-0", "");
         copy.write(
             "proc/self/mountinfo",
-            "22 1 8:16 / / rw - ext4 /dev/sdb rw\n23 22 8:1 / /srv/a\\040b rw - ext4 /dev/sda1 rw\n\n",
+            "22 1 8:16 / / rw - ext4 /dev/sdb rw\n\
+             23 22 8:1 / /srv/a\\040b rw - ext4 /dev/sda1 rw\n\n",
         );
         copy.write("proc/swaps", "Filename Type Size\n/dev/sda1 partition 9 0 -2\n/dev/sdb1 x\n");
         let listing = "/local/domain/0/backend/vbd/7/51712/physical-device = \"8:0\"\n";
@@ -349,7 +357,7 @@ mod tests {
             (facts.device.unwrap_or_default(), lines(&found))
         };
         let (device, whole) = said("/srv/whole,raw,xvda,w");
-        assert!(device == "file" && whole.starts_with("warn  /srv/whole: is a file of 0.00 GiB"));
+        assert!(device == "file" && whole.starts_with("warn  /srv/whole: is a file of 8.0 KiB"));
         assert!(!whole.contains("holes"), "{whole}");
         fs::File::create(copy.0.join("srv/thin")).unwrap().set_len(1 << 30).unwrap();
         assert!(said("/srv/thin,raw,xvda,w").1.contains("warn  /srv/thin: has holes"));

@@ -126,8 +126,8 @@ fn options(line: Option<&str>) -> Vec<Finding> {
     if let Some(frames) = frames.filter(|&frames| frames < GRANT_FRAMES) {
         let pages = frames.saturating_mul(GRANTS_IN_FRAME);
         let text = format!(
-            "gnttab_max_frames={frames} lets a guest have {pages} pages in flight, where others have \
-             {}: large blocks at a high iodepth wait",
+            "gnttab_max_frames={frames} lets a guest have {pages} pages in flight, where others \
+             have {}: large blocks at a high iodepth wait",
             GRANT_FRAMES * GRANTS_IN_FRAME
         );
         findings.push(Finding::warn(about, text, "raise it, or leave it out"));
