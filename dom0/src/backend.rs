@@ -8,12 +8,15 @@ use std::collections::BTreeMap;
 
 use results::OriginDisk;
 
-use crate::host::{fact, read};
+use crate::block::Block;
+use crate::display::fact;
+use crate::root::Root;
 
 /// Most disks whose backends are asked for.
 const DISKS_MAX: usize = 64;
-/// Unit of sizes in `/sys`, whatever the device's sectors are.
-const SYS_SECTOR_BYTES: u64 = 512;
+
+/// Directory of all block backends of Linux in dom0.
+pub const ALL: &str = "/local/domain/0/backend/vbd";
 
 /// Directory of a backend: `/local/domain/BACKEND/backend/DRIVER/FRONTEND/DEVICE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,15 +46,12 @@ pub fn backends(listing: &str, id: u32) -> Vec<String> {
 
 /// Returns a domain's disks, given the listing of the directories of its [`backends`].
 pub fn disks(listing: &str, id: u32) -> Vec<OriginDisk> {
-    disks_with(listing, id, device_size)
+    let root = Root::default();
+    disks_with(listing, id, |major, minor| Block::new(&root, major, minor).facts())
 }
 
-/// Returns the disks; `size` tells the size and the sector size of a device of this domain.
-fn disks_with(
-    listing: &str,
-    id: u32,
-    size: impl Fn(u32, u32) -> Option<(u64, Option<u32>)>,
-) -> Vec<OriginDisk> {
+/// Returns the disks; `look` tells of a device of this domain by its numbers.
+fn disks_with(listing: &str, id: u32, look: impl Fn(u32, u32) -> OriginDisk) -> Vec<OriginDisk> {
     let mut disks: BTreeMap<Directory, BTreeMap<&str, String>> = BTreeMap::new();
     for (path, value) in nodes(listing) {
         let Some((parent, name)) = path.rsplit_once('/') else { continue };
@@ -60,17 +60,29 @@ fn disks_with(
             disks.entry(directory).or_default().insert(name, value);
         }
     }
-    disks.iter().map(|(directory, nodes)| disk(directory, nodes, &size)).collect()
+    disks.iter().map(|(directory, nodes)| disk(directory, nodes, &look)).collect()
+}
+
+/// Returns the domains that have a device of dom0 as a disk, given the listing of [`ALL`].
+pub fn users(listing: &str, major: u32, minor: u32) -> Vec<u32> {
+    let user = |(path, value): (&str, String)| {
+        let rest = path.strip_prefix(ALL)?.strip_prefix('/')?.strip_suffix("/physical-device")?;
+        let (domain, _) = rest.split_once('/')?;
+        (device(&value)? == (major, minor)).then(|| domain.parse().ok())?
+    };
+    let mut users: Vec<u32> = nodes(listing).filter_map(user).take(DISKS_MAX).collect();
+    users.dedup();
+    users
 }
 
 fn disk(
     directory: &Directory,
     nodes: &BTreeMap<&str, String>,
-    size: &impl Fn(u32, u32) -> Option<(u64, Option<u32>)>,
+    look: &impl Fn(u32, u32) -> OriginDisk,
 ) -> OriginDisk {
     let value = |name: &str| nodes.get(name).map(String::as_str);
     let device = value("physical-device").filter(|_| directory.domid == 0).and_then(device);
-    let found = device.and_then(|(major, minor)| size(major, minor));
+    let found = device.map(|(major, minor)| look(major, minor)).unwrap_or_default();
     OriginDisk {
         vdev: value("dev").and_then(fact),
         target: value("params").and_then(fact),
@@ -82,8 +94,7 @@ fn disk(
             Some("w") => Some(false),
             _ => None,
         },
-        size_bytes: found.map(|(size, _)| size),
-        sector_bytes: found.and_then(|(_, sector)| sector),
+        ..found
     }
 }
 
@@ -139,19 +150,6 @@ fn device(text: &str) -> Option<(u32, u32)> {
     number(major).zip(number(minor))
 }
 
-/// Returns the size and the sector size of a block device, in bytes. Reads `/sys` only, which asks
-/// no device.
-fn device_size(major: u32, minor: u32) -> Option<(u64, Option<u32>)> {
-    let number = |name: &str| {
-        let text = read(&format!("/sys/dev/block/{major}:{minor}/{name}"), 64).ok()?;
-        text.trim().parse::<u64>().ok()
-    };
-    // A partition has the queue of its disk.
-    let sector = ["queue/logical_block_size", "../queue/logical_block_size"];
-    let sector = sector.into_iter().find_map(number).and_then(|size| u32::try_from(size).ok());
-    Some((number("size")?.checked_mul(SYS_SECTOR_BYTES)?, sector))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,7 +193,15 @@ mod tests {
             "/local/domain/3/backend/vbd/7/51744",
         ];
         assert_eq!(backends(FRONTENDS, 7), expected);
-        let size = |major, minor| ((major, minor) == (253, 12)).then_some((1 << 30, Some(4096)));
+        let look = |major, minor| match (major, minor) {
+            (253, 12) => OriginDisk {
+                size_bytes: Some(1 << 30),
+                sector_bytes: Some(4096),
+                device: Some("dm".to_owned()),
+                ..OriginDisk::default()
+            },
+            _ => OriginDisk::default(),
+        };
         let text = |text: &str| Some(text.to_owned());
         let expected = [
             OriginDisk {
@@ -207,6 +213,8 @@ mod tests {
                 read_only: Some(false),
                 size_bytes: Some(1 << 30),
                 sector_bytes: Some(4096),
+                device: text("dm"),
+                ..OriginDisk::default()
             },
             OriginDisk {
                 vdev: text("xvdb"),
@@ -226,7 +234,7 @@ mod tests {
                 ..OriginDisk::default()
             },
         ];
-        assert_eq!(disks_with(BACKENDS, 7, size), expected);
+        assert_eq!(disks_with(BACKENDS, 7, look), expected);
     }
 
     #[test]
@@ -254,6 +262,16 @@ mod tests {
     }
 
     #[test]
+    fn users_of_a_device_are_those_of_its_backends() {
+        let more = "/local/domain/0/backend/vbd/9/51712/physical-device = \"fd:c\"\n\
+                    /local/domain/0/backend/vbd/x/51712/physical-device = \"fd:c\"\n\
+                    /local/domain/0/backend/vbd/physical-device = \"fd:c\"\n";
+        let listing = BACKENDS.to_owned() + more;
+        assert_eq!(users(&listing, 253, 12), [7, 9]);
+        assert_eq!(users(&listing, 253, 13), [0; 0]);
+    }
+
+    #[test]
     fn many_disks_are_not_all_asked_for() {
         let (mut pointers, mut nodes) = (String::new(), String::new());
         for device in 0..1000 {
@@ -275,16 +293,10 @@ mod tests {
     }
 
     #[test]
-    fn devices_are_found_in_sys() {
+    fn devices_have_two_numbers() {
         assert_eq!(device("fd:c"), Some((253, 12)));
         for text in ["", "fd", "fd:", ":c", "fd:c:1", "0xfd:1", "100000000:1"] {
             assert_eq!(device(text), None, "{text}");
         }
-        assert_eq!(device_size(u32::MAX, u32::MAX), None);
-        let block = std::fs::read_dir("/sys/dev/block").ok();
-        let name = block.and_then(|mut names| Some(names.next()?.ok()?.file_name()));
-        let Some(name) = name.as_ref().and_then(|name| name.to_str()) else { return };
-        let (major, minor) = name.split_once(':').unwrap();
-        assert!(device_size(major.parse().unwrap(), minor.parse().unwrap()).is_some(), "{name}");
     }
 }

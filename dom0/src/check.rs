@@ -126,7 +126,7 @@ fn kernel(path: &Path) -> Result<(), String> {
 
 /// Checks that a disk's target is there; else tells what is wrong with it. It is not opened: that
 /// would make udev look at it.
-fn target(disk: &Disk, path: &Path) -> Result<(), String> {
+pub fn target(disk: &Disk, path: &Path) -> Result<(), String> {
     let found = fs::metadata(path).map_err(|error| error.to_string())?;
     let kind = found.file_type();
     if !kind.is_block_device() && !kind.is_file() {

@@ -11,6 +11,7 @@ use crate::check_jobs::Check;
 use crate::compare::Compare;
 use crate::curve::Curve;
 use crate::diff::Diff;
+use crate::doctor::Doctor;
 use crate::exit;
 use crate::fio_line;
 use crate::fleet::Fleet;
@@ -36,6 +37,7 @@ pub struct Cli {
 enum Command {
     Run(Run),
     Check(Check),
+    Doctor(Doctor),
     Sweep(Sweep),
     Curve(Curve),
     Fleet(Fleet),
@@ -69,6 +71,7 @@ impl Cli {
         match self.command {
             Command::Run(run) => run.run(),
             Command::Check(check) => check.run(),
+            Command::Doctor(doctor) => doctor.run(),
             Command::Sweep(sweep) => sweep.run(),
             Command::Curve(curve) => curve.run(),
             Command::Fleet(fleet) => fleet.run(),

@@ -29,6 +29,12 @@ pub fn path(path: &Path) -> String {
     text(&path.to_string_lossy())
 }
 
+/// Returns a fact to show; `None` if it is empty.
+pub fn fact(fact: &str) -> Option<String> {
+    let fact = fact.trim();
+    (!fact.is_empty()).then(|| text(fact))
+}
+
 /// Returns a message to show: each of its first lines as a [`line()`]. Whatever others could put
 /// into it must be a [`text`](text()) already, or it may begin a line.
 pub fn message(text: &str) -> String {

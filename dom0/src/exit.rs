@@ -52,6 +52,13 @@ pub const DIFF: Codes = &[
     ("5", "the comparison could not be printed"),
     ("6", "--fail-if-slower is undecided: the runs show neither; more runs would tell"),
 ];
+/// Exit codes of `doctor`.
+pub const DOCTOR: Codes = &[
+    ("0", "nothing was found that spoils a measurement: all is ok, or a note"),
+    ("1", "something spoils a measurement (warn), or leaves none (fail)"),
+    ("2", "the command line is wrong"),
+    ("5", "the findings could not be printed"),
+];
 /// Exit codes of `project`.
 pub const PROJECT: Codes = &[
     ("0", "success"),

@@ -12,6 +12,7 @@ use xl_config::{Config, Disk, Settings};
 use crate::check_jobs;
 use crate::exit::Exit;
 use crate::fio_options::FioOptions;
+use crate::installed;
 use crate::job::{JobText, Machine};
 use crate::memory::Need;
 use crate::origin;
@@ -32,8 +33,8 @@ pub struct GuestOptions {
     #[arg(long = "disk", value_name = "DISK", required_unless_present_any = UNLESS)]
     #[arg(value_parser = Disk::parse)]
     disks: Vec<Disk>,
-    /// The guest's kernel
-    #[arg(long, value_name = "PATH", default_value = "/usr/local/lib/ringmark/ringmark")]
+    /// The guest's kernel, by default the one that came with this program
+    #[arg(long, value_name = "PATH", default_value_os_t = installed::kernel())]
     kernel: PathBuf,
     /// Name of the domain
     #[arg(long, default_value = "ringmark")]

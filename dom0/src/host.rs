@@ -3,49 +3,57 @@
 //!
 //! What cannot be read is absent. Texts are shown as a terminal may show them, and bounded.
 
-use std::fs::File;
-use std::io::{self, Read};
-
 use results::OriginHost;
 
-use crate::display;
+use crate::blkback;
+use crate::display::fact;
+use crate::power::Power;
+use crate::root::Root;
 
 /// Longest part of `/proc/cpuinfo` that is read, in bytes: that of some 700 vCPUs.
 const CPUINFO_BYTES_MAX: u64 = 1 << 20;
+/// Most vCPUs of a domain whose affinity is told: Xen gives it at most so many.
+const VCPUS_MAX: usize = 512;
 
 /// Returns what is known of this host, given the output of `xl info` if there is any.
-pub fn host(xl_info: Option<&str>) -> OriginHost {
-    let read = |path: &str, most| read(path, most).unwrap_or_default();
-    let kernel = |name: &str| read(&format!("/proc/sys/kernel/{name}"), 256);
-    let kernels = [kernel("ostype"), kernel("osrelease")].map(|text| text.trim().to_owned());
+pub fn host(root: &Root, xl_info: Option<&str>) -> OriginHost {
+    let kernel = |name: &str| root.fact(&format!("/proc/sys/kernel/{name}")).unwrap_or_default();
+    let kernels = [kernel("ostype"), kernel("osrelease")];
+    let cpuinfo = root.text("/proc/cpuinfo", CPUINFO_BYTES_MAX).unwrap_or_default();
+    let Power { governor, turbo } = Power::of_sys(root);
+    let told = with_xl_info(xl_info.unwrap_or_default());
     OriginHost {
         // Linux's word for a host without a name.
         name: fact(&kernel("hostname")).filter(|name| name != "(none)"),
         kernel: fact(&kernels.join(" ")),
-        ..with_cpuinfo(
-            with_xl_info(xl_info.unwrap_or_default()),
-            &read("/proc/cpuinfo", CPUINFO_BYTES_MAX),
-        )
+        xen_changeset: told
+            .xen_changeset
+            .clone()
+            .or_else(|| root.fact("/sys/hypervisor/properties/changeset")),
+        governor,
+        turbo,
+        blkback: blkback::parameters(root),
+        ..with_cpuinfo(told, &cpuinfo)
     }
 }
 
-/// Returns a fact to show; `None` if it is empty.
-pub fn fact(text: &str) -> Option<String> {
-    let text = text.trim();
-    (!text.is_empty()).then(|| display::text(text))
+/// Returns the same host with what `xenpm get-cpufreq-para` tells: where Xen sets the clock, it is
+/// the one to know.
+pub fn with_xenpm(host: OriginHost, text: &str) -> OriginHost {
+    let known = Power { governor: host.governor.clone(), turbo: host.turbo };
+    let Power { governor, turbo } = Power::of_xenpm(text).or(known);
+    OriginHost { governor, turbo, ..host }
 }
 
-/// Reads the beginning of a file.
-pub fn read(path: &str, bytes_max: u64) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(bytes_max).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+/// Reads `xl info`, `KEY : VALUE` in each line: returns the value of a key.
+pub fn told<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    let mut pairs = text.lines().filter_map(|line| line.split_once(':'));
+    pairs.find(|(name, _)| name.trim() == key).map(|(_, value)| value)
 }
 
-/// Reads `xl info`: `KEY : VALUE` in each line.
+/// Returns what `xl info` tells of a host.
 fn with_xl_info(text: &str) -> OriginHost {
-    let pairs = || text.lines().filter_map(|line| line.split_once(':'));
-    let value = |key: &str| pairs().find(|(name, _)| name.trim() == key).map(|(_, value)| value);
+    let value = |key: &str| told(text, key);
     // Xen's version is these parts put together; `xl info -n` and old versions may lack it.
     let parts = || {
         let (major, minor) = (value("xen_major")?.trim(), value("xen_minor")?.trim());
@@ -54,6 +62,10 @@ fn with_xl_info(text: &str) -> OriginHost {
     OriginHost {
         xen: value("xen_version").and_then(fact).or_else(|| fact(&parts()?)),
         cpus: value("nr_cpus").and_then(|count| count.trim().parse().ok()),
+        xen_changeset: value("xen_changeset").and_then(fact),
+        xen_command_line: value("xen_commandline").and_then(fact),
+        scheduler: value("xen_scheduler").and_then(fact),
+        threads_per_core: value("threads_per_core").and_then(|count| count.trim().parse().ok()),
         ..OriginHost::default()
     }
 }
@@ -78,12 +90,13 @@ pub fn affinity(text: &str, id: u32) -> Vec<String> {
         let (slash, hard) = (fields.nth(1)?, fields.next()?);
         (slash == "/" && fields.nth(4)? == id).then(|| fact(hard))?
     };
-    text.lines().filter_map(hard).collect()
+    text.lines().filter_map(hard).take(VCPUS_MAX).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::display;
 
     /// `xl info` of Xen 4.14, on x86.
     const XEN_4_14: &str = "\
@@ -151,10 +164,41 @@ build_id               : 5e2952e1dd06c52a2a09ada7476333c48d88a285
         for (text, xen, cpus) in
             [(XEN_4_14, "4.14.0", 8), (XEN_4_17, "4.17.0", 4), (XEN_4_20, "4.20.3-pre", 32)]
         {
-            let expected =
-                OriginHost { xen: Some(xen.to_owned()), cpus: Some(cpus), ..OriginHost::default() };
-            assert_eq!(with_xl_info(text), expected);
+            let told = with_xl_info(text);
+            assert_eq!((told.xen.as_deref(), told.cpus), (Some(xen), Some(cpus)));
         }
+    }
+
+    #[test]
+    fn what_xen_was_booted_with_is_that_of_xl_info() {
+        let text = |text: &str| Some(text.to_owned());
+        let expected = OriginHost {
+            xen: text("4.14.0"),
+            cpus: Some(8),
+            threads_per_core: Some(1),
+            scheduler: text("credit2"),
+            xen_command_line: text(
+                "placeholder dom0_mem=min:1024M dom0_max_vcpus=1 dom0_vcpus_pin",
+            ),
+            ..OriginHost::default()
+        };
+        assert_eq!(with_xl_info(XEN_4_14), expected);
+        let told = with_xl_info(XEN_4_17);
+        assert_eq!(told.xen_changeset, text("Tue Dec 12 10:08:40 2023 +0100 git:38eebc6e5c-dirty"));
+        assert!(told.xen_command_line.unwrap().ends_with("dom0_mem=1500M xen_version : 9"));
+        assert_eq!(with_xl_info("threads_per_core : x\nxen_scheduler : \n"), OriginHost::default());
+    }
+
+    #[test]
+    fn the_clock_is_as_xen_tells_or_else_linux() {
+        let linux = OriginHost {
+            governor: Some("powersave".to_owned()),
+            turbo: Some(true),
+            ..OriginHost::default()
+        };
+        assert_eq!(with_xenpm(linux.clone(), ""), linux);
+        let xen = with_xenpm(linux, "current_governor : ondemand\n");
+        assert_eq!((xen.governor.as_deref(), xen.turbo), (Some("ondemand"), Some(true)));
     }
 
     #[test]
@@ -190,7 +234,7 @@ build_id               : 5e2952e1dd06c52a2a09ada7476333c48d88a285
 
     #[test]
     fn this_host_has_a_kernel() {
-        let host = host(None);
+        let host = host(&Root::default(), None);
         assert!(host.kernel.unwrap().starts_with("Linux "));
         assert!(host.dom0_vcpus.is_some() && host.xen.is_none());
     }

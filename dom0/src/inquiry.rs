@@ -1,9 +1,10 @@
 //! Questions about a guest and its host that are asked while the guest is made, for the origin of
 //! its result.
 //!
-//! `xl info` is called before the domain is created, `xl vcpu-list` and two listings of xenstore
-//! when it is there and does not run yet: they disturb no measurement. No answer is needed. A
-//! question that fails leaves its facts out, and after one that takes too long none is asked.
+//! `xl info` and `xenpm` are called before the domain is created, `xl vcpu-list` and two listings
+//! of xenstore when it is there and does not run yet: they disturb no measurement. No answer is
+//! needed. A question that fails leaves its facts out, and after one that takes too long none is
+//! asked.
 //!
 //! The last question, what CPU time other guests took, is asked again when the result is there.
 
@@ -15,6 +16,7 @@ use results::{Origin, OriginOthers};
 use crate::backend;
 use crate::child::Finished;
 use crate::host;
+use crate::root::Root;
 use crate::xl::{self, Call};
 
 /// Longest time for an answer.
@@ -34,6 +36,7 @@ pub struct Inquiry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Question {
     Host,
+    Power,
     Affinity,
     Frontends,
     Backends(Vec<String>),
@@ -53,6 +56,7 @@ impl Inquiry {
     pub fn next_call(&self, domain: Option<u32>) -> Option<Call> {
         match (&self.next, domain) {
             (Question::Host, None) => Some(Call::info()),
+            (Question::Power, None) => Some(Call::power()),
             (Question::Affinity, Some(id)) => Some(Call::vcpu_list(id)),
             (Question::Frontends, Some(id)) => Some(Call::list_nodes(&[backend::frontends(id)])),
             (Question::Backends(paths), Some(_)) => Some(Call::list_nodes(paths)),
@@ -69,11 +73,17 @@ impl Inquiry {
         let id = domain.unwrap_or_default();
         self.next = match &self.next {
             Question::Host => {
-                self.origin.host = Some(host::host(answer));
+                let host = self.origin.host.insert(host::host(&Root::default(), answer));
+                // Where Xen says nothing of itself, it says nothing of the clock.
+                if host.xen.is_some() { Question::Power } else { Question::Affinity }
+            }
+            Question::Power => {
+                self.origin.host = self.origin.host.take().map(|of| host::with_xenpm(of, text));
                 Question::Affinity
             }
             Question::Affinity => {
                 self.origin.domain.get_or_insert_default().affinity = host::affinity(text, id);
+                self.origin.host.get_or_insert_default().dom0_affinity = host::affinity(text, 0);
                 Question::Frontends
             }
             Question::Frontends => match backend::backends(text, id) {
@@ -120,7 +130,7 @@ impl Inquiry {
 }
 
 /// Returns the CPU time that guests besides dom0 and this one took between two lists.
-fn taken(
+pub fn taken(
     before: &BTreeMap<u32, f64>,
     after: &BTreeMap<u32, f64>,
     domain: u32,

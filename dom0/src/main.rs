@@ -7,12 +7,13 @@
 //! is made of calls of the tool stack's programs (`xl`), each a `child` with a deadline, and of a
 //! `monitor` of the guest's `console`; what happens is an `event`, which `status` shows. `wait` is
 //! the one place that waits, for all of them and for `signals`. On the way an `inquiry` collects
-//! facts (`host`, `backend`) for the `origin` of the result.
+//! facts for the `origin` of the result: of the `host` with its `power` and `blkback`, and of the
+//! disks (`backend`, `block`). Files of `/proc` and `/sys` are read below a `root`.
 //!
-//! `guest` has a guest's options, `fio_options` those of fio's command line, `check` looks at what
-//! it is made of, `job` reads the input, `plan` bounds the result's size and time, `dry_run` shows
-//! all that. `progress` says how long the
-//! rest takes. `result` parses what came, `printable` bounds it, `print` and `table` give it forms,
+//! `guest` has a guest's options (`installed` finds its kernel), `fio_options` those of fio's
+//! command line, `check` looks at what it is made of, `job` reads the input, `plan` bounds the
+//! result's size and time, `dry_run` shows all that. `progress` says how long the rest takes.
+//! `result` parses what came, `printable` bounds it, `print` and `table` give it forms,
 //! `output` and `logs` write it, `saved`
 //! keeps several. `peer` is the Linux guest of `compare` and `fleet`. `display` escapes what others
 //! said. Guests are not trusted: their output is bounded and checked. No domain outlives this
@@ -20,11 +21,13 @@
 //!
 //! `report` and `diff` read what was saved: `figures` of jobs, of which some are a `measure`;
 //! of two systems the `verdict` says what they show, in `percent`.
-//! `options`, `manual`, `check_jobs` and `project`, which computes what other hosts would do, need
-//! no guest; `stdout` prints their text.
+//! `doctor` looks at the host and judges it. `options`, `manual`, `check_jobs` and `project`, which
+//! computes what other hosts would do, need no guest; `stdout` prints their text.
 
 mod ab;
 mod backend;
+mod blkback;
+mod block;
 mod check;
 mod check_jobs;
 mod child;
@@ -37,6 +40,7 @@ mod curve;
 mod date;
 mod diff;
 mod display;
+mod doctor;
 mod drive;
 mod dry_run;
 mod event;
@@ -49,6 +53,7 @@ mod fleet;
 mod guest;
 mod host;
 mod inquiry;
+mod installed;
 mod job;
 mod kept;
 mod logs;
@@ -63,6 +68,7 @@ mod paired;
 mod peer;
 mod percent;
 mod plan;
+mod power;
 mod precondition;
 mod print;
 mod printable;
@@ -70,6 +76,7 @@ mod progress;
 mod project;
 mod report;
 mod result;
+mod root;
 mod run;
 mod saved;
 mod session;

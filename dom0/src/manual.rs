@@ -9,7 +9,11 @@ use clap_mangen::roff::{Roff, bold, roman};
 use crate::exit::{self, Codes, Exit};
 use crate::stdout;
 
-const EXAMPLES: [(&str, &str); 11] = [
+const EXAMPLES: [(&str, &str); 12] = [
+    (
+        "ringmark doctor --disk phy:/dev/vg0/test",
+        "tells what of this host and of a disk would spoil a measurement.",
+    ),
     (
         "ringmark run job.fio --disk phy:/dev/vg0/test",
         "runs a job file of fio and prints what fio would.",
@@ -52,7 +56,11 @@ const EXAMPLES: [(&str, &str); 11] = [
 ];
 
 const FILES: [(&str, &str); 2] = [
-    ("/usr/local/lib/ringmark/ringmark", "is the guest's kernel, unless --kernel names another."),
+    (
+        "../lib/ringmark/ringmark",
+        "beside the directory of the program, or else /usr/local/lib/ringmark/ringmark, is the \
+         guest's kernel, unless --kernel names another.",
+    ),
     (
         ".ringmark-*",
         "beside an output file is what has been written so far; it is renamed when it is whole.",
@@ -140,6 +148,7 @@ fn exit_codes(command: Option<&str>) -> Codes {
         Some("fleet") => exit::FLEET,
         Some("report") => exit::REPORT,
         Some("diff") => exit::DIFF,
+        Some("doctor") => exit::DOCTOR,
         Some("project") => exit::PROJECT,
         Some(_) => exit::PRINT,
     }

@@ -6,8 +6,7 @@ use results::{Flag, Origin, OriginDomain, Report, Run};
 use xl_config::Config;
 
 use crate::date;
-use crate::display::is_harmless;
-use crate::host::fact;
+use crate::display::{fact, is_harmless};
 
 /// Longest label, in characters.
 const LABEL_CHARS_MAX: usize = 200;

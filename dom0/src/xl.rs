@@ -95,9 +95,24 @@ impl Call {
         call("xl", ["info"], |_| true)
     }
 
-    /// Asks where a domain's vCPUs may run.
+    /// Asks what sets the clock of the processors.
+    pub fn power() -> Self {
+        call("xenpm", ["get-cpufreq-para"], |_| true)
+    }
+
+    /// Asks for the messages of Xen.
+    pub fn messages() -> Self {
+        call("xl", ["dmesg"], |_| true)
+    }
+
+    /// Asks where the vCPUs of dom0 and of a domain may run.
     pub fn vcpu_list(id: u32) -> Self {
-        call("xl", ["vcpu-list", &id.to_string()], |_| true)
+        call("xl", ["vcpu-list", "0", &id.to_string()], |_| true)
+    }
+
+    /// Asks where dom0's vCPUs may run.
+    pub fn dom0_vcpu_list() -> Self {
+        call("xl", ["vcpu-list", "0"], |_| true)
     }
 
     /// Lists all nodes below these paths of xenstore: a line `PATH = "VALUE"` for each.

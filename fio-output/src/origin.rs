@@ -128,6 +128,7 @@ mod tests {
                 cpu: text("EPYC"),
                 cpus: Some(32),
                 dom0_vcpus: Some(4),
+                ..OriginHost::default()
             }),
             ..Origin::default()
         };

@@ -186,6 +186,15 @@ mod tests {
             ("BOOT_IMAGE=/boot/vmlinuz root=UUID=3f-e1 ro quiet splash vt.handoff=7", ""),
             ("placeholder root=/dev/xvda1 rw earlyprintk=xen loglevel=8 -- --bs=8k", "--bs=8k"),
             ("root=/dev/xvda", ""),
+            // Qubes for domains with and without devices, and EVE-OS.
+            (
+                "root=/dev/mapper/dmroot ro nomodeset console=hvc0 rd_NO_PLYMOUTH \
+                 rd.plymouth.enable=0 plymouth.enable=0 nopat iommu=soft swiotlb=8192 rw=randread",
+                "rw=randread",
+            ),
+            ("rd_NO_PLYMOUTH plymouth.enable=0 nopat hold=1", "hold=1"),
+            ("console=hvc0 appuuid=6ba7b810-9dad-11d1-80b4-00c04fd430c8 --bs=4k", "--bs=4k"),
+            ("mitigations=off nopti nospectre_v2 nosmt pci=nomsi", ""),
             // fio's option, and unknown words.
             ("clocksource=cpu", "clocksource=cpu"),
             ("iodpeth=4 ro roo root", "iodpeth=4 roo root"),

@@ -51,7 +51,7 @@ pub use fleet::{Basis, Fleet, FleetHost, FleetSum, Missing, Rate};
 pub use group::{Group, Part};
 pub use histogram::{BUCKETS, Histogram, Moments};
 pub use latency::Latency;
-pub use origin::{Origin, OriginDisk, OriginDomain, OriginHost, OriginOthers};
+pub use origin::{Origin, OriginBlkback, OriginDisk, OriginDomain, OriginHost, OriginOthers};
 pub use over_time::{OverTime, WINDOWS_MAX};
 pub use pairs::Pairs;
 pub use record::{DirectionResult, Done, JobResult, PagesKept};

@@ -128,6 +128,22 @@ pub struct OriginDisk {
     /// Size of a sector of the device in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sector_bytes: Option<u32>,
+    /// Kind of the device in dom0 as its driver names it: `loop`, `dm`, `nvme`, `brd`; `file` for a
+    /// file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// Scheduler of its queue in dom0, such as `none` or `mq-deadline`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheduler: Option<String>,
+    /// Whether Linux takes it for a disk that turns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotational: Option<bool>,
+    /// Write cache of its queue in dom0: `write back` or `write through`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub write_cache: Option<String>,
+    /// Whether a loop device passes dom0's page cache by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub direct_io: Option<bool>,
 }
 
 /// Host of a run.
@@ -152,6 +168,55 @@ pub struct OriginHost {
     /// Number of dom0's vCPUs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dom0_vcpus: Option<u32>,
+    /// Host CPUs that each vCPU of dom0 may run on, as Xen reports them: `all`, `0-3`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "at_most::<VCPUS_MAX, _, _>")]
+    pub dom0_affinity: Vec<String>,
+    /// Changeset of Xen's source that it was built from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub xen_changeset: Option<String>,
+    /// Command line that Xen was booted with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub xen_command_line: Option<String>,
+    /// Scheduler of Xen, such as `credit2`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheduler: Option<String>,
+    /// Threads of a core that Xen uses; more than one with SMT.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads_per_core: Option<u32>,
+    /// Governor of the processors' clock, such as `performance`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub governor: Option<String>,
+    /// Whether the clock may rise beyond what all processors can have at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turbo: Option<bool>,
+    /// Parameters of Linux's xen-blkback, if it is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blkback: Option<OriginBlkback>,
+}
+
+/// Parameters of Linux's xen-blkback, as `/sys/module/xen_blkback` has them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OriginBlkback {
+    /// Whether it keeps the pages mapped that a frontend grants for good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feature_persistent: Option<bool>,
+    /// Pages of a ring at most, as a power of two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_ring_page_order: Option<u32>,
+    /// Queues of a disk at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_queues: Option<u32>,
+    /// Pages of a ring that it keeps mapped at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_persistent_grants: Option<u32>,
+    /// Time after which it lets go a page that nobody used, in seconds; 0 is never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub persistent_grant_unused_seconds: Option<u32>,
+    /// Whether it counts and logs what each ring does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_stats: Option<bool>,
 }
 
 #[cfg(test)]
@@ -188,6 +253,11 @@ mod tests {
                 read_only: Some(false),
                 size_bytes: Some(1 << 30),
                 sector_bytes: Some(512),
+                device: text("dm"),
+                scheduler: text("none"),
+                rotational: Some(false),
+                write_cache: text("write back"),
+                direct_io: Some(true),
             }],
             host: Some(OriginHost {
                 name: text("db1"),
@@ -196,6 +266,21 @@ mod tests {
                 cpu: text("AMD EPYC 7302P 16-Core Processor"),
                 cpus: Some(32),
                 dom0_vcpus: Some(4),
+                dom0_affinity: vec!["0-3".to_owned(); 4],
+                xen_changeset: text("git:38eebc6e5c"),
+                xen_command_line: text("dom0_mem=4G sched=credit2"),
+                scheduler: text("credit2"),
+                threads_per_core: Some(2),
+                governor: text("performance"),
+                turbo: Some(false),
+                blkback: Some(OriginBlkback {
+                    feature_persistent: Some(true),
+                    max_ring_page_order: Some(4),
+                    max_queues: Some(4),
+                    max_persistent_grants: Some(1056),
+                    persistent_grant_unused_seconds: Some(60),
+                    log_stats: Some(false),
+                }),
             }),
             others: Some(OriginOthers { guests: 2, cpu_seconds: 1.5, seconds: 20.25 }),
         }

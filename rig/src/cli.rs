@@ -144,6 +144,8 @@ enum Command {
         #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
         source: String,
     },
+    /// Pack guest, tool, manual and documents into ringmark-VERSION.tar.gz
+    Package,
     /// Build the images into the cache
     Image {
         /// Fetch the packages again; the old stay until the new are complete
@@ -204,13 +206,14 @@ impl Cli {
                 scenario::bench::bench(&rig, Clock::of(deterministic), runtime)
             }
             Command::Test { only, check: None } => {
-                let all = vec![Part::Host, Part::Selftest, Part::Xen, Part::Cost];
+                let all = vec![Part::Host, Part::Package, Part::Selftest, Part::Xen, Part::Cost];
                 Ok(scenario::test::test(&rig, &only.map_or(all, |part| vec![part]), ""))
             }
             Command::Test { check: Some(name), .. } => {
                 Ok(scenario::test::test(&rig, &[Part::Xen], &name))
             }
             Command::Selftest => scenario::selftest::selftest(&rig),
+            Command::Package => scenario::package::package(&rig),
             Command::Image { refresh } => scenario::image::image(&rig, refresh),
             Command::Shell => scenario::shell::shell(&rig),
         }

@@ -94,12 +94,25 @@ impl Rig {
     /// # Errors
     /// When it is not built, or not for any dom0.
     pub(crate) fn add_tool(&self, overlay: &mut Archive) -> Result<()> {
+        overlay.copy(TOOL, 0o755, &self.tool()?)
+    }
+
+    /// dom0's tool, built by cargo.
+    ///
+    /// # Errors
+    /// When it is not built, or not for any dom0.
+    pub(crate) fn tool(&self) -> Result<PathBuf> {
         let path = self.built("ringmark-dom0")?;
         let content = fs::read(&path)?;
         let elf =
             Elf::parse(&content).with_context(|| format!("{} is no program", path.display()))?;
         ensure!(elf.interpreter.is_none(), "{} is not static: run.sh makes it so", path.display());
-        overlay.copy(TOOL, 0o755, &path)
+        Ok(path)
+    }
+
+    /// Place of a file beside the build.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.build.join(name)
     }
 
     fn built(&self, name: &str) -> Result<PathBuf> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::report::identity::{Identity, SystemName, is_way};
-use crate::report::provenance::{LABEL, TARGET};
+use crate::report::provenance::{LABEL, TARGET, setting};
 use crate::report::series::Series;
 
 /// Jobs of both results, and those of one.
@@ -121,7 +121,7 @@ pub fn pairs<'a>(a: &'a [Series<'a>], b: &'a [Series<'a>]) -> Pairs<'a> {
 
 fn pair<'a>(index_a: usize, a: &'a Series<'a>, b: &'a Series<'a>) -> Pair<'a> {
     let (one, other) = (&a.identity, &b.identity);
-    let (mut work, mut way) = (Vec::new(), Vec::new());
+    let (mut work, mut way, mut settings) = (Vec::new(), Vec::new(), Vec::new());
     let system = (one.system.text(), other.system.text());
     if system.0 != system.1 {
         way.push(format!("system: {} and {}", system.0, system.1));
@@ -134,11 +134,19 @@ fn pair<'a>(index_a: usize, a: &'a Series<'a>, b: &'a Series<'a>) -> Pair<'a> {
             // An option that is not there has its default; a fact that is not there is not known.
             let is_known = is_work || is_way(name) || !values.contains(&None);
             let [one, other] = values.map(|value| value.map_or("-", |value| value));
-            if one != other && is_known {
-                let different = if is_work { &mut work } else { &mut way };
-                different.push(format!("{name}: {one} and {other}"));
+            if one == other || !is_known {
+                continue;
             }
+            if let Some(setting) = setting(name) {
+                settings.push(format!("{setting} {one} and {other}"));
+                continue;
+            }
+            let different = if is_work { &mut work } else { &mut way };
+            different.push(format!("{name}: {one} and {other}"));
         }
+    }
+    if !settings.is_empty() {
+        way.push(format!("host: {}", settings.join("; ")));
     }
     Pair { index_a, a, b, work, way }
 }
@@ -150,7 +158,7 @@ mod tests {
     use crate::report::load::{Data, Run};
     use crate::report::series::series;
     use crate::saved::System;
-    use results::{Origin, OriginDisk, OriginHost};
+    use results::{Origin, OriginBlkback, OriginDisk, OriginHost};
 
     /// Name, grant mode and options of a job.
     type Job<'a> = (&'a str, Option<&'a str>, &'a [(&'a str, &'a str)]);
@@ -224,5 +232,27 @@ mod tests {
         let [(_, _, work, way)] = &both[..] else { panic!("{both:?}") };
         let expected = ["target: /dev/a and /dev/b", "ioengine: libaio and -"].map(str::to_owned);
         assert_eq!((work.len(), &way[..]), (0, &expected[..]));
+    }
+
+    #[test]
+    fn settings_of_a_host_that_differ_are_one_line() {
+        let of = |scheduler: &str, turbo, order| {
+            let mut data = data(&[("a", None, &[])]);
+            let blkback = OriginBlkback { max_ring_page_order: order, ..Default::default() };
+            let host = OriginHost {
+                scheduler: Some(scheduler.to_owned()),
+                governor: Some("performance".to_owned()),
+                turbo,
+                blkback: Some(blkback),
+                ..OriginHost::default()
+            };
+            data.runs[0].origin = Some(Origin { host: Some(host), ..Origin::default() });
+            data
+        };
+        let way = |a: &Data, b: &Data| told(a, b).0.remove(0).3;
+        let old = of("credit", Some(true), None);
+        let expected = ["host: scheduler credit and credit2; turbo on and off"];
+        assert_eq!(way(&old, &of("credit2", Some(false), Some(4))), expected);
+        assert!(way(&old, &of("credit", None, Some(4))).is_empty(), "what is not known");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use results::{Origin, OriginDisk, OriginDomain, OriginHost};
+use results::{Origin, OriginBlkback, OriginDisk, OriginDomain, OriginHost};
 
 use plots::axis::round;
 
@@ -13,6 +13,8 @@ use crate::figures::Facts;
 pub const LABEL: &str = "label";
 /// Name of the host's name.
 pub const HOST: &str = "host";
+/// Name of all settings of the host together.
+const SETTINGS: &str = "settings";
 /// Name of the devices behind the disks.
 pub const TARGET: &str = "target";
 
@@ -24,7 +26,7 @@ const JOB_LINES_MAX: usize = 200;
 /// Returns what is told of a run, in order: names and values.
 pub fn told(origin: &Origin) -> Vec<(&'static str, String)> {
     let host = origin.host.clone().unwrap_or_default();
-    let OriginHost { name, xen, kernel, cpu, cpus, dom0_vcpus } = host;
+    let OriginHost { name, xen, kernel, cpu, cpus, dom0_vcpus, .. } = host;
     let cpus = cpus.map(|count| format!("{count} CPUs"));
     let dom0 = dom0_vcpus.map(|count| format!("{count} vCPUs"));
     let facts = [
@@ -36,10 +38,66 @@ pub fn told(origin: &Origin) -> Vec<(&'static str, String)> {
         ("processors", joined([cpu, cpus])),
         ("domain", origin.domain.as_ref().and_then(domain)),
         ("tool", origin.tool.clone()),
+        (SETTINGS, shown(&settings(origin))),
     ];
     let facts = facts.into_iter().filter_map(|(name, value)| Some((name, value?)));
     let disks = origin.disks.iter().filter_map(disk).map(|disk| ("disks", disk));
     facts.chain(disks).map(|(name, value)| (name, cut(&value))).collect()
+}
+
+/// Beginning of the names of facts about how a host is set up, which [`way`] has.
+const SETTING: &str = "host: ";
+
+/// Returns the name of a setting of a host, given that of a fact.
+pub fn setting(name: &str) -> Option<&str> {
+    name.strip_prefix(SETTING)
+}
+
+/// Returns how a host and the queues of its disks are set up, in order: names and values.
+fn settings(origin: &Origin) -> Vec<(&'static str, String)> {
+    let host = origin.host.clone().unwrap_or_default();
+    let mut dom0 = host.dom0_affinity;
+    dom0.dedup();
+    let on = |is: bool| if is { "on" } else { "off" }.to_owned();
+    let facts = [
+        ("Xen changeset", host.xen_changeset),
+        ("Xen options", host.xen_command_line),
+        ("scheduler", host.scheduler),
+        ("threads of a core", host.threads_per_core.map(|count| count.to_string())),
+        ("dom0's CPUs", Some(dom0.join(" ")).filter(|cpus| !cpus.is_empty())),
+        ("governor", host.governor),
+        ("turbo", host.turbo.map(on)),
+    ];
+    let mut all: Vec<_> =
+        facts.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    all.extend(host.blkback.iter().flat_map(parameters));
+    let queues: Vec<String> = origin.disks.iter().filter_map(queue).collect();
+    all.extend((!queues.is_empty()).then(|| ("disk queues", queues.join("; "))));
+    all
+}
+
+fn parameters(of: &OriginBlkback) -> Vec<(&'static str, String)> {
+    let flag = |value: Option<bool>| value.map(|is| if is { "Y" } else { "N" }.to_owned());
+    let number = |value: Option<u32>| value.map(|value| value.to_string());
+    let unused = of.persistent_grant_unused_seconds;
+    let all = [
+        ("feature_persistent", flag(of.feature_persistent)),
+        ("max_ring_page_order", number(of.max_ring_page_order)),
+        ("max_queues", number(of.max_queues)),
+        ("max_persistent_grants", number(of.max_persistent_grants)),
+        ("persistent_grant_unused_seconds", number(unused)),
+        ("log_stats", flag(of.log_stats)),
+    ];
+    all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+/// Returns what a disk's queue in dom0 is: `xvda dm, none, write back`.
+fn queue(disk: &OriginDisk) -> Option<String> {
+    let direct = disk.direct_io.map(|is| if is { "direct I/O" } else { "page cache" }.to_owned());
+    let turns = disk.rotational.filter(|is| *is).map(|_| "rotational".to_owned());
+    let OriginDisk { vdev, device, scheduler, write_cache, .. } = disk.clone();
+    let text = joined([device, scheduler, write_cache, direct, turns])?;
+    Some(vdev.map_or(String::new(), |vdev| vdev + " ") + &text)
 }
 
 /// Returns the job text, if it is known.
@@ -54,12 +112,16 @@ pub fn job(origin: &Origin) -> Option<String> {
 
 /// Returns the facts that may change the figures, other than the disks.
 pub fn way(origin: &Origin) -> Facts {
-    let is_way = |name: &str| !["date", "tool", "disks", "domain"].contains(&name);
+    let is_way = |name: &str| !["date", "tool", "disks", "domain", SETTINGS].contains(&name);
     let mut way: Facts = told(origin)
         .into_iter()
         .filter(|(name, _)| is_way(name))
         .map(|(name, value)| (name.into(), value.into()))
         .collect();
+    let settings = settings(origin).into_iter();
+    way.extend(
+        settings.map(|(name, value)| ((SETTING.to_owned() + name).into(), cut(&value).into())),
+    );
     if let Some(domain) = &origin.domain {
         let facts = [
             ("memory", domain.memory_mib.map(|mib| format!("{mib} MiB"))),
@@ -70,6 +132,12 @@ pub fn way(origin: &Origin) -> Facts {
         way.extend(facts.map(|(name, value)| (name.into(), cut(&value).into())));
     }
     way
+}
+
+/// Returns settings as a text.
+fn shown(settings: &[(&str, String)]) -> Option<String> {
+    let all = settings.iter().map(|(name, value)| format!("{name} {value}"));
+    all.reduce(|all, one| all + ", " + &one)
 }
 
 /// Returns the devices behind the disks, with their backends.
@@ -142,6 +210,7 @@ mod tests {
                 read_only: Some(true),
                 size_bytes: Some(3 << 29),
                 sector_bytes: Some(512),
+                ..OriginDisk::default()
             }],
             host: Some(OriginHost {
                 name: text("db1"),
@@ -150,6 +219,7 @@ mod tests {
                 cpu: text("Some CPU"),
                 cpus: Some(32),
                 dom0_vcpus: Some(4),
+                ..OriginHost::default()
             }),
             ..Origin::default()
         }
@@ -193,6 +263,30 @@ mod tests {
             change(&mut other);
             assert_ne!(way(&other), way(&origin()));
         }
+    }
+
+    #[test]
+    fn settings_of_a_host_tell_runs_apart() {
+        let mut set = origin();
+        let host = set.host.as_mut().unwrap();
+        (host.scheduler, host.turbo) = (Some("credit2".to_owned()), Some(false));
+        host.dom0_affinity = vec!["0-3".to_owned(); 4];
+        host.blkback = Some(OriginBlkback { max_queues: Some(4), ..OriginBlkback::default() });
+        set.disks[0].scheduler = Some("none".to_owned());
+        let told = told(&set);
+        let shown = told.iter().find(|(name, _)| *name == SETTINGS).map(|(_, value)| &**value);
+        let expected = "scheduler credit2, dom0's CPUs 0-3, turbo off, max_queues 4, \
+                        disk queues xvda none";
+        assert_eq!(shown, Some(expected));
+        let names = |origin: &Origin| {
+            way(origin)
+                .keys()
+                .filter_map(|name| setting(name))
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let expected = ["disk queues", "dom0's CPUs", "max_queues", "scheduler", "turbo"];
+        assert_eq!((names(&set), names(&origin())), (expected.map(str::to_owned).into(), vec![]));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod costs;
 mod curve;
 mod deaf;
 mod diff;
+mod doctor;
 mod fio_says;
 mod fleet;
 mod fleet_mix;

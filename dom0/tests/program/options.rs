@@ -176,3 +176,30 @@ fn a_name_with_blanks_is_one_word_of_the_command_line() {
         assert_eq!((code, stack.calls().as_str()), (Some(2), ""), "{wrong:?}: {stderr}");
     }
 }
+
+/// Unpacked anywhere, also if a link leads there, the tool finds the guest's kernel.
+#[test]
+fn the_kernel_is_found_beside_the_tool() {
+    let stack = Stack::new("the_kernel_is_found_beside_the_tool", "");
+    for directory in ["place/bin", "place/lib/ringmark", "links"] {
+        std::fs::create_dir_all(stack.0.join(directory)).unwrap();
+    }
+    let tool = stack.0.join("place/bin/ringmark");
+    std::fs::hard_link(env!("CARGO_BIN_EXE_ringmark-dom0"), &tool).unwrap();
+    std::os::unix::fs::symlink("../place/bin/ringmark", stack.0.join("links/ringmark")).unwrap();
+    let kernel = |path: &str| {
+        let mut command = Command::new(stack.0.join(path));
+        let disk = format!("--disk={}", stack.path("disk"));
+        let words = ["run", "--dry-run", &disk, "--", "rw=read"];
+        let said = command.args(words).current_dir(&stack.0).output().unwrap();
+        let text = String::from_utf8(said.stdout).unwrap() + &String::from_utf8_lossy(&said.stderr);
+        let line = text.lines().find(|line| line.starts_with("kernel")).expect("a configuration");
+        (said.status.code(), line.split('"').nth(1).unwrap().to_owned())
+    };
+    let usual = "/usr/local/lib/ringmark/ringmark".to_owned();
+    assert_eq!(kernel("place/bin/ringmark").1, usual);
+    stack.write("place/lib/ringmark/ringmark", "\x7fELF");
+    let found = stack.0.canonicalize().unwrap().join("place/lib/ringmark/ringmark");
+    let found = (Some(0), found.display().to_string());
+    assert_eq!((kernel("place/bin/ringmark"), kernel("links/ringmark")), (found.clone(), found));
+}

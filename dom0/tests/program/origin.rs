@@ -7,7 +7,9 @@ use results::{Origin, OriginDisk, OriginDomain, Report};
 use crate::stack::{Stack, emit, peers, report};
 
 const INFO: &str = "host : h\nnr_cpus : 8\nxen_version : 4.17.5\n";
+const POWER: &str = "cpu id : 0\ncurrent_governor : ondemand\nturbo mode : enabled\n";
 const VCPUS: &str = "Name ID VCPU CPU State Time(s) Affinity (Hard / Soft)\n\
+                     Domain-0 0 0 1 r-- 9.0 0-1 / all\n\
                      ringmark 7 0 - --p 0.0 2-3 / all\n";
 const FRONTENDS: &str = "/local/domain/7/device/vbd/51712/backend = \
                          \"/local/domain/0/backend/vbd/7/51712\"\n";
@@ -16,8 +18,13 @@ const BACKENDS: &str = r#"/local/domain/0/backend/vbd/7/51712/params = "/dev/vg/
 /local/domain/0/backend/vbd/7/51712/mode = "w"
 "#;
 /// Files of the answers, in the order in which they are asked for.
-const ANSWERS: [(&str, &str); 4] =
-    [("info", INFO), ("vcpus", VCPUS), ("frontends", FRONTENDS), ("backends", BACKENDS)];
+const ANSWERS: [(&str, &str); 5] = [
+    ("info", INFO),
+    ("power", POWER),
+    ("vcpus", VCPUS),
+    ("frontends", FRONTENDS),
+    ("backends", BACKENDS),
+];
 
 /// Returns the stack that knows all answers.
 fn stack(name: &str, guest: &str) -> Stack {
@@ -51,6 +58,8 @@ fn a_result_tells_its_origin() {
     let host = found.host.clone().unwrap();
     assert_eq!((host.xen.as_deref(), host.cpus), (Some("4.17.5"), Some(8)));
     assert!(host.kernel.unwrap().starts_with("Linux ") && host.dom0_vcpus.is_some());
+    assert_eq!((host.governor.as_deref(), host.turbo), (Some("ondemand"), Some(true)));
+    assert_eq!(host.dom0_affinity, ["0-1"]);
     assert!(found.date.as_ref().is_some_and(|date| date.ends_with('Z')), "{:?}", found.date);
     let disk = OriginDisk {
         vdev: text("xvda"),
@@ -110,18 +119,21 @@ fn a_run_needs_no_answer() {
     let stack = stack("a_run_needs_no_answer", &good());
     let known = |found: &Origin| {
         let host = found.host.as_ref().is_some_and(|host| host.xen.is_some());
+        let power = found.host.as_ref().is_some_and(|host| host.turbo == Some(true));
         let affinity = found.domain.as_ref().is_some_and(|domain| !domain.affinity.is_empty());
-        [host, affinity, !found.disks.is_empty()]
+        [host, power, affinity, !found.disks.is_empty()]
     };
     for (file, text) in ANSWERS.into_iter().rev() {
         std::fs::remove_file(stack.0.join(file)).unwrap();
         let expected = ANSWERS.map(|(answer, _)| answer != file);
-        let [host, affinity, frontends, backends] = expected;
-        assert_eq!(known(&origin(run(&stack, &[]))), [host, affinity, frontends && backends]);
+        let [host, power, affinity, frontends, backends] = expected;
+        // Who does not know of Xen does not ask for its clock.
+        let expected = [host, host && power, affinity, frontends && backends];
+        assert_eq!(known(&origin(run(&stack, &[]))), expected);
         stack.write(file, text);
     }
     std::fs::remove_file(stack.0.join("xenstore-ls")).unwrap();
-    assert_eq!(known(&origin(run(&stack, &[]))), [true, true, false]);
+    assert_eq!(known(&origin(run(&stack, &[]))), [true, true, true, false]);
 }
 
 /// A pipe without a writer never answers.
@@ -135,9 +147,9 @@ fn a_question_that_hangs_is_the_last() {
         let _ = std::fs::remove_file(stack.0.join("calls"));
         let found = origin(run(&stack, &["--xl-timeout=1"]));
         assert!(found.host.is_some() && found.disks.is_empty(), "{file}: {found:?}");
-        let asked = ["xl info", "xl vcpu-list", "device/vbd\n", "backend/vbd"];
+        let asked = ["xl info", "xenpm ", "xl vcpu-list", "device/vbd\n", "backend/vbd"];
         let asked = asked.map(|call| stack.calls().contains(call));
-        assert_eq!(asked, [0, 1, 2, 3].map(|question| question <= index), "{}", stack.calls());
+        assert_eq!(asked, [0, 1, 2, 3, 4].map(|question| question <= index), "{}", stack.calls());
         std::fs::remove_file(&path).unwrap();
         stack.write(file, text);
     }

@@ -32,7 +32,7 @@ fn a_job_runs() {
         panic!("{calls}");
     };
     assert_eq!([*domid, *domains], ["xl domid ringmark", "xl vm-list"]);
-    assert_eq!([*info, *vcpus], ["xl info", "xl vcpu-list 7"]);
+    assert_eq!([*info, *vcpus], ["xl info", "xl vcpu-list 0 7"]);
     assert_eq!(*disks, "xenstore-ls -f /local/domain/7/device/vbd");
     assert!(create.starts_with("xl create -p -e /dev/null name=\"ringmark\" type=\"pvh\""));
     let disk = format!(" disk=[\"vdev=xvda,access=w,target={}\"] ", stack.path("disk"));

@@ -3,8 +3,8 @@
 //! The scripts note each call in `calls`. A domain is there while the file `domain` is, which has
 //! the words that it was created with; its console is a named pipe, which reads as a terminal whose
 //! other end stays open; what the guest says is in `guest.sh`, which `xl unpause` starts, and which
-//! ends with the domain. Facts that it is asked for are in `info`, `vcpus`, `frontends` and
-//! `backends`.
+//! ends with the domain. Facts that it is asked for are in `info`, `power`, `vcpus`, `frontends`
+//! and `backends`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -49,12 +49,13 @@ create) [ ! -e "$here/rival" ] || { cp "$here/rival" "$here/domain"; echo "libxl
       [ ! -e "$here/refuse" ] || { cat "$here/refuse" >&2; exit 3; }; echo "$*" >"$here/domain"; rm -f "$here/tty" "$here/begun"; mkfifo "$here/tty" ;;
 info) cat "$here/info" ;;
 vcpu-list) cat "$here/vcpus" ;;
+dmesg) cat "$here/messages" ;;
 unpause) gone "$2" && exit 1; [ ! -e "$here/begun" ] || exit 0; touch "$here/begun"; setsid sh "$here/guest.sh" >"$here/tty" 2>/dev/null & echo $! >"$here/begun" ;;
 list) [ ! -e "$here/stuck" ] || sleep 1000
       [ ! -e "$here/dumb" ] || { echo 'xc: error: no memory' >&2; exit 1; }
       [ ! -e "$here/busy" ] || [ -n "$2" ] || { echo "busy 9 64 1 r----- $(wc -l <"$here/busy")600.0"; echo 1 >>"$here/busy"; }
-      [ -e "$here/domain" ] || { echo "Error: Domain '$2' does not exist." >&2; exit 1; }
-      echo 'Name ID Mem VCPUs State Time(s)'; echo "ringmark 7 64 1 $(cat "$here/state") 0.1" ;;
+      [ -e "$here/domain" ] || [ -z "$2" ] || { echo "Error: Domain '$2' does not exist." >&2; exit 1; }
+      echo 'Name ID Mem VCPUs State Time(s)'; [ ! -e "$here/domain" ] || echo "ringmark 7 64 1 $(cat "$here/state") 0.1" ;;
 vm-list) [ ! -e "$here/mute" ] || { echo 'libxl: error: no reply' >&2; exit 1; }
       echo 'UUID  ID  name'
       [ ! -e "$here/domain" ] || echo "$(sed 's/.*uuid="\([^"]*\)".*/\1/' "$here/domain")  7  ringmark" ;;
@@ -64,6 +65,9 @@ destroy) gone "$2" && exit 1
       [ -z "$pid" ] || { kill -s KILL -- "-$pid" || kill -s KILL "$pid"; } 2>/dev/null ;;
 esac
 "#;
+
+/// `xenpm`.
+const XENPM: &str = r#"cat "$here/power""#;
 
 /// `xenstore-read`, `xenstore-write` and `xenstore-ls`.
 const XENSTORE: &str = r#"
@@ -85,6 +89,7 @@ impl Stack {
         let stack = Self(place);
         for (name, script) in [
             ("xl", XL),
+            ("xenpm", XENPM),
             ("xenstore-read", XENSTORE),
             ("xenstore-write", XENSTORE),
             ("xenstore-ls", XENSTORE),

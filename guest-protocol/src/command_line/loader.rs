@@ -1,10 +1,13 @@
 //! Words for a Linux kernel that loaders and tool stacks put on any kernel's command line: Qubes
-//! (`kernelopts`), GRUB and pvgrub, pygrub, and xl's `root=`. They mean nothing here.
+//! (`kernelopts`), EVE-OS (`appuuid`), GRUB and pvgrub, pygrub, and xl's `root=`. They mean nothing
+//! here.
 
 /// Words without a value.
 const WORDS: &str = "
     -- ro rw quiet splash rhgb placeholder single debug nomodeset noresume nosplash ignore_loglevel
-    nokaslr nosmp rd_NO_PLYMOUTH rd_NO_FSTAB rd_NO_LUKS rd_NO_LVM rd_NO_MD rd_NO_DM
+    nokaslr nosmp nopat nopti nosmt nosmap nosmep nopcid noinvpcid noapic nolapic nox2apic
+    nospectre_v1 nospectre_v2 nowatchdog nosoftlockup nohibernate nomce
+    rd_NO_PLYMOUTH rd_NO_FSTAB rd_NO_LUKS rd_NO_LVM rd_NO_MD rd_NO_DM
 ";
 
 /// Options with a value.
@@ -13,7 +16,8 @@ const OPTIONS: &str = "
     earlycon loglevel ip resume panic crashkernel LANG KEYTABLE KEYBOARDTYPE SYSFONT selinux
     enforcing apparmor security audit swiotlb iommu mitigations elevator biosdevname consoleblank
     max_loop maxcpus nr_cpus preempt init_on_alloc init_on_free xen_scrub_pages xen_blkfront
-    transparent_hugepage
+    transparent_hugepage pci pti spectre_v2 spec_store_bypass_disable nmi_watchdog nohz hugepages
+    vga video appuuid
 ";
 
 /// Modules with options such as `rd.plymouth.enable=0`.

@@ -7,6 +7,7 @@ pub(crate) mod file;
 pub(crate) mod image;
 pub(crate) mod instructions;
 pub(crate) mod mail;
+pub(crate) mod package;
 pub(crate) mod peers;
 pub(crate) mod published;
 pub(crate) mod run;

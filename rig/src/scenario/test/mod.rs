@@ -1,5 +1,6 @@
-//! `test`: the checks of the whole system. On the host: cargo's. In plain QEMU: the guest's
-//! self-test. On real Xen: one boot in which every check is a step, its guests one after another.
+//! `test`: the checks of the whole system. On the host: cargo's, and the package. In plain QEMU:
+//! the guest's self-test. On real Xen: one boot in which every check is a step, its guests one
+//! after another.
 
 mod bad_input;
 mod check;
@@ -42,7 +43,7 @@ use crate::peer::PeerImage;
 use crate::progress::print_line;
 use crate::rig::Rig;
 use crate::scenario::side::overlay;
-use crate::scenario::{instructions, selftest};
+use crate::scenario::{instructions, package, selftest};
 use crate::steps::{Seen, Step};
 use crate::workload::Workload;
 pub(crate) use check::Tally;
@@ -53,6 +54,8 @@ use check::{Check, RAMDISKS};
 pub(crate) enum Part {
     /// Format, lints, unit tests and docs, by cargo.
     Host,
+    /// The package, in a root without anything else.
+    Package,
     /// The guest's self-test in QEMU without Xen.
     Selftest,
     /// The checks on real Xen.
@@ -72,6 +75,9 @@ pub(crate) fn test(rig: &Rig, parts: &[Part], name: &str) -> ExitCode {
     for part in parts {
         match part {
             Part::Host => host::check(rig, &mut tally),
+            Part::Package => {
+                tally.count("the package, in a root without anything else", package::check(rig));
+            }
             Part::Selftest => tally.count("self-test in QEMU without Xen", selftest::passes(rig)),
             Part::Xen => {
                 if let Err(error) = on_xen(rig, name, &mut tally) {
