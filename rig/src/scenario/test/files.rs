@@ -37,7 +37,8 @@ fn fill_command(layout: Layout) -> String {
 
 pub(super) fn checks() -> Vec<Check> {
     let sums = LAYOUTS.into_iter().map(sums);
-    sums.chain([one_file(), doubtful_volume(), no_volume(), job_on_a_file()]).collect()
+    let others = [one_file(), doubtful_volume(), partitions(), no_volume(), job_on_a_file()];
+    sums.chain(others).collect()
 }
 
 /// `mode=sum` over the whole tree, and the same by Linux.
@@ -123,6 +124,44 @@ fn doubtful_volume() -> Check {
             let lines = ConsoleLine::of(outcome, "doubtful");
             let told = lines.iter().find(|line| line.text.contains("may be stale"));
             Ok(told.context("it does not say so")?.text.to_owned())
+        })
+}
+
+/// A slice of a FAT with nothing in it, and one of NetBSD with a volume, from 2 MiB on.
+fn partitions() -> Check {
+    let fat = r"\x00\x00\x00\x00\x0c\x00\x00\x00\x00\x08\x00\x00\x00\x08\x00\x00";
+    let netbsd = r"\x00\x00\x00\x00\xa9\x00\x00\x00\x00\x10\x00\x00\x00\xc0\x00\x00";
+    let disk = format!("/dev/ram{RAMDISK}");
+    let command = format!(
+        "dd if=/dev/zero of={disk} bs=1M count=2 2>/dev/null\n\
+         gunzip -c {} | dd of={disk} bs=1M seek=2 2>/dev/null\n\
+         printf '{fat}{netbsd}' | dd of={disk} bs=1 seek=446 conv=notrunc 2>/dev/null\n\
+         printf '\\x55\\xaa' | dd of={disk} bs=1 seek=510 conv=notrunc 2>/dev/null\n\
+         sync\nguest partitions 60\nguest by-name 60\nguest other-name 60",
+        place(Layout::UFS2_BSD)
+    );
+    Check::new("partitions by name", 240, command)
+        .with(guest("partitions", &[RAMDISK], 'r', "mode=ls filename=xvda"))
+        .with(guest("by-name", &[RAMDISK], 'r', "mode=sum filename=xvda@s2:/"))
+        .with(guest("other-name", &[RAMDISK], 'r', "mode=sum filename=xvda@s1:/"))
+        .judged("mode=ls without a path lists the partitions", |outcome| {
+            good_result(outcome, "partitions")?;
+            let lines = ConsoleLine::of(outcome, "partitions");
+            let is_told = |begin: &str, what: &str| {
+                let is_it = |text: &str| text.starts_with(begin) && text.contains(what);
+                lines.iter().any(|line| is_it(line.text))
+            };
+            ensure!(is_told("  s1", " 0x0c "), "no line of s1");
+            ensure!(is_told("* s2", " UFS2 "), "no line of s2 that has a volume");
+            Ok("s1, and s2 with the volume that is read".to_owned())
+        })
+        .judged("a partition is read by its name", |outcome| {
+            good_result(outcome, "by-name")?;
+            let lines = ConsoleLine::of(outcome, "by-name");
+            same(lines.iter().map(|line| line.text).filter(|text| is_sum(text)).collect())
+        })
+        .judged("a partition without a file system is refused by its name", |outcome| {
+            super::disks::refused(outcome, "other-name", &["partition s1", "FFS"])
         })
 }
 
