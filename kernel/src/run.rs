@@ -7,6 +7,7 @@ use drivers::availability::usable_vcpus;
 use drivers::xenstore::{self, Xenstore};
 use fio_job::Checked;
 use guest_protocol::Inspect;
+use guest_protocol::console::WARNING_PREFIX;
 use load::plan::{self, Dealing, Plan, Refusal, Stage};
 use xen_abi::sched::ShutdownReason;
 
@@ -130,7 +131,7 @@ impl<'t> Runner<'t> {
         let (need, vcpu_pages) = (plan.with_results(need), plan.vcpu_pages(&self.guest.vcpus));
         offers::check(self.guest.xen, &need, vcpu_pages, plan.at_once().jobs)?;
         if let Some(notice) = offers::notice(self.guest.xen, &need) {
-            say!("ringmark: {notice}");
+            say!("{WARNING_PREFIX}{notice}");
         }
         self.with_disks(plan, stage, &dealing, hold, &mut |guest, disks, done| {
             stage::run(guest, stage.jobs, disks, done)
