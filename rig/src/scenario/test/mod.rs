@@ -8,6 +8,7 @@ mod control;
 mod cover;
 mod data;
 mod disks;
+mod doctor;
 mod files;
 mod fleet;
 mod floor;
@@ -139,6 +140,7 @@ fn on_xen(rig: &Rig, name: &str, tally: &mut Tally) -> Result<()> {
     checks.extend(control::checks());
     checks.extend(bad_input::checks());
     checks.extend(tool::checks());
+    checks.extend(doctor::checks());
     checks.extend(sweep::checks());
     checks.extend(fleet::checks());
     checks.extend(output::checks());
