@@ -89,12 +89,20 @@ impl Rig {
         self.built("libqemu_count.so")
     }
 
+    /// dom0's tool, built by cargo.
+    ///
+    /// # Errors
+    /// When it is not built.
+    pub(crate) fn tool(&self) -> Result<PathBuf> {
+        self.built("ringmark-dom0")
+    }
+
     /// Adds dom0's tool to an overlay.
     ///
     /// # Errors
     /// When it is not built, or not for any dom0.
     pub(crate) fn add_tool(&self, overlay: &mut Archive) -> Result<()> {
-        let path = self.built("ringmark-dom0")?;
+        let path = self.tool()?;
         let content = fs::read(&path)?;
         let elf =
             Elf::parse(&content).with_context(|| format!("{} is no program", path.display()))?;
