@@ -73,7 +73,7 @@ enum Stage {
 struct Watched {
     qemu: Child,
     monitor: Monitor,
-    /// How QEMU ended, once it has.
+    /// End of QEMU, once it has.
     done: Option<Finished>,
     /// Time at which the console was found closed.
     closed: Option<Instant>,
