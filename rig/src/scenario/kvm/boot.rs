@@ -63,7 +63,10 @@ impl Boot {
             .map(str::to_owned)
             .to_vec();
         words.extend(["--disk", &paths.disk].map(str::to_owned));
-        if self.is_judged {
+        if !self.is_judged {
+            // Lines, on whatever terminal there is in between.
+            words.push("--eta=always".to_owned());
+        } else {
             let output = ["--eta=never", "--output-format=json", "--output", &paths.result];
             words.extend(output.map(str::to_owned));
         }
@@ -158,7 +161,7 @@ mod tests {
             Paths { tool: "t".into(), kernel: "k".into(), disk: "d".into(), result: "r".into() };
         let options = ["rw=read".to_owned()];
         let words = Boot::shown(Machine::Q35, &options).words(&paths).join(" ");
-        assert_eq!(words, "t run --kvm --machine=q35 --kernel k --disk d -- rw=read");
+        assert_eq!(words, "t run --kvm --machine=q35 --kernel k --disk d --eta=always -- rw=read");
         let words = Boot::judged(Machine::Pc, &[]).words(&paths).join(" ");
         assert!(words.contains("--machine=pc") && words.contains(" --output r -- "), "{words}");
         assert_eq!(words.matches("grants=").count(), 3, "{words}");

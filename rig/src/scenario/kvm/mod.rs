@@ -25,7 +25,6 @@ pub(crate) fn run(rig: &Rig, machine: Machine, options: &[String]) -> Result<Exi
     let boot = Boot::shown(machine, options);
     let mut status = 0;
     Place::choose(rig)?.run(rig, &[boot], &mut |_, outcome| {
-        outcome.lines.iter().for_each(|line| rig.progress.output(line));
         status = outcome.status;
         Ok(())
     })?;

@@ -47,7 +47,7 @@ impl Place {
         Ok(Self::Nested(Box::new(nested)))
     }
 
-    /// Makes the boots, one after the other.
+    /// Makes the boots, one after the other; shows what those say that nobody judges, as it comes.
     ///
     /// # Errors
     /// When the machine fails, or `take` is not content.
@@ -101,8 +101,12 @@ fn here(rig: &Rig, boots: &[Boot], take: Take) -> Result<()> {
         rig.progress.stage(&format!("{}/{} {}", index + 1, boots.len(), boot.name()));
         let words = boot.words(&paths);
         let (tool, arguments) = words.split_first().context("no command")?;
-        let output = Command::new(tool).args(arguments).stdin(Stdio::null()).output();
-        let output = output.with_context(|| format!("cannot run {tool}"))?;
+        let mut command = Command::new(tool);
+        command.args(arguments).stdin(Stdio::null());
+        if !boot.is_judged {
+            command.stdout(Stdio::inherit()).stderr(Stdio::inherit());
+        }
+        let output = command.output().with_context(|| format!("cannot run {tool}"))?;
         let mut said = [output.stderr, output.stdout].concat();
         if boot.is_judged && output.status.success() {
             said.extend(fs::read(&paths.result)?);
@@ -128,9 +132,15 @@ fn within(nested: &Nested, rig: &Rig, boots: &[Boot], take: Take) -> Result<()> 
     let steps: Vec<Step> = boots.iter().map(|boot| step(boot, &paths)).collect();
     let mut ends = 0;
     nested.run(&directory, &rig.progress, overlay, &steps, &mut |index, seen| {
-        if let Seen::End(outcome) = seen {
-            ends += 1;
-            take(index, &outcome)?;
+        match seen {
+            Seen::End(outcome) => {
+                ends += 1;
+                take(index, &outcome)?;
+            }
+            Seen::Line(line) if boots.get(index).is_some_and(|boot| !boot.is_judged) => {
+                rig.progress.output(line);
+            }
+            Seen::Line(_) => {}
         }
         Ok(())
     })?;
