@@ -120,7 +120,7 @@ command -v cargo >/dev/null || fail "cargo was not found: install stable Rust fr
 need cc gcc libc6-dev
 case "${1-run}, $* " in
     *" -h "* | *" --help "*) ;;
-    run,* | bench,* | compare,* | image,* | package,* | peers,* | scaling,* | selftest,* | shell,* | test,* | waiter,*)
+    run,* | bench,* | compare,* | image,* | kvm,* | package,* | peers,* | scaling,* | selftest,* | shell,* | test,* | waiter,*)
         install_missing
         ;;
 esac

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{self, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -66,11 +66,27 @@ enum End {
 
 /// Error of a program that cannot be started.
 #[derive(Debug)]
-pub struct NotStarted(String);
+pub struct NotStarted {
+    program: String,
+    error: io::Error,
+}
+
+impl NotStarted {
+    /// Returns whether there is no such program.
+    pub fn is_missing(&self) -> bool {
+        self.error.kind() == ErrorKind::NotFound
+    }
+}
 
 impl fmt::Display for NotStarted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        let Self { program, error } = self;
+        match self.is_missing() {
+            true => {
+                write!(f, "{program} was not found; run this in dom0, with Xen's tools on the path")
+            }
+            false => write!(f, "cannot run {program}: {error}"),
+        }
     }
 }
 
@@ -95,17 +111,36 @@ impl Child {
         input: Stdio,
         limit: Duration,
     ) -> Result<Self> {
+        Self::spawn(program, arguments, [input, Stdio::piped()], limit)
+    }
+
+    /// Starts a program whose standard input and output are this terminal, as
+    /// [`start`](Self::start) does; what it prints there is not taken.
+    ///
+    /// # Errors
+    /// [`NotStarted`].
+    pub fn start_on(
+        program: &str,
+        arguments: &[String],
+        terminal: OwnedFd,
+        limit: Duration,
+    ) -> Result<Self> {
+        let input = terminal.try_clone()?;
+        Self::spawn(program, arguments, [input.into(), terminal.into()], limit)
+    }
+
+    fn spawn(
+        program: &str,
+        arguments: &[String],
+        [input, output]: [Stdio; 2],
+        limit: Duration,
+    ) -> Result<Self> {
         let mut command = Command::new(program);
         command.args(arguments).env("LC_ALL", "C").process_group(0);
-        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut process = command.spawn().map_err(|error| {
-            NotStarted(match error.kind() {
-                ErrorKind::NotFound => format!(
-                    "{program} was not found; run this in dom0, with Xen's tools on the path"
-                ),
-                _ => format!("cannot run {program}: {error}"),
-            })
-        })?;
+        command.stdin(input).stdout(output).stderr(Stdio::piped());
+        let spawned = command.spawn();
+        let mut process =
+            spawned.map_err(|error| NotStarted { program: program.to_owned(), error })?;
         Ok(Self {
             name: name(program, arguments),
             stdout: Capture::new(process.stdout.take())?,
@@ -152,11 +187,20 @@ impl Child {
         self.interrupt_at = Some(self.interrupt_at.map_or(at, |other| other.min(at)));
     }
 
+    /// Asks it, and what it started, to end in good order.
+    pub fn ask_to_end(&self) {
+        self.signal(Signal::SIGTERM);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let group = i32::try_from(self.process.id()).map(Pid::from_raw);
+        let _ = group.map(|group| killpg(group, signal));
+    }
+
     /// Kills it and what it started.
     fn kill(&mut self, cause: Cause) {
         if self.killed.is_none() {
-            let group = i32::try_from(self.process.id()).map(Pid::from_raw);
-            let _ = group.map(|group| killpg(group, Signal::SIGKILL));
+            self.signal(Signal::SIGKILL);
             self.killed = Some((Instant::now(), cause));
         }
     }

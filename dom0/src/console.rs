@@ -1,4 +1,5 @@
-//! A guest's console: the terminal that xenconsoled makes for it.
+//! A guest's console: the terminal that xenconsoled makes for it, or QEMU's standard input and
+//! output where there is no Xen host.
 //!
 //! It is opened as `xl console` does, but directly: `xl console` needs a terminal of its own and
 //! ends with it, and xenconsoled's log of guests is off by default. A paused domain has printed
@@ -7,8 +8,9 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -59,6 +61,20 @@ impl Console {
             termios::tcsetattr(&terminal, SetArg::TCSANOW, &attributes).with_context(cannot)?;
         }
         Ok(Self { terminal, splitter: Splitter::new(line_bytes_max), unsent: Vec::new() })
+    }
+
+    /// Makes one whose other end is not open yet, and returns that: a socket, for a program that is
+    /// the guest's console. Lines are bounded as by [`open`](Self::open).
+    ///
+    /// # Errors
+    /// A socket that can't be made.
+    pub fn pair(line_bytes_max: usize) -> Result<(Self, OwnedFd)> {
+        let cannot = "cannot make a console for the guest";
+        let (ours, others) = UnixStream::pair().context(cannot)?;
+        ours.set_nonblocking(true).context(cannot)?;
+        let terminal = File::from(OwnedFd::from(ours));
+        let splitter = Splitter::new(line_bytes_max);
+        Ok((Self { terminal, splitter, unsent: Vec::new() }, others.into()))
     }
 
     /// Returns what has come since the last call, at most some tens of KiB.
@@ -181,12 +197,14 @@ mod tests {
 
     #[test]
     fn a_console_that_closes_has_an_end() {
-        let (mut guest, ours) = std::os::unix::net::UnixStream::pair().unwrap();
+        let (mut console, others) = Console::pair(LINE_BYTES_MAX).unwrap();
+        assert_eq!(console.recv(), Received::Lines(Vec::new()));
+        let mut guest = File::from(others);
         guest.write_all(b"last\ncut").unwrap();
+        console.interrupt();
+        let mut typed = [0];
+        assert_eq!((guest.read(&mut typed).unwrap(), typed), (1, [CTRL_C]));
         drop(guest);
-        let terminal = File::from(std::os::fd::OwnedFd::from(ours));
-        let mut console =
-            Console { terminal, splitter: Splitter::new(LINE_BYTES_MAX), unsent: Vec::new() };
         assert_eq!(console.recv(), Received::Lines(vec!["last".into()]));
         assert_eq!(console.recv(), Received::Closed);
     }

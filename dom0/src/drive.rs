@@ -4,10 +4,20 @@ use anyhow::{Error, Result};
 use results::Origin;
 
 use crate::event::Event;
-use crate::session::Session;
-use crate::signals::Signals;
+use crate::signals::{Interrupts, Signals};
 use crate::status::{Status, eprint_line};
 use crate::wait::Wait;
+
+/// A session with a guest: a step, which never waits.
+pub trait Step {
+    /// Goes on as far as it can without waiting; returns the next thing that happened, if any. To
+    /// be called again until it returns `None`, then after a wait for what
+    /// [`wait_for`](Self::wait_for) names. The last event is [`Event::End`].
+    fn step(&mut self, interrupts: Interrupts) -> Option<Event>;
+
+    /// Adds what [`step`](Self::step) is to be called for.
+    fn wait_for<'w>(&'w self, wait: &mut Wait<'w>);
+}
 
 /// End of a session.
 pub struct Ended<T> {
@@ -41,7 +51,7 @@ impl<T> Ended<T> {
 /// Runs a session to its end. Passes the guest's result and its origin to `then` while the domain
 /// is being destroyed: a result is not lost when that hangs or fails.
 pub fn drive<T>(
-    mut session: Session<'_>,
+    mut session: impl Step,
     signals: &Signals,
     status: &mut Status,
     then: impl FnOnce(&str, Origin) -> Result<T>,

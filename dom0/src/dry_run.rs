@@ -12,24 +12,33 @@ use crate::session::Order;
 /// # Errors
 /// A configuration that `xl` cannot read.
 pub fn text(order: &Order<'_>, plan: &Plan) -> Result<String> {
+    let guest = format!("# configuration of the guest, for xl create\n{}", order.config.text()?);
+    let calls = format!("# each call of xl: {} s\n", order.call_limit.as_secs());
+    Ok(about(&guest, order, plan) + &calls)
+}
+
+/// Returns the command line that runs the guest instead of `xl`, and the same of the rest.
+pub fn text_of_command(command: &str, order: &Order<'_>, plan: &Plan) -> String {
+    let place = if order.job.is_some() { "; JOB is a file with the jobs" } else { "" };
+    about(&format!("# command that runs the guest{place}\n{command}\n"), order, plan)
+}
+
+fn about(guest: &str, order: &Order<'_>, plan: &Plan) -> String {
     let limit = match order.limit {
         Some(limit) => format!("{} s, then the guest is destroyed", limit.as_secs()),
         None => "none, as a job ends with its last byte; --timeout=SECONDS sets one".to_owned(),
     };
-    Ok(format!(
-        "# configuration of the guest, for xl create\n{}\n\
+    format!(
+        "{guest}\n\
          # jobs as they are understood, in fio's words\n{}\n\
          # limits\n\
          # time: {limit}\n\
          # memory: {}\n\
-         # result: {} bytes\n\
-         # each call of xl: {} s\n",
-        order.config.text()?,
+         # result: {} bytes\n",
         jobs(plan.jobs()),
         memory::line(order.config, plan.jobs()),
         plan.result_bytes_max(),
-        order.call_limit.as_secs(),
-    ))
+    )
 }
 
 /// Returns jobs as a job file. Equal jobs in a row stand there once.

@@ -17,7 +17,7 @@
 //! `output` and `logs` write it, `saved`
 //! keeps several. `peer` is the Linux guest of `compare` and `fleet`. `display` escapes what others
 //! said. Guests are not trusted: their output is bounded and checked. No domain outlives this
-//! program but those that are `kept`.
+//! program but those that are `kept`. `kvm` runs a guest without `xl`, on QEMU's own Xen.
 //!
 //! `report` and `diff` read what was saved: `figures` of jobs, of which some are a `measure`;
 //! of two systems the `verdict` says what they show, in `percent`.
@@ -56,6 +56,7 @@ mod inquiry;
 mod installed;
 mod job;
 mod kept;
+mod kvm;
 mod logs;
 mod manual;
 mod measure;

@@ -322,9 +322,23 @@ impl Monitor {
                 return Err(error);
             }
         };
+        Err(self.ended(how))
+    }
+
+    /// Returns the error of a guest that has ended in this state: all of its output has been read.
+    pub fn end(&self, state: State) -> Error {
+        self.ended(if state == State::Crashed { "has crashed" } else { "has ended" })
+    }
+
+    fn ended(&self, how: &str) -> Error {
         let what =
             if self.last_part_at.is_some() { "with half a result" } else { "without a result" };
-        bail!("the guest {how} {what}; {}", self.quote())
+        anyhow!("the guest {how} {what}; {}", self.quote())
+    }
+
+    /// Returns whether the guest has printed anything.
+    pub fn has_heard(&self) -> bool {
+        self.last_line_at != self.started
     }
 
     /// Returns an error if the console was closed, and the domain goes on without it.

@@ -66,10 +66,11 @@ pub fn attach(report: &mut Report, origin: Origin) {
     let origin = Origin { grants: grants.and_then(|mode| fact(mode)), guest, ..origin };
     let others = origin.others.as_ref();
     let flag = others.and_then(|of| Flag::of_others(of.guests, of.cpu_seconds, of.seconds));
+    let qemu = origin.qemu.as_ref().map(|_| Flag::QemuXen);
     for extra in report.jobs.iter_mut().filter_map(|job| job.ringmark.as_mut()) {
         // A guest does not know, and is not believed.
-        extra.flags.retain(|flag| !matches!(flag, Flag::OtherGuests { .. }));
-        extra.flags.extend(flag);
+        extra.flags.retain(|flag| !matches!(flag, Flag::OtherGuests { .. } | Flag::QemuXen));
+        extra.flags.extend(flag.into_iter().chain(qemu));
     }
     // fio's reports say nothing of the run: there is one only if all went well.
     let run = report.ringmark.get_or_insert_with(|| Run { ok: true, ..Run::default() });
@@ -151,6 +152,17 @@ mod tests {
         };
         assert_eq!(flags(0.5), []);
         assert_eq!(flags(0.6), [Flag::OtherGuests { guests: 2, cpu_percent: 6.0 }]);
+    }
+
+    #[test]
+    fn a_figure_of_qemus_xen_is_flagged_whatever_the_guest_says() {
+        let flags = |qemu: Option<&str>| {
+            let mut report = sample("a", Some("persistent"), 1.0);
+            report.jobs[0].ringmark.as_mut().unwrap().flags.push(Flag::QemuXen);
+            attach(&mut report, Origin { qemu: qemu.map(str::to_owned), ..Origin::default() });
+            report.jobs[0].ringmark.as_ref().unwrap().all_flags()
+        };
+        assert_eq!((flags(None), flags(Some("10.0.11"))), (vec![], vec![Flag::QemuXen]));
     }
 
     #[test]

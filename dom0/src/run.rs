@@ -15,6 +15,7 @@ use crate::exit::{self, Exit};
 use crate::guest::{GuestOptions, checked};
 use crate::job;
 use crate::kept;
+use crate::kvm::{self, KvmOptions};
 use crate::logs::LogOutputs;
 use crate::options;
 use crate::origin;
@@ -49,6 +50,8 @@ pub struct Run {
     #[command(flatten)]
     guest: GuestOptions,
     #[command(flatten)]
+    kvm: KvmOptions,
+    #[command(flatten)]
     precondition: Precondition,
     /// Way in which the job file is passed to the guest
     #[arg(long, value_enum, value_name = "WAY", default_value = "xenstore")]
@@ -60,7 +63,8 @@ pub struct Run {
     /// Leave the domain there after the run, whatever became of it, and print how to remove it
     #[arg(long)]
     keep: bool,
-    /// Print xl's configuration, the jobs as they are understood and the limits, and run nothing
+    /// Print xl's configuration or QEMU's command line, the jobs as they are understood and the
+    /// limits, and run nothing
     #[arg(long)]
     dry_run: bool,
     /// Output format; several are separated by commas
@@ -100,6 +104,11 @@ impl Run {
             return Ok(());
         }
         kept::check(self.keep, self.repeat, "--repeat")?;
+        if self.keep && self.kvm.is_wanted() {
+            let why =
+                "--keep is for xl, not for --kvm, where a guest ends with its QEMU; leave it out";
+            return Err(Exit::Usage(why.to_owned()).into());
+        }
         let task = self.task()?;
         status::warn(task.plan.warnings());
         if self.dry_run {
@@ -111,14 +120,17 @@ impl Run {
         if self.dry_run {
             return Ok(());
         }
+        let qemu = self.kvm.qemu()?;
+        let host = qemu.map(|qemu| kvm::Host::check(qemu, &task.config)).transpose()?;
+        let host = host.as_ref();
         let signals = Signals::listen()?;
         // Before there is a guest: who cannot have the result need not measure.
         let output = Output::open(self.output.as_deref())?;
         let logs = LogOutputs::open(&task.plan)?;
         if self.repeat > 1 {
-            return self.repeat(&task, &signals, output, &logs);
+            return self.repeat(&task, host, &signals, output, &logs);
         }
-        self.once(&task, 1, &signals, |report| {
+        self.once(&task, host, (1, &signals), |report| {
             self.print(report, &task.plan, &signals, output, logs)
         })
     }
@@ -126,21 +138,28 @@ impl Run {
     /// Tells what a run would do.
     fn tell(&self, task: &Task) -> Result<()> {
         let order = self.guest.order(&task.config, task.job.as_deref(), task.whole(), &task.origin);
-        stdout::print(&dry_run::text(&order, task.whole())?)
+        stdout::print(&match self.kvm.qemu()? {
+            Some(qemu) => {
+                let command = kvm::command_line(&qemu, &order)?;
+                dry_run::text_of_command(&command, &order, task.whole())
+            }
+            None => dry_run::text(&order, task.whole())?,
+        })
     }
 
-    /// Runs a guest, the one of this number, and passes its result to `then`.
+    /// Runs a guest, the one of this number, by `xl` or on a host without Xen, and passes its
+    /// result to `then`.
     fn once(
         &self,
         task: &Task,
-        number: u32,
-        signals: &Signals,
+        host: Option<&kvm::Host>,
+        (number, signals): (u32, &Signals),
         then: impl FnOnce(Report) -> Result<()>,
     ) -> Result<()> {
         let mut reader = OurReader::new(task.whole());
         let origin = origin::begun(&task.origin, number, self.repeat);
         let order = self.guest.order(&task.config, task.job.as_deref(), task.whole(), &origin);
-        let session = Session::new(Order { keep: self.keep, ..order }, &mut reader)?;
+        let order = Order { keep: self.keep, ..order };
         let mut status = Status::new(self.guest.status, &task.config.name);
         let then = |text: &str, origin| {
             let mut report = result::read(text, task.whole())?;
@@ -151,7 +170,10 @@ impl Run {
             let failed = result::failure(&report).map(|reason| failure(&reason, signals));
             first_error(then(report), failed.map_or(Ok(()), Err))
         };
-        let ended = drive(session, signals, &mut status, then);
+        let ended = match host {
+            Some(host) => host.drive(&order, &mut reader, (signals, &mut status), then)?,
+            None => drive(Session::new(order, &mut reader)?, signals, &mut status, then),
+        };
         let kept = ended.kept.map(|id| (task.config.name.as_str(), id));
         kept::tell(kept.as_slice(), &mut status);
         ended.result().map(|_| ())
@@ -177,6 +199,7 @@ impl Run {
     fn repeat(
         &self,
         task: &Task,
+        host: Option<&kvm::Host>,
         signals: &Signals,
         mut output: Output,
         logs: &LogOutputs,
@@ -191,7 +214,7 @@ impl Run {
         let again = self.task_alone()?;
         let done = (1..=self.repeat).try_for_each(|number| {
             let task = if number == 1 { task } else { &again };
-            let done = self.once(task, number, signals, |report| {
+            let done = self.once(task, host, (number, signals), |report| {
                 let system = System::Ringmark;
                 saved.runs.push(saved::Run { system, variant: None, result: report });
                 // A file that cannot be written now is tried again at the end.
@@ -215,10 +238,15 @@ impl Run {
         print_all(saved, &self.output_format)
     }
 
+    /// Returns the guest that runs this command line.
+    fn config(&self, extra: String) -> Result<Config> {
+        self.kvm.adapt(self.guest.config(extra)?)
+    }
+
     /// Returns the guest, what it is given by xenstore, and what it is to do.
     fn task(&self) -> Result<Task> {
         let task = self.task_alone()?;
-        let config = self.guest.config(String::new())?;
+        let config = self.config(String::new())?;
         let Some(before) = self.precondition.before(task.plan.jobs(), &config)? else {
             return Ok(task);
         };
@@ -246,7 +274,7 @@ impl Run {
                 return Err(Exit::Usage(why.to_owned()).into());
             }
             let line = job::command_line(&self.options)?;
-            let config = self.guest.config(line.clone())?;
+            let config = self.config(line.clone())?;
             let plan = Plan::of_line(&line, &config.disk_names()?)?;
             self.guest.fio.check(plan.jobs())?;
             self.guest.fio.check_warnings(plan.warnings())?;
@@ -257,7 +285,7 @@ impl Run {
         let given = self.guest.job(Some(path), &self.options)?;
         let plan = self.guest.fio.plan(&given)?;
         let text = given.as_str().to_owned();
-        let config = self.guest.with_memory_for(plan.jobs(), self.guest.config(String::new())?);
+        let config = self.guest.with_memory_for(plan.jobs(), self.config(String::new())?);
         let origin = self.guest.origin(&config, &text);
         match self.delivery {
             Delivery::Xenstore => Ok(Task { config, job: Some(text), plan, before: None, origin }),

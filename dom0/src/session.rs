@@ -13,6 +13,7 @@ use results::Origin;
 
 use crate::child::{Finished, NotStarted};
 use crate::console::Console;
+use crate::drive::Step;
 use crate::event::Event;
 use crate::inquiry::{ANSWER_TIMEOUT, Inquiry};
 use crate::job;
@@ -131,34 +132,6 @@ impl<'a> Session<'a> {
             error: None,
             is_hopeless: true,
         })
-    }
-
-    /// Goes on as far as it can without waiting; returns the next thing that happened, if any. To
-    /// be called again until it returns `None`, then after a wait for what
-    /// [`wait_for`](Self::wait_for) names. The last event is [`Event::End`].
-    pub fn step(&mut self, interrupts: Interrupts) -> Option<Event> {
-        while self.events.is_empty() {
-            match self.advance(interrupts) {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(error) => self.fail(error),
-            }
-        }
-        self.events.pop_front()
-    }
-
-    /// Adds what [`step`](Self::step) is to be called for.
-    pub fn wait_for<'w>(&'w self, wait: &mut Wait<'w>) {
-        if let Stage::Watch(monitor) = &self.stage {
-            monitor.wait_for(self.reader.reports_progress(), wait);
-            // While it is asked for, its time is past: that would be no wait.
-            if self.running.is_none() {
-                monitor.wait_for_state(wait);
-            }
-        }
-        if let Some(running) = &self.running {
-            running.wait_for(wait);
-        }
     }
 
     /// Lets a guest run that is [`Prepared`](Event::Prepared).
@@ -559,6 +532,32 @@ impl<'a> Session<'a> {
         match self.heeded.count {
             0 => Ok(()),
             _ => bail!("interrupted before the guest ran"),
+        }
+    }
+}
+
+impl Step for Session<'_> {
+    fn step(&mut self, interrupts: Interrupts) -> Option<Event> {
+        while self.events.is_empty() {
+            match self.advance(interrupts) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => self.fail(error),
+            }
+        }
+        self.events.pop_front()
+    }
+
+    fn wait_for<'w>(&'w self, wait: &mut Wait<'w>) {
+        if let Stage::Watch(monitor) = &self.stage {
+            monitor.wait_for(self.reader.reports_progress(), wait);
+            // While it is asked for, its time is past: that would be no wait.
+            if self.running.is_none() {
+                monitor.wait_for_state(wait);
+            }
+        }
+        if let Some(running) = &self.running {
+            running.wait_for(wait);
         }
     }
 }

@@ -45,6 +45,7 @@ use boot_info::start_info::COMMAND_LINE_MAX;
 use bootloader_api::{BootInfo, entry_point};
 use drivers::xenstore::Xenstore;
 use guest_protocol::command_line::{self, CommandLine};
+use guest_protocol::console::WARNING_PREFIX;
 use xen_abi::sched::ShutdownReason;
 use xen_abi::{Gfn, PAGE_SIZE};
 
@@ -198,6 +199,12 @@ fn greet(xen: &Xen, layout: &Layout<'_>) {
         say!(
             "ringmark: of {vcpus} vCPUs those from {VCPUS_MAX} on stay down: the page that Xen \
              shares has room for {VCPUS_MAX}"
+        );
+    }
+    if smp::are_out_of_reach(xen.entry()) {
+        say!(
+            "{WARNING_PREFIX}only one vCPU is used: this Xen, which may be QEMU's under KVM, has no \
+             VCPUOP_initialise to start another; jobs run as with vcpus=1"
         );
     }
     if !boot::has_nx() {

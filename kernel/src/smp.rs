@@ -13,10 +13,11 @@ use core::sync::atomic::AtomicU32;
 
 use drivers::Vcpu as _;
 use drivers::patience::Patience;
+use protocols::crash;
 use protocols::handover::Handover;
 use spin::{Mutex, Once};
 use xen_abi::Errno;
-use xen_abi::vcpu::{HVM_MAX_VCPUS, RUNSTATE_RUNNING};
+use xen_abi::vcpu::HVM_MAX_VCPUS;
 
 use crate::hypercall::HypercallEntry;
 use crate::vcpu::Vcpu;
@@ -117,6 +118,12 @@ pub struct Pending<T> {
 pub fn all(entry: HypercallEntry) -> u32 {
     let others = BOOT_VCPU + 1..HVM_MAX_VCPUS;
     1 + others.take_while(|&id| xen::is_let_run(entry, id).is_ok()).count() as u32
+}
+
+/// Returns whether the domain has another vCPU that Xen has no operation to start: QEMU's own Xen,
+/// under KVM, lacks VCPUOP_initialise, up, down and is_up.
+pub fn are_out_of_reach(entry: HypercallEntry) -> bool {
+    xen::is_let_run(entry, BOOT_VCPU + 1) == Err(Errno::ENOSYS)
 }
 
 /// Returns the number of vCPUs that can be used of those that the domain has: at most
@@ -251,11 +258,8 @@ pub fn stop_others(entry: HypercallEntry) -> bool {
     false
 }
 
-/// Returns whether a vCPU is known to have stopped, or there is none of this number.
+/// Returns whether a vCPU is known not to run, or there is none of this number.
 fn has_stopped(entry: HypercallEntry, id: u32) -> bool {
-    match xen::is_let_run(entry, id) {
-        Ok(true) => false,
-        Ok(false) => xen::runstate(entry, id).is_ok_and(|info| info.state != RUNSTATE_RUNNING),
-        Err(errno) => errno == Errno::ENOENT,
-    }
+    let state = || xen::runstate(entry, id).ok().map(|info| info.state);
+    crash::has_stopped(xen::is_let_run(entry, id), state)
 }

@@ -1,6 +1,10 @@
-//! Which vCPU reports a crash, when several crash at once or one crashes again.
+//! Which vCPU reports a crash, when several crash at once or one crashes again, and whether the
+//! others have stopped before it does.
 
 use core::sync::atomic::Ordering;
+
+use xen_abi::Errno;
+use xen_abi::vcpu::RUNSTATE_RUNNING;
 
 use crate::Atomic;
 
@@ -39,6 +43,19 @@ impl Turn {
     }
 }
 
+/// Returns whether a vCPU that was told to stop is known not to run, by what Xen says of it:
+/// whether it is let run (VCPUOP_is_up), and its `state` (VCPUOP_get_runstate_info), if any.
+///
+/// There may be no such vCPU. Nor does one run where Xen has no such operation: all but the first
+/// are started by its sister, VCPUOP_up, alone. QEMU's own Xen, under KVM, has neither.
+pub fn has_stopped(is_up: Result<bool, Errno>, state: impl FnOnce() -> Option<i32>) -> bool {
+    match is_up {
+        Ok(true) => false,
+        Ok(false) => state().is_some_and(|state| state != RUNSTATE_RUNNING),
+        Err(errno) => matches!(errno, Errno::ENOENT | Errno::ENOSYS),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,5 +77,20 @@ mod tests {
         }
         assert_eq!([0, 0].map(|vcpu| Turn::take(&word, vcpu)), [Turn::Report, Turn::End]);
         assert_eq!(Turn::take(&word, 2), Turn::Halt);
+    }
+
+    #[test]
+    fn only_what_cannot_run_has_stopped() {
+        let blocked = || Some(RUNSTATE_RUNNING + 1);
+        let running = || Some(RUNSTATE_RUNNING);
+        assert!(has_stopped(Ok(false), blocked));
+        // It is down, and leaves the processor in a moment.
+        assert!(!has_stopped(Ok(false), running) && !has_stopped(Ok(false), || None));
+        assert!(!has_stopped(Ok(true), blocked));
+        assert!(has_stopped(Err(Errno::ENOENT), running));
+        assert!(has_stopped(Err(Errno::ENOSYS), running));
+        for unknown in [Errno::EINVAL, Errno::ENOMEM, Errno::EPERM] {
+            assert!(!has_stopped(Err(unknown), blocked), "{unknown}");
+        }
     }
 }

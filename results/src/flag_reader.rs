@@ -51,6 +51,7 @@ impl Members {
             "backlog" => Flag::Backlog { due, backlog },
             "late_guest" => Flag::LateGuest { ns, percent },
             "other_guests" => Flag::OtherGuests { guests, cpu_percent },
+            "qemu_xen" => Flag::QemuXen,
             "two_modes" => Flag::TwoModes { of: of()?, low, high, percent_low },
             "outliers" => Flag::Outliers { of: of()?, outliers, count, worst, median },
             _ => return None,
@@ -81,6 +82,7 @@ mod tests {
             Flag::Backlog { due: 9, backlog: 8 },
             Flag::LateGuest { ns: 1.25, percent: 11.0 },
             Flag::OtherGuests { guests: 3, cpu_percent: 50.0 },
+            Flag::QemuXen,
             Flag::TwoModes { of: Rates::Windows, low: 1.0, high: 2.0, percent_low: 25.0 },
             Flag::Outliers { of: Rates::Runs, outliers: 1, count: 9, worst: 5.0, median: 6.0 },
         ];

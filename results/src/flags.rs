@@ -83,6 +83,8 @@ pub enum Flag {
         /// CPU time of all of them, in per cent of the time of one CPU.
         cpu_percent: f64,
     },
+    /// The Xen is QEMU's own, under KVM (`ringmark run --kvm`).
+    QemuXen,
     /// The rate has two modes.
     TwoModes {
         /// Kind of rates.
@@ -232,6 +234,7 @@ impl Flag {
             Self::Backlog { due, backlog } => backlog as f64 / due.max(1) as f64,
             Self::LateGuest { percent, .. } => percent,
             Self::OtherGuests { cpu_percent, .. } => cpu_percent,
+            Self::QemuXen => 0.0,
             Self::TwoModes { low, high, .. } => high - low,
             Self::Outliers { worst, median, .. } => (worst - median).abs(),
         }
@@ -249,7 +252,7 @@ impl Flag {
     /// Returns its numbers, which may be anything if they were read.
     pub fn numbers(&self) -> [f64; 3] {
         match *self {
-            Self::PagesNotKept { .. } | Self::Backlog { .. } => [0.0; 3],
+            Self::PagesNotKept { .. } | Self::Backlog { .. } | Self::QemuXen => [0.0; 3],
             Self::LateGuest { ns, percent } => [ns, percent, 0.0],
             Self::StolenTime { percent, .. } => [percent, 0.0, 0.0],
             Self::Drain { iops, iops_in_window } => [iops, iops_in_window, 0.0],
@@ -295,6 +298,9 @@ impl Flag {
                 "other guests ({guests}) used {cpu_percent:.1} % of a CPU meanwhile; stop them, or \
                  give this one a processor of its own (cpus=)"
             ),
+            Self::QemuXen => "measured under QEMU's own Xen, by KVM, whose disk copies all data \
+                 within QEMU: no figure of a Xen host (docs/kvm.md)"
+                .into(),
             Self::TwoModes { of, low, high, percent_low } => format!(
                 "its rate has two modes: {low:.0} IOPS in {percent_low:.0} % of the {}, {high:.0} \
                  in the others; a mean of both is neither",

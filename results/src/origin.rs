@@ -60,6 +60,10 @@ pub struct Origin {
     /// Host that it ran on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<OriginHost>,
+    /// Version of the QEMU whose own Xen the guest ran on, under KVM, such as `10.0.11`; there is
+    /// no Xen host then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub qemu: Option<String>,
     /// Other guests meanwhile; `None` if nobody looked, as where several guests measure at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub others: Option<OriginOthers>,
@@ -282,6 +286,7 @@ mod tests {
                     log_stats: Some(false),
                 }),
             }),
+            qemu: text("10.0.11"),
             others: Some(OriginOthers { guests: 2, cpu_seconds: 1.5, seconds: 20.25 }),
         }
     }

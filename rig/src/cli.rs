@@ -15,6 +15,7 @@ use crate::machine::Clock;
 use crate::peer;
 use crate::rig::Rig;
 use crate::scenario;
+use crate::scenario::kvm;
 use crate::scenario::peers::Sweep;
 use crate::scenario::test::Part;
 use crate::scenario::waiter;
@@ -146,6 +147,19 @@ enum Command {
     },
     /// Pack guest, tool, manual and documents into ringmark-VERSION.tar.gz
     Package,
+    /// Run the guest without a Xen host, on QEMU's own Xen by KVM: `ringmark run --kvm`, here or
+    /// nested in an emulated machine
+    Kvm {
+        /// Machine of the guest's QEMU; without it pc, and with --boots both by turns
+        #[arg(long, value_enum, value_name = "TYPE")]
+        machine: Option<kvm::Machine>,
+        /// Boot so many times, write in each grant mode with verify=crc32c, and print a line each
+        #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1000))]
+        boots: Option<u32>,
+        /// Job options for the guest, as in fio; without any: a job in each of three grant modes
+        #[arg(last = true, value_name = "OPTION=VALUE")]
+        options: Vec<String>,
+    },
     /// Build the images into the cache
     Image {
         /// Fetch the packages again; the old stay until the new are complete
@@ -206,7 +220,14 @@ impl Cli {
                 scenario::bench::bench(&rig, Clock::of(deterministic), runtime)
             }
             Command::Test { only, check: None } => {
-                let all = vec![Part::Host, Part::Package, Part::Selftest, Part::Xen, Part::Cost];
+                let all = vec![
+                    Part::Host,
+                    Part::Package,
+                    Part::Selftest,
+                    Part::Kvm,
+                    Part::Xen,
+                    Part::Cost,
+                ];
                 Ok(scenario::test::test(&rig, &only.map_or(all, |part| vec![part]), ""))
             }
             Command::Test { check: Some(name), .. } => {
@@ -214,6 +235,12 @@ impl Cli {
             }
             Command::Selftest => scenario::selftest::selftest(&rig),
             Command::Package => scenario::package::package(&rig),
+            Command::Kvm { machine, boots: Some(count), options } => {
+                kvm::boots(&rig, machine, count, &options)
+            }
+            Command::Kvm { machine, boots: None, options } => {
+                kvm::run(&rig, machine.unwrap_or(kvm::Machine::Pc), &options)
+            }
             Command::Image { refresh } => scenario::image::image(&rig, refresh),
             Command::Shell => scenario::shell::shell(&rig),
         }

@@ -11,12 +11,13 @@ use fs_err::os::unix::fs::symlink;
 use fs_err::{self as fs, File};
 
 use crate::archive::Archive;
+use crate::conversation::{Conversation, Watch};
 use crate::counts::Counts;
 use crate::image::Image;
 use crate::progress::Progress;
 use crate::qemu::{self, Qemu};
 use crate::ramdisk::Ramdisks;
-use crate::steps::{self, Outcome, Report, Seen, Step};
+use crate::steps::{self, Step};
 
 /// Source of the machine's time.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -50,8 +51,6 @@ impl Clock {
 
 /// Longest time for the start of Xen and dom0.
 const BOOT: Duration = Duration::from_secs(120);
-/// Longest time for the end of QEMU after dom0's last report.
-const POWER_OFF: Duration = Duration::from_secs(30);
 
 /// The features that QEMU 7.2 gets wrong under SVM are off: SMAP and SMEP checks kill a PV dom0,
 /// an intercepted RDTSCP has no instruction length, XSAVE mixes up the domains' vector state.
@@ -63,9 +62,6 @@ const CPU: &str = "max,+svm,-smap,-smep,-rdtscp,-xsave,-erms,-fsrm";
 /// The plugin and its counts in the run's directory.
 const COUNTER: &str = "count.so";
 const COUNTS: &str = "counts";
-
-/// Sees what comes of each step, told by its index, as it comes; an error ends the run.
-pub(crate) type Watch<'a> = &'a mut dyn FnMut(usize, Seen) -> Result<()>;
 
 /// A machine that is ready to boot.
 pub(crate) struct Machine<'a> {
@@ -118,8 +114,9 @@ impl Machine<'_> {
         let mut command = self.command()?;
         command.args(["-display", "none", "-monitor", "none"]);
         command.args(["-serial", "file:console.log", "-serial", "stdio"]);
-        let qemu = Qemu::start(&mut command, BOOT * self.clock.patience())?;
-        Run { machine: self, qemu }
+        let patience = self.clock.patience();
+        let qemu = Qemu::start(&mut command, BOOT * patience)?;
+        Conversation { progress: self.progress, qemu, system: "dom0", patience }
             .all(steps, watch)
             .map_err(|error| anyhow!("{error:#}\nsee {}", log.display()))
     }
@@ -193,73 +190,5 @@ fn remove_file(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
         _ => Ok(()),
-    }
-}
-
-/// A machine that is running.
-struct Run<'a> {
-    machine: &'a Machine<'a>,
-    qemu: Qemu,
-}
-
-impl Run<'_> {
-    fn all(&mut self, steps: &[Step], watch: Watch) -> Result<()> {
-        self.boot().context("starting dom0")?;
-        for (index, step) in steps.iter().enumerate() {
-            self.machine.progress.stage(&format!("{}/{} {}", index + 1, steps.len(), step.name));
-            self.allow(step.deadline);
-            self.step(index, watch).with_context(|| format!("step {:?}", step.name))?;
-        }
-        self.allow(POWER_OFF);
-        match self.next()? {
-            Some(Report::Done) => {}
-            other => bail!("expected the end of all steps, found {other:?}"),
-        }
-        while self.next().context("powering off")?.is_some() {}
-        self.machine.progress.stage("powered off");
-        Ok(())
-    }
-
-    fn boot(&mut self) -> Result<()> {
-        loop {
-            match self.report()? {
-                Report::Stage(text) => self.machine.progress.stage(&format!("dom0: {text}")),
-                Report::Ready => return Ok(()),
-                Report::Fail(text) => bail!("{text}"),
-                Report::Line(_) => {} // from before dom0 had the port to itself
-                other => bail!("unexpected {other:?} before dom0 was up"),
-            }
-        }
-    }
-
-    fn step(&mut self, index: usize, watch: Watch) -> Result<()> {
-        match self.report()? {
-            Report::Begin => {}
-            other => bail!("expected the start of the step, found {other:?}"),
-        }
-        let mut lines = Vec::new();
-        loop {
-            match self.report()? {
-                Report::Line(line) => {
-                    watch(index, Seen::Line(&line))?;
-                    lines.push(line);
-                }
-                Report::End(status) => return watch(index, Seen::End(Outcome { lines, status })),
-                other => bail!("unexpected {other:?} during the step"),
-            }
-        }
-    }
-
-    fn allow(&mut self, time: Duration) {
-        self.qemu.allow(time * self.machine.clock.patience());
-    }
-
-    fn report(&self) -> Result<Report> {
-        self.next()?.context("the machine has stopped")
-    }
-
-    /// The next line of the report; none when QEMU has ended.
-    fn next(&self) -> Result<Option<Report>> {
-        self.qemu.line()?.map(|line| Report::parse(&line)).transpose()
     }
 }

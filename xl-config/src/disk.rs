@@ -143,6 +143,28 @@ impl Disk {
         !self.flags.contains(&"untrusted")
     }
 
+    /// Returns the format of its target: `raw`, `qcow`, `qcow2`, `vhd` or `qed`.
+    pub fn format(&self) -> &str {
+        self.format.as_deref().unwrap_or("raw")
+    }
+
+    /// Returns whether its specification has this word, such as `no-discard`.
+    pub fn has(&self, flag: &str) -> bool {
+        self.flags.contains(&flag)
+    }
+
+    /// Returns the first word of its specification that only a tool stack could follow.
+    pub fn word_for_tool_stack(&self) -> Option<&'static str> {
+        let keys = [
+            ("backend=", &self.backend),
+            ("backendtype=", &self.backend_type),
+            ("script=", &self.script),
+        ];
+        let key = keys.into_iter().find(|(_, value)| value.is_some()).map(|(key, _)| key);
+        let ours = ["untrusted", "grant_usage=0", "grant_usage=1"];
+        key.or_else(|| ours.into_iter().find(|flag| self.has(flag)))
+    }
+
     /// Returns its virtual device, if it was named.
     pub(crate) fn vdev(&self) -> Option<Vdev> {
         self.vdev
@@ -350,6 +372,25 @@ mod tests {
             let error = Disk::parse(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{text:?}: {error}");
         }
+    }
+
+    #[test]
+    fn words_for_the_tool_stack_are_told_apart() {
+        for (text, expected) in [
+            ("/dev/a", None),
+            ("/a,qcow2,xvda,w,discard", None),
+            ("vdev=xvda,backendtype=qdisk,target=/a", Some("backendtype=")),
+            ("vdev=xvda,backend=0,target=/a", Some("backend=")),
+            ("iscsi:iqn.x", Some("script=")),
+            ("untrusted,target=/a", Some("untrusted")),
+            ("grant_usage=0,target=/a", Some("grant_usage=0")),
+            ("trusted,direct-io-safe,specification=xen,target=/a", None),
+        ] {
+            assert_eq!(Disk::parse(text).unwrap().word_for_tool_stack(), expected, "{text}");
+        }
+        let disk = Disk::parse("/a.qcow2,qcow2,xvda,w,discard").unwrap();
+        assert!(disk.format() == "qcow2" && disk.has("discard") && !disk.has("no-discard"));
+        assert_eq!(Disk::parse("phy:/a").unwrap().format(), "raw");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::barrier::Barrier;
 use super::lead::Lead;
 use super::progress::Progress;
 use crate::display;
+use crate::drive::Step;
 use crate::event::Event;
 use crate::plan::Plan;
 use crate::saved::System;

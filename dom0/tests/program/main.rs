@@ -19,6 +19,7 @@ mod hosts;
 mod hosts_hostile;
 mod hosts_stack;
 mod keep;
+mod kvm;
 mod memory;
 mod options;
 mod origin;

@@ -6,6 +6,7 @@ mod costs;
 pub(crate) mod file;
 pub(crate) mod image;
 pub(crate) mod instructions;
+pub(crate) mod kvm;
 pub(crate) mod mail;
 pub(crate) mod package;
 pub(crate) mod peers;

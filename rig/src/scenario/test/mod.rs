@@ -44,7 +44,7 @@ use crate::peer::PeerImage;
 use crate::progress::print_line;
 use crate::rig::Rig;
 use crate::scenario::side::overlay;
-use crate::scenario::{instructions, package, selftest};
+use crate::scenario::{instructions, kvm, package, selftest};
 use crate::steps::{Seen, Step};
 use crate::workload::Workload;
 pub(crate) use check::Tally;
@@ -59,6 +59,8 @@ pub(crate) enum Part {
     Package,
     /// The guest's self-test in QEMU without Xen.
     Selftest,
+    /// The guest without a Xen host, on QEMU's own Xen by KVM.
+    Kvm,
     /// The checks on real Xen.
     Xen,
     /// Instructions for each I/O, against the baseline.
@@ -80,6 +82,11 @@ pub(crate) fn test(rig: &Rig, parts: &[Part], name: &str) -> ExitCode {
                 tally.count("the package, in a root without anything else", package::check(rig));
             }
             Part::Selftest => tally.count("self-test in QEMU without Xen", selftest::passes(rig)),
+            Part::Kvm => {
+                if let Err(error) = kvm::check(rig, None, 2, &[], &mut tally) {
+                    tally.count("the guest on QEMU's Xen", Err(error));
+                }
+            }
             Part::Xen => {
                 if let Err(error) = on_xen(rig, name, &mut tally) {
                     tally.count("the machine with Xen", Err(error));
