@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::ToString;
 use core::fmt::{Debug, Display};
 
-use fs::{Doubts, PartitionName, ReadBlocks, Volume, partitions};
+use fs::{Doubts, Partition, PartitionName, ReadBlocks, Volume, partitions};
 
 use crate::report::{Report, Result};
 
@@ -25,25 +25,34 @@ pub fn mount<'d, E: Display + Debug>(
     name: Option<PartitionName>,
     report: &mut dyn Report,
 ) -> Result<AnyVolume<'d, E>> {
-    let mounted = match name {
+    let partition = name.map(|name| find(disk, scratch, name, report)).transpose()?;
+    let mut mounted = match &partition {
         None => Volume::mount(disk, scratch),
-        Some(name) => {
-            let tables =
-                partitions(&mut *disk, &mut *scratch).map_err(|error| error.to_string())?;
-            warn(&tables.doubts, report);
-            let partition = tables.find(name).map_err(|error| error.to_string())?;
-            Volume::mount_partition(disk, scratch, &partition)
-        }
+        Some(partition) => Volume::mount_partition(disk, scratch, partition),
     };
-    let mut volume = mounted.map_err(|error| match name {
+    if let Ok(volume) = &mut mounted {
+        warn(&volume.info().doubts, report);
+        while let Some(warning) = volume.next_warning() {
+            report.warn(&warning.to_string());
+        }
+    }
+    mounted.map_err(|error| match name {
         Some(name) => format!("partition {name}: {error}"),
         None => error.to_string(),
-    })?;
-    warn(&volume.info().doubts, report);
-    while let Some(warning) = volume.next_warning() {
-        report.warn(&warning.to_string());
-    }
-    Ok(volume)
+    })
+}
+
+/// Finds a partition by its name. Not inlined, for tables take much of a guest's stack.
+#[inline(never)]
+fn find<'d, E: Display + Debug>(
+    disk: &mut AnyDisk<'d, E>,
+    scratch: &mut [u8],
+    name: PartitionName,
+    report: &mut dyn Report,
+) -> Result<Partition> {
+    let tables = partitions(disk, scratch).map_err(|error| error.to_string())?;
+    warn(&tables.doubts, report);
+    tables.find(name).map_err(|error| error.to_string())
 }
 
 /// Warns of what is doubtful about a choice.

@@ -21,6 +21,7 @@ const HEADS: [&str; 8] =
 ///
 /// # Errors
 /// Errors of the disk; a failure of the output.
+#[inline(never)]
 pub fn partitions<'d, E: Display + Debug>(
     disk: &mut AnyDisk<'d, E>,
     scratch: &mut [u8],
@@ -59,6 +60,7 @@ pub fn partitions<'d, E: Display + Debug>(
 }
 
 /// Returns version, name and last place of the volume in a partition, if there is one.
+#[inline(never)]
 fn volume<'d, E: Display + Debug>(
     disk: &mut AnyDisk<'d, E>,
     scratch: &mut [u8],

@@ -7,6 +7,7 @@ use crate::inode::ROOT;
 use crate::partition::{Partition, Tables, find_foreign, search};
 use crate::store::Store;
 use crate::superblock::{Alternates, SEARCHED_BYTES_MAX, Superblock};
+use crate::warning::Warnings;
 use crate::{Kind, ReadBlocks, Volume};
 
 impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
@@ -20,14 +21,11 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
     /// [`Error::NotFfs`] when no superblock was found; [`Error::Foreign`] if there is a partition
     /// table that is not read; the error of the first broken superblock or table when none was
     /// good; errors of the disk.
+    #[inline(never)]
     pub fn mount(disk: D, scratch: B) -> Result<Self, Error<D::Error>> {
         let mut store = Store::new(disk, scratch)?;
-        let whole = unless_unreadable(Superblock::find(&mut store))?;
-        let tables = search(&mut store)?;
-        match choose(&mut store, whole, &tables) {
-            Ok(superblock) => Volume::new(store, superblock),
-            Err(error) => Err(name_foreign(&mut store, &tables, error)?),
-        }
+        let superblock = find(&mut store)?;
+        Volume::new(store, superblock)
     }
 
     /// Mounts the volume in this partition. If there is no first superblock, its first GiB is
@@ -35,6 +33,7 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
     ///
     /// # Errors
     /// As [`mount`](Self::mount).
+    #[inline(never)]
     pub fn mount_partition(
         disk: D,
         scratch: B,
@@ -70,8 +69,9 @@ impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
     fn new(mut store: Store<D, B>, superblock: Superblock) -> Result<Self, Error<D::Error>> {
         let info = &superblock.info;
         store.set_window(info.partition_start_bytes, info.partition_size_bytes);
-        let warnings = superblock.warnings.clone();
-        let mut volume = Volume { store, superblock, groups: Groups::default(), warnings };
+        let (groups, mut warnings) = (Groups::default(), Warnings::default());
+        superblock.warn(&mut warnings);
+        let mut volume = Volume { store, superblock, groups, warnings };
         volume.check_root()?;
         Ok(volume)
     }
@@ -113,28 +113,54 @@ fn unless_unreadable<T, E>(found: Result<T, Error<E>>) -> Result<Result<T, Error
     }
 }
 
-/// Returns the superblock to mount. `whole` is what the whole disk has.
-fn choose<D: ReadBlocks, B: AsMut<[u8]>>(
+/// Returns the superblock to mount. Not inlined, for tables take much of a guest's stack.
+#[inline(never)]
+fn find<D: ReadBlocks, B: AsMut<[u8]>>(
     store: &mut Store<D, B>,
-    whole: Result<Superblock, Error<D::Error>>,
-    tables: &Tables,
 ) -> Result<Superblock, Error<D::Error>> {
-    let broken_table = tables.skipped.map(Doubt::BrokenTable);
+    let mut tables = Tables::new(store.size_bytes());
+    let whole = unless_unreadable(Superblock::find(store))?;
+    search(store, &mut tables)?;
     if !tables.take_the_disk
-        && let Ok(mut superblock) = whole
+        && let Ok(superblock) = whole
     {
-        let inner = inner_volume(store, tables, superblock.info.size_bytes)?
-            .map(|start_bytes| Doubt::InnerVolume { start_bytes });
-        if let Some(doubt) = inner.or(broken_table) {
-            superblock.info.doubt(doubt);
-        }
-        return Ok(superblock);
+        return unless_inner(store, &tables, superblock);
     }
     let mut first_error = None;
-    let found = match first_volume(store, tables, whole.is_ok(), &mut first_error)? {
-        None => first_alternate(store, tables, whole.is_ok())?,
+    let found = match first_volume(store, &tables, whole.is_ok(), &mut first_error)? {
+        None => first_alternate(store, &tables, whole.is_ok())?,
         found => found,
     };
+    match choose(found, whole, first_error, &tables) {
+        Err(error) => Err(name_foreign(store, &tables, error)?),
+        chosen => chosen,
+    }
+}
+
+/// Returns the superblock of the whole disk, no table being against it, with what there is to doubt.
+#[inline(never)]
+fn unless_inner<D: ReadBlocks, B: AsMut<[u8]>>(
+    store: &mut Store<D, B>,
+    tables: &Tables,
+    mut superblock: Superblock,
+) -> Result<Superblock, Error<D::Error>> {
+    let inner = inner_volume(store, tables, superblock.info.size_bytes)?
+        .map(|start_bytes| Doubt::InnerVolume { start_bytes });
+    if let Some(doubt) = inner.or(tables.skipped.map(Doubt::BrokenTable)) {
+        superblock.info.doubt(doubt);
+    }
+    Ok(superblock)
+}
+
+/// Returns the superblock to mount of that which was `found` in a partition, and what the whole
+/// disk has.
+#[inline(never)]
+fn choose<E>(
+    found: Option<Superblock>,
+    whole: Result<Superblock, Error<E>>,
+    first_error: Option<Corrupt>,
+    tables: &Tables,
+) -> Result<Superblock, Error<E>> {
     match (found, whole, first_error) {
         (Some(mut superblock), _, _) => {
             for doubt in &tables.doubts {
@@ -147,6 +173,7 @@ fn choose<D: ReadBlocks, B: AsMut<[u8]>>(
             Err(corrupt.into())
         }
         (None, Ok(mut superblock), _) => {
+            let broken_table = tables.skipped.map(Doubt::BrokenTable);
             superblock.info.doubt(broken_table.unwrap_or(Doubt::NoPartition));
             Ok(superblock)
         }
@@ -160,6 +187,7 @@ fn choose<D: ReadBlocks, B: AsMut<[u8]>>(
 
 /// Returns the superblock of the first partition that has one. `first_error` becomes that of the
 /// first broken superblock, else of the first partition that can't be opened.
+#[inline(never)]
 fn first_volume<D: ReadBlocks, B: AsMut<[u8]>>(
     store: &mut Store<D, B>,
     tables: &Tables,

@@ -36,34 +36,35 @@ pub fn partitions<D: ReadBlocks, B: AsMut<[u8]>>(
     disk: D,
     scratch: B,
 ) -> Result<Tables, Error<D::Error>> {
-    search(&mut Store::new(disk, scratch)?)
+    let mut store = Store::new(disk, scratch)?;
+    let mut tables = Tables::new(store.size_bytes());
+    search(&mut store, &mut tables)?;
+    Ok(tables)
 }
 
-/// Reads the tables of a store whose window is the whole disk. A GPT counts if the MBR has an entry
+/// Adds the tables of a store whose window is the whole disk. A GPT counts if the MBR has an entry
 /// for it; without any MBR it is still searched for, but proves nothing.
 pub(crate) fn search<D: ReadBlocks, B: AsMut<[u8]>>(
     store: &mut Store<D, B>,
-) -> Result<Tables, Error<D::Error>> {
-    let mut tables = Tables::new(store.size_bytes());
+    tables: &mut Tables,
+) -> Result<(), Error<D::Error>> {
     let mbr = BootRecord::read(store)?;
     if mbr.as_ref().is_none_or(BootRecord::is_protective)
-        && let Some(sector_bytes) = gpt::read(store, Copy::Primary, &mut tables)?
+        && let Some(sector_bytes) = gpt::read(store, Copy::Primary, tables)?
     {
         tables.take_the_disk = mbr.is_some();
         tables.doubt_sectors(sector_bytes);
-        return Ok(tables);
+        return Ok(());
     }
-    match mbr {
-        Some(mbr) => beside_mbr(store, &mbr, &mut tables)?,
-        None => {
-            label_of_disk(store, &mut tables)?;
-            tables.take_the_disk = tables.all_behind(0, 0);
-            if tables.partitions.is_empty() {
-                backup_gpt(store, &mut tables)?;
-            }
+    let Some(mbr) = mbr else {
+        label_of_disk(store, tables)?;
+        tables.take_the_disk = tables.all_behind(0, 0);
+        if tables.partitions.is_empty() {
+            backup_gpt(store, tables)?;
         }
-    }
-    Ok(tables)
+        return Ok(());
+    };
+    beside_mbr(store, &mbr, tables)
 }
 
 /// Reads what an MBR leads to: the copy of the GPT that it protects, or its slices, and the disk's

@@ -10,8 +10,8 @@ mod search;
 pub(crate) use alternate::{Alternates, SEARCHED_BYTES_MAX};
 
 use crate::error::{Corrupt, Place};
-use crate::warning::Warnings;
 use crate::{Info, Version};
+use clean::Unclean;
 
 /// Bits of `fs_metackhash`: the structures that carry check-hashes.
 const CK_SUPERBLOCK: u32 = 0x1;
@@ -22,8 +22,7 @@ pub(crate) const CK_INODE: u32 = 0x4;
 #[derive(Clone, Debug)]
 pub(crate) struct Superblock {
     pub(crate) info: Info,
-    /// Warnings about the superblock itself.
-    pub(crate) warnings: Warnings,
+    unclean: Unclean,
     /// Fragments in a block: 1, 2, 4 or 8.
     pub(crate) fragments: u64,
     pub(crate) block_shift: u32,

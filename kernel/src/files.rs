@@ -55,6 +55,7 @@ impl ReadBlocks for Source<'_, '_> {
 ///
 /// # Errors
 /// One line on what is wrong.
+#[inline(never)]
 pub fn look_up(mut source: Source<'_, '_>, file: &FilePath) -> Result<FileMap, String> {
     let mut shown = Shown { disk: source.name, quote: None };
     let mut scratch = vec![0; SCRATCH_BYTES];
@@ -72,6 +73,7 @@ pub fn look_up(mut source: Source<'_, '_>, file: &FilePath) -> Result<FileMap, S
 ///
 /// # Errors
 /// One line on what is wrong.
+#[inline(never)]
 pub fn show(
     mut source: Source<'_, '_>,
     inspect: Inspect,

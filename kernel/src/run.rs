@@ -76,6 +76,7 @@ impl<'t> Runner<'t> {
         self.guest.control.reason(&mut self.guest.store)
     }
 
+    #[inline(never)]
     fn report(&mut self, failure: Option<&Failure>) {
         self.reported = true;
         let results = &self.done.results;
@@ -120,6 +121,7 @@ impl<'t> Runner<'t> {
         Ok(())
     }
 
+    #[inline(never)]
     fn run_stage(&mut self, plan: &Plan, stage: &Stage<'_>, hold: bool) -> Result<(), Failure> {
         for notice in stage.notices(&self.guest.vcpus) {
             say!("{notice}");
@@ -139,6 +141,7 @@ impl<'t> Runner<'t> {
     }
 
     /// Shows what each job names, instead of running it.
+    #[inline(never)]
     fn inspect(&mut self, what: Inspect, plan: &Plan, hold: bool) -> Result<(), Failure> {
         let all = plan.at_once();
         self.offers.complete(&mut self.guest.store, &all)?;

@@ -106,7 +106,7 @@ pub struct Tables {
 }
 
 impl Tables {
-    pub(super) fn new(disk_bytes: u64) -> Self {
+    pub(crate) fn new(disk_bytes: u64) -> Self {
         let disk = Partition {
             name: PartitionName::DISK,
             kind: PartitionKind::Disk,

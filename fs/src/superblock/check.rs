@@ -4,12 +4,12 @@
 //! tiny (makefs), UFS1 volumes older than `FS_FLAGS_UPDATED` have the geometry of their time, and
 //! what they keep of it counts for nothing after a newer kernel has mounted them.
 
+use super::Superblock;
+use super::clean::{self, Unclean};
 use super::layout::{READ_BYTES, Raw, SUPERBLOCK_BYTES};
-use super::{Superblock, clean};
 use crate::endian::Endian;
 use crate::error::{Corrupt, Place};
 use crate::info::Doubts;
-use crate::warning::Warnings;
 use crate::{Info, PartitionName, Version};
 
 const SECTOR_BYTES: i64 = 512;
@@ -66,7 +66,7 @@ pub(super) fn check(
             id: [raw.id0, raw.id1],
             name: [0; 32],
         },
-        warnings: Warnings::default(),
+        unclean: Unclean::of(raw, true),
         fragments: raw.frag as u64,
         block_shift: raw.bsize.trailing_zeros(),
         end: size,

@@ -3,6 +3,7 @@
 use super::Superblock;
 use super::layout::Raw;
 use crate::error::Place;
+use crate::warning::Warnings;
 
 /// Flags in `fs_flags` (`sys/ufs/ffs/fs.h` of FreeBSD; the last is NetBSD's, in the place of
 /// another of FreeBSD's).
@@ -23,20 +24,56 @@ pub(super) fn is_dirty(clean: u8, flags: u32) -> bool {
     clean & 1 == 0 || flags & (FS_UNCLEAN | FS_NEEDSFSCK) != 0
 }
 
+/// What a superblock has beside its [`Info`](crate::Info) that is wrong and harmless.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unclean {
+    /// `fs_clean`.
+    clean: u8,
+    /// Whether the journal, if there is one, is NetBSD's.
+    is_wapbl: bool,
+    /// `fs_ckhash`, if it is wrong.
+    wrong_hash: Option<u32>,
+}
+
+impl Unclean {
+    /// Returns what is wrong with a superblock, whose hash is right or not.
+    pub(super) fn of(raw: &Raw, has_right_hash: bool) -> Self {
+        Self {
+            clean: raw.clean,
+            is_wapbl: raw.journal_version == WAPBL_VERSION
+                && WAPBL_LOCATIONS.contains(&raw.journal_location),
+            wrong_hash: (!has_right_hash).then_some(raw.ckhash),
+        }
+    }
+}
+
 impl Superblock {
-    /// Warns of a volume that is dirty, with the journal that it has, and of unknown flags.
-    pub(super) fn warn_unless_clean(&mut self, at: Place, raw: &Raw) {
+    /// Warns of unknown flags, of a volume that is dirty, with the journal that it has, of a wrong
+    /// hash, and of an end behind the disk or partition.
+    pub(crate) fn warn(&self, warnings: &mut Warnings) {
+        let at = Place::Superblock(self.info.superblock_offset_bytes);
+        let Unclean { clean, wrong_hash, .. } = self.unclean;
         let flags = self.info.flags;
         let known = flags & FS_UNKNOWN_FLAGS == 0;
-        self.warnings.check(at, known, "fs_flags", flags, "made of known flags");
-        if !self.info.dirty {
-            return;
+        warnings.check(at, known, "fs_flags", flags, "made of known flags");
+        match (self.info.dirty, clean & 1) {
+            (false, _) => {}
+            (true, 0) => warnings.check(at, false, "fs_clean", clean, self.clean_would_be()),
+            (true, _) => warnings.check(at, false, "fs_flags", flags, self.clean_would_be()),
         }
-        let netbsd = raw.journal_version == WAPBL_VERSION
-            && WAPBL_LOCATIONS.contains(&raw.journal_location)
-            && flags & FS_DOWAPBL != 0;
-        let must = match flags {
-            _ if netbsd => {
+        if let Some(hash) = wrong_hash {
+            warnings.check(at, false, "fs_ckhash", hash, "the superblock's check-hash");
+        }
+        let (size, available) = (self.info.size_bytes, self.info.partition_size_bytes);
+        let must = "within the disk or partition, in bytes: the rest cannot be read";
+        warnings.check(at, size <= available, "fs_size", size, must);
+    }
+
+    /// Returns what the field that says that the volume is dirty would be in a clean one.
+    fn clean_would_be(&self) -> &'static str {
+        let flags = self.info.flags;
+        match flags {
+            _ if self.unclean.is_wapbl && flags & FS_DOWAPBL != 0 => {
                 "that of a clean volume: read as the superblock stands; \
                  its journal (FS_DOWAPBL) is not replayed"
             }
@@ -52,19 +89,6 @@ impl Superblock {
                 "that of a clean volume: it was not unmounted or needs fsck; \
                  read as the superblock stands"
             }
-        };
-        match raw.clean & 1 == 0 {
-            true => self.warnings.check(at, false, "fs_clean", raw.clean, must),
-            false => self.warnings.check(at, false, "fs_flags", flags, must),
         }
-    }
-
-    /// Warns of a volume that ends behind its disk or partition.
-    pub(super) fn warn_of_end(&mut self) {
-        let info = &self.info;
-        let (size, available) = (info.size_bytes, info.partition_size_bytes);
-        let at = Place::Superblock(info.superblock_offset_bytes);
-        let must = "within the disk or partition, in bytes: the rest cannot be read";
-        self.warnings.check(at, size <= available, "fs_size", size, must);
     }
 }

@@ -1,6 +1,7 @@
 //! Search for a superblock: at one of four places, of either byte order.
 
 use super::check::check;
+use super::clean::Unclean;
 use super::layout::{CKHASH, MAGIC, READ_BYTES, Raw, SUPERBLOCK_BYTES, VOLNAME};
 use super::{CK_SUPERBLOCK, Superblock};
 use crate::endian::{Endian, Fields};
@@ -56,7 +57,6 @@ impl Superblock {
         info.partition_start_bytes = store.start_bytes();
         info.partition_size_bytes = store.size_bytes();
         self.end = self.end.min(store.size_bytes() / u64::from(info.fragment_bytes));
-        self.warn_of_end();
         Ok(())
     }
 }
@@ -106,12 +106,9 @@ pub(super) fn decode(at: u64, home: u64, bytes: &[u8]) -> Result<Option<Superblo
         raw.sblockactualloc = raw.sblockloc;
     }
     let mut superblock = check(home, endian, version, updated, &raw)?;
-    superblock.warn_unless_clean(place, &raw);
     if superblock.hashed & CK_SUPERBLOCK != 0 {
         let hashed = bytes.get(..raw.sbsize as usize).unwrap_or(bytes);
-        let right = check_hash(hashed, CKHASH) == raw.ckhash;
-        let must = "the superblock's check-hash";
-        superblock.warnings.check(place, right, "fs_ckhash", raw.ckhash, must);
+        superblock.unclean = Unclean::of(&raw, check_hash(hashed, CKHASH) == raw.ckhash);
     }
     if updated {
         superblock.info.name = fields.bytes::<VOLNAME, 32>();
