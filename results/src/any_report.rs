@@ -48,6 +48,7 @@ struct AnyJob {
     #[serde(default)]
     sync: Flushes,
     mixed: Option<Box<Side>>,
+    job_start: Option<u64>,
     #[serde(default)]
     job_runtime: u64,
     usr_cpu: f64,
@@ -185,6 +186,7 @@ impl TryFrom<AnyJob> for Job {
             trim: any.trim,
             sync: any.sync,
             mixed,
+            job_start: any.job_start,
             job_runtime: any.job_runtime,
             usr_cpu: any.usr_cpu,
             sys_cpu: any.sys_cpu,
