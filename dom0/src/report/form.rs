@@ -2,7 +2,7 @@
 
 use serde::de::IgnoredAny;
 
-/// What JSON is that begins otherwise than with an object.
+/// Reason to refuse a list.
 const LIST: &str = "a list in JSON; a result is an object, as fio prints it";
 
 /// Lines that are looked at: what fio notes may stand before its output.

@@ -92,13 +92,14 @@ pub(super) const IGNORED: &[Ignored] = &[
         cgroup_nodelete create_fsync create_on_open create_serialize disable_bw
         disable_bw_measurement disable_clat disable_lat disable_slat disk_util error_dump
         experimental_verify file_append gtod_reduce invalidate log_store_compressed overwrite
-        per_job_logs slat_percentiles softrandommap stats trim_verify_zero unique_filename unlink unlink_each_loop
-        verify_dump verify_state_save verifysort",
+        per_job_logs slat_percentiles softrandommap stats trim_verify_zero unique_filename unlink
+        unlink_each_loop verify_dump verify_state_save verifysort",
     ),
     ignored(
         Takes::Number,
         "buffer_compress_chunk cmdprio cmdprio_class cmdprio_percentage force_async
-        gid gtod_cpu hipri_percentage hugepage-size iomem_align lockmem log_alternate_epoch_clock_id log_hist_coarseness log_hist_msec mem_align nonvectored nowait
+        gid gtod_cpu hipri_percentage hugepage-size iomem_align lockmem
+        log_alternate_epoch_clock_id log_hist_coarseness log_hist_msec mem_align nonvectored nowait
         sqthread_poll_cpu uid uncached verify_async verifysort_nr write_barrier",
     ),
     ignored(Takes::Within(0, 7), "prio"),
