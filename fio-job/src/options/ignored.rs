@@ -82,10 +82,7 @@ const fn ignored(takes: Takes, names: &'static str) -> Ignored {
 
 /// Options without effect, by the values that they take.
 pub(super) const IGNORED: &[Ignored] = &[
-    ignored(
-        Takes::Flag,
-        "fixedbufs hipri registerfiles sqthread_poll thread userspace_reap",
-    ),
+    ignored(Takes::Flag, "fixedbufs hipri registerfiles sqthread_poll thread userspace_reap"),
     ignored(
         Takes::Bool,
         "allow_file_create allow_mounted_write allrandrepeat block_error_percentiles
