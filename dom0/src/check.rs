@@ -63,7 +63,11 @@ fn memory_of(config: &Config, jobs: &[Job]) -> Result<()> {
     need.map_or(Ok(()), |need| need.check(config.memory_mib))
 }
 
-fn jobs_of(config: &Config, jobs: &[Job]) -> Result<()> {
+/// Checks that the guest has the disks that jobs name, and may write those that they write.
+///
+/// # Errors
+/// [`Exit::Usage`]: the first disk that it lacks, or may not write.
+pub fn jobs_of(config: &Config, jobs: &[Job]) -> Result<()> {
     let names = config.disk_names()?;
     jobs.iter().try_for_each(|job| disks(job, &names, &config.disks))
 }

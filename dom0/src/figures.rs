@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use anyhow::{Result, bail, ensure};
 use fio_job::number::parse_bytes;
-use results::{Flag, JobReport, OverTime, Report, Side, Steadiness, Verdict};
+use results::{Flag, JobReport, Latency, OverTime, Report, Side, Steadiness, Verdict};
 
 use statistics::samples::Mean;
 
@@ -41,8 +41,9 @@ pub struct Figures {
     pub iops: f64,
     /// Bytes a second.
     pub bytes_per_second: f64,
-    /// The mean of all latencies, from submission to completion, in nanoseconds.
-    pub mean_ns: f64,
+    /// The mean of all latencies, from submission to completion, in nanoseconds, if any was
+    /// measured (fio with `gtod_reduce=1` measures none).
+    pub mean_ns: Option<f64>,
     /// Percentiles of the completion latency, ascending: per cent, nanoseconds.
     pub percentiles: Vec<(f64, f64)>,
     /// Numbers of I/Os that completed in so many nanoseconds, ascending, where the report has bins
@@ -154,6 +155,7 @@ impl Figures {
                 all.push(Self { index, costs, over_time, ..figures });
             }
         }
+        ensure!(!report.jobs.is_empty(), "no job did any I/O that fio tells of; leave stats=0 out");
         ensure!(!all.is_empty(), "no job did any I/O");
         Ok(all)
     }
@@ -161,7 +163,9 @@ impl Figures {
     fn read(global: &Facts, job: &JobReport, direction: &'static str, side: &Side) -> Result<Self> {
         let clat = &side.clat_ns;
         let extra = job.ringmark.as_ref();
-        let mean_ns = if side.lat_ns.count != 0 { side.lat_ns.mean } else { clat.mean };
+        let is_measured = |lat: &&Latency| lat.count != 0 || lat.mean != 0.0;
+        let measured = [&side.lat_ns, clat].into_iter().find(is_measured);
+        let mean_ns = measured.map(|lat| lat.mean);
         let stolen = extra.and_then(|extra| extra.stolen_ns.zip(extra.stolen_percent));
         // fio's is of a runtime in whole milliseconds.
         let exact = extra.and_then(|extra| extra.side(direction));
@@ -170,7 +174,7 @@ impl Figures {
         for (name, value) in [
             ("IOPS", iops),
             ("latency from due times", open.map_or(0.0, |open| open.lat_ns.mean)),
-            ("mean latency", mean_ns),
+            ("mean latency", mean_ns.unwrap_or_default()),
             ("stolen time", stolen.map_or(0.0, |s| s.1)),
         ] {
             ensure!(PLAUSIBLE.contains(&value), "{value:e} is no {name}, job {}", job.jobname);
@@ -256,7 +260,7 @@ fn facts(options: &[(String, String)]) -> Facts {
 /// A report of one job that reads, for tests.
 #[cfg(test)]
 pub fn sample(job: &str, grants: Option<&str>, iops: f64) -> Report {
-    use results::{Extra, Latency, Run};
+    use results::{Extra, Run};
 
     let lat = Latency { mean: 2000.0, count: 9, ..Latency::default() };
     let percentile = [("50.000000", 1500), ("99.000000", 4096)];
@@ -291,7 +295,7 @@ mod tests {
     fn sides_that_did_something_are_read() {
         let all = Figures::of(&sample("a", Some("persistent"), 4.5)).unwrap();
         let [figures] = &all[..] else { panic!("{all:?}") };
-        assert_eq!((figures.direction, figures.iops, figures.mean_ns), ("read", 4.5, 2000.0));
+        assert_eq!((figures.direction, figures.iops, figures.mean_ns), ("read", 4.5, Some(2000.0)));
         assert_eq!(figures.percentiles, [(50.0, 1500.0), (99.0, 4096.0)]);
         assert_eq!(figures.bins, [(1500.0, 8), (4096.0, 1)]);
         assert_eq!(
@@ -393,6 +397,10 @@ mod tests {
         report.jobs[0].error = 5;
         assert!(Figures::of(&report).unwrap_err().to_string().contains("a ended with error 5"));
         report.jobs.clear();
+        let none = Figures::of(&report).unwrap_err().to_string();
+        assert_eq!(none, "no job did any I/O that fio tells of; leave stats=0 out");
+        let mut report = sample("a", None, 1.0);
+        report.jobs[0].read.total_ios = 0;
         assert_eq!(Figures::of(&report).unwrap_err().to_string(), "no job did any I/O");
     }
 }

@@ -41,7 +41,7 @@ impl Measure {
         match self {
             Self::Iops => Some(figures.iops),
             Self::Bw => Some(figures.bytes_per_second / f64::from(1 << 20)),
-            Self::Clat => Some(figures.mean_ns / 1e3),
+            Self::Clat => figures.mean_ns.map(|ns| ns / 1e3),
             Self::P99 => figures.percentile_ns(99.0).map(|ns| ns / 1e3),
             Self::DueP99 => figures.due_p99_ns.map(|ns| ns / 1e3),
         }

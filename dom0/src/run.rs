@@ -112,6 +112,8 @@ impl Run {
         let task = self.task()?;
         status::warn(task.plan.warnings());
         if self.dry_run {
+            // Nothing can be said of a disk that is not there, not even its memory.
+            check::jobs_of(&task.config, task.whole().jobs())?;
             self.tell(&task)?;
         }
         check::guest(&task.config, task.whole().jobs(), "--kernel")?;

@@ -8,6 +8,11 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
+/// Reason to refuse a section, and what to do.
+const NO_END: &str = "a section ends with ], which nothing follows but a comment, and has no ; or # \
+                      within; write, for example, [job1]";
+/// Most bytes of a value that an error shows.
+const SHOWN_BYTES_MAX: usize = 64;
 /// Reason to refuse a file without a job, and what to do.
 const NO_JOB: &str = "the job file has no job; add a section, for example [job1]";
 /// Reason to refuse `include`, and what to do.
@@ -183,32 +188,33 @@ impl fmt::Display for JobError {
             Self::NoSection => f.write_str(
                 "an option comes before the first section; begin with [global] or [job1]",
             ),
-            Self::OpenSection => {
-                f.write_str("a section has no closing ]; write, for example, [job1]")
-            }
+            Self::OpenSection => f.write_str(NO_END),
             Self::Include { file } => write!(f, "include {file}: {NO_FILES}"),
             Self::Variable { variable } => write!(f, "{variable}: {NO_ENVIRONMENT}"),
             Self::NoJob => f.write_str(NO_JOB),
             Self::TooManyJobs { job } => {
-                write!(f, "job {job}: more than {NUMJOBS_MAX} jobs; lower numjobs")
+                write!(
+                    f,
+                    "job {job}: more than {NUMJOBS_MAX} jobs; leave some out, or lower numjobs"
+                )
             }
             Self::Character(character) => {
                 write!(f, "{character:?} is not allowed; use printable ASCII only")
             }
             Self::OpenQuote => f.write_str("a \" has no closing \"; add it"),
             Self::Unknown { option, nearest: None } => {
-                write!(f, "unknown option {option:?}; see help for the supported options")
+                write!(f, "unknown option {:?}; see help for the supported options", cut(option))
             }
             Self::Unknown { option, nearest: Some(nearest) } => {
-                write!(f, "unknown option {option:?}; did you mean {nearest}?")
+                write!(f, "unknown option {:?}; did you mean {nearest}?", cut(option))
             }
             Self::Unsupported { option, fix } => {
                 write!(f, "fio option {option} is not supported; {fix}")
             }
             Self::NoValue(option) => write!(f, "{option} needs a value; write {option}=..."),
-            Self::Number { option, value, cause } => write!(f, "{option}={value}: {cause}"),
-            Self::Value { option, value, fix } => write!(f, "{option}={value}: {fix}"),
-            Self::Pattern { option, value, cause } => write!(f, "{option}={value}: {cause}"),
+            Self::Number { option, value, cause } => fmt_value(f, option, value, cause),
+            Self::Value { option, value, fix } => fmt_value(f, option, value, fix),
+            Self::Pattern { option, value, cause } => fmt_value(f, option, value, cause),
             Self::Conflict { job, fix } => write!(f, "job {job}: {fix}"),
             Self::NoFile(file) => write!(f, "{file} was never looked up, a bug in ringmark"),
             Self::Snapshot { file } => write!(
@@ -245,6 +251,21 @@ impl fmt::Display for JobError {
             ),
         }
     }
+}
+
+fn fmt_value(
+    f: &mut fmt::Formatter<'_>,
+    option: &str,
+    value: &str,
+    why: &dyn fmt::Display,
+) -> fmt::Result {
+    let gap = if cut(value).len() < value.len() { ".." } else { "" };
+    write!(f, "{option}={}{gap}: {why}", cut(value))
+}
+
+/// Returns the beginning of a text, which is all of it if it is short.
+fn cut(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(SHOWN_BYTES_MAX)).unwrap_or(text)
 }
 
 fn fmt_room(f: &mut fmt::Formatter<'_>, room_bytes: u64) -> fmt::Result {

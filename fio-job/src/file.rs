@@ -42,8 +42,8 @@ pub fn check_file(text: &str) -> Result<Checked, JobError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (index, line) in text.lines().enumerate() {
         let in_line = |cause| match cause {
-            // The error names its job, which began further up.
-            JobError::Conflict { .. } | JobError::TooManyJobs { .. } => cause,
+            // The error of a whole job has the line in which that began.
+            JobError::Line { .. } => cause,
             cause => JobError::Line { number: index + 1, cause: Box::new(cause) },
         };
         let code = line.split([';', '#']).next().unwrap_or_default().trim();
@@ -64,6 +64,10 @@ fn read_line(reader: &mut Reader, line: &str) -> Result<(), JobError> {
     }
     if let Some(file) = included(line) {
         return Err(JobError::Include { file: file.to_owned() });
+    }
+    let word = line.split(['=', ' ', '\t']).next();
+    if word == Some("include") {
+        return Err(JobError::NoValue("include"));
     }
     if let Some(variable) = variable(line) {
         return Err(JobError::Variable { variable: variable.to_owned() });
@@ -138,6 +142,22 @@ mod tests {
         same("[two words]", "name=\"two words\"");
     }
 
+    /// Error of the second line.
+    const NO_END: &str = "line 2: a section ends with ], which nothing follows but a comment, and \
+                          has no ; or # within; write, for example, [job1]";
+
+    #[test]
+    fn errors_of_a_whole_job_name_the_line_that_begins_it() {
+        for (file, message) in [
+            ("[a]\n\n[b]\nrate=1m\nrate_iops=5\n[c]", "line 3: job b: rate= and rate_iops="),
+            ("[a]\n[b]\nrate=1m\nrate_iops=5", "line 2: job b: rate= and rate_iops="),
+            ("[a]\nnumjobs=512\n[b]\n", "line 3: job b: more than 512 jobs; leave some out"),
+        ] {
+            let error = parse_file(file).expect_err(file).to_string();
+            assert!(error.starts_with(message), "{error}");
+        }
+    }
+
     #[test]
     fn errors_name_the_line() {
         for (file, message) in [
@@ -145,7 +165,11 @@ mod tests {
                 "bs=4k",
                 "line 1: an option comes before the first section; begin with [global] or [job1]",
             ),
-            ("\n[a\n", "line 2: a section has no closing ]; write, for example, [job1]"),
+            ("\n[a\n", NO_END),
+            ("\n[a]x\n", NO_END),
+            ("\n[a;b]\n", NO_END),
+            ("[a]\ninclude", "line 2: include needs a value; write include=..."),
+            ("[a]\ninclude=", "line 2: include needs a value; write include=..."),
             ("[a]\n\niodpeth=4", "line 3: unknown option \"iodpeth\"; did you mean iodepth?"),
             ("[a]\n--bs=4k", "line 2: unknown option \"--bs\"; see help for the supported options"),
             (
@@ -177,7 +201,7 @@ mod tests {
             ("[global]\nbs=4k", "the job file has no job; add a section, for example [job1]"),
             (
                 "[a]\n[b]\nrw=write\n[c]\n",
-                "job b: a job that writes must name its disks; \
+                "line 2: job b: a job that writes must name its disks; \
               add, for example, filename=/dev/xvda",
             ),
         ] {

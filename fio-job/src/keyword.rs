@@ -100,8 +100,10 @@ pub enum IoEngine {
 }
 
 impl IoEngine {
-    pub(crate) const NAMES: [(&str, Self); 8] = [
+    pub(crate) const NAMES: [(&str, Self); 10] = [
         ("libaio", Self::Libaio),
+        ("aio", Self::Libaio),
+        ("linuxaio", Self::Libaio),
         ("io_uring", Self::IoUring),
         ("sync", Self::Sync),
         ("psync", Self::Psync),

@@ -63,7 +63,7 @@ pub use limits::{
     QUEUES_MAX, RANDSEED, RUNTIME_NS_MAX, SECTOR_BYTES, SEGMENTS_MAX,
 };
 pub use option_doc::{Initial, Numbers, OptionDoc, Unit, Values};
-pub use options::{find_option, help, without_effect};
+pub use options::{find_option, help, refused_names, without_effect};
 pub use order::Order;
 pub use pace::{Batch, Pace, Think};
 pub use parse::{check_line, parse, words};

@@ -17,6 +17,10 @@ pub const US_PER_SECOND: u64 = 1_000_000;
 pub enum NumberError {
     /// The text does not begin with a digit.
     NoDigits,
+    /// The number is less than 0.
+    Negative,
+    /// The text has more than one number, or a share.
+    NotOne,
     /// The unit of a byte count is unknown.
     ByteUnit,
     /// The unit of a time is unknown.
@@ -35,6 +39,8 @@ impl fmt::Display for NumberError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoDigits => "not a whole number",
+            Self::Negative => "less than 0; use a whole number from 0 on",
+            Self::NotOne => "use one number, perhaps with a unit: no %, range, list or formula",
             Self::ByteUnit => {
                 "unknown unit; use k, m, g, t or p (1024), or, as in fio, kib .. pib (1000)"
             }
@@ -257,7 +263,11 @@ fn parse_plain(text: &str) -> Result<(u64, &str), NumberError> {
     let end = text.find(|c: char| !c.is_digit(radix)).unwrap_or(text.len());
     let (digits, rest) = text.split_at(end);
     if digits.is_empty() {
-        return Err(NumberError::NoDigits);
+        let is_negative = rest.starts_with('-');
+        return Err(if is_negative { NumberError::Negative } else { NumberError::NoDigits });
+    }
+    if rest.contains(['%', '-', ',', ':', '*', '+', '_']) {
+        return Err(NumberError::NotOne);
     }
     let value = u64::from_str_radix(digits, radix).map_err(|_| NumberError::TooBig)?;
     Ok((value, rest))
@@ -306,7 +316,12 @@ mod tests {
         for (text, error) in [
             ("", NumberError::NoDigits),
             ("k", NumberError::NoDigits),
-            ("-1", NumberError::NoDigits),
+            ("-1", NumberError::Negative),
+            ("70%", NumberError::NotOne),
+            ("1G-2G", NumberError::NotOne),
+            ("1,2", NumberError::NotOne),
+            ("2*2", NumberError::NotOne),
+            ("1_000", NumberError::NotOne),
             ("4ki b", NumberError::ByteUnit),
             ("4.5k", NumberError::ByteUnit),
             ("4 k", NumberError::ByteUnit),

@@ -46,8 +46,10 @@ impl Initial {
 /// Values that an option takes.
 #[derive(Clone, Copy, Debug)]
 pub enum Values {
-    /// `0`, `1` or no value, which is `1`.
+    /// No value, which is on, or a number, of which 0 is off.
     Flag,
+    /// `0` or `1`.
+    Bool,
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// Numbers.
@@ -162,6 +164,7 @@ impl fmt::Display for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag => f.write_str("0 or 1; alone it is 1"),
+            Self::Bool => f.write_str("0 or 1"),
             Self::OneOf(words) => words.iter().enumerate().try_for_each(|(index, word)| {
                 f.write_str(if index == 0 { "" } else { ", " }).and_then(|()| f.write_str(word))
             }),

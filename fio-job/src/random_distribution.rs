@@ -58,6 +58,10 @@ impl Distribution {
         let text = value.text()?;
         let (law, parameter) = text.split_once(':').unwrap_or((text, ""));
         match law {
+            // fio's own of a law are without a colon.
+            "zipf" | "pareto" | "normal" if parameter.is_empty() && law != text => {
+                Err(value.wrong("a number is missing behind the colon"))
+            }
             "random" if parameter.is_empty() => Ok(Self::Random),
             "zipf" => law_of(parameter, ZIPF, 1..=100 * Decimal::ONE)
                 .filter(|(theta, _)| theta.millionths != Decimal::ONE)

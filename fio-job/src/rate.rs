@@ -44,10 +44,10 @@ impl Rate {
         }
     }
 
-    /// Reads `500k` or `1m,500k,2m`, for reads, writes and trims.
-    pub(crate) fn read(value: Value<'_>, in_ios: bool) -> Result<Self, JobError> {
-        let [read, write, trim] = in_directions(value, |one| one.positive().map(Some))?;
-        Ok(Self { in_ios, read, write, trim })
+    /// Reads `500k` or `1m,500k,2m`, for reads, writes and trims; 0 is no limit, as in fio.
+    pub(crate) fn read(value: Value<'_>, in_ios: bool) -> Result<Option<Self>, JobError> {
+        let [read, write, trim] = in_directions(value, |one| one.count_or_none())?;
+        Ok(Some(Self { in_ios, read, write, trim }).filter(Self::limits))
     }
 
     /// Returns whether it is more than another one in a direction that both limit.

@@ -19,8 +19,14 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 
+/// Reason to refuse what no disk is called, and what to do.
+const NO_DISK: &str = "not a disk; use, for example, /dev/xvda or xvda:xvdb";
+
 /// Most bytes of a partition's name; those of tables are shorter.
 const PARTITION_BYTES_MAX: usize = 16;
+
+/// Values of what is on or off.
+const ON_OR_OFF: &str = "use 0 or 1";
 
 /// Words of `sync=`, and whether each write is flushed.
 pub(crate) const SYNC_NAMES: [(&str, bool); 5] =
@@ -133,10 +139,11 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Reads the unit that the start of a region is rounded to.
-    pub(crate) fn offset_align(self) -> Result<u64, JobError> {
-        match self.positive()? {
-            bytes if bytes.is_multiple_of(SECTOR_BYTES.into()) => Ok(bytes),
+    /// Reads the unit that the start of a region is rounded to; `None` is the block size.
+    pub(crate) fn offset_align(self) -> Result<Option<u64>, JobError> {
+        match self.count()? {
+            0 => Ok(None),
+            bytes if bytes.is_multiple_of(SECTOR_BYTES.into()) => Ok(Some(bytes)),
             _ => Err(self.wrong("not a multiple of the 512-byte sector; use, for example, 4k")),
         }
     }
@@ -159,12 +166,32 @@ impl<'a> Value<'a> {
         self.one_of(&words, "use none, mixed or both")
     }
 
-    /// Reads a boolean of fio; an option without a value is on.
+    /// Reads a flag, which is on without a value and with any number but 0 (fio's `str_set`).
     pub(crate) fn flag(self) -> Result<bool, JobError> {
         match self.text {
-            None | Some("1") => Ok(true),
-            Some("0") => Ok(false),
-            Some(_) => Err(self.wrong("use 0 or 1")),
+            None => Ok(true),
+            Some(_) => self.switch().map(|number| number != 0),
+        }
+    }
+
+    /// Reads a boolean of fio, which has a value.
+    pub(crate) fn boolean(self) -> Result<bool, JobError> {
+        match self.switch()? {
+            number @ (0 | 1) => Ok(number == 1),
+            _ => Err(self.wrong(ON_OR_OFF)),
+        }
+    }
+
+    fn switch(self) -> Result<u64, JobError> {
+        self.text()?;
+        self.count().map_err(|_| self.wrong(ON_OR_OFF))
+    }
+
+    /// Reads `randseed=`; fio takes numbers below 0, too.
+    pub(crate) fn seed(self) -> Result<u64, JobError> {
+        match self.text()?.strip_prefix('-') {
+            Some(number) => self.part(number).count().map(u64::wrapping_neg),
+            None => self.count(),
         }
     }
 
@@ -263,9 +290,12 @@ impl<'a> Value<'a> {
     pub(crate) fn block_bytes(self) -> Result<u32, JobError> {
         match self.count()? {
             0 => Err(self.wrong("an I/O cannot be empty; use, for example, 4k")),
-            bytes if !bytes.is_multiple_of(SECTOR_BYTES.into()) => {
-                Err(self.wrong("not a multiple of the 512-byte sector; use, for example, 4k"))
-            }
+            bytes if !bytes.is_multiple_of(SECTOR_BYTES.into()) => match self.text()? {
+                text if self.kilo == 1024 && text.to_ascii_lowercase().contains("ib") => {
+                    Err(self.wrong("a KiB has 1000 bytes in fio, and a k 1024; use, as there, 4k"))
+                }
+                _ => Err(self.wrong("not a multiple of the 512-byte sector; use, for example, 4k")),
+            },
             bytes => u32::try_from(bytes)
                 .ok()
                 .filter(|bytes| *bytes <= BLOCK_BYTES_MAX)
@@ -299,7 +329,10 @@ impl<'a> Value<'a> {
     /// in microseconds, otherwise in seconds.
     pub(crate) fn delay_ns(self, bare_is_us: bool) -> Result<u64, JobError> {
         let read = if bare_is_us { number::parse_time_in_us } else { number::parse_time_ns };
-        let ns = Some(self.number(read)?).filter(|ns| *ns <= RUNTIME_NS_MAX);
+        let ns = match self.number(read) {
+            Err(JobError::Number { cause: NumberError::TooBig, .. }) => None,
+            ns => Some(ns?).filter(|ns| *ns <= RUNTIME_NS_MAX),
+        };
         ns.ok_or_else(|| self.wrong("too long; use at most 30d"))
     }
 
@@ -411,16 +444,17 @@ impl<'a> Value<'a> {
 
     fn disks(self, text: &str) -> Result<Vec<String>, JobError> {
         let mut disks = Vec::new();
-        for path in text.split(':') {
+        // As in fio an empty name is none.
+        for path in text.split(':').filter(|path| !path.is_empty()) {
             let disk = path.strip_prefix("/dev/").unwrap_or(path);
             if disk.is_empty() || !disk.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-                return Err(self.wrong("not a disk; use, for example, /dev/xvda or xvda:xvdb"));
+                return Err(self.wrong(NO_DISK));
             }
             if disks.iter().any(|known| known == disk) {
                 return Err(self.wrong("a disk is named twice; name each once"));
             }
             disks.push(disk.to_owned());
         }
-        Ok(disks)
+        if disks.is_empty() { Err(self.wrong(NO_DISK)) } else { Ok(disks) }
     }
 }

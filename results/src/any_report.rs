@@ -32,7 +32,8 @@ struct AnyReport {
 /// Figures of a job: those that all fios have, and those that some lack.
 #[derive(Deserialize)]
 struct AnyJob {
-    jobname: String,
+    /// Missing with `stats=0`, with all figures 0.
+    jobname: Option<String>,
     groupid: u64,
     error: i32,
     #[serde(default)]
@@ -48,6 +49,7 @@ struct AnyJob {
     #[serde(default)]
     sync: Flushes,
     mixed: Option<Box<Side>>,
+    job_start: Option<u64>,
     #[serde(default)]
     job_runtime: u64,
     usr_cpu: f64,
@@ -55,6 +57,7 @@ struct AnyJob {
     ctx: u64,
     majf: u64,
     minf: u64,
+    #[serde(default)]
     iodepth_level: Pairs<String, f64>,
     #[serde(default)]
     iodepth_submit: Pairs<String, f64>,
@@ -62,7 +65,9 @@ struct AnyJob {
     iodepth_complete: Pairs<String, f64>,
     #[serde(default)]
     latency_ns: Pairs<String, f64>,
+    #[serde(default)]
     latency_us: Pairs<String, f64>,
+    #[serde(default)]
     latency_ms: Pairs<String, f64>,
     total_err: Option<u64>,
     first_error: Option<i32>,
@@ -87,6 +92,8 @@ enum NoReport {
     NoJobs,
     /// A job has neither reads and writes nor both in one.
     NoSides(String),
+    /// A job has no name.
+    Nameless,
 }
 
 impl fmt::Display for NoReport {
@@ -95,6 +102,7 @@ impl fmt::Display for NoReport {
             Self::NoJobs => {
                 f.write_str("missing field `jobs` or, from fio --client, `client_stats`")
             }
+            Self::Nameless => f.write_str("missing field `jobname`"),
             Self::NoSides(job) => {
                 write!(f, "missing field `read`, `write` or, of unified_rw_reporting, `mixed`")?;
                 write!(f, " in job {job}")
@@ -127,7 +135,11 @@ impl<'de> Visitor<'de> for JobsVisitor {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Jobs, A::Error> {
         let mut jobs: Vec<Job> = Vec::new();
         let mut mixed = 0;
-        while let Some(job) = items.next_element::<Job>()? {
+        while let Some(job) = items.next_element::<AnyJob>()? {
+            if job.has_no_figures() {
+                continue;
+            }
+            let job = Job::try_from(job).map_err(A::Error::custom)?;
             mixed += usize::from(job.mixed.is_some());
             if mixed > MIXED_MAX {
                 let what = "jobs with unified_rw_reporting; run fio with group_reporting";
@@ -162,19 +174,29 @@ impl TryFrom<AnyReport> for Report {
     }
 }
 
+impl AnyJob {
+    /// Returns whether it was left out of the figures (`stats=0`).
+    fn has_no_figures(&self) -> bool {
+        let sides = [self.read.as_ref(), self.write.as_ref(), Some(&self.trim)];
+        let mut sides = sides.into_iter().flatten().chain(self.mixed.as_deref());
+        self.jobname.is_none() && sides.all(|side| side.total_ios == 0)
+    }
+}
+
 impl TryFrom<AnyJob> for Job {
     type Error = NoReport;
 
     fn try_from(any: AnyJob) -> Result<Self, NoReport> {
+        let jobname = any.jobname.ok_or(NoReport::Nameless)?;
         let (read, write, mixed) = match (any.read, any.write, any.mixed) {
             // All in one besides each is their sum.
             (Some(read), Some(write), _) => (read, write, None),
             (None, None, Some(mixed)) => (Side::default(), Side::default(), Some(mixed)),
-            _ => return Err(NoReport::NoSides(any.jobname)),
+            _ => return Err(NoReport::NoSides(jobname)),
         };
-        let hostname = any.hostname.filter(|_| any.jobname != ALL_CLIENTS);
+        let hostname = any.hostname.filter(|_| jobname != ALL_CLIENTS);
         Ok(Self {
-            jobname: any.jobname,
+            jobname,
             groupid: any.groupid,
             error: any.error,
             eta: any.eta,
@@ -185,6 +207,7 @@ impl TryFrom<AnyJob> for Job {
             trim: any.trim,
             sync: any.sync,
             mixed,
+            job_start: any.job_start,
             job_runtime: any.job_runtime,
             usr_cpu: any.usr_cpu,
             sys_cpu: any.sys_cpu,

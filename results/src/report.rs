@@ -129,6 +129,10 @@ pub struct Job {
     /// guest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mixed: Option<Box<Side>>,
+    /// Time at which it started, in milliseconds since 1970, from fios that tell; 0 if it has not
+    /// yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_start: Option<u64>,
     /// Runtime in milliseconds, the sum over a group.
     pub job_runtime: u64,
     /// Per cent.

@@ -2,6 +2,7 @@
 //! words of their own, job files among the options, and fio's own options, which go before the
 //! `--` as if they had been given there. Then `clap` has a look.
 
+mod abbreviation;
 mod program;
 
 use std::ffi::OsString;
@@ -111,6 +112,11 @@ impl Reader<'_> {
                 self.options.push(word);
                 continue;
             };
+            if is_end(text, words.clone()) {
+                continue;
+            }
+            let whole = abbreviation::whole(text)?;
+            let text = whole.as_ref();
             if is_file(text) {
                 self.file(word)?;
             } else if !text.starts_with('-') || plain(text).is_empty() {
@@ -207,6 +213,11 @@ fn value(text: &str, takes: Takes, next: impl FnOnce() -> Option<OsString>) -> O
     }
 }
 
+/// Returns whether a word ends fio's options: behind it are only job files, if anything.
+fn is_end(word: &str, mut rest: impl Iterator<Item = OsString>) -> bool {
+    word == "--" && rest.all(|word| word.to_str().is_some_and(is_file))
+}
+
 /// Returns whether a word behind `--` is a job file: no option, and a name that files have.
 fn is_file(word: &str) -> bool {
     let is_known = || {
@@ -231,7 +242,7 @@ fn is_value(option: &str, next: &str) -> bool {
     }
     match find_option(option) {
         Err(JobError::Unknown { .. }) => option == "name" && !next.starts_with("--"),
-        Ok(Some(doc)) if matches!(doc.values, Values::Flag) => {
+        Ok(Some(doc)) if matches!(doc.values, Values::Flag | Values::Bool) => {
             !next.is_empty() && next.bytes().all(|byte| byte.is_ascii_digit())
         }
         Ok(Some(_)) => !next.starts_with("--") && !is_option(),

@@ -82,6 +82,11 @@ const ELSEWHERE: &str = "`ringmark fleet --host` makes guests on other hosts";
 const TEST: &str = "it tests fio on its host; `selftest` behind -- tests the guest";
 const TRIGGER: &str = "nothing is triggered from outside; end the run with Ctrl-C";
 
+/// Returns the names of all of them.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    OPTIONS.iter().map(|(name, ..)| *name)
+}
+
 /// Returns an option with its place in this list.
 pub fn find(name: &str) -> Option<(&'static str, Takes, Fate)> {
     OPTIONS.iter().find(|(own, ..)| *own == name).copied()

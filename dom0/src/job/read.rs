@@ -32,9 +32,12 @@ pub fn file_text(path: &Path) -> Result<String, String> {
     if file.len() > bytes_max() {
         return Err(too_long());
     }
-    let no_text = || "is no text in UTF-8; save it as such".to_owned();
-    let file = String::from_utf8(file).ok().filter(|file| !file.contains('\0'));
-    let file = file.ok_or_else(no_text)?;
+    let no_text = |_| "is no text in UTF-8; save it as such".to_owned();
+    let file = String::from_utf8(file).map_err(no_text)?;
+    if let Some(at) = file.find('\0') {
+        let line = file.bytes().take(at).filter(|&byte| byte == b'\n').count() + 1;
+        return Err(format!("has a NUL byte in line {line}; save it as text, without such bytes"));
+    }
     Ok(file.strip_prefix(BYTE_ORDER_MARK).map(str::to_owned).unwrap_or(file))
 }
 

@@ -133,7 +133,9 @@ fn a_mark_before_the_text_is_no_part_of_it() {
 
 #[test]
 fn bytes_that_are_no_text_are_refused() {
-    for bytes in [&b"\xff\xfe[\0a\0]\0"[..], b"[a]\n# \xe4", b"[a]\n#\0\n[b]\n"] {
+    let error = read_bytes("nul", b"[a]\n#\0\n[b]\n", &[]).unwrap_err();
+    assert!(error.contains("has a NUL byte in line 2; save it as text"), "{error}");
+    for bytes in [&b"\xff\xfe[\0a\0]\0"[..], b"[a]\n# \xe4"] {
         let error = read_bytes("no-text", bytes, &[]).unwrap_err();
         assert!(error.ends_with("is no text in UTF-8; save it as such"), "{error}");
     }

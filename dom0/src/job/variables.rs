@@ -106,8 +106,7 @@ fn of_environment(
 fn value(name: &str, value: Option<OsString>) -> Result<String, String> {
     let shown = display::text(name);
     let Some(value) = value else {
-        let advice = format!("set it, as in {shown}=.. ringmark ..");
-        return Err(format!("${{{shown}}} is not set; {advice}"));
+        return Err(unset(name));
     };
     let wrong = |why: &str| Err(format!("the value of ${{{shown}}} {why}"));
     match value.into_string() {
@@ -119,6 +118,19 @@ fn value(name: &str, value: Option<OsString>) -> Result<String, String> {
             wrong("has a ; or a #, with which a comment begins; a job file cannot have it")
         }
         Ok(value) => Ok(value),
+    }
+}
+
+/// Returns what is wrong with a variable that is not set, or is none.
+fn unset(name: &str) -> String {
+    let shown = display::text(name);
+    let ends = |letter: char| !letter.is_ascii_alphanumeric() && letter != '_';
+    match name.split_once(ends) {
+        Some((plain, _)) if !plain.is_empty() => format!(
+            "${{{shown}}} is no variable: fio has no defaults and no other forms of a shell; write \
+             ${{{plain}}}, and set {plain}"
+        ),
+        _ => format!("${{{shown}}} is not set; set it, as in {shown}=.. ringmark .."),
     }
 }
 
@@ -183,6 +195,7 @@ mod tests {
         for (text, told) in [
             ("bs=${NO}", "${NO} is not set; set it, as in NO=.. ringmark .."),
             ("bs=${}", "${} is not set"),
+            ("bs=${U:-4k}", "${U:-4k} is no variable: fio has no defaults"),
             ("bs=${\u{1b}[2J}", "${\\u{1b}[2J} is not set"),
             ("bs=${BREAK}", "the value of ${BREAK} has a line break"),
             ("bs=${RETURN}", "the value of ${RETURN} has a line break"),

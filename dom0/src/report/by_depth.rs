@@ -55,7 +55,7 @@ pub fn figures(view: View<'_>) -> Vec<Figure> {
     }
     let of = |index: usize| view.series.get(index);
     let iops = |index| of(index)?.median(|run| Some(run.iops));
-    let mean = |index| of(index)?.median(|run| Some(run.mean_ns));
+    let mean = |index| of(index)?.median(|run| run.mean_ns);
     let most = |index| of(index)?.median(|run| run.percentile_ns(99.0));
     let iops = figure("IOPS by iodepth", &lines, LINES_MAX, &[("", &iops)], |values, ends| {
         (Axis::linear(values[1], ends), count, "I/Os a second")

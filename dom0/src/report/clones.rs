@@ -56,10 +56,11 @@ fn sum(first: &Figures, group: &[&Figures], uses_bins: bool) -> Figures {
     let total = |of: fn(&Figures) -> f64| group.iter().map(|one| of(one)).sum::<f64>();
     let iops = total(|one| one.iops);
     // Without a rate none has a weight.
-    let mean_ns = match iops {
-        0.0 => total(|one| one.mean_ns) / group.len() as f64,
-        iops => total(|one| one.iops * one.mean_ns) / iops,
-    };
+    let means = group.iter().map(|one| Some((one.iops, one.mean_ns?)));
+    let mean_ns = means.collect::<Option<Vec<_>>>().map(|means| match iops {
+        0.0 => means.iter().map(|(_, ns)| ns).sum::<f64>() / group.len() as f64,
+        iops => means.iter().map(|(weight, ns)| weight * ns).sum::<f64>() / iops,
+    });
     let bins = if uses_bins { merged(group) } else { Vec::new() };
     let percentile = |&(percent, _): &(f64, f64)| {
         let mut values = group.iter().map(|one| one.percentile_ns(percent));
@@ -131,7 +132,10 @@ mod tests {
         let [Sum { number: 1, figures, .. }] = &sums[..] else { panic!("{sums:?}") };
         assert_eq!((figures.iops, figures.members), (400.0, 3));
         assert_eq!(figures.bytes_per_second, 400.0 * 4096.0);
-        assert_eq!(figures.mean_ns, (300.0 + 2.0 * 98.0 + 9.0 * 2.0) * 1_000.0 / 400.0);
+        assert_eq!(figures.mean_ns, Some((300.0 + 2.0 * 98.0 + 9.0 * 2.0) * 1_000.0 / 400.0));
+        let bare = Figures { mean_ns: None, ..job(1.0, 5) };
+        let bare = [job(1.0, 5), bare];
+        assert_eq!(super::sums(&bare, true)[0].figures.mean_ns, None);
         assert_eq!(figures.percentile_ns(99.0), Some(2_000.0));
         assert_eq!(figures.bins, [(1_000.0, 300), (2_000.0, 98), (9_000.0, 2)]);
     }
@@ -169,6 +173,9 @@ mod tests {
         }
         let jobs = [with("offset", "1m"), with("stonewall", "1"), job(0.0, 5), job(0.0, 5)];
         let sums = sums(&jobs, true);
-        assert_eq!((sums.len(), sums[0].figures.iops, sums[0].figures.mean_ns), (1, 20.0, 5.0));
+        assert_eq!(
+            (sums.len(), sums[0].figures.iops, sums[0].figures.mean_ns),
+            (1, 20.0, Some(5.0))
+        );
     }
 }

@@ -1,10 +1,21 @@
 //! Forms of fio's output that have no figures for a report, told by their looks.
 
+use serde::de::IgnoredAny;
+
+/// Reason to refuse a list.
+const LIST: &str = "a list in JSON; a result is an object, as fio prints it";
+
 /// Lines that are looked at: what fio notes may stand before its output.
 const LINES_MAX: usize = 1000;
 
 /// Returns what a text without results is, and what to do, if it looks like something of fio's.
 pub fn other(text: &str) -> Option<&'static str> {
+    if serde_json::from_str::<IgnoredAny>(text).is_ok() {
+        return Some(match text.trim_start().starts_with('[') {
+            true => LIST,
+            false => "JSON without a result, which is an object, as fio prints it",
+        });
+    }
     text.lines().take(LINES_MAX).map(str::trim).find_map(|line| {
         let mut fields = line.split(';');
         let is_terse = matches!(fields.next(), Some("2" | "3" | "4" | "5"))
@@ -14,7 +25,7 @@ pub fn other(text: &str) -> Option<&'static str> {
             _ if line.contains(": (groupid=") || line.contains(": (g=") => {
                 Some("fio's normal output; run fio with --output-format=json")
             }
-            "[" => Some("a list in JSON; a result is an object, as fio prints it"),
+            "[" => Some(LIST),
             _ if line.starts_with('[') && line.ends_with(']') => {
                 Some("a job file; a report is made of what fio prints when it has run")
             }
@@ -35,6 +46,8 @@ mod tests {
             ("a: (g=0): rw=read\n\na: (groupid=0, jobs=1): err= 0:", Some("fio's normal")),
             ("note\n\na: (groupid=0, jobs=1): err= 0:", Some("fio's normal")),
             ("[\n  {}\n]", Some("a list")),
+            ("[]", Some("a list")),
+            ("null\n", Some("JSON without a result")),
             ("; mine\n[global]\nbs=4k", Some("a job file")),
             ("500, 10, 0, 0, 0", None),
             ("2;3", None),

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -158,7 +158,8 @@ fn json_start(text: &str) -> Option<usize> {
 /// Reads the object that a text begins with, and its length in bytes.
 fn first_json(text: &str) -> Result<(Json<'_>, usize)> {
     let mut objects = serde_json::Deserializer::from_str(text).into_iter::<Members>();
-    let members = objects.next().context("nothing")??;
+    let members = objects.next().context("nothing")?;
+    let members = members.map_err(|error| told(text, error))?;
     let length = objects.byte_offset();
     let text = text.get(..length).unwrap_or_default();
     printable::check(text)?;
@@ -172,6 +173,31 @@ fn first_json(text: &str) -> Result<(Json<'_>, usize)> {
     let is_sweep = has_runs && members.sweep.is_some();
     let is_curve = has_runs && !is_sweep && members.curve.is_some();
     Ok((Json { text, has_runs, is_sweep, is_curve }, length))
+}
+
+/// Returns what is wrong with a JSON text, in the words of the figure if fio spoiled that.
+fn told(text: &str, error: serde_json::Error) -> Error {
+    const NO_FIGURES: [&str; 4] = ["nan", "inf", "infinity", "null"];
+    let number = error.line();
+    let line = number.checked_sub(1).and_then(|index| text.lines().nth(index));
+    let Some((name, value)) = line.and_then(|line| line.split_once(':')) else {
+        return error.into();
+    };
+    let (name, value) = (name.trim().trim_matches('"'), value.trim().trim_end_matches(','));
+    let bare = value.trim_start_matches('-').to_ascii_lowercase();
+    if NO_FIGURES.contains(&bare.as_str()) {
+        return anyhow!(
+            "line {number}: {name} is {value}, which is no figure; fio has none where nothing was \
+             measured: write 0 there, or run it for longer"
+        );
+    }
+    if value.contains(char::is_control) && value.starts_with('"') {
+        return anyhow!(
+            "line {number}: {name} has a tab or another control character, which fio writes as it \
+             is and JSON has not; rename it there, and in the job"
+        );
+    }
+    error.into()
 }
 
 #[cfg(test)]

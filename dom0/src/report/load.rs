@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use results::{JobReport, Origin, Report};
+use results::{Origin, Report};
 
+use super::again::is_again;
 use super::form;
 use super::input::{self, Input, Json};
 use super::iops_log::{self, Points};
@@ -181,48 +182,6 @@ fn reports(texts: &[Json<'_>]) -> Result<Vec<SavedRun>> {
         }
     }
     Ok(all)
-}
-
-/// Returns whether a report tells of the same run as the one before it.
-fn is_again(before: &Report, report: &Report) -> bool {
-    let pairs = || before.jobs.iter().zip(&report.jobs);
-    let is_same_job = before.version == report.version
-        && before.jobs.len() == report.jobs.len()
-        && pairs().all(|(a, b)| a.jobname == b.jobname && a.options == b.options);
-    let is_form = before.timestamp_ms.is_some() && before.timestamp_ms == report.timestamp_ms;
-    let has_gone_on = report.ringmark.is_none()
-        && match (start_ms(before), start_ms(report)) {
-            (Some(start), Some(again)) => {
-                start.abs_diff(again) <= START_MS_MAX
-                    && pairs().all(|(a, b)| has_gone_on_with(a, b))
-                    && pairs().any(|(a, b)| ios(a) != ios(b))
-            }
-            _ => pairs().all(|(a, b)| a.elapsed < b.elapsed),
-        };
-    is_same_job && (is_form || has_gone_on)
-}
-
-/// Most that two reports of one run may differ in when it started, in milliseconds: its time is in
-/// seconds, rounded up.
-const START_MS_MAX: u64 = 1500;
-
-/// Returns when the run of a report started, if it tells.
-fn start_ms(report: &Report) -> Option<u64> {
-    let elapsed_ms = report.jobs.first()?.elapsed.saturating_mul(1000);
-    report.timestamp_ms?.checked_sub(elapsed_ms)
-}
-
-/// Returns whether a job did as much as before or more, in as much time or more.
-fn has_gone_on_with(before: &JobReport, after: &JobReport) -> bool {
-    let amounts = ios(before).into_iter().zip(ios(after));
-    amounts.chain([(before.elapsed, after.elapsed)]).all(|(before, after)| before <= after)
-}
-
-/// I/Os of a job, in each direction and in all of them.
-fn ios(job: &JobReport) -> [u64; 4] {
-    let mixed = job.mixed.as_deref().map_or(0, |side| side.total_ios);
-    let [read, write, trim] = job.sides().map(|(_, side)| side.total_ios);
-    [read, write, trim, mixed]
 }
 
 /// The later of two reports of one run, or the earlier if it alone has all latencies.

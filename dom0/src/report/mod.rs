@@ -10,6 +10,7 @@
 //! well a rate is known. The crate `plots` draws them; `destination` is the place where the page
 //! may go.
 
+mod again;
 mod bars;
 mod by_depth;
 mod clones;

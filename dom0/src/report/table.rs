@@ -100,7 +100,7 @@ fn figures(series: &Series<'_>) -> [String; 9] {
         series.runs().count().to_string(),
         count(median(|run| run.iops)) + series.star(),
         format!("{:.1}", median(|run| run.bytes_per_second) / f64::from(1 << 20)),
-        time(median(|run| run.mean_ns)),
+        series.median(|run| run.mean_ns).map_or_else(dash, time),
         percentile(50.0),
         percentile(99.0),
         percentile(99.9),

@@ -54,6 +54,43 @@ fn dashes_and_values_are_as_fio_takes_them() {
 }
 
 #[test]
+fn options_are_cut_short_as_getopt_long_takes_them() {
+    for (line, expected) in [
+        ("run -- --runt=3 -runt 4 --numj 2", "run -- --runtime=3 --runtime=4 --numjobs=2"),
+        ("run -- --group_r --time_b", "run -- --group_reporting --time_based"),
+        ("run -- --rate=3", "run -- --rate=3"),
+        ("run -- --rw read --outpu=x", "ambiguous"),
+        ("run -- --output-f=json", "run --output-format=json"),
+        ("run -- --latency_ta=0", "run -- --latency_target=0"),
+        // Without dashes it is no option of fio's command line.
+        ("run -- runt=3", "run -- runt=3"),
+        ("run -- --ringmark_q=1", "run -- --ringmark_q=1"),
+        ("run -- --rw=read --", "run -- --rw=read"),
+        ("run -- --rw=read -- a.fio", "run a.fio -- --rw=read"),
+    ] {
+        let found = words(&line.split(' ').collect::<Vec<_>>());
+        match expected {
+            "ambiguous" => assert!(found.is_err(), "{line}"),
+            _ => assert_eq!(found.as_deref(), Ok(expected), "{line}"),
+        }
+    }
+    for (option, told) in [
+        ("--time=3", "--time: it may be timeout, time_based; write more of it"),
+        ("--outp=x", "--outp: it may be output, output-format; write more of it"),
+    ] {
+        let error = words(&["run", "--", option]).unwrap_err();
+        let names = |text: &str| {
+            let mut names: Vec<String> = text.split([' ', ',', ';']).map(str::to_owned).collect();
+            names.sort_unstable();
+            names
+        };
+        assert_eq!(names(&error), names(told), "{error}");
+    }
+    let error = words(&["run", "--", "--r"]).unwrap_err();
+    assert!(error.starts_with("--r: it may be readonly, ") && error.contains(" more;"), "{error}");
+}
+
+#[test]
 fn job_files_are_found_among_options() {
     for (line, expected) in [
         ("run -- job.fio --section=a", "run job.fio --section=a"),

@@ -43,7 +43,7 @@ fn each_version_is_read_alike() {
         assert_eq!([read.direction, write.direction], ["read", "write"]);
         assert_eq!([read.iops, write.iops], [1000.0, 200.0]);
         assert_eq!(read.bytes_per_second, 4_096_000.0);
-        assert_eq!([read.mean_ns, write.mean_ns], [122_000.0, 202_000.0]);
+        assert_eq!([read.mean_ns, write.mean_ns], [Some(122_000.0), Some(202_000.0)]);
         assert_eq!(read.percentiles, [(50.0, 120_000.0), (99.0, 240_000.0)]);
         let bins = [(120_000.0, 1498), (240_000.0, 2)];
         assert_eq!(read.bins, if has_bins { &bins[..] } else { &[] });
@@ -57,14 +57,83 @@ fn a_latency_without_a_number_of_values_may_be_none() {
     let none = "\"min\" : 0,\n          \"max\" : 0,\n          \"mean\" : 0.000000,";
     let some = "\"min\" : 61000,\n          \"max\" : 366000,\n          \"mean\" : 122000.000000,";
     assert!(FIO_3_13.contains(some));
-    assert_eq!(figures(&FIO_3_13.replace(some, none))[0].mean_ns, 120_000.0);
+    assert_eq!(figures(&FIO_3_13.replace(some, none))[0].mean_ns, Some(120_000.0));
+}
+
+/// Returns a text in which each member of a latency is 0, as of a fio with `gtod_reduce=1`.
+fn without_latencies(text: &str) -> String {
+    let is_of_it = |line: &&str| !line.contains("\"N\" : 0");
+    let zero = |line: &str| match line.trim_start() {
+        of if ["\"min\"", "\"max\"", "\"mean\"", "\"stddev\"", "\"N\""]
+            .iter()
+            .any(|name| of.starts_with(name)) =>
+        {
+            let (name, value) = line.split_once(':').unwrap();
+            format!("{name}: 0{}", if value.ends_with(',') { "," } else { "" })
+        }
+        _ => line.to_owned(),
+    };
+    text.lines().filter(is_of_it).map(zero).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn what_was_not_measured_is_no_latency_of_0() {
+    let text = without_latencies(FIO_3_13);
+    let all = figures(&text);
+    assert_eq!(
+        all.iter().map(|of| (of.iops, of.mean_ns)).collect::<Vec<_>>(),
+        [(1000.0, None), (200.0, None)]
+    );
+}
+
+/// A job of fio with `stats=0`, as fio 3.33 writes it, but for figures that are all 0.
+const NO_STATS: &str = r#"{"groupid": 4294967295, "error": 0, "eta": 2147483647, "elapsed": 2,
+    "job_runtime": 0, "usr_cpu": 0.0, "sys_cpu": 0.0, "ctx": 0, "majf": 0, "minf": 0}"#;
+
+#[test]
+fn a_job_without_figures_leaves_those_of_others() {
+    let (head, tail) = FIO_3_13.split_once("\"jobs\" : [").unwrap();
+    let with = |tail: &str| format!("{head}\"jobs\" : [{NO_STATS}{tail}");
+    assert_eq!(figures(&with(&format!(", {tail}"))), figures(FIO_3_13));
+    let alone = refusal(&with("]}"));
+    assert!(alone.contains("stats=0"), "{alone}");
+    // One that did something has a name.
+    let nameless = FIO_3_13.replacen("\"jobname\" :", "\"x\" :", 1);
+    assert!(refusal(&nameless).contains("missing field `jobname`"), "{}", refusal(&nameless));
+}
+
+#[test]
+fn json_that_fio_spoils_is_told_by_the_figure() {
+    for value in ["-nan", "nan", "inf", "-inf", "NaN", "Infinity"] {
+        let text = FIO_3_13.replacen(
+            "\"usr_cpu\" :",
+            &format!("\"sys_cpu\" : {value},\n\"usr_cpu\" :"),
+            1,
+        );
+        let told = refusal(&text);
+        let expected = format!("sys_cpu is {value}, which is no figure");
+        assert!(told.contains(&expected), "{told}");
+    }
+    let (before, after) = FIO_3_13.split_once("\"jobname\" : \"").unwrap();
+    let told = refusal(&format!("{before}\"jobname\" : \"\t{after}"));
+    assert!(told.contains("jobname has a tab or another control character"), "{told}");
+    assert!(told.contains("line "), "{told}");
+    for (text, reason) in [
+        ("null", "JSON without a result"),
+        ("[]", "a list in JSON"),
+        ("[{\"a\": 1}]\n", "a list in JSON"),
+        ("\"x\"", "JSON without a result"),
+        ("[a]\nbs=4k\n", "a job file"),
+    ] {
+        assert!(refusal(text).starts_with(reason), "{text}: {}", refusal(text));
+    }
 }
 
 #[test]
 fn directions_in_one_are_one() {
     let all = figures(MIXED);
     let [mixed] = &all[..] else { panic!("{all:?}") };
-    assert_eq!((mixed.direction, mixed.iops, mixed.mean_ns), ("mixed", 1000.0, 122_000.0));
+    assert_eq!((mixed.direction, mixed.iops, mixed.mean_ns), ("mixed", 1000.0, Some(122_000.0)));
     // `unified_rw_reporting=both`: the sum of what is there says nothing more.
     let (_, side) = MIXED.split_once("\"mixed\" :").unwrap();
     let (side, _) = side.split_once("\"job_runtime\"").unwrap();

@@ -113,7 +113,11 @@ pub(super) fn read_shares(value: Value<'_>, text: &str) -> Result<Option<Vec<Sha
         let (size, percent) = entry.split_once('/').unwrap_or((entry, ""));
         let percent = match percent {
             "" => 0,
-            percent => value.part(percent).count()?.min(100) as u32,
+            // fio drops what is behind the digits.
+            percent => {
+                let percent = percent.strip_suffix('%').unwrap_or(percent);
+                value.part(percent).count()?.min(100) as u32
+            }
         };
         given.push((value.part(size).block_bytes()?, percent));
     }

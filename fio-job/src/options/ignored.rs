@@ -22,8 +22,8 @@ pub(super) enum Takes {
     Bool,
     /// A number.
     Number,
-    /// A number up to this.
-    UpTo(u64),
+    /// A number from the one to the other.
+    Within(u64, u64),
     /// `-20` to `19`.
     Nice,
     /// One of these words; after a colon may be more.
@@ -49,15 +49,18 @@ impl Takes {
                 0 | 1 => Ok(()),
                 _ => Err(value.wrong("use 0 or 1")),
             },
-            Self::UpTo(most) if value.count()? > most => Err(value.wrong("more than fio takes")),
-            Self::UpTo(_) => Ok(()),
+            Self::Within(least, most) => match value.count()? {
+                number if number < least => Err(value.wrong("less than fio takes")),
+                number if number > most => Err(value.wrong("more than fio takes")),
+                _ => Ok(()),
+            },
             Self::Nice => {
                 let number = value.text()?.parse::<i8>().ok();
                 let known = number.filter(|number| (-20..20).contains(number));
                 known.map(|_| ()).ok_or_else(|| value.wrong("use -20 to 19"))
             }
             Self::Word(words) => {
-                let word = value.text()?.split(':').next().unwrap_or_default();
+                let word = value.text()?.split([':', ',']).next().unwrap_or_default();
                 let is_known = words.contains(&word);
                 is_known.then_some(()).ok_or_else(|| value.wrong("not one of fio's words for it"))
             }
@@ -79,31 +82,29 @@ const fn ignored(takes: Takes, names: &'static str) -> Ignored {
 
 /// Options without effect, by the values that they take.
 pub(super) const IGNORED: &[Ignored] = &[
-    ignored(
-        Takes::Flag,
-        "fixedbufs hipri nonvectored registerfiles softrandommap sqthread_poll
-        thread uncached userspace_reap",
-    ),
+    ignored(Takes::Flag, "fixedbufs hipri registerfiles sqthread_poll thread userspace_reap"),
     ignored(
         Takes::Bool,
         "allow_file_create allow_mounted_write allrandrepeat block_error_percentiles
         cgroup_nodelete create_fsync create_on_open create_serialize disable_bw
         disable_bw_measurement disable_clat disable_lat disable_slat disk_util error_dump
         experimental_verify file_append gtod_reduce invalidate log_store_compressed overwrite
-        per_job_logs slat_percentiles stats trim_verify_zero unique_filename unlink unlink_each_loop
-        verify_dump verify_state_save verifysort",
+        per_job_logs slat_percentiles softrandommap stats trim_verify_zero unique_filename unlink
+        unlink_each_loop verify_dump verify_state_save verifysort",
     ),
     ignored(
         Takes::Number,
         "buffer_compress_chunk cmdprio cmdprio_class cmdprio_percentage force_async
-        gid gtod_cpu hipri_percentage hugepage-size iomem_align lockmem log_compression log_entries
-        log_alternate_epoch_clock_id log_hist_coarseness log_hist_msec mem_align nowait
-        sqthread_poll_cpu uid verify_async verifysort_nr write_barrier",
+        gid gtod_cpu hipri_percentage hugepage-size iomem_align lockmem
+        log_alternate_epoch_clock_id log_hist_coarseness log_hist_msec mem_align nonvectored nowait
+        sqthread_poll_cpu uid uncached verify_async verifysort_nr write_barrier",
     ),
-    ignored(Takes::UpTo(7), "prio"),
-    ignored(Takes::UpTo(3), "prioclass"),
-    ignored(Takes::UpTo(10), "significant_figures"),
-    ignored(Takes::UpTo(1000), "cgroup_weight"),
+    ignored(Takes::Within(0, 7), "prio"),
+    ignored(Takes::Within(0, 3), "prioclass"),
+    ignored(Takes::Within(1, 10), "significant_figures"),
+    ignored(Takes::Within(0, 1000), "cgroup_weight"),
+    ignored(Takes::Within(1024, u64::MAX), "log_compression log_entries"),
+    ignored(Takes::Word(&["wait_before", "write", "wait_after"]), "sync_file_range"),
     ignored(Takes::Nice, "nice"),
     ignored(Takes::Word(&["gettimeofday", "clock_gettime", "cpu"]), "clocksource"),
     ignored(Takes::Word(&["0", "1", "random", "sequential"]), "fadvise_hint"),
@@ -118,7 +119,7 @@ pub(super) const IGNORED: &[Ignored] = &[
     ignored(
         Takes::Text,
         "cgroup description filename_format ioscheduler log_compression_cpus
-        numa_cpu_nodes numa_mem_policy sync_file_range verify_async_cpus write_iolog",
+        numa_cpu_nodes numa_mem_policy verify_async_cpus write_iolog",
     ),
     ignored(Takes::TextOrNone, "write_hist_log"),
     ignored(Takes::Only("0", "no write here is atomic beyond a sector; leave it out"), "atomic"),

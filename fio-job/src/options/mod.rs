@@ -37,6 +37,9 @@ pub(crate) fn set(
             return set(builder, Value::new(name, value).in_kilo(builder.kilo));
         }
     }
+    if value.is_some_and(|value| is_off(option, value)) {
+        return Ok(());
+    }
     let (option, takes) = without_spec(option)?;
     // An error shows no text.
     if !matches!(takes, Takes::Text | Takes::TextOrNone) {
@@ -47,6 +50,14 @@ pub(crate) fn set(
         builder.warn_no_effect(option);
     }
     Ok(())
+}
+
+/// Returns whether a value, perhaps with a unit, is that of a refused option with which it changes
+/// nothing.
+fn is_off(option: &str, value: &str) -> bool {
+    let number = value.trim_end_matches(|unit: char| unit.is_ascii_alphabetic());
+    let is_it = |of: &Refused| !of.unless.is_empty() && [value, number].contains(&of.unless);
+    REFUSED.iter().any(|of| is_it(of) && listed(of.names, option).is_some())
 }
 
 /// Returns whether a value has a digit with a letter behind it: it may be a number with a unit.
@@ -64,7 +75,7 @@ fn without_spec(option: &str) -> Result<(&'static str, Takes), JobError> {
     if let Some(known) = known {
         return Ok(known);
     }
-    let refused = REFUSED.iter().find_map(|Refused { fix, names }| {
+    let refused = REFUSED.iter().find_map(|Refused { fix, names, .. }| {
         listed(names, option).map(|option| JobError::Unsupported { option, fix })
     });
     if let Some(error) = refused {
@@ -87,6 +98,11 @@ pub fn find_option(option: &str) -> Result<Option<OptionDoc>, JobError> {
 /// Returns the names of fio's options that are accepted without effect.
 pub fn without_effect() -> impl Iterator<Item = &'static str> {
     IGNORED.iter().flat_map(|ignored| ignored.names.split_ascii_whitespace())
+}
+
+/// Returns the names of fio's options that are refused but for their default.
+pub fn refused_names() -> impl Iterator<Item = &'static str> {
+    REFUSED.iter().flat_map(|refused| refused.names.split_ascii_whitespace())
 }
 
 /// Returns the help: a line for each option, with its default; a second one has the words that it

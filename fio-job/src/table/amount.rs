@@ -1,14 +1,14 @@
 //! Options about disks, regions and amounts.
 
-use super::row::{AMOUNT, COUNT, Row, SECTORS, numbers, row};
+use super::row::{AMOUNT, COUNT, Row, ZERO_OR_SECTORS, numbers, row};
 use crate::option_doc::Initial::{Nothing, Value as Same, Words};
 use crate::option_doc::Unit;
-use crate::option_doc::Values::{Flag, Text};
+use crate::option_doc::Values::{Bool, Flag, Text};
 
 /// Options of this topic.
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
-    row(&["filename"], "DISKS", "/dev/xvda, several as xvda:xvdb, or a file as xvda:/path or xvda@s1a:/path",
+    row(&["filename"], "DISKS", "/dev/xvda, several as xvda:xvdb, or a file: xvda:/path or xvda@s1a:/path",
         |d, v| v.filename().map(|(disks, file)| d.name_disks(disks, file)),
         Words("every writable disk"), Text { form: "names of disks, or a disk and the path of a file in an FFS", example: "/dev/xvda" },
         "a job that writes has no default"),
@@ -32,13 +32,13 @@ pub(super) const ROWS: &[Row] = &[
         |d, v| v.filesize().map(|bytes| d.job.filesize = Some(bytes)),
         Words("all of it"), numbers(Unit::Bytes, 1, u64::MAX), "no range; as size= beyond the end of the disk"),
     row(&["fill_device", "fill_fs"], "0|1", "of no effect: a disk is used up to its end anyway",
-        |d, v| v.flag().map(|on| {
+        |d, v| v.boolean().map(|on| {
             d.fills = on;
             if on {
                 d.warn_no_effect("fill_device");
             }
         }),
-        Same("0"), Flag, "1 needs size= where blocks are drawn without a map"),
+        Same("0"), Bool, "1 needs size= where blocks are drawn without a map"),
     row(&["io_size", "io_limit"], "BYTES|%", "amount to transfer",
         |d, v| v.length().map(|size| d.job.io_size = size),
         Words("size"), AMOUNT, ""),
@@ -52,8 +52,8 @@ pub(super) const ROWS: &[Row] = &[
         |d, v| v.amount().map(|offset| d.job.offset = offset),
         Same("0"), AMOUNT, ""),
     row(&["offset_align"], "BYTES", "unit to which an offset= in per cent is rounded up",
-        |d, v| v.offset_align().map(|bytes| d.job.offset_align = Some(bytes)),
-        Nothing, SECTORS, "fio takes any size; its default is 0, for bs"),
+        |d, v| v.offset_align().map(|bytes| d.job.offset_align = bytes),
+        Same("0"), ZERO_OR_SECTORS, "0 is bs=, as in fio, which takes any size"),
     row(&["offset_increment"], "BYTES|%", "shift of the region from copy to copy of numjobs",
         |d, v| v.amount().map(|step| d.offset_increment = step),
         Same("0"), AMOUNT, "bytes and per cent do not mix with those of offset="),

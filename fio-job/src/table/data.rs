@@ -3,7 +3,7 @@
 use super::row::{BLOCK, COUNT, HEADER_OFFSET, PATTERN, PERCENT, Row, row, words};
 use crate::buffers::Buffers;
 use crate::option_doc::Initial::{Nothing, Value as Same, Words};
-use crate::option_doc::Values::{Flag, OneOf};
+use crate::option_doc::Values::{Bool, Flag, OneOf};
 use crate::value::SYNC_NAMES;
 use crate::verify::VerifyWord;
 
@@ -23,13 +23,13 @@ pub(super) const ROWS: &[Row] = &[
         |d, v| v.percent().map(|zeros_percent| d.compress_percent = zeros_percent),
         Same("0"), PERCENT, "not with buffer_pattern="),
     row(&["scramble_buffers"], "0|1", "no two written sectors are alike",
-        |d, v| v.flag().map(|on| {
+        |d, v| v.boolean().map(|on| {
             d.repeats = !on;
             if !on {
                 d.warn_no_effect("scramble_buffers");
             }
         }),
-        Same("1"), Flag, "0 is refused where a job writes random data"),
+        Same("1"), Bool, "0 is refused where a job writes random data"),
     row(&["fsync", "fdatasync"], "N", "flushes after every N writes; 0 is never",
         |d, v| v.count().map(|writes| d.job.pace.flush_after = (writes != 0).then_some(writes)),
         Same("0"), COUNT, "both names mean the same; other I/Os in flight go on"),
@@ -37,11 +37,11 @@ pub(super) const ROWS: &[Row] = &[
         |d, v| v.sync().map(|on| d.job.pace.sync_writes = on),
         Same("none"), OneOf(&words(&SYNC_NAMES)), "sync and dsync mean the same; the backend must offer flushes"),
     row(&["end_fsync"], "0|1", "flushes each disk at the end of a job that writes, in its time",
-        |d, v| v.flag().map(|on| d.end_fsync = on),
-        Same("0"), Flag, "once, not at the end of each of the loops"),
+        |d, v| v.boolean().map(|on| d.end_fsync = on),
+        Same("0"), Bool, "once, not at the end of each of the loops"),
     row(&["fsync_on_close"], "0|1", "the same as end_fsync",
-        |d, v| v.flag().map(|on| d.fsync_on_close = on),
-        Same("0"), Flag, "as end_fsync="),
+        |d, v| v.boolean().map(|on| d.fsync_on_close = on),
+        Same("0"), Bool, "as end_fsync="),
     row(&["verify"], "WORD", "checks the data",
         |d, v| v.verify().map(|word| d.verify.word = Some(word)),
         Same("0"), OneOf(&words(&VerifyWord::NAMES)), "headers as those of fio 3.33; its sha512 covers both ends of a block only"),
@@ -67,9 +67,9 @@ pub(super) const ROWS: &[Row] = &[
         |_, v| v.must_be("0", "a guest keeps no files; leave it out"),
         Same("0"), OneOf(&["0"]), "1 is refused"),
     row(&["verify_fatal"], "0|1", "ends the job at the first wrong block",
-        |d, v| v.flag().map(|on| d.verify.fatal = on),
-        Same("0"), Flag, ""),
+        |d, v| v.boolean().map(|on| d.verify.fatal = on),
+        Same("0"), Bool, ""),
     row(&["do_verify"], "0|1", "reads back and checks what was written",
-        |d, v| v.flag().map(|on| d.verify.not_after_write = !on),
-        Same("1"), Flag, ""),
+        |d, v| v.boolean().map(|on| d.verify.not_after_write = !on),
+        Same("1"), Bool, ""),
 ];

@@ -5,7 +5,7 @@ use crate::keyword::IoEngine;
 use crate::limits::IODEPTH_MAX;
 use crate::option_doc::Initial::{Nothing, Value as Same, Words};
 use crate::option_doc::Unit;
-use crate::option_doc::Values::{Flag, OneOf};
+use crate::option_doc::Values::{Bool, OneOf};
 
 /// Reason to refuse buffered I/O.
 const NO_PAGE_CACHE: &str = "I/O through a page cache is another load, and there is none here; \
@@ -30,8 +30,8 @@ pub(super) const ROWS: &[Row] = &[
         |d, v| v.batch().map(|count| d.low = Some(count)),
         Words("iodepth"), BATCH, ""),
     row(&["serialize_overlap"], "0|1", "never has two I/Os of a block in flight where one writes",
-        |d, v| v.flag().map(|on| d.job.serialize_overlap = on),
-        Same("0"), Flag, "another block is taken instead of waiting; only between I/Os of one job"),
+        |d, v| v.boolean().map(|on| d.job.serialize_overlap = on),
+        Same("0"), Bool, "another block is taken instead of waiting; only between I/Os of one job"),
     row(&["ioengine"], "WORD", "all use the ring; sync, psync and the like with iodepth 1",
         |d, v| v.engine().map(|engine| d.job.ioengine = Some(engine)),
         Nothing, OneOf(&words(&IoEngine::NAMES)), "fio has more, which do other work; its default is psync"),

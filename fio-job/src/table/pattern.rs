@@ -4,7 +4,7 @@ use super::row::{BLOCK, COUNT, PERCENT, Row, numbers, row, words};
 use crate::keyword::Rw;
 use crate::option_doc::Initial::{Nothing, Value as Same, Words};
 use crate::option_doc::Unit;
-use crate::option_doc::Values::{Flag, OneOf, Text};
+use crate::option_doc::Values::{Bool, Flag, OneOf, Text};
 use crate::order::Order;
 use crate::random_distribution::Distribution;
 
@@ -44,8 +44,8 @@ pub(super) const ROWS: &[Row] = &[
         |d, v| v.flag().map(|on| d.blocks.unaligned = on),
         Same("0"), Flag, "not with bsrange=, whose blocks would be no whole sectors"),
     row(&["bs_is_seq_rand"], "0|1", "the first size is of sequential I/Os, the second of random ones",
-        |d, v| v.flag().map(|on| d.blocks.by_order = on),
-        Same("0"), Flag, "a random job needs norandommap; no I/O crosses the region's end, where fio's job ends"),
+        |d, v| v.boolean().map(|on| d.blocks.by_order = on),
+        Same("0"), Bool, "a random job needs norandommap; no I/O crosses the region's end, where fio's job ends"),
     row(&["ba", "blockalign"], "BYTES", "multiples at which random I/Os begin, or reads,writes,trims",
         |d, v| d.blocks.read_align(v).map(|is_kept| if !is_kept { d.warn("ba", BELOW_SECTOR) }),
         Words("the smallest size"), numbers(Unit::Bytes, 1, u64::MAX - 511),
@@ -69,9 +69,9 @@ pub(super) const ROWS: &[Row] = &[
             example: "zipf:1.2",
         }, "no two ranks share a block; one law for reads and writes, as in fio 3.33"),
     row(&["randseed"], "N", "seed of the random sequence",
-        |d, v| v.count().map(|seed| d.randseed = Some(seed)),
+        |d, v| v.seed().map(|seed| d.randseed = Some(seed)),
         Same("8244241983374193259"), COUNT, "the same for all jobs, as their numbers are not mixed in; fio's default is 0x89"),
     row(&["randrepeat"], "0|1", "the same random sequence on every run",
-        |d, v| v.flag().map(|repeat| d.new_seed = !repeat),
-        Same("1"), Flag, ""),
+        |d, v| v.boolean().map(|repeat| d.new_seed = !repeat),
+        Same("1"), Bool, ""),
 ];

@@ -3,7 +3,7 @@
 use super::row::{PREFIX, Row, numbers, row};
 use crate::option_doc::Initial::{Nothing, Value as Same};
 use crate::option_doc::Unit;
-use crate::option_doc::Values::{Flag, OneOf, Text};
+use crate::option_doc::Values::{Bool, Flag, OneOf, Text};
 
 /// Options of this topic.
 #[rustfmt::skip]
@@ -17,24 +17,24 @@ pub(super) const ROWS: &[Row] = &[
         }),
         Same("none"), OneOf(&["none", "mixed", "both", "0", "1", "2"]), "a sum has no effect but a warning"),
     row(&["log_unix_epoch", "log_alternate_epoch"], "0|1", "times in logs are from the job's start",
-        |d, v| v.flag().map(|on| if on {
+        |d, v| v.boolean().map(|on| if on {
             d.warn("log_unix_epoch", "times in logs are from the job's start here");
         }),
-        Same("0"), Flag, "1 has no effect but a warning"),
+        Same("0"), Bool, "1 has no effect but a warning"),
     row(&["log_offset", "log_prio"], "0|1", "samples of logs have neither",
-        |d, v| v.flag().map(|on| if on {
+        |d, v| v.boolean().map(|on| if on {
             d.warn("log_offset", "samples of logs have neither an offset nor a priority here");
         }),
-        Same("0"), Flag, "1 has no effect but a warning"),
+        Same("0"), Bool, "1 has no effect but a warning"),
     row(&["kb_base"], "1024|1000", "bytes of a k in values; kib is the other; before sizes",
         |d, v| v.kb_base().and_then(|kilo| d.set_kilo(kilo, v)),
         Same("1024"), OneOf(&["1024", "1000"]), "1000 stands before all sizes; output is not changed"),
     row(&["clat_percentiles"], "0|1", "reports percentiles of completion latency",
-        |d, v| v.flag().map(|on| d.job.reporting.clat_percentiles = on),
-        Same("1"), Flag, ""),
+        |d, v| v.boolean().map(|on| d.job.reporting.clat_percentiles = on),
+        Same("1"), Bool, ""),
     row(&["lat_percentiles"], "0|1", "reports percentiles of total latency",
-        |d, v| v.flag().map(|on| d.job.reporting.lat_percentiles = on),
-        Same("0"), Flag, "the same figures as those of completion latency"),
+        |d, v| v.boolean().map(|on| d.job.reporting.lat_percentiles = on),
+        Same("0"), Bool, "the same figures as those of completion latency"),
     row(&["percentile_list"], "P:P..", "percentiles to report, e.g. 50:99.9",
         |d, v| v.percentiles().map(|(list, is_cut)| {
             d.job.reporting.percentiles = list;

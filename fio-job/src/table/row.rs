@@ -95,8 +95,6 @@ pub(super) const PERCENT: Values = numbers(Unit::Count, 0, 100);
 pub(super) const BATCH: Values = numbers(Unit::Count, 0, IODEPTH_MAX as u64);
 /// Numbers without a limit.
 pub(super) const COUNT: Values = numbers(Unit::Count, 0, u64::MAX);
-/// Numbers from 1 on.
-pub(super) const POSITIVE: Values = numbers(Unit::Count, 1, u64::MAX);
 /// Times that may be 0.
 pub(super) const DELAY: Values = numbers(Unit::Seconds, 0, RUNTIME_NS_MAX / 1_000);
 /// Whole seconds, at least one.
@@ -108,10 +106,10 @@ pub(super) const SECONDS: Numbers = Numbers {
 };
 /// Amounts that may be 0.
 pub(super) const AMOUNT: Values = numbers(Unit::BytesOrPercent, 0, u64::MAX);
-/// Sizes in whole sectors.
-pub(super) const SECTORS: Values = Values::Numbers(Numbers {
+/// Sizes in whole sectors, or none.
+pub(super) const ZERO_OR_SECTORS: Values = Values::Numbers(Numbers {
     unit: Unit::Bytes,
-    least: SECTOR_BYTES as u64,
+    least: 0,
     greatest: u64::MAX - (SECTOR_BYTES as u64 - 1),
     step: SECTOR_BYTES as u64,
 });

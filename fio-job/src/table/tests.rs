@@ -3,7 +3,7 @@
 use super::*;
 use crate::builder::JobBuilder;
 use crate::option_doc::Initial::Value as Same;
-use crate::option_doc::Values::{self, Flag, NumbersOr, OneOf, Text};
+use crate::option_doc::Values::{self, Bool, Flag, NumbersOr, OneOf, Text};
 use crate::option_doc::{Numbers, Unit};
 use crate::parse::{check_line, parse};
 use crate::value::Value;
@@ -25,7 +25,17 @@ const FORMS: &[(&str, &[&str], &[&str])] = &[
     ("name", &["a", "a b"], &["", "a\"b"]),
     (
         "bssplit",
-        &["512/100", "1m/1:4k/99", "4k:8k", "4k/99", "4k/101", "4k/60:8k/60", "4k,,", "4k:"],
+        &[
+            "512/100",
+            "1m/1:4k/99",
+            "4k:8k",
+            "4k/99",
+            "4k/101",
+            "4k/60:8k/60",
+            "4k,,",
+            "4k:",
+            "4k/50%:8k",
+        ],
         &["513/100", "4g/100", "4k/100:8k/1:16k", "4k,4k,4k,4k", "/50", "4k/x"],
     ),
     (
@@ -40,8 +50,26 @@ const FORMS: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "filename",
-        &["xvda", "xvda:/dev/xvdb", "xvda:/a b", "xvda@s1a:/a", "/dev/xvda@p2:/dev/x", "xvda@d:/"],
-        &["", "/tmp/x", "xvda:xvdb:/a", "xvda@s1a", "xvda@:/a", "xvda@s1 a:/a", "xvda:xvdb@a:/x"],
+        &[
+            "xvda",
+            "xvda:/dev/xvdb",
+            "xvda:/a b",
+            "xvda@s1a:/a",
+            "/dev/xvda@p2:/dev/x",
+            "xvda@d:/",
+            "/dev/xvda:",
+            ":xvda::xvdb",
+        ],
+        &[
+            "",
+            ":",
+            "/tmp/x",
+            "xvda:xvdb:/a",
+            "xvda@s1a",
+            "xvda@:/a",
+            "xvda@s1 a:/a",
+            "xvda:xvdb@a:/x",
+        ],
     ),
     (
         "random_distribution",
@@ -72,6 +100,7 @@ const FORMS: &[(&str, &[&str], &[&str])] = &[
             "pareto:1",
             "normal:100.000001",
             "zipf:1.2:",
+            "zipf:",
             "zipf:1.2:1.000001",
             "zipf::0.5",
             "zoned:99/100",
@@ -113,13 +142,20 @@ const FORMS: &[(&str, &[&str], &[&str])] = &[
 fn edges(row: &Row) -> (Vec<String>, Vec<String>) {
     let own = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
     match row.values {
-        Flag => (own(&["0", "1", ""]), own(&["2", "-1", "yes"])),
+        // fio 3.33 takes any number for the first, but for the second 0 and 1 and no option alone.
+        Flag => (own(&["0", "1", "", "2", "01"]), own(&["-1", "yes"])),
+        Bool => (own(&["0", "1", "01", "0x1"]), own(&["", "2", "-1", "yes"])),
         OneOf(words) => {
             let mut beyond = own(&["", "2", "nothing"]);
             beyond.retain(|word| !words.contains(&word.as_str()));
             (own(words), beyond)
         }
-        Values::Numbers(numbers) => number_edges(numbers),
+        Values::Numbers(numbers) => {
+            let (inside, mut beyond) = number_edges(numbers);
+            // fio takes seeds below 0, and such numbers here are seeds like others.
+            beyond.retain(|text| row.spec.names[0] != "randseed" || text != "-1");
+            (inside, beyond)
+        }
         NumbersOr(numbers, word) => {
             let (mut inside, beyond) = number_edges(numbers);
             inside.push(word.to_owned());
@@ -168,7 +204,8 @@ fn values_are_taken_up_to_their_edges_and_not_beyond() {
 }
 
 /// Jobs in which each option with a default makes a difference.
-const JOBS: [&str; 16] = [
+const JOBS: [&str; 17] = [
+    "name=x offset=10%",
     "name=x numjobs=2 group_reporting",
     "name=x exitall=1",
     "name=x ioengine=sync iodepth=9",
