@@ -24,7 +24,7 @@ use xl_config::Disk;
 use crate::exit;
 use crate::root::Root;
 use crate::stdout;
-use finding::{Finding, Level};
+use finding::Finding;
 use seen::Seen;
 
 /// Tell what this host is, and what would spoil a measurement on it
