@@ -6,7 +6,7 @@ use crate::info::Doubt;
 use crate::inode::ROOT;
 use crate::partition::{Partition, Tables, find_foreign, search};
 use crate::store::Store;
-use crate::superblock::{SEARCHED_BYTES_MAX, Superblock};
+use crate::superblock::{Alternates, SEARCHED_BYTES_MAX, Superblock};
 use crate::{Kind, ReadBlocks, Volume};
 
 impl<D: ReadBlocks, B: AsMut<[u8]>> Volume<D, B> {
@@ -93,15 +93,15 @@ impl Partition {
         bytes_max: u64,
     ) -> Result<Option<Superblock>, Error<D::Error>> {
         self.enter(store, disk_bytes)?;
-        let Some(mut superblock) = Superblock::find_alternate(store, bytes_max)? else {
-            return Ok(None);
-        };
-        let trial = Volume::new(store.reborrow(), superblock.clone());
-        if unless_unreadable(trial.map(|_| ()))?.is_err() {
-            return Ok(None);
+        let mut alternates = Alternates::new(store, bytes_max);
+        while let Some(mut superblock) = alternates.next(store)? {
+            let trial = Volume::new(store.reborrow(), superblock.clone());
+            if unless_unreadable(trial.map(|_| ()))?.is_ok() {
+                self.describe(&mut superblock.info, disk_bytes);
+                return Ok(Some(superblock));
+            }
         }
-        self.describe(&mut superblock.info, disk_bytes);
-        Ok(Some(superblock))
+        Ok(None)
     }
 }
 

@@ -7,7 +7,7 @@ mod clean;
 mod layout;
 mod search;
 
-pub(crate) use alternate::SEARCHED_BYTES_MAX;
+pub(crate) use alternate::{Alternates, SEARCHED_BYTES_MAX};
 
 use crate::error::{Corrupt, Place};
 use crate::warning::Warnings;

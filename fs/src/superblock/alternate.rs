@@ -19,30 +19,48 @@ const STEP_BYTES: usize = 4096;
 /// Most superblocks that are looked at in vain.
 const CANDIDATES_MAX: usize = 64;
 
-impl Superblock {
-    /// Searches the window's first `bytes_max` for an alternate superblock.
-    pub(crate) fn find_alternate<D: ReadBlocks, B: AsMut<[u8]>>(
+/// Search of a window for alternate superblocks. One that is found may have been left behind by an
+/// older volume, so the search can go on.
+pub(crate) struct Alternates {
+    /// Offset of the next step in bytes.
+    at: u64,
+    end: u64,
+    /// Superblocks that may still be looked at.
+    left: usize,
+}
+
+impl Alternates {
+    /// Begins a search of the window's first `bytes_max`.
+    pub(crate) fn new<D: ReadBlocks, B: AsMut<[u8]>>(store: &Store<D, B>, bytes_max: u64) -> Self {
+        Self { at: 0, end: store.size_bytes().min(bytes_max), left: CANDIDATES_MAX }
+    }
+
+    /// Returns the next alternate superblock.
+    pub(crate) fn next<D: ReadBlocks, B: AsMut<[u8]>>(
+        &mut self,
         store: &mut Store<D, B>,
-        bytes_max: u64,
     ) -> Result<Option<Superblock>, Error<D::Error>> {
-        let mut left = CANDIDATES_MAX;
-        let end = store.size_bytes().min(bytes_max);
-        for piece in (0..end).step_by(BLOCK_BYTES_MAX) {
+        while self.at < self.end && self.left > 0 {
+            let piece = self.at - self.at % BLOCK_BYTES_MAX as u64;
             let len = (store.size_bytes() - piece).min(BLOCK_BYTES_MAX as u64);
-            let mut candidates = candidates(store.block(Slot::Data, piece, len as usize)?);
-            while candidates != 0 && left > 0 {
-                let step = u64::from(candidates.trailing_zeros());
-                candidates &= candidates - 1;
-                left -= 1;
-                let at = piece + step * STEP_BYTES as u64;
-                if let Some(superblock) = alternate(store, at)? {
-                    return Ok(Some(superblock));
-                }
+            let all = candidates(store.block(Slot::Data, piece, len as usize)?);
+            let ahead = all >> ((self.at - piece) / STEP_BYTES as u64);
+            if ahead == 0 {
+                self.at = piece + BLOCK_BYTES_MAX as u64;
+                continue;
+            }
+            let at = self.at + u64::from(ahead.trailing_zeros()) * STEP_BYTES as u64;
+            self.at = at + STEP_BYTES as u64;
+            self.left -= 1;
+            if let Some(superblock) = alternate(store, at)? {
+                return Ok(Some(superblock));
             }
         }
         Ok(None)
     }
+}
 
+impl Superblock {
     /// Returns whether the copy of one of its groups is at this offset in bytes.
     fn has_copy_at(&self, at: u64) -> bool {
         let fragment_bytes = u64::from(self.info.fragment_bytes);
@@ -80,8 +98,12 @@ fn alternate<D: ReadBlocks, B: AsMut<[u8]>>(
         if at != home && superblock.has_copy_at(at) {
             superblock.info.superblock_offset_bytes = at;
             superblock.info.doubt(Doubt::Alternate { at_bytes: at, first_bytes: home });
-            superblock.enter(store)?;
-            return Ok(Some(superblock));
+            return match superblock.enter(store) {
+                Ok(()) => Ok(Some(superblock)),
+                // Apple's, which says nothing about what is elsewhere.
+                Err(Error::Corrupt(_)) => Ok(None),
+                Err(error) => Err(error),
+            };
         }
     }
     Ok(None)

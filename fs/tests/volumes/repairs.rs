@@ -301,3 +301,33 @@ fn the_sleuth_kit_knows_the_same_tables() {
     let sun = mmls("sun", &sun(), &["-t", "sun"]);
     assert!(sun.iter().any(|(first, _)| *first == 32), "{sun:?}");
 }
+
+/// A UFS1 leaves a copy in front of a UFS2 that was made later in the same place.
+#[test]
+fn an_alternate_without_a_root_hides_no_later_one() {
+    let old = volume(1);
+    let mut disk = volume(2);
+    disk[65536..][..8192].fill(0);
+    disk[16384..][..8192].copy_from_slice(&old[16384..][..8192]);
+    let alternate = Doubt::Alternate { at_bytes: 73728, first_bytes: 65536 };
+    assert_eq!(mount(&disk), found("disk", &[alternate]));
+}
+
+/// Neither does one beside Apple's label, which is refused.
+#[test]
+fn an_alternate_that_is_refused_hides_no_other_partition() {
+    let format = Format { big_endian: true, ..Format::new(1, 8192, 1024) };
+    let mut apple = Image::new(format, &Node::directory([("apple", Node::file("old"))])).bytes;
+    apple[8192..][..8192].fill(0);
+    put(&mut apple, 7168, &0x4c41_424c_u32.to_be_bytes());
+    let mut good = volume(2);
+    good[65536..][..8192].fill(0);
+    let (first, second) = (START, START + apple.len() / SECTOR);
+    let mut disk = vec![0; first * SECTOR];
+    disk.extend(&apple);
+    disk.extend(&good);
+    tables::mbr_entry(&mut disk, 0, 0, 0x83, first, apple.len() / SECTOR);
+    tables::mbr_entry(&mut disk, 0, 1, 0x83, second, good.len() / SECTOR);
+    let alternate = Doubt::Alternate { at_bytes: 73728, first_bytes: 65536 };
+    assert_eq!(mount(&disk), found("s2", &[alternate]));
+}
