@@ -7,19 +7,19 @@ use crate::tsk::WHITEOUT;
 
 /// Names of the readers, in the order of [`Trees`].
 pub const NAMES: [&str; 3] = ["ours", "rufs", "TSK"];
-/// What our reader, rufs and The Sleuth Kit read of one image.
+/// Trees of one image by our reader, rufs and The Sleuth Kit.
 pub type Trees = [Tree; 3];
 
 const OURS: usize = 0;
 const OURS_HAS_AN_ERROR: &str = ", where ours has an error";
 
-/// What a reader says of a name.
+/// Answer of a reader about a name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Answer {
     Bytes,
-    /// It refuses the name, a directory above it, or all.
+    /// Refusal of the name, a directory above it, or all.
     Error,
-    /// It leaves the name out and has no error.
+    /// Nothing: the name is left out, without an error.
     Nothing,
 }
 
@@ -162,6 +162,8 @@ const REASONS: &[(&str, &str)] = &[
     ("ours: d_reclen", "impossible; the others skip or guess"),
     ("ours: d_namlen", "impossible; the others cut the name"),
     ("ours: d_name's", "NUL or / in a name, or no NUL behind it; the others cut or show it"),
+    ("ours: ino", "the entry's inode is none of the volume"),
+    ("ours: a snapshot", "marked as invalid (SF_SNAPINVAL)"),
     ("ours: outside the disk", "what lies there cannot be read"),
     ("rufs: invalid superblock magic number", "it reads UFS2 at 65536 only"),
     ("rufs: Input/output error", "its checks of the superblock, groups and inline symlinks"),
@@ -184,6 +186,7 @@ const REASONS: &[(&str, &str)] = &[
     ("TSK leaves a name out, where ours", "after an impossible entry each goes on elsewhere"),
     ("other target up to a NUL, TSK alone", "it ends a target at a NUL, not at di_size"),
     ("other target up to a NUL, no two agree", "it ends a target at a NUL, not at di_size"),
+    ("other target, no two agree", "short, with blocks: in the inode by fs_maxsymlinklen alone"),
     ("other bytes of a snapshot", "the others don't know snapshots: pointers 0, 1 and 2"),
     ("other bytes, where ours", "each reads something else where nothing is right"),
     ("other size, where ours", "each reads something else where nothing is right"),

@@ -1,4 +1,4 @@
-//! What a reader found in a volume, in one form for all readers.
+//! Tree that a reader found in a volume, in one form for all readers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ pub const FILE_BYTES_MAX_REAL: u64 = 256 << 20;
 /// Names after which a walk ends.
 pub const NAMES_MAX: usize = 5000;
 
-/// What a name stands for.
+/// Meaning of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Node {
     Directory,
@@ -60,7 +60,7 @@ pub struct Tree {
     pub file_bytes_max: u64,
     /// Paths of the snapshots, which only our reader knows.
     pub snapshots: BTreeSet<String>,
-    /// What is wrong with directories, by their paths: not all of their names are known.
+    /// Errors of directories, by their paths: not all of their names are known.
     pub partial: BTreeMap<String, String>,
     /// Why the reader refused the volume, or ended before it was through.
     pub end: Option<String>,

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use crate::tree::{Node, Tree, plain};
 
-/// What a name is that hides one of a lower layer (`d_type` 14); the other readers leave it out.
+/// Kind of a name that hides one of a lower layer (`d_type` 14); the others leave it out.
 pub const WHITEOUT: &str = "whiteout";
 /// Sum of a file that it could not read.
 const NO_SUM: &str = "00000000000000000000000000000000";
