@@ -1,1 +1,2 @@
-//! Nothing but what is in `benches/`: `fs` measured against other readers of FFS.
+//! Nothing but what is in `benches/` and `examples/`: `fs` measured against other readers of FFS,
+//! and compared with them.

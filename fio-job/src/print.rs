@@ -60,16 +60,7 @@ impl Job {
             options.push(("loops", self.loops.to_string()));
         }
         options.extend(self.number_ios.map(|ios| ("number_ios", ios.to_string())));
-        if !self.disks.is_empty() {
-            let disks = self.disks.iter().map(|disk| format!("/dev/{disk}"));
-            let disks = disks.collect::<Vec<String>>().join(":");
-            let name = match &self.file {
-                None => disks,
-                Some(file @ FilePath { partition: Some(_), .. }) => format!("{disks}@{file}"),
-                Some(file) => format!("{disks}:{file}"),
-            };
-            options.push(("filename", name));
-        }
+        options.extend(self.filename().map(|name| ("filename", name)));
         options.extend(self.file_service.options());
         options.extend(self.allow_file_overwrite.then(|| ("allow_file_overwrite", flag())));
         options.extend(self.stonewall.then(|| ("stonewall", flag())));
@@ -105,6 +96,18 @@ impl Job {
             options.push(("cpus_allowed_policy", self.cpu_policy.to_string()));
         }
         options
+    }
+
+    /// Returns the names of its disks, with that of its file.
+    fn filename(&self) -> Option<String> {
+        let disks = self.disks.iter().map(|disk| format!("/dev/{disk}"));
+        let disks = disks.collect::<Vec<String>>().join(":");
+        let name = match &self.file {
+            None => disks,
+            Some(file @ FilePath { partition: Some(_), .. }) => format!("{disks}@{file}"),
+            Some(file) => format!("{disks}:{file}"),
+        };
+        (!name.is_empty()).then_some(name)
     }
 
     /// Returns the options of its blocks and of where they begin.

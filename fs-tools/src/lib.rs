@@ -1,5 +1,5 @@
-//! `ls`, `cat` and `sum` for an FFS volume, and a list of a disk's partitions: the same in the guest
-//! and on a host.
+//! `ls`, `cat` and `sum` for an FFS volume, and a list of a disk's partitions: the same in the
+//! guest and on a host.
 //!
 //! Output is that of `ls -lb`, `cat` and `sha256sum`, piece by piece to the caller's [`Report`]. An
 //! error is one line that begins with the path that it is about; `ls` and `sum` go on with the next

@@ -137,7 +137,7 @@ fn find<D: ReadBlocks, B: AsMut<[u8]>>(
     }
 }
 
-/// Returns the superblock of the whole disk, no table being against it, with what there is to doubt.
+/// Returns the superblock of the whole disk, no table being against it, with what is doubtful.
 #[inline(never)]
 fn unless_inner<D: ReadBlocks, B: AsMut<[u8]>>(
     store: &mut Store<D, B>,

@@ -24,7 +24,7 @@ pub(super) fn is_dirty(clean: u8, flags: u32) -> bool {
     clean & 1 == 0 || flags & (FS_UNCLEAN | FS_NEEDSFSCK) != 0
 }
 
-/// What a superblock has beside its [`Info`](crate::Info) that is wrong and harmless.
+/// Parts of a superblock beside its [`Info`](crate::Info) that are wrong and harmless.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Unclean {
     /// `fs_clean`.

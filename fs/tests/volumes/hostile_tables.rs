@@ -133,7 +133,9 @@ fn tables_in_tables_are_read_in_bounds() {
         full += usize::from(tables.partitions.len() == PARTITIONS_MAX);
         for partition in &tables.partitions {
             assert!(partition.size_bytes > 0, "case {case}: {partition:?}");
+            // No name stands for two.
             let found = tables.find(partition.name).unwrap();
+            assert_eq!(found, *partition, "case {case}");
             let volume = Volume::mount_partition(counting(), vec![0; SCRATCH_BYTES], &found);
             if let Err(error) = volume {
                 assert!(!error.to_string().contains('\n'), "case {case}: {error}");

@@ -1,4 +1,4 @@
-//! What our engine does of a job file, on the model's disks.
+//! Work of our engine on a job file, on the model's disks.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -14,7 +14,7 @@ use xen_abi::blkif::{OP_DISCARD, OP_READ, OP_WRITE};
 use crate::scale::Small;
 use crate::work::{Direction, Io};
 
-/// What came of jobs.
+/// Outcome of jobs.
 pub struct Done {
     /// I/Os of all of them.
     pub ios: Vec<Io>,
@@ -22,8 +22,8 @@ pub struct Done {
     pub results: Vec<JobResult>,
 }
 
-/// Returns what the engine does of jobs, on disks that take so long for an I/O; with a trace of I/Os
-/// if that is wanted.
+/// Returns what the engine does of jobs, on disks that take so long for an I/O; with a trace of
+/// I/Os if that is wanted.
 ///
 /// # Errors
 /// Why they do not run, or do not end well.

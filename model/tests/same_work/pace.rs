@@ -1,6 +1,6 @@
-//! Pace of the corpus' jobs, and their shares: of those that go on for a time, fio's engine that does
-//! nothing and ours on the model do as many I/Os a second where an option says how many, and the
-//! same shares of directions and lengths, within chance.
+//! Pace of the corpus' jobs, and their shares: of those that go on for a time, fio's engine that
+//! does nothing and ours on the model do as many I/Os a second where an option says how many, and
+//! the same shares of directions and lengths, within chance.
 
 use std::thread;
 
