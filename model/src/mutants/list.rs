@@ -161,6 +161,19 @@ mod tests {
         assert!(wrong.is_empty(), "{wrong:#?}");
     }
 
+    /// Checks that a filter stands behind `--`: without it no suite has that name.
+    #[test]
+    fn lists_name_suites_as_cargo_builds_them() {
+        for Mutant { name, first, .. } in load().unwrap() {
+            for Trial { suite, .. } in first {
+                let words: Vec<&str> = suite.split(' ').collect();
+                let is_suite =
+                    matches!(words[..], ["-p", _, "--lib"] | ["-p", _, "--test" | "--bin", _]);
+                assert!(is_suite, "{name}: {suite}");
+            }
+        }
+    }
+
     #[test]
     fn a_list_is_read() {
         let text = "a/b.rs\n-p a --lib -- it\n\nx: does x\n- one\n-   two\n+\n\ny: does y\n- 1\n+ 2\n= so\n= there\n";
